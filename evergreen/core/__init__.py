@@ -1,0 +1,1 @@
+"""Artifacts, protocols and pure decisions; imports nothing of the rest of the project."""

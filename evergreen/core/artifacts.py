@@ -1,0 +1,173 @@
+"""What passes between steps. Directories carry a manifest, so that equal content has an equal hash.
+
+A dataset directory:
+
+    manifest.json                {"files": [{"name": "rows-00000.parquet", "sha256": "9f…", "bytes": 81234}], "rows": 2225, …}
+    rows-00000.parquet           id, text, label, …
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Generic, Self, TypeVar
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+
+MANIFEST_NAME = "manifest.json"
+VERSION_LENGTH = 12
+
+
+class FileEntry(Frozen):
+    """One file below the directory; `name` is its POSIX path relative to it."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path, root: Path) -> Self:
+        """The entry of the file at `path`, read in 1 MiB blocks."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(name=path.relative_to(root).as_posix(), sha256=digest, bytes=path.stat().st_size)
+
+
+class Manifest(Frozen):
+    """What a directory holds. Subclasses add fields; only `files` enters the hash."""
+
+    files: tuple[FileEntry, ...]
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) over names and checksums of the files; equal for equal content."""
+        listing = sorted((entry.name, entry.sha256) for entry in self.files)
+        return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
+M = TypeVar("M", bound=Manifest)
+
+
+@dataclass(frozen=True)
+class DirectoryArtifact(Generic[M]):
+    """A directory on this machine and its manifest; the materializer moves it between machines."""
+
+    manifest_type: ClassVar[type[Manifest]] = Manifest
+
+    path: Path
+    manifest: M
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The artifact at `path`.
+
+        Raises:
+            InputError: no readable manifest there.
+        """
+        try:
+            text = (path / MANIFEST_NAME).read_text(encoding="utf-8")
+            manifest = cls.manifest_type.model_validate_json(text)
+        except (OSError, ValueError) as error:
+            raise InputError(f"no {cls.__name__} at {path}: {error}") from error
+        return cls(path=path, manifest=manifest)  # type: ignore[arg-type]
+
+    @classmethod
+    def write(cls, path: Path, manifest: M) -> Self:
+        """The artifact at `path` after its manifest was written, last, so that a manifest means a whole directory."""
+        (path / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+        return cls(path=path, manifest=manifest)
+
+
+class ResolvedWindow(Frozen):
+    """Half-open interval `[start, end)` of row timestamps, both in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+class SourceIdentity(Frozen):
+    """Which rows a source holds now; equal identities promise equal rows."""
+
+    kind: str
+    fingerprint: str
+    description: str
+    rows: int | None = None
+    window: ResolvedWindow | None = None
+
+
+class DatasetManifest(Manifest):
+    """Canonical rows in Parquet shards; `columns` maps each column to its Arrow type."""
+
+    rows: int
+    columns: dict[str, str]
+    source: SourceIdentity
+    watermark: datetime | None = None
+
+
+class Dataset(DirectoryArtifact[DatasetManifest]):
+    """Rows as a source gave them, columns renamed to the canonical names (`id`, `text`, `label`, …)."""
+
+    manifest_type = DatasetManifest
+
+    @property
+    def shards(self) -> list[Path]:
+        """The Parquet files, in row order."""
+        return [self.path / entry.name for entry in self.manifest.files]
+
+
+class SplitName:
+    """The three splits, spelled once."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    ALL = (TRAIN, VALIDATION, TEST)
+
+
+class SplitsManifest(Manifest):
+    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason."""
+
+    dataset: str
+    seed: int
+    rows: dict[str, int]
+    labels: dict[str, dict[str, int]]
+    removed: dict[str, int]
+
+
+class Splits(DirectoryArtifact[SplitsManifest]):
+    """Parquet shards below `train/`, `validation/` and `test/`; no exact or near duplicate straddles them."""
+
+    manifest_type = SplitsManifest
+
+    def shards(self, split: str) -> list[Path]:
+        """The Parquet files of one split, in row order."""
+        names = [entry.name for entry in self.manifest.files]
+        return [self.path / name for name in names if name.startswith(f"{split}/")]
+
+
+class TrainedModelManifest(Manifest):
+    """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows."""
+
+    task: dict[str, object]
+    trained_on: str
+    seed: int
+
+
+class TrainedModel(DirectoryArtifact[TrainedModelManifest]):
+    """A self-describing directory: safetensors weights, tokenizer or image processor, labels, `task.json`."""
+
+    manifest_type = TrainedModelManifest
+
+    @property
+    def version(self) -> str:
+        """The model's name everywhere: the first characters of its content hash."""
+        return self.manifest.content_hash[:VERSION_LENGTH]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files that a server loads."""
+        return sum(entry.bytes for entry in self.manifest.files)

@@ -1,0 +1,34 @@
+"""The errors a person can cause or meet; each message names the thing, what was got, what was allowed and what to do.
+
+`InputError("column 'label' missing from rows.csv (has: id, text); set source.columns.label")`
+"""
+
+from __future__ import annotations
+
+
+class EvergreenError(Exception):
+    """The work failed for a reason that one line can tell. Commands exit with `exit_code`."""
+
+    exit_code = 1
+
+
+class InputError(EvergreenError):
+    """What was given (data, configuration, instance) cannot be used."""
+
+    exit_code = 2
+
+
+class InstanceError(InputError):
+    """One instance of a prediction request cannot be used; `index` is its position in the request."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(f"instances[{index}]: {message}")
+        self.index = index
+
+
+class EndpointError(EvergreenError):
+    """An endpoint or a worker behind it did not do what was asked of it."""
+
+
+class BusyError(EvergreenError):
+    """Another run holds the lock on the same model."""

@@ -1,0 +1,145 @@
+"""What tasks, sources, hosts, records and mirrors must offer, so that steps know none of them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
+from evergreen.core.reports import EndpointStatus, EvaluationReport, ValidationReport
+from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
+
+
+class Source(Protocol):
+    """Where rows come from."""
+
+    def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
+        """What the source holds in the window, without reading the rows where that can be helped."""
+
+    def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
+        """Rows of the window streamed into Parquet shards below `out_dir`; memory does not grow with rows."""
+
+
+class Predictor(Protocol):
+    """A loaded model; the same three verbs serve training's evaluation, the server and batch prediction."""
+
+    def decode(self, instances: Sequence[Any]) -> list[Any]:
+        """Validated inputs. Raises InstanceError naming the first instance that cannot be used."""
+
+    def predict(self, batch: Sequence[Any]) -> Any:
+        """Raw outputs, one a row, in the order given, e.g. probabilities: (rows, classes) float32."""
+
+    def encode(self, outputs: Any) -> list[dict[str, Any]]:
+        """JSON-ready predictions, one an instance."""
+
+
+class TrainingRun(Protocol):
+    """What a training may use of the run around it; it knows no tracker."""
+
+    @property
+    def out_dir(self) -> Path:
+        """Empty directory for the trained model."""
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Durable directory, the same for the same splits, task and seed; holds what a killed run left."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Records one point of the learning curves."""
+
+    def log_figure(self, name: str, figure: Any) -> None:
+        """Records a matplotlib figure under `name`, e.g. `learning_curves.png`."""
+
+    def report_progress(self, rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
+        """Shows a person how far the training is."""
+
+
+class Task(Protocol):
+    """One kind of model: its configuration is its fields."""
+
+    @property
+    def kind(self) -> str:
+        """Tag of the union member."""
+
+    def validate_dataset(self, dataset: Dataset) -> ValidationReport:
+        """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise."""
+
+    def train(self, splits: Splits, run: TrainingRun) -> TrainedModel:
+        """A model trained on `train/`, selected on `validation/`; never reads `test/`."""
+
+    def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
+        """The model, and the champion re-scored, on `test/`."""
+
+    def load(self, model_dir: Path) -> Predictor:
+        """A predictor of a trained-model directory."""
+
+
+class Endpoint(Protocol):
+    """One model's live endpoint. `version` is a trained model's content-hash name."""
+
+    def upload(self, version: str, model_dir: Path) -> None:
+        """Makes the version deployable; does nothing when it is."""
+
+    def deploy(self, version: str) -> None:
+        """Starts the version at 0 % of the traffic and returns once it is ready; does nothing when it runs.
+
+        Raises:
+            EndpointError: it never became ready; what it printed last is in the message.
+        """
+
+    def set_traffic(self, traffic: Mapping[str, int]) -> None:
+        """Splits requests among deployed versions; percents sum to 100."""
+
+    def undeploy(self, version: str) -> None:
+        """Stops the version after its requests were answered. Raises EndpointError while it has traffic."""
+
+    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+        """Predictions by the traffic split, or by one deployed version, whatever its traffic."""
+
+    def status(self) -> EndpointStatus:
+        """What runs now, asked of the endpoint itself."""
+
+    def delete(self) -> None:
+        """Stops everything and forgets it; does nothing when nothing runs."""
+
+
+class Host(Protocol):
+    """Where endpoints live."""
+
+    def open(self, model: str, state_dir: Path) -> Endpoint:
+        """The endpoint of one model name; `state_dir` is where a host of this machine keeps its state."""
+
+
+class VersionRecord(Protocol):
+    """The one truth about which version is candidate, champion and previous."""
+
+    def read(self) -> RecordState:
+        """All versions and aliases."""
+
+    def add(self, version: ModelVersion) -> None:
+        """Registers a version; does nothing when it is registered."""
+
+    def set_alias(self, alias: Alias, version: str | None) -> None:
+        """Moves an alias to a registered version; None removes it."""
+
+
+class Mirror(Protocol):
+    """A registry that follows the record. Repeating a call changes nothing."""
+
+    @property
+    def name(self) -> str:
+        """Key of `ModelVersion.mirrors`, e.g. `mlflow`."""
+
+    def read(self, model: str) -> MirrorState:
+        """What the mirror holds of the model."""
+
+    def register(self, model: str, version: ModelVersion, trained: TrainedModel, report: EvaluationReport) -> str:
+        """Registers the version with its evaluation; returns the mirror's own number for it."""
+
+    def set_alias(self, model: str, alias: Alias, version: str | None) -> None:
+        """Moves an alias to a version that the mirror holds; None removes it."""

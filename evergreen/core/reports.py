@@ -1,0 +1,190 @@
+"""Values that decisions are made on and that dashboard pages show."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from evergreen.core.base import Frozen
+
+
+class MetricName:
+    """Every metric's name, spelled once."""
+
+    ACCURACY = "accuracy"
+    MACRO_F1 = "macro_f1"
+    MACRO_PRECISION = "macro_precision"
+    MACRO_RECALL = "macro_recall"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+
+
+class Metric(Frozen):
+    """A value with its bootstrap interval; for differences, challenger minus champion. NaN when undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ColumnStatistics(Frozen):
+    """What one column holds. Lengths are characters, for text columns only; `top` maps frequent values to rows."""
+
+    type: str
+    nulls: int
+    distinct: int
+    min_length: int | None = None
+    mean_length: float | None = None
+    max_length: int | None = None
+    top: dict[str, int] = {}
+
+
+class Anomaly(Frozen):
+    """Something odd that does not stop the run, with up to a few row ids as examples."""
+
+    name: str
+    rows: int
+    message: str
+    examples: tuple[str, ...] = ()
+
+
+class ValidationReport(Frozen):
+    """Evidence that a dataset honours the task's schema: a violation would have stopped the run."""
+
+    dataset: str
+    rows: int
+    columns: dict[str, ColumnStatistics]
+    labels: dict[str, int]
+    length_histogram: tuple[tuple[int, int], ...] = ()
+    """(upper edge in characters, rows) pairs of the text column."""
+    anomalies: tuple[Anomaly, ...] = ()
+
+
+class ClassReport(Frozen):
+    """One class: precision, recall and F1 by name, and its test rows."""
+
+    metrics: dict[str, Metric]
+    support: int
+
+
+class SliceReport(Frozen):
+    """The rows where `column` has `value` (a bucket such as `≤ 1000` for lengths)."""
+
+    column: str
+    value: str
+    rows: int
+    metrics: dict[str, Metric]
+
+
+class WorstError(Frozen):
+    """A wrong prediction with high confidence; `excerpt` is at most 300 characters."""
+
+    id: str
+    excerpt: str
+    truth: str
+    predicted: str
+    score: float
+
+
+class Baseline(Frozen):
+    """What always answering the training split's majority label scores on the same rows."""
+
+    label: str
+    metrics: dict[str, float]
+
+
+class Comparison(Frozen):
+    """The champion on the very same rows; differences are paired-bootstrap, challenger minus champion."""
+
+    champion: str
+    metrics: dict[str, Metric]
+    differences: dict[str, Metric]
+    class_differences: dict[str, dict[str, Metric]] = {}
+
+
+class Timings(Frozen):
+    """Wall-clock measurements on the machine of the run; the only part of a report that may differ between equal runs.
+
+    Latencies are milliseconds of one-instance predictions.
+    """
+
+    latency_p50_ms: float
+    latency_p95_ms: float
+    rows_per_s: float
+
+
+class EvaluationReport(Frozen):
+    """How good one model version is on the test split, and how sure that is.
+
+    `confusion[i][j]` counts rows of true label `labels[i]` predicted as `labels[j]`.
+    """
+
+    version: str
+    splits: str
+    rows: int
+    labels: tuple[str, ...]
+    metrics: dict[str, Metric]
+    confidence: float
+    baseline: Baseline
+    per_class: dict[str, ClassReport]
+    slices: tuple[SliceReport, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    worst: tuple[WorstError, ...]
+    comparison: Comparison | None
+    size_bytes: int
+    timings: Timings
+
+
+class Reason(Frozen):
+    """One rule of the gate: what was required, what was found, and whether it passed."""
+
+    rule: str
+    passed: bool
+    message: str
+
+
+class Verdict(StrEnum):
+    """What the gate says of a version."""
+
+    PROMOTE = "promote"
+    KEEP = "keep"
+
+
+class PromotionDecision(Frozen):
+    """Promote the version, or keep the champion, with every reason. Nothing deploys without one."""
+
+    verdict: Verdict
+    version: str
+    champion: str | None
+    reasons: tuple[Reason, ...]
+
+
+class Deployment(Frozen):
+    """What the endpoint serves after a run: `traffic` maps each version to percent."""
+
+    outcome: Literal["live", "kept", "rolled_back", "none"]
+    model: str
+    url: str | None
+    version: str | None
+    traffic: dict[str, int]
+    message: str
+
+
+class EndpointStatus(Frozen):
+    """What an endpoint says of itself.
+
+    `url` is where predictions are POSTed (None: nothing listens), `traffic` percent by version, `ready` the versions
+    that answer.
+    """
+
+    url: str | None
+    traffic: dict[str, int]
+    ready: tuple[str, ...]
+
+
+class Incumbent(Frozen):
+    """The version a challenger must beat; `artifact` is where its trained model is kept. Both None: no champion."""
+
+    version: str | None = None
+    artifact: str | None = None
