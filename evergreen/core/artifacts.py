@@ -2,8 +2,8 @@
 
 A dataset directory:
 
-    manifest.json                {"files": [{"name": "rows-00000.parquet", "sha256": "9f…", "bytes": 81234}], "rows": 2225, …}
-    rows-00000.parquet           id, text, label, …
+    manifest.json         {"files": [{"name": "rows-00000.parquet", "sha256": "9f…", "bytes": 81234}], "rows": 2225, …}
+    rows-00000.parquet    id, text, label, …
 """
 
 from __future__ import annotations

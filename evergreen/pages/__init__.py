@@ -1,0 +1,1 @@
+"""HTML pages of artifacts, shown in the ZenML dashboard and MLflow."""

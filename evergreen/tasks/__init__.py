@@ -1,0 +1,1 @@
+"""Tasks: one package each, tagged by `kind`."""
