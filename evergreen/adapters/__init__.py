@@ -1,1 +1,14 @@
 """The outside world, one module or package per system."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from evergreen.adapters.files import FilesSource
+from evergreen.adapters.huggingface import HuggingFaceSource
+from evergreen.adapters.package import PackageSource
+
+AnySource = Annotated[FilesSource | PackageSource | HuggingFaceSource, Field(discriminator="kind")]
+"""Where rows come from, told apart by `kind`."""
+
+__all__ = ["AnySource", "FilesSource", "HuggingFaceSource", "PackageSource"]

@@ -18,6 +18,8 @@ class MetricName:
     PRECISION = "precision"
     RECALL = "recall"
     F1 = "f1"
+    OVERALL = (ACCURACY, MACRO_F1, MACRO_PRECISION, MACRO_RECALL)
+    PER_CLASS = (PRECISION, RECALL, F1)
 
 
 class Metric(Frozen):
@@ -95,7 +97,10 @@ class Baseline(Frozen):
 
 
 class Comparison(Frozen):
-    """The champion on the very same rows; differences are paired-bootstrap, challenger minus champion."""
+    """The champion on the very same rows; differences are paired-bootstrap, challenger minus champion.
+
+    `class_differences` is keyed by label, then by metric.
+    """
 
     champion: str
     metrics: dict[str, Metric]

@@ -34,10 +34,11 @@ class ModelVersion(Frozen):
 
 
 class RecordState(Frozen):
-    """All versions of one model, oldest first, and which version each alias names."""
+    """All versions of one model, oldest first, which version each alias names, and which were withdrawn by hand."""
 
     versions: tuple[ModelVersion, ...] = ()
     aliases: dict[Alias, str] = {}
+    rolled_back: tuple[str, ...] = ()
 
     def find(self, version: str | None) -> ModelVersion | None:
         """The version by name."""

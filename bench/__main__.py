@@ -1,0 +1,23 @@
+"""Runs every benchmark, one after the other, each in its own process: `python -m bench`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHMARKS = ("training_speed", "pipeline_overhead", "data_memory")
+
+
+def main() -> int:
+    """The number of benchmarks that missed a limit, as exit code."""
+    missed = []
+    for name in BENCHMARKS:
+        print(f"\n{name}\n{'=' * len(name)}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"bench.{name}", "--json"], check=False).returncode:
+            missed.append(name)
+    print(f"\n{len(BENCHMARKS) - len(missed)} of {len(BENCHMARKS)} hold" + (f", missed: {missed}" if missed else ""))
+    return len(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What a person sees: of an error one line (the traceback only with --debug), of ZenML what matters."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from evergreen.core.errors import EvergreenError
+
+INTERRUPTED = 130
+STEP_LOGGERS = ("zenml.orchestrators.", "zenml.execution.")
+OWN_LOGGERS = ("evergreen.", "steps.", "orchestration.", "commands.")
+HARMLESS = ("Failed to disable MLflow autologging",)  # once a step, for frameworks that are not installed
+
+
+@dataclass
+class Outcome:
+    """The exit code of a command."""
+
+    code: int = 0
+
+
+@contextmanager
+def report_errors(*, debug: bool) -> Iterator[Outcome]:
+    """Turns what the block raises into `error: …` on stderr and an exit code."""
+    outcome = Outcome()
+    try:
+        yield outcome
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        outcome.code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone, e.g. `| head`: Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        outcome.code = 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        outcome.code = _tell(error, debug=debug)
+
+
+def set_verbosity(*, shows_steps: bool, debug: bool) -> None:
+    """Tells ZenML and MLflow, before they are imported, how much to say; what the user's environment says wins.
+
+    ZenML logs to stdout, other libraries' messages too: a command whose output is read by programs shows errors only.
+    """
+    if not debug:
+        os.environ.setdefault("ZENML_LOGGING_VERBOSITY", "INFO" if shows_steps else "ERROR")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if "NO_COLOR" in os.environ or not sys.stdout.isatty():
+        os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")
+
+
+@contextmanager
+def quiet_zenml(*, debug: bool) -> Iterator[None]:
+    """Shows messages of steps and warnings only, and raises what a step raised instead of ZenML's summary of it.
+
+    ZenML's local orchestrator logs a failing step's exception and then raises a RuntimeError that knows nothing of it.
+    """
+    import zenml.logger
+
+    zenml.logger.init_logging()
+    consoles = [one for one in logging.getLogger().handlers if isinstance(one, zenml.logger.ZenMLConsoleHandler)]
+    chatter = _Chatter(debug=debug)
+    for console in consoles:
+        console.addFilter(chatter)
+    try:
+        yield
+    except RuntimeError as error:
+        if chatter.step_error is None:
+            raise
+        raise chatter.step_error from error
+    finally:
+        for console in consoles:
+            console.removeFilter(chatter)
+
+
+class _Chatter(logging.Filter):
+    """Keeps the last step's exception, and drops the messages that no one reads."""
+
+    def __init__(self, *, debug: bool) -> None:
+        super().__init__()
+        self.debug = debug
+        self.step_error: BaseException | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the console shows the record."""
+        from_step = record.name.startswith(STEP_LOGGERS)
+        if from_step and record.exc_info and record.exc_info[1] is not None:
+            self.step_error = record.exc_info[1]
+            return self.debug
+        if self.debug or from_step or record.name.startswith(OWN_LOGGERS):
+            return True
+        return record.levelno >= logging.WARNING and not record.getMessage().startswith(HARMLESS)
+
+
+def _tell(error: Exception, *, debug: bool) -> int:
+    if isinstance(error, EvergreenError):
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    text = str(error).strip() or "no message"
+    more = "" if debug else "\n(this was not expected; --debug shows where it came from)"
+    print(f"error: {type(error).__name__}: {text}{more}", file=sys.stderr)
+    return 1

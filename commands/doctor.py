@@ -1,0 +1,154 @@
+"""What is missing to run a configuration here, each with the line that fixes it. Changes nothing.
+
+fine  python         3.11.9 at .venv/bin/python
+FIX   stack          'default' is active, configs/local.yaml is meant for 'local'
+                     python -m stacks.apply local
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands.machine import Finding, check_disk, check_memory, check_packages, check_port, check_python
+from evergreen.core.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from commands.project import Project
+
+SERVER_TIMEOUT_S = 5.0
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 0 when nothing is missing, else 1."""
+    missing = 0
+    for finding in examine(args.config):
+        missing += not finding.fine
+        print(f"{'fine' if finding.fine else 'FIX':<6}{finding.name:<14} {_indented(finding.message)}")
+        if finding.fix and not finding.fine:
+            print(f"{'':<21}{_indented(finding.fix)}")
+    print(f"{missing} to fix" if missing else f"ready: python run.py --config {args.config}")
+    return 1 if missing else 0
+
+
+def examine(config: str) -> Iterator[Finding]:
+    """Every finding, cheap ones first; one that fails does not hide the others."""
+    yield check_python()
+    yield check_packages()
+    yield check_memory()
+    project: list[Project] = []
+    yield from _guarded("configuration", lambda: _open(config, project))
+    reachable = True
+    for finding in _guarded("zenml", _check_zenml):
+        reachable = finding.fine
+        yield finding
+    opened = project[0] if project else None
+    if reachable:
+        yield from _guarded("stack", lambda: _check_stack(opened))
+    if opened is not None:
+        yield from _guarded("secrets", lambda: _check_variables(opened))
+        yield from _guarded("task", lambda: _check_task(opened))
+        yield from _guarded("source", lambda: _check_source(opened))
+        yield from _guarded("port", lambda: _check_endpoint(opened))
+
+
+def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """The check's findings; what it raises is one too."""
+    try:
+        yield from check()
+    except EvergreenError as error:
+        yield Finding(name, False, str(error))
+    except Exception as error:
+        yield Finding(name, False, f"{type(error).__name__}: {error}", "see the packages above, or make install")
+
+
+def _open(config: str, opened: list[Project]) -> Iterator[Finding]:
+    from commands.project import open_project
+    from orchestration.mistakes import shown
+
+    project = open_project(config)
+    opened.append(project)
+    yield Finding("configuration", True, f"{shown(project.configuration.path)} for model '{project.model_name}'")
+
+
+def _check_zenml() -> Iterator[Finding]:
+    from zenml.config.global_config import GlobalConfiguration
+
+    from stacks.apply import ANOTHER_ZENML, remote_store
+
+    directory = Path(GlobalConfiguration().config_directory)
+    url = remote_store()
+    if url is None:
+        yield Finding("zenml", True, f"on this machine, in {directory}")
+    elif _answers(url):
+        yield Finding("zenml", True, f"connected to {url}")
+    else:
+        yield Finding("zenml", False, f"connected to {url}, which does not answer", f"zenml login, or {ANOTHER_ZENML}")
+    yield check_disk(directory)
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(f"{url.rstrip('/')}/health", timeout=SERVER_TIMEOUT_S).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _check_stack(project: Project | None) -> Iterator[Finding]:
+    from zenml.client import Client
+
+    client = Client()
+    active = client.active_stack_model.name
+    if project is None:
+        yield Finding("stack", True, f"'{active}' is active")
+        return
+    registered = [stack.name for stack in client.list_stacks(size=1000).items]
+    try:
+        project.configuration.check_stack(active, registered)
+    except EvergreenError as error:
+        message, _, fix = str(error).partition("; run\n  ")
+        yield Finding("stack", False, message, fix)
+    else:
+        yield Finding("stack", True, f"'{active}' is active")
+
+
+def _check_variables(project: Project) -> Iterator[Finding]:
+    """The environment variables that the configuration names; on a remote stack ZenML's secrets fill them instead."""
+    from evergreen.core.base import Frozen
+
+    for section, value in vars(project.configuration.parameters).items():
+        for field, name in value.model_dump().items() if isinstance(value, Frozen) else ():
+            if field.endswith("_env") and name:
+                fine = name in os.environ or bool(project.configuration.document.get("secrets"))
+                message = f"parameters.{section}.{field}: {name} is {'set' if fine else 'not set'}"
+                yield Finding("secrets", fine, message, f"export {name}=…")
+
+
+def _check_task(project: Project) -> Iterator[Finding]:
+    task: Any = project.configuration.parameters.task
+    task.check()
+    yield Finding("task", True, f"{task.kind}: {getattr(task, 'encoder', 'ready')}")
+
+
+def _check_source(project: Project) -> Iterator[Finding]:
+    identity = project.source.identity(project.window.resolve() if project.window else None)
+    rows = "" if identity.rows is None else f", {identity.rows:,} rows"
+    yield Finding("source", True, f"{identity.description}{rows}")
+
+
+def _check_endpoint(project: Project) -> Iterator[Finding]:
+    from orchestration.deployment import open_endpoint
+
+    port = getattr(project.host, "port", None)
+    if port is not None:
+        served = open_endpoint(project.model_name, project.host).status().url
+        yield check_port(getattr(project.host, "host", "127.0.0.1"), port, served)
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 21)

@@ -1,0 +1,117 @@
+"""What this machine offers, each finding with the line that fixes it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements.lock", "requirements-weights.lock")
+PYTHON = (3, 11)
+MIN_DISK_GIB = 2.0
+MIN_MEMORY_GIB = 2.0
+GIB = 2**30
+INSTALL = "make install"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's answer; `fix` is the line to type when it is not fine."""
+
+    name: str
+    fine: bool
+    message: str
+    fix: str = ""
+
+
+def check_python() -> Finding:
+    """Whether this is the Python that the lock was made for."""
+    got = sys.version_info[:2]
+    message = f"{sys.version.split()[0]} at {sys.executable}"
+    return Finding("python", got == PYTHON, message, f"{INSTALL} PYTHON=/path/to/python{PYTHON[0]}.{PYTHON[1]}")
+
+
+def check_packages(root: Path = ROOT) -> Finding:
+    """Whether the locked packages are installed in the locked versions."""
+    missing_locks = [name for name in LOCKS if not (root / name).is_file()]
+    if missing_locks:
+        return Finding("packages", False, f"no {' and no '.join(missing_locks)} in {root}", "make lock")
+    wrong, count = [], 0
+    for name, wanted in _locked(root):
+        count += 1
+        try:
+            got = version(name).partition("+")[0]  # 2.13.0+cpu is 2.13.0
+        except PackageNotFoundError:
+            got = "missing"
+        if got != wanted:
+            wrong.append(f"{name} {got} (locked: {wanted})")
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        return Finding("packages", False, f"{', '.join(wrong[:5])}{more}", INSTALL)
+    return Finding("packages", True, f"all {count} as locked")
+
+
+def check_disk(directory: Path) -> Finding:
+    """Whether artifacts and checkpoints find room at `directory`, or where it will be created."""
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free / GIB
+    fix = f"free some space there, or export ZENML_CONFIG_PATH=/a/larger/disk (needs {MIN_DISK_GIB:g} GiB)"
+    return Finding("disk", free >= MIN_DISK_GIB, f"{free:,.1f} GiB free at {directory}", fix)
+
+
+def check_memory() -> Finding:
+    """Whether training an encoder of usual size fits."""
+    import psutil
+
+    free = psutil.virtual_memory().available / GIB
+    fix = f"end other programs (needs {MIN_MEMORY_GIB:g} GiB), or set parameters.task.batch_size lower"
+    return Finding("memory", free >= MIN_MEMORY_GIB, f"{free:,.1f} GiB available", fix)
+
+
+def check_port(host: str, port: int, served: str | None) -> Finding:
+    """Whether the endpoint's port is free, or taken by the endpoint itself (`served` is its URL)."""
+    if served:
+        return Finding("port", True, f"{port}: this model's endpoint is live at {served}")
+    if port == 0:
+        return Finding("port", True, "0: any free one will be taken")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            fix = f"set parameters.host.port to another one, or end {_holder(port)}"
+            return Finding("port", False, f"{host}:{port} cannot be used: {error.strerror}", fix)
+    return Finding("port", True, f"{host}:{port} is free")
+
+
+def _holder(port: int) -> str:
+    import psutil
+
+    try:
+        for one in psutil.net_connections("tcp"):
+            if one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN and one.pid:
+                return f"process {one.pid} ({psutil.Process(one.pid).name()})"
+    except psutil.Error:
+        pass  # another user's process is not shown: the message does without its name
+    return "what listens there"
+
+
+def _locked(root: Path) -> Iterator[tuple[str, str]]:
+    """Name and version of every locked requirement that applies to this machine."""
+    from packaging.requirements import Requirement
+
+    for lock in LOCKS:
+        for line in (root / lock).read_text(encoding="utf-8").splitlines():
+            text = line.partition("#")[0].partition(" --")[0].strip().rstrip("\\").strip()
+            if not text or text.startswith("-"):
+                continue
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate():
+                yield requirement.name, str(requirement.specifier).removeprefix("==")

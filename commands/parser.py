@@ -1,0 +1,138 @@
+"""Arguments of every command; `run` is what happens when none is named.
+
+python run.py --config local.yaml
+python run.py predict --config local.yaml "Shares fell after the central bank raised rates"
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from commands.console import report_errors, set_verbosity
+
+Add = Callable[[argparse.ArgumentParser], None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `commands/<name>.py` holds its `main(args)`, imported when it runs."""
+
+    name: str
+    summary: str
+    example: str
+    add_arguments: Add
+
+
+def main(argv: Sequence[str]) -> int:
+    """The exit code of one command: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    names = {command.name for command in COMMANDS}
+    named = bool(argv) and (argv[0] in names or argv[0] in {"-h", "--help"})
+    args = _parser().parse_args(argv if named else ["run", *argv])
+    set_verbosity(shows_steps=args.command == "run", debug=args.debug)
+    with report_errors(debug=args.debug) as outcome:
+        outcome.code = import_module(f"commands.{args.command}").main(args) or 0
+    return outcome.code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py",
+        description="Takes a model from rows to a safe live endpoint, and keeps it there.",
+        epilog="example: python run.py --config local.yaml\n\nWithout a command, `run` is meant. "
+        "Each command has its own --help.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        one = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            epilog=f"example: {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        one.add_argument("--config", required=True, metavar="FILE", help="a file in configs/, or a path to one")
+        one.add_argument("--debug", action="store_true", help="show tracebacks and all of ZenML's messages")
+        command.add_arguments(one)
+    return parser
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-cache", action="store_true", help="run every step again")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan, touch nothing")
+
+
+def _predict(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("text", nargs="?", help="one text; - or nothing reads one text a line from standard input")
+    what.add_argument("--input", type=Path, metavar="FILE", help="a table: .csv, .jsonl or .parquet")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="where the table goes, with label, score, probabilities"
+    )
+    parser.add_argument(
+        "--text-column", metavar="NAME", help="the input's text column (default: as in the configuration)"
+    )
+    parser.add_argument(
+        "--batch-size", type=_positive, default=256, metavar="ROWS", help="rows a request (default: 256)"
+    )
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _nothing(parser: argparse.ArgumentParser) -> None:
+    """For commands without arguments of their own."""
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+COMMANDS = (
+    Command(
+        "run",
+        "runs the pipeline of a configuration on the active stack",
+        "python run.py --config local.yaml",
+        _run,
+    ),
+    Command(
+        "predict",
+        "asks the live endpoint about texts or the rows of a table",
+        'python run.py predict --config local.yaml "Shares fell after the central bank raised rates"\n'
+        "         python run.py predict --config local.yaml --input news.csv --output labelled.csv",
+        _predict,
+    ),
+    Command(
+        "status",
+        "shows champion, endpoint, traffic, last runs and where to look",
+        "python run.py status --config local.yaml --json",
+        _status,
+    ),
+    Command(
+        "rollback",
+        "gives the previous champion all the traffic again",
+        "python run.py rollback --config local.yaml",
+        _nothing,
+    ),
+    Command(
+        "doctor",
+        "tells what is missing to run a configuration here, with the line that fixes it",
+        "python run.py doctor --config local.yaml",
+        _nothing,
+    ),
+    Command(
+        "teardown",
+        "stops what runs or costs money",
+        "python run.py teardown --config local.yaml",
+        _nothing,
+    ),
+)

@@ -1,0 +1,164 @@
+"""Predictions of the live endpoint, from text, standard input or a table, to the screen or a table.
+
+$ python run.py predict --config local.yaml "Shares fell after the central bank raised rates"
+{"label": "business", "score": 0.98, "probabilities": {"business": 0.98, …}}
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from commands.tables import Row, TextForm, check_suffix, read_rows, table_writer
+from evergreen.core.errors import EvergreenError, InputError
+
+Ask = Callable[[Sequence[Any]], list[dict[str, Any]]]
+"""Predictions of instances, in order: an endpoint's `predict`."""
+
+INSTANCE = re.compile(r"instances\[(\d+)\]:? ?")
+COLUMNS = ("label", "score", "probabilities")
+PROGRESS_EVERY_S = 2.0
+
+
+def main(args: argparse.Namespace) -> None:
+    """Asks the endpoint and prints or writes what it answers."""
+    if args.output and not args.input:
+        raise InputError("--output takes the rows of a table; add --input FILE")
+    if args.output:
+        check_suffix(args.output)
+    from commands.project import open_project
+    from orchestration.deployment import open_endpoint
+
+    project = open_project(args.config)
+    ask = open_endpoint(project.model_name, project.host).predict
+    if args.input:
+        fields = project.source
+        form = TextForm(delimiter=getattr(fields, "delimiter", None), encoding=getattr(fields, "encoding", "utf-8"))
+        column = args.text_column or fields.columns.get("text", "text")
+        predict_table(ask, Tables(args.input, args.output, column, form), args.batch_size)
+    elif args.text is None or args.text == "-":
+        predict_lines(ask, sys.stdin, args.batch_size)
+    else:
+        _print(ask([{"text": args.text}]))
+
+
+class Tables:
+    """Where rows come from and go to: `output` None is the screen, `column` holds the text."""
+
+    def __init__(self, source: Path, output: Path | None, column: str, form: TextForm) -> None:
+        self.source, self.output, self.column, self.form = source, output, column, form
+
+    def texts(self, rows: Sequence[Row]) -> list[Any]:
+        """The text of each row. Raises InputError when the column does not exist."""
+        for row in rows:
+            if self.column not in row:
+                raise InputError(
+                    f"column '{self.column}' missing from {self.source} (has: {', '.join(row)}); set --text-column"
+                )
+        return [row[self.column] for row in rows]
+
+    def writer(self) -> Any:
+        """Context manager that gives the writer of the output."""
+        if self.output is None:
+            return nullcontext(_Screen())
+        schema_of = self.source if self.source.suffix == ".parquet" else None
+        return table_writer(self.output, self.form, schema_of)
+
+
+def predict_table(ask: Ask, tables: Tables, batch_size: int) -> None:
+    """Every row with its prediction, a batch a request; the output file appears when all rows are in it.
+
+    Raises:
+        InputError: a row cannot be read or used; the message names it by its number, from 1.
+    """
+    progress = _Progress()
+    with tables.writer() as writer:
+        for start, rows in _batches(read_rows(tables.source, tables.form), batch_size):
+            predictions = _predict(ask, tables.texts(rows), str(tables.source), start)
+            writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
+            progress.report(start + len(rows))
+        if not progress.rows:
+            raise InputError(f"{tables.source} holds no rows")
+    progress.end(str(tables.output or "the screen"))
+
+
+def predict_lines(ask: Ask, lines: Iterable[str], batch_size: int) -> None:
+    """One prediction, as a line of JSON, for each line."""
+    for start, texts in _batches((line.rstrip("\n") for line in lines), batch_size):
+        _print(_predict(ask, texts, "line", start))
+
+
+def _predict(ask: Ask, texts: Sequence[Any], where: str, start: int) -> list[dict[str, Any]]:
+    """Predictions in order; an instance that cannot be used is named by its row in the input."""
+    try:
+        return ask([{"text": text} for text in texts])
+    except EvergreenError as error:
+        match = INSTANCE.search(str(error))
+        if match is None:
+            raise
+        place = (
+            f"{where} {start + int(match[1]) + 1}" if where == "line" else f"{where} row {start + int(match[1]) + 1}"
+        )
+        raise InputError(f"{place}: {str(error)[match.end() :]}") from error
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
+    """Lists of up to `size` items, each with the position of its first."""
+    iterator, start = iter(items), 0
+    while batch := list(islice(iterator, size)):
+        yield start, batch
+        start += len(batch)
+
+
+def _joined(row: Row, prediction: dict[str, Any]) -> Row:
+    """The row and its prediction; a column that the row has already is kept, ours then starts with `predicted_`."""
+    ours = {name: prediction[name] for name in COLUMNS if name in prediction}
+    if "probabilities" in ours:
+        ours["probabilities"] = json.dumps(ours["probabilities"], ensure_ascii=False)
+    return row | {f"predicted_{name}" if name in row else name: value for name, value in ours.items()}
+
+
+def _print(predictions: Iterable[dict[str, Any]]) -> None:
+    for one in predictions:
+        print(json.dumps(one, ensure_ascii=False), flush=True)
+
+
+class _Screen:
+    """Rows as lines of JSON."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False, default=str))
+
+    def close(self) -> None:
+        sys.stdout.flush()
+
+
+class _Progress:
+    """Rows so far on stderr, every two seconds, over itself on a terminal."""
+
+    def __init__(self) -> None:
+        self.began = self.told = time.monotonic()
+        self.rows = 0
+
+    def report(self, rows: int) -> None:
+        self.rows = rows
+        if time.monotonic() - self.told >= PROGRESS_EVERY_S:
+            self.told = time.monotonic()
+            end = "\r" if sys.stderr.isatty() else "\n"
+            print(self._text(), end=end, file=sys.stderr, flush=True)
+
+    def end(self, where: str) -> None:
+        print(f"{self._text()} → {where}", file=sys.stderr)
+
+    def _text(self) -> str:
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        return f"{self.rows:,} rows in {seconds:,.1f} s ({self.rows / seconds:,.0f} rows/s)"

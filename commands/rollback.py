@@ -1,0 +1,17 @@
+"""The previous champion back at 100 % of the traffic."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def main(args: argparse.Namespace) -> None:
+    """Exchanges champion and previous, on the endpoint, in the record and in its mirrors."""
+    from commands.project import open_project
+    from orchestration.deployment import roll_back_champion
+
+    project = open_project(args.config)
+    deployment = roll_back_champion(project.model_name, project.host)
+    print(f"champion is {deployment.version} again")
+    print(f"endpoint    {deployment.url}")
+    print("roll back once more to undo this; no run promotes the withdrawn version again by itself")

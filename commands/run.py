@@ -1,0 +1,61 @@
+"""Runs the training pipeline of a configuration on the active stack."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from commands.console import quiet_zenml
+from commands.project import Project, open_project
+
+
+def main(args: argparse.Namespace) -> int:
+    """Checks everything, runs the pipeline and says what came of it; with --dry-run only the plan is printed."""
+    project = open_project(args.config)
+    project.check_stack()
+    if args.dry_run:
+        print(_plan(project, use_cache=not args.no_cache))
+        return 0
+    with quiet_zenml(debug=args.debug):
+        return _run(project, use_cache=not args.no_cache)
+
+
+def _run(project: Project, *, use_cache: bool) -> int:
+    from evergreen.pages.terminal import terminal_summary
+    from orchestration.deployment import state_directory
+    from orchestration.locks import run_lock
+    from orchestration.runs import model_tag, outcome_of
+    from pipelines.training import training
+
+    options = project.configuration.options(use_cache=use_cache)
+    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
+    with run_lock(state_directory(), project.model_name):
+        run = training.with_options(**options, tags=tags)()
+    if run is None:
+        print("the pipeline was scheduled; `zenml pipeline runs list` shows its runs")
+        return 0
+    outcome = outcome_of(run.id)
+    print(terminal_summary(outcome.report, outcome.decision, outcome.deployment, page=outcome.report_page))
+    if outcome.deployment.outcome == "rolled_back":
+        print(f"error: {outcome.deployment.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _plan(project: Project, *, use_cache: bool) -> str:
+    from orchestration.configuration import steps_of
+    from pipelines.training import training
+
+    identity = project.source.identity(project.window.resolve() if project.window else None)
+    rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
+    cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
+    return "\n".join(
+        [
+            f"plan        {project.configuration.path} on stack '{project.active_stack}'",
+            f"model       {project.model_name}",
+            f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
+            f"steps       {' → '.join(steps_of(training))}",
+            f"cache       {cache}",
+            "nothing was run or changed",
+        ]
+    )

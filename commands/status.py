@@ -1,0 +1,45 @@
+"""Champion, endpoint, traffic, last runs, last report, where to look."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestration.status import Status
+
+
+def main(args: argparse.Namespace) -> None:
+    """Prints the status as text, or as one JSON object."""
+    from commands.project import open_project
+    from orchestration.status import status_of
+
+    project = open_project(args.config)
+    status = status_of(project.model_name, project.host)
+    print(status.model_dump_json() if args.json else _text(status))
+
+
+def _text(status: Status) -> str:
+    lines = [("model", status.model)]
+    for name in ("champion", "previous", "candidate"):
+        version = getattr(status, name)
+        if version is None:
+            lines.append((name, "none"))
+            continue
+        metrics = ", ".join(f"{metric} {value:.3f}" for metric, value in version.metrics.items())
+        mirrors = ", ".join(f"{mirror} version {number}" for mirror, number in version.mirrors.items())
+        lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
+    endpoint = status.endpoint
+    traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
+    lines.append(("endpoint", endpoint.url or "not running; the next run brings the champion back"))
+    lines.append(("traffic", traffic or "none"))
+    lines.append(("ready", ", ".join(endpoint.ready) or "none"))
+    for run in status.runs:
+        started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
+        lines.append(("run", f"{run.name}  {run.status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()))
+    if status.report_page:
+        lines.append(("report", status.report_page))
+    lines.append(("dashboard", "zenml login --local"))
+    if status.mlflow:
+        lines.append(("mlflow", f"mlflow ui --backend-store-uri {status.mlflow}"))
+    return "\n".join(f"{name:<11} {text}" for name, text in lines)

@@ -1,0 +1,18 @@
+"""Stops what runs or costs money; versions, reports and runs stay."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def main(args: argparse.Namespace) -> None:
+    """Stops the model's endpoint and forgets its state."""
+    from commands.project import open_project
+    from orchestration.deployment import open_endpoint
+
+    project = open_project(args.config)
+    endpoint = open_endpoint(project.model_name, project.host)
+    served = endpoint.status().url
+    endpoint.delete()
+    print(f"stopped {served}" if served else f"nothing was running for model '{project.model_name}'")
+    print("versions and reports are kept; the next run brings the champion back")

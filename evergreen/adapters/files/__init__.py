@@ -1,0 +1,5 @@
+"""Files on this machine: CSV, JSON Lines, Parquet, and text folders with one folder per class."""
+
+from evergreen.adapters.files.source import FilesSource
+
+__all__ = ["FilesSource"]

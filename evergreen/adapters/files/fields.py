@@ -1,0 +1,53 @@
+"""What the sources of files are told."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from pydantic import field_validator
+
+from evergreen.adapters.files.decoding import decodes
+from evergreen.adapters.files.find import FileFormat
+from evergreen.data.canonical import RowFields
+
+
+class FileFields(RowFields):
+    """What a source of files is told: where they are and how their bytes become rows.
+
+    `path` is a file, a folder or a glob; `format` None means by suffix; `delimiter` None means a comma (a tab for
+    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`.
+    """
+
+    path: str
+    format: FileFormat | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    fallback_encoding: str | None = None
+
+    @field_validator("encoding", "fallback_encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str | None) -> str | None:
+        try:
+            codecs.lookup(encoding or "utf-8")
+        except LookupError:
+            raise ValueError(f"unknown encoding '{encoding}'; such as utf-8, cp1252, latin-1, utf-16") from None
+        return encoding
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter_is_one_character(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and len(delimiter) != 1:
+            raise ValueError(f'delimiter {delimiter!r} is not one character; a tab is "\\t" in double quotes')
+        return delimiter
+
+    def encoding_of(self, file: Path) -> str:
+        """The encoding of one file: the fallback, where there is one and the file needs it."""
+        if self.fallback_encoding is None or decodes(file, self.encoding):
+            return self.encoding
+        return self.fallback_encoding
+
+    def delimiter_of(self, file: Path) -> str:
+        """The delimiter of one CSV file."""
+        is_tab_separated = file.name.lower().removesuffix(".gz").endswith(".tsv")
+        return self.delimiter or ("\t" if is_tab_separated else ",")

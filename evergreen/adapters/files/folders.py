@@ -1,0 +1,38 @@
+"""Text folders, one folder per class: `sports/199.txt` is row `sports/199` with label `sports`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from evergreen.adapters.files.decoding import check_decodes, python_encoding
+from evergreen.adapters.files.fields import FileFields
+from evergreen.adapters.files.find import Listing
+from evergreen.adapters.files.jsonl import text_batches
+from evergreen.core.errors import InputError
+from evergreen.data.canonical import ROW_NAME, check_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_folders(listing: Listing, fields: FileFields) -> Iterator[pa.RecordBatch]:
+    """Batches of `text`, `label` and the row's name.
+
+    Raises:
+        InputError: undecodable, or a mapped column other than `text` and `label`.
+    """
+    check_columns(fields, ["text", "label"], "text folders")
+    yield from text_batches(_rows(listing, fields), ["text", "label", ROW_NAME])
+
+
+def _rows(listing: Listing, fields: FileFields) -> Iterator[tuple[str, str, str]]:
+    for file in listing.files:
+        name = listing.name(file)
+        encoding = fields.encoding_of(file)
+        try:
+            text = file.read_text(encoding=python_encoding(encoding))
+        except UnicodeError as error:
+            check_decodes(file, name, encoding)
+            raise InputError(f"{name} cannot be read as {encoding}: {error}; set source.encoding") from error
+        yield text, name.split("/", 1)[0], name.removesuffix(file.suffix)

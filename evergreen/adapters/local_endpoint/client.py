@@ -1,0 +1,59 @@
+"""Asks an endpoint for predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from evergreen.core.errors import EndpointError, InputError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) -> list[dict[str, Any]]:
+    """Predictions, one an instance.
+
+    Raises:
+        InputError: the endpoint refuses the request; its message names the instance.
+        EndpointError: nothing answers at `url`, or not with predictions.
+    """
+    import httpx
+
+    target = urlsplit(url)
+    through_proxy, encrypted = target.hostname not in LOOPBACK, target.scheme == "https"
+    try:
+        body = json.dumps({"instances": list(instances)}, allow_nan=False).encode()
+        with httpx.Client(trust_env=through_proxy, verify=encrypted, timeout=timeout_s) as client:
+            answer = client.post(url, content=body, headers={"content-type": "application/json"})
+    except ValueError as error:
+        raise InputError(f"the instances are no JSON: {error}") from error
+    except httpx.TimeoutException as error:
+        raise EndpointError(
+            f"{url} gave no answer within {timeout_s:g} s; send fewer instances, or wait longer"
+        ) from error
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise EndpointError(f"nothing answers at {url} ({error}); see `status`, or run the pipeline again") from error
+    if 400 <= answer.status_code < 500:
+        raise InputError(f"{url} refuses the request ({answer.status_code}): {_reason(answer.text)}")
+    if answer.status_code != 200:
+        raise EndpointError(f"{url} failed ({answer.status_code}): {_reason(answer.text)}")
+    return _predictions(url, answer.text, len(instances))
+
+
+def _reason(text: str) -> str:
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text[:300]
+
+
+def _predictions(url: str, text: str, expected: int) -> list[dict[str, Any]]:
+    try:
+        predictions = json.loads(text)["predictions"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EndpointError(f"{url} answers without predictions: {text[:300]}; is it an endpoint of ours?") from error
+    if not isinstance(predictions, list) or len(predictions) != expected:
+        raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
+    return predictions

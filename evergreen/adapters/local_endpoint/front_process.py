@@ -1,0 +1,128 @@
+"""Starts, finds and ends the front process: detached from the run that starts it and from its terminal."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress, FrontStatus
+from evergreen.core.errors import EndpointError
+from evergreen.core.processes import library_environment, log_tail
+
+FRONT_MODULE = "evergreen.adapters.local_endpoint.front"
+FRONT_START_S = 30.0
+ANSWER_S = 5.0
+POLL_S = 0.05
+LAST_GRACE_S = 20.0
+
+
+def find_front(files: EndpointFiles) -> Any | None:
+    """The running front as a `psutil.Process`, known by pid and command line: a recycled pid is not it."""
+    import psutil
+
+    address = files.read_address()
+    if address is None:
+        return None
+    try:
+        process = psutil.Process(address.pid)
+        ours = process.cmdline()[-2:] == [FRONT_MODULE, str(files.root)]
+        return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return None
+
+
+def ask_status(address: FrontAddress, timeout_s: float = ANSWER_S) -> FrontStatus | None:
+    """What the front says of itself; None when it does not answer."""
+    connection = HTTPConnection(address.reachable_host, address.port, timeout=timeout_s)
+    try:
+        connection.request("GET", "/status")
+        status = FrontStatus.model_validate_json(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return status if status.pid == address.pid else None
+
+
+def start_front(files: EndpointFiles, state: EndpointState) -> FrontAddress:
+    """The address of a new front that answers.
+
+    Raises:
+        EndpointError: the port is taken, or the front ended; what it printed last is in the message.
+    """
+    require_free_port(state.host, state.port)
+    log = files.log("front")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", FRONT_MODULE, str(files.root)],
+            env=library_environment({}),
+            cwd=files.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # reaps it, should it end before we do
+    deadline = time.monotonic() + FRONT_START_S
+    try:
+        while time.monotonic() < deadline and process.poll() is None:
+            address = files.read_address()
+            if address and address.pid == process.pid and ask_status(address):
+                return address
+            time.sleep(POLL_S)
+    except BaseException:  # Ctrl-C: nobody would wait for it any more
+        process.kill()
+        raise
+    process.kill()
+    raise EndpointError(f"the endpoint's front did not start; its log {log} ends with:\n{log_tail(log)}")
+
+
+def stop_front(process: Any, drain_timeout_s: float) -> None:
+    """Drains the front and its workers; returns when the process is gone."""
+    import psutil
+
+    try:
+        process.terminate()
+        process.wait(drain_timeout_s + LAST_GRACE_S)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(ANSWER_S)
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Returns when the address can be bound.
+
+    Raises:
+        EndpointError: it cannot; names the port and, where the machine tells, who holds it.
+    """
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise EndpointError(
+            f"the endpoint cannot listen on {host}:{port}: {error.strerror or error}{_holder(port)}; "
+            "set another host.port (0: any free one) or stop what holds it"
+        ) from error
+
+
+def _holder(port: int) -> str:
+    import psutil
+
+    try:
+        pids = [
+            one.pid
+            for one in psutil.net_connections("tcp")
+            if one.pid and one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN
+        ]
+        return f" (held by {psutil.Process(pids[0]).name()}, pid {pids[0]})" if pids else ""
+    except psutil.Error:
+        return ""

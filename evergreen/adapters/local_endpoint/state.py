@@ -1,0 +1,177 @@
+"""The endpoint's state on disk, one directory per model name.
+
+news.lock               taken by whoever changes the endpoint
+news/endpoint.json      what is wanted: versions, traffic, address; written by runs, read by the front
+news/front.json         the front that runs: pid, host, port; written by the front
+news/front.lock         held by the front as long as it lives
+news/models/<version>/  the uploaded trained model
+news/logs/              front.log, <version>.log
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import BusyError, EndpointError
+
+LOG_LIMIT_BYTES = 20 * 1024 * 1024
+
+
+class EndpointState(Frozen):
+    """What the front is to make true. `revision` grows with every change, so that it can say how far it got."""
+
+    model: str
+    host: str
+    port: int
+    worker_command: tuple[str, ...]
+    threads: int
+    startup_timeout_s: float
+    request_timeout_s: float
+    drain_timeout_s: int
+    revision: int = 0
+    versions: tuple[str, ...] = ()
+    traffic: dict[str, int] = {}
+
+
+class FrontAddress(Frozen):
+    """Where the running front listens."""
+
+    pid: int
+    host: str
+    port: int
+
+    @property
+    def reachable_host(self) -> str:
+        """The address that reaches it from this machine."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+
+    @property
+    def url(self) -> str:
+        """Base URL to reach it from this machine."""
+        host = self.reachable_host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+class WorkerStatus(Frozen):
+    """One version's process: `failure` is why the last one ended, `restarts` how many followed the first."""
+
+    state: Literal["starting", "ready", "failed", "stopping"]
+    pid: int | None
+    port: int
+    restarts: int
+    in_flight: int
+    failure: str | None
+
+
+class FrontStatus(Frozen):
+    """What the front answers at /status."""
+
+    model: str
+    pid: int
+    revision: int
+    traffic: dict[str, int]
+    versions: dict[str, WorkerStatus]
+    retiring: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EndpointFiles:
+    """The paths of one endpoint's state."""
+
+    root: Path
+
+    @property
+    def front_lock(self) -> Path:
+        """Held by the front."""
+        return self.root / "front.lock"
+
+    def model_dir(self, version: str) -> Path:
+        """Where the version's files are once it is uploaded."""
+        return self.root / "models" / version
+
+    def log(self, name: str) -> Path:
+        """The log of the front (`front`) or of a version."""
+        return self.root / "logs" / f"{name}.log"
+
+    def read_state(self) -> EndpointState | None:
+        """What is wanted; None when nothing was ever deployed.
+
+        Raises:
+            EndpointError: the file is damaged.
+        """
+        path = self.root / "endpoint.json"
+        try:
+            return EndpointState.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise EndpointError(f"{path} is damaged ({error}); run teardown, then deploy again") from error
+
+    def write_state(self, state: EndpointState) -> None:
+        """Replaces what is wanted."""
+        write_atomically(self.root / "endpoint.json", state.model_dump_json(indent=2))
+
+    def read_address(self) -> FrontAddress | None:
+        """Where the front that ran last listens; None when there was none."""
+        try:
+            return FrontAddress.model_validate_json((self.root / "front.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_address(self, address: FrontAddress) -> None:
+        """Tells where the front listens."""
+        write_atomically(self.root / "front.json", address.model_dump_json())
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces the file's content so that a reader, or a machine that loses power, sees the old or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(unfinished).replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def cap_log(path: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
+    """Moves a log beyond the limit aside as `.1`; its writer appends, so it goes on in the emptied file."""
+    if path.exists() and path.stat().st_size > limit_bytes:
+        shutil.copyfile(path, path.with_suffix(".log.1"))
+        os.truncate(path, 0)
+
+
+@contextmanager
+def exclusive(lock: Path, timeout_s: float) -> Iterator[None]:
+    """Holds the file lock; the kernel frees it when the holder dies.
+
+    Raises:
+        BusyError: another process held it all the time.
+    """
+    from filelock import FileLock, Timeout
+
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=timeout_s)
+    except Timeout as error:
+        raise BusyError(
+            f"another run is changing the endpoint {lock.stem!r} (lock {lock}); wait until it is done and run again"
+        ) from error
+    try:
+        yield
+    finally:
+        held.release()

@@ -1,0 +1,202 @@
+"""One version's server process, kept alive by the front until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+import aiohttp
+
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
+from evergreen.core.processes import free_port, library_environment
+
+LOGGER = logging.getLogger("evergreen.local_endpoint")
+PROBE_TIMEOUT = aiohttp.ClientTimeout(total=5)
+STARTING_POLL_S = 0.1
+CHECK_EVERY_S = 5.0
+MISSES_ALLOWED = 3
+STEADY_S = 30.0
+BACKOFF_MAX_S = 30.0
+LAST_GRACE_S = 5.0
+
+
+class Worker:
+    """A process that serves one version on a loopback port of its own.
+
+    It is started again whenever it ends, at once after steady service, else ever later. `changed` is called whenever
+    its readiness changes.
+    """
+
+    def __init__(
+        self,
+        version: str,
+        files: EndpointFiles,
+        state: EndpointState,
+        session: aiohttp.ClientSession,
+        changed: Callable[[], None],
+    ) -> None:
+        self.version = version
+        self.in_flight = 0
+        self.ready = False
+        self._files = files
+        self._wanted = state
+        self._session = session
+        self._changed = changed
+        self._stopping = False
+        self._starts = 0
+        self._failure: str | None = None
+        self._port = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._look = asyncio.Event()
+        self._supervision = asyncio.create_task(self._supervise())
+
+    @property
+    def url(self) -> str:
+        """Base URL of the process."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def status(self) -> WorkerStatus:
+        """How it is now."""
+        state = "stopping" if self._stopping else "ready" if self.ready else "failed" if self._failure else "starting"
+        return WorkerStatus.model_validate(
+            {
+                "state": state,
+                "pid": self._process.pid if self._process else None,
+                "port": self._port,
+                "restarts": max(0, self._starts - 1),
+                "in_flight": self.in_flight,
+                "failure": self._failure,
+            }
+        )
+
+    def suspect(self) -> None:
+        """Keeps requests away until its health was looked at, at once."""
+        self._set_ready(False)
+        self._look.set()
+
+    async def stop(self) -> None:
+        """Ends the process once nothing is in flight, or after the drain time."""
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._wanted.drain_timeout_s):
+                while self.in_flight:
+                    await asyncio.sleep(0.02)
+        self._supervision.cancel()
+        await asyncio.wait([self._supervision])
+        if self._process:
+            await self._end(self._process)
+        LOGGER.info("stopped", extra={"fields": {"version": self.version}})
+
+    async def _supervise(self) -> None:
+        loop = asyncio.get_running_loop()
+        quick_ends = 0
+        while True:
+            served_since: float | None = None
+            try:
+                process = await self._start()
+                reason = await self._until_ready(process)
+                if reason is None:
+                    served_since = loop.time()
+                    self._failure = None
+                    self._set_ready(True)
+                    LOGGER.info("ready", extra={"fields": {"version": self.version, "pid": process.pid}})
+                    reason = await self._while_ready(process)
+                await self._end(process)
+            except OSError as error:
+                reason = f"could not be started: {error}"
+            finally:
+                self._set_ready(False)
+            steady = served_since is not None and loop.time() - served_since > STEADY_S
+            quick_ends = 0 if steady else quick_ends + 1
+            self._failure = None if served_since is not None else reason
+            self._changed()
+            LOGGER.warning("ended", extra={"fields": {"version": self.version, "reason": reason}})
+            at_once = served_since is not None and quick_ends <= 1
+            await asyncio.sleep(0 if at_once else min(0.5 * 2**quick_ends, BACKOFF_MAX_S))
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self._port = free_port()
+        self._starts += 1
+        variables = {
+            "AIP_STORAGE_URI": str(self._files.model_dir(self.version)),
+            "AIP_HTTP_PORT": str(self._port),
+            "EVERGREEN_DRAIN_S": str(self._wanted.drain_timeout_s),
+            "EVERGREEN_EXIT_WITH_STDIN": "1",
+            "OMP_NUM_THREADS": str(self._wanted.threads),
+            "OMP_WAIT_POLICY": "PASSIVE",  # idle versions must not spin on the cores of the one that works
+            "MALLOC_ARENA_MAX": "2",
+            "HF_HUB_OFFLINE": "1",
+        }
+        with self._files.log(self.version).open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._wanted.worker_command,
+                env=library_environment(variables),
+                cwd=self._files.root,
+                stdin=asyncio.subprocess.PIPE,  # never written: its end tells the worker that the front is gone
+                stdout=log,
+                stderr=log,
+            )
+        return self._process
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> str | None:
+        """None once health is 200, else why it will not be."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._wanted.startup_timeout_s):
+                while process.returncode is None:
+                    if await self._healthy():
+                        return None
+                    await asyncio.sleep(STARTING_POLL_S)
+                return _how_it_ended(process)
+        return f"not ready within {self._wanted.startup_timeout_s:g} s"
+
+    async def _while_ready(self, process: asyncio.subprocess.Process) -> str:
+        """Why it serves no longer; looks at its health now and then, and when it is suspected."""
+        ended = asyncio.create_task(process.wait())
+        misses = 0
+        try:
+            while misses < MISSES_ALLOWED:
+                look = asyncio.create_task(self._look.wait())
+                await asyncio.wait([ended, look], timeout=CHECK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                look.cancel()
+                self._look.clear()
+                if ended.done():
+                    return _how_it_ended(process)
+                healthy = await self._healthy()
+                misses = 0 if healthy else misses + 1
+                if healthy:
+                    self._set_ready(True)
+                cap_log(self._files.log(self.version))
+        finally:
+            ended.cancel()
+        return f"health failed {MISSES_ALLOWED} times"
+
+    async def _healthy(self) -> bool:
+        try:
+            async with self._session.get(f"{self.url}/health", timeout=PROBE_TIMEOUT) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_GRACE_S):
+                    await process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _set_ready(self, ready: bool) -> None:
+        if ready != self.ready:
+            self.ready = ready
+            self._changed()
+
+
+def _how_it_ended(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode
+    return f"ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"

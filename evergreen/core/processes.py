@@ -1,0 +1,42 @@
+"""What a process that we start is given, and what it left behind.
+
+`Popen(command, env=library_environment({"AIP_HTTP_PORT": "8080"}))` starts one that imports this very library and
+inherits none of the run's secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
+LIBRARY_ROOT = Path(__file__).resolve().parents[2]
+TAIL_BYTES = 64 * 1024
+
+
+def library_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """`extra` over the few variables that any process needs, with this library on the import path."""
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    inherited_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [str(LIBRARY_ROOT), *(folder for folder in inherited_path if folder)]
+    return {**kept, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", **extra}
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nothing listened on a moment ago."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def log_tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log file; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

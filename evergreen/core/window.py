@@ -1,0 +1,50 @@
+"""The time window of a run, e.g. `{end: now, length: 7d, grain: 1d}`: a schedule moves, a backfill repeats."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime
+
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.base import Frozen
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def parse_duration(text: str) -> timedelta:
+    """`90m`, `6h`, `7d` or `2w` as a timedelta.
+
+    Raises:
+        ValueError: anything else.
+    """
+    match = re.fullmatch(r"([1-9]\d*)([mhdw])", text)
+    if not match:
+        raise ValueError(f"{text!r} is not a duration (allowed: a whole number and m, h, d or w, such as 7d)")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+
+
+class Window(Frozen):
+    """`length` of time up to `end`, which is cut down to a multiple of `grain` (UTC)."""
+
+    end: Literal["now"] | AwareDatetime = "now"
+    length: Duration
+    grain: Duration = "1d"
+
+    def resolve(self, now: datetime | None = None) -> ResolvedWindow:
+        """The half-open interval; `now` is given by tests."""
+        end = (now or datetime.now(UTC)) if self.end == "now" else self.end
+        grain = parse_duration(self.grain)
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        cut = epoch + ((end - epoch) // grain) * grain
+        return ResolvedWindow(start=cut - parse_duration(self.length), end=cut)

@@ -1,0 +1,53 @@
+"""A dataset directory from a stream of canonical rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen.core.artifacts import Dataset, DatasetManifest, SourceIdentity
+from evergreen.core.errors import InputError
+from evergreen.data.shards import ShardWriter, regroup
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write_dataset(batches: Iterable[pa.RecordBatch], out_dir: Path, source: SourceIdentity) -> Dataset:
+    """The dataset of the rows in `batches`, as Parquet shards below `out_dir`.
+
+    Raises:
+        InputError: no rows at all.
+    """
+    writer = ShardWriter(out_dir)
+    watermark: datetime | None = None
+    columns: dict[str, str] = {}
+    for table in regroup(batches):
+        writer.write(table)
+        columns = columns or {field.name: str(field.type) for field in table.schema}
+        watermark = _latest(table, watermark)
+    writer.close()
+    if not writer.rows:
+        raise InputError(f"no rows in {source.description}{_between(source)}")
+    manifest = DatasetManifest(
+        files=tuple(writer.entries), rows=writer.rows, columns=columns, source=source, watermark=watermark
+    )
+    return Dataset.write(out_dir, manifest)
+
+
+def _latest(table: pa.Table, watermark: datetime | None) -> datetime | None:
+    import pyarrow.compute as pc
+
+    if "timestamp" not in table.column_names:
+        return watermark
+    latest: datetime | None = pc.max(table["timestamp"]).as_py()
+    return max((one for one in (latest, watermark) if one), default=None)
+
+
+def _between(source: SourceIdentity) -> str:
+    if source.window is None:
+        return "; give it some"
+    start, end = source.window.start.isoformat(), source.window.end.isoformat()
+    return f" between {start} (included) and {end} (excluded); widen the window"

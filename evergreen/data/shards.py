@@ -1,0 +1,123 @@
+"""Parquet shards whose bytes depend on the rows alone, not on how the rows arrived.
+
+Rows are cut anew into row groups and shards of fixed size, so that reading the same rows from one file or from ten
+gives the same checksums, and a cached step stays cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evergreen.core.artifacts import MANIFEST_NAME, FileEntry
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+GROUP_ROWS = 10_000
+GROUP_BYTES = 8 << 20
+SHARD_ROWS = 50_000
+SHARD_BYTES = 64 << 20
+
+
+def row_bytes(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Bytes of text in each row: (rows,) int64, plus one for the row itself, so that it never is zero."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = np.ones(table.num_rows, dtype=np.int64)
+    for column in table.columns:
+        if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+            total += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+    return total
+
+
+def regroup(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in tables of GROUP_ROWS rows, or fewer once their text reaches GROUP_BYTES."""
+    import pyarrow as pa
+
+    pending: list[pa.Table] = []
+    rows, size = 0, 0
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        while table.num_rows:
+            filled = size + np.cumsum(row_bytes(table))
+            room = min(GROUP_ROWS - rows, int(np.searchsorted(filled, GROUP_BYTES)) + 1, table.num_rows)
+            pending.append(table.slice(0, room))
+            rows, size = rows + room, int(filled[room - 1])
+            table = table.slice(room)
+            if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+                yield pa.concat_tables(pending).combine_chunks()
+                pending, rows, size = [], 0, 0
+    if pending:
+        yield pa.concat_tables(pending).combine_chunks()
+
+
+class ShardWriter:
+    """Writes tables to `rows-00000.parquet`, `rows-00001.parquet`, … in `folder`, named relative to `root`.
+
+    Give it tables of `regroup`; a new shard starts after SHARD_ROWS rows or SHARD_BYTES of text.
+    """
+
+    def __init__(self, root: Path, folder: str = "") -> None:
+        self._root = root
+        self._folder = root / folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for stale in [self._root / MANIFEST_NAME, *self._folder.glob("rows-*.parquet")]:
+            stale.unlink(missing_ok=True)
+        self._writer: Any = None
+        self._shard_rows = self._shard_bytes = 0
+        self.entries: list[FileEntry] = []
+        self.rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Appends one row group."""
+        if self._writer is None:
+            self._writer = self._open(table.schema)
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self.rows += table.num_rows
+        self._shard_rows += table.num_rows
+        self._shard_bytes += int(row_bytes(table).sum())
+        if self._shard_rows >= SHARD_ROWS or self._shard_bytes >= SHARD_BYTES:
+            self.close()
+
+    def close(self) -> None:
+        """Finishes the open shard; without this its file is not Parquet."""
+        if self._writer is None:
+            return
+        self._writer.close()
+        self.entries.append(FileEntry.of(self._shard_path, self._root))
+        self._writer = None
+        self._shard_rows = self._shard_bytes = 0
+
+    @property
+    def _shard_path(self) -> Path:
+        return self._folder / f"rows-{len(self.entries):05d}.parquet"
+
+    def _open(self, schema: pa.Schema) -> Any:
+        import pyarrow.parquet as pq
+
+        repeated = [name for name in schema.names if name not in ("id", "text")]
+        return pq.ParquetWriter(self._shard_path, schema, compression="zstd", use_dictionary=repeated)
+
+
+def iter_batches(shards: Sequence[Path], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Rows of the shards in order, one row group at a time."""
+    import pyarrow.parquet as pq
+
+    for shard in shards:
+        with pq.ParquetFile(shard, pre_buffer=False) as file:
+            yield from file.iter_batches(batch_size=GROUP_ROWS, columns=columns, use_threads=False)
+
+
+def first_rows(shards: Sequence[Path], columns: list[str], count: int) -> list[dict[str, Any]]:
+    """The first `count` rows, or fewer when there are no more."""
+    rows: list[dict[str, Any]] = []
+    for batch in iter_batches(shards, columns):
+        rows.extend(batch.slice(0, count - len(rows)).to_pylist())
+        if len(rows) >= count:
+            break
+    return rows

@@ -1,0 +1,34 @@
+"""F1 of each class and its macro mean, as an `evaluate` module that loads without the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+from sklearn.metrics import f1_score
+
+
+class F1(evaluate.Metric):  # type: ignore[misc]
+    """`{"f1": [by class], "macro_f1": mean}`: harmonic mean of precision and recall.
+
+    NaN where undefined (a class without rows and answers has none); the macro mean leaves NaN out.
+    """
+
+    def _info(self) -> Any:
+        number = datasets.Value("int32")
+        return evaluate.MetricInfo(
+            description=__doc__,
+            citation="",
+            inputs_description="Class numbers, one a row; `labels`: the class numbers to report, in order.",
+            features=datasets.Features({"predictions": number, "references": number}),
+        )
+
+    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, object]:
+        options: dict[str, Any] = {"labels": labels, "zero_division": np.nan}
+        return {
+            "f1": f1_score(references, predictions, average=None, **options).tolist(),
+            "macro_f1": float(f1_score(references, predictions, average="macro", **options)),
+        }

@@ -1,0 +1,34 @@
+"""Precision of each class and its macro mean, as an `evaluate` module that loads without the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+from sklearn.metrics import precision_score
+
+
+class Precision(evaluate.Metric):  # type: ignore[misc]
+    """`{"precision": [by class], "macro_precision": mean}`: right answers over answers.
+
+    NaN where undefined (a class that was never answered has none); the macro mean leaves NaN out.
+    """
+
+    def _info(self) -> Any:
+        number = datasets.Value("int32")
+        return evaluate.MetricInfo(
+            description=__doc__,
+            citation="",
+            inputs_description="Class numbers, one a row; `labels`: the class numbers to report, in order.",
+            features=datasets.Features({"predictions": number, "references": number}),
+        )
+
+    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, object]:
+        options: dict[str, Any] = {"labels": labels, "zero_division": np.nan}
+        return {
+            "precision": precision_score(references, predictions, average=None, **options).tolist(),
+            "macro_precision": float(precision_score(references, predictions, average="macro", **options)),
+        }

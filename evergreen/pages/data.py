@@ -1,0 +1,114 @@
+"""Pages of the data's way into a run: what the source holds, what was fetched, what it looks like, how it was split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from evergreen.core.artifacts import DatasetManifest, SourceIdentity, SplitName, SplitsManifest
+from evergreen.core.reports import Incumbent, ValidationReport
+from evergreen.pages.charts.bars import SERIES_TONES, Bar, Group, bars, legend
+from evergreen.pages.charts.histogram import histogram
+from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio
+from evergreen.pages.render import render
+
+MOST_BARS = 20
+MOST_SAMPLES = 10
+
+
+def identity_page(identity: SourceIdentity, incumbent: Incumbent | None = None) -> str:
+    """HTML: which rows the source holds now, and which version a challenger must beat."""
+    return render("identity.html", identity=identity, incumbent=incumbent)
+
+
+def incumbent_page(incumbent: Incumbent) -> str:
+    """HTML: the version that a new model is judged against."""
+    return render("incumbent.html", incumbent=incumbent)
+
+
+def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, object]] = ()) -> str:
+    """HTML: what was fetched, in which shards; `samples` are a few rows (column → value) to look at."""
+    return render(
+        "dataset.html",
+        manifest=manifest,
+        samples=samples[:MOST_SAMPLES],
+        bytes=sum(entry.bytes for entry in manifest.files),
+    )
+
+
+def validation_page(report: ValidationReport) -> str:
+    """HTML: columns, label distribution, text lengths and anomalies of a dataset that honours the schema."""
+    labels = sorted(report.labels.items(), key=lambda pair: (-pair[1], pair[0]))
+    return render(
+        "validation.html",
+        report=report,
+        labels=labels,
+        total=sum(report.labels.values()),
+        label_chart=_label_chart(labels),
+        length_chart=histogram("Rows by text length", report.length_histogram, "characters, up to"),
+        imbalance=f"{compact(ratio(labels[0][1], labels[-1][1]))} : 1" if labels else UNDEFINED,
+    )
+
+
+def split_page(manifest: SplitsManifest) -> str:
+    """HTML: rows and label balance of every split, what was left out and what the split guarantees."""
+    splits = [split for split in SplitName.ALL if split in manifest.rows]
+    splits += sorted(set(manifest.rows) - set(splits))
+    kept = sum(manifest.rows.values())
+    labels = sorted({label for counts in manifest.labels.values() for label in counts})
+    shares = {label: {split: _share(manifest, split, label) for split in splits} for label in labels}
+    drift = max((max(row.values()) - min(row.values()) for row in shares.values() if row), default=0.0)
+    return render(
+        "split.html",
+        manifest=manifest,
+        splits=splits,
+        kept=kept,
+        removed=sorted(manifest.removed.items()),
+        shares=shares,
+        drift=drift,
+        row_chart=_row_chart(manifest, splits, kept),
+        balance_legend=legend([(split, SERIES_TONES[i % 5]) for i, split in enumerate(splits)]),
+        balance_chart=_balance_chart(shares, splits),
+        most_bars=MOST_BARS,
+    )
+
+
+def _label_chart(labels: Sequence[tuple[str, int]]) -> object:
+    total = sum(rows for _, rows in labels)
+    groups = [Group(label, (_rows_bar(rows, total),)) for label, rows in labels[:MOST_BARS]]
+    if rest := labels[MOST_BARS:]:
+        rows = sum(rows for _, rows in rest)
+        groups.append(Group(counted(len(rest), "other label"), (_rows_bar(rows, total, "quiet"),)))
+    return bars("Rows by label", groups)
+
+
+def _rows_bar(rows: int, total: int, tone: str = "accent") -> Bar:
+    return Bar(rows, f"{rows:,} · {percent(ratio(rows, total))}", tone)
+
+
+def _row_chart(manifest: SplitsManifest, splits: Sequence[str], kept: int) -> object:
+    groups = [
+        Group(split, (_rows_bar(manifest.rows[split], kept, SERIES_TONES[index % len(SERIES_TONES)]),))
+        for index, split in enumerate(splits)
+    ]
+    return bars("Rows by split", groups)
+
+
+def _balance_chart(shares: Mapping[str, Mapping[str, float]], splits: Sequence[str]) -> object:
+    largest = sorted(shares, key=lambda label: (-max(shares[label].values(), default=0.0), label))[:MOST_BARS]
+    groups = [
+        Group(
+            label,
+            tuple(
+                Bar(shares[label][split], percent(shares[label][split]), SERIES_TONES[index % len(SERIES_TONES)])
+                for index, split in enumerate(splits)
+            ),
+        )
+        for label in largest
+    ]
+    return bars("Share of each label by split", groups)
+
+
+def _share(manifest: SplitsManifest, split: str, label: str) -> float:
+    counts = manifest.labels.get(split, {})
+    total = sum(counts.values())
+    return counts.get(label, 0) / total if total else 0.0

@@ -1,0 +1,152 @@
+"""The page of an evaluation: how good a version is, how sure that is, against whom, and where it errs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from evergreen.core.reports import Comparison, EvaluationReport, Metric, MetricName
+from evergreen.pages.charts.heatmap import heatmap
+from evergreen.pages.charts.intervals import IntervalRow, Whisker, intervals, spark
+from evergreen.pages.formatting import decimal, interval, level, ratio, signed, signed_interval, words
+from evergreen.pages.render import render
+
+MOST_LABELS = 25
+MOST_CONFUSIONS = 8
+F1 = MetricName.F1
+CLASS_METRICS = (MetricName.PRECISION, MetricName.RECALL, F1)
+
+Matrix = Sequence[Sequence[int]]
+
+
+def evaluation_page(report: EvaluationReport) -> str:
+    """HTML: metrics with intervals beside the majority baseline, champion against challenger, errors, cost, lineage."""
+    labels, counts = fold(report.labels, report.confusion) if report.confusion else ([], [])
+    comparison = report.comparison
+    classes = _classes(report)
+    return render(
+        "evaluation.html",
+        report=report,
+        level=level(report.confidence),
+        lead=lead_metric(report.metrics),
+        metric_chart=intervals("Metrics with intervals", _metric_rows(report)),
+        headline=_headline(report),
+        difference_chart=comparison and intervals("Differences", _difference_rows(comparison), around_zero=True),
+        class_chart=comparison and intervals("F1 differences", _class_rows(comparison), around_zero=True),
+        matrix=heatmap("Confusion matrix", labels, counts),
+        folded=len(report.labels) - len(labels) + 1 if 0 < len(labels) < len(report.labels) else 0,
+        confusions=_confusions(report),
+        most_labels=MOST_LABELS,
+        classes=classes[:MOST_LABELS],
+        other_classes=classes[MOST_LABELS:],
+        class_names=_class_names(report),
+        class_sparks=_class_sparks(report),
+        slice_names=_names(one.metrics for one in report.slices),
+    )
+
+
+def lead_metric(metrics: dict[str, Metric]) -> str | None:
+    """The name of the metric that a summary leads with: accuracy where there is one."""
+    return MetricName.ACCURACY if MetricName.ACCURACY in metrics else next(iter(metrics), None)
+
+
+def judged(difference: Metric) -> tuple[str, str]:
+    """(words, tone) of a paired difference: clear only when its interval leaves zero out."""
+    if math.isfinite(difference.low) and difference.low > 0:
+        return "better", "good"
+    if math.isfinite(difference.high) and difference.high < 0:
+        return "worse", "bad"
+    return "no clear difference", "neutral"
+
+
+def fold(labels: Sequence[str], counts: Matrix) -> tuple[list[str], list[list[int]]]:
+    """Labels and matrix that fit a page: with too many labels those with the fewest errors become one, `others`."""
+    if len(labels) <= MOST_LABELS:
+        return list(labels), [list(row) for row in counts]
+    errors = [sum(row) + sum(other[i] for other in counts) - 2 * row[i] for i, row in enumerate(counts)]
+    ranked = sorted(range(len(labels)), key=lambda i: (-errors[i], i))
+    kept = sorted(ranked[: MOST_LABELS - 1])
+    place = {old: new for new, old in enumerate(kept)}
+    folded = [[0] * MOST_LABELS for _ in range(MOST_LABELS)]
+    for i, row in enumerate(counts):
+        for j, rows in enumerate(row):
+            folded[place.get(i, MOST_LABELS - 1)][place.get(j, MOST_LABELS - 1)] += rows
+    return [*(labels[i] for i in kept), f"{len(labels) - len(kept)} others"], folded
+
+
+def _metric_rows(report: EvaluationReport) -> list[IntervalRow]:
+    champion = report.comparison.metrics if report.comparison else {}
+    rows = []
+    for name, metric in report.metrics.items():
+        whiskers = [Whisker(metric, f"{decimal(metric.value)}  ({interval(metric)})")]
+        if other := champion.get(name):
+            whiskers.append(Whisker(other, f"{decimal(other.value)}  ({interval(other)})", "champion"))
+        rows.append(IntervalRow(words(name), tuple(whiskers), report.baseline.metrics.get(name)))
+    return rows
+
+
+def _difference_rows(comparison: Comparison) -> list[IntervalRow]:
+    return [_difference_row(words(name), metric) for name, metric in comparison.differences.items()]
+
+
+def _class_rows(comparison: Comparison) -> list[IntervalRow]:
+    found = {label: metrics[F1] for label, metrics in comparison.class_differences.items() if F1 in metrics}
+    if len(found) > MOST_LABELS:
+        found = dict(sorted(found.items(), key=lambda pair: (-_magnitude(pair[1]), pair[0]))[:MOST_LABELS])
+    return [_difference_row(label, metric) for label, metric in found.items()]
+
+
+def _magnitude(metric: Metric) -> float:
+    return abs(metric.value) if math.isfinite(metric.value) else -1.0
+
+
+def _difference_row(label: str, metric: Metric) -> IntervalRow:
+    note = f"{signed(metric.value)}  ({signed_interval(metric)})"
+    return IntervalRow(label, (Whisker(metric, note, judged(metric)[1]),))
+
+
+def _headline(report: EvaluationReport) -> tuple[str, Metric, str, str] | None:
+    """(metric, difference, words, tone) of the lead metric against the champion."""
+    name = lead_metric(report.metrics)
+    if name is None or report.comparison is None or name not in report.comparison.differences:
+        return None
+    difference = report.comparison.differences[name]
+    return (words(name), difference, *judged(difference))
+
+
+def _confusions(report: EvaluationReport) -> list[tuple[str, str, int, float]]:
+    """(true, predicted, rows, share of the true label's rows) of the most frequent confusions."""
+    found = [
+        (report.labels[i], report.labels[j], rows, ratio(rows, sum(row)))
+        for i, row in enumerate(report.confusion)
+        for j, rows in enumerate(row)
+        if rows and i != j
+    ]
+    return sorted(found, key=lambda one: (-one[2], one[0], one[1]))[:MOST_CONFUSIONS]
+
+
+def _classes(report: EvaluationReport) -> list[str]:
+    """The classes as the report orders them; those with the lowest F1 first where they are too many for one look."""
+    per_class = report.per_class
+    if len(per_class) <= MOST_LABELS:
+        return list(per_class)
+    return sorted(
+        per_class, key=lambda label: _magnitude(per_class[label].metrics[F1]) if F1 in per_class[label].metrics else -1
+    )
+
+
+def _class_names(report: EvaluationReport) -> list[str]:
+    found = _names(one.metrics for one in report.per_class.values())
+    return [name for name in CLASS_METRICS if name in found] + [name for name in found if name not in CLASS_METRICS]
+
+
+def _names(metrics: Iterable[dict[str, Metric]]) -> list[str]:
+    return list(dict.fromkeys(name for one in metrics for name in one))
+
+
+def _class_sparks(report: EvaluationReport) -> dict[str, object]:
+    """A drawn F1 interval by class, all on one axis."""
+    found = {label: one.metrics[F1] for label, one in report.per_class.items() if F1 in one.metrics}
+    bounds = [bound for metric in found.values() for bound in (metric.low, metric.value) if math.isfinite(bound)]
+    low = math.floor(min(bounds, default=0.0) * 10) / 10
+    return {label: spark(metric, min(low, 0.9), 1.0) for label, metric in found.items()}

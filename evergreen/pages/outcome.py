@@ -1,0 +1,65 @@
+"""Pages of what became of a version: the gate's decision and the deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evergreen.core.reports import Deployment, PromotionDecision, Verdict
+from evergreen.pages.charts.bars import Bar, Group, bars
+from evergreen.pages.curl import EXAMPLE, curl_command
+from evergreen.pages.formatting import counted, percent
+from evergreen.pages.render import render
+
+OUTCOMES = {
+    "live": ("good", "Live"),
+    "kept": ("neutral", "Champion kept"),
+    "rolled_back": ("bad", "Rolled back"),
+    "none": ("neutral", "Nothing deployed"),
+}
+
+
+def verdict_words(decision: PromotionDecision) -> tuple[str, str, str]:
+    """(tone, title, sentence) of a decision in plain words."""
+    version, rules = decision.version, counted(len(decision.reasons), "rule")
+    failed = sum(not reason.passed for reason in decision.reasons)
+    if decision.verdict is Verdict.PROMOTE:
+        return "good", "Promote", f"Version {version} passed all {rules} and may be deployed."
+    if decision.champion == version:
+        return "neutral", "No change", f"Version {version} is the champion already."
+    verdict = f"Version {version} failed {failed} of {rules}"
+    if decision.champion is None:
+        return "bad", "Do not promote", f"{verdict}; there is no champion, so nothing is deployed."
+    return "bad", "Keep the champion", f"{verdict}; champion {decision.champion} stays."
+
+
+def decision_page(decision: PromotionDecision) -> str:
+    """HTML: the verdict and every rule of the gate, those that failed first."""
+    tone, title, sentence = verdict_words(decision)
+    return render(
+        "decision.html",
+        decision=decision,
+        tone=tone,
+        verdict=title,
+        sentence=sentence,
+        failed=[reason for reason in decision.reasons if not reason.passed],
+        passed=[reason for reason in decision.reasons if reason.passed],
+    )
+
+
+def deployment_page(deployment: Deployment, instance: Mapping[str, object] = EXAMPLE) -> str:
+    """HTML: what the endpoint serves, and a command that asks it about `instance`."""
+    tone, title = OUTCOMES[deployment.outcome]
+    groups = [
+        Group(
+            version, (Bar(share, percent(share / 100, 0), "accent" if version == deployment.version else "champion"),)
+        )
+        for version, share in sorted(deployment.traffic.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+    return render(
+        "deployment.html",
+        deployment=deployment,
+        tone=tone,
+        outcome=title,
+        traffic_chart=bars("Traffic by version", groups, full=100),
+        command=curl_command(deployment.url, instance) if deployment.url else None,
+    )

@@ -1,0 +1,40 @@
+"""`AIP_STORAGE_URI=<trained-model directory> python -m evergreen.serving` serves the model until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from evergreen.core.errors import EvergreenError
+from evergreen.core.protocols import Predictor
+from evergreen.serving.model import Load
+from evergreen.serving.server import serve
+from evergreen.serving.settings import ServerSettings
+
+
+def main(load: Load) -> int:
+    """The exit code: 0 stopped and drained, 1 failed, 2 bad input; the reason is one line on stderr."""
+    try:
+        return serve(ServerSettings.from_environment(os.environ), load)
+    except EvergreenError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+def exit_now(code: int) -> None:
+    """Ends the process, not the interpreter: a model half loaded holds native threads that crash in its teardown."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _load_task(model_dir: Path) -> Predictor:
+    from evergreen.tasks import load_predictor  # brings torch, while the port already answers 503
+
+    return load_predictor(model_dir)
+
+
+if __name__ == "__main__":
+    exit_now(main(_load_task))

@@ -1,0 +1,81 @@
+"""Answers to requests that cannot be served.
+
+{"error": {"message": "instances[3]: 'text' is blank", "instance": 3, "trace_id": "5f…"}}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from evergreen.core.errors import InputError, InstanceError
+from evergreen.serving.model import NotReadyError
+from evergreen.serving.requests import BodyTooLargeError, MediaTypeError
+
+STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
+    (BodyTooLargeError, 413),
+    (MediaTypeError, 415),
+    (InputError, 400),
+    (NotReadyError, 503),
+)
+LINGER_BYTES = 64 * 1024 * 1024
+LINGER_S = 5.0
+
+
+class JsonAnswer(Response):
+    """A JSON body without NaN, which JSON does not have."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body's bytes."""
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+
+
+class RefusedBody(JsonAnswer):
+    """An answer sent before the body was read; what still comes is thrown away for a while, at most `LINGER_BYTES`.
+
+    Closing at once would reset the connection, and the caller would never see the answer.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Sends the answer, then lingers."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        try:
+            async with asyncio.timeout(LINGER_S):
+                await _discard(receive)
+        except TimeoutError:
+            pass
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive) -> None:
+    left = LINGER_BYTES
+    while left > 0:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
+        left -= len(message.get("body", b""))
+
+
+def error_response(status: int, message: str, trace: str, instance: int | None = None) -> JsonAnswer:
+    """The answer for one error; 503 asks the caller to come back, 413 ends the connection."""
+    error: dict[str, Any] = {"message": message, "trace_id": trace}
+    if instance is not None:
+        error["instance"] = instance
+    if status == 413:
+        return RefusedBody({"error": error}, status, {"connection": "close"})
+    return JsonAnswer({"error": error}, status, {"retry-after": "1"} if status == 503 else None)
+
+
+def answer_for(error: Exception, trace: str) -> JsonAnswer:
+    """The answer for an exception of ours; re-raises any other."""
+    status = next((status for kind, status in STATUS_BY_ERROR if isinstance(error, kind)), None)
+    if status is None:
+        raise error
+    return error_response(status, str(error), trace, error.index if isinstance(error, InstanceError) else None)

@@ -1,0 +1,108 @@
+"""The HTTP application: health, predict and metrics.
+
+    POST /predict {"instances": [{"text": "Stocks rose"}]}
+    200 {"predictions": [{"label": "business", …}], "metadata": {"model_version": "3f9c…", "trace_id": "5f…"}}
+
+`metadata` is the field that Vertex AI's PredictResponse keeps for the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from evergreen.serving.access import Observed
+from evergreen.serving.answers import JsonAnswer, answer_for, error_response
+from evergreen.serving.metrics import CONTENT_TYPE, Metrics
+from evergreen.serving.model import NotReadyError, ServedModel
+from evergreen.serving.requests import BodyTooLargeError, check_media_type, parse_request
+from evergreen.serving.settings import ServerSettings
+
+METRICS_ROUTE = "/metrics"
+
+
+def create_app(settings: ServerSettings, model: ServedModel) -> Starlette:
+    """The application that serves `model` at the routes and within the limits of `settings`."""
+    handlers = _Handlers(settings, model)
+    names = {METRICS_ROUTE: "metrics", settings.health_route: "health", settings.predict_route: "predict"}
+    observed = Middleware(Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version)
+    app = Starlette(
+        routes=[
+            Route(settings.predict_route, handlers.predict, methods=["POST"]),
+            Route(settings.health_route, handlers.health, methods=["GET"]),
+            Route(METRICS_ROUTE, handlers.render_metrics, methods=["GET"]),
+        ],
+        middleware=[observed],
+        exception_handlers={HTTPException: _http_error},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Handlers:
+    def __init__(self, settings: ServerSettings, model: ServedModel) -> None:
+        self._settings = settings
+        self._model = model
+        self.metrics = Metrics()
+
+    async def predict(self, request: Request) -> Response:
+        log = request.state.request_log
+        try:
+            instances = await self._read_instances(request)
+            log["instances"] = len(instances)
+            predictions = await self._model.predict(instances)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:
+            return answer_for(error, log["trace_id"])
+        self.metrics.instances += len(predictions)
+        metadata = {"model_version": self._model.version, "trace_id": log["trace_id"]}
+        return JsonAnswer({"predictions": predictions, "metadata": metadata})
+
+    async def health(self, request: Request) -> Response:
+        if not self._model.ready:
+            return error_response(503, "the model is still loading", request.state.request_log["trace_id"])
+        return JsonAnswer({"status": "ready", "model_version": self._model.version})
+
+    async def render_metrics(self, _request: Request) -> Response:
+        text = self.metrics.render(self._model.version, self._model.ready, self._model.waiting)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    async def _read_instances(self, request: Request) -> list[Any]:
+        if not self._model.ready:
+            raise NotReadyError("the model is still loading; ask again in a second")
+        check_media_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
+        body = await _read_body(request, self._settings.max_body_bytes)
+        return parse_request(body, self._settings.max_instances).instances
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    """The body, never holding more than `limit` bytes of it.
+
+    Raises:
+        BodyTooLargeError: it is announced, or turns out, to be larger.
+    """
+    too_large = BodyTooLargeError(f"the body is larger than {limit} bytes; split the instances over several requests")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    reason = {404: "no such route", 405: f"{request.method} is not allowed here"}.get(status, "request refused")
+    response = error_response(status, f"{reason}: {request.url.path[:200]}", request.state.request_log["trace_id"])
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response

@@ -1,0 +1,101 @@
+"""The server process: binds, loads in the background, answers, and drains on SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from types import FrameType
+
+import uvicorn
+
+from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.logs import log_json_to_stderr
+from evergreen.serving.access import LOGGER
+from evergreen.serving.app import create_app
+from evergreen.serving.model import Load, ServedModel
+from evergreen.serving.settings import ServerSettings
+
+KEEP_ALIVE_S = 75  # longer than the callers keep theirs, so that it is never we who close under a request
+LAST_GRACE_S = 5
+
+
+def serve(settings: ServerSettings, load: Load) -> int:
+    """Serves until SIGTERM or SIGINT; the process's exit code: 0 after a drain, else the reason is on stderr.
+
+    Raises:
+        EndpointError: the address cannot be bound.
+    """
+    log_json_to_stderr(LOGGER)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit_cleanly)
+    if settings.exit_with_stdin:
+        threading.Thread(target=_follow_stdin, args=(settings.drain_s,), daemon=True).start()
+    listener = _bind(settings.host, settings.port)
+    model = ServedModel(settings, load)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings, model),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=settings.drain_s,
+        )
+    )
+    failures: list[Exception] = []
+
+    def loaded(error: Exception | None) -> None:
+        if error is None:
+            LOGGER.info("ready", extra={"fields": {"version": model.version}})
+            return
+        failures.append(error)
+        server.should_exit = True
+
+    where = {"host": settings.host, "port": listener.getsockname()[1], "mode": settings.mode, "pid": os.getpid()}
+    LOGGER.info("listening", extra={"fields": where})
+    model.load_in_thread(loaded)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as stop:
+        LOGGER.info("drained")
+        return stop.code if isinstance(stop.code, int) else 1
+    return _report(failures[0]) if failures else 0
+
+
+def _report(error: Exception) -> int:
+    reason = str(error) if isinstance(error, EvergreenError) else f"{type(error).__name__}: {error}"
+    sys.stderr.write(f"the model did not load: {reason}\n")
+    return error.exit_code if isinstance(error, EvergreenError) else 1
+
+
+def _exit_cleanly(_number: int, _frame: FrameType | None) -> None:
+    """Runs before uvicorn takes signals over, and once more when it has drained and raises the signal again."""
+    raise SystemExit(0)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise EndpointError(
+            f"{host}:{port} cannot be bound: {error.strerror or error}; set AIP_HTTP_PORT or EVERGREEN_HOST"
+        ) from error
+    return listener
+
+
+def _follow_stdin(drain_s: int) -> None:
+    """Ends the process when whoever started it is gone, even by SIGKILL: the kernel closes its end of the pipe."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(drain_s + LAST_GRACE_S)
+    os._exit(1)

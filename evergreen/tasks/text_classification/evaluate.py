@@ -1,0 +1,101 @@
+"""How good a text classifier is on the test split, how sure that is, and against the champion on the same rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.bootstrap import BootstrapPlan
+from evergreen.core.errors import InputError
+from evergreen.core.reports import EvaluationReport, Timings, WorstError
+from evergreen.tasks.text_classification.judge import Judge
+from evergreen.tasks.text_classification.rows import Numbers, RowFacts, read_test_rows
+from evergreen.tasks.text_classification.scorer import LabelledTask, Scorer, WorstErrors
+from evergreen.tasks.text_classification.slices import Slices
+
+LATENCY_SAMPLES = 50
+
+
+def evaluate_text(
+    model: TrainedModel,
+    champion: TrainedModel | None,
+    splits: Splits,
+    *,
+    task: LabelledTask,
+    slices: Slices | None = None,
+    plan: BootstrapPlan | None = None,
+) -> EvaluationReport:
+    """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
+
+    A champion with other labels is compared by label name: its answers with labels that the task lacks are wrong
+    answers. `comparison` is None without a champion, and when the model is the champion.
+
+    Raises:
+        InputError: the test split is empty, or rows, slices or champion do not fit the task.
+    """
+    slices, plan = slices or Slices(), plan or BootstrapPlan()
+    majority = _majority(splits, task)
+    scored = _score(model, splits, task, slices)
+    judge = Judge(scored.facts.truth, task.labels, plan)
+    overall, per_class = judge.metrics(scored.answers)
+    other = champion if champion is not None and champion.version != model.version else None
+    return EvaluationReport(
+        version=model.version,
+        splits=splits.manifest.content_hash,
+        rows=len(scored.answers),
+        labels=task.labels,
+        metrics=overall,
+        confidence=plan.confidence,
+        baseline=judge.baseline(majority),
+        per_class=per_class,
+        slices=judge.slices(scored.answers, scored.facts, slices),
+        confusion=judge.confusion(scored.answers),
+        worst=scored.worst,
+        comparison=judge.comparison(scored.answers, other.version, _answers(other, splits, task)) if other else None,
+        size_bytes=model.size_bytes,
+        timings=scored.timings,
+    )
+
+
+class _Scored(NamedTuple):
+    """The model's answers as (rows,) class numbers, and what was seen on the way."""
+
+    answers: Numbers
+    facts: RowFacts
+    worst: tuple[WorstError, ...]
+    timings: Timings
+
+
+def _score(model: TrainedModel, splits: Splits, task: LabelledTask, slices: Slices) -> _Scored:
+    scorer, facts, worst = Scorer(model, task), RowFacts(slices.max_values), WorstErrors(task.labels)
+    step = max(1, splits.manifest.rows[SplitName.TEST] // LATENCY_SAMPLES)
+    parts: list[Numbers] = []
+    timed: list[str] = []
+    seen = 0
+    for batch in read_test_rows(splits, task.labels, slices.columns):
+        answers = scorer.answer(batch)
+        parts.append(answers.predicted)
+        facts.add(batch)
+        worst.add(batch, answers)
+        timed += batch.texts[-seen % step :: step]  # every step-th row of the split, for it may be ordered
+        seen += len(batch.texts)
+    return _Scored(np.concatenate(parts), facts, worst.sorted(), scorer.timings(timed))
+
+
+def _answers(model: TrainedModel, splits: Splits, task: LabelledTask) -> Numbers:
+    """(rows,) class numbers of the test rows."""
+    scorer = Scorer(model, task)
+    return np.concatenate([scorer.answer(batch).predicted for batch in read_test_rows(splits, task.labels)])
+
+
+def _majority(splits: Splits, task: LabelledTask) -> str:
+    """The label with most training rows; of equals the one that the task names first."""
+    test_rows, labels = splits.manifest.rows.get(SplitName.TEST, 0), splits.manifest.labels.get(SplitName.TRAIN, {})
+    if not test_rows or not labels:
+        raise InputError(
+            f"nothing to evaluate on: the test split has {test_rows} rows, the train split "
+            f"{sum(labels.values())}; give more data, or raise split.test"
+        )
+    return max(task.labels, key=lambda label: labels.get(label, 0))

@@ -1,0 +1,84 @@
+"""Parts of an evaluation report from class numbers alone: (rows,) true ones, and (rows,) answers of one model or two.
+
+Values come from the `evaluate` modules, intervals from the bootstrap; the tests hold them equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evergreen.core.bootstrap import BootstrapPlan, Scores, bootstrap, interval
+from evergreen.core.reports import Baseline, ClassReport, Comparison, Metric, SliceReport
+from evergreen.metrics import measure
+from evergreen.tasks.text_classification.rows import Numbers, RowFacts
+from evergreen.tasks.text_classification.slices import Slices
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The true classes of the test rows, and how sure to be; answers outside the labels are always wrong."""
+
+    truth: Numbers
+    labels: tuple[str, ...]
+    plan: BootstrapPlan
+
+    def metrics(self, answers: Numbers) -> tuple[dict[str, Metric], dict[str, ClassReport]]:
+        """Metrics of all rows, and of each class by label."""
+        values = measure(self.truth, answers, len(self.labels))
+        (scores,) = self._bootstrap(self.truth, answers)
+        support = np.bincount(self.truth, minlength=len(self.labels)).tolist()
+        overall = {
+            name: metric.model_copy(update={"value": values.overall[name]})
+            for name, metric in self._overall(scores).items()
+        }
+        return overall, {
+            label: ClassReport(metrics=metrics, support=support[number])
+            for number, (label, metrics) in enumerate(self._by_class(scores).items())
+        }
+
+    def baseline(self, label: str) -> Baseline:
+        """What always answering `label` scores."""
+        always = np.full_like(self.truth, self.labels.index(label))
+        return Baseline(label=label, metrics=measure(self.truth, always, len(self.labels)).overall)
+
+    def confusion(self, answers: Numbers) -> tuple[tuple[int, ...], ...]:
+        """Rows by true and answered label; answers outside the labels have no column."""
+        counts = np.zeros((len(self.labels), len(self.labels)), dtype=np.int64)
+        known = answers < len(self.labels)
+        np.add.at(counts, (self.truth[known], answers[known]), 1)
+        return tuple(tuple(row) for row in counts.tolist())
+
+    def slices(self, answers: Numbers, facts: RowFacts, slices: Slices) -> tuple[SliceReport, ...]:
+        """Metrics of each slice that is large enough."""
+        reports = []
+        for column, value, rows in slices.of(facts.lengths, facts.values, facts.names):
+            (scores,) = self._bootstrap(self.truth[rows], answers[rows])
+            reports.append(SliceReport(column=column, value=value, rows=len(rows), metrics=self._overall(scores)))
+        return tuple(reports)
+
+    def comparison(self, answers: Numbers, champion: str, champion_answers: Numbers) -> Comparison:
+        """The champion's metrics, and the paired differences to them."""
+        ours, theirs = self._bootstrap(self.truth, answers, champion_answers)
+        difference = ours.minus(theirs)
+        return Comparison(
+            champion=champion,
+            metrics=self._overall(theirs),
+            differences=self._overall(difference),
+            class_differences=self._by_class(difference),
+        )
+
+    def _bootstrap(self, truth: Numbers, *answers: Numbers) -> tuple[Scores, ...]:
+        return bootstrap(truth, answers, len(self.labels), self.plan)
+
+    def _overall(self, scores: Scores) -> dict[str, Metric]:
+        return {name: interval(samples, self.plan.confidence) for name, samples in scores.overall.items()}
+
+    def _by_class(self, scores: Scores) -> dict[str, dict[str, Metric]]:
+        return {
+            label: {
+                name: interval(samples[:, number], self.plan.confidence) for name, samples in scores.per_class.items()
+            }
+            for number, label in enumerate(self.labels)
+        }

@@ -1,0 +1,113 @@
+"""A loaded text classifier: what the server, the evaluation and batch prediction share.
+
+[{"text": "Shares rose"}] → ["Shares rose"] → (1, 4) float32 → [{"label": "business", "score": 0.98, …}]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evergreen.core.errors import InputError, InstanceError
+from evergreen.tasks.batching import batches_of_tokens
+from evergreen.tasks.text_classification.encoder import quiet_transformers
+from evergreen.tasks.text_classification.tokens import Tokens
+
+MAX_TOKENS_PER_BATCH = 4096
+_ROWS_AT_ONCE = 4096
+
+
+class TextPredictor:
+    """Predicts in float32 on every machine, so that what was evaluated is what is served."""
+
+    def __init__(self, model: Any, tokens: Tokens, labels: tuple[str, ...], max_text_chars: int) -> None:
+        self._model = model
+        self._tokens = tokens
+        self._labels = labels
+        self._max_text_chars = max_text_chars
+
+    @classmethod
+    def load(cls, model_dir: Path, labels: tuple[str, ...], max_length: int, max_text_chars: int) -> TextPredictor:
+        """The model of a trained-model directory, on the GPU where there is one.
+
+        Raises:
+            InputError: no usable model there.
+        """
+        import torch
+        import transformers
+
+        try:
+            with quiet_transformers():
+                tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+                model = transformers.AutoModelForSequenceClassification.from_pretrained(
+                    model_dir, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                )
+        except (OSError, ValueError) as error:
+            raise InputError(f"no usable text classifier at {model_dir}: {str(error).splitlines()[0]}") from error
+        model.eval().requires_grad_(requires_grad=False)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        tokens = Tokens(tokenizer, max_length)
+        tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
+        return cls(model, tokens, labels, max_text_chars)
+
+    def decode(self, instances: Sequence[Any]) -> list[str]:
+        """The texts.
+
+        Raises:
+            InstanceError: an instance is not `{"text": "…"}` with a text that is neither blank nor too long.
+        """
+        return [self._text(index, instance) for index, instance in enumerate(instances)]
+
+    def predict(self, batch: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Probabilities in the order of the labels: (rows, classes) float32."""
+        probabilities = np.empty((len(batch), len(self._labels)), dtype=np.float32)
+        for start in range(0, len(batch), _ROWS_AT_ONCE):
+            self._predict_into(probabilities[start : start + _ROWS_AT_ONCE], batch[start : start + _ROWS_AT_ONCE])
+        return probabilities
+
+    def encode(self, outputs: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
+        """`{"label", "score", "probabilities": {label: …}}` a row; `score` is the label's probability."""
+        return [self._prediction(row) for row in outputs]
+
+    def _text(self, index: int, instance: Any) -> str:
+        expected = 'expected {"text": "…"}'
+        if not isinstance(instance, dict):
+            raise InstanceError(index, f"is {_kind(instance)}; {expected}")
+        if unknown := sorted(str(key) for key in instance.keys() - {"text"}):
+            raise InstanceError(index, f"has unknown {', '.join(unknown)[:200]}; {expected}")
+        text = instance.get("text")
+        if not isinstance(text, str):
+            raise InstanceError(index, f"'text' is {_kind(text) if 'text' in instance else 'missing'}; {expected}")
+        if not text.strip():
+            raise InstanceError(index, "'text' is blank; send at least one word")
+        if len(text) > self._max_text_chars:
+            raise InstanceError(
+                index, f"'text' has {len(text):,} characters, at most {self._max_text_chars:,} are allowed; shorten it"
+            )
+        return text
+
+    def _predict_into(self, probabilities: npt.NDArray[np.float32], texts: Sequence[str]) -> None:
+        import torch
+
+        token_ids = self._tokens.of(texts)
+        lengths = np.array([len(one) for one in token_ids], dtype=np.int64)
+        with torch.inference_mode():
+            for rows in batches_of_tokens(lengths, MAX_TOKENS_PER_BATCH):
+                inputs = self._tokens.pad([token_ids[row] for row in rows])
+                logits = self._model(**{name: value.to(self._model.device) for name, value in inputs.items()}).logits
+                probabilities[rows] = logits.softmax(dim=-1).cpu().numpy()
+
+    def _prediction(self, row: npt.NDArray[np.float32]) -> dict[str, Any]:
+        best = int(row.argmax())
+        named = {label: float(value) for label, value in zip(self._labels, row, strict=True)}
+        return {"label": self._labels[best], "score": float(row[best]), "probabilities": named}
+
+
+def _kind(value: Any) -> str:
+    """What JSON calls a value."""
+    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")

@@ -1,0 +1,105 @@
+"""The text-classification task: its fields are the configuration, its methods the behaviour.
+
+task:
+  kind: text_classification
+  encoder: distilbert/distilbert-base-uncased
+  labels: [World, Sports, Business, Sci/Tech]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from evergreen.core.artifacts import Dataset, Splits, TrainedModel
+from evergreen.core.protocols import Predictor, TrainingRun
+from evergreen.core.reports import EvaluationReport, ValidationReport
+from evergreen.tasks.text_classification.encoder import Encoder
+from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.tokens import Tokens
+from evergreen.tasks.text_classification.validate import TextRules
+from evergreen.tasks.training import TrainingSettings
+
+
+def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if blank := [label for label in labels if not label.strip()]:
+        raise ValueError(f"labels are not to be blank (got {blank[0]!r})")
+    if repeated := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ValueError(f"labels repeat: {', '.join(repeated)}")
+    return labels
+
+
+Labels = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
+
+
+class TextClassification(TrainingSettings):
+    """Fine-tunes an encoder to give a text one of `labels`, whose order is that of the model's outputs.
+
+    `encoder` is a Hub model (at `revision`, with the token in the environment variable `token_env`), a local folder or
+    `package://PACKAGE/FOLDER`. Texts are cut at `max_length_tokens`. `dropout` replaces the encoder's own (null keeps
+    it): over few epochs none scores as well and trains a third faster on a CPU. `train_embeddings: false` leaves the
+    word embeddings as pretrained, which costs nothing in accuracy where the encoder knows the language, and makes steps
+    and checkpoints cheaper. `max_train_rows` trains on a sample.
+    """
+
+    kind: Literal["text_classification"] = "text_classification"
+    encoder: str
+    labels: Labels
+    revision: str | None = None
+    token_env: str | None = None
+    max_length_tokens: int = Field(128, ge=8)
+    dropout: float | None = Field(0.0, ge=0, lt=1)
+    train_embeddings: bool = False
+    class_weights: Literal["none", "balanced"] = "none"
+    max_train_rows: int | None = Field(None, ge=2)
+    rules: TextRules = TextRules()
+    slices: Slices = Slices()
+
+    @property
+    def source(self) -> Encoder:
+        """Where the encoder is."""
+        return Encoder(reference=self.encoder, revision=self.revision, token_env=self.token_env)
+
+    def check(self) -> str:
+        """Where the encoder is, found without loading it.
+
+        Raises:
+            InputError: it cannot be used; the message says what is allowed.
+        """
+        return self.source.check()
+
+    def validate_dataset(self, dataset: Dataset) -> ValidationReport:
+        """Statistics of a dataset that honours `rules` and `labels`. Raises InputError naming rules and rows."""
+        from evergreen.tasks.text_classification.validate import validate_text
+
+        return validate_text(dataset, self.labels, self.rules)
+
+    def train(self, splits: Splits, run: TrainingRun) -> TrainedModel:
+        """A model trained on `train/`, selected on `validation/`; see `train_text`."""
+        from evergreen.tasks.text_classification.train import train_text
+
+        return train_text(self, splits, run)
+
+    def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
+        """The model, and the champion re-scored, on `test/`; see `evaluate_text`."""
+        from evergreen.tasks.text_classification.evaluate import evaluate_text
+
+        return evaluate_text(model, champion, splits, task=self, slices=self.slices)
+
+    def examples(self, splits: Splits, count: int = 3) -> list[dict[str, str]]:
+        """The first `count` instances of the test split, as a client would send them."""
+        from evergreen.data.shards import first_rows
+
+        return [{"text": row["text"]} for row in first_rows(splits.shards("test"), ["text"], count)]
+
+    def load(self, model_dir: Path) -> Predictor:
+        """A predictor of a trained-model directory of this configuration."""
+        from evergreen.tasks.text_classification.predict import TextPredictor
+
+        return TextPredictor.load(model_dir, self.labels, self.max_length_tokens, self.rules.max_text_chars)
+
+    def load_tokens(self) -> Tokens:
+        """The encoder's tokenizer, cutting at `max_length_tokens`."""
+        return Tokens(self.source.load_tokenizer(), self.max_length_tokens)

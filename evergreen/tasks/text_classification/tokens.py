@@ -1,0 +1,129 @@
+"""Text to token numbers: one way for training, evaluation and serving; and a split as a memory-mapped table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evergreen.core.artifacts import Splits
+from evergreen.core.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow
+    import torch
+
+ROWS_AT_ONCE = 1024
+_MAX_CHARS_PER_TOKEN = 32
+"""Text beyond that many characters for every token kept cannot matter, and a tokenizer reads all it is given."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A tokenizer and where it cuts. Safe in threads: every call asks for the same truncation."""
+
+    tokenizer: Any
+    max_length: int
+
+    def of(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token numbers a text, special tokens included, at most `max_length`."""
+        cut = [text[: self.max_length * _MAX_CHARS_PER_TOKEN] for text in texts]
+        encoded = self.tokenizer(
+            cut, truncation=True, max_length=self.max_length, return_attention_mask=False, return_token_type_ids=False
+        )
+        return list(encoded["input_ids"])
+
+    def pad(self, token_ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """`input_ids` and `attention_mask`: (rows, longest) int64."""
+        padded = self.tokenizer.pad({"input_ids": list(token_ids)}, return_attention_mask=True, return_tensors="pt")
+        return {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
+
+    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """A training batch of table rows: `pad` and `labels`: (rows,) int64."""
+        import torch
+
+        batch = self.pad([row["input_ids"] for row in rows])
+        return {**batch, "labels": torch.tensor([row["label"] for row in rows])}
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """A `datasets.Dataset` on disk of rows `{"input_ids": [101, 2023, …], "label": 3}`.
+
+    `lengths` (in tokens) and `labels` (class numbers) are in memory: (rows,) int64.
+    """
+
+    rows: Any
+    lengths: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tokeniser:
+    """Writes splits as token tables below `folder`."""
+
+    tokens: Tokens
+    labels: tuple[str, ...]
+    folder: Path
+
+    def table(self, splits: Splits, split: str, chosen: npt.NDArray[np.int64] | None = None) -> TokenTable:
+        """The token table of a split, or of its `chosen` row numbers in ascending order.
+
+        Raises:
+            InputError: no row, or a row without text or with a label that is not one of `labels`.
+        """
+        import datasets
+        import pyarrow as pa
+
+        path = self.folder / f"{split}.arrow"
+        schema = pa.schema({"input_ids": pa.list_(pa.int32()), "length": pa.int64(), "label": pa.int64()})
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+            for batch in _read(splits, split, chosen):
+                writer.write_batch(self._tokenised(batch, schema))
+        rows = datasets.Dataset.from_file(str(path))
+        if not len(rows):
+            raise InputError(f"the {split} split has no rows; give it a larger fraction or the source more rows")
+        columns = {name: rows.data.column(name).to_numpy() for name in ("length", "label")}
+        return TokenTable(rows.select_columns(["input_ids", "label"]), columns["length"], columns["label"])
+
+    def _tokenised(self, batch: pyarrow.RecordBatch, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+        import pyarrow as pa
+
+        ids, texts, labels = (batch.column(name).to_pylist() for name in ("id", "text", "label"))
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        for row_id, text, label in zip(ids, texts, labels, strict=True):
+            if text is None or label not in numbers:
+                given = "no text" if text is None else f"the label {label!r}"
+                raise InputError(
+                    f"row {row_id!r} has {given} (labels allowed: {', '.join(self.labels)}); correct the row"
+                )
+        token_ids = self.tokens.of(texts)
+        columns = [token_ids, [len(one) for one in token_ids], [numbers[label] for label in labels]]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        return pa.record_batch(arrays, schema=schema)
+
+
+def _read(splits: Splits, split: str, chosen: npt.NDArray[np.int64] | None) -> Iterator[pyarrow.RecordBatch]:
+    """Batches of the split's columns `id`, `text` and `label`; of the `chosen` rows alone when given."""
+    import pyarrow.parquet as pq
+
+    first = 0
+    for shard in splits.shards(split):
+        with pq.ParquetFile(shard) as file:
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=["id", "text", "label"]):
+                inside = _between(chosen, first, first + batch.num_rows)
+                first += batch.num_rows
+                yield batch if inside is None else batch.take(inside)
+
+
+def _between(chosen: npt.NDArray[np.int64] | None, first: int, end: int) -> pyarrow.Array | None:
+    import pyarrow as pa
+
+    if chosen is None:
+        return None
+    low, high = np.searchsorted(chosen, (first, end))
+    return pa.array(chosen[low:high] - first)

@@ -1,0 +1,122 @@
+"""Fine-tunes an encoder under a classification head."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.errors import InputError
+from evergreen.core.protocols import TrainingRun
+from evergreen.core.reports import MetricName
+from evergreen.tasks.batching import order_by_length
+from evergreen.tasks.model_directory import complete_model
+from evergreen.tasks.text_classification.encoder import quiet_transformers
+from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable
+from evergreen.tasks.training import TrainingJob, fit
+
+if TYPE_CHECKING:
+    import torch
+
+    from evergreen.tasks.text_classification.task import TextClassification
+
+
+def train_text(task: TextClassification, splits: Splits, run: TrainingRun) -> TrainedModel:
+    """The model with the lowest validation loss, in `run.out_dir`.
+
+    Raises:
+        InputError: the encoder cannot be had, or rows do not fit the task.
+        EvergreenError: the loss became infinite or NaN.
+    """
+    import transformers
+
+    tokens = task.load_tokens()
+    with tempfile.TemporaryDirectory(prefix="tokens-") as folder, quiet_transformers():
+        tokeniser = Tokeniser(tokens, task.labels, Path(folder))
+        train = tokeniser.table(splits, SplitName.TRAIN, _chosen_rows(task, splits, run.seed))
+        validation = tokeniser.table(splits, SplitName.VALIDATION)
+        transformers.set_seed(run.seed)
+        model = _load_model(task)
+        curves = fit(_job(task, model, tokens, (train, validation), run.seed), task, run)
+        _save(model, tokens, run.out_dir)
+    return complete_model(run.out_dir, task.model_dump(mode="json"), splits, run.seed, curves)
+
+
+def _chosen_rows(task: TextClassification, splits: Splits, seed: int) -> npt.NDArray[np.int64] | None:
+    rows = splits.manifest.rows[SplitName.TRAIN]
+    if task.max_train_rows is None or task.max_train_rows >= rows:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(rows, task.max_train_rows, replace=False))
+
+
+def _load_model(task: TextClassification) -> Any:
+    """The model with the task's dropout, its embeddings frozen where the task says so."""
+    import torch
+
+    model = task.source.load_classifier(task.labels)
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and task.max_length_tokens > positions:
+        raise InputError(
+            f"max_length_tokens is {task.max_length_tokens}, but {task.encoder} reads at most {positions}; lower it"
+        )
+    if task.dropout is not None:
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = task.dropout
+    if not task.train_embeddings:
+        model.get_input_embeddings().requires_grad_(requires_grad=False)
+    return model
+
+
+def _job(
+    task: TextClassification, model: Any, tokens: Tokens, tables: tuple[TokenTable, TokenTable], seed: int
+) -> TrainingJob:
+    import torch
+
+    train, validation = tables
+    weight = _class_weights(train.labels, len(task.labels)) if task.class_weights == "balanced" else None
+
+    def loss(outputs: Any, labels: torch.Tensor) -> torch.Tensor:
+        on_device = None if weight is None else weight.to(labels.device)
+        return torch.nn.functional.cross_entropy(outputs["logits"].float(), labels, on_device)
+
+    return TrainingJob(
+        model=model,
+        train=train.rows,
+        validation=validation.rows,
+        collate=tokens.collate,
+        loss=loss,
+        metrics=_metrics,
+        order=lambda epoch: order_by_length(train.lengths, task.batch_size, seed, epoch),
+    )
+
+
+def _class_weights(labels: npt.NDArray[np.int64], classes: int) -> torch.Tensor:
+    """Rows over classes over rows of the class, so that every class weighs the same: (classes,) float32."""
+    import torch
+
+    rows = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return torch.tensor(len(labels) / classes / rows, dtype=torch.float32)
+
+
+def _metrics(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    predicted = logits.argmax(axis=1)
+    return {
+        MetricName.ACCURACY: float(accuracy_score(labels, predicted)),
+        MetricName.MACRO_F1: float(f1_score(labels, predicted, average="macro", zero_division=0)),
+    }
+
+
+def _save(model: Any, tokens: Tokens, out_dir: Path) -> None:
+    """Weights, configuration and tokenizer, without a word about where the encoder was found."""
+    model.config.name_or_path = ""
+    model.save_pretrained(out_dir)
+    tokens.tokenizer.name_or_path = ""
+    tokens.tokenizer.init_kwargs.pop("name_or_path", None)
+    tokens.tokenizer.save_pretrained(out_dir)

@@ -1,0 +1,216 @@
+"""The schema of a text-classification dataset: what stops a run, all of it at once, and what is merely odd.
+
+dataset of 2,225 rows breaks 2 rules:
+- null or blank text: 3 rows (news.csv:7, news.csv:12, news.csv:40); fill or remove them
+- unknown label: 1 row (news.csv:9), 'Sprots' (did you mean 'Sports'?), allowed: Business, Sports; correct or allow it
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from evergreen.core.artifacts import Dataset
+from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+from evergreen.core.reports import Anomaly, ValidationReport
+from evergreen.data.database import fetch_counts, quoted
+from evergreen.data.statistics import column_statistics, count_values, length_histogram, open_rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+EXAMPLES = 5
+_NAMED_VALUES = 10
+
+
+class TextRules(Frozen):
+    """What a dataset must honour, and from where on something is odd."""
+
+    min_rows: int = Field(20, ge=1)
+    min_rows_per_class: int = Field(2, ge=1)
+    max_text_chars: int = Field(200_000, ge=1)
+    near_empty_chars: int = Field(20, ge=0)
+    max_class_ratio: float = Field(10.0, ge=1)
+    """Rows of the largest class over those of the smallest, above which imbalance is reported."""
+
+
+class DatasetError(InputError):
+    """A dataset breaks rules; `violations` has one line a rule."""
+
+    def __init__(self, rows: int, violations: Sequence[str]) -> None:
+        rules = "1 rule" if len(violations) == 1 else f"{len(violations)} rules"
+        super().__init__("\n- ".join([f"dataset of {rows:,} rows breaks {rules}:", *violations]))
+        self.violations = tuple(violations)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The dataset as DuckDB sees it: a view `rows`, and how many rows have each label."""
+
+    connection: duckdb.DuckDBPyConnection
+    rows: int
+    labels: dict[str, int]
+
+    def examples(self, condition: str) -> tuple[str, ...]:
+        """Up to EXAMPLES ids of rows that meet the condition, in row order."""
+        query = f"SELECT coalesce(id, '(no id)') FROM rows WHERE {condition} LIMIT {EXAMPLES}"  # noqa: S608 - own SQL
+        return tuple(row[0] for row in self.connection.execute(query).fetchall())
+
+
+def validate_text(dataset: Dataset, labels: Sequence[str], rules: TextRules) -> ValidationReport:
+    """Statistics and oddities of a dataset that honours the rules; with no `labels` any are allowed.
+
+    Raises:
+        DatasetError: naming every broken rule, with up to 5 row ids each and the number of rows.
+    """
+    with open_rows(dataset) as connection:
+        counts = count_values(connection, "label")
+        table = Table(
+            connection, dataset.manifest.rows, {label: rows for label, rows in counts.items() if label.strip()}
+        )
+        violations = [*_broken_rows(table, rules), *_broken_labels(table, labels, rules)]
+        if violations:
+            raise DatasetError(table.rows, violations)
+        return ValidationReport(
+            dataset=dataset.manifest.content_hash,
+            rows=table.rows,
+            columns={
+                name: column_statistics(connection, name, arrow_type)
+                for name, arrow_type in dataset.manifest.columns.items()
+            },
+            labels=table.labels,
+            length_histogram=length_histogram(connection, "text"),
+            anomalies=tuple(_anomalies(table, rules)),
+        )
+
+
+def _broken_rows(table: Table, rules: TextRules) -> list[str]:
+    too_long = f"text longer than {rules.max_text_chars:,} characters"
+    conditions = {
+        "null or blank id": ("id IS NULL OR id = ''", "fill them, or map no id to have rows named by file and number"),
+        "null or blank text": (f"text IS NULL OR {_is_blank('text')}", "fill or remove them"),
+        "null or blank label": (f"label IS NULL OR {_is_blank('label')}", "fill or remove them"),
+        too_long: (f"length(text) > {rules.max_text_chars}", "shorten or remove them, or raise max_text_chars"),
+    }
+    filters = ", ".join(f"count(*) FILTER ({condition})" for condition, _ in conditions.values())
+    found = fetch_counts(table.connection, f"SELECT {filters} FROM rows")  # noqa: S608 - own conditions
+    broken = [
+        f"{rule}: {_named(rows, table.examples(condition))}; {advice}"
+        for rows, (rule, (condition, advice)) in zip(found, conditions.items(), strict=True)
+        if rows
+    ]
+    if table.rows < rules.min_rows:
+        broken.append(f"too few rows: {table.rows:,}, at least {rules.min_rows:,} needed; add rows or lower min_rows")
+    return broken + _repeated_ids(table.connection)
+
+
+def _is_blank(column: str) -> str:
+    return rf"NOT regexp_matches({column}, '[^\s\p{{Z}}]')"
+
+
+def _repeated_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    connection.execute("""
+        CREATE TEMP TABLE repeated_ids AS SELECT id, count(*) AS n FROM rows
+        WHERE hash(id) IN (SELECT hash FROM repeated WHERE name = 'id') AND id <> ''
+        GROUP BY id HAVING count(*) > 1
+    """)
+    rows, ids = fetch_counts(connection, "SELECT sum(n), count(*) FROM repeated_ids")
+    if not ids:
+        return []
+    shown = connection.execute(f"SELECT id FROM repeated_ids ORDER BY length(id), id LIMIT {EXAMPLES}").fetchall()  # noqa: S608 - own SQL
+    named = _named(rows, tuple(row[0] for row in shown), "share the id")
+    return [f"duplicate id: {named}; make ids unique, or map no id to have rows named by file and number"]
+
+
+def _broken_labels(table: Table, labels: Sequence[str], rules: TextRules) -> list[str]:
+    broken = []
+    known = {label: rows for label, rows in table.labels.items() if not labels or label in labels}
+    if len(known) < len(table.labels):
+        broken.append(_unknown_labels(table, [label for label in table.labels if label not in known], labels))
+    if absent := [label for label in labels if label not in known]:
+        broken.append(f"class without rows: {_listed(absent)}; add rows of it or take it out of the labels")
+    if scarce := [f"{label} ({rows})" for label, rows in known.items() if rows < rules.min_rows_per_class]:
+        broken.append(
+            f"class with fewer than {rules.min_rows_per_class} rows: {_listed(scarce)}; add rows of it, or merge it"
+        )
+    if len(table.labels) == 1:
+        broken.append(
+            f"one single class: every row is '{next(iter(table.labels))}', at least 2 needed; add rows of another"
+        )
+    return broken
+
+
+def _unknown_labels(table: Table, unknown: list[str], allowed: Sequence[str]) -> str:
+    literals = ", ".join(quoted(label, "'") for label in allowed)
+    condition = f"label NOT IN ({literals}) AND NOT ({_is_blank('label')})"
+    shown = [f"'{label}'{_nearest(label, allowed)}" for label in unknown]
+    named = _named(sum(table.labels[label] for label in unknown), table.examples(condition))
+    return f"unknown label: {named}, {_listed(shown)}, allowed: {', '.join(allowed)}; correct it or allow it"
+
+
+def _nearest(label: str, allowed: Sequence[str]) -> str:
+    by_folded = {one.casefold(): one for one in allowed}
+    found = difflib.get_close_matches(label.strip().casefold(), by_folded, n=1)
+    return f" (did you mean '{by_folded[found[0]]}'?)" if found else ""
+
+
+def _named(rows: int, ids: Sequence[str], what: str = "") -> str:
+    """`3 rows (a, b, c)`, with `…` when there are more rows than ids."""
+    noun = "row" if rows == 1 else "rows"
+    more = ", …" if len(ids) < rows and len(ids) == EXAMPLES else ""
+    return f"{rows:,} {noun} {what + ' ' if what else ''}({', '.join(ids)}{more})"
+
+
+def _listed(values: Sequence[str]) -> str:
+    more = len(values) - _NAMED_VALUES
+    return ", ".join(values[:_NAMED_VALUES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _anomalies(table: Table, rules: TextRules) -> list[Anomaly]:
+    table.connection.execute("""
+        CREATE TEMP TABLE repeated_texts AS
+        SELECT text AS hash, min(label) <> max(label) AS conflicting FROM hashes
+        WHERE text IN (SELECT hash FROM repeated WHERE name = 'text') GROUP BY text
+    """)
+    repeated = "hash(text) IN (SELECT hash FROM repeated_texts{})"
+    conditions = {
+        "repeated_text": (repeated.format(""), "have the text of another row; the split keeps each text once"),
+        "conflicting_labels": (repeated.format(" WHERE conflicting"), "have the text of a row with another label"),
+        "near_empty_text": (
+            f"length(trim(text)) < {rules.near_empty_chars}",
+            f"have a text shorter than {rules.near_empty_chars} characters",
+        ),
+        "undecodable_text": (
+            "contains(text, chr(65533))",
+            "hold the replacement character U+FFFD: the text was once read in a wrong encoding",
+        ),
+    }
+    found = []
+    for name, (condition, message) in conditions.items():
+        (rows,) = fetch_counts(table.connection, f"SELECT count(*) FROM rows WHERE {condition}")  # noqa: S608 - own conditions
+        if rows:
+            text = f"{rows:,} row{'s'[: rows != 1]} {message}"
+            found.append(Anomaly(name=name, rows=rows, message=text, examples=table.examples(condition)))
+    return found + _label_anomalies(table.labels, rules)
+
+
+def _label_anomalies(labels: dict[str, int], rules: TextRules) -> list[Anomaly]:
+    found = []
+    largest, smallest = max(labels, key=labels.__getitem__), min(labels, key=labels.__getitem__)
+    ratio = labels[largest] / labels[smallest]
+    if ratio > rules.max_class_ratio:
+        message = f"'{largest}' ({labels[largest]:,} rows) is {ratio:.1f} times as large as '{smallest}'"
+        found.append(Anomaly(name="class_imbalance", rows=labels[smallest], message=message))
+    spelled: dict[str, list[str]] = {}
+    for label in labels:
+        spelled.setdefault(" ".join(label.casefold().split()), []).append(label)
+    for variants in spelled.values():
+        if len(variants) > 1:
+            message = f"labels that differ only in case or spacing: {', '.join(map(repr, variants))}"
+            found.append(Anomaly(name="label_spelling", rows=sum(labels[one] for one in variants), message=message))
+    return found

@@ -1,0 +1,196 @@
+"""transformers.Trainer as this project uses it. Loads torch and transformers: import it inside functions only."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from torch.utils.data import Sampler
+from typing_extensions import override
+
+from evergreen.core.errors import EvergreenError
+from evergreen.core.protocols import TrainingRun
+from evergreen.tasks.checkpoints import newest_whole_checkpoint
+from evergreen.tasks.precision import computes_in_bf16
+from evergreen.tasks.training import Curves, TrainingJob, TrainingSettings
+
+CHECKPOINTS_PER_TRAINING = 12
+MAX_STEPS_BETWEEN_CHECKPOINTS = 500
+LOGS_BETWEEN_CHECKPOINTS = 4
+_NEVER = 10**9
+_EVALUATION_BATCHES = 2
+
+
+class EpochOrder(Sampler[int]):
+    """Row numbers in the order of the job; the trainer tells it the epoch."""
+
+    def __init__(self, job: TrainingJob) -> None:
+        self._job = job
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Makes the next iteration that of `epoch`."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._job.order(self._epoch).tolist())
+
+    def __len__(self) -> int:
+        return len(self._job.train)
+
+
+class Cadence(transformers.TrainerCallback):
+    """Says when to log, evaluate and save: at shares of the training, the same after a resumption."""
+
+    def __init__(self, evaluations: int) -> None:
+        self._evaluations = evaluations
+        self._evaluate: set[int] = set()
+        self._save_every = self._log_every = 1
+
+    @override
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Lays the steps out."""
+        steps = state.max_steps
+        self._evaluate = {round(steps * (number + 1) / self._evaluations) for number in range(self._evaluations)}
+        self._save_every = max(1, min(steps // CHECKPOINTS_PER_TRAINING, MAX_STEPS_BETWEEN_CHECKPOINTS))
+        self._log_every = max(1, self._save_every // LOGS_BETWEEN_CHECKPOINTS)
+
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Sets what happens after this step. Saving logs too, so that no mean of losses spans a resumption."""
+        step = state.global_step
+        control.should_evaluate |= step in self._evaluate
+        control.should_save |= control.should_evaluate or step % self._save_every == 0
+        control.should_log |= control.should_save or step % self._log_every == 0
+
+
+class Reporter(transformers.TrainerCallback):
+    """Hands the curves and the progress to the run."""
+
+    def __init__(self, run: TrainingRun, rows: int, batch_size: int) -> None:
+        self._run = run
+        self._rows = rows
+        self._batch_size = batch_size
+        self._started = (0.0, 0)
+
+    @override
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Starts the clock at the first step of this process."""
+        self._started = (time.monotonic(), state.global_step)
+
+    @override
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Records a point of the training curve; stops a training that diverged."""
+        logs: dict[str, float] = kwargs["logs"]
+        if "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            raise EvergreenError(
+                f"training diverged: the loss is {logs['loss']} at step {state.global_step}; "
+                f"lower learning_rate (is {args.learning_rate:g}) or raise warmup_fraction (is {args.warmup_steps:g})"
+            )
+        self._run.log_metrics({f"train_{name}": logs[name] for name in _TRAIN_VALUES}, state.global_step)
+        begun, first_step = self._started
+        left = (time.monotonic() - begun) / (state.global_step - first_step) * (state.max_steps - state.global_step)
+        whole, part = divmod(state.global_step, math.ceil(self._rows / self._batch_size))
+        rows = whole * self._rows + part * self._batch_size
+        self._run.report_progress(rows, self._rows * args.num_train_epochs, logs["loss"], left)
+
+    @override
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Records a point of the validation curves."""
+        point = {f"validation_{name}": value for name, value in _validation_values(kwargs["metrics"]).items()}
+        self._run.log_metrics(point, state.global_step)
+
+
+class CheckpointedTrainer(transformers.Trainer):
+    """Fits a job, going on from the newest whole checkpoint of the run, and ends with the best weights."""
+
+    def __init__(self, job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> None:
+        self._job = job
+        self._checkpoint_dir = run.checkpoint_dir
+        super().__init__(
+            model=job.model,
+            args=_arguments(settings, run),
+            data_collator=job.collate,
+            train_dataset=job.train,
+            eval_dataset=job.validation,
+            compute_loss_func=partial(_loss, job),
+            compute_metrics=lambda scored: job.metrics(np.asarray(scored.predictions), np.asarray(scored.label_ids)),
+            callbacks=[
+                Cadence(settings.epochs * settings.evaluations_per_epoch),
+                transformers.EarlyStoppingCallback(settings.early_stopping_patience),
+                Reporter(run, len(job.train), settings.batch_size),
+            ],
+        )
+        self.remove_callback(transformers.PrinterCallback)
+
+    def fit(self) -> Curves:
+        """The curves over the whole training, with what an earlier process logged."""
+        checkpoint = newest_whole_checkpoint(self._checkpoint_dir)
+        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        history = self.state.log_history
+        return Curves(
+            train=tuple(
+                {"step": one["step"], **{n: one[n] for n in _TRAIN_VALUES}} for one in history if "loss" in one
+            ),
+            validation=tuple({"step": one["step"], **_validation_values(one)} for one in history if "eval_loss" in one),
+            best_step=self.state.best_global_step,
+        )
+
+    @override
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        return EpochOrder(self._job)
+
+
+def _loss(job: TrainingJob, outputs: Any, labels: torch.Tensor, **_: Any) -> torch.Tensor:
+    return job.loss(outputs, labels)
+
+
+_TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
+_NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+
+
+def _validation_values(logs: dict[str, float]) -> dict[str, float]:
+    """Loss and metrics of an evaluation, without its wall-clock times."""
+    values = {name.removeprefix("eval_"): value for name, value in logs.items() if name.startswith("eval_")}
+    return {name: value for name, value in values.items() if name not in _NOT_METRICS}
+
+
+def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.TrainingArguments:
+    on_gpu = torch.cuda.is_available()
+    return transformers.TrainingArguments(
+        output_dir=str(run.checkpoint_dir),
+        seed=run.seed,
+        full_determinism=on_gpu,  # a CPU is deterministic by itself, and would pay for it by filling memory
+        bf16=computes_in_bf16(settings.precision, run.checkpoint_dir),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size * _EVALUATION_BATCHES,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=settings.warmup_fraction,
+        lr_scheduler_type=settings.schedule,
+        max_grad_norm=settings.max_gradient_norm,
+        eval_strategy="steps",  # `Cadence` says when; the strategies only switch these parts of the Trainer on
+        eval_steps=_NEVER,
+        save_strategy="steps",
+        save_steps=_NEVER,
+        save_total_limit=1,
+        logging_steps=_NEVER,
+        load_best_model_at_end=True,
+        metric_for_best_model="loss",
+        greater_is_better=False,
+        logging_nan_inf_filter=False,  # would hide a diverging loss, and reads the loss back at every step
+        dataloader_pin_memory=on_gpu,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        disable_tqdm=True,
+        report_to="none",
+    )

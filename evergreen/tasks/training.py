@@ -1,0 +1,109 @@
+"""What training is to every task: its settings, its curves, and a fit on transformers.Trainer that survives a SIGKILL.
+
+fit(job, settings, run) -> Curves(train=({"step": 8, "loss": 0.71, …}, …), validation=({"step": 32, "loss": …}, …))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from evergreen.core.base import Frozen
+from evergreen.core.protocols import TrainingRun
+from evergreen.tasks.precision import Precision
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
+
+
+class TrainingSettings(Frozen):
+    """How a model is fitted; tasks add fields of their own. One `step` is one batch.
+
+    The checkpoint with the lowest validation loss becomes the model. Training stops early after
+    `early_stopping_patience` evaluations in sequence that were no better.
+    """
+
+    epochs: int = Field(1, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(2e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    max_gradient_norm: float = Field(1.0, gt=0)
+    evaluations_per_epoch: int = Field(2, ge=1)
+    early_stopping_patience: int = Field(3, ge=1)
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to fit. Data sets are map-style; `collate` makes of their rows the model's inputs and `labels`.
+
+    `loss(outputs, labels)` is the mean over a batch; `metrics(predictions, labels)` scores the validation rows by name;
+    `order(epoch)` gives every training row number once.
+    """
+
+    model: torch.nn.Module
+    train: Any
+    validation: Any
+    collate: Callable[[Sequence[Any]], dict[str, torch.Tensor]]
+    loss: Callable[[Any, torch.Tensor], torch.Tensor]
+    metrics: Callable[[npt.NDArray[Any], npt.NDArray[Any]], dict[str, float]]
+    order: Callable[[int], npt.NDArray[np.int64]]
+
+
+class Curves(Frozen):
+    """Points `{"step": …, "loss": …}` with further values by name; equal trainings have equal curves."""
+
+    train: tuple[dict[str, float], ...]
+    validation: tuple[dict[str, float], ...]
+    best_step: int
+
+
+def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curves:
+    """The learning curves of a training that leaves the best weights in `job.model`.
+
+    It goes on from the newest whole checkpoint in `run.checkpoint_dir`. The same job, settings and seed on the same
+    machine give the same weights, interrupted or not.
+
+    Raises:
+        EvergreenError: the loss became infinite or NaN.
+    """
+    from evergreen.tasks.trainer import CheckpointedTrainer
+
+    curves = CheckpointedTrainer(job, settings, run).fit()
+    run.log_figure("learning_curves.png", learning_curves(curves))
+    return curves
+
+
+def learning_curves(curves: Curves) -> Figure:
+    """Losses over steps, and below them each validation metric."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    losses, scores = figure.subplots(2, 1, sharex=True)
+    _plot(losses, curves.train, "loss", "train")
+    _plot(losses, curves.validation, "loss", "validation")
+    for name in _metric_names(curves.validation):
+        _plot(scores, curves.validation, name, name)
+    for axes, title in ((losses, "loss"), (scores, "validation")):
+        axes.axvline(curves.best_step, color="grey", linestyle=":", label=f"best: step {curves.best_step}")
+        axes.set_ylabel(title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    scores.set_xlabel("step")
+    return figure
+
+
+def _plot(axes: Any, points: Sequence[Mapping[str, float]], name: str, label: str) -> None:
+    axes.plot([point["step"] for point in points], [point[name] for point in points], marker=".", label=label)
+
+
+def _metric_names(points: Sequence[Mapping[str, float]]) -> list[str]:
+    return sorted({name for point in points for name in point} - {"step", "loss"})

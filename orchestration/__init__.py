@@ -1,0 +1,1 @@
+"""What needs ZenML besides steps and pipelines: configuration, materializers, the version record, runs."""

@@ -1,0 +1,204 @@
+"""A ZenML run configuration, every key checked before any step: ZenML lets most typos pass in silence.
+
+configuration = load("local.yaml", training)
+configuration.check_stack(active="local", registered=["default", "local"])
+training.with_options(**configuration.options())()
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+from pydantic import Field
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+from orchestration.document import Document, read
+from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
+from orchestration.schema import check, tags
+from orchestration.secrets import check_secrets
+from orchestration.settings import check_settings, declared_flavors
+
+if TYPE_CHECKING:
+    from zenml.pipelines.pipeline_definition import Pipeline
+
+CONFIGS_DIRECTORY = Path(__file__).parents[1] / "configs"
+HOOK_SUFFIX = "_hook_source"
+
+
+class Extra(Frozen):
+    """What `extra` may hold: `stacks` names the stacks that the configuration is meant for."""
+
+    stacks: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A checked run configuration. `parameters` holds the pipeline's arguments as typed values, by attribute."""
+
+    path: Path
+    stacks: tuple[str, ...]
+    parameters: Any
+    document: dict[str, Any]
+
+    def check_stack(self, active: str, registered: Collection[str]) -> None:
+        """Returns when the active stack is one that this configuration is meant for.
+
+        Raises:
+            InputError: another stack is active; the message holds the line that sets the right one.
+        """
+        if active in self.stacks:
+            return
+        known = [name for name in self.stacks if name in registered]
+        line = f"zenml stack set {known[0]}" if known else f"python -m stacks.apply {self.stacks[0]}"
+        meant = " or ".join(repr(name) for name in self.stacks)
+        raise InputError(
+            f"{shown(self.path)} is meant for stack {meant}, but stack {active!r} is active; run\n  {line}"
+        )
+
+    def options(self, *, use_cache: bool = True) -> dict[str, Any]:
+        """Arguments of `Pipeline.with_options`; the filled-in file exists in memory only."""
+        from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+
+        document = self.document if use_cache else _without_cache(self.document)
+        run = PipelineRunConfiguration.model_validate(document)
+        options = {key: getattr(run, key) for key in document if key != "extra"}
+        hooks = {key: f"on_{key.removesuffix(HOOK_SUFFIX)}" for key in options if key.endswith(HOOK_SUFFIX)}
+        renamed = {**hooks, "init_hook_kwargs": "on_init_kwargs"}
+        return {renamed.get(key, key): value for key, value in options.items()} | {"extra": document["extra"]}
+
+
+def find(name: str | Path) -> Path:
+    """The file of a configuration: a path, or a name in configs/.
+
+    Raises:
+        InputError: there is none; the message lists those that exist.
+    """
+    for path in (Path(name), CONFIGS_DIRECTORY / name):
+        if path.is_file():
+            return path
+    names = sorted(path.name for path in CONFIGS_DIRECTORY.glob("*.yaml"))
+    listed = ", ".join(names) or "none"
+    raise InputError(f"no configuration {str(name)!r}{hint(Path(name).name, names)} (configs/ has: {listed})")
+
+
+def load(name: str | Path, pipeline: Pipeline) -> Configuration:
+    """The configuration of this name or path for the pipeline, with every `${NAME}` filled from the environment.
+
+    Raises:
+        InputError: no such file, or a ConfigurationError with every mistake in it.
+    """
+    document = read(find(name))
+    parameters, mistakes = _check_parameters(document, pipeline)
+    mistakes += [*check_secrets(document), *_check_run_configuration(document), *_check_steps(document, pipeline)]
+    extra, wrong = _check_extra(document)
+    mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
+    if mistakes or document.mistakes or extra is None:
+        raise document.error(mistakes)
+    return Configuration(document.path, extra.stacks, SimpleNamespace(**parameters), document.values)
+
+
+def _check_parameters(document: Document, pipeline: Pipeline) -> tuple[dict[str, Any], list[Mistake]]:
+    """The pipeline's arguments by name, defaults included, and what is wrong with them."""
+    function = pipeline.entrypoint
+    hints = get_type_hints(function, include_extras=True)
+    arguments = inspect.signature(function).parameters
+    given = document.values.get("parameters") or {}
+    if not isinstance(given, Mapping):
+        return {}, []  # told by the check of the run configuration
+    mistakes = [unknown(("parameters", key), "key", arguments) for key in given if key not in arguments]
+    values: dict[str, Any] = {}
+    for name, argument in arguments.items():
+        path: YamlPath = ("parameters", name)
+        if name in given:
+            values[name], wrong = check(hints[name], document, path)
+            mistakes += wrong
+        elif argument.default is inspect.Parameter.empty:
+            kinds = tags(hints[name])
+            wanted = f"missing; a mapping with kind: {', '.join(kinds)}" if kinds else "missing"
+            mistakes.append(Mistake(path, wanted))
+        else:
+            values[name] = argument.default
+    return values, mistakes
+
+
+def _check_run_configuration(document: Document) -> Iterator[Mistake]:
+    """Keys and values outside `parameters` and `settings`, against ZenML's own model."""
+    from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+
+    _, mistakes = check(PipelineRunConfiguration, document, (), strict=True)
+    for one in mistakes:
+        if "model" not in one.path:
+            yield replace(one, allowed=tuple(word for word in one.allowed if word != "model"))
+    for path in [("model",), *(("steps", name, "model") for name in _steps(document))]:
+        if _has(document, path):
+            yield Mistake(path, "not used here, it would create a version on every run; set parameters.model_name")
+
+
+def _check_extra(document: Document) -> tuple[Extra | None, list[Mistake]]:
+    if "extra" not in document.values:
+        return None, [
+            Mistake(("extra",), "missing; name the stacks that this is meant for, e.g. extra: {stacks: [local]}")
+        ]
+    extra, mistakes = check(Extra, document, ("extra",))
+    return extra, mistakes
+
+
+def _check_steps(document: Document, pipeline: Pipeline) -> Iterator[Mistake]:
+    """Names of steps, of their parameters and of their outputs, against the pipeline's own steps."""
+    known = steps_of(pipeline)
+    for name, options in _steps(document).items():
+        if name not in known:
+            yield unknown(("steps", name), "step", known)
+        elif isinstance(options, Mapping):
+            allowed = {
+                "parameters": list(inspect.signature(known[name].entrypoint).parameters),
+                "outputs": list(known[name].entrypoint_definition.outputs),
+            }
+            for field, words in allowed.items():
+                for key in options.get(field) or ():
+                    if key not in words:
+                        yield unknown(("steps", name, field, key), "key", words)
+
+
+def steps_of(pipeline: Pipeline) -> dict[str, Any]:
+    """The steps that the pipeline function names in its body, by step name; nothing is run."""
+    from zenml.steps import BaseStep
+
+    function = inspect.unwrap(pipeline.entrypoint)
+    scope = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
+    named = (scope.get(name) for name in (*function.__code__.co_names, *function.__code__.co_freevars))
+    return {step.name: step for step in named if isinstance(step, BaseStep)}
+
+
+def _check_all_settings(document: Document, stacks: tuple[str, ...]) -> Iterator[Mistake]:
+    flavors = declared_flavors(stacks)
+    for path in [("settings",), *(("steps", name, "settings") for name in _steps(document))]:
+        if _has(document, path):
+            yield from check_settings(document, path, flavors)
+
+
+def _steps(document: Document) -> dict[str, Any]:
+    steps = document.values.get("steps")
+    return steps if isinstance(steps, dict) else {}
+
+
+def _has(document: Document, path: YamlPath) -> bool:
+    node: Any = document.values
+    for part in path:
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def _without_cache(document: dict[str, Any]) -> dict[str, Any]:
+    steps = {
+        name: {**(options or {}), "enable_cache": False} for name, options in (document.get("steps") or {}).items()
+    }
+    return {**document, "enable_cache": False, "steps": steps}

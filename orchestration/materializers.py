@@ -1,0 +1,101 @@
+"""How artifacts are kept and shown: directories as one uncompressed tar, values as JSON, each with its page.
+
+`steps` imports this module, so every process that runs a step has the materializers registered.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from pydantic import BaseModel
+from zenml.enums import ArtifactType, VisualizationType
+from zenml.materializers.base_materializer import BaseMaterializer
+from zenml.materializers.pydantic_materializer import PydanticMaterializer
+from zenml.metadata.metadata_types import MetadataType
+
+from evergreen.core.artifacts import DirectoryArtifact
+from evergreen.core.base import Frozen
+from evergreen.core.errors import EvergreenError
+from orchestration.pages import page_of
+from orchestration.scratch import scratch_directory
+
+ARCHIVE_NAME = "content.tar"
+PAGE_NAME = "page.html"
+
+
+class PageMixin(BaseMaterializer):
+    """Shows an artifact in the dashboard as its HTML page."""
+
+    SKIP_REGISTRATION: ClassVar[bool] = True
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        """The artifact's page, stored beside it."""
+        uri = f"{self.uri}/{PAGE_NAME}"
+        with self.artifact_store.open(uri, "w") as file:
+            file.write(page_of(data))
+        return {uri: VisualizationType.HTML}
+
+
+class DirectoryMaterializer(PageMixin):
+    """Keeps a directory artifact as one tar: weights and Parquet gain nothing from compression, one object is fast."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (DirectoryArtifact,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def save(self, data: DirectoryArtifact[Any]) -> None:
+        """Streams the directory into the artifact store."""
+        with (
+            self.artifact_store.open(f"{self.uri}/{ARCHIVE_NAME}", "wb") as file,
+            tarfile.open(fileobj=file, mode="w|") as archive,
+        ):
+            for path in sorted(data.path.rglob("*")):
+                if path.is_file():
+                    archive.add(path, arcname=path.relative_to(data.path).as_posix())
+
+    def load(self, data_type: type[DirectoryArtifact[Any]]) -> DirectoryArtifact[Any]:
+        """The artifact in a scratch directory of this process.
+
+        Raises:
+            EvergreenError: what is stored is not what was saved.
+        """
+        directory = scratch_directory(data_type.__name__)
+        with (
+            self.artifact_store.open(f"{self.uri}/{ARCHIVE_NAME}", "rb") as file,
+            tarfile.open(fileobj=file, mode="r|") as archive,
+        ):
+            archive.extractall(directory, filter="data")
+        artifact = data_type.open(directory)
+        if self.expected_content_hash not in (None, artifact.manifest.content_hash):
+            raise EvergreenError(
+                f"{data_type.__name__} at {self.uri} is damaged: content hash {artifact.manifest.content_hash}, "
+                f"recorded {self.expected_content_hash}; run again with --no-cache"
+            )
+        return artifact
+
+    def compute_content_hash(self, data: DirectoryArtifact[Any]) -> str:
+        """The manifest's hash: equal content answers later steps from cache, whichever run made it."""
+        return cast("str", data.manifest.content_hash)
+
+    def extract_metadata(self, data: DirectoryArtifact[Any]) -> dict[str, MetadataType]:
+        """The manifest's plain fields, listed beside the artifact."""
+        plain = data.manifest.model_dump(mode="json", exclude={"files"})
+        kept = {key: value for key, value in plain.items() if isinstance(value, str | int | float)}
+        return {**kept, "content_hash": data.manifest.content_hash, "files": len(data.manifest.files)}
+
+
+class ValueMaterializer(PageMixin, PydanticMaterializer):
+    """Keeps a value as JSON."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Frozen,)
+
+    def extract_metadata(self, data: BaseModel) -> dict[str, MetadataType]:
+        """Its plain fields, listed beside the artifact."""
+        plain = data.model_dump(mode="json")
+        return {key: value for key, value in plain.items() if isinstance(value, str | int | float)}
+
+
+def page_uri(artifact_uri: str) -> str:
+    """Where the page of an artifact is kept."""
+    return str(Path(artifact_uri) / PAGE_NAME) if "://" not in artifact_uri else f"{artifact_uri}/{PAGE_NAME}"

@@ -1,0 +1,47 @@
+"""The registries that follow the record: what lags is repaired, what agrees is left alone."""
+
+from __future__ import annotations
+
+from zenml.client import Client
+
+from evergreen.adapters.mlflow.mirror import MlflowMirror
+from evergreen.core.protocols import Mirror
+from evergreen.core.reconcile import Action, SetAlias, reconcile
+from evergreen.pages.evaluation import evaluation_page
+from orchestration.record import ZenmlRecord
+
+
+def tracking_uri() -> str | None:
+    """Where the active stack's MLflow tracker keeps its runs, after pointing MLflow there; None without one."""
+    tracker = Client().active_stack.experiment_tracker
+    if tracker is None or tracker.flavor != "mlflow":
+        return None
+    from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
+
+    if not isinstance(tracker, MLFlowExperimentTracker):
+        return None
+    tracker.configure_mlflow()
+    return str(tracker.get_tracking_uri())
+
+
+def active_mirrors() -> list[Mirror]:
+    """The mirrors that the active stack offers: the MLflow registry behind its experiment tracker."""
+    uri = tracking_uri()
+    return [MlflowMirror(tracking_uri=uri, render=evaluation_page)] if uri else []
+
+
+def sync_mirrors(record: ZenmlRecord) -> None:
+    """Brings every mirror to the record's state and notes the numbers that they gave."""
+    for mirror in active_mirrors():
+        state = record.read()
+        for action in reconcile(state, mirror.read(record.model)):
+            _apply(action, mirror, record)
+
+
+def _apply(action: Action, mirror: Mirror, record: ZenmlRecord) -> None:
+    if isinstance(action, SetAlias):
+        mirror.set_alias(record.model, action.alias, action.version)
+        return
+    version = record.get(action.version)
+    number = mirror.register(record.model, version, record.load_model(version), record.load_report(version))
+    record.note_mirror(version.version, mirror.name, number)

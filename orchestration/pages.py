@@ -1,0 +1,50 @@
+"""Which page shows which artifact."""
+
+from __future__ import annotations
+
+import json
+from functools import singledispatch
+from typing import Any
+
+from evergreen.core.artifacts import Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.reports import Deployment, EvaluationReport, Incumbent, PromotionDecision, ValidationReport
+from evergreen.pages.curves import curves_page
+from evergreen.pages.data import dataset_page, identity_page, incumbent_page, split_page, validation_page
+from evergreen.pages.evaluation import evaluation_page
+from evergreen.pages.outcome import decision_page, deployment_page
+
+HISTORY_NAME = "history.json"
+
+
+@singledispatch
+def page_of(artifact: Any) -> str:
+    """The HTML page of an artifact.
+
+    Raises:
+        TypeError: an artifact type without a page.
+    """
+    raise TypeError(f"{type(artifact).__name__} has no page; register one in orchestration/pages.py")
+
+
+page_of.register(SourceIdentity, identity_page)
+page_of.register(Incumbent, incumbent_page)
+page_of.register(ValidationReport, validation_page)
+page_of.register(EvaluationReport, evaluation_page)
+page_of.register(PromotionDecision, decision_page)
+page_of.register(Deployment, deployment_page)
+
+
+@page_of.register
+def _(artifact: Dataset) -> str:
+    return dataset_page(artifact.manifest)
+
+
+@page_of.register
+def _(artifact: Splits) -> str:
+    return split_page(artifact.manifest)
+
+
+@page_of.register
+def _(artifact: TrainedModel) -> str:
+    history = json.loads((artifact.path / HISTORY_NAME).read_text(encoding="utf-8"))
+    return curves_page(history, artifact.manifest)

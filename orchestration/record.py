@@ -1,0 +1,172 @@
+"""Which model version is what: ZenML's model versions as the record that every mirror follows.
+
+A version is named by its content hash. ZenML's stages carry the aliases (`production` is the champion, `staging` the
+candidate); ZenML has no stage for the previous champion, so a tag carries that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from zenml.client import Client
+from zenml.enums import ModelStages
+from zenml.models import ModelVersionResponse
+from zenml.utils.metadata_utils import log_metadata
+
+from evergreen.core.artifacts import TrainedModel
+from evergreen.core.errors import EvergreenError
+from evergreen.core.reports import EvaluationReport
+from evergreen.core.versions import Alias, ModelVersion, RecordState
+
+STAGES = {Alias.CHAMPION: ModelStages.PRODUCTION, Alias.CANDIDATE: ModelStages.STAGING}
+RECORD_KEY = "evergreen"
+ROLLED_BACK = "rolled-back"
+PAGE_SIZE = 100
+
+Loaded = TypeVar("Loaded")
+
+
+class ZenmlRecord:
+    """The versions of one model in the active ZenML store."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def read(self) -> RecordState:
+        """All versions, oldest first, and their aliases; empty before the first promotion."""
+        versions: list[ModelVersion] = []
+        aliases: dict[Alias, str] = {}
+        rolled_back: list[str] = []
+        for response in self._responses():
+            record = response.run_metadata.get(RECORD_KEY)
+            if not isinstance(record, str):
+                continue
+            version = ModelVersion.model_validate_json(record)
+            versions.append(version)
+            aliases.update(dict.fromkeys(_aliases(response), version.version))
+            if ROLLED_BACK in _tags(response):
+                rolled_back.append(version.version)
+        return RecordState(versions=tuple(versions), aliases=aliases, rolled_back=tuple(rolled_back))
+
+    def get(self, version: str) -> ModelVersion:
+        """A registered version.
+
+        Raises:
+            EvergreenError: the record does not hold it.
+        """
+        found = self.read().find(version)
+        if found is None:
+            raise EvergreenError(f"model '{self.model}' has no version {version}; `zenml model version list` shows all")
+        return found
+
+    def add(self, version: ModelVersion) -> None:
+        """Registers a version and links its artifacts; does nothing when it is registered."""
+        client = Client()
+        _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))
+        response = _existing_or_new(
+            lambda: client.get_model_version(self.model, version.version),
+            lambda: client.create_model_version(self.model, name=version.version),
+        )
+        if RECORD_KEY in response.run_metadata:
+            return
+        self._link(response, version.artifact, version.report)
+        self._write(response.id, version)
+
+    def note_mirror(self, version: str, mirror: str, number: str) -> None:
+        """Records the number that a mirror gave to a version."""
+        response = Client().get_model_version(self.model, version)
+        current = ModelVersion.model_validate_json(str(response.run_metadata[RECORD_KEY]))
+        if current.mirrors.get(mirror) != number:
+            updated = current.model_copy(update={"mirrors": {**current.mirrors, mirror: number}})
+            self._write(response.id, updated)
+
+    def set_alias(self, alias: Alias, version: str | None) -> None:
+        """Moves an alias to a registered version; None removes it."""
+        holder = self.read().aliases.get(alias)
+        if holder == version:
+            return
+        client = Client()
+        if alias is Alias.PREVIOUS:
+            if version is not None:
+                client.update_model_version(self.model, version, add_tags=[Alias.PREVIOUS])
+            if holder is not None:
+                client.update_model_version(self.model, holder, remove_tags=[Alias.PREVIOUS])
+        elif version is not None:
+            client.update_model_version(self.model, version, stage=STAGES[alias], force=True)
+        elif holder is not None:
+            client.update_model_version(self.model, holder, stage=ModelStages.ARCHIVED, force=True)
+
+    def mark_rolled_back(self, version: str, rolled_back: bool) -> None:
+        """Notes that a version was withdrawn by hand, so that no run promotes it again by itself."""
+        tags = [ROLLED_BACK]
+        if rolled_back:
+            Client().update_model_version(self.model, version, add_tags=tags)
+        else:
+            Client().update_model_version(self.model, version, remove_tags=tags)
+
+    def load_model(self, version: ModelVersion) -> TrainedModel:
+        """The version's trained model, read from the artifact store."""
+        return _load(version.artifact, TrainedModel)
+
+    def load_report(self, version: ModelVersion) -> EvaluationReport:
+        """The evaluation that the version was promoted on."""
+        return _load(version.report, EvaluationReport)
+
+    def _responses(self) -> list[ModelVersionResponse]:
+        client = Client()
+        try:
+            model = client.get_model(self.model)
+        except KeyError:
+            return []
+        responses: list[ModelVersionResponse] = []
+        page = 1
+        while True:
+            found = client.list_model_versions(
+                model=model.id, sort_by="asc:number", page=page, size=PAGE_SIZE, hydrate=True
+            )
+            responses.extend(found.items)
+            if page >= found.total_pages:
+                return responses
+            page += 1
+
+    def _link(self, response: ModelVersionResponse, *artifacts: str) -> None:
+        from zenml.model.utils import link_artifact_version_to_model_version
+
+        for artifact in artifacts:
+            link_artifact_version_to_model_version(Client().get_artifact_version(UUID(artifact)), response)
+
+    def _write(self, response_id: UUID, version: ModelVersion) -> None:
+        log_metadata(metadata={RECORD_KEY: version.model_dump_json()}, model_version_id=response_id)
+
+
+def _aliases(response: ModelVersionResponse) -> list[Alias]:
+    found = [alias for alias, stage in STAGES.items() if response.stage == stage]
+    if Alias.PREVIOUS in _tags(response):
+        found.append(Alias.PREVIOUS)
+    return found
+
+
+def _tags(response: ModelVersionResponse) -> set[str]:
+    return {tag.name for tag in response.tags}
+
+
+def _existing_or_new(get: Callable[[], Any], create: Callable[[], Any]) -> Any:
+    try:
+        return get()
+    except KeyError:
+        return create()
+
+
+def _load(artifact: str, expected: type[Loaded]) -> Loaded:
+    try:
+        value: Any = Client().get_artifact_version(UUID(artifact)).load()
+    except (KeyError, OSError) as error:
+        raise EvergreenError(
+            f"the record names {expected.__name__} {artifact}, but the artifact store does not hold it ({error}); "
+            "run again with --no-cache"
+        ) from error
+    if not isinstance(value, expected):
+        raise EvergreenError(f"artifact {artifact} is a {type(value).__name__}, recorded as {expected.__name__}")
+    return value

@@ -1,0 +1,83 @@
+"""What past runs of a model did, and where to look at them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from zenml.client import Client
+from zenml.models import PipelineRunResponse
+from zenml.utils.dashboard_utils import get_run_url
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import EvergreenError
+from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
+from orchestration.materializers import page_uri
+
+Value = TypeVar("Value", bound=Frozen)
+
+
+class RunSummary(Frozen):
+    """One run, as `status` shows it; `url` leads to the dashboard when a server is known."""
+
+    name: str
+    status: str
+    stack: str | None
+    started: datetime | None
+    url: str | None
+
+
+class RunOutcome(Frozen):
+    """What a finished run decided and did; `report_page` is where its evaluation page is kept."""
+
+    report: EvaluationReport
+    report_page: str
+    decision: PromotionDecision
+    deployment: Deployment
+
+
+def model_tag(model: str) -> str:
+    """The tag that every run of a model carries."""
+    return f"model={model}"
+
+
+def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
+    """The latest runs of a model, newest first."""
+    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
+    return [
+        RunSummary(
+            name=run.name,
+            status=str(run.status),
+            stack=run.stack.name if run.stack else None,
+            started=run.start_time,
+            url=get_run_url(run),
+        )
+        for run in found.items
+    ]
+
+
+def outcome_of(run_id: UUID) -> RunOutcome:
+    """The outcome of a finished run."""
+    run = Client().get_pipeline_run(run_id)
+    return RunOutcome(
+        report=_output(run, "evaluate", "report", EvaluationReport),
+        report_page=page_uri(run.steps["evaluate"].outputs["report"][0].uri),
+        decision=_output(run, "promote", "decision", PromotionDecision),
+        deployment=_output(run, "deploy", "deployment", Deployment),
+    )
+
+
+def report_page(artifact: str) -> str:
+    """Where the page of a report is kept, by the report's artifact id."""
+    return page_uri(Client().get_artifact_version(UUID(artifact)).uri)
+
+
+def _output(run: PipelineRunResponse, step: str, name: str, expected: type[Value]) -> Value:
+    try:
+        value: Any = run.steps[step].outputs[name][0].load()
+    except (KeyError, IndexError) as error:
+        raise EvergreenError(f"run {run.name} ({run.status}) has no output '{name}' of step '{step}'") from error
+    if not isinstance(value, expected):
+        raise EvergreenError(f"output '{name}' of run {run.name} is a {type(value).__name__}, not {expected.__name__}")
+    return value

@@ -1,0 +1,176 @@
+"""Values checked against pydantic types, every violation told as a mistake at its YAML path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from evergreen.core.errors import EvergreenError
+from orchestration.document import Document
+from orchestration.mistakes import Mistake, YamlPath, unknown
+
+SHOWN_CHARACTERS = 60
+PLAIN = {
+    "missing": "missing",
+    "dict_type": "should be a mapping (key: value)",
+    "model_type": "should be a mapping (key: value)",
+    "model_attributes_type": "should be a mapping (key: value)",
+    "list_type": "should be a list",
+    "tuple_type": "should be a list",
+    "string_type": "should be text; quote it",
+}
+
+
+def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool = False) -> tuple[Any, list[Mistake]]:
+    """The value at `path` as its type, and its mistakes (the value is None then).
+
+    `strict` forbids unknown keys also in models that would ignore them.
+    """
+    value: Any = document.values
+    for part in path:
+        value = value[part]
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    try:
+        return adapter.validate_python(value, extra="forbid" if strict else None), []
+    except EvergreenError as error:
+        return None, [Mistake(path, document.mask(str(error), path))]
+    except ValidationError as error:
+        return None, told(annotation, value, error, document, path)
+
+
+def told(annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath) -> list[Mistake]:
+    """What pydantic found wrong with the value at `path`, as mistakes."""
+    return _merged(_mistake(annotation, value, one, document, path) for one in error.errors(include_url=False))
+
+
+def unknown_keys(annotations: Sequence[Any], value: Any, path: YamlPath) -> Iterator[Mistake]:
+    """Keys that no model among the annotations has, at every depth; for models that accept anything."""
+    if isinstance(value, Mapping):
+        models = [one for annotation in annotations for one in _models(annotation)]
+        allowed = {name for model in models for name in model.model_fields}
+        for key, item in value.items():
+            if models and key not in allowed:
+                yield unknown((*path, key), "key", allowed)
+            else:
+                yield from unknown_keys(_inside(annotations, key), item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from unknown_keys(_inside(annotations, index), item, (*path, index))
+
+
+def tags(annotation: Any) -> tuple[str, ...]:
+    """The `kind`s that a union of tagged models accepts."""
+    return tuple(tag for model in _models(annotation) for tag in _tags(model))
+
+
+def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Document, root: YamlPath) -> Mistake:
+    path, annotations = _locate(annotation, value, error)
+    path = (*root, *path)
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = {name for one in annotations for model in _models(one) for name in model.model_fields}
+        return unknown(path, "key", allowed)
+    if kind == "union_tag_invalid":
+        expected = re.findall(r"'([^']*)'", context["expected_tags"])
+        return unknown((*path, "kind"), f"kind {_got(document, (*path, 'kind'))}", expected)
+    if kind == "union_tag_not_found":
+        return Mistake((*path, "kind"), "missing", tuple(sorted(t for one in annotations for t in tags(one))))
+    if kind in {"literal_error", "enum"} and (words := re.findall(r"'([^']*)'", context["expected"])):
+        return unknown(path, f"value {_got(document, path)}", words)
+    return Mistake(path, document.mask(_plain_message(error, document, path), path))
+
+
+def _plain_message(error: ErrorDetails, document: Document, path: YamlPath) -> str:
+    if error["type"] in {"value_error", "assertion_error"}:
+        return str(error["ctx"]["error"])
+    message = PLAIN.get(error["type"]) or error["msg"].removeprefix("Input ")
+    message = message.split(", unable to")[0]
+    return message if error["type"] == "missing" else f"{message}, got {_got(document, path)}"
+
+
+def _got(document: Document, path: YamlPath) -> str:
+    try:
+        text = repr(document.got(path))
+    except LookupError:
+        return "nothing"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+
+
+def _locate(annotation: Any, value: Any, error: ErrorDetails) -> tuple[YamlPath, list[Any]]:
+    """Where a pydantic error is in the YAML, and the types that hold the last key.
+
+    Pydantic's location also names the union member it looked at; those parts are in no YAML.
+    """
+    path: list[str | int] = []
+    holders, inside, node = [annotation], [annotation], value
+    for part in error["loc"]:
+        if (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int)):
+            path.append(part)
+            node = node[part]  # type: ignore[index]
+            holders, inside = inside, _inside(inside, part)
+        elif error["type"] == "missing" and part == error["loc"][-1]:
+            path.append(part)
+        else:
+            inside = _member(inside, part) or inside
+    return tuple(path), holders if error["type"] == "extra_forbidden" else inside
+
+
+def _merged(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """One mistake a path: an undiscriminated union reports each of its members."""
+    merged: dict[YamlPath, Mistake] = {}
+    for one in mistakes:
+        known = merged.get(one.path, one)
+        message = one.message
+        if known.message != message:
+            message = f"{known.message.split(', got')[0]}, or {message}"
+        merged[one.path] = Mistake(one.path, message, known.allowed or one.allowed)
+    return list(merged.values())
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    """The members of unions, `Annotated` removed."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _flat(get_args(annotation)[0])
+    elif origin in {Union, UnionType}:
+        for one in get_args(annotation):
+            yield from _flat(one)
+    else:
+        yield annotation
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    return [one for one in _flat(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+
+
+def _inside(annotations: Iterable[Any], part: str | int) -> list[Any]:
+    """The types of what is at a key or an index of values of these types."""
+    found: list[Any] = []
+    for annotation in annotations:
+        for one in _flat(annotation):
+            origin = get_origin(one)
+            if isinstance(origin, type) and issubclass(origin, Mapping):
+                found.append(get_args(one)[1])
+            elif isinstance(origin, type) and isinstance(part, int):
+                found.extend(argument for argument in get_args(one) if argument is not Ellipsis)
+        found.extend(
+            model.model_fields[str(part)].annotation for model in _models(annotation) if part in model.model_fields
+        )
+    return found
+
+
+def _member(annotations: Iterable[Any], part: str | int) -> list[Any]:
+    """The union members that pydantic names `part`: by tag or by class name."""
+    models = [model for annotation in annotations for model in _models(annotation)]
+    return [model for model in models if part == model.__name__ or part in _tags(model)]
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    field = model.model_fields.get("kind")
+    annotation = field.annotation if field else None
+    return get_args(annotation) if get_origin(annotation) is Literal else ()

@@ -1,0 +1,44 @@
+"""Everything a person asks of a model at a glance."""
+
+from __future__ import annotations
+
+from evergreen.adapters.hosts import AnyHost
+from evergreen.core.base import Frozen
+from evergreen.core.reports import EndpointStatus
+from evergreen.core.versions import Alias, ModelVersion
+from orchestration.deployment import open_endpoint
+from orchestration.mirrors import tracking_uri
+from orchestration.record import ZenmlRecord
+from orchestration.runs import RunSummary, last_runs, report_page
+
+
+class Status(Frozen):
+    """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking URI."""
+
+    model: str
+    champion: ModelVersion | None
+    previous: ModelVersion | None
+    candidate: ModelVersion | None
+    endpoint: EndpointStatus
+    last_run: RunSummary | None
+    runs: tuple[RunSummary, ...]
+    report_page: str | None
+    mlflow: str | None
+
+
+def status_of(model_name: str, host: AnyHost) -> Status:
+    """The status of a model; the endpoint is asked itself."""
+    state = ZenmlRecord(model_name).read()
+    champion = state.named(Alias.CHAMPION)
+    runs = last_runs(model_name)
+    return Status(
+        model=model_name,
+        champion=champion,
+        previous=state.named(Alias.PREVIOUS),
+        candidate=state.named(Alias.CANDIDATE),
+        endpoint=open_endpoint(model_name, host).status(),
+        last_run=runs[0] if runs else None,
+        runs=tuple(runs),
+        report_page=report_page(champion.report) if champion else None,
+        mlflow=tracking_uri(),
+    )

@@ -1,0 +1,1 @@
+"""Pipelines: wiring only, each reads as a list of steps."""

@@ -1,0 +1,44 @@
+"""From rows to a safe live endpoint."""
+
+from __future__ import annotations
+
+from zenml import pipeline
+from zenml.config import CachePolicy
+
+from evergreen.adapters import AnySource
+from evergreen.adapters.hosts import AnyHost
+from evergreen.core.gate import Gate
+from evergreen.core.window import Window
+from evergreen.data.split import SplitPlan
+from evergreen.tasks import AnyTask
+from orchestration.fingerprint import library_fingerprint
+from steps.deploy import deploy
+from steps.evaluate import evaluate
+from steps.fetch import fetch
+from steps.identify import identify
+from steps.promote import promote
+from steps.split import split as split_step
+from steps.train import train
+from steps.validate import validate
+
+
+@pipeline(cache_policy=CachePolicy(cache_func=library_fingerprint))
+def training(
+    model_name: str,
+    source: AnySource,
+    task: AnyTask,
+    host: AnyHost,
+    split: SplitPlan = SplitPlan(),
+    gate: Gate = Gate(),
+    seed: int = 0,
+    window: Window | None = None,
+) -> None:
+    """Trains, evaluates, gates, registers and deploys one model."""
+    identity, incumbent, recipe = identify(model_name, source, task, split, seed, window)
+    dataset = fetch(source, identity)
+    validate(task, dataset)
+    splits = split_step(dataset, split, after=["validate"])
+    model = train(task, splits, seed)
+    report = evaluate(task, model, splits, incumbent)
+    decision = promote(model_name, gate, model, report, incumbent, recipe)
+    deploy(model_name, host, task, splits, decision)

@@ -1,0 +1,1 @@
+"""Stacks as files, and the command that registers them."""

@@ -1,0 +1,23 @@
+"""How good the model is on the test split, beside the majority baseline and the champion on the same rows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from zenml import step
+
+from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.reports import EvaluationReport, Incumbent
+from evergreen.tasks import AnyTask
+from orchestration.tracking import track_report
+from orchestration.versions import incumbent_model
+
+
+@step(experiment_tracker=True)
+def evaluate(
+    task: AnyTask, model: TrainedModel, splits: Splits, incumbent: Incumbent
+) -> Annotated[EvaluationReport, "report"]:
+    """The evaluation that the gate decides on."""
+    report = task.evaluate(model, incumbent_model(incumbent), splits)
+    track_report(report)
+    return report

@@ -1,0 +1,36 @@
+"""What the source holds now, and whom a new model must beat. Runs always: all that follows is cached by its answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from zenml import step
+
+from evergreen.adapters import AnySource
+from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.reports import Incumbent
+from evergreen.core.window import Window
+from evergreen.data.split import SplitPlan
+from evergreen.tasks import AnyTask
+from orchestration.fingerprint import recipe_fingerprint
+from orchestration.record import ZenmlRecord
+from orchestration.versions import incumbent_for
+
+
+@step(enable_cache=False)
+def identify(
+    model_name: str, source: AnySource, task: AnyTask, split: SplitPlan, seed: int, window: Window | None = None
+) -> tuple[
+    Annotated[SourceIdentity, "identity"],
+    Annotated[Incumbent, "incumbent"],
+    Annotated[str, "recipe"],
+]:
+    """The source's identity, the incumbent and the recipe's fingerprint.
+
+    Raises:
+        InputError: the source or the task's encoder cannot be found.
+    """
+    task.check()
+    identity = source.identity(window.resolve() if window else None)
+    recipe = recipe_fingerprint(identity.fingerprint, seed, task, split)
+    return identity, incumbent_for(recipe, ZenmlRecord(model_name).read()), recipe

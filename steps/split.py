@@ -1,0 +1,18 @@
+"""Train, validation and test rows that stay where they are as rows are appended."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from zenml import step
+
+from evergreen.core.artifacts import Dataset, Splits
+from evergreen.data.split import SplitPlan
+from evergreen.data.split import split as split_dataset
+from orchestration.scratch import scratch_directory
+
+
+@step
+def split(dataset: Dataset, split: SplitPlan) -> Annotated[Splits, "splits"]:
+    """Splits that no exact or near duplicate straddles."""
+    return split_dataset(dataset, split, scratch_directory("splits"))

@@ -1,0 +1,21 @@
+"""A model trained on the train split, selected on the validation split."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from zenml import ArtifactConfig, step
+from zenml.enums import ArtifactType
+
+from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.tasks import AnyTask
+from orchestration.training_run import training_run
+
+
+@step(experiment_tracker=True)
+def train(
+    task: AnyTask, splits: Splits, seed: int
+) -> Annotated[TrainedModel, ArtifactConfig(name="model", artifact_type=ArtifactType.MODEL)]:
+    """The trained model. A killed training resumes from its last checkpoint."""
+    with training_run(task, splits, seed) as run:
+        return task.train(splits, run)

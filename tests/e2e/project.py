@@ -1,0 +1,128 @@
+"""A checkout as a user has it: the real commands in their own processes, with a ZenML of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RUN_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Project:
+    """Commands of the checkout against the ZenML configuration in `home`; configurations are written to `home` too."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZENML_", "MLFLOW_"))}
+        return {
+            **kept,
+            "ZENML_CONFIG_PATH": str(self.home / "zenml"),
+            "ZENML_ANALYTICS_OPT_IN": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "NO_COLOR": "1",
+        }
+
+    def configuration(self, name: str, base: str = "local.yaml", **changes: Mapping[str, Any]) -> Path:
+        """A configuration of configs/ on a free port, with some parameters changed."""
+        document = yaml.safe_load((ROOT / "configs" / base).read_text())
+        for parameter, fields in {"host": {"port": 0}, **changes}.items():
+            document["parameters"][parameter].update(fields)
+        path = self.home / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    def python(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A finished `python …` in the checkout."""
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=RUN_TIMEOUT_S,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def run(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A finished `python run.py …`."""
+        return self.python("run.py", *arguments, check=check)
+
+    @contextmanager
+    def start(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """A running `python run.py …` in a process group of its own, killed when the block ends; stdout holds all."""
+        with subprocess.Popen(
+            [sys.executable, "run.py", *map(str, arguments)],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def status(self, config: Path) -> dict[str, Any]:
+        """`run.py status --json`."""
+        return dict(first_json(self.run("status", "--config", config, "--json").stdout))
+
+    def last_report(self) -> dict[str, Any]:
+        """The evaluation report of the latest run that made one, from the artifact store."""
+        reports = list((self.home / "zenml").glob("local_stores/*/evaluate/report/**/data_v2.json"))
+        newest = max(reports, key=lambda path: path.stat().st_mtime)
+        return dict(json.loads(newest.read_text()))
+
+    def endpoint_processes(self) -> list[int]:
+        """Process ids of the front and the workers, which carry this project's home in environment or arguments."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            command = " ".join(process.info["cmdline"] or ())
+            if ("evergreen.serving" in command or "local_endpoint" in command) and self._owns(process):
+                found.append(process.pid)
+        return sorted(found)
+
+    def mlflow_aliases(self, model: str = "bbc-news") -> dict[str, str]:
+        """Versions by alias, as the MLflow registry holds them."""
+        script = (
+            "import json; from orchestration.mirrors import active_mirrors\n"
+            f"print(json.dumps(active_mirrors()[0].read({model!r}).aliases))"
+        )
+        return dict(first_json(self.python("-c", script).stdout))
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            return str(self.home) in " ".join([*process.cmdline(), *process.environ().values()])
+        except psutil.Error:
+            return False
+
+
+def first_json(text: str) -> Any:
+    """The first line of a text that is a JSON object."""
+    return json.loads(next(line for line in text.splitlines() if line.startswith("{")))
+
+
+def without_timings(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without the only part that may differ between equal runs."""
+    return {key: value for key, value in report.items() if key != "timings"}

@@ -1,0 +1,154 @@
+"""A model's life on the local stack: killed and resumed, live, challenged, replaced, rolled back, killed and healed.
+
+The stages build on each other, so they are one test; every stage runs the real commands in their own processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project, first_json, without_timings
+from tests.e2e.steady_client import SteadyClient
+
+pytestmark = pytest.mark.e2e
+
+MODEST = {"max_train_rows": 480, "evaluations_per_epoch": 1}
+TINY = {"max_train_rows": 40, "evaluations_per_epoch": 1}
+LENIENT = {"minimum": {"accuracy": 0.5}}
+
+
+def test_a_model_is_trained_served_challenged_replaced_rolled_back_and_healed(project: Project) -> None:
+    modest = project.configuration("modest", task=MODEST, gate=LENIENT)
+    tiny = project.configuration("tiny", task=TINY, gate=LENIENT)
+    full = project.configuration("full")
+
+    killed_at, total = kill_training_half_way(project, modest)
+    resumed = project.run("--config", modest)
+    assert_resumed(resumed.stdout + resumed.stderr, killed_at, total)
+    first = project.status(modest)
+    modest_report = project.last_report()
+
+    with SteadyClient(first["endpoint"]["url"]) as client:
+        assert_kept_out(project, tiny, first["champion"]["version"])
+        second = assert_replaced(project, full, first["champion"]["version"])
+        assert_idle_repetition(project, full, second)
+        assert_rolled_back(project, full, first, second)
+    assert client.answered > 500
+    assert client.failures == []
+
+    assert_healed_after_a_kill(project, full)
+    assert without_timings(uncached_report(project, modest)) == without_timings(modest_report)
+    assert project.run("teardown", "--config", full).returncode == 0
+    assert project.status(full)["endpoint"]["url"] is None
+
+
+def kill_training_half_way(project: Project, config: Path) -> tuple[int, int]:
+    """Rows that the training had seen when it was killed without warning, and all its rows."""
+    with project.start("--config", config) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        for line in process.stdout:
+            match = re.search(r"training: (\d+) of (\d+) rows", line)
+            if match and 2 * int(match[1]) >= int(match[2]):
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=30)
+                return int(match[1]), int(match[2])
+        pytest.fail("the training never reported half of its rows")
+
+
+def assert_resumed(log: str, killed_at: int, total: int) -> None:
+    seen = [int(rows) for rows in re.findall(r"training: (\d+) of \d+ rows", log)]
+    assert seen
+    assert seen == sorted(set(seen))
+    assert min(seen) > 0.4 * total
+    assert min(seen) <= killed_at + 0.1 * total
+
+
+def assert_kept_out(project: Project, config: Path, champion: str) -> None:
+    run = project.run("--config", config)
+    assert run.returncode == 0
+    assert re.search(r"keep \w+ out; champion \w+ stays", run.stdout)
+    assert re.search(r"accuracy 0\.\d+ .*interval.*champion", run.stdout)
+    status = project.status(config)
+    assert status["champion"]["version"] == champion
+    assert status["endpoint"]["traffic"] == {champion: 100}
+
+
+def assert_replaced(project: Project, config: Path, old: str) -> dict[str, Any]:
+    run = project.run("--config", config)
+    status = project.status(config)
+    assert status["champion"]["version"] != old
+    assert status["previous"]["version"] == old
+    assert {version for version, share in status["endpoint"]["traffic"].items() if share} == {
+        status["champion"]["version"]
+    }
+    assert status["champion"]["metrics"]["accuracy"] >= 0.94
+    report = project.last_report()
+    assert report["baseline"]["metrics"]["accuracy"] < 0.4
+    assert report["comparison"]["champion"] == old
+    assert_the_printed_curl_works(run.stdout, status["champion"]["version"])
+    return status
+
+
+def assert_the_printed_curl_works(printed: str, version: str) -> None:
+    command = re.search(r"curl .*$", printed, re.MULTILINE)
+    assert command
+    answer = subprocess.run(command[0], shell=True, capture_output=True, text=True, timeout=30, check=True)  # noqa: S602  pasted as a person would
+    body = json.loads(answer.stdout)
+    prediction = body["predictions"][0]
+    assert prediction["label"] in prediction["probabilities"]
+    assert prediction["score"] == pytest.approx(max(prediction["probabilities"].values()))
+    assert version in answer.stdout
+
+
+def assert_idle_repetition(project: Project, config: Path, before: dict[str, Any]) -> None:
+    processes = project.endpoint_processes()
+    run = project.run("--config", config)
+    for step in ("fetch", "validate", "split", "train", "evaluate"):
+        assert re.search(rf"cached version of step .?{step}", run.stdout + run.stderr), step
+    after = project.status(config)
+    assert after["champion"] == before["champion"]
+    assert after["endpoint"] == before["endpoint"]
+    assert project.endpoint_processes() == processes
+
+
+def assert_rolled_back(project: Project, config: Path, first: dict[str, Any], second: dict[str, Any]) -> None:
+    project.run("rollback", "--config", config)
+    status = project.status(config)
+    assert status["champion"]["version"] == first["champion"]["version"]
+    assert status["previous"]["version"] == second["champion"]["version"]
+    assert status["endpoint"]["traffic"][first["champion"]["version"]] == 100
+    assert project.mlflow_aliases() == {
+        "champion": first["champion"]["version"],
+        "previous": second["champion"]["version"],
+    }
+    again = project.run("--config", config)
+    assert "rolled back" in again.stdout
+    assert project.status(config)["champion"]["version"] == first["champion"]["version"]
+
+
+def assert_healed_after_a_kill(project: Project, config: Path) -> None:
+    champion = project.status(config)["champion"]["version"]
+    for pid in project.endpoint_processes():
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    run = project.run("--config", config)
+    assert re.search(r"cached version of step .?evaluate", run.stdout + run.stderr)
+    status = project.status(config)
+    assert status["endpoint"]["traffic"][champion] == 100
+    answer = first_json(project.run("predict", "--config", config, "The striker scored twice in the final").stdout)
+    assert answer["label"] == "sports"
+
+
+def uncached_report(project: Project, config: Path) -> dict[str, Any]:
+    project.run("--config", config, "--no-cache")
+    return project.last_report()

@@ -1,0 +1,176 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
+
+from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.bootstrap import BootstrapPlan
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.gate import Gate, decide
+from evergreen.core.reports import EvaluationReport, Timings, Verdict
+from evergreen.tasks.text_classification.evaluate import evaluate_text
+from evergreen.tasks.text_classification.slices import Slices
+from tests.integration.bbc import LABELS, TfidfPredictor, TfidfTask, bbc_rows, train, write_splits
+
+TASK = TfidfTask()
+PLAN = BootstrapPlan(resamples=500)
+NO_TIME = Timings(latency_p50_ms=0, latency_p95_ms=0, rows_per_s=0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("evaluation")
+
+
+@pytest.fixture(scope="module")
+def splits(folder: Path) -> Splits:
+    rows = bbc_rows(150)
+    majority = [row for row in rows[:600:2] if row["label"] != "tech"] + rows[0:100:2]
+    return write_splits(folder / "splits", train=majority + rows[600::4], test=rows[1::2])
+
+
+@pytest.fixture(scope="module")
+def good(folder: Path) -> TrainedModel:
+    return train(folder / "good", bbc_rows(150)[::2])
+
+
+@pytest.fixture(scope="module")
+def weak(folder: Path) -> TrainedModel:
+    return train(folder / "weak", bbc_rows(3))
+
+
+@pytest.fixture(scope="module")
+def report(good: TrainedModel, weak: TrainedModel, splits: Splits) -> EvaluationReport:
+    slices = Slices(columns=("desk",), length_edges_chars=(1500, 2500), min_rows=10)
+    return evaluate_text(good, weak, splits, task=TASK, slices=slices, plan=PLAN)
+
+
+def answers(model: TrainedModel) -> tuple[list[str], list[str]]:
+    rows = bbc_rows(150)[1::2]
+    best = TfidfPredictor(model.path).predict([row["text"] for row in rows]).argmax(axis=1)
+    labels = [str(label) for label in model.manifest.task["labels"]]  # type: ignore[attr-defined]
+    return [row["label"] for row in rows], [labels[number] for number in best]
+
+
+def test_metrics_equal_those_of_scikit_learn(report: EvaluationReport, good: TrainedModel) -> None:
+    truth, predicted = answers(good)
+    expected = classification_report(truth, predicted, output_dict=True)
+    assert report.rows == len(truth)
+    assert report.metrics["accuracy"].value == pytest.approx(accuracy_score(truth, predicted))
+    assert report.metrics["macro_f1"].value == pytest.approx(f1_score(truth, predicted, average="macro"))
+    assert report.confusion == tuple(map(tuple, confusion_matrix(truth, predicted, labels=LABELS).tolist()))
+    for label in LABELS:
+        assert report.per_class[label].support == expected[label]["support"]
+        assert report.per_class[label].metrics["recall"].value == pytest.approx(expected[label]["recall"])
+        assert report.per_class[label].metrics["f1"].value == pytest.approx(expected[label]["f1-score"])
+
+
+def test_the_champion_is_scored_on_the_same_rows(report: EvaluationReport, weak: TrainedModel) -> None:
+    truth, predicted = answers(weak)
+    assert report.comparison is not None
+    assert report.comparison.champion == weak.version
+    assert report.comparison.metrics["accuracy"].value == pytest.approx(accuracy_score(truth, predicted))
+    for name, difference in report.comparison.differences.items():
+        ours, theirs = report.metrics[name].value, report.comparison.metrics[name].value
+        assert difference.value == pytest.approx(ours - theirs)
+        assert difference.low <= difference.value <= difference.high
+    assert set(report.comparison.class_differences) == set(LABELS)
+
+
+def test_the_gate_promotes_the_better_and_keeps_out_the_worse(
+    report: EvaluationReport, good: TrainedModel, weak: TrainedModel, splits: Splits
+) -> None:
+    assert decide(report, Gate(), weak.version).verdict is Verdict.PROMOTE
+    worse = evaluate_text(weak, good, splits, task=TASK, plan=PLAN)
+    decision = decide(worse, Gate(), good.version)
+    assert decision.verdict is Verdict.KEEP
+    assert "is below champion" in next(one.message for one in decision.reasons if one.rule == "margin accuracy")
+
+
+def test_the_baseline_is_the_majority_of_the_train_split(report: EvaluationReport) -> None:
+    assert report.baseline.label == "business"
+    assert report.baseline.metrics["accuracy"] == pytest.approx(0.2)
+
+
+def test_slices_are_measured_on_their_own_rows(report: EvaluationReport) -> None:
+    lengths = np.array([len(row["text"]) for row in bbc_rows(150)[1::2]])
+    by_name = {(one.column, one.value): one for one in report.slices}
+    assert by_name["length_chars", "≤ 1500"].rows == (lengths <= 1500).sum()
+    assert by_name["length_chars", "1501–2500"].rows == ((lengths > 1500) & (lengths <= 2500)).sum()
+    assert by_name["length_chars", "> 2500"].rows == (lengths > 2500).sum()
+    business = by_name["desk", "b"]
+    assert business.rows == 75
+    assert business.metrics["accuracy"].value == report.per_class["business"].metrics["recall"].value
+
+
+def test_the_worst_errors_are_the_most_confident_wrong_answers(report: EvaluationReport, good: TrainedModel) -> None:
+    truth, predicted = answers(good)
+    wrong = sum(true != answer for true, answer in zip(truth, predicted, strict=True))
+    assert len(report.worst) == min(wrong, 25) > 0
+    assert [one.score for one in report.worst] == sorted((one.score for one in report.worst), reverse=True)
+    assert all(one.truth != one.predicted and len(one.excerpt) <= 300 for one in report.worst)
+
+
+def test_equal_evaluations_give_equal_reports_apart_from_timings(
+    report: EvaluationReport, good: TrainedModel, weak: TrainedModel, splits: Splits
+) -> None:
+    slices = Slices(columns=("desk",), length_edges_chars=(1500, 2500), min_rows=10)
+    again = evaluate_text(good, weak, splits, task=TASK, slices=slices, plan=PLAN)
+    first, second = (one.model_copy(update={"timings": NO_TIME}).model_dump_json() for one in (report, again))
+    assert first == second
+    assert report.timings.latency_p95_ms >= report.timings.latency_p50_ms > 0
+    assert report.timings.rows_per_s > 0
+
+
+@pytest.mark.parametrize("itself", [True, False])
+def test_without_another_champion_there_is_no_comparison(good: TrainedModel, splits: Splits, itself: bool) -> None:
+    assert evaluate_text(good, good if itself else None, splits, task=TASK, plan=PLAN).comparison is None
+
+
+def test_a_champion_that_lacks_a_label_is_compared_by_name(folder: Path, good: TrainedModel, splits: Splits) -> None:
+    others = ("tech", "politics", "sports", "business")  # another order, and no entertainment
+    champion = train(folder / "fewer", bbc_rows(150)[::2], others)
+    compared = evaluate_text(good, champion, splits, task=TASK, plan=PLAN).comparison
+    truth, predicted = answers(champion)
+    assert compared is not None
+    assert compared.metrics["accuracy"].value == pytest.approx(accuracy_score(truth, predicted))
+    assert compared.class_differences["entertainment"]["recall"].value > 0.5
+
+
+def test_answers_with_labels_that_the_task_lacks_are_wrong(folder: Path, good: TrainedModel, splits: Splits) -> None:
+    rows = [row for row in bbc_rows(150)[1::2] if row["label"] != "tech"]
+    fewer = write_splits(folder / "no-tech", train=bbc_rows(40), test=rows)
+    report = evaluate_text(good, None, fewer, task=TfidfTask(labels=LABELS[:4]), plan=PLAN)
+    answered_tech = report.rows - sum(map(sum, report.confusion))
+    assert answered_tech > 0
+    assert report.metrics["accuracy"].value <= 1 - answered_tech / report.rows
+
+
+def test_a_champion_that_cannot_be_compared_is_an_input_error(folder: Path, good: TrainedModel, splits: Splits) -> None:
+    masks = good.manifest.model_copy(update={"task": {"kind": "image_segmentation"}, "files": good.manifest.files[:1]})
+    with pytest.raises(InputError, match=r"is of kind 'image_segmentation'.*another model_name"):
+        evaluate_text(good, TrainedModel(good.path, masks), splits, task=TASK, plan=PLAN)
+    task = {"kind": "text_classification", "labels": ["spam", "ham"]}
+    foreign = good.manifest.model_copy(update={"task": task, "files": good.manifest.files[:1]})
+    with pytest.raises(InputError, match="knows none of the task's labels"):
+        evaluate_text(good, TrainedModel(good.path, foreign), splits, task=TASK, plan=PLAN)
+
+
+def test_an_empty_test_split_is_an_input_error(folder: Path, good: TrainedModel) -> None:
+    empty = write_splits(folder / "empty", train=bbc_rows(2), test=[])
+    with pytest.raises(InputError, match=r"the test split has 0 rows.*raise split\.test"):
+        evaluate_text(good, None, empty, task=TASK)
+
+
+def test_a_model_that_diverged_is_named(good: TrainedModel, splits: Splits) -> None:
+    class Diverged(TfidfPredictor):
+        def predict(self, batch: object) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+            return np.full((len(batch), 5), np.nan, dtype=np.float32)  # type: ignore[arg-type]
+
+    class Task(TfidfTask):
+        def load(self, model_dir: Path) -> TfidfPredictor:
+            return Diverged(model_dir)
+
+    with pytest.raises(EvergreenError, match=f"model {good.version} gave values that are not finite"):
+        evaluate_text(good, None, splits, task=Task())

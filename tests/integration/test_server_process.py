@@ -1,0 +1,137 @@
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from evergreen.core.processes import free_port, library_environment, log_tail
+from tests.keyword_model import COMMAND, write_keyword_model
+
+GOOD = {"instances": [{"text": "a late goal"}]}
+
+
+class Server:
+    """A real server process on a free port; `log` is its stderr."""
+
+    def __init__(self, path: Path, model: dict[str, Any] | None = None, **environment: str) -> None:
+        write_keyword_model(path / "model", **(model or {}))
+        self.log = path / "server.log"
+        self.port = int(environment.get("AIP_HTTP_PORT", free_port()))
+        self.url = f"http://127.0.0.1:{self.port}"
+        variables = {"AIP_STORAGE_URI": str(path / "model"), "AIP_HTTP_PORT": str(self.port), **environment}
+        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                COMMAND, env=library_environment(variables), stdin=subprocess.PIPE, stderr=log
+            )
+
+    def wait_ready(self) -> set[int]:
+        seen = set()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                seen.add(self.client.get("/health").status_code)
+            if 200 in seen:
+                return seen
+            time.sleep(0.02)
+        raise AssertionError(f"not ready: {seen} {log_tail(self.log)}")
+
+    def close(self) -> None:
+        self.client.close()
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Server]]:
+    started: list[Server] = []
+    yield started
+    for server in started:
+        server.close()
+
+
+def test_the_server_answers_503_while_loading_then_predicts(servers: list[Server], tmp_path: Path) -> None:
+    server = Server(tmp_path, {"load_s": 0.5})
+    servers.append(server)
+    assert server.wait_ready() == {503, 200}
+    assert server.client.post("/predict", json=GOOD).json()["predictions"][0]["label"] == "sport"
+
+
+def test_sigterm_finishes_what_is_in_flight_and_exits_with_0(servers: list[Server], tmp_path: Path) -> None:
+    server = Server(tmp_path, {"delay_s": 1.0})
+    servers.append(server)
+    server.wait_ready()
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(server.client.post, "/predict", json=GOOD)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        assert answer.result().status_code == 200
+    assert server.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("load_s", [0.0, 30.0])
+def test_sigterm_stops_an_idle_and_a_loading_server(servers: list[Server], tmp_path: Path, load_s: float) -> None:
+    server = Server(tmp_path, {"load_s": load_s})
+    servers.append(server)
+    while "listening" not in log_tail(server.log):
+        time.sleep(0.05)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(5) == 0
+
+
+def test_a_model_that_does_not_load_ends_the_server_with_one_line(servers: list[Server], tmp_path: Path) -> None:
+    server = Server(tmp_path, {"broken": True})
+    servers.append(server)
+    assert server.process.wait(30) == 2
+    assert log_tail(server.log, 1) == "the model did not load: task.json at model names no keywords"
+
+
+def test_a_taken_port_is_named(servers: list[Server], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        server = Server(tmp_path, AIP_HTTP_PORT=str(port))
+        servers.append(server)
+        assert server.process.wait(30) == 1
+    assert f"127.0.0.1:{port} cannot be bound: Address already in use" in log_tail(server.log)
+
+
+def test_an_oversized_body_gets_its_413_even_while_it_is_still_being_sent(
+    servers: list[Server], tmp_path: Path
+) -> None:
+    server = Server(tmp_path)
+    servers.append(server)
+    server.wait_ready()
+    announced = server.client.post("/predict", content=b"x" * 30_000_000)
+    chunked = server.client.post("/predict", content=(b"x" * 1_000_000 for _ in range(30)))
+    assert (announced.status_code, chunked.status_code) == (413, 413)
+    assert server.client.post("/predict", json=GOOD).status_code == 200
+
+
+def test_the_server_ends_with_the_process_that_holds_its_stdin(servers: list[Server], tmp_path: Path) -> None:
+    server = Server(tmp_path, EVERGREEN_EXIT_WITH_STDIN="1")
+    servers.append(server)
+    server.wait_ready()
+    assert server.process.stdin is not None
+    server.process.stdin.close()
+    server.process.stdin = None
+    assert server.process.wait(10) == 0
+
+
+def test_every_line_of_the_log_is_json(servers: list[Server], tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    servers.append(server)
+    server.wait_ready()
+    server.client.post("/predict", json=GOOD)
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(10)
+    events = [json.loads(line)["event"] for line in server.log.read_text().splitlines()]
+    assert events[0] == "listening"
+    assert {"ready", "request", "drained"} <= set(events)

@@ -1,0 +1,133 @@
+"""The command that registers stacks, in processes of its own against a fresh ZenML."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.errors import InputError
+from orchestration.mistakes import ConfigurationError, dotted
+from stacks import declaration as module
+from stacks.declaration import declaration
+
+ROOT = Path(__file__).parents[2]
+DEAD_SERVER = "https://user:s3cret@203.0.113.1:8443"  # an address of the documentation range: nothing answers
+
+
+def python(home: Path, *arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
+    environment = {**kept, "ZENML_CONFIG_PATH": str(home), "ZENML_ANALYTICS_OPT_IN": "false", **variables}
+    environment["PYTHONPATH"] = str(ROOT)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def apply_local(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return python(home, "-m", "stacks.apply", "local", *arguments, cwd=ROOT, **variables)
+
+
+def active_stack(home: Path, cwd: Path = ROOT) -> dict[str, list[str]]:
+    script = (
+        "import json; from zenml.client import Client; s = Client().active_stack_model\n"
+        "print(json.dumps({s.name: sorted(k.value + ':' + c[0].flavor_name for k, c in s.components.items())}))"
+    )
+    return dict(json.loads(python(home, "-c", script, cwd=cwd).stdout.splitlines()[-1]))
+
+
+LOCAL = {"local": ["artifact_store:local", "experiment_tracker:mlflow", "orchestrator:local"]}
+
+
+def test_the_stack_is_registered_once_and_set(tmp_path: Path) -> None:
+    first = apply_local(tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count(": registered") == 4
+    assert first.stdout.endswith("stack 'local' is active; next\n  python run.py --config local.yaml\n")
+    assert active_stack(tmp_path) == LOCAL
+    again = apply_local(tmp_path)
+    assert again.stdout.count(": unchanged") == 4
+
+
+def test_a_change_of_the_file_is_carried_out(tmp_path: Path) -> None:
+    script = (
+        "from stacks.apply import apply; from stacks.declaration import Component, Declaration\n"
+        "local = Component(flavor='local')\n"
+        "both = {'orchestrator': local, 'artifact_store': local}\n"
+        "def go(**more): print(*apply('own', Declaration(components=both | more)), sep='\\n')\n"
+        "go(experiment_tracker=Component(flavor='mlflow', configuration={'experiment_name': 'a', 'nested': True}))\n"
+        "go(experiment_tracker=Component(flavor='mlflow', configuration={'experiment_name': 'b'}))\n"
+        "go()\n"
+        "from zenml.client import Client\n"
+        "tracker = Client().get_stack_component('experiment_tracker', 'own')\n"
+        "print(tracker.configuration, [kind.value for kind in Client().active_stack_model.components])\n"
+    )
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    done = python(tmp_path, str(tmp_path / "script.py"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("own: updated") == 2
+    assert done.stdout.splitlines()[-1].startswith("{'experiment_name': 'b'} ")
+    assert "experiment_tracker" not in done.stdout.splitlines()[-1]
+
+
+def test_a_zenml_repository_remembers_the_stack_too(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    home = tmp_path / "zenml"
+    init = "from zenml.client import Client; Client.initialize()"
+    assert python(home, "-c", init, cwd=repository).returncode == 0
+    done = python(home, "-m", "stacks.apply", "local", cwd=repository)
+    assert done.returncode == 0, done.stderr
+    assert active_stack(home, cwd=repository) == LOCAL
+
+
+@pytest.mark.parametrize("by", ["environment", "login"])
+def test_a_dead_remote_server_is_refused_at_once_with_the_way_out(tmp_path: Path, by: str) -> None:
+    variables = {"ZENML_STORE_URL": DEAD_SERVER} if by == "environment" else {}
+    if by == "login":
+        (tmp_path / "config.yaml").write_text(f"store: {{type: rest, url: '{DEAD_SERVER}'}}\n", encoding="utf-8")
+    began = time.monotonic()
+    done = apply_local(tmp_path, "--check", **variables)
+    assert time.monotonic() - began < 15  # importing ZenML; connecting would take minutes
+    assert done.returncode == 2
+    assert "ZenML is connected to https://203.0.113.1:8443, and stack 'local' lives on this machine only" in done.stderr
+    assert done.stderr.endswith('export ZENML_CONFIG_PATH="$PWD/.zenml"\n')
+    assert ("unset ZENML_STORE_URL; " in done.stderr) == (by == "environment")
+    assert "s3cret" not in done.stderr
+
+
+def test_checking_registers_nothing(tmp_path: Path) -> None:
+    assert apply_local(tmp_path, "--check").returncode == 0
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_a_declaration_is_checked_against_zenmls_flavors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DIRECTORY", tmp_path)
+    (tmp_path / "bad.yaml").write_text(
+        "name: x\n"
+        "components:\n"
+        "  orchestrater: {flavor: local}\n"
+        "  artifact_store: {flavor: locl}\n"
+        "  experiment_tracker: {flavor: mlflow, configuration: {tracking_url: x}, nme: y}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        declaration("bad")
+    assert sorted(dotted(one.path) for one in caught.value.mistakes) == [
+        "components.artifact_store.flavor",
+        "components.experiment_tracker.configuration.tracking_url",
+        "components.experiment_tracker.nme",
+        "components.orchestrater",
+        "components.orchestrator",
+        "name",
+    ]
+
+
+def test_an_unknown_stack_lists_those_that_exist() -> None:
+    with pytest.raises(InputError, match=r"no stack 'locl'; did you mean 'local'\? \(stacks/ has: .*local"):
+        declaration("locl")

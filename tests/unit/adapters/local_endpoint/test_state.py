@@ -1,0 +1,98 @@
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from evergreen.adapters.local_endpoint.state import (
+    EndpointFiles,
+    EndpointState,
+    FrontAddress,
+    cap_log,
+    exclusive,
+    write_atomically,
+)
+from evergreen.core.errors import BusyError, EndpointError, InputError
+
+STATE = EndpointState(
+    model="news",
+    host="127.0.0.1",
+    port=8501,
+    worker_command=("true",),
+    threads=1,
+    startup_timeout_s=1,
+    request_timeout_s=1,
+    drain_timeout_s=1,
+    versions=("a", "b"),
+    traffic={"a": 100},
+)
+
+
+def test_the_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    files = EndpointFiles(tmp_path)
+    assert files.read_state() is None
+    files.write_state(STATE)
+    assert files.read_state() == STATE
+
+
+def test_a_damaged_state_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "endpoint.json").write_text("{half")
+    with pytest.raises(EndpointError, match=r"endpoint\.json is damaged"):
+        EndpointFiles(tmp_path).read_state()
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    contents = [json.dumps(["x" * 50_000, number]) for number in range(30)]
+    write_atomically(path, contents[0])
+
+    def write_all() -> None:
+        for text in contents:
+            write_atomically(path, text)
+
+    writer = threading.Thread(target=write_all)
+    writer.start()
+    while writer.is_alive():
+        assert path.read_text() in contents
+    writer.join()
+    assert [one.name for one in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_held_lock_is_a_busy_error_and_free_again_afterwards(tmp_path: Path) -> None:
+    lock = tmp_path / "news.lock"
+    with exclusive(lock, 0), pytest.raises(BusyError, match="'news'"), exclusive(lock, 0.05):
+        pass
+    with exclusive(lock, 0):
+        pass
+
+
+def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "v.log"
+    with log.open("a") as writer:
+        writer.write("old" * 100)
+        writer.flush()
+        cap_log(log, limit_bytes=1000)
+        assert log.stat().st_size == 300
+        cap_log(log, limit_bytes=100)
+        writer.write("new")
+    assert log.read_text() == "new"
+    assert (tmp_path / "v.log.1").read_text() == "old" * 100
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:1"), ("0.0.0.0", "http://127.0.0.1:1"), ("::1", "http://[::1]:1")],  # noqa: S104
+)
+def test_the_url_reaches_the_front_from_this_machine(host: str, url: str) -> None:
+    assert FrontAddress(pid=1, host=host, port=1).url == url
+
+
+@pytest.mark.parametrize("model", ["", "../up", "a/b", ".hidden", "a b"])
+def test_a_model_name_that_is_no_folder_name_is_refused(tmp_path: Path, model: str) -> None:
+    with pytest.raises(InputError, match="cannot name a folder"):
+        open_endpoint(LocalEndpoint(), model, tmp_path, ("true",))
+
+
+def test_the_endpoint_is_on_loopback_by_default() -> None:
+    assert LocalEndpoint().host == "127.0.0.1"

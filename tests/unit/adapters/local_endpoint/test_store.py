@@ -1,0 +1,44 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evergreen.adapters.local_endpoint.store import KEPT_UPLOADS, prune_models, store_model
+from evergreen.core.artifacts import TrainedModel
+from evergreen.core.errors import InputError
+from tests.keyword_model import write_keyword_model
+
+
+def test_a_stored_model_is_whole_without_its_source(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    target = tmp_path / "models" / model.version
+    store_model(model.version, model.path, target)
+    store_model(model.version, model.path, target)
+    shutil.rmtree(model.path)
+    assert TrainedModel.open(target).version == model.version
+    assert (target / "task.json").is_file()
+
+
+def test_another_versions_files_are_refused(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    with pytest.raises(InputError, match=f"holds version {model.version}, not other"):
+        store_model("other", model.path, tmp_path / "other")
+
+
+def test_a_listed_file_that_is_missing_leaves_no_half_model(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    (model.path / "task.json").unlink()
+    target = tmp_path / "models" / model.version
+    with pytest.raises(InputError, match=r"task\.json"):
+        store_model(model.version, model.path, target)
+    assert not target.exists()
+
+
+def test_pruning_keeps_the_deployed_and_the_newest(tmp_path: Path) -> None:
+    for number in range(KEPT_UPLOADS + 3):
+        (tmp_path / f"v{number}").mkdir()
+        os.utime(tmp_path / f"v{number}", (number, number))
+    (tmp_path / ".v9.123").mkdir()
+    prune_models(tmp_path, {"v0"})
+    assert {path.name for path in tmp_path.iterdir()} == {"v0", *(f"v{number + 3}" for number in range(KEPT_UPLOADS))}

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from commands.console import report_errors, set_verbosity
+from evergreen.core.errors import EndpointError, InputError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (InputError("column 'label' missing"), 2, "error: column 'label' missing\n"),
+        (EndpointError("no answer"), 1, "error: no answer\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with report_errors(debug=False) as outcome:
+        raise error
+    assert outcome.code == code
+    assert capsys.readouterr().err == told
+
+
+def test_an_unexpected_error_says_its_type_and_how_to_see_more(capsys: pytest.CaptureFixture[str]) -> None:
+    with report_errors(debug=False) as outcome:
+        raise ZeroDivisionError("division by zero")
+    assert outcome.code == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ZeroDivisionError: division by zero\n")
+    assert "--debug" in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with report_errors(debug=True):
+        raise InputError("column 'label' missing")
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert err.endswith("error: column 'label' missing\n")
+
+
+def test_nothing_raised_is_exit_code_zero() -> None:
+    with report_errors(debug=False) as outcome:
+        pass
+    assert outcome.code == 0
+
+
+def test_only_a_run_shows_steps_and_the_users_own_choice_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.environ", {})
+    set_verbosity(shows_steps=False, debug=False)
+    assert os.environ["ZENML_LOGGING_VERBOSITY"] == "ERROR"
+    monkeypatch.setattr("os.environ", {"ZENML_LOGGING_VERBOSITY": "WARN"})
+    set_verbosity(shows_steps=True, debug=False)
+    assert os.environ["ZENML_LOGGING_VERBOSITY"] == "WARN"
+    monkeypatch.setattr("os.environ", {"NO_COLOR": "1"})
+    set_verbosity(shows_steps=True, debug=True)
+    assert os.environ == {"NO_COLOR": "1", "ZENML_LOGGING_COLORS_DISABLED": "true"}

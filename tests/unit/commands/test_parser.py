@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from commands.parser import COMMANDS, main
+
+ROOT = Path(__file__).parents[3]
+HEAVY = ("zenml", "torch", "transformers", "mlflow", "google.auth", "pydantic")
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert all(command.name in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_each_commands_help_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    assert caught.value.code == 0
+    assert "example: python run.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_each_command_has_its_file(name: str) -> None:
+    assert (ROOT / "commands" / f"{name}.py").is_file()
+
+
+def test_help_takes_under_half_a_second_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['run.py', '--help']\n"
+        "from commands.parser import main\n"
+        "try: main(sys.argv[1:])\n"
+        f"except SystemExit: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - began)
+    assert done.stderr.strip() == "[]"
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize("argv", [[], ["predict"], ["--confg", "x"], ["run", "--config", "x", "--dry"]])
+def test_wrong_arguments_are_bad_input(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_predict_takes_a_text_or_a_table_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "--config", "local.yaml", "text", "--input", "a.csv"])
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
+def test_an_output_without_a_table_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {})
+    assert main(["predict", "--config", "local.yaml", "--output", "a.csv", "text"]) == 2
+    assert capsys.readouterr().err == "error: --output takes the rows of a table; add --input FILE\n"

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from commands.predict import Tables, predict_lines, predict_table
+from commands.tables import TextForm
+from evergreen.core.errors import EndpointError, InputError, InstanceError
+
+
+class Lengths:
+    """Answers `long` for texts over ten characters; keeps the size of every request."""
+
+    def __init__(self) -> None:
+        self.requests: list[int] = []
+
+    def __call__(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
+        self.requests.append(len(instances))
+        for index, instance in enumerate(instances):
+            if not isinstance(instance["text"], str) or not instance["text"].strip():
+                raise InstanceError(index, "text is blank")
+        labels = ["long" if len(instance["text"]) > 10 else "short" for instance in instances]
+        return [{"label": one, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for one in labels]
+
+
+ROWS = [{"id": "1", "body": "short"}, {"id": "2", "body": "much, longer\nin two lines"}, {"id": "3", "body": "ü"}]
+
+
+def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter="\t" if path.suffix == ".tsv" else ",")
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        return list(pq.read_table(path).to_pylist())
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+@pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
+@pytest.mark.parametrize("output", ["out.csv", "out.jsonl", "out.parquet"])
+def test_every_row_comes_back_with_its_prediction(tmp_path: Path, source: str, output: str) -> None:
+    ask = Lengths()
+    tables = Tables(write(tmp_path / source, ROWS), tmp_path / output, "body", TextForm())
+    predict_table(ask, tables, batch_size=2)
+    written = read(tmp_path / output)
+    assert [{"id": row["id"], "body": row["body"]} for row in written] == ROWS
+    assert [row["label"] for row in written] == ["short", "long", "short"]
+    assert [float(row["score"]) for row in written] == [0.75] * 3
+    assert json.loads(written[0]["probabilities"]) == {"long": 0.25, "short": 0.75}
+    assert ask.requests == [2, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source, output])
+
+
+def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
+    table = pa.table({"n": pa.array([None, 2], pa.int32()), "text": ["a", "b"]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    tables = Tables(tmp_path / "in.parquet", tmp_path / "out.parquet", "text", TextForm())
+    predict_table(Lengths(), tables, batch_size=1)
+    assert pq.read_schema(tmp_path / "out.parquet").field("n").type == pa.int32()
+    assert [row["n"] for row in read(tmp_path / "out.parquet")] == [None, 2]
+
+
+def test_a_column_of_the_input_is_never_overwritten(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", [{"text": "short", "label": "truth"}])
+    predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", TextForm()), batch_size=9)
+    (row,) = read(tmp_path / "out.csv")
+    assert (row["label"], row["predicted_label"]) == ("truth", "short")
+
+
+@pytest.mark.parametrize("source", ["in.csv", "in.jsonl", "in.parquet"])
+def test_a_bad_row_names_itself_and_leaves_no_output(tmp_path: Path, source: str) -> None:
+    write(tmp_path / source, [*ROWS, {"id": "4", "body": " "}])
+    with pytest.raises(InputError, match=rf"{source} row 4: text is blank"):
+        predict_table(Lengths(), Tables(tmp_path / source, tmp_path / "out.csv", "body", TextForm()), batch_size=3)
+    assert [path.name for path in tmp_path.iterdir()] == [source]
+
+
+def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("earlier")
+    source = write(tmp_path / "in.csv", [{"text": ""}, {"text": "a"}])
+    with pytest.raises(InputError):
+        predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", TextForm()), batch_size=3)
+    assert (tmp_path / "out.csv").read_text() == "earlier"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("in.txt", "x", r"unknown format \.txt .*allowed: \.csv, \.tsv, \.jsonl, \.parquet"),
+        ("in.csv", "id,body\n1,a\n", r"column 'text' missing from .*in\.csv \(has: id, body\); set --text-column"),
+        ("in.csv", "id,text\n1,a\n2\n", r"in\.csv line 3: not 2 columns as in the header"),
+        ("in.csv", "id,text\n1,a,b\n", r"in\.csv line 2: not 2 columns as in the header"),
+        ("in.csv", "id,text\n", r"in\.csv holds no rows"),
+        ("in.jsonl", '{"text": "a"}\n{"text"\n', r"in\.jsonl line 2: not JSON"),
+        ("in.jsonl", '["a"]\n', r"in\.jsonl line 1: should be an object"),
+        ("in.parquet", "no parquet", r"in\.parquet is no Parquet file"),
+        ("in.csv", b"text\n\xe9t\xe9\n", r"in\.csv is not utf-8"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=told):
+        predict_table(Lengths(), Tables(tmp_path / name, tmp_path / "out.csv", "text", TextForm()), batch_size=3)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_missing_input_or_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no file .*gone\.csv"):
+        predict_table(Lengths(), Tables(tmp_path / "gone.csv", None, "text", TextForm()), batch_size=3)
+    source = write(tmp_path / "in.csv", ROWS)
+    with pytest.raises(InputError, match=r"no folder .*gone for out\.csv; create it"):
+        predict_table(Lengths(), Tables(source, tmp_path / "gone" / "out.csv", "body", TextForm()), batch_size=3)
+
+
+def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(tmp_path / "in.csv", ROWS)
+    predict_table(Lengths(), Tables(source, None, "body", TextForm()), batch_size=2)
+    captured = capsys.readouterr()
+    assert [json.loads(line)["id"] for line in captured.out.splitlines()] == ["1", "2", "3"]
+    assert "3 rows in" in captured.err
+
+
+def test_each_line_of_standard_input_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    predict_lines(Lengths(), StringIO("short\nmuch longer text\n"), batch_size=64)
+    assert [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()] == ["short", "long"]
+
+
+def test_a_bad_line_names_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="line 3: text is blank"):
+        predict_lines(Lengths(), StringIO("a\nb\n\n"), batch_size=2)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
+    def dead(_: Sequence[Any]) -> list[dict[str, Any]]:
+        raise EndpointError("the endpoint is not running; run the pipeline")
+
+    source = write(tmp_path / "in.csv", ROWS)
+    with pytest.raises(EndpointError, match="not running"):
+        predict_table(dead, Tables(source, tmp_path / "out.csv", "body", TextForm()), batch_size=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

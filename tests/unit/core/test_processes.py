@@ -1,0 +1,29 @@
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.processes import free_port, library_environment, log_tail
+
+
+def test_a_child_imports_the_library_from_anywhere_and_inherits_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    script = "import os, evergreen.core.errors; print(os.environ.get('HF_TOKEN'), os.environ['AIP_MODE'])"
+    environment = library_environment({"AIP_MODE": "PREDICTION"})
+    printed = subprocess.check_output([sys.executable, "-c", script], env=environment, cwd=tmp_path, text=True)
+    assert printed == "None PREDICTION\n"
+
+
+def test_a_free_port_can_be_bound() -> None:
+    socket.create_server(("127.0.0.1", free_port())).close()
+
+
+def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"first\n" * 50_000 + b"caf\xff\nlast\n")
+    assert log_tail(log, 2) == "caf\ufffd\nlast"
+    assert log_tail(tmp_path / "none.log") == ""

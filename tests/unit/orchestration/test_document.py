@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.errors import InputError
+from orchestration.document import Document, read
+from orchestration.mistakes import ConfigurationError
+
+
+def read_text(tmp_path: Path, text: str) -> Document:
+    path = tmp_path / "one.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read(path)
+
+
+def test_values_are_read_and_know_their_lines(tmp_path: Path) -> None:
+    document = read_text(tmp_path, "# comment\na:\n  b: [1, 2]\n  c: text\n")
+    assert document.values == {"a": {"b": [1, 2], "c": "text"}}
+    assert document.lines["a", "c"] == 4
+    assert document.lines["a", "b", 1] == 3
+    assert document.mistakes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [1\nb: 2\n", "line 2: column 2: not YAML: expected ',' or ']'"),
+        ("a: 1\n\tb: 2\n", "line 2: column 1: not YAML: found character '\\t'"),
+        ("- a\n- b\n", "should be a mapping (key: value), got list"),
+        ("", "should be a mapping (key: value), got nothing"),
+        ("# only a comment\n", "should be a mapping (key: value), got nothing"),
+        ("a: !!python/object:os.system 1\n", "line 1: column 4: not YAML: could not determine a constructor"),
+    ],
+)
+def test_what_is_no_yaml_mapping_is_told_with_line_and_column(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_text(tmp_path, text)
+    assert told in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8_or_not_there_is_an_input_error(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("a: é".encode("latin-1"))
+    with pytest.raises(InputError, match=r"cannot read .*latin\.yaml"):
+        read(path)
+    with pytest.raises(InputError, match=r"cannot read .*gone\.yaml"):
+        read(tmp_path / "gone.yaml")
+
+
+def test_a_key_written_twice_is_told_with_both_lines(tmp_path: Path) -> None:
+    document = read_text(tmp_path, "a:\n  b: 1\n  c: 2\n  b: 3\n")
+    (mistake,) = document.mistakes
+    assert (mistake.path, mistake.line) == (("a", "b"), 4)
+    assert "written twice, first in line 2" in mistake.message
+
+
+def test_placeholders_are_filled_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGION", "europe-west4")
+    document = read_text(tmp_path, "where: ['gs://bucket-${REGION}/data']\n")
+    assert document.values == {"where": ["gs://bucket-europe-west4/data"]}
+    assert document.got(("where", 0)) == "gs://bucket-${REGION}/data"
+
+
+def test_a_filled_in_value_is_never_read_as_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "x\nmodel: {name: injected}")
+    assert read_text(tmp_path, "a: ${NAME}\n").values == {"a": "x\nmodel: {name: injected}"}
+
+
+def test_every_missing_variable_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOT_SET", raising=False)
+    document = read_text(tmp_path, "a: ${NOT_SET}\nb: ['${NOT SET}']\n")
+    assert [one.path for one in document.mistakes] == [("a",), ("b", 0)]
+    assert "environment variable NOT_SET is not set; export NOT_SET=…" in document.mistakes[0].message
+    assert "no environment variable's name" in document.mistakes[1].message
+
+
+def test_a_message_is_masked_with_the_placeholder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIDDEN", "s3cret")
+    document = read_text(tmp_path, "a: {b: 'x-${HIDDEN}'}\nc: open\n")
+    assert document.mask("got x-s3cret", ("a",)) == "got x-${HIDDEN}"
+    assert document.mask("got x-s3cret", ("c",)) == "got x-s3cret"

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+import yaml
+from pydantic import BaseModel, Field, model_validator
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+from orchestration.document import read
+from orchestration.mistakes import Mistake, dotted
+from orchestration.schema import check, tags, unknown_keys
+
+
+class Files(Frozen):
+    kind: Literal["files"] = "files"
+    path: str
+    columns: dict[str, str] = {}
+
+
+class Package(Frozen):
+    kind: Literal["package"] = "package"
+    package: str
+
+
+class Schedule(StrEnum):
+    COSINE = "cosine"
+    LINEAR = "linear"
+
+
+class Rules(Frozen):
+    min_rows: int = Field(1, ge=1)
+
+
+class Task(Frozen):
+    labels: tuple[str, ...]
+    schedule: Schedule = Schedule.LINEAR
+    precision: Literal["auto", "fp32"] = "auto"
+    rules: Rules = Rules()
+    epochs: float = 1
+
+    @model_validator(mode="after")
+    def _labels_are_two(self) -> Task:
+        if len(self.labels) < 2:
+            raise ValueError(f"labels should be at least 2, got {list(self.labels)}")
+        return self
+
+
+AnySource = Annotated[Files | Package, Field(discriminator="kind")]
+
+
+def mistakes_of(tmp_path: Path, annotation: Any, value: Any, **options: Any) -> dict[str, Mistake]:
+    path = tmp_path / "one.yaml"
+    path.write_text(yaml.safe_dump({"here": value}), encoding="utf-8")
+    _, mistakes = check(annotation, read(path), ("here",), **options)
+    return {dotted(one.path): one for one in mistakes}
+
+
+def test_a_right_value_becomes_its_type(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text("here: {kind: files, path: a.csv}\n", encoding="utf-8")
+    assert check(AnySource, read(path), ("here",)) == (Files(path="a.csv"), [])
+
+
+def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
+    found = mistakes_of(
+        tmp_path,
+        Task,
+        {
+            "labels": ["a", 3],
+            "shedule": 1,
+            "schedule": "linar",
+            "precision": "fp3",
+            "rules": {"min_row": 1},
+            "epochs": "x",
+        },
+    )
+    assert {path: one.message for path, one in found.items()} == {
+        "here.labels[1]": "should be text; quote it, got 3",
+        "here.shedule": "unknown key; did you mean 'schedule'?",
+        "here.schedule": "unknown value 'linar'; did you mean 'linear'?",
+        "here.precision": "unknown value 'fp3'; did you mean 'fp32'?",
+        "here.rules.min_row": "unknown key; did you mean 'min_rows'?",
+        "here.epochs": "should be a valid number, got 'x'",
+    }
+    assert found["here.rules.min_row"].allowed == ("min_rows",)
+    assert found["here.schedule"].allowed == ("cosine", "linear")
+    assert found["here.shedule"].allowed == ("epochs", "labels", "precision", "rules", "schedule")
+
+
+def test_an_unknown_kind_lists_the_kinds(tmp_path: Path) -> None:
+    found = mistakes_of(tmp_path, AnySource, {"kind": "fils", "path": "x"})
+    assert found["here.kind"].message == "unknown kind 'fils'; did you mean 'files'?"
+    assert found["here.kind"].allowed == ("files", "package")
+
+
+def test_a_missing_kind_lists_the_kinds(tmp_path: Path) -> None:
+    assert mistakes_of(tmp_path, AnySource, {"path": "x"})["here.kind"] == Mistake(
+        ("here", "kind"), "missing", ("files", "package")
+    )
+
+
+def test_the_union_members_tag_is_not_part_of_the_path(tmp_path: Path) -> None:
+    found = mistakes_of(tmp_path, AnySource, {"kind": "files", "pth": "x", "columns": {"text": 1}})
+    assert set(found) == {"here.pth", "here.path", "here.columns.text"}
+    assert found["here.pth"].allowed == ("columns", "kind", "path")
+    assert found["here.path"].message == "missing"
+
+
+def test_a_value_that_is_no_mapping_is_told_so(tmp_path: Path) -> None:
+    assert mistakes_of(tmp_path, Task, "text")["here"].message == "should be a mapping (key: value), got 'text'"
+    assert mistakes_of(tmp_path, AnySource, None)["here"].message == "should be a mapping (key: value), got None"
+
+
+def test_a_validators_own_message_is_kept(tmp_path: Path) -> None:
+    assert mistakes_of(tmp_path, Task, {"labels": ["a"]})["here"].message == "labels should be at least 2, got ['a']"
+
+
+def test_a_validators_message_shows_no_value_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL", "s3cret")
+    message = mistakes_of(tmp_path, Task, {"labels": ["${LABEL}"]})["here"].message
+    assert message == "labels should be at least 2, got ['${LABEL}']"
+    assert "s3cret" not in mistakes_of(tmp_path, Rules, {"min_rows": "${LABEL}"})["here.min_rows"].message
+
+
+def test_an_input_error_of_a_type_is_a_mistake_too(tmp_path: Path) -> None:
+    class Picky(Frozen):
+        path: str
+
+        @model_validator(mode="after")
+        def _refuse(self) -> Picky:
+            raise InputError("no such thing")
+
+    assert mistakes_of(tmp_path, Picky, {"path": "x"})["here"].message == "no such thing"
+
+
+def test_a_plain_unions_members_are_told_as_one_mistake(tmp_path: Path) -> None:
+    (only,) = mistakes_of(tmp_path, list[str | Rules], [1]).values()
+    assert only.message == "should be text; quote it, or should be a mapping (key: value), got 1"
+
+
+def test_models_that_ignore_unknown_keys_can_be_held_to_forbid_them(tmp_path: Path) -> None:
+    class Inner(BaseModel):
+        a: int = 1
+
+    class Loose(BaseModel):
+        inner: dict[str, Inner] = {}
+
+    value = {"inner": {"x": {"b": 1}}, "iner": {}}
+    assert mistakes_of(tmp_path, Loose, value) == {}
+    found = mistakes_of(tmp_path, Loose, value, strict=True)
+    assert found["here.inner.x.b"].allowed == ("a",)
+    assert found["here.iner"].message == "unknown key; did you mean 'inner'?"
+
+
+def test_unknown_keys_are_found_at_every_depth_of_open_models() -> None:
+    class Open(BaseModel, extra="allow"):
+        rules: Rules | None = None
+        many: list[Rules] = []
+
+    value = {"rules": {"min_row": 1}, "many": [{"min_rows": 1}, {"x": 1}], "rule": 1}
+    assert [dotted(one.path) for one in unknown_keys([Open], value, ())] == ["rules.min_row", "many[1].x", "rule"]
+
+
+def test_tags_are_the_kinds_of_a_union() -> None:
+    assert tags(AnySource) == ("files", "package")
+    assert tags(Files) == ("files",)
+    assert tags(int) == ()

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from evergreen.core.artifacts import DatasetManifest, ResolvedWindow, SourceIdentity, SplitsManifest
+from evergreen.core.reports import Incumbent, ValidationReport
+from evergreen.pages import dataset_page, identity_page, split_page, validation_page
+from tests.unit.pages.reading import Page
+
+Read = Callable[[str], Page]
+
+
+def test_validation_shows_columns_labels_lengths_and_anomalies(validation: ValidationReport, read: Read) -> None:
+    page = read(validation_page(validation))
+    for value in (
+        "Rows 2,225",
+        "1,500 · 67.4 %",
+        "725 · 32.6 %",
+        "2.07 : 1",
+        "501 · 2,263 · 25,483",
+        "sports (1,500)",
+        "Exact duplicates 98 98 rows repeat tech/177",
+    ):
+        assert value in page.text
+    assert len(page.drawings) == 2
+
+
+def test_labels_are_drawn_by_size(validation: ValidationReport, read: Read) -> None:
+    label_chart = read(validation_page(validation)).drawings[0]
+    assert label_chart.attrib["aria-label"].index("sports") < label_chart.attrib["aria-label"].index("tech")
+
+
+def test_validation_of_nothing_has_a_page(validation: ValidationReport, read: Read) -> None:
+    nothing = {"rows": 0, "columns": {}, "labels": {}, "length_histogram": (), "anomalies": ()}
+    text = read(validation_page(validation.model_copy(update=nothing))).text
+    assert "No labels" in text
+    assert "None found" in text
+    assert "undefined" in text
+
+
+def test_many_labels_are_summed_up_and_listed_below(validation: ValidationReport, read: Read) -> None:
+    labels = {f"label {i}": 10 + i for i in range(100)}
+    text = read(validation_page(validation.model_copy(update={"labels": labels}))).text
+    assert "80 other labels" in text
+    assert "All 100 labels" in text
+
+
+def test_hostile_data_stays_text(validation: ValidationReport, dataset: DatasetManifest, read: Read) -> None:
+    hostile = "</table><script>alert(1)</script>"
+    labelled = validation.model_copy(update={"labels": {hostile: 3}, "length_histogram": ((5, 0),)})
+    assert hostile in read(validation_page(labelled)).text
+    assert hostile in read(dataset_page(dataset, [{"id": hostile, "text": hostile}])).text
+
+
+def test_split_shows_rows_balance_removals_and_what_holds(splits: SplitsManifest, read: Read) -> None:
+    text = read(split_page(splits)).text
+    for value in (
+        "Train 1,400 rows Validation 200 rows Test 400 rows Left out 112 rows",
+        "1,400 · 70.0 %",
+        "at most 5.0 percentage points",
+        "Exact duplicate 98 4.6 %",
+        "Near duplicate 14 0.7 %",
+        "seed 7",
+        "near duplicate of a test row",
+    ):
+        assert value in text
+
+
+def test_split_promises_nothing_of_near_duplicates_that_were_not_looked_for(splits: SplitsManifest, read: Read) -> None:
+    text = read(split_page(splits.model_copy(update={"removed": {"exact_duplicate": 0}}))).text
+    assert "near duplicate" not in text.lower()
+
+
+def test_an_empty_split_has_a_page(splits: SplitsManifest, read: Read) -> None:
+    empty = {"rows": {"train": 0, "validation": 0, "test": 0}, "labels": {}, "removed": {"exact_duplicate": 0}}
+    text = read(split_page(splits.model_copy(update=empty))).text
+    assert "undefined" in text
+    assert "carry no labels" in text
+
+
+def test_dataset_shows_source_shards_and_first_rows(dataset: DatasetManifest, read: Read) -> None:
+    text = read(dataset_page(dataset, [{"id": "sports/1", "text": "word " * 100}])).text
+    for value in (
+        "Rows 2,225",
+        "Size 1.5 MB",
+        "1 shard with checksums",
+        "f" * 64,
+        "sports/1",
+        "rows carry no timestamp",
+    ):
+        assert value in text
+    assert "word…" in text
+
+
+def test_identity_shows_window_and_champion(identity: SourceIdentity, read: Read) -> None:
+    window = ResolvedWindow(start=datetime(2024, 5, 1, tzinfo=UTC), end=datetime(2024, 6, 1, tzinfo=UTC))
+    windowed = identity.model_copy(update={"window": window, "rows": None})
+    text = read(identity_page(windowed, Incumbent(version="champion0001"))).text
+    assert "2024-05-01 00:00:00 UTC until 2024-06-01 00:00:00 UTC" in text
+    assert "Champion to beat champion0001" in text
+    assert "not counted" in text
+    assert "Champion to beat none" in read(identity_page(identity, Incumbent())).text

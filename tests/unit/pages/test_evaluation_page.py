@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evergreen.core.reports import Baseline, ClassReport, Comparison, EvaluationReport, Metric, WorstError
+from evergreen.pages import evaluation_page
+from evergreen.pages.evaluation import MOST_LABELS, fold, judged
+from tests.unit.pages.reading import UNDEFINED, Page, metric
+
+Read = Callable[[str], Page]
+
+
+def test_metrics_stand_with_their_intervals_beside_the_majority_baseline(report: EvaluationReport, read: Read) -> None:
+    text = read(evaluation_page(report)).text
+    assert "95 % intervals" in text
+    assert "Accuracy 0.950 0.930–0.970" in text
+    assert "Majority baseline 0.600 Accuracy of “sports”" in text
+
+
+def test_the_page_tells_where_the_version_stands_against_the_champion(report: EvaluationReport, read: Read) -> None:
+    text = read(evaluation_page(report)).text
+    assert "Accuracy: better than the champion" in text
+    assert "Difference +0.050 (95 % interval +0.030 to +0.070)" in text
+    assert "champion0001" in text
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        (metric(0.05), "better"),
+        (metric(-0.05), "worse"),
+        (metric(0.01), "no clear difference"),
+        (metric(0.0), "no clear difference"),
+        (UNDEFINED, "no clear difference"),
+    ],
+)
+def test_only_an_interval_that_leaves_zero_out_is_a_difference(difference: Metric, words: str) -> None:
+    assert judged(difference)[0] == words
+
+
+def test_a_first_version_says_that_there_is_no_champion(report: EvaluationReport, read: Read) -> None:
+    text = read(evaluation_page(report.model_copy(update={"comparison": None}))).text
+    assert "There is no champion to compare with" in text
+    assert "Challenger minus champion" not in text
+
+
+def test_confusions_classes_slices_errors_cost_and_lineage_are_shown(report: EvaluationReport, read: Read) -> None:
+    text = read(evaluation_page(report)).text
+    assert "sports tech 7 5.8 %" in text
+    assert "0.935 0.915–0.955" in text
+    assert "Text length ≤ 1000 0.910 0.890–0.930 90" in text
+    assert "sports/199 A goal in code sports tech 0.987" in text
+    for value in ("8.3 ms", "14.9 ms", "101 rows/s", "90.9 MB", "5" * 64):
+        assert value in text
+
+
+def test_hostile_text_stays_text(report: EvaluationReport, read: Read) -> None:
+    hostile = "<script>alert(1)</script>"
+    worst = WorstError(id=hostile, excerpt=hostile, truth=hostile, predicted=hostile, score=1.0)
+    update = {
+        "labels": (hostile, "tech"),
+        "per_class": {hostile: report.per_class["sports"]},
+        "baseline": Baseline(label=hostile, metrics={"accuracy": 0.5}),
+        "worst": (worst,),
+    }
+    page = read(evaluation_page(report.model_copy(update=update)))
+    assert "script" not in page.tags
+    assert page.text.count(hostile) >= 6
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(min_size=1, max_size=400))
+def test_any_text_gives_a_whole_page_with_well_formed_drawings(report: EvaluationReport, text: str) -> None:
+    worst = WorstError(id=text, excerpt=text, truth=text, predicted="tech", score=0.5)
+    page = Page(evaluation_page(report.model_copy(update={"labels": (text, "tech"), "worst": (worst,)})))
+    assert len(page.drawings) == 6
+
+
+def test_what_is_undefined_says_so_and_breaks_nothing(report: EvaluationReport, read: Read) -> None:
+    undefined = report.model_copy(
+        update={
+            "metrics": {"accuracy": UNDEFINED},
+            "per_class": {"sports": ClassReport(metrics={"f1": UNDEFINED}, support=0)},
+            "comparison": Comparison(
+                champion="c", metrics={"accuracy": UNDEFINED}, differences={"accuracy": UNDEFINED}
+            ),
+        }
+    )
+    page = read(evaluation_page(undefined))
+    assert "undefined" in page.text
+    assert "nan" not in page.text.lower()
+    assert all(
+        "nan" not in value for drawing in page.drawings for one in drawing.iter() for value in one.attrib.values()
+    )
+
+
+def test_an_empty_report_still_has_a_page(report: EvaluationReport, read: Read) -> None:
+    nothing: dict[str, Any] = {"metrics": {}, "per_class": {}, "slices": (), "worst": (), "confusion": (), "labels": ()}
+    text = read(evaluation_page(report.model_copy(update=nothing))).text
+    assert "No slice has enough rows" in text
+    assert "made no error" in text
+
+
+def test_one_class_alone_has_a_matrix(report: EvaluationReport, read: Read) -> None:
+    page = read(evaluation_page(report.model_copy(update={"labels": ("sports",), "confusion": ((200,),)})))
+    assert "No row was confused" in page.text
+
+
+def test_a_hundred_labels_fit_a_page(report: EvaluationReport, read: Read) -> None:
+    labels = tuple(f"label {i}" for i in range(100))
+    confusion = tuple(tuple(9 if i == j else int(j == 0 and i > 90) for j in range(100)) for i in range(100))
+    per_class = {label: ClassReport(metrics={"f1": metric(i / 200 + 0.1)}, support=9) for i, label in enumerate(labels)}
+    update = {"labels": labels, "confusion": confusion, "per_class": per_class}
+    html = evaluation_page(report.model_copy(update=update))
+    text = read(html).text
+    assert "76 labels with the fewest errors are drawn as one" in text
+    assert "The other 75 classes" in text
+    assert len(html) < 300_000
+
+
+def test_folding_keeps_every_row_and_the_labels_with_most_errors() -> None:
+    size = MOST_LABELS + 5
+    counts = [[10 if i == j else 0 for j in range(size)] for i in range(size)]
+    counts[size - 1][0] = 4
+    labels, folded = fold([str(i) for i in range(size)], counts)
+    assert len(labels) == len(folded) == MOST_LABELS
+    assert sum(map(sum, folded)) == sum(map(sum, counts))
+    assert {"0", str(size - 1), "6 others"} <= set(labels)
+    assert folded[labels.index(str(size - 1))][labels.index("0")] == 4
+
+
+def test_equal_reports_have_equal_pages(report: EvaluationReport) -> None:
+    assert evaluation_page(report) == evaluation_page(report.model_copy(deep=True))
+
+
+def test_a_page_stands_alone(report: EvaluationReport) -> None:
+    html = evaluation_page(report)
+    assert html.startswith("<!doctype html>")
+    assert "default-src 'none'" in html
+    assert "http://" not in html
+    assert "https://" not in html

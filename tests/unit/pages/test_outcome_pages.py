@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+
+from evergreen.core.reports import Deployment, PromotionDecision
+from evergreen.pages import curl_command, decision_page, deployment_page
+from tests.unit.pages.reading import Page
+
+Read = Callable[[str], Page]
+
+
+def test_a_kept_version_is_told_why_with_failed_rules_first(kept: PromotionDecision, read: Read) -> None:
+    text = read(decision_page(kept)).text
+    assert "failed 1 of 2 rules; champion champion0001 stays" in text
+    assert text.index("below champion's 0.965") < text.index("reaches the minimum")
+
+
+def test_a_promoted_version_is_told_so(promoted: PromotionDecision, read: Read) -> None:
+    text = read(decision_page(promoted)).text
+    assert "✓ Promote Version challenger01 passed all 1 rule and may be deployed." in text
+    assert "Why not" not in text
+
+
+def test_the_champion_itself_is_no_failure(kept: PromotionDecision, read: Read) -> None:
+    text = read(decision_page(kept.model_copy(update={"champion": kept.version}))).text
+    assert "is the champion already" in text
+    assert "✗" not in text
+
+
+def test_a_refused_first_version_leaves_nothing_deployed(kept: PromotionDecision, read: Read) -> None:
+    assert "nothing is deployed" in read(decision_page(kept.model_copy(update={"champion": None}))).text
+
+
+def test_a_gate_without_rules_says_so(promoted: PromotionDecision, read: Read) -> None:
+    assert "The gate has no rules" in read(decision_page(promoted.model_copy(update={"reasons": ()}))).text
+
+
+def test_a_deployment_shows_endpoint_traffic_and_a_command(live: Deployment, read: Read) -> None:
+    page = read(deployment_page(live))
+    assert "Live version challenger01 serves all traffic." in page.text
+    assert "challenger01 100 %" in page.drawings[0].attrib["aria-label"].replace("\N{NO-BREAK SPACE}", " ")
+    assert curl_command("http://127.0.0.1:8501/predict") in page.text
+
+
+def test_traffic_bars_are_shares_of_all_requests(live: Deployment, read: Read) -> None:
+    page = read(deployment_page(live.model_copy(update={"traffic": {"a": 80, "b": 20}})))
+    widths = [float(one.attrib["width"]) for one in page.drawings[0].iter("rect")]
+    assert widths[0] == pytest.approx(4 * widths[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("outcome", ["live", "kept", "rolled_back", "none"])
+def test_every_outcome_has_a_page_without_an_endpoint(
+    outcome: Literal["live", "kept", "rolled_back", "none"], live: Deployment, read: Read
+) -> None:
+    bare = live.model_copy(update={"outcome": outcome, "url": None, "version": None, "traffic": {}})
+    text = read(deployment_page(bare)).text
+    assert "no endpoint listens" in text
+    assert "curl" not in text
+
+
+def test_the_command_survives_quotes_in_the_instance() -> None:
+    instance = {"text": 'It\'s $HOME "quoted" `here`'}
+    words = shlex.split(curl_command("http://localhost:1/predict?a=1&b=2", instance))
+    assert words[2] == "http://localhost:1/predict?a=1&b=2"
+    assert json.loads(words[-1]) == {"instances": [instance]}

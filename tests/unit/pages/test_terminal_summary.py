@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Reason
+from evergreen.pages import curl_command, terminal_summary
+from tests.unit.pages.reading import UNDEFINED
+
+
+def test_a_run_ends_with_quality_verdict_endpoint_and_traffic(
+    report: EvaluationReport, promoted: PromotionDecision, live: Deployment
+) -> None:
+    assert terminal_summary(report, promoted, live, page="reports/report.html").splitlines() == [
+        "accuracy    0.950 (95 % interval 0.930 to 0.970) on 200 test rows; always answering 'sports' scores 0.600",
+        "champion    champion0001: difference +0.050 (+0.030 to +0.070), better",
+        "verdict     promote: version challenger01 passed all 1 rule and may be deployed.",
+        "deployment  live: version challenger01 serves all traffic.",
+        "endpoint    http://127.0.0.1:8501/predict",
+        "traffic     challenger01 100 %",
+        "report      reports/report.html",
+        f"try it      {curl_command('http://127.0.0.1:8501/predict')}",
+    ]
+
+
+def test_a_kept_version_lists_the_reasons_that_failed(
+    report: EvaluationReport, kept: PromotionDecision, live: Deployment
+) -> None:
+    text = terminal_summary(report, kept, live)
+    assert "keep the champion: version challenger01 failed 1 of 2 rules; champion champion0001 stays." in text
+    assert "- accuracy 0.912 is below champion's 0.965" in text
+    assert "reaches the minimum" not in text
+
+
+def test_however_many_rules_fail_the_summary_stays_short_and_keeps_the_command(
+    report: EvaluationReport, kept: PromotionDecision, live: Deployment
+) -> None:
+    reasons = tuple(Reason(rule=f"rule {i}", passed=False, message=f"much\ntoo bad {i} " * 40) for i in range(40))
+    lines = terminal_summary(report, kept.model_copy(update={"reasons": reasons}), live, page="r.html").splitlines()
+    assert len(lines) <= 15
+    assert any("and 35 more" in line for line in lines)
+    assert lines[-1].startswith("try it")
+
+
+def test_without_metrics_and_endpoint_the_summary_says_so(
+    report: EvaluationReport, promoted: PromotionDecision, live: Deployment
+) -> None:
+    nothing = live.model_copy(update={"outcome": "none", "url": None, "traffic": {}, "message": "not promoted"})
+    text = terminal_summary(report.model_copy(update={"metrics": {}}), promoted, nothing)
+    assert "no metric was measured" in text
+    assert "endpoint    none" in text
+    assert "curl" not in text
+    undefined = terminal_summary(report.model_copy(update={"metrics": {"accuracy": UNDEFINED}}), promoted, nothing)
+    assert "accuracy    undefined (95 % interval undefined to undefined)" in undefined
+
+
+def test_data_cannot_steer_the_terminal(
+    report: EvaluationReport, promoted: PromotionDecision, live: Deployment
+) -> None:
+    baseline = report.baseline.model_copy(update={"label": "\x1b[31mred\x07"})
+    text = terminal_summary(report.model_copy(update={"baseline": baseline}), promoted, live)
+    assert "\x1b" not in text
+    assert "\x07" not in text

@@ -1,0 +1,177 @@
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from evergreen.serving.app import create_app
+from evergreen.serving.model import ServedModel
+from evergreen.serving.settings import ServerSettings
+from tests.keyword_model import KEYWORDS, KeywordPredictor, write_keyword_model
+
+T = TypeVar("T")
+GOOD = {"instances": [{"text": "a late goal"}, {"text": "bank shares"}]}
+
+
+class Served:
+    def __init__(self, path: Path, **limits: Any) -> None:
+        self.version = write_keyword_model(path / "model").version
+        self.predictor = KeywordPredictor(KEYWORDS)
+        settings = ServerSettings(storage_uri=str(path / "model"), **limits)
+        self.model = ServedModel(settings, lambda _: self.predictor)
+        self.app = create_app(settings, self.model)
+
+    def ask(self, use: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+        async def run() -> T:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+                return await use(client)
+
+        return asyncio.run(run())
+
+    def post(self, **request: Any) -> httpx.Response:
+        return self.ask(lambda client: client.post("/predict", **request))
+
+    def get(self, path: str) -> httpx.Response:
+        return self.ask(lambda client: client.get(path))
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Served:
+    served = Served(tmp_path, max_instances=3, max_body_bytes=1000)
+    served.model.load()
+    return served
+
+
+def test_health_and_predict_are_503_until_the_model_is_loaded(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    assert served.get("/health").status_code == 503
+    refused = served.post(json=GOOD)
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"]
+    served.model.load()
+    assert served.get("/health").json() == {"status": "ready", "model_version": served.version}
+    assert served.post(json=GOOD).status_code == 200
+
+
+def test_one_prediction_an_instance_comes_back_with_version_and_trace(served: Served) -> None:
+    answer = served.post(json=GOOD, headers={"x-trace-id": "abc-1"})
+    body = answer.json()
+    assert [one["label"] for one in body["predictions"]] == ["sport", "business"]
+    assert body["metadata"] == {"model_version": served.version, "trace_id": "abc-1"}
+    assert answer.headers["x-trace-id"] == "abc-1"
+    assert answer.headers["x-model-version"] == served.version
+
+
+def test_the_instances_of_a_request_are_predicted_as_one_batch(served: Served) -> None:
+    served.post(json=GOOD)
+    assert served.predictor.batches == [2]
+
+
+def test_a_w3c_trace_is_taken_up_and_a_strange_one_replaced(served: Served) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    answer = served.post(json=GOOD, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert answer.headers["x-trace-id"] == trace
+    assert served.post(json=GOOD, headers={"x-trace-id": "a b\tc"}).headers["x-trace-id"] != "a b\tc"
+
+
+@pytest.mark.parametrize("bad", [{"text": ""}, {"text": 3}, {}, None, "text", []])
+def test_a_bad_instance_is_a_400_that_names_it(served: Served, bad: Any) -> None:
+    answer = served.post(json={"instances": [{"text": "fine"}, bad]})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["instance"] == 1
+    assert "instances[1]" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400),
+        ({"json": {}}, 400),
+        ({"json": {"instances": [{"text": "x"}] * 4}}, 400),
+        ({"content": b"x" * 1001}, 413),
+        ({"data": {"text": "form"}}, 415),
+    ],
+)
+def test_a_bad_request_is_a_4xx_with_a_message_and_a_trace(
+    served: Served, request_: dict[str, Any], status: int
+) -> None:
+    answer = served.post(**request_)
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+    assert answer.json()["error"]["trace_id"] == answer.headers["x-trace-id"]
+
+
+def test_an_oversized_body_is_refused_without_reading_the_rest(served: Served) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 200_000_000:
+            sent += 1_000_000
+            yield b"x" * 1_000_000
+
+    assert served.post(content=endless()).status_code == 413
+    assert sent <= 70_000_000  # what is thrown away after the answer, never the whole
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nothing", 404), ("GET", "/predict", 405), ("DELETE", "/health", 405), ("POST", "/predict/", 404)],
+)
+def test_unknown_routes_and_methods_are_told_apart(served: Served, method: str, path: str, status: int) -> None:
+    answer = served.ask(lambda client: client.request(method, path))
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+
+
+def test_a_fault_of_the_model_is_a_plain_500_and_the_log_quotes_no_payload(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "evergreen.serving"):
+        answer = served.post(json={"instances": [{"text": "raise a fault"}]})
+    assert answer.status_code == 500
+    assert "bug" not in answer.text
+    fault = next(record for record in caplog.records if record.getMessage() == "fault")
+    fields: dict[str, Any] = vars(fault)["fields"]
+    assert fields["error"] == "ZeroDivisionError"
+    assert "raise a fault" not in json.dumps(fields)
+
+
+def test_each_request_is_logged_without_its_payload(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "evergreen.serving"):
+        served.post(json=GOOD, headers={"x-trace-id": "t1"})
+    fields: dict[str, Any] = vars(caplog.records[-1])["fields"]
+    assert fields["trace_id"] == "t1"
+    assert (fields["route"], fields["status"], fields["instances"]) == ("predict", 200, 2)
+    assert "goal" not in json.dumps(fields)
+
+
+def test_metrics_count_requests_instances_and_latency(served: Served) -> None:
+    served.post(json=GOOD)
+    served.post(json={})
+    text = served.get("/metrics").text
+    assert 'evergreen_requests_total{route="predict",status="200"} 1' in text
+    assert 'evergreen_requests_total{route="predict",status="400"} 1' in text
+    assert "evergreen_instances_total 2" in text
+    assert "evergreen_predict_seconds_count 2" in text
+    assert f'evergreen_model_ready{{version="{served.version}"}} 1' in text
+
+
+def test_health_answers_while_predictions_run_and_too_many_waiting_are_503(tmp_path: Path) -> None:
+    served = Served(tmp_path, max_waiting=2)
+    served.model.load()
+    served.predictor.delay_s = 0.3
+
+    async def crowd(client: httpx.AsyncClient) -> tuple[int, list[int]]:
+        posts = [asyncio.create_task(client.post("/predict", json=GOOD)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        health = await client.get("/health")
+        assert not posts[0].done()
+        return health.status_code, sorted([(await post).status_code for post in posts])
+
+    assert served.ask(crowd) == (200, [200, 200, 503])
