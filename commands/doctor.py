@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_port, check_python
 from evergreen.core.errors import EvergreenError
+from orchestration.mistakes import ConfigurationError, shown
 
 if TYPE_CHECKING:
     from commands.project import Project
-
-SERVER_TIMEOUT_S = 5.0
 
 
 def main(args: argparse.Namespace) -> int:
@@ -39,15 +38,15 @@ def examine(config: str) -> Iterator[Finding]:
     yield check_python()
     yield check_packages()
     yield check_memory()
+    zenml = list(_guarded("zenml", _check_zenml))
+    yield from zenml
+    if not zenml[0].fine:
+        yield Finding("configuration", False, "not checked: loading pipelines asks ZenML's server")
+        return
     project: list[Project] = []
     yield from _guarded("configuration", lambda: _open(config, project))
-    reachable = True
-    for finding in _guarded("zenml", _check_zenml):
-        reachable = finding.fine
-        yield finding
     opened = project[0] if project else None
-    if reachable:
-        yield from _guarded("stack", lambda: _check_stack(opened))
+    yield from _guarded("stack", lambda: _check_stack(opened))
     if opened is not None:
         yield from _guarded("secrets", lambda: _check_variables(opened))
         yield from _guarded("task", lambda: _check_task(opened))
@@ -60,14 +59,13 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
     try:
         yield from check()
     except EvergreenError as error:
-        yield Finding(name, False, str(error))
+        yield Finding(name, False, *_message_and_fix(error))
     except Exception as error:
         yield Finding(name, False, f"{type(error).__name__}: {error}", "see the packages above, or make install")
 
 
 def _open(config: str, opened: list[Project]) -> Iterator[Finding]:
     from commands.project import open_project
-    from orchestration.mistakes import shown
 
     project = open_project(config)
     opened.append(project)
@@ -77,26 +75,13 @@ def _open(config: str, opened: list[Project]) -> Iterator[Finding]:
 def _check_zenml() -> Iterator[Finding]:
     from zenml.config.global_config import GlobalConfiguration
 
-    from stacks.apply import ANOTHER_ZENML, remote_store
+    from stacks.server import refuse_dead_server, remote_store
 
     directory = Path(GlobalConfiguration().config_directory)
+    refuse_dead_server()
     url = remote_store()
-    if url is None:
-        yield Finding("zenml", True, f"on this machine, in {directory}")
-    elif _answers(url):
-        yield Finding("zenml", True, f"connected to {url}")
-    else:
-        yield Finding("zenml", False, f"connected to {url}, which does not answer", f"zenml login, or {ANOTHER_ZENML}")
+    yield Finding("zenml", True, f"connected to {url}" if url else f"on this machine, in {directory}")
     yield check_disk(directory)
-
-
-def _answers(url: str) -> bool:
-    import httpx
-
-    try:
-        return httpx.get(f"{url.rstrip('/')}/health", timeout=SERVER_TIMEOUT_S).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def _check_stack(project: Project | None) -> Iterator[Finding]:
@@ -107,14 +92,8 @@ def _check_stack(project: Project | None) -> Iterator[Finding]:
     if project is None:
         yield Finding("stack", True, f"'{active}' is active")
         return
-    registered = [stack.name for stack in client.list_stacks(size=1000).items]
-    try:
-        project.configuration.check_stack(active, registered)
-    except EvergreenError as error:
-        message, _, fix = str(error).partition("; run\n  ")
-        yield Finding("stack", False, message, fix)
-    else:
-        yield Finding("stack", True, f"'{active}' is active")
+    project.configuration.check_stack(active, [stack.name for stack in client.list_stacks(size=1000).items])
+    yield Finding("stack", True, f"'{active}' is active")
 
 
 def _check_variables(project: Project) -> Iterator[Finding]:
@@ -148,6 +127,15 @@ def _check_endpoint(project: Project) -> Iterator[Finding]:
     if port is not None:
         served = open_endpoint(project.model_name, project.host).status().url
         yield check_port(getattr(project.host, "host", "127.0.0.1"), port, served)
+
+
+def _message_and_fix(error: EvergreenError) -> tuple[str, str]:
+    """An error whose last line is a line to type, taken apart; a configuration's lines are all message."""
+    text = str(error)
+    if isinstance(error, ConfigurationError) or "\n  " not in text:
+        return text, ""
+    message, _, fix = text.rpartition("\n  ")
+    return message.removesuffix("; run"), fix
 
 
 def _indented(text: str) -> str:

@@ -36,8 +36,8 @@ class Project:
         """
         from zenml.client import Client
 
-        from stacks.apply import refuse_remote
         from stacks.declaration import declaration
+        from stacks.server import refuse_remote
 
         for name in self.configuration.stacks:
             if declaration(name).is_local:
@@ -52,6 +52,9 @@ def open_project(config: str) -> Project:
     Raises:
         InputError: it does not exist, or holds mistakes; all are told.
     """
+    from stacks.server import refuse_dead_server
+
+    refuse_dead_server()  # importing a pipeline makes ZenML connect, and it would try for minutes
     from pipelines.training import training
 
     configuration = load(config, training)

@@ -7,20 +7,17 @@ python -m stacks.apply local --check      # exit code 2 when a remote ZenML serv
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.errors import EvergreenError
 from stacks.declaration import Component, Declaration, declaration
+from stacks.server import refuse_remote
 
 if TYPE_CHECKING:
     from zenml.client import Client
     from zenml.models import ComponentResponse
-
-ANOTHER_ZENML = 'export ZENML_CONFIG_PATH="$PWD/.zenml"'
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,37 +40,6 @@ def main(argv: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def remote_store() -> str | None:
-    """URL of the ZenML server that this machine is logged in to; None for the local database or `zenml login --local`.
-
-    Read from ZenML's configuration and environment: no connection is made, so a dead server is answered at once too.
-    """
-    from zenml.config.global_config import GlobalConfiguration
-    from zenml.enums import StoreType
-    from zenml.utils.server_utils import get_local_server
-
-    store = GlobalConfiguration().get_store_configuration()
-    if store.type == StoreType.SQL:
-        return None if store.url.startswith("sqlite:") else _without_password(store.url)
-    local = get_local_server()
-    if local and local.status and local.status.url == store.url:
-        return None
-    return _without_password(store.url)
-
-
-def refuse_remote(name: str) -> None:
-    """Returns when ZenML works on this machine alone.
-
-    Raises:
-        InputError: it is connected to a server, which would list a local stack's artifacts without having them.
-    """
-    if url := remote_store():
-        raise InputError(
-            f"ZenML is connected to {url}, and stack '{name}' lives on this machine only; "
-            f"give this project a ZenML of its own, or log out (zenml logout)\n  {_own_zenml()}"
-        )
 
 
 def apply(name: str, declared: Declaration) -> Iterator[str]:
@@ -119,19 +85,6 @@ def _register_stack(client: Client, name: str, components: dict[Any, Any]) -> st
         return "unchanged"
     client.update_stack(name, component_updates={**{kind: [] for kind in registered}, **components})
     return "updated"
-
-
-def _own_zenml() -> str:
-    """The shell line that gives this project a ZenML of its own; ZenML's environment would win over its directory."""
-    variables = sorted(name for name in os.environ if name.startswith("ZENML_STORE_"))
-    unset = f"unset {' '.join(variables)}; " if variables else ""
-    return f"{unset}{ANOTHER_ZENML}"
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl()
 
 
 if __name__ == "__main__":

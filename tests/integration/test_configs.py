@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestration.configuration import CONFIGS_DIRECTORY, load
+from orchestration.document import walk
+from orchestration.mistakes import ConfigurationError, YamlPath, dotted
 from stacks.declaration import declaration
 
 FILES = sorted(CONFIGS_DIRECTORY.glob("*.yaml"))
@@ -34,3 +37,29 @@ def test_no_two_models_share_a_port_or_a_name() -> None:
     ports = [one["host"].get("port") for one in parameters if one["host"]["kind"] == "local_endpoint"]
     assert len(set(names)) == len(names)
     assert len(set(ports)) == len(ports)
+
+
+@pytest.mark.usefixtures("zenml_home")
+@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
+def test_every_misspelt_key_is_told_at_its_place(path: Path, tmp_path: Path) -> None:
+    import yaml
+
+    from pipelines.training import training
+
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    places = [place for place, _ in walk(document) if place and isinstance(place[-1], str)]
+    assert len(places) > 15
+    for place in places:
+        if "columns" in place[:-1]:  # any name is allowed there: more columns make more slices
+            continue
+        (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(misspelt(document, place)), encoding="utf-8")
+        with pytest.raises(ConfigurationError) as caught:
+            load(tmp_path / "wrong.yaml", training)
+        assert f"{dotted(place)}x" in str(caught.value) or dotted(place[:-1]) in str(caught.value), place
+
+
+def misspelt(node: Any, place: YamlPath) -> Any:
+    """The document with an x after the key at `place`."""
+    if len(place) == 1:
+        return {f"{key}x" if key == place[0] else key: value for key, value in node.items()}
+    return {key: misspelt(value, place[1:]) if key == place[0] else value for key, value in node.items()}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.own_zenml import python
+
 SCRIPT = """
 import sys
 from commands.console import quiet_zenml, report_errors
@@ -35,16 +33,7 @@ sys.exit(outcome.code)
 def test_a_failing_step_is_one_line_and_bad_input(tmp_path: Path, debug: bool) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
-    environment = {
-        **kept,
-        "ZENML_CONFIG_PATH": str(tmp_path / "zenml"),
-        "ZENML_ANALYTICS_OPT_IN": "false",
-        "ZENML_LOGGING_COLORS_DISABLED": "true",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, str(script), *(["--debug"] if debug else [])]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = python(tmp_path / "zenml", str(script), *(["--debug"] if debug else []))
     assert done.returncode == 2
     assert done.stderr.endswith("error: column 'label' missing from rows.csv (has: id, text)\n")
     assert "Step `fetch` has started." in done.stdout

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,18 +13,9 @@ from evergreen.core.errors import InputError
 from orchestration.mistakes import ConfigurationError, dotted
 from stacks import declaration as module
 from stacks.declaration import declaration
+from tests.own_zenml import ROOT, python
 
-ROOT = Path(__file__).parents[2]
 DEAD_SERVER = "https://user:s3cret@203.0.113.1:8443"  # an address of the documentation range: nothing answers
-
-
-def python(home: Path, *arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
-    environment = {**kept, "ZENML_CONFIG_PATH": str(home), "ZENML_ANALYTICS_OPT_IN": "false", **variables}
-    environment["PYTHONPATH"] = str(ROOT)
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 def apply_local(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -45,9 +45,8 @@ def find_files(path: str, file_format: FileFormat | None) -> Listing:
     if file_format == "text_folders" or (file_format is None and _are_text_folders(root, files)):
         return Listing(root, _text_files(root, files, path), "text_folders")
     if file_format is None or Path(path).is_dir():
-        files = [
-            file for file in files if format_of(file) in (file_format, *([] if file_format else SUFFIXES.values()))
-        ]
+        wanted = {file_format} if file_format else set(SUFFIXES.values())
+        files = [file for file in files if format_of(file) in wanted]
     if not files:
         raise InputError(f"nothing readable in '{path}' (allowed: {_READABLE}); set source.path or source.format")
     return Listing(root, tuple(files), file_format or _common_format(files, path))

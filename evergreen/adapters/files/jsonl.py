@@ -55,16 +55,17 @@ def text_batches(rows: Iterable[tuple[str | None, ...]], columns: list[str]) -> 
 
 def _rows(lines: Iterable[str], name: str, fields: RowFields) -> Iterator[tuple[str | None, ...]]:
     needed = fields.needed
-    number = 0
+    seen = False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{name}:{number}"
         values = _parse(line, where)
-        if number == 1:
+        if not seen:
             check_columns(fields, list(values), name)
+            seen = True
         yield (*(_as_text(values.get(column), column, where) for column in needed), where)
-    if number == 0:
+    if not seen:
         raise InputError(f"{name} is empty; give it one JSON object a line")
 
 

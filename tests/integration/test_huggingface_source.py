@@ -1,0 +1,100 @@
+"""The real `datasets` library on a folder laid out like a data set of the Hub."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evergreen.adapters import HuggingFaceSource
+from evergreen.core.errors import EvergreenError, InputError
+from tests.rows import rows_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    import datasets
+
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["World", "Sports"])}
+    )
+    (tmp_path / "news" / "data").mkdir(parents=True)
+    for split, count in [("train", 2_500), ("test", 3)]:
+        columns = {"text": [f"{split} {n}" for n in range(count)], "label": [n % 3 - 1 for n in range(count)]}
+        datasets.Dataset.from_dict(columns, features=features).to_parquet(
+            tmp_path / "news" / "data" / f"{split}-00000.parquet"
+        )
+    return tmp_path / "news"
+
+
+def read(tmp_path: Path, **fields: Any) -> list[dict[str, Any]]:
+    return rows_of(HuggingFaceSource(**fields).read(None, tmp_path / "out").shards)
+
+
+def test_all_splits_are_streamed_and_class_numbers_become_names(folder: Path, tmp_path: Path) -> None:
+    rows = read(tmp_path, name=str(folder), splits=("train", "test"))
+    assert len(rows) == 2_503
+    assert rows[2_499] == {"id": "train:2500", "text": "train 2499", "label": None}
+    assert [(row["id"], row["label"]) for row in rows[2_500:]] == [
+        ("test:1", None),
+        ("test:2", "World"),
+        ("test:3", "Sports"),
+    ]
+
+
+def test_label_names_of_the_configuration_go_first(folder: Path, tmp_path: Path) -> None:
+    rows = read(tmp_path, name=str(folder), splits=("test",), label_names={-1: "none", 0: "welt", 1: "sport"})
+    assert [row["label"] for row in rows] == ["none", "welt", "sport"]
+
+
+def test_csv_without_class_names_is_read_too(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "train.csv").write_text("content,category\nA goal.,Sports\n")
+    rows = read(tmp_path, name=str(tmp_path / "plain"), columns={"text": "content", "label": "category"})
+    assert rows == [{"id": "train:1", "text": "A goal.", "label": "Sports"}]
+
+
+def test_identity_follows_content_splits_and_columns(folder: Path) -> None:
+    def fingerprint(**fields: Any) -> str:
+        return HuggingFaceSource(name=str(folder), **fields).identity(None).fingerprint
+
+    same = fingerprint()
+    assert fingerprint() == same
+    assert fingerprint(splits=("test",)) != same
+    pq.write_table(pa.table({"text": ["a"], "label": [0]}), folder / "data" / "train-00001.parquet")
+    assert fingerprint() != same
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"splits": ("dev",)}, "Bad split: dev. Available splits: .*set source"),
+        ({"config_name": "large"}, "BuilderConfig 'large' not found"),
+        ({"columns": {"text": "body"}}, r"column 'body' missing from split 'train' of .*\(has: text, label\)"),
+        ({"token_env": "NO_SUCH_TOKEN"}, "environment variable NO_SUCH_TOKEN is not set"),
+    ],
+)
+def test_what_the_data_set_lacks_is_an_error(
+    folder: Path, tmp_path: Path, fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, name=str(folder), **fields)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(EvergreenError, match="does not answer for data set 'no/where'") as caught:
+        HuggingFaceSource(name="no/where").identity(None)
+    assert not isinstance(caught.value, InputError)
+
+
+def test_sources_are_imported_without_the_libraries_behind_them() -> None:
+    code = (
+        "import sys, evergreen.adapters, evergreen.data.split, evergreen.tasks.text_classification.validate;"
+        "print([name for name in ('datasets', 'torch', 'duckdb', 'pyarrow', 'huggingface_hub') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

@@ -1,0 +1,68 @@
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evergreen.core.errors import InputError
+from evergreen.data import shards
+from evergreen.data.dataset import write_dataset
+from evergreen.data.shards import ShardWriter, iter_batches, regroup
+from tests.rows import SOURCE, rows_of
+
+
+def batches_of(texts: Sequence[str | None], cuts: list[int]) -> list[pa.RecordBatch]:
+    whole = pa.RecordBatch.from_pydict(
+        {"id": [str(n) for n in range(len(texts))], "text": pa.array(texts, pa.string())}
+    )
+    edges = [0, *sorted(cut % (len(texts) + 1) for cut in cuts), len(texts)]
+    return [whole.slice(start, end - start) for start, end in pairwise(edges)]
+
+
+@given(
+    texts=st.lists(st.none() | st.text(max_size=30), min_size=1, max_size=60),
+    cuts=st.lists(st.integers(0, 100), max_size=8),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_same_rows_give_the_same_bytes_however_they_arrive(
+    texts: list[str | None], cuts: list[int], tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "GROUP_ROWS", 7)
+        patch.setattr(shards, "GROUP_BYTES", 60)
+        patch.setattr(shards, "SHARD_ROWS", 20)
+        whole = write_dataset(batches_of(texts, []), tmp_path / "whole", SOURCE)
+        parts = write_dataset(batches_of(texts, cuts), tmp_path / "parts", SOURCE)
+    assert whole.manifest == parts.manifest
+    assert [row["text"] for row in rows_of(parts.shards)] == texts
+
+
+def test_groups_are_bounded_in_rows_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "GROUP_ROWS", 10)
+    monkeypatch.setattr(shards, "GROUP_BYTES", 1_000)
+    sizes = [table.num_rows for table in regroup(batches_of(["a"] * 25 + ["b" * 600] * 5, []))]
+    assert sizes == [10, 10, 7, 2, 1]
+
+
+def test_a_dataset_is_cut_into_several_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "GROUP_ROWS", 10)
+    monkeypatch.setattr(shards, "SHARD_ROWS", 20)
+    dataset = write_dataset(batches_of(["a"] * 45, []), tmp_path, SOURCE)
+    assert [shard.name for shard in dataset.shards] == [f"rows-0000{n}.parquet" for n in range(3)]
+    assert sum(batch.num_rows for batch in iter_batches(dataset.shards)) == 45
+
+
+def test_no_rows_are_an_error_and_leave_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no rows in rows of a test"):
+        write_dataset([], tmp_path, SOURCE)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_what_an_earlier_write_left_is_removed_first(tmp_path: Path) -> None:
+    write_dataset(batches_of(["a"], []), tmp_path, SOURCE)
+    (tmp_path / "rows-00007.parquet").write_bytes(b"cut off")
+    ShardWriter(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.artifacts import Dataset
+from evergreen.core.reports import ValidationReport
+from evergreen.data import statistics
+from evergreen.tasks.text_classification.validate import DatasetError, TextRules, validate_text
+from tests.rows import Row, dataset_of
+
+RULES = TextRules(min_rows=2)
+GOOD: list[Row] = [(f"n:{n}", f"an article with the number {n}", "ab"[n % 2]) for n in range(20)]
+
+
+def validate(rows: list[Row], path: Path, labels: tuple[str, ...] = (), rules: TextRules = RULES) -> ValidationReport:
+    return validate_text(dataset_of(rows, path), labels, rules)
+
+
+def violations(rows: list[Row], path: Path, labels: tuple[str, ...] = (), rules: TextRules = RULES) -> tuple[str, ...]:
+    with pytest.raises(DatasetError) as caught:
+        validate(rows, path, labels, rules)
+    return caught.value.violations
+
+
+def test_a_good_dataset_has_statistics_and_no_anomalies(tmp_path: Path) -> None:
+    report = validate([*GOOD, ("n:20", "é" * 40, "b")], tmp_path, ("a", "b"))
+    assert report.labels == {"b": 11, "a": 10}
+    assert report.anomalies == ()
+    assert report.columns["label"].top == {"b": 11, "a": 10}
+    assert (report.columns["id"].distinct, report.columns["id"].nulls) == (21, 0)
+    text = report.columns["text"]
+    assert (text.min_length, text.max_length) == (28, 40)
+    assert report.length_histogram == ((50, 21),)
+    assert report.dataset == Dataset.open(tmp_path).manifest.content_hash
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([("x", None, "a")], "null or blank text: 1 row (x); fill"),
+        ([("x", " \n\t\u00a0", "a"), ("y", "", "b")], "null or blank text: 2 rows (x, y); fill"),
+        ([("x", "text", None), ("y", "text", " ")], "null or blank label: 2 rows (x, y); fill"),
+        ([(None, "text", "a")], "null or blank id: 1 row ((no id)); fill"),
+        ([("x", "w" * 1001, "a")], "text longer than 1,000 characters: 1 row (x); shorten"),
+        ([("n:3", "text", "a"), ("n:3", "text", "b")], "duplicate id: 3 rows share the id (n:3); make"),
+        ([("x", "text", "c"), ("y", "text", "c")], "unknown label: 2 rows (x, y), 'c', allowed: a, b; correct"),
+        ([("x", "text", "A ")], "unknown label: 1 row (x), 'A ' (did you mean 'a'?), allowed: a, b; correct"),
+        ([(f"x{n}", None, "a") for n in range(7)], "null or blank text: 7 rows (x0, x1, x2, x3, x4, …); fill"),
+    ],
+)
+def test_each_broken_rule_names_count_and_rows(tmp_path: Path, rows: list[Row], expected: str) -> None:
+    (found,) = violations([*GOOD, *rows], tmp_path, ("a", "b"), TextRules(max_text_chars=1_000))
+    assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "expected"),
+    [
+        ([*GOOD, ("x", "text", "c")], (), "class with fewer than 2 rows: c (1)"),
+        ([row for row in GOOD if row[2] == "a"], (), "one single class: every row is 'a', at least 2 needed"),
+        (GOOD, ("a", "b", "c", "d"), "class without rows: c, d; add rows"),
+        (GOOD[:1] + GOOD[1:2], (), "class with fewer than 2 rows: a (1), b (1)"),
+    ],
+)
+def test_each_broken_rule_of_classes_is_named(
+    tmp_path: Path, rows: list[Row], labels: tuple[str, ...], expected: str
+) -> None:
+    (found,) = violations(rows, tmp_path, labels)
+    assert found.startswith(expected)
+
+
+def test_too_few_rows_are_an_error(tmp_path: Path) -> None:
+    (found,) = violations(GOOD, tmp_path, (), TextRules(min_rows=21))
+    assert found.startswith("too few rows: 20, at least 21 needed")
+
+
+def test_all_broken_rules_are_reported_at_once(tmp_path: Path) -> None:
+    rows: list[Row] = [*GOOD, ("n:1", None, "a"), ("x", "w" * 300_000, "Sprots")]
+    with pytest.raises(DatasetError, match=r"^dataset of 22 rows breaks 5 rules:\n- null or blank text") as caught:
+        validate(rows, tmp_path, ("a", "b", "Sports"))
+    assert [line.split(":")[0] for line in caught.value.violations] == [
+        "null or blank text",
+        "text longer than 200,000 characters",
+        "duplicate id",
+        "unknown label",
+        "class without rows",
+    ]
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "count", "examples"),
+    [
+        ([("x", GOOD[0][1], "a")], "repeated_text", 2, ("n:0", "x")),
+        ([("x", GOOD[0][1], "b")], "conflicting_labels", 2, ("n:0", "x")),
+        ([("x", "short", "a")], "near_empty_text", 1, ("x",)),
+        ([("x", "a text that holds \ufffd here", "a")], "undecodable_text", 1, ("x",)),
+        ([(f"x{n}", f"one more article about {n}", "a") for n in range(100)], "class_imbalance", 10, ()),
+        ([(f"x{n}", f"one more article about {n}", "A ") for n in range(2)], "label_spelling", 12, ()),
+    ],
+)
+def test_odd_rows_are_reported_and_do_not_stop(
+    tmp_path: Path, rows: list[Row], name: str, count: int, examples: tuple[str, ...]
+) -> None:
+    found = {one.name: one for one in validate([*GOOD, *rows], tmp_path).anomalies}
+    assert (found[name].rows, found[name].examples) == (count, examples)
+
+
+def test_repeats_are_found_across_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Row] = [*GOOD, ("x", GOOD[0][1], "b"), ("y", GOOD[5][1], "b")]
+    whole = validate(rows, tmp_path / "whole")
+    monkeypatch.setattr(statistics, "PART_ROWS", 3)
+    assert validate(rows, tmp_path / "parts") == whole
+    assert whole.columns["text"].distinct == 20
+
+
+def test_nulls_are_counted_and_are_no_value(tmp_path: Path) -> None:
+    with statistics.open_rows(dataset_of([*GOOD, ("x", None, "a"), ("y", None, "a")], tmp_path)) as connection:
+        found = statistics.column_statistics(connection, "text", "string")
+    assert (found.nulls, found.distinct) == (2, 20)
