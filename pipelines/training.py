@@ -7,6 +7,7 @@ from zenml.config import CachePolicy
 
 from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
+from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.window import Window
 from evergreen.data.split import SplitPlan
@@ -24,7 +25,7 @@ from steps.validate import validate
 
 @pipeline(cache_policy=CachePolicy(cache_func=library_fingerprint))
 def training(
-    model_name: str,
+    model_name: ModelName,
     source: AnySource,
     task: AnyTask,
     host: AnyHost,

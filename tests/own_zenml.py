@@ -8,20 +8,32 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+TIMEOUT_S = 800
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """This process's environment with ZenML's configuration in `home`, nothing of the user's ZenML, and `variables`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZENML_", "MLFLOW_"))}
+    return {
+        **kept,
+        "ZENML_CONFIG_PATH": str(home),
+        "ZENML_ANALYTICS_OPT_IN": "false",
+        "ZENML_LOGGING_COLORS_DISABLED": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",
+        **variables,
+    }
 
 
 def python(home: Path, *arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     """A finished `python …` whose ZenML configuration is in `home`; `variables` are added to its environment."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
-    environment = {
-        **kept,
-        "ZENML_CONFIG_PATH": str(home),
-        "ZENML_ANALYTICS_OPT_IN": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "ZENML_LOGGING_COLORS_DISABLED": "true",
-        "PYTHONPATH": str(ROOT),
-        **variables,
-    }
     return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment(home, PYTHONPATH=str(cwd if (cwd / "run.py").exists() else ROOT), **variables),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )

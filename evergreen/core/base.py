@@ -6,7 +6,12 @@ its methods the behaviour.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""Names a model in the record, its mirrors and folders: lower-case letters, digits and hyphens, at most 63."""
 
 
 class Frozen(BaseModel):

@@ -15,49 +15,32 @@ from typing import Any
 import psutil
 import yaml
 
-ROOT = Path(__file__).parents[2]
-RUN_TIMEOUT_S = 600
+from tests.own_zenml import ROOT, environment, python
 
 
 @dataclass(frozen=True)
 class Project:
-    """Commands of the checkout against the ZenML configuration in `home`; configurations are written to `home` too."""
+    """Commands of a checkout against the ZenML configuration in `home`; configurations are written to `home` too."""
 
     home: Path
+    checkout: Path = ROOT
 
     @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZENML_", "MLFLOW_"))}
-        return {
-            **kept,
-            "ZENML_CONFIG_PATH": str(self.home / "zenml"),
-            "ZENML_ANALYTICS_OPT_IN": "false",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "HF_HUB_OFFLINE": "1",
-            "PYTHONUNBUFFERED": "1",
-            "NO_COLOR": "1",
-        }
+    def zenml(self) -> Path:
+        return self.home / "zenml"
 
     def configuration(self, name: str, base: str = "local.yaml", **changes: Mapping[str, Any]) -> Path:
         """A configuration of configs/ on a free port, with some parameters changed."""
-        document = yaml.safe_load((ROOT / "configs" / base).read_text())
+        document = yaml.safe_load((ROOT / "configs" / base).read_text(encoding="utf-8"))
         for parameter, fields in {"host": {"port": 0}, **changes}.items():
             document["parameters"][parameter].update(fields)
         path = self.home / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(document))
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
         return path
 
     def python(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A finished `python …` in the checkout."""
-        done = subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=RUN_TIMEOUT_S,
-            check=False,
-        )
+        done = python(self.zenml, *map(str, arguments), cwd=self.checkout)
         if check and done.returncode:
             raise AssertionError(f"{arguments} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
@@ -71,8 +54,8 @@ class Project:
         """A running `python run.py …` in a process group of its own, killed when the block ends; stdout holds all."""
         with subprocess.Popen(
             [sys.executable, "run.py", *map(str, arguments)],
-            cwd=ROOT,
-            env=self.environment,
+            cwd=self.checkout,
+            env=environment(self.zenml),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -89,10 +72,10 @@ class Project:
         return dict(first_json(self.run("status", "--config", config, "--json").stdout))
 
     def last_report(self) -> dict[str, Any]:
-        """The evaluation report of the latest run that made one, from the artifact store."""
-        reports = list((self.home / "zenml").glob("local_stores/*/evaluate/report/**/data_v2.json"))
+        """The newest evaluation report in the artifact store."""
+        reports = list(self.zenml.glob("local_stores/*/evaluate/report/**/data_v2.json"))
         newest = max(reports, key=lambda path: path.stat().st_mtime)
-        return dict(json.loads(newest.read_text()))
+        return dict(json.loads(newest.read_text(encoding="utf-8")))
 
     def endpoint_processes(self) -> list[int]:
         """Process ids of the front and the workers, which carry this project's home in environment or arguments."""
@@ -103,13 +86,18 @@ class Project:
                 found.append(process.pid)
         return sorted(found)
 
-    def mlflow_aliases(self, model: str = "bbc-news") -> dict[str, str]:
+    def mlflow_aliases(self, model: str) -> dict[str, str]:
         """Versions by alias, as the MLflow registry holds them."""
         script = (
             "import json; from orchestration.mirrors import active_mirrors\n"
             f"print(json.dumps(active_mirrors()[0].read({model!r}).aliases))"
         )
         return dict(first_json(self.python("-c", script).stdout))
+
+    def artifacts_without_page(self) -> list[str]:
+        """Directory and value artifacts in the store that the dashboard would show nothing of."""
+        kept = [path for name in ("content.tar", "data_v2.json") for path in self.zenml.glob(f"local_stores/**/{name}")]
+        return sorted(str(path.parent) for path in kept if not (path.parent / "page.html").is_file())
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
@@ -126,3 +114,17 @@ def first_json(text: str) -> Any:
 def without_timings(report: dict[str, Any]) -> dict[str, Any]:
     """A report without the only part that may differ between equal runs."""
     return {key: value for key, value in report.items() if key != "timings"}
+
+
+def cached_steps(run: subprocess.CompletedProcess[str]) -> list[str]:
+    """The steps that a run answered from cache, in order."""
+    lines = (run.stdout + run.stderr).splitlines()
+    return [line.split("`")[1] for line in lines if line.startswith("Using cached version of step")]
+
+
+def terminate(pid: int, signal_number: int) -> None:
+    """Sends a signal to a process that may be gone already."""
+    try:
+        os.kill(pid, signal_number)
+    except ProcessLookupError:
+        return

