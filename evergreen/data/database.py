@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY_LIMIT = "64MiB"
+MEMORY_LIMIT = "128MiB"
 THREADS = 2
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,16 +21,19 @@ from evergreen.data.database import fetch_counts
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    from pyarrow import parquet as pq
 
 Hashes = np.ndarray[Any, np.dtype[np.uint32]]
+Rows = np.ndarray[Any, np.dtype[np.uint32]]
 
 PERMUTATIONS = 128
 RECALL = 0.999
 """Least probability that a pair at the similarity is found; more similar pairs are found more surely."""
-PART_ROWS = 2_000_000
-COMPARED_AT_ONCE = 20_000
-"""Rows, and pairs, that one query joins, so that it keeps to the database's memory limit however many there are."""
-REPRESENTATIVES = 8
+PART_ROWS = 1_000_000
+"""Rows that one query joins, so that it keeps to the database's memory limit however many there are."""
+HELD_WORDS = 4 << 20
+"""Word pairs, 4 bytes each, held for comparing."""
+REPRESENTATIVES = 4
 """Rows of one split in one bucket that others are compared with: bounds the pairs of boilerplate texts."""
 
 
@@ -90,23 +94,42 @@ def _mix(hashes: Hashes) -> Hashes:
     return hashes ^ (hashes >> np.uint32(16))
 
 
-def find_straddling(connection: duckdb.DuckDBPyConnection, similarity: float, bands: Bands) -> Hashes:
+def find_straddling(connection: duckdb.DuckDBPyConnection, signatures: Path, similarity: float) -> Rows:
     """Row numbers whose text is at least `similarity` to a text of a split with a smaller code: (found,), sorted.
 
-    Expects a view `signatures` of `row`, `key` (equal for equal texts), `split` (code), `pairs`, `band_0`, ….
+    The Parquet file `signatures`, also a view of that name, has `row`, `key` (equal for equal texts), `split` (code),
+    `pairs` and the hashes of `Bands.for_similarity(similarity)`.
     """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(signatures, pre_buffer=False) as file:
+        rows = file.metadata.num_rows
+        _find_candidates(connection, rows, Bands.for_similarity(similarity))
+        (count,) = fetch_counts(connection, "SELECT count(*) FROM candidates")
+        at_once = max(1, HELD_WORDS * rows // (2 * _count_word_pairs(file)))
+        found = np.empty(0, dtype=np.uint32)
+        for first in range(0, count, at_once):
+            pairs = connection.execute(
+                f"SELECT row, other FROM candidates WHERE rowid >= {first} AND rowid < {first + at_once}"  # noqa: S608
+            ).fetchnumpy()
+            pending = ~np.isin(pairs["row"], found)
+            similar = _similar(file, pairs["row"][pending], pairs["other"][pending], similarity)
+            found = np.union1d(found, similar)
+    return found
+
+
+def _count_word_pairs(file: pq.ParquetFile) -> int:
+    column = next(n for n in range(file.metadata.num_columns) if file.schema.column(n).path.startswith("pairs."))
+    return sum(file.metadata.row_group(group).column(column).num_values for group in range(file.num_row_groups))
+
+
+def _find_candidates(connection: duckdb.DuckDBPyConnection, rows: int, bands: Bands) -> None:
     connection.execute("CREATE TABLE met (row UINTEGER, other UINTEGER)")
-    (rows,) = fetch_counts(connection, "SELECT count(*) FROM signatures")
     parts = rows // PART_ROWS + 1
     for band in bands.columns:
         for part in range(parts):
             connection.execute(_rows_that_meet(f"{band} % {parts} = {part}", band))
     connection.execute("CREATE TABLE candidates AS SELECT DISTINCT row, other FROM met")
-    (pairs,) = fetch_counts(connection, "SELECT count(*) FROM candidates")
-    found: set[int] = set()
-    for first in range(0, pairs, COMPARED_AT_ONCE):
-        found |= _compare(connection, first, similarity)
-    return np.array(sorted(found), dtype=np.uint32)
 
 
 def _rows_that_meet(condition: str, band: str) -> str:
@@ -128,28 +151,32 @@ def _rows_that_meet(condition: str, band: str) -> str:
     """  # noqa: S608 - column names and conditions of our own
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, first: int, similarity: float) -> set[int]:
-    """Rows of the candidates from `first` on that are similar to their other one."""
-    compared = connection.sql(f"""
-        SELECT candidate.row, one.pairs, other.pairs
-        FROM (SELECT * FROM candidates WHERE rowid >= {first} AND rowid < {first + COMPARED_AT_ONCE}) candidate
-        JOIN signatures one ON one.row = candidate.row
-        JOIN signatures other ON other.row = candidate.other
-    """).to_arrow_reader(1_000)  # noqa: S608 - numbers
-    return {row for batch in compared for row in _similar(batch, similarity)}
+def _similar(file: pq.ParquetFile, rows: Rows, others: Rows, similarity: float) -> Rows:
+    """Those of `rows` whose text is similar to the one beside it in `others`."""
+    pairs = _word_pairs_of(file, np.union1d(rows, others))
+    return np.array(
+        [row for row, other in zip(rows, others, strict=True) if jaccard(pairs[row], pairs[other]) >= similarity],
+        dtype=np.uint32,
+    )
 
 
-def _similar(batch: pa.RecordBatch, similarity: float) -> list[int]:
-    rows, ones, others = batch.columns
-    return [
-        row.as_py()
-        for row, one, other in zip(rows, ones, others, strict=True)
-        if jaccard(one.values.to_numpy(), other.values.to_numpy()) >= similarity
-    ]
+def _word_pairs_of(file: pq.ParquetFile, rows: Rows) -> dict[int, Hashes]:
+    """Distinct word pairs of the rows (sorted), read one row group at a time."""
+    pairs: dict[int, Hashes] = {}
+    first = 0
+    for group in range(file.num_row_groups):
+        last = first + file.metadata.row_group(group).num_rows
+        wanted = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last)]
+        if wanted.size:
+            column = file.read_row_group(group, columns=["pairs"])["pairs"].combine_chunks()
+            values, offsets = column.values.to_numpy(), column.offsets.to_numpy()
+            for row in wanted:
+                pairs[row] = np.unique(values[offsets[row - first] : offsets[row - first + 1]])
+        first = last
+    return pairs
 
 
 def jaccard(one: Hashes, other: Hashes) -> float:
-    """Share of distinct values that both arrays hold, 0 to 1."""
-    one, other = np.unique(one), np.unique(other)
+    """Share of values that both arrays of distinct ones hold, 0 to 1."""
     shared = np.intersect1d(one, other, assume_unique=True).size
     return float(shared / (one.size + other.size - shared))

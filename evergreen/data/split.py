@@ -75,8 +75,7 @@ def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, key: str = "text") -
         assignment = _assign(dataset, plan, key, signatures)
         connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([signatures])}")  # noqa: S608 - own path
         if plan.near_duplicate_similarity is not None:
-            bands = Bands.for_similarity(plan.near_duplicate_similarity)
-            assignment[find_straddling(connection, plan.near_duplicate_similarity, bands)] = _REMOVED[NEAR]
+            assignment[find_straddling(connection, signatures, plan.near_duplicate_similarity)] = _REMOVED[NEAR]
         assignment[_repeated(connection)] = _REMOVED[EXACT]
     return _write(dataset, plan, out_dir, assignment)
 
@@ -183,7 +182,8 @@ def _label_counts(table: pa.Table) -> dict[str, int]:
 
 
 def _check(manifest: SplitsManifest) -> None:
-    rows = ", ".join(f"{name} {count:,}" for name, count in manifest.rows.items())
+    counts = manifest.rows | {f"removed as {reason}": count for reason, count in manifest.removed.items() if count}
+    rows = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     for name, count in manifest.rows.items():
         if not count:
             raise InputError(

@@ -33,7 +33,7 @@ def test_a_text_has_the_same_hashes_alone_and_among_others() -> None:
 
 @given(st.sets(st.integers(0, 50), min_size=1), st.sets(st.integers(0, 50), min_size=1))
 def test_jaccard_is_shared_over_all(one: set[int], other: set[int]) -> None:
-    got = jaccard(np.array([*one, *one], np.uint32), np.array([*other], np.uint32))
+    got = jaccard(np.array([*one], np.uint32), np.array([*other], np.uint32))
     assert got == pytest.approx(len(one & other) / len(one | other))
 
 

@@ -114,7 +114,7 @@ def test_splits_do_not_depend_on_how_many_rows_are_joined_at_once(monkeypatch: p
     rows = articles(150, seed=1)
     whole, _ = split_rows(rows, SplitPlan())
     monkeypatch.setattr("evergreen.data.near_duplicates.PART_ROWS", 20)
-    monkeypatch.setattr("evergreen.data.near_duplicates.COMPARED_AT_ONCE", 3)
+    monkeypatch.setattr("evergreen.data.near_duplicates.HELD_WORDS", 100)
     parts, _ = split_rows(rows, SplitPlan())
     assert whole.manifest.removed["near_duplicate"] > 0
     assert parts.manifest == whole.manifest
