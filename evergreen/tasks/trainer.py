@@ -6,11 +6,14 @@ import math
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import save_file
 from torch.utils.data import Sampler
 from typing_extensions import override
 
@@ -18,13 +21,12 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import TrainingRun
 from evergreen.tasks.checkpoints import newest_whole_checkpoint
 from evergreen.tasks.precision import computes_in_bf16
-from evergreen.tasks.training import Curves, TrainingJob, TrainingSettings
+from evergreen.tasks.training import Curves, TrainingJob, TrainingSettings, steps_at_shares
 
-CHECKPOINTS_PER_TRAINING = 12
+MIN_CHECKPOINTS = 10
 MAX_STEPS_BETWEEN_CHECKPOINTS = 500
-LOGS_BETWEEN_CHECKPOINTS = 4
+LOGS_PER_CHECKPOINT = 4
 _NEVER = 10**9
-_EVALUATION_BATCHES = 2
 
 
 class EpochOrder(Sampler[int]):
@@ -51,23 +53,24 @@ class Cadence(transformers.TrainerCallback):
     def __init__(self, evaluations: int) -> None:
         self._evaluations = evaluations
         self._evaluate: set[int] = set()
-        self._save_every = self._log_every = 1
+        self._save: set[int] = set()
+        self._log: set[int] = set()
 
     @override
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Lays the steps out."""
-        steps = state.max_steps
-        self._evaluate = {round(steps * (number + 1) / self._evaluations) for number in range(self._evaluations)}
-        self._save_every = max(1, min(steps // CHECKPOINTS_PER_TRAINING, MAX_STEPS_BETWEEN_CHECKPOINTS))
-        self._log_every = max(1, self._save_every // LOGS_BETWEEN_CHECKPOINTS)
+        saves = max(MIN_CHECKPOINTS, math.ceil(state.max_steps / MAX_STEPS_BETWEEN_CHECKPOINTS))
+        self._evaluate = steps_at_shares(state.max_steps, self._evaluations)
+        self._save = steps_at_shares(state.max_steps, saves) | self._evaluate
+        self._log = steps_at_shares(state.max_steps, saves * LOGS_PER_CHECKPOINT) | self._save
 
     @override
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Sets what happens after this step. Saving logs too, so that no mean of losses spans a resumption."""
         step = state.global_step
-        control.should_evaluate |= step in self._evaluate
-        control.should_save |= control.should_evaluate or step % self._save_every == 0
-        control.should_log |= control.should_save or step % self._log_every == 0
+        control.should_evaluate = step in self._evaluate
+        control.should_save = step in self._save
+        control.should_log = step in self._log
 
 
 class Reporter(transformers.TrainerCallback):
@@ -145,6 +148,16 @@ class CheckpointedTrainer(transformers.Trainer):
         )
 
     @override
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Writes a checkpoint's weights: those that training changes, the others being the pretrained ones."""
+        folder = Path(output_dir or self._checkpoint_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        frozen = {name for name, weight in self.model.named_parameters() if not weight.requires_grad}
+        changing = chain(self.model.named_parameters(), self.model.named_buffers())
+        weights = {name: tensor.detach().contiguous() for name, tensor in changing if name not in frozen}
+        save_file(weights, folder / "model.safetensors")
+
+    @override
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return EpochOrder(self._job)
 
@@ -172,7 +185,7 @@ def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.Tra
         bf16=computes_in_bf16(settings.precision, run.checkpoint_dir),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size * _EVALUATION_BATCHES,
+        per_device_eval_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=settings.warmup_fraction,

@@ -5,6 +5,7 @@ fit(job, settings, run) -> Curves(train=({"step": 8, "loss": 0.71, …}, …), v
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from pydantic import Field
 from evergreen.core.base import Frozen
 from evergreen.core.protocols import TrainingRun
 from evergreen.tasks.precision import Precision
+from evergreen.tasks.verbosity import quiet_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -77,9 +79,15 @@ def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curve
     """
     from evergreen.tasks.trainer import CheckpointedTrainer
 
-    curves = CheckpointedTrainer(job, settings, run).fit()
+    with quiet_transformers():
+        curves = CheckpointedTrainer(job, settings, run).fit()
     run.log_figure("learning_curves.png", learning_curves(curves))
     return curves
+
+
+def steps_at_shares(steps: int, shares: int) -> set[int]:
+    """The steps after which each of `shares` equal shares is done, the last step included."""
+    return {math.ceil(steps * number / shares) for number in range(1, shares + 1)}
 
 
 def learning_curves(curves: Curves) -> Figure:

@@ -17,6 +17,7 @@ from typing import Any
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.tasks.verbosity import quiet_transformers
 
 PACKAGE_SCHEME = "package://"
 ALLOWED = "a Hub model such as distilbert/distilbert-base-uncased, a local folder, or package://PACKAGE/FOLDER"
@@ -145,20 +146,3 @@ class Encoder(Frozen):
 
     def _error(self, reason: str) -> InputError:
         return InputError(f"encoder {self.reference!r} cannot be used: {reason} (allowed: {ALLOWED})")
-
-
-@contextlib.contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keeps transformers from printing its loading bars and reports; afterwards it prints as before."""
-    from transformers.utils import logging as untyped
-
-    logging: Any = untyped
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -15,7 +15,6 @@ from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.batching import order_by_length
 from evergreen.tasks.model_directory import complete_model
-from evergreen.tasks.text_classification.encoder import quiet_transformers
 from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable
 from evergreen.tasks.training import TrainingJob, fit
 
@@ -35,7 +34,7 @@ def train_text(task: TextClassification, splits: Splits, run: TrainingRun) -> Tr
     import transformers
 
     tokens = task.load_tokens()
-    with tempfile.TemporaryDirectory(prefix="tokens-") as folder, quiet_transformers():
+    with tempfile.TemporaryDirectory(prefix="tokens-") as folder:
         tokeniser = Tokeniser(tokens, task.labels, Path(folder))
         train = tokeniser.table(splits, SplitName.TRAIN, _chosen_rows(task, splits, run.seed))
         validation = tokeniser.table(splits, SplitName.VALIDATION)
@@ -87,7 +86,7 @@ def _job(
     return TrainingJob(
         model=model,
         train=train.rows,
-        validation=validation.rows,
+        validation=validation.rows.select(np.argsort(-validation.lengths, kind="stable")),  # less padding
         collate=tokens.collate,
         loss=loss,
         metrics=_metrics,
