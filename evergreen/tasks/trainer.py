@@ -152,8 +152,9 @@ class CheckpointedTrainer(transformers.Trainer):
         """Writes a checkpoint's weights: those that training changes, the others being the pretrained ones."""
         folder = Path(output_dir or self._checkpoint_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        frozen = {name for name, weight in self.model.named_parameters() if not weight.requires_grad}
-        changing = chain(self.model.named_parameters(), self.model.named_buffers())
+        model = self._job.model
+        frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+        changing = chain(model.named_parameters(), model.named_buffers())
         weights = {name: tensor.detach().contiguous() for name, tensor in changing if name not in frozen}
         save_file(weights, folder / "model.safetensors")
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from evergreen.core.errors import InputError, InstanceError
 from evergreen.tasks.batching import batches_of_tokens
-from evergreen.tasks.verbosity import quiet_transformers
 from evergreen.tasks.text_classification.tokens import Tokens
+from evergreen.tasks.verbosity import quiet_transformers
 
 _TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}  # on a CPU, what the caches hold; measured
 _ROWS_AT_ONCE = 4096
