@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from functools import singledispatch
 from typing import Any
 
-from evergreen.core.artifacts import Dataset, SourceIdentity, Splits, TrainedModel
-from evergreen.core.reports import Deployment, EvaluationReport, Incumbent, PromotionDecision, ValidationReport
+from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.reports import Curves, Deployment, EvaluationReport, Incumbent, PromotionDecision, ValidationReport
 from evergreen.pages.curves import curves_page
 from evergreen.pages.data import dataset_page, identity_page, incumbent_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.outcome import decision_page, deployment_page
-
-HISTORY_NAME = "history.json"
 
 
 @singledispatch
@@ -46,5 +43,5 @@ def _(artifact: Splits) -> str:
 
 @page_of.register
 def _(artifact: TrainedModel) -> str:
-    history = json.loads((artifact.path / HISTORY_NAME).read_text(encoding="utf-8"))
-    return curves_page(history, artifact.manifest)
+    curves = Curves.model_validate_json((artifact.path / HISTORY_NAME).read_text(encoding="utf-8"))
+    return curves_page(curves, artifact.manifest)

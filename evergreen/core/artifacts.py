@@ -19,6 +19,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 
 MANIFEST_NAME = "manifest.json"
+HISTORY_NAME = "history.json"
 VERSION_LENGTH = 12
 
 

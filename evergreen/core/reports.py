@@ -63,6 +63,14 @@ class ValidationReport(Frozen):
     anomalies: tuple[Anomaly, ...] = ()
 
 
+class Curves(Frozen):
+    """Points `{"step": …, "loss": …}` with further values by name; equal trainings have equal curves."""
+
+    train: tuple[dict[str, float], ...]
+    validation: tuple[dict[str, float], ...]
+    best_step: int
+
+
 class ClassReport(Frozen):
     """One class: precision, recall and F1 by name, and its test rows."""
 

@@ -6,66 +6,51 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from evergreen.core.artifacts import VERSION_LENGTH, TrainedModelManifest
+from evergreen.core.reports import Curves
 from evergreen.pages.charts.bars import SERIES_TONES
 from evergreen.pages.charts.lines import Series, lines
 from evergreen.pages.formatting import words
 from evergreen.pages.render import render
 
-VALIDATION = "validation_"
-LOSS, VALIDATION_LOSS, LEARNING_RATE = "loss", "validation_loss", "learning_rate"
+LOSS, LEARNING_RATE, STEP = "loss", "learning_rate", "step"
 
-History = Sequence[Mapping[str, object]]
+Points = Sequence[Mapping[str, float]]
 
 
-def curves_page(history: History, manifest: TrainedModelManifest | None = None) -> str:
-    """HTML: learning curves of `history.json` and the task's configuration.
-
-    `history` holds one mapping a logged step: `step`, `epoch`, and any of `loss`, `learning_rate`, `validation_…`; what
-    is missing or not a finite number is left out of its curve.
-    """
-    names = sorted({name for point in history for name in point if name.startswith(VALIDATION)} - {VALIDATION_LOSS})
-    curves = {name: _points(history, name) for name in (LOSS, VALIDATION_LOSS, LEARNING_RATE, *names)}
-    charts = [
-        ("Loss", lines("Loss", _series(curves, {LOSS: "training", VALIDATION_LOSS: "validation"}))),
-        ("Validation metrics", lines("Validation metrics", _series(curves, {name: _title(name) for name in names}))),
-        ("Learning rate", lines("Learning rate", _series(curves, {LEARNING_RATE: "learning rate"}))),
-    ]
-    columns = [VALIDATION_LOSS, *names]
-    evaluated = [point for point in history if any(name in point for name in columns)]
+def curves_page(curves: Curves, manifest: TrainedModelManifest | None = None) -> str:
+    """HTML: learning curves and the task's configuration; what is missing or not finite is left out of its curve."""
+    names = sorted({name for point in curves.validation for name in point} - {LOSS, STEP})
+    losses = {"training": _points(curves.train, LOSS), "validation": _points(curves.validation, LOSS)}
+    scores = {words(name): _points(curves.validation, name) for name in names}
+    rates = {"learning rate": _points(curves.train, LEARNING_RATE)}
+    charts = [("Loss", losses), ("Validation metrics", scores), ("Learning rate", rates)]
+    columns = [LOSS, *names]
     return render(
         "curves.html",
-        charts=charts,
-        steps=_last(history, "step"),
-        epochs=_last(history, "epoch"),
-        final_loss=curves[LOSS][-1][1] if curves[LOSS] else math.nan,
-        best=[(_title(name), *max(curves[name], key=lambda point: point[1])) for name in names if curves[name]],
-        columns=[_title(name) for name in columns],
-        evaluated=[[_number(point.get(key)) for key in ("step", "epoch", *columns)] for point in evaluated],
+        charts=[(title, lines(title, _series(drawn))) for title, drawn in charts],
+        steps=max((_number(point.get(STEP)) for point in curves.train), default=math.nan),
+        best_step=curves.best_step,
+        final_loss=losses["training"][-1][1] if losses["training"] else math.nan,
+        best=[(name, *max(points, key=lambda point: point[1])) for name, points in scores.items() if points],
+        columns=[words(name) for name in columns],
+        evaluated=[[_number(point.get(key)) for key in (STEP, *columns)] for point in curves.validation],
         manifest=manifest,
         version=manifest.content_hash[:VERSION_LENGTH] if manifest else None,
         configuration=list(_flat(manifest.task)) if manifest else [],
     )
 
 
-def _title(name: str) -> str:
-    return words(name.removeprefix(VALIDATION))
-
-
-def _points(history: History, name: str) -> tuple[tuple[float, float], ...]:
-    pairs = ((_number(point.get("step")), _number(point.get(name))) for point in history)
+def _points(points: Points, name: str) -> tuple[tuple[float, float], ...]:
+    pairs = ((_number(point.get(STEP)), _number(point.get(name))) for point in points)
     return tuple(sorted((step, value) for step, value in pairs if math.isfinite(step) and math.isfinite(value)))
 
 
-def _series(curves: Mapping[str, tuple[tuple[float, float], ...]], names: Mapping[str, str]) -> list[Series]:
+def _series(drawn: Mapping[str, tuple[tuple[float, float], ...]]) -> list[Series]:
     return [
-        Series(title, curves[name], SERIES_TONES[index % len(SERIES_TONES)])
-        for index, (name, title) in enumerate(names.items())
-        if curves[name]
+        Series(title, points, SERIES_TONES[index % len(SERIES_TONES)])
+        for index, (title, points) in enumerate(drawn.items())
+        if points
     ]
-
-
-def _last(history: History, name: str) -> float:
-    return max((_number(point.get(name)) for point in history if name in point), default=math.nan)
 
 
 def _number(value: object) -> float:

@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
+from evergreen.core.artifacts import HISTORY_NAME, FileEntry, Splits, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import InputError
-from evergreen.tasks.training import Curves
+from evergreen.core.reports import Curves
 
 TASK_NAME = "task.json"
-HISTORY_NAME = "history.json"
 
 
 def complete_model(model_dir: Path, task: dict[str, object], splits: Splits, seed: int, curves: Curves) -> TrainedModel:

@@ -19,9 +19,10 @@ from typing_extensions import override
 
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import TrainingRun
+from evergreen.core.reports import Curves
 from evergreen.tasks.checkpoints import newest_whole_checkpoint
 from evergreen.tasks.precision import computes_in_bf16
-from evergreen.tasks.training import Curves, TrainingJob, TrainingSettings, steps_at_shares
+from evergreen.tasks.training import TrainingJob, TrainingSettings, steps_at_shares
 
 MIN_CHECKPOINTS = 10
 MAX_STEPS_BETWEEN_CHECKPOINTS = 500

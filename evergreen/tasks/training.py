@@ -16,6 +16,7 @@ from pydantic import Field
 
 from evergreen.core.base import Frozen
 from evergreen.core.protocols import TrainingRun
+from evergreen.core.reports import Curves
 from evergreen.tasks.precision import Precision
 from evergreen.tasks.verbosity import quiet_transformers
 
@@ -58,14 +59,6 @@ class TrainingJob:
     loss: Callable[[Any, torch.Tensor], torch.Tensor]
     metrics: Callable[[npt.NDArray[Any], npt.NDArray[Any]], dict[str, float]]
     order: Callable[[int], npt.NDArray[np.int64]]
-
-
-class Curves(Frozen):
-    """Points `{"step": …, "loss": …}` with further values by name; equal trainings have equal curves."""
-
-    train: tuple[dict[str, float], ...]
-    validation: tuple[dict[str, float], ...]
-    best_step: int
 
 
 def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curves:

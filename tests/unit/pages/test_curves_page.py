@@ -6,29 +6,34 @@ from collections.abc import Callable
 import pytest
 
 from evergreen.core.artifacts import TrainedModelManifest
+from evergreen.core.reports import Curves
 from evergreen.pages import curves_page
-from evergreen.pages.curves import History
 from tests.unit.pages.reading import Page
 
 Read = Callable[[str], Page]
+Points = tuple[dict[str, float], ...]
 
-HISTORY: History = [
-    {"step": 10, "epoch": 0.1, "loss": 1.5, "learning_rate": 1e-4},
-    {"step": 20, "epoch": 0.2, "loss": 0.5, "validation_loss": 0.4, "validation_accuracy": 0.91},
-    {"step": 30, "epoch": 0.3, "loss": 0.3, "validation_loss": 0.5, "validation_accuracy": 0.89},
-]
+CURVES = Curves(
+    train=(
+        {"step": 10, "loss": 1.5, "learning_rate": 1e-4},
+        {"step": 20, "loss": 0.5},
+        {"step": 30, "loss": 0.3},
+    ),
+    validation=({"step": 20, "loss": 0.4, "accuracy": 0.91}, {"step": 30, "loss": 0.5, "accuracy": 0.89}),
+    best_step=20,
+)
 
 
 def test_curves_and_the_best_validation_point_are_shown(model: TrainedModelManifest, read: Read) -> None:
-    page = read(curves_page(HISTORY, model))
+    page = read(curves_page(CURVES, model))
     assert "Best Accuracy 0.910 validation, at step 20" in page.text
-    assert "Optimiser steps 30 0.3 epochs" in page.text
+    assert "Optimiser steps 30 best at step 20" in page.text
     assert page.drawings[0].attrib["aria-label"] == "Loss: training ends at 0.3; validation ends at 0.5"
     assert len([one for one in page.drawings[0].iter() if one.tag == "polyline"]) == 2
 
 
 def test_the_task_configuration_is_listed_flat(model: TrainedModelManifest, read: Read) -> None:
-    text = read(curves_page(HISTORY, model)).text
+    text = read(curves_page(CURVES, model)).text
     assert "labels sports, tech" in text
     assert "rules.min_rows 10" in text
     assert "max_train_rows —" in text
@@ -36,24 +41,24 @@ def test_the_task_configuration_is_listed_flat(model: TrainedModelManifest, read
 
 
 @pytest.mark.parametrize(
-    "history",
+    ("train", "validation"),
     [
-        [],
-        [{}],
-        [{"loss": 1.0}],
-        [{"step": 1}],
-        [{"step": 1, "loss": math.nan}],
-        [{"step": 1, "loss": "NaN", "learning_rate": None}],
-        [{"step": 1, "loss": 0.0}, {"step": 1, "loss": 0.0}],
-        [{"step": 5, "validation_accuracy": math.inf, "validation_loss": 1e-9}],
+        ((), ()),
+        (({},), ()),
+        (({"loss": 1.0},), ()),
+        (({"step": 1},), ()),
+        (({"step": 1, "loss": math.nan},), ()),
+        (({"step": 1, "loss": 0.0}, {"step": 1, "loss": 0.0}), ({},)),
+        ((), ({"step": 5, "accuracy": math.inf, "loss": 1e-9},)),
     ],
 )
-def test_what_is_missing_or_not_finite_is_left_out(history: History, read: Read) -> None:
-    assert len(read(curves_page(history)).drawings) == 3
+def test_what_is_missing_or_not_finite_is_left_out(train: Points, validation: Points, read: Read) -> None:
+    curves = Curves(train=train, validation=validation, best_step=0)
+    assert len(read(curves_page(curves)).drawings) == 3
 
 
 def test_a_long_training_is_thinned_to_what_a_screen_shows(read: Read) -> None:
-    history = [{"step": step, "epoch": 1.0, "loss": 1 / step} for step in range(1, 50_001)]
-    html = curves_page(history)
+    train = tuple({"step": step, "loss": 1 / step} for step in range(1, 50_001))
+    html = curves_page(Curves(train=train, validation=(), best_step=50_000))
     assert len(html) < 100_000
     assert read(html).drawings[0].attrib["aria-label"].endswith("training ends at 2e−05")
