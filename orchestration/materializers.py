@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import tarfile
-from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel
 from zenml.enums import ArtifactType, VisualizationType
@@ -24,6 +23,8 @@ from orchestration.scratch import scratch_directory
 ARCHIVE_NAME = "content.tar"
 PAGE_NAME = "page.html"
 
+Artifact = TypeVar("Artifact", bound=DirectoryArtifact[Any])
+
 
 class PageMixin(BaseMaterializer):
     """Shows an artifact in the dashboard as its HTML page."""
@@ -32,7 +33,7 @@ class PageMixin(BaseMaterializer):
 
     def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
         """The artifact's page, stored beside it."""
-        uri = f"{self.uri}/{PAGE_NAME}"
+        uri = page_uri(self.uri)
         with self.artifact_store.open(uri, "w") as file:
             file.write(page_of(data))
         return {uri: VisualizationType.HTML}
@@ -54,7 +55,7 @@ class DirectoryMaterializer(PageMixin):
                 if path.is_file():
                     archive.add(path, arcname=path.relative_to(data.path).as_posix())
 
-    def load(self, data_type: type[DirectoryArtifact[Any]]) -> DirectoryArtifact[Any]:
+    def load(self, data_type: type[Artifact]) -> Artifact:
         """The artifact in a scratch directory of this process.
 
         Raises:
@@ -96,6 +97,32 @@ class ValueMaterializer(PageMixin, PydanticMaterializer):
         return {key: value for key, value in plain.items() if isinstance(value, str | int | float)}
 
 
+class RefusingMaterializer(BaseMaterializer):
+    """Stands where ZenML would fall back to pickle: what has no materializer of its own is an error."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (object,)
+
+    def save(self, data: Any) -> None:
+        """Refuses the value.
+
+        Raises:
+            TypeError: always.
+        """
+        kind = f"{type(data).__module__}.{type(data).__qualname__}"
+        raise TypeError(
+            f"no materializer for {kind} (allowed: DirectoryArtifact, Frozen, ZenML's built-in types); "
+            "derive the type from one of them, or add a materializer to orchestration/materializers.py"
+        )
+
+    def load(self, data_type: type[Any]) -> Any:
+        """Refuses the type: a pickle of somebody else's run is not opened.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"no materializer for {data_type.__qualname__}; artifacts are never unpickled")
+
+
 def page_uri(artifact_uri: str) -> str:
     """Where the page of an artifact is kept."""
-    return str(Path(artifact_uri) / PAGE_NAME) if "://" not in artifact_uri else f"{artifact_uri}/{PAGE_NAME}"
+    return f"{artifact_uri}/{PAGE_NAME}"

@@ -1,0 +1,117 @@
+"""Artifacts survive the store unchanged, show their page, and are never pickled."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shutil
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from evergreen.core.artifacts import FileEntry, Manifest, Splits, SplitsManifest, TrainedModel
+from evergreen.core.errors import EvergreenError
+from evergreen.core.reports import Incumbent
+
+STEPS = ("identify", "fetch", "validate", "split", "train", "evaluate", "promote", "deploy")
+
+
+def splits_at(path: Path) -> Splits:
+    (path / "train").mkdir(parents=True)
+    (path / "train" / "rows-00000.parquet").write_bytes(b"rows" * 1000)
+    files = (FileEntry.of(path / "train" / "rows-00000.parquet", path),)
+    by_split = {"train": 3, "validation": 1, "test": 2}
+    labels = {name: {"a": rows} for name, rows in by_split.items()}
+    manifest = SplitsManifest(files=files, dataset="d", seed=1, rows=by_split, labels=labels, removed={})
+    return Splits.write(path, manifest)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A place in ZenML's default artifact store, which takes paths below its own folder only."""
+    from zenml.client import Client
+
+    path = Path(Client().active_stack.artifact_store.path) / tmp_path.name
+    path.mkdir(parents=True)
+    return path
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_a_directory_comes_back_with_every_byte_on_another_machine(tmp_path: Path, store: Path) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    saved = splits_at(tmp_path / "splits")
+    materializer = DirectoryMaterializer(str(store))
+    materializer.save(saved)
+    materializer.save_visualizations(saved)
+    shutil.rmtree(saved.path)
+    materializer.expected_content_hash = materializer.compute_content_hash(saved)
+    loaded = materializer.load(Splits)
+    assert loaded.manifest == saved.manifest
+    assert loaded.shards("train")[0].read_bytes() == b"rows" * 1000
+    assert sorted(path.name for path in store.iterdir()) == ["content.tar", "page.html"]
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_a_damaged_directory_is_told_and_not_used(tmp_path: Path, store: Path) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    materializer = DirectoryMaterializer(str(store))
+    materializer.save(splits_at(tmp_path / "splits"))
+    materializer.expected_content_hash = "another"
+    with pytest.raises(EvergreenError, match="damaged"):
+        materializer.load(Splits)
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_the_content_hash_knows_content_and_nothing_else(tmp_path: Path) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    one, other = splits_at(tmp_path / "one"), splits_at(tmp_path / "other")
+    hashes = DirectoryMaterializer(str(tmp_path))
+    assert hashes.compute_content_hash(one) == hashes.compute_content_hash(other)
+    changed = Manifest(files=(FileEntry(name="a", sha256="0", bytes=1),))
+    assert changed.content_hash != one.manifest.content_hash
+
+
+@pytest.mark.usefixtures("zenml_home")
+@pytest.mark.parametrize("name", STEPS)
+def test_every_output_of_every_step_has_a_materializer_of_ours_or_is_plain(name: str) -> None:
+    from zenml.materializers.built_in_materializer import BuiltInMaterializer
+    from zenml.materializers.materializer_registry import materializer_registry
+
+    from orchestration.materializers import DirectoryMaterializer, ValueMaterializer
+
+    function: Any = getattr(importlib.import_module(f"steps.{name}"), name).entrypoint
+    returned = get_type_hints(function)["return"]
+    kinds = [one for one in getattr(returned, "__args__", (returned,)) if inspect.isclass(one)]
+    assert kinds
+    for kind in kinds:
+        chosen = materializer_registry[kind]
+        assert issubclass(chosen, DirectoryMaterializer | ValueMaterializer | BuiltInMaterializer), kind
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_a_type_without_materializer_is_refused_and_not_pickled(store: Path) -> None:
+    from zenml.materializers.materializer_registry import materializer_registry
+
+    import orchestration.materializers  # noqa: F401  registers
+
+    class Stranger:
+        pass
+
+    materializer = materializer_registry[Stranger](str(store))
+    with pytest.raises(TypeError, match=r"no materializer for .*Stranger"):
+        materializer.save(Stranger())
+    assert list(store.iterdir()) == []
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_every_artifact_type_has_a_page() -> None:
+    from orchestration.pages import page_of
+
+    assert "<html" in page_of(Incumbent(version="abc", artifact="1"))
+    assert page_of.dispatch(TrainedModel) is not page_of.dispatch(object)
+    with pytest.raises(TypeError, match="has no page"):
+        page_of(3)
