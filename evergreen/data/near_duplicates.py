@@ -29,7 +29,7 @@ Rows = np.ndarray[Any, np.dtype[np.uint32]]
 PERMUTATIONS = 128
 RECALL = 0.999
 """Least probability that a pair at the similarity is found; more similar pairs are found more surely."""
-PART_ROWS = 1_000_000
+PART_ROWS = 500_000
 """Rows that one query joins, so that it keeps to the database's memory limit however many there are."""
 HELD_WORDS = 4 << 20
 """Word pairs, 4 bytes each, held for comparing."""

