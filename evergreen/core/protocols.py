@@ -66,11 +66,23 @@ class Task(Protocol):
     def kind(self) -> str:
         """Tag of the union member."""
 
+    def check(self) -> str:
+        """What a training starts from, in words. Raises InputError when it cannot be had."""
+
+    def training_configuration(self) -> dict[str, object]:
+        """The fields that decide the trained model, JSON-ready; what only measures it or unlocks data is left out."""
+
+    def pretrained(self) -> str:
+        """Fingerprint of the weights that a training starts from; another one means another model."""
+
+    def examples(self, splits: Splits, count: int = 3) -> Sequence[dict[str, Any]]:
+        """Instances as a client would send them, which every version must answer before it gets traffic."""
+
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
         """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise."""
 
-    def train(self, splits: Splits, run: TrainingRun) -> TrainedModel:
-        """A model trained on `train/`, selected on `validation/`; never reads `test/`."""
+    def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
+        """A model trained on `train/` from the weights of `start`, selected on `validation/`; never reads `test/`."""
 
     def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
         """The model, and the champion re-scored, on `test/`."""
@@ -126,6 +138,12 @@ class VersionRecord(Protocol):
 
     def set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""
+
+    def mark_rolled_back(self, version: str, rolled_back: bool) -> None:
+        """Notes that a version was withdrawn by hand, so that no run promotes it again by itself."""
+
+    def note_mirror(self, version: str, mirror: str, number: str) -> None:
+        """Records the number that a mirror gave to a version."""
 
 
 class Mirror(Protocol):

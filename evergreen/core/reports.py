@@ -201,3 +201,10 @@ class Incumbent(Frozen):
 
     version: str | None = None
     artifact: str | None = None
+
+
+class Origin(Frozen):
+    """What a training starts from: the fingerprint of the pretrained weights, and the version of a warm start."""
+
+    pretrained: str
+    start: Incumbent = Incumbent()

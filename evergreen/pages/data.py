@@ -20,11 +20,6 @@ def identity_page(identity: SourceIdentity, incumbent: Incumbent | None = None) 
     return render("identity.html", identity=identity, incumbent=incumbent)
 
 
-def incumbent_page(incumbent: Incumbent) -> str:
-    """HTML: the version that a new model is judged against."""
-    return render("incumbent.html", incumbent=incumbent)
-
-
 def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, object]] = ()) -> str:
     """HTML: what was fetched, in which shards; `samples` are a few rows (column → value) to look at."""
     return render(

