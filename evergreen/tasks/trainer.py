@@ -183,6 +183,7 @@ def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.Tra
     return transformers.TrainingArguments(
         output_dir=str(run.checkpoint_dir),
         seed=run.seed,
+        use_cpu=not on_gpu,
         full_determinism=on_gpu,  # a CPU is deterministic by itself, and would pay for it by filling memory
         bf16=computes_in_bf16(settings.precision, run.checkpoint_dir),
         num_train_epochs=settings.epochs,

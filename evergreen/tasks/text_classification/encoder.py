@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from evergreen.core.artifacts import FileEntry
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
@@ -37,7 +39,7 @@ _TOKENIZER_FILES = (
 class Encoder(Frozen):
     """A reference to a pretrained encoder; `revision` and `token_env` (name of a variable) concern the Hub only."""
 
-    reference: str
+    reference: str = Field(min_length=1)
     revision: str | None = None
     token_env: str | None = None
 

@@ -47,7 +47,7 @@ class TextClassification(TrainingSettings):
     """
 
     kind: Literal["text_classification"] = "text_classification"
-    encoder: str
+    encoder: str = Field(min_length=1)
     labels: Labels
     revision: str | None = None
     token_env: str | None = None

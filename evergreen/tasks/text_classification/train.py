@@ -18,6 +18,7 @@ from evergreen.tasks.model_directory import complete_model
 from evergreen.tasks.text_classification.encoder import Encoder
 from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable
 from evergreen.tasks.training import TrainingJob, fit
+from evergreen.tasks.verbosity import quiet_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -129,8 +130,8 @@ def _metrics(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[str, fl
 
 def _save(model: Any, tokens: Tokens, out_dir: Path) -> None:
     """Weights, configuration and tokenizer, without a word about where the encoder was found."""
-    model.config.name_or_path = ""
-    model.save_pretrained(out_dir)
-    tokens.tokenizer.name_or_path = ""
+    model.config.name_or_path = tokens.tokenizer.name_or_path = ""
     tokens.tokenizer.init_kwargs.pop("name_or_path", None)
-    tokens.tokenizer.save_pretrained(out_dir)
+    with quiet_transformers():
+        model.save_pretrained(out_dir)
+        tokens.tokenizer.save_pretrained(out_dir)
