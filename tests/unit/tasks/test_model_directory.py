@@ -5,9 +5,9 @@ import pytest
 
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.core.reports import Curves
 from evergreen.tasks import load_predictor
 from evergreen.tasks.model_directory import complete_model, read_task_configuration
-from evergreen.tasks.training import Curves
 
 CURVES = Curves(train=({"step": 1, "loss": 0.5},), validation=(), best_step=1)
 

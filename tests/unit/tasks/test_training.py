@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evergreen.tasks.training import Curves, TrainingSettings, learning_curves, steps_at_shares
+from evergreen.core.reports import Curves
+from evergreen.tasks.training import TrainingSettings, learning_curves, steps_at_shares
 
 
 @given(st.integers(1, 5000), st.integers(1, 60))
