@@ -100,21 +100,33 @@ class Endpoint(Protocol):
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic and returns once it is ready; does nothing when it runs.
 
+        A version that was deployed keeps its traffic and is started again, whatever it failed of before.
+
         Raises:
-            EndpointError: it never became ready; what it printed last is in the message.
+            EndpointError: it never became ready, or was not uploaded; what it printed last is in the message.
         """
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
-        """Splits requests among deployed versions; percents sum to 100."""
+        """Splits requests among deployed versions; percents sum to 100.
+
+        Raises:
+            InputError: they do not.
+            EndpointError: a version with traffic is not ready.
+        """
 
     def undeploy(self, version: str) -> None:
         """Stops the version after its requests were answered. Raises EndpointError while it has traffic."""
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
-        """Predictions by the traffic split, or by one deployed version, whatever its traffic."""
+        """Predictions by the traffic split, or by one deployed version, whatever its traffic.
+
+        Raises:
+            InputError: the endpoint refuses the instances; it refuses to be asked for none.
+            EndpointError: nothing answers.
+        """
 
     def status(self) -> EndpointStatus:
-        """What runs now, asked of the endpoint itself."""
+        """What runs now, asked of the endpoint itself; its stored traffic when nothing answers, never an empty one."""
 
     def delete(self) -> None:
         """Stops everything and forgets it; does nothing when nothing runs."""

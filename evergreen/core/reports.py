@@ -187,8 +187,8 @@ class Deployment(Frozen):
 class EndpointStatus(Frozen):
     """What an endpoint says of itself.
 
-    `url` is where predictions are POSTed (None: nothing listens), `traffic` percent by version, `ready` the versions
-    that answer.
+    `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
+    stands by, kept when nothing answers; `ready` the versions that answer.
     """
 
     url: str | None
