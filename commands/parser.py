@@ -64,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="run every step again")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan, touch nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check configuration, stack, source and task; print the plan; run no step",
+    )
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
