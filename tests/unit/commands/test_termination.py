@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import ModuleType
+
+import pytest
+
+from commands import parser
+from commands.termination import Terminated, sigterm_raises
+
+
+def test_sigterm_raises_once_so_that_cleanups_end() -> None:
+    cleaned = False
+    with pytest.raises(Terminated), sigterm_raises():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned = True
+    assert cleaned
+
+
+def test_what_happened_on_sigterm_before_happens_again_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with sigterm_raises():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_forked_worker_dies_of_the_signal_as_ever() -> None:
+    fork = multiprocessing.get_context("fork")
+    started = fork.Event()
+
+    def work() -> None:
+        started.set()
+        time.sleep(60)
+
+    with sigterm_raises():
+        worker = fork.Process(target=work, daemon=True)
+        worker.start()
+        assert started.wait(10)
+        worker.terminate()
+        worker.join(10)
+    assert worker.exitcode == -signal.SIGTERM
+
+
+def test_a_terminated_command_exits_with_143(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ModuleType("commands.status")
+    command.main = lambda args: os.kill(os.getpid(), signal.SIGTERM)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "commands.status", command)
+    monkeypatch.setattr("os.environ", {})
+    assert parser.main(["status", "--config", "local.yaml"]) == 143
+    assert capsys.readouterr().err == "terminated\n"
+
+
+def test_a_program_that_a_cleanup_starts_can_be_terminated() -> None:
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('still here')"
+    with pytest.raises(Terminated), sigterm_raises():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            started = subprocess.run([sys.executable, "-c", script], check=False)
+    assert started.returncode == -signal.SIGTERM
