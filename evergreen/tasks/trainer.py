@@ -28,6 +28,8 @@ MIN_CHECKPOINTS = 10
 MAX_STEPS_BETWEEN_CHECKPOINTS = 500
 LOGS_PER_CHECKPOINT = 4
 _NEVER = 10**9
+_TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
+_NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
 
 
 class EpochOrder(Sampler[int]):
@@ -42,7 +44,7 @@ class EpochOrder(Sampler[int]):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._job.order(self._epoch).tolist())
+        return map(int, self._job.order(self._epoch))
 
     def __len__(self) -> int:
         return len(self._job.train)
@@ -168,10 +170,6 @@ def _loss(job: TrainingJob, outputs: Any, labels: torch.Tensor, **_: Any) -> tor
     return job.loss(outputs, labels)
 
 
-_TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
-_NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
-
-
 def _validation_values(logs: dict[str, float]) -> dict[str, float]:
     """Loss and metrics of an evaluation, without its wall-clock times."""
     values = {name.removeprefix("eval_"): value for name, value in logs.items() if name.startswith("eval_")}
@@ -203,6 +201,7 @@ def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.Tra
         load_best_model_at_end=True,
         metric_for_best_model="loss",
         greater_is_better=False,
+        average_tokens_across_devices=False,  # the job's loss is a mean over rows already
         logging_nan_inf_filter=False,  # would hide a diverging loss, and reads the loss back at every step
         dataloader_pin_memory=on_gpu,
         remove_unused_columns=False,

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -232,3 +233,23 @@ def load_weights(model: TrainedModel) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     return load_file(model.path / "model.safetensors")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_model_directory_is_named(
+    trained: tuple[TrainedModel, RecordingRun], tmp_path: Path, file: str
+) -> None:
+    model, _ = trained
+    damaged = shutil.copytree(model.path, tmp_path / "damaged")
+    (damaged / file).write_bytes((damaged / file).read_bytes()[:100])
+
+    with pytest.raises(InputError, match=r"no usable text classifier at .*damaged"):
+        load_predictor(damaged)
+
+
+def test_a_damaged_encoder_is_named(encoder: Path, splits: Splits, tmp_path: Path) -> None:
+    damaged = shutil.copytree(encoder, tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"")
+
+    with pytest.raises(InputError, match="damaged' cannot be used"):
+        task_with(damaged).train(splits, RecordingRun.below(tmp_path))

@@ -101,7 +101,7 @@ class Encoder(Frozen):
         import transformers
 
         with self._translated():
-            return transformers.AutoTokenizer.from_pretrained(*self._location(), **self._options())
+            return transformers.AutoTokenizer.from_pretrained(self._location(), **self._options())
 
     def load_classifier(self, labels: tuple[str, ...]) -> Any:
         """The encoder under a fresh classification head, float32, weights from safetensors only.
@@ -114,7 +114,7 @@ class Encoder(Frozen):
 
         with self._translated(), quiet_transformers():
             return transformers.AutoModelForSequenceClassification.from_pretrained(
-                *self._location(),
+                self._location(),
                 id2label=dict(enumerate(labels)),
                 label2id={label: number for number, label in enumerate(labels)},
                 num_labels=len(labels),
@@ -141,8 +141,8 @@ class Encoder(Frozen):
         from huggingface_hub import hf_hub_download
 
         with self._translated():
-            for name in ("config.json", "tokenizer_config.json"):
-                hf_hub_download(self.reference, name, **self._options())
+            hf_hub_download(self.reference, "config.json", **self._options())
+        self.load_tokenizer()
 
     def _hub_commit(self) -> str:
         """The commit that the Hub's cache resolved the revision to, which is in the path of every cached file."""
@@ -151,23 +151,26 @@ class Encoder(Frozen):
         with self._translated():
             return Path(hf_hub_download(self.reference, "config.json", **self._options())).parent.name
 
-    def _location(self) -> tuple[str]:
-        return (str(self.folder() or self.reference),)
+    def _location(self) -> str:
+        return str(self.folder() or self.reference)
 
     def _options(self) -> dict[str, Any]:
+        """What loading from the Hub needs besides the name; nothing for a folder."""
+        if self.folder() is not None:
+            return {}
         if self.token_env is not None and not os.environ.get(self.token_env):
             raise InputError(f"token_env names {self.token_env}, which is not set; export it or remove token_env")
-        token = os.environ[self.token_env] if self.token_env else None
-        return {"revision": self.revision, "token": token} if self.folder() is None else {}
+        return {"revision": self.revision, "token": os.environ[self.token_env] if self.token_env else None}
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Errors of the Hub's and of transformers' loading, as one line that says what to do."""
         from httpx import HTTPError
+        from safetensors import SafetensorError
 
         try:
             yield
-        except (OSError, ValueError, HTTPError) as error:
+        except (OSError, ValueError, ImportError, HTTPError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise self._error(f"{reason}; check the name, the revision, the token and the network") from error
 
