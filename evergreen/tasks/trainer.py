@@ -101,7 +101,7 @@ class Reporter(transformers.TrainerCallback):
                 f"training diverged: the loss is {logs['loss']} at step {state.global_step}; "
                 f"lower learning_rate (is {args.learning_rate:g}) or raise warmup_fraction (is {args.warmup_steps:g})"
             )
-        self._run.log_metrics({f"train_{name}": logs[name] for name in _TRAIN_VALUES}, state.global_step)
+        self._run.log_metrics({f"train/{name}": logs[name] for name in _TRAIN_VALUES}, state.global_step)
         begun, first_step = self._started
         left = (time.monotonic() - begun) / (state.global_step - first_step) * (state.max_steps - state.global_step)
         whole, part = divmod(state.global_step, math.ceil(self._rows / self._batch_size))
@@ -111,7 +111,7 @@ class Reporter(transformers.TrainerCallback):
     @override
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Records a point of the validation curves."""
-        point = {f"validation_{name}": value for name, value in _validation_values(kwargs["metrics"]).items()}
+        point = {f"validation/{name}": value for name, value in _validation_values(kwargs["metrics"]).items()}
         self._run.log_metrics(point, state.global_step)
 
 

@@ -100,7 +100,7 @@ class Project:
         return sorted(str(path.parent) for path in kept if not (path.parent / "page.html").is_file())
 
     def files_holding(self, text: str) -> list[str]:
-        """Files of this project's ZenML, MLflow and endpoint (databases, artifacts, logs, state) with the text in them."""
+        """Files of ZenML, MLflow and endpoint (databases, artifacts, logs, state) that hold the text."""
         wanted = text.encode()
         return sorted(str(path) for path in self.zenml.rglob("*") if path.is_file() and wanted in path.read_bytes())
 

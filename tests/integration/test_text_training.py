@@ -59,10 +59,10 @@ def trained(
 def test_training_learns_and_reports_its_curves(trained: tuple[TrainedModel, RecordingRun]) -> None:
     _, run = trained
     values = {name for _, point in run.points for name in point}
-    last = [point for _, point in run.points if "validation_accuracy" in point][-1]
+    last = [point for _, point in run.points if "validation/accuracy" in point][-1]
 
-    assert {"train_loss", "validation_loss", "validation_accuracy", "validation_macro_f1"} <= values
-    assert last["validation_accuracy"] > 0.8
+    assert {"train/loss", "validation/loss", "validation/accuracy", "validation/macro_f1"} <= values
+    assert last["validation/accuracy"] > 0.8
     assert list(run.figures) == ["learning_curves.png"]
     assert run.progress[-1] == (500, 500)
     assert run.progress == sorted(run.progress)
@@ -182,7 +182,7 @@ def test_bf16_learns_as_well(encoder: Path, splits: Splits, tmp_path: Path) -> N
     run = RecordingRun.below(tmp_path)
     model = task_with(encoder, precision="bf16").train(splits, run)
 
-    assert run.points[-1][1]["validation_accuracy"] > 0.8
+    assert run.points[-1][1]["validation/accuracy"] > 0.8
     assert {str(tensor.dtype) for tensor in load_weights(model).values()} == {"torch.float32"}
 
 
