@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
             await asyncio.sleep(0.005)
 
 
+def restarted(worker: Worker, times: int) -> bool:
+    return worker.status().restarts >= times
+
+
 def test_a_version_in_back_off_is_started_again_at_once_when_asked_for(tmp_path: Path) -> None:
     async def ask(worker: Worker) -> None:
         for restarts in range(1, 6):  # unasked, the pauses alone would take 1 + 2 + 4 + 8 + 16 s
@@ -48,7 +53,7 @@ def test_a_version_in_back_off_is_started_again_at_once_when_asked_for(tmp_path:
             assert worker.status().failure == "ended with exit code 1"
             worker.retry()
             assert worker.status().state == "starting"
-            await until(lambda wanted=restarts: worker.status().restarts >= wanted)  # type: ignore[misc]
+            await until(partial(restarted, worker, restarts))
 
     with_worker(tmp_path, ("false",), ask)
 
