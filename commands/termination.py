@@ -23,7 +23,7 @@ def sigterm_raises() -> Iterator[None]:
     """Within the block the first SIGTERM raises Terminated in the main thread; later ones leave its cleanups alone."""
     owner, came = os.getpid(), False
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal came
         if os.getpid() != owner:  # a forked worker, which its parent ends: as if nothing had been set here
             signal.signal(number, signal.SIG_DFL)
