@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
@@ -14,15 +15,25 @@ from commands import parser
 from commands.termination import Terminated, sigterm_raises
 
 
-def test_sigterm_raises_once_so_that_cleanups_end() -> None:
-    cleaned = False
-    with pytest.raises(Terminated), sigterm_raises():
+def terminate_with(cleanup: Callable[[], None]) -> None:
+    """Gets SIGTERM, and cleans up."""
+    with sigterm_raises():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-            cleaned = True
-    assert cleaned
+            cleanup()
+
+
+def test_sigterm_raises_once_so_that_cleanups_end() -> None:
+    cleaned: list[str] = []
+
+    def cleanup() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        cleaned.append("all")
+
+    with pytest.raises(Terminated):
+        terminate_with(cleanup)
+    assert cleaned == ["all"]
 
 
 def test_what_happened_on_sigterm_before_happens_again_afterwards() -> None:
@@ -53,7 +64,7 @@ def test_a_terminated_command_exits_with_143(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ModuleType("commands.status")
-    command.main = lambda args: os.kill(os.getpid(), signal.SIGTERM)  # type: ignore[attr-defined]
+    command.main = lambda _: os.kill(os.getpid(), signal.SIGTERM)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "commands.status", command)
     monkeypatch.setattr("os.environ", {})
     assert parser.main(["status", "--config", "local.yaml"]) == 143
@@ -62,9 +73,7 @@ def test_a_terminated_command_exits_with_143(
 
 def test_a_program_that_a_cleanup_starts_can_be_terminated() -> None:
     script = "import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('still here')"
-    with pytest.raises(Terminated), sigterm_raises():
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-        finally:
-            started = subprocess.run([sys.executable, "-c", script], check=False)
-    assert started.returncode == -signal.SIGTERM
+    ended: list[int] = []
+    with pytest.raises(Terminated):
+        terminate_with(lambda: ended.append(subprocess.call([sys.executable, "-c", script])))
+    assert ended == [-signal.SIGTERM]
