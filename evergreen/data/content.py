@@ -1,4 +1,4 @@
-"""What makes two texts the same: their words, case and spacing aside. Splitting and validation share this definition."""
+"""What makes two texts the same: their words, case and spacing aside; for splitting and validation alike."""
 
 from __future__ import annotations
 

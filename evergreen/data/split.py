@@ -22,8 +22,9 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.data.content import Keys, content_keys, normalise
 from evergreen.data.database import open_database, read_parquet
-from evergreen.data.near_duplicates import find_straddling, word_pairs
+from evergreen.data.near_duplicates import find_straddling
 from evergreen.data.shards import ShardWriter, iter_batches, regroup
+from evergreen.data.similarity import word_pairs
 
 if TYPE_CHECKING:
     import duckdb
