@@ -15,9 +15,9 @@ MOST_BARS = 20
 MOST_SAMPLES = 10
 
 
-def identity_page(identity: SourceIdentity, incumbent: Incumbent | None = None) -> str:
-    """HTML: which rows the source holds now, and which version a challenger must beat."""
-    return render("identity.html", identity=identity, incumbent=incumbent)
+def identity_page(identity: SourceIdentity) -> str:
+    """HTML: which rows the source holds now."""
+    return render("identity.html", identity=identity)
 
 
 def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, object]] = ()) -> str:
