@@ -130,13 +130,17 @@ class SplitName:
 
 
 class SplitsManifest(Manifest):
-    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason."""
+    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason.
+
+    `plan` is how the rows were shared out: `seed`, `train`, `validation`, `test`, …
+    """
 
     dataset: str
     seed: int
     rows: dict[str, int]
     labels: dict[str, dict[str, int]]
     removed: dict[str, int]
+    plan: dict[str, float | int | None] = {}
 
 
 class Splits(DirectoryArtifact[SplitsManifest]):
@@ -151,11 +155,15 @@ class Splits(DirectoryArtifact[SplitsManifest]):
 
 
 class TrainedModelManifest(Manifest):
-    """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows."""
+    """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows.
+
+    `split_plan` is the `plan` of these splits; empty: unknown.
+    """
 
     task: dict[str, object]
     trained_on: str
     seed: int
+    split_plan: dict[str, float | int | None] = {}
 
 
 class TrainedModel(DirectoryArtifact[TrainedModelManifest]):
