@@ -86,7 +86,7 @@ def interval(samples: Floats) -> Metric:
 
 
 def _pseudo_outcomes(present: Labels, models: int, classes: int) -> Labels:
-    """(1 + models, outcomes): of each class that has rows, one that the first model gets right and one that it does not.
+    """(1 + models, outcomes): of each class that has rows, one that the first model gets right and one not.
 
     A wrong answer is the next class, so that each class is missed as often as it is wrongly named.
     """
