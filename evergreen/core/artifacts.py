@@ -165,11 +165,15 @@ class Splits(DirectoryArtifact[SplitsManifest]):
 
 
 class TrainedModelManifest(Manifest):
-    """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows."""
+    """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows.
+
+    `split_plan` is the `plan` of these splits.
+    """
 
     task: dict[str, object]
     trained_on: str
     seed: int
+    split_plan: RecordedSplitPlan | None = None
 
 
 class TrainedModel(DirectoryArtifact[TrainedModelManifest]):

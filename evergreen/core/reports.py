@@ -107,13 +107,15 @@ class Baseline(Frozen):
 class Comparison(Frozen):
     """The champion on the very same rows; differences are paired-bootstrap, challenger minus champion.
 
-    `class_differences` is keyed by label, then by metric.
+    `class_differences` is keyed by label, then by metric. `doubt` says why the champion may have been trained on some
+    of these rows, which would favour it; None: nothing points to that.
     """
 
     champion: str
     metrics: dict[str, Metric]
     differences: dict[str, Metric]
     class_differences: dict[str, dict[str, Metric]] = {}
+    doubt: str | None = None
 
 
 class Timings(Frozen):

@@ -85,10 +85,16 @@ class TextClassification(TrainingSettings):
         return self.source.fingerprint()
 
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
-        """Statistics of a dataset that honours `rules` and `labels`. Raises InputError naming rules and rows."""
+        """Statistics of a dataset that honours `rules` and `labels` and has the columns of `slices`.
+
+        Raises:
+            InputError: naming rules and rows, or the column.
+        """
         from evergreen.tasks.text_classification.validate import validate_text
 
-        return validate_text(dataset, self.labels, self.rules)
+        report = validate_text(dataset, self.labels, self.rules)
+        self.slices.check(report.columns)
+        return report
 
     def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
         """A model trained on `train/`, selected on `validation/`, from the weights of `start`; see `train_text`."""
