@@ -1,6 +1,7 @@
 """Every failure of every verb, against an endpoint in memory that honours the protocol's contract."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -250,16 +251,27 @@ def test_a_version_that_another_run_holds_is_only_told() -> None:
     assert "version x could not be undeployed: another run" in deployment.message
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, *VERBS])), max_size=6))
-def test_whatever_fails_the_endpoint_serves_one_version_that_answers(steps: list[tuple[str, str | None]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, *VERBS]), st.booleans()), max_size=6))
+def test_whatever_fails_or_dies_the_champion_of_the_record_has_the_traffic(
+    steps: list[tuple[str, str | None, bool]],
+) -> None:
     endpoint = MemoryEndpoint()
-    champion, previous = None, None
-    for version, verb in steps:
+    crowned: list[str] = []
+    champion: str | None = None
+    previous: str | None = None
+    for version, verb, dies in steps:
         endpoint.fail = {verb: EndpointError("no")} if verb else {}
-        deployment = put_live(endpoint, version, previous=previous if version == champion else champion)
-        if deployment.outcome == "live" and version != champion:
+        endpoint.unserved.clear()
+        if dies:
+            endpoint.die()
+        was_served = champion in endpoint.ready
+        kept = previous if version == champion else champion
+        deployment = roll_out(endpoint, release(version), kept, partial(crowned.append, version))
+        if deployment.outcome != "rolled_back" and version != champion:
             champion, previous = version, champion
+        assert crowned[-1:] == ([champion] if champion else [])
         assert deployment.version == champion
         assert {one for one, percent in endpoint.traffic.items() if percent} == ({champion} if champion else set())
         assert set(endpoint.traffic) <= {champion, previous}
-        assert not endpoint.unserved
+        assert champion is None or verb == "deploy" or champion in endpoint.ready
+        assert not was_served or not endpoint.unserved
