@@ -51,7 +51,7 @@ def told(annotation: Any, value: Any, error: ValidationError, document: Document
 def unknown_keys(annotations: Sequence[Any], value: Any, path: YamlPath) -> Iterator[Mistake]:
     """Keys that no model among the annotations has, at every depth; for models that accept anything."""
     if isinstance(value, Mapping):
-        models = [one for annotation in annotations for one in _models(annotation)]
+        models = _models_of(annotations)
         allowed = {name for model in models for name in model.model_fields}
         for key, item in value.items():
             if models and key not in allowed:
@@ -109,14 +109,17 @@ def _locate(annotation: Any, value: Any, error: ErrorDetails) -> tuple[YamlPath,
     path: list[str | int] = []
     holders, inside, node = [annotation], [annotation], value
     for part in error["loc"]:
-        if (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int)):
+        member = _member(inside, part)
+        if member and len(_models_of(inside)) > 1:
+            inside = member  # a union's member first: its tag may also be a key, as in {kind: package, package: news}
+        elif (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int)):
             path.append(part)
             node = node[part]  # type: ignore[index]
             holders, inside = inside, _inside(inside, part)
         elif error["type"] == "missing" and part == error["loc"][-1]:
             path.append(part)
         else:
-            inside = _member(inside, part) or inside
+            inside = member or inside
     return tuple(path), holders if error["type"] == "extra_forbidden" else inside
 
 
@@ -148,6 +151,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [one for one in _flat(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
 
 
+def _models_of(annotations: Iterable[Any]) -> list[type[BaseModel]]:
+    return [model for annotation in annotations for model in _models(annotation)]
+
+
 def _inside(annotations: Iterable[Any], part: str | int) -> list[Any]:
     """The types of what is at a key or an index of values of these types."""
     found: list[Any] = []
@@ -166,8 +173,7 @@ def _inside(annotations: Iterable[Any], part: str | int) -> list[Any]:
 
 def _member(annotations: Iterable[Any], part: str | int) -> list[Any]:
     """The union members that pydantic names `part`: by tag or by class name."""
-    models = [model for annotation in annotations for model in _models(annotation)]
-    return [model for model in models if part == model.__name__ or part in _tags(model)]
+    return [model for model in _models_of(annotations) if part == model.__name__ or part in _tags(model)]
 
 
 def _tags(model: type[BaseModel]) -> tuple[str, ...]:

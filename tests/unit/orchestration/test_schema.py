@@ -65,6 +65,12 @@ def test_a_right_value_becomes_its_type(tmp_path: Path) -> None:
     assert check(AnySource, read(path), ("here",)) == (Files(path="a.csv"), [])
 
 
+def test_a_unions_tag_that_is_also_a_key_is_told_at_the_key_that_is_wrong(tmp_path: Path) -> None:
+    found = mistakes_of(tmp_path, AnySource, {"kind": "package", "package": "news", "pathx": "a"})
+    assert set(found) == {"here.pathx"}
+    assert found["here.pathx"].allowed == ("kind", "package")
+
+
 def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
     found = mistakes_of(
         tmp_path,
