@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from commands.termination import TERMINATED, Terminated
 from evergreen.core.errors import EvergreenError
 
 INTERRUPTED = 130
@@ -34,6 +35,9 @@ def report_errors(*, debug: bool) -> Iterator[Outcome]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         outcome.code = INTERRUPTED
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        outcome.code = TERMINATED
     except BrokenPipeError:
         # The reader has gone, e.g. `| head`: Python's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

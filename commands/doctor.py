@@ -11,7 +11,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_port, check_python
 from evergreen.core.errors import EvergreenError
@@ -87,13 +87,9 @@ def _check_zenml() -> Iterator[Finding]:
 def _check_stack(project: Project | None) -> Iterator[Finding]:
     from zenml.client import Client
 
-    client = Client()
-    active = client.active_stack_model.name
-    if project is None:
-        yield Finding("stack", True, f"'{active}' is active")
-        return
-    project.configuration.check_stack(active, [stack.name for stack in client.list_stacks(size=1000).items])
-    yield Finding("stack", True, f"'{active}' is active")
+    if project is not None:
+        project.check_stack()
+    yield Finding("stack", True, f"'{Client().active_stack_model.name}' is active")
 
 
 def _check_variables(project: Project) -> Iterator[Finding]:
@@ -109,9 +105,7 @@ def _check_variables(project: Project) -> Iterator[Finding]:
 
 
 def _check_task(project: Project) -> Iterator[Finding]:
-    task: Any = project.configuration.parameters.task
-    task.check()
-    yield Finding("task", True, f"{task.kind}: {getattr(task, 'encoder', 'ready')}")
+    yield Finding("task", True, f"{project.task.kind}: {project.task.check()}")
 
 
 def _check_source(project: Project) -> Iterator[Finding]:

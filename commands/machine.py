@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from evergreen.core.processes import port_conflict
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-weights.lock")
@@ -80,27 +81,10 @@ def check_port(host: str, port: int, served: str | None) -> Finding:
         return Finding("port", True, f"{port}: this model's endpoint is live at {served}")
     if port == 0:
         return Finding("port", True, "0: any free one will be taken")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            fix = f"set parameters.host.port to another one, or end {_holder(port)}"
-            return Finding("port", False, f"{host}:{port} cannot be used: {error.strerror}", fix)
+    if conflict := port_conflict(host, port):
+        fix = "set parameters.host.port to another one, or end what listens there"
+        return Finding("port", False, f"{host}:{port} cannot be used: {conflict}", fix)
     return Finding("port", True, f"{host}:{port} is free")
-
-
-def _holder(port: int) -> str:
-    import psutil
-
-    try:
-        for one in psutil.net_connections("tcp"):
-            if one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN and one.pid:
-                return f"process {one.pid} ({psutil.Process(one.pid).name()})"
-    except psutil.Error:
-        pass  # another user's process is not shown: the message does without its name
-    return "what listens there"
 
 
 def _locked(root: Path) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from commands.console import report_errors, set_verbosity
+from commands.termination import sigterm_raises
 
 Add = Callable[[argparse.ArgumentParser], None]
 
@@ -28,12 +29,12 @@ class Command:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The exit code of one command: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    """The exit code of one command: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 terminated."""
     names = {command.name for command in COMMANDS}
     named = bool(argv) and (argv[0] in names or argv[0] in {"-h", "--help"})
     args = _parser().parse_args(argv if named else ["run", *argv])
     set_verbosity(shows_steps=args.command == "run", debug=args.debug)
-    with report_errors(debug=args.debug) as outcome:
+    with report_errors(debug=args.debug) as outcome, sigterm_raises():
         outcome.code = import_module(f"commands.{args.command}").main(args) or 0
     return outcome.code
 
@@ -64,7 +65,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="run every step again")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan, touch nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check configuration, stack, source and task; print the plan; run no step",
+    )
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.window import Window
+from evergreen.tasks import AnyTask
 from orchestration.configuration import Configuration, load
 
 
@@ -18,6 +19,7 @@ class Project:
     configuration: Configuration
     model_name: str
     source: AnySource
+    task: AnyTask
     host: AnyHost
     window: Window | None
 
@@ -35,15 +37,15 @@ class Project:
             InputError: another stack is active, or ZenML is connected to a server that a local stack is not meant for.
         """
         from zenml.client import Client
+        from zenml.enums import StackComponentType
 
-        from stacks.declaration import declaration
         from stacks.server import refuse_remote
 
-        for name in self.configuration.stacks:
-            if declaration(name).is_local:
-                refuse_remote(name)
-        registered = [stack.name for stack in Client().list_stacks(size=1000).items]
-        self.configuration.check_stack(self.active_stack, registered)
+        client = Client()
+        self.configuration.check_stack(self.active_stack, [stack.name for stack in client.list_stacks(size=1000).items])
+        artifact_store = client.active_stack_model.components[StackComponentType.ARTIFACT_STORE][0]
+        if artifact_store.flavor_name == "local":
+            refuse_remote(self.active_stack)
 
 
 def open_project(config: str) -> Project:
@@ -59,4 +61,4 @@ def open_project(config: str) -> Project:
 
     configuration = load(config, training)
     given = configuration.parameters
-    return Project(configuration, given.model_name, given.source, given.host, given.window)
+    return Project(configuration, given.model_name, given.source, given.task, given.host, given.window)

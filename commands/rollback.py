@@ -11,6 +11,7 @@ def main(args: argparse.Namespace) -> None:
     from orchestration.deployment import roll_back_champion
 
     project = open_project(args.config)
+    project.check_stack()
     deployment = roll_back_champion(project.model_name, project.host)
     print(f"champion is {deployment.version} again")
     print(f"endpoint    {deployment.url}")

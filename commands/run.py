@@ -7,10 +7,11 @@ import sys
 
 from commands.console import quiet_zenml
 from commands.project import Project, open_project
+from evergreen.core.artifacts import ResolvedWindow
 
 
 def main(args: argparse.Namespace) -> int:
-    """Checks everything, runs the pipeline and says what came of it; with --dry-run only the plan is printed."""
+    """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
     project = open_project(args.config)
     project.check_stack()
     if args.dry_run:
@@ -43,19 +44,32 @@ def _run(project: Project, *, use_cache: bool) -> int:
 
 
 def _plan(project: Project, *, use_cache: bool) -> str:
+    """What a run would do, after the source and the task's own needs (an encoder, say) were found.
+
+    Raises:
+        InputError: the source or what the task needs cannot be found.
+    """
     from orchestration.configuration import steps_of
     from pipelines.training import training
 
-    identity = project.source.identity(project.window.resolve() if project.window else None)
+    window = project.window.resolve() if project.window else None
+    needs = project.task.check()
+    identity = project.source.identity(window)
     rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
     return "\n".join(
         [
             f"plan        {project.configuration.path} on stack '{project.active_stack}'",
             f"model       {project.model_name}",
+            f"window      {_period(window) if window else 'all rows'}",
             f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
+            f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(steps_of(training))}",
             f"cache       {cache}",
-            "nothing was run or changed",
+            "no step was run; rows and labels are checked by a run",
         ]
     )
+
+
+def _period(window: ResolvedWindow) -> str:
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"

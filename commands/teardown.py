@@ -11,6 +11,7 @@ def main(args: argparse.Namespace) -> None:
     from orchestration.deployment import open_endpoint
 
     project = open_project(args.config)
+    project.check_stack()
     endpoint = open_endpoint(project.model_name, project.host)
     served = endpoint.status().url
     endpoint.delete()

@@ -91,11 +91,13 @@ def load(name: str | Path, pipeline: Pipeline) -> Configuration:
     """The configuration of this name or path for the pipeline, with every `${NAME}` filled from the environment.
 
     Raises:
-        InputError: no such file, or a ConfigurationError with every mistake in it.
+        InputError: no such file, or a ConfigurationError with every mistake in it; secrets are told alone.
     """
     document = read(find(name))
+    if secrets := list(check_secrets(document)):
+        raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)
-    mistakes += [*check_secrets(document), *_check_run_configuration(document), *_check_steps(document, pipeline)]
+    mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
     if mistakes or document.mistakes or extra is None:

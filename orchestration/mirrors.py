@@ -5,10 +5,12 @@ from __future__ import annotations
 from zenml.client import Client
 
 from evergreen.adapters.mlflow.mirror import MlflowMirror
+from evergreen.core.artifacts import TrainedModel
 from evergreen.core.protocols import Mirror
 from evergreen.core.reconcile import Action, SetAlias, reconcile
+from evergreen.core.reports import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
-from orchestration.record import ZenmlRecord
+from orchestration.record import ZenmlRecord, load_artifact
 
 
 def tracking_uri() -> str | None:
@@ -36,6 +38,10 @@ def sync_mirrors(record: ZenmlRecord) -> None:
         state = record.read()
         for action in reconcile(state, mirror.read(record.model)):
             _apply(action, mirror, record)
+        held = mirror.read(record.model).versions
+        for version in state.versions:
+            if version.version in held:
+                record.note_mirror(version.version, mirror.name, held[version.version])
 
 
 def _apply(action: Action, mirror: Mirror, record: ZenmlRecord) -> None:
@@ -43,5 +49,5 @@ def _apply(action: Action, mirror: Mirror, record: ZenmlRecord) -> None:
         mirror.set_alias(record.model, action.alias, action.version)
         return
     version = record.get(action.version)
-    number = mirror.register(record.model, version, record.load_model(version), record.load_report(version))
-    record.note_mirror(version.version, mirror.name, number)
+    trained = load_artifact(version.artifact, TrainedModel)
+    mirror.register(record.model, version, trained, load_artifact(version.report, EvaluationReport))

@@ -6,6 +6,7 @@ from evergreen.adapters.hosts import AnyHost
 from evergreen.core.base import Frozen
 from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import Alias, ModelVersion
+from orchestration.addresses import without_password
 from orchestration.deployment import open_endpoint
 from orchestration.mirrors import tracking_uri
 from orchestration.record import ZenmlRecord
@@ -13,7 +14,7 @@ from orchestration.runs import RunSummary, last_runs, report_page
 
 
 class Status(Frozen):
-    """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking URI."""
+    """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking address."""
 
     model: str
     champion: ModelVersion | None
@@ -31,6 +32,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
     state = ZenmlRecord(model_name).read()
     champion = state.named(Alias.CHAMPION)
     runs = last_runs(model_name)
+    tracking = tracking_uri()
     return Status(
         model=model_name,
         champion=champion,
@@ -40,5 +42,5 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         last_run=runs[0] if runs else None,
         runs=tuple(runs),
         report_page=report_page(champion.report) if champion else None,
-        mlflow=tracking_uri(),
+        mlflow=without_password(tracking) if tracking else None,
     )

@@ -1,5 +1,7 @@
 """Registers the stack of `stacks/<name>.yaml` and sets it; again, it changes only what the file changed.
 
+What it registers carries a label. What a person registered under the same name is used as it is, never changed.
+
 python -m stacks.apply local
 python -m stacks.apply local --check      # exit code 2 when a remote ZenML server is in the way
 """
@@ -9,15 +11,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from stacks.declaration import Component, Declaration, declaration
 from stacks.server import refuse_remote
 
 if TYPE_CHECKING:
     from zenml.client import Client
-    from zenml.models import ComponentResponse
+    from zenml.enums import StackComponentType
+    from zenml.models import ComponentResponse, StackResponse
+
+LABELS = {"applied_by": "stacks.apply"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,48 +49,103 @@ def main(argv: Sequence[str]) -> int:
 
 
 def apply(name: str, declared: Declaration) -> Iterator[str]:
-    """Registers or updates the components and the stack, sets it, and yields a line for each thing that was done."""
+    """Registers or updates the components and the stack, sets it, and yields a line for each thing that was done.
+
+    Raises:
+        InputError: somebody else's component or stack has the name and would have to change; nothing was done.
+    """
     from zenml.client import Client
     from zenml.enums import StackComponentType
 
     client = Client()
+    plans = [_plan(client, StackComponentType(kind), one, name) for kind, one in declared.components.items()]
+    stack = next(iter(client.list_stacks(name=name, hydrate=True).items), None)
+    _refuse_others([*(plan.refusal for plan in plans), _refusal(stack, plans)])
     components: dict[StackComponentType, Any] = {}
-    for kind, component in declared.components.items():
-        registered, done = _register(client, StackComponentType(kind), component, name)
-        components[StackComponentType(kind)] = registered.id
-        yield f"{kind:<20} {component.flavor:<8} {registered.name}: {done}"
-    yield f"{'stack':<29} {name}: {_register_stack(client, name, components)}"
+    for plan in plans:
+        registered, done = plan.carry_out(client)
+        components[plan.kind] = registered.id
+        yield f"{plan.kind.value:<20} {plan.flavor:<8} {registered.name}: {done}"
+    yield f"{'stack':<29} {name}: {_register_stack(client, name, stack, components)}"
     client.activate_stack(name)
 
 
-def _register(client: Client, kind: Any, component: Component, stack: str) -> tuple[ComponentResponse, str]:
-    """The component as registered, and what was done for that."""
+@dataclass(frozen=True)
+class _Plan:
+    """A component as it shall be, and as it is registered now, if it is."""
+
+    kind: StackComponentType
+    name: str
+    flavor: str
+    configuration: dict[str, Any]
+    registered: ComponentResponse | None
+
+    @property
+    def unchanged(self) -> bool:
+        return self.registered is not None and self.registered.configuration == self.configuration
+
+    @property
+    def refusal(self) -> str | None:
+        """The line that makes room, when somebody else's component would have to change."""
+        if self.registered is None or self.unchanged or _ours(self.registered):
+            return None
+        return f"zenml {self.kind.value.replace('_', '-')} rename {self.name} my-{self.name}"
+
+    def carry_out(self, client: Client) -> tuple[ComponentResponse, str]:
+        """The component as registered, and what was done for that."""
+        if self.registered is None:
+            made = client.create_stack_component(
+                self.name, self.flavor, self.kind, configuration=self.configuration, labels=LABELS
+            )
+            return made, "registered"
+        if self.unchanged:
+            return self.registered, "unchanged"
+        dropped = dict.fromkeys(self.registered.configuration)
+        wanted = {**dropped, **self.configuration}
+        return client.update_stack_component(self.name, self.kind, configuration=wanted), "updated"
+
+
+def _plan(client: Client, kind: StackComponentType, component: Component, stack: str) -> _Plan:
     name = component.name or stack
     known = {one.name: one for one in client.list_stack_components(type=kind, size=1000).items}
     if name in known and known[name].flavor_name != component.flavor:
         name = f"{name}-{component.flavor}"  # a registered component's flavor cannot be changed
-    wanted = component.configuration
-    if name not in known:
-        return client.create_stack_component(name, component.flavor, kind, configuration=wanted), "registered"
-    if known[name].configuration == wanted:
-        return known[name], "unchanged"
-    dropped = dict.fromkeys(known[name].configuration)
-    return client.update_stack_component(name, kind, configuration={**dropped, **wanted}), "updated"
+    return _Plan(kind, name, component.flavor, component.configuration, known.get(name))
 
 
-def _register_stack(client: Client, name: str, components: dict[Any, Any]) -> str:
+def _refusal(stack: StackResponse | None, plans: Sequence[_Plan]) -> str | None:
+    wanted = {plan.kind: plan.registered.id for plan in plans if plan.registered}
+    if stack is None or _ours(stack) or (len(wanted) == len(plans) and _component_ids(stack) == wanted):
+        return None
+    return f"zenml stack rename {stack.name} my-{stack.name}"
+
+
+def _refuse_others(renaming: Sequence[str | None]) -> None:
+    if lines := [line for line in renaming if line]:
+        raise InputError(
+            "these were registered by other means and would have to change; rename them, then repeat\n  "
+            + "\n  ".join(lines)
+        )
+
+
+def _register_stack(client: Client, name: str, stack: StackResponse | None, components: dict[Any, Any]) -> str:
     """What was done to the stack."""
-    stacks = client.list_stacks(name=name, hydrate=True)
-    if not stacks.total:
-        client.create_stack(name, components)
+    if stack is None:
+        client.create_stack(name, components, labels=LABELS)
         return "registered"
-    registered = stacks.items[0].components
-    if {kind: [one.id for one in ones] for kind, ones in registered.items() if ones} == {
-        kind: [identity] for kind, identity in components.items()
-    }:
+    if _component_ids(stack) == components:
         return "unchanged"
-    client.update_stack(name, component_updates={**{kind: [] for kind in registered}, **components})
+    client.update_stack(name, component_updates={**{kind: [] for kind in stack.components}, **components})
     return "updated"
+
+
+def _component_ids(stack: StackResponse) -> dict[StackComponentType, Any]:
+    """Component ids by kind; several components of a kind are none that a file declares."""
+    return {kind: ones[0].id if len(ones) == 1 else None for kind, ones in stack.components.items() if ones}
+
+
+def _ours(registered: ComponentResponse | StackResponse) -> bool:
+    return LABELS.items() <= (registered.labels or {}).items()
 
 
 if __name__ == "__main__":

@@ -6,12 +6,15 @@ ZenML itself connects while pipelines are imported, and tries for minutes.
 from __future__ import annotations
 
 import os
+import socket
 from urllib.parse import urlsplit
 
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.addresses import without_password
 
 ANOTHER_ZENML = 'export ZENML_CONFIG_PATH="$PWD/.zenml"'
 ANSWER_WITHIN_S = 5.0
+MYSQL_PORT = 3306
 
 
 def remote_store() -> str | None:
@@ -25,11 +28,11 @@ def remote_store() -> str | None:
 
     store = GlobalConfiguration().get_store_configuration()
     if store.type == StoreType.SQL:
-        return None if store.url.startswith("sqlite:") else _without_password(store.url)
+        return None if store.url.startswith("sqlite:") else without_password(store.url)
     local = get_local_server()
     if local and local.status and local.status.url == store.url:
         return None
-    return _without_password(store.url)
+    return without_password(store.url)
 
 
 def refuse_remote(name: str) -> None:
@@ -67,17 +70,16 @@ def own_zenml() -> str:
 
 
 def _answers(url: str) -> bool:
-    """Whether anything speaks HTTP there."""
+    """Whether anything speaks HTTP there, or, for a database, takes a connection."""
     import httpx
 
     try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_WITHIN_S, verify=False)  # noqa: S501 (nothing is sent or believed; certificates are ZenML's to judge)
-    except httpx.HTTPError:
+        if url.startswith("http"):
+            httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_WITHIN_S, verify=False)  # noqa: S501 (nothing is sent or believed; certificates are ZenML's to judge)
+        else:
+            parts = urlsplit(url)
+            address = (parts.hostname or "localhost", parts.port or MYSQL_PORT)
+            socket.create_connection(address, timeout=ANSWER_WITHIN_S).close()
+    except (httpx.HTTPError, OSError):
         return False
     return True
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl()

@@ -129,10 +129,20 @@ class SplitName:
     ALL = (TRAIN, VALIDATION, TEST)
 
 
-class SplitsManifest(Manifest):
-    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason.
+class RecordedSplitPlan(Frozen):
+    """How rows were shared out: with an equal seed, rows tested on under a smaller `test` are so under a larger one."""
 
-    `plan` is how the rows were shared out: `seed`, `train`, `validation`, `test`, …
+    seed: int
+    train: float
+    validation: float
+    test: float
+    near_duplicate_similarity: float | None
+
+
+class SplitsManifest(Manifest):
+    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason looked for.
+
+    `plan` is None where an earlier version wrote the splits.
     """
 
     dataset: str
@@ -140,7 +150,7 @@ class SplitsManifest(Manifest):
     rows: dict[str, int]
     labels: dict[str, dict[str, int]]
     removed: dict[str, int]
-    plan: dict[str, float | int | None] = {}
+    plan: RecordedSplitPlan | None = None
 
 
 class Splits(DirectoryArtifact[SplitsManifest]):
@@ -157,13 +167,13 @@ class Splits(DirectoryArtifact[SplitsManifest]):
 class TrainedModelManifest(Manifest):
     """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows.
 
-    `split_plan` is the `plan` of these splits; empty: unknown.
+    `split_plan` is the `plan` of these splits.
     """
 
     task: dict[str, object]
     trained_on: str
     seed: int
-    split_plan: dict[str, float | int | None] = {}
+    split_plan: RecordedSplitPlan | None = None
 
 
 class TrainedModel(DirectoryArtifact[TrainedModelManifest]):

@@ -6,9 +6,7 @@ stays; a test fraction that grows takes in rows of the other splits.
 
 from __future__ import annotations
 
-from evergreen.core.artifacts import SplitName, SplitsManifest, TrainedModelManifest
-
-SEED = "seed"
+from evergreen.core.artifacts import SplitsManifest, TrainedModelManifest
 
 
 def doubt_about(champion: TrainedModelManifest, splits: SplitsManifest) -> str | None:
@@ -17,9 +15,10 @@ def doubt_about(champion: TrainedModelManifest, splits: SplitsManifest) -> str |
     None when it did not, and when either plan is unknown.
     """
     theirs, ours = champion.split_plan, splits.plan
-    if SEED in theirs and SEED in ours and theirs[SEED] != ours[SEED]:
-        return f"split.seed was {theirs[SEED]} when it was trained and is {ours[SEED]} now"
-    before, now = theirs.get(SplitName.TEST), ours.get(SplitName.TEST)
-    if before is not None and now is not None and before < now:
-        return f"split.test was {before:g} when it was trained and is {now:g} now"
+    if theirs is None or ours is None:
+        return None
+    if theirs.seed != ours.seed:
+        return f"split.seed was {theirs.seed} when it was trained and is {ours.seed} now"
+    if theirs.test < ours.test:
+        return f"split.test was {theirs.test:g} when it was trained and is {ours.test:g} now"
     return None

@@ -6,6 +6,7 @@ inherits none of the run's secrets.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Mapping
@@ -31,6 +32,21 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def port_conflict(host: str, port: int) -> str | None:
+    """Why nothing can listen there, with the process that does where the machine tells it; None when the port is free.
+
+    `Address already in use (held by uvicorn, pid 4711)`
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            holder = _port_holder(port) if error.errno == errno.EADDRINUSE else None
+            return f"{error.strerror or error}{f' (held by {holder})' if holder else ''}"
+    return None
+
+
 def log_tail(path: Path, lines: int = 15) -> str:
     """The last lines of a log file; empty when there is none."""
     try:
@@ -40,3 +56,15 @@ def log_tail(path: Path, lines: int = 15) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def _port_holder(port: int) -> str | None:
+    import psutil
+
+    try:
+        for one in psutil.net_connections("tcp"):
+            if one.pid and one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN:
+                return f"{psutil.Process(one.pid).name()}, pid {one.pid}"
+    except psutil.Error:
+        pass  # another user's process is not shown
+    return None

@@ -189,8 +189,8 @@ class Deployment(Frozen):
 class EndpointStatus(Frozen):
     """What an endpoint says of itself.
 
-    `url` is where predictions are POSTed (None: nothing listens), `traffic` percent by version, `ready` the versions
-    that answer.
+    `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
+    stands by, kept when nothing answers; `ready` the versions that answer.
     """
 
     url: str | None
@@ -203,3 +203,10 @@ class Incumbent(Frozen):
 
     version: str | None = None
     artifact: str | None = None
+
+
+class Origin(Frozen):
+    """What a training starts from: the fingerprint of the pretrained weights, and the version of a warm start."""
+
+    pretrained: str
+    start: Incumbent = Incumbent()

@@ -68,6 +68,7 @@ def version(model: TrainedModel) -> ModelVersion:
         run="training-7",
         judged_against=None,
         metrics={"accuracy": 0.9},
+        examples=({"text": "shares rose"},),
     )
 
 

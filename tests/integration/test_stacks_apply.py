@@ -64,6 +64,49 @@ def test_a_change_of_the_file_is_carried_out(tmp_path: Path) -> None:
     assert "experiment_tracker" not in done.stdout.splitlines()[-1]
 
 
+OTHERS = """
+from zenml.client import Client
+from zenml.enums import StackComponentType as Kind
+client = Client()
+def add(kind, flavor, **configuration):
+    return client.create_stack_component("local", flavor, kind, configuration=configuration).id
+mine = {
+    Kind.ORCHESTRATOR: add(Kind.ORCHESTRATOR, "local"),
+    Kind.ARTIFACT_STORE: add(Kind.ARTIFACT_STORE, "local", path=PATH),
+    Kind.CONTAINER_REGISTRY: add(Kind.CONTAINER_REGISTRY, "default", uri="localhost:5000"),
+}
+client.create_stack("local", mine)
+"""
+SHOWN = """
+from zenml.client import Client
+for one in sorted(Client().list_stacks(hydrate=True).items, key=lambda one: one.name):
+    for kind, (component,) in sorted(one.components.items()):
+        print(one.name, kind.value, component.name, component.configuration, one.labels, component.labels)
+"""
+
+
+def test_what_somebody_registered_under_the_name_is_not_changed(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    (tmp_path / "others.py").write_text(OTHERS.replace("PATH", repr(store)), encoding="utf-8")
+    made = python(tmp_path, str(tmp_path / "others.py"))
+    assert made.returncode == 0, made.stderr
+    before = python(tmp_path, "-c", SHOWN).stdout
+    assert store in before
+    done = apply_local(tmp_path)
+    assert done.returncode == 2, done.stdout
+    renames = ["zenml artifact-store rename local my-local", "zenml stack rename local my-local"]
+    assert [line.strip() for line in done.stderr.splitlines()[1:]] == renames
+    assert python(tmp_path, "-c", SHOWN).stdout == before
+    for line in renames:
+        renamed = python(tmp_path, "-c", "from zenml.cli import cli; cli()", *line.split()[1:])
+        assert renamed.returncode == 0, renamed.stderr
+    assert apply_local(tmp_path).returncode == 0
+    assert active_stack(tmp_path) == LOCAL
+    after = [line for line in python(tmp_path, "-c", SHOWN).stdout.splitlines() if line.startswith("my-local ")]
+    assert len(after) == 3
+    assert store in "".join(after)
+
+
 def test_a_zenml_repository_remembers_the_stack_too(tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from commands.console import report_errors, set_verbosity
+from commands.termination import Terminated
 from evergreen.core.errors import EndpointError, InputError
 
 
@@ -14,6 +15,7 @@ from evergreen.core.errors import EndpointError, InputError
         (InputError("column 'label' missing"), 2, "error: column 'label' missing\n"),
         (EndpointError("no answer"), 1, "error: no answer\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (Terminated(), 143, "terminated\n"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import socket
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import pytest
 
 from commands import machine
@@ -48,7 +50,10 @@ def test_a_free_port_is_fine_and_a_taken_one_says_what_to_set() -> None:
         port = holder.getsockname()[1]
         finding = check_port("127.0.0.1", port, served=None)
         assert not finding.fine
-        assert "set parameters.host.port to another one, or end process" in finding.fix
+        assert f"cannot be used: Address already in use (held by {psutil.Process().name()}, pid {os.getpid()})" in (
+            finding.message
+        )
+        assert "set parameters.host.port to another one" in finding.fix
         assert check_port("127.0.0.1", port, served="http://127.0.0.1/predict").fine
     assert check_port("127.0.0.1", port, served=None).fine
     assert check_port("127.0.0.1", 0, served=None).fine

@@ -1,11 +1,13 @@
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from evergreen.core.processes import free_port, library_environment, log_tail
+from evergreen.core.processes import free_port, library_environment, log_tail, port_conflict
 
 
 def test_a_child_imports_the_library_from_anywhere_and_inherits_no_secret(
@@ -20,6 +22,21 @@ def test_a_child_imports_the_library_from_anywhere_and_inherits_no_secret(
 
 def test_a_free_port_can_be_bound() -> None:
     socket.create_server(("127.0.0.1", free_port())).close()
+
+
+def test_a_taken_port_is_told_with_its_holder_and_a_free_one_is_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        told = port_conflict("127.0.0.1", port)
+        assert told is not None
+        assert f"in use (held by {psutil.Process().name()}, pid {os.getpid()})" in told
+    assert port_conflict("127.0.0.1", port) is None
+
+
+def test_an_address_of_another_machine_has_no_holder() -> None:
+    told = port_conflict("192.0.2.1", 8501)  # reserved for documentation
+    assert told is not None
+    assert "held by" not in told
 
 
 def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ def found(tmp_path: Path, text: str) -> dict[str, str]:
 
 def test_names_of_variables_and_ordinary_words_are_fine(tmp_path: Path) -> None:
     text = "source: {token_env: HF_TOKEN}\ntask: {max_length_tokens: 128, encoder: hf_user/model}\nsecrets: [hub]\n"
+    text += "run_name: my-risk-assessment-model\nplace: {path: 'https://user@host:443/a@b'}\n"
     assert found(tmp_path, text + "environment: {OMP_NUM_THREADS: '2'}\n") == {}
 
 
@@ -27,6 +28,9 @@ def test_names_of_variables_and_ordinary_words_are_fine(tmp_path: Path) -> None:
         ("source: {name: 'x hf_abcdefghijklmnopqrstuvwx'}\n", "source.name"),
         ("environment: {HF_TOKEN: abcdefgh}\n", "environment.HF_TOKEN"),
         ("steps: {train: {environment: {DB_PASSWORD: abcdefgh}}}\n", "steps.train.environment.DB_PASSWORD"),
+        ("environment: {DB_PASSWORD: 12345678}\n", "environment.DB_PASSWORD"),
+        ("source: {path: 'mysql://user:abcdefgh@host/db'}\n", "source.path"),
+        ("source: {token_env: AKIAABCDEFGHIJKLMNOP}\n", "source.token_env"),
         ("key: '-----BEGIN RSA PRIVATE KEY-----abcdefgh'\n", "key"),
     ],
 )
@@ -36,10 +40,41 @@ def test_a_secret_is_refused_without_showing_it(tmp_path: Path, text: str, place
     assert "abcdefgh" not in mistakes[place]
 
 
-def test_a_secret_filled_in_from_the_environment_is_refused_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("environment: {HF_TOKEN: '${HF_TOKEN}'}\n", "environment.HF_TOKEN"),
+        ("environment: {HF: '${HF_TOKEN}'}\n", "environment.HF"),
+        ("source: {path: 'https://x:${HF_TOKEN}@h'}\n", "source.path"),
+        ("source: {token_env: '${HF_TOKEN}'}\n", "source.token_env"),
+        ("task: {labels: [a, 'b ${HF_TOKEN}']}\n", "task.labels[1]"),
+        ("run_name: run-${HF_TOKEN}\n", "run_name"),
+        ("run_name: ${PGPASSWORD}\n", "run_name"),
+    ],
+)
+def test_a_variable_whose_name_says_secret_is_refused_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "abcdefgh")
-    message = found(tmp_path, "environment: {HF_TOKEN: '${HF_TOKEN}'}\n")["environment.HF_TOKEN"]
-    assert "would store a secret from an environment variable" in message
-    assert "abcdefgh" not in message
+    monkeypatch.setenv("PGPASSWORD", "abcdefgh")
+    mistakes = found(tmp_path, text)
+    assert set(mistakes) == {place}
+    assert "TOKEN" in mistakes[place] or "PGPASSWORD" in mistakes[place]
+    assert "abcdefgh" not in mistakes[place]
+
+
+@pytest.mark.parametrize("text", ["a: '${PLAIN}'\n", "a: 'x${PLAIN}'\n", "a: 'https://u:${SHORT}@h'\n"])
+def test_a_secret_from_a_variable_of_any_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("PLAIN", "hf_abcdefghijklmnopqrstuvwx")
+    monkeypatch.setenv("SHORT", "abcdefgh")
+    mistakes = found(tmp_path, text)
+    assert set(mistakes) == {"a"}
+    assert "abcdefgh" not in mistakes["a"]
+
+
+def test_an_ordinary_variable_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGION", "europe-west4")
+    monkeypatch.setenv("PWD", "/home/me")
+    assert found(tmp_path, "environment: {REGION: '${REGION}'}\nsource: {path: '${PWD}/news.csv'}\n") == {}

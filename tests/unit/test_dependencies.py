@@ -1,0 +1,51 @@
+"""What the code imports is what pyproject.toml declares."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CODE = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks", "bench")
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared() -> dict[str, str]:
+    """Version by package, of the dependencies that every installation has."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pairs = [re.sub(r"\[.*\]", "", one).split("==") for one in project["dependencies"]]
+    return {normal(name): version for name, version in pairs}
+
+
+def imported() -> set[str]:
+    """Top-level names that the code imports, without the standard library and its own packages."""
+    names: set[str] = set()
+    for path in [ROOT / "run.py", *(file for folder in CODE for file in (ROOT / folder).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {one.name.partition(".")[0] for one in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names) - set(CODE)
+
+
+def test_every_imported_package_is_declared() -> None:
+    distributions = packages_distributions()
+    missing = {
+        name for name in imported() if not {normal(one) for one in distributions.get(name, [name])} & set(declared())
+    }
+    assert {"torch", "zenml", "yaml"} <= imported()
+    assert missing == set()
+
+
+def test_every_declared_version_is_the_locked_one() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = {normal(name): version for name, _, version in (line.partition("==") for line in lock)}
+    assert {name: locked.get(name) for name in declared()} == declared()
