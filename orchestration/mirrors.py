@@ -12,6 +12,9 @@ from evergreen.core.reports import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
 from orchestration.record import ZenmlRecord, load_artifact
 
+PREDICTOR = "evergreen.tasks:load_predictor"
+"""What loads a version out of MLflow; MLflow names it in the model's files, so it is a text."""
+
 
 def tracking_uri() -> str | None:
     """Where the active stack's MLflow tracker keeps its runs, after pointing MLflow there; None without one."""
@@ -29,7 +32,7 @@ def tracking_uri() -> str | None:
 def active_mirrors() -> list[Mirror]:
     """The mirrors that the active stack offers: the MLflow registry behind its experiment tracker."""
     uri = tracking_uri()
-    return [MlflowMirror(tracking_uri=uri, render=evaluation_page)] if uri else []
+    return [MlflowMirror(tracking_uri=uri, loader=PREDICTOR, render=evaluation_page)] if uri else []
 
 
 def sync_mirrors(record: ZenmlRecord) -> None:
