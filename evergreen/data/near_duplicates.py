@@ -150,7 +150,7 @@ def _candidates(
         CREATE OR REPLACE TABLE candidates AS SELECT DISTINCT one.row AS row, other.row AS other
         FROM pending one JOIN protectors other ON one.pair = other.pair AND one.split > other.split
         WHERE other.row BETWEEN {between[0]} AND {between[1]}
-        AND least(one.size, other.size) >= {similarity - 1e-9} * greatest(one.size, other.size)
+        AND least(one.size, other.size) >= {similarity - 1e-9}::DOUBLE * greatest(one.size, other.size)
     """)  # noqa: S608 - own numbers
     (count,) = fetch_counts(connection, "SELECT count(*) FROM candidates")
     for first in range(0, count, at_once):

@@ -28,7 +28,7 @@ class FileFields(RowFields):
     @classmethod
     def _encoding_is_known(cls, encoding: str | None) -> str | None:
         try:
-            b"".decode(encoding or "utf-8")  # also refuses codecs that are not of text, such as rot13
+            "a".encode(encoding or "utf-8")  # also refuses codecs that are not of text, such as rot13
         except (LookupError, UnicodeError):
             raise ValueError(f"unknown text encoding '{encoding}'; such as utf-8, cp1252, latin-1, utf-16") from None
         return encoding
