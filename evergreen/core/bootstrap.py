@@ -44,10 +44,9 @@ def bootstrap(truth: Labels, predictions: Sequence[Labels], classes: int) -> tup
     seen, counts = np.unique(np.stack([truth, *predictions]), axis=1, return_counts=True)  # (1 + models, outcomes)
     pseudo = _pseudo_outcomes(np.unique(truth), len(predictions), classes)
     outcomes, extra = np.concatenate([seen, pseudo], axis=1), pseudo.shape[1]
-    counts = np.append(counts, np.zeros(extra))
     added = np.append(np.zeros(seen.shape[1]), np.full(extra, 2 / extra))
     parts: list[list[Scores]] = [[] for _ in predictions]
-    for weights in _resamples(counts, added):
+    for weights in _resamples(np.append(counts, np.zeros(extra)), added):
         actual = weights @ _one_hot(outcomes[0], classes)  # (resamples, classes)
         for model, predicted in enumerate(outcomes[1:]):
             answered = weights @ _one_hot(predicted, classes)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 
-from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.artifacts import RecordedSplitPlan, Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reports import EvaluationReport, Timings, Verdict
@@ -177,8 +177,10 @@ def test_a_model_that_diverged_is_named(good: TrainedModel, splits: Splits) -> N
 def test_a_champion_that_may_have_been_trained_on_test_rows_is_marked(
     good: TrainedModel, weak: TrainedModel, splits: Splits
 ) -> None:
-    champion = TrainedModel(weak.path, weak.manifest.model_copy(update={"split_plan": {"seed": 0, "test": 0.5}}))
-    now = Splits(splits.path, splits.manifest.model_copy(update={"plan": {"seed": 1, "test": 0.5}}))
+    plan = RecordedSplitPlan(seed=0, train=0.4, validation=0.1, test=0.5, near_duplicate_similarity=None)
+    champion = TrainedModel(weak.path, weak.manifest.model_copy(update={"split_plan": plan}))
+    other = plan.model_copy(update={"seed": 1})
+    now = Splits(splits.path, splits.manifest.model_copy(update={"plan": other}))
     comparison = evaluate_text(good, champion, now, task=TASK).comparison
     assert comparison is not None
     assert comparison.doubt == "split.seed was 0 when it was trained and is 1 now"

@@ -93,8 +93,8 @@ class MlflowMirror:
         import mlflow
 
         active = mlflow.active_run()
-        here = active is not None and self.tracking_uri in (None, mlflow.get_tracking_uri())
-        if here and active.info.run_name == version.run:
+        here = self.tracking_uri in (None, mlflow.get_tracking_uri())
+        if here and active is not None and active.info.run_name == version.run:
             return str(active.info.run_id)
         experiment = client.get_experiment_by_name(model)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(model)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,8 @@ from pydantic import ValidationError
 from evergreen.core.errors import InputError
 from evergreen.core.reports import ColumnStatistics
 from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.task import TextClassification
+from tests.rows import dataset_of
 
 
 @given(st.lists(st.integers(0, 3000), max_size=80))
@@ -55,3 +59,10 @@ def test_a_slice_column_that_does_not_fit_the_dataset_is_told(column: str, messa
     Slices(columns=("desk",), max_values=30).check(columns)
     with pytest.raises(InputError, match=message):
         Slices(columns=("desk", column), max_values=30).check(columns)
+
+
+def test_a_missing_slice_column_is_told_before_training(tmp_path: Path) -> None:
+    rows = [(str(number), f"text {number}", "ab"[number % 2]) for number in range(20)]
+    task = TextClassification(encoder="any", labels=("a", "b"), slices=Slices(columns=("author",)))
+    with pytest.raises(InputError, match=r"'author' missing from the dataset \(has: id, text, label\)"):
+        task.validate_dataset(dataset_of(rows, tmp_path))
