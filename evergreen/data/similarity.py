@@ -81,4 +81,5 @@ def jaccard(owned: Owned, ones: Places, others: Places) -> np.ndarray[Any, np.dt
     wanted = (np.repeat(others.astype(np.uint64), asked) << np.uint64(32)) | (owned[held] & np.uint64(0xFFFFFFFF))
     nearest = np.minimum(np.searchsorted(owned, wanted), owned.size - 1)
     shared = np.add.reduceat((owned[nearest] == wanted).astype(np.int64), offsets)
-    return shared / (asked + sizes[others] - shared)
+    shares: np.ndarray[Any, np.dtype[np.float64]] = shared / (asked + sizes[others] - shared)
+    return shares

@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def expected_straddling(texts: list[str], splits: list[int], similarity: float) 
 )
 @settings(max_examples=15, deadline=None)
 def test_every_similar_row_is_found_and_no_other(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[str], similarity: float, draw: np.random.Generator
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], similarity: float, draw: random.Random
 ) -> None:
     splits = [draw.choice([0, 1, 2, 3]) for _ in texts]
     found = straddling(texts, splits, similarity, tmp_path_factory.mktemp("rows"))

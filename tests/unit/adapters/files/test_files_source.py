@@ -113,10 +113,12 @@ def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(
 
 def test_binary_files_are_not_searched_for_an_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(pa.table({"text": ["a"], "label": ["x"]}), tmp_path / "n.parquet")
-    decoded: list[Path] = []
-    monkeypatch.setattr("evergreen.adapters.files.fields.decodes", lambda path, _: not decoded.append(path))
+
+    def refuse(path: Path, _: str) -> bool:
+        raise AssertionError(f"{path.name} was decoded")
+
+    monkeypatch.setattr("evergreen.adapters.files.fields.decodes", refuse)
     assert len(read(tmp_path / "n.parquet", tmp_path / "out", fallback_encoding="cp1252")) == 1
-    assert decoded == []
 
 
 def test_jsonl_rows_are_named_by_line_and_numbers_become_text(tmp_path: Path) -> None:
