@@ -13,7 +13,6 @@ def main(args: argparse.Namespace) -> None:
     project = open_project(args.config)
     project.check_stack()
     endpoint = open_endpoint(project.model_name, project.host)
-    served = endpoint.status().url
     endpoint.delete()
-    print(f"stopped {served}" if served else f"nothing was running for model '{project.model_name}'")
+    print(f"the endpoint of model '{project.model_name}' is stopped")
     print("versions and reports are kept; the next run brings the champion back")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from zenml.config.global_config import GlobalConfiguration
 
 from evergreen.adapters.hosts import AnyHost
+from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Endpoint
-from evergreen.core.reconcile import SetAlias, crown, roll_back
+from evergreen.core.reconcile import crown, roll_back
 from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.core.rollout import Release, roll_out
 from evergreen.core.versions import Alias, ModelVersion
 from evergreen.serving.contract import check_server
 from orchestration.locks import model_lock
 from orchestration.mirrors import sync_mirrors
-from orchestration.record import ZenmlRecord
+from orchestration.record import ZenmlRecord, load_artifact
 
 
 def state_directory() -> Path:
@@ -31,23 +31,28 @@ def open_endpoint(model_name: str, host: AnyHost) -> Endpoint:
     return host.open(model_name, state_directory())
 
 
-def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision, examples: Sequence[Any]) -> Deployment:
+def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision) -> Deployment:
     """The promoted version live and crowned; or, when the gate kept it out, the champion as it was, healed.
 
-    `examples` are instances that a version must answer before it gets traffic.
+    A decision that was made against another champion than the present one is not carried out.
     """
     with model_lock(state_directory(), model_name):
         record = ZenmlRecord(model_name)
         state = record.read()
-        promoted = decision.verdict is Verdict.PROMOTE
-        target = state.find(decision.version) if promoted else state.named(Alias.CHAMPION)
         endpoint = open_endpoint(model_name, host)
+        champion = state.aliases.get(Alias.CHAMPION)
+        promoted = decision.verdict is Verdict.PROMOTE
+        stale = promoted and champion not in (decision.champion, decision.version)
+        target = state.find(decision.version) if promoted and not stale else state.named(Alias.CHAMPION)
         if target is None:
             return _nothing_live(model_name, endpoint)
-        deployment = _bring_live(record, endpoint, target, examples)
-        if promoted and deployment.outcome != "rolled_back":
-            _move(record, crown(state, target.version))
+        deployment = _bring_live(record, endpoint, target, lambda: record.move(crown(record.read(), target.version)))
         sync_mirrors(record)
+        if stale:
+            message = (
+                f"{decision.version} was judged against {decision.champion}, champion is now {champion}; run again"
+            )
+            return deployment.model_copy(update={"outcome": "kept", "message": message})
         return deployment
 
 
@@ -64,31 +69,46 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
         target, withdrawn = state.named(Alias.PREVIOUS), state.named(Alias.CHAMPION)
         if target is None or withdrawn is None:
             raise EvergreenError(f"model '{model_name}' has no two champions to exchange; look at `run.py status`")
-        deployment = _bring_live(record, open_endpoint(model_name, host), target, ())
+        endpoint = open_endpoint(model_name, host)
+        _require_champion_live(endpoint, withdrawn.version)
+
+        def exchange() -> None:
+            record.mark_rolled_back(withdrawn.version, True)
+            record.move(moves)
+            record.mark_rolled_back(target.version, False)
+
+        deployment = _bring_live(record, endpoint, target, exchange)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
-        _move(record, moves)
-        record.mark_rolled_back(withdrawn.version, True)
-        record.mark_rolled_back(target.version, False)
         sync_mirrors(record)
         return deployment
 
 
-def _bring_live(record: ZenmlRecord, endpoint: Endpoint, target: ModelVersion, examples: Sequence[Any]) -> Deployment:
+def _require_champion_live(endpoint: Endpoint, champion: str) -> None:
+    """Returns when the endpoint serves the champion or nothing: a run that was cut off leaves it otherwise."""
+    serving = {version for version, percent in endpoint.status().traffic.items() if percent}
+    if serving - {champion}:
+        raise EvergreenError(
+            f"the endpoint serves {', '.join(sorted(serving))}, but the champion is {champion}: a run was cut off; "
+            "run the pipeline once, it sets this right"
+        )
+
+
+def _bring_live(
+    record: ZenmlRecord, endpoint: Endpoint, target: ModelVersion, on_live: Callable[[], None]
+) -> Deployment:
     """Rolls the version out; one that does not run yet first passes the contract test of its exact server."""
-    model_dir = record.load_model(target).path
-    if examples and target.version not in endpoint.status().ready:
-        check_server(model_dir, examples)
+
+    def tested_model() -> Path:
+        model_dir = load_artifact(target.artifact, TrainedModel).path
+        check_server(model_dir, target.examples)
+        return model_dir
+
     state = record.read()
     champion = state.aliases.get(Alias.CHAMPION)
     kept = champion if champion != target.version else state.aliases.get(Alias.PREVIOUS)
-    release = Release(model=record.model, version=target.version, model_dir=model_dir, smoke=examples)
-    return roll_out(endpoint, release, previous=kept)
-
-
-def _move(record: ZenmlRecord, moves: Sequence[SetAlias]) -> None:
-    for move in moves:
-        record.set_alias(move.alias, move.version)
+    release = Release(model=record.model, version=target.version, fetch=tested_model, smoke=target.examples)
+    return roll_out(endpoint, release, previous=kept, on_live=on_live)
 
 
 def _nothing_live(model_name: str, endpoint: Endpoint) -> Deployment:

@@ -10,11 +10,20 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from evergreen.core.base import Frozen
-
 SOURCE_FOLDERS = ("evergreen", "steps", "orchestration")
 SOURCE_SUFFIXES = (".py", ".html", ".css")
-NUMERIC_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "pyarrow", "duckdb")
+NUMERIC_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "scikit-learn",
+    "numpy",
+    "pyarrow",
+    "duckdb",
+)
 
 
 def library_fingerprint() -> str:
@@ -29,7 +38,7 @@ def library_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def recipe_fingerprint(data: str, seed: int, *configurations: Frozen) -> str:
-    """SHA-256 (hex) of all that decides a trained model: rows, configuration, seed and code."""
-    parts = [data, str(seed), library_fingerprint(), *(one.model_dump_json() for one in configurations)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def recipe_fingerprint(**ingredients: object) -> str:
+    """SHA-256 (hex) of all that decides a trained model: code, and ingredients that JSON can hold."""
+    recipe = {"library": library_fingerprint(), **ingredients}
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()

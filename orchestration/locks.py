@@ -1,4 +1,7 @@
-"""One at a time: runs of a model, and changes of its endpoint and aliases."""
+"""One at a time: runs of a model, trainings of the same thing, changes of an endpoint and its aliases.
+
+Locks are the kernel's: they end with the process that holds them, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +16,55 @@ from evergreen.core.errors import BusyError
 
 @contextmanager
 def run_lock(directory: Path, model: str) -> Iterator[None]:
-    """Held by one run of a model at a time on this machine; freed by the kernel when the process ends.
+    """Held by one run of a model at a time on this machine.
 
     Raises:
         BusyError: another run holds it.
     """
-    with _opened(directory, f"{model}.run.lock") as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 20, 0).decode() or "unknown"
-            raise BusyError(
-                f"another run of model '{model}' is under way (process {holder}); wait for it to end, "
-                "or set another parameters.model_name"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    with exclusive(directory / f"{model}.run.lock", f"another run of model '{model}' is under way"):
         yield
 
 
 @contextmanager
 def model_lock(directory: Path, model: str) -> Iterator[None]:
     """Held while aliases and endpoint change; waits, since they change in seconds."""
-    with _opened(directory, f"{model}.versions.lock") as descriptor:
+    with _opened(directory / f"{model}.versions.lock") as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def _opened(directory: Path, name: str) -> Iterator[int]:
-    directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory / name, os.O_RDWR | os.O_CREAT, 0o600)
+def exclusive(path: Path, refusal: str) -> Iterator[None]:
+    """Held by one process at a time, which writes its id into the file.
+
+    Raises:
+        BusyError: another process holds it; the message is `refusal`, who, and what to do.
+    """
+    with _opened(path) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 20, 0).decode() or "unknown"
+            raise BusyError(f"{refusal} (process {holder}); wait for it to end, then run again") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+
+
+def is_held(directory: Path, model: str) -> bool:
+    """Whether a run of the model is under way on this machine."""
+    with _opened(directory / f"{model}.run.lock") as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         yield descriptor
     finally:

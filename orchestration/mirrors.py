@@ -5,10 +5,15 @@ from __future__ import annotations
 from zenml.client import Client
 
 from evergreen.adapters.mlflow.mirror import MlflowMirror
+from evergreen.core.artifacts import TrainedModel
 from evergreen.core.protocols import Mirror
 from evergreen.core.reconcile import Action, SetAlias, reconcile
+from evergreen.core.reports import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
-from orchestration.record import ZenmlRecord
+from orchestration.record import ZenmlRecord, load_artifact
+
+PREDICTOR = "evergreen.tasks:load_predictor"
+"""What loads a version out of MLflow; MLflow names it in the model's files, so it is a text."""
 
 
 def tracking_uri() -> str | None:
@@ -27,7 +32,7 @@ def tracking_uri() -> str | None:
 def active_mirrors() -> list[Mirror]:
     """The mirrors that the active stack offers: the MLflow registry behind its experiment tracker."""
     uri = tracking_uri()
-    return [MlflowMirror(tracking_uri=uri, render=evaluation_page)] if uri else []
+    return [MlflowMirror(tracking_uri=uri, loader=PREDICTOR, render=evaluation_page)] if uri else []
 
 
 def sync_mirrors(record: ZenmlRecord) -> None:
@@ -36,6 +41,10 @@ def sync_mirrors(record: ZenmlRecord) -> None:
         state = record.read()
         for action in reconcile(state, mirror.read(record.model)):
             _apply(action, mirror, record)
+        held = mirror.read(record.model).versions
+        for version in state.versions:
+            if version.version in held:
+                record.note_mirror(version.version, mirror.name, held[version.version])
 
 
 def _apply(action: Action, mirror: Mirror, record: ZenmlRecord) -> None:
@@ -43,5 +52,5 @@ def _apply(action: Action, mirror: Mirror, record: ZenmlRecord) -> None:
         mirror.set_alias(record.model, action.alias, action.version)
         return
     version = record.get(action.version)
-    number = mirror.register(record.model, version, record.load_model(version), record.load_report(version))
-    record.note_mirror(version.version, mirror.name, number)
+    trained = load_artifact(version.artifact, TrainedModel)
+    mirror.register(record.model, version, trained, load_artifact(version.report, EvaluationReport))

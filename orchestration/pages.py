@@ -6,11 +6,23 @@ from functools import singledispatch
 from typing import Any
 
 from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
-from evergreen.core.reports import Curves, Deployment, EvaluationReport, Incumbent, PromotionDecision, ValidationReport
+from evergreen.core.reports import (
+    Curves,
+    Deployment,
+    EvaluationReport,
+    Incumbent,
+    Origin,
+    PromotionDecision,
+    ValidationReport,
+)
+from evergreen.data.shards import first_rows
 from evergreen.pages.curves import curves_page
-from evergreen.pages.data import dataset_page, identity_page, incumbent_page, split_page, validation_page
+from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
+from evergreen.pages.lineage import incumbent_page, origin_page
 from evergreen.pages.outcome import decision_page, deployment_page
+
+SAMPLE_ROWS = 5
 
 
 @singledispatch
@@ -25,6 +37,7 @@ def page_of(artifact: Any) -> str:
 
 page_of.register(SourceIdentity, identity_page)
 page_of.register(Incumbent, incumbent_page)
+page_of.register(Origin, origin_page)
 page_of.register(ValidationReport, validation_page)
 page_of.register(EvaluationReport, evaluation_page)
 page_of.register(PromotionDecision, decision_page)
@@ -33,7 +46,7 @@ page_of.register(Deployment, deployment_page)
 
 @page_of.register
 def _(artifact: Dataset) -> str:
-    return dataset_page(artifact.manifest)
+    return dataset_page(artifact.manifest, first_rows(artifact.shards, None, SAMPLE_ROWS))
 
 
 @page_of.register

@@ -6,7 +6,7 @@ candidate); ZenML has no stage for the previous champion, so a tag carries that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,9 +15,8 @@ from zenml.enums import ModelStages
 from zenml.models import ModelVersionResponse
 from zenml.utils.metadata_utils import log_metadata
 
-from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.reconcile import SetAlias
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
 STAGES = {Alias.CHAMPION: ModelStages.PRODUCTION, Alias.CANDIDATE: ModelStages.STAGING}
@@ -106,13 +105,10 @@ class ZenmlRecord:
         else:
             Client().update_model_version(self.model, version, remove_tags=tags)
 
-    def load_model(self, version: ModelVersion) -> TrainedModel:
-        """The version's trained model, read from the artifact store."""
-        return _load(version.artifact, TrainedModel)
-
-    def load_report(self, version: ModelVersion) -> EvaluationReport:
-        """The evaluation that the version was promoted on."""
-        return _load(version.report, EvaluationReport)
+    def move(self, moves: Iterable[SetAlias]) -> None:
+        """Moves aliases one after the other, in the order given: a crash may cut it anywhere."""
+        for move in moves:
+            self.set_alias(move.alias, move.version)
 
     def _responses(self) -> list[ModelVersionResponse]:
         client = Client()
@@ -159,7 +155,12 @@ def _existing_or_new(get: Callable[[], Any], create: Callable[[], Any]) -> Any:
         return create()
 
 
-def _load(artifact: str, expected: type[Loaded]) -> Loaded:
+def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
+    """An artifact by its id in the ZenML store.
+
+    Raises:
+        EvergreenError: it is gone, or of another type.
+    """
     try:
         value: Any = Client().get_artifact_version(UUID(artifact)).load()
     except (KeyError, OSError) as error:

@@ -7,12 +7,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from zenml.client import Client
+from zenml.enums import StackComponentType
 from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
+from orchestration.deployment import state_directory
+from orchestration.locks import is_held
 from orchestration.materializers import page_uri
 
 Value = TypeVar("Value", bound=Frozen)
@@ -48,13 +51,21 @@ def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
     return [
         RunSummary(
             name=run.name,
-            status=str(run.status),
+            status=_status(run, model),
             stack=run.stack.name if run.stack else None,
             started=run.start_time,
             url=get_run_url(run),
         )
         for run in found.items
     ]
+
+
+def _status(run: PipelineRunResponse, model: str) -> str:
+    """ZenML's status; a run of this machine that was killed stays `running` there, and is `abandoned` here."""
+    local = run.stack is not None and run.stack.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
+    if local and not run.status.is_finished and not is_held(state_directory(), model):
+        return "abandoned"
+    return str(run.status)
 
 
 def outcome_of(run_id: UUID) -> RunOutcome:

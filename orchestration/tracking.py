@@ -9,7 +9,7 @@ from evergreen.pages.evaluation import evaluation_page
 
 def track_report(report: EvaluationReport) -> None:
     """Records the test metrics and attaches the report as JSON and as a page."""
-    metrics = {f"test_{name}": metric.value for name, metric in report.metrics.items()}
+    metrics = {f"test/{name}": metric.value for name, metric in report.metrics.items()}
     log_metrics(metrics, step=0)
     log_text("evaluation/report.json", report.model_dump_json(indent=2))
     log_text("evaluation/report.html", evaluation_page(report))

@@ -13,21 +13,40 @@ from zenml.client import Client
 from zenml.logger import get_logger
 
 from evergreen.adapters.mlflow.tracking import MlflowTrainingRun, log_params
-from evergreen.core.artifacts import Splits
-from evergreen.core.base import Frozen
+from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.core.protocols import Task
+from evergreen.core.reports import Origin
+from orchestration.fingerprint import library_fingerprint
+from orchestration.locks import exclusive
 from orchestration.scratch import scratch_directory
 
 logger = get_logger(__name__)
 
 
 @contextmanager
-def training_run(task: Frozen, splits: Splits, seed: int) -> Iterator[MlflowTrainingRun]:
-    """A run whose checkpoints outlive a kill and are removed once the training succeeded."""
-    checkpoints = _checkpoint_dir(task, splits, seed)
-    log_params({"seed": seed, "splits": splits.manifest.content_hash, "task": task.model_dump(mode="json")})
-    yield MlflowTrainingRun(scratch_directory("model"), checkpoints, seed, _show_progress)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+def training_run(task: Task, splits: Splits, origin: Origin, seed: int) -> Iterator[MlflowTrainingRun]:
+    """A run whose checkpoints outlive a kill; `discard_checkpoints` removes them when the model is stored.
+
+    Raises:
+        BusyError: another process is at the same training now.
+    """
+    plain = task.training_configuration()
+    checkpoints = _checkpoint_dir(splits.manifest.content_hash, plain, seed)
+    origin_file = checkpoints / "origin.json"
+    with exclusive(checkpoints.with_suffix(".lock"), "another training of the same rows, task and seed is under way"):
+        if origin_file.exists() and origin_file.read_text(encoding="utf-8") != origin.model_dump_json():
+            shutil.rmtree(checkpoints)  # left by a training that started from other weights
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        origin_file.write_text(origin.model_dump_json(), encoding="utf-8")
+        log_params({"seed": seed, "splits": splits.manifest.content_hash, "task": plain})
+        yield MlflowTrainingRun(scratch_directory("model"), checkpoints, seed, _show_progress)
+
+
+def discard_checkpoints(model: TrainedModel) -> None:
+    """Removes what the model's training left to resume from: it is stored now, so `--no-cache` trains anew."""
+    manifest = model.manifest
+    shutil.rmtree(_checkpoint_dir(manifest.trained_on, manifest.task, manifest.seed), ignore_errors=True)
 
 
 def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
@@ -36,16 +55,14 @@ def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float)
     logger.info(message, rows, total_rows, percent, loss, seconds_left)
 
 
-def _checkpoint_dir(task: Frozen, splits: Splits, seed: int) -> Path:
-    """`checkpoints/<hash of splits, task, seed>` below the artifact store."""
+def _checkpoint_dir(splits: str, task: dict[str, object], seed: int) -> Path:
+    """`checkpoints/<hash of splits, task, seed and code>` below the artifact store."""
     store = Client().active_stack.artifact_store
     if not Path(store.path).is_absolute():
         raise InputError(
             f"artifact store '{store.name}' is at {store.path}; checkpoints need a folder of this machine; "
             "activate a stack with a local artifact store"
         )
-    parts = [splits.manifest.content_hash, task.model_dump(mode="json"), seed]
+    parts = [splits, task, seed, library_fingerprint()]
     name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    directory = Path(store.path) / "checkpoints" / name
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
+    return Path(store.path) / "checkpoints" / name

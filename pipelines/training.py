@@ -35,11 +35,11 @@ def training(
     window: Window | None = None,
 ) -> None:
     """Trains, evaluates, gates, registers and deploys one model."""
-    identity, incumbent, recipe = identify(model_name, source, task, split, seed, window)
+    identity, incumbent, origin, recipe = identify(model_name, source, task, split, seed, window)
     dataset = fetch(source, identity)
     validate(task, dataset)
     splits = split_step(dataset, split, after=["validate"])
-    model = train(task, splits, seed)
+    model = train(task, splits, origin, seed)
     report = evaluate(task, model, splits, incumbent)
-    decision = promote(model_name, gate, model, report, incumbent, recipe)
-    deploy(model_name, host, task, splits, decision)
+    decision = promote(model_name, gate, task, model, splits, report, incumbent, recipe)
+    deploy(model_name, host, decision)

@@ -7,15 +7,11 @@ from typing import Annotated
 from zenml import step
 
 from evergreen.adapters.hosts import AnyHost
-from evergreen.core.artifacts import Splits
 from evergreen.core.reports import Deployment, PromotionDecision
-from evergreen.tasks import AnyTask
 from orchestration.deployment import deploy_decision
 
 
 @step(enable_cache=False, experiment_tracker=True)
-def deploy(
-    model_name: str, host: AnyHost, task: AnyTask, splits: Splits, decision: PromotionDecision
-) -> Annotated[Deployment, "deployment"]:
+def deploy(model_name: str, host: AnyHost, decision: PromotionDecision) -> Annotated[Deployment, "deployment"]:
     """What the endpoint serves now; it is never without a model on the way."""
-    return deploy_decision(model_name, host, decision, task.examples(splits))
+    return deploy_decision(model_name, host, decision)

@@ -8,7 +8,7 @@ from zenml import step
 
 from evergreen.adapters import AnySource
 from evergreen.core.artifacts import SourceIdentity
-from evergreen.core.reports import Incumbent
+from evergreen.core.reports import Incumbent, Origin
 from evergreen.core.window import Window
 from evergreen.data.split import SplitPlan
 from evergreen.tasks import AnyTask
@@ -23,14 +23,23 @@ def identify(
 ) -> tuple[
     Annotated[SourceIdentity, "identity"],
     Annotated[Incumbent, "incumbent"],
+    Annotated[Origin, "origin"],
     Annotated[str, "recipe"],
 ]:
-    """The source's identity, the incumbent and the recipe's fingerprint.
+    """The source's identity, the incumbent, what training starts from, and the recipe's fingerprint.
 
     Raises:
         InputError: the source or the task's encoder cannot be found.
     """
-    task.check()
+    pretrained = task.pretrained()
     identity = source.identity(window.resolve() if window else None)
-    recipe = recipe_fingerprint(identity.fingerprint, seed, task, split)
-    return identity, incumbent_for(recipe, ZenmlRecord(model_name).read()), recipe
+    recipe = recipe_fingerprint(
+        rows=identity.fingerprint,
+        pretrained=pretrained,
+        seed=seed,
+        task=task.training_configuration(),
+        split=split.model_dump(mode="json"),
+    )
+    incumbent = incumbent_for(recipe, ZenmlRecord(model_name).read())
+    origin = Origin(pretrained=pretrained, start=incumbent if task.warm_start else Incumbent())
+    return identity, incumbent, origin, recipe

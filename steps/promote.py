@@ -6,24 +6,37 @@ from typing import Annotated
 
 from zenml import get_step_context, step
 
-from evergreen.core.artifacts import TrainedModel
+from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.gate import Gate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision
-from orchestration.versions import Candidate, promote_candidate
+from evergreen.core.versions import ModelVersion
+from evergreen.tasks import AnyTask
+from orchestration.training_run import discard_checkpoints
+from orchestration.versions import promote_version
 
 
 @step(enable_cache=False, experiment_tracker=True)
 def promote(
-    model_name: str, gate: Gate, model: TrainedModel, report: EvaluationReport, incumbent: Incumbent, recipe: str
+    model_name: str,
+    gate: Gate,
+    task: AnyTask,
+    model: TrainedModel,
+    splits: Splits,
+    report: EvaluationReport,
+    incumbent: Incumbent,
+    recipe: str,
 ) -> Annotated[PromotionDecision, "decision"]:
     """Promote or keep, with every reason."""
-    inputs = get_step_context().inputs
-    candidate = Candidate(
-        model=model,
-        report=report,
+    discard_checkpoints(model)
+    context = get_step_context()
+    version = ModelVersion(
+        version=model.version,
+        artifact=str(context.inputs["model"][0].id),
+        report=str(context.inputs["report"][0].id),
         recipe=recipe,
+        run=context.pipeline_run.name,
         judged_against=incumbent.version,
-        model_artifact=str(inputs["model"][0].id),
-        report_artifact=str(inputs["report"][0].id),
+        metrics={name: metric.value for name, metric in report.metrics.items()},
+        examples=tuple(task.examples(splits)),
     )
-    return promote_candidate(model_name, gate, candidate)
+    return promote_version(model_name, gate, version, report)

@@ -8,14 +8,16 @@ from zenml import ArtifactConfig, step
 from zenml.enums import ArtifactType
 
 from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.reports import Origin
 from evergreen.tasks import AnyTask
 from orchestration.training_run import training_run
+from orchestration.versions import incumbent_model
 
 
 @step(experiment_tracker=True)
 def train(
-    task: AnyTask, splits: Splits, seed: int
+    task: AnyTask, splits: Splits, origin: Origin, seed: int
 ) -> Annotated[TrainedModel, ArtifactConfig(name="model", artifact_type=ArtifactType.MODEL)]:
     """The trained model. A killed training resumes from its last checkpoint."""
-    with training_run(task, splits, seed) as run:
-        return task.train(splits, run)
+    with training_run(task, splits, origin, seed) as run:
+        return task.train(splits, run, incumbent_model(origin.start))

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from evergreen.core.artifacts import Dataset, FileEntry, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import EvergreenError, InputError
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 1_000
+_RETRY_WAITS_S = (0.5, 2.0, 5.0)
+_BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class HuggingFaceSource(RowFields):
@@ -48,7 +56,9 @@ class HuggingFaceSource(RowFields):
             EvergreenError: the Hub does not answer.
         """
         self.check_window(window)
-        revision = self._folder_checksum() if Path(self.name).is_dir() else self._commit()
+        return self._identity(self._resolved_revision(), window)
+
+    def _identity(self, revision: str, window: ResolvedWindow | None) -> SourceIdentity:
         shaping = self.model_dump(exclude={"kind", "token_env", "revision"})
         content = json.dumps([revision, shaping], sort_keys=True)
         return SourceIdentity(
@@ -65,22 +75,24 @@ class HuggingFaceSource(RowFields):
             InputError: no such data set, subset, split or column, no access, or a row that cannot be used.
             EvergreenError: the Hub does not answer.
         """
-        identity = self.identity(window)
-        return write_dataset(canonical_rows(self._batches(), self, window), out_dir, identity)
+        self.check_window(window)
+        revision = self._resolved_revision()
+        rows = canonical_rows(self._batches(revision), self, window)
+        return write_dataset(rows, out_dir, self._identity(revision, window))
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+    def _batches(self, revision: str) -> Iterator[pa.RecordBatch]:
         for split in self.splits:
             with self._translated():
-                yield from with_row_names(self._stream(split), split)
+                yield from with_row_names(self._stream(split, revision), split)
 
-    def _stream(self, split: str) -> Iterator[pa.RecordBatch]:
+    def _stream(self, split: str, revision: str) -> Iterator[pa.RecordBatch]:
         import datasets
 
         stream = datasets.load_dataset(
             self.name,
             self.config_name,
             split=split,
-            revision=self.revision,
+            revision=None if self._is_folder else revision,
             token=self._token(),
             streaming=True,
         )
@@ -95,11 +107,20 @@ class HuggingFaceSource(RowFields):
             return None
         return getattr(features.get(self.mapping["label"]), "names", None)
 
+    @property
+    def _is_folder(self) -> bool:
+        return Path(self.name).is_dir()
+
+    def _resolved_revision(self) -> str:
+        """The commit that the rows are read at, or the checksum of a local folder."""
+        return self._folder_checksum() if self._is_folder else self._commit()
+
     def _commit(self) -> str:
         from huggingface_hub import HfApi
 
+        api = HfApi(token=self._token())
         with self._translated():
-            return str(HfApi(token=self._token()).dataset_info(self.name, revision=self.revision).sha)
+            return str(_retried(lambda: api.dataset_info(self.name, revision=self.revision)).sha)
 
     def _folder_checksum(self) -> str:
         root = Path(self.name)
@@ -120,6 +141,7 @@ class HuggingFaceSource(RowFields):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        from httpx2 import HTTPError
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
         what = " ".join(part for part in (self.name, self.config_name, self.revision) if part)
@@ -130,11 +152,35 @@ class HuggingFaceSource(RowFields):
                 f"data set '{what}' cannot be read: {_first_line(error)}; set source.name, config_name, splits, "
                 "revision, or token_env for a private one"
             ) from error
-        except OSError as error:
+        except (OSError, HTTPError) as error:
             raise EvergreenError(
                 f"the Hugging Face Hub does not answer for data set '{what}': {_first_line(error)}; try again later, "
                 "or read a local copy"
             ) from error
+
+
+def _retried(call: Callable[[], T]) -> T:
+    """What `call` gives, asked again after _RETRY_WAITS_S where the Hub is busy, failing or out of reach."""
+    from httpx2 import HTTPError
+
+    for wait_s in _RETRY_WAITS_S:
+        try:
+            return call()
+        except (HTTPError, ConnectionError, TimeoutError) as error:
+            if not _is_transient(error):
+                raise
+            _log.warning("the Hugging Face Hub does not answer (%s); asking again in %g s", _first_line(error), wait_s)
+            time.sleep(wait_s)
+    return call()
+
+
+def _is_transient(error: Exception) -> bool:
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code
+        return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY
+    return not isinstance(error, OfflineModeIsEnabled)
 
 
 def _named(table: pa.Table, column: str, names: list[str] | None) -> pa.Table:

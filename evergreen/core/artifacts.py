@@ -129,14 +129,28 @@ class SplitName:
     ALL = (TRAIN, VALIDATION, TEST)
 
 
+class RecordedSplitPlan(Frozen):
+    """How rows were shared out: with an equal seed, rows tested on under a smaller `test` are so under a larger one."""
+
+    seed: int
+    train: float
+    validation: float
+    test: float
+    near_duplicate_similarity: float | None
+
+
 class SplitsManifest(Manifest):
-    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason."""
+    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason looked for.
+
+    `plan` is None where an earlier version wrote the splits.
+    """
 
     dataset: str
     seed: int
     rows: dict[str, int]
     labels: dict[str, dict[str, int]]
     removed: dict[str, int]
+    plan: RecordedSplitPlan | None = None
 
 
 class Splits(DirectoryArtifact[SplitsManifest]):
@@ -151,11 +165,15 @@ class Splits(DirectoryArtifact[SplitsManifest]):
 
 
 class TrainedModelManifest(Manifest):
-    """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows."""
+    """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows.
+
+    `split_plan` is the `plan` of these splits.
+    """
 
     task: dict[str, object]
     trained_on: str
     seed: int
+    split_plan: RecordedSplitPlan | None = None
 
 
 class TrainedModel(DirectoryArtifact[TrainedModelManifest]):

@@ -22,6 +22,7 @@ from evergreen.core.reports import EvaluationReport, Metric, MetricName, Promoti
 # A paired difference is a quotient of counts; binary rounding must not turn "exactly allowed" into "refused".
 ROUNDING = 1e-9
 BYTES_PER_MB = 1_000_000
+MOST_NAMED = 10
 
 
 def _names(*allowed: str) -> AfterValidator:
@@ -46,6 +47,7 @@ Positive = Annotated[FiniteFloat, Field(gt=0)]
 class Gate(Frozen):
     """What a version must show before it may replace the champion.
 
+    Every class must have test rows, for what was not measured does not go live.
     `minimum`, `class_floors` and `slice_floors` are floors of values; `margin` is how much worse than the champion the
     low end of the paired difference's interval may be: 0 asks for certainty that it is no worse, a negative margin for
     a gain. `beat_baseline` asks that the accuracy's interval lies above the majority baseline. Sizes are 10⁶ bytes.
@@ -83,11 +85,11 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
         report.rows >= gate.min_test_rows,
         f"measured on {_rows(report.rows)}, at least {gate.min_test_rows} required",
     )
+    yield _every_class(report)
     for name, floor in gate.minimum.items():
         yield _minimum(report, name, floor)
     if champion is not None and _judged_against(report) == champion:
-        for name, allowed in gate.margin.items():
-            yield _margin(report, name, allowed)
+        yield from _margins(report, gate.margin)
     for name, floor in gate.class_floors.items():
         classes = {f"class {label!r}": one.metrics for label, one in report.per_class.items()}
         yield _floors(f"class {name}", name, floor, classes)
@@ -124,6 +126,32 @@ def _minimum(report: EvaluationReport, name: str, floor: float) -> Reason:
         return _missing(rule, name, report.metrics)
     passed = metric.value >= floor
     return _reason(rule, passed, f"{_shown(name, metric, report)} {_against(passed, metric)} the minimum {floor:.3f}")
+
+
+def _every_class(report: EvaluationReport) -> Reason:
+    rule = "test rows of every class"
+    unmeasured = [
+        label for label in report.labels if label not in report.per_class or not report.per_class[label].support
+    ]
+    if not unmeasured:
+        return _reason(rule, True, f"each of the {len(report.labels)} classes has test rows")
+    more = len(unmeasured) - MOST_NAMED
+    named = ", ".join(map(repr, unmeasured[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
+    return _reason(rule, False, f"no test rows of {named}: not measured; add rows of it, or raise split.test")
+
+
+def _margins(report: EvaluationReport, margin: Mapping[str, float]) -> Iterator[Reason]:
+    reasons = [_margin(report, name, allowed) for name, allowed in margin.items()]
+    yield from reasons
+    comparison = report.comparison
+    if not reasons or comparison is None or comparison.doubt is None:
+        return
+    favoured = f"champion {comparison.champion} may have been trained on some of the test rows ({comparison.doubt})"
+    if all(reason.passed for reason in reasons):
+        yield _reason("fair comparison", True, f"{favoured}; the version holds against it even so")
+    else:
+        advice = "split as before, allow a wider margin once, or take another model_name"
+        yield _reason("fair comparison", False, f"{favoured}, which favours it: {advice}")
 
 
 def _margin(report: EvaluationReport, name: str, allowed: float) -> Reason:

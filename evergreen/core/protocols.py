@@ -66,11 +66,23 @@ class Task(Protocol):
     def kind(self) -> str:
         """Tag of the union member."""
 
+    def check(self) -> str:
+        """What a training starts from, in words. Raises InputError when it cannot be had."""
+
+    def training_configuration(self) -> dict[str, object]:
+        """The fields that decide the trained model, JSON-ready; what only measures it or unlocks data is left out."""
+
+    def pretrained(self) -> str:
+        """Fingerprint of the weights that a training starts from; another one means another model."""
+
+    def examples(self, splits: Splits, count: int = 3) -> Sequence[dict[str, Any]]:
+        """Instances as a client would send them, which every version must answer before it gets traffic."""
+
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
         """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise."""
 
-    def train(self, splits: Splits, run: TrainingRun) -> TrainedModel:
-        """A model trained on `train/`, selected on `validation/`; never reads `test/`."""
+    def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
+        """A model trained on `train/` from the weights of `start`, selected on `validation/`; never reads `test/`."""
 
     def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
         """The model, and the champion re-scored, on `test/`."""
@@ -88,21 +100,33 @@ class Endpoint(Protocol):
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic and returns once it is ready; does nothing when it runs.
 
+        A version that was deployed keeps its traffic and is started again, whatever it failed of before.
+
         Raises:
-            EndpointError: it never became ready; what it printed last is in the message.
+            EndpointError: it never became ready, or was not uploaded; what it printed last is in the message.
         """
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
-        """Splits requests among deployed versions; percents sum to 100."""
+        """Splits requests among deployed versions; percents sum to 100.
+
+        Raises:
+            InputError: they do not.
+            EndpointError: a version with traffic is not ready.
+        """
 
     def undeploy(self, version: str) -> None:
         """Stops the version after its requests were answered. Raises EndpointError while it has traffic."""
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
-        """Predictions by the traffic split, or by one deployed version, whatever its traffic."""
+        """Predictions by the traffic split, or by one deployed version, whatever its traffic.
+
+        Raises:
+            InputError: the endpoint refuses the instances; it refuses to be asked for none.
+            EndpointError: nothing answers.
+        """
 
     def status(self) -> EndpointStatus:
-        """What runs now, asked of the endpoint itself."""
+        """What runs now, asked of the endpoint itself; its stored traffic when nothing answers, never an empty one."""
 
     def delete(self) -> None:
         """Stops everything and forgets it; does nothing when nothing runs."""
@@ -126,6 +150,12 @@ class VersionRecord(Protocol):
 
     def set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""
+
+    def mark_rolled_back(self, version: str, rolled_back: bool) -> None:
+        """Notes that a version was withdrawn by hand, so that no run promotes it again by itself."""
+
+    def note_mirror(self, version: str, mirror: str, number: str) -> None:
+        """Records the number that a mirror gave to a version."""
 
 
 class Mirror(Protocol):

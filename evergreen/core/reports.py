@@ -107,13 +107,15 @@ class Baseline(Frozen):
 class Comparison(Frozen):
     """The champion on the very same rows; differences are paired-bootstrap, challenger minus champion.
 
-    `class_differences` is keyed by label, then by metric.
+    `class_differences` is keyed by label, then by metric. `doubt` says why the champion may have been trained on some
+    of these rows, which would favour it; None: nothing points to that.
     """
 
     champion: str
     metrics: dict[str, Metric]
     differences: dict[str, Metric]
     class_differences: dict[str, dict[str, Metric]] = {}
+    doubt: str | None = None
 
 
 class Timings(Frozen):
@@ -187,8 +189,8 @@ class Deployment(Frozen):
 class EndpointStatus(Frozen):
     """What an endpoint says of itself.
 
-    `url` is where predictions are POSTed (None: nothing listens), `traffic` percent by version, `ready` the versions
-    that answer.
+    `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
+    stands by, kept when nothing answers; `ready` the versions that answer.
     """
 
     url: str | None
@@ -201,3 +203,10 @@ class Incumbent(Frozen):
 
     version: str | None = None
     artifact: str | None = None
+
+
+class Origin(Frozen):
+    """What a training starts from: the fingerprint of the pretrained weights, and the version of a warm start."""
+
+    pretrained: str
+    start: Incumbent = Incumbent()

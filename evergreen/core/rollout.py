@@ -1,13 +1,13 @@
 """Puts a version live without taking the endpoint down, or leaves the endpoint as it was.
 
-upload → deploy at 0 % → smoke test → 100 % → smoke test by the public route → undeploy what is older than the previous
-version. Works through the `Endpoint` protocol alone, so the local endpoint and Vertex AI share it.
+fetch → upload → deploy at 0 % → smoke test → 100 % → smoke test by the public route → `on_live` → undeploy what is
+older than the previous version. Works through the `Endpoint` protocol alone: the local endpoint and Vertex AI share it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,38 +22,54 @@ ALL_TRAFFIC = 100
 
 @dataclass(frozen=True)
 class Release:
-    """The version of `model` to put live; `smoke` are instances that it must answer before it gets traffic."""
+    """The version of `model` to put live.
+
+    `fetch` gives its trained-model directory, fit to be served; it is called only when the endpoint lacks the version.
+    `smoke` are instances that the version must answer before it gets traffic; ValueError when there are none.
+    """
 
     model: str
     version: str
-    model_dir: Path
+    fetch: Callable[[], Path]
     smoke: Sequence[Any]
 
+    def __post_init__(self) -> None:
+        if not self.smoke:
+            raise ValueError(f"version {self.version} has no smoke instances; give at least one that it must answer")
 
-def roll_out(endpoint: Endpoint, release: Release, previous: str | None) -> Deployment:
+
+def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live: Callable[[], None]) -> Deployment:
     """What the endpoint serves afterwards.
 
-    `live`: the version got all traffic now, or its lost workers were restored. `kept`: it had all traffic and answered.
-    `rolled_back`: it failed, the saved split is back and the newcomer gone; `message` says why. `previous` is the
-    version kept beside it for a rollback; other idle versions are undeployed.
+    `live`: the version got all traffic now, or its lost workers were restored. `kept`: it had all traffic and answers.
+    `rolled_back`: an EvergreenError kept it out, the saved split is back and the newcomer gone; `message` says why.
+    `previous` is the version kept beside it for a rollback; other idle versions are undeployed.
+
+    `on_live` is called once, as soon as the version has all the traffic and answers, before older versions are tidied
+    away: whatever ends the run afterwards, endpoint and record name the same version. What it raises undoes the switch.
 
     Raises:
-        EndpointError: a version that already had all traffic cannot be restored, or the saved split cannot be.
+        EndpointError: the endpoint cannot be asked, or the saved split cannot be restored.
     """
     before = endpoint.status()
-    if before.traffic.get(release.version) == ALL_TRAFFIC:
-        return _keep_live(endpoint, release, before, previous)
+    had_all = before.traffic.get(release.version) == ALL_TRAFFIC
+    if had_all and _answers(before, release.version):
+        on_live()
+        return _tidied(endpoint, release, previous, "kept", "already serves all traffic")
     try:
-        _replace(endpoint, release, before)
-    except EvergreenError as error:
+        _bring_live(endpoint, release, before)
+        on_live()
+    except BaseException as error:
         _restore(endpoint, release, before, error)
-        message = f"version {release.version} was not put live: {error}; {_served(before)}"
-        return _deployment(endpoint, release, "rolled_back", message)
-    except BaseException as interruption:
-        _restore(endpoint, release, before, interruption)
-        raise
-    notes = _tidy(endpoint, {release.version, previous})
-    return _deployment(endpoint, release, "live", " ".join([f"version {release.version} serves all traffic.", *notes]))
+        if not isinstance(error, EvergreenError):
+            raise
+        status = endpoint.status()
+        failed = "could not be brought back" if had_all else "was not put live"
+        return _deployment(
+            release, status, "rolled_back", f"version {release.version} {failed}: {error}; {_served(status)}"
+        )
+    how = "had lost its workers and serves again" if had_all else "serves all traffic"
+    return _tidied(endpoint, release, previous, "live", how)
 
 
 def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None) -> None:
@@ -75,59 +91,66 @@ def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None
             raise EndpointError(f"{asked} answered instances[{index}] with {prediction!r}: {error}") from error
 
 
-def _keep_live(endpoint: Endpoint, release: Release, before: EndpointStatus, previous: str | None) -> Deployment:
-    """Changes nothing when the version answers, restores its workers otherwise."""
-    if release.version in before.ready and before.url is not None:
-        notes = _tidy(endpoint, {release.version, previous})
-        message = " ".join([f"version {release.version} already serves all traffic.", *notes])
-        return _deployment(endpoint, release, "kept", message)
-    endpoint.upload(release.version, release.model_dir)
-    endpoint.deploy(release.version)
-    smoke_test(endpoint, release.smoke, None)
-    return _deployment(endpoint, release, "live", f"version {release.version} had lost its workers and serves again.")
-
-
-def _replace(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None:
+def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None:
     """Heals the incumbents first, so that the saved split is worth returning to; a newcomer may replace a dead one."""
-    for version, percent in before.traffic.items():
-        if percent and version not in before.ready:
-            with suppress(EndpointError):
-                endpoint.deploy(version)
-    endpoint.upload(release.version, release.model_dir)
-    endpoint.deploy(release.version)
+    _heal(endpoint, before, _shares(before).keys() - {release.version})
+    _deploy(endpoint, release, before)
     smoke_test(endpoint, release.smoke, release.version)
     endpoint.set_traffic({release.version: ALL_TRAFFIC})
     smoke_test(endpoint, release.smoke, None)
 
 
+def _heal(endpoint: Endpoint, status: EndpointStatus, versions: Iterable[str]) -> None:
+    """Starts again those of the versions that do not answer; one that will not come up is left as it is."""
+    for version in versions:
+        if version not in status.ready:
+            with suppress(EndpointError):
+                endpoint.deploy(version)
+
+
+def _deploy(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None:
+    """Starts the version; one that was deployed usually still has its files there."""
+    if release.version in _deployed(before):
+        with suppress(EndpointError):
+            endpoint.deploy(release.version)
+            return
+    endpoint.upload(release.version, release.fetch())
+    endpoint.deploy(release.version)
+
+
 def _restore(endpoint: Endpoint, release: Release, before: EndpointStatus, cause: BaseException) -> None:
     """Returns the saved split and undeploys the newcomer, unless it was deployed before."""
+    saved = _shares(before)
     try:
         now = endpoint.status()
-        if _shares(now) != _shares(before):
-            if not _shares(before):
-                endpoint.delete()
-                return
-            endpoint.set_traffic(_shares(before))
+        moved = _shares(now) != saved
+        if moved and not saved and _deployed(before) <= {release.version}:
+            endpoint.delete()  # the very first version failed: no other was ever here
+            return
+        _heal(endpoint, now, saved.keys() & set(before.ready))
+        if moved:
+            endpoint.set_traffic(saved)
         if release.version in _deployed(now) - _deployed(before):
             endpoint.undeploy(release.version)
     except EvergreenError as error:
         raise EndpointError(
             f"version {release.version} failed ({cause}) and the endpoint could not be set back to "
-            f"{_shares(before)}: {error}; look at `status`, then run the pipeline again"
+            f"{saved}: {error}; look at `status`, then run the pipeline again"
         ) from error
 
 
-def _tidy(endpoint: Endpoint, keep: set[str | None]) -> list[str]:
+def _tidied(
+    endpoint: Endpoint, release: Release, previous: str | None, outcome: Literal["live", "kept"], how: str
+) -> Deployment:
     """Undeploys idle versions not to be kept; what would not go is told, not raised: the live version is well."""
-    notes = []
+    notes = [f"version {release.version} {how}."]
     status = endpoint.status()
-    for version in sorted(_deployed(status) - keep - _shares(status).keys()):
+    for version in sorted(_deployed(status) - {release.version, previous} - _shares(status).keys()):
         try:
             endpoint.undeploy(version)
-        except EndpointError as error:
+        except EvergreenError as error:
             notes.append(f"version {version} could not be undeployed: {error}.")
-    return notes
+    return _deployment(release, endpoint.status(), outcome, " ".join(notes))
 
 
 def _deployed(status: EndpointStatus) -> set[str]:
@@ -139,17 +162,21 @@ def _shares(status: EndpointStatus) -> dict[str, int]:
     return {version: percent for version, percent in status.traffic.items() if percent}
 
 
-def _served(before: EndpointStatus) -> str:
-    shares = _shares(before)
-    if not shares:
-        return "nothing was live before"
-    return "still live: " + ", ".join(f"{version} {percent} %" for version, percent in shares.items())
+def _answers(status: EndpointStatus, version: str) -> bool:
+    return status.url is not None and version in status.ready
+
+
+def _served(status: EndpointStatus) -> str:
+    shares = ", ".join(
+        f"{version} {percent} %" + ("" if _answers(status, version) else " (does not answer)")
+        for version, percent in _shares(status).items()
+    )
+    return f"traffic as before: {shares}" if shares else "nothing was live before"
 
 
 def _deployment(
-    endpoint: Endpoint, release: Release, outcome: Literal["live", "kept", "rolled_back"], message: str
+    release: Release, status: EndpointStatus, outcome: Literal["live", "kept", "rolled_back"], message: str
 ) -> Deployment:
-    status = endpoint.status()
     shares = _shares(status)
     return Deployment(
         outcome=outcome,

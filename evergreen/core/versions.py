@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from evergreen.core.base import Frozen
 
@@ -20,7 +21,8 @@ class ModelVersion(Frozen):
 
     `version` is the content-hash name, `artifact` where its trained model is kept, `report` where its evaluation is,
     `recipe` the hash of the data identity, configuration and code that it was trained from, `judged_against` the
-    champion of that evaluation, `mirrors` the number each mirror gave it.
+    champion of that evaluation, `examples` instances that it must answer before it gets traffic, `mirrors` the number
+    each mirror gave it.
     """
 
     version: str
@@ -30,6 +32,7 @@ class ModelVersion(Frozen):
     run: str
     judged_against: str | None
     metrics: dict[str, float]
+    examples: tuple[dict[str, Any], ...]
     mirrors: dict[str, str] = {}
 
 

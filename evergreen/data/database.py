@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
+WHITE_SPACE = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""Every character that Python's `str.strip` takes off, so that a blank text is one to a query and to a server alike."""
 MEMORY_LIMIT = "128MiB"
 THREADS = 2
 
@@ -41,6 +46,17 @@ def read_parquet(paths: Sequence[Path]) -> str:
 def quoted(text: str, quote: str = '"') -> str:
     """`text` as an SQL identifier, or as a literal with `quote="'"`."""
     return quote + text.replace(quote, quote * 2) + quote
+
+
+def is_blank(column: str) -> str:
+    """SQL condition: the text of the column has nothing but white space, or nothing at all; null is neither."""
+    spaces = "".join(rf"\x{{{ord(one):x}}}" for one in WHITE_SPACE)
+    return f"NOT regexp_matches({column}, '[^{spaces}]')"
+
+
+def stripped(column: str) -> str:
+    """SQL expression: the column as Python's `str.strip` gives it."""
+    return f"trim({column}, {' || '.join(f'chr({ord(one)})' for one in WHITE_SPACE)})"
 
 
 def fetch_counts(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:

@@ -113,7 +113,7 @@ def iter_batches(shards: Sequence[Path], columns: list[str] | None = None) -> It
             yield from file.iter_batches(batch_size=GROUP_ROWS, columns=columns, use_threads=False)
 
 
-def first_rows(shards: Sequence[Path], columns: list[str], count: int) -> list[dict[str, Any]]:
+def first_rows(shards: Sequence[Path], columns: list[str] | None, count: int) -> list[dict[str, Any]]:
     """The first `count` rows, or fewer when there are no more."""
     rows: list[dict[str, Any]] = []
     for batch in iter_batches(shards, columns):

@@ -7,7 +7,6 @@ the less protected split is left out (test loses none, validation those like tes
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -18,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from evergreen.core.artifacts import Dataset, SplitName, Splits, SplitsManifest
+from evergreen.core.artifacts import Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.data.content import Keys, content_keys, normalise
 from evergreen.data.database import open_database, read_parquet
-from evergreen.data.near_duplicates import Bands, band_hashes, find_straddling, word_pairs
+from evergreen.data.near_duplicates import find_straddling
 from evergreen.data.shards import ShardWriter, iter_batches, regroup
+from evergreen.data.similarity import word_pairs
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,22 +35,21 @@ CODES = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
 EXACT, NEAR = "exact_duplicate", "near_duplicate"
 _REMOVED = {EXACT: 3, NEAR: 4}
 
-Keys = np.ndarray[Any, np.dtype[np.uint64]]
 Assignment = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class SplitPlan(Frozen):
     """How rows are shared out.
 
-    `near_duplicate_similarity` is the share of common word pairs from which two texts count as the same; None: only
-    equal texts do.
+    `near_duplicate_similarity` is the share of common word pairs from which two texts count as the same (below one half
+    it would tell nothing of copies); None: only equal texts do.
     """
 
     seed: int = 0
     train: float = Field(0.8, gt=0, lt=1)
     validation: float = Field(0.1, gt=0, lt=1)
     test: float = Field(0.1, gt=0, lt=1)
-    near_duplicate_similarity: float | None = Field(0.8, gt=0, le=1)
+    near_duplicate_similarity: float | None = Field(0.8, ge=0.5, le=1)
 
     @model_validator(mode="after")
     def _fractions_sum_to_one(self) -> Self:
@@ -62,37 +62,23 @@ class SplitPlan(Frozen):
         return self
 
 
-def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, key: str = "text") -> Splits:
-    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`; `key` is the column that decides.
+def split(dataset: Dataset, plan: SplitPlan, out_dir: Path) -> Splits:
+    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`.
 
     Memory grows by one byte a row.
 
     Raises:
-        InputError: a split without rows, or a class without training rows.
+        InputError: a split without rows, or a class without training or test rows.
     """
     with TemporaryDirectory(prefix="evergreen-split-") as scratch, open_database() as connection:
         signatures = Path(scratch) / "signatures.parquet"
-        assignment = _assign(dataset, plan, key, signatures)
+        assignment = _assign(dataset, plan, signatures)
         connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([signatures])}")  # noqa: S608 - own path
-        if plan.near_duplicate_similarity is not None:
-            assignment[find_straddling(connection, signatures, plan.near_duplicate_similarity)] = _REMOVED[NEAR]
         assignment[_repeated(connection)] = _REMOVED[EXACT]
+        if plan.near_duplicate_similarity is not None:
+            found = find_straddling(connection, signatures, assignment, plan.near_duplicate_similarity)
+            assignment[found] = _REMOVED[NEAR]
     return _write(dataset, plan, out_dir, assignment)
-
-
-def normalise(texts: pa.Array) -> pa.Array:
-    """Lower case, every run of white space one space; null is empty."""
-    import pyarrow.compute as pc
-
-    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(pc.utf8_lower(pc.fill_null(texts, ""))))
-    return pc.binary_join(words, " ")
-
-
-def content_keys(texts: pa.Array, seed: int) -> Keys:
-    """Hashes of seed and normalised text, uniform over 64 bits: (rows,) uint64."""
-    salt = hashlib.blake2b(str(seed).encode(), digest_size=16).digest()
-    digests = (hashlib.blake2b(text.encode(), digest_size=8, salt=salt).digest() for text in texts.to_pylist())
-    return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
 def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:
@@ -100,35 +86,32 @@ def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:
     return np.searchsorted([plan.test, plan.test + plan.validation], keys / 2.0**64, side="right").astype(np.uint8)
 
 
-def _assign(dataset: Dataset, plan: SplitPlan, key: str, signatures: Path) -> Assignment:
+def _assign(dataset: Dataset, plan: SplitPlan, signatures: Path) -> Assignment:
     """Codes by row; what finding duplicates needs is written to `signatures`."""
     import pyarrow.parquet as pq
 
     parts = []
-    tables = _signatures(dataset, plan, key)
+    tables = _signatures(dataset, plan)
     first = next(tables)
     with pq.ParquetWriter(signatures, first.schema, compression="lz4", use_dictionary=False) as writer:
         for table in chain([first], tables):
-            parts.append(table["split"].to_numpy())
+            parts.append(split_codes(table["key"].to_numpy(), plan))
             writer.write_table(table)
     return np.concatenate(parts)
 
 
-def _signatures(dataset: Dataset, plan: SplitPlan, column: str) -> Iterator[pa.Table]:
-    """Row number, id, content key, split code and, for near duplicates, word pairs and band hashes."""
+def _signatures(dataset: Dataset, plan: SplitPlan) -> Iterator[pa.Table]:
+    """Row number, id, content key and, for near duplicates, word pairs."""
     import pyarrow as pa
 
-    similarity = plan.near_duplicate_similarity
     first = 0
-    for batch in iter_batches(dataset.shards, columns=[*{"id", column}]):
-        texts = normalise(batch[column].cast(pa.string()))
+    for batch in iter_batches(dataset.shards, columns=["id", "text"]):
+        texts = normalise(batch["text"])
         keys = content_keys(texts, plan.seed)
         rows = np.arange(first, first + len(keys), dtype=np.uint32)
-        columns: dict[str, Any] = {"row": rows, "id": batch["id"], "key": keys, "split": split_codes(keys, plan)}
-        if similarity is not None:
-            bands = Bands.for_similarity(similarity)
+        columns: dict[str, Any] = {"row": rows, "id": batch["id"], "key": keys}
+        if plan.near_duplicate_similarity is not None:
             columns["pairs"] = word_pairs(texts)
-            columns |= dict(zip(bands.columns, band_hashes(columns["pairs"], bands), strict=True))
         yield pa.table(columns)
         first += len(keys)
 
@@ -154,13 +137,15 @@ def _write(dataset: Dataset, plan: SplitPlan, out_dir: Path, assignment: Assignm
             labels[name].update(_label_counts(table))
             writer.write(table)
         writer.close()
+    looked_for = [EXACT] if plan.near_duplicate_similarity is None else [EXACT, NEAR]
     manifest = SplitsManifest(
         files=tuple(entry for writer in writers.values() for entry in writer.entries),
         dataset=dataset.manifest.content_hash,
         seed=plan.seed,
         rows={name: writer.rows for name, writer in writers.items()},
         labels={name: dict(sorted(counts.items())) for name, counts in labels.items()},
-        removed={reason: int((assignment == code).sum()) for reason, code in _REMOVED.items()},
+        removed={reason: int((assignment == _REMOVED[reason]).sum()) for reason in looked_for},
+        plan=RecordedSplitPlan(**plan.model_dump()),
     )
     _check(manifest)
     return Splits.write(out_dir, manifest)
@@ -190,9 +175,9 @@ def _check(manifest: SplitsManifest) -> None:
                 f"split '{name}' has no rows ({rows}); give it a larger fraction, more rows or another seed"
             )
     everywhere = set().union(*manifest.labels.values())
-    absent = sorted(everywhere - set(manifest.labels[SplitName.TRAIN]))
-    if absent:
-        raise InputError(
-            f"no training rows of class {', '.join(absent)} ({rows}); add rows of it, take a larger train fraction "
-            "or another seed"
-        )
+    for name, purpose in (SplitName.TRAIN, "training"), (SplitName.TEST, "test"):
+        if absent := sorted(everywhere - set(manifest.labels[name])):
+            raise InputError(
+                f"no {purpose} rows of class {', '.join(absent)} ({rows}); add rows of it, take a larger {name} "
+                "fraction or another seed"
+            )

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.reports import ColumnStatistics
+from evergreen.data.content import content_keys, normalise
 from evergreen.data.database import fetch_counts, open_database, quoted, read_parquet
+from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,6 +51,30 @@ def open_rows(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
                     WHERE {name} % {parts} = {part} GROUP BY {name} HAVING count(*) > 1
                 """)  # noqa: S608 - quoted
         yield connection
+
+
+def find_repeated_contents(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folder: Path) -> None:
+    """Adds the view `contents` (id, label, content key) and the table `repeated_contents` (key, whether labels differ).
+
+    Contents are what the split takes for equal: texts, case and spacing aside. `folder` holds the keys meanwhile.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "contents.parquet"
+    types = {"id": pa.string(), "label": pa.string(), "key": pa.uint64()}
+    with pq.ParquetWriter(path, pa.schema(types), compression="lz4", use_dictionary=["label"]) as writer:
+        for batch in iter_batches(dataset.shards, columns=["id", "text", "label"]):
+            keys = content_keys(normalise(batch["text"]), seed=0)
+            writer.write_table(pa.table({"id": batch["id"], "label": batch["label"], "key": keys}))
+    connection.execute(f"CREATE VIEW contents AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
+    connection.execute("CREATE TABLE repeated_contents (key UBIGINT, conflicting BOOLEAN)")
+    parts = dataset.manifest.rows // PART_ROWS + 1
+    for part in range(parts):
+        connection.execute(f"""
+            INSERT INTO repeated_contents SELECT key, min(label) <> max(label) FROM contents
+            WHERE key % {parts} = {part} GROUP BY key HAVING count(*) > 1
+        """)  # noqa: S608 - own numbers
 
 
 def column_statistics(connection: duckdb.DuckDBPyConnection, column: str, arrow_type: str) -> ColumnStatistics:

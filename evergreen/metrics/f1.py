@@ -1,4 +1,4 @@
-"""F1 of each class and its macro mean, as an `evaluate` module that loads without the Hub."""
+"""F1, averaged over the classes, as an `evaluate` module that loads without the Hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 
 class F1(evaluate.Metric):  # type: ignore[misc]
-    """`{"f1": [by class], "macro_f1": mean}`: harmonic mean of precision and recall.
+    """`{"macro_f1": mean over the classes}`: harmonic mean of precision and recall.
 
     NaN where undefined (a class without rows and answers has none); the macro mean leaves NaN out.
     """
@@ -22,13 +22,10 @@ class F1(evaluate.Metric):  # type: ignore[misc]
         return evaluate.MetricInfo(
             description=__doc__,
             citation="",
-            inputs_description="Class numbers, one a row; `labels`: the class numbers to report, in order.",
+            inputs_description="Class numbers, one a row; `labels`: all class numbers.",
             features=datasets.Features({"predictions": number, "references": number}),
         )
 
-    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, object]:
+    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, float]:
         options: dict[str, Any] = {"labels": labels, "zero_division": np.nan}
-        return {
-            "f1": f1_score(references, predictions, average=None, **options).tolist(),
-            "macro_f1": float(f1_score(references, predictions, average="macro", **options)),
-        }
+        return {"macro_f1": float(f1_score(references, predictions, average="macro", **options))}

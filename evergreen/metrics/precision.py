@@ -1,4 +1,4 @@
-"""Precision of each class and its macro mean, as an `evaluate` module that loads without the Hub."""
+"""Precision, averaged over the classes, as an `evaluate` module that loads without the Hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.metrics import precision_score
 
 
 class Precision(evaluate.Metric):  # type: ignore[misc]
-    """`{"precision": [by class], "macro_precision": mean}`: right answers over answers.
+    """`{"macro_precision": mean over the classes}`: right answers over answers.
 
     NaN where undefined (a class that was never answered has none); the macro mean leaves NaN out.
     """
@@ -22,13 +22,10 @@ class Precision(evaluate.Metric):  # type: ignore[misc]
         return evaluate.MetricInfo(
             description=__doc__,
             citation="",
-            inputs_description="Class numbers, one a row; `labels`: the class numbers to report, in order.",
+            inputs_description="Class numbers, one a row; `labels`: all class numbers.",
             features=datasets.Features({"predictions": number, "references": number}),
         )
 
-    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, object]:
+    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, float]:
         options: dict[str, Any] = {"labels": labels, "zero_division": np.nan}
-        return {
-            "precision": precision_score(references, predictions, average=None, **options).tolist(),
-            "macro_precision": float(precision_score(references, predictions, average="macro", **options)),
-        }
+        return {"macro_precision": float(precision_score(references, predictions, average="macro", **options))}

@@ -1,4 +1,4 @@
-"""Recall of each class and its macro mean, as an `evaluate` module that loads without the Hub."""
+"""Recall, averaged over the classes, as an `evaluate` module that loads without the Hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.metrics import recall_score
 
 
 class Recall(evaluate.Metric):  # type: ignore[misc]
-    """`{"recall": [by class], "macro_recall": mean}`: right answers over rows.
+    """`{"macro_recall": mean over the classes}`: right answers over rows.
 
     NaN where undefined (a class without rows has none); the macro mean leaves NaN out.
     """
@@ -22,13 +22,10 @@ class Recall(evaluate.Metric):  # type: ignore[misc]
         return evaluate.MetricInfo(
             description=__doc__,
             citation="",
-            inputs_description="Class numbers, one a row; `labels`: the class numbers to report, in order.",
+            inputs_description="Class numbers, one a row; `labels`: all class numbers.",
             features=datasets.Features({"predictions": number, "references": number}),
         )
 
-    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, object]:
+    def _compute(self, predictions: list[int], references: list[int], labels: Sequence[int]) -> dict[str, float]:
         options: dict[str, Any] = {"labels": labels, "zero_division": np.nan}
-        return {
-            "recall": recall_score(references, predictions, average=None, **options).tolist(),
-            "macro_recall": float(recall_score(references, predictions, average="macro", **options)),
-        }
+        return {"macro_recall": float(recall_score(references, predictions, average="macro", **options))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evergreen.core.artifacts import DatasetManifest, SourceIdentity, SplitName, SplitsManifest
-from evergreen.core.reports import Incumbent, ValidationReport
+from evergreen.core.reports import ValidationReport
 from evergreen.pages.charts.bars import SERIES_TONES, Bar, Group, bars, legend
 from evergreen.pages.charts.histogram import histogram
 from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio
@@ -15,14 +15,9 @@ MOST_BARS = 20
 MOST_SAMPLES = 10
 
 
-def identity_page(identity: SourceIdentity, incumbent: Incumbent | None = None) -> str:
-    """HTML: which rows the source holds now, and which version a challenger must beat."""
-    return render("identity.html", identity=identity, incumbent=incumbent)
-
-
-def incumbent_page(incumbent: Incumbent) -> str:
-    """HTML: the version that a new model is judged against."""
-    return render("incumbent.html", incumbent=incumbent)
+def identity_page(identity: SourceIdentity) -> str:
+    """HTML: which rows the source holds now."""
+    return render("identity.html", identity=identity)
 
 
 def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, object]] = ()) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.pages.charts.bars import Bar, Group, bars
-from evergreen.pages.curl import EXAMPLE, curl_command
+from evergreen.pages.curl import curl_command
 from evergreen.pages.formatting import counted, percent
 from evergreen.pages.render import render
 
@@ -46,8 +44,8 @@ def decision_page(decision: PromotionDecision) -> str:
     )
 
 
-def deployment_page(deployment: Deployment, instance: Mapping[str, object] = EXAMPLE) -> str:
-    """HTML: what the endpoint serves, and a command that asks it about `instance`."""
+def deployment_page(deployment: Deployment) -> str:
+    """HTML: what the endpoint serves, and a command that asks it."""
     tone, title = OUTCOMES[deployment.outcome]
     groups = [
         Group(
@@ -61,5 +59,5 @@ def deployment_page(deployment: Deployment, instance: Mapping[str, object] = EXA
         tone=tone,
         outcome=title,
         traffic_chart=bars("Traffic by version", groups, full=100),
-        command=curl_command(deployment.url, instance) if deployment.url else None,
+        command=curl_command(deployment.url) if deployment.url else None,
     )

@@ -6,10 +6,9 @@ accuracy    0.962 (95 % interval 0.944 to 0.978) on 445 test rows; always answer
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from evergreen.core.reports import Deployment, EvaluationReport, Metric, PromotionDecision
-from evergreen.pages.curl import EXAMPLE, curl_command
+from evergreen.pages.curl import curl_command
 from evergreen.pages.evaluation import judged, lead_metric
 from evergreen.pages.formatting import UNDEFINED, clean, clip
 from evergreen.pages.outcome import verdict_words
@@ -25,7 +24,6 @@ def terminal_summary(
     deployment: Deployment,
     *,
     page: str | None = None,
-    instance: Mapping[str, object] = EXAMPLE,
 ) -> str:
     """Plain text: quality beside the majority baseline, verdict with failed reasons, endpoint, traffic, a curl command.
 
@@ -35,7 +33,7 @@ def terminal_summary(
     if page:
         lines.append(_line("report", page))
     if deployment.url and deployment.traffic:
-        lines.append(f"{'try it':<11} {curl_command(deployment.url, instance)}")  # whole: it is to be pasted
+        lines.append(f"{'try it':<11} {curl_command(deployment.url)}")  # whole: it is to be pasted
     return "\n".join(lines[:MOST_LINES])
 
 

@@ -24,9 +24,9 @@ def complete_model(model_dir: Path, task: dict[str, object], splits: Splits, see
     _write(model_dir / HISTORY_NAME, curves.model_dump(mode="json"))
     files = sorted(path for path in model_dir.rglob("*") if path.is_file())
     entries = tuple(FileEntry.of(path, model_dir) for path in files)
-    return TrainedModel.write(
-        model_dir, TrainedModelManifest(files=entries, task=task, trained_on=trained_on, seed=seed)
-    )
+    plan = splits.manifest.plan
+    manifest = TrainedModelManifest(files=entries, task=task, trained_on=trained_on, seed=seed, split_plan=plan)
+    return TrainedModel.write(model_dir, manifest)
 
 
 def read_task_configuration(model_dir: Path) -> dict[str, Any]:

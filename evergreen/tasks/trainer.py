@@ -28,6 +28,8 @@ MIN_CHECKPOINTS = 10
 MAX_STEPS_BETWEEN_CHECKPOINTS = 500
 LOGS_PER_CHECKPOINT = 4
 _NEVER = 10**9
+_TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
+_NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
 
 
 class EpochOrder(Sampler[int]):
@@ -42,7 +44,7 @@ class EpochOrder(Sampler[int]):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._job.order(self._epoch).tolist())
+        return map(int, self._job.order(self._epoch))
 
     def __len__(self) -> int:
         return len(self._job.train)
@@ -99,7 +101,7 @@ class Reporter(transformers.TrainerCallback):
                 f"training diverged: the loss is {logs['loss']} at step {state.global_step}; "
                 f"lower learning_rate (is {args.learning_rate:g}) or raise warmup_fraction (is {args.warmup_steps:g})"
             )
-        self._run.log_metrics({f"train_{name}": logs[name] for name in _TRAIN_VALUES}, state.global_step)
+        self._run.log_metrics({f"train/{name}": logs[name] for name in _TRAIN_VALUES}, state.global_step)
         begun, first_step = self._started
         left = (time.monotonic() - begun) / (state.global_step - first_step) * (state.max_steps - state.global_step)
         whole, part = divmod(state.global_step, math.ceil(self._rows / self._batch_size))
@@ -109,7 +111,7 @@ class Reporter(transformers.TrainerCallback):
     @override
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Records a point of the validation curves."""
-        point = {f"validation_{name}": value for name, value in _validation_values(kwargs["metrics"]).items()}
+        point = {f"validation/{name}": value for name, value in _validation_values(kwargs["metrics"]).items()}
         self._run.log_metrics(point, state.global_step)
 
 
@@ -168,10 +170,6 @@ def _loss(job: TrainingJob, outputs: Any, labels: torch.Tensor, **_: Any) -> tor
     return job.loss(outputs, labels)
 
 
-_TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
-_NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
-
-
 def _validation_values(logs: dict[str, float]) -> dict[str, float]:
     """Loss and metrics of an evaluation, without its wall-clock times."""
     values = {name.removeprefix("eval_"): value for name, value in logs.items() if name.startswith("eval_")}
@@ -183,6 +181,7 @@ def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.Tra
     return transformers.TrainingArguments(
         output_dir=str(run.checkpoint_dir),
         seed=run.seed,
+        use_cpu=not on_gpu,
         full_determinism=on_gpu,  # a CPU is deterministic by itself, and would pay for it by filling memory
         bf16=computes_in_bf16(settings.precision, run.checkpoint_dir),
         num_train_epochs=settings.epochs,
@@ -202,6 +201,7 @@ def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.Tra
         load_best_model_at_end=True,
         metric_for_best_model="loss",
         greater_is_better=False,
+        average_tokens_across_devices=False,  # the job's loss is a mean over rows already
         logging_nan_inf_filter=False,  # would hide a diverging loss, and reads the loss back at every step
         dataloader_pin_memory=on_gpu,
         remove_unused_columns=False,

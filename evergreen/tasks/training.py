@@ -29,7 +29,8 @@ class TrainingSettings(Frozen):
     """How a model is fitted; tasks add fields of their own. One `step` is one batch.
 
     The checkpoint with the lowest validation loss becomes the model. Training stops early after
-    `early_stopping_patience` evaluations in sequence that were no better.
+    `early_stopping_patience` evaluations in sequence that were no better. `warm_start` goes on from the champion's
+    weights, where there is a champion, instead of the pretrained ones.
     """
 
     epochs: int = Field(1, ge=1)
@@ -42,6 +43,7 @@ class TrainingSettings(Frozen):
     evaluations_per_epoch: int = Field(2, ge=1)
     early_stopping_patience: int = Field(3, ge=1)
     precision: Precision = "auto"
+    warm_start: bool = False
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,11 @@ class Project:
         kept = [path for name in ("content.tar", "data_v2.json") for path in self.zenml.glob(f"local_stores/**/{name}")]
         return sorted(str(path.parent) for path in kept if not (path.parent / "page.html").is_file())
 
+    def files_holding(self, text: str) -> list[str]:
+        """Files of ZenML, MLflow and endpoint (databases, artifacts, logs, state) that hold the text."""
+        wanted = text.encode()
+        return sorted(str(path) for path in self.zenml.rglob("*") if path.is_file() and wanted in path.read_bytes())
+
     def _owns(self, process: psutil.Process) -> bool:
         try:
             return str(self.home) in " ".join([*process.cmdline(), *process.environ().values()])

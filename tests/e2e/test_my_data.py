@@ -43,6 +43,7 @@ def mine(project: Project, news: Path) -> Path:
 
 
 TASK: dict[str, Any] = {"labels": LABELS, "evaluations_per_epoch": 1, "max_length_tokens": 64}
+SECRET = "hf_pX3vQ9tLw2ZkR8nB5mYc7dJs4"
 GATE: dict[str, Any] = {"minimum": {"accuracy": 0.5}}
 
 
@@ -52,9 +53,14 @@ def source(path: Path) -> dict[str, Any]:
 
 
 def test_an_own_csv_is_served_and_rerun_when_its_rows_or_the_code_change(
-    project: Project, mine: Path, news: Path, tmp_path: Path
+    project: Project, news: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NEWS_TOKEN", SECRET)
+    task = {**TASK, "token_env": "NEWS_TOKEN"}
+    mine = project.configuration("mine", base="my_data.yaml", source=source(news), task=task, gate=GATE)
     project.run("--config", mine)
+    assert project.files_holding(SECRET) == []
+    assert project.files_holding("NEWS_TOKEN") != []
     answer = first_json(
         project.run("predict", "--config", mine, "The minister defended the budget in parliament").stdout
     )

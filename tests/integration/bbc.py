@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InstanceError
+from evergreen.tasks.text_classification.validate import TextRules
 
 LABELS = ("business", "entertainment", "politics", "sports", "tech")
 Row = dict[str, Any]
@@ -102,6 +103,7 @@ class TfidfTask(Frozen):
 
     kind: str = "text_classification"
     labels: tuple[str, ...] = LABELS
+    rules: TextRules = TextRules()
 
     def load(self, model_dir: Path) -> TfidfPredictor:
         return TfidfPredictor(model_dir)

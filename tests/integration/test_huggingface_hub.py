@@ -1,9 +1,11 @@
 """What the real Hub client makes of a Hub's answers, given by a server on loopback."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -14,9 +16,14 @@ from evergreen.core.errors import EvergreenError, InputError
 
 class Hub(BaseHTTPRequestHandler):
     commits: ClassVar[dict[str, str]] = {}
+    asked: ClassVar[list[str]] = []
+    failures: ClassVar[list[int]] = []
 
     def do_GET(self) -> None:
-        if self.headers.get("Authorization") == "Bearer no-access":
+        self.asked.append(self.path)
+        if self.failures:
+            self.answer(self.failures.pop(0), {"error": "busy"})
+        elif self.headers.get("Authorization") == "Bearer no-access":
             self.answer(403, {"error": "restricted"}, "GatedRepo")
         elif "/broken" in self.path:
             self.answer(500, {"error": "internal"})
@@ -27,6 +34,10 @@ class Hub(BaseHTTPRequestHandler):
         else:
             self.answer(404, {"error": "Repository not found"}, "RepoNotFound")
 
+    def do_HEAD(self) -> None:
+        self.asked.append(self.path)
+        self.answer(404, {"error": "Entry not found"}, "EntryNotFound")
+
     def answer(self, status: int, body: dict[str, object], code: str | None = None) -> None:
         payload = json.dumps(body).encode()
         self.send_response(status)
@@ -35,18 +46,28 @@ class Hub(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
-        self.wfile.write(payload)
+        if self.command != "HEAD":
+            self.wfile.write(payload)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         pass
+
+
+def reach(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+    files = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
+    monkeypatch.setattr("datasets.config.HF_ENDPOINT", endpoint)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("evergreen.adapters.huggingface._RETRY_WAITS_S", (0.01, 0.01))
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        reach(f"http://127.0.0.1:{server.server_port}", monkeypatch)
+        Hub.asked, Hub.failures = [], []
         yield Hub
         server.shutdown()
 
@@ -82,3 +103,43 @@ def test_a_hub_that_fails_is_not_the_users_mistake(hub: type[Hub]) -> None:
     with pytest.raises(EvergreenError, match="does not answer for data set 'org/broken'") as caught:
         HuggingFaceSource(name="org/broken").identity(None)
     assert not isinstance(caught.value, InputError)
+
+
+def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and never listening: connections are refused
+        reach(f"http://127.0.0.1:{closed.getsockname()[1]}", monkeypatch)
+        with pytest.raises(EvergreenError, match="does not answer for data set 'no/where'") as caught:
+            HuggingFaceSource(name="no/where").identity(None)
+    assert not isinstance(caught.value, InputError)
+
+
+@pytest.mark.parametrize("failures", [[429], [503, 500]])
+def test_a_hub_that_is_busy_for_a_moment_is_asked_again(hub: type[Hub], failures: list[int]) -> None:
+    hub.commits = {"org/news": "a" * 40}
+    hub.failures = failures
+    assert "at aaaaaaaaaaaa" in HuggingFaceSource(name="org/news").identity(None).description
+    assert hub.failures == []
+
+
+def test_a_hub_that_stays_busy_is_given_up(hub: type[Hub]) -> None:
+    hub.failures = [503] * 9
+    with pytest.raises(EvergreenError, match="does not answer"):
+        HuggingFaceSource(name="org/news").identity(None)
+    assert len(hub.asked) == 3
+
+
+def test_what_the_hub_refuses_is_asked_once(hub: type[Hub]) -> None:
+    hub.commits = {}
+    with pytest.raises(InputError):
+        HuggingFaceSource(name="org/none").identity(None)
+    assert len(hub.asked) == 1
+
+
+def test_rows_are_read_at_the_commit_that_the_identity_names(hub: type[Hub], tmp_path: Path) -> None:
+    hub.commits = {"org/moving": "c" * 40}
+    with pytest.raises(InputError):  # this Hub has the data set's name and none of its files
+        HuggingFaceSource(name="org/moving").read(None, tmp_path)
+    assert hub.asked[0] == "/api/datasets/org/moving"
+    assert hub.asked[1:]
+    assert all("c" * 40 in path for path in hub.asked[1:]), hub.asked

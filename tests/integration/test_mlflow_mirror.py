@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordStat
 from tests.integration.bbc import TfidfPredictor, bbc_rows, train
 
 MODEL = "news"
+LOADER = "tests.integration.bbc:TfidfPredictor"
 ROOT = Path(__file__).parents[2]
 PREDICT = """
 import json, sys, mlflow, pandas
@@ -29,9 +31,7 @@ print(json.dumps([model.predict(instances), model.predict(pandas.DataFrame(insta
 
 @pytest.fixture
 def mirror(mlflow_uri: str) -> MlflowMirror:
-    return MlflowMirror(
-        mlflow_uri, render=lambda report: f"<p>{report.version}</p>", loader="tests.integration.bbc:TfidfPredictor"
-    )
+    return MlflowMirror(loader=LOADER, tracking_uri=mlflow_uri, render=lambda report: f"<p>{report.version}</p>")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,7 @@ def version(model: TrainedModel) -> ModelVersion:
         run="training-7",
         judged_against=None,
         metrics={"accuracy": 0.9},
+        examples=({"text": "shares rose"},),
     )
 
 
@@ -132,18 +133,33 @@ def test_a_version_carries_its_evaluation(mirror: MlflowMirror, models: list[Tra
     assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pickle")]
 
 
-def test_the_active_run_is_the_one_that_the_version_leads_to(models: list[TrainedModel], mlflow_uri: str) -> None:
+@pytest.fixture
+def mlflow_here(mlflow_uri: str) -> Iterator[str]:
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(mlflow_uri)
-    try:
-        with mlflow.start_run() as run:
-            mirror = MlflowMirror(loader="tests.integration.bbc:TfidfPredictor")
-            mirror.register(MODEL, version(models[0]), models[0], report(models[0]))
-            held = mlflow.MlflowClient(mlflow_uri).get_model_version(MODEL, "1")
-            assert held.run_id == run.info.run_id
-        assert mlflow.get_run(run.info.run_id).data.metrics["test_accuracy"] == 0.9
-    finally:
-        mlflow.set_tracking_uri(before)
+    yield mlflow_uri
+    mlflow.set_tracking_uri(before)
+
+
+def test_the_active_run_is_the_one_that_its_own_version_leads_to(models: list[TrainedModel], mlflow_here: str) -> None:
+    own = version(models[0])
+    with mlflow.start_run(run_name=own.run) as run:
+        MlflowMirror(loader=LOADER).register(MODEL, own, models[0], report(models[0]))
+    assert mlflow.MlflowClient(mlflow_here).get_model_version(MODEL, "1").run_id == run.info.run_id
+    assert mlflow.get_run(run.info.run_id).data.metrics["test_accuracy"] == 0.9
+
+
+def test_repairing_a_version_during_another_run_leaves_that_runs_metrics_alone(
+    models: list[TrainedModel], mlflow_here: str
+) -> None:
+    with mlflow.start_run(run_name="training-8") as run:
+        mlflow.log_metric("test_accuracy", 0.7)
+        MlflowMirror(loader=LOADER).register(MODEL, version(models[0]), models[0], report(models[0]))
+    assert mlflow.get_run(run.info.run_id).data.metrics == {"test_accuracy": 0.7}
+    held = mlflow.MlflowClient(mlflow_here).get_model_version(MODEL, "1")
+    own = mlflow.get_run(str(held.run_id))
+    assert own.data.metrics["test_accuracy"] == 0.9
+    assert own.data.tags["evergreen.run"] == "training-7"
 
 
 def test_another_process_loads_the_champion_offline_and_answers_the_same(
@@ -173,5 +189,5 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(monkeypatch
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with pytest.raises(EvergreenError, match=r"MLflow at http://127.0.0.1:9") as raised:
-        MlflowMirror("http://user:hunter2@127.0.0.1:9").read(MODEL)
+        MlflowMirror(loader=LOADER, tracking_uri="http://user:hunter2@127.0.0.1:9").read(MODEL)
     assert "hunter2" not in str(raised.value)

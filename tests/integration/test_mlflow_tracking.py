@@ -1,3 +1,5 @@
+import logging
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.adapters.mlflow.tracking import MlflowTrainingRun, flatten, log_metrics, log_params, log_text
+from evergreen.core.errors import EvergreenError
 
 
 @pytest.fixture
@@ -44,6 +47,42 @@ def test_without_an_active_run_nothing_is_written(client: mlflow.MlflowClient, t
     log_text("a.txt", "a")
     assert client.search_runs(["0"]) == []
     assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.fixture
+def broken(client: mlflow.MlflowClient, tmp_path: Path) -> Iterator[MlflowTrainingRun]:
+    """A training whose MLflow loses its tables while it runs."""
+    with mlflow.start_run():
+        (tmp_path / "mlflow.db").rename(tmp_path / "away.db")
+        sqlite3.connect(tmp_path / "mlflow.db").close()
+        yield MlflowTrainingRun(tmp_path, tmp_path, 0, lambda *_: None)
+        (tmp_path / "away.db").replace(tmp_path / "mlflow.db")
+
+
+def test_a_tracker_that_fails_costs_curve_points_and_not_the_training(
+    broken: MlflowTrainingRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="evergreen"):
+        broken.log_metrics({"loss": 0.5}, 10)
+        broken.log_metrics({"loss": 0.4}, 20)
+        (tmp_path / "away.db").replace(tmp_path / "mlflow.db")
+        broken.log_metrics({"loss": 0.3}, 30)
+        (tmp_path / "mlflow.db").rename(tmp_path / "away.db")
+        for step in (40, 50, 60, 70):
+            broken.log_metrics({"loss": 0.2}, step)
+    said = [record.message for record in caplog.records if "evergreen" in record.name]
+    assert [one.split(":")[0] for one in said] == [
+        "step 10 of the learning curves not recorded",
+        "step 20 of the learning curves not recorded",
+        "step 40 of the learning curves not recorded",
+        "step 50 of the learning curves not recorded",
+        "step 60 of the learning curves not recorded, nor will be what follows",
+    ]
+
+
+def test_what_a_report_needs_of_the_tracker_fails_in_one_line(broken: MlflowTrainingRun) -> None:
+    with pytest.raises(EvergreenError, match="MLflow at sqlite:"):
+        log_params({"a": 1})
 
 
 def test_secrets_are_hidden_and_names_of_variables_and_counts_are_not() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,9 +24,27 @@ class TextForm:
     delimiter: str
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether the name ends in `.gz`, in whatever case."""
+    return path.suffix.lower() == ".gz"
+
+
 def open_bytes(path: Path) -> IO[bytes]:
-    """The bytes of the file, decompressed when it ends in `.gz`."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    """The bytes of the file, decompressed when its name says that it is compressed."""
+    return gzip.open(path, "rb") if is_compressed(path) else path.open("rb")  # type: ignore[return-value]
+
+
+@contextmanager
+def reading(path: Path, name: str) -> Iterator[None]:
+    """Raises InputError where the file cannot be read, or is no whole gzip file though named like one."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        if is_compressed(path) and not (isinstance(error, OSError) and error.filename):
+            raise InputError(
+                f"{name} is no whole gzip file: {error}; write it again, or name it without .gz"
+            ) from error
+        raise InputError(f"{name} cannot be read: {error}; check the file and its permissions") from error
 
 
 def python_encoding(encoding: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evergreen.adapters.files.decoding import TextForm, check_decodes, open_bytes, python_encoding
+from evergreen.adapters.files.decoding import TextForm, check_decodes, is_compressed, open_bytes, python_encoding
 from evergreen.core.errors import InputError
 from evergreen.data.canonical import RowFields, check_columns
 
@@ -69,7 +69,7 @@ def _stream(path: Path, form: TextForm, columns: list[str], block_bytes: int) ->
     from pyarrow import csv as arrow_csv
 
     with (
-        pa.input_stream(str(path), compression="detect") as stream,
+        pa.input_stream(str(path), compression="gzip" if is_compressed(path) else None) as stream,
         arrow_csv.open_csv(
             stream,
             arrow_csv.ReadOptions(use_threads=False, block_size=block_bytes, encoding=form.encoding),
@@ -105,7 +105,13 @@ def _header(path: Path, name: str, form: TextForm) -> list[str]:
     except UnicodeError:
         check_decodes(path, name, form.encoding)
         raise
-    return next(csv.reader([first], delimiter=form.delimiter), [])
+    try:
+        return next(csv.reader([first], delimiter=form.delimiter), [])
+    except csv.Error as error:
+        raise InputError(
+            f"{name} has no header that can be read: {error}; give it a first line of column names, or correct "
+            "source.delimiter or source.format"
+        ) from error
 
 
 def _check_delimiter(header: list[str], name: str, form: TextForm) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from pathlib import Path
 
 from pydantic import field_validator
@@ -29,9 +28,9 @@ class FileFields(RowFields):
     @classmethod
     def _encoding_is_known(cls, encoding: str | None) -> str | None:
         try:
-            codecs.lookup(encoding or "utf-8")
-        except LookupError:
-            raise ValueError(f"unknown encoding '{encoding}'; such as utf-8, cp1252, latin-1, utf-16") from None
+            "a".encode(encoding or "utf-8")  # also refuses codecs that are not of text, such as rot13
+        except (LookupError, UnicodeError):
+            raise ValueError(f"unknown text encoding '{encoding}'; such as utf-8, cp1252, latin-1, utf-16") from None
         return encoding
 
     @field_validator("delimiter")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evergreen.adapters.files.decoding import check_decodes, python_encoding
+from evergreen.adapters.files.decoding import check_decodes, python_encoding, reading
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.find import Listing
 from evergreen.adapters.files.jsonl import text_batches
@@ -29,10 +30,14 @@ def read_folders(listing: Listing, fields: FileFields) -> Iterator[pa.RecordBatc
 def _rows(listing: Listing, fields: FileFields) -> Iterator[tuple[str, str, str]]:
     for file in listing.files:
         name = listing.name(file)
-        encoding = fields.encoding_of(file)
-        try:
-            text = file.read_text(encoding=python_encoding(encoding))
-        except UnicodeError as error:
-            check_decodes(file, name, encoding)
-            raise InputError(f"{name} cannot be read as {encoding}: {error}; set source.encoding") from error
+        with reading(file, name):
+            text = _text(file, name, fields.encoding_of(file))
         yield text, name.split("/", 1)[0], name.removesuffix(file.suffix)
+
+
+def _text(file: Path, name: str, encoding: str) -> str:
+    try:
+        return file.read_text(encoding=python_encoding(encoding))
+    except UnicodeError as error:
+        check_decodes(file, name, encoding)
+        raise InputError(f"{name} cannot be read as {encoding}: {error}; set source.encoding") from error

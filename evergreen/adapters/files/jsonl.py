@@ -72,6 +72,8 @@ def _rows(lines: Iterable[str], name: str, fields: RowFields) -> Iterator[tuple[
 def _parse(line: str, where: str) -> dict[str, Any]:
     try:
         values = json.loads(line)
+    except RecursionError as error:
+        raise InputError(f"{where} is nested too deeply to be read; write one flat JSON object a line") from error
     except ValueError as error:
         raise InputError(f"{where} is not JSON: {error}; write one JSON object a line") from error
     if not isinstance(values, dict):

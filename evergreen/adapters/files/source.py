@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from evergreen.adapters.files.decoding import TextForm
+from evergreen.adapters.files.decoding import TextForm, reading
 from evergreen.adapters.files.delimited import read_delimited
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.find import Listing, find_files
@@ -47,7 +47,7 @@ class FilesSource(FileFields):
 
 def listing_identity(fields: FileFields, listing: Listing, window: ResolvedWindow | None) -> SourceIdentity:
     """Identity of the files in `listing` as a source of kind `files`; `rows` is known for text folders only."""
-    entries = [FileEntry.of(file, listing.root) for file in listing.files]
+    entries = [_entry(file, listing) for file in listing.files]
     shaping = fields.model_dump(include={"columns", "label_names", "delimiter", "encoding", "fallback_encoding"})
     content = [listing.format, shaping, [(entry.name, entry.sha256) for entry in entries]]
     size = sum(entry.bytes for entry in entries) / 1e6
@@ -67,11 +67,21 @@ def rows_of_listing(fields: FileFields, listing: Listing) -> Iterator[pa.RecordB
         yield from read_folders(listing, fields)
         return
     for file in listing.files:
-        name, encoding = listing.name(file), fields.encoding_of(file)
-        if listing.format == "jsonl":
-            yield from read_jsonl(file, name, encoding, fields)
-        elif listing.format == "parquet":
-            yield from with_row_names(read_parquet(file, name, fields), name)
-        else:
-            form = TextForm(encoding, fields.delimiter_of(file))
-            yield from with_row_names(read_delimited(file, name, form, fields), name)
+        with reading(file, listing.name(file)):
+            yield from _rows_of_file(fields, listing, file)
+
+
+def _entry(file: Path, listing: Listing) -> FileEntry:
+    with reading(file, listing.name(file)):
+        return FileEntry.of(file, listing.root)
+
+
+def _rows_of_file(fields: FileFields, listing: Listing, file: Path) -> Iterator[pa.RecordBatch]:
+    name = listing.name(file)
+    if listing.format == "parquet":
+        yield from with_row_names(read_parquet(file, name, fields), name)
+    elif listing.format == "jsonl":
+        yield from read_jsonl(file, name, fields.encoding_of(file), fields)
+    else:
+        form = TextForm(fields.encoding_of(file), fields.delimiter_of(file))
+        yield from with_row_names(read_delimited(file, name, form, fields), name)

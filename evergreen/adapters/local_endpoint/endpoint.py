@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,8 @@ class ServedEndpoint:
             try:
                 address = self._apply(after, reload=not known)
                 self._wait_ready(address, version)
-            except BaseException:  # also Ctrl-C: a version that serves nobody leaves nothing behind
-                if not before.traffic.get(version):
+            except BaseException:  # also Ctrl-C: a newcomer that failed leaves nothing behind
+                if not known:
                     self._withdraw(version)
                 raise
 
@@ -119,13 +119,19 @@ class ServedEndpoint:
         return post_predict(address.url + path, instances, self._wanted.request_timeout_s)
 
     def status(self) -> EndpointStatus:
-        """What the front says; no URL when it does not answer."""
+        """What the front says; when it does not answer, no URL and the traffic that stands on disk.
+
+        Raises:
+            EndpointError: the front does not answer and the state on disk is damaged.
+        """
         address = self._files.read_address()
         status = ask_status(address) if address and find_front(self._files) else None
         if address is None or status is None:
-            return EndpointStatus(url=None, traffic={}, ready=())
+            kept = self._files.read_state()
+            return EndpointStatus(url=None, traffic=_by_version(kept.versions, kept.traffic) if kept else {}, ready=())
         ready = tuple(name for name, worker in status.versions.items() if worker.state == "ready")
-        return EndpointStatus(url=f"{address.url}/predict", traffic=status.traffic, ready=ready)
+        traffic = _by_version(status.versions, status.traffic)
+        return EndpointStatus(url=f"{address.url}/predict", traffic=traffic, ready=ready)
 
     def delete(self) -> None:
         """Stops the front and its workers after their requests were answered, and removes the state."""
@@ -137,7 +143,9 @@ class ServedEndpoint:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with exclusive(self._files.root.with_name(f"{self._wanted.model}.lock"), self._lock_timeout_s):
+        model = self._wanted.model
+        taken = f"another run is changing the endpoint of {model}; wait until it is done and run again"
+        with exclusive(self._files.root.with_name(f"{model}.lock"), self._lock_timeout_s, taken):
             yield
 
     def _state(self) -> EndpointState:
@@ -151,19 +159,24 @@ class ServedEndpoint:
         )
 
     def _apply(self, state: EndpointState, reload: bool = True) -> FrontAddress:
-        """The address of the front once it follows `state`; starts one where none answers."""
+        """The address of the front once it follows `state`; starts one where none answers.
+
+        A reload also starts failed versions again at once, with what failed before forgotten.
+        """
         running = self._running()
         if running is None:
             return self._start(state)
         address, status = running
         self._check_address(address)
-        if not reload and status.revision == state.revision:
-            return address
-        state = _changed(state, revision=state.revision + 1)
+        well = status.revision == state.revision and all(one.state != "failed" for one in status.versions.values())
+        if reload or not well:
+            self._reload(address, _changed(state, revision=state.revision + 1))
+        return address
+
+    def _reload(self, address: FrontAddress, state: EndpointState) -> None:
         self._files.write_state(state)
         self._signal_reload()
         self._wait(address, RELOAD_S, lambda status: status.revision >= state.revision, "it to take up the change")
-        return address
 
     def _start(self, state: EndpointState) -> FrontAddress:
         if not self._wanted.port and state.port:
@@ -219,12 +232,14 @@ class ServedEndpoint:
         if version not in state.versions:
             return
         remaining = tuple(one for one in state.versions if one != version)
-        self._files.write_state(_changed(state, versions=remaining, revision=state.revision + 1))
-        front = find_front(self._files)
+        after = _changed(state, versions=remaining, revision=state.revision + 1)
+        self._files.write_state(after)
+        front, address = find_front(self._files), self._files.read_address()
         if front is not None and not remaining:
             stop_front(front, self._wanted.drain_timeout_s)
-        else:
-            self._signal_reload()
+        elif front is not None and address is not None:
+            with suppress(EndpointError):  # the reason to withdraw it is what is raised
+                self._reload(address, after)
 
     def _wait_ready(self, address: FrontAddress, version: str) -> None:
         """Returns once the version is ready and no version with traffic is still on its way up."""
@@ -253,6 +268,10 @@ class ServedEndpoint:
             time.sleep(POLL_S)
         log = self._files.log("front")
         raise EndpointError(f"waited in vain for {awaited}; the front's log {log} ends with:\n{log_tail(log)}")
+
+
+def _by_version(versions: Iterable[str], shares: Mapping[str, int]) -> dict[str, int]:
+    return {version: shares.get(version, 0) for version in versions}
 
 
 def _changed(state: EndpointState, **update: Any) -> EndpointState:

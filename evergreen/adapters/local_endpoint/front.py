@@ -92,7 +92,7 @@ def main(root: Path) -> int:
     log_json_to_stderr(LOGGER)
     files = EndpointFiles(root)
     try:
-        with exclusive(files.front_lock, timeout_s=0):
+        with exclusive(files.front_lock, timeout_s=0, taken=f"the front of {root.name} runs already; end it first"):
             asyncio.run(run_front(files))
     except EvergreenError as error:
         sys.stderr.write(f"{error}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ from typing import Any
 
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress, FrontStatus
 from evergreen.core.errors import EndpointError
-from evergreen.core.processes import library_environment, log_tail
+from evergreen.core.processes import library_environment, log_tail, port_conflict
 
 FRONT_MODULE = "evergreen.adapters.local_endpoint.front"
 FRONT_START_S = 30.0
@@ -103,26 +102,8 @@ def require_free_port(host: str, port: int) -> None:
     Raises:
         EndpointError: it cannot; names the port and, where the machine tells, who holds it.
     """
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as error:
+    if conflict := port_conflict(host, port):
         raise EndpointError(
-            f"the endpoint cannot listen on {host}:{port}: {error.strerror or error}{_holder(port)}; "
+            f"the endpoint cannot listen on {host}:{port}: {conflict}; "
             "set another host.port (0: any free one) or stop what holds it"
-        ) from error
-
-
-def _holder(port: int) -> str:
-    import psutil
-
-    try:
-        pids = [
-            one.pid
-            for one in psutil.net_connections("tcp")
-            if one.pid and one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN
-        ]
-        return f" (held by {psutil.Process(pids[0]).name()}, pid {pids[0]})" if pids else ""
-    except psutil.Error:
-        return ""
+        )

@@ -17,7 +17,6 @@ from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import EndpointError
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
-VERSION_HEADER = "x-evergreen-version"
 TRACE_HEADER = "x-trace-id"
 FORWARDED = ("content-type", "content-encoding", "traceparent", TRACE_HEADER)
 RETURNED = ("content-type", "retry-after", "x-model-version", TRACE_HEADER)
@@ -45,15 +44,16 @@ class Proxy:
         application = web.Application(client_max_size=max_body_bytes, middlewares=[_errors_as_json])
         application.router.add_post("/predict", self._predict)
         application.router.add_post("/versions/{version}/predict", self._predict)
-        application.router.add_post(f"/v1/models/{self._state.model}:predict", self._predict)
         application.router.add_get("/health", self._health)
         application.router.add_get("/status", self._status)
         return application
 
     def apply(self, state: EndpointState) -> None:
-        """Makes the state true: starts what is new, then moves the traffic at once, then retires what is gone."""
+        """Makes the state true: starts what is new or failed, moves the traffic at once, then retires what is gone."""
         for version in state.versions:
-            if version not in self._workers:
+            if version in self._workers:
+                self._workers[version].retry()
+            else:
                 self._workers[version] = Worker(version, self._files, state, self._session, self._notify)
         self._split = SmoothSplit(state.traffic)
         for version in set(self._workers) - set(state.versions):
@@ -85,7 +85,7 @@ class Proxy:
         headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
         if TRACE_HEADER not in headers and "traceparent" not in headers:
             headers[TRACE_HEADER] = uuid.uuid4().hex
-        wanted = request.match_info.get("version") or request.headers.get(VERSION_HEADER)
+        wanted = request.match_info.get("version")
         deadline = asyncio.get_running_loop().time() + self._state.request_timeout_s
         try:
             async with asyncio.timeout_at(deadline):

@@ -155,11 +155,11 @@ def cap_log(path: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
 
 
 @contextmanager
-def exclusive(lock: Path, timeout_s: float) -> Iterator[None]:
+def exclusive(lock: Path, timeout_s: float, taken: str) -> Iterator[None]:
     """Holds the file lock; the kernel frees it when the holder dies.
 
     Raises:
-        BusyError: another process held it all the time.
+        BusyError: another process held it all the time; the message is `taken` and where the lock is.
     """
     from filelock import FileLock, Timeout
 
@@ -168,9 +168,7 @@ def exclusive(lock: Path, timeout_s: float) -> Iterator[None]:
     try:
         held.acquire(timeout=timeout_s)
     except Timeout as error:
-        raise BusyError(
-            f"another run is changing the endpoint {lock.stem!r} (lock {lock}); wait until it is done and run again"
-        ) from error
+        raise BusyError(f"{taken} (lock {lock})") from error
     try:
         yield
     finally:

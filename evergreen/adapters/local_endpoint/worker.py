@@ -25,8 +25,8 @@ LAST_GRACE_S = 5.0
 class Worker:
     """A process that serves one version on a loopback port of its own.
 
-    It is started again whenever it ends, at once after steady service, else ever later. `changed` is called whenever
-    its readiness changes.
+    It is started again whenever it ends, at once after steady service or when asked to, else ever later. `changed` is
+    called whenever its readiness changes.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Worker:
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
         self._look = asyncio.Event()
+        self._again = asyncio.Event()
         self._supervision = asyncio.create_task(self._supervise())
 
     @property
@@ -76,6 +77,15 @@ class Worker:
         self._set_ready(False)
         self._look.set()
 
+    def retry(self) -> None:
+        """Forgets that it failed and starts it again at once; does nothing when it did not fail.
+
+        The failure of a start that is on its way is forgotten too: its cause may be older than the request.
+        """
+        if self._failure is not None:
+            self._failure = None
+            self._again.set()
+
     async def stop(self) -> None:
         """Ends the process once nothing is in flight, or after the drain time."""
         self._stopping = True
@@ -100,6 +110,7 @@ class Worker:
                 if reason is None:
                     served_since = loop.time()
                     self._failure = None
+                    self._again.clear()
                     self._set_ready(True)
                     LOGGER.info("ready", extra={"fields": {"version": self.version, "pid": process.pid}})
                     reason = await self._while_ready(process)
@@ -110,11 +121,21 @@ class Worker:
                 self._set_ready(False)
             steady = served_since is not None and loop.time() - served_since > STEADY_S
             quick_ends = 0 if steady else quick_ends + 1
-            self._failure = None if served_since is not None else reason
+            self._failure = None if served_since is not None or self._again.is_set() else reason
             self._changed()
             LOGGER.warning("ended", extra={"fields": {"version": self.version, "reason": reason}})
             at_once = served_since is not None and quick_ends <= 1
-            await asyncio.sleep(0 if at_once else min(0.5 * 2**quick_ends, BACKOFF_MAX_S))
+            if await self._asked_within(0 if at_once else min(0.5 * 2**quick_ends, BACKOFF_MAX_S)):
+                quick_ends = 0
+
+    async def _asked_within(self, seconds: float) -> bool:
+        """Whether a new start was asked for before the time was over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._again.wait()
+        asked = self._again.is_set()
+        self._again.clear()
+        return asked
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._port = free_port()

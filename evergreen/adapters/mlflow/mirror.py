@@ -6,7 +6,6 @@ a pickle. All calls go through a client of their own: MLflow's global state is r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,26 +14,28 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from evergreen.adapters.mlflow.failures import translated
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reports import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
 
 VERSION_TAG = "evergreen.version"
+RUN_TAG = "evergreen.run"
 REQUIREMENTS = ("mlflow", "numpy", "pydantic", "torch", "transformers")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MlflowMirror:
     """Implements `Mirror`.
 
-    `tracking_uri` None means the one that is set around the caller. `render` turns a report into an HTML page. `loader`
-    names, as `module:function`, what loads a model directory into a `Predictor`.
+    `loader` names, as `module:function`, what loads a model directory into a `Predictor`. `tracking_uri` None means the
+    one that is set around the caller. `render` turns a report into an HTML page.
     """
 
+    loader: str
     tracking_uri: str | None = None
     render: Callable[[EvaluationReport], str] | None = None
-    loader: str = "evergreen.tasks:load_predictor"
 
     @property
     def name(self) -> str:
@@ -79,25 +80,26 @@ class MlflowMirror:
     def _client(self) -> Iterator[Any]:
         """A client, its errors translated."""
         import mlflow
-        from mlflow.exceptions import MlflowException
 
         uri = self.tracking_uri or mlflow.get_tracking_uri()
-        try:
+        with translated(uri):
             yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-        except MlflowException as error:
-            message = f"MLflow at {uri}: {error.message}"
-            raise EvergreenError(re.sub(r"//[^/@\s]+@", "//", message)) from error  # credentials are not shown
 
     def _run(self, client: Any, model: str, version: ModelVersion) -> str:
-        """The active run, so that the version leads to its learning curves; else a run of its own."""
+        """The active run if the version comes of it, so that it leads to its learning curves; else a run of its own.
+
+        A run that repairs what lags would otherwise show the metrics of another run's version.
+        """
         import mlflow
 
         active = mlflow.active_run()
-        if active is not None and self.tracking_uri in (None, mlflow.get_tracking_uri()):
+        here = active is not None and self.tracking_uri in (None, mlflow.get_tracking_uri())
+        if here and active.info.run_name == version.run:
             return str(active.info.run_id)
         experiment = client.get_experiment_by_name(model)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(model)
-        run = client.create_run(experiment_id, run_name=f"{model} {version.version}")
+        tags = {VERSION_TAG: version.version, RUN_TAG: version.run}
+        run = client.create_run(experiment_id, run_name=f"{model} {version.version}", tags=tags)
         client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
@@ -144,7 +146,7 @@ def _create_version(client: Any, model: str, version: ModelVersion, logged: Any)
     tags = {
         VERSION_TAG: version.version,
         "evergreen.recipe": version.recipe,
-        "evergreen.run": version.run,
+        RUN_TAG: version.run,
         "evergreen.judged_against": version.judged_against or "",
         **{f"evergreen.metric.{name}": f"{value:.4f}" for name, value in version.metrics.items()},
     }

@@ -5,47 +5,46 @@ MLflow would otherwise start a run by itself, in a folder below wherever the pro
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from evergreen.adapters.mlflow.failures import translated
+from evergreen.core.errors import EvergreenError
+
+logger = logging.getLogger(__name__)
 
 MAX_PARAM_CHARS = 500
 SECRET_WORDS = ("token", "password", "secret", "credential", "api_key")
 HIDDEN = "(hidden)"
+MOST_FAILURES = 3
 
 
 def log_params(params: Mapping[str, Any]) -> None:
-    """Logs nested parameters under dotted names, e.g. `task.epochs`; what looks like a secret is hidden."""
-    if not _active():
-        return
-    import mlflow
+    """Logs nested parameters under dotted names, e.g. `task.epochs`; what looks like a secret is hidden.
 
-    mlflow.log_params({key: str(value)[:MAX_PARAM_CHARS] for key, value in flatten(params).items()})
+    Raises:
+        EvergreenError: MLflow did not take them; so do the other functions.
+    """
+    flat = {key: str(value)[:MAX_PARAM_CHARS] for key, value in flatten(params).items()}
+    _on_active_run(lambda mlflow: mlflow.log_params(flat))
 
 
 def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
     """Logs numbers, as one point of their curves when `step` is given."""
-    if _active():
-        import mlflow
-
-        mlflow.log_metrics(dict(metrics), step=step)
+    _on_active_run(lambda mlflow: mlflow.log_metrics(dict(metrics), step=step))
 
 
 def log_figure(name: str, figure: Any) -> None:
     """Logs a matplotlib figure as the artifact `name`, e.g. `learning_curves.png`."""
-    if _active():
-        import mlflow
-
-        mlflow.log_figure(figure, name)
+    _on_active_run(lambda mlflow: mlflow.log_figure(figure, name))
 
 
 def log_text(name: str, text: str) -> None:
     """Logs a text, such as a report's JSON or page, as the artifact `name`."""
-    if _active():
-        import mlflow
-
-        mlflow.log_text(text, name)
+    _on_active_run(lambda mlflow: mlflow.log_text(text, name))
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -60,26 +59,43 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-@dataclass(frozen=True)
+@dataclass
 class MlflowTrainingRun:
-    """The `TrainingRun` of a step: curves and figures go to the active run, progress to `progress`."""
+    """The `TrainingRun` of a step: curves and figures go to the active run, progress to `progress`.
+
+    No training fails for its pictures: what MLflow does not take is left out with a warning, and after MOST_FAILURES
+    in a row, each of which MLflow's own retries may have delayed, nothing more is tried.
+    """
 
     out_dir: Path
     checkpoint_dir: Path
     seed: int
     progress: Callable[[int, int, float, float], None]
+    _failures: int = field(default=0, init=False, repr=False)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Records one point of the learning curves."""
-        log_metrics(metrics, step)
+        self._try(f"step {step} of the learning curves", lambda: log_metrics(metrics, step))
 
     def log_figure(self, name: str, figure: Any) -> None:
         """Records a matplotlib figure."""
-        log_figure(name, figure)
+        self._try(name, lambda: log_figure(name, figure))
 
     def report_progress(self, rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
         """Shows a person how far the training is."""
         self.progress(rows, total_rows, loss, seconds_left)
+
+    def _try(self, what: str, log: Callable[[], None]) -> None:
+        if self._failures >= MOST_FAILURES:
+            return
+        try:
+            log()
+        except EvergreenError as error:
+            self._failures += 1
+            last = self._failures == MOST_FAILURES
+            logger.warning("%s not recorded%s: %s", what, ", nor will be what follows" if last else "", error)
+        else:
+            self._failures = 0
 
 
 def _secret(key: str) -> bool:
@@ -88,7 +104,10 @@ def _secret(key: str) -> bool:
     return any(lowered == word or lowered.endswith(f"_{word}") for word in SECRET_WORDS)
 
 
-def _active() -> bool:
+def _on_active_run(log: Callable[[Any], None]) -> None:
     import mlflow
 
-    return mlflow.active_run() is not None
+    if mlflow.active_run() is None:
+        return
+    with translated(mlflow.get_tracking_uri()):
+        log(mlflow)

@@ -24,7 +24,7 @@ class Series:
     tone: str
 
 
-def lines(title: str, series: Sequence[Series], axis_title: str = "step") -> Svg:
+def lines(title: str, series: Sequence[Series]) -> Svg:
     """The curves on common axes with a legend; a series of one point is a dot."""
     spoken = "; ".join(f"{one.name} ends at {compact(one.points[-1][1])}" for one in series if one.points)
     svg = Svg(WIDTH, HEIGHT, f"{title}: {spoken or 'no values'}")
@@ -38,7 +38,7 @@ def lines(title: str, series: Sequence[Series], axis_title: str = "step") -> Svg
         svg.text(left - 6, y + 4, y_axis.name(tick), "end quiet small")
     for tick in x_axis.ticks:
         svg.text(x_axis.place(tick), _BASE + 16, x_axis.name(tick), "middle quiet small")
-    svg.text(WIDTH - 8, HEIGHT - 4, axis_title, "end quiet small")
+    svg.text(WIDTH - 8, HEIGHT - 4, "step", "end quiet small")
     x = left
     for one in series:
         svg.add("rect", f"mark {one.tone}", x=x, y=7, width=10, height=10, rx=2)

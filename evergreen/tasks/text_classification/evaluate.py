@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.bootstrap import BootstrapPlan
+from evergreen.core.bootstrap import CONFIDENCE
 from evergreen.core.errors import InputError
-from evergreen.core.reports import EvaluationReport, Timings, WorstError
+from evergreen.core.leakage import doubt_about
+from evergreen.core.reports import Comparison, EvaluationReport, Timings, WorstError
 from evergreen.tasks.text_classification.judge import Judge
 from evergreen.tasks.text_classification.rows import Numbers, RowFacts, read_test_rows
 from evergreen.tasks.text_classification.scorer import LabelledTask, Scorer, WorstErrors
@@ -25,7 +26,6 @@ def evaluate_text(
     *,
     task: LabelledTask,
     slices: Slices | None = None,
-    plan: BootstrapPlan | None = None,
 ) -> EvaluationReport:
     """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
 
@@ -35,10 +35,10 @@ def evaluate_text(
     Raises:
         InputError: the test split is empty, or rows, slices or champion do not fit the task.
     """
-    slices, plan = slices or Slices(), plan or BootstrapPlan()
+    slices = slices or Slices()
     majority = _majority(splits, task)
     scored = _score(model, splits, task, slices)
-    judge = Judge(scored.facts.truth, task.labels, plan)
+    judge = Judge(scored.facts.truth, task.labels)
     overall, per_class = judge.metrics(scored.answers)
     other = champion if champion is not None and champion.version != model.version else None
     return EvaluationReport(
@@ -47,13 +47,13 @@ def evaluate_text(
         rows=len(scored.answers),
         labels=task.labels,
         metrics=overall,
-        confidence=plan.confidence,
+        confidence=CONFIDENCE,
         baseline=judge.baseline(majority),
         per_class=per_class,
         slices=judge.slices(scored.answers, scored.facts, slices),
         confusion=judge.confusion(scored.answers),
         worst=scored.worst,
-        comparison=judge.comparison(scored.answers, other.version, _answers(other, splits, task)) if other else None,
+        comparison=_comparison(judge, scored.answers, other, splits, task) if other else None,
         size_bytes=model.size_bytes,
         timings=scored.timings,
     )
@@ -82,6 +82,13 @@ def _score(model: TrainedModel, splits: Splits, task: LabelledTask, slices: Slic
         timed += batch.texts[-seen % step :: step]  # every step-th row of the split, for it may be ordered
         seen += len(batch.texts)
     return _Scored(np.concatenate(parts), facts, worst.sorted(), scorer.timings(timed))
+
+
+def _comparison(
+    judge: Judge, answers: Numbers, champion: TrainedModel, splits: Splits, task: LabelledTask
+) -> Comparison:
+    compared = judge.comparison(answers, champion.version, _answers(champion, splits, task))
+    return compared.model_copy(update={"doubt": doubt_about(champion.manifest, splits.manifest)})
 
 
 def _answers(model: TrainedModel, splits: Splits, task: LabelledTask) -> Numbers:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evergreen.core.bootstrap import BootstrapPlan, Scores, bootstrap, interval
+from evergreen.core.bootstrap import Scores, bootstrap, bootstrap_classes, difference, interval
 from evergreen.core.reports import Baseline, ClassReport, Comparison, Metric, SliceReport
 from evergreen.metrics import measure
 from evergreen.tasks.text_classification.rows import Numbers, RowFacts
@@ -22,26 +22,23 @@ class Judge:
 
     truth: Numbers
     labels: tuple[str, ...]
-    plan: BootstrapPlan
 
     def metrics(self, answers: Numbers) -> tuple[dict[str, Metric], dict[str, ClassReport]]:
         """Metrics of all rows, and of each class by label."""
         values = measure(self.truth, answers, len(self.labels))
-        (scores,) = self._bootstrap(self.truth, answers)
+        (scores,) = bootstrap(self.truth, [answers], len(self.labels))
+        (class_scores,) = bootstrap_classes(self.truth, [answers], len(self.labels))
         support = np.bincount(self.truth, minlength=len(self.labels)).tolist()
-        overall = {
-            name: metric.model_copy(update={"value": values.overall[name]})
-            for name, metric in self._overall(scores).items()
-        }
+        overall = {name: metric.model_copy(update={"value": values[name]}) for name, metric in _overall(scores).items()}
         return overall, {
             label: ClassReport(metrics=metrics, support=support[number])
-            for number, (label, metrics) in enumerate(self._by_class(scores).items())
+            for number, (label, metrics) in enumerate(self._by_class(class_scores).items())
         }
 
     def baseline(self, label: str) -> Baseline:
         """What always answering `label` scores."""
         always = np.full_like(self.truth, self.labels.index(label))
-        return Baseline(label=label, metrics=measure(self.truth, always, len(self.labels)).overall)
+        return Baseline(label=label, metrics=measure(self.truth, always, len(self.labels)))
 
     def confusion(self, answers: Numbers) -> tuple[tuple[int, ...], ...]:
         """Rows by true and answered label; answers outside the labels have no column."""
@@ -54,31 +51,27 @@ class Judge:
         """Metrics of each slice that is large enough."""
         reports = []
         for column, value, rows in slices.of(facts.lengths, facts.values, facts.names):
-            (scores,) = self._bootstrap(self.truth[rows], answers[rows])
-            reports.append(SliceReport(column=column, value=value, rows=len(rows), metrics=self._overall(scores)))
+            (scores,) = bootstrap(self.truth[rows], [answers[rows]], len(self.labels))
+            reports.append(SliceReport(column=column, value=value, rows=len(rows), metrics=_overall(scores)))
         return tuple(reports)
 
     def comparison(self, answers: Numbers, champion: str, champion_answers: Numbers) -> Comparison:
         """The champion's metrics, and the paired differences to them."""
-        ours, theirs = self._bootstrap(self.truth, answers, champion_answers)
-        difference = ours.minus(theirs)
+        pair = [answers, champion_answers]
+        ours, theirs = bootstrap(self.truth, pair, len(self.labels))
         return Comparison(
             champion=champion,
-            metrics=self._overall(theirs),
-            differences=self._overall(difference),
-            class_differences=self._by_class(difference),
+            metrics=_overall(theirs),
+            differences=_overall(difference(ours, theirs)),
+            class_differences=self._by_class(difference(*bootstrap_classes(self.truth, pair, len(self.labels)))),
         )
-
-    def _bootstrap(self, truth: Numbers, *answers: Numbers) -> tuple[Scores, ...]:
-        return bootstrap(truth, answers, len(self.labels), self.plan)
-
-    def _overall(self, scores: Scores) -> dict[str, Metric]:
-        return {name: interval(samples, self.plan.confidence) for name, samples in scores.overall.items()}
 
     def _by_class(self, scores: Scores) -> dict[str, dict[str, Metric]]:
         return {
-            label: {
-                name: interval(samples[:, number], self.plan.confidence) for name, samples in scores.per_class.items()
-            }
+            label: {name: interval(samples[:, number]) for name, samples in scores.items()}
             for number, label in enumerate(self.labels)
         }
+
+
+def _overall(scores: Scores) -> dict[str, Metric]:
+    return {name: interval(samples) for name, samples in scores.items()}

@@ -39,6 +39,7 @@ class TextPredictor:
         """
         import torch
         import transformers
+        from safetensors import SafetensorError
 
         try:
             with quiet_transformers():
@@ -46,7 +47,7 @@ class TextPredictor:
                 model = transformers.AutoModelForSequenceClassification.from_pretrained(
                     model_dir, local_files_only=True, use_safetensors=True, dtype=torch.float32
                 )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(f"no usable text classifier at {model_dir}: {str(error).splitlines()[0]}") from error
         model.eval().requires_grad_(requires_grad=False)
         model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -17,6 +17,7 @@ from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.core.protocols import Predictor
 from evergreen.core.reports import Timings, WorstError
 from evergreen.tasks.text_classification.rows import Batch, Numbers
+from evergreen.tasks.text_classification.validate import TextRules
 
 EXCERPT_CHARS = 300
 WORST_ERRORS = 25
@@ -24,7 +25,7 @@ WARM_UP = 3
 
 
 class LabelledTask(Protocol):
-    """What evaluation asks of a task; a model is loaded by the configuration that it was trained with."""
+    """What evaluation asks of a task."""
 
     @classmethod
     def model_validate(cls, obj: Any) -> Self:
@@ -37,6 +38,10 @@ class LabelledTask(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names, in the order of class numbers."""
+
+    @property
+    def rules(self) -> TextRules:
+        """Which texts can be used."""
 
     def load(self, model_dir: Path) -> Predictor:
         """A predictor whose outputs are probabilities: (rows, classes) float32."""
@@ -136,13 +141,16 @@ class WorstErrors:
 
 
 def _own_task(model: TrainedModel, task: T) -> T:
-    """The task as it was when the model was trained; answers with labels that `task` lacks count as wrong."""
+    """The task as it was when the model was trained, under the present rules.
+
+    The rows honour the present rules, not those of the time. Answers with labels that `task` lacks count as wrong.
+    """
     other = "give the pipeline another model_name, so that this task starts without a champion"
     kind = model.manifest.task.get("kind")
     if kind != task.kind:
         raise InputError(f"model {model.version} is of kind {kind!r}, not {task.kind!r}; {other}")
     try:
-        own = task.model_validate(model.manifest.task)
+        own = task.model_validate({**model.manifest.task, "rules": task.rules})
     except ValidationError as error:
         raise InputError(f"model {model.version} has a configuration that no longer loads: {error}; {other}") from error
     if not set(own.labels) & set(task.labels):

@@ -16,8 +16,24 @@ import numpy.typing as npt
 from pydantic import AfterValidator, Field
 
 from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+from evergreen.core.reports import ColumnStatistics
 
 LENGTH_COLUMN = "length_chars"
+OWN_REPORT = {
+    "id": "its values are all different",
+    "text": "take length_edges_chars",
+    "label": "see the report by class",
+}
+
+
+def _sliceable(columns: tuple[str, ...]) -> tuple[str, ...]:
+    for column in columns:
+        if column in OWN_REPORT:
+            raise ValueError(f"{column!r} is no slice column: {OWN_REPORT[column]}; name further columns of the data")
+        if column == LENGTH_COLUMN or columns.count(column) > 1:
+            raise ValueError(f"column {column!r} is sliced twice; name it once, and {LENGTH_COLUMN!r} not at all")
+    return columns
 
 
 def _ascending(edges: tuple[int, ...]) -> tuple[int, ...]:
@@ -29,10 +45,29 @@ def _ascending(edges: tuple[int, ...]) -> tuple[int, ...]:
 class Slices(Frozen):
     """Text length buckets, and the values of further columns; slices below `min_rows` say too little to be shown."""
 
-    columns: tuple[str, ...] = ()
+    columns: Annotated[tuple[str, ...], AfterValidator(_sliceable)] = ()
     length_edges_chars: Annotated[tuple[int, ...], AfterValidator(_ascending)] = (100, 250, 500, 1000, 2500, 5000)
     min_rows: Annotated[int, Field(ge=1)] = 20
     max_values: Annotated[int, Field(ge=1)] = 1000
+
+    def check(self, columns: Mapping[str, ColumnStatistics]) -> None:
+        """Nothing when the dataset with these columns can be sliced so.
+
+        Raises:
+            InputError: a slice column is missing, or has more values than a person could look at.
+        """
+        for name in self.columns:
+            if name not in columns:
+                raise InputError(
+                    f"slice column {name!r} missing from the dataset (has: {', '.join(columns)}); "
+                    "set task.slices.columns, or map the column in source.columns"
+                )
+            if columns[name].distinct > self.max_values:
+                raise InputError(
+                    f"slice column {name!r} has {columns[name].distinct:,} different values, at most "
+                    f"{self.max_values:,} are allowed; take columns with few values into task.slices.columns, or raise "
+                    "task.slices.max_values"
+                )
 
     def of(
         self,

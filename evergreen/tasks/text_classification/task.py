@@ -31,6 +31,8 @@ def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
+EXAMPLE_CHARS = 300
+
 Labels = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
 
 
@@ -45,7 +47,7 @@ class TextClassification(TrainingSettings):
     """
 
     kind: Literal["text_classification"] = "text_classification"
-    encoder: str
+    encoder: str = Field(min_length=1)
     labels: Labels
     revision: str | None = None
     token_env: str | None = None
@@ -70,17 +72,35 @@ class TextClassification(TrainingSettings):
         """
         return self.source.check()
 
+    def training_configuration(self) -> dict[str, object]:
+        """The fields that decide the trained model; `slices` only measures it, `token_env` only unlocks the encoder."""
+        return self.model_dump(mode="json", exclude={"slices", "token_env"})
+
+    def pretrained(self) -> str:
+        """Fingerprint of the encoder that a training starts from.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        return self.source.fingerprint()
+
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
-        """Statistics of a dataset that honours `rules` and `labels`. Raises InputError naming rules and rows."""
+        """Statistics of a dataset that honours `rules` and `labels` and has the columns of `slices`.
+
+        Raises:
+            InputError: naming rules and rows, or the column.
+        """
         from evergreen.tasks.text_classification.validate import validate_text
 
-        return validate_text(dataset, self.labels, self.rules)
+        report = validate_text(dataset, self.labels, self.rules)
+        self.slices.check(report.columns)
+        return report
 
-    def train(self, splits: Splits, run: TrainingRun) -> TrainedModel:
-        """A model trained on `train/`, selected on `validation/`; see `train_text`."""
+    def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
+        """A model trained on `train/`, selected on `validation/`, from the weights of `start`; see `train_text`."""
         from evergreen.tasks.text_classification.train import train_text
 
-        return train_text(self, splits, run)
+        return train_text(self, splits, run, start)
 
     def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
         """The model, and the champion re-scored, on `test/`; see `evaluate_text`."""
@@ -89,10 +109,10 @@ class TextClassification(TrainingSettings):
         return evaluate_text(model, champion, splits, task=self, slices=self.slices)
 
     def examples(self, splits: Splits, count: int = 3) -> list[dict[str, str]]:
-        """The first `count` instances of the test split, as a client would send them."""
+        """The first `count` instances of the test split, as a client would send them, cut to EXAMPLE_CHARS."""
         from evergreen.data.shards import first_rows
 
-        return [{"text": row["text"]} for row in first_rows(splits.shards("test"), ["text"], count)]
+        return [{"text": row["text"][:EXAMPLE_CHARS]} for row in first_rows(splits.shards("test"), ["text"], count)]
 
     def load(self, model_dir: Path) -> Predictor:
         """A predictor of a trained-model directory of this configuration."""

@@ -15,8 +15,10 @@ from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.batching import order_by_length
 from evergreen.tasks.model_directory import complete_model
+from evergreen.tasks.text_classification.encoder import Encoder
 from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable
 from evergreen.tasks.training import TrainingJob, fit
+from evergreen.tasks.verbosity import quiet_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
     from evergreen.tasks.text_classification.task import TextClassification
 
 
-def train_text(task: TextClassification, splits: Splits, run: TrainingRun) -> TrainedModel:
-    """The model with the lowest validation loss, in `run.out_dir`.
+def train_text(
+    task: TextClassification, splits: Splits, run: TrainingRun, start: TrainedModel | None = None
+) -> TrainedModel:
+    """The model with the lowest validation loss, in `run.out_dir`; trained from `start`, or else from the encoder.
 
     Raises:
-        InputError: the encoder cannot be had, or rows do not fit the task.
+        InputError: the encoder cannot be had, rows do not fit the task, or `start` is of other labels or encoder.
         EvergreenError: the loss became infinite or NaN.
     """
     import transformers
@@ -39,10 +43,10 @@ def train_text(task: TextClassification, splits: Splits, run: TrainingRun) -> Tr
         train = tokeniser.table(splits, SplitName.TRAIN, _chosen_rows(task, splits, run.seed))
         validation = tokeniser.table(splits, SplitName.VALIDATION)
         transformers.set_seed(run.seed)
-        model = _load_model(task)
+        model = _load_model(task, start)
         curves = fit(_job(task, model, tokens, (train, validation), run.seed), task, run)
         _save(model, tokens, run.out_dir)
-    return complete_model(run.out_dir, task.model_dump(mode="json"), splits, run.seed, curves)
+    return complete_model(run.out_dir, task.training_configuration(), splits, run.seed, curves)
 
 
 def _chosen_rows(task: TextClassification, splits: Splits, seed: int) -> npt.NDArray[np.int64] | None:
@@ -52,11 +56,11 @@ def _chosen_rows(task: TextClassification, splits: Splits, seed: int) -> npt.NDA
     return np.sort(np.random.default_rng(seed).choice(rows, task.max_train_rows, replace=False))
 
 
-def _load_model(task: TextClassification) -> Any:
+def _load_model(task: TextClassification, start: TrainedModel | None) -> Any:
     """The model with the task's dropout, its embeddings frozen where the task says so."""
     import torch
 
-    model = task.source.load_classifier(task.labels)
+    model = _origin(task, start).load_classifier(task.labels)
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions is not None and task.max_length_tokens > positions:
         raise InputError(
@@ -69,6 +73,18 @@ def _load_model(task: TextClassification) -> Any:
     if not task.train_embeddings:
         model.get_input_embeddings().requires_grad_(requires_grad=False)
     return model
+
+
+def _origin(task: TextClassification, start: TrainedModel | None) -> Encoder:
+    if start is None:
+        return task.source
+    for field, wanted in (("encoder", task.encoder), ("labels", list(task.labels))):
+        if (got := start.manifest.task.get(field)) != wanted:
+            raise InputError(
+                f"warm_start: champion {start.version} was trained with {field} {got!r}, task.{field} is {wanted!r}; "
+                f"set task.warm_start: false for this run"
+            )
+    return Encoder(reference=str(start.path))
 
 
 def _job(
@@ -114,8 +130,8 @@ def _metrics(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[str, fl
 
 def _save(model: Any, tokens: Tokens, out_dir: Path) -> None:
     """Weights, configuration and tokenizer, without a word about where the encoder was found."""
-    model.config.name_or_path = ""
-    model.save_pretrained(out_dir)
-    tokens.tokenizer.name_or_path = ""
+    model.config.name_or_path = tokens.tokenizer.name_or_path = ""
     tokens.tokenizer.init_kwargs.pop("name_or_path", None)
-    tokens.tokenizer.save_pretrained(out_dir)
+    with quiet_transformers():
+        model.save_pretrained(out_dir)
+        tokens.tokenizer.save_pretrained(out_dir)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -18,8 +20,14 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.reports import Anomaly, ValidationReport
-from evergreen.data.database import fetch_counts, quoted
-from evergreen.data.statistics import column_statistics, count_values, length_histogram, open_rows
+from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
+from evergreen.data.statistics import (
+    column_statistics,
+    count_values,
+    find_repeated_contents,
+    length_histogram,
+    open_rows,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,19 +64,19 @@ class Table:
     rows: int
     labels: dict[str, int]
 
-    def examples(self, condition: str) -> tuple[str, ...]:
+    def examples(self, condition: str, view: str = "rows") -> tuple[str, ...]:
         """Up to EXAMPLES ids of rows that meet the condition, in row order."""
-        query = f"SELECT coalesce(id, '(no id)') FROM rows WHERE {condition} LIMIT {EXAMPLES}"  # noqa: S608 - own SQL
+        query = f"SELECT coalesce(id, '(no id)') FROM {view} WHERE {condition} LIMIT {EXAMPLES}"  # noqa: S608 - own SQL
         return tuple(row[0] for row in self.connection.execute(query).fetchall())
 
 
 def validate_text(dataset: Dataset, labels: Sequence[str], rules: TextRules) -> ValidationReport:
-    """Statistics and oddities of a dataset that honours the rules; with no `labels` any are allowed.
+    """Statistics and oddities of a dataset that honours the rules and has `labels`, all of them and no others.
 
     Raises:
         DatasetError: naming every broken rule, with up to 5 row ids each and the number of rows.
     """
-    with open_rows(dataset) as connection:
+    with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
         counts = count_values(connection, "label")
         table = Table(
             connection, dataset.manifest.rows, {label: rows for label, rows in counts.items() if label.strip()}
@@ -76,6 +84,7 @@ def validate_text(dataset: Dataset, labels: Sequence[str], rules: TextRules) -> 
         violations = [*_broken_rows(table, rules), *_broken_labels(table, labels, rules)]
         if violations:
             raise DatasetError(table.rows, violations)
+        find_repeated_contents(connection, dataset, Path(scratch))
         return ValidationReport(
             dataset=dataset.manifest.content_hash,
             rows=table.rows,
@@ -93,8 +102,8 @@ def _broken_rows(table: Table, rules: TextRules) -> list[str]:
     too_long = f"text longer than {rules.max_text_chars:,} characters"
     conditions = {
         "null or blank id": ("id IS NULL OR id = ''", "fill them, or map no id to have rows named by file and number"),
-        "null or blank text": (f"text IS NULL OR {_is_blank('text')}", "fill or remove them"),
-        "null or blank label": (f"label IS NULL OR {_is_blank('label')}", "fill or remove them"),
+        "null or blank text": (f"text IS NULL OR {is_blank('text')}", "fill or remove them"),
+        "null or blank label": (f"label IS NULL OR {is_blank('label')}", "fill or remove them"),
         too_long: (f"length(text) > {rules.max_text_chars}", "shorten or remove them, or raise max_text_chars"),
     }
     filters = ", ".join(f"count(*) FILTER ({condition})" for condition, _ in conditions.values())
@@ -107,10 +116,6 @@ def _broken_rows(table: Table, rules: TextRules) -> list[str]:
     if table.rows < rules.min_rows:
         broken.append(f"too few rows: {table.rows:,}, at least {rules.min_rows:,} needed; add rows or lower min_rows")
     return broken + _repeated_ids(table.connection)
-
-
-def _is_blank(column: str) -> str:
-    return rf"NOT regexp_matches({column}, '[^\s\p{{Z}}]')"
 
 
 def _repeated_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -129,7 +134,7 @@ def _repeated_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _broken_labels(table: Table, labels: Sequence[str], rules: TextRules) -> list[str]:
     broken = []
-    known = {label: rows for label, rows in table.labels.items() if not labels or label in labels}
+    known = {label: rows for label, rows in table.labels.items() if label in labels}
     if len(known) < len(table.labels):
         broken.append(_unknown_labels(table, [label for label in table.labels if label not in known], labels))
     if absent := [label for label in labels if label not in known]:
@@ -147,7 +152,7 @@ def _broken_labels(table: Table, labels: Sequence[str], rules: TextRules) -> lis
 
 def _unknown_labels(table: Table, unknown: list[str], allowed: Sequence[str]) -> str:
     literals = ", ".join(quoted(label, "'") for label in allowed)
-    condition = f"label NOT IN ({literals}) AND NOT ({_is_blank('label')})"
+    condition = f"label NOT IN ({literals}) AND NOT ({is_blank('label')})"
     shown = [f"'{label}'{_nearest(label, allowed)}" for label in unknown]
     named = _named(sum(table.labels[label] for label in unknown), table.examples(condition))
     return f"unknown label: {named}, {_listed(shown)}, allowed: {', '.join(allowed)}; correct it or allow it"
@@ -172,30 +177,35 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _anomalies(table: Table, rules: TextRules) -> list[Anomaly]:
-    table.connection.execute("""
-        CREATE TEMP TABLE repeated_texts AS
-        SELECT text AS hash, min(label) <> max(label) AS conflicting FROM hashes
-        WHERE text IN (SELECT hash FROM repeated WHERE name = 'text') GROUP BY text
-    """)
-    repeated = "hash(text) IN (SELECT hash FROM repeated_texts{})"
+    repeated = "key IN (SELECT key FROM repeated_contents{})"
     conditions = {
-        "repeated_text": (repeated.format(""), "have the text of another row; the split keeps each text once"),
-        "conflicting_labels": (repeated.format(" WHERE conflicting"), "have the text of a row with another label"),
+        "repeated_text": (
+            "contents",
+            repeated.format(""),
+            "have the text of another row, case and spacing aside; the split keeps each text once",
+        ),
+        "conflicting_labels": (
+            "contents",
+            repeated.format(" WHERE conflicting"),
+            "have the text of a row with another label; the split keeps one of the labels",
+        ),
         "near_empty_text": (
-            f"length(trim(text)) < {rules.near_empty_chars}",
+            "rows",
+            f"length({stripped('text')}) < {rules.near_empty_chars}",
             f"have a text shorter than {rules.near_empty_chars} characters",
         ),
         "undecodable_text": (
+            "rows",
             "contains(text, chr(65533))",
             "hold the replacement character U+FFFD: the text was once read in a wrong encoding",
         ),
     }
     found = []
-    for name, (condition, message) in conditions.items():
-        (rows,) = fetch_counts(table.connection, f"SELECT count(*) FROM rows WHERE {condition}")  # noqa: S608 - own conditions
+    for name, (view, condition, message) in conditions.items():
+        (rows,) = fetch_counts(table.connection, f"SELECT count(*) FROM {view} WHERE {condition}")  # noqa: S608 - own conditions
         if rows:
             text = f"{rows:,} row{'s'[: rows != 1]} {message}"
-            found.append(Anomaly(name=name, rows=rows, message=text, examples=table.examples(condition)))
+            found.append(Anomaly(name=name, rows=rows, message=text, examples=table.examples(condition, view)))
     return found + _label_anomalies(table.labels, rules)
 
 

@@ -132,7 +132,7 @@ def test_each_rule_passes_what_reaches_it() -> None:
     )
     decision = decide(report(), gate, None)
     assert decision.verdict is Verdict.PROMOTE
-    assert len(decision.reasons) == 8
+    assert len(decision.reasons) == 9
 
 
 def test_an_undefined_metric_refuses() -> None:
@@ -182,6 +182,28 @@ def test_a_report_that_was_judged_against_another_champion_is_refused(
     assert decision.verdict is Verdict.KEEP
     assert words in failures(decision)["present champion"]
     assert "run the pipeline again" in failures(decision)["present champion"]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_class_without_test_rows_is_not_let_live_unmeasured(missing: bool) -> None:
+    business = ClassReport(metrics={"recall": around(0.97)}, support=400)
+    tech = {} if missing else {"tech": ClassReport(metrics={"recall": UNDEFINED}, support=0)}
+    decision = decide(report(per_class={"business": business, **tech}), Gate(), None)
+    assert failures(decision) == {
+        "test rows of every class": "no test rows of 'tech': not measured; add rows of it, or raise split.test"
+    }
+
+
+@pytest.mark.parametrize("low", [0.0, -0.02])
+def test_a_champion_that_may_know_the_test_rows_is_told_where_it_is_compared(low: float) -> None:
+    doubt = "split.seed was 0 when it was trained and is 1 now"
+    against = comparison(Metric(value=0.01, low=low, high=0.03)).model_copy(update={"doubt": doubt})
+    decision = decide(report(against=against), Gate(), CHAMPION)
+    (reason,) = [one for one in decision.reasons if one.rule == "fair comparison"]
+    assert f"champion {CHAMPION} may have been trained on some of the test rows ({doubt})" in reason.message
+    assert reason.passed == (low == 0)
+    assert decision.verdict is (Verdict.PROMOTE if low == 0 else Verdict.KEEP)
+    assert ("split as before" in reason.message) == (low < 0)
 
 
 def test_a_version_that_was_rolled_back_does_not_come_back_by_itself() -> None:

@@ -13,7 +13,9 @@ versions = st.lists(st.sampled_from(NAMES), unique=True, max_size=4)
 
 
 def version(name: str) -> ModelVersion:
-    return ModelVersion(version=name, artifact="", report="", recipe="", run="", judged_against=None, metrics={})
+    return ModelVersion(
+        version=name, artifact="", report="", recipe="", run="", judged_against=None, examples=(), metrics={}
+    )
 
 
 def record(names: Iterable[str], **aliases: str) -> RecordState:

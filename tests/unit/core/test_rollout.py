@@ -1,6 +1,7 @@
 """Every failure of every verb, against an endpoint in memory that honours the protocol's contract."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,85 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.core.errors import EndpointError
-from evergreen.core.reports import Deployment, EndpointStatus
+from evergreen.core.errors import BusyError, EndpointError
+from evergreen.core.reports import Deployment
 from evergreen.core.rollout import Release, roll_out, smoke_test
+from tests.memory_endpoint import MemoryEndpoint
 
 INSTANCES = [{"text": "Shares rose."}, {"text": "A late goal."}]
 VERBS = ("upload", "deploy", "predict", "set_traffic")
 
 
-class MemoryEndpoint:
-    """The contract of `Endpoint`; `fail[verb]` is what a call of the verb for the newcomer raises or answers."""
-
-    def __init__(self, traffic: Mapping[str, int] | None = None, fail: Mapping[str, Any] | None = None) -> None:
-        self.traffic = dict(traffic or {})
-        self.ready = set(self.traffic)
-        self.uploaded = dict.fromkeys(self.traffic, Path("model"))
-        self.fail = dict(fail or {})
-        self.calls: list[str] = []
-        self.unserved: list[str] = []
-
-    def _called(self, verb: str, version: str | None) -> None:
-        self.calls.append(f"{verb} {version}")
-        failure = self.fail.get(verb)
-        if isinstance(failure, BaseException):
-            raise failure
-        shares = [one for one, percent in self.traffic.items() if percent]
-        if shares and not any(one in self.ready for one in shares):
-            self.unserved.append(self.calls[-1])
-
-    def upload(self, version: str, model_dir: Path) -> None:
-        self._called("upload", version)
-        self.uploaded[version] = model_dir
-
-    def deploy(self, version: str) -> None:
-        if version not in self.uploaded:
-            raise EndpointError(f"version {version} was never uploaded")
-        self.traffic.setdefault(version, 0)  # a failed start leaves the version behind, as a real one may
-        self._called("deploy", version)
-        self.ready.add(version)
-
-    def set_traffic(self, traffic: Mapping[str, int]) -> None:
-        if sum(traffic.values()) != 100 or not set(traffic) <= set(self.traffic):
-            raise EndpointError(f"traffic {traffic} does not fit {self.traffic}")
-        failure = self.fail.pop("set_traffic", None)  # restoring works again
-        if failure != "before":
-            self.traffic = {version: traffic.get(version, 0) for version in self.traffic}
-        self.calls.append(f"set_traffic {dict(traffic)}")
-        if failure:
-            raise failure if isinstance(failure, BaseException) else EndpointError("no route")
-
-    def undeploy(self, version: str) -> None:
-        if self.traffic.get(version):
-            raise EndpointError(f"version {version} has traffic")
-        self._called("undeploy", version)
-        del self.traffic[version]
-        self.ready.discard(version)
-
-    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
-        self._called("predict", version)
-        asked = {version} if version else {one for one, percent in self.traffic.items() if percent}
-        if not asked & self.ready:
-            raise EndpointError(f"{asked} do not answer")
-        answer = self.fail.get("predict")
-        return answer if isinstance(answer, list) else [{"label": "sports", "score": 0.9} for _ in instances]
-
-    def status(self) -> EndpointStatus:
-        url = "http://127.0.0.1:8501" if self.ready else None
-        return EndpointStatus(url=url, traffic=dict(self.traffic), ready=tuple(sorted(self.ready)))
-
-    def delete(self) -> None:
-        self.calls.append("delete")
-        self.traffic, self.ready, self.uploaded = {}, set(), {}
-
-
-def release(version: str) -> Release:
-    return Release(model="news", version=version, model_dir=Path("model"), smoke=INSTANCES)
+def release(version: str, fetch: Callable[[], Path] = lambda: Path("model")) -> Release:
+    return Release(model="news", version=version, fetch=fetch, smoke=INSTANCES)
 
 
 def put_live(endpoint: MemoryEndpoint, version: str, previous: str | None = None) -> Deployment:
-    return roll_out(endpoint, release(version), previous)
+    return roll_out(endpoint, release(version), previous, lambda: endpoint.calls.append("on_live"))
+
+
+def no_fetch() -> Path:
+    raise AssertionError("the endpoint has the version")
 
 
 def test_the_first_version_goes_straight_to_all_traffic() -> None:
@@ -100,7 +41,7 @@ def test_the_first_version_goes_straight_to_all_traffic() -> None:
 def test_a_later_version_answers_at_no_traffic_before_it_gets_all() -> None:
     endpoint = MemoryEndpoint({"a": 100})
     deployment = put_live(endpoint, "b", previous="a")
-    assert endpoint.calls == ["upload b", "deploy b", "predict b", "set_traffic {'b': 100}", "predict None"]
+    assert endpoint.calls == ["upload b", "deploy b", "predict b", "set_traffic {'b': 100}", "predict None", "on_live"]
     assert (deployment.outcome, deployment.traffic) == ("live", {"a": 0, "b": 100})
 
 
@@ -164,29 +105,32 @@ def test_the_version_that_is_live_and_well_is_not_touched() -> None:
     endpoint = MemoryEndpoint({"a": 0, "b": 100})
     deployment = put_live(endpoint, "b", previous="a")
     assert (deployment.outcome, deployment.version) == ("kept", "b")
-    assert endpoint.calls == []
+    assert endpoint.calls == ["on_live"]
 
 
 def test_a_version_that_lost_its_workers_is_restored() -> None:
     endpoint = MemoryEndpoint({"a": 0, "b": 100})
-    endpoint.ready.clear()
+    endpoint.die()
     deployment = put_live(endpoint, "b", previous="a")
     assert deployment.outcome == "live"
     assert "serves again" in deployment.message
     assert "b" in endpoint.ready
 
 
-def test_a_version_that_cannot_be_restored_is_an_error() -> None:
+def test_a_version_that_cannot_be_restored_is_told_and_keeps_its_traffic() -> None:
     endpoint = MemoryEndpoint({"b": 100}, {"deploy": EndpointError("port 8501 is taken")})
-    endpoint.ready.clear()
-    with pytest.raises(EndpointError, match="port 8501 is taken"):
-        put_live(endpoint, "b")
+    endpoint.die()
+    deployment = put_live(endpoint, "b")
+    assert deployment.outcome == "rolled_back"
+    assert "could not be brought back: port 8501 is taken" in deployment.message
+    assert "b 100 % (does not answer)" in deployment.message
     assert endpoint.traffic == {"b": 100}
+    assert "on_live" not in endpoint.calls
 
 
 def test_a_dead_champion_is_restored_when_its_challenger_fails() -> None:
     endpoint = MemoryEndpoint({"a": 100}, {"upload": EndpointError("disk full")})
-    endpoint.ready.clear()
+    endpoint.die()
     assert put_live(endpoint, "b").outcome == "rolled_back"
     assert endpoint.ready == {"a"}
 
@@ -206,16 +150,128 @@ def test_an_endpoint_that_cannot_be_set_back_says_so() -> None:
         put_live(endpoint, "b")
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, *VERBS])), max_size=6))
-def test_whatever_fails_the_endpoint_serves_one_version_that_answers(steps: list[tuple[str, str | None]]) -> None:
+def test_a_release_without_smoke_instances_is_refused() -> None:
+    with pytest.raises(ValueError, match="version b has no smoke instances"):
+        Release(model="news", version="b", fetch=no_fetch, smoke=())
+
+
+@pytest.mark.parametrize("before", [{"a": 0, "b": 100}, {"a": 100, "b": 0}])
+def test_a_version_that_the_endpoint_has_is_not_fetched_again(before: dict[str, int]) -> None:
+    endpoint = MemoryEndpoint(before)
+    endpoint.die()
+    assert roll_out(endpoint, release("b", no_fetch), "a", lambda: None).traffic == {"a": 0, "b": 100}
+
+
+def test_a_deployed_version_whose_files_are_gone_is_fetched() -> None:
+    endpoint = MemoryEndpoint({"b": 100})
+    endpoint.die()
+    endpoint.uploaded.clear()
+    assert put_live(endpoint, "b").outcome == "live"
+
+
+@pytest.mark.parametrize("before", [{}, {"a": 100}])
+def test_a_version_that_cannot_be_fetched_is_kept_out(before: dict[str, int]) -> None:
+    def unfit() -> Path:
+        raise EndpointError("the server breaks its contract")
+
+    endpoint = MemoryEndpoint(before)
+    endpoint.die()
+    deployment = roll_out(endpoint, release("b", unfit), "a", lambda: None)
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", before)
+    assert "breaks its contract" in deployment.message
+    assert endpoint.ready == set(before)
+
+
+@pytest.mark.parametrize("broken", ["upload", "predict"])
+def test_a_dead_endpoint_survives_a_challenger_that_fails(broken: str) -> None:
+    endpoint = MemoryEndpoint({"s": 0, "a": 100}, {broken: EndpointError("no")})
+    endpoint.die()
+    assert put_live(endpoint, "b", previous="s").outcome == "rolled_back"
+    assert endpoint.traffic == {"s": 0, "a": 100}
+    assert "a" in endpoint.ready
+    assert "delete" not in endpoint.calls
+
+
+def test_a_standby_that_fails_is_left_deployed() -> None:
+    endpoint = MemoryEndpoint({"s": 0, "a": 100})
+    endpoint.ready.discard("s")
+    endpoint.broken.add("s")
+    assert put_live(endpoint, "s", previous="a").outcome == "rolled_back"
+    assert endpoint.traffic == {"s": 0, "a": 100}
+
+
+def test_an_endpoint_that_held_idle_versions_is_never_deleted() -> None:
+    class NoPublicRoute(MemoryEndpoint):
+        def predict(self, instances: Any, version: str | None = None) -> list[dict[str, Any]]:
+            if version is None:
+                raise EndpointError("no route")
+            return super().predict(instances, version)
+
+    endpoint = NoPublicRoute({"s": 0})
+    with pytest.raises(EndpointError, match="could not be set back"):
+        put_live(endpoint, "b")
+    assert "delete" not in endpoint.calls
+    assert "s" in endpoint.ready
+
+
+def test_the_endpoint_is_live_when_the_record_is_told_and_not_yet_tidied() -> None:
+    endpoint = MemoryEndpoint({"x": 0, "a": 100})
+    seen: list[dict[str, int]] = []
+    roll_out(endpoint, release("b"), "a", lambda: seen.append(dict(endpoint.traffic)))
+    assert seen == [{"x": 0, "a": 0, "b": 100}]
+
+
+def test_ctrl_c_while_old_versions_drain_comes_after_the_record_was_told() -> None:
+    endpoint = MemoryEndpoint({"x": 0, "a": 100}, {"undeploy": KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        put_live(endpoint, "b", previous="a")
+    assert endpoint.calls[-2:] == ["on_live", "undeploy x"]
+    assert endpoint.traffic["b"] == 100
+
+
+@pytest.mark.parametrize("error", [EndpointError("store is down"), OSError("store is down"), KeyboardInterrupt()])
+def test_a_record_that_cannot_be_told_undoes_the_switch(error: BaseException) -> None:
+    def fails() -> None:
+        raise error
+
+    endpoint = MemoryEndpoint({"a": 100})
+    if isinstance(error, EndpointError):
+        deployment = roll_out(endpoint, release("b"), "a", fails)
+        assert (deployment.outcome, deployment.version) == ("rolled_back", "a")
+    else:
+        with pytest.raises(type(error)):
+            roll_out(endpoint, release("b"), "a", fails)
+    assert endpoint.traffic == {"a": 100}
+
+
+def test_a_version_that_another_run_holds_is_only_told() -> None:
+    endpoint = MemoryEndpoint({"x": 0, "a": 100}, {"undeploy": BusyError("another run is changing the endpoint")})
+    deployment = put_live(endpoint, "b", previous="a")
+    assert deployment.outcome == "live"
+    assert "version x could not be undeployed: another run" in deployment.message
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, *VERBS]), st.booleans()), max_size=6))
+def test_whatever_fails_or_dies_the_champion_of_the_record_has_the_traffic(
+    steps: list[tuple[str, str | None, bool]],
+) -> None:
     endpoint = MemoryEndpoint()
-    champion, previous = None, None
-    for version, verb in steps:
+    crowned: list[str] = []
+    champion: str | None = None
+    previous: str | None = None
+    for version, verb, dies in steps:
         endpoint.fail = {verb: EndpointError("no")} if verb else {}
-        deployment = put_live(endpoint, version, previous=previous if version == champion else champion)
-        if deployment.outcome == "live" and version != champion:
+        endpoint.unserved.clear()
+        if dies:
+            endpoint.die()
+        was_served = champion in endpoint.ready
+        kept = previous if version == champion else champion
+        deployment = roll_out(endpoint, release(version), kept, partial(crowned.append, version))
+        if deployment.outcome != "rolled_back" and version != champion:
             champion, previous = version, champion
+        assert crowned[-1:] == ([champion] if champion else [])
         assert deployment.version == champion
         assert {one for one, percent in endpoint.traffic.items() if percent} == ({champion} if champion else set())
         assert set(endpoint.traffic) <= {champion, previous}
-        assert not endpoint.unserved
+        assert champion is None or verb == "deploy" or champion in endpoint.ready
+        assert not was_served or not endpoint.unserved

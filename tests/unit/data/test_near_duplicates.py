@@ -1,18 +1,68 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.data.near_duplicates import RECALL, Bands, band_hashes, jaccard, word_pairs
-from evergreen.data.split import normalise
+from evergreen.data import near_duplicates
+from evergreen.data.content import normalise
+from evergreen.data.database import open_database
+from evergreen.data.near_duplicates import find_straddling
+from evergreen.data.similarity import jaccard, may_be_similar, word_pairs
+
+ALPHABET = "abcdefg"
 
 
-@pytest.mark.parametrize("similarity", [0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0])
-def test_bands_find_a_pair_at_the_similarity_almost_surely(similarity: float) -> None:
-    bands = Bands.for_similarity(similarity)
-    assert 1 - (1 - similarity**bands.width) ** bands.count >= RECALL
-    assert bands.count * bands.width <= 128
+def straddling(texts: list[str], splits: list[int], similarity: float, folder: Path) -> list[int]:
+    signatures = pa.table({"pairs": word_pairs(pa.array(texts))})
+    pq.write_table(signatures, folder / "signatures.parquet", row_group_size=7)
+    with open_database() as connection:
+        found = find_straddling(connection, folder / "signatures.parquet", np.array(splits, np.uint8), similarity)
+    return [int(row) for row in found]
+
+
+def expected_straddling(texts: list[str], splits: list[int], similarity: float) -> list[int]:
+    pairs = [set(one) for one in word_pairs(pa.array(texts)).to_pylist()]
+    return [
+        row
+        for row, own in enumerate(pairs)
+        if splits[row] < 3
+        and any(
+            splits[other] < splits[row] and len(own & theirs) / len(own | theirs) >= similarity
+            for other, theirs in enumerate(pairs)
+        )
+    ]
+
+
+@given(
+    texts=st.lists(st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=8).map(" ".join), min_size=1, max_size=30),
+    similarity=st.sampled_from([0.5, 0.6, 0.75, 0.8, 1.0]),
+    draw=st.randoms(use_true_random=False),
+)
+@settings(max_examples=15, deadline=None)
+def test_every_similar_row_is_found_and_no_other(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], similarity: float, draw: np.random.Generator
+) -> None:
+    splits = [draw.choice([0, 1, 2, 3]) for _ in texts]
+    found = straddling(texts, splits, similarity, tmp_path_factory.mktemp("rows"))
+    assert found == expected_straddling(texts, splits, similarity)
+
+
+def test_what_is_found_does_not_depend_on_how_much_is_compared_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(list("abcdefghijkl"), 24)) for _ in range(60)]
+    texts += [f"{text} m" for text in texts[:20]]
+    splits = draw.integers(0, 4, len(texts)).tolist()
+    whole = straddling(texts, splits, 0.8, tmp_path)
+    for name, value in [("PART_ENTRIES", 20), ("MEETINGS", 5), ("HELD_WORDS", 10), ("COUNTERS", 2)]:
+        monkeypatch.setattr(near_duplicates, name, value)
+    assert whole == expected_straddling(texts, splits, 0.8) != []
+    assert straddling(texts, splits, 0.8, tmp_path) == whole
 
 
 def test_word_pairs_differ_by_order_and_end_with_the_last_word() -> None:
@@ -22,29 +72,39 @@ def test_word_pairs_differ_by_order_and_end_with_the_last_word() -> None:
     assert not set(one) & set(other)
 
 
-def test_a_text_has_the_same_hashes_alone_and_among_others() -> None:
+@pytest.mark.parametrize(
+    ("text", "edited"),
+    [
+        ("昨日の試合で日本代表は終盤の得点により勝利を収めた", "昨日の試合で日本代表は終盤の得点により勝利を決めた"),
+        ("股市周三收高科技股领涨投资者等待央行的利率决定", "股市周四收高科技股领涨投资者等待央行的利率决定"),
+        ("order-4711-of-2024-05-31-at-the-northern-warehouse", "order-4712-of-2024-05-31-at-the-northern-warehouse"),
+    ],
+)
+def test_texts_without_spaces_are_compared_by_characters(text: str, edited: str) -> None:
+    one, other = (set(pairs) for pairs in word_pairs(pa.array([text, edited])).to_pylist())
+    assert 0.7 < len(one & other) / len(one | other) < 1
+
+
+def test_a_text_has_the_same_word_pairs_alone_and_among_others() -> None:
     among = word_pairs(pa.array(["oil prices rose", "a goal late", "x"]))
     alone = word_pairs(pa.array(["a goal late"]))
     assert among[1].as_py() == alone[0].as_py()
-    bands = Bands.for_similarity(0.8)
-    for many, single in zip(band_hashes(among, bands), band_hashes(alone, bands), strict=True):
-        assert many[1] == single[0]
 
 
-@given(st.sets(st.integers(0, 50), min_size=1), st.sets(st.integers(0, 50), min_size=1))
-def test_jaccard_is_shared_over_all(one: set[int], other: set[int]) -> None:
-    got = jaccard(np.array([*one], np.uint32), np.array([*other], np.uint32))
-    assert got == pytest.approx(len(one & other) / len(one | other))
+@given(st.lists(st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=40), min_size=2, max_size=2))
+def test_jaccard_is_shared_over_all_and_bitmaps_rule_out_no_similar_texts(texts: list[set[int]]) -> None:
+    one, other = texts
+    owned = np.array([place << 32 | value for place, held in enumerate(texts) for value in sorted(held)], np.uint64)
+    ones, others = np.array([0, 1, 0]), np.array([1, 0, 0])
+    expected = len(one & other) / len(one | other)
+    assert jaccard(owned, ones, others) == pytest.approx([expected, expected, 1])
+    assert may_be_similar(owned, ones, others, expected).all()
 
 
-def test_similar_texts_share_a_band_and_different_ones_do_not() -> None:
-    words = [f"word{n}" for n in range(40)]
-    similar = [*words[:20], "changed", *words[21:]]
-    different = [f"other{n}" for n in range(40)]
-    texts = pa.array([" ".join(words), " ".join(similar), " ".join(different)])
-    hashes = np.array(band_hashes(word_pairs(texts), Bands.for_similarity(0.8)))  # (bands, texts)
-    assert (hashes[:, 0] == hashes[:, 1]).any()
-    assert not (hashes[:, 0] == hashes[:, 2]).any()
+def test_bitmaps_tell_most_unlike_texts_apart() -> None:
+    texts = np.random.default_rng(0).integers(0, 2**32, (2, 100)).astype(np.uint64)
+    owned = np.concatenate([np.sort(texts[0]), np.sort(texts[1]) | np.uint64(1 << 32)])
+    assert not may_be_similar(owned, np.array([0]), np.array([1]), 0.8).any()
 
 
 @given(st.lists(st.text(), max_size=5))

@@ -110,21 +110,48 @@ def test_of_equal_texts_the_one_with_the_smallest_id_is_kept(tmp_path: Path) -> 
     assert splits.manifest.removed["exact_duplicate"] == 2
 
 
-def test_splits_do_not_depend_on_how_many_rows_are_joined_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = articles(150, seed=1)
-    whole, _ = split_rows(rows, SplitPlan())
-    monkeypatch.setattr("evergreen.data.near_duplicates.PART_ROWS", 20)
-    monkeypatch.setattr("evergreen.data.near_duplicates.HELD_WORDS", 100)
-    parts, _ = split_rows(rows, SplitPlan())
-    assert whole.manifest.removed["near_duplicate"] > 0
-    assert parts.manifest == whole.manifest
+def boilerplate(count: int) -> list[Row]:
+    """One text of 110 words, in each row four of them replaced."""
+    draw = random.Random(0)
+    rows: list[Row] = []
+    for number in range(count):
+        words = [f"word{place}" for place in range(110)]
+        for place in draw.sample(range(110), 4):
+            words[place] = f"own{number}-{place}"
+        rows.append((f"row-{number:05d}", " ".join(words), draw.choice("ab")))
+    return rows
 
 
-def test_another_column_can_be_the_key(tmp_path: Path) -> None:
-    rows: list[Row] = [(str(n), "the same text", "a") for n in range(100)]
-    plan = SplitPlan(near_duplicate_similarity=None)
-    splits = split(dataset_of(rows, tmp_path / "dataset"), plan, tmp_path / "splits", key="id")
-    assert sum(splits.manifest.rows.values()) == 100
+def test_no_boilerplate_text_stays_in_train_that_is_similar_to_one_in_test() -> None:
+    splits, kept = split_rows(boilerplate(300), SplitPlan())
+    assert splits.manifest.removed["near_duplicate"] > 100
+    pairs = {text: word_pairs(text) for text in kept}
+    for one, other in product(kept, kept):
+        if kept[one] != kept[other]:
+            assert len(pairs[one] & pairs[other]) / len(pairs[one] | pairs[other]) < 0.8
+
+
+def test_near_duplicates_in_a_script_without_spaces_do_not_straddle() -> None:
+    draw = random.Random(0)
+    rows: list[Row] = []
+    for number in range(80):
+        text = "".join(chr(draw.randrange(0x4E00, 0x9FA0)) for _ in range(50))
+        rows += [(f"{number}:1", text, draw.choice("ab")), (f"{number}:2", text[:-1] + "。", draw.choice("ab"))]
+    splits, kept = split_rows(rows, SplitPlan(train=0.4, validation=0.3, test=0.3))
+    places: dict[str, set[str]] = {}
+    for text, name in kept.items():
+        places.setdefault(text[:-1], set()).add(name)
+    assert all(len(names) == 1 for names in places.values())
+    assert splits.manifest.removed["near_duplicate"] > 10
+
+
+def test_the_manifest_records_the_plan_and_only_what_was_looked_for() -> None:
+    rows: list[Row] = [(str(n), f"text number {n}", "ab"[n % 2]) for n in range(300)]
+    plan = SplitPlan(seed=3, train=0.6, validation=0.2, test=0.2, near_duplicate_similarity=None)
+    splits, _ = split_rows(rows, plan)
+    assert splits.manifest.plan is not None
+    assert SplitPlan(**splits.manifest.plan.model_dump()) == plan
+    assert splits.manifest.removed == {"exact_duplicate": 0}
 
 
 def test_an_empty_split_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
@@ -136,13 +163,15 @@ def test_an_empty_split_is_an_error_that_says_what_to_do(tmp_path: Path) -> None
     assert not (tmp_path / "splits" / "manifest.json").exists()
 
 
-def test_a_class_without_training_rows_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "message"), [(SplitName.TRAIN, "no test rows"), (SplitName.TEST, "no training rows")])
+def test_a_class_without_training_or_test_rows_is_an_error(name: str, message: str, tmp_path: Path) -> None:
     rows: list[Row] = [(str(n), f"text number {n}", "a") for n in range(200)]
     _, kept = split_rows(rows, SplitPlan())
-    in_test = next(text for text, name in kept.items() if name == SplitName.TEST)
-    rows = [(id_, text, "rare" if text == in_test else "a") for id_, text, _ in rows]
-    with pytest.raises(InputError, match="no training rows of class rare"):
+    only = next(text for text, place in kept.items() if place == name)
+    rows = [(id_, text, "rare" if text == only else "a") for id_, text, _ in rows]
+    with pytest.raises(InputError, match=f"{message} of class rare .*; add rows of it, take a larger"):
         split(dataset_of(rows, tmp_path / "dataset"), SplitPlan(), tmp_path / "splits")
+    assert not (tmp_path / "splits" / "manifest.json").exists()
 
 
 def test_fractions_that_do_not_sum_are_refused_with_the_sum() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from evergreen.core.artifacts import DatasetManifest, ResolvedWindow, SourceIdentity, SplitsManifest
-from evergreen.core.reports import Incumbent, ValidationReport
+from evergreen.core.reports import ValidationReport
 from evergreen.pages import dataset_page, identity_page, split_page, validation_page
 from tests.unit.pages.reading import Page
 
@@ -93,11 +93,9 @@ def test_dataset_shows_source_shards_and_first_rows(dataset: DatasetManifest, re
     assert "word…" in text
 
 
-def test_identity_shows_window_and_champion(identity: SourceIdentity, read: Read) -> None:
+def test_identity_shows_window_and_nothing_that_is_not_known(identity: SourceIdentity, read: Read) -> None:
     window = ResolvedWindow(start=datetime(2024, 5, 1, tzinfo=UTC), end=datetime(2024, 6, 1, tzinfo=UTC))
-    windowed = identity.model_copy(update={"window": window, "rows": None})
-    text = read(identity_page(windowed, Incumbent(version="champion0001"))).text
+    text = read(identity_page(identity.model_copy(update={"window": window, "rows": None}))).text
     assert "2024-05-01 00:00:00 UTC until 2024-06-01 00:00:00 UTC" in text
-    assert "Champion to beat champion0001" in text
     assert "not counted" in text
-    assert "Champion to beat none" in read(identity_page(identity, Incumbent())).text
+    assert "Champion" not in text

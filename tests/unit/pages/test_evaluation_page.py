@@ -29,6 +29,14 @@ def test_the_page_tells_where_the_version_stands_against_the_champion(report: Ev
     assert "champion0001" in text
 
 
+def test_a_champion_that_may_know_the_rows_is_told_beside_the_differences(report: EvaluationReport, read: Read) -> None:
+    words = "favours the champion It may have been trained on some of these rows: split.seed was 0."
+    assert words not in read(evaluation_page(report)).text
+    assert report.comparison is not None
+    doubted = report.comparison.model_copy(update={"doubt": "split.seed was 0"})
+    assert words in read(evaluation_page(report.model_copy(update={"comparison": doubted}))).text
+
+
 @pytest.mark.parametrize(
     ("difference", "words"),
     [

@@ -72,6 +72,53 @@ def test_compressed_files_are_read_like_others(tmp_path: Path) -> None:
         assert read(tmp_path / name, tmp_path / "out") == [{"id": f"{name}:1", "text": "a", "label": "x"}]
 
 
+def test_the_case_of_a_suffix_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "N.CSV.GZ").write_bytes(gzip.compress(b"text,label\na,x\n"))
+    assert read(tmp_path / "N.CSV.GZ", tmp_path / "out") == [{"id": "N.CSV.GZ:1", "text": "a", "label": "x"}]
+
+
+WHOLE = {
+    "n.csv.gz": gzip.compress(b"text,label\n" + b"".join(b"%d a word,x\n" % n for n in range(50_000))),
+    "n.jsonl.gz": gzip.compress(b"".join(b'{"text": "%d", "label": "x"}\n' % n for n in range(50_000))),
+}
+
+
+@pytest.mark.parametrize("fields", [{}, {"fallback_encoding": "cp1252"}])
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("damage", ["cut", "no gzip", "checksum"])
+def test_a_damaged_gzip_file_is_an_error_that_names_it(
+    tmp_path: Path, name: str, damage: str, fields: dict[str, str]
+) -> None:
+    whole = WHOLE[name]
+    content = {"cut": whole[:-5_000], "no gzip": gzip.decompress(whole), "checksum": whole[:-8] + b"12345678"}[damage]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} is no whole gzip file: .*write it again, or name it without \.gz"):
+        read(tmp_path / name, tmp_path / "out", **fields)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_csv(tmp_path / "n.csv", [["text", "label"], ["a", "x"]])
+
+    def refuse(path: Path, *_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)  # a superuser's tests would be let in
+    for act in (lambda: FilesSource(path=str(path)).identity(None), lambda: read(path, tmp_path / "out")):
+        with pytest.raises(InputError, match=r"n\.csv cannot be read: .*Permission denied.*; check the file"):
+            act()
+
+
+def test_binary_files_are_not_searched_for_an_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"text": ["a"], "label": ["x"]}), tmp_path / "n.parquet")
+    decoded: list[Path] = []
+    monkeypatch.setattr("evergreen.adapters.files.fields.decodes", lambda path, _: not decoded.append(path))
+    assert len(read(tmp_path / "n.parquet", tmp_path / "out", fallback_encoding="cp1252")) == 1
+    assert decoded == []
+
+
 def test_jsonl_rows_are_named_by_line_and_numbers_become_text(tmp_path: Path) -> None:
     lines = ['{"text": "a", "label": 1, "extra": [1]}', "", '{"text": "b", "label": null}', '{"text": "c"}']
     (tmp_path / "n.jsonl").write_text("\n".join(lines))
@@ -143,6 +190,7 @@ def test_a_folder_or_a_glob_reads_all_files_in_order_of_their_names(tmp_path: Pa
             r"n\.csv is not utf-8: byte 0xe9 at position 19 \(line 3\); set source\.encoding: cp1252",
         ),
         (b"text,label\xe9\nok,x\n", r"not utf-8: byte 0xe9 at position 10 \(line 1\)"),
+        (b"word" * 40_000 + b"\na,x\n", r"n\.csv has no header that can be read: .*; give it a first line of column"),
         (b"text,label\ncaf\x81\xe9,x\n", r"set source\.encoding: latin-1"),
     ],
 )
@@ -172,6 +220,7 @@ def test_a_quote_that_is_never_closed_is_suspected(tmp_path: Path) -> None:
     [
         ("", r"n\.jsonl is empty"),
         ('{"text": "a", "label": "x"}\n{"text": ', r"n\.jsonl:2 is not JSON: .*; write one JSON object a line"),
+        ("[" * 200_000, r"n\.jsonl:1 is nested too deeply"),
         ('["a"]\n', r"n\.jsonl:1 holds a list, not an object"),
         ('\n{"body": "a", "label": "x"}\n', r"column 'text' missing from n\.jsonl \(has: body, label\)"),
         ('{"text": ["a"], "label": "x"}\n', r"'text' of row n\.jsonl:1 holds a list, not text"),
@@ -247,7 +296,9 @@ def test_reading_twice_gives_equal_checksums(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"encoding": "utf9"}, "unknown encoding 'utf9'"),
+        ({"encoding": "utf9"}, "unknown text encoding 'utf9'"),
+        ({"encoding": "rot13"}, "unknown text encoding 'rot13'"),
+        ({"fallback_encoding": "hex"}, "unknown text encoding 'hex'"),
         ({"delimiter": ";;"}, "is not one character"),
         ({"format": "xlsx"}, "csv"),
         ({"colums": {}}, "colums"),

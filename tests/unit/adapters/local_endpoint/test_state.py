@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.adapters.local_endpoint.front import main
 from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
 from evergreen.adapters.local_endpoint.state import (
     EndpointFiles,
@@ -14,6 +15,7 @@ from evergreen.adapters.local_endpoint.state import (
     write_atomically,
 )
 from evergreen.core.errors import BusyError, EndpointError, InputError
+from evergreen.core.reports import EndpointStatus
 
 STATE = EndpointState(
     model="news",
@@ -61,10 +63,36 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
 
 def test_a_held_lock_is_a_busy_error_and_free_again_afterwards(tmp_path: Path) -> None:
     lock = tmp_path / "news.lock"
-    with exclusive(lock, 0), pytest.raises(BusyError, match="'news'"), exclusive(lock, 0.05):
+    with (
+        exclusive(lock, 0, "taken"),
+        pytest.raises(BusyError, match="news is busy"),
+        exclusive(lock, 0.05, "news is busy"),
+    ):
         pass
-    with exclusive(lock, 0):
+    with exclusive(lock, 0, "taken"):
         pass
+
+
+def test_a_second_front_is_told_that_one_runs_and_not_that_a_run_changes_something(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with exclusive(EndpointFiles(tmp_path / "news").front_lock, 0, "taken"):
+        assert main(tmp_path / "news") == 1
+    assert "the front of news runs already" in capsys.readouterr().err
+
+
+def test_a_front_that_does_not_answer_has_the_traffic_that_stands_on_disk(tmp_path: Path) -> None:
+    EndpointFiles(tmp_path / "news").write_state(STATE)
+    endpoint = open_endpoint(LocalEndpoint(), "news", tmp_path, ("true",))
+    assert endpoint.status() == EndpointStatus(url=None, traffic={"a": 100, "b": 0}, ready=())
+    assert open_endpoint(LocalEndpoint(), "other", tmp_path, ("true",)).status().traffic == {}
+
+
+def test_a_damaged_state_is_never_taken_for_an_empty_endpoint(tmp_path: Path) -> None:
+    (tmp_path / "news").mkdir()
+    (tmp_path / "news" / "endpoint.json").write_text("{half")
+    with pytest.raises(EndpointError, match="damaged"):
+        open_endpoint(LocalEndpoint(), "news", tmp_path, ("true",)).status()
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:

