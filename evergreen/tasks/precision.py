@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,12 +19,17 @@ _FILE_NAME = "precision"
 
 
 def computes_in_bf16(precision: Precision, checkpoint_dir: Path) -> bool:
-    """Whether to compute in bfloat16; `auto` measures once, and a resumed training goes on as it began."""
+    """Whether to compute in bfloat16; `auto` measures once for all trainings whose checkpoints lie side by side.
+
+    A training that is resumed or repeated computes as it did before, however busy the machine is by then.
+    """
     if precision != "auto":
         return precision == "bf16"
-    remembered = checkpoint_dir / _FILE_NAME
+    remembered = checkpoint_dir.parent / _FILE_NAME
     if not remembered.is_file():
-        remembered.write_text("bf16" if bf16_pays() else "fp32", encoding="utf-8")
+        written = remembered.with_suffix(f".{os.getpid()}")
+        written.write_text("bf16" if bf16_pays() else "fp32", encoding="utf-8")
+        written.replace(remembered)
     return remembered.read_text(encoding="utf-8") == "bf16"
 
 

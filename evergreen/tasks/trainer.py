@@ -199,6 +199,7 @@ def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.Tra
         save_total_limit=1,
         logging_steps=_NEVER,
         load_best_model_at_end=True,
+        restore_callback_states_from_checkpoint=True,  # the patience that early stopping has left
         metric_for_best_model="loss",
         greater_is_better=False,
         average_tokens_across_devices=False,  # the job's loss is a mean over rows already

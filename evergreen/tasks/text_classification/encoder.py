@@ -165,7 +165,7 @@ class Encoder(Frozen):
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Errors of the Hub's and of transformers' loading, as one line that says what to do."""
-        from httpx import HTTPError
+        from httpx2 import HTTPError
         from safetensors import SafetensorError
 
         try:
