@@ -33,7 +33,7 @@ PART_ENTRIES = 500_000
 """Rare word pairs that one query groups, so that it keeps to the database's memory limit however many there are."""
 MEETINGS = 4_000_000
 """Meetings of two rows in a rare word pair that one query joins; a row that has more has a query of its own."""
-HELD_WORDS = 2 << 20
+HELD_WORDS = 1 << 19
 """Word pairs, 8 bytes each, held for comparing."""
 
 

@@ -29,9 +29,8 @@ def word_pairs(texts: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    spaced = pc.replace_substring_regex(texts, _NO_SPACES, r" \1 ")
-    single = pc.invert(pc.match_substring(spaced, " "))
-    spaced = pc.if_else(single, pc.replace_substring_regex(spaced, r"(?s)(.)", r"\1 "), spaced)
+    spaced = _replaced(texts, pc.invert(pc.string_is_ascii(texts)), _NO_SPACES, r" \1 ")
+    spaced = _replaced(spaced, pc.invert(pc.match_substring(spaced, " ")), r"(?s)(.)", r"\1 ")
     words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced))
     flat = words.flatten().dictionary_encode()
     vocabulary = np.fromiter((zlib.crc32(word.encode()) for word in flat.dictionary.to_pylist()), np.uint32)
@@ -39,6 +38,15 @@ def word_pairs(texts: pa.Array) -> pa.Array:
     second = np.append(first[1:], np.uint32(0))
     second[words.offsets.to_numpy()[1:] - 1] = 0
     return pa.ListArray.from_arrays(words.offsets, pa.array(_mix(first * np.uint32(0x9E3779B1) + second)))
+
+
+def _replaced(texts: pa.Array, chosen: pa.Array, pattern: str, replacement: str) -> pa.Array:
+    """The texts, in the chosen of which what matches the pattern is replaced."""
+    import pyarrow.compute as pc
+
+    return pc.replace_with_mask(
+        texts, chosen, pc.replace_substring_regex(texts.filter(chosen), pattern=pattern, replacement=replacement)
+    )
 
 
 def _mix(hashes: Hashes) -> Hashes:

@@ -56,8 +56,8 @@ def test_what_is_found_does_not_depend_on_how_much_is_compared_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw = np.random.default_rng(0)
-    texts = [" ".join(draw.choice(list("abcdefghijkl"), 24)) for _ in range(60)]
-    texts += [f"{text} m" for text in texts[:20]]
+    texts = [" ".join(draw.choice(list("abcdefghijkl"), 24)) for _ in range(24)]
+    texts += [f"{text} m" for text in texts[:12]]
     splits = draw.integers(0, 4, len(texts)).tolist()
     whole = straddling(texts, splits, 0.8, tmp_path)
     for name, value in [("PART_ENTRIES", 20), ("MEETINGS", 5), ("HELD_WORDS", 10), ("COUNTERS", 2)]:
