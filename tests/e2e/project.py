@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import yaml
 
+from evergreen.adapters.mlflow.mirror import MlflowMirror
 from tests.own_zenml import ROOT, environment, python
 
 
@@ -88,11 +89,9 @@ class Project:
 
     def mlflow_aliases(self, model: str) -> dict[str, str]:
         """Versions by alias, as the MLflow registry holds them."""
-        script = (
-            "import json; from orchestration.mirrors import active_mirrors\n"
-            f"print(json.dumps(active_mirrors()[0].read({model!r}).aliases))"
-        )
-        return dict(first_json(self.python("-c", script).stdout))
+        database = next(self.zenml.glob("local_stores/*/mlflow.db"))
+        mirror = MlflowMirror(loader="evergreen.tasks:load_predictor", tracking_uri=f"sqlite:///{database}")
+        return {str(alias): version for alias, version in mirror.read(model).aliases.items()}
 
     def artifacts_without_page(self) -> list[str]:
         """Directory and value artifacts in the store that the dashboard would show nothing of."""
