@@ -39,7 +39,7 @@ class TrainingSettings(Frozen):
     weight_decay: float = Field(0.01, ge=0)
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    max_gradient_norm: float = Field(1.0, gt=0)
+    max_gradient_norm: float = Field(5.0, gt=0)
     evaluations_per_epoch: int = Field(2, ge=1)
     early_stopping_patience: int = Field(3, ge=1)
     precision: Precision = "auto"
