@@ -30,6 +30,16 @@ class Project:
 
         return Client().active_stack_model.name
 
+    def check_host(self) -> None:
+        """Returns when the model's endpoint is live or could be opened: better told now than after the training.
+
+        Raises:
+            InputError: what is in the way.
+        """
+        from orchestration.deployment import state_directory
+
+        self.host.check(self.model_name, state_directory())
+
     def check_stack(self) -> None:
         """Returns when the active stack is one that the configuration is meant for.
 

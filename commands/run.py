@@ -14,6 +14,7 @@ def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
     project = open_project(args.config)
     project.check_stack()
+    project.check_host()
     if args.dry_run:
         print(_plan(project, use_cache=not args.no_cache))
         return 0

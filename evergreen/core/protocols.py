@@ -138,6 +138,9 @@ class Host(Protocol):
     def open(self, model: str, state_dir: Path) -> Endpoint:
         """The endpoint of one model name; `state_dir` is where a host of this machine keeps its state."""
 
+    def check(self, model: str, state_dir: Path) -> None:
+        """Returns when the model's endpoint is live or could be opened. Raises InputError saying what is in the way."""
+
 
 class VersionRecord(Protocol):
     """The one truth about which version is candidate, champion and previous."""

@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.project import Project, cached_steps, first_json, terminate, without_timings
 from tests.e2e.steady_client import SteadyClient
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 MODEST = {"max_train_rows": 480, "evaluations_per_epoch": 1}
 TINY = {"max_train_rows": 40, "evaluations_per_epoch": 1}

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import signal
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,17 @@ def test_wrong_input_is_told_in_one_line_and_changes_nothing(project: Project, n
         assert re.search(told, run.stderr, re.DOTALL), (name, run.stderr)
         assert "Traceback" not in run.stdout + run.stderr, name
     assert project.endpoint_processes() == []
+
+
+def test_a_taken_port_stops_the_run_before_anything_is_trained(project: Project, news: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        changes = {"source": source(news), "task": TASK, "host": {"port": port}}
+        run = project.run("--config", project.configuration("taken", base="my_data.yaml", **changes), check=False)
+    assert run.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in run.stderr
+    assert "set parameters.host.port" in run.stderr
+    assert "Step" not in run.stdout
 
 
 def test_another_active_stack_stops_the_run_with_the_line_that_sets_the_right_one(project: Project, mine: Path) -> None:
