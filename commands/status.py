@@ -31,7 +31,7 @@ def _text(status: Status) -> str:
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
     endpoint = status.endpoint
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
-    lines.append(("endpoint", endpoint.url or "not running; the next run brings the champion back"))
+    lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
     lines.append(("traffic", traffic or "none"))
     lines.append(("ready", ", ".join(endpoint.ready) or "none"))
     for run in status.runs:

@@ -14,5 +14,5 @@ def main(args: argparse.Namespace) -> None:
     project.check_stack()
     endpoint = open_endpoint(project.model_name, project.host)
     endpoint.delete()
-    print(f"the endpoint of model '{project.model_name}' is stopped")
-    print("versions and reports are kept; the next run brings the champion back")
+    print(f"no endpoint of model '{project.model_name}' runs any more")
+    print("versions and reports are kept; the next run brings a champion back")

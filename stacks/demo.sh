@@ -5,11 +5,8 @@ if ! python -m stacks.apply local --check 2>/dev/null; then
     # A dead server that a user is logged in to must not be asked anything, and a live one must not be filled with a demo.
     for name in "${!ZENML_STORE_@}"; do unset "$name"; done
     export ZENML_CONFIG_PATH="$PWD/.zenml"
-    own_zenml=1
+    trap 'echo "ZenML here is connected to a remote server, so this demo has a ZenML of its own; in your shell, first";
+          echo "  export ZENML_CONFIG_PATH=$ZENML_CONFIG_PATH"' EXIT
 fi
 python -m stacks.apply local
 python run.py --config local.yaml
-if [ -n "${own_zenml:-}" ]; then
-    echo "ZenML on this machine is connected to a remote server; to look at this demo in a shell, first"
-    echo "  export ZENML_CONFIG_PATH=$ZENML_CONFIG_PATH"
-fi

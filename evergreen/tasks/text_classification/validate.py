@@ -104,7 +104,10 @@ def _broken_rows(table: Table, rules: TextRules) -> list[str]:
         "null or blank id": ("id IS NULL OR id = ''", "fill them, or map no id to have rows named by file and number"),
         "null or blank text": (f"text IS NULL OR {is_blank('text')}", "fill or remove them"),
         "null or blank label": (f"label IS NULL OR {is_blank('label')}", "fill or remove them"),
-        too_long: (f"length(text) > {rules.max_text_chars}", "shorten or remove them, or raise max_text_chars"),
+        too_long: (
+            f"length(text) > {rules.max_text_chars}",
+            "shorten or remove them, or raise task.rules.max_text_chars",
+        ),
     }
     filters = ", ".join(f"count(*) FILTER ({condition})" for condition, _ in conditions.values())
     found = fetch_counts(table.connection, f"SELECT {filters} FROM rows")  # noqa: S608 - own conditions
