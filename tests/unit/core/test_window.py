@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from pydantic import ValidationError
+
+from evergreen.core.window import Window
+
+NOW = datetime(2026, 3, 9, 14, 45, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("window", "start", "end"),
+    [
+        (Window(length="7d"), datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)),
+        (Window(length="6h", grain="1h"), datetime(2026, 3, 9, 8, tzinfo=UTC), datetime(2026, 3, 9, 14, tzinfo=UTC)),
+        (
+            Window(end=datetime(2026, 1, 5, 1, tzinfo=timezone(timedelta(hours=2))), length="1d"),
+            datetime(2026, 1, 3, tzinfo=UTC),
+            datetime(2026, 1, 4, tzinfo=UTC),
+        ),
+    ],
+    ids=["now, whole days", "now, whole hours", "a backfill, in UTC"],
+)
+def test_a_window_ends_at_a_multiple_of_its_grain(window: Window, start: datetime, end: datetime) -> None:
+    resolved = window.resolve(NOW)
+    assert (resolved.start, resolved.end) == (start, end)
+
+
+def test_a_backfill_is_the_same_whenever_it_runs() -> None:
+    window = Window(end=datetime(2026, 1, 5, tzinfo=UTC), length="2w")
+    assert window.resolve(NOW) == window.resolve(NOW + timedelta(days=30))
+
+
+@pytest.mark.parametrize("length", ["7", "0d", "7 days", "-1d", ""])
+def test_what_is_no_duration_is_told_with_what_is(length: str) -> None:
+    with pytest.raises(ValidationError, match="such as 7d"):
+        Window(length=length)
