@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CODE = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks", "bench")
+CODE = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks", "bench", "cloudbox")
 
 
 def normal(name: str) -> str:
