@@ -34,6 +34,8 @@ def main(args: argparse.Namespace) -> None:
         raise InputError("--output takes the rows of a table; add --input FILE")
     if args.output:
         check_suffix(args.output)
+        if args.output.resolve() == args.input.resolve():
+            raise InputError(f"--output is the input itself, {args.output}; name another file")
     from commands.project import open_project
     from orchestration.deployment import open_endpoint
 

@@ -36,7 +36,8 @@ def _text(status: Status) -> str:
     lines.append(("ready", ", ".join(endpoint.ready) or "none"))
     for run in status.runs:
         started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
-        lines.append(("run", f"{run.name}  {run.status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()))
+        status_shown = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
+        lines.append(("run", f"{run.name}  {status_shown}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()))
     if status.report_page:
         lines.append(("report", status.report_page))
     lines.append(("dashboard", "zenml login --local"))

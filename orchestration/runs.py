@@ -19,13 +19,19 @@ from orchestration.locks import is_held
 from orchestration.materializers import page_uri
 
 Value = TypeVar("Value", bound=Frozen)
+OUTCOME_KEY = "outcome"
+"""Metadata of the step `deploy`: what became of the endpoint."""
 
 
 class RunSummary(Frozen):
-    """One run, as `status` shows it; `url` leads to the dashboard when a server is known."""
+    """One run, as `status` shows it; `url` leads to the dashboard when a server is known.
+
+    `outcome` is what became of the endpoint: live, kept, rolled_back or none; null when the run did not come so far.
+    """
 
     name: str
     status: str
+    outcome: str | None
     stack: str | None
     started: datetime | None
     url: str | None
@@ -52,6 +58,7 @@ def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
         RunSummary(
             name=run.name,
             status=_status(run, model),
+            outcome=_deployment_outcome(run),
             stack=run.stack.name if run.stack else None,
             started=run.start_time,
             url=get_run_url(run),
@@ -66,6 +73,12 @@ def _status(run: PipelineRunResponse, model: str) -> str:
     if local and not run.status.is_finished and not is_held(state_directory(), model):
         return "abandoned"
     return str(run.status)
+
+
+def _deployment_outcome(run: PipelineRunResponse) -> str | None:
+    deploy = run.steps.get("deploy")
+    noted = deploy.run_metadata.get(OUTCOME_KEY) if deploy else None
+    return str(noted) if noted else None
 
 
 def outcome_of(run_id: UUID) -> RunOutcome:

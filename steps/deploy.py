@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from zenml import step
+from zenml import log_metadata, step
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.reports import Deployment, PromotionDecision
 from orchestration.deployment import deploy_decision
+from orchestration.runs import OUTCOME_KEY
 
 
 @step(enable_cache=False, experiment_tracker=True)
 def deploy(model_name: str, host: AnyHost, decision: PromotionDecision) -> Annotated[Deployment, "deployment"]:
     """What the endpoint serves now; it is never without a model on the way."""
-    return deploy_decision(model_name, host, decision)
+    deployment = deploy_decision(model_name, host, decision)
+    log_metadata({OUTCOME_KEY: deployment.outcome})
+    return deployment

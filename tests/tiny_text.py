@@ -90,8 +90,13 @@ def write_encoder(path: Path) -> Path:
 
 def task_with(encoder: Path, **changes: Any) -> TextClassification:
     """A task whose settings suit the tiny encoder."""
-    settings = {"train_embeddings": True, "learning_rate": 5e-3, "batch_size": 8, "max_length_tokens": 32}
-    settings |= {"precision": "fp32"} | changes
+    settings: dict[str, Any] = {
+        "train_embeddings": True,
+        "learning_rate": 5e-3,
+        "batch_size": 8,
+        "max_length_tokens": 32,
+    }
+    settings |= {"precision": "fp32", "head_learning_rate_factor": 1.0} | changes
     return TextClassification(encoder=str(encoder), labels=LABELS, **settings)
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from evergreen.core.artifacts import Dataset, FileEntry, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.hub import first_line, retried
 from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
 from evergreen.data.dataset import write_dataset
 
@@ -27,11 +25,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 1_000
-_RETRY_WAITS_S = (0.5, 2.0, 5.0)
-_BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-
-T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 class HuggingFaceSource(RowFields):
@@ -120,7 +113,7 @@ class HuggingFaceSource(RowFields):
 
         api = HfApi(token=self._token())
         with self._translated():
-            return str(_retried(lambda: api.dataset_info(self.name, revision=self.revision)).sha)
+            return str(retried(lambda: api.dataset_info(self.name, revision=self.revision)).sha)
 
     def _folder_checksum(self) -> str:
         root = Path(self.name)
@@ -149,38 +142,14 @@ class HuggingFaceSource(RowFields):
             yield
         except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError, FileNotFoundError, ValueError) as error:
             raise InputError(
-                f"data set '{what}' cannot be read: {_first_line(error)}; set source.name, config_name, splits, "
+                f"data set '{what}' cannot be read: {first_line(error)}; set source.name, config_name, splits, "
                 "revision, or token_env for a private one"
             ) from error
         except (OSError, HTTPError) as error:
             raise EvergreenError(
-                f"the Hugging Face Hub does not answer for data set '{what}': {_first_line(error)}; try again later, "
+                f"the Hugging Face Hub does not answer for data set '{what}': {first_line(error)}; try again later, "
                 "or read a local copy"
             ) from error
-
-
-def _retried(call: Callable[[], T]) -> T:
-    """What `call` gives, asked again after _RETRY_WAITS_S where the Hub is busy, failing or out of reach."""
-    from httpx2 import HTTPError
-
-    for wait_s in _RETRY_WAITS_S:
-        try:
-            return call()
-        except (HTTPError, ConnectionError, TimeoutError) as error:
-            if not _is_transient(error):
-                raise
-            _log.warning("the Hugging Face Hub does not answer (%s); asking again in %g s", _first_line(error), wait_s)
-            time.sleep(wait_s)
-    return call()
-
-
-def _is_transient(error: Exception) -> bool:
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    if isinstance(error, HfHubHTTPError):
-        status = error.response.status_code
-        return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY
-    return not isinstance(error, OfflineModeIsEnabled)
 
 
 def _named(table: pa.Table, column: str, names: list[str] | None) -> pa.Table:
@@ -193,7 +162,3 @@ def _named(table: pa.Table, column: str, names: list[str] | None) -> pa.Table:
     numbers = table[column]
     labels = pa.array(names, pa.string()).take(pc.if_else(pc.less(numbers, 0), None, numbers))
     return table.set_column(table.column_names.index(column), column, labels)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -120,6 +120,7 @@ class CheckpointedTrainer(transformers.Trainer):
 
     def __init__(self, job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> None:
         self._job = job
+        self._head_factor = settings.head_learning_rate_factor
         self._checkpoint_dir = run.checkpoint_dir
         super().__init__(
             model=job.model,
@@ -151,6 +152,16 @@ class CheckpointedTrainer(transformers.Trainer):
         )
 
     @override
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW in which the head, fresh as it is, learns faster than what is pretrained."""
+        known = self.optimizer is not None
+        optimizer = super().create_optimizer(model)
+        if not known:
+            head = {id(weight) for name, weight in self._job.model.named_parameters() if self._job.in_head(name)}
+            optimizer.param_groups[:] = list(_split_groups(optimizer.param_groups, head, self._head_factor))
+        return optimizer
+
+    @override
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Writes a checkpoint's weights: those that training changes, the others being the pretrained ones."""
         folder = Path(output_dir or self._checkpoint_dir)
@@ -164,6 +175,14 @@ class CheckpointedTrainer(transformers.Trainer):
     @override
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return EpochOrder(self._job)
+
+
+def _split_groups(groups: list[dict[str, Any]], head: set[int], factor: float) -> Iterator[dict[str, Any]]:
+    """Each group without the head's weights, then those, at `factor` times the learning rate."""
+    for group in groups:
+        for in_head, rate in ((False, group["lr"]), (True, group["lr"] * factor)):
+            if chosen := [weight for weight in group["params"] if (id(weight) in head) is in_head]:
+                yield {**group, "params": chosen, "lr": rate}
 
 
 def _loss(job: TrainingJob, outputs: Any, labels: torch.Tensor, **_: Any) -> torch.Tensor:

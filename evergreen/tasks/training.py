@@ -31,11 +31,15 @@ class TrainingSettings(Frozen):
     The checkpoint with the lowest validation loss becomes the model. Training stops early after
     `early_stopping_patience` evaluations in sequence that were no better. `warm_start` goes on from the champion's
     weights, where there is a champion, instead of the pretrained ones.
+
+    A head that starts at random learns at `head_learning_rate_factor` times `learning_rate`: pretrained layers need
+    smaller steps ("discriminative fine-tuning", Howard and Ruder 2018, arXiv:1801.06146).
     """
 
     epochs: int = Field(1, ge=1)
     batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(2e-4, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    head_learning_rate_factor: float = Field(10.0, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
@@ -51,7 +55,7 @@ class TrainingJob:
     """What to fit. Data sets are map-style; `collate` makes of their rows the model's inputs and `labels`.
 
     `loss(outputs, labels)` is the mean over a batch; `metrics(predictions, labels)` scores the validation rows by name;
-    `order(epoch)` gives every training row number once.
+    `order(epoch)` gives every training row number once; `in_head(name)` tells whether a weight is of a fresh head.
     """
 
     model: torch.nn.Module
@@ -61,6 +65,7 @@ class TrainingJob:
     loss: Callable[[Any, torch.Tensor], torch.Tensor]
     metrics: Callable[[npt.NDArray[Any], npt.NDArray[Any]], dict[str, float]]
     order: Callable[[int], npt.NDArray[np.int64]]
+    in_head: Callable[[str], bool]
 
 
 def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curves:

@@ -80,6 +80,7 @@ def assert_kept_out(project: Project, config: Path, champion: str) -> None:
     status = project.status(config)
     assert status["champion"]["version"] == champion
     assert status["endpoint"]["traffic"] == {champion: 100}
+    assert [run["outcome"] for run in status["runs"]] == ["kept", "live", None]
 
 
 def assert_replaced(project: Project, config: Path, old: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 from evergreen.adapters import HuggingFaceSource
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.tasks.text_classification.encoder import Encoder
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -36,6 +37,9 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.asked.append(self.path)
+        if self.failures:
+            self.answer(self.failures.pop(0), {"error": "busy"})
+            return
         self.answer(404, {"error": "Entry not found"}, "EntryNotFound")
 
     def answer(self, status: int, body: dict[str, object], code: str | None = None) -> None:
@@ -59,7 +63,7 @@ def reach(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
     monkeypatch.setattr("datasets.config.HF_ENDPOINT", endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("evergreen.adapters.huggingface._RETRY_WAITS_S", (0.01, 0.01))
+    monkeypatch.setattr("evergreen.core.hub.RETRY_WAITS_S", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -134,6 +138,22 @@ def test_what_the_hub_refuses_is_asked_once(hub: type[Hub]) -> None:
     with pytest.raises(InputError):
         HuggingFaceSource(name="org/none").identity(None)
     assert len(hub.asked) == 1
+
+
+def test_an_encoder_of_a_hub_that_stays_busy_is_not_the_users_mistake(
+    hub: type[Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)  # the Hub's client waits 23 s in all before it gives up
+    hub.failures = [503] * 40
+    with pytest.raises(EvergreenError, match="does not answer for encoder 'org/encoder'") as caught:
+        Encoder(reference="org/encoder").check()
+    assert not isinstance(caught.value, InputError)
+    assert len(hub.asked) > 1
+
+
+def test_an_encoder_that_the_hub_does_not_have_is_the_users_mistake(hub: type[Hub]) -> None:
+    with pytest.raises(InputError, match="encoder 'org/encoder' cannot be used"):
+        Encoder(reference="org/encoder").check()
 
 
 def test_rows_are_read_at_the_commit_that_the_identity_names(hub: type[Hub], tmp_path: Path) -> None:

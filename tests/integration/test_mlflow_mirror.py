@@ -125,7 +125,7 @@ def test_a_version_carries_its_evaluation(mirror: MlflowMirror, models: list[Tra
     (logged,) = client.search_logged_models([client.get_experiment_by_name(MODEL).experiment_id])  # type: ignore[union-attr]
     assert held.tags["evergreen.version"] == model.version
     assert held.tags["evergreen.metric.accuracy"] == "0.9000"
-    assert {"test_accuracy", "test_accuracy_low", "latency_p95_ms"} <= {one.key for one in logged.metrics or []}
+    assert {"test/accuracy", "test/accuracy_low", "latency_p95_ms"} <= {one.key for one in logged.metrics or []}
     assert client.get_run(str(held.run_id)).info.status == "FINISHED"
     folder = Path(logged.artifact_location)
     assert json.loads((folder / "evaluation" / "report.json").read_text())["version"] == model.version
@@ -146,19 +146,19 @@ def test_the_active_run_is_the_one_that_its_own_version_leads_to(models: list[Tr
     with mlflow.start_run(run_name=own.run) as run:
         MlflowMirror(loader=LOADER).register(MODEL, own, models[0], report(models[0]))
     assert mlflow.MlflowClient(mlflow_here).get_model_version(MODEL, "1").run_id == run.info.run_id
-    assert mlflow.get_run(run.info.run_id).data.metrics["test_accuracy"] == 0.9
+    assert mlflow.get_run(run.info.run_id).data.metrics["test/accuracy"] == 0.9
 
 
 def test_repairing_a_version_during_another_run_leaves_that_runs_metrics_alone(
     models: list[TrainedModel], mlflow_here: str
 ) -> None:
     with mlflow.start_run(run_name="training-8") as run:
-        mlflow.log_metric("test_accuracy", 0.7)
+        mlflow.log_metric("test/accuracy", 0.7)
         MlflowMirror(loader=LOADER).register(MODEL, version(models[0]), models[0], report(models[0]))
-    assert mlflow.get_run(run.info.run_id).data.metrics == {"test_accuracy": 0.7}
+    assert mlflow.get_run(run.info.run_id).data.metrics == {"test/accuracy": 0.7}
     held = mlflow.MlflowClient(mlflow_here).get_model_version(MODEL, "1")
     own = mlflow.get_run(str(held.run_id))
-    assert own.data.metrics["test_accuracy"] == 0.9
+    assert own.data.metrics["test/accuracy"] == 0.9
     assert own.data.tags["evergreen.run"] == "training-7"
 
 

@@ -183,7 +183,7 @@ def test_bf16_learns_as_well(encoder: Path, splits: Splits, tmp_path: Path) -> N
     model = task_with(encoder, precision="bf16").train(splits, run)
 
     assert run.points[-1][1]["validation/accuracy"] > 0.8
-    assert {str(tensor.dtype) for tensor in load_weights(model).values()} == {"torch.float32"}
+    assert {str(tensor.dtype) for tensor in load_weights(model.path).values()} == {"torch.float32"}
 
 
 def test_a_diverging_training_stops_and_says_what_to_lower(encoder: Path, splits: Splits, tmp_path: Path) -> None:
@@ -229,10 +229,10 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_error(monkeypatch: pytest.Mon
     assert printed.count("'some-org/some-model' cannot be used") == 2
 
 
-def load_weights(model: TrainedModel) -> dict[str, Any]:
+def load_weights(folder: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
-    return load_file(model.path / "model.safetensors")
+    return load_file(folder / "model.safetensors")
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
@@ -253,3 +253,27 @@ def test_a_damaged_encoder_is_named(encoder: Path, splits: Splits, tmp_path: Pat
 
     with pytest.raises(InputError, match="damaged' cannot be used"):
         task_with(damaged).train(splits, RecordingRun.below(tmp_path))
+
+
+def test_weights_that_do_not_fit_the_encoders_configuration_are_refused(
+    encoder: Path, splits: Splits, tmp_path: Path
+) -> None:
+    deeper = shutil.copytree(encoder, tmp_path / "deeper")
+    config = json.loads((deeper / "config.json").read_text())
+    (deeper / "config.json").write_text(json.dumps({**config, "num_hidden_layers": config["num_hidden_layers"] + 1}))
+
+    with pytest.raises(InputError, match=r"weights do not fit its config\.json: .*layer\.2.* would start at random"):
+        task_with(deeper).train(splits, RecordingRun.below(tmp_path))
+
+
+def test_a_fresh_head_learns_faster_than_the_pretrained_weights_below_it(
+    encoder: Path, splits: Splits, tmp_path: Path
+) -> None:
+    run = RecordingRun.below(tmp_path)
+    slow = {"learning_rate": 1e-7, "weight_decay": 0.0, "max_train_rows": 320}
+    model = task_with(encoder, **slow, head_learning_rate_factor=1e5).train(splits, run)
+    after = {name.removeprefix("bert."): weight for name, weight in load_weights(model.path).items()}
+    moved = {name: float((after[name] - weight).abs().max()) for name, weight in load_weights(encoder).items()}
+
+    assert max(moved.pop(name) for name in sorted(moved) if name.startswith("pooler.")) > 1e-3
+    assert 0 < max(moved.values()) < 1e-4

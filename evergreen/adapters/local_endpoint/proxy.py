@@ -84,7 +84,7 @@ class Proxy:
         body = await request.read()
         headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
         if TRACE_HEADER not in headers and "traceparent" not in headers:
-            headers[TRACE_HEADER] = uuid.uuid4().hex
+            headers[TRACE_HEADER] = _new_trace_id()
         wanted = request.match_info.get("version")
         deadline = asyncio.get_running_loop().time() + self._state.request_timeout_s
         try:
@@ -161,6 +161,10 @@ class Proxy:
         return "versions: " + (", ".join(states) or "none")
 
 
+def _new_trace_id() -> str:
+    return uuid.uuid4().hex
+
+
 def _error(status: int, message: str, headers: dict[str, str]) -> web.Response:
     trace = headers.get(TRACE_HEADER, "")
     LOGGER.warning("refused", extra={"fields": {"status": status, "reason": message, "trace_id": trace}})
@@ -180,7 +184,12 @@ async def _errors_as_json(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        reason = {404: "no such route", 405: f"{request.method} is not allowed here", 413: "the body is too large"}
-        answer = _error(error.status, f"{reason.get(error.status, error.reason)}: {request.path[:200]}", {})
+        reason = {
+            404: "no such route",
+            405: f"{request.method} is not allowed here",
+            413: f"the body is over {request.client_max_size:,} bytes; send the instances in several requests",
+        }
+        trace = {TRACE_HEADER: request.headers.get(TRACE_HEADER) or _new_trace_id()}
+        answer = _error(error.status, f"{reason.get(error.status, error.reason)}: {request.path[:200]}", trace)
         answer.headers.extend({name: value for name, value in error.headers.items() if name == "Allow"})
         return answer

@@ -175,7 +175,7 @@ def _attach_metrics(client: Any, run_id: str, model_id: str, report: EvaluationR
     """The overall test metrics with the ends of their intervals, on the run and on the logged model."""
     values = {"test_rows": float(report.rows), "latency_p95_ms": report.timings.latency_p95_ms}
     for name, metric in report.metrics.items():
-        values |= {f"test_{name}": metric.value, f"test_{name}_low": metric.low, f"test_{name}_high": metric.high}
+        values |= {f"test/{name}": metric.value, f"test/{name}_low": metric.low, f"test/{name}_high": metric.high}
     for name, value in values.items():
         client.log_metric(run_id, name, value, model_id=model_id)
 

@@ -20,7 +20,8 @@ from pydantic import Field
 
 from evergreen.core.artifacts import FileEntry
 from evergreen.core.base import Frozen
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.hub import first_line, is_outage
 from evergreen.tasks.verbosity import quiet_transformers
 
 PACKAGE_SCHEME = "package://"
@@ -48,6 +49,7 @@ class Encoder(Frozen):
 
         Raises:
             InputError: the reference is of no known form, or nothing usable is there.
+            EvergreenError: the Hub does not answer.
         """
         folder = self.folder()
         if folder is None:
@@ -113,7 +115,7 @@ class Encoder(Frozen):
         import transformers
 
         with self._translated(), quiet_transformers():
-            return transformers.AutoModelForSequenceClassification.from_pretrained(
+            model, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
                 self._location(),
                 id2label=dict(enumerate(labels)),
                 label2id={label: number for number, label in enumerate(labels)},
@@ -121,7 +123,18 @@ class Encoder(Frozen):
                 dtype=torch.float32,
                 use_safetensors=True,
                 ignore_mismatched_sizes=True,  # a head that was trained on other labels is replaced
+                output_loading_info=True,
                 **self._options(),
+            )
+        self._require_encoder_weights(model, loading)
+        return model
+
+    def _require_encoder_weights(self, model: Any, loading: dict[str, Any]) -> None:
+        """Returns when only the head is fresh; a weight that is missing or of another shape starts at random."""
+        fresh = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
+        if lost := sorted(name for name in fresh if not is_head_weight(model, name)):
+            raise self._error(
+                f"its weights do not fit its config.json: {lost[0]} and {len(lost) - 1} more would start at random"
             )
 
     def _package_folder(self) -> Path:
@@ -141,7 +154,7 @@ class Encoder(Frozen):
         from huggingface_hub import hf_hub_download
 
         with self._translated():
-            hf_hub_download(self.reference, "config.json", **self._options())
+            hf_hub_download(self.reference, "config.json", **self._options())  # asks again by itself
         self.load_tokenizer()
 
     def _hub_commit(self) -> str:
@@ -171,8 +184,17 @@ class Encoder(Frozen):
         try:
             yield
         except (OSError, ValueError, ImportError, HTTPError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise self._error(f"{reason}; check the name, the revision, the token and the network") from error
+            if is_outage(error):
+                raise EvergreenError(
+                    f"the Hugging Face Hub does not answer for encoder {self.reference!r}: {first_line(error)}; "
+                    "try again later, or use a local copy"
+                ) from error
+            raise self._error(f"{first_line(error)}; check the name, the revision and the token") from error
 
     def _error(self, reason: str) -> InputError:
         return InputError(f"encoder {self.reference!r} cannot be used: {reason} (allowed: {ALLOWED})")
+
+
+def is_head_weight(model: Any, name: str) -> bool:
+    """Whether a weight of a classifier is above its encoder. BERT's pooler is: it was trained for another task."""
+    return not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name

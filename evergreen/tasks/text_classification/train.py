@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.batching import order_by_length
 from evergreen.tasks.model_directory import complete_model
-from evergreen.tasks.text_classification.encoder import Encoder
+from evergreen.tasks.text_classification.encoder import Encoder, is_head_weight
 from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable
 from evergreen.tasks.training import TrainingJob, fit
 from evergreen.tasks.verbosity import quiet_transformers
@@ -44,7 +46,8 @@ def train_text(
         validation = tokeniser.table(splits, SplitName.VALIDATION)
         transformers.set_seed(run.seed)
         model = _load_model(task, start)
-        curves = fit(_job(task, model, tokens, (train, validation), run.seed), task, run)
+        job = _job(task, model, tokens, (train, validation), run.seed)
+        curves = fit(job if start is None else replace(job, in_head=_in_no_head), task, run)
         _save(model, tokens, run.out_dir)
     return complete_model(run.out_dir, task.training_configuration(), splits, run.seed, curves)
 
@@ -107,7 +110,13 @@ def _job(
         loss=loss,
         metrics=_metrics,
         order=lambda epoch: order_by_length(train.lengths, task.batch_size, seed, epoch),
+        in_head=partial(is_head_weight, model),
     )
+
+
+def _in_no_head(_name: str) -> bool:
+    """No weight is fresh: the champion's head is trained."""
+    return False
 
 
 def _class_weights(labels: npt.NDArray[np.int64], classes: int) -> torch.Tensor:

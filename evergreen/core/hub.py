@@ -1,0 +1,55 @@
+"""The Hugging Face Hub when it fails: what is asked again, and what a wrong name is told apart from an outage by."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import TypeVar
+
+RETRY_WAITS_S = (0.5, 2.0, 5.0)
+_BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+def retried(call: Callable[[], T]) -> T:
+    """What `call` gives, asked again after RETRY_WAITS_S where the Hub is busy, failing or out of reach."""
+    for wait_s in RETRY_WAITS_S:
+        try:
+            return call()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            _log.warning("the Hugging Face Hub does not answer (%s); asking again in %g s", first_line(error), wait_s)
+            time.sleep(wait_s)
+    return call()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the Hub failed or was out of reach, rather than said no; its client hides the reason as a cause."""
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    for one in _with_causes(error):
+        if isinstance(one, OfflineModeIsEnabled):
+            return False
+        if isinstance(one, HfHubHTTPError):
+            status = one.response.status_code
+            return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY
+        if isinstance(one, HTTPError | ConnectionError | TimeoutError):
+            return True
+    return False
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or else its type."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
