@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from zenml.client import Client
 from zenml.logger import get_logger
 
 from evergreen.adapters.mlflow.tracking import MlflowTrainingRun, log_params
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.errors import InputError
 from evergreen.core.protocols import Task
 from evergreen.core.reports import Origin
+from orchestration.checkpoints import Checkpoints, checkpoints_of
+from orchestration.deployment import state_directory
 from orchestration.fingerprint import library_fingerprint
 from orchestration.locks import exclusive
 from orchestration.scratch import scratch_directory
@@ -29,24 +28,40 @@ def training_run(task: Task, splits: Splits, origin: Origin, seed: int) -> Itera
     """A run whose checkpoints outlive a kill; `discard_checkpoints` removes them when the model is stored.
 
     Raises:
-        BusyError: another process is at the same training now.
+        BusyError: another process of this machine is at the same training now.
     """
     plain = task.training_configuration()
-    checkpoints = _checkpoint_dir(splits.manifest.content_hash, plain, seed)
-    origin_file = checkpoints / "origin.json"
-    with exclusive(checkpoints.with_suffix(".lock"), "another training of the same rows, task and seed is under way"):
-        if origin_file.exists() and origin_file.read_text(encoding="utf-8") != origin.model_dump_json():
-            shutil.rmtree(checkpoints)  # left by a training that started from other weights
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        origin_file.write_text(origin.model_dump_json(), encoding="utf-8")
+    name = _checkpoint_name(splits.manifest.content_hash, plain, seed)
+    lock = state_directory() / "trainings" / f"{name}.lock"
+    with exclusive(lock, "another training of the same rows, task and seed is under way"):
+        checkpoints = _checkpoints_from(origin, name)
         log_params({"seed": seed, "splits": splits.manifest.content_hash, "task": plain})
-        yield MlflowTrainingRun(scratch_directory("model"), checkpoints, seed, _show_progress)
+        yield MlflowTrainingRun(
+            out_dir=scratch_directory("model"),
+            checkpoint_dir=checkpoints.path,
+            seed=seed,
+            progress=_show_progress,
+            keep=checkpoints.keep,
+        )
 
 
 def discard_checkpoints(model: TrainedModel) -> None:
     """Removes what the model's training left to resume from: it is stored now, so `--no-cache` trains anew."""
     manifest = model.manifest
-    shutil.rmtree(_checkpoint_dir(manifest.trained_on, manifest.task, manifest.seed), ignore_errors=True)
+    name = _checkpoint_name(manifest.trained_on, manifest.task, manifest.seed)
+    checkpoints_of(Client().active_stack.artifact_store, name).discard()
+
+
+def _checkpoints_from(origin: Origin, name: str) -> Checkpoints:
+    """The training's checkpoints; none when what an earlier attempt left started from other weights."""
+    store = Client().active_stack.artifact_store
+    checkpoints = checkpoints_of(store, name)
+    origin_file = checkpoints.path / "origin.json"
+    if origin_file.exists() and origin_file.read_text(encoding="utf-8") != origin.model_dump_json():
+        checkpoints.discard()
+        checkpoints = checkpoints_of(store, name)
+    origin_file.write_text(origin.model_dump_json(), encoding="utf-8")
+    return checkpoints
 
 
 def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
@@ -55,14 +70,7 @@ def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float)
     logger.info(message, rows, total_rows, percent, loss, seconds_left)
 
 
-def _checkpoint_dir(splits: str, task: dict[str, object], seed: int) -> Path:
-    """`checkpoints/<hash of splits, task, seed and code>` below the artifact store."""
-    store = Client().active_stack.artifact_store
-    if not Path(store.path).is_absolute():
-        raise InputError(
-            f"artifact store '{store.name}' is at {store.path}; checkpoints need a folder of this machine; "
-            "activate a stack with a local artifact store"
-        )
+def _checkpoint_name(splits: str, task: dict[str, object], seed: int) -> str:
+    """Hash of splits, task, seed and code."""
     parts = [splits, task, seed, library_fingerprint()]
-    name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    return Path(store.path) / "checkpoints" / name
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

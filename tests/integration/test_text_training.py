@@ -82,6 +82,14 @@ def test_a_model_directory_loads_by_itself_and_tells_no_path_of_this_machine(
     assert TrainedModel.open(model.path).version == model.version
 
 
+def test_every_checkpoint_is_handed_over_when_it_is_whole(trained: tuple[TrainedModel, RecordingRun]) -> None:
+    _, run = trained
+
+    assert len(run.saved) >= 10
+    assert all(run.saved)
+    assert len({names[-1] for names in run.saved}) == len(run.saved)
+
+
 def test_equal_trainings_give_equal_versions_and_another_seed_another(
     trained: tuple[TrainedModel, RecordingRun], encoder: Path, splits: Splits, tmp_path: Path
 ) -> None:
