@@ -51,9 +51,9 @@ def _status(options: argparse.Namespace) -> None:
         return
     print(f"{status['home']}: project {status['project']}, region {status['region']}")
     for name, service in status["services"].items():
-        again = f", started again {service['restarts']} times" if service["restarts"] else ""
+        restarts = f", restarts: {service['restarts']}" if service["restarts"] else ""
         process = f"pid {service['pid']}" if service["pid"] else "no process"
-        print(f"{name:9} {service['state']:16} {process}{again}  {service['address']}")
+        print(f"{name:9} {service['state']:16} {process}{restarts}  {service['address']}")
     if not status["supervised"] and any(service["pid"] for service in status["services"].values()):
         print(f"nothing starts a service again when it ends; {_command(options)} up")
     print(f"{status['refusals']} refusals (refusals.jsonl)")

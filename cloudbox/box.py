@@ -1,6 +1,7 @@
 """One box: its project, its region and the ports that its services keep across restarts (`<home>/box.json`).
 
-`{"project": "local-project", "project_number": 401538294011, "region": "us-central1", "ports": {"gcs": {"http": 21007}, …}}`
+`{"project": "local-project", "project_number": 69039792848, "region": "us-central1",
+  "ports": {"gcs": {"http": 21007}}}`
 """
 
 from __future__ import annotations

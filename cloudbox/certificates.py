@@ -1,6 +1,6 @@
 """The box's own certificate authority, and a server certificate for the Google host names that it answers for.
 
-The clients stay unmodified: they still ask for `us-central1-aiplatform.googleapis.com` and still verify the certificate.
+The clients stay unmodified: they still ask for `us-central1-aiplatform.googleapis.com` and verify its certificate.
 """
 
 from __future__ import annotations

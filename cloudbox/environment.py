@@ -57,7 +57,7 @@ def exports(box: Box) -> str:
 
 
 def service_environment(box: Box, service: str) -> dict[str, str]:
-    """What a service process is given: nothing of the person's own settings, and no folder but the box's to write to."""
+    """What a service process is given: nothing of the person's own settings, no folder to write to but the box's."""
     state = box.home.state(service)
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     own = {

@@ -21,7 +21,7 @@ from cloudbox.gateway.projects import ProjectsHandler
 from cloudbox.gateway.proxy import Proxy
 from cloudbox.home import Home
 
-GRACE_S = 2.0
+GRACE_S = 2
 
 
 class _Server(uvicorn.Server):
@@ -43,20 +43,25 @@ async def run(box: Box) -> None:
     grpc_server = await _grpc_server(box)
     servers = [_http_server(box, "http"), _http_server(box, "https")]
     serving = [asyncio.create_task(server.serve()) for server in servers]
-    failed = asyncio.gather(*serving)
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait([failed, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([*serving, asyncio.ensure_future(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
     for server in servers:
         server.should_exit = True
     await grpc_server.stop(GRACE_S)
-    await failed
+    await asyncio.gather(*serving)
 
 
 def _http_server(box: Box, name: str) -> _Server:
-    home, port = box.home, box.port("gateway", name)
-    tls = {"ssl_certfile": home.server_certificate, "ssl_keyfile": home.server_key} if name == "https" else {}
-    settings = {"host": HOST, "port": port, "log_level": "warning", "timeout_graceful_shutdown": int(GRACE_S)}
-    return _Server(uvicorn.Config(application(box), **settings, **tls))
+    tls = name == "https"
+    config = uvicorn.Config(
+        application(box),
+        host=HOST,
+        port=box.port("gateway", name),
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=box.home.server_certificate if tls else None,
+        ssl_keyfile=box.home.server_key if tls else None,
+    )
+    return _Server(config)
 
 
 async def _grpc_server(box: Box) -> grpc.aio.Server:

@@ -17,29 +17,33 @@ from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Host, Route, Router
 
 from cloudbox import refusals
-from cloudbox.box import Box
+from cloudbox.box import HOST, Box
 from cloudbox.credentials import service_account
-from cloudbox.gateway.projects import find_project
+from cloudbox.gateway.projects import find_project, not_in_the_box
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 TOKEN_LIFETIME_S = 3599
 
 
 def application(box: Box) -> Starlette:
     """The application; it is served as plain HTTP on loopback and as HTTPS behind the proxy."""
-    return Starlette(
-        routes=[
-            Route("/health", _health),
-            Route("/token", partial(_token, box), methods=["POST"]),
-            Route("/v1/projects/-/serviceAccounts/{email}/allowedLocations", partial(_allowed_locations, box)),
+    token = Route("/token", partial(_token, box), methods=["POST"])
+    boundary = Route("/v1/projects/-/serviceAccounts/{email}/allowedLocations", partial(_allowed_locations, box))
+    hosts = {
+        HOST: [token, Route("/health", _health)],
+        "oauth2.googleapis.com": [token],
+        "iamcredentials.googleapis.com": [boundary],
+        "cloudresourcemanager.googleapis.com": [
             Route("/v1/projects/{project}", partial(_project, box)),
             Route("/v3/projects/{project}", partial(_project, box)),
-            Route("/{path:path}", partial(_unknown, box), methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
-        ]
-    )
+        ],
+    }
+    unknown = Route("/{path:path}", partial(_unknown, box), methods=METHODS)
+    return Starlette(routes=[*(Host(host, Router([*routes, unknown])) for host, routes in hosts.items()), unknown])
 
 
 async def _health(request: Request) -> Response:  # noqa: ARG001 (a route's signature)
@@ -60,7 +64,9 @@ async def _token(box: Box, request: Request) -> Response:
     )
     audiences = [key_file["token_uri"], "https://oauth2.googleapis.com/token"]
     try:
-        claims = jwt.decode(form.get("assertion", [""])[0], certs=public, audience=audiences)
+        claims = jwt.decode(  # type: ignore[no-untyped-call]  # google-auth has few types
+            form.get("assertion", [""])[0], certs=public, audience=audiences
+        )
     except (GoogleAuthError, ValueError) as error:
         return _oauth_error("invalid_grant", f"Invalid JWT Signature or claims: {error}")
     if claims.get("iss") != key_file["client_email"]:
@@ -87,9 +93,9 @@ async def _project(box: Box, request: Request) -> Response:
 
 
 async def _unknown(box: Box, request: Request) -> Response:
-    what = f"{request.method} {request.url.path}"
+    what = f"{request.method} {request.url.hostname}{request.url.path}"
     refusals.record(box.home, "gateway", what)
-    return _google_error(501, "UNIMPLEMENTED", f"{what} is not in the box")
+    return _google_error(501, "UNIMPLEMENTED", not_in_the_box(box, what))
 
 
 def _oauth_error(error: str, description: str) -> JSONResponse:

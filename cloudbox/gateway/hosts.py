@@ -1,4 +1,8 @@
-"""Which host name leads to which service; a host that is not here is refused."""
+"""Which host name leads to which service; a host that is not here is refused.
+
+Google's other hosts lead to the gateway's own servers, which refuse each call by name and for good (UNIMPLEMENTED): a
+tunnel that is refused looks to a gRPC client like an outage, which it waits out for minutes.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +14,14 @@ HTTPS_PORT = 443
 
 
 def routes(box: Box, protocol: str) -> dict[str, int]:
-    """Host patterns and the ports of this machine that stand for them; `protocol` is `grpc` or `https`."""
+    """Host patterns, of which the first that matches counts, and their ports here; `protocol` is `grpc` or `https`."""
     services = {
         "aiplatform.googleapis.com": "vertex",
         f"{box.region}-aiplatform.googleapis.com": "vertex",
         "*.prediction.vertexai.goog": "vertex",
-        "cloudresourcemanager.googleapis.com": "gateway",
+        "bigquerystorage.googleapis.com" if protocol == "grpc" else "bigquery.googleapis.com": "bigquery",
+        "*.googleapis.com": "gateway",
     }
-    if protocol == "grpc":
-        services |= {"bigquerystorage.googleapis.com": "bigquery"}
-    else:
-        services |= {
-            "bigquery.googleapis.com": "bigquery",
-            "oauth2.googleapis.com": "gateway",
-            "iamcredentials.googleapis.com": "gateway",
-        }
     return {host: box.port(service, protocol) for host, service in services.items()}
 
 

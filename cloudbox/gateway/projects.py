@@ -25,7 +25,12 @@ def find_project(box: Box, id_or_number: str) -> resourcemanager.Project | None:
     )
 
 
-class ProjectsHandler(grpc.GenericRpcHandler):
+def not_in_the_box(box: Box, what: str) -> str:
+    """What a client is told of a method without a handler at the host that it asked."""
+    return f"{what} is not in the box, which stands for a few services of project {box.project} in {box.region}"
+
+
+class ProjectsHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """The gRPC methods of the gateway: one; every other answers UNIMPLEMENTED and is recorded as refused."""
 
     def __init__(self, box: Box) -> None:
@@ -44,7 +49,7 @@ class ProjectsHandler(grpc.GenericRpcHandler):
 
     async def _get_project(
         self, request: resourcemanager.GetProjectRequest, context: grpc.aio.ServicerContext
-    ) -> resourcemanager.Project:
+    ) -> resourcemanager.Project | None:
         project = find_project(self.box, request.name.removeprefix("projects/"))
         if project is None:
             message = f"The box has project {self.box.project} ({self.box.project_number}) only, not {request.name}"
@@ -54,7 +59,7 @@ class ProjectsHandler(grpc.GenericRpcHandler):
     def _refusal(self, method: str) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
         async def refuse(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
             refusals.record(self.box.home, "gateway", method)
-            await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{method} is not in the box")
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, not_in_the_box(self.box, method))
             return request
 
         return refuse

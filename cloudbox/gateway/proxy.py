@@ -86,6 +86,7 @@ def _asked(head: bytes) -> tuple[str, int] | None:
     address = f"//{words[1]}" if words[0] == "CONNECT" else words[1]
     try:
         parts = urlsplit(address)
-        return (parts.hostname, parts.port or 80) if parts.hostname else None
+        host, port = parts.hostname, parts.port or 80
     except ValueError:
         return None
+    return (host, port) if host else None

@@ -20,7 +20,7 @@ class Service(ABC):
 
     @abstractmethod
     def command(self, box: Box) -> list[str]:
-        """The command line that runs it in the foreground; it holds no secret, since every user of the machine sees it."""
+        """What runs it in the foreground; it holds no secret, since every user of the machine sees command lines."""
 
     def environment(self, box: Box) -> dict[str, str]:  # noqa: ARG002 (a service that needs none takes the default)
         """The variables that it needs over those of every service."""
@@ -38,7 +38,7 @@ class Service(ABC):
         """Makes what it needs before its first start; changes nothing later."""
         (box.home.state(self.name) / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def settle(self, box: Box) -> None:
+    def settle(self, box: Box) -> None:  # noqa: B027 (most services have nothing to settle)
         """Makes what can only be made once it answers; changes nothing when that was done."""
 
 
