@@ -1,0 +1,105 @@
+"""Processes that outlive the command which started them, found again by id *and* start time: ids are used again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+SAME_START_S = 0.02  # the resolution of a start time is one tick of the system's clock
+STOP_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process, for good: `started` is its start time in seconds since 1970."""
+
+    pid: int
+    started: float
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> psutil.Popen:
+    """A process in a session of its own, which no terminal's end reaches; its output is appended to `log`."""
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as output:
+        return psutil.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def find(process: ProcessId | None) -> psutil.Process | None:
+    """The process when it still runs; None when it has ended or its id now belongs to another."""
+    if process is None:
+        return None
+    try:
+        found = psutil.Process(process.pid)
+        same = abs(found.create_time() - process.started) < SAME_START_S
+        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def stop(leaders: Sequence[ProcessId]) -> None:
+    """Ends sessions: SIGTERM to their groups, then SIGKILL to whatever of them, or begun by them, is left."""
+    leftovers = {process for leader in leaders for process in _family(leader)}
+    for leader in leaders:
+        if find(leader):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(leader.pid, 15)
+        else:
+            _each(_session(leader), "terminate")
+    _, alive = psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
+    leftovers = {*alive, *(process for leader in leaders for process in _session(leader))}
+    _each(leftovers, "kill")
+    psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
+
+
+def _each(processes: set[psutil.Process] | list[psutil.Process], action: str) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            getattr(process, action)()
+
+
+def _family(leader: ProcessId) -> set[psutil.Process]:
+    """The leader, its descendants (which may have sessions of their own) and the rest of its session."""
+    found = find(leader)
+    try:
+        descendants = [found, *found.children(recursive=True)] if found else []
+    except psutil.NoSuchProcess:
+        descendants = []
+    return {*descendants, *_session(leader)}
+
+
+def _session(leader: ProcessId) -> list[psutil.Process]:
+    """Who lives in the session that this leader began, although the leader may have ended.
+
+    The system gives a leader's id to no other process while its session has members. So if another process has the
+    id by now, nobody is left.
+    """
+    if psutil.pid_exists(leader.pid) and not _is(leader):
+        return []
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+    return members
+
+
+def _is(leader: ProcessId) -> bool:
+    try:
+        return bool(abs(psutil.Process(leader.pid).create_time() - leader.started) < SAME_START_S)
+    except psutil.NoSuchProcess:
+        return False
