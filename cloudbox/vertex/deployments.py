@@ -42,6 +42,13 @@ class Deployments:
                 log.info("starting deployed model %s of %s again", deployed.id, endpoint.name)
                 self._serving.resume(Replica(endpoint.name, deployed, model))
 
+    def with_status(self, endpoint: Any) -> Any:
+        """The endpoint, telling of each deployed model whether its replica is available now."""
+        for deployed in endpoint.deployed_models:
+            available = int(self._serving.is_ready(deployed.id))
+            deployed.status = v1.DeployedModel.Status(last_update_time=now(), available_replica_count=available)
+        return endpoint
+
     def deploy(self, request: Any) -> Any:
         """DeployModel: the operation is done when the container is ready and the traffic is set."""
         endpoint = self._store.get(v1.Endpoint, request.endpoint)

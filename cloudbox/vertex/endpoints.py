@@ -36,7 +36,7 @@ class Endpoints:
         operation = self._operations.message
         return {
             "CreateEndpoint": Method(self.create, v1.CreateEndpointRequest, operation),
-            "GetEndpoint": Method(lambda request: self.get(request.name), v1.GetEndpointRequest, v1.Endpoint),
+            "GetEndpoint": Method(self.read, v1.GetEndpointRequest, v1.Endpoint),
             "ListEndpoints": Method(self.list_endpoints, v1.ListEndpointsRequest, v1.ListEndpointsResponse),
             "UpdateEndpoint": Method(self.update, v1.UpdateEndpointRequest, v1.Endpoint),
             "DeleteEndpoint": Method(self.delete, v1.DeleteEndpointRequest, operation),
@@ -48,6 +48,10 @@ class Endpoints:
     def get(self, name: str) -> Any:
         """The endpoint of this name. Raises ApiError(NOT_FOUND)."""
         return self._store.get(v1.Endpoint, name)
+
+    def read(self, request: Any) -> Any:
+        """GetEndpoint, with the replicas that are available now."""
+        return self._deployments.with_status(self.get(request.name))
 
     def create(self, request: Any) -> Any:
         """CreateEndpoint; the name of a dedicated one is below prediction.vertexai.goog."""
@@ -75,6 +79,7 @@ class Endpoints:
         """ListEndpoints."""
         below = self._store.listed(v1.Endpoint, f"{location_of(request.parent)}/endpoints")
         endpoints, token = page(below, request)
+        endpoints = [self._deployments.with_status(one) for one in endpoints]
         return v1.ListEndpointsResponse(endpoints=endpoints, next_page_token=token)
 
     def update(self, request: Any) -> Any:

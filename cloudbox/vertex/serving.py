@@ -114,6 +114,12 @@ class Serving:
             self._replicas[replica.id] = replica
         threading.Thread(target=self._keep, args=(replica,), name=f"keep-{replica.id}", daemon=True).start()
 
+    def is_ready(self, deployed_id: str) -> bool:
+        """Whether the replica answers now."""
+        with self._changed:
+            replica = self._replicas.get(deployed_id)
+            return replica is not None and replica.ready
+
     def stop(self, deployed_id: str) -> None:
         """Let the requests under way finish, then stop the container."""
         with self._changed:

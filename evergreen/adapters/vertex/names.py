@@ -58,4 +58,4 @@ def version_of(aliases: list[str]) -> str | None:
 
 def model_id(host: VertexEndpoint, model: str) -> str:
     """The id under which a model's parent is created, so that two runs at once create one."""
-    return label(f"evergreen-{host.environment}-{model}").rstrip("-_")
+    return label(f"evergreen_{host.environment}_{model}".replace("-", "_"))
