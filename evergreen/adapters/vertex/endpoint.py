@@ -48,6 +48,7 @@ class HostedEndpoint:
         found = None if self._live.find() is None else self._registry.find(version)
         if found is None:
             raise EndpointError(f"version {version} of {self._model} is not on Vertex AI; upload it first")
+        self._probe.remove()
         running = [one for one in self._live.settled() if one.version == version]
         kept = next((one for one in running if one.ready), None)
         if kept is None:
@@ -71,7 +72,6 @@ class HostedEndpoint:
         wanted = split_by_id(running, shares)
         if wanted != {one.id: one.percent for one in running if one.percent}:
             self._live.split(wanted)
-        self._probe.remove()
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
@@ -79,7 +79,6 @@ class HostedEndpoint:
         percent = sum(one.percent for one in running)
         if percent:
             raise EndpointError(f"version {version} has {percent} % of the traffic; move it first")
-        self._probe.remove()
         for one in running:
             self._live.stop(one)
 

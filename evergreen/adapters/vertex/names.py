@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 
@@ -58,4 +59,8 @@ def version_of(aliases: list[str]) -> str | None:
 
 def model_id(host: VertexEndpoint, model: str) -> str:
     """The id under which a model's parent is created, so that two runs at once create one."""
-    return label(f"evergreen_{host.environment}_{model}".replace("-", "_"))
+    name = f"evergreen_{host.environment}__{model}".replace("-", "_")
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: LONGEST - 13]}_{digest}"

@@ -8,9 +8,9 @@ from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import retry_policy, translated
-from evergreen.core.errors import EndpointError
+from evergreen.core.errors import EndpointError, EvergreenError
 
-FIRST_POLL_S = 0.5
+FIRST_POLL_S = 0.2
 LONGEST_POLL_S = 15.0
 
 
@@ -33,7 +33,9 @@ def finish(clients: Clients, what: str, operation: Any, deadline_s: float) -> An
             f"{what}: not done within {deadline_s:g} s, so it was cancelled; look at its log, or set "
             "parameters.host.startup_timeout_s higher"
         ) from error
-    except KeyboardInterrupt:
+    except EvergreenError:
+        raise
+    except BaseException:  # Ctrl-C, or a task that is ended
         _cancel(operation)
         raise
 
