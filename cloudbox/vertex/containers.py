@@ -125,7 +125,7 @@ class Containers:
             app.mkdir()
         argv = self._sandbox.enter(app, root, command or ["false"])
         env = _environment(image, spec.env, folder)
-        log.info("container %s: %s %s, environment %s", folder.name, spec.image, command[:3], ", ".join(sorted(env)))
+        log.info("container %s: %s %s", folder.name, spec.image, " ".join(command[:3])[:120].replace("\n", " "))
         with (folder / "log").open("ab") as output:
             if not command:
                 output.write(f"image {spec.image} has no command: give one, or set it in images.json\n".encode())

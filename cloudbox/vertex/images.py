@@ -1,7 +1,7 @@
 """Which Python environment stands for a container image: `<home>/images.json`.
 
     {"*": {"python": "/path/venv/bin/python", "env": {"STORAGE_EMULATOR_HOST": "…"}, "code": null},
-     "europe-docker.pkg.dev/p/r/serving:1": {"python": "…", "code": "/path/to/app", "command": ["python", "-m", "server"]}}
+     "europe-docker.pkg.dev/p/r/serving:1": {"python": "…", "code": "/path/app", "command": ["python", "-m", "server"]}}
 
 `code` is copied to the container's `/app`; `command` stands for the image's ENTRYPOINT, used when a container has none.
 The file is read at every start of a container: an image can be added while the box runs.
