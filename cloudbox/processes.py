@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,14 @@ def find(process: ProcessId | None) -> psutil.Process | None:
         return None
 
 
+def stop_alone(process: ProcessId) -> None:
+    """Ends one process and none that it began: SIGTERM, then SIGKILL."""
+    if found := find(process):
+        _each([found], "terminate")
+        _, alive = psutil.wait_procs([found], timeout=STOP_WITHIN_S)
+        _each(alive, "kill")
+
+
 def stop(leaders: Sequence[ProcessId]) -> None:
     """Ends sessions: SIGTERM to their groups, then SIGKILL to whatever of them, or begun by them, is left."""
     leftovers = {process for leader in leaders for process in _family(leader)}
@@ -66,7 +74,7 @@ def stop(leaders: Sequence[ProcessId]) -> None:
     psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
 
 
-def _each(processes: set[psutil.Process] | list[psutil.Process], action: str) -> None:
+def _each(processes: Iterable[psutil.Process], action: str) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             getattr(process, action)()
