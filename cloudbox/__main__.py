@@ -12,7 +12,7 @@ from cloudbox import lifecycle
 from cloudbox.box import BoxError, open_box, open_or_make_box
 from cloudbox.environment import ensure_images, exports
 from cloudbox.home import Home
-from cloudbox.services import SERVICES
+from cloudbox.services import SERVICES, zenml
 
 DESCRIPTION = """Google Cloud in a box, on this machine, for unmodified Google clients.
 
@@ -36,6 +36,8 @@ def _up(options: argparse.Namespace) -> None:
     box = open_or_make_box(Home(options.home), options.project, options.region)
     ensure_images(box, dict(options.image))
     lifecycle.up(box, options.services, lambda line: print(line, flush=True))
+    if zenml.ZenmlServer.name in options.services:
+        print(f"ZenML dashboard: user {zenml.USER}, password in {zenml.password_file(box)}")
     print(f'project {box.project}, region {box.region}; next: eval "$({_command(options)} env)"')
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import psutil
 
 SAME_START_S = 0.02  # the resolution of a start time is one tick of the system's clock
 STOP_WITHIN_S = 15.0
+LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def find(process: ProcessId | None) -> psutil.Process | None:
     try:
         found = psutil.Process(process.pid)
         same = abs(found.create_time() - process.started) < SAME_START_S
-        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+        return found if same and _runs(found) else None
     except psutil.NoSuchProcess:
         return None
 
@@ -55,8 +57,7 @@ def stop_alone(process: ProcessId) -> None:
     """Ends one process and none that it began: SIGTERM, then SIGKILL."""
     if found := find(process):
         _each([found], "terminate")
-        _, alive = psutil.wait_procs([found], timeout=STOP_WITHIN_S)
-        _each(alive, "kill")
+        _each(_still_alive([found]), "kill")
 
 
 def stop(leaders: Sequence[ProcessId]) -> None:
@@ -68,16 +69,30 @@ def stop(leaders: Sequence[ProcessId]) -> None:
                 os.killpg(leader.pid, 15)
         else:
             _each(_session(leader), "terminate")
-    _, alive = psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
-    leftovers = {*alive, *(process for leader in leaders for process in _session(leader))}
+    leftovers = {*_still_alive(leftovers), *(process for leader in leaders for process in _session(leader))}
     _each(leftovers, "kill")
-    psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
+    _still_alive(leftovers)
 
 
 def _each(processes: Iterable[psutil.Process], action: str) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             getattr(process, action)()
+
+
+def _still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended in time; one that has, but was not yet collected by its parent, counts as ended."""
+    deadline = time.monotonic() + STOP_WITHIN_S
+    while (alive := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _family(leader: ProcessId) -> set[psutil.Process]:
@@ -101,7 +116,7 @@ def _session(leader: ProcessId) -> list[psutil.Process]:
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            if os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) == leader.pid and _runs(process):
                 members.append(process)
     return members
 
