@@ -158,7 +158,7 @@ def _ensure_supervisor(box: Box) -> None:
         home.state(supervisor.NAME),
         home.log(supervisor.NAME),
     )
-    write_run(home, supervisor.NAME, Run(ProcessId(child.pid, child.create_time())))
+    write_run(home, supervisor.NAME, Run(ProcessId.of(child)))
 
 
 def _wait_for(box: Box, service: Service, began: float) -> str:

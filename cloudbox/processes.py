@@ -12,17 +12,26 @@ from pathlib import Path
 
 import psutil
 
-SAME_START_S = 0.02  # the resolution of a start time is one tick of the system's clock
+SAME_START_S = 1.5  # the machine's start is known in whole seconds, and may be rounded anew
 STOP_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process, for good: `started` is its start time in seconds since 1970."""
+    """A process, for good: `started` is in seconds after the machine's own start, which no setting of clocks moves."""
 
     pid: int
     started: float
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> ProcessId:
+        """The identity of a process that runs. Raises psutil.NoSuchProcess."""
+        return cls(process.pid, process.create_time() - psutil.boot_time())
+
+    def is_of(self, process: psutil.Process) -> bool:
+        """Whether this is the identity of a process, and not of one that had its number before."""
+        return process.pid == self.pid and abs(ProcessId.of(process).started - self.started) < SAME_START_S
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> psutil.Popen:
@@ -47,8 +56,7 @@ def find(process: ProcessId | None) -> psutil.Process | None:
         return None
     try:
         found = psutil.Process(process.pid)
-        same = abs(found.create_time() - process.started) < SAME_START_S
-        return found if same and _runs(found) else None
+        return found if process.is_of(found) and _runs(found) else None
     except psutil.NoSuchProcess:
         return None
 
@@ -123,6 +131,6 @@ def _session(leader: ProcessId) -> list[psutil.Process]:
 
 def _is(leader: ProcessId) -> bool:
     try:
-        return bool(abs(psutil.Process(leader.pid).create_time() - leader.started) < SAME_START_S)
+        return leader.is_of(psutil.Process(leader.pid))
     except psutil.NoSuchProcess:
         return False
