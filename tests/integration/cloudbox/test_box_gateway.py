@@ -91,8 +91,8 @@ def test_grpc_clients_find_the_project_and_are_told_what_the_box_lacks(box: Runn
         "other method": "MethodNotImplemented",
         "other api": "MethodNotImplemented",
     }
-    assert "/google.cloud.resourcemanager.v3.Projects/ListProjects" in box.refused()
-    assert "/google.cloud.secretmanager.v1.SecretManagerService/GetSecret" in box.refused()
+    assert "google.cloud.resourcemanager.v3.Projects/ListProjects" in box.refused()
+    assert "google.cloud.secretmanager.v1.SecretManagerService/GetSecret" in box.refused()
 
 
 def test_a_service_that_is_down_looks_like_an_outage_and_not_like_a_refusal(network: RunningBox) -> None:
