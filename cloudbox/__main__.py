@@ -1,4 +1,4 @@
-"""The box's one command: `python -m cloudbox up | down | status | env | logs`."""
+"""The box's one command: `python -m cloudbox up | down | status | env | logs | fault`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cloudbox import lifecycle
+from pydantic import ValidationError
+
+from cloudbox import faults, lifecycle
 from cloudbox.box import BoxError, open_box, open_or_make_box
 from cloudbox.environment import ensure_images, exports
 from cloudbox.home import Home
-from cloudbox.services import SERVICES
+from cloudbox.services import SERVICES, zenml
 
+FAULT_FIELDS = ("kind", "target", "code", "seconds", "times")
 DESCRIPTION = """Google Cloud in a box, on this machine, for unmodified Google clients.
 
   python -m cloudbox up
@@ -36,6 +39,8 @@ def _up(options: argparse.Namespace) -> None:
     box = open_or_make_box(Home(options.home), options.project, options.region)
     ensure_images(box, dict(options.image))
     lifecycle.up(box, options.services, lambda line: print(line, flush=True))
+    if zenml.ZenmlServer.name in options.services:
+        print(f"ZenML dashboard: user {zenml.USER}, password in {zenml.password_file(box)}")
     print(f'project {box.project}, region {box.region}; next: eval "$({_command(options)} env)"')
 
 
@@ -68,6 +73,21 @@ def _logs(options: argparse.Namespace) -> int:
     names = [options.service] if options.service else [name for name in SERVICES if box.home.log(name).is_file()]
     follow = ["-f"] if options.follow else []
     return subprocess.call(["tail", "-n", str(options.lines), *follow, *(str(box.home.log(name)) for name in names)])  # noqa: S607 (the system's own tail)
+
+
+def _fault(options: argparse.Namespace) -> None:
+    home = open_box(Home(options.home)).home
+    if options.action == "add":
+        given = {name: value for name in FAULT_FIELDS if (value := getattr(options, name)) is not None}
+        try:
+            fault = faults.Fault(**given)
+        except ValidationError as error:
+            raise BoxError("; ".join(problem["msg"] for problem in error.errors())) from error
+        faults.add(home, fault)
+    elif options.action == "clear":
+        faults.clear(home, options.kind)
+    for rule in faults.listed(home):
+        print(rule.model_dump_json(exclude_none=True))
 
 
 def _command(options: argparse.Namespace) -> str:
@@ -109,12 +129,29 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
     commands.add_parser("env", help="export lines for a shell; they hold an API key").set_defaults(run=_env)
+    _add_fault_parsers(commands.add_parser("fault", help="failures on demand: add, list, clear"))
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("service", nargs="?", choices=[*SERVICES, "supervisor"])
     logs.add_argument("-n", "--lines", type=int, default=20)
     logs.add_argument("-f", "--follow", action="store_true")
     logs.set_defaults(run=_logs)
     return parser
+
+
+def _add_fault_parsers(fault: argparse.ArgumentParser) -> None:
+    fault.set_defaults(run=_fault)
+    actions = fault.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser(
+        "add", help="put a rule in force", epilog=faults.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add.add_argument("kind", choices=faults.KINDS)
+    add.add_argument("target", nargs="?", help="method, machine type, model or task; default: any")
+    add.add_argument("--code", help="what a failing call answers (default UNAVAILABLE)")
+    add.add_argument("--seconds", type=float)
+    add.add_argument("--times", type=int, help="how often it acts; default: until it is cleared")
+    actions.add_parser("list", help="the rules in force, one JSON object a line")
+    clear = actions.add_parser("clear", help="lift the rules")
+    clear.add_argument("kind", nargs="?", choices=faults.KINDS)
 
 
 if __name__ == "__main__":

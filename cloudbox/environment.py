@@ -80,5 +80,6 @@ def ensure_images(box: Box, images: dict[str, dict[str, str | None]]) -> bool:
     file = box.home.images
     known = json.loads(file.read_text()) if file.is_file() else {}
     for name, image in {"*": {"python": sys.executable, "code": None}, **known, **images}.items():
-        known[name] = {**image, "env": {**known.get(name, {}).get("env", {}), **network(box)}}
+        old = known.get(name, {})
+        known[name] = {**old, **image, "env": {**old.get("env", {}), **network(box)}}
     return box.home.write(file, json.dumps(known, indent=2) + "\n")

@@ -80,15 +80,15 @@ def up(box: Box, names: Sequence[str], progress: Callable[[str], None]) -> None:
 def down(home: Home) -> list[str]:
     """The names of what was stopped: first the supervisor, so that nothing is started again, then every service."""
     with _lock(home):
-        stopped = []
-        for names in ([supervisor.NAME], list(SERVICES)):
-            runs = {name: run for name in names if (run := read_run(home, name))}
-            stopped += [name for name, run in runs.items() if processes.find(run.process)]
-            processes.stop([run.process for run in runs.values()])
-            for name in runs:
-                home.process(name).unlink()
+        if keeper := read_run(home, supervisor.NAME):
+            processes.stop_alone(keeper.process)
+        runs = {name: run for name in SERVICES if (run := read_run(home, name))}
+        stopped = [name for name, run in runs.items() if processes.find(run.process)]
+        processes.stop([run.process for run in runs.values()])
+        for name in (supervisor.NAME, *runs):
+            home.process(name).unlink(missing_ok=True)
         wanted_file(home).unlink(missing_ok=True)
-        return [name for name in stopped if name != supervisor.NAME]
+        return stopped
 
 
 def status(box: Box) -> BoxStatus:
@@ -158,7 +158,7 @@ def _ensure_supervisor(box: Box) -> None:
         home.state(supervisor.NAME),
         home.log(supervisor.NAME),
     )
-    write_run(home, supervisor.NAME, Run(ProcessId(child.pid, child.create_time())))
+    write_run(home, supervisor.NAME, Run(ProcessId.of(child)))
 
 
 def _wait_for(box: Box, service: Service, began: float) -> str:

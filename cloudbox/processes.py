@@ -5,22 +5,33 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-SAME_START_S = 0.02  # the resolution of a start time is one tick of the system's clock
+SAME_START_S = 1.5  # the machine's start is known in whole seconds, and may be rounded anew
 STOP_WITHIN_S = 15.0
+LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process, for good: `started` is its start time in seconds since 1970."""
+    """A process, for good: `started` is in seconds after the machine's own start, which no setting of clocks moves."""
 
     pid: int
     started: float
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> ProcessId:
+        """The identity of a process that runs. Raises psutil.NoSuchProcess."""
+        return cls(process.pid, process.create_time() - psutil.boot_time())
+
+    def is_of(self, process: psutil.Process) -> bool:
+        """Whether this is the identity of a process, and not of one that had its number before."""
+        return process.pid == self.pid and abs(ProcessId.of(process).started - self.started) < SAME_START_S
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> psutil.Popen:
@@ -45,10 +56,16 @@ def find(process: ProcessId | None) -> psutil.Process | None:
         return None
     try:
         found = psutil.Process(process.pid)
-        same = abs(found.create_time() - process.started) < SAME_START_S
-        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+        return found if process.is_of(found) and _runs(found) else None
     except psutil.NoSuchProcess:
         return None
+
+
+def stop_alone(process: ProcessId) -> None:
+    """Ends one process and none that it began: SIGTERM, then SIGKILL."""
+    if found := find(process):
+        _each([found], "terminate")
+        _each(_still_alive([found]), "kill")
 
 
 def stop(leaders: Sequence[ProcessId]) -> None:
@@ -60,16 +77,30 @@ def stop(leaders: Sequence[ProcessId]) -> None:
                 os.killpg(leader.pid, 15)
         else:
             _each(_session(leader), "terminate")
-    _, alive = psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
-    leftovers = {*alive, *(process for leader in leaders for process in _session(leader))}
+    leftovers = {*_still_alive(leftovers), *(process for leader in leaders for process in _session(leader))}
     _each(leftovers, "kill")
-    psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
+    _still_alive(leftovers)
 
 
-def _each(processes: set[psutil.Process] | list[psutil.Process], action: str) -> None:
+def _each(processes: Iterable[psutil.Process], action: str) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             getattr(process, action)()
+
+
+def _still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended in time; one that has, but was not yet collected by its parent, counts as ended."""
+    deadline = time.monotonic() + STOP_WITHIN_S
+    while (alive := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _family(leader: ProcessId) -> set[psutil.Process]:
@@ -93,13 +124,13 @@ def _session(leader: ProcessId) -> list[psutil.Process]:
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            if os.getsid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) == leader.pid and _runs(process):
                 members.append(process)
     return members
 
 
 def _is(leader: ProcessId) -> bool:
     try:
-        return bool(abs(psutil.Process(leader.pid).create_time() - leader.started) < SAME_START_S)
+        return leader.is_of(psutil.Process(leader.pid))
     except psutil.NoSuchProcess:
         return False

@@ -93,7 +93,8 @@ class Supervisor:
         if run is None:
             self._start(service, restarts=0, failures=0)
         elif service not in self.not_before:
-            failures = run.failures + 1 if time.time() - run.process.started < SETTLED_AFTER_S else 1
+            lived_s = time.time() - psutil.boot_time() - run.process.started
+            failures = run.failures + 1 if lived_s < SETTLED_AFTER_S else 1
             write_run(self.box.home, service, Run(run.process, run.restarts, failures))
             pause = min(FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S)
             self.not_before[service] = time.monotonic() + pause
@@ -108,7 +109,7 @@ class Supervisor:
         environment = {**service_environment(self.box, service), **definition.environment(self.box)}
         child = processes.start(definition.command(self.box), environment, home.state(service), home.log(service))
         self.children[service] = child
-        write_run(home, service, Run(ProcessId(child.pid, child.create_time()), restarts, failures))
+        write_run(home, service, Run(ProcessId.of(child), restarts, failures))
         print(f"{service} started, pid {child.pid}", flush=True)
 
 

@@ -5,27 +5,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import grpc
 import uvicorn
 
-from cloudbox import refusals
+from cloudbox import refusals, rest, rpc
 from cloudbox.box import HOST, Box, open_box
+from cloudbox.gateway import projects
 from cloudbox.gateway.api import application
 from cloudbox.gateway.hosts import routes
-from cloudbox.gateway.projects import ProjectsHandler
 from cloudbox.gateway.proxy import Proxy
 from cloudbox.home import Home
+from cloudbox.rpc import Dispatcher
 
 GRACE_S = 2
 
 
 class _Server(uvicorn.Server):
-    """A server among several in one process: signals are for the process, not for one of them."""
+    """A server among several in one process: signals are the process's own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -40,42 +41,30 @@ async def run(box: Box) -> None:
     for protocol in ("grpc", "https"):
         proxy = Proxy(routes(box, protocol), partial(refusals.record, box.home, "gateway"))
         await asyncio.start_server(proxy.serve, HOST, box.port("gateway", f"{protocol}_proxy"))
-    grpc_server = await _grpc_server(box)
-    servers = [_http_server(box, "http"), _http_server(box, "https")]
-    serving = [asyncio.create_task(server.serve()) for server in servers]
-    await asyncio.wait([*serving, asyncio.ensure_future(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
-    for server in servers:
-        server.should_exit = True
-    await grpc_server.stop(GRACE_S)
-    await asyncio.gather(*serving)
+    dispatcher = projects.dispatcher(box)
+    grpc_server = rpc.serve(dispatcher, box.port("gateway", "grpc"))
+    https_server = rest.serve(application(box, dispatcher), box.home, box.port("gateway", "https"))
+    http_server = _Server(_plain_http(box, dispatcher))
+    serving, stopping = asyncio.create_task(http_server.serve()), asyncio.create_task(stopped.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    http_server.should_exit = True
+    https_server.stop()
+    grpc_server.stop(GRACE_S)
+    await serving
 
 
-def _http_server(box: Box, name: str) -> _Server:
-    tls = name == "https"
-    config = uvicorn.Config(
-        application(box),
-        host=HOST,
-        port=box.port("gateway", name),
-        log_level="warning",
-        timeout_graceful_shutdown=GRACE_S,
-        ssl_certfile=box.home.server_certificate if tls else None,
-        ssl_keyfile=box.home.server_key if tls else None,
+def _plain_http(box: Box, dispatcher: Dispatcher) -> uvicorn.Config:
+    """Sign-in without TLS: the address that is written into the service account's key file."""
+    return uvicorn.Config(
+        application(box, dispatcher), host=HOST, port=box.port("gateway"), log_config=None, access_log=False
     )
-    return _Server(config)
-
-
-async def _grpc_server(box: Box) -> grpc.aio.Server:
-    pair = (box.home.server_key.read_bytes(), box.home.server_certificate.read_bytes())
-    server = grpc.aio.server(handlers=[ProjectsHandler(box)])
-    server.add_secure_port(box.address("gateway", "grpc"), grpc.ssl_server_credentials([pair]))
-    await server.start()
-    return server
 
 
 def main() -> None:
     """Runs the gateway of a home's box."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     asyncio.run(run(open_box(Home(parser.parse_args().home))))
 
 

@@ -13,8 +13,10 @@ from urllib.parse import parse_qs
 from cryptography.hazmat.primitives import serialization
 from google.auth import jwt
 from google.auth.exceptions import GoogleAuthError
+from google.cloud import resourcemanager_v3 as resourcemanager
 from google.protobuf import json_format
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Host, Route, Router
@@ -22,28 +24,34 @@ from starlette.routing import Host, Route, Router
 from cloudbox import refusals
 from cloudbox.box import HOST, Box
 from cloudbox.credentials import service_account
-from cloudbox.gateway.projects import find_project, not_in_the_box
+from cloudbox.errors import ApiError, not_found
+from cloudbox.gateway.projects import GET_PROJECT
+from cloudbox.rpc import Dispatcher, raw
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 TOKEN_LIFETIME_S = 3599
 
 
-def application(box: Box) -> Starlette:
-    """The application; it is served as plain HTTP on loopback and as HTTPS behind the proxy."""
+def application(box: Box, dispatcher: Dispatcher) -> Starlette:
+    """The application; it is served as plain HTTP on loopback and as HTTPS behind the proxy.
+
+    A path belongs to one host: a Google API that the box lacks must not be answered by another's.
+    """
+    project = Route("/v3/projects/{project}", partial(_project, dispatcher))
     token = Route("/token", partial(_token, box), methods=["POST"])
     boundary = Route("/v1/projects/-/serviceAccounts/{email}/allowedLocations", partial(_allowed_locations, box))
     hosts = {
         HOST: [token, Route("/health", _health)],
         "oauth2.googleapis.com": [token],
         "iamcredentials.googleapis.com": [boundary],
-        "cloudresourcemanager.googleapis.com": [
-            Route("/v1/projects/{project}", partial(_project, box)),
-            Route("/v3/projects/{project}", partial(_project, box)),
-        ],
+        "cloudresourcemanager.googleapis.com": [project],
     }
-    unknown = Route("/{path:path}", partial(_unknown, box), methods=METHODS)
-    return Starlette(routes=[*(Host(host, Router([*routes, unknown])) for host, routes in hosts.items()), unknown])
+    unknown = Route("/{path:path}", partial(_unknown, dispatcher), methods=METHODS)
+    return Starlette(
+        routes=[*(Host(host, Router([*routes, unknown])) for host, routes in hosts.items()), unknown],
+        exception_handlers={ApiError: _error},
+    )
 
 
 async def _health(request: Request) -> Response:  # noqa: ARG001 (a route's signature)
@@ -81,26 +89,25 @@ async def _token(box: Box, request: Request) -> Response:
 async def _allowed_locations(box: Box, request: Request) -> Response:
     """No regional boundary; google-auth asks for it whenever it fetches a token."""
     if request.path_params["email"] != service_account(box):
-        return _google_error(404, "NOT_FOUND", f"Unknown service account: {request.path_params['email']}")
+        raise not_found("Service account", request.path_params["email"])
     return JSONResponse({"locations": [], "encodedLocations": "0x0"})
 
 
-async def _project(box: Box, request: Request) -> Response:
-    project = find_project(box, request.path_params["project"])
-    if project is None:
-        return _google_error(403, "PERMISSION_DENIED", f"The box has project {box.project} ({box.project_number}) only")
-    return JSONResponse(json_format.MessageToDict(type(project).pb(project)))
+async def _project(dispatcher: Dispatcher, request: Request) -> Response:
+    asked = resourcemanager.GetProjectRequest(name=f"projects/{request.path_params['project']}")
+    reply = await run_in_threadpool(dispatcher.call, GET_PROJECT, asked)
+    return JSONResponse(json_format.MessageToDict(raw(reply.message)))
 
 
-async def _unknown(box: Box, request: Request) -> Response:
-    what = f"{request.method} {request.url.hostname}{request.url.path}"
-    refusals.record(box.home, "gateway", what)
-    return _google_error(501, "UNIMPLEMENTED", not_in_the_box(box, what))
+async def _unknown(dispatcher: Dispatcher, request: Request) -> Response:
+    raise dispatcher.refuse(f"{request.method} {request.url.hostname}{request.url.path}")
+
+
+async def _error(request: Request, error: Exception) -> Response:  # noqa: ARG001 (an exception handler's signature)
+    if not isinstance(error, ApiError):
+        raise error
+    return JSONResponse(error.body(), status_code=error.http_status)
 
 
 def _oauth_error(error: str, description: str) -> JSONResponse:
     return JSONResponse({"error": error, "error_description": description}, status_code=400)
-
-
-def _google_error(code: int, status: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message, "status": status}}, status_code=code)
