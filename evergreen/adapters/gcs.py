@@ -32,12 +32,13 @@ def copy_to(model_dir: Path, uri: str) -> None:
         InputError: `model_dir` is no trained model or lacks a file.
         StorageError: the bucket refuses, or cannot be reached.
     """
-    names = [entry.name for entry in TrainedModel.open(model_dir).manifest.files]
+    names = [entry.name for entry in TrainedModel.open(model_dir).manifest.files] + [MANIFEST_NAME]
+    pairs = [(model_dir / _safe(name), _join(uri, name)) for name in names]
+    for local, _ in pairs:
+        if not local.is_file():
+            raise InputError(f"{local} is missing, but the manifest lists it; train or fetch the model again")
     with _storage(uri) as files:
-        for name in (*names, MANIFEST_NAME):
-            local, remote = model_dir / _safe(name), _join(uri, name)
-            if not local.is_file():
-                raise InputError(f"{model_dir} lacks {name}, which its manifest lists; train or fetch it again")
+        for local, remote in pairs:
             if not _is_there(files, remote, local):
                 files.put_file(str(local), remote, consistency="md5")
 
@@ -83,7 +84,7 @@ def _storage(uri: str) -> Iterator[Any]:
     if parts.scheme != SCHEME or not parts.netloc:
         raise InputError(f"{uri!r} is no Cloud Storage address; write gs://bucket/folder")
     try:
-        yield gcsfs.GCSFileSystem(skip_instance_cache=True, use_listings_cache=False)
+        yield gcsfs.GCSFileSystem(token="google_default", skip_instance_cache=True, use_listings_cache=False)  # noqa: S106
     except FileNotFoundError as error:
         raise StorageError(f"{uri}: {error} is not there") from error
     except (OSError, gcsfs.retry.HttpError, GoogleAuthError, ValueError) as error:
