@@ -15,16 +15,20 @@ from google.api_core import exceptions
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform
+from kfp import compiler
+
+from tests.integration.cloudbox.two_tasks import two_tasks
 
 SERVER = Path(__file__).with_name("prediction_server.py").read_text(encoding="utf-8")
 PARENT = "projects/local/locations/europe-west4"
+HOST = "europe-west4-aiplatform.googleapis.com"
 
 
 class Token(Credentials):
     """Credentials that need no token endpoint."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth ships no types
         self.token = "local"
 
     def refresh(self, request: object) -> None:
@@ -102,23 +106,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
 
 
 def compiled(folder: Path) -> str:
-    """A pipeline of two tasks that hand a value on, with resources on the second."""
-    from kfp import compiler, dsl
-
-    @dsl.container_component
-    def first(word: str, out: dsl.OutputPath(str)):  # type: ignore[valid-type]  # kfp's way to declare an output
-        script = 'printf "%s from $(pwd)" "$0" > "$1"; echo "in the log"; sleep "${PAUSE:-0}"; [ "$0" != fail ]'
-        return dsl.ContainerSpec(image="steps", command=["sh", "-c"], args=[script, word, out])
-
-    @dsl.component(install_kfp_package=False, base_image="steps")
-    def second(text: str, number: int) -> str:
-        return f"{text}, {number + 1}"
-
-    @dsl.pipeline(name="two-tasks")
-    def two_tasks(word: str = "hello", pause: str = "0"):
-        one = first(word=word).set_env_variable("PAUSE", "0")
-        second(text=one.outputs["out"], number=3).set_cpu_limit("6").set_memory_limit("20G")
-
+    """The compiled pipeline of two_tasks.py."""
     path = folder / "pipeline.json"
     compiler.Compiler().compile(two_tasks, str(path))
     return str(path)
@@ -165,10 +153,13 @@ def ended(pipeline: Any) -> dict[str, Any]:
 def pipelines() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = compiled(Path(folder))
-        good, bad = job(path, labels={"run": "good"}), job(path, parameter_values={"word": "fail"})
+        good, bad = (
+            job(path, job_id="good", labels={"run": "good"}),
+            job(path, job_id="bad", parameter_values={"word": "fail"}),
+        )
         good.submit()
         bad.submit()
-        report = {"good": ended(good), "bad": ended(bad)}
+        report: dict[str, Any] = {"good": ended(good), "bad": ended(bad)}
         detail = {one.task_name: one for one in good.gca_resource.job_detail.task_details}["second"]
         task = aiplatform.CustomJob.get(detail.executor_detail.container_detail.main_job)
         spec = task.gca_resource.job_spec.worker_pool_specs[0]
@@ -191,12 +182,8 @@ def pipelines() -> dict[str, Any]:
 
 
 def fire(schedule: str) -> str:
-    import requests
-
-    session = AuthorizedSession(Token())
-    url = f"https://europe-west4-aiplatform.googleapis.com/box/{schedule}:fire"
-    answer: requests.Response = session.post(url)
-    return str(answer.json()["state"])
+    session = AuthorizedSession(Token())  # type: ignore[no-untyped-call]  # google-auth ships no types
+    return str(session.post(f"https://{HOST}/box/{schedule}:fire").json()["state"])
 
 
 if __name__ == "__main__":
