@@ -15,6 +15,7 @@ import psutil
 SAME_START_S = 1.5  # the machine's start is known in whole seconds, and may be rounded anew
 STOP_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.05
+MARK = "CLOUDBOX_PROCESS"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, 
     with os.fdopen(descriptor, "ab") as output:
         return psutil.Popen(
             command,
-            env=environment,
+            env={**environment, MARK: "1"},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -117,14 +118,14 @@ def _session(leader: ProcessId) -> list[psutil.Process]:
     """Who lives in the session that this leader began, although the leader may have ended.
 
     The system gives a leader's id to no other process while its session has members. So if another process has the
-    id by now, nobody is left.
+    id by now, nobody is left. After a restart of the machine the id may have been anybody's: members bear our mark.
     """
     if psutil.pid_exists(leader.pid) and not _is(leader):
         return []
     members = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            if os.getsid(process.pid) == leader.pid and _runs(process):
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader.pid and _runs(process) and MARK in process.environ():
                 members.append(process)
     return members
 
