@@ -8,6 +8,8 @@ from typing import Any
 
 from cloudbox.rest import Route
 
+FIRE = "/cloudbox.vertex.Schedules/Fire"
+"""The box's own method, which Google does not have: a run of a schedule now."""
 SERVICES = ("pipeline", "job", "schedule", "model", "endpoint", "prediction")
 
 
@@ -46,6 +48,7 @@ def _operation_routes() -> list[Route]:
         Route("DELETE", re.compile(one), f"{service}/DeleteOperation"),
         Route("POST", re.compile(one + ":cancel"), f"{service}/CancelOperation"),
         Route("POST", re.compile(one + ":wait"), f"{service}/WaitOperation", "*"),
+        Route("POST", re.compile("/box/(?P<name>projects/.+/schedules/[^/:]+):fire"), FIRE),
         Route("GET", re.compile(prefix + "(?P<name>projects/.+)/operations"), f"{service}/ListOperations"),
     ]
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -22,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if "die" in asked["instances"][0]:
             os._exit(3)
-        about = {"storage": os.environ["AIP_STORAGE_URI"], "args": sys.argv[1:], "cwd": os.getcwd()}
+        about = {"storage": os.environ["AIP_STORAGE_URI"], "args": sys.argv[1:], "cwd": str(Path.cwd())}
         about |= {"leaked": "NOT_FOR_CONTAINERS" in os.environ, "image": os.environ.get("FROM_THE_IMAGE")}
         self.answer({"predictions": [{"name": os.environ["NAME"], "got": one, **about} for one in asked["instances"]]})
 
@@ -31,6 +32,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if "BROKEN" in os.environ:
-    print("cannot load the model: weights are missing", flush=True)
-    sys.exit(7)
+    sys.exit("cannot load the model: weights are missing")
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), Handler).serve_forever()
