@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ SAME_START_S = 1.5  # the machine's start is known in whole seconds, and may be 
 STOP_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.05
 MARK = "CLOUDBOX_PROCESS"
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,21 @@ def stop(leaders: Sequence[ProcessId]) -> None:
     leftovers = {*_still_alive(leftovers), *(process for leader in leaders for process in _session(leader))}
     _each(leftovers, "kill")
     _still_alive(leftovers)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of whatever its descendants leave behind (Linux; elsewhere the system is)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def stop_orphans(known: Collection[int]) -> None:
+    """Ends the children of this process that are not known by number, and collects them."""
+    orphans = [child for child in psutil.Process().children() if child.pid not in known]
+    stop([ProcessId.of(orphan) for orphan in orphans if _runs(orphan)])
+    for orphan in orphans:
+        with contextlib.suppress(psutil.TimeoutExpired):
+            orphan.wait(timeout=0)
 
 
 def _each(processes: Iterable[psutil.Process], action: str) -> None:
