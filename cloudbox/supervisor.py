@@ -77,6 +77,11 @@ class Supervisor:
             for service in wanted_file(self.box.home).read_text().split():
                 self._heal(service)
             self._look_away()
+        self._stop_orphans()
+
+    def _stop_orphans(self) -> None:
+        """Ends what killed services left behind: containers, which have sessions of their own."""
+        processes.stop_orphans({child.pid for child in self.children.values()})
 
     def _look_away(self) -> None:
         """Waits until the next look, or until a child ends; collects ended children."""
@@ -100,7 +105,7 @@ class Supervisor:
             self.not_before[service] = time.monotonic() + pause
             print(f"{service} (pid {run.process.pid}) has ended; starting it again in {pause:g} s", flush=True)
             processes.stop([run.process])  # the rest of its session, which would hold its ports
-            processes.stop_orphans({child.pid for child in self.children.values()})  # its containers
+            self._stop_orphans()
         elif time.monotonic() >= self.not_before[service]:
             del self.not_before[service]
             self._start(service, run.restarts + 1, run.failures)
