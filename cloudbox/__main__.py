@@ -82,7 +82,9 @@ def _fault(options: argparse.Namespace) -> None:
         try:
             fault = faults.Fault(**given)
         except ValidationError as error:
-            raise BoxError("; ".join(problem["msg"] for problem in error.errors())) from error
+            raise BoxError(
+                "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+            ) from error
         faults.add(home, fault)
     elif options.action == "clear":
         faults.clear(home, options.kind)

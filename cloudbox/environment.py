@@ -11,7 +11,7 @@ from pathlib import Path
 from cloudbox.box import HOST, Box, BoxError
 from cloudbox.services import mlflow, zenml
 
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ", "VIRTUAL_ENV")
+KEPT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ", "VIRTUAL_ENV")
 
 
 def network(box: Box) -> dict[str, str]:
@@ -61,6 +61,8 @@ def service_environment(box: Box, service: str) -> dict[str, str]:
     state = box.home.state(service)
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     own = {
+        # `chroot`, which containers need, is not on every ordinary user's path.
+        "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
         "HOME": str(state),
         "TMPDIR": str(state / "tmp"),
         "XDG_CACHE_HOME": str(state / "cache"),

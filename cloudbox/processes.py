@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import psutil
 SAME_START_S = 1.5  # the machine's start is known in whole seconds, and may be rounded anew
 STOP_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.05
+MARK = "CLOUDBOX_PROCESS"
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, 
     with os.fdopen(descriptor, "ab") as output:
         return psutil.Popen(
             command,
-            env=environment,
+            env={**environment, MARK: "1"},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -82,6 +86,21 @@ def stop(leaders: Sequence[ProcessId]) -> None:
     _still_alive(leftovers)
 
 
+def adopt_orphans() -> None:
+    """Makes this process the parent of whatever its descendants leave behind (Linux; elsewhere the system is)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def stop_orphans(known: Collection[int]) -> None:
+    """Ends the children of this process that are not known by number, and collects them."""
+    orphans = [child for child in psutil.Process().children() if child.pid not in known]
+    stop([ProcessId.of(orphan) for orphan in orphans if _runs(orphan)])
+    for orphan in orphans:
+        with contextlib.suppress(psutil.TimeoutExpired):
+            orphan.wait(timeout=0)
+
+
 def _each(processes: Iterable[psutil.Process], action: str) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -117,14 +136,14 @@ def _session(leader: ProcessId) -> list[psutil.Process]:
     """Who lives in the session that this leader began, although the leader may have ended.
 
     The system gives a leader's id to no other process while its session has members. So if another process has the
-    id by now, nobody is left.
+    id by now, nobody is left. After a restart of the machine the id may have been anybody's: members bear our mark.
     """
     if psutil.pid_exists(leader.pid) and not _is(leader):
         return []
     members = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            if os.getsid(process.pid) == leader.pid and _runs(process):
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader.pid and _runs(process) and MARK in process.environ():
                 members.append(process)
     return members
 

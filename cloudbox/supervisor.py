@@ -77,6 +77,11 @@ class Supervisor:
             for service in wanted_file(self.box.home).read_text().split():
                 self._heal(service)
             self._look_away()
+        self._stop_orphans()
+
+    def _stop_orphans(self) -> None:
+        """Ends what killed services left behind: containers, which have sessions of their own."""
+        processes.stop_orphans({child.pid for child in self.children.values()})
 
     def _look_away(self) -> None:
         """Waits until the next look, or until a child ends; collects ended children."""
@@ -99,7 +104,8 @@ class Supervisor:
             pause = min(FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S)
             self.not_before[service] = time.monotonic() + pause
             print(f"{service} (pid {run.process.pid}) has ended; starting it again in {pause:g} s", flush=True)
-            processes.stop([run.process])  # its own children, which would hold its ports
+            processes.stop([run.process])  # the rest of its session, which would hold its ports
+            self._stop_orphans()
         elif time.monotonic() >= self.not_before[service]:
             del self.not_before[service]
             self._start(service, run.restarts + 1, run.failures)
@@ -117,6 +123,7 @@ def main() -> None:
     """Supervises the box of a home; `python -m cloudbox up` starts this."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
+    processes.adopt_orphans()
     supervisor = Supervisor(open_box(Home(parser.parse_args().home)))
     signal.signal(signal.SIGTERM, supervisor.stop)
     signal.signal(signal.SIGINT, supervisor.stop)

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -84,6 +85,20 @@ def test_a_service_that_dies_is_started_again_and_has_kept_its_state(box: Runnin
     box.wait_for("gcs")
     assert stored(box, "kept") == "before"
     assert box.status()["services"]["gcs"]["restarts"] == 1
+
+
+def test_a_service_that_is_killed_leaves_no_container_behind(tmp_path: Path) -> None:
+    container = {"imageUri": "any", "command": ["python", "-c", f"import time; '{tmp_path}'; time.sleep(600)"]}
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": "1", "containerSpec": container}
+    job = {"displayName": "sleeper", "jobSpec": {"workerPoolSpecs": [pool]}}
+    with running_box(tmp_path / "home", "vertex", "gateway") as box:
+        vertex = f"https://{box.box.address('vertex', 'https')}/v1/projects/local-project/locations/us-central1"
+        trust = ssl.create_default_context(cafile=str(box.box.home.ca))
+        httpx.post(f"{vertex}/customJobs", json=job, verify=trust, trust_env=False).raise_for_status()
+        wait_until(lambda: any("time.sleep(600)" in line for line in processes_of(tmp_path)), timeout_s=10)
+        os.kill(box.pids()["vertex"], signal.SIGKILL)
+        box.command("down")  # at once: no next life of the service clears away what this one left
+    assert processes_of(tmp_path) == []
 
 
 def test_services_outlive_their_supervisor_and_the_next_one_takes_them_over(box: RunningBox) -> None:
