@@ -50,8 +50,14 @@ def settle(clients: Clients, resource: str, deadline_s: float) -> None:
 
 
 def _under_way(clients: Clients, resource: str) -> bool:
-    answer = clients.call("looking for operations", clients.endpoints.list_operations, {"name": resource})
-    return any(not one.done for one in answer.operations)
+    request = {"name": resource, "page_token": ""}
+    while True:
+        answer = clients.call("looking for operations", clients.endpoints.list_operations, request)
+        if any(not one.done for one in answer.operations):
+            return True
+        if not answer.next_page_token:
+            return False
+        request["page_token"] = answer.next_page_token
 
 
 def _cancel(operation: Any) -> None:

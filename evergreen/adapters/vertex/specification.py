@@ -45,7 +45,6 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
         labels=labels(host, model, **{VERSION: version}),
         artifact_uri=artifact_uri,
         encryption_spec={"kms_key_name": host.encryption_key} if host.encryption_key else None,
-        supported_deployment_resources_types=[v1.Model.DeploymentResourcesType.DEDICATED_RESOURCES],
         container_spec={
             "image_uri": host.image,
             "command": list(host.command),
