@@ -14,6 +14,7 @@ from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Predictor
 from evergreen.serving.settings import ServerSettings
+from evergreen.serving.storage import local_model
 
 Load = Callable[[Path], Predictor]
 
@@ -53,9 +54,9 @@ class ServedModel:
 
     def load(self) -> None:
         """Loads the model; raises whatever keeps it from loading."""
-        model_dir = self._settings.model_dir
-        version = TrainedModel.open(model_dir).version
-        self._loaded = _Loaded(self._load(model_dir), version)
+        with local_model(self._settings) as model_dir:
+            version = TrainedModel.open(model_dir).version
+            self._loaded = _Loaded(self._load(model_dir), version)
 
     def load_in_thread(self, on_done: Callable[[Exception | None], None]) -> None:
         """Starts loading and returns; `on_done` gets what went wrong, or None, in the loading thread."""
