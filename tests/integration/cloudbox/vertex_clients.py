@@ -58,7 +58,7 @@ def refused(call: Callable[[], Any]) -> str:
     """The class of the error that a call ends in."""
     try:
         call()
-    except exceptions.GoogleAPICallError as error:
+    except (exceptions.GoogleAPICallError, ValueError) as error:
         return type(error).__name__
     return "nothing"
 
@@ -197,7 +197,7 @@ def message(call: Callable[[], Any]) -> str:
     """Class and message of the error that a call ends in."""
     try:
         call()
-    except (exceptions.GoogleAPICallError, RuntimeError) as error:
+    except (exceptions.GoogleAPICallError, RuntimeError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
     return "nothing"
 
