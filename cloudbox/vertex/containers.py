@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import psutil
 
+from cloudbox.errors import ApiError
 from cloudbox.home import Home
 from cloudbox.vertex.images import Image, image_for
 from cloudbox.vertex.sandbox import Sandbox
@@ -74,6 +76,11 @@ class Container:
         self.signal(signal.SIGKILL)
         self.wait()
 
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if self.exit_code() is None:
+            self.signal(signal.SIGKILL)
+
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
@@ -112,7 +119,9 @@ class Containers:
         threading.Thread(target=self._watch, name="memory", daemon=True).start()
 
     def start(self, spec: ContainerSpec, name: str) -> Container:
-        """A started container. Raises ApiError(FAILED_PRECONDITION) for an image that has no environment or command."""
+        """A started container. Raises ApiError: FAILED_PRECONDITION for an image that stands for nothing."""
+        if self._closed.is_set():
+            raise ApiError(grpc.StatusCode.UNAVAILABLE, "The service is stopping.")
         image = image_for(self._home, spec.image)
         command = [*(spec.command or image.command), *spec.args]
         folder = self._folder / f"{name}-{new_id()[-6:]}"
@@ -151,8 +160,12 @@ class Containers:
     def _watch(self) -> None:
         while not self._closed.wait(WATCH_S):
             with self._lock:
-                self._running = {one for one in self._running if one.exit_code() is None}
+                ended = {one for one in self._running if one.exit_code() is not None}
+                self._running -= ended
                 limited = [one for one in self._running if one.memory_bytes]
+            for one in ended:
+                one.signal(signal.SIGKILL)  # what it left behind in its group goes with it
+                _clear(one.folder)
             for one in limited:
                 used = one.resident_bytes()
                 if one.memory_bytes and used > one.memory_bytes:
@@ -171,7 +184,14 @@ class Containers:
                     os.killpg(process.pid, signal.SIGKILL)
             except (psutil.NoSuchProcess, ProcessLookupError):
                 log.debug("%s is gone", path.parent.name)
-            path.unlink()
+            _clear(path.parent)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a container that has ended had for itself; its log stays."""
+    (folder / "process.json").unlink(missing_ok=True)
+    for name in ("app", "home", "tmp", "root"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _remember(folder: Path, pid: int) -> None:
