@@ -19,7 +19,7 @@ import psutil
 from cloudbox.errors import ApiError
 from cloudbox.home import Home
 from cloudbox.vertex.images import Image, image_for
-from cloudbox.vertex.sandbox import Sandbox
+from cloudbox.vertex.sandbox import NAMESPACES, Sandbox
 from cloudbox.vertex.store import new_id
 
 log = logging.getLogger(__name__)
@@ -107,12 +107,12 @@ class Container:
 class Containers:
     """Starts containers and watches their memory; finds and stops those that a killed service left behind."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, namespaces: Sequence[str] = NAMESPACES) -> None:
         self._home = home
         self._folder = home.state("vertex") / "containers"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stop_leftovers()
-        self._sandbox = Sandbox(self._folder)
+        self._sandbox = Sandbox(self._folder, namespaces)
         self._running: set[Container] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
