@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -178,14 +179,14 @@ class VertexBox:
             self._process.send_signal(number)
             self._process.wait(30)
 
-    def client(self, scenario: str) -> dict[str, object]:
+    def client(self, scenario: str, **environment: str) -> dict[str, Any]:
         """What a scenario of vertex_clients.py reports, run with the unmodified clients in a process of its own.
 
         gRPC reads its root certificates once per process: each box needs a fresh one.
         """
         done = subprocess.run(
             [sys.executable, str(CLIENTS), scenario],
-            env=self.environment,
+            env={**self.environment, **environment},
             capture_output=True,
             text=True,
             timeout=60,
@@ -193,7 +194,7 @@ class VertexBox:
         )
         if done.returncode:
             raise AssertionError(f"{scenario}:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}")
-        report: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return report
 
 

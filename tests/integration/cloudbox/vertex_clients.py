@@ -17,10 +17,13 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform
 from kfp import compiler
 
+from cloudbox import faults
+from cloudbox.home import Home
 from tests.integration.cloudbox.two_tasks import two_tasks
 
 SERVER = Path(__file__).with_name("prediction_server.py").read_text(encoding="utf-8")
 PARENT = "projects/local/locations/europe-west4"
+HOME = Home(Path(os.environ["BOX_HOME"]))
 HOST = "europe-west4-aiplatform.googleapis.com"
 
 
@@ -55,7 +58,7 @@ def refused(call: Callable[[], Any]) -> str:
     """The class of the error that a call ends in."""
     try:
         call()
-    except exceptions.GoogleAPICallError as error:
+    except (exceptions.GoogleAPICallError, ValueError) as error:
         return type(error).__name__
     return "nothing"
 
@@ -184,6 +187,108 @@ def pipelines() -> dict[str, Any]:
 def fire(schedule: str) -> str:
     session = AuthorizedSession(Token())  # type: ignore[no-untyped-call]  # google-auth ships no types
     return str(session.post(f"https://{HOST}/box/{schedule}:fire").json()["state"])
+
+
+def fault(**rule: Any) -> None:
+    faults.add(HOME, faults.Fault.model_validate(rule))
+
+
+def message(call: Callable[[], Any]) -> str:
+    """Class and message of the error that a call ends in."""
+    try:
+        call()
+    except (exceptions.GoogleAPICallError, RuntimeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def custom_job(script: str, machine_type: str = "n1-standard-4", **options: Any) -> Any:
+    container = {"image_uri": "steps", "command": ["python", "-c", script]}
+    pool = {"machine_spec": {"machine_type": machine_type}, "replica_count": 1, "container_spec": container}
+    made = aiplatform.CustomJob(
+        display_name=options.pop("name", "job"), worker_pool_specs=[pool], staging_bucket="gs://bucket", **options
+    )
+    made.submit()
+    return made
+
+
+def job_end(made: Any) -> str:
+    """State and error of a custom job once it has ended."""
+
+    def read() -> Any:
+        made._sync_gca_resource()
+        return made.gca_resource
+
+    done = until(read, lambda resource: resource.end_time is not None)
+    return f"{done.state.name} {done.error.message}"
+
+
+def faults_and_errors() -> dict[str, Any]:
+    machine: dict[str, Any] = {"machine_type": "n1-standard-2", "min_replica_count": 1}
+    model, broken = upload("good"), upload("broken", environment={"BROKEN": "1"})
+    fault(kind="error", target="CreateEndpoint", code="RESOURCE_EXHAUSTED", times=1)
+    report: dict[str, Any] = {"exhausted": refused(lambda: aiplatform.Endpoint.create(display_name="news"))}
+    endpoint = aiplatform.Endpoint.create(display_name="news")
+    report["bad_label"] = refused(lambda: aiplatform.Endpoint.create(display_name="x", labels={"Run": "One"}))
+    fault(kind="quota", target="n1-standard-2", times=2)
+    report["quota"] = refused(lambda: endpoint.deploy(model, **machine))
+    report["job_quota"] = refused(lambda: custom_job("pass", "n1-standard-2"))
+    fault(kind="never-ready", target="news", seconds=0.5, times=1)
+    report["never_ready"] = message(lambda: endpoint.deploy(model, **machine))
+    report["broken"] = message(lambda: endpoint.deploy(broken, **machine))
+    report["none_deployed"] = [len(endpoint.list_models()), dict(endpoint.traffic_split)]
+    fault(kind="kill", target="doomed", seconds=0.2, times=1)
+    report["killed"] = job_end(custom_job("import time; time.sleep(60)", name="doomed"))
+    report["memory"] = job_end(custom_job("x = b'1' * 1500 * 2**20; import time; time.sleep(60)", "n1-highcpu-1"))
+    endless = custom_job("import time; time.sleep(60)")
+    until(lambda: endless.state.name, lambda state: state == "JOB_STATE_RUNNING")
+    endless.cancel()
+    report["cancelled"] = job_end(endless)
+    fault(kind="never-ends", target="DeleteEndpoint", times=1)
+    operation = endpoint.api_client.delete_endpoint(name=endpoint.resource_name)
+    report["endless"] = operation.done()
+    operation.cancel()
+    report["after_cancel"] = message(lambda: operation.result(timeout=10))
+    jobs = aiplatform.gapic.JobServiceClient(client_options={"api_endpoint": HOST}, credentials=Token())
+    report["unknown_method"] = refused(lambda: jobs.list_batch_prediction_jobs(parent=PARENT))
+    session = AuthorizedSession(Token())  # type: ignore[no-untyped-call]  # google-auth ships no types
+    report["rest"] = session.get(f"https://{HOST}/v1/{PARENT}/models/7").json()
+    return report
+
+
+def before_the_kill() -> dict[str, Any]:
+    endpoint = aiplatform.Endpoint.create(display_name="news", dedicated_endpoint_enabled=True)
+    endpoint.deploy(upload("kept"), machine_type="n1-standard-2", traffic_percentage=100)
+    asked = [{"text": "a"}]
+    report: dict[str, Any] = {"dedicated": endpoint.predict(asked, use_dedicated_endpoint=True).predictions[0]["name"]}
+    report["rest"] = endpoint.predict([{"text": "b", "n": 7}], use_dedicated_endpoint=True).predictions[0]["got"]
+    died = refused(lambda: endpoint.predict([{"die": True}], timeout=5))
+    healed = until(lambda: message(lambda: endpoint.predict(asked)), lambda said: said == "nothing")
+    fault(kind="never-ready", target="news", seconds=100, times=1)
+    deployed = endpoint.gca_resource.deployed_models[0]
+    type(deployed).pb(deployed).ClearField("id")
+    operation = endpoint.api_client.deploy_model(
+        endpoint=endpoint.resource_name,
+        deployed_model=deployed,
+        traffic_split={"0": 0, endpoint.list_models()[0].id: 100},
+    )
+    sleeper = custom_job("import time; time.sleep(100)")
+    until(lambda: sleeper.state.name, lambda state: state == "JOB_STATE_RUNNING")
+    names = {"endpoint": endpoint.resource_name, "operation": operation.operation.name, "job": sleeper.resource_name}
+    return {**report, "died": died != "nothing", "healed": healed, **names}
+
+
+def after_the_kill() -> dict[str, Any]:
+    names = json.loads(os.environ["NAMES"])
+    endpoint = aiplatform.Endpoint(names["endpoint"])
+    until(lambda: message(lambda: endpoint.predict([{"text": "a"}])), lambda said: said == "nothing")
+    operation = endpoint.api_client.transport.operations_client.get_operation(names["operation"])
+    job = aiplatform.CustomJob.get(names["job"])
+    return {
+        "deployed": len(endpoint.list_models()),
+        "operation": [operation.done, operation.error.code, operation.error.message],
+        "job": f"{job.state.name} {job.gca_resource.error.message}",
+    }
 
 
 if __name__ == "__main__":
