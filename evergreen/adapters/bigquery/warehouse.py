@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
 _LISTED = 20
+_CHANNEL = (
+    ("grpc.max_receive_message_length", -1),
+    # Left to itself, gRPC lets a fast server run tens of megabytes ahead of the reader, on every stream.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 20),
+)
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,11 @@ class BigQueryWarehouse:
             yield from self._streamed(job.destination, streams)
 
     def _streamed(self, table: Any, streams: int) -> Iterator[pa.RecordBatch]:
-        from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
+        from google.cloud.bigquery_storage_v1 import types
 
         path = f"projects/{table.project}/datasets/{table.dataset_id}/tables/{table.table_id}"
         wanted = types.ReadSession(table=path, data_format=types.DataFormat.ARROW)
-        with BigQueryReadClient() as client:  # type: ignore[no-untyped-call] # the library has no types
+        with self._read_client() as client:
             session = client.create_read_session(
                 parent=f"projects/{self.project}",
                 read_session=wanted,
@@ -92,6 +98,13 @@ class BigQueryWarehouse:
                 retry=self._retry,
             )
             yield from read_streams(client, [stream.name for stream in session.streams], self._retry, self.deadline_s)
+
+    def _read_client(self) -> Any:
+        from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+        from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+        transport = BigQueryReadGrpcTransport(channel=BigQueryReadGrpcTransport.create_channel(options=_CHANNEL))
+        return BigQueryReadClient(transport=transport)  # type: ignore[no-untyped-call] # the library has no types
 
     @cached_property
     def _client(self) -> Any:

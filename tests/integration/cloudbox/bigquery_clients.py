@@ -95,6 +95,7 @@ def fail() -> Any:
         "column": lambda: query(client, "SELECT nope FROM news.articles WHERE timestamp >= @start").result(),
         "partition": lambda: query(client, "SELECT text FROM news.articles").result(),
         "bytes": lambda: query(client, maximum_bytes_billed=100).result(),
+        "function": lambda: query(client, "SELECT FARM_FINGERPRINT('a') AS f").result(),
         "unknown": lambda: list(client.list_routines("news")),
     }
     return {name: _failure(call) for name, call in calls.items()}
@@ -155,7 +156,11 @@ def mistake() -> Any:
         "limit": source(maximum_bytes_billed=5),
     }
     told = {name: _told(one, WINDOW) for name, one in wrong.items()}
-    return told | {"window": _told(source(), None), "plain": _told(source(), WINDOW)}
+    return told | {"window": _told(source(), None)}
+
+
+def read_plainly() -> Any:
+    return _told(source(), WINDOW)
 
 
 def _told(one: BigQuerySource, window: ResolvedWindow | None) -> list[Any]:

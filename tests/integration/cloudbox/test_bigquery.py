@@ -78,6 +78,7 @@ def test_errors_have_the_code_and_reason_of_google(box: Box) -> None:
     assert "without a filter over column(s) 'timestamp'" in failed["partition"][2]
     assert failed["bytes"][1] == "bytesBilledLimitExceeded"
     assert "10485760 or higher required" in failed["bytes"][2]
+    assert failed["function"][:2] == [501, "notImplemented"]
     assert failed["unknown"][0] == 501
     assert any("routines" in one["what"] for one in refusals.listed(box.home))
 
@@ -107,7 +108,7 @@ def test_the_source_reads_a_window_and_its_identity_follows_the_table(box: Box) 
 
 def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
     told = box.ask("mistake")
-    assert {name: one[0] for name, one in told.items() if name != "plain"} == dict.fromkeys(
+    assert {name: one[0] for name, one in told.items()} == dict.fromkeys(
         ["table", "dataset", "column", "limit", "window"], "InputError"
     )
     assert "has: articles" in told["table"][1]
@@ -123,7 +124,7 @@ def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
 )
 def test_a_fault_that_passes_is_survived(box: Box, target: str, code: str) -> None:
     faults.add(box.home, Fault(kind="error", target=target, code=code, times=1))
-    assert box.ask("mistake")["plain"][0] == "read"
+    assert box.ask("read_plainly")[0] == "read"
     assert faults.listed(box.home) == []
 
 
@@ -137,7 +138,7 @@ def test_a_fault_that_passes_is_survived(box: Box, target: str, code: str) -> No
 def test_a_fault_that_stays_ends_in_one_clear_line(box: Box, target: str, code: str, error: str) -> None:
     faults.add(box.home, Fault(kind="error", target=target, code=code))
     try:
-        told = box.ask("mistake")["plain"]
+        told = box.ask("read_plainly")
     finally:
         faults.clear(box.home)
     assert told[0] == error
