@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
@@ -30,7 +31,9 @@ def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
     return None if incumbent.artifact is None else load_artifact(incumbent.artifact, TrainedModel)
 
 
-def promote_version(model_name: str, gate: Gate, version: ModelVersion, report: EvaluationReport) -> PromotionDecision:
+def promote_version(
+    model_name: str, host: AnyHost, gate: Gate, version: ModelVersion, report: EvaluationReport
+) -> PromotionDecision:
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
     with model_lock(state_directory(), model_name):
         record = ZenmlRecord(model_name)
@@ -40,5 +43,5 @@ def promote_version(model_name: str, gate: Gate, version: ModelVersion, report: 
         if decision.verdict is Verdict.PROMOTE:
             record.add(version)
             record.move(nominate(record.read(), version.version))
-        sync_mirrors(record)
+        sync_mirrors(record, host)
         return decision

@@ -144,6 +144,9 @@ class Host(Protocol):
     def check(self, model: str, state_dir: Path) -> None:
         """Returns when the model's endpoint is live or could be opened. Raises InputError saying what is in the way."""
 
+    def mirrors(self) -> Sequence[Mirror]:
+        """Registries of the host's own, which follow the record."""
+
 
 class VersionRecord(Protocol):
     """The one truth about which version is candidate, champion and previous."""
