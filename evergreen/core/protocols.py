@@ -149,7 +149,7 @@ class VersionRecord(Protocol):
         """All versions and aliases."""
 
     def add(self, version: ModelVersion) -> None:
-        """Registers a version; does nothing when it is registered."""
+        """Registers a version; of one that is registered, replaces the artifact and the report if they are lost."""
 
     def set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""
