@@ -48,8 +48,14 @@ def promote_version(model_name: str, gate: Gate, version: ModelVersion, report: 
     with model_lock(state_directory(), model_name):
         record = ZenmlRecord(model_name)
         state = record.read()
-        champion = state.aliases.get(Alias.CHAMPION)
-        decision = decide(report, gate, champion, rolled_back=version.version in state.rolled_back)
+        champion = state.named(Alias.CHAMPION)
+        decision = decide(
+            report,
+            gate,
+            champion.version if champion else None,
+            rolled_back=version.version in state.rolled_back,
+            repeats_champion=champion is not None and champion.recipe == version.recipe,
+        )
         if decision.verdict is Verdict.PROMOTE or state.find(version.version):
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:

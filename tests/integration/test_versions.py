@@ -185,6 +185,19 @@ def test_a_champion_that_is_trained_again_gets_its_lost_artifact_back(
     assert record.get(again.version).artifact == again.artifact
 
 
+def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
+    model: str, challenger_report: EvaluationReport
+) -> None:
+    from orchestration.versions import promote_version
+
+    promote(model, "b2")
+    decision = promote_version(model, Gate(), version("c3"), challenger_report)
+    assert [reason.rule for reason in decision.reasons if not reason.passed] == ["new recipe"]
+    other = promote_version(model, Gate(), version("c3", recipe="other"), challenger_report)
+    assert [reason.rule for reason in other.reasons if not reason.passed] == ["present champion"]
+    assert aliases(model) == {"champion": "b2"}
+
+
 def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
     from orchestration.versions import incumbent_model
 
