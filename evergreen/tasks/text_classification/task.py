@@ -109,10 +109,15 @@ class TextClassification(TrainingSettings):
         return evaluate_text(model, champion, splits, task=self, slices=self.slices)
 
     def examples(self, splits: Splits, count: int = 3) -> list[dict[str, str]]:
-        """The first `count` instances of the test split, as a client would send them, cut to EXAMPLE_CHARS."""
+        """The first `count` instances of the test split, as a client would send them, cut to EXAMPLE_CHARS.
+
+        Blanks around a text go first: a cut that left blanks alone would be an instance that every version refuses.
+        """
         from evergreen.data.shards import first_rows
 
-        return [{"text": row["text"][:EXAMPLE_CHARS]} for row in first_rows(splits.shards("test"), ["text"], count)]
+        return [
+            {"text": row["text"].strip()[:EXAMPLE_CHARS]} for row in first_rows(splits.shards("test"), ["text"], count)
+        ]
 
     def load(self, model_dir: Path) -> Predictor:
         """A predictor of a trained-model directory of this configuration."""

@@ -1,9 +1,12 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.task import EXAMPLE_CHARS
+from tests.tiny_text import write_splits
 
 ENCODER = "distilbert/distilbert-base-uncased"
 
@@ -30,3 +33,12 @@ def test_a_task_survives_json() -> None:
 def test_a_task_that_cannot_be_meant_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TextClassification(**{"encoder": ENCODER, "labels": ("World", "Sports"), **wrong})
+
+
+def test_an_example_is_no_blank_even_where_a_text_begins_with_a_page_of_blanks(tmp_path: Path) -> None:
+    task = TextClassification(encoder=ENCODER, labels=("money", "games"))
+    splits = write_splits(tmp_path, {"test": [("\n" * EXAMPLE_CHARS + "shares rose " + "x" * 999, "money")]})
+
+    (example,) = task.examples(splits)
+    assert example["text"].startswith("shares rose")
+    assert len(example["text"]) == EXAMPLE_CHARS
