@@ -9,7 +9,7 @@ task:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -32,6 +32,7 @@ def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 EXAMPLE_CHARS = 300
+SERVED_RULE = "max_text_chars"
 
 Labels = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
 
@@ -73,15 +74,21 @@ class TextClassification(TrainingSettings):
         return self.source.check()
 
     def training_configuration(self) -> dict[str, object]:
-        """The fields that decide the trained model; `slices` only measures it, `token_env` only unlocks the encoder.
+        """The fields that decide the trained model: those of `for_training` without what only unlocks the encoder.
 
         A local encoder is told by its content, so that equal models of two machines are equal versions.
 
         Raises:
             InputError: there is no such local encoder.
         """
-        fields = self.model_dump(mode="json", exclude={"slices", "token_env"})
+        guards = set(TextRules.model_fields) - {SERVED_RULE}
+        fields = self.model_dump(mode="json", exclude={"slices": True, "token_env": True, "rules": guards})
         return fields | {"encoder": self.source.portable_reference()}
+
+    def for_training(self) -> Self:
+        """The task with `slices` and all `rules` at their defaults but that of served texts, which the model keeps."""
+        served = {SERVED_RULE: getattr(self.rules, SERVED_RULE)}
+        return self.model_copy(update={"slices": Slices(), "rules": TextRules.model_validate(served)})
 
     def pretrained(self) -> str:
         """Fingerprint of the encoder that a training starts from.
