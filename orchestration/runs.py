@@ -116,9 +116,12 @@ def _is_input_error(source: str | None) -> bool:
     return isinstance(found, type) and issubclass(found, InputError)
 
 
-def report_page(artifact: str) -> str:
-    """Where the page of a report is kept, by the report's artifact id."""
-    return page_uri(Client().get_artifact_version(UUID(artifact)).uri)
+def report_page(artifact: str) -> str | None:
+    """Where the page of a report is kept, by the report's artifact id; None when the report was deleted."""
+    try:
+        return page_uri(Client().get_artifact_version(UUID(artifact)).uri)
+    except KeyError:
+        return None
 
 
 def _output(run: PipelineRunResponse, step: str, name: str, expected: type[Value]) -> Value:

@@ -39,7 +39,7 @@ def training(
     dataset = fetch(source, identity)
     validate(task, dataset)
     splits = split_step(dataset, split, after=["validate"])
-    model = train(task, splits, origin, seed)
+    model = train(task.for_training(), splits, origin, seed)
     report = evaluate(task, model, splits, incumbent)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
     deploy(model_name, host, decision)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -42,7 +43,7 @@ class FilesSource(FileFields):
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
         listing = find_files(self.path, self.format)
         rows = canonical_rows(rows_of_listing(self, listing), self, window)
-        return write_dataset(rows, out_dir, self.identity(window))
+        return write_dataset(rows, out_dir, partial(self.identity, window))
 
 
 def listing_identity(fields: FileFields, listing: Listing, window: ResolvedWindow | None) -> SourceIdentity:

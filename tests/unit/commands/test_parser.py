@@ -58,6 +58,19 @@ def test_wrong_arguments_are_bad_input(argv: list[str], capsys: pytest.CaptureFi
     assert "error:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [("abc", "'abc' is no whole number"), ("1.5", "'1.5' is no whole number"), ("0", "0 is less than 1")],
+)
+def test_a_batch_size_that_is_none_is_told_in_plain_words(
+    rows: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["predict", "--config", "local.yaml", "--batch-size", rows])
+    assert caught.value.code == 2
+    assert f"argument --batch-size: {message}" in capsys.readouterr().err
+
+
 def test_predict_takes_a_text_or_a_table_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["predict", "--config", "local.yaml", "text", "--input", "a.csv"])
