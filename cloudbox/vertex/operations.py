@@ -47,14 +47,14 @@ class Operations:
     def start(self, resource: str, metadata: Any, work: Callable[[Callable[[], bool]], Any]) -> Any:
         """An operation not yet done; `work(cancelled)` returns its response, or raises ApiError, in a thread."""
         operation = self._new(resource, metadata)
-        if not self._stuck(metadata):
+        if not self._stuck(resource, metadata):
             threading.Thread(target=self._work, args=(operation.name, work), daemon=True).start()
         return operation
 
     def finished(self, resource: str, metadata: Any, response: Any) -> Any:
         """An operation that is done as it is returned, unless a fault on demand holds it."""
         operation = self._new(resource, metadata)
-        if not self._stuck(metadata):
+        if not self._stuck(resource, metadata):
             self._succeed(operation.name, response)
         return self._store.get(operations_pb2.Operation, operation.name)
 
@@ -103,8 +103,11 @@ class Operations:
         self._store.put(operation)
         return operation
 
-    def _stuck(self, metadata: Any) -> bool:
+    def _stuck(self, resource: str, metadata: Any) -> bool:
         method = type(metadata).__name__.removesuffix("OperationMetadata")
+        if method == "Delete":  # one metadata type for all: `…/endpoints/1` makes it DeleteEndpoint
+            collection = resource.split("/")[-2]
+            method += collection[0].upper() + collection[1:-1]
         return faults.take(self._home, "never-ends", method) is not None
 
     def _work(self, name: str, work: Callable[[Callable[[], bool]], Any]) -> None:

@@ -79,7 +79,7 @@ class TaskRun:
         )
         if accelerator:
             kind = str(accelerator["type"]).upper().replace("-", "_")
-            machine.accelerator_type = v1.AcceleratorType[kind]
+            machine.accelerator_type = getattr(v1.AcceleratorType, kind)
             machine.accelerator_count = int(accelerator.get("count", 1))
         return machine
 

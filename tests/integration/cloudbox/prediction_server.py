@@ -23,7 +23,11 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if "die" in asked["instances"][0]:
             os._exit(3)
-        about = {"storage": os.environ["AIP_STORAGE_URI"], "args": sys.argv[1:], "cwd": str(Path.cwd())}
+        about: dict[str, object] = {
+            "storage": os.environ["AIP_STORAGE_URI"],
+            "args": sys.argv[1:],
+            "cwd": str(Path.cwd()),
+        }
         about |= {"leaked": "NOT_FOR_CONTAINERS" in os.environ, "image": os.environ.get("FROM_THE_IMAGE")}
         self.answer({"predictions": [{"name": os.environ["NAME"], "got": one, **about} for one in asked["instances"]]})
 

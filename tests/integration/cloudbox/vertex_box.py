@@ -15,7 +15,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -89,7 +91,9 @@ class Proxy:
         line = (await reader.readline()).decode()
         while (await reader.readline()).strip():
             continue
-        if not re.match(r"CONNECT [\w.-]+(aiplatform\.googleapis\.com|prediction\.vertexai\.goog):443 ", line):
+        if not re.match(
+            r"CONNECT [\w.-]*((aiplatform|cloudresourcemanager)\.googleapis\.com|prediction\.vertexai\.goog):443 ", line
+        ):
             writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
             writer.close()
             return
@@ -108,6 +112,21 @@ class Proxy:
             sink.close()
 
 
+class _Bucket(BaseHTTPRequestHandler):
+    """The one call that submitting a pipeline makes to Cloud Storage: whether the bucket of its root is there."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"kind": "storage#bucket", "name": "bucket"}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
 class VertexBox:
     """A running service, its home, and the environment that leads the real clients to it."""
 
@@ -115,7 +134,10 @@ class VertexBox:
         self.home = home
         self.grpc_port, self.https_port = free_port(), free_port()
         grpc_proxy, https_proxy = Proxy(self.grpc_port), Proxy(self.https_port)
+        storage = ThreadingHTTPServer(("127.0.0.1", 0), _Bucket)
+        threading.Thread(target=storage.serve_forever, daemon=True).start()
         self.environment = {
+            "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{storage.server_port}",
             "grpc_proxy": f"http://127.0.0.1:{grpc_proxy.port}",
             "https_proxy": f"http://127.0.0.1:{https_proxy.port}",
             "no_proxy": "127.0.0.1,localhost",
@@ -157,22 +179,22 @@ class VertexBox:
             self._process.send_signal(number)
             self._process.wait(30)
 
-    def client(self, scenario: str) -> dict[str, object]:
+    def client(self, scenario: str, **environment: str) -> dict[str, Any]:
         """What a scenario of vertex_clients.py reports, run with the unmodified clients in a process of its own.
 
         gRPC reads its root certificates once per process: each box needs a fresh one.
         """
         done = subprocess.run(
             [sys.executable, str(CLIENTS), scenario],
-            env=self.environment,
+            env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=60,
             check=False,
         )
         if done.returncode:
             raise AssertionError(f"{scenario}:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}")
-        report: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return report
 
 

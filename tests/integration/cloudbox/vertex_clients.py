@@ -15,16 +15,23 @@ from google.api_core import exceptions
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform
+from kfp import compiler
+
+from cloudbox import faults
+from cloudbox.home import Home
+from tests.integration.cloudbox.two_tasks import two_tasks
 
 SERVER = Path(__file__).with_name("prediction_server.py").read_text(encoding="utf-8")
 PARENT = "projects/local/locations/europe-west4"
+HOME = Home(Path(os.environ["BOX_HOME"]))
+HOST = "europe-west4-aiplatform.googleapis.com"
 
 
 class Token(Credentials):
     """Credentials that need no token endpoint."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth ships no types
         self.token = "local"
 
     def refresh(self, request: object) -> None:
@@ -51,7 +58,7 @@ def refused(call: Callable[[], Any]) -> str:
     """The class of the error that a call ends in."""
     try:
         call()
-    except exceptions.GoogleAPICallError as error:
+    except (exceptions.GoogleAPICallError, ValueError) as error:
         return type(error).__name__
     return "nothing"
 
@@ -77,6 +84,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
     )
     found = aiplatform.Endpoint.list(filter='labels.model="news"')
     none = aiplatform.Endpoint.list(filter='labels.model="other" AND display_name="news"')
+    deployed_at = [one.endpoint for one in aiplatform.Model(first.resource_name).gca_resource.deployed_models]
     in_use = refused(lambda: aiplatform.Model(first.resource_name).delete())
     busy = refused(endpoint.delete)
     endpoint.undeploy(ids["1"])
@@ -96,29 +104,14 @@ def life_of_an_endpoint() -> dict[str, Any]:
         "none": len(none),
         "in_use": in_use,
         "busy": busy,
+        "deployed_at": deployed_at == [endpoint.resource_name],
         "after": after.model_version_id,
         "left": [len(aiplatform.Endpoint.list()), len(aiplatform.Model.list())],
     }
 
 
 def compiled(folder: Path) -> str:
-    """A pipeline of two tasks that hand a value on, with resources on the second."""
-    from kfp import compiler, dsl
-
-    @dsl.container_component
-    def first(word: str, out: dsl.OutputPath(str)):  # type: ignore[valid-type]  # kfp's way to declare an output
-        script = 'printf "%s from $(pwd)" "$0" > "$1"; echo "in the log"; sleep "${PAUSE:-0}"; [ "$0" != fail ]'
-        return dsl.ContainerSpec(image="steps", command=["sh", "-c"], args=[script, word, out])
-
-    @dsl.component(install_kfp_package=False, base_image="steps")
-    def second(text: str, number: int) -> str:
-        return f"{text}, {number + 1}"
-
-    @dsl.pipeline(name="two-tasks")
-    def two_tasks(word: str = "hello", pause: str = "0"):
-        one = first(word=word).set_env_variable("PAUSE", "0")
-        second(text=one.outputs["out"], number=3).set_cpu_limit("6").set_memory_limit("20G")
-
+    """The compiled pipeline of two_tasks.py."""
     path = folder / "pipeline.json"
     compiler.Compiler().compile(two_tasks, str(path))
     return str(path)
@@ -165,10 +158,13 @@ def ended(pipeline: Any) -> dict[str, Any]:
 def pipelines() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = compiled(Path(folder))
-        good, bad = job(path, labels={"run": "good"}), job(path, parameter_values={"word": "fail"})
+        good, bad = (
+            job(path, job_id="good", labels={"run": "good"}),
+            job(path, job_id="bad", parameter_values={"word": "fail"}),
+        )
         good.submit()
         bad.submit()
-        report = {"good": ended(good), "bad": ended(bad)}
+        report: dict[str, Any] = {"good": ended(good), "bad": ended(bad)}
         detail = {one.task_name: one for one in good.gca_resource.job_detail.task_details}["second"]
         task = aiplatform.CustomJob.get(detail.executor_detail.container_detail.main_job)
         spec = task.gca_resource.job_spec.worker_pool_specs[0]
@@ -191,12 +187,110 @@ def pipelines() -> dict[str, Any]:
 
 
 def fire(schedule: str) -> str:
-    import requests
+    session = AuthorizedSession(Token())  # type: ignore[no-untyped-call]  # google-auth ships no types
+    return str(session.post(f"https://{HOST}/box/{schedule}:fire").json()["state"])
 
-    session = AuthorizedSession(Token())
-    url = f"https://europe-west4-aiplatform.googleapis.com/box/{schedule}:fire"
-    answer: requests.Response = session.post(url)
-    return str(answer.json()["state"])
+
+def fault(**rule: Any) -> None:
+    faults.add(HOME, faults.Fault.model_validate(rule))
+
+
+def message(call: Callable[[], Any]) -> str:
+    """Class and message of the error that a call ends in."""
+    try:
+        call()
+    except (exceptions.GoogleAPICallError, RuntimeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def custom_job(script: str, machine_type: str = "n1-standard-4", **options: Any) -> Any:
+    container = {"image_uri": "steps", "command": ["python", "-c", script]}
+    pool = {"machine_spec": {"machine_type": machine_type}, "replica_count": 1, "container_spec": container}
+    made = aiplatform.CustomJob(
+        display_name=options.pop("name", "job"), worker_pool_specs=[pool], staging_bucket="gs://bucket", **options
+    )
+    made.submit()
+    return made
+
+
+def job_end(made: Any) -> str:
+    """State and error of a custom job once it has ended."""
+
+    def read() -> Any:
+        made._sync_gca_resource()
+        return made.gca_resource
+
+    done = until(read, lambda resource: resource.end_time is not None)
+    return f"{done.state.name} {done.error.message}"
+
+
+def faults_and_errors() -> dict[str, Any]:
+    machine: dict[str, Any] = {"machine_type": "n1-standard-2", "min_replica_count": 1}
+    model, broken = upload("good"), upload("broken", environment={"BROKEN": "1"})
+    fault(kind="error", target="CreateEndpoint", code="RESOURCE_EXHAUSTED", times=1)
+    report: dict[str, Any] = {"exhausted": refused(lambda: aiplatform.Endpoint.create(display_name="news"))}
+    endpoint = aiplatform.Endpoint.create(display_name="news")
+    report["bad_label"] = refused(lambda: aiplatform.Endpoint.create(display_name="x", labels={"Run": "One"}))
+    fault(kind="quota", target="n1-standard-2", times=2)
+    report["quota"] = refused(lambda: endpoint.deploy(model, **machine))
+    report["job_quota"] = refused(lambda: custom_job("pass", "n1-standard-2"))
+    fault(kind="never-ready", target="news", seconds=0.5, times=1)
+    report["never_ready"] = message(lambda: endpoint.deploy(model, **machine))
+    report["broken"] = message(lambda: endpoint.deploy(broken, **machine))
+    report["none_deployed"] = [len(endpoint.list_models()), dict(endpoint.traffic_split)]
+    fault(kind="kill", target="doomed", seconds=0.2, times=1)
+    report["killed"] = job_end(custom_job("import time; time.sleep(60)", name="doomed"))
+    report["memory"] = job_end(custom_job("x = b'1' * 1500 * 2**20; import time; time.sleep(60)", "n1-highcpu-1"))
+    endless = custom_job("import time; time.sleep(60)")
+    until(lambda: endless.state.name, lambda state: state == "JOB_STATE_RUNNING")
+    endless.cancel()
+    report["cancelled"] = job_end(endless)
+    fault(kind="never-ends", target="DeleteEndpoint", times=1)
+    operation = endpoint.api_client.delete_endpoint(name=endpoint.resource_name)
+    report["endless"] = operation.done()
+    operation.cancel()
+    report["after_cancel"] = message(lambda: operation.result(timeout=10))
+    jobs = aiplatform.gapic.JobServiceClient(client_options={"api_endpoint": HOST}, credentials=Token())
+    report["unknown_method"] = refused(lambda: jobs.list_batch_prediction_jobs(parent=PARENT))
+    session = AuthorizedSession(Token())  # type: ignore[no-untyped-call]  # google-auth ships no types
+    report["rest"] = session.get(f"https://{HOST}/v1/{PARENT}/models/7").json()
+    return report
+
+
+def before_the_kill() -> dict[str, Any]:
+    endpoint = aiplatform.Endpoint.create(display_name="news", dedicated_endpoint_enabled=True)
+    endpoint.deploy(upload("kept"), machine_type="n1-standard-2", traffic_percentage=100)
+    asked = [{"text": "a"}]
+    report: dict[str, Any] = {"dedicated": endpoint.predict(asked, use_dedicated_endpoint=True).predictions[0]["name"]}
+    report["rest"] = endpoint.predict([{"text": "b", "n": 7}], use_dedicated_endpoint=True).predictions[0]["got"]
+    died = refused(lambda: endpoint.predict([{"die": True}], timeout=5))
+    healed = until(lambda: message(lambda: endpoint.predict(asked)), lambda said: said == "nothing")
+    fault(kind="never-ready", target="news", seconds=100, times=1)
+    deployed = endpoint.gca_resource.deployed_models[0]
+    type(deployed).pb(deployed).ClearField("id")
+    operation = endpoint.api_client.deploy_model(
+        endpoint=endpoint.resource_name,
+        deployed_model=deployed,
+        traffic_split={"0": 0, endpoint.list_models()[0].id: 100},
+    )
+    sleeper = custom_job("import time; time.sleep(100)")
+    until(lambda: sleeper.state.name, lambda state: state == "JOB_STATE_RUNNING")
+    names = {"endpoint": endpoint.resource_name, "operation": operation.operation.name, "job": sleeper.resource_name}
+    return {**report, "died": died != "nothing", "healed": healed, **names}
+
+
+def after_the_kill() -> dict[str, Any]:
+    names = json.loads(os.environ["NAMES"])
+    endpoint = aiplatform.Endpoint(names["endpoint"])
+    until(lambda: message(lambda: endpoint.predict([{"text": "a"}])), lambda said: said == "nothing")
+    operation = endpoint.api_client.transport.operations_client.get_operation(names["operation"])
+    job = aiplatform.CustomJob.get(names["job"])
+    return {
+        "deployed": len(endpoint.list_models()),
+        "operation": [operation.done, operation.error.code, operation.error.message],
+        "job": f"{job.state.name} {job.gca_resource.error.message}",
+    }
 
 
 if __name__ == "__main__":
