@@ -25,7 +25,7 @@ def main(args: argparse.Namespace) -> None:
     from orchestration.origins import origin_of
 
     project = open_project(args.config)
-    destination = destination_of(project.source)
+    destination = destination_of(project.source, windowed=project.window is not None)
     origin = origin_of(args.origin, args.columns, args.label_names)
     plan = _plan(args, project)
     with TemporaryDirectory(prefix="evergreen-prepare-") as folder:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from evergreen.adapters import AnySource
+from evergreen.adapters.bigquery import BigQuerySource
+from evergreen.adapters.bigquery.load import BigQueryDestination
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.write import FilesDestination
 from evergreen.core.errors import InputError
 from evergreen.data.prepare import Destination
 
 
-def destination_of(source: AnySource) -> Destination:
-    """The destination that `source` reads.
+def destination_of(source: AnySource, *, windowed: bool) -> Destination:
+    """The destination that `source` reads; `windowed` sources always name a range of times.
 
     Raises:
         InputError: rows cannot be written where this kind of source reads them.
@@ -19,4 +21,8 @@ def destination_of(source: AnySource) -> Destination:
         raise InputError("source.label_names would name prepared labels once more; remove it from the configuration")
     if isinstance(source, FilesSource):
         return FilesDestination(source)
-    raise InputError(f"a source of kind {source.kind} is read, never written (allowed: files); name another --config")
+    if isinstance(source, BigQuerySource):
+        return BigQueryDestination(source, filtered=windowed)
+    raise InputError(
+        f"a source of kind {source.kind} is read, never written (allowed: bigquery, files); name another --config"
+    )

