@@ -35,8 +35,9 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _set(project: Project, args: argparse.Namespace) -> None:
+    from orchestration.cron import firings
     from orchestration.runs import model_tag
-    from orchestration.schedules import firings, set_schedule
+    from orchestration.schedules import set_schedule
     from pipelines.training import training
 
     upcoming = firings(args.cron, datetime.now(UTC), _SHOWN_FIRINGS)  # a wrong line is told before anything is done

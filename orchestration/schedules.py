@@ -7,10 +7,8 @@ when it runs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from itertools import islice
+from contextlib import contextmanager
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zenml.client import Client
 from zenml.config.schedule import Schedule
@@ -18,11 +16,9 @@ from zenml.enums import StackComponentType
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 
 FLAVOR = "vertex"
-_ZONE_SIGNS = ("CRON_TZ=", "TZ=")
-_FIELDS = 5
 
 
 def schedule_name(model: str) -> str:
@@ -46,33 +42,6 @@ def check_orchestrator(config: str) -> None:
     )
 
 
-def firings(cron: str, after: datetime, count: int) -> list[datetime]:
-    """The next times in UTC that a cron line names, such as `0 3 * * *` or `TZ=Europe/Berlin 0 3 * * *`.
-
-    Raises:
-        InputError: it is no such line.
-    """
-    fields, zone = cron.strip(), "UTC"
-    for sign in _ZONE_SIGNS:
-        if fields.startswith(sign):
-            zone, _, fields = fields.removeprefix(sign).partition(" ")
-            break
-    if len(fields.split()) != _FIELDS:
-        raise InputError(f"--cron '{cron}' has not five fields: minute, hour, day of month, month, day of week")
-    try:
-        return [one.astimezone(UTC) for one in islice(_times(fields, after.astimezone(ZoneInfo(zone))), count)]
-    except (ValueError, ZoneInfoNotFoundError) as error:
-        raise InputError(f"--cron '{cron}' names no times: {error}; write such as '0 3 * * *'") from error
-
-
-def _times(fields: str, after: datetime) -> Iterator[datetime]:
-    from croniter import croniter
-
-    times = croniter(fields, after)
-    while True:
-        yield times.get_next(datetime)
-
-
 def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: str) -> VertexSchedule:
     """The model's one schedule: a new one, and once it is there, the end of those that were before.
 
@@ -84,7 +53,8 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
     before = vertex.named(name)
     _forget(name)  # ZenML gives a name once
     try:
-        pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
+        with _told():
+            pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
     finally:
         known = {one.resource for one in before}
         made = [one for one in vertex.named(name) if one.resource not in known]
@@ -113,6 +83,20 @@ def _forget(name: str) -> None:
     client = Client()
     for one in client.list_schedules(name=name, size=1000).items:
         client.zen_store.delete_schedule(one.id, soft=True)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turns what the orchestrator raises when Vertex AI refuses into one line."""
+    from google.api_core.exceptions import GoogleAPIError
+
+    try:
+        yield
+    except (RuntimeError, GoogleAPIError) as error:
+        reason = " ".join(str(error).split())
+        raise EvergreenError(
+            f"Vertex AI did not take the schedule: {reason}; what was scheduled before goes on; correct it or try again"
+        ) from error
 
 
 def _vertex() -> VertexSchedules:

@@ -46,7 +46,9 @@ def config(tmp_path: Path) -> str:
 )
 def test_the_local_orchestrator_keeps_no_schedules_and_says_what_to_do(config: str, asked: dict[str, Any]) -> None:
     args = Namespace(**{"config": config, "cron": None, "list": False, "delete": False, "debug": False, **asked})
-    with pytest.raises(InputError, match="stack 'default' has orchestrator 'local', which keeps no schedules") as caught:
+    with pytest.raises(
+        InputError, match="stack 'default' has orchestrator 'local', which keeps no schedules"
+    ) as caught:
         schedule.main(args)
     assert str(caught.value).endswith(f"cron run\n  python run.py --config {config}")
 
@@ -90,6 +92,6 @@ def _set_clock(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     class Clock(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]  # the test's moment is a plain datetime
-            return moment
+            return moment.astimezone(tz)
 
     monkeypatch.setattr("evergreen.core.window.datetime", Clock)
