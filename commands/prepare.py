@@ -73,5 +73,6 @@ def _told(prepared: Prepared, plan: Plan) -> str:
     if plan.window:
         start, end = plan.window.start, plan.window.end
         period = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-        lines.append(f"window    {period}: a run now would train on {prepared.in_window:,} of these rows")
+        hint = "" if prepared.in_window else "; give other --days or another --end"
+        lines.append(f"window    {period}: a run now would train on {prepared.in_window:,} of these rows{hint}")
     return "\n".join(lines)

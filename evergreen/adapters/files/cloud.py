@@ -22,23 +22,28 @@ SCHEME = "gs://"
 _AT_ONCE = 8
 _AHEAD = 16
 """Files fetched before they are read: what bounds the disk that is taken, however many there are."""
-_NOT_FOUND, _CLIENT_ERRORS = 404, range(400, 500)
+_NOT_FOUND = 404
+_REFUSALS = {400, 401, 403}
 
 
 @dataclass(frozen=True)
 class CloudFile:
-    """One object; `checksum` is what the bucket says of its bytes, `path` is `bucket/key`."""
+    """One object; `checksum` is what the bucket says of its bytes, `path` is `bucket/key`.
+
+    `encoding` is what the bucket itself undoes when it serves the object.
+    """
 
     path: str
     bytes: int
     checksum: str
+    encoding: str | None = None
 
     @classmethod
     def of(cls, listed: dict[str, Any]) -> CloudFile:
         """From the metadata that the bucket lists; objects that were composed of parts have no MD5."""
         md5, crc, generation = (listed.get(name) for name in ("md5Hash", "crc32c", "generation"))
         checksum = f"md5:{md5}" if md5 else f"crc32c:{crc}" if crc else f"generation:{generation}"
-        return cls(listed["name"], int(listed["size"]), checksum)
+        return cls(listed["name"], int(listed["size"]), checksum, listed.get("contentEncoding"))
 
 
 def is_cloud(path: str) -> bool:
@@ -70,8 +75,15 @@ def fetched(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
     """Each file on this machine, in order, until the next is asked for; those that follow are fetched meanwhile.
 
     Raises:
+        InputError: a file is stored in a form whose bytes cannot be checked.
         EvergreenError: a file changed since it was listed, or Cloud Storage does not answer.
     """
+    for file in files:
+        if file.encoding:
+            raise InputError(
+                f"{SCHEME}{file.path} is stored with Content-Encoding {file.encoding}, so its bytes cannot be checked; "
+                "upload it without that, as a file whose name ends in .gz if it is compressed"
+            )
     with (
         cloud_files(path) as storage,
         TemporaryDirectory(prefix="evergreen-") as folder,
@@ -127,14 +139,8 @@ def cloud_files(path: str) -> Iterator[Any]:
         raise InputError(
             f"no credentials for {path}: {_line(error)}; run `gcloud auth application-default login`"
         ) from error
-    except gcsfs.retry.HttpError as error:
-        if int(error.code or 0) in _CLIENT_ERRORS:
-            raise _refused(path, error) from error
-        raise EvergreenError(f"Cloud Storage does not answer for {path}: {_line(error)}; try again later") from error
-    except ClientError as error:
-        if getattr(error, "status", None) == _NOT_FOUND:
-            raise EvergreenError(f"a file of {path} went away while it was read; run again") from error
-        raise EvergreenError(f"Cloud Storage does not answer for {path}: {_line(error)}; try again later") from error
+    except (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError, ClientError) as error:
+        raise _of_answer(path, error) from error
     except OSError as error:
         if str(error).startswith("Forbidden"):
             raise _refused(path, error) from error
@@ -144,6 +150,17 @@ def cloud_files(path: str) -> Iterator[Any]:
 def _objects(listed: dict[str, dict[str, Any]]) -> list[CloudFile]:
     """Sorted, without the empty objects that stand for folders."""
     return [CloudFile.of(one) for name, one in sorted(listed.items()) if one["type"] == "file" and name[-1] != "/"]
+
+
+def _of_answer(path: str, error: Exception) -> EvergreenError:
+    """By the HTTP status, which the metadata's client calls `code` and that of the bytes `status`."""
+    told = error.status if hasattr(error, "status") else getattr(error, "code", None)
+    status = int(told or 0)
+    if status in _REFUSALS:
+        return _refused(path, error)
+    if status == _NOT_FOUND:
+        return EvergreenError(f"a file of {path} went away while it was read; run again")
+    return EvergreenError(f"Cloud Storage does not answer for {path}: {_line(error)}; try again later")
 
 
 def _refused(path: str, error: Exception) -> InputError:

@@ -54,7 +54,7 @@ def _store_file(files: Any, path: str, prepared: Prepared, *, append: bool) -> s
 
 def _store_below(files: Any, folder: str, prepared: Prepared, *, append: bool) -> str:
     """Files that were prepared before go once the new one is there: a run meanwhile reads both, never none."""
-    present = [one for one in sorted(files.find(folder)) if _is_read(PurePosixPath(one).name)]
+    present = [one for one in _below(files, folder) if _is_read(PurePosixPath(one).name)]
     others = [one for one in present if not PurePosixPath(one).name.startswith(_PREFIX)]
     if others:
         raise InputError(
@@ -67,6 +67,12 @@ def _store_below(files: Any, folder: str, prepared: Prepared, *, append: bool) -
     for one in stale:
         files.rm_file(one)
     return f"{folder}/{name} written" + (f", {len(stale)} older removed" if stale else "")
+
+
+def _below(files: Any, folder: str) -> list[str]:
+    """Files below the folder: of one that is not there, a bucket lists those whose names begin alike."""
+    root = files._strip_protocol(folder)
+    return [one for one in sorted(files.find(folder)) if one.startswith(f"{root}/")]
 
 
 def _is_read(name: str) -> bool:

@@ -111,7 +111,7 @@ def prepared(folder: Path, text: str) -> Prepared:
 
 
 def preparing(folder: Path) -> list[Any]:
-    """Two preparations of a folder, then one beside what another wrote."""
+    """Two preparations of a folder, one of a folder whose name is the beginning of its own, one beside other files."""
     source = FilesSource(path="gs://local-copy/prepared", columns={"timestamp": "timestamp"})
     destination = destination_of(source, windowed=True)
     for text in ("a", "b"):
@@ -119,8 +119,15 @@ def preparing(folder: Path) -> list[Any]:
     replaced = read(folder / "out", source.path)
     destination.store(prepared(folder, "c"), append=True)
     added = read(folder / "out", source.path)
+    destination_of(FilesSource(path="gs://local-copy/prep"), windowed=True).store(prepared(folder, "d"), append=False)
+    beside = sorted(row[1] for row in read(folder / "out", source.path))
     own = destination_of(FilesSource(path="gs://local-copy/csv"), windowed=True)
-    return [replaced, sorted(row[1] for row in added), told(lambda: own.store(prepared(folder, "a"), append=False))]
+    return [
+        replaced,
+        sorted(row[1] for row in added),
+        beside,
+        told(lambda: own.store(prepared(folder, "a"), append=False)),
+    ]
 
 
 def main(folder: Path) -> dict[str, Any]:

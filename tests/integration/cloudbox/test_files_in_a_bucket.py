@@ -77,7 +77,8 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(said: dict[str, Any]) 
 
 
 def test_rows_are_prepared_into_a_bucket(said: dict[str, Any]) -> None:
-    replaced, added, refused = said["prepared"]
+    replaced, added, beside, refused = said["prepared"]
     assert [row[1:] for row in replaced] == [["b", "x"]]
     assert added == ["b", "c"]
+    assert beside == added
     assert "gs://local-copy/csv holds files that were not prepared" in refused
