@@ -111,7 +111,8 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
         "--days", type=_positive_number, default=4.0, help="spread the rows' times over this many days (default: 4)"
     )
     parser.add_argument("--end", default="now", metavar="TIME", help="where those days end, ISO 8601 (default: now)")
-    parser.add_argument("--seed", type=int, default=0, help="of the times (default: 0)")
+    parser.add_argument("--share", type=_share, default=1.0, help="of the rows, in (0, 1], by their ids (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="of the times and the share (default: 0)")
     parser.add_argument("--append", action="store_true", help="add to what was prepared before instead of replacing it")
 
 
@@ -138,6 +139,13 @@ def _positive(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number; give one such as 256") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def _share(text: str) -> float:
+    number = _positive_number(text)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"should be at most 1, got {text}")
     return number
 
 

@@ -46,6 +46,7 @@ def _plan(args: argparse.Namespace, project: Project) -> Plan:
         columns=target_columns(project.source.mapping),
         labels=getattr(project.task, "labels", None),
         window=project.window.resolve() if project.window else None,
+        share=args.share,
     )
 
 

@@ -3,7 +3,7 @@ set -euo pipefail
 
 trap 'python -m cloudbox --home "$EVERGREEN_BOX" down' EXIT
 . stacks/box.sh
-python run.py prepare --config prod.yaml --from configs/local.yaml --days 2 \
+python run.py prepare --config prod.yaml --from local.yaml --days 2 --end "$(date -u +%F)T00:00:00Z" \
     --label-names business=Business,entertainment=World,politics=World,sports=Sports,tech=Sci/Tech
 python run.py --config prod.yaml
 python run.py predict --config prod.yaml "The striker scored twice in the final"

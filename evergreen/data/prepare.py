@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import InputError
@@ -45,8 +46,7 @@ class Times:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        keys = content_keys(pc.fill_null(ids, ""), self.seed)
-        share = (keys >> np.uint64(64 - _FRACTION_BITS)).astype(np.float64) / 2.0**_FRACTION_BITS
+        share = _fractions(pc.fill_null(ids, ""), self.seed)
         span = timedelta(days=self.days) // _MICROSECOND
         first = (self.end - _EPOCH) // _MICROSECOND - span
         return pa.array(first + (share * span).astype(np.int64), pa.timestamp("us", tz="UTC"))
@@ -57,13 +57,15 @@ class Plan:
     """What becomes of each row.
 
     `columns` names the target's columns by canonical name, in order; `labels` are those that the task knows (None:
-    any); `window` is the one that a run would train on now.
+    any); `window` is the one that a run would train on now. `share` of the rows are taken, chosen by their ids alone: a
+    smaller share is part of a larger one.
     """
 
     times: Times
     columns: Mapping[str, str]
     labels: tuple[str, ...] | None = None
     window: ResolvedWindow | None = None
+    share: float = 1.0
 
 
 @dataclass
@@ -138,11 +140,21 @@ def prepare(dataset: Dataset, plan: Plan, path: Path) -> Prepared:
     return prepared
 
 
+def _fractions(ids: pa.Array, seed: int) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) for each id, by its hash: (rows,) float64."""
+    keys = content_keys(ids, seed)
+    return (keys >> np.uint64(64 - _FRACTION_BITS)).astype(np.float64) / 2.0**_FRACTION_BITS
+
+
 def _timed(dataset: Dataset, plan: Plan) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for batch in iter_batches(dataset.shards):
-        timed = batch
+        ids = pc.fill_null(batch.column("id"), "")
+        timed = batch.filter(pa.array(_fractions(ids, plan.times.seed + 1) < plan.share)) if plan.share < 1 else batch
         if "timestamp" not in batch.schema.names:
-            timed = batch.append_column("timestamp", plan.times.of(batch.column("id")))
+            timed = timed.append_column("timestamp", plan.times.of(timed.column("id")))
         yield timed.select(list(plan.columns))
 
 

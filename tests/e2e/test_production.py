@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,9 @@ class Production:
         """What ZenML, MLflow and the Model Registry hold of the newest run."""
         return dict(first_json(self.python("-m", "tests.e2e.production_records", "news").stdout))
 
-    def prepare(self, days: int, rows: int, *options: str) -> None:
-        origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--rows", str(rows))
-        self.run("prepare", "--config", "prod.yaml", *origin, "--days", str(days), *options)
+    def prepare(self, share: float) -> None:
+        origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--share", str(share))
+        self.run("prepare", "--config", "prod.yaml", *origin, "--days", "2", "--end", midnight())
 
     @contextmanager
     def asked(self) -> Iterator[dict[str, Any]]:
@@ -115,7 +116,7 @@ def production(tmp_path: Path) -> Iterator[Production]:
 def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(
     production: Production, tmp_path: Path
 ) -> None:
-    production.prepare(2, 500)
+    production.prepare(0.25)
     first = production.run("--config", "prod.yaml")
     assert re.search(r"^try it +curl .*gcloud auth print-access-token.*:predict", first.stdout, re.MULTILINE)
     before = production.status()
@@ -134,7 +135,7 @@ def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(
     )
     assert answer["label"] == "Business"
 
-    production.prepare(2, 2000)
+    production.prepare(1.0)
     with production.asked() as seen:
         production.run("--config", "prod.yaml")
         after = production.status()
@@ -153,3 +154,8 @@ def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(
         assert recorded[mirror]["champion"] == restored["champion"]["mirrors"][mirror]
         assert recorded[mirror]["previous"] == restored["previous"]["mirrors"][mirror]
     assert not (tmp_path / "box" / "refusals.jsonl").exists()
+
+
+def midnight() -> str:
+    """Where the window of the configuration ends today."""
+    return f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"

@@ -105,3 +105,12 @@ def test_a_column_that_the_rows_lack_is_an_error(tmp_path: Path) -> None:
 def test_one_column_cannot_be_written_as_two() -> None:
     with pytest.raises(InputError, match="reads text as several columns"):
         target_columns({"id": "text"})
+
+
+def test_a_smaller_share_of_the_rows_is_part_of_a_larger_one(tmp_path: Path) -> None:
+    ids = {}
+    for share in (0.25, 0.5, 1.0):
+        prepared = prepare(dataset_of(ROWS, tmp_path / f"{share}"), plan(share=share), tmp_path / f"{share}.parquet")
+        ids[share] = set(pq.read_table(prepared.path)["id"].to_pylist())
+    assert ids[0.25] < ids[0.5] < ids[1.0] == {name for name, *_ in ROWS}
+    assert len(ids[0.25]) == pytest.approx(100, abs=40)
