@@ -9,8 +9,8 @@ import os
 import socket
 from urllib.parse import urlsplit
 
+from evergreen.core.addresses import without_password
 from evergreen.core.errors import EvergreenError, InputError
-from orchestration.addresses import without_password
 
 ANOTHER_ZENML = 'export ZENML_CONFIG_PATH="$PWD/.zenml"'
 ANSWER_WITHIN_S = 5.0
