@@ -1,7 +1,7 @@
 """What a process that we start is given, and what it left behind.
 
-`Popen(command, env=library_environment({"AIP_HTTP_PORT": "8080"}))` starts one that imports this very library and
-inherits none of the run's secrets.
+`Popen(command, env=library_environment({"AIP_HTTP_PORT": "8080"}))` starts one that imports this very library, sees the
+accelerators that we see, and inherits none of the run's secrets.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
+INHERITED_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+INHERITED_DEVICES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
+"""Prefixes of the variables that say which accelerators a process may use, and how."""
 LIBRARY_ROOT = Path(__file__).resolve().parents[2]
 TAIL_BYTES = 64 * 1024
 
 
 def library_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """`extra` over the few variables that any process needs, with this library on the import path."""
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    named = {*INHERITED, *INHERITED_OFFLINE}
+    kept = {name: value for name, value in os.environ.items() if name in named or name.startswith(INHERITED_DEVICES)}
     inherited_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path = [str(LIBRARY_ROOT), *(folder for folder in inherited_path if folder)]
     return {**kept, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", **extra}
