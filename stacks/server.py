@@ -17,6 +17,10 @@ ANSWER_WITHIN_S = 5.0
 MYSQL_PORT = 3306
 
 
+class RemoteServerError(InputError):
+    """ZenML is connected to a server, and what was asked for belongs to this machine."""
+
+
 def remote_store() -> str | None:
     """URL of the ZenML server that this machine is logged in to; None for the local database or `zenml login --local`.
 
@@ -39,10 +43,10 @@ def refuse_remote(name: str) -> None:
     """Returns when ZenML works on this machine alone.
 
     Raises:
-        InputError: it is connected to a server, which would list a local stack's artifacts without having them.
+        RemoteServerError: it is connected to a server, which would list a local stack's artifacts without having them.
     """
     if url := remote_store():
-        raise InputError(
+        raise RemoteServerError(
             f"ZenML is connected to {url}, and stack '{name}' lives on this machine only; "
             f"give this project a ZenML of its own, or log out (zenml logout)\n  {own_zenml()}"
         )
