@@ -366,6 +366,30 @@ def test_another_configured_port_does_not_move_a_running_endpoint_silently(bench
     assert bench.endpoint.status().ready == (version,)
 
 
+def test_a_run_is_told_beforehand_that_the_endpoint_is_live_elsewhere(bench: Bench) -> None:
+    bench.live()
+    port = httpx.URL(bench.url()).port
+    for same in ({}, {"port": port}):
+        bench.open(**same).check()
+    for changes in ({"port": free_port()}, {"host": "0.0.0.0"}):  # noqa: S104 - asked for, never bound
+        with pytest.raises(InputError, match=rf"is live at 127\.0\.0\.1:{port}, .*teardown .* back to .*port {port}"):
+            bench.open(**changes).check()
+
+
+def test_a_front_that_hangs_is_not_in_the_way_of_the_run_that_replaces_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = bench.live()
+    hung, port = bench.front().pid, httpx.URL(bench.url()).port
+    os.kill(hung, signal.SIGSTOP)
+    monkeypatch.setattr("evergreen.adapters.local_endpoint.control.RELOAD_S", 2.0)
+    endpoint = bench.open(port=port)
+    endpoint.check()
+    endpoint.deploy(version)
+    assert bench.front().pid != hung
+    assert bench.endpoint.predict(GOOD)[0]["label"] == "sport"
+
+
 def test_a_recycled_pid_is_never_taken_for_the_front(bench: Bench) -> None:
     version = bench.live()
     bench.endpoint.delete()

@@ -1,4 +1,6 @@
 import json
+import os
+import socket
 import threading
 from pathlib import Path
 
@@ -93,6 +95,16 @@ def test_a_damaged_state_is_never_taken_for_an_empty_endpoint(tmp_path: Path) ->
     (tmp_path / "news" / "endpoint.json").write_text("{half")
     with pytest.raises(EndpointError, match="damaged"):
         open_endpoint(LocalEndpoint(), "news", tmp_path, ("true",)).status()
+
+
+def test_a_port_that_somebody_else_holds_is_in_the_way_unless_any_will_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        told = rf"127\.0\.0\.1:{port}: .*held by .*pid {os.getpid()}.*set parameters\.host\.port"
+        with pytest.raises(InputError, match=told):
+            LocalEndpoint(port=port).check("news", tmp_path)
+    LocalEndpoint(port=port).check("news", tmp_path)
+    LocalEndpoint(port=0).check("news", tmp_path)
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
