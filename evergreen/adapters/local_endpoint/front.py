@@ -19,10 +19,10 @@ from aiohttp import web
 from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log, exclusive
 from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.logs import log_json_to_stderr
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
-MAX_BODY_BYTES = 10 * 1024 * 1024
 POOL_KEEP_ALIVE_S = 15  # shorter than the workers' own, so that it is we who close idle connections
 LOG_CHECK_S = 60.0
 
