@@ -83,7 +83,7 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         "--text-column", metavar="NAME", help="the input's text column (default: as in the configuration)"
     )
     parser.add_argument(
-        "--batch-size", type=_positive, default=256, metavar="ROWS", help="rows a request (default: 256)"
+        "--batch-size", type=_positive, default=256, metavar="ROWS", help="most rows a request (default: 256)"
     )
 
 

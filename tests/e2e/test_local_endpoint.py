@@ -21,7 +21,7 @@ from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
 from evergreen.adapters.local_endpoint.front_process import ask_status, find_front
 from evergreen.adapters.local_endpoint.host import open_endpoint
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontStatus
-from evergreen.core.errors import BusyError, EndpointError, InputError
+from evergreen.core.errors import BusyError, EndpointError, InputError, RequestTooLargeError
 from evergreen.core.processes import free_port
 from tests.keyword_model import COMMAND, write_keyword_model
 
@@ -194,8 +194,11 @@ def test_a_bad_request_through_the_front_is_a_4xx_that_names_the_instance(bench:
         post_predict(url, [*GOOD, {"text": ""}])
     with pytest.raises(InputError, match="10000, allowed are 1000"):
         post_predict(url, GOOD * 10_000)
-    with pytest.raises(InputError, match="413"):
+    with pytest.raises(RequestTooLargeError, match="413"):
         post_predict(url, [{"text": "x" * 11_000_000}])
+    assert post_predict(url, [{"text": "гол " * 1_000_000}])[0]["label"]  # 7 MB as UTF-8, 21 MB as ASCII
+    with pytest.raises(InputError, match=r"instances\[0\].* surrogate"):
+        post_predict(url, [{"text": "\ud800"}])
     with pytest.raises(InputError, match="404"):
         post_predict(url + "s", GOOD)
     assert httpx.post(url, content=b"{", headers={"content-type": "text/plain"}).status_code == 415

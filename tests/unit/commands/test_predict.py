@@ -13,7 +13,7 @@ import pytest
 
 from commands.predict import Tables, predict_lines, predict_table
 from commands.tables import TextForm
-from evergreen.core.errors import EndpointError, InputError, InstanceError
+from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 
 
 class Lengths:
@@ -159,3 +159,22 @@ def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(EndpointError, match="not running"):
         predict_table(dead, Tables(source, tmp_path / "out.csv", "body", TextForm()), batch_size=2)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path) -> None:
+    ask = Lengths()
+    texts = ["я" * 1_500_000, "ü" * 4_000_000, "a", '"' * 5_000_000, "b", "c"]
+    source = write(tmp_path / "in.jsonl", [{"text": text} for text in texts])
+    predict_table(ask, Tables(source, tmp_path / "out.jsonl", "text", TextForm()), batch_size=3)
+    assert ask.requests == [1, 2, 3]
+    assert [row["text"][0] for row in read(tmp_path / "out.jsonl")] == [text[0] for text in texts]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(2, "set --batch-size lower, it sent 2 rows"), (1, "row 1 is too long")])
+def test_a_request_that_is_too_large_all_the_same_says_what_to_set(tmp_path: Path, rows: int, told: str) -> None:
+    def small(_: Sequence[Any]) -> list[dict[str, Any]]:
+        raise RequestTooLargeError("the endpoint refuses the request (413): the body is over 1,000 bytes")
+
+    source = write(tmp_path / "in.csv", ROWS[:rows])
+    with pytest.raises(InputError, match=told):
+        predict_table(small, Tables(source, None, "body", TextForm()), batch_size=2)
