@@ -16,7 +16,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from commands.tables import Row, TextForm, check_suffix, read_rows, table_writer
+from commands.tables import Row, read_rows, table_format, table_writer
+from evergreen.adapters.files.fields import FileFields
 from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 
@@ -35,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
     if args.output and not args.input:
         raise InputError("--output takes the rows of a table; add --input FILE")
     if args.output:
-        check_suffix(args.output)
+        table_format(args.output)
         if args.output.resolve() == args.input.resolve():
             raise InputError(f"--output is the input itself, {args.output}; name another file")
     from commands.project import open_project
@@ -44,10 +45,10 @@ def main(args: argparse.Namespace) -> None:
     project = open_project(args.config)
     ask = open_endpoint(project.model_name, project.host).predict
     if args.input:
-        fields = project.source
-        form = TextForm(delimiter=getattr(fields, "delimiter", None), encoding=getattr(fields, "encoding", "utf-8"))
-        column = args.text_column or fields.columns.get("text", "text")
-        predict_table(ask, Tables(args.input, args.output, column, form), args.batch_size)
+        source = project.source
+        fields = source if isinstance(source, FileFields) else FileFields(path=str(args.input))
+        column = args.text_column or source.mapping["text"]
+        predict_table(ask, Tables(args.input, args.output, column, fields), args.batch_size)
     elif args.text is None or args.text == "-":
         predict_lines(ask, sys.stdin, args.batch_size)
     else:
@@ -55,10 +56,10 @@ def main(args: argparse.Namespace) -> None:
 
 
 class Tables:
-    """Where rows come from and go to: `output` None is the screen, `column` holds the text."""
+    """Where rows come from and go to: `output` None is the screen, `column` holds the text, `fields` the encoding."""
 
-    def __init__(self, source: Path, output: Path | None, column: str, form: TextForm) -> None:
-        self.source, self.output, self.column, self.form = source, output, column, form
+    def __init__(self, source: Path, output: Path | None, column: str, fields: FileFields) -> None:
+        self.source, self.output, self.column, self.fields = source, output, column, fields
 
     def text(self, row: Row) -> Any:
         """The text of a row. Raises InputError when the column does not exist."""
@@ -72,8 +73,8 @@ class Tables:
         """Context manager that gives the writer of the output."""
         if self.output is None:
             return nullcontext(_Screen())
-        schema_of = self.source if self.source.suffix == ".parquet" else None
-        return table_writer(self.output, self.form, schema_of)
+        schema_of = self.source if table_format(self.source) == "parquet" else None
+        return table_writer(self.output, self.fields, schema_of)
 
 
 def predict_table(ask: Ask, tables: Tables, batch_size: int) -> None:
@@ -86,7 +87,7 @@ def predict_table(ask: Ask, tables: Tables, batch_size: int) -> None:
     """
     progress = _Progress()
     with tables.writer() as writer:
-        for start, rows in _batches(read_rows(tables.source, tables.form), batch_size, tables.text):
+        for start, rows in _batches(read_rows(tables.source, tables.fields), batch_size, tables.text):
             texts = [tables.text(row) for row in rows]
             predictions = _predict(ask, texts, f"{tables.source} row", start)
             writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
