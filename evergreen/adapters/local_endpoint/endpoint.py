@@ -16,13 +16,10 @@ from evergreen.adapters.local_endpoint.front_process import (
     find_front,
     stop_front,
 )
-from evergreen.adapters.local_endpoint.state import (
-    EndpointFiles,
-    EndpointState,
-    exclusive,
-)
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.adapters.local_endpoint.store import prune_models, store_model
 from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.locks import exclusive
 from evergreen.core.reports import EndpointStatus
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -147,8 +144,8 @@ class ServedEndpoint:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         model = self._wanted.model
-        taken = f"another run is changing the endpoint of {model}; wait until it is done and run again"
-        with exclusive(self._files.root.with_name(f"{model}.lock"), self._lock_timeout_s, taken):
+        taken = f"another run is changing the endpoint of {model}"
+        with exclusive(self._files.root.with_name(f"{model}.lock"), taken, self._lock_timeout_s):
             yield
 
 

@@ -13,10 +13,10 @@ from evergreen.adapters.local_endpoint.state import (
     EndpointState,
     FrontAddress,
     cap_log,
-    exclusive,
     write_atomically,
 )
-from evergreen.core.errors import BusyError, EndpointError, InputError
+from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.locks import exclusive
 from evergreen.core.reports import EndpointStatus
 
 STATE = EndpointState(
@@ -63,22 +63,10 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["state.json"]
 
 
-def test_a_held_lock_is_a_busy_error_and_free_again_afterwards(tmp_path: Path) -> None:
-    lock = tmp_path / "news.lock"
-    with (
-        exclusive(lock, 0, "taken"),
-        pytest.raises(BusyError, match="news is busy"),
-        exclusive(lock, 0.05, "news is busy"),
-    ):
-        pass
-    with exclusive(lock, 0, "taken"):
-        pass
-
-
 def test_a_second_front_is_told_that_one_runs_and_not_that_a_run_changes_something(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with exclusive(EndpointFiles(tmp_path / "news").front_lock, 0, "taken"):
+    with exclusive(EndpointFiles(tmp_path / "news").front_lock, "taken"):
         assert main(tmp_path / "news") == 1
     assert "the front of news runs already" in capsys.readouterr().err
 
