@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontStatus
 from evergreen.core.errors import BusyError, EndpointError, InputError, RequestTooLargeError
 from evergreen.core.processes import free_port
 from tests.keyword_model import COMMAND, write_keyword_model
+from tests.own_zenml import ROOT
 
 pytestmark = pytest.mark.e2e
 GOOD = [{"text": "a late goal"}]
@@ -449,3 +451,50 @@ def test_a_run_killed_while_it_deploys_holds_up_no_later_one(bench: Bench) -> No
     deploying.wait()
     bench.endpoint.deploy(slow)
     assert set(bench.endpoint.status().ready) == {live, slow}
+
+
+DEPLOY = """
+import sys
+from pathlib import Path
+from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from tests.keyword_model import COMMAND
+version, state = sys.argv[1:]
+endpoint = open_endpoint(LocalEndpoint(port=0, startup_timeout_s=30), "news", Path(state), COMMAND)
+endpoint.deploy(version)
+endpoint.set_traffic({version: 100})
+print(*endpoint.status().outdated)
+"""
+
+
+def test_edited_serving_code_takes_the_place_of_what_runs_without_a_failed_request(bench: Bench) -> None:
+    library, version = bench.path / "library", bench.upload("first", load_s=0.5)
+    for folder in ("evergreen", "tests"):
+        shutil.copytree(ROOT / folder, library / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    edited = library / "evergreen" / "serving" / "requests.py"
+    source = edited.read_text(encoding="utf-8")
+
+    def deploy() -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", DEPLOY, version, str(bench.path / "state")]
+        return subprocess.run(command, env=environment, cwd=library, capture_output=True, text=True, check=False)
+
+    assert deploy().returncode == 0
+    pid = bench.pid(version)
+    assert deploy().returncode == 0
+    assert bench.pid(version) == pid
+    with Client(bench.url()) as client:
+        wait_until(lambda: client.versions[version] >= 5)
+        edited.write_text(source.replace("'instances' is empty", "'instances' is void"), encoding="utf-8")
+        assert bench.pid(version) == pid
+        renewed = deploy()
+        assert (renewed.returncode, renewed.stdout) == (0, "\n"), renewed.stderr
+        with pytest.raises(InputError, match="'instances' is void"):
+            post_predict(bench.url(), [])
+        pid = bench.pid(version)
+        edited.write_text("raise RuntimeError('a slip')\n", encoding="utf-8")
+        broken = deploy()
+        assert "a slip" in broken.stderr
+        assert bench.pid(version) == pid
+        answered = client.versions[version]
+        wait_until(lambda: client.versions[version] >= answered + 5)
+    assert client.failures == []

@@ -17,7 +17,7 @@ from evergreen.adapters.local_endpoint.front_process import (
 )
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress, FrontStatus
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.core.processes import log_tail, port_conflict
+from evergreen.core.processes import log_tail, port_conflict, serving_code
 
 RELOAD_S = 15.0
 
@@ -42,14 +42,16 @@ class FrontControl:
     def apply(self, state: EndpointState, reload: bool = True) -> FrontAddress:
         """The address of the front once it follows `state`; starts one where none answers.
 
-        A reload also starts failed versions again at once, with what failed before forgotten.
+        A reload also starts failed versions again at once, with what failed before forgotten, and renews outdated ones.
         """
         running = self.running()
         if running is None:
             return self._start(state)
         address, status = running
         self._check_address(address)
-        well = status.revision == state.revision and all(one.state != "failed" for one in status.versions.values())
+        code = serving_code()
+        workers_well = all(one.state != "failed" and one.code == code for one in status.versions.values())
+        well = status.revision == state.revision and workers_well
         if reload or not well:
             self._reload(address, changed(state, revision=state.revision + 1))
         return address
@@ -149,11 +151,13 @@ class FrontControl:
         """Returns once the version is ready and no version with traffic is still on its way up."""
 
         def settled(status: FrontStatus) -> bool:
-            worker = status.versions.get(version)
+            worker = status.renewing.get(version) or status.versions.get(version)
             if worker is None or worker.state == "failed":
                 raise EndpointError(f"version {version} did not become ready: {self._last_words(version, worker)}")
             awaited = {version, *status.traffic}
-            return all(status.versions[name].state != "starting" for name in awaited if name in status.versions)
+            workers = [*status.versions.items(), *status.renewing.items()]
+            coming = {name for name, one in workers if one.state == "starting"}
+            return not awaited & coming and version not in status.renewing
 
         self.wait(address, self._wanted.startup_timeout_s + RELOAD_S, settled, f"version {version} to be ready")
 

@@ -20,6 +20,7 @@ from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.adapters.local_endpoint.store import prune_models, store_model
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.locks import exclusive
+from evergreen.core.processes import serving_code
 from evergreen.core.reports import EndpointStatus
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -46,6 +47,8 @@ class ServedEndpoint:
 
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic, and what else should run and does not; returns when it is ready.
+
+        Workers that run older code answer until those that take their place are ready.
 
         Raises:
             EndpointError: it never became ready, was not uploaded, or the port is taken.
@@ -123,7 +126,9 @@ class ServedEndpoint:
             return EndpointStatus(url=None, traffic=_by_version(kept.versions, kept.traffic) if kept else {}, ready=())
         ready = tuple(name for name, worker in status.versions.items() if worker.state == "ready")
         traffic = _by_version(status.versions, status.traffic)
-        return EndpointStatus(url=f"{address.url}/predict", traffic=traffic, ready=ready)
+        code = serving_code()
+        outdated = tuple(name for name in ready if status.versions[name].code != code)
+        return EndpointStatus(url=f"{address.url}/predict", traffic=traffic, ready=ready, outdated=outdated)
 
     def check(self) -> None:
         """Returns when the endpoint is live where the configuration says, or could be started there.

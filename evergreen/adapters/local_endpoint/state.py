@@ -59,7 +59,10 @@ class FrontAddress(Frozen):
 
 
 class WorkerStatus(Frozen):
-    """One version's process: `failure` is why the last one ended, `restarts` how many followed the first."""
+    """One version's process: `failure` is why the last one ended, `restarts` how many followed the first.
+
+    `code` is the fingerprint of the serving code that it was started with.
+    """
 
     state: Literal["starting", "ready", "failed", "stopping"]
     pid: int | None
@@ -67,16 +70,18 @@ class WorkerStatus(Frozen):
     restarts: int
     in_flight: int
     failure: str | None
+    code: str
 
 
 class FrontStatus(Frozen):
-    """What the front answers at /status."""
+    """What the front answers at /status. `renewing` are processes that will take the place of a version's own."""
 
     model: str
     pid: int
     revision: int
     traffic: dict[str, int]
     versions: dict[str, WorkerStatus]
+    renewing: dict[str, WorkerStatus] = {}
     retiring: tuple[str, ...] = ()
 
 
