@@ -40,7 +40,7 @@ class Worker:
         self.version = version
         self.in_flight = 0
         self.ready = False
-        self.code = ""
+        self.code = serving_code()
         self._files = files
         self._wanted = state
         self._session = session
