@@ -190,12 +190,14 @@ class EndpointStatus(Frozen):
     """What an endpoint says of itself.
 
     `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
-    stands by, kept when nothing answers; `ready` the versions that answer.
+    stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those of them whose server runs
+    other code than this library's, until they are deployed again.
     """
 
     url: str | None
     traffic: dict[str, int]
     ready: tuple[str, ...]
+    outdated: tuple[str, ...] = ()
 
 
 class Incumbent(Frozen):
