@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
 import traceback
 import warnings
@@ -42,11 +43,12 @@ def report_errors(*, debug: bool) -> Iterator[Outcome]:
     except Terminated:
         print("terminated", file=sys.stderr)
         outcome.code = TERMINATED
-    except BrokenPipeError:
-        # The reader has gone, e.g. `| head`: Python's own flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        outcome.code = 1
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _reader_has_gone():
+            # Python's own flush at exit must not complain either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            outcome.code = 1
+            return
         if debug:
             traceback.print_exc()
         outcome.code = _tell(error, debug=debug)
@@ -109,6 +111,17 @@ class _Chatter(logging.Filter):
         if record.getMessage().startswith(HARMLESS):
             return False
         return from_step or record.name.startswith(OWN_LOGGERS) or record.levelno >= logging.WARNING
+
+
+def _reader_has_gone() -> bool:
+    """Whether it is stdout whose other end was closed, e.g. by `| head`; sockets and other pipes break too."""
+    try:
+        stdout = sys.stdout.fileno()
+    except (OSError, ValueError):  # replaced by something without a descriptor
+        return False
+    poll = select.poll()
+    poll.register(stdout, select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _tell(error: Exception, *, debug: bool) -> int:

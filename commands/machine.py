@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from evergreen.core.processes import port_conflict
-
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-weights.lock")
 PYTHON = (3, 11)
@@ -73,18 +71,6 @@ def check_memory() -> Finding:
     free = psutil.virtual_memory().available / GIB
     fix = f"end other programs (needs {MIN_MEMORY_GIB:g} GiB), or set parameters.task.batch_size lower"
     return Finding("memory", free >= MIN_MEMORY_GIB, f"{free:,.1f} GiB available", fix)
-
-
-def check_port(host: str, port: int, served: str | None) -> Finding:
-    """Whether the endpoint's port is free, or taken by the endpoint itself (`served` is its URL)."""
-    if served:
-        return Finding("port", True, f"{port}: this model's endpoint is live at {served}")
-    if port == 0:
-        return Finding("port", True, "0: any free one will be taken")
-    if conflict := port_conflict(host, port):
-        fix = "set parameters.host.port to another one, or end what listens there"
-        return Finding("port", False, f"{host}:{port} cannot be used: {conflict}", fix)
-    return Finding("port", True, f"{host}:{port} is free")
 
 
 def _locked(root: Path) -> Iterator[tuple[str, str]]:

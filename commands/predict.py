@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from commands.tables import Row, TextForm, check_suffix, read_rows, table_writer
-from evergreen.core.errors import EvergreenError, InputError
+from commands.tables import Row, read_rows, table_format, table_writer
+from evergreen.adapters.files.fields import FileFields
+from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
+from evergreen.core.limits import MAX_BODY_BYTES
 
 Ask = Callable[[Sequence[Any]], list[dict[str, Any]]]
 """Predictions of instances, in order: an endpoint's `predict`."""
@@ -26,6 +27,8 @@ Ask = Callable[[Sequence[Any]], list[dict[str, Any]]]
 INSTANCE = re.compile(r"instances\[(\d+)\]:? ?")
 COLUMNS = ("label", "score", "probabilities")
 PROGRESS_EVERY_S = 2.0
+BATCH_BYTES = MAX_BODY_BYTES - 1024
+"""What the instances of one request may take as JSON; the rest is for what stands around them."""
 
 
 def main(args: argparse.Namespace) -> None:
@@ -33,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
     if args.output and not args.input:
         raise InputError("--output takes the rows of a table; add --input FILE")
     if args.output:
-        check_suffix(args.output)
+        table_format(args.output)
         if args.output.resolve() == args.input.resolve():
             raise InputError(f"--output is the input itself, {args.output}; name another file")
     from commands.project import open_project
@@ -42,10 +45,10 @@ def main(args: argparse.Namespace) -> None:
     project = open_project(args.config)
     ask = open_endpoint(project.model_name, project.host).predict
     if args.input:
-        fields = project.source
-        form = TextForm(delimiter=getattr(fields, "delimiter", None), encoding=getattr(fields, "encoding", "utf-8"))
-        column = args.text_column or fields.columns.get("text", "text")
-        predict_table(ask, Tables(args.input, args.output, column, form), args.batch_size)
+        source = project.source
+        fields = source if isinstance(source, FileFields) else FileFields(path=str(args.input))
+        column = args.text_column or source.mapping["text"]
+        predict_table(ask, Tables(args.input, args.output, column, fields), args.batch_size)
     elif args.text is None or args.text == "-":
         predict_lines(ask, sys.stdin, args.batch_size)
     else:
@@ -53,38 +56,40 @@ def main(args: argparse.Namespace) -> None:
 
 
 class Tables:
-    """Where rows come from and go to: `output` None is the screen, `column` holds the text."""
+    """Where rows come from and go to: `output` None is the screen, `column` holds the text, `fields` the encoding."""
 
-    def __init__(self, source: Path, output: Path | None, column: str, form: TextForm) -> None:
-        self.source, self.output, self.column, self.form = source, output, column, form
+    def __init__(self, source: Path, output: Path | None, column: str, fields: FileFields) -> None:
+        self.source, self.output, self.column, self.fields = source, output, column, fields
 
-    def texts(self, rows: Sequence[Row]) -> list[Any]:
-        """The text of each row. Raises InputError when the column does not exist."""
-        for row in rows:
-            if self.column not in row:
-                raise InputError(
-                    f"column '{self.column}' missing from {self.source} (has: {', '.join(row)}); set --text-column"
-                )
-        return [row[self.column] for row in rows]
+    def text(self, row: Row) -> Any:
+        """The text of a row. Raises InputError when the column does not exist."""
+        if self.column not in row:
+            raise InputError(
+                f"column '{self.column}' missing from {self.source} (has: {', '.join(row)}); set --text-column"
+            )
+        return row[self.column]
 
     def writer(self) -> Any:
         """Context manager that gives the writer of the output."""
         if self.output is None:
             return nullcontext(_Screen())
-        schema_of = self.source if self.source.suffix == ".parquet" else None
-        return table_writer(self.output, self.form, schema_of)
+        schema_of = self.source if table_format(self.source) == "parquet" else None
+        return table_writer(self.output, self.fields, schema_of)
 
 
 def predict_table(ask: Ask, tables: Tables, batch_size: int) -> None:
     """Every row with its prediction, a batch a request; the output file appears when all rows are in it.
+
+    A batch has at most `batch_size` rows, and fewer where their texts would fill more than one request.
 
     Raises:
         InputError: a row cannot be read or used; the message names it by its number, from 1.
     """
     progress = _Progress()
     with tables.writer() as writer:
-        for start, rows in _batches(read_rows(tables.source, tables.form), batch_size):
-            predictions = _predict(ask, tables.texts(rows), str(tables.source), start)
+        for start, rows in _batches(read_rows(tables.source, tables.fields), batch_size, tables.text):
+            texts = [tables.text(row) for row in rows]
+            predictions = _predict(ask, texts, f"{tables.source} row", start)
             writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
             progress.report(start + len(rows))
         if not progress.rows:
@@ -94,30 +99,49 @@ def predict_table(ask: Ask, tables: Tables, batch_size: int) -> None:
 
 def predict_lines(ask: Ask, lines: Iterable[str], batch_size: int) -> None:
     """One prediction, as a line of JSON, for each line."""
-    for start, texts in _batches((line.rstrip("\n") for line in lines), batch_size):
+    for start, texts in _batches((line.rstrip("\n") for line in lines), batch_size, str):
         _print(_predict(ask, texts, "line", start))
 
 
 def _predict(ask: Ask, texts: Sequence[Any], where: str, start: int) -> list[dict[str, Any]]:
     """Predictions in order; an instance that cannot be used is named by its row in the input."""
     try:
-        return ask([{"text": text} for text in texts])
+        return ask([_instance(text) for text in texts])
+    except RequestTooLargeError as error:
+        if len(texts) == 1:
+            raise InputError(f"{where} {start + 1} is too long for one request: {error}") from error
+        raise InputError(f"{error}; set --batch-size lower, it sent {len(texts)} rows") from error
     except EvergreenError as error:
         match = INSTANCE.search(str(error))
         if match is None:
             raise
-        place = (
-            f"{where} {start + int(match[1]) + 1}" if where == "line" else f"{where} row {start + int(match[1]) + 1}"
-        )
-        raise InputError(f"{place}: {str(error)[match.end() :]}") from error
+        raise InputError(f"{where} {start + int(match[1]) + 1}: {str(error)[match.end() :]}") from error
 
 
-def _batches(items: Iterable[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
-    """Lists of up to `size` items, each with the position of its first."""
-    iterator, start = iter(items), 0
-    while batch := list(islice(iterator, size)):
+def _batches(items: Iterable[Any], size: int, text: Callable[[Any], Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Lists of up to `size` items whose texts fit into one request, each with the position of its first."""
+    start, taken = 0, 0
+    batch: list[Any] = []
+    for item in items:
+        item_bytes = _bytes_as_json(_instance(text(item)))
+        if batch and taken + item_bytes > BATCH_BYTES:
+            yield start, batch
+            start, taken, batch = start + len(batch), 0, []
+        batch.append(item)
+        taken += item_bytes
+        if len(batch) == size:
+            yield start, batch
+            start, taken, batch = start + len(batch), 0, []
+    if batch:
         yield start, batch
-        start += len(batch)
+
+
+def _instance(text: Any) -> dict[str, Any]:
+    return {"text": text}
+
+
+def _bytes_as_json(instance: dict[str, Any]) -> int:
+    return len(json.dumps(instance, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")) + 1
 
 
 def _joined(row: Row, prediction: dict[str, Any]) -> Row:

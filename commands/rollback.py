@@ -14,5 +14,6 @@ def main(args: argparse.Namespace) -> None:
     project.check_stack()
     deployment = roll_back_champion(project.model_name, project.host)
     print(f"champion is {deployment.version} again")
+    print(f"deployment  {deployment.message}")
     print(f"endpoint    {deployment.url}")
     print("roll back once more to undo this; no run promotes the withdrawn version again by itself")

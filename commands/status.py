@@ -34,6 +34,8 @@ def _text(status: Status) -> str:
     lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
     lines.append(("traffic", traffic or "none"))
     lines.append(("ready", ", ".join(endpoint.ready) or "none"))
+    if endpoint.outdated:
+        lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
     for run in status.runs:
         started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
         status_shown = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status

@@ -6,32 +6,31 @@ read_rows(Path("news.csv"), ...)  →  {"id": "17", "headline": "Shares fell …
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
-from evergreen.core.base import Frozen
+from evergreen.adapters.files.decoding import (
+    TextForm,
+    check_decodes,
+    is_compressed,
+    open_bytes,
+    python_encoding,
+    reading,
+)
+from evergreen.adapters.files.fields import FileFields
+from evergreen.adapters.files.find import SUFFIXES, FileFormat, format_of
 from evergreen.core.errors import InputError
 
 Row = dict[str, Any]
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 PARQUET_ROWS = 1024
 LONGEST_FIELD = 16 * 2**20  # characters; Python's own limit is 131,072, too short for a long article
-
-
-class TextForm(Frozen):
-    """How the bytes of a CSV or JSONL file are read; `delimiter` None means a comma, or a tab for `.tsv`."""
-
-    delimiter: str | None = None
-    encoding: str = "utf-8"
-
-    def separator(self, path: Path) -> str:
-        """The character between the columns of this file."""
-        return self.delimiter or ("\t" if path.suffix == ".tsv" else ",")
 
 
 class RowWriter(Protocol):
@@ -44,46 +43,53 @@ class RowWriter(Protocol):
         """Ends the file."""
 
 
-def check_suffix(path: Path) -> None:
-    """Raises InputError when the file's name ends in no known format."""
-    if path.suffix not in SUFFIXES:
+def table_format(path: Path) -> FileFormat:
+    """The format that the file's name tells, as for a source of files. Raises InputError when it tells none."""
+    found = format_of(path)
+    if found is None or (found == "parquet" and is_compressed(path)):
         raise InputError(
-            f"unknown format {path.suffix or 'none'} of {path} (allowed: {', '.join(SUFFIXES)}); rename it"
+            f"unknown format {path.suffix or 'none'} of {path} (allowed: {', '.join(SUFFIXES)}; text also with .gz); "
+            "rename it"
         )
+    return found
 
 
-def read_rows(path: Path, form: TextForm) -> Iterator[Row]:
-    """The rows of a table, in order.
+def read_rows(path: Path, fields: FileFields) -> Iterator[Row]:
+    """The rows of a table, in order; its text is decoded and split as the source of the `fields` decodes and splits it.
 
     Raises:
         InputError: no such file, or a row that cannot be read; the message names it.
     """
-    check_suffix(path)
+    file_format = table_format(path)
     if not path.is_file():
         raise InputError(f"no file {path}; --input takes one table")
-    if path.suffix == ".parquet":
+    if file_format == "parquet":
         yield from _read_parquet(path)
         return
-    try:
-        with path.open(encoding=form.encoding, newline="") as file:
-            yield from _read_jsonl(path, file) if path.suffix == ".jsonl" else _read_csv(path, file, form)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not {form.encoding}: {error.reason}; save it as {form.encoding}") from error
+    with reading(path, str(path)):
+        form = TextForm(fields.encoding_of(path), fields.delimiter_of(path))
+        try:
+            with io.TextIOWrapper(open_bytes(path), encoding=python_encoding(form.encoding), newline="") as file:
+                yield from _read_jsonl(path, file) if file_format == "jsonl" else _read_csv(path, file, form)
+        except UnicodeError as error:
+            check_decodes(path, str(path), form.encoding)
+            raise InputError(f"{path} cannot be read as {form.encoding}: {error}; set source.encoding") from error
 
 
 @contextmanager
-def table_writer(path: Path, form: TextForm, schema_of: Path | None = None) -> Iterator[RowWriter]:
+def table_writer(path: Path, fields: FileFields, schema_of: Path | None = None) -> Iterator[RowWriter]:
     """A writer whose file appears at `path` when the block ends without an error, and not before.
 
-    `schema_of` is a Parquet file whose columns keep their types.
+    Text is written in the encoding and with the delimiter of the source of the `fields`, JSON in UTF-8. `schema_of` is
+    a Parquet file whose columns keep their types.
     """
-    check_suffix(path)
+    table_format(path)
     if not path.parent.is_dir():
         raise InputError(f"no folder {path.parent} for {path.name}; create it")
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         part = Path(file.name)
     try:
-        writer = _open_writer(part, path, form, schema_of)
+        writer = _open_writer(part, path, fields, schema_of)
         try:
             yield writer
         finally:
@@ -96,7 +102,7 @@ def table_writer(path: Path, form: TextForm, schema_of: Path | None = None) -> I
 
 def _read_csv(path: Path, file: IO[str], form: TextForm) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.DictReader(file, delimiter=form.separator(path), strict=True)
+    reader = csv.DictReader(file, delimiter=form.delimiter, strict=True)
     try:
         for row in reader:
             if None in row or None in row.values():
@@ -132,11 +138,14 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         raise InputError(f"{path} is no Parquet file: {error}") from error
 
 
-def _open_writer(part: Path, path: Path, form: TextForm, schema_of: Path | None) -> RowWriter:
-    if path.suffix == ".parquet":
+def _open_writer(part: Path, path: Path, fields: FileFields, schema_of: Path | None) -> RowWriter:
+    file_format = table_format(path)
+    if file_format == "parquet":
         return _ParquetWriter(part, schema_of)
-    file = part.open("w", encoding=form.encoding if path.suffix != ".jsonl" else "utf-8", newline="")
-    return _JsonlWriter(file) if path.suffix == ".jsonl" else _CsvWriter(file, form.separator(path))
+    encoding = "utf-8" if file_format == "jsonl" else fields.encoding
+    binary = gzip.open(part, "wb") if is_compressed(path) else part.open("wb")  # noqa: SIM115 - the writer closes it
+    file = io.TextIOWrapper(cast("IO[bytes]", binary), encoding, newline="")
+    return _JsonlWriter(file) if file_format == "jsonl" else _CsvWriter(file, fields.delimiter_of(path))
 
 
 class _CsvWriter:

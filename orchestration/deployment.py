@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from zenml.config.global_config import GlobalConfiguration
+from zenml.logger import get_logger
 
 from evergreen.adapters.hosts import AnyHost
+from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Endpoint
@@ -19,6 +22,8 @@ from evergreen.serving.contract import check_server
 from orchestration.locks import model_lock
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord, load_artifact
+
+logger = get_logger(__name__)
 
 
 def state_directory() -> Path:
@@ -36,24 +41,25 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision)
 
     A decision that was made against another champion than the present one is not carried out.
     """
+    record = ZenmlRecord(model_name)
+    endpoint = open_endpoint(model_name, host)
+    fetch = _test_newcomer(record, endpoint, decision)  # takes its time and changes nothing: no one has to wait for it
     with model_lock(state_directory(), model_name):
-        record = ZenmlRecord(model_name)
         state = record.read()
-        endpoint = open_endpoint(model_name, host)
         champion = state.aliases.get(Alias.CHAMPION)
         promoted = decision.verdict is Verdict.PROMOTE
         stale = promoted and champion not in (decision.champion, decision.version)
         target = state.find(decision.version) if promoted and not stale else state.named(Alias.CHAMPION)
         if target is None:
             return _nothing_live(model_name, endpoint)
-        deployment = _bring_live(record, endpoint, target, lambda: record.move(crown(record.read(), target.version)))
-        sync_mirrors(record, host)
+        release = _release(record.model, target, fetch if target.version == decision.version else None)
+        deployment = _bring_live(record, endpoint, release, lambda: record.move(crown(record.read(), target.version)))
         if stale:
             message = (
                 f"{decision.version} was judged against {decision.champion}, champion is now {champion}; run again"
             )
-            return deployment.model_copy(update={"outcome": "kept", "message": message})
-        return deployment
+            deployment = deployment.model_copy(update={"outcome": "kept", "message": message})
+        return _mirrored(record, host, deployment)
 
 
 def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
@@ -77,11 +83,10 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
             record.move(moves)
             record.mark_rolled_back(target.version, False)
 
-        deployment = _bring_live(record, endpoint, target, exchange)
+        deployment = _bring_live(record, endpoint, _release(record.model, target), exchange)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
-        sync_mirrors(record, host)
-        return deployment
+        return _mirrored(record, host, deployment)
 
 
 def _require_champion_live(endpoint: Endpoint, champion: str) -> None:
@@ -94,21 +99,53 @@ def _require_champion_live(endpoint: Endpoint, champion: str) -> None:
         )
 
 
-def _bring_live(
-    record: ZenmlRecord, endpoint: Endpoint, target: ModelVersion, on_live: Callable[[], None]
-) -> Deployment:
-    """Rolls the version out; one that does not run yet first passes the contract test of its exact server."""
-
-    def tested_model() -> Path:
-        model_dir = load_artifact(target.artifact, TrainedModel).path
-        check_server(model_dir, target.examples)
-        return model_dir
-
+def _bring_live(record: ZenmlRecord, endpoint: Endpoint, release: Release, on_live: Callable[[], None]) -> Deployment:
+    """Rolls the version out, beside the champion that it follows or, of a champion, the previous one."""
     state = record.read()
     champion = state.aliases.get(Alias.CHAMPION)
-    kept = champion if champion != target.version else state.aliases.get(Alias.PREVIOUS)
-    release = Release(model=record.model, version=target.version, fetch=tested_model, smoke=target.examples)
+    kept = champion if champion != release.version else state.aliases.get(Alias.PREVIOUS)
     return roll_out(endpoint, release, previous=kept, on_live=on_live)
+
+
+def _release(model: str, target: ModelVersion, fetch: Callable[[], Path] | None = None) -> Release:
+    """The version to put live; where `fetch` is not given, one that tests it when the endpoint lacks it."""
+    fetch = fetch or (lambda: _tested_model(target))
+    return Release(model=model, version=target.version, fetch=fetch, smoke=target.examples)
+
+
+def _tested_model(target: ModelVersion) -> Path:
+    """The trained-model directory of a version whose exact server passed the contract test."""
+    model_dir = load_artifact(target.artifact, TrainedModel).path
+    check_server(model_dir, target.examples)
+    return model_dir
+
+
+def _test_newcomer(record: ZenmlRecord, endpoint: Endpoint, decision: PromotionDecision) -> Callable[[], Path] | None:
+    """What gives the promoted version once it is tested, or raises why it failed; None: nothing to test."""
+    target = record.read().find(decision.version)
+    if decision.verdict is not Verdict.PROMOTE or target is None or target.version in endpoint.status().traffic:
+        return None
+    tested: Future[Path] = Future()
+    try:
+        tested.set_result(_tested_model(target))
+    except EvergreenError as error:  # the rollout tells it and leaves the endpoint as it was
+        tested.set_exception(error)
+    return tested.result
+
+
+def _mirrored(record: ZenmlRecord, host: AnyHost, deployment: Deployment) -> Deployment:
+    """The deployment, once the mirrors follow; one that does not is told in its message.
+
+    Endpoint and record have moved by now, so this is no failure: whoever repeated a rollback would undo it.
+    """
+    try:
+        sync_mirrors(record, host)
+    except Exception as error:  # whatever a mirror's library raises
+        logger.debug("a mirror lags behind", exc_info=True)
+        reason = without_password(str(error).strip() or type(error).__name__)
+        warning = f"warning: a mirror of the record lags behind, the next run repairs it ({reason})"
+        return deployment.model_copy(update={"message": f"{deployment.message} {warning}"})
+    return deployment
 
 
 def _nothing_live(model_name: str, endpoint: Endpoint) -> Deployment:

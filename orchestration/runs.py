@@ -16,7 +16,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
 from orchestration.deployment import state_directory
-from orchestration.locks import is_held
+from orchestration.locks import is_running
 from orchestration.materializers import page_uri
 
 Value = TypeVar("Value", bound=Frozen)
@@ -71,7 +71,7 @@ def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
 def _status(run: PipelineRunResponse, model: str) -> str:
     """ZenML's status; a run of this machine that was killed stays `running` there, and is `abandoned` here."""
     local = run.stack is not None and run.stack.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
-    if local and not run.status.is_finished and not is_held(state_directory(), model):
+    if local and not run.status.is_finished and not is_running(state_directory(), model):
         return "abandoned"
     return str(run.status)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.hosts import AnyHost
+from evergreen.core.addresses import without_password
 from evergreen.core.base import Frozen
 from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import Alias, ModelVersion
-from orchestration.addresses import without_password
 from orchestration.deployment import open_endpoint
 from orchestration.mirrors import tracking_uri
 from orchestration.record import ZenmlRecord

@@ -15,11 +15,11 @@ from zenml.logger import get_logger
 from evergreen.adapters.mlflow.tracking import MlflowTrainingRun, log_params
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import BusyError
+from evergreen.core.locks import exclusive
 from evergreen.core.protocols import Task
 from evergreen.core.reports import Origin
 from orchestration.checkpoints import Checkpoints, checkpoints_of
 from orchestration.fingerprint import library_fingerprint
-from orchestration.locks import exclusive
 from orchestration.scratch import scratch_directory
 
 LOCK_SUFFIX = ".lock"

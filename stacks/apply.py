@@ -3,7 +3,7 @@
 What it registers carries a label. What a person registered under the same name is used as it is, never changed.
 
 python -m stacks.apply local
-python -m stacks.apply local --check      # exit code 2 when a remote ZenML server is in the way
+python -m stacks.apply local --check      # exit code 3 when a remote ZenML server is in the way
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from evergreen.core.errors import EvergreenError, InputError
 from orchestration.configuration import CONFIGS_DIRECTORY
 from orchestration.document import read
 from stacks.declaration import Component, Declaration, declaration
-from stacks.server import refuse_remote
+from stacks.server import RemoteServerError, refuse_remote
 
 if TYPE_CHECKING:
     from zenml.client import Client
     from zenml.enums import StackComponentType
     from zenml.models import ComponentResponse, StackResponse
 
+REMOTE_IN_THE_WAY = 3
 LABELS = {"applied_by": "stacks.apply"}
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code: 0 done, 1 failed, 2 bad input or a remote server in the way of a local stack."""
+    """Exit code: 0 done, 1 failed, 2 bad input, 3 a remote server in the way of a local stack."""
     parser = argparse.ArgumentParser(
         prog="python -m stacks.apply", description=__doc__.splitlines()[0] if __doc__ else ""
     )
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"stack '{args.name}' is active; next\n  python run.py --config {_configuration_for(args.name)}")
     except EvergreenError as error:
         print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return REMOTE_IN_THE_WAY if isinstance(error, RemoteServerError) else error.exit_code
     return 0
 
 

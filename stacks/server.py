@@ -9,12 +9,16 @@ import os
 import socket
 from urllib.parse import urlsplit
 
+from evergreen.core.addresses import without_password
 from evergreen.core.errors import EvergreenError, InputError
-from orchestration.addresses import without_password
 
 ANOTHER_ZENML = 'export ZENML_CONFIG_PATH="$PWD/.zenml"'
 ANSWER_WITHIN_S = 5.0
 MYSQL_PORT = 3306
+
+
+class RemoteServerError(InputError):
+    """ZenML is connected to a server, and what was asked for belongs to this machine."""
 
 
 def remote_store() -> str | None:
@@ -39,10 +43,10 @@ def refuse_remote(name: str) -> None:
     """Returns when ZenML works on this machine alone.
 
     Raises:
-        InputError: it is connected to a server, which would list a local stack's artifacts without having them.
+        RemoteServerError: it is connected to a server, which would list a local stack's artifacts without having them.
     """
     if url := remote_store():
-        raise InputError(
+        raise RemoteServerError(
             f"ZenML is connected to {url}, and stack '{name}' lives on this machine only; "
             f"give this project a ZenML of its own, or log out (zenml logout)\n  {own_zenml()}"
         )

@@ -19,6 +19,7 @@ class MemoryEndpoint:
         self.ready = set(self.traffic)
         self.uploaded = dict.fromkeys(self.traffic, Path("model"))
         self.broken: set[str] = set()
+        self.outdated: tuple[str, ...] = ()
         self.fail = dict(fail or {})
         self.calls: list[str] = []
         self.unserved: list[str] = []
@@ -74,7 +75,8 @@ class MemoryEndpoint:
 
     def status(self) -> EndpointStatus:
         url = "http://127.0.0.1:8501" if self.ready else None
-        return EndpointStatus(url=url, traffic=dict(self.traffic), ready=tuple(sorted(self.ready)))
+        ready = tuple(sorted(self.ready))
+        return EndpointStatus(url=url, traffic=dict(self.traffic), ready=ready, outdated=self.outdated)
 
     def delete(self) -> None:
         self.calls.append("delete")

@@ -26,6 +26,10 @@ class InstanceError(InputError):
         self.index = index
 
 
+class RequestTooLargeError(InputError):
+    """A prediction request holds more bytes than the endpoint takes; fewer instances a request may help."""
+
+
 class EndpointError(EvergreenError):
     """An endpoint or a worker behind it did not do what was asked of it."""
 

@@ -1,28 +1,44 @@
 """What a process that we start is given, and what it left behind.
 
-`Popen(command, env=library_environment({"AIP_HTTP_PORT": "8080"}))` starts one that imports this very library and
-inherits none of the run's secrets.
+`Popen(command, env=library_environment({"AIP_HTTP_PORT": "8080"}))` starts one that imports this very library, sees the
+accelerators that we see, and inherits none of the run's secrets.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
+INHERITED_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+INHERITED_DEVICES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
+"""Prefixes of the variables that say which accelerators a process may use, and how."""
 LIBRARY_ROOT = Path(__file__).resolve().parents[2]
+SERVING_FOLDERS = ("core", "data", "metrics", "serving", "tasks")
 TAIL_BYTES = 64 * 1024
 
 
 def library_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """`extra` over the few variables that any process needs, with this library on the import path."""
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    named = {*INHERITED, *INHERITED_OFFLINE}
+    kept = {name: value for name, value in os.environ.items() if name in named or name.startswith(INHERITED_DEVICES)}
     inherited_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path = [str(LIBRARY_ROOT), *(folder for folder in inherited_path if folder)]
     return {**kept, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", **extra}
+
+
+def serving_code() -> str:
+    """Fingerprint (hex) of the library's sources, as they are on disk now, that a server process imports."""
+    digest = hashlib.sha256()
+    for folder in SERVING_FOLDERS:
+        for path in sorted((LIBRARY_ROOT / "evergreen" / folder).rglob("*.py")):
+            digest.update(f"{path.relative_to(LIBRARY_ROOT).as_posix()}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -106,7 +106,8 @@ class Endpoint(Protocol):
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic and returns once it is ready; does nothing when it runs.
 
-        A version that was deployed keeps its traffic and is started again, whatever it failed of before.
+        An outdated version is replaced by one that runs the present code, and answers meanwhile. One that was deployed
+        keeps its traffic and is started again, whatever it failed of before.
 
         Raises:
             EndpointError: it never became ready, or was not uploaded; what it printed last is in the message.

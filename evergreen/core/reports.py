@@ -194,13 +194,15 @@ class EndpointStatus(Frozen):
     """What an endpoint says of itself.
 
     `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
-    stands by, kept when nothing answers; `ready` the versions that answer; `token_command` the shell command that
-    prints the bearer token of requests (None: they need none).
+    stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those of them whose server runs
+    other code than this library's, until they are deployed again; `token_command` the shell command that prints the
+    bearer token of requests (None: they need none).
     """
 
     url: str | None
     traffic: dict[str, int]
     ready: tuple[str, ...]
+    outdated: tuple[str, ...] = ()
     token_command: str | None = None
 
 

@@ -41,7 +41,8 @@ class Release:
 def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live: Callable[[], None]) -> Deployment:
     """What the endpoint serves afterwards.
 
-    `live`: the version got all traffic now, or its lost workers were restored. `kept`: it had all traffic and answers.
+    `live`: the version got all traffic now, or its lost or outdated workers were replaced. `kept`: it had all traffic
+    and answers.
     `rolled_back`: an EvergreenError kept it out, the saved split is back and the newcomer gone; `message` says why.
     `previous` is the version kept beside it for a rollback; other idle versions are undeployed.
 
@@ -53,7 +54,8 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
     """
     before = endpoint.status()
     had_all = before.traffic.get(release.version) == ALL_TRAFFIC
-    if had_all and _answers(before, release.version):
+    outdated = had_all and release.version in before.outdated
+    if had_all and not outdated and _answers(before, release.version):
         on_live()
         return _tidied(endpoint, release, previous, "kept", "already serves all traffic")
     try:
@@ -65,10 +67,12 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
             raise
         status = endpoint.status()
         failed = "could not be brought back" if had_all else "was not put live"
+        failed = "could not be renewed and serves on with older code" if outdated else failed
         return _deployment(
             release, status, "rolled_back", f"version {release.version} {failed}: {error}; {_served(status)}"
         )
     how = "had lost its workers and serves again" if had_all else "serves all traffic"
+    how = "ran older code and was renewed" if outdated else how
     return _tidied(endpoint, release, previous, "live", how)
 
 

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.limits import MAX_BODY_BYTES, MAX_INSTANCES
 
 MIB = 1024 * 1024
 ROUTE_PATTERN = r"^/[^\s{}?#]*$"
@@ -47,8 +48,8 @@ class ServerSettings(Frozen):
     health_route: str = Field(default="/health", pattern=ROUTE_PATTERN)
     predict_route: str = Field(default="/predict", pattern=ROUTE_PATTERN)
     mode: str = "PREDICTION"
-    max_instances: int = Field(default=1000, ge=1)
-    max_body_bytes: int = Field(default=10 * MIB, ge=1)
+    max_instances: int = Field(default=MAX_INSTANCES, ge=1)
+    max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1)
     max_waiting: int = Field(default=128, ge=1)
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,9 +22,10 @@ from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
 from evergreen.adapters.local_endpoint.front_process import ask_status, find_front
 from evergreen.adapters.local_endpoint.host import open_endpoint
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontStatus
-from evergreen.core.errors import BusyError, EndpointError, InputError
+from evergreen.core.errors import BusyError, EndpointError, InputError, RequestTooLargeError
 from evergreen.core.processes import free_port
 from tests.keyword_model import COMMAND, write_keyword_model
+from tests.own_zenml import ROOT
 
 pytestmark = pytest.mark.e2e
 GOOD = [{"text": "a late goal"}]
@@ -194,8 +196,11 @@ def test_a_bad_request_through_the_front_is_a_4xx_that_names_the_instance(bench:
         post_predict(url, [*GOOD, {"text": ""}])
     with pytest.raises(InputError, match="10000, allowed are 1000"):
         post_predict(url, GOOD * 10_000)
-    with pytest.raises(InputError, match="413"):
+    with pytest.raises(RequestTooLargeError, match="413"):
         post_predict(url, [{"text": "x" * 11_000_000}])
+    assert post_predict(url, [{"text": "гол " * 1_000_000}])[0]["label"]  # 7 MB as UTF-8, 21 MB as ASCII
+    with pytest.raises(InputError, match=r"instances\[0\].* surrogate"):
+        post_predict(url, [{"text": "\ud800"}])
     with pytest.raises(InputError, match="404"):
         post_predict(url + "s", GOOD)
     assert httpx.post(url, content=b"{", headers={"content-type": "text/plain"}).status_code == 415
@@ -366,6 +371,30 @@ def test_another_configured_port_does_not_move_a_running_endpoint_silently(bench
     assert bench.endpoint.status().ready == (version,)
 
 
+def test_a_run_is_told_beforehand_that_the_endpoint_is_live_elsewhere(bench: Bench) -> None:
+    bench.live()
+    port = httpx.URL(bench.url()).port
+    for same in ({}, {"port": port}):
+        bench.open(**same).check()
+    for changes in ({"port": free_port()}, {"host": "0.0.0.0"}):  # noqa: S104 - asked for, never bound
+        with pytest.raises(InputError, match=rf"is live at 127\.0\.0\.1:{port}, .*teardown .* back to .*port {port}"):
+            bench.open(**changes).check()
+
+
+def test_a_front_that_hangs_is_not_in_the_way_of_the_run_that_replaces_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = bench.live()
+    hung, port = bench.front().pid, httpx.URL(bench.url()).port
+    os.kill(hung, signal.SIGSTOP)
+    monkeypatch.setattr("evergreen.adapters.local_endpoint.control.RELOAD_S", 2.0)
+    endpoint = bench.open(port=port)
+    endpoint.check()
+    endpoint.deploy(version)
+    assert bench.front().pid != hung
+    assert bench.endpoint.predict(GOOD)[0]["label"] == "sport"
+
+
 def test_a_recycled_pid_is_never_taken_for_the_front(bench: Bench) -> None:
     version = bench.live()
     bench.endpoint.delete()
@@ -422,3 +451,50 @@ def test_a_run_killed_while_it_deploys_holds_up_no_later_one(bench: Bench) -> No
     deploying.wait()
     bench.endpoint.deploy(slow)
     assert set(bench.endpoint.status().ready) == {live, slow}
+
+
+DEPLOY = """
+import sys
+from pathlib import Path
+from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from tests.keyword_model import COMMAND
+version, state = sys.argv[1:]
+endpoint = open_endpoint(LocalEndpoint(port=0, startup_timeout_s=30), "news", Path(state), COMMAND)
+endpoint.deploy(version)
+endpoint.set_traffic({version: 100})
+print(*endpoint.status().outdated)
+"""
+
+
+def test_edited_serving_code_takes_the_place_of_what_runs_without_a_failed_request(bench: Bench) -> None:
+    library, version = bench.path / "library", bench.upload("first", load_s=0.5)
+    for folder in ("evergreen", "tests"):
+        shutil.copytree(ROOT / folder, library / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    edited = library / "evergreen" / "serving" / "requests.py"
+    source = edited.read_text(encoding="utf-8")
+
+    def deploy() -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", DEPLOY, version, str(bench.path / "state")]
+        return subprocess.run(command, env=environment, cwd=library, capture_output=True, text=True, check=False)
+
+    assert deploy().returncode == 0
+    pid = bench.pid(version)
+    assert deploy().returncode == 0
+    assert bench.pid(version) == pid
+    with Client(bench.url()) as client:
+        wait_until(lambda: client.versions[version] >= 5)
+        edited.write_text(source.replace("'instances' is empty", "'instances' is void"), encoding="utf-8")
+        assert bench.pid(version) == pid
+        renewed = deploy()
+        assert (renewed.returncode, renewed.stdout) == (0, "\n"), renewed.stderr
+        with pytest.raises(InputError, match="'instances' is void"):
+            post_predict(bench.url(), [])
+        pid = bench.pid(version)
+        edited.write_text("raise RuntimeError('a slip')\n", encoding="utf-8")
+        broken = deploy()
+        assert "a slip" in broken.stderr
+        assert bench.pid(version) == pid
+        answered = client.versions[version]
+        wait_until(lambda: client.versions[version] >= answered + 5)
+    assert client.failures == []

@@ -191,3 +191,15 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(monkeypatch
     with pytest.raises(EvergreenError, match=r"MLflow at http://127.0.0.1:9") as raised:
         MlflowMirror(loader=LOADER, tracking_uri="http://user:hunter2@127.0.0.1:9").read(MODEL)
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_password_with_a_slash_is_not_told() -> None:
+    from evergreen.adapters.mlflow.failures import translated
+
+    address = "postgresql://user:hunter/2?x@db.example.org/mlflow"
+    with (
+        pytest.raises(EvergreenError, match=r"MLflow at postgresql://db\.example\.org/mlflow: no route to ") as raised,
+        translated(address),
+    ):
+        raise OSError(f"no route to {address}")
+    assert "hunter" not in str(raised.value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from evergreen.core.errors import InputError
 from orchestration.mistakes import ConfigurationError, dotted
 from stacks import declaration as module
 from stacks.declaration import declaration
-from tests.own_zenml import ROOT, python
+from tests.own_zenml import ROOT, environment, python
 
 DEAD_SERVER = "https://user:s3cret@127.0.0.1:9"  # nothing listens on the discard port
 
@@ -126,11 +128,28 @@ def test_a_dead_remote_server_is_refused_at_once_with_the_way_out(tmp_path: Path
     began = time.monotonic()
     done = apply_local(tmp_path, "--check", **variables)
     assert time.monotonic() - began < 15  # importing ZenML; connecting would take minutes
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert "ZenML is connected to https://127.0.0.1:9, and stack 'local' lives on this machine only" in done.stderr
     assert done.stderr.endswith('export ZENML_CONFIG_PATH="$PWD/.zenml"\n')
     assert ("unset ZENML_STORE_URL; " in done.stderr) == (by == "environment")
     assert "s3cret" not in done.stderr
+
+
+def test_the_demo_takes_no_other_failure_for_a_remote_server(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("store: {type: nothing}\n", encoding="utf-8")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/bash", "stacks/demo.sh"],
+        cwd=ROOT,
+        env=environment(tmp_path, PATH=path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "remote server" not in done.stdout + done.stderr
+    assert "store" in done.stderr
 
 
 def test_checking_registers_nothing(tmp_path: Path) -> None:

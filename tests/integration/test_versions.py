@@ -243,7 +243,7 @@ with run_lock(Path(sys.argv[1]), "m"):
 
 
 def test_one_run_of_a_model_at_a_time_and_a_killed_one_frees_its_turn(tmp_path: Path) -> None:
-    from orchestration.locks import is_held, run_lock
+    from orchestration.locks import is_running, run_lock
     from tests.own_zenml import ROOT
 
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
@@ -251,13 +251,13 @@ def test_one_run_of_a_model_at_a_time_and_a_killed_one_frees_its_turn(tmp_path: 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        assert is_held(tmp_path, "m")
+        assert is_running(tmp_path, "m")
         refusal = rf"another run of model 'm' is under way \(process {holder.pid}\)"
         with pytest.raises(BusyError, match=refusal), run_lock(tmp_path, "m"):
             pass
         with run_lock(tmp_path, "another"):
             pass
         holder.kill()
-    assert not is_held(tmp_path, "m")
+    assert not is_running(tmp_path, "m")
     with run_lock(tmp_path, "m"):
-        assert is_held(tmp_path, "m")
+        assert is_running(tmp_path, "m")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -16,6 +16,7 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
     """Predictions, one an instance.
 
     Raises:
+        RequestTooLargeError: the request holds more bytes than the endpoint takes.
         InputError: the endpoint refuses the request; its message names the instance.
         EndpointError: nothing answers at `url`, or not with predictions.
     """
@@ -24,7 +25,7 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
     target = urlsplit(url)
     through_proxy, encrypted = target.hostname not in LOOPBACK, target.scheme == "https"
     try:
-        body = json.dumps({"instances": list(instances)}, allow_nan=False).encode()
+        body = _body(instances)
         with httpx.Client(trust_env=through_proxy, verify=encrypted, timeout=timeout_s) as client:
             answer = client.post(url, content=body, headers={"content-type": "application/json"})
     except ValueError as error:
@@ -35,11 +36,21 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
         ) from error
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise EndpointError(f"nothing answers at {url} ({error}); see `status`, or run the pipeline again") from error
+    if answer.status_code == 413:
+        raise RequestTooLargeError(f"{url} refuses the request (413): {_reason(answer.text)}")
     if 400 <= answer.status_code < 500:
         raise InputError(f"{url} refuses the request ({answer.status_code}): {_reason(answer.text)}")
     if answer.status_code != 200:
         raise EndpointError(f"{url} failed ({answer.status_code}): {_reason(answer.text)}")
     return _predictions(url, answer.text, len(instances))
+
+
+def _body(instances: Sequence[Any]) -> bytes:
+    content = {"instances": list(instances)}
+    try:
+        return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which the server refuses by the instance's name
+        return json.dumps(content, allow_nan=False).encode()
 
 
 def _reason(text: str) -> str:

@@ -17,12 +17,13 @@ import aiohttp
 from aiohttp import web
 
 from evergreen.adapters.local_endpoint.proxy import Proxy
-from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log, exclusive
+from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log
 from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.core.locks import exclusive
 from evergreen.core.logs import log_json_to_stderr
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
-MAX_BODY_BYTES = 10 * 1024 * 1024
 POOL_KEEP_ALIVE_S = 15  # shorter than the workers' own, so that it is we who close idle connections
 LOG_CHECK_S = 60.0
 
@@ -92,7 +93,7 @@ def main(root: Path) -> int:
     log_json_to_stderr(LOGGER)
     files = EndpointFiles(root)
     try:
-        with exclusive(files.front_lock, timeout_s=0, taken=f"the front of {root.name} runs already; end it first"):
+        with exclusive(files.front_lock, f"the front of {root.name} runs already", timeout_s=0):
             asyncio.run(run_front(files))
     except EvergreenError as error:
         sys.stderr.write(f"{error}\n")

@@ -16,9 +16,7 @@ from pydantic import Field
 from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
 from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.base import Frozen
-from evergreen.core.errors import InputError
-from evergreen.core.processes import port_conflict
-from evergreen.core.protocols import Endpoint, Mirror
+from evergreen.core.protocols import Mirror
 
 WORKER_COMMAND = (sys.executable, "-m", "evergreen.serving")
 
@@ -39,24 +37,17 @@ class LocalEndpoint(Frozen):
     lock_timeout_s: float = Field(default=10.0, ge=0)
     threads_per_worker: int | None = Field(default=None, ge=1)
 
-    def open(self, model: str, state_dir: Path) -> Endpoint:
+    def open(self, model: str, state_dir: Path) -> ServedEndpoint:
         """The endpoint of one model name; its state is `state_dir/<model>/`."""
         return open_endpoint(self, model, state_dir, WORKER_COMMAND)
 
     def check(self, model: str, state_dir: Path) -> None:
-        """Returns when the model's endpoint is live, or its port is free.
+        """Returns when the model's endpoint is live at this address, or could be opened there.
 
         Raises:
-            InputError: something else listens there.
+            InputError: it is live elsewhere, or something else listens there.
         """
-        live = self.open(model, state_dir).status().url is not None
-        if live or self.port == 0:
-            return
-        if conflict := port_conflict(self.host, self.port):
-            raise InputError(
-                f"the endpoint of model '{model}' cannot listen on {self.host}:{self.port}: {conflict}; "
-                "set parameters.host.port to another one (0: any free one), or end what listens there"
-            )
+        self.open(model, state_dir).check()
 
     def mirrors(self) -> Sequence[Mirror]:
         """None: this machine keeps no registry of its own."""

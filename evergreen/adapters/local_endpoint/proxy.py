@@ -15,6 +15,7 @@ from evergreen.adapters.local_endpoint.split import SmoothSplit
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontStatus
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import EndpointError
+from evergreen.core.processes import serving_code
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 TRACE_HEADER = "x-trace-id"
@@ -36,6 +37,7 @@ class Proxy:
         self._session = session
         self._split = SmoothSplit({})
         self._workers: dict[str, Worker] = {}
+        self._renewing: dict[str, Worker] = {}
         self._retiring: dict[str, asyncio.Task[None]] = {}
         self._change = asyncio.Event()
 
@@ -49,15 +51,21 @@ class Proxy:
         return application
 
     def apply(self, state: EndpointState) -> None:
-        """Makes the state true: starts what is new or failed, moves the traffic at once, then retires what is gone."""
+        """Makes the state true: starts what is new, failed or outdated, moves traffic, retires what is gone."""
+        code = serving_code()
         for version in state.versions:
-            if version in self._workers:
+            if version not in self._workers:
+                self._workers[version] = self._start(version, state)
+            elif self._workers[version].code == code:
                 self._workers[version].retry()
+            elif version not in self._renewing:
+                self._renewing[version] = self._start(version, state)
             else:
-                self._workers[version] = Worker(version, self._files, state, self._session, self._notify)
+                self._renewing[version].retry()
         self._split = SmoothSplit(state.traffic)
-        for version in set(self._workers) - set(state.versions):
-            self._retire(self._workers.pop(version))
+        for workers in (self._workers, self._renewing):
+            for version in set(workers) - set(state.versions):
+                self._retire(workers.pop(version))
         self._state = state
         self._notify()
         applied = {"revision": state.revision, "versions": state.versions, "traffic": state.traffic}
@@ -65,9 +73,10 @@ class Proxy:
 
     async def stop_workers(self) -> None:
         """Stops every worker; returns when none is left."""
-        for worker in self._workers.values():
-            self._retire(worker)
-        self._workers.clear()
+        for workers in (self._workers, self._renewing):
+            for worker in workers.values():
+                self._retire(worker)
+            workers.clear()
         await asyncio.gather(*self._retiring.values())
 
     def _retire(self, worker: Worker) -> None:
@@ -76,7 +85,14 @@ class Proxy:
         self._retiring[key] = task
         task.add_done_callback(lambda _: self._retiring.pop(key, None))
 
+    def _start(self, version: str, state: EndpointState) -> Worker:
+        return Worker(version, self._files, state, self._session, self._notify)
+
     def _notify(self) -> None:
+        """Lets renewed workers that are ready take their place, and wakes up whoever waits for a change."""
+        for version in [version for version, worker in self._renewing.items() if worker.ready]:
+            self._retire(self._workers[version])
+            self._workers[version] = self._renewing.pop(version)
         self._change.set()
         self._change = asyncio.Event()
 
@@ -152,6 +168,7 @@ class Proxy:
             revision=self._state.revision,
             traffic=self._split.traffic,
             versions={name: worker.status() for name, worker in self._workers.items()},
+            renewing={name: worker.status() for name, worker in self._renewing.items()},
             retiring=tuple(key.split()[0] for key in self._retiring),
         )
         return web.json_response(text=status.model_dump_json())

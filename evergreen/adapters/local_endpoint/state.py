@@ -13,14 +13,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from evergreen.core.base import Frozen
-from evergreen.core.errors import BusyError, EndpointError
+from evergreen.core.errors import EndpointError
 
 LOG_LIMIT_BYTES = 20 * 1024 * 1024
 
@@ -61,7 +59,10 @@ class FrontAddress(Frozen):
 
 
 class WorkerStatus(Frozen):
-    """One version's process: `failure` is why the last one ended, `restarts` how many followed the first."""
+    """One version's process: `failure` is why the last one ended, `restarts` how many followed the first.
+
+    `code` is the fingerprint of the serving code that it was started with.
+    """
 
     state: Literal["starting", "ready", "failed", "stopping"]
     pid: int | None
@@ -69,16 +70,18 @@ class WorkerStatus(Frozen):
     restarts: int
     in_flight: int
     failure: str | None
+    code: str
 
 
 class FrontStatus(Frozen):
-    """What the front answers at /status."""
+    """What the front answers at /status. `renewing` are processes that will take the place of a version's own."""
 
     model: str
     pid: int
     revision: int
     traffic: dict[str, int]
     versions: dict[str, WorkerStatus]
+    renewing: dict[str, WorkerStatus] = {}
     retiring: tuple[str, ...] = ()
 
 
@@ -152,24 +155,3 @@ def cap_log(path: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
     if path.exists() and path.stat().st_size > limit_bytes:
         shutil.copyfile(path, path.with_suffix(".log.1"))
         os.truncate(path, 0)
-
-
-@contextmanager
-def exclusive(lock: Path, timeout_s: float, taken: str) -> Iterator[None]:
-    """Holds the file lock; the kernel frees it when the holder dies.
-
-    Raises:
-        BusyError: another process held it all the time; the message is `taken` and where the lock is.
-    """
-    from filelock import FileLock, Timeout
-
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(lock)
-    try:
-        held.acquire(timeout=timeout_s)
-    except Timeout as error:
-        raise BusyError(f"{taken} (lock {lock})") from error
-    try:
-        yield
-    finally:
-        held.release()

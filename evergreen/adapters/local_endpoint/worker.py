@@ -10,7 +10,7 @@ from collections.abc import Callable
 import aiohttp
 
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
-from evergreen.core.processes import free_port, library_environment
+from evergreen.core.processes import free_port, library_environment, serving_code
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -40,6 +40,7 @@ class Worker:
         self.version = version
         self.in_flight = 0
         self.ready = False
+        self.code = serving_code()
         self._files = files
         self._wanted = state
         self._session = session
@@ -69,6 +70,7 @@ class Worker:
                 "restarts": max(0, self._starts - 1),
                 "in_flight": self.in_flight,
                 "failure": self._failure,
+                "code": self.code,
             }
         )
 
@@ -140,6 +142,7 @@ class Worker:
     async def _start(self) -> asyncio.subprocess.Process:
         self._port = free_port()
         self._starts += 1
+        self.code = serving_code()
         variables = {
             "AIP_STORAGE_URI": str(self._files.model_dir(self.version)),
             "AIP_HTTP_PORT": str(self._port),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from evergreen.core.addresses import without_password
 from evergreen.core.errors import EvergreenError
 
 
@@ -22,5 +22,4 @@ def translated(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:
         reason = error.message if isinstance(error, MlflowException) else error
-        message = f"MLflow at {uri}: {reason}"
-        raise EvergreenError(re.sub(r"//[^/@\s]+@", "//", message)) from error  # credentials are not shown
+        raise EvergreenError(without_password(f"MLflow at {uri}: {reason}")) from error

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +64,25 @@ def test_only_a_run_shows_steps_and_the_users_own_choice_wins(monkeypatch: pytes
     monkeypatch.setattr("os.environ", {"NO_COLOR": "1"})
     set_verbosity(shows_steps=True, debug=True)
     assert os.environ == {"NO_COLOR": "1", "ZENML_LOGGING_COLORS_DISABLED": "true"}
+
+
+def test_a_broken_pipe_that_is_not_stdout_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    with report_errors(debug=False) as outcome:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+    assert outcome.code == 1
+    assert "error: BrokenPipeError" in capfd.readouterr().err
+
+
+def test_a_reader_that_has_gone_is_nothing_to_tell() -> None:
+    script = (
+        "from commands.console import report_errors\n"
+        "with report_errors(debug=False):\n"
+        "    print('x' * 10**6, flush=True)"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert ended.stderr == b""

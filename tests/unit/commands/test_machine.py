@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import os
-import socket
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 import pytest
 
 from commands import machine
-from commands.machine import check_disk, check_memory, check_packages, check_port, check_python
+from commands.machine import check_disk, check_memory, check_packages, check_python
 
 
 def lock(root: Path, text: str) -> Path:
@@ -41,22 +38,6 @@ def test_this_python_is_fine_and_another_is_not(monkeypatch: pytest.MonkeyPatch)
     assert check_python().fine
     monkeypatch.setattr(machine, "PYTHON", (3, 99))
     assert not check_python().fine
-
-
-def test_a_free_port_is_fine_and_a_taken_one_says_what_to_set() -> None:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
-        finding = check_port("127.0.0.1", port, served=None)
-        assert not finding.fine
-        assert f"cannot be used: Address already in use (held by {psutil.Process().name()}, pid {os.getpid()})" in (
-            finding.message
-        )
-        assert "set parameters.host.port to another one" in finding.fix
-        assert check_port("127.0.0.1", port, served="http://127.0.0.1/predict").fine
-    assert check_port("127.0.0.1", port, served=None).fine
-    assert check_port("127.0.0.1", 0, served=None).fine
 
 
 def test_disk_and_memory_are_measured_against_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

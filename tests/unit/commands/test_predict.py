@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -12,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.predict import Tables, predict_lines, predict_table
-from commands.tables import TextForm
-from evergreen.core.errors import EndpointError, InputError, InstanceError
+from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.fields import FileFields
+from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 
 
 class Lengths:
@@ -31,6 +33,7 @@ class Lengths:
         return [{"label": one, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for one in labels]
 
 
+FIELDS = FileFields(path="unused")
 ROWS = [{"id": "1", "body": "short"}, {"id": "2", "body": "much, longer\nin two lines"}, {"id": "3", "body": "ü"}]
 
 
@@ -60,7 +63,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("output", ["out.csv", "out.jsonl", "out.parquet"])
 def test_every_row_comes_back_with_its_prediction(tmp_path: Path, source: str, output: str) -> None:
     ask = Lengths()
-    tables = Tables(write(tmp_path / source, ROWS), tmp_path / output, "body", TextForm())
+    tables = Tables(write(tmp_path / source, ROWS), tmp_path / output, "body", FIELDS)
     predict_table(ask, tables, batch_size=2)
     written = read(tmp_path / output)
     assert [{"id": row["id"], "body": row["body"]} for row in written] == ROWS
@@ -71,10 +74,40 @@ def test_every_row_comes_back_with_its_prediction(tmp_path: Path, source: str, o
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source, output])
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "fields"),
+    [
+        ("bom.csv", "\ufefftext\nété\n".encode(), {}),
+        ("NEWS.CSV", "text\nété\n".encode(), {}),
+        ("news.ndjson", b'{"text": "\xc3\xa9t\xc3\xa9"}\n', {}),
+        ("news.tsv.gz", gzip.compress("id\ttext\n1\tété\n".encode()), {}),
+        ("old.csv", "text\nété\n".encode("cp1252"), {"fallback_encoding": "cp1252"}),
+        ("new.csv", "text\nété\n".encode(), {"fallback_encoding": "cp1252"}),
+        ("wide.csv", "text;n\nété;1\n".encode("utf-16"), {"encoding": "utf-16", "delimiter": ";"}),
+    ],
+)
+def test_every_table_that_a_run_can_train_on_can_be_predicted(
+    tmp_path: Path, name: str, content: bytes, fields: dict[str, str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    source = FilesSource.model_validate({"path": str(tmp_path / name), "columns": {"label": "text"}, **fields})
+    assert source.read(None, tmp_path / "dataset").manifest.rows == 1
+    predict_table(Lengths(), Tables(tmp_path / name, tmp_path / "out.jsonl", "text", source), batch_size=2)
+    (row,) = read(tmp_path / "out.jsonl")
+    assert (row["text"], row["label"]) == ("été", "short")
+
+
+def test_a_compressed_output_is_compressed(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ROWS)
+    predict_table(Lengths(), Tables(source, tmp_path / "out.csv.gz", "body", FIELDS), batch_size=2)
+    with gzip.open(tmp_path / "out.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        assert [row["body"] for row in csv.DictReader(file)] == [row["body"] for row in ROWS]
+
+
 def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
     table = pa.table({"n": pa.array([None, 2], pa.int32()), "text": ["a", "b"]})
     pq.write_table(table, tmp_path / "in.parquet")
-    tables = Tables(tmp_path / "in.parquet", tmp_path / "out.parquet", "text", TextForm())
+    tables = Tables(tmp_path / "in.parquet", tmp_path / "out.parquet", "text", FIELDS)
     predict_table(Lengths(), tables, batch_size=1)
     assert pq.read_schema(tmp_path / "out.parquet").field("n").type == pa.int32()
     assert [row["n"] for row in read(tmp_path / "out.parquet")] == [None, 2]
@@ -82,7 +115,7 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
 
 def test_a_column_of_the_input_is_never_overwritten(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", [{"text": "short", "label": "truth"}])
-    predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", TextForm()), batch_size=9)
+    predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=9)
     (row,) = read(tmp_path / "out.csv")
     assert (row["label"], row["predicted_label"]) == ("truth", "short")
 
@@ -91,7 +124,7 @@ def test_a_column_of_the_input_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_bad_row_names_itself_and_leaves_no_output(tmp_path: Path, source: str) -> None:
     write(tmp_path / source, [*ROWS, {"id": "4", "body": " "}])
     with pytest.raises(InputError, match=rf"{source} row 4: text is blank"):
-        predict_table(Lengths(), Tables(tmp_path / source, tmp_path / "out.csv", "body", TextForm()), batch_size=3)
+        predict_table(Lengths(), Tables(tmp_path / source, tmp_path / "out.csv", "body", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [source]
 
 
@@ -99,14 +132,18 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
     (tmp_path / "out.csv").write_text("earlier")
     source = write(tmp_path / "in.csv", [{"text": ""}, {"text": "a"}])
     with pytest.raises(InputError):
-        predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", TextForm()), batch_size=3)
+        predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert (tmp_path / "out.csv").read_text() == "earlier"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("in.txt", "x", r"unknown format \.txt .*allowed: \.csv, \.tsv, \.jsonl, \.parquet"),
+        (
+            "in.txt",
+            "x",
+            r"unknown format \.txt .*allowed: \.csv, \.tsv, \.jsonl, \.ndjson, \.parquet; text",
+        ),
         ("in.csv", "id,body\n1,a\n", r"column 'text' missing from .*in\.csv \(has: id, body\); set --text-column"),
         ("in.csv", "id,text\n1,a\n2\n", r"in\.csv line 3: not 2 columns as in the header"),
         ("in.csv", "id,text\n1,a,b\n", r"in\.csv line 2: not 2 columns as in the header"),
@@ -114,27 +151,33 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
         ("in.jsonl", '{"text": "a"}\n{"text"\n', r"in\.jsonl line 2: not JSON"),
         ("in.jsonl", '["a"]\n', r"in\.jsonl line 1: should be an object"),
         ("in.parquet", "no parquet", r"in\.parquet is no Parquet file"),
-        ("in.csv", b"text\n\xe9t\xe9\n", r"in\.csv is not utf-8"),
+        (
+            "in.csv",
+            b"text\n\xe9t\xe9\n",
+            r"in\.csv is not utf-8: byte 0xe9 at position 5 \(line 2\); set source",
+        ),
+        ("in.csv.gz", b"text\n", r"in\.csv\.gz is no whole gzip file"),
+        ("in.parquet.gz", b"", r"unknown format \.gz"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=told):
-        predict_table(Lengths(), Tables(tmp_path / name, tmp_path / "out.csv", "text", TextForm()), batch_size=3)
+        predict_table(Lengths(), Tables(tmp_path / name, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_missing_input_or_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no file .*gone\.csv"):
-        predict_table(Lengths(), Tables(tmp_path / "gone.csv", None, "text", TextForm()), batch_size=3)
+        predict_table(Lengths(), Tables(tmp_path / "gone.csv", None, "text", FIELDS), batch_size=3)
     source = write(tmp_path / "in.csv", ROWS)
     with pytest.raises(InputError, match=r"no folder .*gone for out\.csv; create it"):
-        predict_table(Lengths(), Tables(source, tmp_path / "gone" / "out.csv", "body", TextForm()), batch_size=3)
+        predict_table(Lengths(), Tables(source, tmp_path / "gone" / "out.csv", "body", FIELDS), batch_size=3)
 
 
 def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "in.csv", ROWS)
-    predict_table(Lengths(), Tables(source, None, "body", TextForm()), batch_size=2)
+    predict_table(Lengths(), Tables(source, None, "body", FIELDS), batch_size=2)
     captured = capsys.readouterr()
     assert [json.loads(line)["id"] for line in captured.out.splitlines()] == ["1", "2", "3"]
     assert "3 rows in" in captured.err
@@ -157,5 +200,24 @@ def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
 
     source = write(tmp_path / "in.csv", ROWS)
     with pytest.raises(EndpointError, match="not running"):
-        predict_table(dead, Tables(source, tmp_path / "out.csv", "body", TextForm()), batch_size=2)
+        predict_table(dead, Tables(source, tmp_path / "out.csv", "body", FIELDS), batch_size=2)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path) -> None:
+    ask = Lengths()
+    texts = ["я" * 1_500_000, "ü" * 4_000_000, "a", '"' * 5_000_000, "b", "c"]
+    source = write(tmp_path / "in.jsonl", [{"text": text} for text in texts])
+    predict_table(ask, Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
+    assert ask.requests == [1, 2, 3]
+    assert [row["text"][0] for row in read(tmp_path / "out.jsonl")] == [text[0] for text in texts]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(2, "set --batch-size lower, it sent 2 rows"), (1, "row 1 is too long")])
+def test_a_request_that_is_too_large_all_the_same_says_what_to_set(tmp_path: Path, rows: int, told: str) -> None:
+    def small(_: Sequence[Any]) -> list[dict[str, Any]]:
+        raise RequestTooLargeError("the endpoint refuses the request (413): the body is over 1,000 bytes")
+
+    source = write(tmp_path / "in.csv", ROWS[:rows])
+    with pytest.raises(InputError, match=told):
+        predict_table(small, Tables(source, None, "body", FIELDS), batch_size=2)

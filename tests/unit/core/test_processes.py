@@ -20,6 +20,18 @@ def test_a_child_imports_the_library_from_anywhere_and_inherits_no_secret(
     assert printed == "None PREDICTION\n"
 
 
+def test_a_child_sees_the_accelerators_that_we_see_and_goes_no_more_online(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "CUDA_VISIBLE_DEVICES": "1",
+        "NVIDIA_VISIBLE_DEVICES": "all",
+        "HIP_VISIBLE_DEVICES": "",
+        "HF_HUB_OFFLINE": "1",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert given.items() <= library_environment({}).items()
+
+
 def test_a_free_port_can_be_bound() -> None:
     socket.create_server(("127.0.0.1", free_port())).close()
 

@@ -275,3 +275,18 @@ def test_whatever_fails_or_dies_the_champion_of_the_record_has_the_traffic(
         assert set(endpoint.traffic) <= {champion, previous}
         assert champion is None or verb == "deploy" or champion in endpoint.ready
         assert not was_served or not endpoint.unserved
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_an_outdated_version_is_deployed_again_and_serves_on_when_that_fails(breaks: bool) -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    endpoint.outdated = ("a",)
+    if breaks:
+        endpoint.fail["deploy"] = EndpointError("a slip")
+    deployment = put_live(endpoint, "a")
+    assert "deploy a" in endpoint.calls
+    assert (deployment.version, deployment.traffic) == ("a", {"a": 100})
+    told = "could not be renewed and serves on with older code: a slip" if breaks else "ran older code and was renewed"
+    assert told in deployment.message
+    assert deployment.outcome == ("rolled_back" if breaks else "live")
+    assert endpoint.unserved == []

@@ -1,4 +1,6 @@
 import json
+import os
+import socket
 import threading
 from pathlib import Path
 
@@ -11,10 +13,10 @@ from evergreen.adapters.local_endpoint.state import (
     EndpointState,
     FrontAddress,
     cap_log,
-    exclusive,
     write_atomically,
 )
-from evergreen.core.errors import BusyError, EndpointError, InputError
+from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.locks import exclusive
 from evergreen.core.reports import EndpointStatus
 
 STATE = EndpointState(
@@ -61,22 +63,10 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["state.json"]
 
 
-def test_a_held_lock_is_a_busy_error_and_free_again_afterwards(tmp_path: Path) -> None:
-    lock = tmp_path / "news.lock"
-    with (
-        exclusive(lock, 0, "taken"),
-        pytest.raises(BusyError, match="news is busy"),
-        exclusive(lock, 0.05, "news is busy"),
-    ):
-        pass
-    with exclusive(lock, 0, "taken"):
-        pass
-
-
 def test_a_second_front_is_told_that_one_runs_and_not_that_a_run_changes_something(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with exclusive(EndpointFiles(tmp_path / "news").front_lock, 0, "taken"):
+    with exclusive(EndpointFiles(tmp_path / "news").front_lock, "taken"):
         assert main(tmp_path / "news") == 1
     assert "the front of news runs already" in capsys.readouterr().err
 
@@ -93,6 +83,16 @@ def test_a_damaged_state_is_never_taken_for_an_empty_endpoint(tmp_path: Path) ->
     (tmp_path / "news" / "endpoint.json").write_text("{half")
     with pytest.raises(EndpointError, match="damaged"):
         open_endpoint(LocalEndpoint(), "news", tmp_path, ("true",)).status()
+
+
+def test_a_port_that_somebody_else_holds_is_in_the_way_unless_any_will_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        told = rf"127\.0\.0\.1:{port}: .*held by .*pid {os.getpid()}.*set parameters\.host\.port"
+        with pytest.raises(InputError, match=told):
+            LocalEndpoint(port=port).check("news", tmp_path)
+    LocalEndpoint(port=port).check("news", tmp_path)
+    LocalEndpoint(port=0).check("news", tmp_path)
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.addresses import without_password
+from evergreen.core.addresses import without_password
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,8 @@ from orchestration.addresses import without_password
         ("sqlite:///mlflow@home.db", "sqlite:///mlflow@home.db"),
         ("file:///home/me@work/mlruns", "file:///home/me@work/mlruns"),
         ("/home/me/mlruns", "/home/me/mlruns"),
+        ("MLflow at http://u:p/w@host:1: (no such 'db')", "MLflow at http://host:1: (no such 'db')"),
+        ("'mysql://u:p@h/db?a=1' and https://t@h2/x?k=s: mail me@work", "'mysql://h/db' and https://h2/x mail me@work"),
     ],
 )
 def test_user_password_and_options_are_not_shown(url: str, shown: str) -> None:

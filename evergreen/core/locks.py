@@ -1,0 +1,88 @@
+"""One at a time, across processes: runs of a model, trainings of the same thing, changes of an endpoint.
+
+Locks are the kernel's: they end with the process that holds them, however it ends. While it holds one, its id is in the
+file, so that whoever waits can be told for whom.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evergreen.core.errors import BusyError
+
+POLL_S = 0.05
+LOOK_S = 1.0
+"""Somebody who only looks whether a lock is held holds it for a moment; that is waited for."""
+
+
+@contextmanager
+def exclusive(path: Path, taken: str, timeout_s: float = LOOK_S) -> Iterator[None]:
+    """Held by one process at a time.
+
+    Raises:
+        BusyError: another one held it all the time; the message is `taken`, who, and what to do.
+    """
+    with _opened(path) as descriptor:
+        deadline = time.monotonic() + timeout_s
+        while not _taken(descriptor):
+            if time.monotonic() >= deadline:
+                raise BusyError(f"{taken} (process {_holder(descriptor)}); wait for it to end, then run again")
+            time.sleep(POLL_S)
+        if not os.fstat(descriptor).st_nlink:  # its last holder removed the file: the next to come locks another one
+            raise BusyError(f"{taken}, or was until now; run again")
+        with _named(descriptor):
+            yield
+
+
+@contextmanager
+def in_turn(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Held by one process at a time, however long its turn takes to come; `waiting` is told the id of the holder."""
+    with _opened(path) as descriptor:
+        if not _taken(descriptor):
+            waiting(_holder(descriptor))
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _named(descriptor):
+            yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock."""
+    with _opened(path) as descriptor:
+        return not _taken(descriptor, fcntl.LOCK_SH)
+
+
+def _taken(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 20, 0).decode() or "unknown"
+
+
+@contextmanager
+def _named(descriptor: int) -> Iterator[None]:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    try:
+        yield
+    finally:
+        os.ftruncate(descriptor, 0)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

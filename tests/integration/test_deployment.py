@@ -1,0 +1,86 @@
+"""Rollbacks and deployments when a mirror of the record is down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.reports import PromotionDecision, Verdict
+from evergreen.core.versions import ModelVersion
+from tests.integration.test_versions import aliases, promote, version
+from tests.memory_endpoint import MemoryEndpoint
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+MODEL = "mirrored"
+
+
+class DownMirror:
+    """A registry whose server does not answer."""
+
+    name = "down"
+
+    def read(self, model: str) -> Any:
+        raise EvergreenError(f"nothing answers for {model} at mysql://user:s3cret@host/db")
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Any:
+    from orchestration import mirrors
+
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda: [DownMirror()])
+    endpoint = MemoryEndpoint({"a1": 0, "b2": 100})
+    return SimpleNamespace(open=lambda _model, _directory: endpoint)
+
+
+def test_neither_a_rollback_nor_a_run_fails_of_a_mirror_that_is_down(
+    host: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commands import project, rollback
+    from orchestration.deployment import deploy_decision
+
+    promote(MODEL, "a1")
+    promote(MODEL, "b2")
+    opened = SimpleNamespace(model_name=MODEL, host=host, check_stack=lambda: None)
+    monkeypatch.setattr(project, "open_project", lambda _: opened)
+    rollback.main(SimpleNamespace(config="any"))  # type: ignore[arg-type]  # all that the command reads
+    told = capsys.readouterr().out
+    assert aliases(MODEL) == {"champion": "a1", "previous": "b2"}
+    assert "warning: a mirror of the record lags behind, the next run repairs it (nothing answers for" in told
+    assert "s3cret" not in told
+
+    keep = PromotionDecision(verdict=Verdict.KEEP, version="c3", champion="a1", reasons=())
+    kept = deploy_decision(MODEL, host, keep)
+    assert (kept.outcome, kept.version) == ("kept", "a1")
+    assert kept.message.startswith("version a1 already serves all traffic. warning: a mirror")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_newcomer_is_tested_before_anyone_has_to_wait_for_its_deployment(
+    host: Any, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    from evergreen.core.locks import is_held
+    from orchestration import deployment
+    from orchestration.record import ZenmlRecord
+
+    model = f"tested-{fails}".lower()
+    locked: list[bool] = []
+
+    def tested(_: ModelVersion) -> Path:
+        locked.append(is_held(deployment.state_directory() / f"{model}.versions.lock"))
+        if fails:
+            raise EndpointError("breaks its contract")
+        return Path("model")
+
+    monkeypatch.setattr(deployment, "_tested_model", tested)
+    promote(model, "b2")
+    ZenmlRecord(model).add(version("c3"))
+    decision = PromotionDecision(verdict=Verdict.PROMOTE, version="c3", champion="b2", reasons=())
+    done = deployment.deploy_decision(model, host, decision)
+    assert locked == [False]
+    assert (done.outcome, done.version) == (("rolled_back", "b2") if fails else ("live", "c3"))
+    assert ("breaks its contract" in done.message) == fails
+    assert aliases(model) == ({"champion": "b2"} if fails else {"champion": "c3", "previous": "b2"})

@@ -1,0 +1,52 @@
+import fcntl
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.errors import BusyError
+from evergreen.core.locks import exclusive, in_turn, is_held
+
+
+def test_a_held_lock_names_its_holder_and_is_free_again_afterwards(tmp_path: Path) -> None:
+    lock = tmp_path / "of" / "news.lock"
+    with (
+        exclusive(lock, "taken"),
+        pytest.raises(BusyError, match=rf"news is busy \(process {os.getpid()}\); wait for it to end"),
+        exclusive(lock, "news is busy", timeout_s=0.05),
+    ):
+        pass
+    assert not is_held(lock)
+    assert lock.read_text() == ""
+    with exclusive(lock, "taken", timeout_s=0):
+        assert is_held(lock)
+
+
+def test_somebody_who_only_looks_makes_no_run_fail(tmp_path: Path) -> None:
+    lock = tmp_path / "news.lock"
+    lock.write_text("4711")  # left by a process that was killed
+    looking = os.open(lock, os.O_RDWR)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.2, os.close, [looking]).start()
+    with exclusive(lock, "taken"):
+        assert lock.read_text() == str(os.getpid())
+
+
+def test_whose_turn_comes_later_is_told_for_whom_it_waits(tmp_path: Path) -> None:
+    lock, held = tmp_path / "news.lock", threading.Event()
+    told: list[str] = []
+
+    def hold() -> None:
+        with in_turn(lock, told.append):
+            held.set()
+            while not told:
+                time.sleep(0.01)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with in_turn(lock, told.append):
+        assert told == [str(os.getpid())]
+    holder.join()
