@@ -55,7 +55,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the script printed: the lines of the plan, then the refusal."""
     folder = tmp_path_factory.mktemp("costs")
     (folder / "script.py").write_text(SCRIPT, encoding="utf-8")
-    done = python(folder / "zenml", str(folder / "script.py"), **STACK)
+    done = python(folder / "zenml", str(folder / "script.py"), cwd=ROOT, **STACK)
     assert done.returncode == 0, done.stderr
     plan, refusal = (json.loads(line) for line in done.stdout.splitlines()[-2:])
     return [*plan, refusal]
