@@ -48,6 +48,11 @@ def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Findin
         yield Finding("project", False, str(error), _way_in(error, google.project))
         if not error.status:
             return  # without credentials or network no other question is answered
+    yield from check_google(google, needs)
+
+
+def check_google(google: Google, needs: Needs) -> Iterator[Finding]:
+    """What Google's interfaces tell of the project; a check that Google refuses is one finding."""
     for name, (services, check) in CHECKS.items():
         try:
             yield from check(google, needs)

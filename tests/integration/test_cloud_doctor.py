@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from commands.cloud.accounts import check_accounts
-from commands.cloud.doctor import CHECKS, LOGIN, examine_cloud
+from commands.cloud.doctor import LOGIN, check_google, examine_cloud
 from commands.cloud.google import Google
 from commands.cloud.needs import Needs
 from commands.cloud.servers import check_secrets
 from commands.machine import Finding
 from orchestration.costs import Machine
+from tests.gcloud import refused_by_gcloud
 from tests.google_stand_in import Answers, google_session
 from tests.own_zenml import ROOT, python
 
@@ -118,7 +119,7 @@ def findings(answers: Answers, needs: Needs = NEEDS) -> list[Finding]:
     """Those of Google, without ZenML's and MLflow's."""
     with google_session(answers) as session:
         google = Google(needs.project, session)
-        return [finding for _, check in CHECKS.values() for finding in check(google, needs)]
+        return list(check_google(google, needs))
 
 
 def missing(answers: Answers) -> list[Finding]:
@@ -265,6 +266,18 @@ def test_the_line_that_asks_for_quota_names_it_as_google_does(answers: dict[str,
         "gcloud beta quotas preferences create --service aiplatform.googleapis.com --project news-project "
         "--quota-id CustomModelTrainingT4GPUsPerProjectPerRegion --preferred-value 1 --dimensions region=europe-west4"
     )
+
+
+def test_gcloud_knows_every_line_that_the_doctor_prints(answers: dict[str, Any], tmp_path: Path) -> None:
+    number = "cloudresourcemanager/v1/projects/news-project"
+    accounts = {name: answer for name, answer in answers.items() if name.startswith("iam/") and ":" not in name}
+    bare = {number: answers[number], POLICY: {}, SERVICES: {}, BUCKET: {"location": "US"}, f"{BUCKET}/iam": {}}
+    acting = {name: {} for name in answers if name.startswith("iam/") and ":" in name}
+    empty = [*missing({**bare, **accounts, **acting}), *missing({number: answers[number], POLICY: {}, SERVICES: 403})]
+    lines = {line for finding in empty for line in finding.fix.splitlines()}
+    commands = sorted(line.replace("$BASE_DIGEST", "sha256:1") for line in lines if line.startswith("gcloud "))
+    assert len(commands) > 20
+    assert refused_by_gcloud(commands, tmp_path) == []
 
 
 @pytest.mark.usefixtures("zenml_home")
