@@ -272,7 +272,7 @@ def test_gcloud_knows_every_line_that_the_doctor_prints(answers: dict[str, Any],
     number = "cloudresourcemanager/v1/projects/news-project"
     accounts = {name: answer for name, answer in answers.items() if name.startswith("iam/") and ":" not in name}
     bare = {number: answers[number], POLICY: {}, SERVICES: {}, BUCKET: {"location": "US"}, f"{BUCKET}/iam": {}}
-    acting = {name: {} for name in answers if name.startswith("iam/") and ":" in name}
+    acting: dict[str, Any] = {name: {} for name in answers if name.startswith("iam/") and ":" in name}
     empty = [*missing({**bare, **accounts, **acting}), *missing({number: answers[number], POLICY: {}, SERVICES: 403})]
     lines = {line for finding in empty for line in finding.fix.splitlines()}
     commands = sorted(line.replace("$BASE_DIGEST", "sha256:1") for line in lines if line.startswith("gcloud "))
