@@ -60,12 +60,12 @@ def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
     project = Grants.of(google.post("cloudresourcemanager", f"v1/projects/{google.project}:getIamPolicy"))
     pipeline, serving = needs.pipeline_account, needs.serving_account
     if pipeline and (yield from _exists(google, "pipeline", pipeline)):
-        roles = [*PROJECT_ROLES, *(BIGQUERY_ROLES if needs.table else ())]
+        roles = [*PROJECT_ROLES, *(BIGQUERY_ROLES if needs.bigquery else ())]
         yield from _on_project(google, project, "pipeline", f"serviceAccount:{pipeline}", roles)
         for bucket in needs.buckets:
             yield from _on_bucket(google, project, bucket, f"serviceAccount:{pipeline}", PIPELINE_BUCKET_ROLES)
-        if needs.table:
-            yield _may_read(google, project, needs.table, pipeline)
+        if needs.dataset:
+            yield _may_read(google, project, needs.dataset, pipeline)
         yield _may_act_as(google, project, pipeline, pipeline)  # custom jobs of its steps run as itself
     if serving and (yield from _exists(google, "server", serving)):
         yield from _on_project(google, project, "server", f"serviceAccount:{serving}", ["roles/logging.logWriter"])
@@ -112,9 +112,9 @@ def _on_bucket(
             yield Finding("bucket", False, f"{_short(member)} lacks {role} on gs://{bucket}", fix)
 
 
-def _may_read(google: Google, project: Grants, table: str, email: str) -> Finding:
-    """Whether the account may read the table's dataset, by the dataset's own list or by the project's policy."""
-    home, dataset = table.replace("`", "").split(".")[:2]
+def _may_read(google: Google, project: Grants, address: str, email: str) -> Finding:
+    """Whether the account may read the dataset, by the dataset's own list or by the project's policy."""
+    home, _, dataset = address.partition(":")
     found = google.find("bigquery", f"bigquery/v2/projects/{home}/datasets/{dataset}")
     if found is None:
         fix = f"bq --location=LOCATION mk --dataset {home}:{dataset}"

@@ -22,7 +22,7 @@ class Needs:
     """Names as the configuration gives them; empty or None where it needs none.
 
     `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many at most.
-    `table` is BigQuery's, as `project.dataset.table`. `secrets` are ZenML secrets with the keys that are read of them.
+    `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it. `secrets` are ZenML secrets with the keys that are read of them.
     """
 
     project: str
@@ -34,7 +34,8 @@ class Needs:
     serving_account: str | None
     training: tuple[Machine, ...]
     serving: tuple[Machine, int] | None
-    table: str | None
+    bigquery: bool
+    dataset: str | None
     mlflow: str | None
     secrets: Mapping[str, frozenset[str]]
 
@@ -59,7 +60,8 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         serving_account=host.service_account if host else None,
         training=tuple(dict.fromkeys(machine for machine in machines if isinstance(machine, Machine))),
         serving=_fleet(host) if host else None,
-        table=getattr(project.source, "table", None),
+        bigquery=_is_bigquery(project.source),
+        dataset=_dataset(project.source),
         mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
         secrets=_secrets(components, document),
     )
@@ -82,6 +84,19 @@ def _images(document: Mapping[str, Any], host: VertexEndpoint | None) -> Iterato
         yield str(parent)
     if host:
         yield host.image
+
+
+def _is_bigquery(source: object) -> bool:
+    return getattr(source, "kind", None) == "bigquery"
+
+
+def _dataset(source: Any) -> str | None:
+    """Of a source's table, which is `dataset.table` in the source's project or `project.dataset.table`."""
+    table = getattr(source, "table", None) if _is_bigquery(source) else None
+    if not table:
+        return None
+    *home, dataset, _ = str(table).replace("`", "").split(".")
+    return f"{home[0] if home else source.project}:{dataset}"
 
 
 def _fleet(host: VertexEndpoint) -> tuple[Machine, int]:

@@ -30,7 +30,7 @@ CONTINENTS = {"EU": "europe-", "US": "us-", "ASIA": "asia-"}
 
 def check_services(google: Google, needs: Needs) -> Iterator[Finding]:
     """Google's interfaces that are switched off."""
-    names = [*SERVICES, *(BIGQUERY_SERVICES if needs.table else ())]
+    names = [*SERVICES, *(BIGQUERY_SERVICES if needs.bigquery else ())]
     parent = f"projects/{google.project}"
     answer = google.get(
         "serviceusage", f"v1/{parent}/services:batchGet", names=[f"{parent}/services/{name}" for name in names]

@@ -53,7 +53,8 @@ NEEDS = Needs(
     serving_account=SERVING,
     training=(Machine("e2-standard-4"), Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1)),
     serving=(Machine("n1-standard-4"), 4),
-    table="news-project.news.articles",
+    bigquery=True,
+    dataset="news-project:news",
     mlflow=None,
     secrets={},
 )

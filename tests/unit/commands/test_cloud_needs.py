@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,7 +50,7 @@ def test_names_come_from_stack_and_configuration() -> None:
     assert needs.training == (Machine("e2-standard-4"),)
     assert needs.serving == (Machine("n1-standard-4"), 4)
     assert needs.secrets == {"hub": frozenset(), "mlflow": frozenset({"username"})}
-    assert needs.table is None
+    assert (needs.bigquery, needs.dataset) == (False, None)
 
 
 def test_a_run_and_an_endpoint_on_this_machine_need_nothing_of_google() -> None:
@@ -59,6 +61,17 @@ def test_an_endpoint_on_google_alone_needs_no_quota_for_training() -> None:
     needs = needs_of(project(HOST, {}), {"orchestrator": {}}, ("train",))
     assert needs is not None
     assert (needs.training, needs.region) == ((), "europe-west4")
+
+
+@pytest.mark.parametrize(
+    ("table", "dataset"),
+    [("news.articles", "p:news"), ("other.news.articles", "other:news"), (None, None)],  # none: a query says it
+)
+def test_the_dataset_is_in_the_table_s_project_or_else_the_source_s(table: str | None, dataset: str | None) -> None:
+    source: Any = SimpleNamespace(kind="bigquery", project="p", table=table)
+    needs = needs_of(replace(project(HOST, {}), source=source), COMPONENTS, ())
+    assert needs is not None
+    assert (needs.bigquery, needs.dataset) == (True, dataset)
 
 
 @pytest.mark.parametrize(
