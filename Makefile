@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo emulated emulated-test test check bench lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/installed ## create .venv and install the locked requirements
 
@@ -28,8 +28,14 @@ $(VENV)/installed: requirements.lock requirements-weights.lock
 demo: install ## news articles to a live endpoint on this machine
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh
 
+emulated: install ## the production path in the box: Vertex AI, BigQuery and GCS of this machine
+	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh
+
+emulated-test: install ## the same path under test: replaced by a better version, rolled back, asked all the while
+	$(BIN)/python -m pytest -m emulated tests/e2e
+
 test: install ## all tests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -m 'not emulated' -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 check: install ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

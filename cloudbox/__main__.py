@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -37,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _up(options: argparse.Namespace) -> None:
     box = open_or_make_box(Home(options.home), options.project, options.region)
-    ensure_images(box, dict(options.image))
+    images: dict[str, dict[str, Any]] = dict(options.image)
+    for name, command in options.entrypoint:
+        images[name] = {**images.get(name, {}), "command": command}
+    ensure_images(box, images)
     lifecycle.up(box, options.services, lambda line: print(line, flush=True))
     if zenml.ZenmlServer.name in options.services:
         print(f"ZenML dashboard: user {zenml.USER}, password in {zenml.password_file(box)}")
@@ -107,6 +112,14 @@ def _image(text: str) -> tuple[str, dict[str, str | None]]:
     return name, {"python": str(Path(python).absolute()), "code": str(Path(code).absolute()) if code else None}
 
 
+def _entrypoint(text: str) -> tuple[str, list[str]]:
+    """`IMAGE=python -m server`: the command that stands for the image's ENTRYPOINT."""
+    name, separator, command = text.partition("=")
+    if not (name and separator and command):
+        raise argparse.ArgumentTypeError(f"{text!r} is not IMAGE=COMMAND")
+    return name, shlex.split(command)
+
+
 def _service_names(text: str) -> list[str]:
     names = text.split(",")
     if unknown := [name for name in names if name not in SERVICES]:
@@ -124,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--project", help="the project that it simulates, chosen at the first start")
     up.add_argument("--region", help="the region that it simulates, chosen at the first start")
     up.add_argument("--image", type=_image, action="append", default=[], metavar="IMAGE=PYTHON[,CODE]")
+    up.add_argument("--entrypoint", type=_entrypoint, action="append", default=[], metavar="IMAGE=COMMAND")
     up.add_argument("--services", type=_service_names, default=list(SERVICES), metavar="NAME,…", help="only these")
     up.set_defaults(run=_up)
     commands.add_parser("down", help="stop everything; its state stays").set_defaults(run=_down)

@@ -1,12 +1,11 @@
 """One box: its project, its region and the ports that its services keep across restarts (`<home>/box.json`).
 
-`{"project": "local-project", "project_number": 69039792848, "region": "us-central1",
+`{"project": "local-project", "project_number": 0, "region": "us-central1",
   "ports": {"gcs": {"http": 21007}}}`
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import socket
@@ -27,6 +26,8 @@ PORTS = {
 }
 # Below the range from which the system takes ports for outgoing connections: a port stays free while the box is down.
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
+PROJECT_NUMBER = 0
+"""The GCS emulator says it of every bucket, and the SDK uses no bucket of another project's number."""
 
 
 class BoxError(Exception):
@@ -75,8 +76,7 @@ def open_or_make_box(home: Home, project: str | None = None, region: str | None 
     """
     if not home.box.is_file():
         name = project or DEFAULT_PROJECT
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:5]) % 10**12  # twelve digits, as Google's
-        box = Box(home, name, number, region or DEFAULT_REGION, _free_ports())
+        box = Box(home, name, PROJECT_NUMBER, region or DEFAULT_REGION, _free_ports())
         content = {key: value for key, value in asdict(box).items() if key != "home"}
         home.write(home.box, json.dumps(content, indent=2) + "\n")
     box = open_box(home)

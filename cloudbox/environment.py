@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from cloudbox.box import HOST, Box, BoxError
 from cloudbox.services import mlflow, zenml
@@ -73,15 +74,15 @@ def service_environment(box: Box, service: str) -> dict[str, str]:
     return {**kept, **network(box), **own}
 
 
-def ensure_images(box: Box, images: dict[str, dict[str, str | None]]) -> bool:
+def ensure_images(box: Box, images: dict[str, dict[str, Any]]) -> bool:
     """Whether `images.json` changed: those given are added, and every image gets the box's network.
 
-    An image is `{"python": "/path/venv/bin/python", "code": "/path/app or null"}`; `*` stands for all that are not
-    named, by default the Python environment of this very process.
+    An image is `{"python": "/path/venv/bin/python", "code": "/path/app or null", "command": ["python", "-m", "app"]}`.
+    What is left out is as in `*`, which stands for all that are not named: by default this very process's Python.
     """
     file = box.home.images
     known = json.loads(file.read_text()) if file.is_file() else {}
     for name, image in {"*": {"python": sys.executable, "code": None}, **known, **images}.items():
-        old = known.get(name, {})
+        old = known.get(name, known.get("*", {}))
         known[name] = {**old, **image, "env": {**old.get("env", {}), **network(box)}}
     return box.home.write(file, json.dumps(known, indent=2) + "\n")

@@ -51,6 +51,10 @@ class RunningServer:
         self._server = server
         self._thread = threading.Thread(target=server.run, name="rest", daemon=True)
         self._thread.start()
+        while not server.started:
+            self._thread.join(timeout=0.05)
+            if not self._thread.is_alive():
+                raise RuntimeError(f"no REST server at 127.0.0.1:{server.config.port}: is the port taken?")
 
     def stop(self) -> None:
         """Stop it after the requests under way."""
@@ -59,7 +63,7 @@ class RunningServer:
 
 
 def serve(app: Starlette, home: Home, port: int) -> RunningServer:
-    """A started server on 127.0.0.1 with the home's certificate."""
+    """A started server on 127.0.0.1 with the home's certificate. Raises RuntimeError when it cannot listen."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",

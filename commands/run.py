@@ -21,8 +21,13 @@ def main(args: argparse.Namespace) -> int:
         check_budget(project)
         return 0
     check_budget(project)
-    with quiet_zenml(debug=args.debug):
-        return _run(project, use_cache=not args.no_cache)
+    try:
+        with quiet_zenml(debug=args.debug):
+            return _run(project, use_cache=not args.no_cache)
+    except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
+        from orchestration.runs import step_failure
+
+        raise step_failure(project.model_name) or error from error
 
 
 def _run(project: Project, *, use_cache: bool) -> int:

@@ -24,7 +24,10 @@ class Checkpoints(Protocol):
 
     @property
     def path(self) -> Path:
-        """The directory that the training writes to; holds what an earlier attempt left."""
+        """The directory that the training writes to."""
+
+    def open(self) -> None:
+        """Makes `path` hold what an earlier attempt left."""
 
     def keep(self) -> None:
         """Makes durable what is in `path`, and forgets what is not."""
@@ -38,7 +41,10 @@ class LocalCheckpoints:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
+
+    def open(self) -> None:
+        """Makes the directory where there is none."""
+        self.path.mkdir(parents=True, exist_ok=True)
 
     def keep(self) -> None:
         """Does nothing: they are durable already."""
@@ -55,6 +61,10 @@ class RemoteCheckpoints:
         self._store = store
         self._uri = uri
         self.path = Path(tempfile.gettempdir(), "evergreen-checkpoints", uri.rsplit("/", 1)[-1])
+        self._kept: set[str] = set()
+
+    def open(self) -> None:
+        """Copies the whole checkpoints of the store, and nothing else, to `path`."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         self._kept = self._fetch()

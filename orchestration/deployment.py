@@ -47,7 +47,7 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision)
         if target is None:
             return _nothing_live(model_name, endpoint)
         deployment = _bring_live(record, endpoint, target, lambda: record.move(crown(record.read(), target.version)))
-        sync_mirrors(record)
+        sync_mirrors(record, host)
         if stale:
             message = (
                 f"{decision.version} was judged against {decision.champion}, champion is now {champion}; run again"
@@ -80,7 +80,7 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
         deployment = _bring_live(record, endpoint, target, exchange)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
-        sync_mirrors(record)
+        sync_mirrors(record, host)
         return deployment
 
 

@@ -46,6 +46,8 @@ def exclusive(path: Path, refusal: str) -> Iterator[None]:
         except BlockingIOError as error:
             holder = os.pread(descriptor, 20, 0).decode() or "unknown"
             raise BusyError(f"{refusal} (process {holder}); wait for it to end, then run again") from error
+        if not os.fstat(descriptor).st_nlink:  # its last holder removed the file: the next to come locks another one
+            raise BusyError(f"{refusal}, or was until now; run again")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield

@@ -16,7 +16,7 @@ from zenml.metadata.metadata_types import MetadataType
 
 from evergreen.core.artifacts import DirectoryArtifact
 from evergreen.core.base import Frozen
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from orchestration.pages import page_of
 from orchestration.scratch import scratch_directory
 
@@ -62,18 +62,26 @@ class DirectoryMaterializer(PageMixin):
             EvergreenError: what is stored is not what was saved.
         """
         directory = scratch_directory(data_type.__name__)
-        with (
-            self.artifact_store.open(f"{self.uri}/{ARCHIVE_NAME}", "rb") as file,
-            tarfile.open(fileobj=file, mode="r|") as archive,
-        ):
-            archive.extractall(directory, filter="data")
-        artifact = data_type.open(directory)
+        try:
+            with (
+                self.artifact_store.open(f"{self.uri}/{ARCHIVE_NAME}", "rb") as file,
+                tarfile.open(fileobj=file, mode="r|") as archive,
+            ):
+                archive.extractall(directory, filter="data")
+            artifact = data_type.open(directory)
+            artifact.check_files()
+        except (tarfile.TarError, InputError) as error:
+            raise self._damaged(data_type, str(error)) from error
         if self.expected_content_hash not in (None, artifact.manifest.content_hash):
-            raise EvergreenError(
-                f"{data_type.__name__} at {self.uri} is damaged: content hash {artifact.manifest.content_hash}, "
-                f"recorded {self.expected_content_hash}; run again with --no-cache"
-            )
+            found = f"content hash {artifact.manifest.content_hash}, recorded {self.expected_content_hash}"
+            raise self._damaged(data_type, found)
         return artifact
+
+    def _damaged(self, data_type: type[Artifact], reason: str) -> EvergreenError:
+        return EvergreenError(
+            f"{data_type.__name__} at {self.uri} is damaged: {reason}; run the configuration that made it again with "
+            "--no-cache"
+        )
 
     def compute_content_hash(self, data: DirectoryArtifact[Any]) -> str:
         """The manifest's hash: equal content answers later steps from cache, whichever run made it."""

@@ -61,17 +61,26 @@ class ZenmlRecord:
         return found
 
     def add(self, version: ModelVersion) -> None:
-        """Registers a version and links its artifacts; does nothing when it is registered."""
+        """Registers a version and links its artifacts; of one that is registered, replaces those that are lost."""
         client = Client()
         _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))
         response = _existing_or_new(
             lambda: client.get_model_version(self.model, version.version),
             lambda: client.create_model_version(self.model, name=version.version),
         )
-        if RECORD_KEY in response.run_metadata:
+        recorded = response.run_metadata.get(RECORD_KEY)
+        if recorded is None:
+            self._link(response, version.artifact, version.report)
+            self._write(response.id, version)
             return
-        self._link(response, version.artifact, version.report)
-        self._write(response.id, version)
+        known = ModelVersion.model_validate_json(str(recorded))
+        now = {"artifact": version.artifact, "report": version.report}
+        lost = {
+            name: one for name, one in now.items() if getattr(known, name) != one and _is_lost(getattr(known, name))
+        }
+        if lost:
+            self._link(response, *lost.values())
+            self._write(response.id, known.model_copy(update=lost))
 
     def note_mirror(self, version: str, mirror: str, number: str) -> None:
         """Records the number that a mirror gave to a version."""
@@ -159,15 +168,23 @@ def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
     """An artifact by its id in the ZenML store.
 
     Raises:
-        EvergreenError: it is gone, or of another type.
+        EvergreenError: it is gone, damaged, or of another type.
     """
     try:
         value: Any = Client().get_artifact_version(UUID(artifact)).load()
     except (KeyError, OSError) as error:
         raise EvergreenError(
             f"the record names {expected.__name__} {artifact}, but the artifact store does not hold it ({error}); "
-            "run again with --no-cache"
+            "run the configuration that made it again with --no-cache"
         ) from error
     if not isinstance(value, expected):
         raise EvergreenError(f"artifact {artifact} is a {type(value).__name__}, recorded as {expected.__name__}")
     return value
+
+
+def _is_lost(artifact: str) -> bool:
+    try:
+        load_artifact(artifact, object)
+    except EvergreenError:
+        return True
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.core.base import Frozen
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
 from orchestration.deployment import state_directory
 from orchestration.locks import is_held
@@ -92,9 +93,35 @@ def outcome_of(run_id: UUID) -> RunOutcome:
     )
 
 
-def report_page(artifact: str) -> str:
-    """Where the page of a report is kept, by the report's artifact id."""
-    return page_uri(Client().get_artifact_version(UUID(artifact)).uri)
+def step_failure(model: str) -> EvergreenError | None:
+    """What a step of the model's newest run raised, as an error of this process; None when no step tells.
+
+    A step that ran elsewhere leaves its exception with the run; the orchestrator only says that it failed.
+    """
+    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=1, hydrate=True)
+    for run in found.items:
+        for name, one in run.steps.items():
+            if one.status.is_failed and one.exception_info and one.exception_info.message:
+                kind = InputError if _is_input_error(one.exception_info.source) else EvergreenError
+                return kind(f"step '{name}' of run {run.name} failed: {one.exception_info.message}")
+    return None
+
+
+def _is_input_error(source: str | None) -> bool:
+    """Whether the class at `source` (`package.module.Name`) is an InputError; only our own are looked up."""
+    module, _, name = (source or "").rpartition(".")
+    if not module.startswith("evergreen."):
+        return False
+    found = getattr(importlib.import_module(module), name, None)
+    return isinstance(found, type) and issubclass(found, InputError)
+
+
+def report_page(artifact: str) -> str | None:
+    """Where the page of a report is kept, by the report's artifact id; None when the report was deleted."""
+    try:
+        return page_uri(Client().get_artifact_version(UUID(artifact)).uri)
+    except KeyError:
+        return None
 
 
 def _output(run: PipelineRunResponse, step: str, name: str, expected: type[Value]) -> Value:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.errors import EvergreenError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision, Verdict
@@ -26,19 +28,40 @@ def incumbent_for(recipe: str, record: RecordState) -> Incumbent:
 
 
 def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
-    """The incumbent's trained model, read from the artifact store."""
-    return None if incumbent.artifact is None else load_artifact(incumbent.artifact, TrainedModel)
+    """The incumbent's trained model, read from the artifact store; None without an incumbent.
+
+    Raises:
+        EvergreenError: it is lost; the message names version and artifact, and the ways out.
+    """
+    if incumbent.artifact is None:
+        return None
+    try:
+        return load_artifact(incumbent.artifact, TrainedModel)
+    except EvergreenError as error:
+        raise EvergreenError(
+            f"version {incumbent.version}, which this run starts from or is judged against, cannot be loaded: {error}, "
+            "which stores it anew; or `rollback` to the version before it; or take another model_name"
+        ) from error
 
 
-def promote_version(model_name: str, gate: Gate, version: ModelVersion, report: EvaluationReport) -> PromotionDecision:
+def promote_version(
+    model_name: str, host: AnyHost, gate: Gate, version: ModelVersion, report: EvaluationReport
+) -> PromotionDecision:
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
     with model_lock(state_directory(), model_name):
         record = ZenmlRecord(model_name)
         state = record.read()
-        champion = state.aliases.get(Alias.CHAMPION)
-        decision = decide(report, gate, champion, rolled_back=version.version in state.rolled_back)
+        champion = state.named(Alias.CHAMPION)
+        decision = decide(
+            report,
+            gate,
+            champion.version if champion else None,
+            rolled_back=version.version in state.rolled_back,
+            repeats_champion=champion is not None and champion.recipe == version.recipe,
+        )
+        if decision.verdict is Verdict.PROMOTE or state.find(version.version):
+            record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:
-            record.add(version)
             record.move(nominate(record.read(), version.version))
-        sync_mirrors(record)
+        sync_mirrors(record, host)
         return decision

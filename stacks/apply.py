@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.configuration import CONFIGS_DIRECTORY
+from orchestration.document import read
 from stacks.declaration import Component, Declaration, declaration
 from stacks.server import refuse_remote
 
@@ -41,11 +43,21 @@ def main(argv: Sequence[str]) -> int:
         if not args.check:
             for line in apply(args.name, declared):
                 print(line)
-            print(f"stack '{args.name}' is active; next\n  python run.py --config {args.name}.yaml")
+            print(f"stack '{args.name}' is active; next\n  python run.py --config {_configuration_for(args.name)}")
     except EvergreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _configuration_for(stack: str) -> str:
+    """A configuration that is meant for the stack: the one that names it first, of those the first by name."""
+    meant: list[tuple[int, str]] = []
+    for path in CONFIGS_DIRECTORY.glob("*.yaml"):
+        stacks = read(path).values.get("extra", {}).get("stacks", [])
+        if stack in stacks:
+            meant.append((stacks.index(stack), path.name))
+    return min(meant, default=(0, "my_data.yaml"))[1]
 
 
 def apply(name: str, declared: Declaration) -> Iterator[str]:

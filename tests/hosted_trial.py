@@ -9,6 +9,7 @@ from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import HostedEndpoint
 from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.registry import ModelRegistry
 from evergreen.adapters.vertex.resource import EndpointResource
 from tests import mortal_model
 from tests.keyword_model import write_keyword_model
@@ -62,6 +63,10 @@ class HostedTrial:
     def die(self) -> None:
         mortal_model.kill_all(self.servers)
         wait_until(lambda: self.endpoint.status().ready == (), timeout_s=30)
+
+    def holds(self, version: str) -> bool:
+        """Whether the Model Registry has the version."""
+        return ModelRegistry(Clients(self.host), "news").find(version) is not None
 
     def deployed(self) -> list[str]:
         """Versions, once for each deployed model of the live and the probe endpoint."""

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import psutil
 
+from cloudbox.errors import ApiError
 from cloudbox.home import Home
 from cloudbox.vertex.images import Image, image_for
-from cloudbox.vertex.sandbox import Sandbox
+from cloudbox.vertex.sandbox import NAMESPACES, Sandbox
 from cloudbox.vertex.store import new_id
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,11 @@ class Container:
         self.signal(signal.SIGKILL)
         self.wait()
 
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if self.exit_code() is None:
+            self.signal(signal.SIGKILL)
+
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
@@ -100,19 +107,21 @@ class Container:
 class Containers:
     """Starts containers and watches their memory; finds and stops those that a killed service left behind."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, namespaces: Sequence[str] = NAMESPACES) -> None:
         self._home = home
         self._folder = home.state("vertex") / "containers"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stop_leftovers()
-        self._sandbox = Sandbox(self._folder)
+        self._sandbox = Sandbox(self._folder, namespaces)
         self._running: set[Container] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="memory", daemon=True).start()
 
     def start(self, spec: ContainerSpec, name: str) -> Container:
-        """A started container. Raises ApiError(FAILED_PRECONDITION) for an image that has no environment or command."""
+        """A started container. Raises ApiError: FAILED_PRECONDITION for an image that stands for nothing."""
+        if self._closed.is_set():
+            raise ApiError(grpc.StatusCode.UNAVAILABLE, "The service is stopping.")
         image = image_for(self._home, spec.image)
         command = [*(spec.command or image.command), *spec.args]
         folder = self._folder / f"{name}-{new_id()[-6:]}"
@@ -151,8 +160,12 @@ class Containers:
     def _watch(self) -> None:
         while not self._closed.wait(WATCH_S):
             with self._lock:
-                self._running = {one for one in self._running if one.exit_code() is None}
+                ended = {one for one in self._running if one.exit_code() is not None}
+                self._running -= ended
                 limited = [one for one in self._running if one.memory_bytes]
+            for one in ended:
+                one.signal(signal.SIGKILL)  # what it left behind in its group goes with it
+                _clear(one.folder)
             for one in limited:
                 used = one.resident_bytes()
                 if one.memory_bytes and used > one.memory_bytes:
@@ -171,7 +184,14 @@ class Containers:
                     os.killpg(process.pid, signal.SIGKILL)
             except (psutil.NoSuchProcess, ProcessLookupError):
                 log.debug("%s is gone", path.parent.name)
-            path.unlink()
+            _clear(path.parent)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a container that has ended had for itself; its log stays."""
+    (folder / "process.json").unlink(missing_ok=True)
+    for name in ("app", "home", "tmp", "root"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _remember(folder: Path, pid: int) -> None:

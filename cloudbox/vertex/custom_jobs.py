@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import threading
 from typing import Any
 
@@ -118,11 +117,6 @@ class CustomJobs:
             self._store.delete(job.name)
         return self._operations.finished(job.name, v1.DeleteOperationMetadata(), empty_pb2.Empty())
 
-    def log_tail(self, name: str) -> str:
-        """The last lines that a job which ran in this life of the service wrote."""
-        container = self._running.get(name)
-        return container.tail() if container else ""
-
     def _run(self, name: str, memory: int | None) -> None:
         try:
             self._supervise(name, memory)
@@ -146,7 +140,7 @@ class CustomJobs:
             job.start_time = job.update_time = now()
             self._store.put(job)
         if fault := faults.take(self._home, "kill", job.display_name):
-            killer = threading.Timer(fault.seconds, container.signal, (signal.SIGKILL,))
+            killer = threading.Timer(fault.seconds, container.kill)
             killer.daemon = True
             killer.start()
         timeout = job.job_spec.scheduling.timeout
@@ -163,6 +157,7 @@ class CustomJobs:
 
     def _end(self, name: str, state: Any, message: str = "", code: int = 3) -> None:
         with self._changed:
+            self._running.pop(name, None)
             job = self._store.find(v1.CustomJob, name)
             if job is not None:
                 job.state = state

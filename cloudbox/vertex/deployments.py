@@ -118,6 +118,7 @@ class Deployments:
         with self._store.lock:
             if cancelled():
                 raise ApiError(grpc.StatusCode.CANCELLED, "The deployment was cancelled.")
+            self._models.version(f"{deployed.model}@{deployed.model_version_id}")
             endpoint = self._store.get(v1.Endpoint, name)
             endpoint.deployed_models = [*endpoint.deployed_models, deployed]
             if split:

@@ -34,7 +34,7 @@ class Models:
         operation = self._operations.message
         return {
             "UploadModel": Method(self.upload, v1.UploadModelRequest, operation),
-            "GetModel": Method(lambda request: self.version(request.name), v1.GetModelRequest, v1.Model),
+            "GetModel": Method(self.get, v1.GetModelRequest, v1.Model),
             "ListModels": Method(self.list_models, v1.ListModelsRequest, v1.ListModelsResponse),
             "ListModelVersions": Method(self.list_versions, v1.ListModelVersionsRequest, v1.ListModelVersionsResponse),
             "MergeVersionAliases": Method(self.merge_aliases, v1.MergeVersionAliasesRequest, v1.Model),
@@ -64,6 +64,15 @@ class Models:
             if (wanted or DEFAULT) in (version.version_id, *version.version_aliases):
                 return version
         raise not_found("Model version", name)
+
+    def get(self, request: Any) -> Any:
+        """GetModel: a version, with where it is deployed."""
+        version = self.version(request.name)
+        version.deployed_models = [
+            v1.DeployedModelRef(endpoint=endpoint.name, deployed_model_id=deployed.id)
+            for endpoint, deployed in self._deployments_of(version)
+        ]
+        return version
 
     def upload(self, request: Any) -> Any:
         """UploadModel: a new model, or a new version below `parent_model`."""
@@ -196,12 +205,19 @@ class Models:
         self._store.put(version, _key(version))
 
     def _check_not_deployed(self, version: Any) -> None:
-        for endpoint in self._store.listed(v1.Endpoint):
-            for deployed in endpoint.deployed_models:
-                if (deployed.model, deployed.model_version_id) == (version.name, version.version_id):
-                    raise failed_precondition(
-                        f"The Model `{_key(version)}` is deployed at Endpoint `{endpoint.name}`; undeploy it first."
-                    )
+        for endpoint, _ in self._deployments_of(version):
+            raise failed_precondition(
+                f"The Model `{_key(version)}` is deployed at Endpoint `{endpoint.name}`; undeploy it first."
+            )
+
+    def _deployments_of(self, version: Any) -> list[tuple[Any, Any]]:
+        """Each endpoint and deployed model that serve this version."""
+        return [
+            (endpoint, deployed)
+            for endpoint in self._store.listed(v1.Endpoint)
+            for deployed in endpoint.deployed_models
+            if (deployed.model, deployed.model_version_id) == (version.name, version.version_id)
+        ]
 
 
 def _key(version: Any) -> str:

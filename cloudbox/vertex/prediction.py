@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import grpc
@@ -11,7 +12,7 @@ from google.api import httpbody_pb2
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf import json_format
 
-from cloudbox.errors import ApiError, failed_precondition, invalid
+from cloudbox.errors import ApiError, invalid
 from cloudbox.rpc import Method, Reply, raw
 from cloudbox.vertex.serving import Serving
 from cloudbox.vertex.store import Store
@@ -77,16 +78,16 @@ class Predictions:
         return Reply(body, {DEPLOYED_HEADER: deployed.id, "x-vertex-ai-model-version-id": deployed.model_version_id})
 
     def _ask(self, name: str, body: bytes, content_type: str) -> tuple[httpx.Response, Any]:
-        endpoint = self._store.get(v1.Endpoint, name)
-        dedicated = endpoint.dedicated_endpoint_enabled
-        limit_bytes, limit_s = (DEDICATED_BYTES, DEDICATED_S) if dedicated else (SHARED_BYTES, SHARED_S)
-        if len(body) > limit_bytes:
-            raise invalid(f"Request payload size exceeds the limit: {limit_bytes} bytes.")
-        deployed_id = chosen(endpoint.traffic_split)
-        deployed = next((one for one in endpoint.deployed_models if one.id == deployed_id), None)
-        if deployed is None:
-            raise failed_precondition(f"DeployedModel `{deployed_id}` is not deployed any more.")
-        with self._serving.lease(deployed_id) as replica:
+        with ExitStack() as lease:
+            with self._store.lock:  # nobody undeploys between the choice and the lease
+                endpoint = self._store.get(v1.Endpoint, name)
+                deployed_id = chosen(endpoint.traffic_split)
+                replica = lease.enter_context(self._serving.lease(deployed_id))
+            dedicated = endpoint.dedicated_endpoint_enabled
+            limit_bytes, limit_s = (DEDICATED_BYTES, DEDICATED_S) if dedicated else (SHARED_BYTES, SHARED_S)
+            if len(body) > limit_bytes:
+                raise invalid(f"Request payload size exceeds the limit: {limit_bytes} bytes.")
+            deployed = next(one for one in endpoint.deployed_models if one.id == deployed_id)
             return self._send(replica.url(replica.predict_route), body, content_type, limit_s), deployed
 
     def _send(self, url: str, body: bytes, content_type: str, limit_s: float) -> httpx.Response:

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -37,15 +38,17 @@ _NAMESPACES = {
     "mount namespace": ("unshare", "--mount", "--propagation", "private"),
     "user namespace": ("unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"),
 }
+NAMESPACES = tuple(_NAMESPACES)
+"""The ways into a private root, the better one first."""
 
 
 class Sandbox:
     """The way into a private root that works here; found once, by trying."""
 
-    def __init__(self, folder: Path) -> None:
-        """Probe with scratch folders below `folder`."""
+    def __init__(self, folder: Path, allowed: Sequence[str] = NAMESPACES) -> None:
+        """Probe the allowed ways with scratch folders below `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.name = next((name for name in _NAMESPACES if _works(name, folder)), None)
+        self.name = next((name for name in allowed if _works(name, folder)), None)
         if self.name:
             log.info("containers get their own /app by a %s", self.name)
         else:

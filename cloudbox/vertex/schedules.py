@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import croniter
 from google.cloud import aiplatform_v1 as v1
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, json_format
 
 from cloudbox.errors import ApiError, failed_precondition, invalid
-from cloudbox.rpc import Method
+from cloudbox.rpc import Method, raw
 from cloudbox.vertex.listing import page
 from cloudbox.vertex.masks import apply_mask
 from cloudbox.vertex.operations import Operations
+from cloudbox.vertex.pipeline_spec import tasks_of
 from cloudbox.vertex.pipelines import Pipelines
 from cloudbox.vertex.store import Store, location_of, new_id, now
 
@@ -202,5 +203,7 @@ def _check(schedule: Any) -> None:
         raise invalid("Schedule.display_name is required.")
     if schedule.max_concurrent_run_count < 1:
         raise invalid("Schedule.max_concurrent_run_count is at least 1.")
-    if not schedule.create_pipeline_job_request.pipeline_job.pipeline_spec:
-        raise invalid("The box schedules pipelines: Schedule.create_pipeline_job_request has no pipeline_spec.")
+    spec = json_format.MessageToDict(raw(schedule).create_pipeline_job_request.pipeline_job.pipeline_spec)
+    if "name" not in spec.get("pipelineInfo", {}):
+        raise invalid("The box schedules pipelines: create_pipeline_job_request has no compiled pipeline_spec.")
+    tasks_of(spec)

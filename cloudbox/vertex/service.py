@@ -57,11 +57,10 @@ class VertexService:
         self._schedules.start()
 
     def close(self) -> None:
-        """Stop every container; everything else is on disk already."""
+        """Stop every container; everything else is on disk already, and threads may still write their last word."""
         self._schedules.close()
         self._serving.close()
         self._containers.close()
-        self._store.close()
 
     def _other_methods(self) -> dict[str, Method]:
         operations, empty, pb = self._operations, empty_pb2.Empty, operations_pb2

@@ -22,7 +22,8 @@ class Needs:
     """Names as the configuration gives them; empty or None where it needs none.
 
     `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many at most.
-    `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it. `secrets` are ZenML secrets with the keys that are read of them.
+    `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it.
+    `secrets` are ZenML secrets with the keys that are read of them.
     """
 
     project: str

@@ -77,9 +77,11 @@ def check_bucket(uri: str) -> None:
 @contextmanager
 def _storage(uri: str) -> Iterator[Any]:
     """The file system of `uri`, its errors translated."""
+    import aiohttp
     import gcsfs
     from google.auth.exceptions import GoogleAuthError
 
+    gcsfs_errors = (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError)
     parts = urlsplit(uri)
     if parts.scheme != SCHEME or not parts.netloc:
         raise InputError(f"{uri!r} is no Cloud Storage address; write gs://bucket/folder")
@@ -87,7 +89,7 @@ def _storage(uri: str) -> Iterator[Any]:
         yield gcsfs.GCSFileSystem(token="google_default", skip_instance_cache=True, use_listings_cache=False)  # noqa: S106
     except FileNotFoundError as error:
         raise StorageError(f"{uri}: {error} is not there") from error
-    except (OSError, gcsfs.retry.HttpError, GoogleAuthError, ValueError) as error:
+    except (OSError, ValueError, aiohttp.ClientError, GoogleAuthError, *gcsfs_errors) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StorageError(f"{uri}: {reason}; is the bucket there, and may these credentials use it?") from error
 

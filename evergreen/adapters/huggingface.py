@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,7 +72,8 @@ class HuggingFaceSource(RowFields):
         self.check_window(window)
         revision = self._resolved_revision()
         rows = canonical_rows(self._batches(revision), self, window)
-        return write_dataset(rows, out_dir, self._identity(revision, window))
+        source = partial(self.identity, window) if self._is_folder else self._identity(revision, window)
+        return write_dataset(rows, out_dir, source)
 
     def _batches(self, revision: str) -> Iterator[pa.RecordBatch]:
         for split in self.splits:

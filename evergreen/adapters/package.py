@@ -9,6 +9,7 @@ fallback_encoding: cp1252
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -54,7 +55,7 @@ class PackageSource(FileFields):
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
         rows = canonical_rows(rows_of_listing(self, self._listing()), self, window)
-        return write_dataset(rows, out_dir, self.identity(window))
+        return write_dataset(rows, out_dir, partial(self.identity, window))
 
     def _listing(self) -> Listing:
         spec = importlib.util.find_spec(self.package)

@@ -76,6 +76,23 @@ class DirectoryArtifact(Generic[M]):
             raise InputError(f"no {cls.__name__} at {path}: {error}") from error
         return cls(path=path, manifest=manifest)  # type: ignore[arg-type]
 
+    def check_files(self) -> None:
+        """Returns when every file is as the manifest has it, by size and checksum; reads each once.
+
+        Raises:
+            InputError: naming the first file that is missing or damaged.
+        """
+        for entry in self.manifest.files:
+            try:
+                found = FileEntry.of(self.path / entry.name, self.path)
+            except OSError as error:
+                raise InputError(f"{self.path} lacks {entry.name}, which its manifest lists ({error})") from error
+            if found != entry:
+                raise InputError(
+                    f"{entry.name} in {self.path} is damaged: {found.bytes} bytes with checksum {found.sha256}, "
+                    f"the manifest has {entry.bytes} bytes with {entry.sha256}"
+                )
+
     @classmethod
     def write(cls, path: Path, manifest: M) -> Self:
         """The artifact at `path` after its manifest was written, last, so that a manifest means a whole directory."""

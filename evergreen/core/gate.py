@@ -64,17 +64,24 @@ class Gate(Frozen):
 
 
 def decide(
-    report: EvaluationReport, gate: Gate, champion: str | None, *, rolled_back: bool = False
+    report: EvaluationReport,
+    gate: Gate,
+    champion: str | None,
+    *,
+    rolled_back: bool = False,
+    repeats_champion: bool = False,
 ) -> PromotionDecision:
     """Whether the reported version may replace `champion`, the version that is live now (None: nothing is).
 
-    `rolled_back` says that this very version was champion once and a person took it back. A metric that is missing or
-    undefined refuses. The reasons come in the order of the gate's fields, passed ones too.
+    `rolled_back` says that this very version was champion once and a person took it back; `repeats_champion` that it
+    comes of the champion's own recipe, though hardware gave it other bits. A metric that is missing or undefined
+    refuses. The reasons come in the order of the gate's fields, passed ones too.
     """
     if report.version == champion:
         reasons = [_reason("new version", False, f"version {report.version} is already the champion")]
     else:
-        reasons = [*_standing(report, champion, rolled_back), *_quality(report, gate, champion)]
+        standing = _repetition(report, champion) if repeats_champion else _standing(report, champion, rolled_back)
+        reasons = [*standing, *_quality(report, gate, champion)]
     verdict = Verdict.PROMOTE if all(reason.passed for reason in reasons) else Verdict.KEEP
     return PromotionDecision(verdict=verdict, version=report.version, champion=champion, reasons=tuple(reasons))
 
@@ -117,6 +124,14 @@ def _standing(report: EvaluationReport, champion: str | None, rolled_back: bool)
     if rolled_back:
         message = f"version {report.version} was champion and was rolled back; `rollback` makes it champion again"
         yield _reason("not rolled back", False, message)
+
+
+def _repetition(report: EvaluationReport, champion: str | None) -> Iterator[Reason]:
+    message = (
+        f"version {report.version} repeats the recipe of champion {champion}, there is nothing to replace; "
+        "change rows, task, split or seed to train another model"
+    )
+    yield _reason("new recipe", False, message)
 
 
 def _minimum(report: EvaluationReport, name: str, floor: float) -> Reason:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.reports import EndpointStatus, EvaluationReport, ValidationReport
@@ -75,6 +75,9 @@ class Task(Protocol):
     def training_configuration(self) -> dict[str, object]:
         """The fields that decide the trained model, JSON-ready; what only measures it or unlocks data is left out."""
 
+    def for_training(self) -> Self:
+        """The task with what only measures models or guards data at its defaults: a change of that trains nothing."""
+
     def pretrained(self) -> str:
         """Fingerprint of the weights that a training starts from; another one means another model."""
 
@@ -144,6 +147,9 @@ class Host(Protocol):
     def check(self, model: str, state_dir: Path) -> None:
         """Returns when the model's endpoint is live or could be opened. Raises InputError saying what is in the way."""
 
+    def mirrors(self) -> Sequence[Mirror]:
+        """Registries of the host's own, which follow the record."""
+
 
 class VersionRecord(Protocol):
     """The one truth about which version is candidate, champion and previous."""
@@ -152,7 +158,7 @@ class VersionRecord(Protocol):
         """All versions and aliases."""
 
     def add(self, version: ModelVersion) -> None:
-        """Registers a version; does nothing when it is registered."""
+        """Registers a version; of one that is registered, replaces the artifact and the report if they are lost."""
 
     def set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def write_dataset(batches: Iterable[pa.RecordBatch], out_dir: Path, source: SourceIdentity) -> Dataset:
+def write_dataset(
+    batches: Iterable[pa.RecordBatch], out_dir: Path, source: SourceIdentity | Callable[[], SourceIdentity]
+) -> Dataset:
     """The dataset of the rows in `batches`, as Parquet shards below `out_dir`.
+
+    Where rows can change while they are read, `source` is called after the last one: another identity than the one
+    promised then tells it.
 
     Raises:
         InputError: no rows at all.
@@ -29,10 +34,11 @@ def write_dataset(batches: Iterable[pa.RecordBatch], out_dir: Path, source: Sour
         columns = columns or {field.name: str(field.type) for field in table.schema}
         watermark = _latest(table, watermark)
     writer.close()
+    identity = source if isinstance(source, SourceIdentity) else source()
     if not writer.rows:
-        raise InputError(f"no rows in {source.description}{_between(source)}")
+        raise InputError(f"no rows in {identity.description}{_between(identity)}")
     manifest = DatasetManifest(
-        files=tuple(writer.entries), rows=writer.rows, columns=columns, source=source, watermark=watermark
+        files=tuple(writer.entries), rows=writer.rows, columns=columns, source=identity, watermark=watermark
     )
     return Dataset.write(out_dir, manifest)
 

@@ -53,10 +53,11 @@ class ServedModel:
         return self._loaded.version if self._loaded else ""
 
     def load(self) -> None:
-        """Loads the model; raises whatever keeps it from loading."""
+        """Loads the model; raises whatever keeps it from loading, a damaged file first of all."""
         with local_model(self._settings) as model_dir:
-            version = TrainedModel.open(model_dir).version
-            self._loaded = _Loaded(self._load(model_dir), version)
+            trained = TrainedModel.open(model_dir)
+            trained.check_files()
+            self._loaded = _Loaded(self._load(trained.path), trained.version)
 
     def load_in_thread(self, on_done: Callable[[Exception | None], None]) -> None:
         """Starts loading and returns; `on_done` gets what went wrong, or None, in the loading thread."""

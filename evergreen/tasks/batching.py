@@ -1,6 +1,6 @@
-"""Which rows share a batch: rows of like length, so that hardly any computed token is padding.
+"""Which rows share a batch: rows of like length, so that few of the computed tokens are padding.
 
-AG News, batches of 32: padded to 128 tokens 1 in 3 computed tokens is real, at random 1 in 2, by length 29 in 30
+AG News, batches of 32: padded to 128 tokens 1 in 3 computed tokens is real, at random 1 in 2, by length 9 in 10
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-BATCHES_SORTED_TOGETHER = 64
+BATCHES_SORTED_TOGETHER = 16
+"""More of them save little further padding (64: 7 % of the tokens), and make batches less random."""
 
 
 def order_by_length(lengths: npt.NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,18 +18,20 @@ _GAIN = 1.3
 _ROUNDS = 12
 _SHAPE = (768, 512, 1024)
 _FILE_NAME = "precision"
+_CPU_FACTS = Path("/proc/cpuinfo")
 
 
 def computes_in_bf16(precision: Precision, checkpoint_dir: Path) -> bool:
     """Whether to compute in bfloat16; `auto` measures once for all trainings whose checkpoints lie side by side.
 
-    A training that is resumed or repeated computes as it did before, however busy the machine is by then.
+    A training that is resumed or repeated on the same kind of device computes as it did before, however busy the
+    machine is by then.
     """
     if precision != "auto":
         return precision == "bf16"
-    remembered = checkpoint_dir.parent / _FILE_NAME
+    remembered = checkpoint_dir.parent / f"{_FILE_NAME}-{_device()}"
     if not remembered.is_file():
-        written = remembered.with_suffix(f".{os.getpid()}")
+        written = remembered.with_name(f"{remembered.name}.{os.getpid()}")
         written.write_text("bf16" if bf16_pays() else "fp32", encoding="utf-8")
         written.replace(remembered)
     return remembered.read_text(encoding="utf-8") == "bf16"
@@ -44,6 +48,26 @@ def bf16_pays() -> bool:
         return bool(torch.cuda.is_bf16_supported())
     rounds = [(_seconds_of_product(torch.float32), _seconds_of_product(torch.bfloat16)) for _ in range(_ROUNDS)]
     return min(full for full, _ in rounds) / min(half for _, half in rounds) >= _GAIN
+
+
+def _device() -> str:
+    """A file name for the kind of device that trains: `cuda-1f0c9a3e77b2`, `cpu-90d2b81c4e55`."""
+    import torch
+
+    if torch.cuda.is_available():
+        kind, facts = "cuda", f"{torch.cuda.get_device_name()} {torch.cuda.get_device_capability()}"
+    else:
+        kind, facts = "cpu", _cpu()
+    return f"{kind}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
+
+
+def _cpu() -> str:
+    """Model and instruction sets of the first processor, as far as the system tells them."""
+    try:
+        first = _CPU_FACTS.read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:  # no Linux
+        return f"{platform.machine()} {platform.processor()}"
+    return "\n".join(line for line in first.splitlines() if line.startswith(("model name", "flags", "Features", "CPU")))
 
 
 def _seconds_of_product(dtype: torch.dtype) -> float:

@@ -32,6 +32,7 @@ def test_another_machine_goes_on_from_the_newest_checkpoint_that_was_kept() -> N
     store = Client().active_stack.artifact_store
     uri = f"{store.path}/elsewhere/abc"
     first = RemoteCheckpoints(store, uri)
+    first.open()
     (first.path / "origin.json").write_text("pretrained")
     write(first.path, 4, "early")
     first.keep()
@@ -43,13 +44,16 @@ def test_another_machine_goes_on_from_the_newest_checkpoint_that_was_kept() -> N
     path = first.path
 
     second = RemoteCheckpoints(store, uri)
+    second.open()
     assert second.path == path
     assert (second.path / "origin.json").read_text() == "pretrained"
     assert [one.name for one in second.path.glob("checkpoint-*")] == ["checkpoint-8"]
     assert (second.path / "checkpoint-8" / "model.safetensors").read_text() == "late"
 
     second.discard()
-    assert list(RemoteCheckpoints(store, uri).path.iterdir()) == []
+    third = RemoteCheckpoints(store, uri)
+    third.open()
+    assert list(third.path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("zenml_home", "scratch")
@@ -61,9 +65,12 @@ def test_a_checkpoint_that_was_cut_off_while_it_was_copied_is_not_resumed_from()
     store = Client().active_stack.artifact_store
     uri = f"{store.path}/elsewhere/torn"
     first = RemoteCheckpoints(store, uri)
+    first.open()
     write(first.path, 4, "whole")
     write(first.path, 8, "torn")
     first.keep()
     store.remove(f"{uri}/checkpoint-8/{LAST_FILE}")
 
-    assert [one.name for one in RemoteCheckpoints(store, uri).path.glob("checkpoint-*")] == ["checkpoint-4"]
+    second = RemoteCheckpoints(store, uri)
+    second.open()
+    assert [one.name for one in second.path.glob("checkpoint-*")] == ["checkpoint-4"]

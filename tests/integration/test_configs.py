@@ -29,6 +29,31 @@ def test_a_configuration_is_valid_and_says_how_to_launch_it(path: Path) -> None:
     assert all(declaration(stack).components for stack in configuration.stacks)
 
 
+@pytest.mark.usefixtures("zenml_home")
+def test_another_slice_or_rule_measures_anew_and_trains_nothing(tmp_path: Path) -> None:
+    before = step_parameters(tmp_path, {})
+    measured = step_parameters(tmp_path, {"slices": {"length_edges_chars": [9]}, "rules": {"max_class_ratio": 2.0}})
+    trained = step_parameters(tmp_path, {"epochs": 7})
+
+    assert measured["train"] == before["train"] != trained["train"]
+    assert measured["evaluate"] != before["evaluate"]
+    assert measured["validate"] != before["validate"]
+
+
+def step_parameters(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of each step, as the pipeline passes them for `local.yaml` with changes to its task."""
+    import yaml
+
+    from pipelines.training import training
+
+    document = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    document["parameters"]["task"] |= task
+    (folder / "changed.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    pipeline = training.with_options(**load(folder / "changed.yaml", training).options())
+    pipeline.prepare()
+    return {name: invocation.parameters for name, invocation in pipeline.invocations.items()}
+
+
 def test_no_two_models_share_a_port_or_a_name() -> None:
     import yaml
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -53,14 +54,44 @@ def test_a_directory_comes_back_with_every_byte_on_another_machine(tmp_path: Pat
     assert sorted(path.name for path in store.iterdir()) == ["content.tar", "page.html"]
 
 
+def with_one_byte_changed(archive: bytes) -> bytes:
+    at = archive.index(b"rowsrows")
+    return archive[:at] + b"R" + archive[at + 1 :]
+
+
 @pytest.mark.usefixtures("zenml_home")
-def test_a_damaged_directory_is_told_and_not_used(tmp_path: Path, store: Path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (with_one_byte_changed, r"train/rows-00000\.parquet .* is damaged: 4000 bytes with checksum"),
+        (lambda archive: archive[:1500], "is damaged: truncated header"),
+        (lambda _: b"", "is damaged: empty file"),
+    ],
+    ids=["a changed byte", "a cut file", "an empty file"],
+)
+def test_a_damaged_directory_is_told_and_not_used(
+    tmp_path: Path, store: Path, damage: Callable[[bytes], bytes], told: str
+) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    materializer = DirectoryMaterializer(str(store))
+    saved = splits_at(tmp_path / "splits")
+    materializer.save(saved)
+    materializer.expected_content_hash = materializer.compute_content_hash(saved)
+    archive = store / "content.tar"
+    archive.write_bytes(damage(archive.read_bytes()))
+    with pytest.raises(EvergreenError, match=told):
+        materializer.load(Splits)
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_a_directory_of_other_content_than_recorded_is_not_used(tmp_path: Path, store: Path) -> None:
     from orchestration.materializers import DirectoryMaterializer
 
     materializer = DirectoryMaterializer(str(store))
     materializer.save(splits_at(tmp_path / "splits"))
     materializer.expected_content_hash = "another"
-    with pytest.raises(EvergreenError, match="damaged"):
+    with pytest.raises(EvergreenError, match=r"is damaged: content hash .*, recorded another"):
         materializer.load(Splits)
 
 

@@ -95,8 +95,18 @@ def test_one_lost_answer_of_a_healthy_front_costs_nothing(trial: ServedTrial, mo
 def test_a_killed_front_does_not_make_the_standby_a_newcomer(trial: ServedTrial) -> None:
     champion, standby = live(trial, "a"), deploy(trial, "b")
     trial.spoil(standby)
+    (trial.path / "b" / "task.json").unlink()  # nor can it be uploaded again
     trial.die()
     again = Release(model="news", version=standby, fetch=lambda: trial.path / "b", smoke=GOOD)
     assert roll_out(trial.endpoint, again, champion, never).outcome == "rolled_back"
     assert trial.endpoint.status().traffic == {champion: 100, standby: 0}
     assert trial.endpoint.predict(GOOD)
+
+
+def test_a_standby_whose_files_were_damaged_is_uploaded_again(trial: ServedTrial) -> None:
+    champion, standby = live(trial, "a"), deploy(trial, "b")
+    trial.spoil(standby)
+    trial.die()
+    again = Release(model="news", version=standby, fetch=lambda: trial.path / "b", smoke=GOOD)
+    assert roll_out(trial.endpoint, again, champion, lambda: None).outcome == "live"
+    assert trial.endpoint.status().traffic == {champion: 0, standby: 100}

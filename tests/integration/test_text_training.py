@@ -73,11 +73,13 @@ def test_a_model_directory_loads_by_itself_and_tells_no_path_of_this_machine(
 ) -> None:
     model, _ = trained
     answers = load_predictor(model.path).encode(load_predictor(model.path).predict(["goal match team", "vote law tax"]))
-    texts = {path.name: path.read_text() for path in model.path.iterdir() if path.suffix == ".json"}
+    config = json.loads((model.path / "config.json").read_text())
 
     assert [answer["label"] for answer in answers] == ["games", "state"]
-    assert [name for name, text in texts.items() if str(encoder.parent) in text] == ["task.json", "manifest.json"]
-    assert list(json.loads(texts["config.json"])["id2label"].values()) == list(LABELS)
+    assert [
+        path for path in model.path.rglob("*") if path.is_file() and str(encoder).encode() in path.read_bytes()
+    ] == []
+    assert list(config["id2label"].values()) == list(LABELS)
     assert model.manifest.trained_on
     assert TrainedModel.open(model.path).version == model.version
 
@@ -99,6 +101,30 @@ def test_equal_trainings_give_equal_versions_and_another_seed_another(
 
     assert again.version == model.version
     assert other.version != model.version
+
+
+def test_equal_encoders_in_two_places_give_equal_versions_which_start_from_each_other(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, splits: Splits, tmp_path: Path
+) -> None:
+    model, _ = trained
+    elsewhere = shutil.copytree(encoder, tmp_path / "elsewhere")
+    again = task_with(elsewhere).train(splits, RecordingRun.below(tmp_path / "again"))
+    warm = task_with(elsewhere, warm_start=True).train(splits, RecordingRun.below(tmp_path / "warm"), model)
+
+    assert again.version == model.version
+    assert warm.manifest.task["encoder"] == model.manifest.task["encoder"]
+
+
+def test_a_warm_start_from_another_encoders_model_is_refused(
+    trained: tuple[TrainedModel, RecordingRun], encoder: Path, splits: Splits, tmp_path: Path
+) -> None:
+    model, _ = trained
+    other = shutil.copytree(encoder, tmp_path / "encoder")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.2}))
+
+    with pytest.raises(InputError, match=rf"champion {model.version} was trained with encoder 'sha256:"):
+        task_with(other, warm_start=True).train(splits, RecordingRun.below(tmp_path / "run"), model)
 
 
 def test_predictions_do_not_depend_on_what_else_is_in_the_batch(trained: tuple[TrainedModel, RecordingRun]) -> None:

@@ -6,17 +6,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.core.errors import BusyError, EvergreenError
+from evergreen.core.gate import Gate
 from evergreen.core.protocols import VersionRecord
 from evergreen.core.reconcile import crown, nominate, roll_back
-from evergreen.core.reports import Incumbent
+from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Incumbent, Metric, Timings, Verdict
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
+HOST = LocalEndpoint(port=0)
 
 
 @pytest.fixture
@@ -37,6 +40,28 @@ def version(name: str, recipe: str = "r", judged_against: str | None = None) -> 
         judged_against=judged_against,
         metrics={"accuracy": 0.9},
         examples=({"text": "shares rose"},),
+    )
+
+
+@pytest.fixture
+def challenger_report() -> EvaluationReport:
+    """Passes every rule of the gate that is on by default."""
+    good = Metric(value=0.9, low=0.88, high=0.92)
+    return EvaluationReport(
+        version="c3",
+        splits="5" * 64,
+        rows=600,
+        labels=("a", "b"),
+        metrics={"accuracy": good},
+        confidence=0.95,
+        baseline=Baseline(label="a", metrics={"accuracy": 0.5}),
+        per_class={label: ClassReport(metrics={"recall": good}, support=300) for label in ("a", "b")},
+        slices=(),
+        confusion=((270, 30), (30, 270)),
+        worst=(),
+        comparison=None,
+        size_bytes=1,
+        timings=Timings(latency_p50_ms=1, latency_p95_ms=1, rows_per_s=1),
     )
 
 
@@ -122,6 +147,82 @@ def test_a_run_is_judged_against_the_champion_unless_it_repeats_the_champions_re
     assert incumbent_for("two", state) == Incumbent(version="a1", artifact=first.artifact)
     alone = RecordState(versions=(first,), aliases={Alias.CHAMPION: "a1"})
     assert incumbent_for("one", alone) == Incumbent()
+
+
+def lose(artifact: str, *, also_recorded: bool) -> None:
+    """Deletes an artifact's files and, where asked, ZenML's row of it too."""
+    from zenml.client import Client
+
+    Client().delete_artifact_version(UUID(artifact), delete_metadata=also_recorded, delete_from_artifact_store=True)
+
+
+@pytest.mark.parametrize("also_recorded", [True, False])
+def test_a_lost_artifact_is_replaced_when_its_version_is_registered_again(model: str, also_recorded: bool) -> None:
+    from orchestration.record import ZenmlRecord, load_artifact
+
+    record = ZenmlRecord(model)
+    first, again = version("a1", recipe="first"), version("a1", recipe="second")
+    record.add(first)
+    record.note_mirror("a1", "mlflow", "7")
+    lose(first.artifact, also_recorded=also_recorded)
+    record.add(again)
+    healed = first.model_copy(update={"artifact": again.artifact, "report": again.report, "mirrors": {"mlflow": "7"}})
+    assert record.read().versions == (healed,)
+    assert load_artifact(record.get("a1").artifact, Incumbent).version == "a1"
+
+
+def test_a_champion_that_is_trained_again_gets_its_lost_artifact_back(
+    model: str, challenger_report: EvaluationReport
+) -> None:
+    from orchestration.record import ZenmlRecord
+    from orchestration.versions import promote_version
+
+    promote(model, challenger_report.version)
+    record = ZenmlRecord(model)
+    lose(record.read().versions[0].artifact, also_recorded=True)
+    again = version(challenger_report.version)
+    decision = promote_version(model, HOST, Gate(), again, challenger_report)
+    assert decision.verdict is Verdict.KEEP
+    assert record.get(again.version).artifact == again.artifact
+
+
+def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
+    model: str, challenger_report: EvaluationReport
+) -> None:
+    from orchestration.versions import promote_version
+
+    promote(model, "b2")
+    decision = promote_version(model, HOST, Gate(), version("c3"), challenger_report)
+    assert [reason.rule for reason in decision.reasons if not reason.passed] == ["new recipe"]
+    other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report)
+    assert [reason.rule for reason in other.reasons if not reason.passed] == ["present champion"]
+    assert aliases(model) == {"champion": "b2"}
+
+
+def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
+    from orchestration.versions import incumbent_model
+
+    lost = str(uuid4())
+    ways = (
+        rf"version b2, which .*cannot be loaded: .*{lost}.*--no-cache, which stores it anew; or `rollback` .*model_name"
+    )
+    with pytest.raises(EvergreenError, match=ways):
+        incumbent_model(Incumbent(version="b2", artifact=lost))
+    assert incumbent_model(Incumbent()) is None
+
+
+def test_the_status_of_a_model_whose_report_was_deleted_shows_the_rest(model: str) -> None:
+    from orchestration.status import status_of
+
+    promote(model, "a1")
+    promoted = status_of(model, HOST)
+    assert promoted.report_page is not None
+    assert promoted.champion is not None
+    lose(promoted.champion.report, also_recorded=True)
+    status = status_of(model, HOST)
+    assert status.champion is not None
+    assert status.champion.version == "a1"
+    assert status.report_page is None
 
 
 def test_an_artifact_that_is_gone_is_told_with_what_to_do() -> None:

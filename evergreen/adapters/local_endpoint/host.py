@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.processes import port_conflict
-from evergreen.core.protocols import Endpoint
+from evergreen.core.protocols import Endpoint, Mirror
 
 WORKER_COMMAND = (sys.executable, "-m", "evergreen.serving")
 
@@ -56,6 +57,10 @@ class LocalEndpoint(Frozen):
                 f"the endpoint of model '{model}' cannot listen on {self.host}:{self.port}: {conflict}; "
                 "set parameters.host.port to another one (0: any free one), or end what listens there"
             )
+
+    def mirrors(self) -> Sequence[Mirror]:
+        """None: this machine keeps no registry of its own."""
+        return ()
 
 
 def open_endpoint(host: LocalEndpoint, model: str, state_dir: Path, worker_command: tuple[str, ...]) -> ServedEndpoint:

@@ -16,24 +16,25 @@ KEPT_UPLOADS = 5
 def store_model(version: str, model_dir: Path, target: Path) -> None:
     """Puts the trained model at `target`, hard-linked where that works; `target` appears whole or not at all.
 
+    A model that lies there already is kept, unless it was damaged since.
+
     Raises:
-        InputError: `model_dir` is no trained model, or another version's.
+        InputError: `model_dir` is no whole trained model, or another version's.
     """
     trained = TrainedModel.open(model_dir)
     if trained.version != version:
         raise InputError(f"{model_dir} holds version {trained.version}, not {version}; upload it under its own name")
-    if target.is_dir():
+    if _is_whole(target):
         os.utime(target)  # wanted again, so among the newest
         return
+    trained.check_files()
+    shutil.rmtree(target, ignore_errors=True)
     unfinished = target.with_name(f".{version}.{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
     for name in (*(entry.name for entry in trained.manifest.files), MANIFEST_NAME):
         copy = unfinished / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _link_or_copy((model_dir / name).resolve(strict=True), copy)
-        except FileNotFoundError as error:
-            raise InputError(f"{model_dir} lacks {name}, which its manifest lists; train or fetch it again") from error
+        _link_or_copy((model_dir / name).resolve(strict=True), copy)
     unfinished.rename(target)
 
 
@@ -44,6 +45,14 @@ def prune_models(models: Path, deployed: Collection[str]) -> None:
     whole = sorted(set(idle) - set(unfinished), key=lambda path: path.stat().st_mtime)
     for path in (*unfinished, *whole[:-KEPT_UPLOADS]):
         shutil.rmtree(path)
+
+
+def _is_whole(stored: Path) -> bool:
+    try:
+        TrainedModel.open(stored).check_files()
+    except InputError:
+        return False
+    return True
 
 
 def _link_or_copy(source: Path, copy: Path) -> None:

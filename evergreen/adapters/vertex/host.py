@@ -12,13 +12,14 @@ host:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from evergreen.core.base import Frozen, ModelName
-from evergreen.core.protocols import Endpoint
+from evergreen.core.protocols import Endpoint, Mirror
 
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
@@ -104,3 +105,9 @@ class VertexEndpoint(Frozen):
         from evergreen.adapters.vertex.preflight import check_reachable
 
         check_reachable(self, model)
+
+    def mirrors(self) -> Sequence[Mirror]:
+        """Vertex AI's Model Registry."""
+        from evergreen.adapters.vertex.mirror import VertexMirror
+
+        return (VertexMirror(self),)

@@ -20,7 +20,7 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         InputError: the model refuses the instances.
         EndpointError: nothing answers, or not with predictions.
     """
-    from google.api_core.exceptions import from_http_response
+    from google.api_core.exceptions import ServiceUnavailable, from_http_response
 
     host = clients.host
     content = {"instances": list(instances)}
@@ -29,15 +29,15 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         answer = clients.session.post(url, json=content, timeout=host.request_timeout_s)
         if answer.status_code != 200 and answer.status_code not in REFUSED:
             raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
+        status, reason = _said(answer.text)
+        if status == "FAILED_PRECONDITION":  # the traffic was set, but has not reached every server of Google's yet
+            raise ServiceUnavailable(f"it serves nothing: {reason}")  # type: ignore[no-untyped-call]  # has none
         return answer
 
     with translated(f"asking {url}"):
         answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
     if answer.status_code in REFUSED:
-        status, reason = _said(answer.text)
-        if status == "FAILED_PRECONDITION":
-            raise EndpointError(f"{url} serves nothing: {reason}; run the pipeline to put a version live")
-        raise InputError(f"{url} refuses the request ({answer.status_code}): {reason}")
+        raise InputError(f"{url} refuses the request ({answer.status_code}): {_said(answer.text)[1]}")
     return _predictions(url, answer.text, len(content["instances"]))
 
 

@@ -37,10 +37,11 @@ class Probe:
             EndpointError: it did not become ready, or does not answer.
         """
         try:
-            found = self._endpoint.find_or_create(logged=False)
+            self._endpoint.find_or_create(logged=False)
             held = leading(self._endpoint.settled(), version)
             if held is None or held.percent != ALL_TRAFFIC or not held.ready:
                 self._endpoint.start(version, resource, ONE_REPLICA, all_traffic=True)
+            found = self._endpoint.find()  # again: Google tells its address with the first deployment
             return post_predict(self._clients, self._endpoint.url(found), instances)
         finally:
             with suppress(EvergreenError):  # the answer counts; the next deployment removes what is left

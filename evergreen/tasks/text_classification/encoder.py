@@ -79,6 +79,16 @@ class Encoder(Frozen):
             digest.update(f"{entry.name} {entry.sha256}\n".encode())
         return digest.hexdigest()
 
+    def portable_reference(self) -> str:
+        """What names the encoder on any machine: the reference, or `sha256:<fingerprint>` for a local folder.
+
+        Raises:
+            InputError: there is no such folder.
+        """
+        if self.reference.startswith(PACKAGE_SCHEME) or self.folder() is None:
+            return self.reference
+        return f"sha256:{self.fingerprint()}"
+
     def folder(self) -> Path | None:
         """The folder on this machine; None for a model of the Hub.
 

@@ -9,7 +9,7 @@ task:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -32,6 +32,7 @@ def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 EXAMPLE_CHARS = 300
+SERVED_RULE = "max_text_chars"
 
 Labels = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
 
@@ -73,8 +74,21 @@ class TextClassification(TrainingSettings):
         return self.source.check()
 
     def training_configuration(self) -> dict[str, object]:
-        """The fields that decide the trained model; `slices` only measures it, `token_env` only unlocks the encoder."""
-        return self.model_dump(mode="json", exclude={"slices", "token_env"})
+        """The fields that decide the trained model: those of `for_training` without what only unlocks the encoder.
+
+        A local encoder is told by its content, so that equal models of two machines are equal versions.
+
+        Raises:
+            InputError: there is no such local encoder.
+        """
+        guards = set(TextRules.model_fields) - {SERVED_RULE}
+        fields = self.model_dump(mode="json", exclude={"slices": True, "token_env": True, "rules": guards})
+        return fields | {"encoder": self.source.portable_reference()}
+
+    def for_training(self) -> Self:
+        """The task with `slices` and all `rules` at their defaults but that of served texts, which the model keeps."""
+        served = {SERVED_RULE: getattr(self.rules, SERVED_RULE)}
+        return self.model_copy(update={"slices": Slices(), "rules": TextRules.model_validate(served)})
 
     def pretrained(self) -> str:
         """Fingerprint of the encoder that a training starts from.
@@ -109,10 +123,15 @@ class TextClassification(TrainingSettings):
         return evaluate_text(model, champion, splits, task=self, slices=self.slices)
 
     def examples(self, splits: Splits, count: int = 3) -> list[dict[str, str]]:
-        """The first `count` instances of the test split, as a client would send them, cut to EXAMPLE_CHARS."""
+        """The first `count` instances of the test split, as a client would send them, cut to EXAMPLE_CHARS.
+
+        Blanks around a text go first: a cut that left blanks alone would be an instance that every version refuses.
+        """
         from evergreen.data.shards import first_rows
 
-        return [{"text": row["text"][:EXAMPLE_CHARS]} for row in first_rows(splits.shards("test"), ["text"], count)]
+        return [
+            {"text": row["text"].strip()[:EXAMPLE_CHARS]} for row in first_rows(splits.shards("test"), ["text"], count)
+        ]
 
     def load(self, model_dir: Path) -> Predictor:
         """A predictor of a trained-model directory of this configuration."""

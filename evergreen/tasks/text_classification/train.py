@@ -39,6 +39,7 @@ def train_text(
     """
     import transformers
 
+    configuration = task.training_configuration()  # of the encoder as it is now, not as it may be in an hour
     tokens = task.load_tokens()
     with tempfile.TemporaryDirectory(prefix="tokens-") as folder:
         tokeniser = Tokeniser(tokens, task.labels, Path(folder))
@@ -49,7 +50,7 @@ def train_text(
         job = _job(task, model, tokens, (train, validation), run.seed)
         curves = fit(job if start is None else replace(job, in_head=_in_no_head), task, run)
         _save(model, tokens, run.out_dir)
-    return complete_model(run.out_dir, task.training_configuration(), splits, run.seed, curves)
+    return complete_model(run.out_dir, configuration, splits, run.seed, curves)
 
 
 def _chosen_rows(task: TextClassification, splits: Splits, seed: int) -> npt.NDArray[np.int64] | None:
@@ -81,11 +82,12 @@ def _load_model(task: TextClassification, start: TrainedModel | None) -> Any:
 def _origin(task: TextClassification, start: TrainedModel | None) -> Encoder:
     if start is None:
         return task.source
-    for field, wanted in (("encoder", task.encoder), ("labels", list(task.labels))):
-        if (got := start.manifest.task.get(field)) != wanted:
+    wanted = task.training_configuration()
+    for field in ("encoder", "labels"):
+        if (got := start.manifest.task.get(field)) != wanted[field]:
             raise InputError(
-                f"warm_start: champion {start.version} was trained with {field} {got!r}, task.{field} is {wanted!r}; "
-                f"set task.warm_start: false for this run"
+                f"warm_start: champion {start.version} was trained with {field} {got!r}, task.{field} is "
+                f"{wanted[field]!r}; set task.warm_start: false for this run"
             )
     return Encoder(reference=str(start.path))
 

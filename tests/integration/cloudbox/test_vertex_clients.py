@@ -33,7 +33,7 @@ def test_two_versions_live_behind_one_endpoint(box: VertexBox) -> None:
     assert seen["wrong"] == "InvalidArgument"
     assert (seen["moved"][0][0]["name"], seen["moved"][1]) == ("second", "2")
     assert (seen["raw"][0][0]["got"], seen["raw"][1]) == ({"text": "r"}, True)
-    assert (seen["found"], seen["none"]) == ([True], 0)
+    assert (seen["found"], seen["none"], seen["deployed_at"]) == ([True], 0, True)
     assert (seen["in_use"], seen["busy"]) == ("FailedPrecondition", "FailedPrecondition")
     assert (seen["after"], seen["left"]) == ("2", [0, 0])
 

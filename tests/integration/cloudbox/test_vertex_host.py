@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.specification import deployed_model_message
 from evergreen.core.errors import InputError
+from evergreen.core.rollout import roll_out
 from evergreen.pages.curl import curl_command
-from tests.endpoint_contract import EndpointContract, live
+from tests.endpoint_contract import GOOD, EndpointContract, live, release
 from tests.hosted_trial import ROOT, HostedTrial, host_in
 from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_encoder, write_splits
+from tests.waiting import wait_until
 
 
 class TestHostedEndpoint(EndpointContract):
@@ -62,6 +66,33 @@ def test_a_version_that_was_started_twice_runs_once_after_the_next_deploy(trial:
     assert trial.deployed() == [version, version]
     trial.endpoint.deploy(version)
     assert (trial.deployed(), trial.endpoint.status().traffic) == ([version], {version: 100})
+
+
+def test_a_client_of_googles_sdk_sees_no_error_while_versions_replace_one_another(trial: HostedTrial) -> None:
+    aiplatform = pytest.importorskip("google.cloud.aiplatform")
+    champion, challenger = live(trial, "a"), release(trial, "b")
+    found = EndpointResource(Clients(trial.host), "news", "live").find()
+    assert found is not None
+    endpoint = aiplatform.Endpoint(found.name, project=trial.host.project, location=trial.host.region)
+    served: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.05):
+            answer = endpoint.predict(instances=GOOD)
+            served.append(answer.metadata["model_version"] if len(answer.predictions) == len(GOOD) else "incomplete")
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            wait_until(lambda: bool(served) or asking.done(), timeout_s=20)
+            assert roll_out(trial.endpoint, challenger, champion, lambda: None).outcome == "live"
+            trial.endpoint.undeploy(champion)
+            wait_until(lambda: served[-1] == challenger.version or asking.done(), timeout_s=20)
+        finally:
+            done.set()
+    asking.result()
+    assert set(served) == {champion, challenger.version}
 
 
 def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
     )
     found = aiplatform.Endpoint.list(filter='labels.model="news"')
     none = aiplatform.Endpoint.list(filter='labels.model="other" AND display_name="news"')
+    deployed_at = [one.endpoint for one in aiplatform.Model(first.resource_name).gca_resource.deployed_models]
     in_use = refused(lambda: aiplatform.Model(first.resource_name).delete())
     busy = refused(endpoint.delete)
     endpoint.undeploy(ids["1"])
@@ -103,6 +104,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
         "none": len(none),
         "in_use": in_use,
         "busy": busy,
+        "deployed_at": deployed_at == [endpoint.resource_name],
         "after": after.model_version_id,
         "left": [len(aiplatform.Endpoint.list()), len(aiplatform.Model.list())],
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.parser import COMMANDS, main
+from commands.parser import COMMANDS, _pairs, main
 
 ROOT = Path(__file__).parents[3]
 HEAVY = ("zenml", "torch", "transformers", "mlflow", "google.auth", "pydantic")
@@ -58,6 +59,19 @@ def test_wrong_arguments_are_bad_input(argv: list[str], capsys: pytest.CaptureFi
     assert "error:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [("abc", "'abc' is no whole number"), ("1.5", "'1.5' is no whole number"), ("0", "0 is less than 1")],
+)
+def test_a_batch_size_that_is_none_is_told_in_plain_words(
+    rows: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["predict", "--config", "local.yaml", "--batch-size", rows])
+    assert caught.value.code == 2
+    assert f"argument --batch-size: {message}" in capsys.readouterr().err
+
+
 def test_predict_takes_a_text_or_a_table_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["predict", "--config", "local.yaml", "text", "--input", "a.csv"])
@@ -70,3 +84,21 @@ def test_an_output_without_a_table_is_refused(
     monkeypatch.setattr("os.environ", {})
     assert main(["predict", "--config", "local.yaml", "--output", "a.csv", "text"]) == 2
     assert capsys.readouterr().err == "error: --output takes the rows of a table; add --input FILE\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("1=World,4=Sci/Tech", {"1": "World", "4": "Sci/Tech"}),
+        ("a=News, world,b=Sports", {"a": "News, world", "b": "Sports"}),
+        ("text=content", {"text": "content"}),
+    ],
+)
+def test_pairs_are_read_as_they_are_written(text: str, pairs: dict[str, str]) -> None:
+    assert _pairs(text) == pairs
+
+
+@pytest.mark.parametrize("text", ["", "1", "=World", "1=", "1=a,1=b"])
+def test_what_is_no_pair_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        _pairs(text)

@@ -253,3 +253,15 @@ def test_a_verdict_is_promote_exactly_when_every_reason_passed(name: str, compar
     decision = decide(report(against=against), Gate(minimum={name: 0.5}), CHAMPION, rolled_back=rolled_back)
     assert (decision.verdict is Verdict.PROMOTE) == (not failures(decision))
     assert decision.reasons
+
+
+@pytest.mark.parametrize(
+    "against", [None, comparison(Metric(value=0.02, low=0.01, high=0.03), champion="a1b2c3d4e5f6")]
+)
+def test_a_repetition_of_the_champions_recipe_is_kept_out_for_good(against: Comparison | None) -> None:
+    decision = decide(report(against=against), Gate(), CHAMPION, repeats_champion=True)
+    assert decision.verdict is Verdict.KEEP
+    assert failures(decision) == {
+        "new recipe": "version b81e02c4a6f5 repeats the recipe of champion 3fa41c0d9e77, there is nothing to replace; "
+        "change rows, task, split or seed to train another model"
+    }

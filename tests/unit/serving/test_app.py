@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from evergreen.core.errors import InputError
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
@@ -56,6 +57,15 @@ def test_health_and_predict_are_503_until_the_model_is_loaded(tmp_path: Path) ->
     served.model.load()
     assert served.get("/health").json() == {"status": "ready", "model_version": served.version}
     assert served.post(json=GOOD).status_code == 200
+
+
+def test_a_model_with_a_damaged_file_is_not_loaded(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    described = tmp_path / "model" / "task.json"
+    described.write_bytes(described.read_bytes().replace(b"sport", b"sp0rt"))
+    with pytest.raises(InputError, match=r"task\.json in .* is damaged"):
+        served.model.load()
+    assert not served.model.ready
 
 
 def test_one_prediction_an_instance_comes_back_with_version_and_trace(served: Served) -> None:

@@ -35,6 +35,27 @@ def test_a_listed_file_that_is_missing_leaves_no_half_model(tmp_path: Path) -> N
     assert not target.exists()
 
 
+def test_a_damaged_model_is_not_stored(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    damage(model.path / "task.json")
+    with pytest.raises(InputError, match=r"task\.json in .* is damaged"):
+        store_model(model.version, model.path, tmp_path / "models" / model.version)
+
+
+def test_a_stored_model_that_was_damaged_since_is_replaced_by_a_whole_one(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    target = tmp_path / "models" / model.version
+    store_model(model.version, shutil.copytree(model.path, tmp_path / "copy"), target)
+    damage(target / "task.json")
+    store_model(model.version, model.path, target)
+    TrainedModel.open(target).check_files()
+
+
+def damage(path: Path) -> None:
+    """Changes one byte."""
+    path.write_bytes(path.read_bytes().replace(b"sport", b"sp0rt"))
+
+
 def test_pruning_keeps_the_deployed_and_the_newest(tmp_path: Path) -> None:
     for number in range(KEPT_UPLOADS + 3):
         (tmp_path / f"v{number}").mkdir()

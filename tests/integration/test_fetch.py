@@ -1,0 +1,72 @@
+"""The step `fetch` with real sources: the rows are those that the identity promised, or it says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+from evergreen.adapters import AnySource, FilesSource, HuggingFaceSource, PackageSource
+from evergreen.core.errors import EvergreenError
+
+ROWS = 30_000
+"""So many that the file is edited while most of it is still unread."""
+
+
+def write_rows(path: Path) -> None:
+    lines = "".join(f'{{"text": "{number} {"word " * 40}", "label": "a"}}\n' for number in range(ROWS))
+    path.write_text(lines, encoding="utf-8")
+
+
+def append_row(path: Path) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"text": "late", "label": "a"}\n')
+
+
+@pytest.fixture(params=["files", "package", "huggingface"])
+def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnySource:
+    folder = tmp_path / "carried_rows"
+    folder.mkdir()
+    write_rows(folder / "train.jsonl")
+    if request.param == "files":
+        return FilesSource(path=str(folder))
+    if request.param == "huggingface":
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+        return HuggingFaceSource(name=str(folder))
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return PackageSource(package="carried_rows", path="train.jsonl")
+
+
+@pytest.fixture
+def edited_while_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The file gets one more row as soon as the first rows were written."""
+    from evergreen.data.shards import ShardWriter
+
+    write = ShardWriter.write
+
+    def write_and_edit(writer: ShardWriter, table: Any) -> None:
+        if not writer.rows:
+            append_row(tmp_path / "carried_rows" / "train.jsonl")
+        write(writer, table)
+
+    monkeypatch.setattr(ShardWriter, "write", write_and_edit)
+
+
+@pytest.mark.usefixtures("zenml_home", "edited_while_read")
+def test_rows_that_change_while_they_are_read_end_the_run(source: AnySource) -> None:
+    from steps.fetch import fetch
+
+    with pytest.raises(EvergreenError, match="changed while it was read; run again"):
+        fetch.entrypoint(source, source.identity(None))
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_rows_that_stay_as_they_were_are_fetched(source: AnySource) -> None:
+    from steps.fetch import fetch
+
+    dataset = fetch.entrypoint(source, source.identity(None))
+    assert dataset.manifest.rows == ROWS
+    assert dataset.manifest.source == source.identity(None)

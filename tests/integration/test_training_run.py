@@ -1,0 +1,103 @@
+"""What a training leaves to resume from: kept while it is needed, removed when it is not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
+from evergreen.core.errors import BusyError
+from evergreen.core.reports import Origin
+from evergreen.tasks import TextClassification
+
+TASK = TextClassification(encoder="distilbert/distilbert-base-uncased", labels=("a", "b"))
+SPLITS = Splits(Path("splits"), SplitsManifest(files=(), dataset="d", seed=0, rows={}, labels={}, removed={}))
+FIFTEEN_DAYS_AGO = time.time() - 15 * 86_400
+
+
+@pytest.fixture(autouse=True)
+def checkpoints(zenml_home: Path) -> Iterator[Path]:
+    """The folder of all checkpoints, empty."""
+    from zenml.client import Client
+
+    folder = Path(Client().active_stack.artifact_store.path) / "checkpoints"
+    shutil.rmtree(folder, ignore_errors=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def model_of(seed: int) -> TrainedModel:
+    manifest = TrainedModelManifest(
+        files=(), task=TASK.training_configuration(), trained_on=SPLITS.manifest.content_hash, seed=seed
+    )
+    return TrainedModel(Path("model"), manifest)
+
+
+def leave_checkpoint(seed: int) -> Path:
+    """The checkpoints of a training that was cut off."""
+    from orchestration.training_run import training_run
+
+    with training_run(TASK, SPLITS, Origin(pretrained="p"), seed) as run:
+        (run.checkpoint_dir / "checkpoint-40").mkdir()
+    return run.checkpoint_dir
+
+
+def age(folder: Path, *, but: str = "") -> None:
+    """Makes the checkpoints, their folder and their lock 15 days old, but for one path by name."""
+    for path in (folder.with_suffix(".lock"), *folder.iterdir(), folder):
+        if path.name != but:
+            os.utime(path, (FIFTEEN_DAYS_AGO, FIFTEEN_DAYS_AGO))
+
+
+def test_the_checkpoints_of_a_stored_model_and_their_lock_are_removed_and_no_others(checkpoints: Path) -> None:
+    from orchestration.training_run import discard_checkpoints
+
+    _, other = leave_checkpoint(1), leave_checkpoint(2)
+    discard_checkpoints(model_of(1))
+    assert {path.name for path in checkpoints.iterdir()} == {other.name, f"{other.name}.lock"}
+
+
+def test_checkpoints_that_a_training_writes_now_stay() -> None:
+    from orchestration.training_run import discard_checkpoints, training_run
+
+    with training_run(TASK, SPLITS, Origin(pretrained="p"), 1) as run:
+        age(run.checkpoint_dir)
+        discard_checkpoints(model_of(1))
+        discard_checkpoints(model_of(2))
+        assert (run.checkpoint_dir / "origin.json").is_file()
+        with pytest.raises(BusyError), training_run(TASK, SPLITS, Origin(pretrained="p"), 1):
+            pass
+
+
+@pytest.mark.parametrize("but", ["", "checkpoint-40", "lock"])
+def test_checkpoints_that_nobody_came_back_for_go_after_two_weeks(checkpoints: Path, but: str) -> None:
+    from orchestration.training_run import discard_checkpoints
+
+    left = leave_checkpoint(1)
+    age(left, but=f"{left.name}.lock" if but == "lock" else but)
+    discard_checkpoints(model_of(2))
+    kept = {path.name for path in checkpoints.iterdir()}
+    assert kept == ({left.name, f"{left.name}.lock"} if but else set())
+
+
+def test_a_lock_that_its_holder_removes_while_another_reaches_for_it_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration import locks
+
+    lock, flock = tmp_path / "x.lock", fcntl.flock
+
+    def removed_meanwhile(descriptor: int, operation: int) -> None:
+        lock.unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    refused = pytest.raises(BusyError, match="another is at it, or was until now; run again")
+    with refused, locks.exclusive(lock, "another is at it"):
+        pass
