@@ -46,11 +46,16 @@ check: install ## format, lint, types, import contracts
 bench: install ## all benchmarks, each with its baseline
 	$(BIN)/python -m bench
 
-lock: install ## renew requirements.lock from pyproject.toml
+lock: install ## renew requirements.lock from pyproject.toml, and the images' requirements from both
 	@# CUDA packages stay out: the torch wheel of each platform brings its own, and the CPU wheel needs none.
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet --no-header --no-annotate \
 		| grep -vE '^(nvidia-|cuda-|triton==)' > requirements.lock.new
 	mv requirements.lock.new requirements.lock
+	@# The images hold versions of the same lock: the pipeline's without the development tools, the server's the least.
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
+		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/pipeline-requirements.txt
+	$(BIN)/uv pip compile infra/serving-requirements.in --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
+		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/serving-requirements.txt
 
 clean: ## remove the virtual environment and caches
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

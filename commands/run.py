@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from commands.console import quiet_zenml
+from commands.costs import check_budget, cost_lines
 from commands.project import Project, open_project
 from evergreen.core.artifacts import ResolvedWindow
 
@@ -17,7 +18,9 @@ def main(args: argparse.Namespace) -> int:
     project.check_host()
     if args.dry_run:
         print(_plan(project, use_cache=not args.no_cache))
+        check_budget(project)
         return 0
+    check_budget(project)
     try:
         with quiet_zenml(debug=args.debug):
             return _run(project, use_cache=not args.no_cache)
@@ -72,6 +75,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(steps_of(training))}",
             f"cache       {cache}",
+            *cost_lines(project),
             "no step was run; rows and labels are checked by a run",
         ]
     )
