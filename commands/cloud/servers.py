@@ -26,7 +26,8 @@ def check_zenml(needs: Needs) -> Iterator[Finding]:
 def check_mlflow(needs: Needs) -> Iterator[Finding]:
     """Whether MLflow answers; one that asks for credentials does."""
     import httpx
-    from orchestration.addresses import without_password
+
+    from evergreen.core.addresses import without_password
 
     if not needs.mlflow:
         return
