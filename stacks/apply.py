@@ -9,6 +9,7 @@ python -m stacks.apply local --check      # exit code 3 when a remote ZenML serv
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from zenml.models import ComponentResponse, StackResponse
 
 REMOTE_IN_THE_WAY = 3
+SECRET = re.compile(r"\{\{\s*([^.{}\s]+)\.([^{}\s]+)\s*\}\}")
 LABELS = {"applied_by": "stacks.apply"}
 
 
@@ -71,6 +73,7 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
     from zenml.enums import StackComponentType
 
     client = Client()
+    _require_secrets(client, declared)
     plans = [_plan(client, StackComponentType(kind), one, name) for kind, one in declared.components.items()]
     stack = next(iter(client.list_stacks(name=name, hydrate=True).items), None)
     _refuse_others([*(plan.refusal for plan in plans), _refusal(stack, plans)])
@@ -81,6 +84,31 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
         yield f"{plan.kind.value:<20} {plan.flavor:<8} {registered.name}: {done}"
     yield f"{'stack':<29} {name}: {_register_stack(client, name, stack, components)}"
     client.activate_stack(name)
+
+
+def _require_secrets(client: Client, declared: Declaration) -> None:
+    """Returns when ZenML has every secret that a component refers to as `{{name.key}}`."""
+    wanted: dict[str, set[str]] = {}
+    for component in declared.components.values():
+        for name, key in SECRET.findall(str(component.configuration)):
+            wanted.setdefault(name, set()).add(key)
+    for name, keys in wanted.items():
+        held = _secret_keys(client, name)
+        if missing := sorted(keys - held):
+            command = "update" if held else "create"
+            options = " ".join(f"--{key}=…" for key in missing)
+            raise InputError(
+                f"ZenML secret '{name}' has no {', '.join(missing)}, which the stack refers to; run\n"
+                f"  zenml secret {command} {name} {options}"
+            )
+
+
+def _secret_keys(client: Client, name: str) -> set[str]:
+    """The keys of a ZenML secret; none when there is no such secret."""
+    try:
+        return set(client.get_secret(name).values)
+    except KeyError:
+        return set()
 
 
 @dataclass(frozen=True)
