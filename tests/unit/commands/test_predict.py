@@ -80,7 +80,7 @@ def test_every_row_comes_back_with_its_prediction(tmp_path: Path, source: str, o
         ("bom.csv", "\ufefftext\nété\n".encode(), {}),
         ("NEWS.CSV", "text\nété\n".encode(), {}),
         ("news.ndjson", b'{"text": "\xc3\xa9t\xc3\xa9"}\n', {}),
-        ("news.tsv.gz", gzip.compress("id\ttext\n1\tété\n".encode()), {}),
+        ("news.tsv.gz", gzip.compress("id\ttext\n1\tété\n".encode(), mtime=0), {}),
         ("old.csv", "text\nété\n".encode("cp1252"), {"fallback_encoding": "cp1252"}),
         ("new.csv", "text\nété\n".encode(), {"fallback_encoding": "cp1252"}),
         ("wide.csv", "text;n\nété;1\n".encode("utf-16"), {"encoding": "utf-16", "delimiter": ";"}),
