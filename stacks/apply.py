@@ -54,13 +54,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _configuration_for(stack: str) -> str:
-    """A configuration that is meant for the stack: the one that names it first, of those the first by name."""
-    meant: list[tuple[int, str]] = []
+    """A configuration that is meant for the stack: of its own name, or else the one that names it earliest."""
+    meant: list[tuple[bool, int, str]] = []
     for path in CONFIGS_DIRECTORY.glob("*.yaml"):
         stacks = read(path).values.get("extra", {}).get("stacks", [])
         if stack in stacks:
-            meant.append((stacks.index(stack), path.name))
-    return min(meant, default=(0, "my_data.yaml"))[1]
+            meant.append((path.stem != stack, stacks.index(stack), path.name))
+    return min(meant, default=(True, 0, "my_data.yaml"))[-1]
 
 
 def apply(name: str, declared: Declaration) -> Iterator[str]:
