@@ -28,8 +28,8 @@ $(VENV)/installed: requirements.lock requirements-weights.lock
 demo: install ## news articles to a live endpoint on this machine
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh
 
-test: install ## all tests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+test: install ## all tests, end-to-end beside the others
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 check: install ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
