@@ -34,8 +34,8 @@ emulated: install ## the production path in the box: Vertex AI, BigQuery and GCS
 emulated-test: install ## the same path under test: replaced by a better version, rolled back, asked all the while
 	$(BIN)/python -m pytest -m emulated tests/e2e
 
-test: install ## all tests, two files at a time
-	$(BIN)/python -m pytest -m 'not emulated' -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+test: install ## all tests, end-to-end beside the others
+	$(BIN)/python -m pytest -m 'not emulated' -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 check: install ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
