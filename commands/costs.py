@@ -77,7 +77,8 @@ def fleet_of(project: Project) -> Fleet | None:
 def _run_lines(estimate: Estimate) -> Iterator[str]:
     if not estimate.tasks:
         return
-    width = max(len(str(task.machine)) for task, _ in estimate.tasks if not isinstance(task.machine, str))
+    machines = [str(task.machine) for task, _ in estimate.tasks if not isinstance(task.machine, str)]
+    width = max(map(len, machines), default=0)
     for number, (task, usd) in enumerate(estimate.tasks):
         machine = "chosen by Vertex AI" if isinstance(task.machine, str) else str(task.machine)
         time = f"{task.seconds / 60:,.1f} min{'' if task.measured else ' *'}"

@@ -21,13 +21,14 @@ def main(args: argparse.Namespace) -> int:
         check_budget(project)
         return 0
     check_budget(project)
+    from orchestration.runs import newest_run, step_failure
+
+    before = newest_run(project.model_name)
     try:
         with quiet_zenml(debug=args.debug):
             return _run(project, use_cache=not args.no_cache)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
-        from orchestration.runs import step_failure
-
-        raise step_failure(project.model_name) or error from error
+        raise step_failure(project.model_name, but=before.id if before else None) or error from error
 
 
 def _run(project: Project, *, use_cache: bool) -> int:

@@ -93,13 +93,20 @@ def outcome_of(run_id: UUID) -> RunOutcome:
     )
 
 
-def step_failure(model: str) -> EvergreenError | None:
+def newest_run(model: str) -> PipelineRunResponse | None:
+    """The model's newest run, however it is."""
+    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=1, hydrate=True)
+    return next(iter(found.items), None)
+
+
+def step_failure(model: str, but: UUID | None) -> EvergreenError | None:
     """What a step of the model's newest run raised, as an error of this process; None when no step tells.
 
-    A step that ran elsewhere leaves its exception with the run; the orchestrator only says that it failed.
+    A step that ran elsewhere leaves its exception with the run; the orchestrator only says that it failed. `but` is the
+    newest run of before: there is none newer when the orchestrator refused the run itself.
     """
-    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=1, hydrate=True)
-    for run in found.items:
+    run = newest_run(model)
+    if run is not None and run.id != but:
         for name, one in run.steps.items():
             if one.status.is_failed and one.exception_info and one.exception_info.message:
                 kind = InputError if _is_input_error(one.exception_info.source) else EvergreenError

@@ -1,4 +1,7 @@
-"""Rows of several read streams, fetched side by side and handed on in an order that repeats."""
+"""Rows of several read streams, fetched side by side and handed on by turns.
+
+BigQuery itself promises no order of rows within a stream.
+"""
 
 from __future__ import annotations
 
