@@ -15,7 +15,8 @@ from google.cloud import aiplatform
 
 aiplatform.init(project=os.environ["GOOGLE_CLOUD_PROJECT"], location=os.environ["GOOGLE_CLOUD_REGION"])
 (endpoint,) = aiplatform.Endpoint.list(filter='labels.evergreen_model="news"')
-print(endpoint.predict(instances=[{"text": "Shares fell after the bank raised its rates"}]).predictions[0])
+rows = [{"text": "Shares fell after the bank raised its rates"}]
+print(endpoint.predict(instances=rows, use_dedicated_endpoint=True).predictions[0])
 PYTHON
 python run.py status --config prod.yaml
 if [ -s "$EVERGREEN_BOX/refusals.jsonl" ]; then

@@ -15,6 +15,7 @@ from threading import Event
 from google.cloud import aiplatform
 
 INTERVAL_S = 0.05
+ROWS = [{"text": "The striker scored twice in the final"}]
 
 
 def main(model: str) -> None:
@@ -28,7 +29,7 @@ def main(model: str) -> None:
     while not stop.is_set():
         began = time.monotonic()
         try:
-            prediction = endpoint.predict(instances=[{"text": "The striker scored twice in the final"}]).predictions[0]
+            prediction = endpoint.predict(instances=ROWS, use_dedicated_endpoint=True).predictions[0]
         except Exception as error:  # whatever a client may meet is what is looked for
             failures.append(repr(error))
         else:
