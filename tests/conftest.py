@@ -13,6 +13,7 @@ settings.load_profile("evergreen")
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """End-to-end tests, which start processes of their own, are one group of two that run side by side.
 
