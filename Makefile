@@ -34,8 +34,10 @@ emulated: install ## the production path in the box: Vertex AI, BigQuery and GCS
 emulated-test: install ## the same path under test: replaced by a better version, rolled back, asked all the while
 	$(BIN)/python -m pytest -m emulated tests/e2e
 
-test: install ## all tests, end-to-end beside the others
-	$(BIN)/python -m pytest -m 'not emulated' -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+test: install ## all tests, those of the box beside the others
+	@log=$$(mktemp); $(BIN)/python -m pytest tests/integration/cloudbox > "$$log" 2>&1 & box=$$!; status=0; \
+	$(BIN)/python -m pytest -m 'not emulated' --ignore tests/integration/cloudbox --cov --cov-report=term:skip-covered || status=$$?; \
+	wait $$box || status=$$?; cat "$$log"; exit $$status
 
 check: install ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
