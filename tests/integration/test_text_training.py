@@ -111,8 +111,8 @@ def test_equal_encoders_in_two_places_give_equal_versions_which_start_from_each_
 ) -> None:
     model, _ = trained
     elsewhere = shutil.copytree(encoder, tmp_path / "elsewhere")
-    again = task_with(elsewhere).train(splits, RecordingRun.below(tmp_path / "again"))
-    warm = task_with(elsewhere, warm_start=True).train(splits, RecordingRun.below(tmp_path / "warm"), model)
+    again = task_with(elsewhere, **SURE).train(splits, RecordingRun.below(tmp_path / "again"))
+    warm = task_with(elsewhere, **SURE, warm_start=True).train(splits, RecordingRun.below(tmp_path / "warm"), model)
 
     assert again.version == model.version
     assert warm.manifest.task["encoder"] == model.manifest.task["encoder"]
