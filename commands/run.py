@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from commands.console import quiet_zenml
+from commands.costs import check_budget, cost_lines
 from commands.project import Project, open_project
 from evergreen.core.artifacts import ResolvedWindow
 
@@ -17,9 +18,17 @@ def main(args: argparse.Namespace) -> int:
     project.check_host()
     if args.dry_run:
         print(_plan(project, use_cache=not args.no_cache))
+        check_budget(project)
         return 0
-    with quiet_zenml(debug=args.debug):
-        return _run(project, use_cache=not args.no_cache)
+    check_budget(project)
+    from orchestration.runs import newest_run, step_failure
+
+    before = newest_run(project.model_name)
+    try:
+        with quiet_zenml(debug=args.debug):
+            return _run(project, use_cache=not args.no_cache)
+    except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
+        raise step_failure(project.model_name, but=before.id if before else None) or error from error
 
 
 def _run(project: Project, *, use_cache: bool) -> int:
@@ -67,6 +76,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(steps_of(training))}",
             f"cache       {cache}",
+            *cost_lines(project),
             "no step was run; rows and labels are checked by a run",
         ]
     )

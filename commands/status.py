@@ -42,7 +42,8 @@ def _text(status: Status) -> str:
         lines.append(("run", f"{run.name}  {status_shown}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()))
     if status.report_page:
         lines.append(("report", status.report_page))
-    lines.append(("dashboard", "zenml login --local"))
+    lines.append(("dashboard", status.dashboard or "zenml login --local"))
     if status.mlflow:
-        lines.append(("mlflow", f"mlflow ui --backend-store-uri {status.mlflow}"))
+        is_server = status.mlflow.startswith(("http://", "https://"))
+        lines.append(("mlflow", status.mlflow if is_server else f"mlflow ui --backend-store-uri {status.mlflow}"))
     return "\n".join(f"{name:<11} {text}" for name, text in lines)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -18,6 +18,7 @@ from pydantic import Field
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from orchestration.costs import Budget
 from orchestration.document import Document, read
 from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
 from orchestration.schema import check, tags
@@ -32,9 +33,10 @@ HOOK_SUFFIX = "_hook_source"
 
 
 class Extra(Frozen):
-    """What `extra` may hold: `stacks` names the stacks that the configuration is meant for."""
+    """What `extra` may hold: the `stacks` that this is meant for, and the `budget` of a run and its endpoint."""
 
     stacks: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    budget: Budget = Budget()
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Configuration:
     stacks: tuple[str, ...]
     parameters: Any
     document: dict[str, Any]
+    budget: Budget = field(default_factory=Budget)
 
     def check_stack(self, active: str, registered: Collection[str]) -> None:
         """Returns when the active stack is one that this configuration is meant for.
@@ -102,7 +105,7 @@ def load(name: str | Path, pipeline: Pipeline) -> Configuration:
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
     if mistakes or document.mistakes or extra is None:
         raise document.error(mistakes)
-    return Configuration(document.path, extra.stacks, SimpleNamespace(**parameters), document.values)
+    return Configuration(document.path, extra.stacks, SimpleNamespace(**parameters), document.values, extra.budget)
 
 
 def _check_parameters(document: Document, pipeline: Pipeline) -> tuple[dict[str, Any], list[Mistake]]:

@@ -59,7 +59,7 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision)
                 f"{decision.version} was judged against {decision.champion}, champion is now {champion}; run again"
             )
             deployment = deployment.model_copy(update={"outcome": "kept", "message": message})
-        return _mirrored(record, deployment)
+        return _mirrored(record, host, deployment)
 
 
 def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
@@ -86,7 +86,7 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
         deployment = _bring_live(record, endpoint, _release(record.model, target), exchange)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
-        return _mirrored(record, deployment)
+        return _mirrored(record, host, deployment)
 
 
 def _require_champion_live(endpoint: Endpoint, champion: str) -> None:
@@ -133,13 +133,13 @@ def _test_newcomer(record: ZenmlRecord, endpoint: Endpoint, decision: PromotionD
     return tested.result
 
 
-def _mirrored(record: ZenmlRecord, deployment: Deployment) -> Deployment:
+def _mirrored(record: ZenmlRecord, host: AnyHost, deployment: Deployment) -> Deployment:
     """The deployment, once the mirrors follow; one that does not is told in its message.
 
     Endpoint and record have moved by now, so this is no failure: whoever repeated a rollback would undo it.
     """
     try:
-        sync_mirrors(record)
+        sync_mirrors(record, host)
     except Exception as error:  # whatever a mirror's library raises
         logger.debug("a mirror lags behind", exc_info=True)
         reason = without_password(str(error).strip() or type(error).__name__)
@@ -157,4 +157,5 @@ def _nothing_live(model_name: str, endpoint: Endpoint) -> Deployment:
         version=None,
         traffic=status.traffic,
         message="no version has passed the gate yet, so there is nothing to serve",
+        token_command=status.token_command,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zenml.client import Client
 
+from evergreen.adapters.hosts import AnyHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.protocols import Mirror
@@ -29,15 +30,16 @@ def tracking_uri() -> str | None:
     return str(tracker.get_tracking_uri())
 
 
-def active_mirrors() -> list[Mirror]:
-    """The mirrors that the active stack offers: the MLflow registry behind its experiment tracker."""
+def active_mirrors(host: AnyHost) -> list[Mirror]:
+    """The MLflow registry behind the active stack's experiment tracker, and what the host keeps itself."""
     uri = tracking_uri()
-    return [MlflowMirror(tracking_uri=uri, loader=PREDICTOR, render=evaluation_page)] if uri else []
+    tracked = [MlflowMirror(tracking_uri=uri, loader=PREDICTOR, render=evaluation_page)] if uri else []
+    return [*tracked, *host.mirrors()]
 
 
-def sync_mirrors(record: ZenmlRecord) -> None:
+def sync_mirrors(record: ZenmlRecord, host: AnyHost) -> None:
     """Brings every mirror to the record's state and notes the numbers that they gave."""
-    for mirror in active_mirrors():
+    for mirror in active_mirrors(host):
         state = record.read()
         for action in reconcile(state, mirror.read(record.model)):
             _apply(action, mirror, record)

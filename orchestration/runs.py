@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.core.base import Frozen
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
 from orchestration.deployment import state_directory
 from orchestration.locks import is_running
@@ -90,6 +91,36 @@ def outcome_of(run_id: UUID) -> RunOutcome:
         decision=_output(run, "promote", "decision", PromotionDecision),
         deployment=_output(run, "deploy", "deployment", Deployment),
     )
+
+
+def newest_run(model: str) -> PipelineRunResponse | None:
+    """The model's newest run, however it is."""
+    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=1, hydrate=True)
+    return next(iter(found.items), None)
+
+
+def step_failure(model: str, but: UUID | None) -> EvergreenError | None:
+    """What a step of the model's newest run raised, as an error of this process; None when no step tells.
+
+    A step that ran elsewhere leaves its exception with the run; the orchestrator only says that it failed. `but` is the
+    newest run of before: there is none newer when the orchestrator refused the run itself.
+    """
+    run = newest_run(model)
+    if run is not None and run.id != but:
+        for name, one in run.steps.items():
+            if one.status.is_failed and one.exception_info and one.exception_info.message:
+                kind = InputError if _is_input_error(one.exception_info.source) else EvergreenError
+                return kind(f"step '{name}' of run {run.name} failed: {one.exception_info.message}")
+    return None
+
+
+def _is_input_error(source: str | None) -> bool:
+    """Whether the class at `source` (`package.module.Name`) is an InputError; only our own are looked up."""
+    module, _, name = (source or "").rpartition(".")
+    if not module.startswith("evergreen."):
+        return False
+    found = getattr(importlib.import_module(module), name, None)
+    return isinstance(found, type) and issubclass(found, InputError)
 
 
 def report_page(artifact: str) -> str | None:

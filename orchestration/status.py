@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zenml.utils.dashboard_utils import get_server_dashboard_url
+
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.addresses import without_password
 from evergreen.core.base import Frozen
@@ -14,7 +16,10 @@ from orchestration.runs import RunSummary, last_runs, report_page
 
 
 class Status(Frozen):
-    """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking address."""
+    """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking address.
+
+    `dashboard` is null while ZenML works on this machine alone, where no server shows one.
+    """
 
     model: str
     champion: ModelVersion | None
@@ -25,6 +30,7 @@ class Status(Frozen):
     runs: tuple[RunSummary, ...]
     report_page: str | None
     mlflow: str | None
+    dashboard: str | None
 
 
 def status_of(model_name: str, host: AnyHost) -> Status:
@@ -43,4 +49,5 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         runs=tuple(runs),
         report_page=report_page(champion.report) if champion else None,
         mlflow=without_password(tracking) if tracking else None,
+        dashboard=get_server_dashboard_url(),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,10 +14,11 @@ from zenml.logger import get_logger
 
 from evergreen.adapters.mlflow.tracking import MlflowTrainingRun, log_params
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.errors import BusyError, InputError
+from evergreen.core.errors import BusyError
 from evergreen.core.locks import exclusive
 from evergreen.core.protocols import Task
 from evergreen.core.reports import Origin
+from orchestration.checkpoints import Checkpoints, checkpoints_of
 from orchestration.fingerprint import library_fingerprint
 from orchestration.scratch import scratch_directory
 
@@ -34,40 +34,54 @@ def training_run(task: Task, splits: Splits, origin: Origin, seed: int) -> Itera
     """A run whose checkpoints outlive a kill; `discard_checkpoints` removes them when the model is stored.
 
     Raises:
-        BusyError: another process is at the same training now.
+        BusyError: another process of this machine is at the same training now.
     """
     plain = task.training_configuration()
-    checkpoints = _checkpoint_dir(splits.manifest.content_hash, plain, seed)
-    origin_file = checkpoints / "origin.json"
-    with exclusive(
-        checkpoints.with_suffix(LOCK_SUFFIX), "another training of the same rows, task and seed is under way"
-    ):
-        if origin_file.exists() and origin_file.read_text(encoding="utf-8") != origin.model_dump_json():
-            shutil.rmtree(checkpoints)  # left by a training that started from other weights
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        origin_file.write_text(origin.model_dump_json(), encoding="utf-8")
+    checkpoints = _checkpoints(splits.manifest.content_hash, plain, seed)
+    with exclusive(_lock(checkpoints), "another training of the same rows, task and seed is under way"):
+        _open(checkpoints, origin)
         log_params({"seed": seed, "splits": splits.manifest.content_hash, "task": plain})
-        yield MlflowTrainingRun(scratch_directory("model"), checkpoints, seed, _show_progress)
+        yield MlflowTrainingRun(
+            out_dir=scratch_directory("model"),
+            checkpoint_dir=checkpoints.path,
+            seed=seed,
+            progress=_show_progress,
+            keep=checkpoints.keep,
+        )
 
 
 def discard_checkpoints(model: TrainedModel) -> None:
     """Removes what the model's training left to resume from: it is stored now, so `--no-cache` trains anew.
 
-    So goes what no training touched for KEPT_DAYS; checkpoints of a training that is under way stay.
+    So goes what no training of this machine touched for KEPT_DAYS; checkpoints of a training that is under way stay.
     """
     manifest = model.manifest
-    checkpoints = _checkpoint_dir(manifest.trained_on, manifest.task, manifest.seed)
+    checkpoints = _checkpoints(manifest.trained_on, manifest.task, manifest.seed)
     _discard(checkpoints)
-    for lock in checkpoints.parent.glob(f"*{LOCK_SUFFIX}"):
+    for lock in checkpoints.path.parent.glob(f"*{LOCK_SUFFIX}"):
         if _last_touched(lock) < time.time() - KEPT_DAYS * SECONDS_A_DAY:
-            _discard(lock.with_suffix(""))
+            _discard(checkpoints_of(Client().active_stack.artifact_store, lock.stem))
 
 
-def _discard(checkpoints: Path) -> None:
-    lock = checkpoints.with_suffix(LOCK_SUFFIX)
+def _open(checkpoints: Checkpoints, origin: Origin) -> None:
+    """Opens the checkpoints, empty when what an earlier attempt left started from other weights."""
+    checkpoints.open()
+    origin_file = checkpoints.path / "origin.json"
+    if origin_file.exists() and origin_file.read_text(encoding="utf-8") != origin.model_dump_json():
+        checkpoints.discard()
+        checkpoints.open()
+    origin_file.write_text(origin.model_dump_json(), encoding="utf-8")
+
+
+def _discard(checkpoints: Checkpoints) -> None:
+    lock = _lock(checkpoints)
     with suppress(BusyError), exclusive(lock, "a training writes these checkpoints"):
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        checkpoints.discard()
         lock.unlink(missing_ok=True)
+
+
+def _lock(checkpoints: Checkpoints) -> Path:
+    return checkpoints.path.with_suffix(LOCK_SUFFIX)
 
 
 def _last_touched(lock: Path) -> float:
@@ -86,14 +100,8 @@ def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float)
     logger.info(message, rows, total_rows, percent, loss, seconds_left)
 
 
-def _checkpoint_dir(splits: str, task: dict[str, object], seed: int) -> Path:
+def _checkpoints(splits: str, task: dict[str, object], seed: int) -> Checkpoints:
     """`checkpoints/<hash of splits, task, seed and code>` below the artifact store."""
-    store = Client().active_stack.artifact_store
-    if not Path(store.path).is_absolute():
-        raise InputError(
-            f"artifact store '{store.name}' is at {store.path}; checkpoints need a folder of this machine; "
-            "activate a stack with a local artifact store"
-        )
     parts = [splits, task, seed, library_fingerprint()]
     name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    return Path(store.path) / "checkpoints" / name
+    return checkpoints_of(Client().active_stack.artifact_store, name)

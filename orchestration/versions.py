@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.gate import Gate, decide
@@ -43,7 +44,9 @@ def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
         ) from error
 
 
-def promote_version(model_name: str, gate: Gate, version: ModelVersion, report: EvaluationReport) -> PromotionDecision:
+def promote_version(
+    model_name: str, host: AnyHost, gate: Gate, version: ModelVersion, report: EvaluationReport
+) -> PromotionDecision:
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
     with model_lock(state_directory(), model_name):
         record = ZenmlRecord(model_name)
@@ -60,5 +63,5 @@ def promote_version(model_name: str, gate: Gate, version: ModelVersion, report: 
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:
             record.move(nominate(record.read(), version.version))
-        sync_mirrors(record)
+        sync_mirrors(record, host)
         return decision

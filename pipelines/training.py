@@ -41,5 +41,5 @@ def training(
     splits = split_step(dataset, split, after=["validate"])
     model = train(task.for_training(), splits, origin, seed)
     report = evaluate(task, model, splits, incumbent)
-    decision = promote(model_name, gate, task, model, splits, report, incumbent, recipe)
+    decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
     deploy(model_name, host, decision)

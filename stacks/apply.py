@@ -9,12 +9,15 @@ python -m stacks.apply local --check      # exit code 3 when a remote ZenML serv
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.configuration import CONFIGS_DIRECTORY
+from orchestration.document import read
 from stacks.declaration import Component, Declaration, declaration
 from stacks.server import RemoteServerError, refuse_remote
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from zenml.models import ComponentResponse, StackResponse
 
 REMOTE_IN_THE_WAY = 3
+SECRET = re.compile(r"\{\{\s*([^.{}\s]+)\.([^{}\s]+)\s*\}\}")
 LABELS = {"applied_by": "stacks.apply"}
 
 
@@ -42,11 +46,21 @@ def main(argv: Sequence[str]) -> int:
         if not args.check:
             for line in apply(args.name, declared):
                 print(line)
-            print(f"stack '{args.name}' is active; next\n  python run.py --config {args.name}.yaml")
+            print(f"stack '{args.name}' is active; next\n  python run.py --config {_configuration_for(args.name)}")
     except EvergreenError as error:
         print(f"error: {error}", file=sys.stderr)
         return REMOTE_IN_THE_WAY if isinstance(error, RemoteServerError) else error.exit_code
     return 0
+
+
+def _configuration_for(stack: str) -> str:
+    """A configuration that is meant for the stack: of its own name, or else the one that names it earliest."""
+    meant: list[tuple[bool, int, str]] = []
+    for path in CONFIGS_DIRECTORY.glob("*.yaml"):
+        stacks = read(path).values.get("extra", {}).get("stacks", [])
+        if stack in stacks:
+            meant.append((path.stem != stack, stacks.index(stack), path.name))
+    return min(meant, default=(True, 0, "my_data.yaml"))[-1]
 
 
 def apply(name: str, declared: Declaration) -> Iterator[str]:
@@ -59,6 +73,7 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
     from zenml.enums import StackComponentType
 
     client = Client()
+    _require_secrets(client, declared)
     plans = [_plan(client, StackComponentType(kind), one, name) for kind, one in declared.components.items()]
     stack = next(iter(client.list_stacks(name=name, hydrate=True).items), None)
     _refuse_others([*(plan.refusal for plan in plans), _refusal(stack, plans)])
@@ -69,6 +84,31 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
         yield f"{plan.kind.value:<20} {plan.flavor:<8} {registered.name}: {done}"
     yield f"{'stack':<29} {name}: {_register_stack(client, name, stack, components)}"
     client.activate_stack(name)
+
+
+def _require_secrets(client: Client, declared: Declaration) -> None:
+    """Returns when ZenML has every secret that a component refers to as `{{name.key}}`."""
+    wanted: dict[str, set[str]] = {}
+    for component in declared.components.values():
+        for name, key in SECRET.findall(str(component.configuration)):
+            wanted.setdefault(name, set()).add(key)
+    for name, keys in wanted.items():
+        held = _secret_keys(client, name)
+        if missing := sorted(keys - held):
+            command = "update" if held else "create"
+            options = " ".join(f"--{key}=…" for key in missing)
+            raise InputError(
+                f"ZenML secret '{name}' has no {', '.join(missing)}, which the stack refers to; run\n"
+                f"  zenml secret {command} {name} {options}"
+            )
+
+
+def _secret_keys(client: Client, name: str) -> set[str]:
+    """The keys of a ZenML secret; none when there is no such secret."""
+    try:
+        return set(client.get_secret(name).values)
+    except KeyError:
+        return set()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from zenml import get_step_context, step
 
+from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.gate import Gate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision
@@ -18,6 +19,7 @@ from orchestration.versions import promote_version
 @step(enable_cache=False, experiment_tracker=True)
 def promote(
     model_name: str,
+    host: AnyHost,
     gate: Gate,
     task: AnyTask,
     model: TrainedModel,
@@ -39,4 +41,4 @@ def promote(
         metrics={name: metric.value for name, metric in report.metrics.items()},
         examples=tuple(task.examples(splits)),
     )
-    return promote_version(model_name, gate, version, report)
+    return promote_version(model_name, host, gate, version, report)

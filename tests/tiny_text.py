@@ -110,6 +110,7 @@ class RecordingRun:
     points: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
     progress: list[tuple[int, int]] = field(default_factory=list)
+    saved: list[list[str]] = field(default_factory=list)
 
     @classmethod
     def below(cls, folder: Path, seed: int = 1) -> RecordingRun:
@@ -117,6 +118,9 @@ class RecordingRun:
         for path in (run.out_dir, run.checkpoint_dir):
             path.mkdir(parents=True, exist_ok=True)
         return run
+
+    def checkpoint_saved(self) -> None:
+        self.saved.append(sorted(path.name for path in self.checkpoint_dir.glob("checkpoint-*")))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         self.points.append((step, dict(metrics)))

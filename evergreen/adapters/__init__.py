@@ -4,11 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from evergreen.adapters.bigquery import BigQuerySource
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.huggingface import HuggingFaceSource
 from evergreen.adapters.package import PackageSource
 
-AnySource = Annotated[FilesSource | PackageSource | HuggingFaceSource, Field(discriminator="kind")]
+AnySource = Annotated[FilesSource | PackageSource | HuggingFaceSource | BigQuerySource, Field(discriminator="kind")]
 """Where rows come from, told apart by `kind`."""
 
-__all__ = ["AnySource", "FilesSource", "HuggingFaceSource", "PackageSource"]
+__all__ = ["AnySource", "BigQuerySource", "FilesSource", "HuggingFaceSource", "PackageSource"]

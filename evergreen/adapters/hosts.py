@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from evergreen.adapters.local_endpoint import LocalEndpoint
+from typing import Annotated
 
-AnyHost = LocalEndpoint  # becomes a union discriminated by `kind` with the second host
+from pydantic import Field
+
+from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.vertex import VertexEndpoint
+
+AnyHost = Annotated[LocalEndpoint | VertexEndpoint, Field(discriminator="kind")]

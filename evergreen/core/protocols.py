@@ -43,11 +43,14 @@ class TrainingRun(Protocol):
 
     @property
     def checkpoint_dir(self) -> Path:
-        """Durable directory, the same for the same splits, task and seed; holds what a killed run left."""
+        """Directory that is the same for the same splits, task and seed; holds what a killed run left."""
 
     @property
     def seed(self) -> int:
         """Seed of everything random."""
+
+    def checkpoint_saved(self) -> None:
+        """Makes durable what `checkpoint_dir` holds now; called after each whole checkpoint."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Records one point of the learning curves."""
@@ -144,6 +147,9 @@ class Host(Protocol):
 
     def check(self, model: str, state_dir: Path) -> None:
         """Returns when the model's endpoint is live or could be opened. Raises InputError saying what is in the way."""
+
+    def mirrors(self) -> Sequence[Mirror]:
+        """Registries of the host's own, which follow the record."""
 
 
 class VersionRecord(Protocol):

@@ -176,7 +176,10 @@ class PromotionDecision(Frozen):
 
 
 class Deployment(Frozen):
-    """What the endpoint serves after a run: `traffic` maps each version to percent."""
+    """What the endpoint serves after a run: `traffic` maps each version to percent.
+
+    `token_command` is the shell command whose output requests carry as bearer token; None: they need none.
+    """
 
     outcome: Literal["live", "kept", "rolled_back", "none"]
     model: str
@@ -184,6 +187,7 @@ class Deployment(Frozen):
     version: str | None
     traffic: dict[str, int]
     message: str
+    token_command: str | None = None
 
 
 class EndpointStatus(Frozen):
@@ -191,13 +195,15 @@ class EndpointStatus(Frozen):
 
     `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
     stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those of them whose server runs
-    other code than this library's, until they are deployed again.
+    other code than this library's, until they are deployed again; `token_command` the shell command that prints the
+    bearer token of requests (None: they need none).
     """
 
     url: str | None
     traffic: dict[str, int]
     ready: tuple[str, ...]
     outdated: tuple[str, ...] = ()
+    token_command: str | None = None
 
 
 class Incumbent(Frozen):

@@ -189,4 +189,5 @@ def _deployment(
         version=max(shares, key=shares.__getitem__, default=None),
         traffic=dict(status.traffic),
         message=message,
+        token_command=status.token_command,
     )

@@ -59,5 +59,5 @@ def deployment_page(deployment: Deployment) -> str:
         tone=tone,
         outcome=title,
         traffic_chart=bars("Traffic by version", groups, full=100),
-        command=curl_command(deployment.url) if deployment.url else None,
+        command=curl_command(deployment.url, deployment.token_command) if deployment.url else None,
     )

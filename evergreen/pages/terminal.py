@@ -33,7 +33,9 @@ def terminal_summary(
     if page:
         lines.append(_line("report", page))
     if deployment.url and deployment.traffic:
-        lines.append(f"{'try it':<11} {curl_command(deployment.url)}")  # whole: it is to be pasted
+        lines.append(
+            f"{'try it':<11} {curl_command(deployment.url, deployment.token_command)}"
+        )  # whole: it is to be pasted
     return "\n".join(lines[:MOST_LINES])
 
 

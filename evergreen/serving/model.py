@@ -14,6 +14,7 @@ from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Predictor
 from evergreen.serving.settings import ServerSettings
+from evergreen.serving.storage import local_model
 
 Load = Callable[[Path], Predictor]
 
@@ -53,9 +54,10 @@ class ServedModel:
 
     def load(self) -> None:
         """Loads the model; raises whatever keeps it from loading, a damaged file first of all."""
-        trained = TrainedModel.open(self._settings.model_dir)
-        trained.check_files()
-        self._loaded = _Loaded(self._load(trained.path), trained.version)
+        with local_model(self._settings) as model_dir:
+            trained = TrainedModel.open(model_dir)
+            trained.check_files()
+            self._loaded = _Loaded(self._load(trained.path), trained.version)
 
     def load_in_thread(self, on_done: Callable[[Exception | None], None]) -> None:
         """Starts loading and returns; `on_done` gets what went wrong, or None, in the loading thread."""

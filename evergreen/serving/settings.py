@@ -73,7 +73,7 @@ class ServerSettings(Frozen):
 
     @property
     def model_dir(self) -> Path:
-        """The trained-model directory that AIP_STORAGE_URI names.
+        """The trained-model directory of this machine that AIP_STORAGE_URI names; storage.py reads `gs://`.
 
         Raises:
             InputError: it is not a folder of this machine.
@@ -81,8 +81,8 @@ class ServerSettings(Frozen):
         parts = urlsplit(self.storage_uri)
         if parts.scheme not in ("", "file"):
             raise InputError(
-                f"AIP_STORAGE_URI {self.storage_uri!r} is not a local folder (allowed: /path or file:///path); "
-                "copy the trained model to this machine first"
+                f"AIP_STORAGE_URI {self.storage_uri!r} is not a local folder "
+                "(allowed: /path, file:///path or gs://bucket/folder); copy the trained model to one of these first"
             )
         path = Path(unquote(parts.path)) if parts.scheme else Path(self.storage_uri)
         if not path.is_dir():

@@ -77,7 +77,7 @@ class Cadence(transformers.TrainerCallback):
 
 
 class Reporter(transformers.TrainerCallback):
-    """Hands the curves and the progress to the run."""
+    """Hands the curves, the progress and the checkpoints to the run."""
 
     def __init__(self, run: TrainingRun, rows: int, batch_size: int) -> None:
         self._run = run
@@ -107,6 +107,11 @@ class Reporter(transformers.TrainerCallback):
         whole, part = divmod(state.global_step, math.ceil(self._rows / self._batch_size))
         rows = whole * self._rows + part * self._batch_size
         self._run.report_progress(rows, self._rows * args.num_train_epochs, logs["loss"], left)
+
+    @override
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Makes the checkpoint durable."""
+        self._run.checkpoint_saved()
 
     @override
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

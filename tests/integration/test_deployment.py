@@ -31,7 +31,7 @@ class DownMirror:
 def host(monkeypatch: pytest.MonkeyPatch) -> Any:
     from orchestration import mirrors
 
-    monkeypatch.setattr(mirrors, "active_mirrors", lambda: [DownMirror()])
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [DownMirror()])
     endpoint = MemoryEndpoint({"a1": 0, "b2": 100})
     return SimpleNamespace(open=lambda _model, _directory: endpoint)
 

@@ -23,7 +23,7 @@ def client(mlflow_uri: str) -> Iterator[mlflow.MlflowClient]:
 
 def test_parameters_curves_figures_and_texts_reach_the_active_run(client: mlflow.MlflowClient, tmp_path: Path) -> None:
     seen: list[int] = []
-    training = MlflowTrainingRun(tmp_path, tmp_path, 0, lambda rows, *_: seen.append(rows))
+    training = MlflowTrainingRun(tmp_path, tmp_path, 0, lambda rows, *_: seen.append(rows), no_op)
     with mlflow.start_run() as run:
         log_params({"task": {"epochs": 2, "rules": {"min_rows": 5}}})
         for step in (10, 20):
@@ -55,7 +55,7 @@ def broken(client: mlflow.MlflowClient, tmp_path: Path) -> Iterator[MlflowTraini
     with mlflow.start_run():
         (tmp_path / "mlflow.db").rename(tmp_path / "away.db")
         sqlite3.connect(tmp_path / "mlflow.db").close()
-        yield MlflowTrainingRun(tmp_path, tmp_path, 0, lambda *_: None)
+        yield MlflowTrainingRun(tmp_path, tmp_path, 0, lambda *_: None, no_op)
         (tmp_path / "away.db").replace(tmp_path / "mlflow.db")
 
 
@@ -102,3 +102,7 @@ def test_every_leaf_is_kept_once(tree: object) -> None:
 
     params = {"root": tree}
     assert len(flatten(params)) == leaves(params)
+
+
+def no_op() -> None:
+    """Checkpoints stay where they are."""

@@ -182,3 +182,16 @@ def test_a_declaration_is_checked_against_zenmls_flavors(tmp_path: Path, monkeyp
 def test_an_unknown_stack_lists_those_that_exist() -> None:
     with pytest.raises(InputError, match=r"no stack 'locl'; did you mean 'local'\? \(stacks/ has: .*local"):
         declaration("locl")
+
+
+def test_a_secret_that_a_stack_refers_to_and_zenml_lacks_is_named_with_the_line_that_makes_it(tmp_path: Path) -> None:
+    variables = {f"GOOGLE_CLOUD_{name}": "europe-west4" for name in ("PROJECT", "REGION")}
+    variables |= {"EVERGREEN_BUCKET": "gs://bucket", "EVERGREEN_REGISTRY": "europe-west4-docker.pkg.dev/p/r"}
+    variables |= {"EVERGREEN_PIPELINE_ACCOUNT": "a@b.c", "MLFLOW_TRACKING_URI": "https://mlflow.example"}
+    command = [sys.executable, "-m", "stacks.apply", "vertex"]
+    applied = subprocess.run(
+        command, cwd=ROOT, env=environment(tmp_path, **variables), capture_output=True, text=True, check=False
+    )
+    assert applied.returncode == 2, applied.stderr
+    assert "zenml secret create mlflow --password=… --username=…" in applied.stderr
+    assert "registered" not in applied.stdout

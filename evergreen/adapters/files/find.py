@@ -1,12 +1,16 @@
-"""Which files a `path` means: one file, a folder, or a glob such as `data/**/part-*.csv`."""
+"""Which files a `path` means: one file, a folder, or a glob such as `data/**/part-*.csv` or `gs://news/2024-*.parquet`."""
 
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from evergreen.adapters.files.cloud import CloudFile, fetched, is_cloud, list_cloud
+from evergreen.adapters.files.decoding import reading
+from evergreen.core.artifacts import FileEntry
 from evergreen.core.errors import InputError
 
 FileFormat = Literal["csv", "jsonl", "parquet", "text_folders"]
@@ -34,17 +38,64 @@ class Listing:
         """POSIX path relative to the root."""
         return file.relative_to(self.root).as_posix()
 
+    def checksums(self) -> Iterator[tuple[str, str, int]]:
+        """Name, checksum and bytes of each file. Raises InputError naming one that cannot be read."""
+        for file in self.files:
+            with reading(file, self.name(file)):
+                entry = FileEntry.of(file, self.root)
+            yield entry.name, entry.sha256, entry.bytes
+
+    def opened(self) -> Iterator[tuple[str, Path]]:
+        """Each file's name, and where it can be read until the next is asked for."""
+        for file in self.files:
+            yield self.name(file), file
+
+
+@dataclass(frozen=True)
+class CloudListing(Listing):
+    """Objects of a bucket: `files` are their paths there, `objects` what the bucket says of them, in the same order."""
+
+    path: str
+    objects: tuple[CloudFile, ...]
+
+    def checksums(self) -> Iterator[tuple[str, str, int]]:
+        """As the bucket lists them; nothing is read."""
+        for file, one in zip(self.files, self.objects, strict=True):
+            yield self.name(file), one.checksum, one.bytes
+
+    def opened(self) -> Iterator[tuple[str, Path]]:
+        """Fetched to this machine, several at a time, and removed again. Raises EvergreenError where one changed."""
+        yield from zip(map(self.name, self.files), fetched(self.path, self.objects), strict=True)
+
 
 def find_files(path: str, file_format: FileFormat | None) -> Listing:
     """The files that `path` means, sorted by name.
 
     Raises:
         InputError: nothing there, nothing readable there, or several formats at once.
+        EvergreenError: Cloud Storage does not answer.
     """
-    root, files = _candidates(path)
+    if not is_cloud(path):
+        root, files = _candidates(path)
+        return _chosen(Listing(root, tuple(files), "text_folders"), path, file_format, Path(path).is_dir())
+    folder, objects, is_folder = list_cloud(path)
+    by_path = {Path(one.path): one for one in objects}
+    root = Path(folder)
+    files = list(by_path)
+    if is_folder or glob.has_magic(path):
+        files = [file for file in files if _is_visible(file.relative_to(root))]
+    if not files:
+        raise InputError(f"no file in '{path}'; set source.path")
+    chosen = _chosen(Listing(root, tuple(files), "text_folders"), path, file_format, is_folder)
+    return CloudListing(root, chosen.files, chosen.format, path, tuple(by_path[file] for file in chosen.files))
+
+
+def _chosen(candidates: Listing, path: str, file_format: FileFormat | None, is_folder: bool) -> Listing:
+    """Those of the candidates that can be read, with their format."""
+    root, files = candidates.root, list(candidates.files)
     if file_format == "text_folders" or (file_format is None and _are_text_folders(root, files)):
         return Listing(root, _text_files(root, files, path), "text_folders")
-    if file_format is None or Path(path).is_dir():
+    if file_format is None or is_folder:
         wanted = {file_format} if file_format else set(SUFFIXES.values())
         files = [file for file in files if format_of(file) in wanted]
     if not files:
@@ -78,8 +129,12 @@ def _candidates(path: str) -> tuple[Path, list[Path]]:
 def _visible(root: Path, pattern: str) -> list[Path]:
     """Files by pattern, without hidden ones and markers such as `_SUCCESS`."""
     names = sorted(Path(name).as_posix() for name in glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - Path.glob refuses `**.csv`
-    files = [root / name for name in names if not any(part.startswith(("_", ".")) for part in Path(name).parts)]
+    files = [root / name for name in names if _is_visible(Path(name))]
     return [file for file in files if file.is_file()]
+
+
+def _is_visible(name: Path) -> bool:
+    return not any(part.startswith(("_", ".")) for part in name.parts)
 
 
 def _are_text_folders(root: Path, files: list[Path]) -> bool:

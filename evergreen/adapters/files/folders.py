@@ -28,8 +28,7 @@ def read_folders(listing: Listing, fields: FileFields) -> Iterator[pa.RecordBatc
 
 
 def _rows(listing: Listing, fields: FileFields) -> Iterator[tuple[str, str, str]]:
-    for file in listing.files:
-        name = listing.name(file)
+    for name, file in listing.opened():
         with reading(file, name):
             text = _text(file, name, fields.encoding_of(file))
         yield text, name.split("/", 1)[0], name.removesuffix(file.suffix)

@@ -1,4 +1,4 @@
-"""The source `files`: rows of files on this machine.
+"""The source `files`: rows of files on this machine, or in a bucket as `gs://news/2024-*.parquet`.
 
 kind: files
 path: data/news-*.csv
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Literal
 from evergreen.adapters.files.decoding import TextForm, reading
 from evergreen.adapters.files.delimited import read_delimited
 from evergreen.adapters.files.fields import FileFields
-from evergreen.adapters.files.find import Listing, find_files
+from evergreen.adapters.files.find import FileFormat, Listing, find_files
 from evergreen.adapters.files.folders import read_folders
 from evergreen.adapters.files.jsonl import read_jsonl
 from evergreen.adapters.files.parquet import read_parquet
-from evergreen.core.artifacts import Dataset, FileEntry, ResolvedWindow, SourceIdentity
+from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
 
@@ -30,12 +30,17 @@ if TYPE_CHECKING:
 
 
 class FilesSource(FileFields):
-    """Rows of files; equal names, bytes and fields make equal identities, wherever the files lie."""
+    """Rows of files; equal names, bytes and fields make equal identities, in whatever folder, or whatever bucket."""
 
     kind: Literal["files"] = "files"
 
     def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
-        """Checksums of the files and of the fields that shape rows. Raises InputError when there is no file."""
+        """Checksums of the files (a bucket tells them itself) and the fields that shape rows.
+
+        Raises:
+            InputError: there is no file.
+            EvergreenError: Cloud Storage does not answer.
+        """
         self.check_window(window)
         return listing_identity(self, find_files(self.path, self.format), window)
 
@@ -48,10 +53,10 @@ class FilesSource(FileFields):
 
 def listing_identity(fields: FileFields, listing: Listing, window: ResolvedWindow | None) -> SourceIdentity:
     """Identity of the files in `listing` as a source of kind `files`; `rows` is known for text folders only."""
-    entries = [_entry(file, listing) for file in listing.files]
+    entries = list(listing.checksums())
     shaping = fields.model_dump(include={"columns", "label_names", "delimiter", "encoding", "fallback_encoding"})
-    content = [listing.format, shaping, [(entry.name, entry.sha256) for entry in entries]]
-    size = sum(entry.bytes for entry in entries) / 1e6
+    content = [listing.format, shaping, [(name, checksum) for name, checksum, _ in entries]]
+    size = sum(count for _, _, count in entries) / 1e6
     folders = listing.format == "text_folders"
     return SourceIdentity(
         kind="files",
@@ -67,21 +72,15 @@ def rows_of_listing(fields: FileFields, listing: Listing) -> Iterator[pa.RecordB
     if listing.format == "text_folders":
         yield from read_folders(listing, fields)
         return
-    for file in listing.files:
-        with reading(file, listing.name(file)):
-            yield from _rows_of_file(fields, listing, file)
+    for name, file in listing.opened():
+        with reading(file, name):
+            yield from _rows_of_file(fields, listing.format, name, file)
 
 
-def _entry(file: Path, listing: Listing) -> FileEntry:
-    with reading(file, listing.name(file)):
-        return FileEntry.of(file, listing.root)
-
-
-def _rows_of_file(fields: FileFields, listing: Listing, file: Path) -> Iterator[pa.RecordBatch]:
-    name = listing.name(file)
-    if listing.format == "parquet":
+def _rows_of_file(fields: FileFields, file_format: FileFormat, name: str, file: Path) -> Iterator[pa.RecordBatch]:
+    if file_format == "parquet":
         yield from with_row_names(read_parquet(file, name, fields), name)
-    elif listing.format == "jsonl":
+    elif file_format == "jsonl":
         yield from read_jsonl(file, name, fields.encoding_of(file), fields)
     else:
         form = TextForm(fields.encoding_of(file), fields.delimiter_of(file))

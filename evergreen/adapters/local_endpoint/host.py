@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from pydantic import Field
 from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
 from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.base import Frozen
+from evergreen.core.protocols import Mirror
 
 WORKER_COMMAND = (sys.executable, "-m", "evergreen.serving")
 
@@ -46,6 +48,10 @@ class LocalEndpoint(Frozen):
             InputError: it is live elsewhere, or something else listens there.
         """
         self.open(model, state_dir).check()
+
+    def mirrors(self) -> Sequence[Mirror]:
+        """None: this machine keeps no registry of its own."""
+        return ()
 
 
 def open_endpoint(host: LocalEndpoint, model: str, state_dir: Path, worker_command: tuple[str, ...]) -> ServedEndpoint:

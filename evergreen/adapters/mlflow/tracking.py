@@ -61,7 +61,8 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 @dataclass
 class MlflowTrainingRun:
-    """The `TrainingRun` of a step: curves and figures go to the active run, progress to `progress`.
+    """The `TrainingRun` of a step: curves and figures go to the active run, progress to `progress`, `keep` makes
+    checkpoints durable.
 
     No training fails for its pictures: what MLflow does not take is left out with a warning, and after MOST_FAILURES
     in a row, each of which MLflow's own retries may have delayed, nothing more is tried.
@@ -71,6 +72,7 @@ class MlflowTrainingRun:
     checkpoint_dir: Path
     seed: int
     progress: Callable[[int, int, float, float], None]
+    keep: Callable[[], None]
     _failures: int = field(default=0, init=False, repr=False)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
@@ -84,6 +86,10 @@ class MlflowTrainingRun:
     def report_progress(self, rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
         """Shows a person how far the training is."""
         self.progress(rows, total_rows, loss, seconds_left)
+
+    def checkpoint_saved(self) -> None:
+        """Makes the checkpoint that was written last durable."""
+        self.keep()
 
     def _try(self, what: str, log: Callable[[], None]) -> None:
         if self._failures >= MOST_FAILURES:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.parser import COMMANDS, main
+from commands.parser import COMMANDS, _pairs, main
 
 ROOT = Path(__file__).parents[3]
 HEAVY = ("zenml", "torch", "transformers", "mlflow", "google.auth", "pydantic")
@@ -83,3 +84,21 @@ def test_an_output_without_a_table_is_refused(
     monkeypatch.setattr("os.environ", {})
     assert main(["predict", "--config", "local.yaml", "--output", "a.csv", "text"]) == 2
     assert capsys.readouterr().err == "error: --output takes the rows of a table; add --input FILE\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("1=World,4=Sci/Tech", {"1": "World", "4": "Sci/Tech"}),
+        ("a=News, world,b=Sports", {"a": "News, world", "b": "Sports"}),
+        ("text=content", {"text": "content"}),
+    ],
+)
+def test_pairs_are_read_as_they_are_written(text: str, pairs: dict[str, str]) -> None:
+    assert _pairs(text) == pairs
+
+
+@pytest.mark.parametrize("text", ["", "1", "=World", "1=", "1=a,1=b"])
+def test_what_is_no_pair_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        _pairs(text)

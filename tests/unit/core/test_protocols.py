@@ -7,20 +7,22 @@ from typing import get_args
 import pytest
 
 from evergreen.adapters import AnySource
+from evergreen.adapters.bigquery import BigQuerySource
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.hosts import AnyHost
 from evergreen.adapters.huggingface import HuggingFaceSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.adapters.package import PackageSource
+from evergreen.adapters.vertex import VertexEndpoint, VertexMirror
 from evergreen.core.protocols import Host, Mirror, Source, Task
 from evergreen.tasks import AnyTask
 from evergreen.tasks.text_classification.task import TextClassification
 
-SOURCES: tuple[type[Source], ...] = (FilesSource, PackageSource, HuggingFaceSource)
+SOURCES: tuple[type[Source], ...] = (FilesSource, PackageSource, HuggingFaceSource, BigQuerySource)
 TASKS: tuple[type[Task], ...] = (TextClassification,)
-HOSTS: tuple[type[Host], ...] = (LocalEndpoint,)
-MIRRORS: tuple[type[Mirror], ...] = (MlflowMirror,)
+HOSTS: tuple[type[Host], ...] = (LocalEndpoint, VertexEndpoint)
+MIRRORS: tuple[type[Mirror], ...] = (MlflowMirror, VertexMirror)
 
 
 def members(union: object) -> set[object]:

@@ -20,6 +20,14 @@ def test_a_run_ends_with_quality_verdict_endpoint_and_traffic(
     ]
 
 
+def test_the_command_for_a_guarded_endpoint_fetches_a_token(
+    report: EvaluationReport, promoted: PromotionDecision, live: Deployment
+) -> None:
+    guarded = live.model_copy(update={"url": "https://1.example/v1/e:predict", "token_command": "gcloud auth token"})
+    command = terminal_summary(report, promoted, guarded).splitlines()[-1]
+    assert 'curl -s https://1.example/v1/e:predict -H "Authorization: Bearer $(gcloud auth token)"' in command
+
+
 def test_a_kept_version_lists_the_reasons_that_failed(
     report: EvaluationReport, kept: PromotionDecision, live: Deployment
 ) -> None:

@@ -1,0 +1,105 @@
+"""One box: its project, its region and the ports that its services keep across restarts (`<home>/box.json`).
+
+`{"project": "local-project", "project_number": 0, "region": "us-central1",
+  "ports": {"gcs": {"http": 21007}}}`
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from dataclasses import asdict, dataclass
+
+from cloudbox.home import Home
+
+DEFAULT_PROJECT = "local-project"
+DEFAULT_REGION = "us-central1"
+HOST = "127.0.0.1"
+PORTS = {
+    "gcs": ("http",),
+    "vertex": ("grpc", "https"),
+    "bigquery": ("grpc", "https"),
+    "gateway": ("grpc_proxy", "https_proxy", "http", "grpc", "https"),
+    "zenml": ("http",),
+    "mlflow": ("http",),
+}
+# Below the range from which the system takes ports for outgoing connections: a port stays free while the box is down.
+LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
+PROJECT_NUMBER = 0
+"""The GCS emulator says it of every bucket, and the SDK uses no bucket of another project's number."""
+
+
+class BoxError(Exception):
+    """What a person can put right: one line that names the thing, what was got, and what to do."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Addresses of the services, and the one project and region that they simulate."""
+
+    home: Home
+    project: str
+    project_number: int
+    region: str
+    ports: dict[str, dict[str, int]]
+
+    def port(self, service: str, name: str = "http") -> int:
+        """The port at which a service listens for one protocol."""
+        return self.ports[service][name]
+
+    def address(self, service: str, name: str = "http") -> str:
+        """`127.0.0.1:21007`."""
+        return f"{HOST}:{self.port(service, name)}"
+
+    def url(self, service: str, name: str = "http") -> str:
+        """`http://127.0.0.1:21007`."""
+        return f"http://{self.address(service, name)}"
+
+
+def open_box(home: Home) -> Box:
+    """The box of a home.
+
+    Raises:
+        BoxError: no box was ever started there.
+    """
+    if not home.box.is_file():
+        raise BoxError(f"no box in {home.path}; start one: python -m cloudbox --home {home.path} up")
+    return Box(home=home, **json.loads(home.box.read_text()))
+
+
+def open_or_make_box(home: Home, project: str | None = None, region: str | None = None) -> Box:
+    """The box of a home, made with free ports when there is none.
+
+    Raises:
+        BoxError: there is one, of another project or region: what lies in it is named by them.
+    """
+    if not home.box.is_file():
+        name = project or DEFAULT_PROJECT
+        box = Box(home, name, PROJECT_NUMBER, region or DEFAULT_REGION, _free_ports())
+        content = {key: value for key, value in asdict(box).items() if key != "home"}
+        home.write(home.box, json.dumps(content, indent=2) + "\n")
+    box = open_box(home)
+    for what, asked, kept in (("project", project, box.project), ("region", region, box.region)):
+        if asked not in {None, kept}:
+            raise BoxError(f"the box in {home.path} has {what} {kept}, not {asked}; give another --home")
+    return box
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_ports() -> dict[str, dict[str, int]]:
+    candidates = iter(random.sample(range(LOWEST_PORT, HIGHEST_PORT), HIGHEST_PORT - LOWEST_PORT))
+    return {
+        service: {name: next(port for port in candidates if is_free(port)) for name in names}
+        for service, names in PORTS.items()
+    }

@@ -1,0 +1,146 @@
+"""gRPC over TLS for a table of methods, with faults and refusals applied around every call.
+
+    table = {"/google.cloud.aiplatform.v1.EndpointService/GetEndpoint": Method(get, GetEndpointRequest, Endpoint)}
+    server = serve(Dispatcher(home, "vertex", table), port=8443)
+
+Google ships no `*_pb2_grpc`: the message types' own (de)serialisers and a generic handler do its work.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from cloudbox import faults, refusals
+from cloudbox.errors import ApiError
+from cloudbox.home import Home
+
+log = logging.getLogger(__name__)
+
+WORKERS = 64
+"""Threads: a call that waits for an operation or a prediction holds one."""
+MESSAGE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method: a function from request to response, and their protobuf or proto-plus types."""
+
+    function: Callable[[Any], Any]
+    request_type: Any
+    response_type: Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response with headers: HTTP headers in REST, trailing metadata in gRPC."""
+
+    message: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
+def raw(message: Any) -> Any:
+    """The protobuf message inside a proto-plus one, or the message itself."""
+    return getattr(message, "_pb", message)
+
+
+def blank(message_type: Any) -> Any:
+    """A fresh protobuf message of a protobuf or proto-plus type."""
+    return message_type.pb(message_type()) if hasattr(message_type, "pb") else message_type()
+
+
+@dataclass(frozen=True)
+class Dispatcher:
+    """The methods of one service of the box, called by path by both transports."""
+
+    home: Home
+    service: str
+    methods: Mapping[str, Method]
+
+    def find(self, path: str) -> Method:
+        """The method at `/package.Service/Method`; an unknown one is recorded as a refusal and UNIMPLEMENTED."""
+        if path not in self.methods:
+            raise self.refuse(path.lstrip("/"))
+        return self.methods[path]
+
+    def refuse(self, what: str) -> ApiError:
+        """The answer to a method or an address that the box does not have, recorded as a refusal."""
+        refusals.record(self.home, self.service, what)
+        log.warning("refused %s", what)
+        return ApiError(grpc.StatusCode.UNIMPLEMENTED, f"{what} is not implemented by the {self.service} of the box.")
+
+    def call(self, path: str, request: Any) -> Reply:
+        """The reply to a request (proto-plus or protobuf). Raises ApiError, for faults on demand too."""
+        method = self.find(path)
+        self.suffer(path.lstrip("/"))
+        try:
+            answer = method.function(request)
+        except ApiError as error:
+            log.info("%s: %s %s", path, error.code.name, error.message)
+            raise
+        except Exception as error:
+            log.exception("%s failed", path)
+            raise ApiError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}") from error
+        return answer if isinstance(answer, Reply) else Reply(answer)
+
+    def suffer(self, name: str) -> None:
+        """Wait, or raise, as the faults in force ask for a call of `package.Service/Method`."""
+        if slow := faults.take(self.home, "slow", name):
+            time.sleep(slow.seconds)
+        if fault := faults.take(self.home, "error", name):
+            log.info("fault on demand: %s answers %s", name, fault.code)
+            raise ApiError(grpc.StatusCode[fault.code], f"{fault.code} by a fault on demand for {name}.")
+
+
+class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        path = handler_call_details.method
+        method = self.dispatcher.methods.get(path)
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            try:
+                reply = self.dispatcher.call(path, request)
+            except ApiError as error:
+                context.abort(error.code, error.message)
+            context.set_trailing_metadata(tuple(reply.headers.items()))
+            return reply.message
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=_reader(method.request_type) if method else None,
+            response_serializer=lambda message: raw(message).SerializeToString(),
+        )
+
+
+def _reader(message_type: Any) -> Callable[[bytes], Any]:
+    reader: Callable[[bytes], Any] = getattr(message_type, "deserialize", None) or message_type.FromString
+    return reader
+
+
+def serve(dispatcher: Dispatcher, port: int) -> grpc.Server:
+    """A started gRPC server on 127.0.0.1 with the home's certificate. Raises RuntimeError for a taken port."""
+    pair = (dispatcher.home.server_key.read_bytes(), dispatcher.home.server_certificate.read_bytes())
+    server = grpc.server(
+        futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="grpc"),
+        handlers=[_Handler(dispatcher)],
+        options=[
+            ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MESSAGE_BYTES),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([pair]))
+    server.start()
+    log.info("%s", json.dumps({"serves": "gRPC", "port": port, "methods": len(dispatcher.methods)}))
+    return server

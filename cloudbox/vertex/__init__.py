@@ -1,0 +1,1 @@
+"""Vertex AI in the box: pipelines, custom jobs, schedules, models, endpoints and predictions for the real clients."""

@@ -1,0 +1,84 @@
+"""The whole service: its parts, their table of methods, its recovery after a restart."""
+
+from __future__ import annotations
+
+from google.cloud import aiplatform_v1 as v1
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
+
+from cloudbox.home import Home
+from cloudbox.rpc import Dispatcher, Method
+from cloudbox.vertex.containers import Containers
+from cloudbox.vertex.custom_jobs import CustomJobs
+from cloudbox.vertex.deployments import Deployments
+from cloudbox.vertex.endpoints import Endpoints
+from cloudbox.vertex.models import Models
+from cloudbox.vertex.operations import Operations
+from cloudbox.vertex.pipelines import Pipelines
+from cloudbox.vertex.prediction import Predictions
+from cloudbox.vertex.schedules import Schedules
+from cloudbox.vertex.serving import Serving
+from cloudbox.vertex.store import Store
+from cloudbox.vertex.transcoding import FIRE
+
+PACKAGES = ("google.cloud.aiplatform.v1", "google.cloud.aiplatform.v1beta1")
+"""Both answer with the v1 messages: the two agree on the wire in every field that is kept here."""
+
+
+class VertexService:
+    """Vertex AI in one process; state in `<home>/vertex`."""
+
+    def __init__(self, home: Home) -> None:
+        self._store = Store(home.state("vertex") / "resources.sqlite")
+        self._containers = Containers(home)
+        self._operations = Operations(self._store, home)
+        self._serving = Serving(home, self._containers)
+        self._jobs = CustomJobs(home, self._store, self._operations, self._containers)
+        self._pipelines = Pipelines(home, self._store, self._operations, self._jobs)
+        self._schedules = Schedules(self._store, self._operations, self._pipelines)
+        models = Models(self._store, self._operations)
+        self._deployments = Deployments(home, self._store, self._operations, models, self._serving)
+        services = {
+            "PipelineService": self._pipelines.methods(),
+            "JobService": self._jobs.methods(),
+            "ScheduleService": self._schedules.methods(),
+            "ModelService": models.methods(),
+            "EndpointService": Endpoints(self._store, self._operations, self._deployments).methods(),
+            "PredictionService": Predictions(self._store, self._serving).methods(),
+        }
+        self.dispatcher = Dispatcher(home, "vertex", {**_paths(services), **self._other_methods()})
+
+    def recover(self) -> None:
+        """Take up what an earlier life of the service left: end its work under way, start its containers again."""
+        self._operations.recover()
+        self._jobs.recover()
+        self._pipelines.recover()
+        self._deployments.recover()
+        self._schedules.start()
+
+    def close(self) -> None:
+        """Stop every container; everything else is on disk already, and threads may still write their last word."""
+        self._schedules.close()
+        self._serving.close()
+        self._containers.close()
+
+    def _other_methods(self) -> dict[str, Method]:
+        operations, empty, pb = self._operations, empty_pb2.Empty, operations_pb2
+        methods = {
+            "GetOperation": Method(operations.get, pb.GetOperationRequest, pb.Operation),
+            "WaitOperation": Method(operations.wait, pb.WaitOperationRequest, pb.Operation),
+            "ListOperations": Method(operations.list, pb.ListOperationsRequest, pb.ListOperationsResponse),
+            "DeleteOperation": Method(operations.delete, pb.DeleteOperationRequest, empty),
+            "CancelOperation": Method(operations.cancel, pb.CancelOperationRequest, empty),
+        }
+        fire = Method(self._schedules.fire, v1.GetScheduleRequest, v1.PipelineJob)
+        return {FIRE: fire, **{f"/google.longrunning.Operations/{name}": one for name, one in methods.items()}}
+
+
+def _paths(services: dict[str, dict[str, Method]]) -> dict[str, Method]:
+    return {
+        f"/{package}.{service}/{name}": method
+        for package in PACKAGES
+        for service, methods in services.items()
+        for name, method in methods.items()
+    }

@@ -1,0 +1,154 @@
+"""Who may do what: the service accounts of pipeline and server, and Google's own service agents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from commands.cloud.google import Google, in_path
+from commands.cloud.needs import Needs
+from commands.machine import Finding
+
+STRONGER = {
+    "roles/aiplatform.user": {"roles/aiplatform.admin"},
+    "roles/storage.objectViewer": {"roles/storage.objectAdmin", "roles/storage.objectUser", "roles/storage.admin"},
+    "roles/storage.objectUser": {"roles/storage.objectAdmin", "roles/storage.admin"},
+    "roles/storage.legacyBucketReader": {"roles/storage.admin", "roles/storage.legacyBucketWriter"},
+    "roles/bigquery.jobUser": {"roles/bigquery.user", "roles/bigquery.admin"},
+    "roles/bigquery.dataViewer": {"roles/bigquery.dataEditor", "roles/bigquery.dataOwner", "roles/bigquery.admin"},
+    "roles/bigquery.readSessionUser": {"roles/bigquery.user", "roles/bigquery.admin"},
+    "roles/logging.logWriter": {"roles/logging.admin"},
+}
+"""Roles that hold all of another's permissions, besides editor and owner."""
+BASIC = {"roles/editor", "roles/owner"}
+PROJECT_ROLES = ("roles/aiplatform.user", "roles/logging.logWriter")
+BIGQUERY_ROLES = ("roles/bigquery.jobUser", "roles/bigquery.readSessionUser")
+DATASET_ROLES = {"READER", "WRITER", "OWNER"}
+"""What BigQuery calls its roles on a dataset; each may read."""
+PIPELINE_BUCKET_ROLES = ("roles/storage.objectUser", "roles/storage.legacyBucketReader")
+AGENTS = {
+    "gcp-sa-aiplatform": "roles/aiplatform.serviceAgent",
+    "gcp-sa-aiplatform-cc": "roles/aiplatform.customCodeServiceAgent",
+}
+"""Google's accounts that start pipelines and run custom code, each with the role that Google gives it."""
+
+
+@dataclass(frozen=True)
+class Grants:
+    """The roles of each member, by one resource's policy; a role under a condition proves nothing and is left out."""
+
+    roles: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, policy: Mapping[str, Any]) -> Grants:
+        """The grants of a policy as Google's getIamPolicy answers it."""
+        found: dict[str, set[str]] = {}
+        for binding in policy.get("bindings", ()):
+            if not binding.get("condition"):
+                for member in binding.get("members", ()):
+                    found.setdefault(member, set()).add(binding["role"])
+        return cls({member: frozenset(roles) for member, roles in found.items()})
+
+    def allow(self, member: str, role: str) -> bool:
+        """Whether the member has the role, or one that holds it."""
+        return bool(self.roles.get(member, frozenset()) & ({role} | STRONGER.get(role, set()) | BASIC))
+
+
+def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
+    """Every account that is needed, with the roles that it lacks."""
+    project = Grants.of(google.post("cloudresourcemanager", f"v1/projects/{google.project}:getIamPolicy"))
+    pipeline, serving = needs.pipeline_account, needs.serving_account
+    if pipeline and (yield from _exists(google, "pipeline", pipeline)):
+        roles = [*PROJECT_ROLES, *(BIGQUERY_ROLES if needs.bigquery else ())]
+        yield from _on_project(google, project, "pipeline", f"serviceAccount:{pipeline}", roles)
+        for bucket in needs.buckets:
+            yield from _on_bucket(google, project, bucket, f"serviceAccount:{pipeline}", PIPELINE_BUCKET_ROLES)
+        if needs.dataset:
+            yield _may_read(google, project, needs.dataset, pipeline)
+        yield _may_act_as(google, project, pipeline, pipeline)  # custom jobs of its steps run as itself
+    if serving and (yield from _exists(google, "server", serving)):
+        yield from _on_project(google, project, "server", f"serviceAccount:{serving}", ["roles/logging.logWriter"])
+        for bucket in needs.buckets:
+            yield from _on_bucket(google, project, bucket, f"serviceAccount:{serving}", ["roles/storage.objectViewer"])
+        if pipeline:
+            yield _may_act_as(google, project, pipeline, serving)
+    yield from _agents(google, project)
+
+
+def _exists(google: Google, name: str, email: str) -> Any:
+    """A finding when there is no such account; returns whether there is."""
+    found = google.find("iam", f"v1/projects/-/serviceAccounts/{in_path(email)}") is not None
+    if not found:
+        account, _, domain = email.partition("@")
+        home = domain.partition(".")[0] or google.project
+        fix = f"gcloud iam service-accounts create {account} --project {home}"
+        yield Finding(name, False, f"there is no service account {email}", fix)
+    return found
+
+
+def _on_project(google: Google, grants: Grants, name: str, member: str, roles: list[str]) -> Iterator[Finding]:
+    lacking = [role for role in roles if not grants.allow(member, role)]
+    for role in lacking:
+        fix = (
+            f"gcloud projects add-iam-policy-binding {google.project} --member {member} --role {role} --condition None"
+        )
+        yield Finding(name, False, f"{_short(member)} lacks {role} on {google.project}", fix)
+    if not lacking:
+        yield Finding(name, True, f"{_short(member)} has its {len(roles)} roles on {google.project}")
+
+
+def _on_bucket(
+    google: Google, project: Grants, bucket: str, member: str, roles: tuple[str, ...] | list[str]
+) -> Iterator[Finding]:
+    """On the bucket itself or on the whole project; a bucket that is not there is told elsewhere."""
+    policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam")
+    if policy is None:
+        return
+    grants = Grants.of(policy)
+    for role in roles:
+        if not grants.allow(member, role) and not project.allow(member, role):
+            fix = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
+            yield Finding("bucket", False, f"{_short(member)} lacks {role} on gs://{bucket}", fix)
+
+
+def _may_read(google: Google, project: Grants, address: str, email: str) -> Finding:
+    """Whether the account may read the dataset, by the dataset's own list or by the project's policy."""
+    home, _, dataset = address.partition(":")
+    found = google.find("bigquery", f"bigquery/v2/projects/{home}/datasets/{dataset}")
+    if found is None:
+        fix = f"bq --location=LOCATION mk --dataset {home}:{dataset}"
+        return Finding("dataset", False, f"there is no dataset {home}:{dataset}", fix)
+    role = "roles/bigquery.dataViewer"
+    enough = DATASET_ROLES | {role} | STRONGER[role]
+    entries = [one for one in found.get("access", ()) if one.get("userByEmail") == email]
+    if any(one.get("role") in enough for one in entries) or project.allow(f"serviceAccount:{email}", role):
+        return Finding("dataset", True, f"{email} may read {home}:{dataset}")
+    grant = f'GRANT `{role}` ON SCHEMA `{home}`.{dataset} TO "serviceAccount:{email}"'
+    fix = f"bq query --project_id={home} --nouse_legacy_sql '{grant}'"
+    return Finding("dataset", False, f"{email} may not read {home}:{dataset}", fix)
+
+
+def _may_act_as(google: Google, project: Grants, pipeline: str, account: str) -> Finding:
+    role, member = "roles/iam.serviceAccountUser", f"serviceAccount:{pipeline}"
+    policy = google.post("iam", f"v1/projects/-/serviceAccounts/{in_path(account)}:getIamPolicy")
+    if Grants.of(policy).allow(member, role) or project.allow(member, role):
+        return Finding("accounts", True, f"{_short(member)} may act as {account}")
+    fix = f"gcloud iam service-accounts add-iam-policy-binding {account} --member {member} --role {role}"
+    return Finding("accounts", False, f"{_short(member)} may not act as {account}: it lacks {role} on it", fix)
+
+
+def _agents(google: Google, project: Grants) -> Iterator[Finding]:
+    for agent, role in AGENTS.items():
+        member = f"serviceAccount:service-{google.number}@{agent}.iam.gserviceaccount.com"
+        fine = project.allow(member, role)
+        fix = (
+            f"gcloud beta services identity create --service aiplatform.googleapis.com --project {google.project}\n"
+            f"gcloud projects add-iam-policy-binding {google.project} --member {member} --role {role} --condition None"
+        )
+        message = f"{_short(member)} {'has' if fine else 'lacks'} {role} on {google.project}"
+        yield Finding("service agent", fine, message, fix)
+
+
+def _short(member: str) -> str:
+    return member.removeprefix("serviceAccount:")

@@ -1,0 +1,68 @@
+"""All checks of Google Cloud, in the order in which one puts things right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from commands.cloud.accounts import check_accounts
+from commands.cloud.google import Google, GoogleError
+from commands.cloud.needs import Needs, needs_of
+from commands.cloud.places import check_buckets, check_images, check_services, enable
+from commands.cloud.quota import check_quota
+from commands.cloud.servers import check_mlflow, check_secrets, check_zenml
+from commands.machine import Finding
+from commands.project import Project
+
+LOGIN = "gcloud auth application-default login"
+CHECKS: dict[str, tuple[str, Callable[[Google, Needs], Iterator[Finding]]]] = {
+    "services": ("serviceusage.googleapis.com", check_services),
+    "bucket": ("storage.googleapis.com", check_buckets),
+    "accounts": ("cloudresourcemanager.googleapis.com iam.googleapis.com", check_accounts),
+    "image": ("artifactregistry.googleapis.com", check_images),
+    "quota": ("serviceusage.googleapis.com", check_quota),
+}
+"""Each check with the services that it asks."""
+
+
+def needs_of_active_stack(project: Project) -> Needs | None:
+    """What project and active stack need of Google Cloud; None when both live elsewhere."""
+    from zenml.client import Client
+
+    from orchestration.configuration import steps_of
+    from pipelines.training import training
+
+    stack = Client().active_stack_model
+    components = {kind.value: ones[0].configuration for kind, ones in stack.components.items() if ones}
+    return needs_of(project, components, tuple(steps_of(training)))
+
+
+def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Finding]:
+    """Every finding; one that cannot be made is a finding too, and hides no other."""
+    google = google or Google(needs.project)
+    yield from check_zenml(needs)
+    yield from check_mlflow(needs)
+    yield from check_secrets(needs)
+    try:
+        yield Finding("project", True, f"{google.project}, number {google.number}")
+    except GoogleError as error:
+        yield Finding("project", False, str(error), _way_in(error, google.project))
+        if not error.status:
+            return  # without credentials or network no other question is answered
+    yield from check_google(google, needs)
+
+
+def check_google(google: Google, needs: Needs) -> Iterator[Finding]:
+    """What Google's interfaces tell of the project; a check that Google refuses is one finding."""
+    for name, (services, check) in CHECKS.items():
+        try:
+            yield from check(google, needs)
+        except GoogleError as error:
+            yield Finding(name, False, f"not checked: {error}", _way_in(error, google.project, services))
+
+
+def _way_in(error: GoogleError, project: str, services: str = "cloudresourcemanager.googleapis.com") -> str:
+    """What lets the doctor look: a login, or the service switched on and the right to read it."""
+    if error.status in (0, 401):
+        return LOGIN
+    reader = f"gcloud projects add-iam-policy-binding {project} --member user:YOU --role roles/viewer --condition None"
+    return f"{enable(project, services)}\n{reader}"

@@ -1,0 +1,108 @@
+"""Google's REST interfaces, read with the caller's credentials.
+
+Google("news-project").get("storage", "storage/v1/b/news-bucket")["location"]
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from evergreen.core.errors import EvergreenError
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TIMEOUT_S = 30.0
+
+
+class GoogleError(EvergreenError):
+    """Google refused a question; `status` is HTTP's, 0 when there was no answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Google:
+    """One project's view of Google; `session` is a requests session with a token (default: Google's credentials)."""
+
+    def __init__(self, project: str, session: Any | None = None) -> None:
+        self.project = project
+        self._given = session
+
+    @cached_property
+    def session(self) -> Any:
+        """The session in use.
+
+        Raises:
+            GoogleError: this machine has no credentials.
+        """
+        if self._given is not None:
+            return self._given
+        import google.auth
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import AuthorizedSession
+
+        try:
+            credentials, _ = google.auth.default(scopes=[SCOPE])
+        except GoogleAuthError as error:
+            raise GoogleError(f"no Google credentials: {error}") from error
+        return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
+
+    @cached_property
+    def number(self) -> str:
+        """The project's number, by which Google names its service agents."""
+        return str(self.get("cloudresourcemanager", f"v1/projects/{self.project}")["projectNumber"])
+
+    def get(self, service: str, path: str, **query: Any) -> dict[str, Any]:
+        """The answer of `https://<service>.googleapis.com/<path>`.
+
+        Raises:
+            GoogleError: anything but 200.
+        """
+        return self._ask("GET", service, path, params=query)
+
+    def post(self, service: str, path: str) -> dict[str, Any]:
+        """The answer to an empty question; only methods that read are called so.
+
+        Raises:
+            GoogleError: anything but 200.
+        """
+        return self._ask("POST", service, path, json={})
+
+    def find(self, service: str, path: str, **query: Any) -> dict[str, Any] | None:
+        """As `get`, but None when there is no such thing."""
+        try:
+            return self.get(service, path, **query)
+        except GoogleError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _ask(self, method: str, service: str, path: str, **options: Any) -> dict[str, Any]:
+        import requests
+        from google.auth.exceptions import GoogleAuthError
+
+        url = f"https://{service}.googleapis.com/{path}"
+        try:
+            response = self.session.request(method, url, timeout=TIMEOUT_S, **options)
+        except (requests.RequestException, GoogleAuthError) as error:
+            raise GoogleError(f"{service}.googleapis.com does not answer: {error}") from error
+        if response.status_code != 200:
+            raise GoogleError(f"{service}.googleapis.com: {_reason(response)}", response.status_code)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def in_path(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+def _reason(response: Any) -> str:
+    """Google's first sentence."""
+    try:
+        message = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = str(response.text)
+    return f"{response.status_code} {' '.join(message.split())[:200]}"

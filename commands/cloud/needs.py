@@ -1,0 +1,115 @@
+"""What a configuration and the active stack need of Google Cloud, read from both; nothing is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from commands.project import Project
+from evergreen.adapters.vertex import VertexEndpoint
+from orchestration.costs import Machine
+from orchestration.machines import tasks_of
+
+SECRET = re.compile(r"\{\{\s*([^.{}\s]+)\.([^{}\s]+)\s*\}\}")
+Components = Mapping[str, Mapping[str, Any]]
+"""Each stack component's configuration, by component type."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Names as the configuration gives them; empty or None where it needs none.
+
+    `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many at most.
+    `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it.
+    `secrets` are ZenML secrets with the keys that are read of them.
+    """
+
+    project: str
+    region: str
+    buckets: tuple[str, ...]
+    registry: str | None
+    images: tuple[str, ...]
+    pipeline_account: str | None
+    serving_account: str | None
+    training: tuple[Machine, ...]
+    serving: tuple[Machine, int] | None
+    bigquery: bool
+    dataset: str | None
+    mlflow: str | None
+    secrets: Mapping[str, frozenset[str]]
+
+
+def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -> Needs | None:
+    """The needs; None when neither the stack nor the host is on Google Cloud."""
+    host = project.host if isinstance(project.host, VertexEndpoint) else None
+    orchestrator = components.get("orchestrator", {})
+    name = orchestrator.get("project") or (host.project if host else None)
+    region = orchestrator.get("location") or (host.region if host else None)
+    if not name or not region:
+        return None
+    document = project.configuration.document
+    machines = [task.machine for task in tasks_of(document, steps, {})] if "location" in orchestrator else []
+    return Needs(
+        project=str(name),
+        region=str(region),
+        buckets=tuple(dict.fromkeys(_buckets(components, host))),
+        registry=components.get("container_registry", {}).get("uri"),
+        images=tuple(_images(document, host)),
+        pipeline_account=orchestrator.get("workload_service_account"),
+        serving_account=host.service_account if host else None,
+        training=tuple(dict.fromkeys(machine for machine in machines if isinstance(machine, Machine))),
+        serving=_fleet(host) if host else None,
+        bigquery=_is_bigquery(project.source),
+        dataset=_dataset(project.source),
+        mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
+        secrets=_secrets(components, document),
+    )
+
+
+def _buckets(components: Components, host: VertexEndpoint | None) -> Iterator[str]:
+    addresses = [
+        components.get("artifact_store", {}).get("path"),
+        components.get("orchestrator", {}).get("pipeline_root"),
+        host.staging if host else None,
+    ]
+    for address in addresses:
+        if address and str(address).startswith("gs://"):
+            yield str(address).removeprefix("gs://").partition("/")[0]
+
+
+def _images(document: Mapping[str, Any], host: VertexEndpoint | None) -> Iterator[str]:
+    parent = ((document.get("settings") or {}).get("docker") or {}).get("parent_image")
+    if parent:
+        yield str(parent)
+    if host:
+        yield host.image
+
+
+def _is_bigquery(source: object) -> bool:
+    return getattr(source, "kind", None) == "bigquery"
+
+
+def _dataset(source: Any) -> str | None:
+    """Of a source's table, which is `dataset.table` in the source's project or `project.dataset.table`."""
+    table = getattr(source, "table", None) if _is_bigquery(source) else None
+    if not table:
+        return None
+    *home, dataset, _ = str(table).replace("`", "").split(".")
+    return f"{home[0] if home else source.project}:{dataset}"
+
+
+def _fleet(host: VertexEndpoint) -> tuple[Machine, int]:
+    """The machine and how many there may be: those of the live version, and of the previous one that is kept."""
+    machine = Machine(host.machine_type, host.accelerator_type, host.accelerator_count)
+    return machine, host.max_replicas + host.min_replicas
+
+
+def _secrets(components: Components, document: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {str(name): set() for name in document.get("secrets") or ()}
+    for configuration in components.values():
+        for value in configuration.values():
+            if isinstance(value, str) and (match := SECRET.fullmatch(value)):
+                found.setdefault(match[1], set()).add(match[2])
+    return {name: frozenset(keys) for name, keys in found.items()}

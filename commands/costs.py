@@ -1,0 +1,101 @@
+"""The part of the plan that tells money: each step, a run, a month of the endpoint. Machines of one's own cost nothing.
+
+cost        train      n1-standard-8 + 1 NVIDIA_TESLA_T4      12 min   0.17 USD
+            a run                                                      0.42 USD
+endpoint    n1-standard-4 in us-central1: 159.50 to 638.02 USD a month (1 to 3 replicas, 1 more for rollback)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from commands.project import Project
+from evergreen.adapters.vertex import VertexEndpoint
+from orchestration.costs import HOURS_A_MONTH, Estimate, Fleet, Machine, Prices, Task, estimate_run, load_prices
+from orchestration.machines import DEFAULT_SECONDS, measured_seconds, tasks_of
+
+INDENT = " " * 12
+
+
+def check_budget(project: Project) -> None:
+    """Returns when the configuration names no budget, or what it asks for stays within.
+
+    Raises:
+        InputError: it would not, or that cannot be told.
+    """
+    budget = project.configuration.budget
+    if budget.run_usd is not None or budget.endpoint_month_usd is not None:
+        estimate_of(project, load_prices()).check(budget)
+
+
+def cost_lines(project: Project) -> list[str]:
+    """The lines of the plan; none where nothing runs on Google's machines."""
+    prices = load_prices()
+    estimate = estimate_of(project, prices)
+    fleet = fleet_of(project)
+    if not estimate.tasks and fleet is None:
+        return []
+    lines = [*_run_lines(estimate), *(_endpoint_lines(estimate, fleet) if fleet else ())]
+    return [
+        *lines,
+        f"prices      list prices of {prices.as_of}, which change ({prices.sources[0]});",
+        f"{INDENT}machines and accelerators alone: no start-up, disks, network, storage, BigQuery",
+    ]
+
+
+def estimate_of(project: Project, prices: Prices) -> Estimate:
+    """What the project's tasks and endpoint would cost on the active stack."""
+    from orchestration.configuration import steps_of
+    from pipelines.training import training
+
+    region = pipeline_region()
+    tasks: list[Task] = []
+    if region is not None:
+        measured = measured_seconds(project.model_name, project.active_stack)
+        tasks = tasks_of(project.configuration.document, steps_of(training), measured)
+    return estimate_run(prices, region or "", tasks, fleet_of(project))
+
+
+def pipeline_region() -> str | None:
+    """The region of the active stack's Vertex AI orchestrator; None when steps run elsewhere."""
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    orchestrator = Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0]
+    return str(orchestrator.configuration["location"]) if orchestrator.flavor_name == "vertex" else None
+
+
+def fleet_of(project: Project) -> Fleet | None:
+    """The machines of the endpoint, when it is Vertex AI's."""
+    host = project.host
+    if not isinstance(host, VertexEndpoint):
+        return None
+    machine = Machine(host.machine_type, host.accelerator_type, host.accelerator_count)
+    return Fleet(host.region, machine, host.min_replicas, host.max_replicas)
+
+
+def _run_lines(estimate: Estimate) -> Iterator[str]:
+    if not estimate.tasks:
+        return
+    machines = [str(task.machine) for task, _ in estimate.tasks if not isinstance(task.machine, str)]
+    width = max(map(len, machines), default=0)
+    for number, (task, usd) in enumerate(estimate.tasks):
+        machine = "chosen by Vertex AI" if isinstance(task.machine, str) else str(task.machine)
+        time = f"{task.seconds / 60:,.1f} min{'' if task.measured else ' *'}"
+        cost = "no price" if usd is None else f"{usd:,.2f} USD"
+        yield f"{'cost' if number == 0 else '':<12}{task.step:<10} {machine:<{width}} {time:>12} {cost:>12}"
+    more = " and what has no price" if estimate.unpriced_run else ""
+    yield f"{INDENT}{'a run':<10} {'':<{width}} {'':>12} {f'{estimate.run_usd:,.2f} USD':>12}{more}"
+    yield from (f"{INDENT}{sentence}" for sentence in estimate.unpriced_run)
+    if not all(task.measured for task, _ in estimate.tasks):
+        yield f"{INDENT}* taken for {DEFAULT_SECONDS / 60:g} minutes: no completed run on this stack tells"
+
+
+def _endpoint_lines(estimate: Estimate, fleet: Fleet) -> Iterator[str]:
+    what = f"{fleet.machine} in {fleet.region}"
+    if estimate.month is None:
+        yield f"endpoint    {what}: {'; '.join(estimate.unpriced_month)}"
+        return
+    low, high = estimate.month
+    replicas = f"{fleet.min_replicas} to {fleet.max_replicas} replicas, {fleet.min_replicas} more for rollback"
+    yield f"endpoint    {what}: {low:,.2f} to {high:,.2f} USD a month of {HOURS_A_MONTH:g} h ({replicas})"

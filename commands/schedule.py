@@ -1,0 +1,58 @@
+"""Runs a configuration again and again on the orchestrator's own schedule."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from commands.console import quiet_zenml
+
+if TYPE_CHECKING:
+    from commands.project import Project
+    from evergreen.adapters.vertex.schedules import VertexSchedule
+
+_SHOWN_FIRINGS = 3
+
+
+def main(args: argparse.Namespace) -> None:
+    """Creates or replaces, lists or deletes the model's schedule."""
+    from commands.project import open_project
+    from orchestration.schedules import check_orchestrator, delete_schedules, schedules
+
+    project = open_project(args.config)
+    project.check_stack()
+    check_orchestrator(args.config)
+    if args.cron:
+        with quiet_zenml(debug=args.debug):
+            _set(project, args)
+    elif args.delete:
+        ended = delete_schedules(project.model_name)
+        print(f"schedule of model '{project.model_name}' ended" if ended else f"model '{project.model_name}' had none")
+    else:
+        found = schedules(project.model_name)
+        print("\n".join(map(_line, found)) or f"model '{project.model_name}' has no schedule")
+
+
+def _set(project: Project, args: argparse.Namespace) -> None:
+    from orchestration.cron import firings
+    from orchestration.runs import model_tag
+    from orchestration.schedules import set_schedule
+    from pipelines.training import training
+
+    upcoming = firings(args.cron, datetime.now(UTC), _SHOWN_FIRINGS)  # a wrong line is told before anything is done
+    options = project.configuration.options()
+    options.pop("schedule", None)
+    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
+    made = set_schedule(training, {**options, "tags": tags}, project.model_name, args.cron)
+    print(_line(made))
+    for moment in upcoming:
+        window = project.window.resolve(moment) if project.window else None
+        period = f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}" if window else "all rows"
+        print(f"{moment:%Y-%m-%d %H:%M} UTC  {period}")
+    print(f"end it with: python run.py schedule --config {args.config} --delete")
+
+
+def _line(schedule: VertexSchedule) -> str:
+    upcoming = f"next {schedule.next_run:%Y-%m-%d %H:%M} UTC" if schedule.next_run else "no further run"
+    return f"{schedule.cron}  {schedule.state.lower()}, {upcoming}  ({schedule.resource})"

@@ -1,0 +1,78 @@
+"""What BigQuery's clients raise, told as the project's errors, each with what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from evergreen.core.errors import EvergreenError, InputError
+
+_ROLES = (
+    "roles/bigquery.jobUser on the project, roles/bigquery.readSessionUser, and roles/bigquery.dataViewer on the data"
+)
+
+
+@contextmanager
+def translated(what: str, present: Callable[[], str] | None = None) -> Iterator[None]:
+    """Raises InputError for what a person can set right, EvergreenError where BigQuery does not answer.
+
+    `what` names the table or query, `present` tells what there is instead of it.
+    """
+    from google.api_core import exceptions as api
+    from google.auth import exceptions as auth
+    from requests import exceptions as requests
+
+    try:
+        yield
+    except auth.GoogleAuthError as error:
+        raise InputError(
+            f"no credentials for BigQuery: {_first_line(error)}; run `gcloud auth application-default login`, or set "
+            "GOOGLE_APPLICATION_CREDENTIALS to a key file"
+        ) from error
+    except api.NotFound as error:
+        there = present() if present else ""
+        raise InputError(f"{what} not found: {_message(error)}{there}; set source.table or its query") from error
+    except api.GoogleAPICallError as error:
+        raise _of_call(what, error) from error
+    except (api.RetryError, requests.RequestException, ConnectionError, TimeoutError) as error:
+        raise _unanswered(what, error) from error
+
+
+def _of_call(what: str, error: Exception) -> EvergreenError:
+    from google.api_core import exceptions as api
+
+    message, reasons = _message(error), _reasons(error)
+    needed = re.search(r"(\d+) or higher required", message)
+    if "bytesBilledLimitExceeded" in reasons or needed:
+        least = needed[1] if needed else "more"
+        return InputError(f"{what}: {message}; set source.maximum_bytes_billed to {least}, or narrow the window")
+    if reasons & {"quotaExceeded", "rateLimitExceeded"}:
+        return EvergreenError(f"{what}: a quota is used up: {message}; try again later or have it raised")
+    if isinstance(error, api.Forbidden | api.Unauthorized):
+        return InputError(f"{what} may not be read: {message}; the account needs {_ROLES}")
+    if "that can be used for partition elimination" in message:
+        return InputError(f"{what}: {message}; set `window`, and source.columns.timestamp to that column")
+    if isinstance(error, api.MethodNotImplemented | api.ClientError) and not isinstance(error, api.TooManyRequests):
+        return InputError(f"BigQuery refuses {what}: {message}; correct source or its query")
+    return _unanswered(what, error)
+
+
+def _unanswered(what: str, error: Exception) -> EvergreenError:
+    return EvergreenError(f"BigQuery does not answer for {what}: {_first_line(error)}; try again later")
+
+
+def _reasons(error: Exception) -> set[str]:
+    told = getattr(error, "errors", None) or []
+    return {one["reason"] for one in told if isinstance(one, dict) and "reason" in one}
+
+
+def _message(error: Exception) -> str:
+    """Google's sentence, without the request before it and the fields repeated after it."""
+    text = str(getattr(error, "message", "") or error).strip().splitlines()[0]
+    text = re.sub(r"^(GET|POST|PUT|PATCH|DELETE) \S+: ", "", text)
+    return text.partition("; reason: ")[0].rstrip(".")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,118 @@
+"""The SQL that chooses rows; the window goes in as parameters, never as text.
+
+SELECT `content`, `label`, `published` FROM `my-project`.`news`.`articles`
+WHERE `published` >= @window_start AND `published` < @window_end
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import InputError
+
+START, END = "window_start", "window_end"
+TIME_TYPES = ("TIMESTAMP", "DATETIME", "DATE")
+
+_TABLE = re.compile(
+    r"(?:(?P<project>[a-z][a-z0-9-]{4,61}[a-z0-9])\.)?(?P<dataset>\w{1,1024})\.(?P<table>[\w-]{1,1024})"
+)
+_COLUMN = re.compile(r"[^\W\d]\w{0,299}")
+
+
+@dataclass(frozen=True)
+class Query:
+    """SQL and its parameters: type and value by name."""
+
+    sql: str
+    parameters: Mapping[str, tuple[str, datetime | date]]
+
+
+@dataclass(frozen=True)
+class TableId:
+    """`project.dataset.table`."""
+
+    project: str
+    dataset: str
+    table: str
+
+    @classmethod
+    def parse(cls, text: str, project: str) -> TableId:
+        """From `dataset.table` or `project.dataset.table`. Raises ValueError for anything else."""
+        found = _TABLE.fullmatch(text)
+        if not found:
+            raise ValueError(f"'{text}' names no BigQuery table (allowed: dataset.table or project.dataset.table)")
+        return cls(found["project"] or project, found["dataset"], found["table"])
+
+    @property
+    def quoted(self) -> str:
+        """As SQL writes it."""
+        return f"`{self.project}`.`{self.dataset}`.`{self.table}`"
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.dataset}.{self.table}"
+
+
+def quoted_column(name: str) -> str:
+    """The column as SQL writes it. Raises ValueError for what can name none."""
+    if not _COLUMN.fullmatch(name):
+        raise ValueError(f"'{name}' names no BigQuery column (allowed: letters, digits and '_', no digit first)")
+    return f"`{name}`"
+
+
+def table_query(
+    table: TableId, columns: Sequence[str], window: ResolvedWindow | None, moment: tuple[str, str] | None
+) -> Query:
+    """The query for `columns`; `moment` is the column that tells a row's time, and its type, where there is a window.
+
+    A window is half-open; of a DATE column every day that it touches is chosen.
+
+    Raises:
+        InputError: the column's type tells no time.
+    """
+    chosen = f"SELECT {', '.join(map(quoted_column, columns))}\nFROM {table.quoted}"
+    if window is None or moment is None:
+        return Query(chosen, {})
+    column, kind = moment
+    if kind not in TIME_TYPES:
+        raise InputError(
+            f"column '{column}' of {table} is {kind}, which tells no time (allowed: {', '.join(TIME_TYPES)}); "
+            "set source.columns.timestamp, or convert it in a source.query_file"
+        )
+    where = f"WHERE {quoted_column(column)} >= @{START} AND {quoted_column(column)} < @{END}"
+    return Query(f"{chosen}\n{where}", _bounds(window, kind))
+
+
+def file_query(path: Path, window: ResolvedWindow | None) -> Query:
+    """The query in the file, with the window as TIMESTAMP parameters.
+
+    Raises:
+        InputError: no such file, or one that names the window's parameters where there is no window, or the reverse.
+    """
+    try:
+        sql = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"query file '{path}' cannot be read: {error}; set source.query_file") from error
+    named = {name for name in (START, END) if re.search(rf"@{name}\b", sql, re.IGNORECASE)}
+    if window and len(named) < 2:
+        missing = " and ".join(f"@{name}" for name in (START, END) if name not in named)
+        raise InputError(f"{path} does not use {missing}, so a window cannot choose its rows; use both, or no window")
+    if named and not window:
+        listed = " and ".join(f"@{name}" for name in sorted(named))
+        raise InputError(f"{path} uses {listed} and the run has no window; set `window`, such as {{length: 2d}}")
+    return Query(sql, _bounds(window, "TIMESTAMP") if window else {})
+
+
+def _bounds(window: ResolvedWindow, kind: str) -> dict[str, tuple[str, datetime | date]]:
+    start: datetime | date = window.start
+    end: datetime | date = window.end
+    if kind == "DATETIME":
+        start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
+    if kind == "DATE":
+        partial = window.end.timetz().replace(tzinfo=None) != time()
+        start, end = window.start.date(), window.end.date() + timedelta(days=int(partial))
+    return {START: (kind, start), END: (kind, end)}

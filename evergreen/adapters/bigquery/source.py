@@ -1,0 +1,148 @@
+"""The source `bigquery`: rows of a table, or of a query in a file of its own, within the run's window.
+
+kind: bigquery
+project: my-project
+location: EU
+table: news.articles
+columns: {text: content, timestamp: published_at}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, field_validator, model_validator
+
+from evergreen.adapters.bigquery.query import Query, TableId, file_query, quoted_column, table_query
+from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
+from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
+from evergreen.core.errors import InputError
+from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
+from evergreen.data.dataset import write_dataset
+
+Project = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,61}[a-z0-9]$")]
+LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
+_GIBIBYTE = 1 << 30
+
+
+class BigQuerySource(RowFields):
+    """Rows of one table (`dataset.table`), or of the SQL in `query_file`.
+
+    A query file lies below the project's folder, as `configs/sql/news.sql` does, and is named relative to it, so that
+    it travels with the code; it uses `@window_start` and `@window_end` where the run has a window. The job is refused
+    above `maximum_bytes_billed`; `job_labels` show in billing; `retry_deadline_s` bounds how long a busy BigQuery is
+    asked again, and how long no row may arrive.
+    """
+
+    kind: Literal["bigquery"] = "bigquery"
+    project: Project
+    location: str = "US"
+    table: str | None = None
+    query_file: str | None = None
+    maximum_bytes_billed: PositiveInt = 10 * _GIBIBYTE
+    job_labels: dict[LabelKey, LabelValue] = {}
+    streams: Annotated[int, Field(ge=1, le=64)] = 4
+    retry_deadline_s: PositiveFloat = 300.0
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_can_be_quoted(cls, columns: dict[str, str]) -> dict[str, str]:
+        for column in columns.values():
+            quoted_column(column)
+        return columns
+
+    @model_validator(mode="after")
+    def _names_one_origin(self) -> Self:
+        if (self.table is None) == (self.query_file is None):
+            raise ValueError("set either table or query_file, not both")
+        if self.table is not None:
+            TableId.parse(self.table, self.project)
+        return self
+
+    def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
+        """Window, query and the state of every table behind it (last change, rows, etag); no row is read.
+
+        Raises:
+            InputError: no such table or column, no permission, or a query that BigQuery refuses.
+            EvergreenError: BigQuery does not answer.
+        """
+        self.check_window(window)
+        warehouse = self._warehouse()
+        query = self._query(warehouse, window)
+        tables = self._estimate(warehouse, query).tables
+        return self._identity(query, {table: warehouse.state(table) for table in tables}, window)
+
+    def estimate(self, window: ResolvedWindow | None) -> Estimate:
+        """Bytes that reading would be billed for, from a dry run. Raises as `identity` does."""
+        self.check_window(window)
+        warehouse = self._warehouse()
+        return self._estimate(warehouse, self._query(warehouse, window))
+
+    def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
+        """The rows as Parquet shards below `out_dir`; memory does not grow with rows.
+
+        Raises:
+            InputError: as `identity`, more bytes than `maximum_bytes_billed`, or a row that cannot be used.
+            EvergreenError: BigQuery does not answer.
+        """
+        identity = self.identity(window)
+        warehouse = self._warehouse()
+        query = self._query(warehouse, window)
+        self._check_limit(self._estimate(warehouse, query))
+        batches = warehouse.rows(query, self._what, self.maximum_bytes_billed, self.streams)
+        rows = canonical_rows(with_row_names(batches, self._what), self, window)
+        dataset = write_dataset(rows, out_dir, identity)
+        # Rows that came or went meanwhile make another identity, by which the caller sees it.
+        manifest = dataset.manifest.model_copy(update={"source": self.identity(window)})
+        return Dataset.write(out_dir, manifest)
+
+    def _warehouse(self) -> BigQueryWarehouse:
+        return BigQueryWarehouse(self.project, self.location, self.job_labels, self.retry_deadline_s)
+
+    def _query(self, warehouse: BigQueryWarehouse, window: ResolvedWindow | None) -> Query:
+        if self.query_file is not None:
+            return file_query(Path(self.query_file), window)
+        table = TableId.parse(self.table or "", self.project)
+        kinds = warehouse.state(table).kinds
+        check_columns(self, list(kinds), f"table '{table}'")
+        column = self.mapping.get("timestamp")
+        return table_query(table, self.needed, window, (column, kinds[column]) if column else None)
+
+    def _estimate(self, warehouse: BigQueryWarehouse, query: Query) -> Estimate:
+        estimate = warehouse.estimate(query, self._what)
+        if self.query_file is not None:
+            check_columns(self, estimate.columns, f"what {self.query_file} selects")
+        return estimate
+
+    def _check_limit(self, estimate: Estimate) -> None:
+        if estimate.bytes > self.maximum_bytes_billed:
+            raise InputError(
+                f"{self._what} would read {estimate.bytes:,} bytes (allowed: {self.maximum_bytes_billed:,}); "
+                f"set source.maximum_bytes_billed to {estimate.bytes} or more, or narrow the window"
+            )
+
+    @property
+    def _what(self) -> str:
+        return self.query_file or str(TableId.parse(self.table or "", self.project))
+
+    def _identity(
+        self, query: Query, states: dict[TableId, TableState], window: ResolvedWindow | None
+    ) -> SourceIdentity:
+        bounds = {name: [kind, value.isoformat()] for name, (kind, value) in query.parameters.items()}
+        shaping = self.model_dump(include={"columns", "label_names"})
+        marks = sorted(state.mark for state in states.values())
+        content = json.dumps([query.sql, bounds, shaping, marks], sort_keys=True)
+        rows = sum(state.rows for state in states.values())
+        size = sum(state.bytes for state in states.values()) / 1e6
+        changed = max((state.modified for state in states.values()), default="")
+        return SourceIdentity(
+            kind=self.kind,
+            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+            description=f"{self._what} ({rows:,} rows, {size:,.1f} MB, changed {changed})",
+            rows=rows if self.table is not None and window is None else None,
+            window=window,
+        )

@@ -1,0 +1,147 @@
+"""What the source asks of BigQuery: metadata, dry runs, a query's answer as Arrow; transient errors are retried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from evergreen.adapters.bigquery.failures import translated
+from evergreen.adapters.bigquery.query import Query, TableId
+from evergreen.adapters.bigquery.streams import read_streams
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
+_LISTED = 20
+_CHANNEL = (
+    ("grpc.max_receive_message_length", -1),
+    # Left to itself, gRPC lets a fast server run tens of megabytes ahead of the reader, on every stream.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 20),
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a query would take: bytes that it reads, the tables behind it, and the columns that it gives."""
+
+    bytes: int
+    tables: tuple[TableId, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table's metadata: equal `mark`s promise equal rows."""
+
+    rows: int
+    bytes: int
+    modified: str
+    mark: tuple[str, ...]
+    kinds: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class BigQueryWarehouse:
+    """BigQuery in a project and location; `deadline_s` bounds how long transient errors are retried."""
+
+    project: str
+    location: str
+    labels: Mapping[str, str]
+    deadline_s: float
+
+    def state(self, table: TableId) -> TableState:
+        """The table's metadata. Raises InputError naming the tables that there are."""
+        with translated(f"table '{table}'", lambda: self._tables_beside(table)):
+            found = self._client.get_table(str(table), retry=self._retry)
+        modified = found.modified.isoformat() if found.modified else ""
+        buffer = found.streaming_buffer
+        waiting = f"{buffer.estimated_rows} {buffer.oldest_entry_time}" if buffer else ""
+        kinds = {field.name: field.field_type for field in found.schema}
+        mark = (str(table), modified, str(found.num_rows), str(found.etag), waiting)
+        return TableState(found.num_rows or 0, found.num_bytes or 0, modified, mark, kinds)
+
+    def estimate(self, query: Query, what: str) -> Estimate:
+        """What the query would take; nothing is read or billed. Raises InputError where BigQuery refuses it."""
+        with translated(what):
+            configuration = self._configuration(query, dry_run=True)
+            job = self._client.query(
+                query.sql, configuration, location=self.location, retry=self._retry, job_retry=None
+            )
+            tables = [TableId(one.project, one.dataset_id, one.table_id) for one in job.referenced_tables]
+            columns = [field.name for field in job.schema or ()]
+            return Estimate(int(job.total_bytes_processed), tuple(tables), tuple(columns))
+
+    def rows(self, query: Query, what: str, limit_bytes: int, streams: int) -> Iterator[pa.RecordBatch]:
+        """The query's answer, streamed from its temporary table by the Storage Read API."""
+        with translated(what):
+            configuration = self._configuration(query, maximum_bytes_billed=limit_bytes)
+            job = self._client.query(
+                query.sql, configuration, job_id_prefix="evergreen-", location=self.location, retry=self._retry
+            )
+            job.result(retry=self._retry)
+            yield from self._streamed(job.destination, streams)
+
+    def _streamed(self, table: Any, streams: int) -> Iterator[pa.RecordBatch]:
+        from google.cloud.bigquery_storage_v1 import types
+
+        path = f"projects/{table.project}/datasets/{table.dataset_id}/tables/{table.table_id}"
+        wanted = types.ReadSession(table=path, data_format=types.DataFormat.ARROW)
+        with self._read_client() as client:
+            session = client.create_read_session(
+                parent=f"projects/{self.project}",
+                read_session=wanted,
+                max_stream_count=streams,
+                retry=self._retry,
+            )
+            yield from read_streams(client, [stream.name for stream in session.streams], self._retry, self.deadline_s)
+
+    def _read_client(self) -> Any:
+        from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+        from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+        transport = BigQueryReadGrpcTransport(channel=BigQueryReadGrpcTransport.create_channel(options=_CHANNEL))
+        return BigQueryReadClient(transport=transport)  # type: ignore[no-untyped-call] # the library has no types
+
+    @cached_property
+    def _client(self) -> Any:
+        from google.cloud import bigquery
+
+        return bigquery.Client(project=self.project, location=self.location)
+
+    @property
+    def _retry(self) -> Any:
+        """Exponential backoff on 429, 502, 503, 504, lost connections and Google's own transient reasons alone."""
+        from google.api_core import exceptions as api
+        from google.api_core.retry import Retry
+        from google.cloud.bigquery import DEFAULT_RETRY
+
+        busy = (api.TooManyRequests, api.BadGateway, api.ServiceUnavailable, api.GatewayTimeout)
+
+        def is_transient(error: Exception) -> bool:
+            return isinstance(error, busy) or bool(DEFAULT_RETRY._predicate(error))
+
+        return Retry(is_transient, initial=_FIRST_WAIT_S, maximum=_LONGEST_WAIT_S, timeout=self.deadline_s)
+
+    def _configuration(self, query: Query, **settings: Any) -> Any:
+        from google.cloud import bigquery
+
+        parameters = [
+            bigquery.ScalarQueryParameter(name, kind, value) for name, (kind, value) in query.parameters.items()
+        ]
+        return bigquery.QueryJobConfig(query_parameters=parameters, labels=dict(self.labels), **settings)
+
+    def _tables_beside(self, table: TableId) -> str:
+        """The tables of the dataset, or the datasets of the project where it is the dataset that is missing."""
+        from google.api_core.exceptions import GoogleAPICallError
+
+        dataset = f"{table.project}.{table.dataset}"
+        try:
+            there = [one.table_id for one in self._client.list_tables(dataset, max_results=_LISTED)]
+            return f" (dataset {dataset} has: {', '.join(there) or 'no table'})"
+        except GoogleAPICallError:
+            there = [one.dataset_id for one in self._client.list_datasets(table.project, max_results=_LISTED)]
+            return f" (project {table.project} has datasets: {', '.join(there) or 'none'})"

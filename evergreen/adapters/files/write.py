@@ -1,0 +1,116 @@
+"""Prepared rows as the Parquet file that a source of kind `files` reads, on this machine or in a bucket.
+
+Below a folder the file is named for its content, so that writing the same rows twice leaves one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from evergreen.adapters.files.cloud import cloud_files, is_cloud
+from evergreen.adapters.files.find import SUFFIXES
+from evergreen.adapters.files.source import FilesSource
+from evergreen.core.errors import InputError
+from evergreen.data.prepare import PREPARED, Prepared
+
+_PREFIX = "prepared-"
+
+
+@dataclass(frozen=True)
+class FilesDestination:
+    """The file or folder that `source` reads."""
+
+    source: FilesSource
+
+    def store(self, prepared: Prepared, *, append: bool) -> str:
+        """Replaces what was prepared there before, or adds a file beside it; says which file was written.
+
+        Raises:
+            InputError: the path is no Parquet file or folder, holds what was not prepared, or may not be written.
+        """
+        path = self.source.path.rstrip("/")
+        if any(sign in path for sign in "*?[") or self.source.format not in (None, "parquet"):
+            raise InputError(f"prepared rows are Parquet; set source.path '{path}' to a folder or a .parquet file")
+        with _files(path) as files:
+            if PurePosixPath(path).suffix:
+                return _store_file(files, path, prepared, append=append)
+            return _store_below(files, path, prepared, append=append)
+
+
+def _store_file(files: Any, path: str, prepared: Prepared, *, append: bool) -> str:
+    if not path.endswith(".parquet"):
+        raise InputError(f"prepared rows are Parquet, '{path}' is not; set source.path to a .parquet file or a folder")
+    if append:
+        raise InputError(f"one file cannot be added to; set source.path '{path}' to a folder to use --append")
+    if files.exists(path) and not _was_prepared(files, path):
+        raise InputError(f"{path} was not prepared and is left alone; move it away, or set another source.path")
+    _put(files, prepared, path)
+    return f"{path} written"
+
+
+def _store_below(files: Any, folder: str, prepared: Prepared, *, append: bool) -> str:
+    """Files that were prepared before go once the new one is there: a run meanwhile reads both, never none."""
+    present = [one for one in _below(files, folder) if _is_read(PurePosixPath(one).name)]
+    others = [one for one in present if not PurePosixPath(one).name.startswith(_PREFIX)]
+    if others:
+        raise InputError(
+            f"{folder} holds files that were not prepared ({', '.join(others[:3])}); "
+            "set source.path to a folder of its own"
+        )
+    name = f"{_PREFIX}{prepared.fingerprint[:12]}.parquet"
+    _put(files, prepared, f"{folder}/{name}")
+    stale = [] if append else [one for one in present if PurePosixPath(one).name != name]
+    for one in stale:
+        files.rm_file(one)
+    return f"{folder}/{name} written" + (f", {len(stale)} older removed" if stale else "")
+
+
+def _below(files: Any, folder: str) -> list[str]:
+    """Files below the folder: of one that is not there, a bucket lists those whose names begin alike."""
+    root = files._strip_protocol(folder)
+    return [one for one in sorted(files.find(folder)) if one.startswith(f"{root}/")]
+
+
+def _is_read(name: str) -> bool:
+    return PurePosixPath(name.removesuffix(".gz")).suffix in SUFFIXES and not name.startswith(("_", "."))
+
+
+def _was_prepared(files: Any, path: str) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with files.open(path, "rb") as file:
+            return PREPARED.encode() in (pq.read_schema(file).metadata or {})
+    except pa.ArrowInvalid:
+        return False
+
+
+def _put(files: Any, prepared: Prepared, path: str) -> None:
+    """A whole file at `path` or none: objects of a bucket appear whole, on this machine a hidden part is renamed."""
+    if is_cloud(path):
+        files.put_file(str(prepared.path), path, consistency="md5")
+        return
+    place = PurePosixPath(path)
+    part = str(place.with_name(f".{place.name}.part"))
+    files.makedirs(str(place.parent), exist_ok=True)
+    files.put_file(str(prepared.path), part)
+    files.mv(part, path)
+
+
+@contextmanager
+def _files(path: str) -> Iterator[Any]:
+    if is_cloud(path):
+        with cloud_files(path) as files:
+            yield files
+        return
+    from fsspec.implementations.local import LocalFileSystem
+
+    try:
+        yield LocalFileSystem()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}; set source.path to a place that can") from error

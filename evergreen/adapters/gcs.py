@@ -1,0 +1,123 @@
+"""Trained-model directories in Google Cloud Storage: copied file by file, checked, and continued where a copy stopped.
+
+    copy_to(model_dir, "gs://news-models/staging/news/3fa41c02be17")
+
+Credentials are found as Google's clients find them; STORAGE_EMULATOR_HOST is honoured.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from evergreen.core.artifacts import MANIFEST_NAME, FileEntry, TrainedModel
+from evergreen.core.errors import EvergreenError, InputError
+
+SCHEME = "gs"
+
+
+class StorageError(EvergreenError):
+    """Cloud Storage did not do what was asked of it."""
+
+
+def copy_to(model_dir: Path, uri: str) -> None:
+    """Copies what the manifest lists below `uri`, the manifest last; files that are there already are left alone.
+
+    Raises:
+        InputError: `model_dir` is no trained model or lacks a file.
+        StorageError: the bucket refuses, or cannot be reached.
+    """
+    names = [entry.name for entry in TrainedModel.open(model_dir).manifest.files] + [MANIFEST_NAME]
+    pairs = [(model_dir / _safe(name), _join(uri, name)) for name in names]
+    for local, _ in pairs:
+        if not local.is_file():
+            raise InputError(f"{local} is missing, but the manifest lists it; train or fetch the model again")
+    with _storage(uri) as files:
+        for local, remote in pairs:
+            if not _is_there(files, remote, local):
+                files.put_file(str(local), remote, consistency="md5")
+
+
+def copy_from(uri: str, folder: Path) -> Path:
+    """`folder`, with the trained model of `uri` in it; every file has the checksum that its manifest names.
+
+    Raises:
+        StorageError: the model cannot be read, or a file is not what the manifest says.
+        InputError: `uri` holds no trained model.
+    """
+    with _storage(uri) as files:
+        folder.mkdir(parents=True, exist_ok=True)
+        files.get_file(_join(uri, MANIFEST_NAME), str(folder / MANIFEST_NAME))
+        for entry in TrainedModel.open(folder).manifest.files:
+            local = folder / _safe(entry.name)
+            local.parent.mkdir(parents=True, exist_ok=True)
+            files.get_file(_join(uri, entry.name), str(local))
+            if FileEntry.of(local, folder) != entry:
+                raise StorageError(f"{_join(uri, entry.name)} is not what its manifest says; upload the model again")
+    return folder
+
+
+def check_bucket(uri: str) -> None:
+    """Returns when the bucket of `uri` can be listed.
+
+    Raises:
+        StorageError: it cannot.
+    """
+    with _storage(uri) as files:
+        bucket = urlsplit(uri).netloc
+        if not files.exists(bucket):
+            raise StorageError(f"bucket gs://{bucket} does not exist, or is not shown to these credentials")
+
+
+@contextmanager
+def _storage(uri: str) -> Iterator[Any]:
+    """The file system of `uri`, its errors translated."""
+    import aiohttp
+    import gcsfs
+    from google.auth.exceptions import GoogleAuthError
+
+    gcsfs_errors = (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError)
+    parts = urlsplit(uri)
+    if parts.scheme != SCHEME or not parts.netloc:
+        raise InputError(f"{uri!r} is no Cloud Storage address; write gs://bucket/folder")
+    try:
+        yield gcsfs.GCSFileSystem(token="google_default", skip_instance_cache=True, use_listings_cache=False)  # noqa: S106
+    except FileNotFoundError as error:
+        raise StorageError(f"{uri}: {error} is not there") from error
+    except (OSError, ValueError, aiohttp.ClientError, GoogleAuthError, *gcsfs_errors) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StorageError(f"{uri}: {reason}; is the bucket there, and may these credentials use it?") from error
+
+
+def _safe(name: str) -> PurePosixPath:
+    """The name as a relative path below the model's directory.
+
+    Raises:
+        InputError: it leads out of the directory.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise InputError(f"the manifest lists {name!r}, which leads out of the model's directory")
+    return path
+
+
+def _join(uri: str, name: str) -> str:
+    return f"{uri.rstrip('/')}/{_safe(name)}"
+
+
+def _is_there(files: Any, remote: str, local: Path) -> bool:
+    """Whether the object has the file's size and MD5; one without an MD5 (composed of parts) is copied again."""
+    try:
+        held = files.info(remote)
+    except FileNotFoundError:
+        return False
+    if held.get("size") != local.stat().st_size:
+        return False
+    with local.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+    return bool(held.get("md5Hash") == base64.b64encode(digest).decode())

@@ -1,0 +1,71 @@
+"""Google's clients for one project and region, and the way every call goes: repeated when transient, translated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evergreen.adapters.vertex.failures import retry_policy, translated
+from evergreen.adapters.vertex.host import VertexEndpoint
+
+CALL_TIMEOUT_S = 60.0
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Opened when first used; `host` says where."""
+
+    host: VertexEndpoint
+
+    @property
+    def location(self) -> str:
+        """The resource name that everything of the region is below."""
+        return f"projects/{self.host.project}/locations/{self.host.region}"
+
+    @property
+    def address(self) -> str:
+        """The region's API host."""
+        return f"{self.host.region}-aiplatform.googleapis.com"
+
+    @cached_property
+    def endpoints(self) -> Any:
+        """Of the EndpointService."""
+        from google.cloud.aiplatform_v1 import EndpointServiceClient
+
+        with translated("opening Vertex AI's endpoint service"):
+            return EndpointServiceClient(client_options={"api_endpoint": self.address})
+
+    @cached_property
+    def models(self) -> Any:
+        """Of the ModelService."""
+        from google.cloud.aiplatform_v1 import ModelServiceClient
+
+        with translated("opening Vertex AI's model service"):
+            return ModelServiceClient(client_options={"api_endpoint": self.address})
+
+    @cached_property
+    def session(self) -> Any:
+        """An HTTP session that carries the caller's token."""
+        import google.auth
+        from google.auth.transport.requests import AuthorizedSession
+
+        with translated("finding Google credentials"):
+            credentials, _ = google.auth.default(scopes=[SCOPE])
+            return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
+
+    def call(self, what: str, method: Callable[..., Any], request: Any) -> Any:
+        """The answer to the request.
+
+        Raises:
+            EndpointError: it was refused, or transient errors went on; MissingError: the resource is not there.
+        """
+        with translated(what):
+            return method(request=request, retry=retry_policy(self.host.retry_timeout_s), timeout=CALL_TIMEOUT_S)
+
+    def call_list(self, what: str, method: Callable[..., Iterable[Any]], request: Any) -> list[Any]:
+        """All items of all pages."""
+        with translated(what):
+            return list(method(request=request, retry=retry_policy(self.host.retry_timeout_s), timeout=CALL_TIMEOUT_S))

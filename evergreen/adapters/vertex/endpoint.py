@@ -1,0 +1,137 @@
+"""One model's endpoint on Vertex AI. All state is asked of Vertex AI: whatever a killed run left is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.deployed import Deployed, leading, ready, split_by_id, traffic
+from evergreen.adapters.vertex.deployed import deployed_on as deployed_models
+from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.prediction import post_predict
+from evergreen.adapters.vertex.probe import Probe
+from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
+from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.reports import EndpointStatus
+
+ROLE = "live"
+ALL_TRAFFIC = 100
+TOKEN_COMMAND = "gcloud auth print-access-token"  # noqa: S105 - prints a token, is none
+
+
+class HostedEndpoint:
+    """The `Endpoint` of one model."""
+
+    def __init__(self, host: VertexEndpoint, model: str) -> None:
+        clients = Clients(host)
+        self._host = host
+        self._model = model
+        self._clients = clients
+        self._registry = ModelRegistry(clients, model)
+        self._live = EndpointResource(clients, model, ROLE)
+        self._probe = Probe(clients, model)
+
+    def upload(self, version: str, model_dir: Path) -> None:
+        """Puts the version into the Model Registry, and creates the endpoint; does nothing where both are there."""
+        self._registry.upload(version, model_dir)
+        self._live.find_or_create(logged=True)
+
+    def deploy(self, version: str) -> None:
+        """Starts the version at 0 % of the traffic, or one that is dead in its place; returns when it is ready.
+
+        Raises:
+            EndpointError: it never became ready, or was not uploaded.
+        """
+        found = None if self._live.find() is None else self._registry.find(version)
+        if found is None:
+            raise EndpointError(f"version {version} of {self._model} is not on Vertex AI; upload it first")
+        self._probe.remove()
+        running = [one for one in self._live.settled() if one.version == version]
+        kept = next((one for one in running if one.ready), None)
+        if kept is None:
+            replicas = (self._host.min_replicas, self._host.max_replicas)
+            kept = self._live.start(version, resource_of(found), replicas)
+        self._replace([one for one in running if one.id != kept.id], kept)
+
+    def set_traffic(self, traffic: Mapping[str, int]) -> None:
+        """Splits requests among deployed versions.
+
+        Raises:
+            InputError: percents do not sum to 100.
+            EndpointError: a version with traffic is not ready.
+        """
+        shares = {version: percent for version, percent in traffic.items() if percent}
+        if sum(shares.values()) != ALL_TRAFFIC or min(shares.values()) < 0:
+            raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
+        running = self._live.running()
+        for version in shares:
+            _require_ready(running, version)
+        wanted = split_by_id(running, shares)
+        if wanted != {one.id: one.percent for one in running if one.percent}:
+            self._live.split(wanted)
+
+    def undeploy(self, version: str) -> None:
+        """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
+        running = [one for one in self._live.settled() if one.version == version]
+        percent = sum(one.percent for one in running)
+        if percent:
+            raise EndpointError(f"version {version} has {percent} % of the traffic; move it first")
+        for one in running:
+            self._live.stop(one)
+
+    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+        """Predictions by the traffic split, or by one version: without all the traffic it is asked on a probe endpoint.
+
+        Raises:
+            InputError: the model refuses the instances.
+            EndpointError: nothing answers.
+        """
+        found = self._live.find()
+        running = [] if found is None else deployed_models(found)
+        if version is None and not any(one.percent for one in running):
+            raise EndpointError(f"the endpoint of {self._model} serves nothing; run the pipeline to put a version live")
+        if version is not None and _require_ready(running, version).percent != ALL_TRAFFIC:
+            held = self._registry.find(version)
+            if held is None:
+                raise EndpointError(f"version {version} of {self._model} left the Model Registry; upload it again")
+            return self._probe.predict(version, resource_of(held), instances)
+        return post_predict(self._clients, self._live.url(found), instances)
+
+    def status(self) -> EndpointStatus:
+        """What Vertex AI says runs; no URL when no version has a replica up."""
+        found = self._live.find()
+        running = [] if found is None else deployed_models(found)
+        answering = ready(running)
+        return EndpointStatus(
+            url=self._live.url(found) if answering else None,
+            traffic=traffic(running),
+            ready=answering,
+            token_command=TOKEN_COMMAND if answering else None,
+        )
+
+    def delete(self) -> None:
+        """Undeploys everything and deletes the endpoint; the Model Registry keeps its versions."""
+        self._probe.remove()
+        self._live.remove()
+
+    def _replace(self, others: Sequence[Deployed], kept: Deployed) -> None:
+        """Gives `kept` the traffic of others of its version, which are dead or were started twice, and stops them."""
+        moved = sum(one.percent for one in others)
+        if moved:
+            gone = {one.id for one in others}
+            rest = {one.id: one.percent for one in self._live.running() if one.percent and one.id not in gone}
+            self._live.split({**rest, kept.id: kept.percent + moved})
+        for one in others:
+            self._live.stop(one)
+
+
+def _require_ready(running: Sequence[Deployed], version: str) -> Deployed:
+    """The version's deployed model. Raises EndpointError when it is not deployed or does not answer."""
+    found = leading(running, version)
+    if found is None or not found.ready:
+        state = "not deployed" if found is None else "not ready"
+        raise EndpointError(f"version {version} is {state}; deploy it before it is asked or gets traffic")
+    return found

@@ -1,0 +1,66 @@
+"""Names, labels and aliases by Google's rules: lower case, at most 63 characters."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.core.errors import InputError
+
+MODEL = "evergreen_model"
+ENVIRONMENT = "evergreen_environment"
+ROLE = "evergreen_role"
+VERSION = "evergreen_version"
+EVALUATED = "evergreen_evaluated"
+RUN = "evergreen_run"
+LONGEST = 63
+_ALIAS_PREFIX = "v-"
+_VERSION = re.compile(r"[a-z0-9]([a-z0-9-]{0,59}[a-z0-9])?")
+
+
+def label(text: str) -> str:
+    """The text as a label's value."""
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:LONGEST]
+
+
+def identity(host: VertexEndpoint, model: str) -> dict[str, str]:
+    """The labels by which a model's resources are found."""
+    return {MODEL: label(model), ENVIRONMENT: host.environment}
+
+
+def labels(host: VertexEndpoint, model: str, **further: str) -> dict[str, str]:
+    """All labels of a resource: the configured ones, and ours, which win."""
+    return {**host.labels, **identity(host, model), **{key: label(value) for key, value in further.items()}}
+
+
+def label_filter(wanted: Mapping[str, str]) -> str:
+    """The server-side filter for resources with all these labels."""
+    return " AND ".join(f'labels.{key}="{value}"' for key, value in wanted.items())
+
+
+def version_alias(version: str) -> str:
+    """The alias that finds a version in the Model Registry; an alias begins with a letter.
+
+    Raises:
+        InputError: the version is no content-hash name.
+    """
+    if not _VERSION.fullmatch(version):
+        raise InputError(f"version {version!r} cannot be an alias in Vertex AI; use lower-case letters and digits")
+    return f"{_ALIAS_PREFIX}{version}"
+
+
+def version_of(aliases: list[str]) -> str | None:
+    """The version that one of the aliases names; None for what was uploaded by others."""
+    names = [one.removeprefix(_ALIAS_PREFIX) for one in aliases if one.startswith(_ALIAS_PREFIX)]
+    return names[0] if names else None
+
+
+def model_id(host: VertexEndpoint, model: str) -> str:
+    """The id under which a model's parent is created, so that two runs at once create one."""
+    name = f"evergreen_{host.environment}__{model}".replace("-", "_")
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: LONGEST - 13]}_{digest}"

@@ -1,0 +1,63 @@
+"""Asks an endpoint of Vertex AI over its REST interface, the way the printed curl command does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.failures import retry_policy, translated
+from evergreen.core.errors import EndpointError, InputError
+
+REFUSED = (400, 413, 415)
+
+
+def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
+    """Predictions, one an instance.
+
+    Raises:
+        InputError: the model refuses the instances.
+        EndpointError: nothing answers, or not with predictions.
+    """
+    from google.api_core.exceptions import ServiceUnavailable, from_http_response
+
+    host = clients.host
+    content = {"instances": list(instances)}
+
+    def ask() -> Any:
+        answer = clients.session.post(url, json=content, timeout=host.request_timeout_s)
+        if answer.status_code != 200 and answer.status_code not in REFUSED:
+            raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
+        status, reason = _said(answer.text)
+        if status == "FAILED_PRECONDITION":  # the traffic was set, but has not reached every server of Google's yet
+            raise ServiceUnavailable(f"it serves nothing: {reason}")  # type: ignore[no-untyped-call]  # has none
+        return answer
+
+    with translated(f"asking {url}"):
+        answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
+    if answer.status_code in REFUSED:
+        raise InputError(f"{url} refuses the request ({answer.status_code}): {_said(answer.text)[1]}")
+    return _predictions(url, answer.text, len(content["instances"]))
+
+
+def _said(text: str) -> tuple[str, str]:
+    """Google's status and the innermost message: Vertex AI wraps what the container answered."""
+    status = ""
+    for _ in range(2):
+        try:
+            error = json.loads(text)["error"]
+            text, status = str(error["message"]), status or str(error.get("status", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            break
+    return status, " ".join(text.split())[:500]
+
+
+def _predictions(url: str, text: str, expected: int) -> list[dict[str, Any]]:
+    try:
+        predictions = json.loads(text)["predictions"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EndpointError(f"{url} answers without predictions: {text[:300]}; is it an endpoint of ours?") from error
+    if not isinstance(predictions, list) or len(predictions) != expected:
+        raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
+    return predictions

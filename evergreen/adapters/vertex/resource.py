@@ -1,0 +1,133 @@
+"""One endpoint resource of Vertex AI: found by its labels, created once, and what can be done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.deployed import Deployed, deployed_on
+from evergreen.adapters.vertex.names import ROLE, identity, label_filter
+from evergreen.adapters.vertex.operations import finish, settle
+from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
+from evergreen.core.errors import EndpointError, EvergreenError
+
+NEW = "0"
+"""The key that stands for the model being deployed in a traffic split."""
+CHANGE_TIMEOUT_S = 1800.0
+
+
+class EndpointResource:
+    """The endpoint of one model in one role: `live`, or `probe`."""
+
+    def __init__(self, clients: Clients, model: str, role: str) -> None:
+        self._clients = clients
+        self._host = clients.host
+        self._model = model
+        self._role = role
+
+    def find(self) -> Any | None:
+        """The endpoint as it is now; the oldest, should there be several; None when there is none."""
+        wanted = identity(self._host, self._model) | {ROLE: self._role}
+        request = {"parent": self._clients.location, "filter": label_filter(wanted)}
+        what = f"looking for the endpoint of {self._model}"
+        found = self._clients.call_list(what, self._clients.endpoints.list_endpoints, request)
+        return min(found, key=lambda one: one.create_time, default=None)
+
+    def find_or_create(self, logged: bool) -> Any:
+        """The endpoint, created when there is none; `logged` with the configured request log."""
+        found = self.find()
+        if found is not None:
+            return found
+        message = endpoint_message(self._host, self._model, self._role, logged)
+        what = f"creating the endpoint of {self._model}"
+        request = {"parent": self._clients.location, "endpoint": message}
+        operation = self._clients.call(what, self._clients.endpoints.create_endpoint, request)
+        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+        return self.find()
+
+    def running(self) -> list[Deployed]:
+        """What is deployed now; nothing when there is no endpoint."""
+        found = self.find()
+        return [] if found is None else deployed_on(found)
+
+    def settled(self) -> list[Deployed]:
+        """What is deployed once no operation is under way: a killed run may have left one that still goes on."""
+        found = self.find()
+        if found is None:
+            return []
+        settle(self._clients, found.name, self._host.startup_timeout_s)
+        return self.running()
+
+    def start(self, version: str, resource: str, replicas: tuple[int, int], all_traffic: bool = False) -> Deployed:
+        """The version deployed anew and ready, at 0 % unless it is to have all the traffic.
+
+        Raises:
+            EndpointError: it did not become ready in time; nothing of the attempt is left running.
+        """
+        before = {one.id for one in self.running()}
+        what = f"deploying version {version} of {self._model}"
+        request = {
+            "endpoint": self._name(),
+            "deployed_model": deployed_model_message(self._host, resource, version, replicas),
+            "traffic_split": {NEW: 100} if all_traffic else {},
+        }
+        try:
+            operation = self._clients.call(what, self._clients.endpoints.deploy_model, request)
+            made = finish(self._clients, what, operation, self._host.startup_timeout_s).deployed_model
+        except BaseException:  # also Ctrl-C: a failed deployment leaves no machine that costs money
+            with suppress(EvergreenError):
+                for one in self.running():
+                    if one.version == version and one.id not in before:
+                        self.stop(one)
+            raise
+        found = next((one for one in self.running() if one.id == made.id), None)
+        if found is None:
+            raise EndpointError(f"{what}: Vertex AI reports success, but the endpoint does not have it; run again")
+        return found
+
+    def stop(self, deployed: Deployed) -> None:
+        """Undeploys one; Vertex AI refuses while it has traffic, unless it is the last."""
+        what = f"undeploying version {deployed.version} of {self._model}"
+        request = {"endpoint": self._name(), "deployed_model_id": deployed.id}
+        operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
+        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+
+    def split(self, by_id: Mapping[str, int]) -> None:
+        """Sets the traffic split, percent by deployed model's id."""
+        request = {
+            "endpoint": {"name": self._name(), "traffic_split": dict(by_id)},
+            "update_mask": {"paths": ["traffic_split"]},
+        }
+        what = f"setting the traffic of {self._model}"
+        self._clients.call(what, self._clients.endpoints.update_endpoint, request)
+
+    def remove(self) -> None:
+        """Undeploys everything and deletes the endpoint; does nothing when there is none."""
+        found = self.find()
+        if found is None:
+            return
+        settle(self._clients, found.name, self._host.startup_timeout_s)
+        last_first = self.running()
+        if last_first and last_first[0].percent not in (0, 100):
+            self.split({last_first[0].id: 100})
+        for one in reversed(last_first):
+            self.stop(one)
+        what = f"deleting the endpoint of {self._model}"
+        operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": found.name})
+        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+
+    def url(self, found: Any) -> str:
+        """Where predictions are POSTed."""
+        for config in found.private_service_connect_config.psc_automation_configs:
+            if config.ip_address:
+                return f"http://{config.ip_address}/v1/{found.name}:predict"
+        address = found.dedicated_endpoint_dns if found.dedicated_endpoint_enabled else self._clients.address
+        return f"https://{address}/v1/{found.name}:predict"
+
+    def _name(self) -> str:
+        found = self.find()
+        if found is None:
+            raise EndpointError(f"model {self._model} has no endpoint on Vertex AI; upload a version first")
+        return str(found.name)

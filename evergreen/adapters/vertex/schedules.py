@@ -1,0 +1,100 @@
+"""Schedules of Vertex AI Pipelines: which there are, and their end. ZenML creates them and does no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import EvergreenError, InputError
+
+CALL_TIMEOUT_S = 60.0
+RETRY_TIMEOUT_S = 120.0
+DELETE_TIMEOUT_S = 300.0
+
+
+class VertexSchedule(Frozen):
+    """One schedule; `resource` is its name in Google's form, `next_run` None when it will not run again."""
+
+    resource: str
+    cron: str
+    state: str
+    next_run: datetime | None
+
+
+@dataclass(frozen=True)
+class VertexSchedules:
+    """The schedules of a project and region; `credentials` None means those that Google's clients find."""
+
+    project: str
+    region: str
+    credentials: Any = None
+
+    def named(self, name: str) -> list[VertexSchedule]:
+        """Those of this display name.
+
+        Raises:
+            InputError: no credentials, or no permission.
+            EvergreenError: Vertex AI does not answer.
+        """
+        parent = f"projects/{self.project}/locations/{self.region}"
+        request = {"parent": parent, "filter": f'display_name="{name}"'}
+        with self._translated(f"listing schedules of {parent}"):
+            found = list(self._client.list_schedules(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S))
+        return [
+            VertexSchedule(resource=one.name, cron=one.cron, state=one.state.name, next_run=_next(one)) for one in found
+        ]
+
+    def delete(self, resource: str) -> None:
+        """Ends a schedule; its runs stay. Does nothing when it is gone. Raises as `named` does."""
+        from google.api_core.exceptions import NotFound
+
+        with self._translated(f"deleting schedule {resource}"):
+            try:
+                operation = self._client.delete_schedule(
+                    request={"name": resource}, retry=self._retry, timeout=CALL_TIMEOUT_S
+                )
+                operation.result(timeout=DELETE_TIMEOUT_S)
+            except NotFound:
+                return
+
+    @cached_property
+    def _client(self) -> Any:
+        from google.cloud.aiplatform_v1 import ScheduleServiceClient
+
+        address = f"{self.region}-aiplatform.googleapis.com"
+        return ScheduleServiceClient(credentials=self.credentials, client_options={"api_endpoint": address})
+
+    @property
+    def _retry(self) -> Any:
+        """Transient errors alone (429, 503, timeouts), with growing waits."""
+        from google.api_core import exceptions, retry
+
+        transient = (exceptions.TooManyRequests, exceptions.ServiceUnavailable, exceptions.GatewayTimeout)
+        return retry.Retry(predicate=retry.if_exception_type(*transient), initial=0.5, timeout=RETRY_TIMEOUT_S)
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        from google.api_core import exceptions as api
+        from google.auth.exceptions import GoogleAuthError
+
+        try:
+            yield
+        except GoogleAuthError as error:
+            raise InputError(f"{what}: {error}; run `gcloud auth application-default login`") from error
+        except (api.Forbidden, api.Unauthorized) as error:
+            raise InputError(f"{what}: {error.message}; the account needs roles/aiplatform.user") from error
+        except api.GoogleAPIError as error:
+            reason = getattr(error, "message", "") or error
+            raise EvergreenError(f"{what}: {reason}; try again later") from error
+
+
+def _next(schedule: Any) -> datetime | None:
+    """The next run of an active schedule, to the second: the client's own time type has nanoseconds."""
+    if schedule.state.name != "ACTIVE" or not schedule.next_run_time:
+        return None
+    return datetime.fromtimestamp(schedule.next_run_time.timestamp(), schedule.next_run_time.tzinfo)

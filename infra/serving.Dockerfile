@@ -1,0 +1,28 @@
+# The prediction server: `evergreen/` alone on its own requirements. Vertex AI gives AIP_STORAGE_URI, AIP_HTTP_PORT and the
+# routes; see docs/serving.md.
+#
+# docker build -f infra/serving.Dockerfile --build-arg BASE_DIGEST=sha256:… -t serving .
+ARG BASE=python:3.11-slim-bookworm
+ARG BASE_DIGEST
+FROM ${BASE}@${BASE_DIGEST}
+
+# torch comes from here; with a GPU: https://pypi.org/simple
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/srv \
+    HF_HUB_OFFLINE=1 \
+    EVERGREEN_HOST=0.0.0.0
+
+COPY infra/serving-requirements.txt /srv/
+RUN pip install --no-cache-dir --index-url "${TORCH_INDEX}" "$(grep '^torch==' /srv/serving-requirements.txt)" \
+    && pip install --no-cache-dir -r /srv/serving-requirements.txt \
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin serving
+COPY evergreen /srv/evergreen
+
+WORKDIR /srv
+USER 10001
+EXPOSE 8080
+# The exec form: SIGTERM reaches the server, which drains.
+ENTRYPOINT ["python", "-m", "evergreen.serving"]

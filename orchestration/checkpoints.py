@@ -1,0 +1,126 @@
+"""Where a training's checkpoints lie, so that they outlive the machine that writes them.
+
+An artifact store that is a folder of this machine holds them itself; to any other one (gs://…) they are copied from a
+scratch directory, a whole checkpoint at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from zenml.artifact_stores import BaseArtifactStore
+
+PREFIX = "checkpoint-"
+LAST_FILE = "trainer_state.json"
+"""Written last: a checkpoint that was cut off while it was copied lacks it, and is not resumed from."""
+
+
+class Checkpoints(Protocol):
+    """The checkpoints of one training."""
+
+    @property
+    def path(self) -> Path:
+        """The directory that the training writes to."""
+
+    def open(self) -> None:
+        """Makes `path` hold what an earlier attempt left."""
+
+    def keep(self) -> None:
+        """Makes durable what is in `path`, and forgets what is not."""
+
+    def discard(self) -> None:
+        """Removes them for good."""
+
+
+class LocalCheckpoints:
+    """Written where they stay."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self) -> None:
+        """Makes the directory where there is none."""
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def keep(self) -> None:
+        """Does nothing: they are durable already."""
+
+    def discard(self) -> None:
+        """Removes them for good."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class RemoteCheckpoints:
+    """A copy in the artifact store below `uri`. `path` is the same on every machine: a checkpoint names files by it."""
+
+    def __init__(self, store: BaseArtifactStore, uri: str) -> None:
+        self._store = store
+        self._uri = uri
+        self.path = Path(tempfile.gettempdir(), "evergreen-checkpoints", uri.rsplit("/", 1)[-1])
+        self._kept: set[str] = set()
+
+    def open(self) -> None:
+        """Copies the whole checkpoints of the store, and nothing else, to `path`."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        self._kept = self._fetch()
+
+    def keep(self) -> None:
+        """Copies checkpoints that are new, and removes from the store those that are here no more."""
+        for file in (one for one in self.path.iterdir() if one.is_file()):
+            self._upload(file)
+        present = {one.name for one in self.path.glob(f"{PREFIX}*")}
+        for name in sorted(present - self._kept):
+            files = sorted((self.path / name).iterdir(), key=lambda file: (file.name == LAST_FILE, file.name))
+            for file in files:
+                self._upload(file)
+        for name in sorted(self._kept - present):
+            self._store.rmtree(f"{self._uri}/{name}")
+        self._kept = present
+
+    def discard(self) -> None:
+        """Removes them for good, here and in the store."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._store.exists(self._uri):
+            self._store.rmtree(self._uri)
+        self._kept = set()
+
+    def _fetch(self) -> set[str]:
+        """The names of the whole checkpoints in the store, now in `path` too."""
+        if not self._store.exists(self._uri):
+            return set()
+        names = self._names(self._uri)
+        whole = {
+            one for one in names if one.startswith(PREFIX) and self._store.exists(f"{self._uri}/{one}/{LAST_FILE}")
+        }
+        for name in sorted(whole):
+            (self.path / name).mkdir()
+            for file in sorted(self._names(f"{self._uri}/{name}")):
+                self._download(f"{name}/{file}")
+        for name in sorted(one for one in names if not one.startswith(PREFIX)):
+            self._download(name)
+        return whole
+
+    def _names(self, uri: str) -> set[str]:
+        return {os.fsdecode(one).strip("/") for one in self._store.listdir(uri)}
+
+    def _upload(self, file: Path) -> None:
+        uri = f"{self._uri}/{file.relative_to(self.path).as_posix()}"
+        self._store.makedirs(uri.rsplit("/", 1)[0])
+        with file.open("rb") as source, self._store.open(uri, "wb") as target:
+            shutil.copyfileobj(source, target)
+
+    def _download(self, name: str) -> None:
+        with self._store.open(f"{self._uri}/{name}", "rb") as source, (self.path / name).open("wb") as target:
+            shutil.copyfileobj(source, target)
+
+
+def checkpoints_of(store: BaseArtifactStore, name: str) -> Checkpoints:
+    """The checkpoints `checkpoints/<name>` of an artifact store."""
+    if Path(store.path).is_absolute():
+        return LocalCheckpoints(Path(store.path) / "checkpoints" / name)
+    return RemoteCheckpoints(store, f"{store.path.rstrip('/')}/checkpoints/{name}")

@@ -1,0 +1,110 @@
+"""A model's schedule: one on Vertex AI Pipelines, named for the model, and ZenML's own note of it.
+
+What a run does is frozen when it is scheduled (code, configuration); its window is not: the step `identify` resolves it
+when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from zenml.client import Client
+from zenml.config.schedule import Schedule
+from zenml.enums import StackComponentType
+from zenml.pipelines.pipeline_definition import Pipeline
+
+from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
+from evergreen.core.errors import EvergreenError, InputError
+
+FLAVOR = "vertex"
+
+
+def schedule_name(model: str) -> str:
+    """The name of a model's schedule, in ZenML and on Vertex AI."""
+    return f"evergreen-{model}"
+
+
+def check_orchestrator(config: str) -> None:
+    """Returns when the active stack's orchestrator keeps schedules.
+
+    Raises:
+        InputError: it does not; the message holds what to do instead.
+    """
+    stack = Client().active_stack_model
+    flavor = stack.components[StackComponentType.ORCHESTRATOR][0].flavor_name
+    if flavor == FLAVOR:
+        return
+    raise InputError(
+        f"stack '{stack.name}' has orchestrator '{flavor}', which keeps no schedules (allowed: {FLAVOR}); set a stack "
+        f"on Vertex AI (zenml stack set vertex), or let this machine's cron run\n  python run.py --config {config}"
+    )
+
+
+def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: str) -> VertexSchedule:
+    """The model's one schedule: a new one, and once it is there, the end of those that were before.
+
+    Raises:
+        InputError: no permission.
+        EvergreenError: Vertex AI does not answer; what was scheduled before goes on.
+    """
+    name, vertex = schedule_name(model), _vertex()
+    before = vertex.named(name)
+    _forget(name)  # ZenML gives a name once
+    try:
+        with _told():
+            pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
+    finally:
+        known = {one.resource for one in before}
+        made = [one for one in vertex.named(name) if one.resource not in known]
+        for one in before if made else ():
+            vertex.delete(one.resource)
+    return made[0]
+
+
+def schedules(model: str) -> list[VertexSchedule]:
+    """The model's schedules as Vertex AI has them: one, or none. Raises as `set_schedule` does."""
+    return _vertex().named(schedule_name(model))
+
+
+def delete_schedules(model: str) -> int:
+    """How many schedules of the model were ended. Raises as `set_schedule` does."""
+    name, vertex = schedule_name(model), _vertex()
+    found = vertex.named(name)
+    for one in found:
+        vertex.delete(one.resource)
+    _forget(name)
+    return len(found)
+
+
+def _forget(name: str) -> None:
+    """Archives ZenML's note of the schedule; the orchestrator's own is left to the caller."""
+    client = Client()
+    for one in client.list_schedules(name=name, size=1000).items:
+        client.zen_store.delete_schedule(one.id, soft=True)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turns what the orchestrator raises when Vertex AI refuses into one line."""
+    from google.api_core.exceptions import GoogleAPIError
+
+    try:
+        yield
+    except (RuntimeError, GoogleAPIError) as error:
+        reason = " ".join(str(error).split())
+        raise EvergreenError(
+            f"Vertex AI did not take the schedule: {reason}; what was scheduled before goes on; correct it or try again"
+        ) from error
+
+
+def _vertex() -> VertexSchedules:
+    """Where the active stack's orchestrator puts its schedules, with its credentials."""
+    from zenml.integrations.gcp.orchestrators import VertexOrchestrator
+
+    orchestrator = Client().active_stack.orchestrator
+    if not isinstance(orchestrator, VertexOrchestrator):
+        raise InputError(f"orchestrator '{orchestrator.flavor}' keeps no schedules (allowed: {FLAVOR})")
+    credentials, project = orchestrator._get_authentication()  # as it signs in itself: service connectors too
+    return VertexSchedules(orchestrator.config.project or project, orchestrator.config.location, credentials)

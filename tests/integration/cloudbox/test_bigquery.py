@@ -1,0 +1,146 @@
+"""BigQuery in the box and the source `bigquery`, through Google's unmodified clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudbox import faults, refusals
+from cloudbox.bigquery.alone import running
+from cloudbox.faults import Fault
+from cloudbox.home import Home
+
+CLIENTS = Path(__file__).with_name("bigquery_clients.py")
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Box:
+    home: Home
+    environment: dict[str, str]
+
+    def ask(self, scenario: str) -> Any:
+        argv = [sys.executable, str(CLIENTS), scenario]
+        environment = os.environ | self.environment | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(argv, check=False, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("bigquery"))
+
+
+@pytest.fixture(scope="module")
+def box(home: Home) -> Iterator[Box]:
+    """A box that loaded ten days of articles and was stopped and started since: what it says comes from its disk."""
+    with running(home.path) as environment:
+        prepared = Box(home, environment).ask("prepare")
+        assert prepared == {"loaded": 240, "clustering": ["label"], "etag": True}
+    with running(home.path) as environment:
+        yield Box(home, environment)
+
+
+def test_queries_answer_through_rest_and_through_the_storage_read_api(box: Box) -> None:
+    said = box.ask("ask")
+    assert said["rows"] == 48
+    assert said["first"] == ["näws 47", "2026-01-08T00:00:00+00:00"]
+    assert said["labels"] == {"team": "news"}
+    assert said["arrow"] == [48, "timestamp[us, tz=UTC]"]
+    assert said["waited"] == 3
+    assert said["pages"] == 240
+    assert said["partitions"] == [24] * 10
+
+
+def test_a_dry_run_counts_the_bytes_of_touched_columns_in_chosen_partitions(box: Box) -> None:
+    two_days, two_days_of_time, ten_days = box.ask("ask")["dry"]
+    texts = sum(2 + len(f"näws {hour}".encode()) for hour in range(48))
+    assert two_days == texts + 48 * 16
+    assert two_days_of_time == 48 * 8
+    assert ten_days > 4 * two_days
+
+
+def test_errors_have_the_code_and_reason_of_google(box: Box) -> None:
+    failed = box.ask("fail")
+    assert failed["table"][:2] == [404, "notFound"]
+    assert failed["duplicate"][:2] == [409, "duplicate"]
+    assert failed["column"][:2] == [400, "invalidQuery"]
+    assert failed["partition"][1] == "invalidQuery"
+    assert "without a filter over column(s) 'timestamp'" in failed["partition"][2]
+    assert failed["bytes"][1] == "bytesBilledLimitExceeded"
+    assert "10485760 or higher required" in failed["bytes"][2]
+    assert failed["function"][:2] == [501, "notImplemented"]
+    assert failed["unknown"][0] == 501
+    assert any("routines" in one["what"] for one in refusals.listed(box.home))
+
+
+def test_rows_are_inserted_all_or_none_and_deleted_by_sql(box: Box) -> None:
+    said = box.ask("stream_inserts")
+    assert [error["errors"][0]["reason"] for error in said["errors"]] == ["stopped", "stopped", "invalid"]
+    assert (said["refused"], said["deleted"], said["left"]) == (0, 1, 1)
+
+
+def test_the_source_reads_a_window_and_its_identity_follows_the_table(box: Box) -> None:
+    said = box.ask("read")
+    assert said["rows"] == [48, 12]
+    assert said["columns"] == {
+        "id": "string",
+        "text": "string",
+        "label": "string",
+        "timestamp": "timestamp[us, tz=UTC]",
+    }
+    assert said["repeats"]
+    assert said["same"]
+    assert said["moved"]
+    assert said["other_window"] != said["fingerprint"]
+    assert said["estimate"][0] > 48 * 16
+    assert said["estimate"][1] == ["local-project.news.articles"]
+
+
+def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
+    told = box.ask("mistake")
+    assert {name: one[0] for name, one in told.items()} == dict.fromkeys(
+        ["table", "dataset", "column", "limit", "window"], "InputError"
+    )
+    assert "has: articles" in told["table"][1]
+    assert "has datasets: news" in told["dataset"][1]
+    assert "has: text, label, timestamp" in told["column"][1]
+    assert "source.maximum_bytes_billed" in told["limit"][1]
+    assert "set `window`" in told["window"][1]
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [("tables.get", "UNAVAILABLE"), ("jobs.insert", "RESOURCE_EXHAUSTED"), ("ReadRows", "UNAVAILABLE")],
+)
+def test_a_fault_that_passes_is_survived(box: Box, target: str, code: str) -> None:
+    faults.add(box.home, Fault(kind="error", target=target, code=code, times=1))
+    assert box.ask("read_plainly")[0] == "read"
+    assert faults.listed(box.home) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "error"),
+    [
+        ("ReadRows", "UNAVAILABLE", "EvergreenError"),
+        ("CreateReadSession", "PERMISSION_DENIED", "InputError"),
+    ],
+)
+def test_a_fault_that_stays_ends_in_one_clear_line(box: Box, target: str, code: str, error: str) -> None:
+    faults.add(box.home, Fault(kind="error", target=target, code=code))
+    try:
+        told = box.ask("read_plainly")
+    finally:
+        faults.clear(box.home)
+    assert told[0] == error
+    assert "\n" not in told[1]
+    assert "news.articles" in told[1]

@@ -1,0 +1,84 @@
+"""The source `files` over gs://, against Cloud Storage in the box, through the unmodified clients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running_box import REPOSITORY, running_box
+
+SCRIPT = Path(__file__).with_name("files_in_a_bucket.py")
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    found = f"import runpy, sys; sys.path.insert(0, {str(REPOSITORY)!r})"
+    run = f"{found}; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    with running_box(tmp_path_factory.mktemp("box") / "home", "gateway", "gcs") as box:
+        told: dict[str, Any] = json.loads(box.client(run))
+        assert box.status()["refusals"] == 0
+    return told
+
+
+def test_a_folder_is_read_in_order_without_hidden_files_and_markers(said: dict[str, Any]) -> None:
+    assert said["folder"] == [[f"part-{number:02d}.csv:1", f"row {number}", "x"] for number in range(40)]
+
+
+def test_a_pattern_is_read(said: dict[str, Any]) -> None:
+    assert [row[1] for row in said["glob"]] == ["row 0", "row 1", "row 2"]
+    assert said["deep"] == [["csv/part-39.csv:1", "row 39", "x"]]
+
+
+def test_one_compressed_object_is_read(said: dict[str, Any]) -> None:
+    assert said["object"] == [["news.jsonl.gz:1", "a", "x"]]
+
+
+def test_text_folders_are_read_with_their_encodings(said: dict[str, Any]) -> None:
+    assert said["text_folders"] == [["sports/1", "Café won.", "sports"], ["tech/2", "A chip.", "tech"]]
+
+
+def test_formats_are_told_apart_as_on_this_machine(said: dict[str, Any]) -> None:
+    assert said["one_format"] == [["b.jsonl:1", "a", "x"]]
+    assert "'gs://local-news/mixed' holds several formats (csv, jsonl); set source.format" in said["several_formats"]
+    assert "nothing readable in 'gs://local-news/empty'" in said["unreadable"]
+
+
+@pytest.mark.parametrize("name", ["missing", "no_bucket"])
+def test_what_is_not_there_is_an_error_that_names_it(said: dict[str, Any], name: str) -> None:
+    assert said[name].startswith("InputError: nothing at 'gs://local-n")
+    assert said[name].endswith("set source.path")
+
+
+def test_a_pattern_that_matches_nothing_is_an_error(said: dict[str, Any]) -> None:
+    assert said["no_match"] == "InputError: no file in 'gs://local-news/csv/*.tsv'; set source.path"
+
+
+def test_a_wrong_column_is_told_as_on_this_machine(said: dict[str, Any]) -> None:
+    assert "column 'content' missing from part-00.csv (has: text, label)" in said["wrong_column"]
+
+
+def test_no_fetched_file_is_left(said: dict[str, Any]) -> None:
+    assert said["left"] == 0
+
+
+def test_identity_comes_from_metadata_and_is_equal_for_equal_bytes_in_any_bucket(said: dict[str, Any]) -> None:
+    assert said["identities"] == {
+        "equal": True,
+        "other": True,
+        "description": "gs://local-news/csv (40 csv files, 0.0 MB)",
+    }
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(said: dict[str, Any]) -> None:
+    assert said["changing"] == "EvergreenError: gs://local-copy/csv/part-03.csv changed while it was read; run again"
+
+
+def test_rows_are_prepared_into_a_bucket(said: dict[str, Any]) -> None:
+    replaced, added, beside, refused = said["prepared"]
+    assert [row[1:] for row in replaced] == [["b", "x"]]
+    assert added == ["b", "c"]
+    assert beside == added
+    assert "gs://local-copy/csv holds files that were not prepared" in refused

@@ -1,0 +1,54 @@
+"""Trained-model directories go to Cloud Storage and back, checked on both ways."""
+
+from pathlib import Path
+
+import gcsfs
+import pytest
+
+from cloudbox.box import Box
+from evergreen.adapters.gcs import StorageError, copy_from, copy_to
+from evergreen.core.artifacts import TrainedModel
+from evergreen.core.errors import InputError
+from evergreen.serving.settings import ServerSettings
+from evergreen.serving.storage import local_model
+from tests.hosted_trial import BUCKET
+from tests.keyword_model import write_keyword_model
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> TrainedModel:
+    return write_keyword_model(tmp_path / "model")
+
+
+@pytest.mark.usefixtures("box")
+def test_a_server_gets_the_model_as_it_was_uploaded_and_keeps_no_copy(model: TrainedModel) -> None:
+    uri = f"gs://{BUCKET}/copies/{model.version}/"
+    copy_to(model.path, uri)
+    with local_model(ServerSettings(storage_uri=uri)) as copied:
+        assert TrainedModel.open(copied).version == model.version
+        assert (copied / "task.json").read_bytes() == (model.path / "task.json").read_bytes()
+    assert not copied.exists()
+
+
+def test_a_damaged_object_is_refused_and_the_next_upload_repairs_it(
+    box: Box, model: TrainedModel, tmp_path: Path
+) -> None:
+    uri = f"gs://{BUCKET}/damaged"
+    copy_to(model.path, uri)
+    size = (model.path / "task.json").stat().st_size
+    gcsfs.GCSFileSystem(skip_instance_cache=True).pipe_file(f"{uri}/task.json", b" " * size)
+    with pytest.raises(StorageError, match=r"task\.json is not what its manifest says"):
+        copy_from(uri, tmp_path / "copy")
+    copy_to(model.path, uri)
+    assert TrainedModel.open(copy_from(uri, tmp_path / "copy")).version == model.version
+
+
+@pytest.mark.usefixtures("box")
+def test_what_is_not_there_is_named(model: TrainedModel, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=rf"gs://{BUCKET}/nothing"):
+        copy_from(f"gs://{BUCKET}/nothing", tmp_path / "copy")
+    with pytest.raises(StorageError, match="gs://no-such-bucket"):
+        copy_to(model.path, "gs://no-such-bucket/model")
+    (model.path / "task.json").unlink()
+    with pytest.raises(InputError, match=r"task\.json is missing"):
+        copy_to(model.path, f"gs://{BUCKET}/half")

@@ -1,0 +1,95 @@
+"""What Vertex AI may do to a rollout: transient faults pass unseen, lasting ones leave the champion as it was."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from cloudbox import faults
+from cloudbox.box import Box
+from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.core.rollout import Release, roll_out
+from tests.endpoint_contract import GOOD, live, never, release
+from tests.hosted_trial import ROOT, HostedTrial
+from tests.keyword_model import write_keyword_model
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.e2e  # minutes on a busy machine
+ROLL_OUT = """
+import sys
+from pathlib import Path
+from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.core.rollout import Release, roll_out
+host, version, path, champion = sys.argv[1:]
+endpoint = VertexEndpoint.model_validate_json(host).open("news", Path())
+release = Release(model="news", version=version, fetch=lambda: Path(path), smoke=[{"text": "bank"}])
+roll_out(endpoint, release, champion, lambda: None)
+"""
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+def test_transient_errors_are_repeated_until_they_pass(box: Box, trial: HostedTrial, code: str) -> None:
+    methods = ("ListEndpoints", "CreateEndpoint", "UploadModel", "DeployModel", "GetOperation", "UpdateEndpoint")
+    for method in (*methods, "Predict"):
+        faults.add(box.home, faults.Fault(kind="error", target=method, code=code, times=1))
+    version = live(trial, "a")
+    assert trial.endpoint.predict(GOOD)
+    assert trial.deployed() == [version]
+    assert faults.clear(box.home) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (faults.Fault(kind="quota", target="n1-standard-4"), "quotas are exceeded"),
+        (faults.Fault(kind="never-ready", target="news", seconds=1), "never became ready"),
+        (faults.Fault(kind="never-ends", target="DeployModel"), "not done within 2 s"),
+        (faults.Fault(kind="error", target="DeployModel", code="PERMISSION_DENIED"), "roles/aiplatform.user"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, faults.Fault) else "",
+)
+def test_a_lasting_fault_ends_in_one_line_with_the_champion_live(
+    box: Box, trial: HostedTrial, fault: faults.Fault, said: str
+) -> None:
+    champion = live(trial, "a")
+    challenger = release(trial, "b")
+    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": 2}), "news")
+    faults.add(box.home, fault)
+    try:
+        deployment = roll_out(hasty, challenger, champion, never)
+    finally:
+        faults.clear(box.home)
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {champion: 100})
+    assert said in deployment.message
+    assert trial.deployed() == [champion]
+
+
+def test_the_run_after_a_failed_rollout_puts_the_version_live(box: Box, trial: HostedTrial) -> None:
+    champion, challenger = live(trial, "a"), release(trial, "b")
+    faults.add(box.home, faults.Fault(kind="error", target="DeployModel", code="INTERNAL", times=1))
+    assert roll_out(trial.endpoint, challenger, champion, never).outcome == "rolled_back"
+    assert roll_out(trial.endpoint, challenger, champion, lambda: None).outcome == "live"
+    assert trial.deployed() == sorted([champion, challenger.version])
+
+
+@pytest.mark.parametrize("moment", ["uploaded", "probed"])
+def test_the_run_after_a_killed_one_adopts_or_removes_what_it_left(trial: HostedTrial, moment: str) -> None:
+    champion = live(trial, "a")
+    slow = write_keyword_model(trial.path / "slow", name="slow", load_s=1.0)
+    reached: dict[str, Callable[[], bool]] = {
+        "uploaded": lambda: trial.holds(slow.version),
+        "probed": lambda: trial.deployed().count(slow.version) == 2,
+    }
+    arguments = (trial.host.model_dump_json(), slow.version, str(slow.path), champion)
+    run = subprocess.Popen([sys.executable, "-c", ROLL_OUT, *arguments], cwd=ROOT)
+    try:
+        wait_until(reached[moment], timeout_s=40)
+    finally:
+        run.kill()
+        run.wait()
+    assert trial.endpoint.status().traffic[champion] == 100
+    again = Release(model="news", version=slow.version, fetch=lambda: slow.path, smoke=GOOD)
+    assert roll_out(trial.endpoint, again, champion, lambda: None).outcome == "live"
+    assert trial.endpoint.status().traffic == {champion: 0, slow.version: 100}
+    assert trial.deployed() == sorted([champion, slow.version])

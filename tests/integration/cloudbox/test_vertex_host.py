@@ -1,0 +1,138 @@
+"""The Vertex host under the contract of every endpoint, and what only it can meet, with Google's own clients."""
+
+import json
+import os
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import gcsfs
+import pytest
+
+from cloudbox import faults
+from cloudbox.box import Box
+from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
+from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.specification import deployed_model_message
+from evergreen.core.errors import InputError
+from evergreen.core.rollout import roll_out
+from evergreen.pages.curl import curl_command
+from tests.endpoint_contract import GOOD, EndpointContract, live, release
+from tests.hosted_trial import ROOT, HostedTrial, host_in
+from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_encoder, write_splits
+from tests.waiting import wait_until
+
+
+class TestHostedEndpoint(EndpointContract):
+    """The whole contract."""
+
+
+def test_files_that_a_killed_run_copied_are_completed_and_what_it_uploaded_is_found_again(trial: HostedTrial) -> None:
+    version, model_dir = trial.model("a")
+    target = f"{trial.host.staging}/news/{version}"
+    files = gcsfs.GCSFileSystem(skip_instance_cache=True, use_listings_cache=False)
+    files.pipe_file(f"{target}/task.json", b"half of it")
+    registry = ModelRegistry(Clients(trial.host), "news")
+    first = registry.upload(version, model_dir)
+    assert files.cat_file(f"{target}/task.json") == (model_dir / "task.json").read_bytes()
+    again = ModelRegistry(Clients(trial.host), "news").upload(version, trial.path / "not needed any more")
+    assert (first.name, first.version_id) == (again.name, again.version_id)
+    trial.endpoint.upload(version, model_dir)
+    trial.endpoint.deploy(version)
+    assert trial.endpoint.status().ready == (version,)
+
+
+def test_a_deployment_that_a_killed_run_began_is_waited_for_and_adopted(trial: HostedTrial) -> None:
+    version, model_dir = trial.model("a")
+    trial.endpoint.upload(version, model_dir)
+    clients = Clients(trial.host)
+    held, found = ModelRegistry(clients, "news").find(version), EndpointResource(clients, "news", "live").find()
+    assert held is not None
+    assert found is not None
+    message = deployed_model_message(trial.host, resource_of(held), version, (1, 1))
+    clients.endpoints.deploy_model(request={"endpoint": found.name, "deployed_model": message})
+    trial.endpoint.deploy(version)
+    assert trial.deployed() == [version]
+
+
+def test_a_version_that_was_started_twice_runs_once_after_the_next_deploy(trial: HostedTrial) -> None:
+    version = live(trial, "a")
+    clients = Clients(trial.host)
+    held = ModelRegistry(clients, "news").find(version)
+    EndpointResource(clients, "news", "live").start(version, resource_of(held), (1, 1))
+    assert trial.deployed() == [version, version]
+    trial.endpoint.deploy(version)
+    assert (trial.deployed(), trial.endpoint.status().traffic) == ([version], {version: 100})
+
+
+def test_a_client_of_googles_sdk_sees_no_error_while_versions_replace_one_another(trial: HostedTrial) -> None:
+    aiplatform = pytest.importorskip("google.cloud.aiplatform")
+    champion, challenger = live(trial, "a"), release(trial, "b")
+    found = EndpointResource(Clients(trial.host), "news", "live").find()
+    assert found is not None
+    endpoint = aiplatform.Endpoint(found.name, project=trial.host.project, location=trial.host.region)
+    served: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.05):
+            answer = endpoint.predict(instances=GOOD)
+            served.append(answer.metadata["model_version"] if len(answer.predictions) == len(GOOD) else "incomplete")
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            wait_until(lambda: bool(served) or asking.done(), timeout_s=20)
+            assert roll_out(trial.endpoint, challenger, champion, lambda: None).outcome == "live"
+            trial.endpoint.undeploy(champion)
+            wait_until(lambda: served[-1] == challenger.version or asking.done(), timeout_s=20)
+        finally:
+            done.set()
+    asking.result()
+    assert set(served) == {champion, challenger.version}
+
+
+def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box, tmp_path: Path) -> None:
+    encoder = write_encoder(tmp_path / "encoder")
+    rows = headlines(12)
+    splits = write_splits(tmp_path / "splits", {"train": rows, "validation": rows, "test": rows})
+    trained = task_with(encoder).train(splits, RecordingRun.below(tmp_path / "run"))
+    host = host_in(box, command=("python", "-m", "evergreen.serving"), env={"PYTHONPATH": str(ROOT)})
+    endpoint = host.open("news", tmp_path)
+    try:
+        endpoint.upload(trained.version, trained.path)
+        endpoint.deploy(trained.version)
+        endpoint.set_traffic({trained.version: 100})
+        (prediction,) = endpoint.predict([{"text": "the striker scored a goal"}])
+        assert prediction["label"] in LABELS
+        status = endpoint.status()
+        assert status.token_command == "gcloud auth print-access-token"
+        assert ask_as_printed(str(status.url), tmp_path)["metadata"]["model_version"] == trained.version
+    finally:
+        endpoint.delete()
+
+
+def ask_as_printed(url: str, folder: Path) -> dict[str, Any]:
+    """What the printed command gives with a `gcloud` that knows the box's token."""
+    gcloud = folder / "bin" / "gcloud"
+    gcloud.parent.mkdir()
+    gcloud.write_text("#!/bin/sh\necho token\n")
+    gcloud.chmod(0o755)
+    environment = os.environ | {"PATH": f"{gcloud.parent}:{os.environ['PATH']}"}
+    environment["CURL_CA_BUNDLE"] = os.environ["REQUESTS_CA_BUNDLE"]
+    command = ["/bin/bash", "-c", curl_command(url, "gcloud auth print-access-token")]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=30)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_the_preflight_says_what_is_in_the_way(box: Box, tmp_path: Path) -> None:
+    host_in(box).check("news", tmp_path)
+    with pytest.raises(InputError, match="gcloud storage buckets create gs://no-such-bucket"):
+        host_in(box, staging="gs://no-such-bucket/models").check("news", tmp_path)
+    faults.add(box.home, faults.Fault(kind="error", target="ListEndpoints", code="PERMISSION_DENIED", times=1))
+    with pytest.raises(InputError, match=r"parameters\.host\.project 'local-project'.*gcloud services enable"):
+        host_in(box).check("news", tmp_path)

@@ -1,0 +1,348 @@
+"""The doctor's view of Google Cloud through google-auth's session: all is well, and each thing missing."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.cloud.accounts import check_accounts
+from commands.cloud.doctor import LOGIN, check_google, examine_cloud
+from commands.cloud.google import Google
+from commands.cloud.needs import Needs
+from commands.cloud.servers import check_secrets
+from commands.machine import Finding
+from orchestration.costs import Machine
+from tests.gcloud import refused_by_gcloud
+from tests.google_stand_in import Answers, google_session
+from tests.own_zenml import ROOT, python
+
+PIPELINE = "pipeline@news-project.iam.gserviceaccount.com"
+SERVING = "serving@news-project.iam.gserviceaccount.com"
+AGENT = "service-123@gcp-sa-aiplatform.iam.gserviceaccount.com"
+CODE_AGENT = "service-123@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+REPOSITORY = "artifactregistry/v1/projects/news-project/locations/europe-west4/repositories/evergreen"
+QUOTA = "serviceusage/v1beta1/projects/news-project/services/aiplatform.googleapis.com/consumerQuotaMetrics/"
+POLICY = "cloudresourcemanager/v1/projects/news-project:getIamPolicy"
+DATASET = "bigquery/bigquery/v2/projects/news-project/datasets/news"
+BUCKET = "storage/storage/v1/b/news-bucket"
+SERVICES = "serviceusage/v1/projects/news-project/services:batchGet"
+NAMES = [
+    "aiplatform",
+    "artifactregistry",
+    "bigquery",
+    "bigquerystorage",
+    "cloudbuild",
+    "cloudresourcemanager",
+    "compute",
+    "iam",
+    "logging",
+    "serviceusage",
+    "storage",
+]
+NEEDS = Needs(
+    project="news-project",
+    region="europe-west4",
+    buckets=("news-bucket",),
+    registry="europe-west4-docker.pkg.dev/news-project/evergreen",
+    images=("europe-west4-docker.pkg.dev/news-project/evergreen/serving:1.0",),
+    pipeline_account=PIPELINE,
+    serving_account=SERVING,
+    training=(Machine("e2-standard-4"), Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1)),
+    serving=(Machine("n1-standard-4"), 4),
+    bigquery=True,
+    dataset="news-project:news",
+    mlflow=None,
+    secrets={},
+)
+
+
+def quota(metric: str) -> str:
+    return f"{QUOTA}aiplatform.googleapis.com%2F{metric}"
+
+
+def limit(amount: int, region: str | None = None) -> dict[str, Any]:
+    own = [{"effectiveLimit": str(amount), "dimensions": {"region": region}}] if region else []
+    general = {"effectiveLimit": "0"} if region else {"effectiveLimit": str(amount)}
+    return {"consumerQuotaLimits": [{"unit": "1/{project}/{region}", "quotaBuckets": [general, *own]}]}
+
+
+def binding(role: str, *emails: str) -> dict[str, Any]:
+    return {"role": role, "members": [f"serviceAccount:{email}" for email in emails]}
+
+
+@pytest.fixture
+def answers() -> dict[str, Any]:
+    """A project that has everything."""
+    return {
+        "cloudresourcemanager/v1/projects/news-project": {"projectNumber": "123"},
+        SERVICES: {
+            "services": [{"name": f"projects/123/services/{name}.googleapis.com", "state": "ENABLED"} for name in NAMES]
+        },
+        BUCKET: {"location": "EUROPE-WEST4"},
+        f"{BUCKET}/iam": {
+            "bindings": [
+                binding("roles/storage.objectAdmin", PIPELINE),
+                binding("roles/storage.legacyBucketReader", PIPELINE),
+                binding("roles/storage.objectViewer", SERVING),
+            ]
+        },
+        POLICY: {
+            "bindings": [
+                binding("roles/aiplatform.user", PIPELINE),
+                binding("roles/logging.logWriter", PIPELINE, SERVING),
+                binding("roles/bigquery.user", PIPELINE),  # holds jobUser and readSessionUser
+                binding("roles/aiplatform.serviceAgent", AGENT),
+                binding("roles/aiplatform.customCodeServiceAgent", CODE_AGENT),
+            ]
+        },
+        f"iam/v1/projects/-/serviceAccounts/{PIPELINE.replace('@', '%40')}": {"email": PIPELINE},
+        f"iam/v1/projects/-/serviceAccounts/{SERVING.replace('@', '%40')}": {"email": SERVING},
+        f"iam/v1/projects/-/serviceAccounts/{SERVING.replace('@', '%40')}:getIamPolicy": {
+            "bindings": [binding("roles/iam.serviceAccountUser", PIPELINE)]
+        },
+        f"iam/v1/projects/-/serviceAccounts/{PIPELINE.replace('@', '%40')}:getIamPolicy": {
+            "bindings": [binding("roles/iam.serviceAccountUser", PIPELINE)]
+        },
+        DATASET: {"location": "EU", "access": [{"role": "READER", "userByEmail": PIPELINE}]},
+        REPOSITORY: {"format": "DOCKER"},
+        f"{REPOSITORY}/packages/serving/tags/1.0": {"version": "sha256:1"},
+        quota("custom_model_training_cpus"): limit(42),
+        quota("custom_model_training_nvidia_t4_gpus"): limit(1, region="europe-west4"),
+        quota("custom_model_serving_cpus"): limit(-1),
+    }
+
+
+def findings(answers: Answers, needs: Needs = NEEDS) -> list[Finding]:
+    """Those of Google, without ZenML's and MLflow's."""
+    with google_session(answers) as session:
+        google = Google(needs.project, session)
+        return list(check_google(google, needs))
+
+
+def missing(answers: Answers) -> list[Finding]:
+    return [finding for finding in findings(answers) if not finding.fine]
+
+
+def without(answers: dict[str, Any], policy: str, role: str) -> dict[str, Any]:
+    changed = copy.deepcopy(answers)
+    changed[policy]["bindings"] = [one for one in changed[policy]["bindings"] if one["role"] != role]
+    return changed
+
+
+def test_a_project_with_everything_has_nothing_to_fix(answers: dict[str, Any]) -> None:
+    assert missing(answers) == []
+    assert len(findings(answers)) >= 9
+
+
+def test_a_service_that_is_off_is_named_with_the_line_that_enables_it(answers: dict[str, Any]) -> None:
+    answers[SERVICES]["services"][0]["state"] = "DISABLED"
+    (finding,) = missing(answers)
+    assert finding.message == "not enabled: aiplatform.googleapis.com"
+    assert finding.fix == "gcloud services enable aiplatform.googleapis.com --project news-project"
+
+
+@pytest.mark.parametrize(
+    ("policy", "role", "told", "fix"),
+    [
+        (
+            POLICY,
+            "roles/aiplatform.user",
+            f"{PIPELINE} lacks roles/aiplatform.user on news-project",
+            f"gcloud projects add-iam-policy-binding news-project --member serviceAccount:{PIPELINE} "
+            "--role roles/aiplatform.user --condition None",
+        ),
+        (
+            POLICY,
+            "roles/aiplatform.serviceAgent",
+            f"{AGENT} lacks roles/aiplatform.serviceAgent on news-project",
+            "gcloud beta services identity create --service aiplatform.googleapis.com --project news-project\n"
+            f"gcloud projects add-iam-policy-binding news-project --member serviceAccount:{AGENT} "
+            "--role roles/aiplatform.serviceAgent --condition None",
+        ),
+        (
+            f"{BUCKET}/iam",
+            "roles/storage.objectViewer",
+            f"{SERVING} lacks roles/storage.objectViewer on gs://news-bucket",
+            f"gcloud storage buckets add-iam-policy-binding gs://news-bucket --member serviceAccount:{SERVING} "
+            "--role roles/storage.objectViewer",
+        ),
+        (
+            f"iam/v1/projects/-/serviceAccounts/{SERVING.replace('@', '%40')}:getIamPolicy",
+            "roles/iam.serviceAccountUser",
+            f"{PIPELINE} may not act as {SERVING}: it lacks roles/iam.serviceAccountUser on it",
+            f"gcloud iam service-accounts add-iam-policy-binding {SERVING} --member serviceAccount:{PIPELINE} "
+            "--role roles/iam.serviceAccountUser",
+        ),
+    ],
+)
+def test_a_missing_role_is_told_with_the_line_that_grants_it(
+    answers: dict[str, Any], policy: str, role: str, told: str, fix: str
+) -> None:
+    (finding,) = missing(without(answers, policy, role))
+    assert (finding.message, finding.fix) == (told, fix)
+
+
+def test_a_dataset_that_the_pipeline_may_not_read_or_that_is_not_there_is_told(answers: dict[str, Any]) -> None:
+    answers[DATASET]["access"] = [{"role": "READER", "userByEmail": SERVING}]
+    (finding,) = missing(answers)
+    assert finding.message == f"{PIPELINE} may not read news-project:news"
+    assert finding.fix == (
+        "bq query --project_id=news-project --nouse_legacy_sql 'GRANT `roles/bigquery.dataViewer` "
+        f'ON SCHEMA `news-project`.news TO "serviceAccount:{PIPELINE}"\''
+    )
+    del answers[DATASET]
+    (finding,) = missing(answers)
+    assert finding.fix == "bq --location=LOCATION mk --dataset news-project:news"
+
+
+def test_the_role_on_the_project_is_enough_to_read_a_dataset(answers: dict[str, Any]) -> None:
+    answers[DATASET]["access"] = []
+    answers[POLICY]["bindings"].append(binding("roles/bigquery.dataEditor", PIPELINE))
+    assert missing(answers) == []
+
+
+def test_a_role_under_a_condition_proves_nothing(answers: dict[str, Any]) -> None:
+    answers[POLICY]["bindings"][0]["condition"] = {"expression": "request.time < timestamp('2020-01-01T00:00:00Z')"}
+    assert [finding.message for finding in missing(answers)] == [
+        f"{PIPELINE} lacks roles/aiplatform.user on news-project"
+    ]
+
+
+def test_a_missing_account_is_told_once_and_not_again_by_each_of_its_roles(answers: dict[str, Any]) -> None:
+    del answers[f"iam/v1/projects/-/serviceAccounts/{PIPELINE.replace('@', '%40')}"]
+    with google_session(answers) as session:
+        lacking = [one for one in check_accounts(Google("news-project", session), NEEDS) if not one.fine]
+    assert [one.fix for one in lacking] == ["gcloud iam service-accounts create pipeline --project news-project"]
+
+
+@pytest.mark.parametrize(
+    ("location", "fine"), [("EUROPE-WEST4", True), ("EU", True), ("US-EAST1", False), ("US", False)]
+)
+def test_a_bucket_belongs_in_the_region_or_on_its_continent(answers: dict[str, Any], location: str, fine: bool) -> None:
+    answers[BUCKET]["location"] = location
+    assert [one.name for one in missing(answers)] == ([] if fine else ["bucket"])
+
+
+def test_a_missing_bucket_repository_and_image_are_told_with_what_makes_them(answers: dict[str, Any]) -> None:
+    del answers[BUCKET], answers[f"{BUCKET}/iam"], answers[f"{REPOSITORY}/packages/serving/tags/1.0"]
+    bucket, image = missing(answers)
+    assert bucket.fix.startswith(
+        "gcloud storage buckets create gs://news-bucket --project news-project --location europe-west4"
+    )
+    assert image.fix.startswith("gcloud builds submit . --config infra/cloudbuild.yaml --project news-project")
+    del answers[REPOSITORY]
+    _, registry = missing(answers)
+    assert registry.fix == (
+        "gcloud artifacts repositories create evergreen --repository-format docker "
+        "--location europe-west4 --project news-project"
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "answer", "told"),
+    [
+        ("custom_model_training_nvidia_t4_gpus", limit(0), "1 needed, 0 allowed in europe-west4"),
+        ("custom_model_training_nvidia_t4_gpus", limit(8, "us-central1"), "1 needed, 0 allowed in europe-west4"),
+        ("custom_model_training_cpus", limit(4), "8 needed, 4 allowed in europe-west4"),
+        ("custom_model_serving_cpus", limit(12), "16 needed, 12 allowed in europe-west4"),
+        ("custom_model_serving_cpus", 404, "16 needed, Google shows no such quota in europe-west4"),
+    ],
+)
+def test_a_quota_that_does_not_hold_the_machines_is_told(
+    answers: dict[str, Any], metric: str, answer: Any, told: str
+) -> None:
+    answers[quota(metric)] = answer
+    (finding,) = missing(answers)
+    assert finding.message == f"{metric}: {told}"
+
+
+def test_the_line_that_asks_for_quota_names_it_as_google_does(answers: dict[str, Any]) -> None:
+    answers[quota("custom_model_training_nvidia_t4_gpus")] = limit(0)
+    (finding,) = missing(answers)
+    assert finding.fix == (
+        "gcloud beta quotas preferences create --service aiplatform.googleapis.com --project news-project "
+        "--quota-id CustomModelTrainingT4GPUsPerProjectPerRegion --preferred-value 1 --dimensions region=europe-west4"
+    )
+
+
+def test_gcloud_knows_every_line_that_the_doctor_prints(answers: dict[str, Any], tmp_path: Path) -> None:
+    number = "cloudresourcemanager/v1/projects/news-project"
+    accounts = {name: answer for name, answer in answers.items() if name.startswith("iam/") and ":" not in name}
+    bare = {number: answers[number], POLICY: {}, SERVICES: {}, BUCKET: {"location": "US"}, f"{BUCKET}/iam": {}}
+    acting: dict[str, Any] = {name: {} for name in answers if name.startswith("iam/") and ":" in name}
+    empty = [*missing({**bare, **accounts, **acting}), *missing({number: answers[number], POLICY: {}, SERVICES: 403})]
+    lines = {line for finding in empty for line in finding.fix.splitlines()}
+    commands = sorted(line.replace("$BASE_DIGEST", "sha256:1") for line in lines if line.startswith("gcloud "))
+    assert len(commands) > 20
+    assert refused_by_gcloud(commands, tmp_path) == []
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_one_refusal_hides_no_other_check_and_tells_what_lets_the_doctor_look(answers: dict[str, Any]) -> None:
+    answers[SERVICES] = 403
+    del answers[f"{REPOSITORY}/packages/serving/tags/1.0"]
+    with google_session(answers) as session:
+        found = [one for one in examine_cloud(NEEDS, Google("news-project", session)) if not one.fine]
+    assert [one.name for one in found] == ["zenml server", "services", "image"]
+    assert found[0].fix == "zenml login https://your-zenml-server"
+    assert found[1].message == "not checked: serviceusage.googleapis.com: 403 refused with 403"
+    assert found[1].fix.startswith("gcloud services enable serviceusage.googleapis.com --project news-project\n")
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_a_secret_that_is_missing_or_lacks_a_key_is_told_without_any_value() -> None:
+    from zenml.client import Client
+
+    Client().create_secret("half", {"username": "her-name"})
+    needs = replace(NEEDS, secrets={"absent": frozenset({"token"}), "half": frozenset({"username", "password"})})
+    absent, half = check_secrets(needs)
+    assert (absent.message, absent.fix) == ("ZenML has no secret 'absent'", "zenml secret create absent --token=…")
+    assert half.message == "'half' lacks password"
+    assert "her-name" not in half.fix
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_without_credentials_one_finding_says_how_to_log_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path_factory.mktemp("none") / "key.json"))
+    found = list(examine_cloud(NEEDS))
+    assert found[-1].name == "project"
+    assert "no Google credentials" in found[-1].message
+    assert found[-1].fix == LOGIN
+
+
+STACK = {
+    "GOOGLE_CLOUD_PROJECT": "news-project",
+    "GOOGLE_CLOUD_REGION": "europe-west4",
+    "EVERGREEN_BUCKET": "gs://news-bucket",
+    "EVERGREEN_REGISTRY": "europe-west4-docker.pkg.dev/news-project/evergreen",
+    "EVERGREEN_PIPELINE_ACCOUNT": PIPELINE,
+    "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",  # the discard port: refuses at once
+}
+
+
+def test_the_command_tells_what_google_cloud_lacks_after_what_this_machine_lacks(tmp_path: Path) -> None:
+    home, variables = tmp_path / "zenml", {**STACK, "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
+    secret = {"username": "news", "password": "not-a-real-one"}
+    script = f"from zenml.client import Client; Client().create_secret('mlflow', {secret})"
+    assert python(home, "-c", script, cwd=ROOT).returncode == 0
+    assert python(home, "-m", "stacks.apply", "vertex", cwd=ROOT, **variables).returncode == 0
+    text = (ROOT / "configs" / "local.yaml").read_text(encoding="utf-8").replace("[local]", "[vertex]")
+    (tmp_path / "own.yaml").write_text(text.replace("8501", "0"), encoding="utf-8")
+    done = python(home, "run.py", "doctor", "--config", str(tmp_path / "own.yaml"), cwd=ROOT, **variables)
+    assert done.returncode == 1
+    told = done.stdout
+    for name, fix in {
+        "zenml server": "zenml login https://your-zenml-server",
+        "mlflow server": "python -m stacks.apply vertex",
+        "project": LOGIN,
+    }.items():
+        assert f"FIX   {name:<14} " in told
+        assert fix in told
+    assert "fine  secret         'mlflow' is there" in told
+    assert "Traceback" not in told + done.stderr

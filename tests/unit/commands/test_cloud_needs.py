@@ -1,0 +1,86 @@
+"""What a configuration and a stack need of Google Cloud."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from commands.cloud.needs import needs_of
+from commands.cloud.quota import quota_id
+from commands.project import Project
+from evergreen.adapters import FilesSource
+from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.tasks import TextClassification
+from orchestration.configuration import Configuration
+from orchestration.costs import Machine
+
+COMPONENTS: dict[str, dict[str, Any]] = {
+    "orchestrator": {
+        "project": "p",
+        "location": "europe-west4",
+        "pipeline_root": "gs://steps/root",
+        "workload_service_account": "pipeline@p.iam.gserviceaccount.com",
+    },
+    "artifact_store": {"path": "gs://steps/artifacts"},
+    "container_registry": {"uri": "europe-west4-docker.pkg.dev/p/evergreen"},
+    "experiment_tracker": {"tracking_uri": "https://mlflow", "tracking_username": "{{mlflow.username}}"},
+}
+HOST = VertexEndpoint(
+    project="p", region="europe-west4", staging="gs://models/m", image="registry/serving:1", max_replicas=3
+)
+
+
+def project(host: LocalEndpoint | VertexEndpoint, document: dict[str, Any]) -> Project:
+    source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
+    task = TextClassification(labels=("a", "b"), encoder="package://x/y")
+    return Project(Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, host, None)
+
+
+def test_names_come_from_stack_and_configuration() -> None:
+    document = {"settings": {"docker": {"parent_image": "registry/pipeline:1"}}, "secrets": ["hub"]}
+    needs = needs_of(project(HOST, document), COMPONENTS, ("fetch", "train"))
+    assert needs is not None
+    assert needs.buckets == ("steps", "models")
+    assert needs.images == ("registry/pipeline:1", "registry/serving:1")
+    assert needs.training == (Machine("e2-standard-4"),)
+    assert needs.serving == (Machine("n1-standard-4"), 4)
+    assert needs.secrets == {"hub": frozenset(), "mlflow": frozenset({"username"})}
+    assert (needs.bigquery, needs.dataset) == (False, None)
+
+
+def test_a_run_and_an_endpoint_on_this_machine_need_nothing_of_google() -> None:
+    assert needs_of(project(LocalEndpoint(), {}), {"orchestrator": {}}, ("train",)) is None
+
+
+def test_an_endpoint_on_google_alone_needs_no_quota_for_training() -> None:
+    needs = needs_of(project(HOST, {}), {"orchestrator": {}}, ("train",))
+    assert needs is not None
+    assert (needs.training, needs.region) == ((), "europe-west4")
+
+
+@pytest.mark.parametrize(
+    ("table", "dataset"),
+    [("news.articles", "p:news"), ("other.news.articles", "other:news"), (None, None)],  # none: a query says it
+)
+def test_the_dataset_is_in_the_table_s_project_or_else_the_source_s(table: str | None, dataset: str | None) -> None:
+    source: Any = SimpleNamespace(kind="bigquery", project="p", table=table)
+    needs = needs_of(replace(project(HOST, {}), source=source), COMPONENTS, ())
+    assert needs is not None
+    assert (needs.bigquery, needs.dataset) == (True, dataset)
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("custom_model_training_cpus", "CustomModelTrainingCPUsPerProjectPerRegion"),
+        ("custom_model_serving_nvidia_l4_gpus", "CustomModelServingL4GPUsPerProjectPerRegion"),
+        ("custom_model_serving_nvidia_a100_80gb_gpus", "CustomModelServingA10080GBGPUsPerProjectPerRegion"),
+    ],
+)
+def test_a_quota_is_named_as_google_names_it(metric: str, name: str) -> None:
+    assert quota_id(metric) == name

@@ -1,0 +1,135 @@
+"""The images cannot be built here; what their files say is held against the repository and the lock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.dockerfile import ROOT, Dockerfile
+
+IMAGES = ("pipeline", "serving")
+NOT_TO_SERVE = {
+    "zenml",
+    "mlflow",
+    "kfp",
+    "datasets",
+    "duckdb",
+    "pyarrow",
+    "google-cloud-aiplatform",
+    "google-cloud-bigquery",
+}
+
+
+def tracked() -> set[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607 (git of the PATH)
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(listed.stdout.splitlines())
+
+
+def requirements(path: str) -> set[str]:
+    return set((ROOT / path).read_text("utf-8").split())
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_copied_path_is_in_the_repository_and_passes_the_ignore_file(image: str) -> None:
+    dockerfile, names = Dockerfile.of(image), tracked()
+    sources = [source for source, _ in dockerfile.copies]
+    assert sources
+    assert [one for one in sources if not any(name == one or name.startswith(f"{one}/") for name in names)] == []
+    assert set(sources) == dockerfile.let_through
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_base_is_pinned_by_a_digest_that_the_builder_must_give(image: str) -> None:
+    dockerfile = Dockerfile.of(image)
+    assert dockerfile.all("FROM") == ["${BASE}@${BASE_DIGEST}"]
+    assert "BASE_DIGEST" in dockerfile.all("ARG")
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_last_user_is_not_root(image: str) -> None:
+    assert Dockerfile.of(image).all("USER")[-1] not in {"root", "0"}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_holds_locked_versions_only(image: str) -> None:
+    wanted = requirements(f"infra/{image}-requirements.txt")
+    assert any(one.startswith("torch==") for one in wanted)
+    assert wanted - requirements("requirements.lock") == set()
+
+
+def test_the_serving_image_copies_the_library_alone_and_leaves_what_only_pipelines_need() -> None:
+    assert [source for source, _ in Dockerfile.of("serving").copies] == ["infra/serving-requirements.txt", "evergreen"]
+    names = {one.partition("==")[0] for one in requirements("infra/serving-requirements.txt")}
+    assert names & NOT_TO_SERVE == set()
+
+
+def test_the_serving_requirements_name_every_root_that_was_asked_for() -> None:
+    asked = {
+        line.replace("_", "-")
+        for line in (ROOT / "infra" / "serving-requirements.in").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    }
+    names = {one.partition("==")[0] for one in requirements("infra/serving-requirements.txt")}
+    assert asked <= names
+
+
+def test_cloud_build_builds_both_images_and_pushes_what_it_built() -> None:
+    build = yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))
+    arguments = [argument for step in build["steps"] for argument in step["args"]]
+    files = {one.partition("=")[2] for one in arguments if one.startswith("--file=")}
+    assert files == {f"infra/{image}.Dockerfile" for image in IMAGES}
+    assert {one.partition("=")[2] for one in arguments if one.startswith("--tag=")} == set(build["images"])
+    given = {one.split("=")[1] for one in arguments if one.startswith("--build-arg=")}
+    known = {argument.partition("=")[0] for image in IMAGES for argument in Dockerfile.of(image).all("ARG")}
+    assert given <= known
+
+
+def test_compose_reaches_files_that_exist_and_opens_no_server_without_tls_to_the_network() -> None:
+    compose = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text("utf-8"))
+    services = compose["services"]
+    assert {"zenml", "mlflow", "serving"} <= set(services)
+    assert (ROOT / services["serving"]["build"]["dockerfile"]).is_file()
+    for name, service in services.items():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / "infra" / source).is_file(), volume
+            elif not source.startswith("$"):
+                assert source in compose["volumes"]
+        if name != "caddy":
+            assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_compose_runs_the_zenml_and_mlflow_versions_of_the_lock() -> None:
+    services = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text("utf-8"))["services"]
+    locked = dict(one.split("==") for one in requirements("requirements.lock"))
+    assert services["zenml"]["image"].rpartition(":")[2] == locked["zenml"]
+    assert services["mlflow"]["image"].rpartition(":")[2] == f"v{locked['mlflow']}"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("hadolint", ["infra/pipeline.Dockerfile", "infra/serving.Dockerfile"]),
+        ("check-jsonschema", ["--builtin-schema", "vendor.compose-spec", "infra/compose.yaml"]),
+        ("check-jsonschema", ["--builtin-schema", "vendor.cloudbuild", "infra/cloudbuild.yaml"]),
+    ],
+)
+def test_the_linters_have_nothing_to_say(tool: str, arguments: list[str]) -> None:
+    program = shutil.which(tool, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if program is None:
+        pytest.skip(f"{tool} is not installed (make install)")
+    done = subprocess.run([program, *arguments], cwd=Path(ROOT), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

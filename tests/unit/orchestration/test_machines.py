@@ -1,0 +1,54 @@
+"""The machine of each step, as ZenML and Vertex AI would choose it from a run configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestration.costs import Machine
+from orchestration.machines import DEFAULT_SECONDS, machine_of, tasks_of
+
+GPU = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
+ON_GPU = Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1)
+
+
+@pytest.mark.parametrize(
+    ("document", "machine"),
+    [
+        ({}, Machine("e2-standard-4")),
+        ({"steps": {"train": None}}, Machine("e2-standard-4")),
+        ({"steps": {"train": {"step_operator": True}}}, Machine("n1-standard-4")),
+        ({"steps": {"train": {"step_operator": "vertex", "settings": {"step_operator": GPU}}}}, ON_GPU),
+        ({"steps": {"train": {"settings": {"step_operator": GPU}}}}, Machine("e2-standard-4")),
+        ({"settings": {"step_operator.vertex": GPU}, "steps": {"train": {"step_operator": True}}}, ON_GPU),
+        ({"settings": {"orchestrator.vertex": {"custom_job_parameters": GPU}}}, ON_GPU),
+        ({"steps": {"train": {"settings": {"orchestrator": {"custom_job_parameters": GPU}}}}}, ON_GPU),
+        (
+            {
+                "settings": {"step_operator": GPU},
+                "steps": {
+                    "train": {
+                        "step_operator": True,
+                        "settings": {"step_operator:vertex": {"machine_type": "n1-standard-16"}},
+                    }
+                },
+            },
+            Machine("n1-standard-16", "NVIDIA_TESLA_T4", 1),
+        ),
+    ],
+)
+def test_the_machine_follows_the_configuration(document: dict[str, Any], machine: Machine) -> None:
+    assert machine_of(document, "train") == machine
+
+
+def test_a_machine_that_vertex_chooses_by_resources_is_said_to_be_unknown() -> None:
+    document = {"settings": {"resources": {"cpu_count": 8, "memory": "32GB"}}}
+    told = machine_of(document, "train")
+    assert told == "step train asks for resources (cpu_count 8, memory 32GB): Vertex AI chooses the machine"
+
+
+def test_steps_without_a_measured_time_get_the_default_and_say_so() -> None:
+    fetch, train = tasks_of({}, ["fetch", "train"], {"train": 90.0})
+    assert (fetch.seconds, fetch.measured) == (DEFAULT_SECONDS, False)
+    assert (train.seconds, train.measured) == (90.0, True)
