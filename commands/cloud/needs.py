@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,8 @@ from commands.project import Project
 from evergreen.adapters.vertex import VertexEndpoint
 from orchestration.costs import Machine
 from orchestration.machines import tasks_of
+from stacks.apply import SECRET
 
-SECRET = re.compile(r"\{\{\s*([^.{}\s]+)\.([^{}\s]+)\s*\}\}")
 Components = Mapping[str, Mapping[str, Any]]
 """Each stack component's configuration, by component type."""
 

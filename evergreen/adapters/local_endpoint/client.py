@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from evergreen.core.answers import predictions_in
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -42,7 +43,7 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
         raise InputError(f"{url} refuses the request ({answer.status_code}): {_reason(answer.text)}")
     if answer.status_code != 200:
         raise EndpointError(f"{url} failed ({answer.status_code}): {_reason(answer.text)}")
-    return _predictions(url, answer.text, len(instances))
+    return predictions_in(answer.text, url, len(instances))
 
 
 def _body(instances: Sequence[Any]) -> bytes:
@@ -58,13 +59,3 @@ def _reason(text: str) -> str:
         return str(json.loads(text)["error"]["message"])
     except (ValueError, KeyError, TypeError):
         return text[:300]
-
-
-def _predictions(url: str, text: str, expected: int) -> list[dict[str, Any]]:
-    try:
-        predictions = json.loads(text)["predictions"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise EndpointError(f"{url} answers without predictions: {text[:300]}; is it an endpoint of ours?") from error
-    if not isinstance(predictions, list) or len(predictions) != expected:
-        raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
-    return predictions

@@ -8,7 +8,8 @@ from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import retry_policy, translated
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.answers import predictions_in
+from evergreen.core.errors import InputError
 
 REFUSED = (400, 413, 415)
 
@@ -38,7 +39,7 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
     if answer.status_code in REFUSED:
         raise InputError(f"{url} refuses the request ({answer.status_code}): {_said(answer.text)[1]}")
-    return _predictions(url, answer.text, len(content["instances"]))
+    return predictions_in(answer.text, url, len(content["instances"]))
 
 
 def _said(text: str) -> tuple[str, str]:
@@ -51,13 +52,3 @@ def _said(text: str) -> tuple[str, str]:
         except (ValueError, KeyError, TypeError, AttributeError):
             break
     return status, " ".join(text.split())[:500]
-
-
-def _predictions(url: str, text: str, expected: int) -> list[dict[str, Any]]:
-    try:
-        predictions = json.loads(text)["predictions"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise EndpointError(f"{url} answers without predictions: {text[:300]}; is it an endpoint of ours?") from error
-    if not isinstance(predictions, list) or len(predictions) != expected:
-        raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
-    return predictions

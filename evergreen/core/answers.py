@@ -1,0 +1,19 @@
+"""What an endpoint's answer holds, whoever serves it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from evergreen.core.errors import EndpointError
+
+
+def predictions_in(text: str, url: str, expected: int) -> list[dict[str, Any]]:
+    """The predictions of an answer's body. Raises EndpointError when they are not one for each instance."""
+    try:
+        predictions = json.loads(text)["predictions"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EndpointError(f"{url} answers without predictions: {text[:300]}; is it an endpoint of ours?") from error
+    if not isinstance(predictions, list) or len(predictions) != expected:
+        raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
+    return predictions
