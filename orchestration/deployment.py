@@ -14,6 +14,7 @@ from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Endpoint
+from evergreen.core.ramp import AT_ONCE, Ramp
 from evergreen.core.reconcile import crown, roll_back
 from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.core.rollout import Release, roll_out
@@ -36,8 +37,8 @@ def open_endpoint(model_name: str, host: AnyHost) -> Endpoint:
     return host.open(model_name, state_directory())
 
 
-def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision) -> Deployment:
-    """The promoted version live and crowned; or, when the gate kept it out, the champion as it was, healed.
+def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision, ramp: Ramp = AT_ONCE) -> Deployment:
+    """The promoted version live and crowned, by way of the ramp; or, when it was kept out, the champion healed.
 
     A decision that was made against another champion than the present one is not carried out.
     """
@@ -52,7 +53,8 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision)
         target = state.find(decision.version) if promoted and not stale else state.named(Alias.CHAMPION)
         if target is None:
             return _nothing_live(model_name, endpoint)
-        release = _release(record.model, target, fetch if target.version == decision.version else None)
+        newcomer = target.version == decision.version
+        release = _release(record.model, target, fetch if newcomer else None, ramp if newcomer else AT_ONCE)
         deployment = _bring_live(record, endpoint, release, lambda: record.move(crown(record.read(), target.version)))
         if stale:
             message = (
@@ -107,10 +109,12 @@ def _bring_live(record: ZenmlRecord, endpoint: Endpoint, release: Release, on_li
     return roll_out(endpoint, release, previous=kept, on_live=on_live)
 
 
-def _release(model: str, target: ModelVersion, fetch: Callable[[], Path] | None = None) -> Release:
+def _release(
+    model: str, target: ModelVersion, fetch: Callable[[], Path] | None = None, ramp: Ramp = AT_ONCE
+) -> Release:
     """The version to put live; where `fetch` is not given, one that tests it when the endpoint lacks it."""
     fetch = fetch or (lambda: _tested_model(target))
-    return Release(model=model, version=target.version, fetch=fetch, smoke=target.examples)
+    return Release(model=model, version=target.version, fetch=fetch, smoke=target.examples, ramp=ramp)
 
 
 def _tested_model(target: ModelVersion) -> Path:

@@ -9,6 +9,7 @@ from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
+from evergreen.core.ramp import Ramp
 from evergreen.core.window import Window
 from evergreen.data.split import SplitPlan
 from evergreen.tasks import AnyTask
@@ -31,6 +32,7 @@ def training(
     host: AnyHost,
     split: SplitPlan = SplitPlan(),
     gate: Gate = Gate(),
+    rollout: Ramp = Ramp(),
     seed: int = 0,
     window: Window | None = None,
 ) -> None:
@@ -42,4 +44,4 @@ def training(
     model = train(task.for_training(), splits, origin, seed)
     report = evaluate(task, model, splits, incumbent)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
-    deploy(model_name, host, decision)
+    deploy(model_name, host, decision, rollout)

@@ -7,14 +7,17 @@ from typing import Annotated
 from zenml import log_metadata, step
 
 from evergreen.adapters.hosts import AnyHost
+from evergreen.core.ramp import Ramp
 from evergreen.core.reports import Deployment, PromotionDecision
 from orchestration.deployment import deploy_decision
 from orchestration.runs import OUTCOME_KEY
 
 
 @step(enable_cache=False, experiment_tracker=True)
-def deploy(model_name: str, host: AnyHost, decision: PromotionDecision) -> Annotated[Deployment, "deployment"]:
+def deploy(
+    model_name: str, host: AnyHost, decision: PromotionDecision, rollout: Ramp
+) -> Annotated[Deployment, "deployment"]:
     """What the endpoint serves now; it is never without a model on the way."""
-    deployment = deploy_decision(model_name, host, decision)
+    deployment = deploy_decision(model_name, host, decision, rollout)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     return deployment

@@ -9,7 +9,8 @@ from evergreen.core.reports import EndpointStatus
 
 
 class MemoryEndpoint:
-    """`fail[verb]` is what a call of the verb raises or answers; `broken` are versions that do not come up.
+    """`fail[verb]` is what a call of the verb raises or answers; `broken` are versions that do not come up,
+    `dies_at` is a version that ends as soon as it has this percent of the traffic.
 
     `calls` are the calls that change or ask something, `unserved` those that met traffic without anyone to answer.
     """
@@ -19,6 +20,7 @@ class MemoryEndpoint:
         self.ready = set(self.traffic)
         self.uploaded = dict.fromkeys(self.traffic, Path("model"))
         self.broken: set[str] = set()
+        self.dies_at: tuple[str, int] | None = None
         self.outdated: tuple[str, ...] = ()
         self.fail = dict(fail or {})
         self.calls: list[str] = []
@@ -51,6 +53,8 @@ class MemoryEndpoint:
         if failure != "before":
             self.traffic = {version: shares.get(version, 0) for version in self.traffic}
         self.calls.append(f"set_traffic {dict(traffic)}")
+        if self.dies_at and shares.get(self.dies_at[0]) == self.dies_at[1]:
+            self.ready.discard(self.dies_at[0])
         if failure:
             raise failure if isinstance(failure, BaseException) else EndpointError("no route")
 

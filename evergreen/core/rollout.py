@@ -1,12 +1,14 @@
 """Puts a version live without taking the endpoint down, or leaves the endpoint as it was.
 
-fetch → upload → deploy at 0 % → smoke test → 100 % → smoke test by the public route → `on_live` → undeploy what is
-older than the previous version. Works through the `Endpoint` protocol alone: the local endpoint and Vertex AI share it.
+fetch → upload → deploy at 0 % → smoke test → each share of the ramp → 100 % → smoke test by the public route →
+`on_live` → undeploy what is older than the previous version. Works through the `Endpoint` protocol alone: the local
+endpoint and Vertex AI share it.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +17,10 @@ from typing import Any, Literal
 
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.protocols import Endpoint
+from evergreen.core.ramp import ALL_TRAFFIC, AT_ONCE, Ramp, split_at
 from evergreen.core.reports import Deployment, EndpointStatus
 
-ALL_TRAFFIC = 100
+HOLD_CHECK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Release:
 
     `fetch` gives its trained-model directory, fit to be served; it is called only when the endpoint lacks the version.
     `smoke` are instances that the version must answer before it gets traffic; ValueError when there are none.
+    `ramp` are the shares of the traffic that it gets first, where another version is there to take the rest.
     """
 
     model: str
     version: str
     fetch: Callable[[], Path]
     smoke: Sequence[Any]
+    ramp: Ramp = AT_ONCE
 
     def __post_init__(self) -> None:
         if not self.smoke:
@@ -100,8 +105,32 @@ def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) ->
     _heal(endpoint, before, _shares(before).keys() - {release.version})
     _deploy(endpoint, release, before)
     smoke_test(endpoint, release.smoke, release.version)
+    _ramp_up(endpoint, release)
     endpoint.set_traffic({release.version: ALL_TRAFFIC})
     smoke_test(endpoint, release.smoke, None)
+
+
+def _ramp_up(endpoint: Endpoint, release: Release) -> None:
+    """Gives the version each share of the ramp, where an incumbent answers the rest of the requests."""
+    now = endpoint.status()
+    incumbents = {version: share for version, share in _shares(now).items() if version in now.ready}
+    incumbents.pop(release.version, None)
+    for share in release.ramp.shares if incumbents else ():
+        endpoint.set_traffic(split_at(incumbents, release.version, share))
+        _hold(endpoint, release, share)
+
+
+def _hold(endpoint: Endpoint, release: Release, share: int) -> None:
+    """Returns when the version has answered at this share for as long as the ramp says."""
+    until = time.monotonic() + release.ramp.hold_s
+    while True:
+        smoke_test(endpoint, release.smoke, None)
+        if release.version not in endpoint.status().ready:
+            raise EndpointError(f"it stopped answering at {share} % of the traffic")
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, HOLD_CHECK_S))
 
 
 def _heal(endpoint: Endpoint, status: EndpointStatus, versions: Iterable[str]) -> None:

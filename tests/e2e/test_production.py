@@ -146,6 +146,7 @@ def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(
         production.run("rollback", "--config", "prod.yaml")
     assert seen["failures"] == []
     assert seen["answered"] > 100
+    assert seen["turns"] > 10  # the canary answered in between; without it two: to the new version, and back
     restored = production.status()
     assert (restored["champion"]["version"], restored["previous"]["version"]) == (one, two)
     assert restored["endpoint"]["traffic"][one] == 100

@@ -1,6 +1,8 @@
 """Asks a Vertex AI endpoint every 50 ms through Google's SDK until SIGTERM; then prints what it saw as one JSON object.
 
-`python -m tests.e2e.vertex_client MODEL`  →  {"answered": 812, "failures": [], "labels": ["Sports"]}
+`python -m tests.e2e.vertex_client MODEL`  →  {"answered": 812, "failures": [], "labels": ["Sports"], "turns": 96}
+
+`turns` counts how often an answer came from another version than the one before it.
 """
 
 from __future__ import annotations
@@ -23,20 +25,23 @@ def main(model: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     aiplatform.init(project=os.environ["GOOGLE_CLOUD_PROJECT"], location=os.environ["GOOGLE_CLOUD_REGION"])
     (endpoint,) = aiplatform.Endpoint.list(filter=f'labels.evergreen_model="{model}"')
-    answered, failures, labels = 0, [], set()
+    answered, failures, labels, turns, last = 0, [], set(), 0, ""
     sys.stdout.write("asking\n")
     sys.stdout.flush()
     while not stop.is_set():
         began = time.monotonic()
         try:
-            prediction = endpoint.predict(instances=ROWS, use_dedicated_endpoint=True).predictions[0]
+            answer = endpoint.predict(instances=ROWS, use_dedicated_endpoint=True)
         except Exception as error:  # whatever a client may meet is what is looked for
             failures.append(repr(error))
         else:
             answered += 1
-            labels.add(prediction["label"])
+            labels.add(answer.predictions[0]["label"])
+            turns += int(last not in ("", answer.deployed_model_id))
+            last = answer.deployed_model_id
         stop.wait(max(0.0, INTERVAL_S - (time.monotonic() - began)))
-    sys.stdout.write(json.dumps({"answered": answered, "failures": failures, "labels": sorted(labels)}) + "\n")
+    seen = {"answered": answered, "failures": failures, "labels": sorted(labels), "turns": turns}
+    sys.stdout.write(json.dumps(seen) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.errors import BusyError, EndpointError
+from evergreen.core.ramp import Ramp
 from evergreen.core.reports import Deployment
 from evergreen.core.rollout import Release, roll_out, smoke_test
 from tests.memory_endpoint import MemoryEndpoint
@@ -19,12 +20,15 @@ INSTANCES = [{"text": "Shares rose."}, {"text": "A late goal."}]
 VERBS = ("upload", "deploy", "predict", "set_traffic")
 
 
-def release(version: str, fetch: Callable[[], Path] = lambda: Path("model")) -> Release:
-    return Release(model="news", version=version, fetch=fetch, smoke=INSTANCES)
+def release(version: str, fetch: Callable[[], Path] = lambda: Path("model"), shares: tuple[int, ...] = ()) -> Release:
+    ramp = Ramp(shares=shares, hold_s=0)
+    return Release(model="news", version=version, fetch=fetch, smoke=INSTANCES, ramp=ramp)
 
 
-def put_live(endpoint: MemoryEndpoint, version: str, previous: str | None = None) -> Deployment:
-    return roll_out(endpoint, release(version), previous, lambda: endpoint.calls.append("on_live"))
+def put_live(
+    endpoint: MemoryEndpoint, version: str, previous: str | None = None, shares: tuple[int, ...] = ()
+) -> Deployment:
+    return roll_out(endpoint, release(version, shares=shares), previous, lambda: endpoint.calls.append("on_live"))
 
 
 def no_fetch() -> Path:
@@ -43,6 +47,37 @@ def test_a_later_version_answers_at_no_traffic_before_it_gets_all() -> None:
     deployment = put_live(endpoint, "b", previous="a")
     assert endpoint.calls == ["upload b", "deploy b", "predict b", "set_traffic {'b': 100}", "predict None", "on_live"]
     assert (deployment.outcome, deployment.traffic) == ("live", {"a": 0, "b": 100})
+
+
+def test_a_ramp_gives_each_share_before_all_and_asks_at_each() -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    assert put_live(endpoint, "b", previous="a", shares=(5, 50)).traffic == {"a": 0, "b": 100}
+    assert endpoint.calls[3:] == [
+        "set_traffic {'b': 5, 'a': 95}",
+        "predict None",
+        "set_traffic {'b': 50, 'a': 50}",
+        "predict None",
+        "set_traffic {'b': 100}",
+        "predict None",
+        "on_live",
+    ]
+
+
+@pytest.mark.parametrize("ready", [set(), {"a"}], ids=["first version", "champion that does not come up"])
+def test_a_ramp_is_for_a_version_that_has_another_beside_it(ready: set[str]) -> None:
+    endpoint = MemoryEndpoint(dict.fromkeys(ready, 100))
+    endpoint.broken = ready
+    endpoint.die()
+    put_live(endpoint, "b", shares=(5, 50))
+    assert [call for call in endpoint.calls if call.startswith("set_traffic")] == ["set_traffic {'b': 100}"]
+
+
+def test_a_version_that_stops_answering_on_the_ramp_loses_its_share() -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    endpoint.dies_at = ("b", 5)
+    deployment = put_live(endpoint, "b", previous="a", shares=(5, 50))
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 100})
+    assert "stopped answering at 5 % of the traffic" in deployment.message
 
 
 def test_only_the_previous_version_is_kept_beside_the_champion() -> None:
