@@ -61,6 +61,7 @@ def set_verbosity(*, shows_steps: bool, debug: bool) -> None:
     """
     if not debug:
         warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)  # each of Google's clients
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # tells every request
         os.environ.setdefault("ZENML_LOGGING_VERBOSITY", "INFO" if shows_steps else "ERROR")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

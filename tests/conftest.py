@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -10,3 +11,6 @@ settings.load_profile("evergreen")
 
 # Two test processes run side by side: threads of two trainings that wait for one another would slow both down.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell without a terminal starts what it puts in the background deaf to SIGINT, and so are the commands under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)

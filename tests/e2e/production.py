@@ -1,0 +1,131 @@
+"""The project's commands in Google Cloud in a box, as a shell has them that `stacks/box.sh` led there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cloudbox import faults
+from cloudbox.home import Home
+from tests.e2e.project import first_json
+from tests.own_zenml import ROOT
+
+LABEL_NAMES = "business=Business,entertainment=World,politics=World,sports=Sports,tech=Sci/Tech"
+
+
+@dataclass(frozen=True)
+class Production:
+    """The commands of a checkout; `environment` leads them into the box at `home`."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"{arguments} exited with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+            )
+        return done
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.python("run.py", *arguments, check=check)
+
+    def status(self) -> dict[str, Any]:
+        return dict(first_json(self.run("status", "--config", "prod.yaml", "--json").stdout))
+
+    def recorded(self) -> dict[str, Any]:
+        """What ZenML, MLflow and the Model Registry hold of the newest run."""
+        return dict(first_json(self.python("-m", "tests.e2e.production_records", "news").stdout))
+
+    def prepare(self, share: float) -> None:
+        origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--share", str(share))
+        self.run("prepare", "--config", "prod.yaml", *origin, "--days", "2", "--end", midnight())
+
+    def fault(self, kind: faults.Kind, target: str, **rule: Any) -> None:
+        """Puts a fault in force in the box."""
+        faults.add(Home(self.home), faults.Fault(kind=kind, target=target, **rule))
+
+    def spared(self) -> list[faults.Fault]:
+        """Lifts all faults; returns those that did not act as often as they were meant to."""
+        return [rule for rule in faults.clear(Home(self.home)) if rule.times is not None]
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A running `python run.py …`, killed when the block ends."""
+        with subprocess.Popen(
+            [sys.executable, "run.py", *arguments], cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    @contextmanager
+    def asked(self) -> Iterator[dict[str, Any]]:
+        """A client asks all the while; what it saw is in the dictionary afterwards."""
+        seen: dict[str, Any] = {}
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.vertex_client", "news"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as client:
+            assert client.stdout is not None
+            assert client.stdout.readline() == "asking\n"
+            try:
+                yield seen
+            finally:
+                client.send_signal(signal.SIGTERM)
+                seen |= json.loads(client.communicate(timeout=120)[0])
+
+
+@contextmanager
+def production_in(home: Path) -> Iterator[Production]:
+    """The commands in a box at `home`, which is stopped when the block ends."""
+    folder = shlex.quote(str(Path(sys.executable).parent))
+    script = f"set -eu; export PATH={folder}:$PATH EVERGREEN_BOX={shlex.quote(str(home))}; . stacks/box.sh >&2; env -0"
+    mine = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ZENML_", "MLFLOW_", "EVERGREEN_"))
+    }
+    try:
+        led = subprocess.run(
+            [shutil.which("bash") or "bash", "-c", script],
+            cwd=ROOT,
+            env=mine,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        assert led.returncode == 0, led.stderr.decode()
+        pairs = (one.partition("=") for one in led.stdout.decode().split("\0") if "=" in one)
+        yield Production(home, {name: value for name, _, value in pairs})
+    finally:
+        subprocess.run(
+            [sys.executable, "-m", "cloudbox", "--home", str(home), "down"], cwd=ROOT, timeout=120, check=True
+        )
+
+
+def midnight() -> str:
+    """Where the window of the configuration ends today."""
+    return f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"

@@ -1,0 +1,128 @@
+"""What may happen to a run of `configs/prod.yaml` on Vertex AI: whole pipelines in one box, each on what the last left.
+
+`make emulated-test` runs the first three, `make faults` all.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.production import Production, production_in
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.emulated, pytest.mark.timeout(1500)]
+
+RUN = ("--config", "prod.yaml")
+REPEATED = (
+    "ListEndpoints",
+    "CreateEndpoint",
+    "ListModels",
+    "UploadModel",
+    "DeployModel",
+    "GetOperation",
+    "UpdateEndpoint",
+)
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    with production_in(tmp_path_factory.mktemp("faults") / "box") as led:
+        yield led
+
+
+def test_transient_faults_are_repeated_and_the_run_completes(production: Production) -> None:
+    production.prepare(0.4)
+    for method in REPEATED:
+        production.fault("error", method, code="UNAVAILABLE", times=2)
+    production.run(*RUN)
+    assert production.spared() == []
+    assert_live_alone(production.status())
+
+
+def test_a_container_that_is_never_ready_is_told_in_one_line_and_leaves_the_champion(production: Production) -> None:
+    before = production.status()
+    production.prepare(0.6)
+    production.fault("never-ready", "news", seconds=5)
+    assert_fails(production, "never became ready")
+    assert_unchanged(production, before)
+
+
+def test_the_run_goes_on_without_its_command_and_heals_what_failed_before(production: Production) -> None:
+    before = production.status()
+    with production.started(*RUN) as command:
+        wait_until(lambda: production.status()["last_run"]["status"] == "running", timeout_s=120)
+        command.send_signal(signal.SIGKILL)
+    wait_until(lambda: production.status()["last_run"]["status"] != "running", timeout_s=600)
+    after = production.status()
+    assert after["last_run"]["status"] == "completed"
+    assert after["last_run"]["outcome"] == "live"
+    assert after["previous"]["version"] == before["champion"]["version"]
+    assert after["endpoint"]["traffic"][after["champion"]["version"]] == 100
+
+
+@pytest.mark.faults
+def test_a_machine_type_without_quota_is_named_and_leaves_the_champion(production: Production) -> None:
+    before = production.status()
+    production.prepare(0.75)
+    production.fault("quota", "n1-standard-4")
+    assert_fails(production, "quota")
+    assert_unchanged(production, before)
+
+
+@pytest.mark.faults
+def test_a_deploy_task_that_is_killed_leaves_an_endpoint_that_the_next_run_sets_right(production: Production) -> None:
+    before = production.status()
+    production.fault("kill", "deploy", seconds=30, times=1)
+    assert_fails(production, "")
+    assert production.spared() == []
+    assert sum(production.status()["endpoint"]["traffic"].values()) == 100
+    production.run(*RUN)
+    after = production.status()
+    assert after["champion"]["version"] != before["champion"]["version"]
+    assert set(after["endpoint"]["traffic"]) == {after["champion"]["version"], before["champion"]["version"]}
+
+
+@pytest.mark.faults
+def test_a_train_task_that_is_killed_is_resumed_by_the_next_run(production: Production) -> None:
+    production.prepare(0.9)
+    production.fault("kill", "train", seconds=45, times=1)
+    assert_fails(production, "")
+    assert production.spared() == []
+    killed = rows_seen(production)
+    production.run(*RUN)
+    resumed = rows_seen(production)
+    assert killed[0] < resumed[0] <= killed[-1] < resumed[-1]
+
+
+def rows_seen(production: Production) -> list[int]:
+    """The counts that the newest training logged."""
+    logs = sorted(production.home.glob("vertex/containers/job-*/log"), key=lambda log: log.stat().st_mtime)
+    counts = [re.findall(r"training: (\d+) of", log.read_text(encoding="utf-8")) for log in logs]
+    return [int(count) for count in [one for one in counts if one][-1]]
+
+
+def assert_fails(production: Production, said: str) -> None:
+    """The run ends with exit code 1 and one line that says why."""
+    run = production.run(*RUN, check=False)
+    assert run.returncode == 1, run.stdout + run.stderr
+    (line,) = [one for one in run.stderr.splitlines() if one.startswith("error:")]
+    assert said in line
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def assert_unchanged(production: Production, before: dict[str, Any]) -> None:
+    """Champion and endpoint are as before, with nothing deployed beside, once the fault is gone."""
+    production.spared()
+    after = production.status()
+    assert after["champion"] == before["champion"]
+    assert after["endpoint"] == before["endpoint"]
+
+
+def assert_live_alone(status: dict[str, Any]) -> None:
+    """The champion is all that is deployed."""
+    assert status["endpoint"]["traffic"] == {status["champion"]["version"]: 100}
