@@ -69,6 +69,13 @@ class Production:
         """Lifts all faults; returns those that did not act as often as they were meant to."""
         return [rule for rule in faults.clear(Home(self.home)) if rule.times is not None]
 
+    def files_holding(self, text: str) -> list[str]:
+        """Files of Google's side that hold the text: specifications, task logs, artifacts, MLflow's records."""
+        wanted = text.encode()
+        places = (self.home / name for name in ("vertex", "gcs", "mlflow", "bigquery", "logs"))
+        files = (file for place in places for file in place.rglob("*") if file.is_file())
+        return sorted(str(file) for file in files if wanted in file.read_bytes())
+
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """A running `python run.py …`, killed when the block ends."""

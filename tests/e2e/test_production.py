@@ -26,7 +26,9 @@ def production(tmp_path: Path) -> Iterator[Production]:
 def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(production: Production) -> None:
     production.prepare(0.25)
     first = production.run("--config", "prod.yaml")
-    assert re.search(r"^try it +curl .*gcloud auth print-access-token.*:predict", first.stdout, re.MULTILINE)
+    assert re.search(
+        r"^try it +curl -s https://\S+:predict .*gcloud auth print-access-token", first.stdout, re.MULTILINE
+    )
     before = production.status()
     one = before["champion"]["version"]
     assert before["endpoint"]["traffic"] == {one: 100}
@@ -38,6 +40,7 @@ def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(produc
     assert set(recorded["steps"]) >= {"identify", "fetch", "train", "deploy"}
     assert before["champion"]["mirrors"] == {name: recorded[name]["champion"] for name in ("mlflow", "vertex")}
     assert {"test/accuracy", "train/loss"} <= set(recorded["metrics"])
+    assert "Confusion matrix" in recorded["page"]  # as the dashboard gets it: ZenML's server reads it from gs://
     answer = first_json(
         production.run("predict", "--config", "prod.yaml", "Shares fell after the profit warning").stdout
     )

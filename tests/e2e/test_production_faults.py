@@ -8,15 +8,19 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.production import Production, production_in
+from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(1500)]
 
+SECRET = "hf_mQ7xT2vKd9Rz4LpW8cYb3NsJ"
 RUN = ("--config", "prod.yaml")
 REPEATED = (
     "ListEndpoints",
@@ -35,13 +39,26 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         yield led
 
 
-def test_transient_faults_are_repeated_and_the_run_completes(production: Production) -> None:
+def test_transient_faults_are_repeated_and_the_run_completes_and_keeps_its_secrets(
+    production: Production, tmp_path: Path
+) -> None:
     production.prepare(0.4)
+    plant = f"from zenml.client import Client; Client().create_secret('hub', values={{'HUB_TOKEN': '{SECRET}'}})"
+    production.python("-c", plant)
+    document = yaml.safe_load((ROOT / "configs" / "prod.yaml").read_text(encoding="utf-8"))
+    document["secrets"] = ["hub"]
+    document["parameters"]["task"]["token_env"] = "HUB_TOKEN"
+    config = tmp_path / "prod.yaml"
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
     for method in REPEATED:
         production.fault("error", method, code="UNAVAILABLE", times=2)
-    production.run(*RUN)
+    run = production.run("--config", str(config))
     assert production.spared() == []
     assert_live_alone(production.status())
+    assert SECRET not in run.stdout + run.stderr
+    assert production.files_holding("HUB_TOKEN") != []
+    for secret in (SECRET, production.environment["MLFLOW_TRACKING_PASSWORD"]):
+        assert production.files_holding(secret) == []
 
 
 def test_a_container_that_is_never_ready_is_told_in_one_line_and_leaves_the_champion(production: Production) -> None:

@@ -1,0 +1,25 @@
+"""The contract of every endpoint, on the real Vertex AI: an hour, and the price of a few machines."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.endpoint_contract import EndpointContract
+from tests.google_trial import MISSING, GoogleTrial
+
+pytestmark = [
+    pytest.mark.gcp,
+    pytest.mark.timeout(7200),
+    pytest.mark.skipif(bool(MISSING), reason=f"needs a Google Cloud project: set {', '.join(MISSING)}"),
+]
+
+
+class TestEndpointOnGoogleCloud(EndpointContract):
+    """The whole contract, but for what needs a container that dies."""
+
+    @pytest.fixture
+    def trial(self, tmp_path: Path) -> Iterator[GoogleTrial]:
+        trial = GoogleTrial(tmp_path)
+        yield trial
+        trial.remove()
