@@ -1,27 +1,35 @@
-"""A client that asks an endpoint for a prediction every 20 ms and remembers every failure."""
+"""A client that asks an endpoint for a prediction every 20 ms and remembers every failure, and who answered."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
 PERIOD_S = 0.02
-BODY = {"instances": [{"text": "Shares rose after the company raised its profit forecast for the year."}]}
+NEWS = [{"text": "Shares rose after the company raised its profit forecast for the year."}]
 
 
 class SteadyClient:
     """Asks from its own thread until the block ends; `failures` says what went wrong and when."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, instances: Sequence[Any] = NEWS) -> None:
         self.url = url
-        self.answered = 0
+        self.instances = instances
         self.failures: list[str] = []
+        self.versions: Counter[str] = Counter()
+        self.slowest_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
+
+    @property
+    def answered(self) -> int:
+        return self.versions.total()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -35,15 +43,18 @@ class SteadyClient:
 
     def _ask(self) -> None:
         began = time.monotonic()
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=30, trust_env=False) as client:
             while not self._stop.wait(PERIOD_S):
-                at = f"{time.monotonic() - began:.2f} s"
+                asked = time.monotonic()
                 try:
-                    answer = client.post(self.url, json=BODY)
+                    answer = client.post(self.url, json={"instances": self.instances})
+                    self._note(answer, asked - began)
                 except httpx.HTTPError as error:
-                    self.failures.append(f"{at}: {error!r}")
-                    continue
-                if answer.status_code == httpx.codes.OK and answer.json()["predictions"][0]["label"]:
-                    self.answered += 1
-                else:
-                    self.failures.append(f"{at}: {answer.status_code} {answer.text[:200]}")
+                    self.failures.append(f"{asked - began:.2f} s: {error!r}")
+                self.slowest_s = max(self.slowest_s, time.monotonic() - asked)
+
+    def _note(self, answer: httpx.Response, at_s: float) -> None:
+        if answer.status_code == httpx.codes.OK and answer.json()["predictions"][0]["label"]:
+            self.versions[answer.json()["metadata"]["model_version"]] += 1
+        else:
+            self.failures.append(f"{at_s:.2f} s: {answer.status_code} {answer.text[:200]}")
