@@ -39,6 +39,7 @@ def cost_lines(project: Project) -> list[str]:
     return [
         *lines,
         f"prices      list prices of {prices.as_of}, which change ({prices.sources[0]});",
+        f"{INDENT}to be confirmed there: {prices.to_confirm};",
         f"{INDENT}machines and accelerators alone: no start-up, disks, network, storage, BigQuery",
     ]
 

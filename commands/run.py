@@ -6,8 +6,9 @@ import argparse
 import sys
 
 from commands.console import quiet_zenml
-from commands.costs import check_budget, cost_lines
+from commands.costs import cost_lines
 from commands.project import Project, open_project
+from commands.readiness import check_ready
 from evergreen.core.artifacts import ResolvedWindow
 
 
@@ -15,18 +16,17 @@ def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
     project = open_project(args.config)
     project.check_stack()
-    project.check_host()
+    use_cache = not args.no_cache
     if args.dry_run:
-        print(_plan(project, use_cache=not args.no_cache))
-        check_budget(project)
+        check_ready(project, lambda: _plan(project, use_cache=use_cache))
         return 0
-    check_budget(project)
+    check_ready(project)
     from orchestration.runs import newest_run, step_failure
 
     before = newest_run(project.model_name)
     try:
         with quiet_zenml(debug=args.debug):
-            return _run(project, use_cache=not args.no_cache)
+            return _run(project, use_cache=use_cache)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
         raise step_failure(project.model_name, but=before.id if before else None) or error from error
 

@@ -35,12 +35,14 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _set(project: Project, args: argparse.Namespace) -> None:
+    from commands.readiness import check_ready
     from orchestration.cron import firings
     from orchestration.runs import model_tag
     from orchestration.schedules import set_schedule
     from pipelines.training import training
 
     upcoming = firings(args.cron, datetime.now(UTC), _SHOWN_FIRINGS)  # a wrong line is told before anything is done
+    check_ready(project)
     options = project.configuration.options()
     options.pop("schedule", None)
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]

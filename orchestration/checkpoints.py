@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from zenml.artifact_stores import BaseArtifactStore
+from zenml.logger import get_logger
 
 PREFIX = "checkpoint-"
 LAST_FILE = "trainer_state.json"
 """Written last: a checkpoint that was cut off while it was copied lacks it, and is not resumed from."""
+
+logger = get_logger(__name__)
 
 
 class Checkpoints(Protocol):
@@ -55,13 +59,18 @@ class LocalCheckpoints:
 
 
 class RemoteCheckpoints:
-    """A copy in the artifact store below `uri`. `path` is the same on every machine: a checkpoint names files by it."""
+    """A copy in the artifact store below `uri`. `path` is the same on every machine: a checkpoint names files by it.
+
+    No lock reaches from machine to machine: whoever trains the same at the same time writes and removes the same files,
+    so that any of them may be gone when it is asked for.
+    """
 
     def __init__(self, store: BaseArtifactStore, uri: str) -> None:
         self._store = store
         self._uri = uri
         self.path = Path(tempfile.gettempdir(), "evergreen-checkpoints", uri.rsplit("/", 1)[-1])
         self._kept: set[str] = set()
+        self._warned = False
 
     def open(self) -> None:
         """Copies the whole checkpoints of the store, and nothing else, to `path`."""
@@ -70,7 +79,27 @@ class RemoteCheckpoints:
         self._kept = self._fetch()
 
     def keep(self) -> None:
-        """Copies checkpoints that are new, and removes from the store those that are here no more."""
+        """Copies checkpoints that are new, and removes from the store those that are here no more.
+
+        A training is worth more than its checkpoints: when the store fails, it goes on with those that are kept.
+        """
+        try:
+            self._copy()
+        except Exception as error:  # whatever the store's library raises
+            if not self._warned:
+                reason = " ".join(str(error).split()) or type(error).__name__
+                logger.warning(
+                    "checkpoints are not kept in %s, a killed training starts earlier: %s", self._uri, reason
+                )
+            self._warned = True
+
+    def discard(self) -> None:
+        """Removes them for good, here and in the store."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._remove(self._uri)
+        self._kept = set()
+
+    def _copy(self) -> None:
         for file in (one for one in self.path.iterdir() if one.is_file()):
             self._upload(file)
         present = {one.name for one in self.path.glob(f"{PREFIX}*")}
@@ -78,35 +107,39 @@ class RemoteCheckpoints:
             files = sorted((self.path / name).iterdir(), key=lambda file: (file.name == LAST_FILE, file.name))
             for file in files:
                 self._upload(file)
-        for name in sorted(self._kept - present):
-            self._store.rmtree(f"{self._uri}/{name}")
-        self._kept = present
-
-    def discard(self) -> None:
-        """Removes them for good, here and in the store."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        if self._store.exists(self._uri):
-            self._store.rmtree(self._uri)
-        self._kept = set()
+            self._kept.add(name)
+        for name in sorted(self._kept - present):  # the new ones are kept by now
+            self._remove(f"{self._uri}/{name}")
+            self._kept.discard(name)
 
     def _fetch(self) -> set[str]:
         """The names of the whole checkpoints in the store, now in `path` too."""
-        if not self._store.exists(self._uri):
-            return set()
         names = self._names(self._uri)
-        whole = {
-            one for one in names if one.startswith(PREFIX) and self._store.exists(f"{self._uri}/{one}/{LAST_FILE}")
-        }
-        for name in sorted(whole):
-            (self.path / name).mkdir()
-            for file in sorted(self._names(f"{self._uri}/{name}")):
-                self._download(f"{name}/{file}")
         for name in sorted(one for one in names if not one.startswith(PREFIX)):
             self._download(name)
-        return whole
+        return {name for name in sorted(names) if name.startswith(PREFIX) and self._fetch_whole(name)}
+
+    def _fetch_whole(self, name: str) -> bool:
+        """Whether the checkpoint is whole and in `path` now; nothing of one that is not stays there."""
+        files = self._names(f"{self._uri}/{name}")
+        if LAST_FILE not in files:
+            return False
+        (self.path / name).mkdir()
+        if all(self._download(f"{name}/{file}") for file in sorted(files)):
+            return True
+        shutil.rmtree(self.path / name)
+        return False
 
     def _names(self, uri: str) -> set[str]:
-        return {os.fsdecode(one).strip("/") for one in self._store.listdir(uri)}
+        try:
+            return {os.fsdecode(one).strip("/") for one in self._store.listdir(uri)}
+        except FileNotFoundError:
+            return set()
+
+    def _remove(self, uri: str) -> None:
+        if self._store.exists(uri):
+            with suppress(FileNotFoundError):
+                self._store.rmtree(uri)
 
     def _upload(self, file: Path) -> None:
         uri = f"{self._uri}/{file.relative_to(self.path).as_posix()}"
@@ -114,9 +147,15 @@ class RemoteCheckpoints:
         with file.open("rb") as source, self._store.open(uri, "wb") as target:
             shutil.copyfileobj(source, target)
 
-    def _download(self, name: str) -> None:
-        with self._store.open(f"{self._uri}/{name}", "rb") as source, (self.path / name).open("wb") as target:
-            shutil.copyfileobj(source, target)
+    def _download(self, name: str) -> bool:
+        """Whether the file was there to be copied."""
+        try:
+            with self._store.open(f"{self._uri}/{name}", "rb") as source, (self.path / name).open("wb") as target:
+                shutil.copyfileobj(source, target)
+        except FileNotFoundError:
+            (self.path / name).unlink(missing_ok=True)
+            return False
+        return True
 
 
 def checkpoints_of(store: BaseArtifactStore, name: str) -> Checkpoints:

@@ -53,12 +53,17 @@ class RegionPrices(Frozen):
 
 
 class Prices(Frozen):
-    """A price list; `vertex_factor` times Compute Engine's price is Vertex AI's."""
+    """A price list; `vertex_factor` times Compute Engine's price is Vertex AI's.
+
+    `sources` are the pages on which Google publishes prices; `to_confirm` tells which ones here were not compared
+    with them.
+    """
 
     as_of: str
     currency: str
     sources: tuple[str, ...]
     remark: str
+    to_confirm: str
     vertex_factor: float
     vertex_factor_remark: str
     pipeline_run_usd: float

@@ -46,6 +46,7 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision,
     endpoint = open_endpoint(model_name, host)
     fetch = _test_newcomer(record, endpoint, decision)  # takes its time and changes nothing: no one has to wait for it
     with model_lock(state_directory(), model_name):
+        record.settle()
         state = record.read()
         champion = state.aliases.get(Alias.CHAMPION)
         promoted = decision.verdict is Verdict.PROMOTE
@@ -67,34 +68,41 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision,
 def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
     """The previous champion back at 100 % of the traffic; the two change places, so a second call undoes the first.
 
+    A call that follows one that was cut off finishes it.
+
     Raises:
         EvergreenError: there is no previous champion, or it does not come up.
     """
     with model_lock(state_directory(), model_name):
         record = ZenmlRecord(model_name)
-        state = record.read()
-        moves = roll_back(state)
-        target, withdrawn = state.named(Alias.PREVIOUS), state.named(Alias.CHAMPION)
-        if target is None or withdrawn is None:
-            raise EvergreenError(f"model '{model_name}' has no two champions to exchange; look at `run.py status`")
         endpoint = open_endpoint(model_name, host)
-        _require_champion_live(endpoint, withdrawn.version)
-
-        def exchange() -> None:
-            record.mark_rolled_back(withdrawn.version, True)
-            record.move(moves)
-            record.mark_rolled_back(target.version, False)
-
-        deployment = _bring_live(record, endpoint, _release(record.model, target), exchange)
+        target, on_live = _rollback(record, endpoint)
+        deployment = _bring_live(record, endpoint, _release(record.model, target), on_live)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
         return _mirrored(record, host, deployment)
 
 
-def _require_champion_live(endpoint: Endpoint, champion: str) -> None:
-    """Returns when the endpoint serves the champion or nothing: a run that was cut off leaves it otherwise."""
+def _rollback(record: ZenmlRecord, endpoint: Endpoint) -> tuple[ModelVersion, Callable[[], None]]:
+    """The version to go back to, and what records that; nothing where a rollback that was cut off recorded it."""
+    finished = record.settle()
+    state = record.read()
+    champion = state.named(Alias.CHAMPION)
+    if finished and champion is not None:
+        return champion, lambda: None
+    withdrawn, target = roll_back(state)
+    _require_known_live(endpoint, withdrawn.version, target.version)
+    return target, lambda: record.exchange(withdrawn.version, target.version)
+
+
+def _require_known_live(endpoint: Endpoint, champion: str, target: str) -> None:
+    """Returns when the endpoint serves the champion, nothing, or what a rollback that was cut off had put live.
+
+    Raises:
+        EvergreenError: a run that was cut off left it otherwise.
+    """
     serving = {version for version, percent in endpoint.status().traffic.items() if percent}
-    if serving - {champion}:
+    if serving - {champion, target}:
         raise EvergreenError(
             f"the endpoint serves {', '.join(sorted(serving))}, but the champion is {champion}: a run was cut off; "
             "run the pipeline once, it sets this right"

@@ -22,6 +22,8 @@ from evergreen.core.versions import Alias, ModelVersion, RecordState
 STAGES = {Alias.CHAMPION: ModelStages.PRODUCTION, Alias.CANDIDATE: ModelStages.STAGING}
 RECORD_KEY = "evergreen"
 ROLLED_BACK = "rolled-back"
+WITHDRAWING = "withdrawing"
+"""On a champion while it changes places with the previous one: what a run that was cut off left to do."""
 PAGE_SIZE = 100
 
 Loaded = TypeVar("Loaded")
@@ -92,19 +94,43 @@ class ZenmlRecord:
 
     def set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""
+        if alias is Alias.PREVIOUS:
+            self._set_previous(version)
+            return
         holder = self.read().aliases.get(alias)
         if holder == version:
             return
-        client = Client()
-        if alias is Alias.PREVIOUS:
-            if version is not None:
-                client.update_model_version(self.model, version, add_tags=[Alias.PREVIOUS])
-            if holder is not None:
-                client.update_model_version(self.model, holder, remove_tags=[Alias.PREVIOUS])
-        elif version is not None:
-            client.update_model_version(self.model, version, stage=STAGES[alias], force=True)
+        if version is not None:
+            Client().update_model_version(self.model, version, stage=STAGES[alias], force=True)
         elif holder is not None:
-            client.update_model_version(self.model, holder, stage=ModelStages.ARCHIVED, force=True)
+            Client().update_model_version(self.model, holder, stage=ModelStages.ARCHIVED, force=True)
+
+    def exchange(self, withdrawn: str, target: str) -> None:
+        """The target champion, and the champion previous and marked as withdrawn by hand.
+
+        A crash may cut it anywhere: one write moves the champion, and the tag that was set before it tells `settle`
+        the rest.
+        """
+        Client().update_model_version(self.model, withdrawn, add_tags=[WITHDRAWING])
+        self.set_alias(Alias.CHAMPION, target)
+        self.settle()
+
+    def settle(self) -> bool:
+        """Whether an exchange was cut off after its champion had moved; it is complete now.
+
+        One that was cut off before that is forgotten: nothing had changed.
+        """
+        champion = self.read().aliases.get(Alias.CHAMPION)
+        withdrawing = self._tagged(WITHDRAWING)
+        withdrawn = [version for version in withdrawing if version != champion]
+        for version in withdrawn:
+            self.mark_rolled_back(version, True)
+            self._set_previous(version)
+            if champion is not None:
+                self.mark_rolled_back(champion, False)
+        for version in withdrawing:
+            Client().update_model_version(self.model, version, remove_tags=[WITHDRAWING])
+        return bool(withdrawn)
 
     def mark_rolled_back(self, version: str, rolled_back: bool) -> None:
         """Notes that a version was withdrawn by hand, so that no run promotes it again by itself."""
@@ -118,6 +144,18 @@ class ZenmlRecord:
         """Moves aliases one after the other, in the order given: a crash may cut it anywhere."""
         for move in moves:
             self.set_alias(move.alias, move.version)
+
+    def _set_previous(self, version: str | None) -> None:
+        """The new one is tagged first, so that a crash in between loses none."""
+        tagged = self._tagged(Alias.PREVIOUS)
+        if version is not None and version not in tagged:
+            Client().update_model_version(self.model, version, add_tags=[Alias.PREVIOUS])
+        for other in tagged:
+            if other != version:
+                Client().update_model_version(self.model, other, remove_tags=[Alias.PREVIOUS])
+
+    def _tagged(self, tag: str) -> list[str]:
+        return [str(response.name) for response in self._responses() if tag in _tags(response)]
 
     def _responses(self) -> list[ModelVersionResponse]:
         client = Client()

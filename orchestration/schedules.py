@@ -6,19 +6,25 @@ when it runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from zenml.client import Client
 from zenml.config.schedule import Schedule
 from zenml.enums import StackComponentType
+from zenml.logger import get_logger
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
 
 FLAVOR = "vertex"
+SHOWN_WITHIN_S = 60.0
+LOOK_EVERY_S = 2.0
+
+logger = get_logger(__name__)
 
 
 def schedule_name(model: str) -> str:
@@ -43,24 +49,25 @@ def check_orchestrator(config: str) -> None:
 
 
 def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: str) -> VertexSchedule:
-    """The model's one schedule: a new one, and once it is there, the end of those that were before.
+    """The model's one schedule: a new one, and once Vertex AI shows it, the end of those that were before.
 
     Raises:
         InputError: no permission.
-        EvergreenError: Vertex AI does not answer; what was scheduled before goes on.
+        EvergreenError: Vertex AI does not answer, or does not show the new one; what was scheduled before goes on.
     """
     name, vertex = schedule_name(model), _vertex()
-    before = vertex.named(name)
+    before = [one.resource for one in vertex.named(name)]
     _forget(name)  # ZenML gives a name once
     try:
         with _told():
             pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
-    finally:
-        known = {one.resource for one in before}
-        made = [one for one in vertex.named(name) if one.resource not in known]
-        for one in before if made else ():
-            vertex.delete(one.resource)
-    return made[0]
+    except BaseException:
+        _end_if_replaced(vertex, name, before)
+        raise
+    made = _shown(vertex, name, before)
+    for resource in before:
+        vertex.delete(resource)
+    return made
 
 
 def schedules(model: str) -> list[VertexSchedule]:
@@ -76,6 +83,36 @@ def delete_schedules(model: str) -> int:
         vertex.delete(one.resource)
     _forget(name)
     return len(found)
+
+
+def _new(vertex: VertexSchedules, name: str, before: Sequence[str]) -> VertexSchedule | None:
+    return next((one for one in vertex.named(name) if one.resource not in before), None)
+
+
+def _shown(vertex: VertexSchedules, name: str, before: Sequence[str]) -> VertexSchedule:
+    """The schedule that was just made, as soon as it is listed: the listing may lag behind the creation."""
+    deadline = time.monotonic() + SHOWN_WITHIN_S
+    while (made := _new(vertex, name, before)) is None:
+        if time.monotonic() >= deadline:
+            goes_on = f"the {len(before)} before go on" if before else "there was none before"
+            raise EvergreenError(
+                f"Vertex AI took schedule '{name}' but did not list it within {SHOWN_WITHIN_S:g} s ({goes_on}); "
+                "look with `run.py schedule --list` and, unless the new one alone is there, set the schedule again"
+            )
+        time.sleep(LOOK_EVERY_S)
+    return made
+
+
+def _end_if_replaced(vertex: VertexSchedules, name: str, before: Sequence[str]) -> None:
+    """Ends those before when a creation that failed left a new one; what goes wrong here is only logged.
+
+    The error of the creation is the one to tell.
+    """
+    try:
+        for resource in before if _new(vertex, name, before) else ():
+            vertex.delete(resource)
+    except EvergreenError as error:
+        logger.warning("schedules '%s' may be there twice, set the schedule again: %s", name, error)
 
 
 def _forget(name: str) -> None:

@@ -64,10 +64,11 @@ def discard_checkpoints(model: TrainedModel) -> None:
 
 
 def _open(checkpoints: Checkpoints, origin: Origin) -> None:
-    """Opens the checkpoints, empty when what an earlier attempt left started from other weights."""
+    """Opens the checkpoints, empty when what an earlier attempt left started from other weights, or does not tell."""
     checkpoints.open()
     origin_file = checkpoints.path / "origin.json"
-    if origin_file.exists() and origin_file.read_text(encoding="utf-8") != origin.model_dump_json():
+    told = origin_file.read_text(encoding="utf-8") if origin_file.exists() else None
+    if any(checkpoints.path.iterdir()) and told != origin.model_dump_json():
         checkpoints.discard()
         checkpoints.open()
     origin_file.write_text(origin.model_dump_json(), encoding="utf-8")

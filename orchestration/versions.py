@@ -50,6 +50,7 @@ def promote_version(
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
     with model_lock(state_directory(), model_name):
         record = ZenmlRecord(model_name)
+        record.settle()
         state = record.read()
         champion = state.named(Alias.CHAMPION)
         decision = decide(

@@ -8,6 +8,7 @@ from typing import Any
 
 from commands.cloud.google import Google, in_path
 from commands.cloud.needs import Needs
+from commands.cloud.places import IMAGE
 from commands.machine import Finding
 
 STRONGER = {
@@ -19,6 +20,11 @@ STRONGER = {
     "roles/bigquery.dataViewer": {"roles/bigquery.dataEditor", "roles/bigquery.dataOwner", "roles/bigquery.admin"},
     "roles/bigquery.readSessionUser": {"roles/bigquery.user", "roles/bigquery.admin"},
     "roles/logging.logWriter": {"roles/logging.admin"},
+    "roles/artifactregistry.reader": {
+        "roles/artifactregistry.writer",
+        "roles/artifactregistry.repoAdmin",
+        "roles/artifactregistry.admin",
+    },
 }
 """Roles that hold all of another's permissions, besides editor and owner."""
 BASIC = {"roles/editor", "roles/owner"}
@@ -67,13 +73,14 @@ def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
         if needs.dataset:
             yield _may_read(google, project, needs.dataset, pipeline)
         yield _may_act_as(google, project, pipeline, pipeline)  # custom jobs of its steps run as itself
+    yield from _agents(google, project)
     if serving and (yield from _exists(google, "server", serving)):
         yield from _on_project(google, project, "server", f"serviceAccount:{serving}", ["roles/logging.logWriter"])
         for bucket in needs.buckets:
             yield from _on_bucket(google, project, bucket, f"serviceAccount:{serving}", ["roles/storage.objectViewer"])
         if pipeline:
             yield _may_act_as(google, project, pipeline, serving)
-    yield from _agents(google, project)
+        yield from _may_pull(google, project, needs.serving_image or "", f"serviceAccount:{serving}")
 
 
 def _exists(google: Google, name: str, email: str) -> Any:
@@ -127,6 +134,27 @@ def _may_read(google: Google, project: Grants, address: str, email: str) -> Find
     grant = f'GRANT `{role}` ON SCHEMA `{home}`.{dataset} TO "serviceAccount:{email}"'
     fix = f"bq query --project_id={home} --nouse_legacy_sql '{grant}'"
     return Finding("dataset", False, f"{email} may not read {home}:{dataset}", fix)
+
+
+def _may_pull(google: Google, project: Grants, image: str, member: str) -> Iterator[Finding]:
+    """By the repository's own policy or its project's; an image or repository that is not there is told elsewhere."""
+    parts = IMAGE.fullmatch(image)
+    if parts is None:
+        return
+    home, location, repository = parts["project"], parts["location"], parts["repository"]
+    resource = f"v1/projects/{home}/locations/{location}/repositories/{repository}"
+    policy = google.find("artifactregistry", f"{resource}:getIamPolicy")
+    if policy is None:
+        return
+    role, at_home = "roles/artifactregistry.reader", home == google.project
+    if Grants.of(policy).allow(member, role) or (at_home and project.allow(member, role)):
+        yield Finding("server", True, f"{_short(member)} may pull from {repository} in {location} of {home}")
+        return
+    fix = (
+        f"gcloud artifacts repositories add-iam-policy-binding {repository} --location {location} --project {home} "
+        f"--member {member} --role {role}"
+    )
+    yield Finding("server", False, f"{_short(member)} lacks {role} on {repository} in {location} of {home}", fix)
 
 
 def _may_act_as(google: Google, project: Grants, pipeline: str, account: str) -> Finding:

@@ -17,7 +17,10 @@ LOGIN = "gcloud auth application-default login"
 CHECKS: dict[str, tuple[str, Callable[[Google, Needs], Iterator[Finding]]]] = {
     "services": ("serviceusage.googleapis.com", check_services),
     "bucket": ("storage.googleapis.com", check_buckets),
-    "accounts": ("cloudresourcemanager.googleapis.com iam.googleapis.com", check_accounts),
+    "accounts": (
+        "cloudresourcemanager.googleapis.com iam.googleapis.com artifactregistry.googleapis.com",
+        check_accounts,
+    ),
     "image": ("artifactregistry.googleapis.com", check_images),
     "quota": ("serviceusage.googleapis.com", check_quota),
 }

@@ -12,6 +12,8 @@ from orchestration.costs import Machine
 from orchestration.machines import tasks_of
 from stacks.apply import SECRET
 
+VERSIONS_AT_ONCE = 3
+PROBE_REPLICAS = 1
 Components = Mapping[str, Mapping[str, Any]]
 """Each stack component's configuration, by component type."""
 
@@ -20,7 +22,8 @@ Components = Mapping[str, Mapping[str, Any]]
 class Needs:
     """Names as the configuration gives them; empty or None where it needs none.
 
-    `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many at most.
+    `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many of them
+    Vertex AI counts at most, `serving_image` what they run.
     `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it.
     `secrets` are ZenML secrets with the keys that are read of them.
     """
@@ -32,6 +35,7 @@ class Needs:
     images: tuple[str, ...]
     pipeline_account: str | None
     serving_account: str | None
+    serving_image: str | None
     training: tuple[Machine, ...]
     serving: tuple[Machine, int] | None
     bigquery: bool
@@ -58,6 +62,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         images=tuple(_images(document, host)),
         pipeline_account=orchestrator.get("workload_service_account"),
         serving_account=host.service_account if host else None,
+        serving_image=host.image if host else None,
         training=tuple(dict.fromkeys(machine for machine in machines if isinstance(machine, Machine))),
         serving=_fleet(host) if host else None,
         bigquery=_is_bigquery(project.source),
@@ -100,9 +105,14 @@ def _dataset(source: Any) -> str | None:
 
 
 def _fleet(host: VertexEndpoint) -> tuple[Machine, int]:
-    """The machine and how many there may be: those of the live version, and of the previous one that is kept."""
+    """The machine, and how many of it count against the quota while a rollout is on its way: 3 × max_replicas + 1.
+
+    Three versions are deployed then: the champion, the newcomer at 0 %, and the previous champion that stands by for a
+    rollback. Each counts with its most replicas, however few of them run ("charged for max_replica_count × cores",
+    DedicatedResources of google.cloud.aiplatform.v1). The probe endpoint, on which the newcomer is asked, has one more.
+    """
     machine = Machine(host.machine_type, host.accelerator_type, host.accelerator_count)
-    return machine, host.max_replicas + host.min_replicas
+    return machine, VERSIONS_AT_ONCE * host.max_replicas + PROBE_REPLICAS
 
 
 def _secrets(components: Components, document: Mapping[str, Any]) -> dict[str, frozenset[str]]:

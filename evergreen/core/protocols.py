@@ -164,6 +164,12 @@ class VersionRecord(Protocol):
     def set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""
 
+    def exchange(self, withdrawn: str, target: str) -> None:
+        """Makes the target champion, and the champion previous and withdrawn by hand; a crash may cut it anywhere."""
+
+    def settle(self) -> bool:
+        """Whether an exchange had been cut off after its champion moved; it is complete now, any other is forgotten."""
+
     def mark_rolled_back(self, version: str, rolled_back: bool) -> None:
         """Notes that a version was withdrawn by hand, so that no run promotes it again by itself."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.versions import Alias, MirrorState, RecordState
+from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
 
 
 class Register(Frozen):
@@ -76,8 +76,8 @@ def crown(state: RecordState, version: str) -> tuple[SetAlias, ...]:
     return tuple(moves)
 
 
-def roll_back(state: RecordState) -> tuple[SetAlias, ...]:
-    """Moves that exchange champion and previous; the champion first, so that a crash in between never loses both.
+def roll_back(state: RecordState) -> tuple[ModelVersion, ModelVersion]:
+    """The champion to withdraw and the version to go back to, which change places.
 
     Raises:
         InputError: there is no champion, or no other version to go back to.
@@ -90,10 +90,7 @@ def roll_back(state: RecordState) -> tuple[SetAlias, ...]:
             f"no version before champion {champion.version} to roll back to; "
             f"a second version has to become champion first"
         )
-    return (
-        SetAlias(alias=Alias.CHAMPION, version=previous.version),
-        SetAlias(alias=Alias.PREVIOUS, version=champion.version),
-    )
+    return champion, previous
 
 
 def _require(state: RecordState, version: str) -> None:

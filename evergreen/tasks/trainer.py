@@ -20,7 +20,7 @@ from typing_extensions import override
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import Curves
-from evergreen.tasks.checkpoints import newest_whole_checkpoint
+from evergreen.tasks.checkpoints import STATE_NAME, WEIGHTS_NAME, newest_whole_checkpoint, patience_ended
 from evergreen.tasks.precision import computes_in_bf16
 from evergreen.tasks.training import TrainingJob, TrainingSettings, steps_at_shares
 
@@ -146,7 +146,11 @@ class CheckpointedTrainer(transformers.Trainer):
     def fit(self) -> Curves:
         """The curves over the whole training, with what an earlier process logged."""
         checkpoint = newest_whole_checkpoint(self._checkpoint_dir)
-        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if checkpoint is not None and patience_ended(checkpoint):  # `train` would take a step before it looks
+            self.state = transformers.TrainerState.load_from_json(str(checkpoint / STATE_NAME))
+            self._load_best_model()
+        else:
+            self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         history = self.state.log_history
         return Curves(
             train=tuple(
@@ -175,7 +179,7 @@ class CheckpointedTrainer(transformers.Trainer):
         frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
         changing = chain(model.named_parameters(), model.named_buffers())
         weights = {name: tensor.detach().contiguous() for name, tensor in changing if name not in frozen}
-        save_file(weights, folder / "model.safetensors")
+        save_file(weights, folder / WEIGHTS_NAME)
 
     @override
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:

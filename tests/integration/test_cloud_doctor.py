@@ -51,6 +51,7 @@ NEEDS = Needs(
     images=("europe-west4-docker.pkg.dev/news-project/evergreen/serving:1.0",),
     pipeline_account=PIPELINE,
     serving_account=SERVING,
+    serving_image="europe-west4-docker.pkg.dev/news-project/evergreen/serving:1.0",
     training=(Machine("e2-standard-4"), Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1)),
     serving=(Machine("n1-standard-4"), 4),
     bigquery=True,
@@ -109,6 +110,7 @@ def answers() -> dict[str, Any]:
         },
         DATASET: {"location": "EU", "access": [{"role": "READER", "userByEmail": PIPELINE}]},
         REPOSITORY: {"format": "DOCKER"},
+        f"{REPOSITORY}:getIamPolicy": {"bindings": [binding("roles/artifactregistry.reader", SERVING)]},
         f"{REPOSITORY}/packages/serving/tags/1.0": {"version": "sha256:1"},
         quota("custom_model_training_cpus"): limit(42),
         quota("custom_model_training_nvidia_t4_gpus"): limit(1, region="europe-west4"),
@@ -177,6 +179,13 @@ def test_a_service_that_is_off_is_named_with_the_line_that_enables_it(answers: d
             f"gcloud iam service-accounts add-iam-policy-binding {SERVING} --member serviceAccount:{PIPELINE} "
             "--role roles/iam.serviceAccountUser",
         ),
+        (
+            f"{REPOSITORY}:getIamPolicy",
+            "roles/artifactregistry.reader",
+            f"{SERVING} lacks roles/artifactregistry.reader on evergreen in europe-west4 of news-project",
+            "gcloud artifacts repositories add-iam-policy-binding evergreen --location europe-west4 "
+            f"--project news-project --member serviceAccount:{SERVING} --role roles/artifactregistry.reader",
+        ),
     ],
 )
 def test_a_missing_role_is_told_with_the_line_that_grants_it(
@@ -203,6 +212,17 @@ def test_the_role_on_the_project_is_enough_to_read_a_dataset(answers: dict[str, 
     answers[DATASET]["access"] = []
     answers[POLICY]["bindings"].append(binding("roles/bigquery.dataEditor", PIPELINE))
     assert missing(answers) == []
+
+
+@pytest.mark.parametrize(("home", "fine"), [("news-project", True), ("images-project", False)])
+def test_the_role_on_the_repository_s_own_project_is_enough_to_pull(
+    answers: dict[str, Any], home: str, fine: bool
+) -> None:
+    answers[POLICY]["bindings"].append(binding("roles/artifactregistry.writer", SERVING))
+    repository = REPOSITORY.replace("news-project", home)
+    answers[f"{repository}:getIamPolicy"] = {}
+    needs = replace(NEEDS, serving_image=f"europe-west4-docker.pkg.dev/{home}/evergreen/serving@sha256:0a")
+    assert [one.name for one in findings(answers, needs) if not one.fine] == ([] if fine else ["server"])
 
 
 def test_a_role_under_a_condition_proves_nothing(answers: dict[str, Any]) -> None:
@@ -273,6 +293,7 @@ def test_gcloud_knows_every_line_that_the_doctor_prints(answers: dict[str, Any],
     number = "cloudresourcemanager/v1/projects/news-project"
     accounts = {name: answer for name, answer in answers.items() if name.startswith("iam/") and ":" not in name}
     bare = {number: answers[number], POLICY: {}, SERVICES: {}, BUCKET: {"location": "US"}, f"{BUCKET}/iam": {}}
+    bare[f"{REPOSITORY}:getIamPolicy"] = {}
     acting: dict[str, Any] = {name: {} for name in answers if name.startswith("iam/") and ":" in name}
     empty = [*missing({**bare, **accounts, **acting}), *missing({number: answers[number], POLICY: {}, SERVICES: 403})]
     lines = {line for finding in empty for line in finding.fix.splitlines()}

@@ -78,6 +78,7 @@ def test_the_plan_tells_run_endpoint_month_and_where_prices_come_from(told: list
     assert "0.38 USD" in text
     assert "endpoint    n1-standard-4 in us-central1: 159.50 to 638.02 USD a month of 730 h" in text
     assert "list prices of 2026-09, which change (https://cloud.google.com/vertex-ai/pricing)" in text
+    assert "to be confirmed there: all but n1-standard-4 in us-central1" in text
 
 
 def test_a_run_above_the_budget_is_refused(told: list[str]) -> None:

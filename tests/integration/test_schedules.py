@@ -32,6 +32,7 @@ steps:
 extra:
   stacks: [default]
 """
+HOST = "{kind: vertex_endpoint, project: p, region: us-central1, staging: 'gs://news/models', image: i}"
 
 
 @pytest.fixture
@@ -78,6 +79,35 @@ def test_a_window_is_compiled_as_it_is_written_and_resolved_by_each_run(
         ResolvedWindow(start=datetime(2024, 5, day - 2, tzinfo=UTC), end=datetime(2024, 5, day, tzinfo=UTC))
         for day in (10, 11)
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({}, "no credentials"),
+        ({"budget": "{endpoint_month_usd: 1}"}, r"over budget: a month of the endpoint up to 319\.01 USD"),
+    ],
+    ids=["host", "budget"],
+)
+def test_what_refuses_a_run_refuses_its_schedule(
+    config: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], refusal: str
+) -> None:
+    from evergreen.adapters.vertex import VertexEndpoint
+    from orchestration import schedules
+
+    def check(self: VertexEndpoint, model: str, state_dir: Path) -> None:
+        if not given:
+            raise InputError("no credentials")
+
+    made: list[Any] = []
+    monkeypatch.setattr(VertexEndpoint, "check", check)
+    monkeypatch.setattr(schedules, "check_orchestrator", lambda _config: None)
+    monkeypatch.setattr(schedules, "set_schedule", lambda *_: made.append("a schedule"))
+    text = Path(config).read_text().replace("{kind: local_endpoint, port: 8599}", HOST)
+    Path(config).write_text(text + "".join(f"  {name}: {value}\n" for name, value in given.items()))
+    with pytest.raises(InputError, match=refusal):
+        schedule.main(Namespace(config=config, cron="0 3 * * *", list=False, delete=False, debug=False))
+    assert made == []
 
 
 def _inputs(function: Any, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,36 @@ def test_the_checkpoints_of_a_stored_model_and_their_lock_are_removed_and_no_oth
     _, other = leave_checkpoint(1), leave_checkpoint(2)
     discard_checkpoints(model_of(1))
     assert {path.name for path in checkpoints.iterdir()} == {other.name, f"{other.name}.lock"}
+
+
+def test_the_checkpoints_of_a_stored_model_leave_a_bucket_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zenml.client import Client
+
+    from orchestration import training_run
+    from orchestration.checkpoints import Checkpoints, RemoteCheckpoints
+
+    store = Client().active_stack.artifact_store
+
+    def in_a_bucket(_store: object, name: str) -> Checkpoints:
+        return RemoteCheckpoints(store, f"{store.path}/bucket/{name}")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(training_run, "checkpoints_of", in_a_bucket)
+    with training_run.training_run(TASK, SPLITS, Origin(pretrained="p"), 1) as run:
+        run.checkpoint_saved()
+    assert store.listdir(f"{store.path}/bucket")
+
+    training_run.discard_checkpoints(model_of(1))
+    assert store.listdir(f"{store.path}/bucket") == []
+    assert not run.checkpoint_dir.exists()
+
+
+def test_checkpoints_of_unknown_origin_are_not_resumed_from() -> None:
+    from orchestration.training_run import training_run
+
+    (leave_checkpoint(1) / "origin.json").unlink()
+    with training_run(TASK, SPLITS, Origin(pretrained="p"), 1) as run:
+        assert [one.name for one in run.checkpoint_dir.iterdir()] == ["origin.json"]
 
 
 def test_checkpoints_that_a_training_writes_now_stay() -> None:

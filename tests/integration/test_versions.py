@@ -14,7 +14,7 @@ from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
 from evergreen.core.protocols import VersionRecord
-from evergreen.core.reconcile import crown, nominate, roll_back
+from evergreen.core.reconcile import crown, nominate
 from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Incumbent, Metric, Timings, Verdict
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
@@ -103,9 +103,11 @@ def test_candidate_champion_previous_follow_promotions_and_rollbacks(model: str)
     assert aliases(model) == {"champion": "a1"}
     promote(model, "b2")
     assert aliases(model) == {"champion": "b2", "previous": "a1"}
-    record.move(roll_back(record.read()))
+    record.exchange("b2", "a1")
     assert aliases(model) == {"champion": "a1", "previous": "b2"}
-    record.move(roll_back(record.read()))
+    assert record.read().rolled_back == ("b2",)
+    record.exchange("a1", "b2")
+    assert record.read().rolled_back == ("a1",)
     assert aliases(model) == {"champion": "b2", "previous": "a1"}
     promote(model, "c3")
     assert aliases(model) == {"champion": "c3", "previous": "b2"}

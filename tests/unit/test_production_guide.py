@@ -38,7 +38,7 @@ def test_every_variable_of_a_file_is_exported_by_the_guide(file: str) -> None:
 
 
 def test_the_guide_grants_and_builds_from_files_that_exist() -> None:
-    named = set(re.findall(r"\binfra/[\w.-]+\.(?:yaml|Dockerfile)\b", GUIDE))
+    named = set(re.findall(r"\binfra/[\w.-]+\.(?:yaml|json|Dockerfile)\b", GUIDE))
     assert named
     assert [name for name in named if not (ROOT / name).is_file()] == []
 

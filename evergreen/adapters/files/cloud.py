@@ -1,29 +1,22 @@
-"""Files in Google Cloud Storage, `gs://bucket/folder`: listed by their metadata, fetched side by side as they are read.
-
-Credentials are found as Google's clients find them; STORAGE_EMULATOR_HOST is honoured. gcsfs repeats transient errors.
-"""
+"""Files in Google Cloud Storage, `gs://bucket/folder`: listed by their metadata, fetched side by side when read."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from evergreen.adapters.gcs.bucket import SCHEME, bucket_files, md5_of
 from evergreen.core.errors import EvergreenError, InputError
 
-SCHEME = "gs://"
 _AT_ONCE = 8
 _AHEAD = 16
 """Files fetched before they are read: what bounds the disk that is taken, however many there are."""
-_NOT_FOUND = 404
-_REFUSALS = {400, 401, 403}
 
 
 @dataclass(frozen=True)
@@ -108,67 +101,18 @@ def fetched(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
 
 def _fetch(storage: Any, file: CloudFile, local: Path) -> Path:
     storage.get_file(file.path, str(local))
-    if file.checksum.startswith("md5:"):
-        with local.open("rb") as content:
-            digest = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).digest()
-        now = f"md5:{base64.b64encode(digest).decode()}"
-    else:
-        now = CloudFile.of(storage.info(file.path)).checksum
+    has_md5 = file.checksum.startswith("md5:")
+    now = f"md5:{md5_of(local)}" if has_md5 else CloudFile.of(storage.info(file.path)).checksum
     if now != file.checksum:
         raise EvergreenError(f"{SCHEME}{file.path} changed while it was read; run again")
     return local
 
 
-@contextmanager
-def cloud_files(path: str) -> Iterator[Any]:
-    """The file system of the bucket that `path` leads into, its errors translated.
-
-    Raises:
-        InputError: nothing is there, or it may not be read.
-        EvergreenError: Cloud Storage does not answer.
-    """
-    import gcsfs
-    from aiohttp import ClientError
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        yield gcsfs.GCSFileSystem(token="google_default", skip_instance_cache=True, use_listings_cache=False)  # noqa: S106 - names a way to find credentials
-    except FileNotFoundError as error:
-        raise InputError(f"nothing at '{path}', or it is not shown to these credentials; set source.path") from error
-    except GoogleAuthError as error:
-        raise InputError(
-            f"no credentials for {path}: {_line(error)}; run `gcloud auth application-default login`"
-        ) from error
-    except (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError, ClientError) as error:
-        raise _of_answer(path, error) from error
-    except OSError as error:
-        if str(error).startswith("Forbidden"):
-            raise _refused(path, error) from error
-        raise
+def cloud_files(path: str) -> AbstractContextManager[Any]:
+    """The file system of the bucket that a source's path leads into. Raises as `bucket_files` does."""
+    return bucket_files(path, "set source.path")
 
 
 def _objects(listed: dict[str, dict[str, Any]]) -> list[CloudFile]:
     """Sorted, without the empty objects that stand for folders."""
     return [CloudFile.of(one) for name, one in sorted(listed.items()) if one["type"] == "file" and name[-1] != "/"]
-
-
-def _of_answer(path: str, error: Exception) -> EvergreenError:
-    """By the HTTP status, which the metadata's client calls `code` and that of the bytes `status`."""
-    told = error.status if hasattr(error, "status") else getattr(error, "code", None)
-    status = int(told or 0)
-    if status in _REFUSALS:
-        return _refused(path, error)
-    if status == _NOT_FOUND:
-        return EvergreenError(f"a file of {path} went away while it was read; run again")
-    return EvergreenError(f"Cloud Storage does not answer for {path}: {_line(error)}; try again later")
-
-
-def _refused(path: str, error: Exception) -> InputError:
-    return InputError(
-        f"{path} may not be used: {_line(error)}; the account needs roles/storage.objectViewer on the bucket, "
-        "to prepare rows there roles/storage.objectUser"
-    )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

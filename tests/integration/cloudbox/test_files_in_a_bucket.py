@@ -48,7 +48,7 @@ def test_formats_are_told_apart_as_on_this_machine(said: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("name", ["missing", "no_bucket"])
 def test_what_is_not_there_is_an_error_that_names_it(said: dict[str, Any], name: str) -> None:
-    assert said[name].startswith("InputError: nothing at 'gs://local-n")
+    assert said[name].startswith("RefusedError: nothing at 'gs://local-n")
     assert said[name].endswith("set source.path")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,11 @@ from commands.project import Project
 from evergreen.adapters import FilesSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.core.rollout import Release, roll_out
 from evergreen.tasks import TextClassification
 from orchestration.configuration import Configuration
 from orchestration.costs import Machine
+from tests.memory_endpoint import MemoryEndpoint
 
 COMPONENTS: dict[str, dict[str, Any]] = {
     "orchestrator": {
@@ -48,9 +51,31 @@ def test_names_come_from_stack_and_configuration() -> None:
     assert needs.buckets == ("steps", "models")
     assert needs.images == ("registry/pipeline:1", "registry/serving:1")
     assert needs.training == (Machine("e2-standard-4"),)
-    assert needs.serving == (Machine("n1-standard-4"), 4)
+    assert needs.serving == (Machine("n1-standard-4"), 10)
+    assert needs.serving_image == "registry/serving:1"
     assert needs.secrets == {"hub": frozenset(), "mlflow": frozenset({"username"})}
     assert (needs.bigquery, needs.dataset) == (False, None)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_the_quota_holds_all_that_is_deployed_at_the_height_of_a_rollout(most: int) -> None:
+    """Each deployed version counts with its most replicas, the probe that asks one without traffic with one."""
+
+    class Counting(MemoryEndpoint):
+        counted = 0
+
+        def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+            probe = int(version is not None and self.traffic[version] != 100)
+            self.counted = max(self.counted, len(self.traffic) * most + probe)
+            return super().predict(instances, version)
+
+    endpoint = Counting({"champion": 100, "previous": 0})
+    release = Release(model="news", version="newcomer", fetch=lambda: Path("model"), smoke=[{"text": "a"}])
+    assert roll_out(endpoint, release, previous="champion", on_live=lambda: None).outcome == "live"
+
+    needs = needs_of(project(HOST.model_copy(update={"max_replicas": most}), {}), {"orchestrator": {}}, ())
+    assert needs is not None
+    assert needs.serving == (Machine("n1-standard-4"), endpoint.counted)
 
 
 def test_a_run_and_an_endpoint_on_this_machine_need_nothing_of_google() -> None:

@@ -1,28 +1,17 @@
 """Trained-model directories in Google Cloud Storage: copied file by file, checked, and continued where a copy stopped.
 
-    copy_to(model_dir, "gs://news-models/staging/news/3fa41c02be17")
-
-Credentials are found as Google's clients find them; STORAGE_EMULATOR_HOST is honoured.
+copy_to(model_dir, "gs://news-models/staging/news/3fa41c02be17")
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
+from evergreen.adapters.gcs.bucket import bucket_files, md5_of
+from evergreen.adapters.gcs.failures import StorageError
 from evergreen.core.artifacts import MANIFEST_NAME, FileEntry, TrainedModel
-from evergreen.core.errors import EvergreenError, InputError
-
-SCHEME = "gs"
-
-
-class StorageError(EvergreenError):
-    """Cloud Storage did not do what was asked of it."""
+from evergreen.core.errors import InputError
 
 
 def copy_to(model_dir: Path, uri: str) -> None:
@@ -31,13 +20,14 @@ def copy_to(model_dir: Path, uri: str) -> None:
     Raises:
         InputError: `model_dir` is no trained model or lacks a file.
         StorageError: the bucket refuses, or cannot be reached.
+        EvergreenError: a file of this machine cannot be read.
     """
     names = [entry.name for entry in TrainedModel.open(model_dir).manifest.files] + [MANIFEST_NAME]
     pairs = [(model_dir / _safe(name), _join(uri, name)) for name in names]
     for local, _ in pairs:
         if not local.is_file():
             raise InputError(f"{local} is missing, but the manifest lists it; train or fetch the model again")
-    with _storage(uri) as files:
+    with bucket_files(uri, "create the bucket") as files:
         for local, remote in pairs:
             if not _is_there(files, remote, local):
                 files.put_file(str(local), remote, consistency="md5")
@@ -49,8 +39,9 @@ def copy_from(uri: str, folder: Path) -> Path:
     Raises:
         StorageError: the model cannot be read, or a file is not what the manifest says.
         InputError: `uri` holds no trained model.
+        EvergreenError: a file of this machine cannot be written.
     """
-    with _storage(uri) as files:
+    with bucket_files(uri, "upload the model again") as files:
         folder.mkdir(parents=True, exist_ok=True)
         files.get_file(_join(uri, MANIFEST_NAME), str(folder / MANIFEST_NAME))
         for entry in TrainedModel.open(folder).manifest.files:
@@ -60,38 +51,6 @@ def copy_from(uri: str, folder: Path) -> Path:
             if FileEntry.of(local, folder) != entry:
                 raise StorageError(f"{_join(uri, entry.name)} is not what its manifest says; upload the model again")
     return folder
-
-
-def check_bucket(uri: str) -> None:
-    """Returns when the bucket of `uri` can be listed.
-
-    Raises:
-        StorageError: it cannot.
-    """
-    with _storage(uri) as files:
-        bucket = urlsplit(uri).netloc
-        if not files.exists(bucket):
-            raise StorageError(f"bucket gs://{bucket} does not exist, or is not shown to these credentials")
-
-
-@contextmanager
-def _storage(uri: str) -> Iterator[Any]:
-    """The file system of `uri`, its errors translated."""
-    import aiohttp
-    import gcsfs
-    from google.auth.exceptions import GoogleAuthError
-
-    gcsfs_errors = (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError)
-    parts = urlsplit(uri)
-    if parts.scheme != SCHEME or not parts.netloc:
-        raise InputError(f"{uri!r} is no Cloud Storage address; write gs://bucket/folder")
-    try:
-        yield gcsfs.GCSFileSystem(token="google_default", skip_instance_cache=True, use_listings_cache=False)  # noqa: S106
-    except FileNotFoundError as error:
-        raise StorageError(f"{uri}: {error} is not there") from error
-    except (OSError, ValueError, aiohttp.ClientError, GoogleAuthError, *gcsfs_errors) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise StorageError(f"{uri}: {reason}; is the bucket there, and may these credentials use it?") from error
 
 
 def _safe(name: str) -> PurePosixPath:
@@ -116,8 +75,4 @@ def _is_there(files: Any, remote: str, local: Path) -> bool:
         held = files.info(remote)
     except FileNotFoundError:
         return False
-    if held.get("size") != local.stat().st_size:
-        return False
-    with local.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
-    return bool(held.get("md5Hash") == base64.b64encode(digest).decode())
+    return bool(held.get("size") == local.stat().st_size and held.get("md5Hash") == md5_of(local))

@@ -1,13 +1,13 @@
-from typing import Any
-
 import pytest
 from aiohttp import ClientResponseError, ServerDisconnectedError
 from gcsfs.retry import ChecksumError, HttpError
 from google.auth.exceptions import DefaultCredentialsError
 from multidict import CIMultiDict, CIMultiDictProxy
+from requests.exceptions import ProxyError
 from yarl import URL
 
-from evergreen.adapters.files.cloud import CloudFile, cloud_files, fetched
+from evergreen.adapters.gcs import StorageError
+from evergreen.adapters.gcs.bucket import bucket_files
 from evergreen.core.errors import EvergreenError, InputError
 
 NO_CREDENTIALS = DefaultCredentialsError("none found")  # type: ignore[no-untyped-call]  # google.auth has no types
@@ -34,30 +34,42 @@ def answered(status: int) -> ClientResponseError:
         (answered(404), EvergreenError, "went away while it was read"),
         (ServerDisconnectedError(), EvergreenError, "does not answer for gs://news/x"),
         (ChecksumError("wrong"), EvergreenError, "does not answer for gs://news/x"),
+        (ValueError("Bad Request: b/News\n400, invalid bucket name"), InputError, "may not be used"),
+        (ProxyError(), EvergreenError, "gs://news/x cannot be used now: ProxyError"),
+        (ConnectionResetError(104, "reset by peer"), EvergreenError, "cannot be used now"),
     ],
 )
 def test_failures_of_cloud_storage_are_told_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[EvergreenError], message: str
 ) -> None:
     monkeypatch.setattr("gcsfs.GCSFileSystem", lambda **_: None)
-    with pytest.raises(EvergreenError, match=message) as caught, cloud_files("gs://news/x"):
+    with pytest.raises(StorageError, match=message) as caught, bucket_files("gs://news/x", "set source.path"):
         raise error
-    assert type(caught.value) is kind
-
-
-def test_an_object_that_the_bucket_decompresses_is_refused() -> None:
-    listed: dict[str, Any] = {"name": "news/a.csv", "size": 3, "md5Hash": "x", "contentEncoding": "gzip"}
-    with pytest.raises(InputError, match="stored with Content-Encoding gzip"):
-        next(fetched("gs://news", [CloudFile.of(listed)]))
+    assert caught.value.exit_code == kind.exit_code
 
 
 @pytest.mark.parametrize(
-    ("listed", "checksum"),
+    "error",
     [
-        ({"md5Hash": "m", "crc32c": "c", "generation": "1"}, "md5:m"),
-        ({"crc32c": "c", "generation": "1"}, "crc32c:c"),
-        ({"generation": "1"}, "generation:1"),
+        PermissionError(13, "Permission denied", "/models/a/model.safetensors"),
+        FileNotFoundError(2, "No such file or directory", "/models/a/model.safetensors"),
+        OSError(28, "No space left on device"),
     ],
 )
-def test_an_object_is_known_by_the_best_checksum_that_its_bucket_tells(listed: dict[str, str], checksum: str) -> None:
-    assert CloudFile.of({"name": "news/a.csv", "size": "3", **listed}).checksum == checksum
+def test_a_file_of_this_machine_that_fails_is_not_blamed_on_the_bucket(
+    monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    monkeypatch.setattr("gcsfs.GCSFileSystem", lambda **_: None)
+    opened = bucket_files("gs://news/x", "set source.path")
+    with pytest.raises(EvergreenError, match=r"a file of this machine failed.*make it readable") as caught, opened:
+        raise error
+    assert not isinstance(caught.value, StorageError)
+    assert str(error.filename or error.strerror) in str(caught.value)
+
+
+def test_errors_of_the_project_and_of_programmers_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcsfs.GCSFileSystem", lambda **_: None)
+    for error in (InputError("several formats"), ValueError("not a number")):
+        with pytest.raises(type(error), match=str(error)) as caught, bucket_files("gs://news/x", "set source.path"):
+            raise error
+        assert caught.value is error

@@ -1,0 +1,89 @@
+"""What gcsfs raises, told as the project's errors, each with what to do; this machine's own failures told apart."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from evergreen.core.errors import EvergreenError, InputError
+
+_NOT_FOUND = 404
+_REFUSALS = {400, 401, 403}
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""What an open file of this machine may fail with, and no connection; such an error does not name the file."""
+
+
+class StorageError(EvergreenError):
+    """Cloud Storage did not do what was asked of it."""
+
+
+class RefusedError(StorageError, InputError):
+    """What a person can set right: the address, the credentials, what the account may."""
+
+
+@contextmanager
+def translated(address: str, to_correct: str) -> Iterator[None]:
+    """Raises what the file system of a bucket raises as an error that one line can tell.
+
+    Raises:
+        RefusedError: nothing is at the address, or it may not be used.
+        StorageError: Cloud Storage does not answer.
+        EvergreenError: a file of this machine cannot be read or written.
+    """
+    import gcsfs
+    from aiohttp import ClientError
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        yield
+    except GoogleAuthError as error:
+        raise RefusedError(
+            f"no credentials for {address}: {_line(error)}; run `gcloud auth application-default login`"
+        ) from error
+    except (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError, ClientError) as error:
+        raise _of_answer(address, error) from error
+    except OSError as error:
+        raise _of_system(address, to_correct, error) from error
+    except ValueError as error:
+        if str(error).startswith("Bad Request"):
+            raise _refused(address, error) from error
+        raise
+
+
+def _of_answer(address: str, error: Exception) -> StorageError:
+    """By the HTTP status, which the metadata's client calls `code` and that of the bytes `status`."""
+    told = error.status if hasattr(error, "status") else getattr(error, "code", None)
+    status = int(told or 0)
+    if status in _REFUSALS:
+        return _refused(address, error)
+    if status == _NOT_FOUND:
+        return StorageError(f"a file of {address} went away while it was read; run again")
+    return StorageError(f"Cloud Storage does not answer for {address}: {_line(error)}; try again later")
+
+
+def _of_system(address: str, to_correct: str, error: OSError) -> EvergreenError:
+    """Told by file and number, which errors of the system have and those that gcsfs raises for an answer have not."""
+    if error.filename is not None or error.errno in _OF_THE_DISK:
+        return EvergreenError(
+            f"a file of this machine failed while it was copied to or from {address}: {_line(error)}; "
+            "make it readable, or make room, and run again"
+        )
+    if isinstance(error, FileNotFoundError):
+        return RefusedError(
+            f"nothing at '{address}' ({_line(error)}), or it is not shown to these credentials; {to_correct}"
+        )
+    if str(error).startswith("Forbidden"):
+        return _refused(address, error)
+    return StorageError(f"{address} cannot be used now: {_line(error)}; try again later")
+
+
+def _refused(address: str, error: Exception) -> RefusedError:
+    return RefusedError(
+        f"{address} may not be used: {_line(error)}; the account needs roles/storage.objectViewer on the bucket, "
+        "to write there roles/storage.objectUser"
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

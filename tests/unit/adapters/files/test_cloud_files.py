@@ -1,0 +1,24 @@
+from typing import Any
+
+import pytest
+
+from evergreen.adapters.files.cloud import CloudFile, fetched
+from evergreen.core.errors import InputError
+
+
+def test_an_object_that_the_bucket_decompresses_is_refused() -> None:
+    listed: dict[str, Any] = {"name": "news/a.csv", "size": 3, "md5Hash": "x", "contentEncoding": "gzip"}
+    with pytest.raises(InputError, match="stored with Content-Encoding gzip"):
+        next(fetched("gs://news", [CloudFile.of(listed)]))
+
+
+@pytest.mark.parametrize(
+    ("listed", "checksum"),
+    [
+        ({"md5Hash": "m", "crc32c": "c", "generation": "1"}, "md5:m"),
+        ({"crc32c": "c", "generation": "1"}, "crc32c:c"),
+        ({"generation": "1"}, "generation:1"),
+    ],
+)
+def test_an_object_is_known_by_the_best_checksum_that_its_bucket_tells(listed: dict[str, str], checksum: str) -> None:
+    assert CloudFile.of({"name": "news/a.csv", "size": "3", **listed}).checksum == checksum
