@@ -14,7 +14,7 @@ FIRST_POLL_S = 0.2
 LONGEST_POLL_S = 15.0
 
 
-def finish(clients: Clients, what: str, operation: Any, deadline_s: float) -> Any:
+def finish(what: str, operation: Any, deadline_s: float) -> Any:
     """What the operation gave; it is cancelled when it does not end in time, or when waiting for it is interrupted.
 
     Raises:
@@ -25,7 +25,7 @@ def finish(clients: Clients, what: str, operation: Any, deadline_s: float) -> An
     polling = DEFAULT_POLLING.with_delay(initial=FIRST_POLL_S, maximum=LONGEST_POLL_S, multiplier=1.5)
     try:
         with translated(what):
-            calls = retry_policy(clients.host.retry_timeout_s)
+            calls = retry_policy(deadline_s)  # it goes on while Google cannot be asked about it
             return operation.result(timeout=deadline_s, retry=calls, polling=polling)
     except TimeoutError as error:
         _cancel(operation)

@@ -87,7 +87,7 @@ class ModelRegistry:
         )
         what = f"uploading version {version} of {self._model}"
         operation = self._clients.call(what, self._clients.models.upload_model, request)
-        answer = finish(self._clients, what, operation, UPLOAD_TIMEOUT_S)
+        answer = finish(what, operation, UPLOAD_TIMEOUT_S)
         name = f"{answer.model}@{answer.model_version_id}"
         return self._clients.call(what, self._clients.models.get_model, {"name": name})
 

@@ -44,7 +44,7 @@ class EndpointResource:
         what = f"creating the endpoint of {self._model}"
         request = {"parent": self._clients.location, "endpoint": message}
         operation = self._clients.call(what, self._clients.endpoints.create_endpoint, request)
-        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+        finish(what, operation, CHANGE_TIMEOUT_S)
         return self.find()
 
     def running(self) -> list[Deployed]:
@@ -75,7 +75,7 @@ class EndpointResource:
         }
         try:
             operation = self._clients.call(what, self._clients.endpoints.deploy_model, request)
-            made = finish(self._clients, what, operation, self._host.startup_timeout_s).deployed_model
+            made = finish(what, operation, self._host.startup_timeout_s).deployed_model
         except BaseException:  # also Ctrl-C: a failed deployment leaves no machine that costs money
             with suppress(EvergreenError):
                 for one in self.running():
@@ -92,7 +92,7 @@ class EndpointResource:
         what = f"undeploying version {deployed.version} of {self._model}"
         request = {"endpoint": self._name(), "deployed_model_id": deployed.id}
         operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
-        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+        finish(what, operation, CHANGE_TIMEOUT_S)
 
     def split(self, by_id: Mapping[str, int]) -> None:
         """Sets the traffic split, percent by deployed model's id."""
@@ -116,7 +116,7 @@ class EndpointResource:
             self.stop(one)
         what = f"deleting the endpoint of {self._model}"
         operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": found.name})
-        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+        finish(what, operation, CHANGE_TIMEOUT_S)
 
     def url(self, found: Any) -> str:
         """Where predictions are POSTed."""

@@ -39,6 +39,17 @@ def test_transient_errors_are_repeated_until_they_pass(box: Box, trial: HostedTr
     assert faults.clear(box.home) == []
 
 
+def test_a_deployment_goes_on_while_vertex_ai_cannot_be_asked_about_it(box: Box, trial: HostedTrial) -> None:
+    impatient = HostedEndpoint(trial.host.model_copy(update={"retry_timeout_s": 0.2}), "news")
+    challenger = release(trial, "a")
+    impatient.upload(challenger.version, challenger.fetch())
+    # the waits in between grow to 4 s: the failures outlast the time in which any other call is given up
+    faults.add(box.home, faults.Fault(kind="error", target="GetOperation", times=4))
+    assert roll_out(impatient, challenger, None, lambda: None).outcome == "live"
+    assert faults.clear(box.home) == []
+    assert trial.deployed() == [challenger.version]
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
