@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from cloudbox.vertex.traffic import NEW, check_traffic, without
 log = logging.getLogger(__name__)
 
 DEFAULT_MACHINE = "n1-standard-2"
+_DEPLOYED_ID = re.compile(r"[0-9]{1,10}")
 
 
 class Deployments:
@@ -55,6 +57,8 @@ class Deployments:
         deployed = request.deployed_model
         model = self._models.version(deployed.model)
         _check_resources(deployed)
+        if deployed.id and not _DEPLOYED_ID.fullmatch(deployed.id):
+            raise invalid(f"Invalid DeployedModel.id `{deployed.id}`: 1 to 10 digits.")
         present = [one.id for one in endpoint.deployed_models]
         if deployed.id in present:
             raise already_exists("DeployedModel", deployed.id)

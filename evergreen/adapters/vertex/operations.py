@@ -40,13 +40,16 @@ def finish(what: str, operation: Any, deadline_s: float) -> Any:
         raise
 
 
-def settle(clients: Clients, resource: str, deadline_s: float) -> None:
-    """Returns when no operation on the resource is under way any more, or the deadline is over."""
+def settle(clients: Clients, resource: str, deadline_s: float) -> bool:
+    """Whether no operation on the resource is under way any more; waits for that until the deadline."""
     deadline = time.monotonic() + deadline_s
     pause = FIRST_POLL_S
-    while _under_way(clients, resource) and time.monotonic() < deadline:
+    while _under_way(clients, resource):
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(pause * 1.5, LONGEST_POLL_S)
+    return True
 
 
 def _under_way(clients: Clients, resource: str) -> bool:

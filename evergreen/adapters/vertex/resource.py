@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, deployed_on
-from evergreen.adapters.vertex.names import ROLE, identity, label_filter
+from evergreen.adapters.vertex.names import ROLE, identity, label_filter, new_id
 from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
 from evergreen.core.errors import EndpointError, EvergreenError
@@ -64,25 +63,24 @@ class EndpointResource:
         """The version deployed anew and ready, at 0 % unless it is to have all the traffic.
 
         Raises:
-            EndpointError: it did not become ready in time; nothing of the attempt is left running.
+            EndpointError: it did not become ready in time; nothing of the attempt is left running, or it says so.
         """
-        before = {one.id for one in self.running()}
+        chosen_id = new_id()
         what = f"deploying version {version} of {self._model}"
         request = {
             "endpoint": self._name(),
-            "deployed_model": deployed_model_message(self._host, resource, version, replicas),
+            "deployed_model": deployed_model_message(self._host, resource, version, replicas, chosen_id),
             "traffic_split": {NEW: 100} if all_traffic else {},
         }
         try:
             operation = self._clients.call(what, self._clients.endpoints.deploy_model, request)
-            made = finish(what, operation, self._host.startup_timeout_s).deployed_model
-        except BaseException:  # also Ctrl-C: a failed deployment leaves no machine that costs money
-            with suppress(EvergreenError):
-                for one in self.running():
-                    if one.version == version and one.id not in before:
-                        self.stop(one)
+            finish(what, operation, self._host.startup_timeout_s)
+        except BaseException as error:  # also Ctrl-C: a failed deployment leaves no machine that costs money
+            doubt = self._clear(chosen_id)
+            if doubt and isinstance(error, EvergreenError):
+                raise EndpointError(f"{error}; {doubt}") from error
             raise
-        found = next((one for one in self.running() if one.id == made.id), None)
+        found = next((one for one in self.running() if one.id == chosen_id), None)
         if found is None:
             raise EndpointError(f"{what}: Vertex AI reports success, but the endpoint does not have it; run again")
         return found
@@ -125,6 +123,20 @@ class EndpointResource:
                 return f"http://{config.ip_address}/v1/{found.name}:predict"
         address = found.dedicated_endpoint_dns if found.dedicated_endpoint_enabled else self._clients.address
         return f"https://{address}/v1/{found.name}:predict"
+
+    def _clear(self, deployed_id: str) -> str:
+        """Stops what a failed deployment left; what to tell when more may come of it, else nothing.
+
+        A cancelled operation may go on and attach its model later, so its end is waited for.
+        """
+        try:
+            sure = settle(self._clients, self._name(), self._host.startup_timeout_s)
+            for one in self.running():
+                if one.id == deployed_id:
+                    self.stop(one)
+        except EvergreenError as error:
+            return f"what it left may still run ({error}); the next run looks for it"
+        return "" if sure else "its operation still goes on and may leave a machine running; the next run looks for it"
 
     def _name(self) -> str:
         found = self.find()

@@ -8,7 +8,9 @@ import pytest
 
 from cloudbox import faults
 from cloudbox.box import Box
+from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.rollout import Release, roll_out
 from tests.endpoint_contract import GOOD, live, never, release
 from tests.hosted_trial import ROOT, HostedTrial
@@ -74,6 +76,25 @@ def test_a_lasting_fault_ends_in_one_line_with_the_champion_live(
     assert (deployment.outcome, deployment.traffic) == ("rolled_back", {champion: 100})
     assert said in deployment.message
     assert trial.deployed() == [champion]
+
+
+@pytest.mark.parametrize(("patience_s", "load_s"), [(4, 4.5), (1, 6)], ids=["attached while waited for", "and later"])
+def test_a_deployment_that_goes_on_after_its_cancellation_leaves_nothing_in_the_end(
+    box: Box, trial: HostedTrial, patience_s: float, load_s: float
+) -> None:
+    champion, third = live(trial, "a"), release(trial, "c")
+    slow = write_keyword_model(trial.path / "slow", name="slow", load_s=load_s)
+    trial.endpoint.upload(slow.version, slow.path)
+    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": patience_s}), "news")
+    challenger = Release(model="news", version=slow.version, fetch=lambda: slow.path, smoke=GOOD)
+    faults.add(box.home, faults.Fault(kind="cancel-ignored", target="DeployModel", times=1))
+    deployment = roll_out(hasty, challenger, champion, never)
+    left = EndpointResource(Clients(trial.host), "news", "live").settled()
+    sure = "may leave a machine running" not in deployment.message
+    assert ({one.version for one in left} == {champion}) == sure == (patience_s > 1)
+    assert roll_out(trial.endpoint, third, champion, lambda: None).outcome == "live"
+    assert trial.deployed() == sorted([champion, third.version])
+    assert faults.clear(box.home) == []
 
 
 def test_the_run_after_a_failed_rollout_puts_the_version_live(box: Box, trial: HostedTrial) -> None:

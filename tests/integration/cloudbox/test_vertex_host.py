@@ -14,6 +14,7 @@ import pytest
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.names import new_id
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.specification import deployed_model_message
@@ -52,7 +53,7 @@ def test_a_deployment_that_a_killed_run_began_is_waited_for_and_adopted(trial: H
     held, found = ModelRegistry(clients, "news").find(version), EndpointResource(clients, "news", "live").find()
     assert held is not None
     assert found is not None
-    message = deployed_model_message(trial.host, resource_of(held), version, (1, 1))
+    message = deployed_model_message(trial.host, resource_of(held), version, (1, 1), new_id())
     clients.endpoints.deploy_model(request={"endpoint": found.name, "deployed_model": message})
     trial.endpoint.deploy(version)
     assert trial.deployed() == [version]
