@@ -5,6 +5,7 @@
 | kind | target | what happens |
 | --- | --- | --- |
 | error | method | the next calls are answered with `code` |
+| answer-lost | method | the next calls are carried out, and answered with `code` |
 | slow | method | the next calls wait `seconds` first |
 | quota | machine type | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
 | never-ready | display name of the model | its container never answers its health route; given up after `seconds` |
@@ -30,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from cloudbox.home import Home
 
-Kind = Literal["error", "slow", "quota", "never-ready", "kill", "never-ends", "cancel-ignored"]
+Kind = Literal["error", "answer-lost", "slow", "quota", "never-ready", "kill", "never-ends", "cancel-ignored"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -89,6 +89,9 @@ class Dispatcher:
         except Exception as error:
             log.exception("%s failed", path)
             raise ApiError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}") from error
+        if lost := faults.take(self.home, "answer-lost", path.lstrip("/")):
+            log.info("fault on demand: the answer of %s is lost", path)
+            raise ApiError(grpc.StatusCode[lost.code], f"{lost.code} by a fault on demand after {path}.")
         return answer if isinstance(answer, Reply) else Reply(answer)
 
     def suffer(self, name: str) -> None:

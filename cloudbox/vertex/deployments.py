@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -57,11 +57,8 @@ class Deployments:
         deployed = request.deployed_model
         model = self._models.version(deployed.model)
         _check_resources(deployed)
-        if deployed.id and not _DEPLOYED_ID.fullmatch(deployed.id):
-            raise invalid(f"Invalid DeployedModel.id `{deployed.id}`: 1 to 10 digits.")
         present = [one.id for one in endpoint.deployed_models]
-        if deployed.id in present:
-            raise already_exists("DeployedModel", deployed.id)
+        _check_id(deployed.id, present)
         check_traffic(request.traffic_split, [NEW, *present])
         machine = deployed.dedicated_resources.machine_spec.machine_type or DEFAULT_MACHINE
         if faults.take(self._home, "quota", machine):
@@ -148,6 +145,13 @@ def quota_exceeded(machine: str, metric: str) -> ApiError:
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         f"The following quotas are exceeded: aiplatform.googleapis.com/{metric}_cpus for machine type {machine}.",
     )
+
+
+def _check_id(wanted: str, present: Sequence[str]) -> None:
+    if wanted and not _DEPLOYED_ID.fullmatch(wanted):
+        raise invalid(f"Invalid DeployedModel.id `{wanted}`: 1 to 10 digits.")
+    if wanted in present:
+        raise already_exists("DeployedModel", wanted)
 
 
 def _check_resources(deployed: Any) -> None:

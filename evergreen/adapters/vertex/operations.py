@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.failures import retry_policy, translated
+from evergreen.adapters.vertex.failures import MissingError, retry_policy, translated
 from evergreen.core.errors import EndpointError, EvergreenError
 
 FIRST_POLL_S = 0.2
@@ -55,7 +55,10 @@ def settle(clients: Clients, resource: str, deadline_s: float) -> bool:
 def _under_way(clients: Clients, resource: str) -> bool:
     request = {"name": resource, "page_token": ""}
     while True:
-        answer = clients.call("looking for operations", clients.endpoints.list_operations, request)
+        try:
+            answer = clients.call("looking for operations", clients.endpoints.list_operations, request)
+        except MissingError:  # nothing goes on where there is nothing
+            return False
         if any(not one.done for one in answer.operations):
             return True
         if not answer.next_page_token:

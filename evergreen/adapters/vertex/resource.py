@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, deployed_on
+from evergreen.adapters.vertex.failures import MissingError
 from evergreen.adapters.vertex.names import ROLE, identity, label_filter, new_id
 from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
@@ -41,9 +43,16 @@ class EndpointResource:
             return found
         message = endpoint_message(self._host, self._model, self._role, logged)
         what = f"creating the endpoint of {self._model}"
-        request = {"parent": self._clients.location, "endpoint": message}
-        operation = self._clients.call(what, self._clients.endpoints.create_endpoint, request)
-        finish(what, operation, CHANGE_TIMEOUT_S)
+        request = {"parent": self._clients.location, "endpoint": message, "endpoint_id": new_id()}
+        name = f"{self._clients.location}/endpoints/{request['endpoint_id']}"
+
+        def made() -> bool:
+            settle(self._clients, name, CHANGE_TIMEOUT_S)
+            return self.find() is not None
+
+        operation = self._clients.call_once(what, self._clients.endpoints.create_endpoint, request, made)
+        if operation is not None:
+            finish(what, operation, CHANGE_TIMEOUT_S)
         return self.find()
 
     def running(self) -> list[Deployed]:
@@ -73,8 +82,10 @@ class EndpointResource:
             "traffic_split": {NEW: 100} if all_traffic else {},
         }
         try:
-            operation = self._clients.call(what, self._clients.endpoints.deploy_model, request)
-            finish(what, operation, self._host.startup_timeout_s)
+            method = self._clients.endpoints.deploy_model
+            operation = self._clients.call_once(what, method, request, lambda: self._was_started(chosen_id))
+            if operation is not None:
+                finish(what, operation, self._host.startup_timeout_s)
         except BaseException as error:  # also Ctrl-C: a failed deployment leaves no machine that costs money
             doubt = self._clear(chosen_id)
             if doubt and isinstance(error, EvergreenError):
@@ -86,11 +97,12 @@ class EndpointResource:
         return found
 
     def stop(self, deployed: Deployed) -> None:
-        """Undeploys one; Vertex AI refuses while it has traffic, unless it is the last."""
+        """Undeploys one, if it is still there; Vertex AI refuses while it has traffic, unless it is the last."""
         what = f"undeploying version {deployed.version} of {self._model}"
         request = {"endpoint": self._name(), "deployed_model_id": deployed.id}
-        operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
-        finish(what, operation, CHANGE_TIMEOUT_S)
+        with suppress(MissingError):  # the first of two attempts may have been carried out
+            operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
+            finish(what, operation, CHANGE_TIMEOUT_S)
 
     def split(self, by_id: Mapping[str, int]) -> None:
         """Sets the traffic split, percent by deployed model's id."""
@@ -113,8 +125,9 @@ class EndpointResource:
         for one in reversed(last_first):
             self.stop(one)
         what = f"deleting the endpoint of {self._model}"
-        operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": found.name})
-        finish(what, operation, CHANGE_TIMEOUT_S)
+        with suppress(MissingError):
+            operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": found.name})
+            finish(what, operation, CHANGE_TIMEOUT_S)
 
     def url(self, found: Any) -> str:
         """Where predictions are POSTed."""
@@ -123,6 +136,12 @@ class EndpointResource:
                 return f"http://{config.ip_address}/v1/{found.name}:predict"
         address = found.dedicated_endpoint_dns if found.dedicated_endpoint_enabled else self._clients.address
         return f"https://{address}/v1/{found.name}:predict"
+
+    def _was_started(self, deployed_id: str) -> bool:
+        """Whether a deployment whose answer was lost has ended well. Raises EndpointError while nobody can tell."""
+        if not settle(self._clients, self._name(), self._host.startup_timeout_s):
+            raise EndpointError(f"an operation still goes on after {self._host.startup_timeout_s:g} s; run again")
+        return any(one.id == deployed_id for one in self.running())
 
     def _clear(self, deployed_id: str) -> str:
         """Stops what a failed deployment left; what to tell when more may come of it, else nothing.

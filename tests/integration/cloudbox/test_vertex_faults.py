@@ -10,6 +10,8 @@ from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.names import identity, label_filter
+from evergreen.adapters.vertex.registry import ModelRegistry
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.rollout import Release, roll_out
 from tests.endpoint_contract import GOOD, live, never, release
@@ -50,6 +52,19 @@ def test_a_deployment_goes_on_while_vertex_ai_cannot_be_asked_about_it(box: Box,
     assert roll_out(impatient, challenger, None, lambda: None).outcome == "live"
     assert faults.clear(box.home) == []
     assert trial.deployed() == [challenger.version]
+
+
+@pytest.mark.parametrize("method", ["CreateEndpoint", "UploadModel", "DeployModel", "UndeployModel", "DeleteEndpoint"])
+def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(box: Box, trial: HostedTrial, method: str) -> None:
+    clients = Clients(trial.host)
+    faults.add(box.home, faults.Fault(kind="answer-lost", target=method, times=1))
+    version = release(trial, "a")
+    assert roll_out(trial.endpoint, version, None, lambda: None).outcome == "live"  # it undeploys and deletes its probe
+    assert faults.clear(box.home) == []
+    assert trial.deployed() == [version.version]
+    assert len(ModelRegistry(clients, "news").versions()) == 1
+    ours = {"parent": clients.location, "filter": label_filter(identity(trial.host, "news"))}
+    assert len(list(clients.endpoints.list_endpoints(request=ours))) == 1
 
 
 @pytest.mark.parametrize(
