@@ -14,6 +14,7 @@ import pytest
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.endpoint import HostedEndpoint
 from evergreen.adapters.vertex.names import new_id
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
@@ -94,6 +95,25 @@ def test_a_client_of_googles_sdk_sees_no_error_while_versions_replace_one_anothe
             done.set()
     asking.result()
     assert set(served) == {champion, challenger.version}
+
+
+def test_a_dedicated_endpoint_answers_under_its_own_name_alone(trial: HostedTrial) -> None:
+    live(trial, "a")
+    clients = Clients(trial.host)
+    found = EndpointResource(clients, "news", "live").find()
+    assert found is not None
+    assert str(trial.endpoint.status().url) == f"https://{found.dedicated_endpoint_dns}/v1/{found.name}:predict"
+    shared = clients.session.post(f"https://{clients.address}/v1/{found.name}:predict", json={"instances": GOOD})
+    assert (shared.status_code, shared.json()["error"]["status"]) == (400, "FAILED_PRECONDITION")
+    assert f"dedicated dns name '{found.dedicated_endpoint_dns}'" in shared.json()["error"]["message"]
+
+
+def test_an_endpoint_that_is_not_dedicated_answers_under_the_name_of_the_region(trial: HostedTrial) -> None:
+    shared = HostedEndpoint(trial.host.model_copy(update={"dedicated": False}), "news")
+    challenger = release(trial, "a")
+    assert roll_out(shared, challenger, None, lambda: None).outcome == "live"
+    assert str(shared.status().url).startswith(f"https://{trial.host.region}-aiplatform.googleapis.com/v1/")
+    assert shared.predict(GOOD)
 
 
 def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box, tmp_path: Path) -> None:
