@@ -22,6 +22,8 @@ from cloudbox.vertex.traffic import NEW, check_traffic, without
 
 log = logging.getLogger(__name__)
 
+PRIVATE_ADDRESS = "10.128.0.2"
+"""Told as that of a private endpoint; nothing of the box leads there."""
 DEFAULT_MACHINE = "n1-standard-2"
 _DEPLOYED_ID = re.compile(r"[0-9]{1,10}")
 
@@ -122,6 +124,8 @@ class Deployments:
             self._models.version(f"{deployed.model}@{deployed.model_version_id}")
             endpoint = self._store.get(v1.Endpoint, name)
             endpoint.deployed_models = [*endpoint.deployed_models, deployed]
+            for automation in endpoint.private_service_connect_config.psc_automation_configs:
+                automation.ip_address = PRIVATE_ADDRESS
             if split:
                 check_traffic(split, [one.id for one in endpoint.deployed_models])
                 endpoint.traffic_split = split

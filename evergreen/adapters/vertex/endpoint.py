@@ -10,7 +10,6 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, leading, ready, split_by_id, traffic
 from evergreen.adapters.vertex.deployed import deployed_on as deployed_models
 from evergreen.adapters.vertex.host import VertexEndpoint
-from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
@@ -29,7 +28,6 @@ class HostedEndpoint:
         clients = Clients(host)
         self._host = host
         self._model = model
-        self._clients = clients
         self._registry = ModelRegistry(clients, model)
         self._live = EndpointResource(clients, model, ROLE)
         self._probe = Probe(clients, model)
@@ -98,10 +96,10 @@ class HostedEndpoint:
             if held is None:
                 raise EndpointError(f"version {version} of {self._model} left the Model Registry; upload it again")
             return self._probe.predict(version, resource_of(held), instances)
-        return post_predict(self._clients, self._live.url(found), instances)
+        return self._live.ask(instances)
 
     def status(self) -> EndpointStatus:
-        """What Vertex AI says runs; no URL when no version has a replica up."""
+        """What Vertex AI says runs; no URL when no version has a replica up, or its address is not told yet."""
         found = self._live.find()
         running = [] if found is None else deployed_models(found)
         answering = ready(running)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,12 +12,14 @@ from evergreen.adapters.vertex.deployed import Deployed, deployed_on
 from evergreen.adapters.vertex.failures import MissingError
 from evergreen.adapters.vertex.names import ROLE, identity, label_filter, new_id
 from evergreen.adapters.vertex.operations import finish, settle
+from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
 from evergreen.core.errors import EndpointError, EvergreenError
 
 NEW = "0"
 """The key that stands for the model being deployed in a traffic split."""
 CHANGE_TIMEOUT_S = 1800.0
+ADDRESS_POLL_S = 0.5
 
 
 class EndpointResource:
@@ -129,13 +132,43 @@ class EndpointResource:
             operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": found.name})
             finish(what, operation, CHANGE_TIMEOUT_S)
 
-    def url(self, found: Any) -> str:
-        """Where predictions are POSTed."""
-        for config in found.private_service_connect_config.psc_automation_configs:
-            if config.ip_address:
-                return f"http://{config.ip_address}/v1/{found.name}:predict"
+    def url(self, found: Any) -> str | None:
+        """Where predictions are POSTed; None while Google has not told the address, as before the first deployment."""
+        private = found.private_service_connect_config
+        if private.enable_private_service_connect:
+            told = next((one.ip_address for one in private.psc_automation_configs if one.ip_address), None)
+            return f"http://{told}/v1/{found.name}:predict" if told else None
         address = found.dedicated_endpoint_dns if found.dedicated_endpoint_enabled else self._clients.address
-        return f"https://{address}/v1/{found.name}:predict"
+        return f"https://{address}/v1/{found.name}:predict" if address else None
+
+    def ask(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
+        """Predictions by the traffic split.
+
+        Raises:
+            InputError: the model refuses the instances.
+            EndpointError: nothing answers; for a private endpoint it names the network that reaches it.
+        """
+        private = self._host.private_service_connect
+        try:
+            return post_predict(self._clients, self._told_url(), instances)
+        except EndpointError as error:
+            if private is None:
+                raise
+            raise EndpointError(
+                f"{error}; it is reached from {private.network} alone: run the pipeline on machines of that network"
+            ) from error
+
+    def _told_url(self) -> str:
+        """The address for predictions. Raises EndpointError when Google does not tell it in time."""
+        deadline = time.monotonic() + self._host.retry_timeout_s
+        while not (url := self.url(found := self._found())):
+            if time.monotonic() >= deadline:
+                raise EndpointError(
+                    f"Vertex AI has told no address of {found.name} within {self._host.retry_timeout_s:g} s; "
+                    "look at its network settings in the console, then run again"
+                )
+            time.sleep(ADDRESS_POLL_S)
+        return url
 
     def _was_started(self, deployed_id: str) -> bool:
         """Whether a deployment whose answer was lost has ended well. Raises EndpointError while nobody can tell."""
@@ -158,7 +191,10 @@ class EndpointResource:
         return "" if sure else "its operation still goes on and may leave a machine running; the next run looks for it"
 
     def _name(self) -> str:
+        return str(self._found().name)
+
+    def _found(self) -> Any:
         found = self.find()
         if found is None:
             raise EndpointError(f"model {self._model} has no endpoint on Vertex AI; upload a version first")
-        return str(found.name)
+        return found

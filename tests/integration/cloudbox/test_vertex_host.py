@@ -15,6 +15,7 @@ from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import new_id
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
@@ -22,8 +23,9 @@ from evergreen.adapters.vertex.specification import deployed_model_message
 from evergreen.core.errors import InputError
 from evergreen.core.rollout import roll_out
 from evergreen.pages.curl import curl_command
-from tests.endpoint_contract import GOOD, EndpointContract, live, release
+from tests.endpoint_contract import GOOD, EndpointContract, live, never, release
 from tests.hosted_trial import ROOT, HostedTrial, host_in
+from tests.integration.cloudbox.private_network import network_of
 from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_encoder, write_splits
 from tests.waiting import wait_until
 
@@ -114,6 +116,23 @@ def test_an_endpoint_that_is_not_dedicated_answers_under_the_name_of_the_region(
     assert roll_out(shared, challenger, None, lambda: None).outcome == "live"
     assert str(shared.status().url).startswith(f"https://{trial.host.region}-aiplatform.googleapis.com/v1/")
     assert shared.predict(GOOD)
+
+
+def test_a_private_endpoint_goes_live_from_inside_its_network_and_says_so_elsewhere(
+    box: Box, trial: HostedTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = "projects/local-project/global/networks/private"
+    private = {"network": network, "project_allowlist": ("local-project",)}
+    settings = trial.host.model_dump() | {"dedicated": False, "private_service_connect": private}
+    endpoint, challenger = VertexEndpoint.model_validate(settings).open("news", trial.path), release(trial, "a")
+    outside = roll_out(endpoint, challenger, None, never)
+    assert (outside.outcome, trial.deployed()) == ("rolled_back", [])
+    assert f"reached from {network} alone" in outside.message
+    with network_of(box) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        assert roll_out(endpoint, challenger, None, lambda: None).outcome == "live"
+        assert str(endpoint.status().url).startswith("http://10.128.0.2/v1/projects/")
+        assert endpoint.predict(GOOD)
 
 
 def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box, tmp_path: Path) -> None:
