@@ -64,12 +64,13 @@ class HostedEndpoint:
         shares = {version: percent for version, percent in traffic.items() if percent}
         if sum(shares.values()) != ALL_TRAFFIC or min(shares.values()) < 0:
             raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
-        running = self._live.running()
+        found = self._live.find()
+        running = [] if found is None else deployed_models(found)
         for version in shares:
             _require_ready(running, version)
         wanted = split_by_id(running, shares)
         if wanted != {one.id: one.percent for one in running if one.percent}:
-            self._live.split(wanted)
+            self._live.split(found, wanted)
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
@@ -119,9 +120,9 @@ class HostedEndpoint:
         """Gives `kept` the traffic of others of its version, which are dead or were started twice, and stops them."""
         moved = sum(one.percent for one in others)
         if moved:
-            gone = {one.id for one in others}
-            rest = {one.id: one.percent for one in self._live.running() if one.percent and one.id not in gone}
-            self._live.split({**rest, kept.id: kept.percent + moved})
+            gone, found = {one.id for one in others}, self._live.find()
+            rest = {one.id: one.percent for one in deployed_models(found) if one.percent and one.id not in gone}
+            self._live.split(found, {**rest, kept.id: kept.percent + moved})
         for one in others:
             self._live.stop(one)
 

@@ -107,14 +107,27 @@ class EndpointResource:
             operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
             finish(what, operation, CHANGE_TIMEOUT_S)
 
-    def split(self, by_id: Mapping[str, int]) -> None:
-        """Sets the traffic split, percent by deployed model's id."""
+    def split(self, found: Any, by_id: Mapping[str, int]) -> None:
+        """Sets the traffic split, percent by deployed model's id, of the endpoint as it was when this was decided.
+
+        Raises:
+            EndpointError: it was changed meanwhile, or Vertex AI refuses.
+        """
         request = {
-            "endpoint": {"name": self._name(), "traffic_split": dict(by_id)},
+            "endpoint": {"name": found.name, "etag": found.etag, "traffic_split": dict(by_id)},
             "update_mask": {"paths": ["traffic_split"]},
         }
         what = f"setting the traffic of {self._model}"
-        self._clients.call(what, self._clients.endpoints.update_endpoint, request)
+
+        def made() -> bool:
+            return {one: share for one, share in self._found().traffic_split.items() if share} == dict(by_id)
+
+        try:
+            self._clients.call_once(what, self._clients.endpoints.update_endpoint, request, made)
+        except EndpointError as error:
+            if self._found().etag == found.etag:
+                raise
+            raise EndpointError(f"{what}: another run changed the endpoint meanwhile; run again") from error
 
     def remove(self) -> None:
         """Undeploys everything and deletes the endpoint; does nothing when there is none."""
@@ -122,9 +135,10 @@ class EndpointResource:
         if found is None:
             return
         settle(self._clients, found.name, self._host.startup_timeout_s)
-        last_first = self.running()
+        found = self._found()
+        last_first = deployed_on(found)
         if last_first and last_first[0].percent not in (0, 100):
-            self.split({last_first[0].id: 100})
+            self.split(found, {last_first[0].id: 100})
         for one in reversed(last_first):
             self.stop(one)
         what = f"deleting the endpoint of {self._model}"

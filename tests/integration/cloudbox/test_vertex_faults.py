@@ -54,7 +54,9 @@ def test_a_deployment_goes_on_while_vertex_ai_cannot_be_asked_about_it(box: Box,
     assert trial.deployed() == [challenger.version]
 
 
-@pytest.mark.parametrize("method", ["CreateEndpoint", "UploadModel", "DeployModel", "UndeployModel", "DeleteEndpoint"])
+@pytest.mark.parametrize(
+    "method", ["CreateEndpoint", "UploadModel", "DeployModel", "UpdateEndpoint", "UndeployModel", "DeleteEndpoint"]
+)
 def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(box: Box, trial: HostedTrial, method: str) -> None:
     clients = Clients(trial.host)
     faults.add(box.home, faults.Fault(kind="answer-lost", target=method, times=1))

@@ -20,7 +20,7 @@ from evergreen.adapters.vertex.names import new_id
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.specification import deployed_model_message
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.rollout import roll_out
 from evergreen.pages.curl import curl_command
 from tests.endpoint_contract import GOOD, EndpointContract, live, never, release
@@ -97,6 +97,19 @@ def test_a_client_of_googles_sdk_sees_no_error_while_versions_replace_one_anothe
             done.set()
     asking.result()
     assert set(served) == {champion, challenger.version}
+
+
+def test_traffic_that_another_run_moved_meanwhile_is_not_overwritten(trial: HostedTrial) -> None:
+    first, second = live(trial, "a"), release(trial, "b")
+    trial.endpoint.upload(second.version, second.fetch())
+    trial.endpoint.deploy(second.version)
+    resource = EndpointResource(Clients(trial.host), "news", "live")
+    seen = resource.find()
+    trial.endpoint.set_traffic({second.version: 100})
+    ours = {one.id: 100 for one in resource.running() if one.version == first}
+    with pytest.raises(EndpointError, match="another run changed the endpoint meanwhile; run again"):
+        resource.split(seen, ours)
+    assert trial.endpoint.status().traffic == {first: 0, second.version: 100}
 
 
 def test_a_dedicated_endpoint_answers_under_its_own_name_alone(trial: HostedTrial) -> None:
