@@ -47,7 +47,7 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
 
     Raises:
         InputError: no permission.
-        EvergreenError: Vertex AI does not answer; what was scheduled before goes on.
+        EvergreenError: Vertex AI does not answer; what was scheduled before goes on, unless the new one is there.
     """
     name, vertex = schedule_name(model), _vertex()
     before = vertex.named(name)
@@ -60,6 +60,7 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
         made = [one for one in vertex.named(name) if one.resource not in known]
         for one in before if made else ():
             vertex.delete(one.resource)
+    vertex.hold_to_one_run(made[0].resource)
     return made[0]
 
 
