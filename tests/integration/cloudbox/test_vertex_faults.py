@@ -74,7 +74,7 @@ def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(box: Box, tr
     [
         (faults.Fault(kind="quota", target="n1-standard-4"), "quotas are exceeded"),
         (faults.Fault(kind="never-ready", target="news", seconds=1), "never became ready"),
-        (faults.Fault(kind="never-ends", target="DeployModel"), "not done within 2 s"),
+        (faults.Fault(kind="never-ends", target="DeployModel"), "not done within 4 s"),
         (faults.Fault(kind="error", target="DeployModel", code="PERMISSION_DENIED"), "roles/aiplatform.user"),
     ],
     ids=lambda value: value.kind if isinstance(value, faults.Fault) else "",
@@ -84,7 +84,7 @@ def test_a_lasting_fault_ends_in_one_line_with_the_champion_live(
 ) -> None:
     champion = live(trial, "a")
     challenger = release(trial, "b")
-    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": 2}), "news")
+    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": 4}), "news")
     faults.add(box.home, fault)
     try:
         deployment = roll_out(hasty, challenger, champion, never)
