@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,8 @@ from cloudbox.box import HOST, Box
 @contextmanager
 def network_of(box: Box) -> Iterator[str]:
     """The address of a proxy for plain HTTP that leads every host to Vertex AI in the box."""
-    target = httpx.Client(
-        base_url=f"https://{HOST}:{box.port('vertex', 'https')}", verify=str(box.home.ca), trust_env=False
-    )
+    authority = ssl.create_default_context(cafile=str(box.home.ca))
+    target = httpx.Client(base_url=f"https://{HOST}:{box.port('vertex', 'https')}", verify=authority, trust_env=False)
 
     class Onward(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
