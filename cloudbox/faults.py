@@ -5,11 +5,13 @@
 | kind | target | what happens |
 | --- | --- | --- |
 | error | method | the next calls are answered with `code` |
+| answer-lost | method | the next calls are carried out, and answered with `code` |
 | slow | method | the next calls wait `seconds` first |
 | quota | machine type | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
 | never-ready | display name of the model | its container never answers its health route; given up after `seconds` |
 | kill | task or custom job | its container is killed (SIGKILL) `seconds` after its start |
 | never-ends | method | the operation that it starts is never done |
+| cancel-ignored | method | the operation that it started goes on when it is cancelled |
 
 A target is a plain name (`DeployModel`, `n1-standard-4`), a whole method (`google.longrunning.Operations/GetOperation`)
 or a pattern (`*`, `train*`). `times` is how often a rule acts; without it, until it is cleared.
@@ -29,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from cloudbox.home import Home
 
-Kind = Literal["error", "slow", "quota", "never-ready", "kill", "never-ends"]
+Kind = Literal["error", "answer-lost", "slow", "quota", "never-ready", "kill", "never-ends", "cancel-ignored"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -97,7 +97,8 @@ def _answer(dispatcher: Dispatcher, routes: Sequence[Route], request: Request, b
             message = _message(dispatcher, route, request, body)
             for name, value in found.groupdict().items():
                 _set(message, name.split("__"), value)
-            return _response(dispatcher.call(route.path, _wrapped(dispatcher, route, message)))
+            through = request.url.hostname or ""
+            return _response(dispatcher.call(route.path, _wrapped(dispatcher, route, message), through))
     raise dispatcher.refuse(f"{request.method} {request.url.path}")
 
 

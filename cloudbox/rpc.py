@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 WORKERS = 64
 """Threads: a call that waits for an operation or a prediction holds one."""
 MESSAGE_BYTES = 64 * 1024 * 1024
+ENDPOINT_HEADER = "x-vertex-ai-endpoint-id"
+asked_through: ContextVar[str] = ContextVar("asked_through", default="")
+"""Host name of the REST request under way. A gRPC call does not tell its own: the endpoint that its header names."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,10 @@ class Dispatcher:
         log.warning("refused %s", what)
         return ApiError(grpc.StatusCode.UNIMPLEMENTED, f"{what} is not implemented by the {self.service} of the box.")
 
-    def call(self, path: str, request: Any) -> Reply:
+    def call(self, path: str, request: Any, through: str = "") -> Reply:
         """The reply to a request (proto-plus or protobuf). Raises ApiError, for faults on demand too."""
         method = self.find(path)
+        asked_through.set(through)
         self.suffer(path.lstrip("/"))
         try:
             answer = method.function(request)
@@ -89,6 +94,9 @@ class Dispatcher:
         except Exception as error:
             log.exception("%s failed", path)
             raise ApiError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}") from error
+        if lost := faults.take(self.home, "answer-lost", path.lstrip("/")):
+            log.info("fault on demand: the answer of %s is lost", path)
+            raise ApiError(grpc.StatusCode[lost.code], f"{lost.code} by a fault on demand after {path}.")
         return answer if isinstance(answer, Reply) else Reply(answer)
 
     def suffer(self, name: str) -> None:
@@ -109,8 +117,9 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no t
         method = self.dispatcher.methods.get(path)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            through = dict(context.invocation_metadata()).get(ENDPOINT_HEADER, "")
             try:
-                reply = self.dispatcher.call(path, request)
+                reply = self.dispatcher.call(path, request, through)
             except ApiError as error:
                 context.abort(error.code, error.message)
             context.set_trailing_metadata(tuple(reply.headers.items()))

@@ -67,6 +67,7 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
     made = _shown(vertex, name, before)
     for resource in before:
         vertex.delete(resource)
+    vertex.hold_to_one_run(made.resource)
     return made
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -21,7 +22,10 @@ from cloudbox.vertex.traffic import NEW, check_traffic, without
 
 log = logging.getLogger(__name__)
 
+PRIVATE_ADDRESS = "10.128.0.2"
+"""Told as that of a private endpoint; nothing of the box leads there."""
 DEFAULT_MACHINE = "n1-standard-2"
+_DEPLOYED_ID = re.compile(r"[0-9]{1,10}")
 
 
 class Deployments:
@@ -56,8 +60,7 @@ class Deployments:
         model = self._models.version(deployed.model)
         _check_resources(deployed)
         present = [one.id for one in endpoint.deployed_models]
-        if deployed.id in present:
-            raise already_exists("DeployedModel", deployed.id)
+        _check_id(deployed.id, present)
         check_traffic(request.traffic_split, [NEW, *present])
         machine = deployed.dedicated_resources.machine_spec.machine_type or DEFAULT_MACHINE
         if faults.take(self._home, "quota", machine):
@@ -121,6 +124,8 @@ class Deployments:
             self._models.version(f"{deployed.model}@{deployed.model_version_id}")
             endpoint = self._store.get(v1.Endpoint, name)
             endpoint.deployed_models = [*endpoint.deployed_models, deployed]
+            for automation in endpoint.private_service_connect_config.psc_automation_configs:
+                automation.ip_address = PRIVATE_ADDRESS
             if split:
                 check_traffic(split, [one.id for one in endpoint.deployed_models])
                 endpoint.traffic_split = split
@@ -144,6 +149,13 @@ def quota_exceeded(machine: str, metric: str) -> ApiError:
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         f"The following quotas are exceeded: aiplatform.googleapis.com/{metric}_cpus for machine type {machine}.",
     )
+
+
+def _check_id(wanted: str, present: Sequence[str]) -> None:
+    if wanted and not _DEPLOYED_ID.fullmatch(wanted):
+        raise invalid(f"Invalid DeployedModel.id `{wanted}`: 1 to 10 digits.")
+    if wanted in present:
+        raise already_exists("DeployedModel", wanted)
 
 
 def _check_resources(deployed: Any) -> None:

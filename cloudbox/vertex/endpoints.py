@@ -20,7 +20,7 @@ from cloudbox.vertex.traffic import check_traffic
 
 _UPDATABLE = ("display_name", "description", "labels", "traffic_split", "predict_request_response_logging_config",
               "client_connection_config", "dedicated_endpoint_enabled")  # fmt: skip
-_ENDPOINT_ID = re.compile(r"[1-9][0-9]{0,9}|[a-z][a-z0-9-]{0,62}")
+_ENDPOINT_ID = re.compile(r"[1-9][0-9]{0,8}|[a-z][a-z0-9-]{0,62}")
 
 
 class Endpoints:
@@ -60,7 +60,7 @@ class Endpoints:
         if endpoint.deployed_models or endpoint.traffic_split:
             raise invalid("A new Endpoint has no deployed models and no traffic split.")
         if request.endpoint_id and not _ENDPOINT_ID.fullmatch(request.endpoint_id):
-            raise invalid(f"Invalid endpoint_id `{request.endpoint_id}`: a number of at most 10 digits, or [a-z0-9-].")
+            raise invalid(f"Invalid endpoint_id `{request.endpoint_id}`: a number of at most 9 digits, or [a-z0-9-].")
         location = location_of(request.parent)
         endpoint.name = f"{location}/endpoints/{request.endpoint_id or new_id()}"
         endpoint.create_time = endpoint.update_time = now()

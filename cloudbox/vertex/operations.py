@@ -47,14 +47,14 @@ class Operations:
     def start(self, resource: str, metadata: Any, work: Callable[[Callable[[], bool]], Any]) -> Any:
         """An operation not yet done; `work(cancelled)` returns its response, or raises ApiError, in a thread."""
         operation = self._new(resource, metadata)
-        if not self._stuck(resource, metadata):
+        if not self._suffers("never-ends", operation):
             threading.Thread(target=self._work, args=(operation.name, work), daemon=True).start()
         return operation
 
     def finished(self, resource: str, metadata: Any, response: Any) -> Any:
         """An operation that is done as it is returned, unless a fault on demand holds it."""
         operation = self._new(resource, metadata)
-        if not self._stuck(resource, metadata):
+        if not self._suffers("never-ends", operation):
             self._succeed(operation.name, response)
         return self._store.get(operations_pb2.Operation, operation.name)
 
@@ -88,9 +88,10 @@ class Operations:
         return empty_pb2.Empty()
 
     def cancel(self, request: Any) -> Any:
-        """CancelOperation: ends it as CANCELLED; its work notices and cleans up."""
+        """CancelOperation: ends it as CANCELLED, and its work notices and cleans up. Google promises only to try."""
         with self._store.lock:
-            if not self.get(request).done:
+            operation = self.get(request)
+            if not operation.done and not self._suffers("cancel-ignored", operation):
                 self._fail(request.name, ApiError(grpc.StatusCode.CANCELLED, "The operation was cancelled."))
         return empty_pb2.Empty()
 
@@ -103,12 +104,13 @@ class Operations:
         self._store.put(operation)
         return operation
 
-    def _stuck(self, resource: str, metadata: Any) -> bool:
-        method = type(metadata).__name__.removesuffix("OperationMetadata")
+    def _suffers(self, kind: faults.Kind, operation: Any) -> bool:
+        """Whether a fault on demand concerns the operation, by the method that started it."""
+        method = operation.metadata.TypeName().rpartition(".")[2].removesuffix("OperationMetadata")
         if method == "Delete":  # one metadata type for all: `…/endpoints/1` makes it DeleteEndpoint
-            collection = resource.split("/")[-2]
+            collection = operation.name.split("/")[-4]
             method += collection[0].upper() + collection[1:-1]
-        return faults.take(self._home, "never-ends", method) is not None
+        return faults.take(self._home, kind, method) is not None
 
     def _work(self, name: str, work: Callable[[Callable[[], bool]], Any]) -> None:
         try:

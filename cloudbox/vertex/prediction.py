@@ -12,8 +12,8 @@ from google.api import httpbody_pb2
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf import json_format
 
-from cloudbox.errors import ApiError, invalid
-from cloudbox.rpc import Method, Reply, raw
+from cloudbox.errors import ApiError, failed_precondition, invalid
+from cloudbox.rpc import Method, Reply, asked_through, raw
 from cloudbox.vertex.serving import Serving
 from cloudbox.vertex.store import Store
 from cloudbox.vertex.traffic import chosen
@@ -81,6 +81,7 @@ class Predictions:
         with ExitStack() as lease:
             with self._store.lock:  # nobody undeploys between the choice and the lease
                 endpoint = self._store.get(v1.Endpoint, name)
+                _check_way(endpoint)
                 deployed_id = chosen(endpoint.traffic_split)
                 replica = lease.enter_context(self._serving.lease(deployed_id))
             dedicated = endpoint.dedicated_endpoint_enabled
@@ -108,6 +109,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check_way(endpoint: Any) -> None:
+    """A dedicated endpoint answers under its own name alone. Raises ApiError(FAILED_PRECONDITION) in Google's words."""
+    own_name, own_id = endpoint.dedicated_endpoint_dns, endpoint.name.rpartition("/")[2]
+    if endpoint.dedicated_endpoint_enabled and asked_through.get() not in (own_name, own_id):
+        raise failed_precondition(
+            "This endpoint is a dedicated endpoint via CloudESF and cannot be accessed through the Vertex AI API. "
+            f"Please access the endpoint using its dedicated dns name '{own_name}'"
+        )
 
 
 def _refused(answer: httpx.Response) -> ApiError:

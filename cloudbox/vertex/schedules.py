@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 State = v1.Schedule.State
 LONGEST_SLEEP_S = 30.0
 _UPDATABLE = ("display_name", "cron", "start_time", "end_time", "max_run_count", "max_concurrent_run_count",
-              "allow_queueing", "create_pipeline_job_request")  # fmt: skip
+              "max_concurrent_active_run_count", "allow_queueing", "create_pipeline_job_request")  # fmt: skip
 _CRON = re.compile(r"(?:(?:CRON_)?TZ=(?P<zone>\S+)\s+)?(?P<fields>.+)")
 
 
@@ -175,13 +175,21 @@ class Schedules:
             if schedule is None or schedule.state != State.ACTIVE:
                 return
             try:
-                if self._pipelines.running_of(name) < schedule.max_concurrent_run_count:
+                if may_start(schedule, self._pipelines.running_of(name)):
                     self.fire(schedule)
                 elif not schedule.allow_queueing:
                     log.warning("schedule %s: its last run has not ended; this one is skipped", name)
             except ApiError as error:
                 log.warning("schedule %s: %s", name, error.message)
             self._plan(self.get(name))
+
+
+def may_start(schedule: Any, running: int) -> bool:
+    """Whether another run may start beside those that have not ended.
+
+    Google's `max_concurrent_run_count` bounds how many runs are being started, and says nothing of those that run.
+    """
+    return not schedule.max_concurrent_active_run_count or running < schedule.max_concurrent_active_run_count
 
 
 def next_time(cron: str, after: datetime.datetime) -> datetime.datetime:

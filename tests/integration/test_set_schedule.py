@@ -26,6 +26,7 @@ class Vertex:
     coming: list[str] = field(default_factory=list)
     lag: int = 0
     deleting_fails: bool = False
+    held: list[str] = field(default_factory=list)
 
     def named(self, name: str) -> list[VertexSchedule]:
         assert name == "evergreen-news"
@@ -38,6 +39,9 @@ class Vertex:
         if self.deleting_fails:
             raise EvergreenError(f"deleting schedule {resource}: unavailable; try again later")
         self.listed.remove(resource)
+
+    def hold_to_one_run(self, resource: str) -> None:
+        self.held.append(resource)
 
 
 @dataclass
@@ -69,7 +73,7 @@ def set_schedule(monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> VertexSchedu
 def test_the_new_schedule_is_waited_for_and_then_ends_the_old_one(monkeypatch: pytest.MonkeyPatch, lag: int) -> None:
     vertex = Vertex(lag=lag)
     assert set_schedule(monkeypatch, Pipeline(vertex)).resource == "new"
-    assert vertex.listed == ["new"]
+    assert (vertex.listed, vertex.held) == (["new"], ["new"])
 
 
 def test_a_schedule_that_is_never_listed_leaves_the_old_one_and_says_what_to_run(

@@ -65,6 +65,30 @@ class Clients:
         with translated(what):
             return method(request=request, retry=retry_policy(self.host.retry_timeout_s), timeout=CALL_TIMEOUT_S)
 
+    def call_once(self, what: str, method: Callable[..., Any], request: Any, made: Callable[[], bool]) -> Any | None:
+        """The answer to a request that must not be carried out twice; None when it was, and only the answer was lost.
+
+        A transient error does not tell whether Google did it: `made` looks for that before the request is repeated.
+        """
+        from google.api_core.exceptions import AlreadyExists, RetryError
+
+        attempts = 0
+
+        def attempt() -> Any | None:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1 and made():
+                return None
+            return method(request=request, retry=None, timeout=CALL_TIMEOUT_S)
+
+        with translated(what):
+            try:
+                return retry_policy(self.host.retry_timeout_s)(attempt)()
+            except (AlreadyExists, RetryError):  # the last attempt may have been carried out, too
+                if made():
+                    return None
+                raise
+
     def call_list(self, what: str, method: Callable[..., Iterable[Any]], request: Any) -> list[Any]:
         """All items of all pages."""
         with translated(what):

@@ -10,7 +10,6 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, leading, ready, split_by_id, traffic
 from evergreen.adapters.vertex.deployed import deployed_on as deployed_models
 from evergreen.adapters.vertex.host import VertexEndpoint
-from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
@@ -29,7 +28,6 @@ class HostedEndpoint:
         clients = Clients(host)
         self._host = host
         self._model = model
-        self._clients = clients
         self._registry = ModelRegistry(clients, model)
         self._live = EndpointResource(clients, model, ROLE)
         self._probe = Probe(clients, model)
@@ -66,12 +64,13 @@ class HostedEndpoint:
         shares = {version: percent for version, percent in traffic.items() if percent}
         if sum(shares.values()) != ALL_TRAFFIC or min(shares.values()) < 0:
             raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
-        running = self._live.running()
+        found = self._live.find()
+        running = [] if found is None else deployed_models(found)
         for version in shares:
             _require_ready(running, version)
         wanted = split_by_id(running, shares)
         if wanted != {one.id: one.percent for one in running if one.percent}:
-            self._live.split(wanted)
+            self._live.split(found, wanted)
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
@@ -98,10 +97,10 @@ class HostedEndpoint:
             if held is None:
                 raise EndpointError(f"version {version} of {self._model} left the Model Registry; upload it again")
             return self._probe.predict(version, resource_of(held), instances)
-        return post_predict(self._clients, self._live.url(found), instances)
+        return self._live.ask(instances)
 
     def status(self) -> EndpointStatus:
-        """What Vertex AI says runs; no URL when no version has a replica up."""
+        """What Vertex AI says runs; no URL when no version has a replica up, or its address is not told yet."""
         found = self._live.find()
         running = [] if found is None else deployed_models(found)
         answering = ready(running)
@@ -121,9 +120,9 @@ class HostedEndpoint:
         """Gives `kept` the traffic of others of its version, which are dead or were started twice, and stops them."""
         moved = sum(one.percent for one in others)
         if moved:
-            gone = {one.id for one in others}
-            rest = {one.id: one.percent for one in self._live.running() if one.percent and one.id not in gone}
-            self._live.split({**rest, kept.id: kept.percent + moved})
+            gone, found = {one.id for one in others}, self._live.find()
+            rest = {one.id: one.percent for one in deployed_models(found) if one.percent and one.id not in gone}
+            self._live.split(found, {**rest, kept.id: kept.percent + moved})
         for one in others:
             self._live.stop(one)
 

@@ -35,7 +35,7 @@ class RequestLogging(Frozen):
 
 
 class PrivateServiceConnect(Frozen):
-    """Reaches the endpoint from `network` alone.
+    """Reaches the endpoint from `network` alone, where the run has to be as well: it asks before it moves traffic.
 
     `network` is `projects/<project>/global/networks/<name>`; Google makes the forwarding rule and tells its address.
     `project_allowlist` names the projects that may connect.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Mapping
 
 from evergreen.adapters.vertex.host import VertexEndpoint
@@ -55,6 +56,11 @@ def version_of(aliases: list[str]) -> str | None:
     """The version that one of the aliases names; None for what was uploaded by others."""
     names = [one.removeprefix(_ALIAS_PREFIX) for one in aliases if one.startswith(_ALIAS_PREFIX)]
     return names[0] if names else None
+
+
+def new_id() -> str:
+    """A fresh id for an endpoint or a deployed model, by which its maker knows it again: nine digits fit both."""
+    return str(10**8 + secrets.randbelow(9 * 10**8))
 
 
 def model_id(host: VertexEndpoint, model: str) -> str:

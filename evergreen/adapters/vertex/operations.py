@@ -7,14 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.failures import retry_policy, translated
+from evergreen.adapters.vertex.failures import MissingError, retry_policy, translated
 from evergreen.core.errors import EndpointError, EvergreenError
 
 FIRST_POLL_S = 0.2
 LONGEST_POLL_S = 15.0
 
 
-def finish(clients: Clients, what: str, operation: Any, deadline_s: float) -> Any:
+def finish(what: str, operation: Any, deadline_s: float) -> Any:
     """What the operation gave; it is cancelled when it does not end in time, or when waiting for it is interrupted.
 
     Raises:
@@ -25,7 +25,7 @@ def finish(clients: Clients, what: str, operation: Any, deadline_s: float) -> An
     polling = DEFAULT_POLLING.with_delay(initial=FIRST_POLL_S, maximum=LONGEST_POLL_S, multiplier=1.5)
     try:
         with translated(what):
-            calls = retry_policy(clients.host.retry_timeout_s)
+            calls = retry_policy(deadline_s)  # it goes on while Google cannot be asked about it
             return operation.result(timeout=deadline_s, retry=calls, polling=polling)
     except TimeoutError as error:
         _cancel(operation)
@@ -40,19 +40,25 @@ def finish(clients: Clients, what: str, operation: Any, deadline_s: float) -> An
         raise
 
 
-def settle(clients: Clients, resource: str, deadline_s: float) -> None:
-    """Returns when no operation on the resource is under way any more, or the deadline is over."""
+def settle(clients: Clients, resource: str, deadline_s: float) -> bool:
+    """Whether no operation on the resource is under way any more; waits for that until the deadline."""
     deadline = time.monotonic() + deadline_s
     pause = FIRST_POLL_S
-    while _under_way(clients, resource) and time.monotonic() < deadline:
+    while _under_way(clients, resource):
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(pause * 1.5, LONGEST_POLL_S)
+    return True
 
 
 def _under_way(clients: Clients, resource: str) -> bool:
     request = {"name": resource, "page_token": ""}
     while True:
-        answer = clients.call("looking for operations", clients.endpoints.list_operations, request)
+        try:
+            answer = clients.call("looking for operations", clients.endpoints.list_operations, request)
+        except MissingError:  # nothing goes on where there is nothing
+            return False
         if any(not one.done for one in answer.operations):
             return True
         if not answer.next_page_token:

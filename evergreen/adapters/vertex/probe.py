@@ -13,7 +13,6 @@ from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import leading
-from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EvergreenError
 
@@ -26,7 +25,6 @@ class Probe:
     """The probe endpoint of one model. It lives as long as one question; one that a killed run left is used again."""
 
     def __init__(self, clients: Clients, model: str) -> None:
-        self._clients = clients
         self._endpoint = EndpointResource(clients, model, ROLE)
 
     def predict(self, version: str, resource: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
@@ -41,8 +39,7 @@ class Probe:
             held = leading(self._endpoint.settled(), version)
             if held is None or held.percent != ALL_TRAFFIC or not held.ready:
                 self._endpoint.start(version, resource, ONE_REPLICA, all_traffic=True)
-            found = self._endpoint.find()  # again: Google tells its address with the first deployment
-            return post_predict(self._clients, self._endpoint.url(found), instances)
+            return self._endpoint.ask(instances)
         finally:
             with suppress(EvergreenError):  # the answer counts; the next deployment removes what is left
                 self.remove()

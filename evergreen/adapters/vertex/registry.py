@@ -12,7 +12,7 @@ from evergreen.adapters.gcs import StorageError, copy_to
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import MissingError
 from evergreen.adapters.vertex.names import identity, label_filter, model_id, version_alias
-from evergreen.adapters.vertex.operations import finish
+from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.specification import version_message
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EndpointError, InputError
@@ -75,19 +75,25 @@ class ModelRegistry:
 
     def _create(self, version: str, uri: str) -> Any:
         """The version, made of files in the bucket. Its first one makes the parent, under an id that only one can."""
-        from google.cloud import aiplatform_v1 as v1
-
-        parent = self._parent()
-        request = v1.UploadModelRequest(
-            parent=self._clients.location,
-            parent_model=parent or "",
-            model_id="" if parent else model_id(self._host, self._model),
-            model=version_message(self._host, self._model, version, uri),
-            service_account=self._host.service_account or "",
-        )
+        parent, own_id = self._parent(), model_id(self._host, self._model)
+        request = {
+            "parent": self._clients.location,
+            "parent_model": parent or "",
+            "model_id": "" if parent else own_id,
+            "model": version_message(self._host, self._model, version, uri),
+            "service_account": self._host.service_account or "",
+        }
         what = f"uploading version {version} of {self._model}"
-        operation = self._clients.call(what, self._clients.models.upload_model, request)
-        answer = finish(self._clients, what, operation, UPLOAD_TIMEOUT_S)
+        name = parent or f"{self._clients.location}/models/{own_id}"
+
+        def made() -> bool:
+            settle(self._clients, name, UPLOAD_TIMEOUT_S)
+            return self.find(version) is not None
+
+        operation = self._clients.call_once(what, self._clients.models.upload_model, request, made)
+        if operation is None:
+            return self.find(version)
+        answer = finish(what, operation, UPLOAD_TIMEOUT_S)
         name = f"{answer.model}@{answer.model_version_id}"
         return self._clients.call(what, self._clients.models.get_model, {"name": name})
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, deployed_on
-from evergreen.adapters.vertex.names import ROLE, identity, label_filter
+from evergreen.adapters.vertex.failures import MissingError
+from evergreen.adapters.vertex.names import ROLE, identity, label_filter, new_id
 from evergreen.adapters.vertex.operations import finish, settle
+from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
 from evergreen.core.errors import EndpointError, EvergreenError
 
 NEW = "0"
 """The key that stands for the model being deployed in a traffic split."""
 CHANGE_TIMEOUT_S = 1800.0
+ADDRESS_POLL_S = 0.5
 
 
 class EndpointResource:
@@ -42,9 +46,16 @@ class EndpointResource:
             return found
         message = endpoint_message(self._host, self._model, self._role, logged)
         what = f"creating the endpoint of {self._model}"
-        request = {"parent": self._clients.location, "endpoint": message}
-        operation = self._clients.call(what, self._clients.endpoints.create_endpoint, request)
-        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+        request = {"parent": self._clients.location, "endpoint": message, "endpoint_id": new_id()}
+        name = f"{self._clients.location}/endpoints/{request['endpoint_id']}"
+
+        def made() -> bool:
+            settle(self._clients, name, CHANGE_TIMEOUT_S)
+            return self.find() is not None
+
+        operation = self._clients.call_once(what, self._clients.endpoints.create_endpoint, request, made)
+        if operation is not None:
+            finish(what, operation, CHANGE_TIMEOUT_S)
         return self.find()
 
     def running(self) -> list[Deployed]:
@@ -64,44 +75,59 @@ class EndpointResource:
         """The version deployed anew and ready, at 0 % unless it is to have all the traffic.
 
         Raises:
-            EndpointError: it did not become ready in time; nothing of the attempt is left running.
+            EndpointError: it did not become ready in time; nothing of the attempt is left running, or it says so.
         """
-        before = {one.id for one in self.running()}
+        chosen_id = new_id()
         what = f"deploying version {version} of {self._model}"
         request = {
             "endpoint": self._name(),
-            "deployed_model": deployed_model_message(self._host, resource, version, replicas),
+            "deployed_model": deployed_model_message(self._host, resource, version, replicas, chosen_id),
             "traffic_split": {NEW: 100} if all_traffic else {},
         }
         try:
-            operation = self._clients.call(what, self._clients.endpoints.deploy_model, request)
-            made = finish(self._clients, what, operation, self._host.startup_timeout_s).deployed_model
-        except BaseException:  # also Ctrl-C: a failed deployment leaves no machine that costs money
-            with suppress(EvergreenError):
-                for one in self.running():
-                    if one.version == version and one.id not in before:
-                        self.stop(one)
+            method = self._clients.endpoints.deploy_model
+            operation = self._clients.call_once(what, method, request, lambda: self._was_started(chosen_id))
+            if operation is not None:
+                finish(what, operation, self._host.startup_timeout_s)
+        except BaseException as error:  # also Ctrl-C: a failed deployment leaves no machine that costs money
+            doubt = self._clear(chosen_id)
+            if doubt and isinstance(error, EvergreenError):
+                raise EndpointError(f"{error}; {doubt}") from error
             raise
-        found = next((one for one in self.running() if one.id == made.id), None)
+        found = next((one for one in self.running() if one.id == chosen_id), None)
         if found is None:
             raise EndpointError(f"{what}: Vertex AI reports success, but the endpoint does not have it; run again")
         return found
 
     def stop(self, deployed: Deployed) -> None:
-        """Undeploys one; Vertex AI refuses while it has traffic, unless it is the last."""
+        """Undeploys one, if it is still there; Vertex AI refuses while it has traffic, unless it is the last."""
         what = f"undeploying version {deployed.version} of {self._model}"
         request = {"endpoint": self._name(), "deployed_model_id": deployed.id}
-        operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
-        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+        with suppress(MissingError):  # the first of two attempts may have been carried out
+            operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
+            finish(what, operation, CHANGE_TIMEOUT_S)
 
-    def split(self, by_id: Mapping[str, int]) -> None:
-        """Sets the traffic split, percent by deployed model's id."""
+    def split(self, found: Any, by_id: Mapping[str, int]) -> None:
+        """Sets the traffic split, percent by deployed model's id, of the endpoint as it was when this was decided.
+
+        Raises:
+            EndpointError: it was changed meanwhile, or Vertex AI refuses.
+        """
         request = {
-            "endpoint": {"name": self._name(), "traffic_split": dict(by_id)},
+            "endpoint": {"name": found.name, "etag": found.etag, "traffic_split": dict(by_id)},
             "update_mask": {"paths": ["traffic_split"]},
         }
         what = f"setting the traffic of {self._model}"
-        self._clients.call(what, self._clients.endpoints.update_endpoint, request)
+
+        def made() -> bool:
+            return {one: share for one, share in self._found().traffic_split.items() if share} == dict(by_id)
+
+        try:
+            self._clients.call_once(what, self._clients.endpoints.update_endpoint, request, made)
+        except EndpointError as error:
+            if self._found().etag == found.etag:
+                raise
+            raise EndpointError(f"{what}: another run changed the endpoint meanwhile; run again") from error
 
     def remove(self) -> None:
         """Undeploys everything and deletes the endpoint; does nothing when there is none."""
@@ -109,25 +135,80 @@ class EndpointResource:
         if found is None:
             return
         settle(self._clients, found.name, self._host.startup_timeout_s)
-        last_first = self.running()
+        found = self._found()
+        last_first = deployed_on(found)
         if last_first and last_first[0].percent not in (0, 100):
-            self.split({last_first[0].id: 100})
+            self.split(found, {last_first[0].id: 100})
         for one in reversed(last_first):
             self.stop(one)
         what = f"deleting the endpoint of {self._model}"
-        operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": found.name})
-        finish(self._clients, what, operation, CHANGE_TIMEOUT_S)
+        with suppress(MissingError):
+            operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": found.name})
+            finish(what, operation, CHANGE_TIMEOUT_S)
 
-    def url(self, found: Any) -> str:
-        """Where predictions are POSTed."""
-        for config in found.private_service_connect_config.psc_automation_configs:
-            if config.ip_address:
-                return f"http://{config.ip_address}/v1/{found.name}:predict"
+    def url(self, found: Any) -> str | None:
+        """Where predictions are POSTed; None while Google has not told the address, as before the first deployment."""
+        private = found.private_service_connect_config
+        if private.enable_private_service_connect:
+            told = next((one.ip_address for one in private.psc_automation_configs if one.ip_address), None)
+            return f"http://{told}/v1/{found.name}:predict" if told else None
         address = found.dedicated_endpoint_dns if found.dedicated_endpoint_enabled else self._clients.address
-        return f"https://{address}/v1/{found.name}:predict"
+        return f"https://{address}/v1/{found.name}:predict" if address else None
+
+    def ask(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
+        """Predictions by the traffic split.
+
+        Raises:
+            InputError: the model refuses the instances.
+            EndpointError: nothing answers; for a private endpoint it names the network that reaches it.
+        """
+        private = self._host.private_service_connect
+        try:
+            return post_predict(self._clients, self._told_url(), instances)
+        except EndpointError as error:
+            if private is None:
+                raise
+            raise EndpointError(
+                f"{error}; it is reached from {private.network} alone: run the pipeline on machines of that network"
+            ) from error
+
+    def _told_url(self) -> str:
+        """The address for predictions. Raises EndpointError when Google does not tell it in time."""
+        deadline = time.monotonic() + self._host.retry_timeout_s
+        while not (url := self.url(found := self._found())):
+            if time.monotonic() >= deadline:
+                raise EndpointError(
+                    f"Vertex AI has told no address of {found.name} within {self._host.retry_timeout_s:g} s; "
+                    "look at its network settings in the console, then run again"
+                )
+            time.sleep(ADDRESS_POLL_S)
+        return url
+
+    def _was_started(self, deployed_id: str) -> bool:
+        """Whether a deployment whose answer was lost has ended well. Raises EndpointError while nobody can tell."""
+        if not settle(self._clients, self._name(), self._host.startup_timeout_s):
+            raise EndpointError(f"an operation still goes on after {self._host.startup_timeout_s:g} s; run again")
+        return any(one.id == deployed_id for one in self.running())
+
+    def _clear(self, deployed_id: str) -> str:
+        """Stops what a failed deployment left; what to tell when more may come of it, else nothing.
+
+        A cancelled operation may go on and attach its model later, so its end is waited for.
+        """
+        try:
+            sure = settle(self._clients, self._name(), self._host.startup_timeout_s)
+            for one in self.running():
+                if one.id == deployed_id:
+                    self.stop(one)
+        except EvergreenError as error:
+            return f"what it left may still run ({error}); the next run looks for it"
+        return "" if sure else "its operation still goes on and may leave a machine running; the next run looks for it"
 
     def _name(self) -> str:
+        return str(self._found().name)
+
+    def _found(self) -> Any:
         found = self.find()
         if found is None:
             raise EndpointError(f"model {self._model} has no endpoint on Vertex AI; upload a version first")
-        return str(found.name)
+        return found

@@ -1,4 +1,4 @@
-"""Schedules of Vertex AI Pipelines: which there are, and their end. ZenML creates them and does no more than that."""
+"""Schedules of Vertex AI Pipelines: which there are, one run at a time, and their end. ZenML only creates them."""
 
 from __future__ import annotations
 
@@ -48,6 +48,16 @@ class VertexSchedules:
         return [
             VertexSchedule(resource=one.name, cron=one.cron, state=one.state.name, next_run=_next(one)) for one in found
         ]
+
+    def hold_to_one_run(self, resource: str) -> None:
+        """Lets no run of the schedule begin while one goes on: two would undo each other's rollout.
+
+        `max_concurrent_run_count`, which is 1 by default, bounds the runs being started, not those that run.
+        """
+        change = {"name": resource, "max_concurrent_active_run_count": 1}
+        request = {"schedule": change, "update_mask": {"paths": ["max_concurrent_active_run_count"]}}
+        with self._translated(f"limiting schedule {resource} to one run at a time"):
+            self._client.update_schedule(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S)
 
     def delete(self, resource: str) -> None:
         """Ends a schedule; its runs stay. Does nothing when it is gone. Raises as `named` does."""

@@ -59,7 +59,9 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
     )
 
 
-def deployed_model_message(host: VertexEndpoint, resource: str, version: str, replicas: tuple[int, int]) -> Any:
+def deployed_model_message(
+    host: VertexEndpoint, resource: str, version: str, replicas: tuple[int, int], deployed_id: str
+) -> Any:
     """The deployment of the model version `resource` on its own machines; `replicas` are least and most."""
     from google.cloud import aiplatform_v1 as v1
 
@@ -68,6 +70,7 @@ def deployed_model_message(host: VertexEndpoint, resource: str, version: str, re
         machine |= {"accelerator_type": host.accelerator_type, "accelerator_count": host.accelerator_count}
     metric = ACCELERATOR_METRIC if host.accelerator_type else CPU_METRIC
     return v1.DeployedModel(
+        id=deployed_id,
         model=resource,
         display_name=version,
         service_account=host.service_account or "",

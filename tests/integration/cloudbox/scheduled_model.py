@@ -71,7 +71,9 @@ def state() -> dict[str, Any]:
     found = aiplatform_v1.ScheduleServiceClient(client_options=endpoint).list_schedules(parent=PARENT)
     noted = Client().list_schedules(is_archived=False).items
     return {
-        "vertex": sorted([one.display_name, one.cron, one.state.name] for one in found),
+        "vertex": sorted(
+            [one.display_name, one.cron, one.state.name, one.max_concurrent_active_run_count] for one in found
+        ),
         "zenml": sorted([one.name, one.cron_expression] for one in noted),
     }
 

@@ -43,8 +43,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def held(cron: str) -> dict[str, Any]:
-    """One schedule, on Vertex AI and in ZenML."""
-    return {"vertex": [[NAME, cron, "ACTIVE"]], "zenml": [[NAME, cron]]}
+    """One schedule, on Vertex AI, with one run at a time, and in ZenML."""
+    return {"vertex": [[NAME, cron, "ACTIVE", 1]], "zenml": [[NAME, cron]]}
 
 
 def test_a_model_without_a_schedule_says_so(said: dict[str, Any]) -> None:

@@ -75,6 +75,8 @@ def test_a_killed_service_takes_up_its_endpoints_and_fails_what_was_under_way(tm
     with running(tmp_path) as box:
         before: dict[str, Any] = box.client("before_the_kill")
         assert (before["dedicated"], before["rest"]) == ("kept", {"text": "b", "n": 7})
+        assert "dedicated dns name" in before["shared"], "the region's host does not answer for a dedicated endpoint"
+        assert before["grpc"] == "nothing", "gRPC names the endpoint in a header"
         assert (before["died"], before["healed"]) == (True, "nothing"), "a container that dies is started again"
         left = [json.loads(path.read_text()) for path in tmp_path.glob("vertex/containers/*/process.json")]
         alive = [psutil.Process(one["pid"]) for one in left if psutil.pid_exists(one["pid"])]

@@ -8,7 +8,11 @@ import pytest
 
 from cloudbox import faults
 from cloudbox.box import Box
+from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.names import identity, label_filter
+from evergreen.adapters.vertex.registry import ModelRegistry
+from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.rollout import Release, roll_out
 from tests.endpoint_contract import GOOD, live, never, release
 from tests.hosted_trial import ROOT, HostedTrial
@@ -39,12 +43,38 @@ def test_transient_errors_are_repeated_until_they_pass(box: Box, trial: HostedTr
     assert faults.clear(box.home) == []
 
 
+def test_a_deployment_goes_on_while_vertex_ai_cannot_be_asked_about_it(box: Box, trial: HostedTrial) -> None:
+    impatient = HostedEndpoint(trial.host.model_copy(update={"retry_timeout_s": 0.2}), "news")
+    challenger = release(trial, "a")
+    impatient.upload(challenger.version, challenger.fetch())
+    # the waits in between grow to 4 s: the failures outlast the time in which any other call is given up
+    faults.add(box.home, faults.Fault(kind="error", target="GetOperation", times=4))
+    assert roll_out(impatient, challenger, None, lambda: None).outcome == "live"
+    assert faults.clear(box.home) == []
+    assert trial.deployed() == [challenger.version]
+
+
+@pytest.mark.parametrize(
+    "method", ["CreateEndpoint", "UploadModel", "DeployModel", "UpdateEndpoint", "UndeployModel", "DeleteEndpoint"]
+)
+def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(box: Box, trial: HostedTrial, method: str) -> None:
+    clients = Clients(trial.host)
+    faults.add(box.home, faults.Fault(kind="answer-lost", target=method, times=1))
+    version = release(trial, "a")
+    assert roll_out(trial.endpoint, version, None, lambda: None).outcome == "live"  # it undeploys and deletes its probe
+    assert faults.clear(box.home) == []
+    assert trial.deployed() == [version.version]
+    assert len(ModelRegistry(clients, "news").versions()) == 1
+    ours = {"parent": clients.location, "filter": label_filter(identity(trial.host, "news"))}
+    assert len(list(clients.endpoints.list_endpoints(request=ours))) == 1
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
         (faults.Fault(kind="quota", target="n1-standard-4"), "quotas are exceeded"),
         (faults.Fault(kind="never-ready", target="news", seconds=1), "never became ready"),
-        (faults.Fault(kind="never-ends", target="DeployModel"), "not done within 2 s"),
+        (faults.Fault(kind="never-ends", target="DeployModel"), "not done within 4 s"),
         (faults.Fault(kind="error", target="DeployModel", code="PERMISSION_DENIED"), "roles/aiplatform.user"),
     ],
     ids=lambda value: value.kind if isinstance(value, faults.Fault) else "",
@@ -54,7 +84,7 @@ def test_a_lasting_fault_ends_in_one_line_with_the_champion_live(
 ) -> None:
     champion = live(trial, "a")
     challenger = release(trial, "b")
-    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": 2}), "news")
+    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": 4}), "news")
     faults.add(box.home, fault)
     try:
         deployment = roll_out(hasty, challenger, champion, never)
@@ -63,6 +93,25 @@ def test_a_lasting_fault_ends_in_one_line_with_the_champion_live(
     assert (deployment.outcome, deployment.traffic) == ("rolled_back", {champion: 100})
     assert said in deployment.message
     assert trial.deployed() == [champion]
+
+
+@pytest.mark.parametrize(("patience_s", "load_s"), [(4, 4.5), (1, 6)], ids=["attached while waited for", "and later"])
+def test_a_deployment_that_goes_on_after_its_cancellation_leaves_nothing_in_the_end(
+    box: Box, trial: HostedTrial, patience_s: float, load_s: float
+) -> None:
+    champion, third = live(trial, "a"), release(trial, "c")
+    slow = write_keyword_model(trial.path / "slow", name="slow", load_s=load_s)
+    trial.endpoint.upload(slow.version, slow.path)
+    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": patience_s}), "news")
+    challenger = Release(model="news", version=slow.version, fetch=lambda: slow.path, smoke=GOOD)
+    faults.add(box.home, faults.Fault(kind="cancel-ignored", target="DeployModel", times=1))
+    deployment = roll_out(hasty, challenger, champion, never)
+    left = EndpointResource(Clients(trial.host), "news", "live").settled()
+    sure = "may leave a machine running" not in deployment.message
+    assert ({one.version for one in left} == {champion}) == sure == (patience_s > 1)
+    assert roll_out(trial.endpoint, third, champion, lambda: None).outcome == "live"
+    assert trial.deployed() == sorted([champion, third.version])
+    assert faults.clear(box.home) == []
 
 
 def test_the_run_after_a_failed_rollout_puts_the_version_live(box: Box, trial: HostedTrial) -> None:

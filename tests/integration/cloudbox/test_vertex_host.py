@@ -14,14 +14,18 @@ import pytest
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.names import new_id
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.specification import deployed_model_message
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.rollout import roll_out
 from evergreen.pages.curl import curl_command
-from tests.endpoint_contract import GOOD, EndpointContract, live, release
+from tests.endpoint_contract import GOOD, EndpointContract, live, never, release
 from tests.hosted_trial import ROOT, HostedTrial, host_in
+from tests.integration.cloudbox.private_network import network_of
 from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_encoder, write_splits
 from tests.waiting import wait_until
 
@@ -52,7 +56,7 @@ def test_a_deployment_that_a_killed_run_began_is_waited_for_and_adopted(trial: H
     held, found = ModelRegistry(clients, "news").find(version), EndpointResource(clients, "news", "live").find()
     assert held is not None
     assert found is not None
-    message = deployed_model_message(trial.host, resource_of(held), version, (1, 1))
+    message = deployed_model_message(trial.host, resource_of(held), version, (1, 1), new_id())
     clients.endpoints.deploy_model(request={"endpoint": found.name, "deployed_model": message})
     trial.endpoint.deploy(version)
     assert trial.deployed() == [version]
@@ -93,6 +97,55 @@ def test_a_client_of_googles_sdk_sees_no_error_while_versions_replace_one_anothe
             done.set()
     asking.result()
     assert set(served) == {champion, challenger.version}
+
+
+def test_traffic_that_another_run_moved_meanwhile_is_not_overwritten(trial: HostedTrial) -> None:
+    first, second = live(trial, "a"), release(trial, "b")
+    trial.endpoint.upload(second.version, second.fetch())
+    trial.endpoint.deploy(second.version)
+    resource = EndpointResource(Clients(trial.host), "news", "live")
+    seen = resource.find()
+    trial.endpoint.set_traffic({second.version: 100})
+    ours = {one.id: 100 for one in resource.running() if one.version == first}
+    with pytest.raises(EndpointError, match="another run changed the endpoint meanwhile; run again"):
+        resource.split(seen, ours)
+    assert trial.endpoint.status().traffic == {first: 0, second.version: 100}
+
+
+def test_a_dedicated_endpoint_answers_under_its_own_name_alone(trial: HostedTrial) -> None:
+    live(trial, "a")
+    clients = Clients(trial.host)
+    found = EndpointResource(clients, "news", "live").find()
+    assert found is not None
+    assert str(trial.endpoint.status().url) == f"https://{found.dedicated_endpoint_dns}/v1/{found.name}:predict"
+    shared = clients.session.post(f"https://{clients.address}/v1/{found.name}:predict", json={"instances": GOOD})
+    assert (shared.status_code, shared.json()["error"]["status"]) == (400, "FAILED_PRECONDITION")
+    assert f"dedicated dns name '{found.dedicated_endpoint_dns}'" in shared.json()["error"]["message"]
+
+
+def test_an_endpoint_that_is_not_dedicated_answers_under_the_name_of_the_region(trial: HostedTrial) -> None:
+    shared = HostedEndpoint(trial.host.model_copy(update={"dedicated": False}), "news")
+    challenger = release(trial, "a")
+    assert roll_out(shared, challenger, None, lambda: None).outcome == "live"
+    assert str(shared.status().url).startswith(f"https://{trial.host.region}-aiplatform.googleapis.com/v1/")
+    assert shared.predict(GOOD)
+
+
+def test_a_private_endpoint_goes_live_from_inside_its_network_and_says_so_elsewhere(
+    box: Box, trial: HostedTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = "projects/local-project/global/networks/private"
+    private = {"network": network, "project_allowlist": ("local-project",)}
+    settings = trial.host.model_dump() | {"dedicated": False, "private_service_connect": private}
+    endpoint, challenger = VertexEndpoint.model_validate(settings).open("news", trial.path), release(trial, "a")
+    outside = roll_out(endpoint, challenger, None, never)
+    assert (outside.outcome, trial.deployed()) == ("rolled_back", [])
+    assert f"reached from {network} alone" in outside.message
+    with network_of(box) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        assert roll_out(endpoint, challenger, None, lambda: None).outcome == "live"
+        assert str(endpoint.status().url).startswith("http://10.128.0.2/v1/projects/")
+        assert endpoint.predict(GOOD)
 
 
 def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box, tmp_path: Path) -> None:

@@ -264,6 +264,10 @@ def before_the_kill() -> dict[str, Any]:
     asked = [{"text": "a"}]
     report: dict[str, Any] = {"dedicated": endpoint.predict(asked, use_dedicated_endpoint=True).predictions[0]["name"]}
     report["rest"] = endpoint.predict([{"text": "b", "n": 7}], use_dedicated_endpoint=True).predictions[0]["got"]
+    clients = aiplatform.gapic.PredictionServiceClient(client_options={"api_endpoint": HOST}, credentials=Token())
+    report["shared"] = message(lambda: clients.predict(endpoint=endpoint.resource_name, instances=asked))
+    named = (("x-vertex-ai-endpoint-id", endpoint.name),)
+    report["grpc"] = message(lambda: clients.predict(endpoint=endpoint.resource_name, instances=asked, metadata=named))
     died = refused(lambda: endpoint.predict([{"die": True}], timeout=5))
     healed = until(lambda: message(lambda: endpoint.predict(asked)), lambda said: said == "nothing")
     fault(kind="never-ready", target="news", seconds=100, times=1)

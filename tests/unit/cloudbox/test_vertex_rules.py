@@ -17,7 +17,7 @@ from cloudbox.errors import ApiError
 from cloudbox.vertex.labels import check_labels
 from cloudbox.vertex.machines import machine_for, memory_bytes
 from cloudbox.vertex.pipeline_spec import input_values, resolver, root_parameters, tasks_of
-from cloudbox.vertex.schedules import next_time
+from cloudbox.vertex.schedules import may_start, next_time
 from cloudbox.vertex.serving import expanded
 from cloudbox.vertex.store import Store
 from cloudbox.vertex.traffic import check_traffic, chosen, without
@@ -74,6 +74,12 @@ def test_cron_follows_its_time_zone_through_the_year() -> None:
     cron = "TZ=Europe/Berlin 0 3 * * *"
     assert [next_time(cron, day).hour for day in (winter, summer)] == [2, 1]
     assert next_time("*/15 * * * *", winter) == winter + datetime.timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(("limits", "running", "starts"), [((1, 0), 3, True), ((1, 1), 0, True), ((5, 1), 1, False)])
+def test_only_the_limit_of_active_runs_holds_a_run_back(limits: tuple[int, int], running: int, starts: bool) -> None:
+    schedule = v1.Schedule(max_concurrent_run_count=limits[0], max_concurrent_active_run_count=limits[1])
+    assert may_start(schedule, running) == starts
 
 
 @pytest.mark.parametrize("cron", ["", "* * * *", "61 * * * *", "TZ=Mars/Base 0 3 * * *", "* * * * * *"])

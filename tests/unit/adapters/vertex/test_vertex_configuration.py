@@ -106,7 +106,7 @@ def test_a_version_is_probed_as_long_as_its_start_may_take() -> None:
 
 def test_a_deployment_scales_by_the_accelerator_where_there_is_one() -> None:
     gpu = host(accelerator_type="NVIDIA_L4", accelerator_count=1, service_account="sa@p", autoscaling_target=70)
-    message = deployed_model_message(gpu, "models/1@2", "0dff9f7932af", (1, 3))
+    message = deployed_model_message(gpu, "models/1@2", "0dff9f7932af", (1, 3), "123456789")
     resources = message.dedicated_resources
     assert resources.machine_spec.accelerator_type.name == "NVIDIA_L4"
     (metric,) = resources.autoscaling_metric_specs
