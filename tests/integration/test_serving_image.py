@@ -39,7 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / source, place)
     subprocess.run([sys.executable, "-m", "venv", str(root / "venv")], check=True)
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "-r"]
     subprocess.run([python(root), *install, str(root / "srv" / "serving-requirements.txt")], check=True)
     return root
 
