@@ -21,14 +21,14 @@ def main(args: argparse.Namespace) -> int:
         check_ready(project, lambda: _plan(project, use_cache=use_cache))
         return 0
     check_ready(project)
-    from orchestration.runs import newest_run, step_failure
+    from orchestration.runs import newest_run, run_failure
 
     before = newest_run(project.model_name)
     try:
         with quiet_zenml(debug=args.debug):
             return _run(project, use_cache=use_cache)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
-        raise step_failure(project.model_name, but=before.id if before else None) or error from error
+        raise run_failure(project.model_name, before.id if before else None, error) from error
 
 
 def _run(project: Project, *, use_cache: bool) -> int:

@@ -99,19 +99,23 @@ def newest_run(model: str) -> PipelineRunResponse | None:
     return next(iter(found.items), None)
 
 
-def step_failure(model: str, but: UUID | None) -> EvergreenError | None:
-    """What a step of the model's newest run raised, as an error of this process; None when no step tells.
+def run_failure(model: str, but: UUID | None, error: RuntimeError) -> Exception:
+    """What a step of the model's newest run raised, as an error of this process; or that the orchestrator tells more.
 
-    A step that ran elsewhere leaves its exception with the run; the orchestrator only says that it failed. `but` is the
-    newest run of before: there is none newer when the orchestrator refused the run itself.
+    A step that ran elsewhere leaves its exception with the run, unless it failed around its own code; the orchestrator
+    only says that it failed. `but` is the newest run of before: where there is none newer, the orchestrator refused the
+    run itself, and its `error` is all that is known.
     """
     run = newest_run(model)
-    if run is not None and run.id != but:
-        for name, one in run.steps.items():
-            if one.status.is_failed and one.exception_info and one.exception_info.message:
-                kind = InputError if _is_input_error(one.exception_info.source) else EvergreenError
-                return kind(f"step '{name}' of run {run.name} failed: {one.exception_info.message}")
-    return None
+    if run is None or run.id == but:
+        return error
+    failed = {name: one for name, one in run.steps.items() if one.status.is_failed}
+    for name, one in failed.items():
+        if one.exception_info and one.exception_info.message:
+            kind = InputError if _is_input_error(one.exception_info.source) else EvergreenError
+            return kind(f"step '{name}' of run {run.name} failed: {one.exception_info.message}")
+    where = f"step '{next(iter(failed))}' of run {run.name}" if failed else f"run {run.name}"
+    return EvergreenError(f"{where} failed, look at its logs on the orchestrator: {' '.join(str(error).split())}")
 
 
 def _is_input_error(source: str | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -82,6 +83,22 @@ def test_a_damaged_directory_is_told_and_not_used(
     archive.write_bytes(damage(archive.read_bytes()))
     with pytest.raises(EvergreenError, match=told):
         materializer.load(Splits)
+
+
+@pytest.mark.usefixtures("zenml_home")
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../out", tarfile.REGTYPE), ("/srv/out", tarfile.REGTYPE), ("link", tarfile.SYMTYPE)]
+)
+def test_an_archive_that_leads_out_of_its_directory_is_refused(store: Path, name: str, kind: bytes) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "/etc/passwd"
+    with tarfile.open(store / "content.tar", "w") as archive:
+        archive.addfile(member)
+    with pytest.raises(EvergreenError, match=f"is damaged: {name} is no file below it"):
+        DirectoryMaterializer(str(store)).load(Splits)
+    assert not Path("/srv/out").exists()
 
 
 @pytest.mark.usefixtures("zenml_home")

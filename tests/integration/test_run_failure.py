@@ -1,0 +1,61 @@
+"""What a person is told of a run that failed on an orchestrator elsewhere."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from evergreen.core.errors import EvergreenError, InputError
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+REFUSAL = RuntimeError("Job failed with:\ncode: 9")
+
+
+def a_run(**raised: tuple[str, str] | None) -> Any:
+    """A run whose steps of these names failed with an exception of a source and a message, or without telling one."""
+    steps = {
+        name: SimpleNamespace(
+            status=SimpleNamespace(is_failed=True),
+            exception_info=SimpleNamespace(source=told[0], message=told[1]) if told else None,
+        )
+        for name, told in raised.items()
+    }
+    done = SimpleNamespace(status=SimpleNamespace(is_failed=False), exception_info=None)
+    return SimpleNamespace(id=uuid4(), name="training-7", steps={"identify": done, **steps})
+
+
+@pytest.mark.parametrize(
+    ("run", "kind", "told"),
+    [
+        (a_run(fetch=("evergreen.core.errors.InputError", "no table news")), InputError, "'fetch'.*: no table news"),
+        (a_run(train=("builtins.MemoryError", "too big")), EvergreenError, "'train' of run training-7 failed: too big"),
+        (
+            a_run(split=None),
+            EvergreenError,
+            "'split' of run training-7 failed, look at its logs .*: Job failed with: code",
+        ),
+        (a_run(), EvergreenError, "^run training-7 failed, look at its logs"),
+    ],
+    ids=["bad input", "a failure", "around the step", "no step"],
+)
+def test_a_failed_run_is_one_line_that_names_the_step(
+    monkeypatch: pytest.MonkeyPatch, run: Any, kind: type[Exception], told: str
+) -> None:
+    from orchestration import runs
+
+    monkeypatch.setattr(runs, "newest_run", lambda _: run)
+    failure = runs.run_failure("news", None, REFUSAL)
+    assert type(failure) is kind
+    with pytest.raises(kind, match=told):
+        raise failure
+
+
+def test_what_the_orchestrator_refused_before_any_run_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import runs
+
+    before = a_run(fetch=None)
+    monkeypatch.setattr(runs, "newest_run", lambda _: before)
+    assert runs.run_failure("news", before.id, REFUSAL) is REFUSAL
