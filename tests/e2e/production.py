@@ -26,10 +26,11 @@ LABEL_NAMES = "business=Business,entertainment=World,politics=World,sports=Sport
 
 @dataclass(frozen=True)
 class Production:
-    """The commands of a checkout; `environment` leads them into the box at `home`."""
+    """The commands of a checkout with one configuration; `environment` leads them into the box at `home`."""
 
     home: Path
     environment: dict[str, str]
+    config: str
 
     def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -47,11 +48,15 @@ class Production:
             )
         return done
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.python("run.py", *arguments, check=check)
+    def run_pipeline(self, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.python("run.py", "--config", self.config, check=check)
+
+    def command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A finished `python run.py NAME --config …`."""
+        return self.python("run.py", name, "--config", self.config, *arguments)
 
     def status(self) -> dict[str, Any]:
-        return dict(first_json(self.run("status", "--config", "prod.yaml", "--json").stdout))
+        return dict(first_json(self.command("status", "--json").stdout))
 
     def recorded(self) -> dict[str, Any]:
         """What ZenML, MLflow and the Model Registry hold of the newest run."""
@@ -59,7 +64,7 @@ class Production:
 
     def prepare(self, share: float) -> None:
         origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--share", str(share))
-        self.run("prepare", "--config", "prod.yaml", *origin, "--days", "2", "--end", midnight())
+        self.command("prepare", *origin, "--days", "2", "--end", midnight())
 
     def fault(self, kind: faults.Kind, target: str, **rule: Any) -> None:
         """Puts a fault in force in the box."""
@@ -77,11 +82,10 @@ class Production:
         return sorted(str(file) for file in files if wanted in file.read_bytes())
 
     @contextmanager
-    def started(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A running `python run.py …`, killed when the block ends."""
-        with subprocess.Popen(
-            [sys.executable, "run.py", *arguments], cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL
-        ) as process:
+    def started(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The command that runs the pipeline, killed when the block ends."""
+        command = [sys.executable, "run.py", "--config", self.config]
+        with subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL) as process:
             try:
                 yield process
             finally:
@@ -108,7 +112,7 @@ class Production:
 
 
 @contextmanager
-def production_in(home: Path) -> Iterator[Production]:
+def production_in(home: Path, config: str = "prod.yaml") -> Iterator[Production]:
     """The commands in a box at `home`, which is stopped when the block ends."""
     folder = shlex.quote(str(Path(sys.executable).parent))
     script = f"set -eu; export PATH={folder}:$PATH EVERGREEN_BOX={shlex.quote(str(home))}; . stacks/box.sh >&2; env -0"
@@ -126,7 +130,7 @@ def production_in(home: Path) -> Iterator[Production]:
         )
         assert led.returncode == 0, led.stderr.decode()
         pairs = (one.partition("=") for one in led.stdout.decode().split("\0") if "=" in one)
-        yield Production(home, {name: value for name, _, value in pairs})
+        yield Production(home, {name: value for name, _, value in pairs}, config)
     finally:
         subprocess.run(
             [sys.executable, "-m", "cloudbox", "--home", str(home), "down"], cwd=ROOT, timeout=120, check=True

@@ -25,7 +25,7 @@ def production(tmp_path: Path) -> Iterator[Production]:
 
 def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(production: Production) -> None:
     production.prepare(0.25)
-    first = production.run("--config", "prod.yaml")
+    first = production.run_pipeline()
     assert re.search(
         r"^try it +curl -s https://\S+:predict .*gcloud auth print-access-token", first.stdout, re.MULTILINE
     )
@@ -41,20 +41,18 @@ def test_production_is_trained_served_replaced_and_rolled_back_in_the_box(produc
     assert before["champion"]["mirrors"] == {name: recorded[name]["champion"] for name in ("mlflow", "vertex")}
     assert {"test/accuracy", "train/loss"} <= set(recorded["metrics"])
     assert "Confusion matrix" in recorded["page"]  # as the dashboard gets it: ZenML's server reads it from gs://
-    answer = first_json(
-        production.run("predict", "--config", "prod.yaml", "Shares fell after the profit warning").stdout
-    )
+    answer = first_json(production.command("predict", "Shares fell after the profit warning").stdout)
     assert answer["label"] == "Business"
 
     production.prepare(1.0)
     with production.asked() as seen:
-        production.run("--config", "prod.yaml")
+        production.run_pipeline()
         after = production.status()
         two = after["champion"]["version"]
         assert two != one
         assert after["previous"]["version"] == one
         assert after["endpoint"]["url"] == before["endpoint"]["url"]
-        production.run("rollback", "--config", "prod.yaml")
+        production.command("rollback")
     assert seen["failures"] == []
     assert seen["answered"] > 100
     assert seen["turns"] > 10  # the canary answered in between; without it two: to the new version, and back

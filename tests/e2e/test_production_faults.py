@@ -1,4 +1,6 @@
-"""What may happen to a run of `configs/prod.yaml` on Vertex AI: whole pipelines in one box, each on what the last left.
+"""What may happen to a run on Vertex AI: whole pipelines in one box, each on what the last left.
+
+They run `configs/prod.yaml` with a secret, a short canary, and a gate that only keeps out what is far worse.
 
 `make emulated-test` runs the first three, `make faults` all.
 """
@@ -8,7 +10,6 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,6 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(1500)]
 
 SECRET = "hf_mQ7xT2vKd9Rz4LpW8cYb3NsJ"
-RUN = ("--config", "prod.yaml")
 REPEATED = (
     "ListEndpoints",
     "CreateEndpoint",
@@ -35,28 +35,30 @@ REPEATED = (
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    with production_in(tmp_path_factory.mktemp("faults") / "box") as led:
-        yield led
-
-
-def test_transient_faults_are_repeated_and_the_run_completes_and_keeps_its_secrets(
-    production: Production, tmp_path: Path
-) -> None:
-    production.prepare(0.4)
-    plant = f"from zenml.client import Client; Client().create_secret('hub', values={{'HUB_TOKEN': '{SECRET}'}})"
-    production.python("-c", plant)
+    folder = tmp_path_factory.mktemp("faults")
     document = yaml.safe_load((ROOT / "configs" / "prod.yaml").read_text(encoding="utf-8"))
     document["secrets"] = ["hub"]
     document["parameters"]["task"]["token_env"] = "HUB_TOKEN"
-    config = tmp_path / "prod.yaml"
+    document["parameters"]["gate"]["margin"] = {"accuracy": 0.3}
+    document["parameters"]["rollout"] = {"shares": [10], "hold_s": 2}
+    config = folder / "prod.yaml"
     config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with production_in(folder / "box", str(config)) as led:
+        yield led
+
+
+def test_transient_faults_are_repeated_and_the_run_completes_and_keeps_its_secrets(production: Production) -> None:
+    production.prepare(0.4)
+    plant = f"from zenml.client import Client; Client().create_secret('hub', values={{'HUB_TOKEN': '{SECRET}'}})"
+    production.python("-c", plant)
     for method in REPEATED:
         production.fault("error", method, code="UNAVAILABLE", times=2)
-    run = production.run("--config", str(config))
+    run = production.run_pipeline()
     assert production.spared() == []
-    assert_live_alone(production.status())
+    status = production.status()
+    assert status["endpoint"]["traffic"] == {status["champion"]["version"]: 100}
     assert SECRET not in run.stdout + run.stderr
-    assert production.files_holding("HUB_TOKEN") != []
+    assert production.files_holding(status["champion"]["version"]) != []  # the search looks where such things are
     for secret in (SECRET, production.environment["MLFLOW_TRACKING_PASSWORD"]):
         assert production.files_holding(secret) == []
 
@@ -71,7 +73,7 @@ def test_a_container_that_is_never_ready_is_told_in_one_line_and_leaves_the_cham
 
 def test_the_run_goes_on_without_its_command_and_heals_what_failed_before(production: Production) -> None:
     before = production.status()
-    with production.started(*RUN) as command:
+    with production.started() as command:
         wait_until(lambda: production.status()["last_run"]["status"] == "running", timeout_s=120)
         command.send_signal(signal.SIGKILL)
     wait_until(lambda: production.status()["last_run"]["status"] != "running", timeout_s=600)
@@ -98,7 +100,7 @@ def test_a_deploy_task_that_is_killed_leaves_an_endpoint_that_the_next_run_sets_
     assert_fails(production, "")
     assert production.spared() == []
     assert sum(production.status()["endpoint"]["traffic"].values()) == 100
-    production.run(*RUN)
+    production.run_pipeline()
     after = production.status()
     assert after["champion"]["version"] != before["champion"]["version"]
     assert set(after["endpoint"]["traffic"]) == {after["champion"]["version"], before["champion"]["version"]}
@@ -111,7 +113,7 @@ def test_a_train_task_that_is_killed_is_resumed_by_the_next_run(production: Prod
     assert_fails(production, "")
     assert production.spared() == []
     killed = rows_seen(production)
-    production.run(*RUN)
+    production.run_pipeline()
     resumed = rows_seen(production)
     assert killed[0] < resumed[0] <= killed[-1] < resumed[-1]
 
@@ -125,7 +127,7 @@ def rows_seen(production: Production) -> list[int]:
 
 def assert_fails(production: Production, said: str) -> None:
     """The run ends with exit code 1 and one line that says why."""
-    run = production.run(*RUN, check=False)
+    run = production.run_pipeline(check=False)
     assert run.returncode == 1, run.stdout + run.stderr
     (line,) = [one for one in run.stderr.splitlines() if one.startswith("error:")]
     assert said in line
@@ -138,8 +140,3 @@ def assert_unchanged(production: Production, before: dict[str, Any]) -> None:
     after = production.status()
     assert after["champion"] == before["champion"]
     assert after["endpoint"] == before["endpoint"]
-
-
-def assert_live_alone(status: dict[str, Any]) -> None:
-    """The champion is all that is deployed."""
-    assert status["endpoint"]["traffic"] == {status["champion"]["version"]: 100}
