@@ -34,7 +34,7 @@ emulated: install ## the production path in the box: Vertex AI, BigQuery and GCS
 emulated-test: install ## the same path under test: replaced by a better version, rolled back, asked all the while
 	$(BIN)/python -m pytest -m 'emulated and not faults' tests/e2e
 
-faults: install ## whole production runs in the box while Google fails in every way that is known
+faults: install ## more whole production runs in the box that fail on the way
 	$(BIN)/python -m pytest tests/e2e/test_production_faults.py
 
 test: install ## all tests, in three processes: whole pipelines, those of the box, all others

@@ -31,8 +31,7 @@ class Command:
 
 def main(argv: Sequence[str]) -> int:
     """The exit code of one command: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 terminated."""
-    names = {command.name for command in COMMANDS}
-    named = bool(argv) and (argv[0] in names or argv[0] in {"-h", "--help"})
+    named = bool(argv) and (not argv[0].startswith("-") or argv[0] in {"-h", "--help"})
     args = _parser().parse_args(argv if named else ["run", *argv])
     set_verbosity(shows_steps=args.command == "run", debug=args.debug)
     with report_errors(debug=args.debug) as outcome, sigterm_raises():

@@ -1,4 +1,4 @@
-"""The previous champion back at 100 % of the traffic."""
+"""The previous champion back at 100 % of the traffic, or the champion while a canary has a share."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ def main(args: argparse.Namespace) -> None:
     print(f"champion is {deployment.version} again")
     print(f"deployment  {deployment.message}")
     print(f"endpoint    {deployment.url}")
-    print("roll back once more to undo this; no run promotes the withdrawn version again by itself")
+    print("no run promotes the withdrawn version again by itself")

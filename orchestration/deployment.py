@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 from zenml.config.global_config import GlobalConfiguration
@@ -18,7 +19,7 @@ from evergreen.core.ramp import AT_ONCE, Ramp
 from evergreen.core.reconcile import crown, roll_back
 from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.core.rollout import Release, roll_out
-from evergreen.core.versions import Alias, ModelVersion
+from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.serving.contract import check_server
 from orchestration.locks import model_lock
 from orchestration.mirrors import sync_mirrors
@@ -54,8 +55,8 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision,
         target = state.find(decision.version) if promoted and not stale else state.named(Alias.CHAMPION)
         if target is None:
             return _nothing_live(model_name, endpoint)
-        newcomer = target.version == decision.version
-        release = _release(record.model, target, fetch if newcomer else None, ramp if newcomer else AT_ONCE)
+        tested = fetch if target.version == decision.version else None
+        release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
         deployment = _bring_live(record, endpoint, release, lambda: record.move(crown(record.read(), target.version)))
         if stale:
             message = (
@@ -68,7 +69,8 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision,
 def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
     """The previous champion back at 100 % of the traffic; the two change places, so a second call undoes the first.
 
-    A call that follows one that was cut off finishes it.
+    A call that follows one that was cut off finishes it. While another version has traffic, on its canary or left by a
+    run that was cut off, that version is withdrawn and the champion has all the traffic again.
 
     Raises:
         EvergreenError: there is no previous champion, or it does not come up.
@@ -80,6 +82,7 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
         deployment = _bring_live(record, endpoint, _release(record.model, target), on_live)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
+        record.settle()  # endpoint and champion agree by now: what fails here, the next call finishes
         return _mirrored(record, host, deployment)
 
 
@@ -90,23 +93,25 @@ def _rollback(record: ZenmlRecord, endpoint: Endpoint) -> tuple[ModelVersion, Ca
     champion = state.named(Alias.CHAMPION)
     if finished and champion is not None:
         return champion, lambda: None
+    intruders = _intruders(endpoint, state)
+    if intruders and champion is not None:
+        return champion, lambda: _withdraw(record, intruders)
     withdrawn, target = roll_back(state)
-    _require_known_live(endpoint, withdrawn.version, target.version)
     return target, lambda: record.exchange(withdrawn.version, target.version)
 
 
-def _require_known_live(endpoint: Endpoint, champion: str, target: str) -> None:
-    """Returns when the endpoint serves the champion, nothing, or what a rollback that was cut off had put live.
+def _intruders(endpoint: Endpoint, state: RecordState) -> list[str]:
+    """Versions with traffic that are neither champion nor previous."""
+    named = {state.aliases.get(Alias.CHAMPION), state.aliases.get(Alias.PREVIOUS)}
+    return [version for version, share in endpoint.status().traffic.items() if share and version not in named]
 
-    Raises:
-        EvergreenError: a run that was cut off left it otherwise.
-    """
-    serving = {version for version, percent in endpoint.status().traffic.items() if percent}
-    if serving - {champion, target}:
-        raise EvergreenError(
-            f"the endpoint serves {', '.join(sorted(serving))}, but the champion is {champion}: a run was cut off; "
-            "run the pipeline once, it sets this right"
-        )
+
+def _withdraw(record: ZenmlRecord, versions: Sequence[str]) -> None:
+    """Notes that the versions were withdrawn by hand."""
+    state = record.read()
+    for version in versions:
+        if state.find(version):
+            record.mark_rolled_back(version, True)
 
 
 def _bring_live(record: ZenmlRecord, endpoint: Endpoint, release: Release, on_live: Callable[[], None]) -> Deployment:
@@ -114,6 +119,7 @@ def _bring_live(record: ZenmlRecord, endpoint: Endpoint, release: Release, on_li
     state = record.read()
     champion = state.aliases.get(Alias.CHAMPION)
     kept = champion if champion != release.version else state.aliases.get(Alias.PREVIOUS)
+    release = replace(release, champion=champion if champion != release.version else None)
     return roll_out(endpoint, release, previous=kept, on_live=on_live)
 
 

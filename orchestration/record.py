@@ -106,14 +106,13 @@ class ZenmlRecord:
             Client().update_model_version(self.model, holder, stage=ModelStages.ARCHIVED, force=True)
 
     def exchange(self, withdrawn: str, target: str) -> None:
-        """The target champion, and the champion previous and marked as withdrawn by hand.
+        """The target champion; `settle` then makes the champion previous and marks it as withdrawn by hand.
 
         A crash may cut it anywhere: one write moves the champion, and the tag that was set before it tells `settle`
         the rest.
         """
         Client().update_model_version(self.model, withdrawn, add_tags=[WITHDRAWING])
         self.set_alias(Alias.CHAMPION, target)
-        self.settle()
 
     def settle(self) -> bool:
         """Whether an exchange was cut off after its champion had moved; it is complete now.

@@ -14,7 +14,6 @@ from typing import Any
 from zenml.client import Client
 from zenml.config.schedule import Schedule
 from zenml.enums import StackComponentType
-from zenml.logger import get_logger
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
@@ -23,8 +22,6 @@ from evergreen.core.errors import EvergreenError, InputError
 FLAVOR = "vertex"
 SHOWN_WITHIN_S = 60.0
 LOOK_EVERY_S = 2.0
-
-logger = get_logger(__name__)
 
 
 def schedule_name(model: str) -> str:
@@ -53,7 +50,7 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
 
     Raises:
         InputError: no permission.
-        EvergreenError: Vertex AI does not answer, or does not show the new one; what was scheduled before goes on.
+        EvergreenError: Vertex AI does not answer, or does not show the new one; it says what is scheduled now.
     """
     name, vertex = schedule_name(model), _vertex()
     before = [one.resource for one in vertex.named(name)]
@@ -61,13 +58,13 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
     try:
         with _told():
             pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
+    except EvergreenError as error:
+        raise EvergreenError(f"{error}; {_left(vertex, name, before)}; correct it or try again") from error
     except BaseException:
-        _end_if_replaced(vertex, name, before)
+        _left(vertex, name, before)
         raise
     made = _shown(vertex, name, before)
-    for resource in before:
-        vertex.delete(resource)
-    vertex.hold_to_one_run(made.resource)
+    _replace(vertex, made, before)
     return made
 
 
@@ -104,16 +101,26 @@ def _shown(vertex: VertexSchedules, name: str, before: Sequence[str]) -> VertexS
     return made
 
 
-def _end_if_replaced(vertex: VertexSchedules, name: str, before: Sequence[str]) -> None:
-    """Ends those before when a creation that failed left a new one; what goes wrong here is only logged.
+def _replace(vertex: VertexSchedules, made: VertexSchedule, before: Sequence[str]) -> None:
+    """Limits the new one before it may meet a run of the old ones, and ends those."""
+    vertex.hold_to_one_run(made.resource)
+    for resource in before:
+        vertex.delete(resource)
 
-    The error of the creation is the one to tell.
+
+def _left(vertex: VertexSchedules, name: str, before: Sequence[str]) -> str:
+    """What is scheduled after a creation that failed, once those before were ended if it left a new one.
+
+    The error of the creation is the one to tell: what goes wrong here is only told with it.
     """
     try:
-        for resource in before if _new(vertex, name, before) else ():
-            vertex.delete(resource)
+        made = _new(vertex, name, before)
+        if made is None:
+            return "what was scheduled before goes on"
+        _replace(vertex, made, before)
     except EvergreenError as error:
-        logger.warning("schedules '%s' may be there twice, set the schedule again: %s", name, error)
+        return f"schedules '{name}' may be there twice ({error})"
+    return "the new schedule is there all the same, and the old one ended"
 
 
 def _forget(name: str) -> None:
@@ -132,9 +139,7 @@ def _told() -> Iterator[None]:
         yield
     except (RuntimeError, GoogleAPIError) as error:
         reason = " ".join(str(error).split())
-        raise EvergreenError(
-            f"Vertex AI did not take the schedule: {reason}; what was scheduled before goes on; correct it or try again"
-        ) from error
+        raise EvergreenError(f"Vertex AI did not take the schedule: {reason}") from error
 
 
 def _vertex() -> VertexSchedules:

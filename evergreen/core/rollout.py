@@ -30,6 +30,8 @@ class Release:
     `fetch` gives its trained-model directory, fit to be served; it is called only when the endpoint lacks the version.
     `smoke` are instances that the version must answer before it gets traffic; ValueError when there are none.
     `ramp` are the shares of the traffic that it gets first, where another version is there to take the rest.
+    `champion` is the version that the record names, when it is another: what a run that was cut off on its ramp left to
+    a third version goes back to the champion.
     """
 
     model: str
@@ -37,6 +39,7 @@ class Release:
     fetch: Callable[[], Path]
     smoke: Sequence[Any]
     ramp: Ramp = AT_ONCE
+    champion: str | None = None
 
     def __post_init__(self) -> None:
         if not self.smoke:
@@ -111,11 +114,12 @@ def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) ->
 
 
 def _ramp_up(endpoint: Endpoint, release: Release) -> None:
-    """Gives the version each share of the ramp, where an incumbent answers the rest of the requests."""
+    """Gives the version each share of the ramp above its own, where an incumbent answers the rest of the requests."""
     now = endpoint.status()
-    incumbents = {version: share for version, share in _shares(now).items() if version in now.ready}
+    incumbents = {version: share for version, share in _saved(now, release).items() if version in now.ready}
     incumbents.pop(release.version, None)
-    for share in release.ramp.shares if incumbents else ():
+    rising = [share for share in release.ramp.shares if share >= now.traffic.get(release.version, 0)]
+    for share in rising if incumbents else ():
         endpoint.set_traffic(split_at(incumbents, release.version, share))
         _hold(endpoint, release, share)
 
@@ -152,8 +156,8 @@ def _deploy(endpoint: Endpoint, release: Release, before: EndpointStatus) -> Non
 
 
 def _restore(endpoint: Endpoint, release: Release, before: EndpointStatus, cause: BaseException) -> None:
-    """Returns the saved split and undeploys the newcomer, unless it was deployed before."""
-    saved = _shares(before)
+    """Returns the saved split and undeploys the newcomer, unless it stood by before."""
+    saved = _saved(before, release)
     try:
         now = endpoint.status()
         moved = _shares(now) != saved
@@ -163,7 +167,8 @@ def _restore(endpoint: Endpoint, release: Release, before: EndpointStatus, cause
         _heal(endpoint, now, saved.keys() & set(before.ready))
         if moved:
             endpoint.set_traffic(saved)
-        if release.version in _deployed(now) - _deployed(before):
+        stood_by = release.version in _deployed(before) - (_shares(before).keys() - saved.keys())
+        if release.version in _deployed(now) and not stood_by:
             endpoint.undeploy(release.version)
     except EvergreenError as error:
         raise EndpointError(
@@ -184,6 +189,12 @@ def _tidied(
         except EvergreenError as error:
             notes.append(f"version {version} could not be undeployed: {error}.")
     return _deployment(release, endpoint.status(), outcome, " ".join(notes))
+
+
+def _saved(status: EndpointStatus, release: Release) -> dict[str, int]:
+    """The split to return to: the present one, or all to the champion that shares it since a ramp was cut off."""
+    shares = _shares(status)
+    return {release.champion: ALL_TRAFFIC} if release.champion in shares else shares
 
 
 def _deployed(status: EndpointStatus) -> set[str]:

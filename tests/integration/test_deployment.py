@@ -84,3 +84,21 @@ def test_a_newcomer_is_tested_before_anyone_has_to_wait_for_its_deployment(
     assert (done.outcome, done.version) == (("rolled_back", "b2") if fails else ("live", "c3"))
     assert ("breaks its contract" in done.message) == fails
     assert aliases(model) == ({"champion": "b2"} if fails else {"champion": "c3", "previous": "b2"})
+
+
+def test_a_rollback_while_a_canary_has_a_share_withdraws_the_canary(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import mirrors
+    from orchestration.deployment import roll_back_champion
+    from orchestration.record import ZenmlRecord
+
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
+    model = "canaried"
+    promote(model, "a1")
+    promote(model, "b2")
+    ZenmlRecord(model).add(version("c3"))
+    endpoint = MemoryEndpoint({"a1": 0, "b2": 90, "c3": 10})
+    host: Any = SimpleNamespace(open=lambda _model, _directory: endpoint)
+    assert roll_back_champion(model, host).version == "b2"
+    assert endpoint.traffic == {"a1": 0, "b2": 100}
+    assert aliases(model) == {"champion": "b2", "previous": "a1"}
+    assert ZenmlRecord(model).read().rolled_back == ("c3",)

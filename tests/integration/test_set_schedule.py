@@ -87,20 +87,23 @@ def test_a_schedule_that_is_never_listed_leaves_the_old_one_and_says_what_to_run
 
 def test_a_creation_that_failed_leaves_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     vertex = Vertex()
-    with pytest.raises(EvergreenError, match="did not take the schedule: quota exceeded"):
+    told = "did not take the schedule: quota exceeded; what was scheduled before goes on"
+    with pytest.raises(EvergreenError, match=told):
         set_schedule(monkeypatch, Pipeline(vertex, makes=False, fails=True))
     assert vertex.listed == ["old"]
 
 
 def test_a_creation_that_failed_once_it_was_made_ends_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     vertex = Vertex()
-    with pytest.raises(EvergreenError, match="did not take the schedule: quota exceeded"):
+    with pytest.raises(EvergreenError, match="quota exceeded; the new schedule is there all the same, and the old one"):
         set_schedule(monkeypatch, Pipeline(vertex, fails=True))
-    assert vertex.listed == ["new"]
+    assert (vertex.listed, vertex.held) == (["new"], ["new"])
 
 
 def test_an_old_one_that_cannot_be_ended_does_not_hide_why_the_creation_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(EvergreenError, match="did not take the schedule: quota exceeded"):
-        set_schedule(monkeypatch, Pipeline(Vertex(deleting_fails=True), fails=True))
+    vertex = Vertex(deleting_fails=True)
+    with pytest.raises(EvergreenError, match="quota exceeded; schedules 'evergreen-news' may be there twice"):
+        set_schedule(monkeypatch, Pipeline(vertex, fails=True))
+    assert vertex.held == ["new"]

@@ -104,9 +104,11 @@ def test_candidate_champion_previous_follow_promotions_and_rollbacks(model: str)
     promote(model, "b2")
     assert aliases(model) == {"champion": "b2", "previous": "a1"}
     record.exchange("b2", "a1")
+    record.settle()
     assert aliases(model) == {"champion": "a1", "previous": "b2"}
     assert record.read().rolled_back == ("b2",)
     record.exchange("a1", "b2")
+    record.settle()
     assert record.read().rolled_back == ("a1",)
     assert aliases(model) == {"champion": "b2", "previous": "a1"}
     promote(model, "c3")

@@ -30,7 +30,7 @@ def finish(what: str, operation: Any, deadline_s: float) -> Any:
     except TimeoutError as error:
         _cancel(operation)
         raise EndpointError(
-            f"{what}: not done within {deadline_s:g} s, so it was cancelled; look at its log, or set "
+            f"{what}: not done within {deadline_s:g} s, so it was to be cancelled; look at its log, or set "
             "parameters.host.startup_timeout_s higher"
         ) from error
     except EvergreenError:
@@ -67,7 +67,10 @@ def _under_way(clients: Clients, resource: str) -> bool:
 
 
 def _cancel(operation: Any) -> None:
-    from google.api_core.exceptions import GoogleAPICallError
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
 
-    with suppress(GoogleAPICallError):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
+    with suppress(
+        GoogleAPIError, GoogleAuthError
+    ):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
         operation.cancel()

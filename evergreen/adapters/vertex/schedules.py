@@ -98,6 +98,8 @@ class VertexSchedules:
             raise InputError(f"{what}: {error}; run `gcloud auth application-default login`") from error
         except (api.Forbidden, api.Unauthorized) as error:
             raise InputError(f"{what}: {error.message}; the account needs roles/aiplatform.user") from error
+        except TimeoutError as error:
+            raise EvergreenError(f"{what}: not done within {DELETE_TIMEOUT_S:g} s; look again later") from error
         except api.GoogleAPIError as error:
             reason = getattr(error, "message", "") or error
             raise EvergreenError(f"{what}: {reason}; try again later") from error

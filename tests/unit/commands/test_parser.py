@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -102,3 +103,10 @@ def test_pairs_are_read_as_they_are_written(text: str, pairs: dict[str, str]) ->
 def test_what_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         _pairs(text)
+
+
+def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["frobnicate", "--config", "local.yaml"])
+    assert exit_.value.code == 2
+    assert re.search(r"invalid choice: 'frobnicate' \(choose from .*run.*rollback", capsys.readouterr().err)

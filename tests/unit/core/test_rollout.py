@@ -1,6 +1,8 @@
 """Every failure of every verb, against an endpoint in memory that honours the protocol's contract."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -78,6 +80,50 @@ def test_a_version_that_stops_answering_on_the_ramp_loses_its_share() -> None:
     deployment = put_live(endpoint, "b", previous="a", shares=(5, 50))
     assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 100})
     assert "stopped answering at 5 % of the traffic" in deployment.message
+
+
+def test_a_version_that_dies_while_a_share_is_held_loses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint, clock = MemoryEndpoint({"a": 100}), [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+        if clock[0] > 50:
+            endpoint.ready.discard("b")
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    held = replace(release("b"), ramp=Ramp(shares=(5,), hold_s=120))
+    deployment = roll_out(endpoint, held, "a", lambda: None)
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 100})
+    assert 50 < clock[0] < 60
+
+
+CUT_OFF = {"a": 90, "b": 10}
+"""A run that was to put `b` beside champion `a` was killed on its ramp."""
+
+
+def test_a_ramp_that_was_cut_off_goes_on_where_it_was() -> None:
+    endpoint = MemoryEndpoint(CUT_OFF)
+    again = replace(release("b", shares=(5, 50)), champion="a")
+    assert roll_out(endpoint, again, "a", lambda: None).traffic == {"a": 0, "b": 100}
+    splits = [call for call in endpoint.calls if call.startswith("set_traffic")]
+    assert splits == ["set_traffic {'b': 50, 'a': 50}", "set_traffic {'b': 100}"]
+
+
+@pytest.mark.parametrize("version", ["b", "c"], ids=["the same version", "a third one"])
+def test_what_a_cut_off_ramp_left_goes_back_to_the_champion_when_the_next_rollout_fails(version: str) -> None:
+    endpoint = MemoryEndpoint(CUT_OFF, {"predict": [{}]})
+    deployment = roll_out(endpoint, replace(release(version), champion="a"), "a", lambda: None)
+    assert deployment.outcome == "rolled_back"
+    assert {one for one, share in endpoint.traffic.items() if share} == {"a"}
+    assert version not in endpoint.traffic
+
+
+def test_a_third_version_shares_its_ramp_with_the_champion_alone() -> None:
+    endpoint = MemoryEndpoint(CUT_OFF)
+    third = replace(release("c", shares=(20,)), champion="a")
+    assert roll_out(endpoint, third, "a", lambda: None).traffic == {"a": 0, "c": 100}
+    assert "set_traffic {'c': 20, 'a': 80}" in endpoint.calls
 
 
 def test_only_the_previous_version_is_kept_beside_the_champion() -> None:
