@@ -97,7 +97,7 @@ def test_a_machine_type_without_quota_is_named_and_leaves_the_champion(productio
 def test_a_deploy_task_that_is_killed_leaves_an_endpoint_that_the_next_run_sets_right(production: Production) -> None:
     before = production.status()
     production.fault("kill", "deploy", seconds=30, times=1)
-    assert_fails(production, "step 'deploy'")
+    assert_fails(production, "deploy")
     assert production.spared() == []
     assert sum(production.status()["endpoint"]["traffic"].values()) == 100
     production.run_pipeline()
@@ -110,7 +110,7 @@ def test_a_deploy_task_that_is_killed_leaves_an_endpoint_that_the_next_run_sets_
 def test_a_train_task_that_is_killed_is_resumed_by_the_next_run(production: Production) -> None:
     production.prepare(0.9)
     production.fault("kill", "train", seconds=45, times=1)
-    assert_fails(production, "step 'train'")
+    assert_fails(production, "train")
     assert production.spared() == []
     killed = rows_seen(production)
     production.run_pipeline()
