@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import ExitStack
 from pathlib import Path
 from zlib import crc32
 
@@ -58,12 +59,19 @@ class GoogleTrial:
         pytest.skip("nobody but Google can end Google's machines")
 
     def remove(self) -> None:
-        """Undeploys and deletes everything of the trial, its versions and files too."""
-        self.endpoint.delete()
+        """Undeploys and deletes everything of the trial, its versions and files too, whatever fails on the way."""
+        with ExitStack() as parts:
+            parts.callback(self._remove_files)
+            parts.callback(self._remove_versions)
+            parts.callback(self.endpoint.delete)
+
+    def _remove_versions(self) -> None:
         clients = Clients(self.host)
         versions = ModelRegistry(clients, MODEL).versions()
         if versions:
             clients.models.delete_model(name=versions[0].name.partition("@")[0]).result(timeout=600)
+
+    def _remove_files(self) -> None:
         files = gcsfs.GCSFileSystem(skip_instance_cache=True, use_listings_cache=False)
         if files.exists(self.host.staging):
             files.rm(self.host.staging, recursive=True)

@@ -21,6 +21,8 @@ from cloudbox.home import Home
 from tests.e2e.project import first_json
 from tests.own_zenml import ROOT
 
+MIDNIGHT = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
+"""Where the window of the configuration ends when the tests begin."""
 LABEL_NAMES = "business=Business,entertainment=World,politics=World,sports=Sports,tech=Sci/Tech"
 
 
@@ -64,7 +66,7 @@ class Production:
 
     def prepare(self, share: float) -> None:
         origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--share", str(share))
-        self.command("prepare", *origin, "--days", "2", "--end", midnight())
+        self.command("prepare", *origin, "--days", "2", "--end", MIDNIGHT)
 
     def fault(self, kind: faults.Kind, target: str, **rule: Any) -> None:
         """Puts a fault in force in the box."""
@@ -135,8 +137,3 @@ def production_in(home: Path, config: str = "prod.yaml") -> Iterator[Production]
         subprocess.run(
             [sys.executable, "-m", "cloudbox", "--home", str(home), "down"], cwd=ROOT, timeout=120, check=True
         )
-
-
-def midnight() -> str:
-    """Where the window of the configuration ends today."""
-    return f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.production import Production, production_in
+from tests.e2e.production import MIDNIGHT, Production, production_in
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
@@ -39,6 +39,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     document = yaml.safe_load((ROOT / "configs" / "prod.yaml").read_text(encoding="utf-8"))
     document["secrets"] = ["hub"]
     document["parameters"]["task"]["token_env"] = "HUB_TOKEN"
+    document["parameters"]["window"]["end"] = MIDNIGHT  # the same rows for all, whenever midnight passes
     document["parameters"]["gate"]["margin"] = {"accuracy": 0.3}
     document["parameters"]["rollout"] = {"shares": [10], "hold_s": 2}
     config = folder / "prod.yaml"
