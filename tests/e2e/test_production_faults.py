@@ -137,6 +137,7 @@ def assert_fails(production: Production, said: str) -> None:
 
 def assert_unchanged(production: Production, before: dict[str, Any]) -> None:
     """Champion and endpoint are as before, with nothing deployed beside, once the fault is gone."""
+    assert before["champion"] is not None
     production.spared()
     after = production.status()
     assert after["champion"] == before["champion"]

@@ -10,14 +10,14 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, leading, ready, split_by_id, traffic
 from evergreen.adapters.vertex.deployed import deployed_on as deployed_models
 from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.ramp import ALL_TRAFFIC
 from evergreen.core.reports import EndpointStatus
 
-ROLE = "live"
-ALL_TRAFFIC = 100
 TOKEN_COMMAND = "gcloud auth print-access-token"  # noqa: S105 - prints a token, is none
 
 
@@ -29,13 +29,13 @@ class HostedEndpoint:
         self._host = host
         self._model = model
         self._registry = ModelRegistry(clients, model)
-        self._live = EndpointResource(clients, model, ROLE)
+        self._live = EndpointResource(clients, model, LIVE)
         self._probe = Probe(clients, model)
 
     def upload(self, version: str, model_dir: Path) -> None:
         """Puts the version into the Model Registry, and creates the endpoint; does nothing where both are there."""
         self._registry.upload(version, model_dir)
-        self._live.find_or_create(logged=True)
+        self._live.ensure(logged=True)
 
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic, or one that is dead in its place; returns when it is ready.

@@ -13,6 +13,7 @@ from evergreen.core.errors import InputError
 MODEL = "evergreen_model"
 ENVIRONMENT = "evergreen_environment"
 ROLE = "evergreen_role"
+LIVE, PROBE = "live", "probe"
 VERSION = "evergreen_version"
 EVALUATED = "evergreen_evaluated"
 RUN = "evergreen_run"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evergreen.adapters.gcs import StorageError, check_bucket
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, InputError
 
@@ -28,7 +29,7 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
         ) from error
     patient = host.model_copy(update={"retry_timeout_s": min(host.retry_timeout_s, PATIENCE_S)})
     try:
-        EndpointResource(Clients(patient), model, "live").find()
+        EndpointResource(Clients(patient), model, LIVE).find()
     except EndpointError as error:
         raise InputError(
             f"Vertex AI does not answer for parameters.host.project '{host.project}' in parameters.host.region "

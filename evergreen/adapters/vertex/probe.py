@@ -13,19 +13,19 @@ from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import leading
+from evergreen.adapters.vertex.names import PROBE
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EvergreenError
+from evergreen.core.ramp import ALL_TRAFFIC
 
-ROLE = "probe"
 ONE_REPLICA = (1, 1)
-ALL_TRAFFIC = 100
 
 
 class Probe:
     """The probe endpoint of one model. It lives as long as one question; one that a killed run left is used again."""
 
     def __init__(self, clients: Clients, model: str) -> None:
-        self._endpoint = EndpointResource(clients, model, ROLE)
+        self._endpoint = EndpointResource(clients, model, PROBE)
 
     def predict(self, version: str, resource: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
         """What the version answers; it takes as long as its start.
@@ -35,7 +35,7 @@ class Probe:
             EndpointError: it did not become ready, or does not answer.
         """
         try:
-            self._endpoint.find_or_create(logged=False)
+            self._endpoint.ensure(logged=False)
             held = leading(self._endpoint.settled(), version)
             if held is None or held.percent != ALL_TRAFFIC or not held.ready:
                 self._endpoint.start(version, resource, ONE_REPLICA, all_traffic=True)

@@ -39,11 +39,10 @@ class EndpointResource:
         found = self._clients.call_list(what, self._clients.endpoints.list_endpoints, request)
         return min(found, key=lambda one: one.create_time, default=None)
 
-    def find_or_create(self, logged: bool) -> Any:
-        """The endpoint, created when there is none; `logged` with the configured request log."""
-        found = self.find()
-        if found is not None:
-            return found
+    def ensure(self, logged: bool) -> None:
+        """Creates the endpoint when there is none; `logged` with the configured request log."""
+        if self.find() is not None:
+            return
         message = endpoint_message(self._host, self._model, self._role, logged)
         what = f"creating the endpoint of {self._model}"
         request = {"parent": self._clients.location, "endpoint": message, "endpoint_id": new_id()}
@@ -56,7 +55,6 @@ class EndpointResource:
         operation = self._clients.call_once(what, self._clients.endpoints.create_endpoint, request, made)
         if operation is not None:
             finish(what, operation, CHANGE_TIMEOUT_S)
-        return self.find()
 
     def running(self) -> list[Deployed]:
         """What is deployed now; nothing when there is no endpoint."""
