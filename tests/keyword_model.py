@@ -1,7 +1,8 @@
 """A tiny real model for tests of servers: the label whose keywords the text holds most often.
 
 `python -m tests.keyword_model` serves it exactly as `python -m evergreen.serving` serves a task's model. `delay_s`
-makes predictions slow, `load_s` makes loading slow; a text of "raise a fault" meets a bug in the model.
+makes predictions slow, `load_s` makes loading slow, `loads_after` makes it wait for a file; a text of "raise a fault"
+meets a bug in the model.
 """
 
 import json
@@ -54,16 +55,26 @@ class KeywordPredictor:
 def load_keywords(model_dir: Path) -> KeywordPredictor:
     content = json.loads((model_dir / "task.json").read_text(encoding="utf-8"))
     time.sleep(content["load_s"])
+    while content.get("loads_after") and not Path(content["loads_after"]).exists():
+        time.sleep(0.05)
     if content["broken"]:
         raise InputError(f"task.json at {model_dir.name} names no keywords")
     return KeywordPredictor(content["keywords"], content["delay_s"])
 
 
 def write_keyword_model(
-    path: Path, delay_s: float = 0.0, load_s: float = 0.0, broken: bool = False, name: str = ""
+    path: Path,
+    *,
+    delay_s: float = 0.0,
+    load_s: float = 0.0,
+    broken: bool = False,
+    name: str = "",
+    loads_after: Path | None = None,
 ) -> TrainedModel:
     path.mkdir(parents=True)
     content = {"keywords": KEYWORDS, "delay_s": delay_s, "load_s": load_s, "broken": broken, "name": name}
+    if loads_after is not None:
+        content["loads_after"] = str(loads_after)
     (path / "task.json").write_text(json.dumps(content), encoding="utf-8")
     files = (FileEntry.of(path / "task.json", path),)
     return TrainedModel.write(path, TrainedModelManifest(files=files, task={}, trained_on="none", seed=0))

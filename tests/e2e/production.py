@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from cloudbox import faults
 from cloudbox.home import Home
 from tests.e2e.project import first_json
 from tests.own_zenml import ROOT
+from tests.waiting import wait_until
 
 MIDNIGHT = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
 """Where the window of the configuration ends when the tests begin."""
@@ -75,6 +77,29 @@ class Production:
     def spared(self) -> list[faults.Fault]:
         """Lifts all faults; returns those that did not act as often as they were meant to."""
         return [rule for rule in faults.clear(Home(self.home)) if rule.times is not None]
+
+    @contextmanager
+    def task_killed(self, reached: Callable[[], bool]) -> Iterator[None]:
+        """SIGKILL to the task that runs when `reached` first holds, as when its machine is lost."""
+
+        def kill() -> None:
+            wait_until(reached, timeout_s=600)
+            started = self.home.glob("vertex/containers/job-*/process.json")
+            newest = max(started, key=lambda file: file.stat().st_mtime)
+            os.killpg(json.loads(newest.read_text(encoding="utf-8"))["pid"], signal.SIGKILL)
+
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            killing = beside.submit(kill)
+            yield
+            killing.result()
+
+    def faults(self) -> list[faults.Fault]:
+        """The rules in force; one that has acted as often as it was meant to is gone."""
+        return faults.listed(Home(self.home))
+
+    def keeps_a_checkpoint(self) -> bool:
+        """Whether the bucket holds a whole one."""
+        return any(self.home.glob("gcs/buckets/**/checkpoint-*/trainer_state.json"))
 
     def files_holding(self, text: str) -> list[str]:
         """Files of Google's side that hold the text: specifications, task logs, artifacts, MLflow's records."""

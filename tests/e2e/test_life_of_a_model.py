@@ -20,6 +20,7 @@ from tests.e2e.steady_client import SteadyClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
+GOOD = {"max_train_rows": 960}
 MODEST = {"max_train_rows": 480, "evaluations_per_epoch": 1}
 TINY = {"max_train_rows": 40, "evaluations_per_epoch": 1}
 LENIENT = {"minimum": {"accuracy": 0.5}}
@@ -28,7 +29,7 @@ LENIENT = {"minimum": {"accuracy": 0.5}}
 def test_a_model_is_trained_served_challenged_replaced_rolled_back_and_healed(project: Project) -> None:
     modest = project.configuration("modest", task=MODEST, gate=LENIENT)
     tiny = project.configuration("tiny", task=TINY, gate=LENIENT)
-    full = project.configuration("full")
+    good = project.configuration("good", task=GOOD)
 
     killed_at, total = kill_training_half_way(project, modest)
     resumed = project.run("--config", modest)
@@ -38,17 +39,17 @@ def test_a_model_is_trained_served_challenged_replaced_rolled_back_and_healed(pr
 
     with SteadyClient(first["endpoint"]["url"]) as client:
         assert_kept_out(project, tiny, first["champion"]["version"])
-        second = assert_replaced(project, full, first["champion"]["version"])
-        assert_idle_repetition(project, full, second)
-        assert_rolled_back(project, full, first, second)
+        second = assert_replaced(project, good, first["champion"]["version"])
+        assert_idle_repetition(project, good, second)
+        assert_rolled_back(project, good, first, second)
     assert client.answered > 500
     assert client.failures == []
 
-    assert_healed_after_a_kill(project, full)
+    assert_healed_after_a_kill(project, good)
     assert without_timings(uncached_report(project, modest)) == without_timings(modest_report)
     assert project.artifacts_without_page() == []
-    assert project.run("teardown", "--config", full).returncode == 0
-    assert project.status(full)["endpoint"]["url"] is None
+    assert project.run("teardown", "--config", good).returncode == 0
+    assert project.status(good)["endpoint"]["url"] is None
 
 
 def kill_training_half_way(project: Project, config: Path) -> tuple[int, int]:
