@@ -39,7 +39,8 @@ faults: install ## more whole production runs in the box that fail on the way
 
 test: install ## all tests, in two processes: whole pipelines beside all others
 	@log=$$(mktemp); status=0; \
-	$(BIN)/python -m pytest --durations 20 --ignore tests/e2e --cov --cov-report=term:skip-covered > "$$log" 2>&1 & others=$$!; \
+	{ $(BIN)/python -m pytest tests/unit --cov --cov-report=term:skip-covered || status=$$?; \
+	$(BIN)/python -m pytest --durations 20 tests/integration || status=$$?; exit $$status; } > "$$log" 2>&1 & others=$$!; \
 	$(BIN)/python -m pytest --durations 20 -m 'not emulated' tests/e2e || status=$$?; \
 	wait $$others || status=$$?; cat "$$log"; rm "$$log"; exit $$status
 

@@ -99,6 +99,7 @@ class EndpointContract:
         assert (status.traffic.get(broken, 0), status.traffic[first], status.ready) == (0, 100, (first,))
         assert trial.endpoint.predict(GOOD)
 
+    @pytest.mark.kills
     def test_a_dead_endpoint_keeps_its_split_and_the_next_deploy_heals_it(self, trial: Trial) -> None:
         first, second = live(trial, "a"), deploy(trial, "b")
         trial.die()
@@ -112,6 +113,7 @@ class EndpointContract:
         assert facts(trial) == (True, {first: 100, second: 0}, {first, second})
         assert trial.endpoint.predict(GOOD)
 
+    @pytest.mark.kills
     def test_a_standby_that_fails_stays_deployed_and_comes_back_when_the_cause_is_gone(self, trial: Trial) -> None:
         first, standby = live(trial, "a"), deploy(trial, "b")
         trial.spoil(standby)
@@ -132,6 +134,7 @@ class EndpointContract:
         with pytest.raises(EndpointError):
             trial.endpoint.deploy(version)
 
+    @pytest.mark.kills
     def test_a_dead_champion_is_back_after_a_challenger_that_does_not_load(self, trial: Trial) -> None:
         champion = live(trial, "a")
         trial.die()

@@ -102,7 +102,9 @@ async def _read_body(request: Request, limit: int) -> bytes:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    reason = {404: "no such route", 405: f"{request.method} is not allowed here"}.get(status, "request refused")
+    headers = getattr(error, "headers", None) or {}
+    not_allowed = f"{request.method} is not allowed here (allowed: {headers.get('Allow', 'none')})"
+    reason = {404: "no such route", 405: not_allowed}.get(status, "request refused")
     response = error_response(status, f"{reason}: {request.url.path[:200]}", request.state.request_log["trace_id"])
-    response.headers.update(getattr(error, "headers", None) or {})
+    response.headers.update(headers)
     return response

@@ -23,9 +23,12 @@ from tests.e2e.project import first_json
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
-MIDNIGHT = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
-"""Where the window of the configuration ends when the tests begin."""
 LABEL_NAMES = "business=Business,entertainment=World,politics=World,sports=Sports,tech=Sci/Tech"
+
+
+def last_midnight() -> str:
+    """Where the window of `configs/prod.yaml` ends now."""
+    return f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,10 @@ class Production:
         """What ZenML, MLflow and the Model Registry hold of the newest run."""
         return dict(first_json(self.python("-m", "tests.e2e.production_records", "news").stdout))
 
-    def prepare(self, share: float) -> None:
+    def prepare(self, share: float, end: str | None = None) -> None:
+        """A share of the articles in the window that ends at `end`, by default the last midnight."""
         origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--share", str(share))
-        self.command("prepare", *origin, "--days", "2", "--end", MIDNIGHT)
+        self.command("prepare", *origin, "--days", "2", "--end", end or last_midnight())
 
     def fault(self, kind: faults.Kind, target: str, **rule: Any) -> None:
         """Puts a fault in force in the box."""

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.production import MIDNIGHT, Production, production_in
+from tests.e2e.production import Production, last_midnight, production_in
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(1500)]
 
+END = last_midnight()
+"""Of the window, the same for all runs: midnight may pass while they run."""
 SECRET = "hf_mQ7xT2vKd9Rz4LpW8cYb3NsJ"
 REPEATED = (
     "ListEndpoints",
@@ -39,7 +41,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     document = yaml.safe_load((ROOT / "configs" / "prod.yaml").read_text(encoding="utf-8"))
     document["secrets"] = ["hub"]
     document["parameters"]["task"]["token_env"] = "HUB_TOKEN"
-    document["parameters"]["window"]["end"] = MIDNIGHT  # the same rows for all, whenever midnight passes
+    document["parameters"]["window"]["end"] = END
     document["parameters"]["gate"]["margin"] = {"accuracy": 0.3}
     document["parameters"]["rollout"] = {"shares": [10], "hold_s": 2}
     config = folder / "prod.yaml"
@@ -49,7 +51,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
 
 
 def test_transient_faults_are_repeated_and_the_run_completes_and_keeps_its_secrets(production: Production) -> None:
-    production.prepare(0.4)
+    production.prepare(0.4, END)
     plant = f"from zenml.client import Client; Client().create_secret('hub', values={{'HUB_TOKEN': '{SECRET}'}})"
     production.python("-c", plant)
     for method in REPEATED:
@@ -66,7 +68,7 @@ def test_transient_faults_are_repeated_and_the_run_completes_and_keeps_its_secre
 
 def test_a_container_that_is_never_ready_is_told_in_one_line_and_leaves_the_champion(production: Production) -> None:
     before = production.status()
-    production.prepare(0.6)
+    production.prepare(0.6, END)
     production.fault("never-ready", "news", seconds=5)
     assert_fails(production, "never became ready")
     assert_unchanged(production, before)
@@ -88,7 +90,7 @@ def test_the_run_goes_on_without_its_command_and_heals_what_failed_before(produc
 @pytest.mark.faults
 def test_a_machine_type_without_quota_is_named_and_leaves_the_champion(production: Production) -> None:
     before = production.status()
-    production.prepare(0.75)
+    production.prepare(0.75, END)
     production.fault("quota", "n1-standard-4")
     assert_fails(production, "quota")
     assert_unchanged(production, before)
@@ -109,7 +111,7 @@ def test_a_deploy_task_that_is_killed_leaves_an_endpoint_that_the_next_run_sets_
 
 @pytest.mark.faults
 def test_a_train_task_that_is_killed_is_resumed_by_the_next_run(production: Production) -> None:
-    production.prepare(0.9)
+    production.prepare(0.9, END)
     assert not production.keeps_a_checkpoint()
     with production.task_killed(production.keeps_a_checkpoint):
         assert_fails(production, "train")

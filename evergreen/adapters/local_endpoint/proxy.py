@@ -203,7 +203,7 @@ async def _errors_as_json(
             raise
         reason = {
             404: "no such route",
-            405: f"{request.method} is not allowed here",
+            405: f"{request.method} is not allowed here (allowed: {error.headers.get('Allow', 'none')})",
             413: f"the body is over {request.client_max_size:,} bytes; send the instances in several requests",
         }
         trace = {TRACE_HEADER: request.headers.get(TRACE_HEADER) or _new_trace_id()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import MissingError, retry_policy, translated
-from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.errors import EndpointError
 
 FIRST_POLL_S = 0.2
 LONGEST_POLL_S = 15.0
@@ -18,36 +19,42 @@ def finish(what: str, operation: Any, deadline_s: float) -> Any:
     """What the operation gave; it is cancelled when it does not end in time, or when waiting for it is interrupted.
 
     Raises:
-        EndpointError: it failed, or took longer than `deadline_s`.
+        EndpointError: it failed, took longer than `deadline_s`, or could not be asked about until then.
     """
-    from google.api_core.future.polling import DEFAULT_POLLING
+    deadline = time.monotonic() + deadline_s
 
-    polling = DEFAULT_POLLING.with_delay(initial=FIRST_POLL_S, maximum=LONGEST_POLL_S, multiplier=1.5)
+    def done() -> bool:
+        left_s = max(deadline - time.monotonic(), FIRST_POLL_S)
+        return bool(operation.done(retry=retry_policy(left_s)))  # it goes on while Google cannot be asked about it
+
     try:
         with translated(what):
-            calls = retry_policy(deadline_s)  # it goes on while Google cannot be asked about it
-            return operation.result(timeout=deadline_s, retry=calls, polling=polling)
-    except TimeoutError as error:
-        _cancel(operation)
-        raise EndpointError(
-            f"{what}: not done within {deadline_s:g} s, so it was to be cancelled; look at its log, or set "
-            "parameters.host.startup_timeout_s higher"
-        ) from error
-    except EvergreenError:
+            if _in_time(done, deadline):
+                return operation.result()
+    except BaseException:  # also Ctrl-C, or a task that is ended
+        if not operation.operation.done:
+            _cancel(operation)
         raise
-    except BaseException:  # Ctrl-C, or a task that is ended
-        _cancel(operation)
-        raise
+    _cancel(operation)
+    raise EndpointError(
+        f"{what}: not done within {deadline_s:g} s, so it was to be cancelled; look at its log, or set "
+        "parameters.host.startup_timeout_s higher"
+    )
 
 
 def settle(clients: Clients, resource: str, deadline_s: float) -> bool:
     """Whether no operation on the resource is under way any more; waits for that until the deadline."""
-    deadline = time.monotonic() + deadline_s
+    return _in_time(lambda: not _under_way(clients, resource), time.monotonic() + deadline_s)
+
+
+def _in_time(done: Callable[[], bool], deadline: float) -> bool:
+    """Whether it is done by the deadline, a time of the monotonic clock; asks with growing pauses."""
     pause = FIRST_POLL_S
-    while _under_way(clients, resource):
-        if time.monotonic() >= deadline:
+    while not done():
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
             return False
-        time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+        time.sleep(min(pause, left_s))
         pause = min(pause * 1.5, LONGEST_POLL_S)
     return True
 

@@ -1,9 +1,11 @@
-"""A rollout on Vertex AI that is killed after any of its changes: it serves on, and the next run completes it."""
+"""A rollout on Vertex AI that is killed after any of its changes: it serves on, and the next run sets it right."""
 
 import json
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -16,23 +18,62 @@ pytestmark = pytest.mark.e2e  # minutes on a busy machine
 CHANGES = ["upload", "deploy", "canary", "all traffic", "record", "undeploy"]
 
 
-@pytest.mark.parametrize("killed_after", range(1, len(CHANGES) + 1), ids=CHANGES)
-def test_the_next_run_completes_a_rollout_that_was_killed(trial: HostedTrial, killed_after: int) -> None:
+@dataclass(frozen=True)
+class Rollout:
+    """A new version on its way to replace the champion, beside which an older one stands by."""
+
+    trial: HostedTrial
+    champion: str
+    older: str
+    version: str
+    model_dir: Path
+
+    @property
+    def record(self) -> Path:
+        return self.trial.path / "record.json"
+
+    def aliases(self) -> dict[str, str]:
+        return dict(json.loads(self.record.read_text(encoding="utf-8")))
+
+    def killed_after(self, change: str) -> dict[str, int]:
+        """The traffic that is left by a rollout that is killed right after the change."""
+        number = CHANGES.index(change) + 1
+        arguments = [self.trial.host.model_dump_json(), self.version, self.model_dir, self.record, number]
+        killed = subprocess.run(
+            [sys.executable, "-m", "tests.mortal_rollout", *map(str, arguments)], cwd=ROOT, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL
+        assert self.trial.endpoint.predict(GOOD)
+        traffic = self.trial.endpoint.status().traffic
+        return {version: percent for version, percent in traffic.items() if percent}
+
+
+@pytest.fixture
+def rollout(trial: HostedTrial) -> Rollout:
     champion, older = live(trial, "a"), deploy(trial, "z")
-    version, model_dir = trial.model("b")
-    record = trial.path / "record.json"
-    record.write_text(json.dumps({"champion": champion, "previous": older}), encoding="utf-8")
+    rollout = Rollout(trial, champion, older, *trial.model("b"))
+    rollout.record.write_text(json.dumps({"champion": champion, "previous": older}), encoding="utf-8")
+    return rollout
 
-    arguments = [trial.host.model_dump_json(), version, str(model_dir), str(record), str(killed_after)]
-    killed = subprocess.run([sys.executable, "-m", "tests.mortal_rollout", *arguments], cwd=ROOT, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    status = trial.endpoint.status()
-    shared = {one: percent for one, percent in status.traffic.items() if percent}
-    split = {3: {champion: 80, version: 20}}.get(killed_after, {champion if killed_after < 3 else version: 100})
-    assert shared == split
-    assert trial.endpoint.predict(GOOD)
 
-    assert put_live(trial.host, version, model_dir, record).version == version
-    assert json.loads(record.read_text(encoding="utf-8")) == {"champion": version, "previous": champion}
-    assert trial.endpoint.status().traffic == {champion: 0, version: 100}
-    assert trial.deployed() == sorted([champion, version])
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_next_run_completes_a_rollout_that_was_killed(rollout: Rollout, change: str) -> None:
+    champion, version = rollout.champion, rollout.version
+    before, after = {champion: 100}, {version: 100}
+    split = {"upload": before, "deploy": before, "canary": {champion: 80, version: 20}}.get(change, after)
+    assert rollout.killed_after(change) == split
+
+    assert put_live(rollout.trial.host, version, rollout.model_dir, rollout.record).version == version
+    assert rollout.aliases() == {"champion": version, "previous": champion}
+    assert rollout.trial.endpoint.status().traffic == {champion: 0, version: 100}
+    assert rollout.trial.deployed() == sorted([champion, version])
+
+
+def test_the_next_run_that_keeps_the_champion_takes_the_traffic_from_a_canary_that_was_killed(rollout: Rollout) -> None:
+    champion, older = rollout.champion, rollout.older
+    assert rollout.killed_after("canary") == {champion: 80, rollout.version: 20}
+
+    assert put_live(rollout.trial.host, champion, rollout.trial.path / "a", rollout.record).version == champion
+    assert rollout.aliases() == {"champion": champion, "previous": older}
+    assert rollout.trial.endpoint.status().traffic == {champion: 100, older: 0}
+    assert rollout.trial.deployed() == sorted([champion, older])
