@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from zenml.client import Client
+from zenml.enums import StackComponentType
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
+from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.protocols import Mirror
 from evergreen.core.reconcile import Action, SetAlias, reconcile
@@ -28,6 +30,13 @@ def tracking_uri() -> str | None:
         return None
     tracker.configure_mlflow()
     return str(tracker.get_tracking_uri())
+
+
+def tracking_address() -> str | None:
+    """Where a person finds the runs that the active stack tracks in MLflow; a server's without opening its client."""
+    trackers = Client().active_stack_model.components.get(StackComponentType.EXPERIMENT_TRACKER, [])
+    told = [one.configuration.get("tracking_uri") for one in trackers if one.flavor_name == "mlflow"]
+    return without_password(str(found)) if (found := next(iter(told), None) or tracking_uri()) else None
 
 
 def active_mirrors(host: AnyHost) -> list[Mirror]:

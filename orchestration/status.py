@@ -5,12 +5,11 @@ from __future__ import annotations
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.hosts import AnyHost
-from evergreen.core.addresses import without_password
 from evergreen.core.base import Frozen
 from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import Alias, ModelVersion
 from orchestration.deployment import open_endpoint
-from orchestration.mirrors import tracking_uri
+from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
 from orchestration.runs import RunSummary, last_runs, report_page
 
@@ -38,7 +37,6 @@ def status_of(model_name: str, host: AnyHost) -> Status:
     state = ZenmlRecord(model_name).read()
     champion = state.named(Alias.CHAMPION)
     runs = last_runs(model_name)
-    tracking = tracking_uri()
     return Status(
         model=model_name,
         champion=champion,
@@ -48,6 +46,6 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         last_run=runs[0] if runs else None,
         runs=tuple(runs),
         report_page=report_page(champion.report) if champion else None,
-        mlflow=without_password(tracking) if tracking else None,
+        mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
     )
