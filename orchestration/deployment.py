@@ -57,13 +57,30 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision,
             return _nothing_live(model_name, endpoint)
         tested = fetch if target.version == decision.version else None
         release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
-        deployment = _bring_live(record, endpoint, release, lambda: record.move(crown(record.read(), target.version)))
+        deployment = _bring_live(record, endpoint, release, lambda: _crown(record, target, state))
         if stale:
             message = (
                 f"{decision.version} was judged against {decision.champion}, champion is now {champion}; run again"
             )
             deployment = deployment.model_copy(update={"outcome": "kept", "message": message})
         return _mirrored(record, host, deployment)
+
+
+def _crown(record: ZenmlRecord, target: ModelVersion, before: RecordState) -> None:
+    """Records the version as champion, in the record that was in state `before` when the rollout began.
+
+    Raises:
+        EvergreenError: a rollback withdrew it meanwhile, or the record cannot be written.
+    """
+    state = record.read()
+    if target.version in set(state.rolled_back) - set(before.rolled_back):
+        raise EvergreenError(f"version {target.version} was withdrawn by a rollback meanwhile")
+    try:
+        record.move(crown(state, target.version))
+    except Exception:  # written, perhaps, and only the answer was lost: endpoint and record have to agree
+        if record.read().aliases.get(Alias.CHAMPION) != target.version:
+            raise
+        logger.warning("recording champion %s ended in an error, but it is recorded", target.version, exc_info=True)
 
 
 def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
@@ -118,8 +135,13 @@ def _bring_live(record: ZenmlRecord, endpoint: Endpoint, release: Release, on_li
     """Rolls the version out, beside the champion that it follows or, of a champion, the previous one."""
     state = record.read()
     champion = state.aliases.get(Alias.CHAMPION)
-    kept = champion if champion != release.version else state.aliases.get(Alias.PREVIOUS)
-    release = replace(release, champion=champion if champion != release.version else None)
+    previous = state.aliases.get(Alias.PREVIOUS)
+    kept = champion if champion != release.version else previous
+    release = replace(
+        release,
+        champion=champion if champion != release.version else None,
+        proven=release.version in (champion, previous),
+    )
     return roll_out(endpoint, release, previous=kept, on_live=on_live)
 
 

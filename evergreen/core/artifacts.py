@@ -108,13 +108,17 @@ class ResolvedWindow(Frozen):
 
 
 class SourceIdentity(Frozen):
-    """Which rows a source holds now; equal identities promise equal rows."""
+    """Which rows a source holds now; equal identities promise equal rows.
+
+    `atomic`: a read shows the rows of one instant, so it is whole though others come and go while it lasts.
+    """
 
     kind: str
     fingerprint: str
     description: str
     rows: int | None = None
     window: ResolvedWindow | None = None
+    atomic: bool = False
 
 
 class DatasetManifest(Manifest):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ class Release:
     `ramp` are the shares of the traffic that it gets first, where another version is there to take the rest.
     `champion` is the version that the record names, when it is another: what a run that was cut off on its ramp left to
     a third version goes back to the champion.
+    `proven`: it has had all the traffic before, so while it is ready it is asked by the public route alone, which no
+    host needs another machine for.
     """
 
     model: str
@@ -40,10 +42,15 @@ class Release:
     smoke: Sequence[Any]
     ramp: Ramp = AT_ONCE
     champion: str | None = None
+    proven: bool = False
 
     def __post_init__(self) -> None:
         if not self.smoke:
             raise ValueError(f"version {self.version} has no smoke instances; give at least one that it must answer")
+
+
+class TrafficMovedError(EndpointError):
+    """Somebody else moved the traffic during a rollout; what they chose is kept."""
 
 
 def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live: Callable[[], None]) -> Deployment:
@@ -52,6 +59,7 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
     `live`: the version got all traffic now, or its lost or outdated workers were replaced. `kept`: it had all traffic
     and answers.
     `rolled_back`: an EvergreenError kept it out, the saved split is back and the newcomer gone; `message` says why.
+    When somebody else moved the traffic meanwhile, as a rollback by hand does, their split stays instead.
     `previous` is the version kept beside it for a rollback; other idle versions are undeployed.
 
     `on_live` is called once, as soon as the version has all the traffic and answers, before older versions are tidied
@@ -107,30 +115,48 @@ def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) ->
     """Heals the incumbents first, so that the saved split is worth returning to; a newcomer may replace a dead one."""
     _heal(endpoint, before, _shares(before).keys() - {release.version})
     _deploy(endpoint, release, before)
-    smoke_test(endpoint, release.smoke, release.version)
-    _ramp_up(endpoint, release)
+    if not (release.proven and release.version in set(before.ready) - set(before.outdated)):
+        smoke_test(endpoint, release.smoke, release.version)
+    split = _ramp_up(endpoint, release, _shares(before))
+    _require(endpoint.status(), split)
     endpoint.set_traffic({release.version: ALL_TRAFFIC})
     smoke_test(endpoint, release.smoke, None)
 
 
-def _ramp_up(endpoint: Endpoint, release: Release) -> None:
-    """Gives the version each share of the ramp above its own, where an incumbent answers the rest of the requests."""
+def _require(status: EndpointStatus, split: Mapping[str, int]) -> None:
+    """Returns while the traffic is as this rollout left it. Raises TrafficMovedError otherwise."""
+    if (found := _shares(status)) != split:
+        raise TrafficMovedError(f"the traffic was moved to {found} meanwhile, it had been {dict(split)}; run again")
+
+
+def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int]) -> dict[str, int]:
+    """Gives the version each share of the ramp above its own, where an incumbent answers the rest of the requests.
+
+    `split` is the traffic by now; the answer is what it is afterwards.
+    """
     now = endpoint.status()
+    _require(now, split)
     incumbents = {version: share for version, share in _saved(now, release).items() if version in now.ready}
     incumbents.pop(release.version, None)
     rising = [share for share in release.ramp.shares if share >= now.traffic.get(release.version, 0)]
     for share in rising if incumbents else ():
-        endpoint.set_traffic(split_at(incumbents, release.version, share))
-        _hold(endpoint, release, share)
+        split = {
+            version: percent for version, percent in split_at(incumbents, release.version, share).items() if percent
+        }
+        endpoint.set_traffic(split)
+        _hold(endpoint, release, split)
+    return split
 
 
-def _hold(endpoint: Endpoint, release: Release, share: int) -> None:
-    """Returns when the version has answered at this share for as long as the ramp says."""
+def _hold(endpoint: Endpoint, release: Release, split: Mapping[str, int]) -> None:
+    """Returns when the version has answered at its share of the split for as long as the ramp says."""
     until = time.monotonic() + release.ramp.hold_s
     while True:
         smoke_test(endpoint, release.smoke, None)
-        if release.version not in endpoint.status().ready:
-            raise EndpointError(f"it stopped answering at {share} % of the traffic")
+        status = endpoint.status()
+        _require(status, split)
+        if release.version not in status.ready:
+            raise EndpointError(f"it stopped answering at {split[release.version]} % of the traffic")
         left = until - time.monotonic()
         if left <= 0:
             return
@@ -156,10 +182,12 @@ def _deploy(endpoint: Endpoint, release: Release, before: EndpointStatus) -> Non
 
 
 def _restore(endpoint: Endpoint, release: Release, before: EndpointStatus, cause: BaseException) -> None:
-    """Returns the saved split and undeploys the newcomer, unless it stood by before."""
+    """Returns the saved split, or keeps the one that somebody else chose, and undeploys an idle newcomer."""
     saved = _saved(before, release)
     try:
         now = endpoint.status()
+        if isinstance(cause, TrafficMovedError):
+            saved = _shares(now)
         moved = _shares(now) != saved
         if moved and not saved and _deployed(before) <= {release.version}:
             endpoint.delete()  # the very first version failed: no other was ever here
@@ -168,7 +196,7 @@ def _restore(endpoint: Endpoint, release: Release, before: EndpointStatus, cause
         if moved:
             endpoint.set_traffic(saved)
         stood_by = release.version in _deployed(before) - (_shares(before).keys() - saved.keys())
-        if release.version in _deployed(now) and not stood_by:
+        if release.version in _deployed(now) - saved.keys() and not stood_by:
             endpoint.undeploy(release.version)
     except EvergreenError as error:
         raise EndpointError(

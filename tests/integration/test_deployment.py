@@ -102,3 +102,57 @@ def test_a_rollback_while_a_canary_has_a_share_withdraws_the_canary(monkeypatch:
     assert endpoint.traffic == {"a1": 0, "b2": 100}
     assert aliases(model) == {"champion": "b2", "previous": "a1"}
     assert ZenmlRecord(model).read().rolled_back == ("c3",)
+
+
+@pytest.fixture
+def rollout(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts `c3` live beside champion `b2` of a model, with `happens` as soon as it has all the traffic."""
+    from orchestration import deployment, mirrors
+    from orchestration.record import ZenmlRecord
+
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
+    monkeypatch.setattr(deployment, "_tested_model", lambda _: Path("model"))
+
+    def run(model: str, happens: Any) -> tuple[Any, MemoryEndpoint]:
+        promote(model, "b2")
+        ZenmlRecord(model).add(version("c3"))
+        endpoint = MemoryEndpoint({"b2": 100})
+        predict = endpoint.predict
+
+        def asked(instances: Any, version: str | None = None) -> Any:
+            if endpoint.traffic.get("c3") == 100:
+                happens(ZenmlRecord(model))
+            return predict(instances, version)
+
+        monkeypatch.setattr(endpoint, "predict", asked)
+        host: Any = SimpleNamespace(open=lambda _model, _directory: endpoint)
+        decision = PromotionDecision(verdict=Verdict.PROMOTE, version="c3", champion="b2", reasons=())
+        return deployment.deploy_decision(model, host, decision), endpoint
+
+    return run
+
+
+def test_a_version_that_a_rollback_withdrew_meanwhile_is_not_crowned(rollout: Any) -> None:
+    done, endpoint = rollout("withdrawn", lambda record: record.mark_rolled_back("c3", True))
+    assert (done.outcome, endpoint.traffic) == ("rolled_back", {"b2": 100})
+    assert "withdrawn by a rollback meanwhile" in done.message
+    assert aliases("withdrawn") == {"champion": "b2"}
+
+
+def test_a_champion_that_is_recorded_though_the_answer_was_lost_stays_live(
+    rollout: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.record import ZenmlRecord
+
+    move = ZenmlRecord.move
+
+    def lose_the_answer(record: ZenmlRecord, moves: Any) -> None:
+        move(record, moves)
+        raise TimeoutError("the server did not answer")
+
+    def fails_from_now_on(_record: ZenmlRecord) -> None:
+        monkeypatch.setattr(ZenmlRecord, "move", lose_the_answer)
+
+    done, endpoint = rollout("unanswered", fails_from_now_on)
+    assert (done.outcome, endpoint.traffic) == ("live", {"b2": 0, "c3": 100})
+    assert aliases("unanswered") == {"champion": "c3", "previous": "b2"}

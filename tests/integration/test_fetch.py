@@ -70,3 +70,13 @@ def test_rows_that_stay_as_they_were_are_fetched(source: AnySource) -> None:
     dataset = fetch.entrypoint(source, source.identity(None))
     assert dataset.manifest.rows == ROWS
     assert dataset.manifest.source == source.identity(None)
+
+
+@pytest.mark.usefixtures("zenml_home", "edited_while_read")
+def test_a_source_that_is_read_at_one_instant_may_change_meanwhile(source: AnySource) -> None:
+    from steps.fetch import fetch
+
+    identity = source.identity(None).model_copy(update={"atomic": True})
+    dataset = fetch.entrypoint(source, identity)
+    assert dataset.manifest.source.fingerprint != identity.fingerprint
+    assert dataset.manifest.rows >= ROWS

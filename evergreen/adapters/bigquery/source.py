@@ -96,7 +96,7 @@ class BigQuerySource(RowFields):
         batches = warehouse.rows(query, self._what, self.maximum_bytes_billed, self.streams)
         rows = canonical_rows(with_row_names(batches, self._what), self, window)
         dataset = write_dataset(rows, out_dir, identity)
-        # Rows that came or went meanwhile make another identity, by which the caller sees it.
+        # Rows that came or went meanwhile, of this window or of none that is read, make another identity.
         manifest = dataset.manifest.model_copy(update={"source": self.identity(window)})
         return Dataset.write(out_dir, manifest)
 
@@ -145,4 +145,5 @@ class BigQuerySource(RowFields):
             description=f"{self._what} ({rows:,} rows, {size:,.1f} MB, changed {changed})",
             rows=rows if self.table is not None and window is None else None,
             window=window,
+            atomic=True,  # one query, which sees a snapshot
         )

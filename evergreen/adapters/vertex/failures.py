@@ -28,6 +28,7 @@ def retry_policy(timeout_s: float) -> Any:
 
     transient = retry.if_exception_type(
         exceptions.TooManyRequests,
+        exceptions.BadGateway,
         exceptions.ServiceUnavailable,
         exceptions.GatewayTimeout,
         requests.ConnectionError,

@@ -98,6 +98,53 @@ def test_a_version_that_dies_while_a_share_is_held_loses_it(monkeypatch: pytest.
     assert 50 < clock[0] < 60
 
 
+class SharedEndpoint(MemoryEndpoint):
+    """Somebody else sets the traffic to `theirs` right after the first call of `during`."""
+
+    def __init__(self, traffic: dict[str, int], during: str, theirs: dict[str, int]) -> None:
+        super().__init__(traffic)
+        self.during, self.theirs = during, theirs
+
+    def _called(self, verb: str, version: str | None) -> None:
+        super()._called(verb, version)
+        if f"{verb} {version}" == self.during:
+            self.during = ""
+            self.traffic = {one: self.theirs.get(one, 0) for one in self.traffic}
+
+
+@pytest.mark.parametrize(
+    ("during", "shares"), [("deploy b", ()), ("predict b", (5,)), ("predict None", (5, 50)), ("predict None", (5,))]
+)
+def test_traffic_that_somebody_else_moves_meanwhile_stays_and_ends_the_rollout(
+    during: str, shares: tuple[int, ...]
+) -> None:
+    endpoint = SharedEndpoint({"a": 100, "z": 0}, during, {"z": 100})
+    deployment = put_live(endpoint, "b", previous="a", shares=shares)
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 0, "z": 100})
+    assert "the traffic was moved to {'z': 100} meanwhile" in deployment.message
+    assert "on_live" not in endpoint.calls
+
+
+def test_a_newcomer_that_somebody_else_gave_a_share_keeps_it() -> None:
+    endpoint = SharedEndpoint({"a": 100}, "predict None", {"a": 60, "b": 40})
+    deployment = put_live(endpoint, "b", previous="a", shares=(5,))
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 60, "b": 40})
+
+
+def test_a_proven_version_that_is_ready_is_asked_by_the_public_route_alone() -> None:
+    endpoint = MemoryEndpoint({"a": 0, "b": 100})
+    proven = replace(release("a"), proven=True)
+    assert roll_out(endpoint, proven, "b", lambda: None).traffic == {"a": 100, "b": 0}
+    assert [call for call in endpoint.calls if call.startswith("predict")] == ["predict None"]
+
+
+def test_a_proven_version_that_is_not_ready_is_asked_before_it_gets_traffic() -> None:
+    endpoint = MemoryEndpoint({"a": 0, "b": 100})
+    endpoint.ready.discard("a")
+    roll_out(endpoint, replace(release("a"), proven=True), "b", lambda: None)
+    assert endpoint.calls.index("predict a") < endpoint.calls.index("set_traffic {'a': 100}")
+
+
 CUT_OFF = {"a": 90, "b": 10}
 """A run that was to put `b` beside champion `a` was killed on its ramp."""
 
