@@ -55,7 +55,7 @@ class GoogleTrial:
         files.mv(content, f"{content}.aside") if spoilt else files.mv(f"{content}.aside", content)
 
     def die(self) -> None:
-        raise NotImplementedError("nobody but Google can end Google's machines")
+        raise AssertionError("a test that ends machines is skipped before it asks for that")
 
     def remove(self) -> None:
         """Undeploys and deletes everything of the trial, its versions and files too, whatever fails on the way."""
