@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
     if args.input:
         source = project.source
         fields = source if isinstance(source, FileFields) else FileFields(path=str(args.input))
-        column = args.text_column or source.mapping["text"]
+        column = args.text_column or source.mapping.get("text", "text")
         predict_table(ask, Tables(args.input, args.output, column, fields), args.batch_size)
     elif args.text is None or args.text == "-":
         predict_lines(ask, sys.stdin, args.batch_size)
