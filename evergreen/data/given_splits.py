@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evergreen.core.artifacts import SplitName
+from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.errors import InputError
+from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +40,25 @@ def given_splits(column: pa.Array, rows: pa.Array) -> pa.Array:
             "correct it, or map another column as source.columns.split, or none"
         )
     return pa.array(list(SPELLINGS.values()), pa.string()).take(position)
+
+
+def splits_given(dataset: Dataset) -> tuple[str, ...]:
+    """The splits that the rows are given to; none: they say nothing. Raises InputError where none is for training."""
+    if "split" not in dataset.manifest.columns:
+        return ()
+    found: set[str] = set()
+    for batch in iter_batches(dataset.shards, columns=["split"]):
+        found.update(batch["split"].unique().to_pylist())
+    if strange := sorted(str(one) for one in found - set(SplitName.ALL)):
+        raise InputError(
+            f"rows are given to split {', '.join(strange)} (allowed: {', '.join(SplitName.ALL)}); correct it"
+        )
+    if SplitName.TRAIN not in found:
+        raise InputError(
+            f"no row is given to split 'train' (given: {', '.join(sorted(found))}); read training rows too, or map no "
+            "source.columns.split to have the rows shared out"
+        )
+    return tuple(name for name in SplitName.ALL if name in found)
 
 
 def split_of_name(name: str) -> str | None:

@@ -93,6 +93,17 @@ def decode_mask(encoded: bytes) -> Pixels:
         return np.asarray(opened)
 
 
+def class_rows(masks: pa.ChunkedArray) -> dict[str, int]:
+    """The masks in which each class index occurs; what is no mask has none."""
+    counted = np.zeros(256, dtype=np.int64)
+    for one in masks:
+        try:
+            counted += np.bincount(decode_mask(one.as_py() or b"").ravel(), minlength=256) > 0
+        except PictureError:
+            continue
+    return {str(index): int(rows) for index, rows in enumerate(counted) if rows}
+
+
 def encode_png(pixels: Pixels) -> bytes:
     """The pixels as PNG, lightly compressed: noise hardly shrinks, and speed matters more."""
     from PIL import Image
