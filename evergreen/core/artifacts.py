@@ -157,9 +157,11 @@ class RecordedSplitPlan(Frozen):
 
 
 class SplitsManifest(Manifest):
-    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason looked for.
+    """`rows` and `labels` are keyed by split name; `removed` counts left-out rows by reason looked for.
 
-    `plan` is None where an earlier version wrote the splits.
+    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index. `given` names the
+    splits that the source gave; those it did not were drawn by `plan`, which is None where an earlier version wrote the
+    splits.
     """
 
     dataset: str
@@ -168,6 +170,7 @@ class SplitsManifest(Manifest):
     labels: dict[str, dict[str, int]]
     removed: dict[str, int]
     plan: RecordedSplitPlan | None = None
+    given: tuple[str, ...] = ()
 
 
 class Splits(DirectoryArtifact[SplitsManifest]):

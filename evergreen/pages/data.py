@@ -104,6 +104,5 @@ def _balance_chart(shares: Mapping[str, Mapping[str, float]], splits: Sequence[s
 
 
 def _share(manifest: SplitsManifest, split: str, label: str) -> float:
-    counts = manifest.labels.get(split, {})
-    total = sum(counts.values())
-    return counts.get(label, 0) / total if total else 0.0
+    rows = manifest.rows.get(split, 0)
+    return manifest.labels.get(split, {}).get(label, 0) / rows if rows else 0.0

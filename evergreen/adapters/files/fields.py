@@ -10,6 +10,8 @@ from evergreen.adapters.files.decoding import decodes
 from evergreen.adapters.files.find import FileFormat
 from evergreen.data.canonical import RowFields
 
+PICTURE_FORMATS = ("image_folders",)
+
 
 class FileFields(RowFields):
     """What a source of files is told: where they are and how their bytes become rows.
@@ -23,6 +25,11 @@ class FileFields(RowFields):
     delimiter: str | None = None
     encoding: str = "utf-8"
     fallback_encoding: str | None = None
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the rows are pictures: the columns say so, or the format holds nothing else."""
+        return super().has_pictures or self.format in PICTURE_FORMATS
 
     @field_validator("encoding", "fallback_encoding")
     @classmethod

@@ -6,16 +6,15 @@ lies half inside and half outside the outline of what can be seen.
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from evergreen.adapters.shapes.textures import Plane, backdrop, coat, noise
+from evergreen.data.pictures import Pixels
 
 BODY, BACKGROUND, BORDER = range(3)
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Points = np.ndarray[Any, np.dtype[np.float64]]
 
 _FINER = 4
@@ -39,13 +38,6 @@ def draw_scene(seed: int, number: int, size: int) -> tuple[Pixels, Pixels]:
         picture = _over(picture, backdrop(draw, size), bar)
         seen = seen * (1 - bar)
     return _photographed(draw, picture), _trimap(seen)
-
-
-def encode_png(pixels: Pixels) -> bytes:
-    """The pixels as PNG, lightly compressed: noise hardly shrinks, and speed matters more."""
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, "PNG", compress_level=1)
-    return encoded.getvalue()
 
 
 def _background(draw: np.random.Generator, size: int) -> Plane:

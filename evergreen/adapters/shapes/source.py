@@ -24,6 +24,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.data.dataset import write_dataset
+from evergreen.data.pictures import encode_png
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +75,7 @@ class ShapesSource(Frozen):
                 yield pa.RecordBatch.from_pylist(rows, schema=pa.schema(types))
 
     def _row(self, number: int) -> dict[str, object]:
-        from evergreen.adapters.shapes.scene import draw_scene, encode_png
+        from evergreen.adapters.shapes.scene import draw_scene
 
         image, mask = draw_scene(self.seed, number, self.size)
         return {"id": f"shape-{number:06d}", "image": encode_png(image), "mask": encode_png(mask)}
