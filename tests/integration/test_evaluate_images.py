@@ -14,7 +14,7 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reports import EvaluationReport, Verdict
-from evergreen.tasks.image_segmentation.images import decode_mask, decode_picture
+from evergreen.data.pictures import decode_mask, decode_picture
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 

@@ -15,8 +15,9 @@ import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.data.pictures import decode_picture
 from evergreen.tasks import load_predictor
-from evergreen.tasks.image_segmentation.images import as_floats, decode_picture, normalised, resize_picture
+from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, freeze_encoder
 from evergreen.tasks.image_segmentation.pictures import PictureCache
 from tests.tiny_images import IGNORED, LABELS, draw, killable_task, scenes, task_with, write_splits

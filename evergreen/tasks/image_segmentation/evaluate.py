@@ -27,8 +27,8 @@ from evergreen.core.reports import (
     Timings,
     WorstImage,
 )
+from evergreen.data.pictures import decode_mask
 from evergreen.metrics import measure_masks
-from evergreen.tasks.image_segmentation.images import decode_mask
 from evergreen.tasks.image_segmentation.pictures import read_rows
 from evergreen.tasks.image_segmentation.scorer import MaskScorer, WorstImages, read_test_pictures
 from evergreen.tasks.slices import ColumnValues, Numbers

@@ -1,4 +1,4 @@
-"""Pictures and masks from bytes to arrays, and back: one way for training, evaluation and serving.
+"""Pictures and masks between bytes, arrays and what the network reads: one way for training, evaluation and serving.
 
 A picture is (H, W, 3) uint8 RGB, a mask (H, W) uint8 class numbers. Both are read as they are stored: a rotation that a
 camera noted beside the pixels is not applied, for masks are drawn over the pixels.
@@ -7,55 +7,44 @@ camera noted beside the pixels is not applied, for masks are drawn over the pixe
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from evergreen.data.pictures import PictureError, Pixels
 
 if TYPE_CHECKING:
     import torch
-    from PIL.Image import Image
 
-Pixels = npt.NDArray[np.uint8]
-
-INDEX_MODES = ("L", "P")
-_FORMATS = ("PNG", "JPEG")
+SERVED_FORMATS = ("PNG", "JPEG")
 _LARGEST_BYTE = 255.0
 
 
-class PictureError(ValueError):
-    """Bytes are no picture or mask that can be used; the message completes `the picture …`."""
-
-
-def decode_picture(data: bytes, max_pixels: int | None = None) -> Pixels:
-    """(H, W, 3) RGB.
+def served_picture(data: bytes, max_pixels: int) -> Pixels:
+    """(H, W, 3) RGB of bytes that anyone may have sent.
 
     Raises:
         PictureError: the bytes are no whole PNG or JPEG, or of more than `max_pixels`.
     """
-    image = _opened(data, max_pixels)
-    return np.asarray(_loaded(image).convert("RGB"))
+    from PIL import Image, UnidentifiedImageError
 
-
-def decode_mask(data: bytes) -> Pixels:
-    """(H, W) class numbers.
-
-    Raises:
-        PictureError: the bytes are no whole PNG of one channel of 8 bits.
-    """
-    image = _opened(data, None)
-    if image.mode not in INDEX_MODES:
-        raise PictureError(f"has mode {image.mode}, a mask has one channel of 8 bits ({' or '.join(INDEX_MODES)})")
-    return np.asarray(_loaded(image))
-
-
-def encode_png(pixels: Pixels) -> bytes:
-    """A picture or mask as PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
+            image = Image.open(io.BytesIO(data), formats=SERVED_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"is far too large ({error}); make it smaller") from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise PictureError(f"is no {' or '.join(SERVED_FORMATS)} file") from error
+    with image:
+        if image.width * image.height > max_pixels:
+            size = f"{image.width} × {image.height} pixels"
+            raise PictureError(f"has {size}, at most {max_pixels:,} are allowed; make it smaller")
+        try:
+            return np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise PictureError(f"is damaged: {error}") from error
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 85) -> bytes:
@@ -97,32 +86,3 @@ def normalised(pictures: torch.Tensor, mean: tuple[float, ...], std: tuple[float
     shape = (1, 3, 1, 1)
     scaled = (pictures - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
     return scaled.contiguous(memory_format=torch.channels_last)
-
-
-def _opened(data: bytes, max_pixels: int | None) -> Image:
-    """The picture, whose head alone was read."""
-    import warnings
-
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `max_pixels` is ours
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise PictureError(f"is far too large ({error}); make it smaller") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise PictureError(f"is no {' or '.join(_FORMATS)} file") from error
-    if max_pixels is not None and image.width * image.height > max_pixels:
-        raise PictureError(
-            f"has {image.width} × {image.height} pixels, at most {max_pixels:,} are allowed; make it smaller"
-        )
-    return image
-
-
-def _loaded(image: Image) -> Image:
-    try:
-        image.load()
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise PictureError(f"is damaged: {error}") from error
-    return image

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.colours import rgb_of
-from evergreen.tasks.image_segmentation.images import Pixels, encode_png, resize_mask, resize_picture
+from evergreen.data.pictures import Pixels, encode_png
+from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,15 +18,9 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InputError
+from evergreen.data.pictures import PictureError, Pixels, decode_mask, decode_picture
 from evergreen.tasks.image_segmentation.augment import Augmentation, View
-from evergreen.tasks.image_segmentation.images import (
-    PictureError,
-    Pixels,
-    decode_mask,
-    decode_picture,
-    resize_mask,
-    resize_picture,
-)
+from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 
 ROWS_AT_ONCE = 64
 COLUMNS = ("id", "image", "mask")

@@ -13,8 +13,8 @@ from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import InputError
 from evergreen.core.image_bootstrap import Confusions, confusion_of, segmentation_scores
 from evergreen.core.reports import MetricName, Timings, WorstImage
+from evergreen.data.pictures import Pixels
 from evergreen.tasks.comparison import numbers_by_name, own_task
-from evergreen.tasks.image_segmentation.images import Pixels
 from evergreen.tasks.image_segmentation.overlays import strip
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
 from evergreen.tasks.image_segmentation.predict import instance_of

@@ -151,8 +151,9 @@ class ImageSegmentation(TrainingSettings):
 
     def examples(self, splits: Splits, count: int = 3) -> list[dict[str, str]]:
         """The first `count` pictures of the test split, as a client would send them: small JPEGs."""
+        from evergreen.data.pictures import decode_picture
         from evergreen.data.shards import first_rows
-        from evergreen.tasks.image_segmentation.images import decode_picture, encode_jpeg, resize_picture
+        from evergreen.tasks.image_segmentation.images import encode_jpeg, resize_picture
 
         examples = []
         for row in first_rows(splits.shards("test"), ["image"], count):

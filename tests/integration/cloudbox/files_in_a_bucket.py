@@ -22,6 +22,7 @@ from evergreen.adapters.destinations import destination_of  # noqa: E402 - after
 from evergreen.adapters.files import cloud  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Prepared, Times, prepare, target_columns  # noqa: E402 - after the filter
+from evergreen.serving.storage import read_object  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
 
 PARTS = 40
@@ -138,6 +139,11 @@ def main(folder: Path) -> dict[str, Any]:
         "identities": identities(),
         "changing": changing(),
         "prepared": preparing(folder),
+        "read_object": [
+            told(lambda: read_object("gs://local-news/folders/tech/2.txt", 7).decode()),
+            told(lambda: read_object("gs://local-news/folders/tech/2.txt", 6).decode()),
+            told(lambda: read_object("gs://local-news/nothing.png", 7).decode()),
+        ],
     }
 
 

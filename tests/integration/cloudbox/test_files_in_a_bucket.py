@@ -82,3 +82,12 @@ def test_rows_are_prepared_into_a_bucket(said: dict[str, Any]) -> None:
     assert added == ["b", "c"]
     assert beside == added
     assert "gs://local-copy/csv holds files that were not prepared" in refused
+
+
+def test_the_server_reads_an_object_that_an_instance_names_up_to_its_limit(said: dict[str, Any]) -> None:
+    whole, too_large, missing = said["read_object"]
+    assert whole == "A chip."
+    assert too_large == (
+        "InputError: gs://local-news/folders/tech/2.txt has 7 bytes, at most 6 are read; make it smaller"
+    )
+    assert missing.startswith("RefusedError: nothing at 'gs://local-news/nothing.png'")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from evergreen.core.errors import EvergreenError, InstanceError
 from evergreen.core.protocols import Fetch
-from evergreen.tasks.image_segmentation.images import encode_png
+from evergreen.data.pictures import encode_png
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
 from evergreen.tasks.image_segmentation.predict import ImagePredictor, instance_of
 from evergreen.tasks.image_segmentation.upsample import classes_at

@@ -8,8 +8,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen.core.errors import InputError
+from evergreen.data.pictures import decode_picture
 from evergreen.tasks import AnyTask, ImageSegmentation
-from evergreen.tasks.image_segmentation.images import decode_picture
 from tests.tiny_images import scenes, task_with, write_splits
 
 PETS: dict[str, Any] = {"kind": "image_segmentation", "labels": ["pet", "background", "border"]}
