@@ -59,6 +59,22 @@ class Anomaly(Frozen):
     examples: tuple[str, ...] = ()
 
 
+class PictureStatistics(Frozen):
+    """What pictures and masks hold.
+
+    `sizes` maps frequent sizes (`500 x 375`, width first) to rows; `channel_means` and `channel_deviations` are of red,
+    green and blue, 0 to 255, over all pixels; `class_shares` maps labels to their share of the pixels that count, and
+    `ignored_share` is that of the others among all.
+    """
+
+    sizes: dict[str, int]
+    distinct_sizes: int
+    channel_means: tuple[float, float, float]
+    channel_deviations: tuple[float, float, float]
+    class_shares: dict[str, float]
+    ignored_share: float
+
+
 class ValidationReport(Frozen):
     """Evidence that a dataset honours the task's schema: a violation would have stopped the run."""
 
@@ -69,6 +85,10 @@ class ValidationReport(Frozen):
     length_histogram: tuple[tuple[int, int], ...] = ()
     """(upper edge in characters, rows) pairs of the text column."""
     anomalies: tuple[Anomaly, ...] = ()
+    pictures: PictureStatistics | None = None
+    """Of pictures and their masks; `labels` then counts the rows in which a class occurs."""
+    set_aside: dict[str, str] = {}
+    """Why a row is left out of all that follows, by its id; only as many as the configuration allows."""
 
 
 class Curves(Frozen):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.data.pictures import PictureError, decode_picture
+from evergreen.data.pictures import PictureError, Pixels, decode_picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,18 +37,22 @@ def content_keys(normalised: pa.Array, seed: int) -> Keys:
 
 def picture_keys(images: pa.Array, seed: int) -> Keys:
     """Hashes of seed and picture, uniform over 64 bits: (rows,) uint64."""
-    return _hashed((_told_by(image.as_buffer()) for image in images), seed)
+    return _hashed((_told_by(image.as_py() or b"") for image in images), seed)
 
 
-def _told_by(encoded: pa.Buffer | None) -> bytes:
-    """What two pictures are the same by; null and what cannot be decoded are told by their bytes."""
-    content = b"" if encoded is None else encoded.to_pybytes()
-    if content.startswith(_JPEG):
-        return content
+def picture_key(encoded: bytes, pixels: Pixels) -> int:
+    """The hash of one decoded picture or mask, with the seed 0."""
+    return int(_hashed([_told_by(encoded, pixels)], seed=0)[0])
+
+
+def _told_by(encoded: bytes, pixels: Pixels | None = None) -> bytes:
+    """What two pictures are the same by; what cannot be decoded is told by its bytes."""
+    if encoded.startswith(_JPEG):
+        return encoded
     try:
-        pixels = decode_picture(content)
+        pixels = decode_picture(encoded) if pixels is None else pixels
     except PictureError:
-        return content
+        return encoded
     return repr(pixels.shape).encode() + pixels.tobytes()
 
 

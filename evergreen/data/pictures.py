@@ -15,7 +15,7 @@ import numpy as np
 from evergreen.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import pyarrow as pa
     from PIL import Image
@@ -24,6 +24,8 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 UNLISTED = 254
 """The class index of mask values that `mask_classes` does not list: none that a label has, so that validation tells."""
+PICTURE_FORMATS = ("PNG", "JPEG")
+"""What a picture that is learned from and served may be, in Pillow's words."""
 MODES = {"L", "P"}
 """One channel of 8 bits, in Pillow's words."""
 MOST_PIXELS = 64_000_000
@@ -77,9 +79,15 @@ def _reclassed(mask: bytes, table: Pixels) -> bytes:
         return mask
 
 
-def decode_picture(encoded: bytes) -> Pixels:
-    """The picture as (height, width, 3) uint8. Raises PictureError where it cannot be decoded whole."""
+def decode_picture(encoded: bytes, formats: Collection[str] | None = None) -> Pixels:
+    """The picture as (height, width, 3) uint8.
+
+    Raises:
+        PictureError: it cannot be decoded whole, or is of none of the `formats`, where they are given.
+    """
     with _opened(encoded) as opened:
+        if formats is not None and opened.format not in formats:
+            raise PictureError(f"is a {opened.format} (allowed: {', '.join(formats)})")
         return np.asarray(opened.convert("RGB"))
 
 

@@ -11,7 +11,7 @@ train. Of equal rows the one in the most protected split is kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 CODES = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
 """Splits by code, the most protected first."""
-EXACT, NEAR = "exact_duplicate", "near_duplicate"
-_REMOVED = {EXACT: 3, NEAR: 4}
+EXACT, NEAR, SET_ASIDE = "exact_duplicate", "near_duplicate", "set_aside"
+_REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5}
 
 Assignment = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -67,8 +67,8 @@ class SplitPlan(Frozen):
         return self
 
 
-def split(dataset: Dataset, plan: SplitPlan, out_dir: Path) -> Splits:
-    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`.
+def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, set_aside: Collection[str] = ()) -> Splits:
+    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`, but for the ids that were `set_aside`.
 
     Memory grows by one byte a row.
 
@@ -79,7 +79,7 @@ def split(dataset: Dataset, plan: SplitPlan, out_dir: Path) -> Splits:
         path = Path(scratch) / "signatures.parquet"
         similarity = None if has_pictures(dataset) else plan.near_duplicate_similarity
         given = splits_given(dataset)
-        assignment = _assign(dataset, plan, given, path)
+        assignment = _assign(_signatures(dataset, plan, given, set_aside), path)
         connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
         assignment[_repeated(connection)] = _REMOVED[EXACT]
         if similarity is not None:
@@ -105,12 +105,11 @@ def codes_beside(given: Assignment, keys: Keys, plan: SplitPlan, present: Sequen
     return np.where(given == CODES.index(SplitName.TRAIN), drawn[place], given).astype(np.uint8)
 
 
-def _assign(dataset: Dataset, plan: SplitPlan, given: Sequence[str], path: Path) -> Assignment:
+def _assign(tables: Iterator[pa.Table], path: Path) -> Assignment:
     """Codes by row; what finding duplicates needs is written to `path`."""
     import pyarrow.parquet as pq
 
     parts = []
-    tables = _signatures(dataset, plan, given)
     first = next(tables)
     with pq.ParquetWriter(path, first.schema, compression="lz4", use_dictionary=False) as writer:
         for table in chain([first], tables):
@@ -119,18 +118,22 @@ def _assign(dataset: Dataset, plan: SplitPlan, given: Sequence[str], path: Path)
     return np.concatenate(parts)
 
 
-def _signatures(dataset: Dataset, plan: SplitPlan, given: Sequence[str]) -> Iterator[pa.Table]:
+def _signatures(
+    dataset: Dataset, plan: SplitPlan, given: Sequence[str], set_aside: Collection[str]
+) -> Iterator[pa.Table]:
     """Row number, id, split, content key and, for near duplicates of texts, word pairs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     first = 0
+    left_out = pa.array(list(set_aside), pa.string())
     for batch, found in signatures(dataset, plan.seed, with_pairs=plan.near_duplicate_similarity is not None):
         rows = np.arange(first, first + batch.num_rows, dtype=np.uint32)
         codes = split_codes(found["key"], plan)
         if given:
             told = pc.index_in(batch["split"], pa.array(CODES)).to_numpy().astype(np.uint8)
             codes = codes_beside(told, found["key"], plan, given)
+        codes[pc.is_in(batch["id"], left_out).to_numpy(zero_copy_only=False)] = _REMOVED[SET_ASIDE]
         yield pa.table({"row": rows, "id": batch["id"], "code": codes, **found})
         first += batch.num_rows
 
@@ -141,11 +144,15 @@ def _repeated(connection: duckdb.DuckDBPyConnection) -> np.ndarray[Any, np.dtype
 
     Ids and not positions decide, so that the order of the files does not.
     """
-    found = connection.execute("""
-        WITH repeated AS (SELECT key FROM signatures GROUP BY key HAVING count(*) > 1)
-        SELECT row FROM signatures WHERE key IN (SELECT key FROM repeated)
+    found = connection.execute(
+        """
+        WITH kept AS (SELECT * FROM signatures WHERE code < ?),
+        repeated AS (SELECT key FROM kept GROUP BY key HAVING count(*) > 1)
+        SELECT row FROM kept WHERE key IN (SELECT key FROM repeated)
         QUALIFY row_number() OVER (PARTITION BY key ORDER BY code, length(id), id, row) > 1
-    """).fetchnumpy()["row"]
+    """,
+        [len(CODES)],
+    ).fetchnumpy()["row"]
     return np.asarray(found, dtype=np.uint32)
 
 
@@ -160,6 +167,7 @@ def _write(dataset: Dataset, plan: SplitPlan, given: tuple[str, ...], out_dir: P
             writer.write(table)
         writer.close()
     looked_for = [EXACT] if pictures or plan.near_duplicate_similarity is None else [EXACT, NEAR]
+    looked_for += [SET_ASIDE] if (assignment == _REMOVED[SET_ASIDE]).any() else []
     manifest = SplitsManifest(
         files=tuple(entry for writer in writers.values() for entry in writer.entries),
         dataset=dataset.manifest.content_hash,

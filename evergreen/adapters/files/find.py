@@ -23,7 +23,7 @@ SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
 }
 TEXT_SUFFIX = ".txt"
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 """Read when the format is asked for by name: pictures may lie beside files of rows."""
 _READABLE = "*.csv, *.tsv, *.jsonl, *.ndjson (also with .gz), *.parquet, or folders of *.txt"
 
