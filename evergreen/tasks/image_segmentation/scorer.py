@@ -53,7 +53,7 @@ def read_test_pictures(splits: Splits, task: ImageSegmentation, columns: tuple[s
             some = {name: values[start : start + PICTURES_AT_ONCE] for name, values in rows.items()}
             ids, encoded, masks = (some.pop(name) for name in COLUMNS)
             pairs = [decode_pair(*row) for row in zip(ids, encoded, masks, strict=True)]
-            check_classes(ids, [mask for _, mask in pairs], task)
+            _check_classes(ids, [mask for _, mask in pairs], task)
             yield Batch(ids, encoded, [one for one, _ in pairs], [mask for _, mask in pairs], some)
 
 
@@ -61,7 +61,7 @@ class MaskScorer:
     """A loaded model whose labels are aligned with the task's by name."""
 
     def __init__(self, model: TrainedModel, task: ImageSegmentation) -> None:
-        own = own_task(model, task, max_picture_pixels=task.max_picture_pixels)
+        own = own_task(model, task, rules=task.rules)
         self._numbers = numbers_by_name(own.labels, task.labels)
         self._task = task
         self._predictor = own.load(model.path)
@@ -126,12 +126,7 @@ class WorstImages:
         return tuple(image for _, _, image in sorted(self._heap, key=lambda one: one[:2], reverse=True))
 
 
-def check_classes(ids: Sequence[str], masks: Sequence[Pixels], task: ImageSegmentation) -> None:
-    """Returns when the masks hold class numbers of the task alone.
-
-    Raises:
-        InputError: naming the first row that has another.
-    """
+def _check_classes(ids: Sequence[str], masks: Sequence[Pixels], task: ImageSegmentation) -> None:
     for row_id, mask in zip(ids, masks, strict=True):
         beyond = mask[mask >= len(task.labels)]
         strange = beyond if task.ignore_label is None else beyond[beyond != task.ignore_label]

@@ -21,6 +21,7 @@ from evergreen.tasks.image_segmentation.augment import Augmentation
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, ArchitectureName, Backbone
 from evergreen.tasks.image_segmentation.predict import BUCKET_SCHEME, ImagePredictor, instance_of
 from evergreen.tasks.image_segmentation.slices import ImageSlices
+from evergreen.tasks.image_segmentation.validate import ImageRules
 from evergreen.tasks.labels import Labels
 from evergreen.tasks.training import TrainingSettings
 
@@ -54,6 +55,7 @@ class ImageSegmentation(TrainingSettings):
     dice_weight: float = Field(0.0, ge=0)
     max_train_rows: int | None = Field(None, ge=2)
     max_picture_pixels: int = Field(16_777_216, ge=1024)
+    rules: ImageRules = ImageRules()
     slices: ImageSlices = ImageSlices()
 
     @field_validator("batch_size")
@@ -110,12 +112,12 @@ class ImageSegmentation(TrainingSettings):
         Raises:
             InputError: there is no such local encoder.
         """
-        fields = self.model_dump(mode="json", exclude={"slices", "token_env"})
+        fields = self.model_dump(mode="json", exclude={"slices", "token_env", "rules"})
         return fields | {"encoder": self.source.portable_reference() if self.source else None}
 
     def for_training(self) -> Self:
-        """The task with `slices` at their defaults."""
-        return self.model_copy(update={"slices": ImageSlices()})
+        """The task with `slices` and `rules` at their defaults."""
+        return self.model_copy(update={"slices": ImageSlices(), "rules": ImageRules()})
 
     def pretrained(self) -> str:
         """Fingerprint of the encoder that a training starts from.
@@ -126,14 +128,14 @@ class ImageSegmentation(TrainingSettings):
         return self.source.fingerprint() if self.source else RANDOM_WEIGHTS
 
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
-        """Statistics of a dataset that honours `labels` and has the columns of `slices`.
+        """Statistics of a dataset that honours `rules` and `labels` and has the columns of `slices`.
 
         Raises:
             InputError: naming rules and rows, or the column.
         """
-        from evergreen.tasks.image_segmentation.check import check_dataset
+        from evergreen.tasks.image_segmentation.validate import validate_images
 
-        report = check_dataset(dataset, self)
+        report = validate_images(dataset, self.labels, self.ignore_label, self.rules)
         self.slices.check(report.columns)
         return report
 

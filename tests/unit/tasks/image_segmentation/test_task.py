@@ -38,7 +38,7 @@ def test_what_cannot_be_trained_is_refused_when_configured(changes: dict[str, An
 def test_what_only_measures_changes_no_training() -> None:
     plain, sliced = (
         ImageSegmentation.model_validate(PETS),
-        ImageSegmentation.model_validate(PETS | {"slices": {"share_edges_percent": [50]}}),
+        ImageSegmentation.model_validate(PETS | {"slices": {"share_edges_percent": [50]}, "rules": {"min_rows": 5}}),
     )
     assert sliced.for_training() == plain
     assert sliced.training_configuration() == plain.training_configuration()
