@@ -37,8 +37,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
-    rows = scenes(150)
-    parts = {"train": rows[:100], "validation": rows[100:120], "test": rows[120:]}
+    rows = scenes(220)
+    parts = {"train": rows[:160], "validation": rows[160:180], "test": rows[180:]}
     return write_splits(tmp_path_factory.mktemp("data") / "splits", parts)
 
 
@@ -122,9 +122,7 @@ def test_the_model_describes_itself_and_prepares_pictures_as_transformers_would(
     assert json.loads((path / "task.json").read_text())["task"]["kind"] == "image_segmentation"
     picture = draw(3)[0]
     theirs = MobileNetV2ImageProcessorPil.from_pretrained(path)(picture, return_tensors="pt")["pixel_values"]
-    ours = normalised(
-        as_floats(torch.from_numpy(resize_picture(picture, 32, 32)[np.newaxis])), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-    )
+    ours = normalised(as_floats(torch.tensor(resize_picture(picture, 32, 32))[None]), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     assert torch.allclose(ours, theirs, atol=1e-5)
     with torch.inference_mode():
         network: Any = MobileNetV2UNet.from_pretrained(path)
@@ -139,12 +137,13 @@ def test_no_epoch_decodes_again_and_views_follow_from_seed_epoch_and_row(splits:
     task = task_with()
     table = PictureCache(tmp_path, 32).table(splits, "train")
     assert isinstance(table.pictures, np.memmap)
-    assert table.pictures.shape == (100, 32, 32, 3)
+    assert table.pictures.shape == (160, 32, 32, 3)
     assert np.array_equal(table[7].picture, resize_picture(decode_picture(scenes(8)[7].image), 32, 32))
     views = replace(table, augmentation=task.augmentation, seed=4)
-    assert sorted(views.order(2) % 100) == list(range(100))
-    assert views[107].view == views[107].view != views[207].view
-    chosen = PictureCache(tmp_path, 32).table(splits, "train", np.array([3, 99]))
+    assert sorted(views.order(2) % 160) == list(range(160))
+    assert views[167].view == views[167].view != views[327].view
+    (tmp_path / "chosen").mkdir()
+    chosen = PictureCache(tmp_path / "chosen", 32).table(splits, "train", np.array([3, 99]))
     assert np.array_equal(chosen.pictures[1], table.pictures[99])
 
 
@@ -156,7 +155,7 @@ def test_a_killed_training_ends_with_the_very_same_model(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("160 of 200 rows"):
+            if line.startswith("248 of 320 rows"):
                 process.kill()
                 break
         else:
@@ -164,7 +163,7 @@ def test_a_killed_training_ends_with_the_very_same_model(
     assert not (tmp_path / "model" / "manifest.json").exists()
     run = RecordingRun.below(tmp_path)
     model = killable_task().train(splits, run)
-    assert run.progress[0][0] > 100
+    assert run.progress[0][0] > 160
     assert model.version == trained[0].version
 
 

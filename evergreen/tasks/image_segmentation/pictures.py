@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.data.pictures import PictureError, Pixels, decode_mask, decode_picture
 from evergreen.tasks.image_segmentation.augment import Augmentation, View
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
@@ -72,6 +72,7 @@ class PictureCache:
 
         Raises:
             InputError: no row, or one whose picture or mask cannot be used.
+            EvergreenError: the disk has no room.
         """
         rows = splits.manifest.rows.get(split, 0) if chosen is None else len(chosen)
         if not rows:
@@ -87,7 +88,18 @@ class PictureCache:
         return PictureTable(pictures, masks)
 
     def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape)
+        """A mapped array whose room on the disk is taken: a disk that fills up later would kill the process."""
+        path = self.folder / f"{name}.npy"
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            raise EvergreenError(
+                f"no room in {self.folder} for {array.nbytes / 1e9:.1f} GB of decoded pictures ({error.strerror}); "
+                "set TMPDIR to a larger disk, or lower task.image_size or task.max_train_rows"
+            ) from error
+        return array
 
     def _decoded(self, row_id: str, image: bytes, mask: bytes) -> tuple[Pixels, Pixels]:
         picture, truth = decode_pair(row_id, image, mask)
