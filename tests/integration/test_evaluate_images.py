@@ -125,7 +125,7 @@ def test_rows_that_cannot_be_measured_are_named(model: TrainedModel, tmp_path: P
         [
             (Scene("wild", picture, png(mask), "left"), "row 'wild': its mask has class number 9, the task has 0 to 2"),
             (Scene("small", picture, png(mask[:9]), "left"), "row 'small': picture and mask have different sizes"),
-            (Scene("torn", picture[:50], ROWS[140].mask, "left"), "row 'torn': the picture is"),
+            (Scene("torn", picture[:50], ROWS[140].mask, "left"), "row 'torn': the picture cannot be decoded"),
         ]
     ):
         splits = write_splits(tmp_path / str(number), {"train": ROWS[:2], "validation": ROWS[:2], "test": [row]})
