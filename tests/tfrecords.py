@@ -57,14 +57,20 @@ def example(features: Mapping[str, Values]) -> bytes:
 
 def write(path: Path, records: Iterable[bytes]) -> Path:
     """A TFRecord file of the records."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(framed(records))
+    return path
+
+
+def framed(records: Iterable[bytes]) -> bytes:
+    """The records as a TFRecord file holds them."""
 
     def masked(content: bytes) -> bytes:
         crc = google_crc32c.value(content)
         return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for record in records:
-            length = struct.pack("<Q", len(record))
-            file.write(length + masked(length) + record + masked(record))
-    return path
+    parts = []
+    for record in records:
+        length = struct.pack("<Q", len(record))
+        parts += [length, masked(length), record, masked(record)]
+    return b"".join(parts)
