@@ -1,6 +1,6 @@
 """Files on this machine or in a bucket.
 
-CSV, JSON Lines, Parquet, text folders with one folder per class, and folders of pictures with masks.
+CSV, JSON Lines, Parquet, text folders with one folder per class, folders of pictures with masks, and TFRecord.
 """
 
 from evergreen.adapters.files.source import FilesSource

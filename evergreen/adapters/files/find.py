@@ -13,7 +13,7 @@ from evergreen.adapters.files.decoding import reading
 from evergreen.core.artifacts import FileEntry
 from evergreen.core.errors import InputError
 
-FileFormat = Literal["csv", "jsonl", "parquet", "text_folders", "image_folders"]
+FileFormat = Literal["csv", "jsonl", "parquet", "text_folders", "image_folders", "tfrecord"]
 
 SUFFIXES: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -23,8 +23,11 @@ SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
 }
 TEXT_SUFFIX = ".txt"
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-"""Read when the format is asked for by name: pictures may lie beside files of rows."""
+NAMED: dict[FileFormat, tuple[str, ...]] = {
+    "image_folders": (".png", ".jpg", ".jpeg"),
+    "tfrecord": (".tfrec", ".tfrecord", ".tfrecords"),
+}
+"""Suffixes of formats that are read when they are asked for by name: pictures may lie beside files of rows."""
 _READABLE = "*.csv, *.tsv, *.jsonl, *.ndjson (also with .gz), *.parquet, or folders of *.txt"
 
 
@@ -111,12 +114,12 @@ def _chosen(candidates: Listing, path: str, file_format: FileFormat | None, is_f
     root, files = candidates.root, list(candidates.files)
     if file_format == "text_folders" or (file_format is None and _are_text_folders(root, files)):
         return Listing(root, _text_files(root, files, path), "text_folders")
-    if file_format == "image_folders":
-        files = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    if file_format in NAMED:
+        if is_folder:
+            files = [file for file in files if _suffix(file) in NAMED[file_format]]
         if not files:
-            raise InputError(
-                f"no picture in '{path}' (allowed: {', '.join(PICTURE_SUFFIXES)}); set source.path, or another format"
-            )
+            allowed = ", ".join(NAMED[file_format])
+            raise InputError(f"no file of format {file_format} in '{path}' (allowed: {allowed}); set source.path")
         return Listing(root, tuple(files), file_format)
     if file_format is None or is_folder:
         wanted = {file_format} if file_format else set(SUFFIXES.values())
@@ -128,8 +131,11 @@ def _chosen(candidates: Listing, path: str, file_format: FileFormat | None, is_f
 
 def format_of(file: Path) -> FileFormat | None:
     """The format that the suffix tells, seeing through `.gz`."""
-    name = file.name.lower().removesuffix(".gz")
-    return SUFFIXES.get(Path(name).suffix)
+    return SUFFIXES.get(_suffix(file))
+
+
+def _suffix(file: Path) -> str:
+    return Path(file.name.lower().removesuffix(".gz")).suffix
 
 
 def _candidates(path: str) -> tuple[Path, list[Path]]:

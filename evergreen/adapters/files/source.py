@@ -29,6 +29,7 @@ from evergreen.adapters.files.folders import read_folders
 from evergreen.adapters.files.jsonl import read_jsonl
 from evergreen.adapters.files.parquet import read_parquet
 from evergreen.adapters.files.pictures import PictureFolders, find_pictures, read_pictures
+from evergreen.adapters.files.tfrecord import read_tfrecord
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
@@ -83,7 +84,7 @@ def listing_identity(
 ) -> SourceIdentity:
     """Identity of the files in `listing` as a source of kind `files`; `rows` is known where each file is one."""
     entries = list(listing.checksums())
-    names = {"columns", "label_names", "mask_classes", "delimiter", "encoding", "fallback_encoding"}
+    names = {"columns", "label_names", "mask_classes", "delimiter", "encoding", "fallback_encoding", "round_masks"}
     shaping = fields.model_dump(include=names)
     content = [listing.format, shaping, [(name, checksum) for name, checksum, _ in entries]]
     size = sum(count for _, _, count in entries) / 1e6
@@ -110,7 +111,9 @@ def rows_of_listing(fields: FileFields, listing: Listing | PictureFolders) -> It
 
 
 def _rows_of_file(fields: FileFields, file_format: FileFormat, name: str, file: Path) -> Iterator[pa.RecordBatch]:
-    if file_format == "parquet":
+    if file_format == "tfrecord":
+        yield from read_tfrecord(file, name, fields, round_masks=fields.round_masks)
+    elif file_format == "parquet":
         yield from with_row_names(read_parquet(file, name, fields), name)
     elif file_format == "jsonl":
         yield from read_jsonl(file, name, fields.encoding_of(file), fields)

@@ -40,6 +40,15 @@ def test_text_folders_are_read_with_their_encodings(said: dict[str, Any]) -> Non
     assert said["text_folders"] == [["sports/1", "Café won.", "sports"], ["tech/2", "A chip.", "tech"]]
 
 
+def test_pictures_are_paired_with_their_masks_and_shards_tell_their_split(said: dict[str, Any]) -> None:
+    assert said["pictures"]["streets"] == [["01", True, True], ["02", False, False]]
+    assert said["pictures"]["shards"] == [
+        ["train-00-1.tfrec:1", "train", True],
+        ["val-00-1.tfrec:1", "validation", True],
+    ]
+    assert "(3 image_folders files, 0.0 MB)" in said["pictures"]["description"]
+
+
 def test_formats_are_told_apart_as_on_this_machine(said: dict[str, Any]) -> None:
     assert said["one_format"] == [["b.jsonl:1", "a", "x"]]
     assert "'gs://local-news/mixed' holds several formats (csv, jsonl); set source.format" in said["several_formats"]

@@ -90,7 +90,7 @@ def test_identity_follows_pictures_masks_and_mask_values(tmp_path: Path) -> None
 
 def test_a_folder_without_pictures_names_the_extensions(tmp_path: Path) -> None:
     put(tmp_path, notes_txt=b"x")
-    with pytest.raises(InputError, match=r"no picture in '.*' \(allowed: \.png, \.jpg"):
+    with pytest.raises(InputError, match=r"no file of format image_folders in '.*' \(allowed: \.png, \.jpg"):
         source(path=tmp_path).identity(None)
 
 
