@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.errors import InputError
 from evergreen.core.image_bootstrap import segmentation_scores
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
@@ -23,6 +22,7 @@ from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Backbone, fr
 from evergreen.tasks.image_segmentation.overlays import overlays_figure
 from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample
 from evergreen.tasks.model_directory import complete_model
+from evergreen.tasks.start import check_warm_start, in_no_head, sampled_rows
 from evergreen.tasks.training import TrainingJob, fit
 from evergreen.tasks.verbosity import quiet_transformers
 
@@ -48,12 +48,12 @@ def train_images(
     configuration = task.training_configuration()  # of the encoder as it is now, not as it may be in an hour
     with tempfile.TemporaryDirectory(prefix="pictures-") as folder:
         cache = PictureCache(Path(folder), task.image_size)
-        train = cache.table(splits, SplitName.TRAIN, _chosen_rows(task, splits, run.seed))
+        train = cache.table(splits, SplitName.TRAIN, sampled_rows(splits, task.max_train_rows, run.seed))
         validation = cache.table(splits, SplitName.VALIDATION)
         transformers.set_seed(run.seed)
         network = _load_network(task, start)
         job = _job(task, network, (replace(train, augmentation=task.augmentation, seed=run.seed), validation))
-        curves = fit(job if start is None else replace(job, in_head=_in_no_head), task, run)
+        curves = fit(job if start is None else replace(job, in_head=in_no_head), task, run)
         predictor = task.predictor(network.eval())
         run.log_figure("overlays.png", overlays_figure(predictor, validation.pictures, validation.masks, task.labels))
         _save(task, network, run.out_dir)
@@ -81,13 +81,6 @@ def _collated(architecture: Any, ignore_label: int | None, samples: Sequence[Sam
     return {"pixel_values": normalised(pictures, architecture.mean, architecture.std), "labels": labels}
 
 
-def _chosen_rows(task: ImageSegmentation, splits: Splits, seed: int) -> npt.NDArray[np.int64] | None:
-    rows = splits.manifest.rows[SplitName.TRAIN]
-    if task.max_train_rows is None or task.max_train_rows >= rows:
-        return None
-    return np.sort(np.random.default_rng(seed).choice(rows, task.max_train_rows, replace=False))
-
-
 def _load_network(task: ImageSegmentation, start: TrainedModel | None) -> Any:
     """The network, channels last in memory, its encoder frozen where the task says so."""
     import torch
@@ -102,13 +95,7 @@ def _load_network(task: ImageSegmentation, start: TrainedModel | None) -> Any:
 
 
 def _champion(task: ImageSegmentation, start: TrainedModel) -> Backbone:
-    wanted = task.training_configuration()
-    for field in ("architecture", "encoder", "labels"):
-        if (got := start.manifest.task.get(field)) != wanted[field]:
-            raise InputError(
-                f"warm_start: champion {start.version} was trained with {field} {got!r}, task.{field} is "
-                f"{wanted[field]!r}; set task.warm_start: false for this run"
-            )
+    check_warm_start(start, task.training_configuration(), ("architecture", "encoder", "labels"))
     return Backbone(reference=str(start.path))
 
 
@@ -124,15 +111,10 @@ def _job(task: ImageSegmentation, network: Any, tables: tuple[PictureTable, Pict
         loss=partial(segmentation_loss, dice_weight=task.dice_weight),
         metrics=_metrics,
         order=train.order,
-        in_head=_in_no_head if task.encoder is None else partial(is_head_weight, network),
+        in_head=in_no_head if task.encoder is None else partial(is_head_weight, network),
         condense=partial(_confusions, len(task.labels)),
         loads_beside=True,
     )
-
-
-def _in_no_head(_name: str) -> bool:
-    """No weight is fresher than the others."""
-    return False
 
 
 def _confusions(classes: int, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

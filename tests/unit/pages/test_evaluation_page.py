@@ -187,5 +187,6 @@ def test_a_report_of_pictures_is_told_in_its_own_terms_with_the_worst_to_look_at
     assert f'src="data:image/png;base64,{overlay}"' in html
     for told in ("200 test images", "Confusion matrix (pixels", "IoU interval", "Support (images)", "shape-7", "0.310"):
         assert told in page.text, told
+    assert "img-src data:" in html  # else the page's own policy hides the pictures
     assert "F1" not in page.text
     assert " rows" not in page.text
