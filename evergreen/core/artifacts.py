@@ -195,6 +195,17 @@ class TrainedModelManifest(Manifest):
     seed: int
     split_plan: RecordedSplitPlan | None = None
 
+    @property
+    def version(self) -> str:
+        """The model's name everywhere: the first characters of its content hash, a letter among them.
+
+        ZenML takes a name of digits alone for a number of its own and refuses it.
+        """
+        digest = self.content_hash
+        starts = range(len(digest) - VERSION_LENGTH + 1)
+        names = (digest[start : start + VERSION_LENGTH] for start in starts)
+        return next((name for name in names if not name.isdecimal()), f"v{digest[1:VERSION_LENGTH]}")
+
 
 class TrainedModel(DirectoryArtifact[TrainedModelManifest]):
     """A self-describing directory: safetensors weights, tokenizer or image processor, labels, `task.json`."""
@@ -203,8 +214,8 @@ class TrainedModel(DirectoryArtifact[TrainedModelManifest]):
 
     @property
     def version(self) -> str:
-        """The model's name everywhere: the first characters of its content hash."""
-        return self.manifest.content_hash[:VERSION_LENGTH]
+        """The model's name everywhere."""
+        return self.manifest.version
 
     @property
     def size_bytes(self) -> int:

@@ -151,7 +151,7 @@ class Terms(Frozen):
 
 
 class Baseline(Frozen):
-    """What always answering the training split's majority label scores on the same rows."""
+    """What always answering the training split's majority label scores on the same rows; or a simple model, by name."""
 
     label: str
     metrics: dict[str, float]
@@ -185,6 +185,7 @@ class Timings(Frozen):
 class EvaluationReport(Frozen):
     """How good one model version is on the test split, and how sure that is.
 
+    `references` are what simple models score on the same rows, beside the majority baseline.
     `confusion[i][j]` counts rows, or pixels, of true label `labels[i]` predicted as `labels[j]`.
     """
 
@@ -204,6 +205,7 @@ class EvaluationReport(Frozen):
     timings: Timings
     worst_images: tuple[WorstImage, ...] = ()
     terms: Terms = Terms()
+    references: tuple[Baseline, ...] = ()
 
 
 class Reason(Frozen):

@@ -48,6 +48,9 @@ def _quality(report: EvaluationReport) -> list[str]:
     if name in report.baseline.metrics:
         label = clip(report.baseline.label, 40)
         text += f"; always answering '{label}' scores {_number(report.baseline.metrics[name])}"
+    for one in report.references:
+        if name in one.metrics:
+            text += f", a {one.label} {_number(one.metrics[name])}"
     lines = [_line(name, text)]
     comparison = report.comparison
     if comparison and name in comparison.differences:

@@ -64,6 +64,8 @@ def test_metrics_are_those_of_counting_the_served_masks(report: EvaluationReport
         assert report.per_class[label].metrics["iou"].value == pytest.approx(ious[number])
         assert report.per_class[label].support == 50
     assert np.sum(report.confusion) == len(true)
+    (regression,) = report.references
+    assert report.baseline.metrics["mean_iou"] + 0.1 < regression.metrics["mean_iou"] < 1  # colours tell much here
     assert report.baseline.label == "ground"
     assert report.baseline.metrics["pixel_accuracy"] == pytest.approx((true == 0).mean())
     assert report.baseline.metrics["mean_iou"] == pytest.approx((true == 0).mean() / 3)

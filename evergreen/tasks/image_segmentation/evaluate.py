@@ -29,7 +29,9 @@ from evergreen.core.reports import (
 )
 from evergreen.data.pictures import decode_mask
 from evergreen.metrics import measure_masks
+from evergreen.tasks.image_segmentation import pixel_regression
 from evergreen.tasks.image_segmentation.pictures import read_rows
+from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
 from evergreen.tasks.image_segmentation.scorer import MaskScorer, WorstImages, read_test_pictures
 from evergreen.tasks.slices import ColumnValues, Numbers
 
@@ -74,22 +76,28 @@ def evaluate_images(
         timings=scored.timings,
         worst_images=scored.worst,
         terms=TERMS,
+        references=(Baseline(label=pixel_regression.NAME, metrics=measure_masks(scored.by_pixel[np.newaxis])[0]),),
     )
 
 
 class _Scored(NamedTuple):
-    """The model's pixels by true class and answer of each picture, and what was seen on the way."""
+    """The model's pixels by true class and answer of each picture, and what was seen on the way.
+
+    `by_pixel` counts the answers of the pixel regression, over all pictures: (classes, classes + 1).
+    """
 
     confusions: Confusions
     sides: Numbers
     columns: ColumnValues
     worst: tuple[WorstImage, ...]
     timings: Timings
+    by_pixel: npt.NDArray[np.int64]
 
 
 def _score(model: TrainedModel, splits: Splits, task: ImageSegmentation) -> _Scored:
     scorer, worst = MaskScorer(model, task), WorstImages(len(task.labels))
-    columns = ColumnValues(task.slices.max_values)
+    columns, regression = ColumnValues(task.slices.max_values), PixelRegression(splits, task)
+    by_pixel = np.zeros((len(task.labels), len(task.labels) + 1), dtype=np.int64)
     step = max(1, splits.manifest.rows[SplitName.TEST] // LATENCY_SAMPLES)
     parts: list[Confusions] = []
     sides: list[int] = []
@@ -99,12 +107,13 @@ def _score(model: TrainedModel, splits: Splits, task: ImageSegmentation) -> _Sco
         parts.append(scorer.confusions(batch, answers))
         worst.add(batch, answers, parts[-1])
         columns.add(batch.columns)
+        by_pixel += scorer.confusions(batch, [regression.answer(one) for one in batch.pictures]).sum(axis=0)
         timed += batch.encoded[-len(sides) % step :: step]  # every step-th row of the split, for it may be ordered
         sides += [max(mask.shape) for mask in batch.truth]
     confusions = np.concatenate(parts)
     if not confusions.any():
         raise InputError("no pixel of the test split counts: all hold task.ignore_label; give masks with classes")
-    return _Scored(confusions, np.array(sides), columns, worst.sorted(), scorer.timings(timed))
+    return _Scored(confusions, np.array(sides), columns, worst.sorted(), scorer.timings(timed), by_pixel)
 
 
 def _measured(confusions: Confusions, scores: Scores) -> dict[str, Metric]:
