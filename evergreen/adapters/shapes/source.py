@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -69,10 +67,9 @@ class ShapesSource(Frozen):
         import pyarrow as pa
 
         types = {"id": pa.string(), "image": pa.binary(), "mask": pa.binary()}
-        with ThreadPoolExecutor(os.cpu_count(), "draw") as pool:  # most of the work is done outside of Python's lock
-            for first in range(0, self.count, _BATCH_ROWS):
-                rows = list(pool.map(self._row, range(first, min(first + _BATCH_ROWS, self.count))))
-                yield pa.RecordBatch.from_pylist(rows, schema=pa.schema(types))
+        for first in range(0, self.count, _BATCH_ROWS):
+            rows = [self._row(number) for number in range(first, min(first + _BATCH_ROWS, self.count))]
+            yield pa.RecordBatch.from_pylist(rows, schema=pa.schema(types))
 
     def _row(self, number: int) -> dict[str, object]:
         from evergreen.adapters.shapes.scene import draw_scene

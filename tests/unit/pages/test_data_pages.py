@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from evergreen.core.artifacts import DatasetManifest, ResolvedWindow, SourceIdentity, SplitsManifest
+from evergreen.core.artifacts import DatasetManifest, RecordedSplitPlan, ResolvedWindow, SourceIdentity, SplitsManifest
 from evergreen.core.reports import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
 from evergreen.pages import dataset_page, identity_page, split_page, validation_page
 from tests.unit.pages.reading import Page
@@ -159,8 +159,11 @@ def test_pictures_of_a_dataset_are_told_by_kind_and_size(dataset: DatasetManifes
 def test_a_split_page_says_which_splits_were_given_and_that_pictures_have_several_classes(
     splits: SplitsManifest, read: Read
 ) -> None:
+    given = RecordedSplitPlan(
+        seed=7, train=0.7, validation=0.1, test=0.2, near_duplicate_similarity=None, given=("train", "test")
+    )
     labels = {split: {"0": rows, "1": rows - 10} for split, rows in splits.rows.items()}
-    text = read(split_page(splits.model_copy(update={"given": ("train", "test"), "labels": labels}))).text
+    text = read(split_page(splits.model_copy(update={"plan": given, "labels": labels}))).text
     assert "The source gave the splits train, test. The others were drawn from its training rows" in text
     assert "rows added later move no row" not in text
     assert "A picture counts for every class index" in text
