@@ -20,6 +20,8 @@ def test_several_processes_draw_the_same_pictures_as_one(tmp_path: Path, monkeyp
     alone = source.read(None, tmp_path / "alone")
     monkeypatch.setattr(draw, "ALONE", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    (tmp_path / "evergreen").mkdir()
+    (tmp_path / "evergreen" / "__init__.py").write_text("raise RuntimeError('another project of that name')")
     monkeypatch.chdir(tmp_path)
     assert source.read(None, tmp_path / "three").manifest == alone.manifest
 

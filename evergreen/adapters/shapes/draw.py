@@ -1,6 +1,6 @@
 """Pictures drawn by processes of their own, since Python draws on one core.
 
-Each is `python -m evergreen.adapters.shapes.draw SEED SIZE COUNT WORKER WORKERS` and writes its batches to standard
+Each is `python -P -m evergreen.adapters.shapes.draw SEED SIZE COUNT WORKER WORKERS` and writes its batches to standard
 output as an Arrow stream. A process started so runs nothing of the program that asked for it, whatever that is.
 """
 
@@ -45,7 +45,8 @@ def drawn(seed: int, size: int, count: int) -> Iterator[pa.RecordBatch]:
 
 def _start(stack: ExitStack, arguments: list[int]) -> subprocess.Popen[bytes]:
     """The process; it is killed when the stack is closed, were it not at its end."""
-    command = [sys.executable, "-m", __name__, *map(str, arguments)]
+    # -P: this library is drawn with, not what is named like it in the working directory.
+    command = [sys.executable, "-P", "-m", __name__, *map(str, arguments)]
     process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, env=library_environment({})))
     stack.callback(process.kill)
     return process
