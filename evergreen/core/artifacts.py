@@ -147,21 +147,24 @@ class SplitName:
 
 
 class RecordedSplitPlan(Frozen):
-    """How rows were shared out: with an equal seed, rows tested on under a smaller `test` are so under a larger one."""
+    """How rows were shared out: with an equal seed, rows tested on under a smaller `test` are so under a larger one.
+
+    `given` names the splits that the source gave instead.
+    """
 
     seed: int
     train: float
     validation: float
     test: float
     near_duplicate_similarity: float | None
+    given: tuple[str, ...] = ()
 
 
 class SplitsManifest(Manifest):
     """`rows` and `labels` are keyed by split name; `removed` counts left-out rows by reason looked for.
 
-    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index. `given` names the
-    splits that the source gave; those it did not were drawn by `plan`, which is None where an earlier version wrote the
-    splits.
+    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index. `plan` is None where
+    an earlier version wrote the splits.
     """
 
     dataset: str
@@ -170,7 +173,11 @@ class SplitsManifest(Manifest):
     labels: dict[str, dict[str, int]]
     removed: dict[str, int]
     plan: RecordedSplitPlan | None = None
-    given: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The splits that the source gave; those that it did not were drawn by `plan`."""
+        return self.plan.given if self.plan else ()
 
 
 class Splits(DirectoryArtifact[SplitsManifest]):

@@ -114,7 +114,8 @@ def iter_batches(shards: Sequence[Path], columns: list[str] | None = None) -> It
 
     for shard in shards:
         with pq.ParquetFile(shard, pre_buffer=False) as file:
-            yield from file.iter_batches(batch_size=GROUP_ROWS, columns=columns, use_threads=False)
+            for group in range(file.num_row_groups):  # else a batch takes in groups until it has GROUP_ROWS
+                yield from file.iter_batches(GROUP_ROWS, row_groups=[group], columns=columns, use_threads=False)
 
 
 def first_rows(shards: Sequence[Path], columns: list[str] | None, count: int) -> list[dict[str, Any]]:

@@ -175,8 +175,7 @@ def _write(dataset: Dataset, plan: SplitPlan, given: tuple[str, ...], out_dir: P
         rows={name: writer.rows for name, writer in writers.items()},
         labels={name: dict(sorted(counts.items(), key=in_order)) for name, counts in labels.items()},
         removed={reason: int((assignment == _REMOVED[reason]).sum()) for reason in looked_for},
-        plan=RecordedSplitPlan(**plan.model_dump()),
-        given=given,
+        plan=RecordedSplitPlan(**plan.model_dump(), given=given),
     )
     _check_rows(manifest)
     if not pictures:  # every text has one label; a class of pictures may be too rare to be in every split

@@ -10,6 +10,7 @@ from evergreen.pages.charts.bars import SERIES_TONES, Bar, Group, bars, legend
 from evergreen.pages.charts.histogram import histogram
 from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio, size
 from evergreen.pages.render import render
+from evergreen.pages.thumbnails import thumbnail
 
 MOST_BARS = 20
 MOST_SAMPLES = 10
@@ -28,6 +29,7 @@ def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, objec
         "dataset.html",
         manifest=manifest,
         samples=[_shown(row) for row in samples[:MOST_SAMPLES]],
+        thumbnails=[one for row in samples[:MOST_SAMPLES] if (one := _thumbnail(row))],
         bytes=sum(entry.bytes for entry in manifest.files),
     )
 
@@ -63,6 +65,15 @@ def _pictures_page(report: ValidationReport, pictures: PictureStatistics) -> str
         imbalance=f"{compact(ratio(shares[0][1], shares[-1][1]))} : 1" if shares else UNDEFINED,
         channels=list(zip(("Red", "Green", "Blue"), pictures.channel_means, pictures.channel_deviations, strict=True)),
     )
+
+
+def _thumbnail(row: Mapping[str, object]) -> tuple[str, str] | None:
+    """The row's id and its picture; None: it has none that can be shown."""
+    image, mask = row.get("image"), row.get("mask")
+    if not isinstance(image, bytes):
+        return None
+    made = thumbnail(image, mask if isinstance(mask, bytes) else None)
+    return None if made is None else (str(row.get("id")), made)
 
 
 def _shown(row: Mapping[str, object]) -> dict[str, object]:

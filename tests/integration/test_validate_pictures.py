@@ -14,7 +14,7 @@ from evergreen.tasks.image_segmentation.schema import Schema
 from evergreen.tasks.image_segmentation.validate import ImageRules, validate_images
 from evergreen.tasks.violations import DatasetError
 from tests.pictures import encoded, mask, picture, pictures_of
-from tests.rows import rows_of
+from tests.rows import dataset_of, rows_of
 
 LABELS = ("body", "background", "border")
 VALUES = [[0, 0, 1, 1, 1, 2]] * 4
@@ -88,6 +88,13 @@ def test_a_schema_is_enforced(tmp_path: Path) -> None:
         "value out of range in mask: 1 row (large: 255, allowed 0, 1, 2)",
     ]
     assert Schema.model_validate({"columns": columns}).columns["mask"].allowed == "0, 1, 2"
+
+
+def test_texts_are_no_pictures(tmp_path: Path) -> None:
+    with pytest.raises(
+        DatasetError, match=r"missing column: image, mask \(has: id, text, label\); map source\.columns"
+    ):
+        validate_images(dataset_of([("1", "a", "b")], tmp_path), LABELS, None, ImageRules())
 
 
 def test_ids_and_classes_are_told_of_the_whole_dataset(tmp_path: Path) -> None:

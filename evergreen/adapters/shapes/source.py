@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -24,12 +21,6 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.data.dataset import write_dataset
-from evergreen.data.pictures import encode_png
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_BATCH_ROWS = 64
 
 
 class ShapesSource(Frozen):
@@ -63,19 +54,7 @@ class ShapesSource(Frozen):
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The pictures as Parquet shards below `out_dir`. Raises InputError for a window."""
-        return write_dataset(self._batches(), out_dir, self.identity(window))
+        from evergreen.adapters.shapes.draw import drawn
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        types = {"id": pa.string(), "image": pa.binary(), "mask": pa.binary()}
-        with ThreadPoolExecutor(os.cpu_count(), "draw") as pool:  # most of the work is done outside of Python's lock
-            for first in range(0, self.count, _BATCH_ROWS):
-                rows = list(pool.map(self._row, range(first, min(first + _BATCH_ROWS, self.count))))
-                yield pa.RecordBatch.from_pylist(rows, schema=pa.schema(types))
-
-    def _row(self, number: int) -> dict[str, object]:
-        from evergreen.adapters.shapes.scene import draw_scene
-
-        image, mask = draw_scene(self.seed, number, self.size)
-        return {"id": f"shape-{number:06d}", "image": encode_png(image), "mask": encode_png(mask)}
+        identity = self.identity(window)
+        return write_dataset(drawn(self.seed, self.size, self.count), out_dir, identity)

@@ -27,7 +27,8 @@ class ColumnSchema(Frozen):
     """What a column is to hold; None leaves it open.
 
     `image` and `mask` have uint8 pixels: their `shape` is (height, width, channels) or (height, width), None for any
-    size, and `minimum`, `maximum` and `values` are those of pixels. `presence` is the least share of rows with a value.
+    size, and `minimum`, `maximum` and `values` are those of pixels. `presence` is the least share of rows with a
+    value, for pixels 1.
     """
 
     dtype: Literal["uint8", "integer", "number", "string"] | None = None
@@ -70,6 +71,11 @@ class Schema(Frozen):
         for name, column in self.columns.items():
             if name in PIXELS:
                 channels = {"image": 3, "mask": 1}[name]
+                if column.presence != 1:
+                    raise ValueError(
+                        f"columns.{name}.presence is {column.presence:g}; each row needs its {name}, and "
+                        "task.rules.max_bad_share sets aside those without"
+                    )
                 if column.dtype not in (None, "uint8"):
                     raise ValueError(f"columns.{name}.dtype is {column.dtype}; pixels are uint8")
                 if column.shape and len(column.shape) == 3 and column.shape[2] not in (None, channels):

@@ -55,7 +55,9 @@ def _column(title: str, feature: Message, domains: dict[Any, list[Any]]) -> dict
     values = [one for domain in feature.get("string_domain", []) for one in domain.get("value", [])]
     if values := values or domains.get(named, []):
         column["values"] = values
-    column["presence"] = float(_first(_first(feature, "presence") or {}, "min_fraction") or 0)
+    share = _first(_first(feature, "presence") or {}, "min_fraction")
+    if share is not None or title not in PIXEL_FEATURES:  # a row without pixels is none, whatever a schema leaves open
+        column["presence"] = float(share or 0)
     return column
 
 

@@ -61,6 +61,9 @@ def validate_images(
     Raises:
         DatasetError: naming every broken rule, with up to 5 rows each, their reasons and the number of rows.
     """
+    if absent := [name for name in PIXELS if name not in dataset.manifest.columns]:
+        told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
+        raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}"])
     expected = Expected(len(labels), ignore_label, rules.expected)
     small = {name: kind for name, kind in dataset.manifest.columns.items() if name not in PIXELS}
     narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))

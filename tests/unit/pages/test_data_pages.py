@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from evergreen.core.artifacts import DatasetManifest, ResolvedWindow, SourceIdentity, SplitsManifest
+import numpy as np
+
+from evergreen.core.artifacts import DatasetManifest, RecordedSplitPlan, ResolvedWindow, SourceIdentity, SplitsManifest
+from evergreen.core.colours import rgb_of
 from evergreen.core.reports import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
 from evergreen.pages import dataset_page, identity_page, split_page, validation_page
+from evergreen.pages.thumbnails import GAP_PX, OPACITY
+from tests.pictures import mask, picture, pixels
 from tests.unit.pages.reading import Page
 
 Read = Callable[[str], Page]
@@ -159,10 +166,30 @@ def test_pictures_of_a_dataset_are_told_by_kind_and_size(dataset: DatasetManifes
 def test_a_split_page_says_which_splits_were_given_and_that_pictures_have_several_classes(
     splits: SplitsManifest, read: Read
 ) -> None:
+    given = RecordedSplitPlan(
+        seed=7, train=0.7, validation=0.1, test=0.2, near_duplicate_similarity=None, given=("train", "test")
+    )
     labels = {split: {"0": rows, "1": rows - 10} for split, rows in splits.rows.items()}
-    text = read(split_page(splits.model_copy(update={"given": ("train", "test"), "labels": labels}))).text
+    text = read(split_page(splits.model_copy(update={"plan": given, "labels": labels}))).text
     assert "The source gave the splits train, test. The others were drawn from its training rows" in text
     assert "rows added later move no row" not in text
     assert "A picture counts for every class index" in text
     assert "100.0 %" in text
     assert "A picture counts" not in read(split_page(splits)).text
+
+
+def test_a_dataset_page_shows_its_first_pictures_under_their_masks(dataset: DatasetManifest, read: Read) -> None:
+    manifest = dataset.model_copy(update={"columns": {"id": "string", "image": "binary", "mask": "binary"}})
+    rows: list[dict[str, object]] = [
+        {"id": "cat_1", "image": picture(size=(400, 300)), "mask": mask(1, (400, 300))},
+        {"id": "cat_2", "image": picture(), "mask": None},
+        {"id": "cat_3", "image": b"broken", "mask": mask()},
+    ]
+    html = dataset_page(manifest, rows)
+    read(html)
+    shown = [pixels(base64.b64decode(one)) for one in re.findall(r'src="data:image/png;base64,([^"]+)"', html)]
+    assert [one.shape for one in shown] == [(144, 192 + GAP_PX + 192, 3), (4, 6, 3)]
+    small, over = shown[0][:, :192].astype(int), shown[0][:, 192 + GAP_PX :].astype(int)
+    mixed = small * (1 - OPACITY) + np.array(rgb_of(1)) * OPACITY
+    assert np.abs(over - mixed)[1:, 1:].max() <= 1
+    assert "First pictures" not in dataset_page(dataset, [{"id": "1", "text": "a"}])

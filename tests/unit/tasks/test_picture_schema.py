@@ -63,6 +63,7 @@ def test_a_schema_of_yaml_is_read_into_the_configuration_so_that_it_travels_with
         ("s.yaml", "columns: [", "is no YAML"),
         ("s.yaml", "columns: {}", "at least 1 item"),
         ("s.yaml", "columns: {mask: {shape: [4, 6, 3]}}", "has 3 channels; it has 1"),
+        ("s.yaml", "columns: {mask: {presence: 0.9}}", "each row needs its mask"),
         ("s.yaml", "columns: {image: {dtype: number}}", "pixels are uint8"),
         ("s.yaml", "columns: {mask: {values: [cat]}}", "class indices, not names"),
         ("s.yaml", "columns: {breed: {shape: [1, 2]}}", "has no pixels"),
