@@ -1,6 +1,6 @@
 """Pictures a second of training, against a plain loop that decodes every picture in every epoch.
 
-    python -m bench.image_training_speed [--json] [--rounds 3] [--pictures 320] [--epochs 3] [--side 512]
+    python -m bench.image_training_speed [--json] [--rounds 3] [--pictures 320] [--epochs 3] [--side 640]
 
 Both start from encoded pictures (JPEG, masks PNG) of `--side` pixels, in memory or in Parquet, and end with a network
 of the same size that saw the same pictures as often. Ours also decodes and keeps them, validates, writes checkpoints
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=int, default=320)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--side", type=int, default=640)
     options = parser.parse_args()
     task = ImageSegmentation.model_validate(
         {"labels": LABELS, "epochs": options.epochs, "batch_size": 16, "evaluations_per_epoch": 1}
