@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("training_speed", "pipeline_overhead", "data_memory", "bigquery_rows")
+BENCHMARKS = (
+    "training_speed",
+    "pipeline_overhead",
+    "data_memory",
+    "bigquery_rows",
+    "shapes_baselines",
+    "image_training_speed",
+)
 
 
 def main() -> int:

@@ -74,15 +74,20 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
 def _predict(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("text", nargs="?", help="one text; - or nothing reads one text a line from standard input")
+    what.add_argument(
+        "item",
+        nargs="?",
+        help="one text, or the path of one picture; - or nothing reads one a line from standard input",
+    )
     what.add_argument(
         "--input", type=Path, metavar="FILE", help="a table: .csv, .tsv, .jsonl or .parquet, text also with .gz"
     )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where the table goes, with the predictions")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="where the table goes, with label, score, probabilities"
-    )
-    parser.add_argument(
-        "--text-column", metavar="NAME", help="the input's text column (default: as in the configuration)"
+        "--column",
+        "--text-column",
+        metavar="NAME",
+        help="the input's column of texts or pictures (default: as in the configuration)",
     )
     parser.add_argument(
         "--batch-size", type=_positive, default=256, metavar="ROWS", help="most rows a request (default: 256)"

@@ -1,4 +1,4 @@
-"""Predictions of the live endpoint, from text, standard input or a table, to the screen or a table.
+"""Predictions of the live endpoint, from one item, standard input or a table, to the screen or a table.
 
 $ python run.py predict --config local.yaml "Shares fell after the central bank raised rates"
 {"label": "business", "score": 0.98, "probabilities": {"business": 0.98, …}}
@@ -13,19 +13,26 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from commands.tables import Row, read_rows, table_format, table_writer
 from evergreen.adapters.files.fields import FileFields
 from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 
-Ask = Callable[[Sequence[Any]], list[dict[str, Any]]]
-"""Predictions of instances, in order: an endpoint's `predict`."""
+Instance = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """What is asked, and how: `predict` gives predictions of instances, in order; `instance` makes one of an item."""
+
+    predict: Callable[[Sequence[Instance]], list[dict[str, Any]]]
+    instance: Callable[[Any], Instance]
+
 
 INSTANCE = re.compile(r"instances\[(\d+)\]:? ?")
-COLUMNS = ("label", "score", "probabilities")
 PROGRESS_EVERY_S = 2.0
 BATCH_BYTES = MAX_BODY_BYTES - 1024
 """What the instances of one request may take as JSON; the rest is for what stands around them."""
@@ -43,30 +50,29 @@ def main(args: argparse.Namespace) -> None:
     from orchestration.deployment import open_endpoint
 
     project = open_project(args.config)
-    ask = open_endpoint(project.model_name, project.host).predict
+    asked = Asked(open_endpoint(project.model_name, project.host).predict, project.task.instance)
     if args.input:
         source = project.source
         fields = source if isinstance(source, FileFields) else FileFields(path=str(args.input))
-        column = args.text_column or source.mapping["text"]
-        predict_table(ask, Tables(args.input, args.output, column, fields), args.batch_size)
-    elif args.text is None or args.text == "-":
-        predict_lines(ask, sys.stdin, args.batch_size)
+        column = args.column or source.mapping.get(project.task.input_field, project.task.input_field)
+        tables = Tables(args.input, args.output, column, fields)
+        predict_table(asked, tables, args.batch_size)
+    elif args.item is None or args.item == "-":
+        predict_lines(asked, sys.stdin, args.batch_size)
     else:
-        _print(ask([{"text": args.text}]))
+        _print(asked.predict([asked.instance(args.item)]))
 
 
 class Tables:
-    """Where rows come from and go to: `output` None is the screen, `column` holds the text, `fields` the encoding."""
+    """Where rows come from and go to: `output` None is the screen, `column` holds the items, `fields` the encoding."""
 
     def __init__(self, source: Path, output: Path | None, column: str, fields: FileFields) -> None:
         self.source, self.output, self.column, self.fields = source, output, column, fields
 
-    def text(self, row: Row) -> Any:
-        """The text of a row. Raises InputError when the column does not exist."""
+    def item(self, row: Row) -> Any:
+        """The item of a row. Raises InputError when the column does not exist."""
         if self.column not in row:
-            raise InputError(
-                f"column '{self.column}' missing from {self.source} (has: {', '.join(row)}); set --text-column"
-            )
+            raise InputError(f"column '{self.column}' missing from {self.source} (has: {', '.join(row)}); set --column")
         return row[self.column]
 
     def writer(self) -> Any:
@@ -77,19 +83,19 @@ class Tables:
         return table_writer(self.output, self.fields, schema_of)
 
 
-def predict_table(ask: Ask, tables: Tables, batch_size: int) -> None:
+def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
     """Every row with its prediction, a batch a request; the output file appears when all rows are in it.
 
-    A batch has at most `batch_size` rows, and fewer where their texts would fill more than one request.
+    A batch has at most `batch_size` rows, and fewer where their items would fill more than one request.
 
     Raises:
         InputError: a row cannot be read or used; the message names it by its number, from 1.
     """
     progress = _Progress()
     with tables.writer() as writer:
-        for start, rows in _batches(read_rows(tables.source, tables.fields), batch_size, tables.text):
-            texts = [tables.text(row) for row in rows]
-            predictions = _predict(ask, texts, f"{tables.source} row", start)
+        instance = partial(_instance_of_row, asked, tables)
+        for start, rows, instances in _batches(read_rows(tables.source, tables.fields), batch_size, instance):
+            predictions = _predict(asked, instances, f"{tables.source} row", start)
             writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
             progress.report(start + len(rows))
         if not progress.rows:
@@ -97,20 +103,24 @@ def predict_table(ask: Ask, tables: Tables, batch_size: int) -> None:
     progress.end(str(tables.output or "the screen"))
 
 
-def predict_lines(ask: Ask, lines: Iterable[str], batch_size: int) -> None:
+def predict_lines(asked: Asked, lines: Iterable[str], batch_size: int) -> None:
     """One prediction, as a line of JSON, for each line."""
-    for start, texts in _batches((line.rstrip("\n") for line in lines), batch_size, str):
-        _print(_predict(ask, texts, "line", start))
+    for start, _, instances in _batches((line.rstrip("\n") for line in lines), batch_size, asked.instance):
+        _print(_predict(asked, instances, "line", start))
 
 
-def _predict(ask: Ask, texts: Sequence[Any], where: str, start: int) -> list[dict[str, Any]]:
+def _instance_of_row(asked: Asked, tables: Tables, row: Row) -> Instance:
+    return asked.instance(tables.item(row))
+
+
+def _predict(asked: Asked, instances: Sequence[Instance], where: str, start: int) -> list[dict[str, Any]]:
     """Predictions in order; an instance that cannot be used is named by its row in the input."""
     try:
-        return ask([_instance(text) for text in texts])
+        return asked.predict(instances)
     except RequestTooLargeError as error:
-        if len(texts) == 1:
+        if len(instances) == 1:
             raise InputError(f"{where} {start + 1} is too long for one request: {error}") from error
-        raise InputError(f"{error}; set --batch-size lower, it sent {len(texts)} rows") from error
+        raise InputError(f"{error}; set --batch-size lower, it sent {len(instances)} rows") from error
     except EvergreenError as error:
         match = INSTANCE.search(str(error))
         if match is None:
@@ -118,26 +128,29 @@ def _predict(ask: Ask, texts: Sequence[Any], where: str, start: int) -> list[dic
         raise InputError(f"{where} {start + int(match[1]) + 1}: {str(error)[match.end() :]}") from error
 
 
-def _batches(items: Iterable[Any], size: int, text: Callable[[Any], Any]) -> Iterator[tuple[int, list[Any]]]:
-    """Lists of up to `size` items whose texts fit into one request, each with the position of its first."""
+def _batches(
+    items: Iterable[Any], size: int, instance: Callable[[Any], Instance]
+) -> Iterator[tuple[int, list[Any], list[Instance]]]:
+    """Up to `size` items whose instances fit into one request, the instances, and before both the first's position."""
     start, taken = 0, 0
-    batch: list[Any] = []
+    batch: list[tuple[Any, Instance]] = []
     for item in items:
-        item_bytes = _bytes_as_json(_instance(text(item)))
+        made = instance(item)
+        item_bytes = _bytes_as_json(made)
         if batch and taken + item_bytes > BATCH_BYTES:
-            yield start, batch
+            yield start, *_unzipped(batch)
             start, taken, batch = start + len(batch), 0, []
-        batch.append(item)
+        batch.append((item, made))
         taken += item_bytes
         if len(batch) == size:
-            yield start, batch
+            yield start, *_unzipped(batch)
             start, taken, batch = start + len(batch), 0, []
     if batch:
-        yield start, batch
+        yield start, *_unzipped(batch)
 
 
-def _instance(text: Any) -> dict[str, Any]:
-    return {"text": text}
+def _unzipped(pairs: Sequence[tuple[Any, Instance]]) -> tuple[list[Any], list[Instance]]:
+    return [item for item, _ in pairs], [made for _, made in pairs]
 
 
 def _bytes_as_json(instance: dict[str, Any]) -> int:
@@ -146,9 +159,10 @@ def _bytes_as_json(instance: dict[str, Any]) -> int:
 
 def _joined(row: Row, prediction: dict[str, Any]) -> Row:
     """The row and its prediction; a column that the row has already is kept, ours then starts with `predicted_`."""
-    ours = {name: prediction[name] for name in COLUMNS if name in prediction}
-    if "probabilities" in ours:
-        ours["probabilities"] = json.dumps(ours["probabilities"], ensure_ascii=False)
+    ours = {
+        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+        for name, value in prediction.items()
+    }
     return row | {f"predicted_{name}" if name in row else name: value for name, value in ours.items()}
 
 

@@ -35,6 +35,7 @@ def _run(project: Project, *, use_cache: bool) -> int:
     from evergreen.pages.terminal import terminal_summary
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
+    from orchestration.requests import kept_request
     from orchestration.runs import model_tag, outcome_of
     from pipelines.training import training
 
@@ -46,7 +47,8 @@ def _run(project: Project, *, use_cache: bool) -> int:
         print("the pipeline was scheduled; `zenml pipeline runs list` shows its runs")
         return 0
     outcome = outcome_of(run.id)
-    print(terminal_summary(outcome.report, outcome.decision, outcome.deployment, page=outcome.report_page))
+    page, request = outcome.report_page, kept_request(project.model_name, outcome.deployment)
+    print(terminal_summary(outcome.report, outcome.decision, outcome.deployment, page=page, request_file=request))
     if outcome.deployment.outcome == "rolled_back":
         print(f"error: {outcome.deployment.message}", file=sys.stderr)
         return 1

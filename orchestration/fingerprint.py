@@ -21,6 +21,7 @@ NUMERIC_PACKAGES = (
     "evaluate",
     "scikit-learn",
     "numpy",
+    "pillow",
     "pyarrow",
     "duckdb",
 )

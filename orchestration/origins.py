@@ -15,6 +15,7 @@ from pathlib import Path
 
 from evergreen.adapters import AnySource, FilesSource, HuggingFaceSource, PackageSource
 from evergreen.core.errors import InputError
+from evergreen.data.canonical import RowFields
 from orchestration.configuration import find
 from orchestration.document import read
 from orchestration.mistakes import YamlPath
@@ -32,6 +33,12 @@ def origin_of(text: str, columns: Mapping[str, str], label_names: Mapping[str, s
         InputError: the text names none, or the YAML file holds mistakes.
     """
     source = _named(text)
+    if not isinstance(source, RowFields):
+        if columns or label_names is not None:
+            raise InputError(
+                f"a source of kind {source.kind} has no columns to map; leave --columns, --label-names out"
+            )
+        return source
     changes: dict[str, object] = {"columns": {**source.columns, **columns}}
     if label_names is not None:
         changes["label_names"] = dict(label_names)

@@ -39,8 +39,8 @@ def training(
     """Trains, evaluates, gates, registers and deploys one model."""
     identity, incumbent, origin, recipe = identify(model_name, source, task, split, seed, window)
     dataset = fetch(source, identity)
-    validate(task, dataset)
-    splits = split_step(dataset, split, after=["validate"])
+    _, set_aside = validate(task, dataset)
+    splits = split_step(dataset, split, set_aside)
     model = train(task.for_training(), splits, origin, seed)
     report = evaluate(task, model, splits, incumbent)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)

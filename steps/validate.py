@@ -1,4 +1,7 @@
-"""Evidence that the rows honour the task's schema; a violation stops the run and names rows."""
+"""Evidence that the rows honour the task's schema; a violation stops the run and names rows.
+
+What a configuration lets be set aside instead is an output of its own: other statistics alone split nothing anew.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,13 @@ from evergreen.tasks import AnyTask
 
 
 @step
-def validate(task: AnyTask, dataset: Dataset) -> Annotated[ValidationReport, "statistics"]:
-    """Statistics and anomalies of a valid dataset.
+def validate(
+    task: AnyTask, dataset: Dataset
+) -> tuple[Annotated[ValidationReport, "statistics"], Annotated[dict[str, str], "set_aside"]]:
+    """Statistics and anomalies of a valid dataset, and why rows are left out of it, by id.
 
     Raises:
         InputError: every broken rule, with the rows that break it.
     """
-    return task.validate_dataset(dataset)
+    report = task.validate_dataset(dataset)
+    return report, report.set_aside

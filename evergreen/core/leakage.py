@@ -17,6 +17,9 @@ def doubt_about(champion: TrainedModelManifest, splits: SplitsManifest) -> str |
     theirs, ours = champion.split_plan, splits.plan
     if theirs is None or ours is None:
         return None
+    if theirs.given != ours.given:
+        told = [f"gave {', '.join(plan.given) or 'none of the splits'}" for plan in (theirs, ours)]
+        return f"the source {told[0]} when it was trained and {told[1]} now"
     if theirs.seed != ours.seed:
         return f"split.seed was {theirs.seed} when it was trained and is {ours.seed} now"
     if theirs.test < ours.test:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.reports import EndpointStatus, EvaluationReport, ValidationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
+
+Fetch = Callable[[str, int], bytes]
+"""The content of an address in a bucket, of at most so many bytes. Raises EvergreenError where it cannot be had."""
 
 
 class Source(Protocol):
@@ -93,8 +96,15 @@ class Task(Protocol):
     def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
         """The model, and the champion re-scored, on `test/`."""
 
-    def load(self, model_dir: Path) -> Predictor:
-        """A predictor of a trained-model directory."""
+    @property
+    def input_field(self) -> str:
+        """The canonical column, and the field of an instance, that holds what is predicted on."""
+
+    def instance(self, value: Any) -> dict[str, Any]:
+        """An instance, as a client sends it, of what a person gives on a command line or in a table."""
+
+    def load(self, model_dir: Path, fetch: Fetch | None = None) -> Predictor:
+        """A predictor of a trained-model directory; `fetch` reads what instances only name."""
 
 
 class Endpoint(Protocol):

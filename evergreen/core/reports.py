@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from evergreen.core.base import Frozen
 
@@ -18,8 +18,16 @@ class MetricName:
     PRECISION = "precision"
     RECALL = "recall"
     F1 = "f1"
-    OVERALL = (ACCURACY, MACRO_F1, MACRO_PRECISION, MACRO_RECALL)
-    PER_CLASS = (PRECISION, RECALL, F1)
+    MEAN_IOU = "mean_iou"
+    DICE = "dice"
+    PIXEL_ACCURACY = "pixel_accuracy"
+    IOU = "iou"
+    CLASSIFICATION = (ACCURACY, MACRO_F1, MACRO_PRECISION, MACRO_RECALL)
+    CLASSIFICATION_PER_CLASS = (PRECISION, RECALL, F1)
+    SEGMENTATION = (MEAN_IOU, DICE, PIXEL_ACCURACY)
+    SEGMENTATION_PER_CLASS = (IOU, DICE)
+    OVERALL = (*CLASSIFICATION, *SEGMENTATION)
+    PER_CLASS = (*CLASSIFICATION_PER_CLASS, *SEGMENTATION_PER_CLASS)
 
 
 class Metric(Frozen):
@@ -51,6 +59,22 @@ class Anomaly(Frozen):
     examples: tuple[str, ...] = ()
 
 
+class PictureStatistics(Frozen):
+    """What pictures and masks hold.
+
+    `sizes` maps frequent sizes (`500 x 375`, width first) to rows; `channel_means` and `channel_deviations` are of red,
+    green and blue, 0 to 255, over all pixels; `class_shares` maps labels to their share of the pixels that count, and
+    `ignored_share` is that of the others among all.
+    """
+
+    sizes: dict[str, int]
+    distinct_sizes: int
+    channel_means: tuple[float, float, float]
+    channel_deviations: tuple[float, float, float]
+    class_shares: dict[str, float]
+    ignored_share: float
+
+
 class ValidationReport(Frozen):
     """Evidence that a dataset honours the task's schema: a violation would have stopped the run."""
 
@@ -61,6 +85,10 @@ class ValidationReport(Frozen):
     length_histogram: tuple[tuple[int, int], ...] = ()
     """(upper edge in characters, rows) pairs of the text column."""
     anomalies: tuple[Anomaly, ...] = ()
+    pictures: PictureStatistics | None = None
+    """Of pictures and their masks; `labels` then counts the rows in which a class occurs."""
+    set_aside: dict[str, str] = {}
+    """Why a row is left out of all that follows, by its id; only as many as the configuration allows."""
 
 
 class Curves(Frozen):
@@ -72,7 +100,7 @@ class Curves(Frozen):
 
 
 class ClassReport(Frozen):
-    """One class: precision, recall and F1 by name, and its test rows."""
+    """One class: its metrics by name (precision, recall and F1; IoU and Dice), and the test rows that have it."""
 
     metrics: dict[str, Metric]
     support: int
@@ -97,8 +125,33 @@ class WorstError(Frozen):
     score: float
 
 
+class WorstImage(Frozen):
+    """A picture that was segmented badly; `overlay` is a small PNG in base64: picture, truth and answer side by side.
+
+    `scores` are the picture's own metrics by name.
+    """
+
+    id: str
+    overlay: str
+    scores: dict[str, float]
+
+
+class Terms(Frozen):
+    """What a task's numbers are called, so that whoever judges or shows them knows no task.
+
+    `lead` is the metric that summaries lead with, that the baseline is beaten in and that the champion is compared in
+    where nothing else is said; `class_lead` orders the classes. `row` is a test row, `counted` what the confusion
+    matrix counts.
+    """
+
+    lead: str = MetricName.ACCURACY
+    class_lead: str = MetricName.F1
+    row: str = "row"
+    counted: str = "row"
+
+
 class Baseline(Frozen):
-    """What always answering the training split's majority label scores on the same rows."""
+    """What always answering the training split's majority label scores on the same rows; or a simple model, by name."""
 
     label: str
     metrics: dict[str, float]
@@ -132,7 +185,8 @@ class Timings(Frozen):
 class EvaluationReport(Frozen):
     """How good one model version is on the test split, and how sure that is.
 
-    `confusion[i][j]` counts rows of true label `labels[i]` predicted as `labels[j]`.
+    `references` are what simple models score on the same rows, beside the majority baseline.
+    `confusion[i][j]` counts rows, or pixels, of true label `labels[i]` predicted as `labels[j]`.
     """
 
     version: str
@@ -149,6 +203,9 @@ class EvaluationReport(Frozen):
     comparison: Comparison | None
     size_bytes: int
     timings: Timings
+    worst_images: tuple[WorstImage, ...] = ()
+    terms: Terms = Terms()
+    references: tuple[Baseline, ...] = ()
 
 
 class Reason(Frozen):
@@ -178,7 +235,8 @@ class PromotionDecision(Frozen):
 class Deployment(Frozen):
     """What the endpoint serves after a run: `traffic` maps each version to percent.
 
-    `token_command` is the shell command whose output requests carry as bearer token; None: they need none.
+    `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
+    an instance that the endpoint answers.
     """
 
     outcome: Literal["live", "kept", "rolled_back", "none"]
@@ -188,6 +246,7 @@ class Deployment(Frozen):
     traffic: dict[str, int]
     message: str
     token_command: str | None = None
+    example: dict[str, Any] | None = None
 
 
 class EndpointStatus(Frozen):

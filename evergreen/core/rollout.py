@@ -258,4 +258,5 @@ def _deployment(
         traffic=dict(status.traffic),
         message=message,
         token_command=status.token_command,
+        example=release.smoke[0] if release.smoke else None,
     )

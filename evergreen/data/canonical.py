@@ -1,27 +1,42 @@
-"""From a source's own columns to the canonical ones (`id`, `text`, `label`, `timestamp`, and any others for slices).
+"""From a source's own columns to the canonical ones.
 
-columns:     {id: article_id, text: content, label: category}
-label_names: {1: World, 2: Sports, 3: Business, 4: Sci/Tech}
+Texts have `text` and `label`, pictures `image` and `mask`; both may have `id`, `timestamp`, `split` and any others for
+slices.
+
+columns:      {id: article_id, text: content, label: category}
+label_names:  {1: World, 2: Sports, 3: Business, 4: Sci/Tech}
+
+columns:      {image: picture, mask: trimap, split: split}
+mask_classes: {1: 0, 2: 1, 3: 2}
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BeforeValidator, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.data.given_splits import given_splits
+from evergreen.data.pictures import picture_bytes, reclassed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROW_NAME = "__row__"
 """Column that readers add: where a person finds the row, e.g. `news.csv:17`; the id when none is mapped."""
+
+
+TEXT_COLUMNS = {"text": "text", "label": "label"}
+PICTURE_COLUMNS = {"image": "image", "mask": "mask"}
+"""What a source is read for when nothing else is mapped, by canonical name."""
+
+MaskValue = Annotated[int, Field(ge=0, le=255)]
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -32,12 +47,15 @@ def _with_text_keys(value: Any) -> Any:
 class RowFields(Frozen):
     """What every source of rows is told about its columns.
 
-    `columns` maps canonical names to columns of the source; `text` and `label` default to columns of that name.
-    `label_names` maps raw label values to names.
+    `columns` maps canonical names to columns of the source. One that maps `image` or `mask` tells that the rows are
+    pictures; else they are texts. `image` and `mask`, or `text` and `label`, default to columns of that name; `split`,
+    where it is mapped, shares the rows out. `label_names` maps raw label values to names, `mask_classes` the values of
+    a mask's pixels to class indices.
     """
 
     columns: dict[str, str] = {}
     label_names: Annotated[dict[str, str], BeforeValidator(_with_text_keys)] | None = None
+    mask_classes: dict[MaskValue, MaskValue] | None = Field(None, min_length=1, exclude_if=lambda value: value is None)
 
     @field_validator("columns")
     @classmethod
@@ -49,10 +67,24 @@ class RowFields(Frozen):
                 )
         return columns
 
+    @model_validator(mode="after")
+    def _what_is_renamed_is_read(self) -> Self:
+        for field, column in ("label_names", "label"), ("mask_classes", "mask"):
+            if getattr(self, field) is not None and column not in self.mapping:
+                raise ValueError(
+                    f"{field} needs a {column} column, which is not read; map columns.{column} or remove it"
+                )
+        return self
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the rows are pictures with masks."""
+        return not PICTURE_COLUMNS.keys().isdisjoint(self.columns)
+
     @property
     def mapping(self) -> dict[str, str]:
         """Column of the source by canonical name."""
-        return {"text": "text", "label": "label"} | self.columns
+        return (PICTURE_COLUMNS if self.has_pictures else TEXT_COLUMNS) | self.columns
 
     @property
     def needed(self) -> list[str]:
@@ -117,12 +149,18 @@ def _canonical(batch: pa.RecordBatch, fields: RowFields) -> pa.RecordBatch:
         column = batch.column(source)
         if name in ("id", "text", "label"):
             columns[name] = _text(column, source)
+        elif name in PICTURE_COLUMNS:
+            columns[name] = picture_bytes(column, source)
         elif name == "timestamp":
             columns[name] = _timestamps(column, names)
+        elif name == "split":
+            columns[name] = given_splits(_text(column, source), names)
         else:
             columns[name] = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-    if fields.label_names is not None:
+    if fields.label_names is not None and "label" in columns:
         columns["label"] = _named(columns["label"], fields.label_names, names)
+    if fields.mask_classes is not None and "mask" in columns:
+        columns["mask"] = reclassed(columns["mask"], fields.mask_classes)
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -135,7 +173,7 @@ def _text(column: pa.Array, source: str) -> pa.Array:
         raise InputError(f"column '{source}' holds {column.type}, not text; map another column") from error
 
 
-def _named(labels: pa.Array, label_names: dict[str, str], rows: pa.Array) -> pa.Array:
+def _named(labels: pa.Array, label_names: Mapping[str, str], rows: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,16 +1,25 @@
-"""What makes two texts the same: their words, case and spacing aside; for splitting and validation alike."""
+"""What makes two rows the same, for splitting and validation alike.
+
+Of texts the words, case and spacing aside. Of pictures the pixels, where no decoder has a choice in them; of a JPEG the
+bytes, so that another version of a decoder moves no row.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from evergreen.data.pictures import PictureError, Pixels, decode_picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Keys = np.ndarray[Any, np.dtype[np.uint64]]
+
+_JPEG = b"\xff\xd8\xff"
 
 
 def normalise(texts: pa.Array) -> pa.Array:
@@ -23,6 +32,31 @@ def normalise(texts: pa.Array) -> pa.Array:
 
 def content_keys(normalised: pa.Array, seed: int) -> Keys:
     """Hashes of seed and normalised text, uniform over 64 bits: (rows,) uint64."""
+    return _hashed((text.encode() for text in normalised.to_pylist()), seed)
+
+
+def picture_keys(images: pa.Array, seed: int) -> Keys:
+    """Hashes of seed and picture, uniform over 64 bits: (rows,) uint64."""
+    return _hashed((_told_by(image.as_py() or b"") for image in images), seed)
+
+
+def picture_key(encoded: bytes, pixels: Pixels) -> int:
+    """The hash of one decoded picture or mask, with the seed 0."""
+    return int(_hashed([_told_by(encoded, pixels)], seed=0)[0])
+
+
+def _told_by(encoded: bytes, pixels: Pixels | None = None) -> bytes:
+    """What two pictures are the same by; what cannot be decoded is told by its bytes."""
+    if encoded.startswith(_JPEG):
+        return encoded
+    try:
+        pixels = decode_picture(encoded) if pixels is None else pixels
+    except PictureError:
+        return encoded
+    return repr(pixels.shape).encode() + pixels.tobytes()
+
+
+def _hashed(contents: Iterable[bytes], seed: int) -> Keys:
     salt = hashlib.blake2b(str(seed).encode(), digest_size=16).digest()
-    digests = (hashlib.blake2b(text.encode(), digest_size=8, salt=salt).digest() for text in normalised.to_pylist())
+    digests = (hashlib.blake2b(content, digest_size=8, salt=salt).digest() for content in contents)
     return np.frombuffer(b"".join(digests), dtype="<u8")

@@ -24,7 +24,7 @@ SHARD_BYTES = 64 << 20
 
 
 def row_bytes(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Bytes of text in each row: (rows,) int64, plus one for the row itself, so that it never is zero."""
+    """Bytes of text and pictures in each row: (rows,) int64, plus one for the row itself, so that it never is zero."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -36,7 +36,7 @@ def row_bytes(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def regroup(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The same rows in tables of GROUP_ROWS rows, or fewer once their text reaches GROUP_BYTES."""
+    """The same rows in tables of GROUP_ROWS rows, or fewer once their text or pictures reach GROUP_BYTES."""
     import pyarrow as pa
 
     pending: list[pa.Table] = []
@@ -59,7 +59,7 @@ def regroup(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 class ShardWriter:
     """Writes tables to `rows-00000.parquet`, `rows-00001.parquet`, … in `folder`, named relative to `root`.
 
-    Give it tables of `regroup`; a new shard starts after SHARD_ROWS rows or SHARD_BYTES of text.
+    Give it tables of `regroup`; a new shard starts after SHARD_ROWS rows or SHARD_BYTES of text or pictures.
     """
 
     def __init__(self, root: Path, folder: str = "") -> None:
@@ -98,10 +98,14 @@ class ShardWriter:
         return self._folder / f"rows-{len(self.entries):05d}.parquet"
 
     def _open(self, schema: pa.Schema) -> Any:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        repeated = [name for name in schema.names if name not in ("id", "text")]
-        return pq.ParquetWriter(self._shard_path, schema, compression="zstd", use_dictionary=repeated)
+        pictures = [field.name for field in schema if pa.types.is_binary(field.type)]
+        repeated = [name for name in schema.names if name not in ("id", "text", *pictures)]
+        # PNG and JPEG are compressed already.
+        compression = {name: "none" if name in pictures else "zstd" for name in schema.names} if pictures else "zstd"
+        return pq.ParquetWriter(self._shard_path, schema, compression=compression, use_dictionary=repeated)
 
 
 def iter_batches(shards: Sequence[Path], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -110,7 +114,8 @@ def iter_batches(shards: Sequence[Path], columns: list[str] | None = None) -> It
 
     for shard in shards:
         with pq.ParquetFile(shard, pre_buffer=False) as file:
-            yield from file.iter_batches(batch_size=GROUP_ROWS, columns=columns, use_threads=False)
+            for group in range(file.num_row_groups):  # else a batch takes in groups until it has GROUP_ROWS
+                yield from file.iter_batches(GROUP_ROWS, row_groups=[group], columns=columns, use_threads=False)
 
 
 def first_rows(shards: Sequence[Path], columns: list[str] | None, count: int) -> list[dict[str, Any]]:

@@ -1,14 +1,17 @@
 """Train, validation and test by the content of each row, so that new rows move no old ones.
 
-A row's split is decided by a hash of seed and text (case and spacing aside): the order of files does not matter and
-equal texts share a split by construction. Of equal texts one is kept; of similar texts in different splits the one in
-the less protected split is left out (test loses none, validation those like test, train those like either).
+A row's split is decided by a hash of seed and text (case and spacing aside) or pixels: the order of files does not
+matter and equal rows share a split by construction. Of equal rows one is kept; of similar texts in different splits the
+one in the less protected split is left out (test loses none, validation those like test, train those like either).
+
+Where the rows have a column `split`, it decides instead; a split that no row is given to is drawn from those given to
+train. Of equal rows the one in the most protected split is kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,11 +23,13 @@ from pydantic import Field, model_validator
 from evergreen.core.artifacts import Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.data.content import Keys, content_keys, normalise
+from evergreen.data.content import Keys
 from evergreen.data.database import open_database, read_parquet
+from evergreen.data.given_splits import splits_given
 from evergreen.data.near_duplicates import find_straddling
+from evergreen.data.pictures import class_rows
 from evergreen.data.shards import ShardWriter, iter_batches, regroup
-from evergreen.data.similarity import word_pairs
+from evergreen.data.signatures import has_pictures, signatures
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,8 +37,8 @@ if TYPE_CHECKING:
 
 CODES = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
 """Splits by code, the most protected first."""
-EXACT, NEAR = "exact_duplicate", "near_duplicate"
-_REMOVED = {EXACT: 3, NEAR: 4}
+EXACT, NEAR, SET_ASIDE = "exact_duplicate", "near_duplicate", "set_aside"
+_REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5}
 
 Assignment = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -42,7 +47,7 @@ class SplitPlan(Frozen):
     """How rows are shared out.
 
     `near_duplicate_similarity` is the share of common word pairs from which two texts count as the same (below one half
-    it would tell nothing of copies); None: only equal texts do.
+    it would tell nothing of copies); None: only equal texts do. Of pictures only equal ones do, whatever it is.
     """
 
     seed: int = 0
@@ -62,8 +67,8 @@ class SplitPlan(Frozen):
         return self
 
 
-def split(dataset: Dataset, plan: SplitPlan, out_dir: Path) -> Splits:
-    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`.
+def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, set_aside: Collection[str] = ()) -> Splits:
+    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`, but for the ids that were `set_aside`.
 
     Memory grows by one byte a row.
 
@@ -71,14 +76,15 @@ def split(dataset: Dataset, plan: SplitPlan, out_dir: Path) -> Splits:
         InputError: a split without rows, or a class without training or test rows.
     """
     with TemporaryDirectory(prefix="evergreen-split-") as scratch, open_database() as connection:
-        signatures = Path(scratch) / "signatures.parquet"
-        assignment = _assign(dataset, plan, signatures)
-        connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([signatures])}")  # noqa: S608 - own path
+        path = Path(scratch) / "signatures.parquet"
+        similarity = None if has_pictures(dataset) else plan.near_duplicate_similarity
+        given = splits_given(dataset)
+        assignment = _assign(_signatures(dataset, plan, given, set_aside), path)
+        connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
         assignment[_repeated(connection)] = _REMOVED[EXACT]
-        if plan.near_duplicate_similarity is not None:
-            found = find_straddling(connection, signatures, assignment, plan.near_duplicate_similarity)
-            assignment[found] = _REMOVED[NEAR]
-    return _write(dataset, plan, out_dir, assignment)
+        if similarity is not None:
+            assignment[find_straddling(connection, path, assignment, similarity)] = _REMOVED[NEAR]
+    return _write(dataset, plan, given, out_dir, assignment)
 
 
 def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:
@@ -86,50 +92,73 @@ def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:
     return np.searchsorted([plan.test, plan.test + plan.validation], keys / 2.0**64, side="right").astype(np.uint8)
 
 
-def _assign(dataset: Dataset, plan: SplitPlan, signatures: Path) -> Assignment:
-    """Codes by row; what finding duplicates needs is written to `signatures`."""
+def codes_beside(given: Assignment, keys: Keys, plan: SplitPlan, present: Sequence[str]) -> Assignment:
+    """The given codes, but for rows of train that are drawn for splits which are not `present`: (rows,) uint8.
+
+    A split is drawn with the fraction that the plan has for it beside train.
+    """
+    absent = [name for name in CODES if name not in present]
+    shares = np.array([getattr(plan, name) for name in absent])
+    bounds = np.cumsum(shares) / (shares.sum() + plan.train)
+    drawn = np.array([CODES.index(name) for name in (*absent, SplitName.TRAIN)], dtype=np.uint8)
+    place = np.searchsorted(bounds, keys / 2.0**64, side="right")
+    return np.where(given == CODES.index(SplitName.TRAIN), drawn[place], given).astype(np.uint8)
+
+
+def _assign(tables: Iterator[pa.Table], path: Path) -> Assignment:
+    """Codes by row; what finding duplicates needs is written to `path`."""
     import pyarrow.parquet as pq
 
     parts = []
-    tables = _signatures(dataset, plan)
     first = next(tables)
-    with pq.ParquetWriter(signatures, first.schema, compression="lz4", use_dictionary=False) as writer:
+    with pq.ParquetWriter(path, first.schema, compression="lz4", use_dictionary=False) as writer:
         for table in chain([first], tables):
-            parts.append(split_codes(table["key"].to_numpy(), plan))
+            parts.append(table["code"].to_numpy())
             writer.write_table(table)
     return np.concatenate(parts)
 
 
-def _signatures(dataset: Dataset, plan: SplitPlan) -> Iterator[pa.Table]:
-    """Row number, id, content key and, for near duplicates, word pairs."""
+def _signatures(
+    dataset: Dataset, plan: SplitPlan, given: Sequence[str], set_aside: Collection[str]
+) -> Iterator[pa.Table]:
+    """Row number, id, split, content key and, for near duplicates of texts, word pairs."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     first = 0
-    for batch in iter_batches(dataset.shards, columns=["id", "text"]):
-        texts = normalise(batch["text"])
-        keys = content_keys(texts, plan.seed)
-        rows = np.arange(first, first + len(keys), dtype=np.uint32)
-        columns: dict[str, Any] = {"row": rows, "id": batch["id"], "key": keys}
-        if plan.near_duplicate_similarity is not None:
-            columns["pairs"] = word_pairs(texts)
-        yield pa.table(columns)
-        first += len(keys)
+    left_out = pa.array(list(set_aside), pa.string())
+    for batch, found in signatures(dataset, plan.seed, with_pairs=plan.near_duplicate_similarity is not None):
+        rows = np.arange(first, first + batch.num_rows, dtype=np.uint32)
+        codes = split_codes(found["key"], plan)
+        if given:
+            told = pc.index_in(batch["split"], pa.array(CODES)).to_numpy().astype(np.uint8)
+            codes = codes_beside(told, found["key"], plan, given)
+        codes[pc.is_in(batch["id"], left_out).to_numpy(zero_copy_only=False)] = _REMOVED[SET_ASIDE]
+        yield pa.table({"row": rows, "id": batch["id"], "code": codes, **found})
+        first += batch.num_rows
 
 
 def _repeated(connection: duckdb.DuckDBPyConnection) -> np.ndarray[Any, np.dtype[np.uint32]]:
-    """Row numbers of equal texts, all but the one with the smallest id (the shorter id is the smaller).
+    """Row numbers of equal rows, all but one: the one in the most protected split, there the one with the smallest id
+    (the shorter id is the smaller).
 
     Ids and not positions decide, so that the order of the files does not.
     """
-    found = connection.execute("""
-        WITH repeated AS (SELECT key FROM signatures GROUP BY key HAVING count(*) > 1)
-        SELECT row FROM signatures WHERE key IN (SELECT key FROM repeated)
-        QUALIFY row_number() OVER (PARTITION BY key ORDER BY length(id), id, row) > 1
-    """).fetchnumpy()["row"]
+    found = connection.execute(
+        """
+        WITH kept AS (SELECT * FROM signatures WHERE code < ?),
+        repeated AS (SELECT key FROM kept GROUP BY key HAVING count(*) > 1)
+        SELECT row FROM kept WHERE key IN (SELECT key FROM repeated)
+        QUALIFY row_number() OVER (PARTITION BY key ORDER BY code, length(id), id, row) > 1
+    """,
+        [len(CODES)],
+    ).fetchnumpy()["row"]
     return np.asarray(found, dtype=np.uint32)
 
 
-def _write(dataset: Dataset, plan: SplitPlan, out_dir: Path, assignment: Assignment) -> Splits:
+def _write(dataset: Dataset, plan: SplitPlan, given: tuple[str, ...], out_dir: Path, assignment: Assignment) -> Splits:
+    pictures = has_pictures(dataset)
+    in_order = _by_number if pictures else None
     labels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
     writers = {name: ShardWriter(out_dir, name) for name in SplitName.ALL}
     for name, writer in writers.items():
@@ -137,17 +166,20 @@ def _write(dataset: Dataset, plan: SplitPlan, out_dir: Path, assignment: Assignm
             labels[name].update(_label_counts(table))
             writer.write(table)
         writer.close()
-    looked_for = [EXACT] if plan.near_duplicate_similarity is None else [EXACT, NEAR]
+    looked_for = [EXACT] if pictures or plan.near_duplicate_similarity is None else [EXACT, NEAR]
+    looked_for += [SET_ASIDE] if (assignment == _REMOVED[SET_ASIDE]).any() else []
     manifest = SplitsManifest(
         files=tuple(entry for writer in writers.values() for entry in writer.entries),
         dataset=dataset.manifest.content_hash,
         seed=plan.seed,
         rows={name: writer.rows for name, writer in writers.items()},
-        labels={name: dict(sorted(counts.items())) for name, counts in labels.items()},
+        labels={name: dict(sorted(counts.items(), key=in_order)) for name, counts in labels.items()},
         removed={reason: int((assignment == _REMOVED[reason]).sum()) for reason in looked_for},
-        plan=RecordedSplitPlan(**plan.model_dump()),
+        plan=RecordedSplitPlan(**plan.model_dump(), given=given),
     )
-    _check(manifest)
+    _check_rows(manifest)
+    if not pictures:  # every text has one label; a class of pictures may be too rare to be in every split
+        _check_labels(manifest)
     return Splits.write(out_dir, manifest)
 
 
@@ -160,24 +192,37 @@ def _rows_of(dataset: Dataset, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> I
         first += batch.num_rows
 
 
+def _by_number(counted: tuple[str, int]) -> int:
+    return int(counted[0])
+
+
 def _label_counts(table: pa.Table) -> dict[str, int]:
+    if "mask" in table.column_names:
+        return class_rows(table["mask"])
     if "label" not in table.column_names:
         return {}
     return {one["values"]: one["counts"] for one in table["label"].value_counts().to_pylist()}
 
 
-def _check(manifest: SplitsManifest) -> None:
+def _listed(manifest: SplitsManifest) -> str:
     counts = manifest.rows | {f"removed as {reason}": count for reason, count in manifest.removed.items() if count}
-    rows = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _check_rows(manifest: SplitsManifest) -> None:
     for name, count in manifest.rows.items():
         if not count:
             raise InputError(
-                f"split '{name}' has no rows ({rows}); give it a larger fraction, more rows or another seed"
+                f"split '{name}' has no rows ({_listed(manifest)}); "
+                "give it a larger fraction, more rows or another seed"
             )
+
+
+def _check_labels(manifest: SplitsManifest) -> None:
     everywhere = set().union(*manifest.labels.values())
     for name, purpose in (SplitName.TRAIN, "training"), (SplitName.TEST, "test"):
         if absent := sorted(everywhere - set(manifest.labels[name])):
             raise InputError(
-                f"no {purpose} rows of class {', '.join(absent)} ({rows}); add rows of it, take a larger {name} "
-                "fraction or another seed"
+                f"no {purpose} rows of class {', '.join(absent)} ({_listed(manifest)}); "
+                f"add rows of it, take a larger {name} fraction or another seed"
             )

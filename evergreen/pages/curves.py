@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from evergreen.core.artifacts import VERSION_LENGTH, TrainedModelManifest
+from evergreen.core.artifacts import TrainedModelManifest
 from evergreen.core.reports import Curves
 from evergreen.pages.charts.bars import SERIES_TONES
 from evergreen.pages.charts.lines import Series, lines
@@ -35,7 +35,7 @@ def curves_page(curves: Curves, manifest: TrainedModelManifest | None = None) ->
         columns=[words(name) for name in columns],
         evaluated=[[_number(point.get(key)) for key in (STEP, *columns)] for point in curves.validation],
         manifest=manifest,
-        version=manifest.content_hash[:VERSION_LENGTH] if manifest else None,
+        version=manifest.version if manifest else None,
         configuration=list(_flat(manifest.task)) if manifest else [],
     )
 

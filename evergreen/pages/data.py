@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evergreen.core.artifacts import DatasetManifest, SourceIdentity, SplitName, SplitsManifest
-from evergreen.core.reports import ValidationReport
+from evergreen.core.reports import PictureStatistics, ValidationReport
 from evergreen.pages.charts.bars import SERIES_TONES, Bar, Group, bars, legend
 from evergreen.pages.charts.histogram import histogram
-from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio
+from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio, size
 from evergreen.pages.render import render
+from evergreen.pages.thumbnails import thumbnail
 
 MOST_BARS = 20
 MOST_SAMPLES = 10
+MOST_SET_ASIDE = 100
+_STARTS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 
 
 def identity_page(identity: SourceIdentity) -> str:
@@ -25,13 +28,16 @@ def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, objec
     return render(
         "dataset.html",
         manifest=manifest,
-        samples=samples[:MOST_SAMPLES],
+        samples=[_shown(row) for row in samples[:MOST_SAMPLES]],
+        thumbnails=[one for row in samples[:MOST_SAMPLES] if (one := _thumbnail(row))],
         bytes=sum(entry.bytes for entry in manifest.files),
     )
 
 
 def validation_page(report: ValidationReport) -> str:
-    """HTML: columns, label distribution, text lengths and anomalies of a dataset that honours the schema."""
+    """HTML: columns, labels, lengths of texts or sizes and pixels of pictures, and anomalies of a valid dataset."""
+    if report.pictures is not None:
+        return _pictures_page(report, report.pictures)
     labels = sorted(report.labels.items(), key=lambda pair: (-pair[1], pair[0]))
     return render(
         "validation.html",
@@ -42,6 +48,42 @@ def validation_page(report: ValidationReport) -> str:
         length_chart=histogram("Rows by text length", report.length_histogram, "characters, up to"),
         imbalance=f"{compact(ratio(labels[0][1], labels[-1][1]))} : 1" if labels else UNDEFINED,
     )
+
+
+def _pictures_page(report: ValidationReport, pictures: PictureStatistics) -> str:
+    shares = sorted(pictures.class_shares.items(), key=lambda pair: (-pair[1], pair[0]))
+    groups = [Group(label, (Bar(share, percent(share)),)) for label, share in shares[:MOST_BARS]]
+    return render(
+        "validation_pictures.html",
+        report=report,
+        pictures=pictures,
+        shares=shares,
+        share_chart=bars("Pixels by class", groups),
+        most_bars=MOST_BARS,
+        kept=report.rows - len(report.set_aside),
+        set_aside=list(report.set_aside.items())[:MOST_SET_ASIDE],
+        imbalance=f"{compact(ratio(shares[0][1], shares[-1][1]))} : 1" if shares else UNDEFINED,
+        channels=list(zip(("Red", "Green", "Blue"), pictures.channel_means, pictures.channel_deviations, strict=True)),
+    )
+
+
+def _thumbnail(row: Mapping[str, object]) -> tuple[str, str] | None:
+    """The row's id and its picture; None: it has none that can be shown."""
+    image, mask = row.get("image"), row.get("mask")
+    if not isinstance(image, bytes):
+        return None
+    made = thumbnail(image, mask if isinstance(mask, bytes) else None)
+    return None if made is None else (str(row.get("id")), made)
+
+
+def _shown(row: Mapping[str, object]) -> dict[str, object]:
+    """The row with bytes told by their kind and size."""
+    return {name: _told(value) if isinstance(value, bytes) else value for name, value in row.items()}
+
+
+def _told(content: bytes) -> str:
+    kinds = (kind for start, kind in _STARTS.items() if content.startswith(start))
+    return f"{next(kinds, 'bytes')}, {size(len(content))}"
 
 
 def split_page(manifest: SplitsManifest) -> str:
@@ -59,6 +101,7 @@ def split_page(manifest: SplitsManifest) -> str:
         kept=kept,
         removed=sorted(manifest.removed.items()),
         shares=shares,
+        overlapping=any(sum(manifest.labels.get(one, {}).values()) > manifest.rows[one] for one in splits),
         drift=drift,
         row_chart=_row_chart(manifest, splits, kept),
         balance_legend=legend([(split, SERIES_TONES[i % 5]) for i, split in enumerate(splits)]),
@@ -104,6 +147,5 @@ def _balance_chart(shares: Mapping[str, Mapping[str, float]], splits: Sequence[s
 
 
 def _share(manifest: SplitsManifest, split: str, label: str) -> float:
-    counts = manifest.labels.get(split, {})
-    total = sum(counts.values())
-    return counts.get(label, 0) / total if total else 0.0
+    rows = manifest.rows.get(split, 0)
+    return manifest.labels.get(split, {}).get(label, 0) / rows if rows else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from evergreen.core.colours import colour_of
 from evergreen.core.reports import Comparison, EvaluationReport, Metric, MetricName
 from evergreen.pages.charts.heatmap import heatmap
 from evergreen.pages.charts.intervals import IntervalRow, Whisker, intervals, spark
@@ -13,8 +14,6 @@ from evergreen.pages.render import render
 
 MOST_LABELS = 25
 MOST_CONFUSIONS = 8
-F1 = MetricName.F1
-CLASS_METRICS = (MetricName.PRECISION, MetricName.RECALL, F1)
 
 Matrix = Sequence[Sequence[int]]
 
@@ -24,30 +23,33 @@ def evaluation_page(report: EvaluationReport) -> str:
     labels, counts = fold(report.labels, report.confusion) if report.confusion else ([], [])
     comparison = report.comparison
     classes = _classes(report)
+    class_lead = words(report.terms.class_lead)
     return render(
         "evaluation.html",
         report=report,
         level=level(report.confidence),
-        lead=lead_metric(report.metrics),
+        lead=lead_metric(report),
         metric_chart=intervals("Metrics with intervals", _metric_rows(report)),
         headline=_headline(report),
         difference_chart=comparison and intervals("Differences", _difference_rows(comparison), around_zero=True),
-        class_chart=comparison and intervals("F1 differences", _class_rows(comparison), around_zero=True),
-        matrix=heatmap("Confusion matrix", labels, counts),
+        class_chart=comparison and intervals(f"{class_lead} differences", _class_rows(report), around_zero=True),
+        matrix=heatmap("Confusion matrix", labels, counts, report.terms.counted),
         folded=len(report.labels) - len(labels) + 1 if 0 < len(labels) < len(report.labels) else 0,
         confusions=_confusions(report),
         most_labels=MOST_LABELS,
+        class_lead=class_lead,
         classes=classes[:MOST_LABELS],
         other_classes=classes[MOST_LABELS:],
         class_names=_class_names(report),
         class_sparks=_class_sparks(report),
         slice_names=_names(one.metrics for one in report.slices),
+        legend=[(label, colour_of(number)) for number, label in enumerate(report.labels)],
     )
 
 
-def lead_metric(metrics: dict[str, Metric]) -> str | None:
-    """The name of the metric that a summary leads with: accuracy where there is one."""
-    return MetricName.ACCURACY if MetricName.ACCURACY in metrics else next(iter(metrics), None)
+def lead_metric(report: EvaluationReport) -> str | None:
+    """The name of the metric that a summary leads with."""
+    return report.terms.lead if report.terms.lead in report.metrics else next(iter(report.metrics), None)
 
 
 def judged(difference: Metric) -> tuple[str, str]:
@@ -89,15 +91,16 @@ def _difference_rows(comparison: Comparison) -> list[IntervalRow]:
     return [_difference_row(words(name), metric) for name, metric in comparison.differences.items()]
 
 
-def _class_rows(comparison: Comparison) -> list[IntervalRow]:
-    found = {label: metrics[F1] for label, metrics in comparison.class_differences.items() if F1 in metrics}
+def _class_rows(report: EvaluationReport) -> list[IntervalRow]:
+    name, differences = report.terms.class_lead, report.comparison.class_differences if report.comparison else {}
+    found = {label: metrics[name] for label, metrics in differences.items() if name in metrics}
     if len(found) > MOST_LABELS:
         found = dict(sorted(found.items(), key=lambda pair: (-_magnitude(pair[1]), pair[0]))[:MOST_LABELS])
     return [_difference_row(label, metric) for label, metric in found.items()]
 
 
-def _magnitude(metric: Metric) -> float:
-    return abs(metric.value) if math.isfinite(metric.value) else -1.0
+def _magnitude(metric: Metric | None) -> float:
+    return abs(metric.value) if metric and math.isfinite(metric.value) else -1.0
 
 
 def _difference_row(label: str, metric: Metric) -> IntervalRow:
@@ -107,7 +110,7 @@ def _difference_row(label: str, metric: Metric) -> IntervalRow:
 
 def _headline(report: EvaluationReport) -> tuple[str, Metric, str, str] | None:
     """(metric, difference, words, tone) of the lead metric against the champion."""
-    name = lead_metric(report.metrics)
+    name = lead_metric(report)
     if name is None or report.comparison is None or name not in report.comparison.differences:
         return None
     difference = report.comparison.differences[name]
@@ -126,18 +129,19 @@ def _confusions(report: EvaluationReport) -> list[tuple[str, str, int, float]]:
 
 
 def _classes(report: EvaluationReport) -> list[str]:
-    """The classes as the report orders them; those with the lowest F1 first where they are too many for one look."""
-    per_class = report.per_class
+    """The classes as the report orders them; the worst first where they are too many for one look."""
+    per_class, name = report.per_class, report.terms.class_lead
     if len(per_class) <= MOST_LABELS:
         return list(per_class)
-    return sorted(
-        per_class, key=lambda label: _magnitude(per_class[label].metrics[F1]) if F1 in per_class[label].metrics else -1
-    )
+    found = {label: one.metrics.get(name) for label, one in per_class.items()}
+    return sorted(per_class, key=lambda label: _magnitude(found[label]))
 
 
 def _class_names(report: EvaluationReport) -> list[str]:
     found = _names(one.metrics for one in report.per_class.values())
-    return [name for name in CLASS_METRICS if name in found] + [name for name in found if name not in CLASS_METRICS]
+    return [name for name in MetricName.PER_CLASS if name in found] + [
+        name for name in found if name not in MetricName.PER_CLASS
+    ]
 
 
 def _names(metrics: Iterable[dict[str, Metric]]) -> list[str]:
@@ -145,8 +149,9 @@ def _names(metrics: Iterable[dict[str, Metric]]) -> list[str]:
 
 
 def _class_sparks(report: EvaluationReport) -> dict[str, object]:
-    """A drawn F1 interval by class, all on one axis."""
-    found = {label: one.metrics[F1] for label, one in report.per_class.items() if F1 in one.metrics}
+    """A drawn interval of the classes' lead metric by class, all on one axis."""
+    name = report.terms.class_lead
+    found = {label: one.metrics[name] for label, one in report.per_class.items() if name in one.metrics}
     bounds = [bound for metric in found.values() for bound in (metric.low, metric.value) if math.isfinite(bound)]
     low = math.floor(min(bounds, default=0.0) * 10) / 10
     return {label: spark(metric, min(low, 0.9), 1.0) for label, metric in found.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.pages.charts.bars import Bar, Group, bars
-from evergreen.pages.curl import curl_command
+from evergreen.pages.curl import curl_command, needs_file, request_body
 from evergreen.pages.formatting import counted, percent
 from evergreen.pages.render import render
 
@@ -47,6 +47,7 @@ def decision_page(decision: PromotionDecision) -> str:
 def deployment_page(deployment: Deployment) -> str:
     """HTML: what the endpoint serves, and a command that asks it."""
     tone, title = OUTCOMES[deployment.outcome]
+    body = request_body(deployment.example)
     groups = [
         Group(
             version, (Bar(share, percent(share / 100, 0), "accent" if version == deployment.version else "champion"),)
@@ -59,5 +60,6 @@ def deployment_page(deployment: Deployment) -> str:
         tone=tone,
         outcome=title,
         traffic_chart=bars("Traffic by version", groups, full=100),
-        command=curl_command(deployment.url, deployment.token_command) if deployment.url else None,
+        command=curl_command(deployment.url, deployment.token_command, deployment.example) if deployment.url else None,
+        body=body if needs_file(body) else None,
     )

@@ -24,30 +24,33 @@ def terminal_summary(
     deployment: Deployment,
     *,
     page: str | None = None,
+    request_file: str = "request.json",
 ) -> str:
     """Plain text: quality beside the majority baseline, verdict with failed reasons, endpoint, traffic, a curl command.
 
-    `page` is where the report page was saved.
+    `page` is where the report page was saved, `request_file` where a request too long for a command line is.
     """
     lines = [*_quality(report), *_verdict(decision), *_deployment(deployment)]
     if page:
         lines.append(_line("report", page))
     if deployment.url and deployment.traffic:
-        lines.append(
-            f"{'try it':<11} {curl_command(deployment.url, deployment.token_command)}"
-        )  # whole: it is to be pasted
+        command = curl_command(deployment.url, deployment.token_command, deployment.example, request_file)
+        lines.append(f"{'try it':<11} {command}")  # whole: it is to be pasted
     return "\n".join(lines[:MOST_LINES])
 
 
 def _quality(report: EvaluationReport) -> list[str]:
-    name = lead_metric(report.metrics)
+    name = lead_metric(report)
     if name is None:
         return [_line("quality", "no metric was measured")]
     metric = report.metrics[name]
-    text = f"{_value(metric, report.confidence)} on {report.rows:,} test rows"
+    text = f"{_value(metric, report.confidence)} on {report.rows:,} test {report.terms.row}s"
     if name in report.baseline.metrics:
         label = clip(report.baseline.label, 40)
         text += f"; always answering '{label}' scores {_number(report.baseline.metrics[name])}"
+    for one in report.references:
+        if name in one.metrics:
+            text += f", a {one.label} {_number(one.metrics[name])}"
     lines = [_line(name, text)]
     comparison = report.comparison
     if comparison and name in comparison.differences:

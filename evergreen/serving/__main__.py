@@ -12,6 +12,7 @@ from evergreen.core.protocols import Predictor
 from evergreen.serving.model import Load
 from evergreen.serving.server import serve
 from evergreen.serving.settings import ServerSettings
+from evergreen.serving.storage import read_object
 
 
 def main(load: Load) -> int:
@@ -33,7 +34,7 @@ def exit_now(code: int) -> None:
 def _load_task(model_dir: Path) -> Predictor:
     from evergreen.tasks import load_predictor  # brings torch, while the port already answers 503
 
-    return load_predictor(model_dir)
+    return load_predictor(model_dir, read_object)
 
 
 if __name__ == "__main__":

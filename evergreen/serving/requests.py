@@ -15,7 +15,7 @@ from evergreen.core.errors import InputError, InstanceError
 
 FIELDS = ("instances", "parameters")
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
-EXAMPLE = '{"instances": [{"text": "…"}]}'
+EXAMPLE = '{"instances": [{…}]}'
 
 
 class BodyTooLargeError(InputError):

@@ -1,4 +1,7 @@
-"""The trained-model directory behind AIP_STORAGE_URI, on this machine for as long as it takes to load it."""
+"""What the server reads from elsewhere: the model behind AIP_STORAGE_URI, and what instances only name.
+
+A model is on this machine for as long as it takes to load it.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,14 @@ def local_model(settings: ServerSettings) -> Iterator[Path]:
 
     with TemporaryDirectory(prefix="model-") as folder:
         yield copy_from(settings.storage_uri, Path(folder))
+
+
+def read_object(address: str, max_bytes: int) -> bytes:
+    """The content of a `gs://` address that an instance names.
+
+    Raises:
+        EvergreenError: nothing is there, it is larger than `max_bytes`, or it cannot be read.
+    """
+    from evergreen.adapters.gcs import read_bytes  # brings Google's clients, which no other server needs
+
+    return read_bytes(address, max_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -27,6 +28,7 @@ from evergreen.tasks.training import TrainingJob, TrainingSettings, steps_at_sha
 MIN_CHECKPOINTS = 10
 MAX_STEPS_BETWEEN_CHECKPOINTS = 500
 LOGS_PER_CHECKPOINT = 4
+MOST_LOADERS = 8
 _NEVER = 10**9
 _TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
 _NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
@@ -129,7 +131,7 @@ class CheckpointedTrainer(transformers.Trainer):
         self._checkpoint_dir = run.checkpoint_dir
         super().__init__(
             model=job.model,
-            args=_arguments(settings, run),
+            args=_arguments(settings, run, _loaders() if job.loads_beside else 0),
             data_collator=job.collate,
             train_dataset=job.train,
             eval_dataset=job.validation,
@@ -182,6 +184,14 @@ class CheckpointedTrainer(transformers.Trainer):
         save_file(weights, folder / WEIGHTS_NAME)
 
     @override
+    def prediction_step(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
+        """Loss, predictions and labels of a validation batch, as far as the job's metrics need them."""
+        loss, predictions, labels = super().prediction_step(*args, **kwargs)
+        if self._job.condense is None or predictions is None or labels is None:
+            return loss, predictions, labels
+        return loss, *self._job.condense(predictions, labels)
+
+    @override
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return EpochOrder(self._job)
 
@@ -204,7 +214,12 @@ def _validation_values(logs: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in values.items() if name not in _NOT_METRICS}
 
 
-def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.TrainingArguments:
+def _loaders() -> int:
+    """Processes that make samples: none where the cores are busy with the training itself."""
+    return min(MOST_LOADERS, os.cpu_count() or 1) if torch.cuda.is_available() else 0
+
+
+def _arguments(settings: TrainingSettings, run: TrainingRun, loaders: int) -> transformers.TrainingArguments:
     on_gpu = torch.cuda.is_available()
     return transformers.TrainingArguments(
         output_dir=str(run.checkpoint_dir),
@@ -233,6 +248,8 @@ def _arguments(settings: TrainingSettings, run: TrainingRun) -> transformers.Tra
         average_tokens_across_devices=False,  # the job's loss is a mean over rows already
         logging_nan_inf_filter=False,  # would hide a diverging loss, and reads the loss back at every step
         dataloader_pin_memory=on_gpu,
+        dataloader_num_workers=loaders,
+        dataloader_persistent_workers=loaders > 0,
         remove_unused_columns=False,
         label_names=["labels"],
         disable_tqdm=True,

@@ -14,7 +14,7 @@ from stacks.declaration import DIRECTORY as STACKS_DIRECTORY
 from stacks.declaration import declaration
 
 FILES = sorted(CONFIGS_DIRECTORY.glob("*.yaml"))
-FREE = {"columns", "labels", "job_labels", "environment"}
+FREE = {"columns", "labels", "job_labels", "environment", "mask_classes"}
 """Mappings in which any name is allowed."""
 STACKS = sorted(STACKS_DIRECTORY.glob("*.yaml"))
 

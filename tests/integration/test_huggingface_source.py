@@ -11,6 +11,7 @@ import pytest
 
 from evergreen.adapters import HuggingFaceSource
 from evergreen.core.errors import EvergreenError, InputError
+from tests.pictures import mask, picture, pixels
 from tests.rows import rows_of
 
 
@@ -98,3 +99,64 @@ def test_sources_are_imported_without_the_libraries_behind_them() -> None:
         "print([name for name in ('datasets', 'torch', 'duckdb', 'pyarrow', 'huggingface_hub') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+PETS = {"columns": {"image": "picture", "mask": "trimap", "split": "split", "species": "species"}}
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Pictures and trimaps of 1 to 3 in Parquet with the Hub's Image features."""
+    import datasets
+
+    features = datasets.Features(
+        {
+            "picture": datasets.Image(),
+            "trimap": datasets.Image(),
+            "label": datasets.ClassLabel(names=["cat", "dog"]),
+            "species": datasets.Value("string"),
+        }
+    )
+    (tmp_path / "pets" / "data").mkdir(parents=True)
+    for split, count in [("train", 70), ("test", 2)]:
+        columns = {
+            "picture": [{"bytes": picture(n, form="JPEG"), "path": f"{n}.jpg"} for n in range(count)],
+            "trimap": [{"bytes": mask([[1, 2, 3, 1, 2, 3]] * 4), "path": None}] * count,
+            "label": [n % 2 for n in range(count)],
+            "species": ["Pug"] * count,
+        }
+        datasets.Dataset.from_dict(columns, features=features).to_parquet(
+            tmp_path / "pets" / "data" / f"{split}-00000.parquet"
+        )
+    return tmp_path / "pets"
+
+
+def test_pictures_and_trimaps_of_a_data_set_come_with_its_splits(pets: Path, tmp_path: Path) -> None:
+    fields = PETS | {"mask_classes": {1: 0, 2: 1, 3: 2}}
+    rows = read(tmp_path, name=str(pets), splits=("train", "test"), **fields)
+    assert [row["split"] for row in rows] == ["train"] * 70 + ["test"] * 2
+    assert set(rows[71]) == {"id", "image", "mask", "split", "species"}
+    assert (rows[71]["id"], rows[71]["image"], rows[71]["species"]) == ("test:2", picture(1, form="JPEG"), "Pug")
+    assert pixels(rows[71]["mask"]).tolist() == [[0, 1, 2, 0, 1, 2]] * 4
+
+
+def test_class_names_of_pictures_are_for_slices(pets: Path, tmp_path: Path) -> None:
+    columns = {"image": "picture", "mask": "trimap", "label": "label"}
+    assert [row["label"] for row in read(tmp_path, name=str(pets), splits=("test",), columns=columns)] == ["cat", "dog"]
+
+
+def test_pictures_that_a_data_set_names_the_files_of_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "streets" / "train"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(picture(1))
+    (folder / "a-mask.png").write_bytes(mask(2))
+    (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "mask_file_name": "a-mask.png"}')
+    rows = read(tmp_path, name=str(tmp_path / "streets"), columns={"image": "image"})
+    assert rows == [{"id": "train:1", "image": picture(1), "mask": mask(2)}]
+
+
+def test_a_data_set_without_masks_says_what_it_has(pets: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"column 'mask' missing from split 'test' of .* \(has: picture, trimap, label"
+    ):
+        read(tmp_path, name=str(pets), splits=("test",), columns={"image": "picture"})

@@ -7,7 +7,8 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.reports import ValidationReport
 from evergreen.data import statistics
 from evergreen.data.database import WHITE_SPACE
-from evergreen.tasks.text_classification.validate import DatasetError, TextRules, validate_text
+from evergreen.tasks.text_classification.validate import TextRules, validate_text
+from evergreen.tasks.violations import DatasetError
 from tests.rows import Row, dataset_of
 
 RULES = TextRules(min_rows=2)

@@ -1,4 +1,7 @@
-"""Files on this machine or in a bucket: CSV, JSON Lines, Parquet, and text folders with one folder per class."""
+"""Files on this machine or in a bucket.
+
+CSV, JSON Lines, Parquet, text folders with one folder per class, folders of pictures with masks, and TFRecord.
+"""
 
 from evergreen.adapters.files.source import FilesSource
 

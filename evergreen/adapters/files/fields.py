@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
 from evergreen.adapters.files.decoding import decodes
 from evergreen.adapters.files.find import FileFormat
 from evergreen.data.canonical import RowFields
+
+PICTURE_FORMATS = ("image_folders", "tfrecord")
 
 
 class FileFields(RowFields):
     """What a source of files is told: where they are and how their bytes become rows.
 
     `path` is a file, a folder or a glob; `format` None means by suffix; `delimiter` None means a comma (a tab for
-    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`.
+    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`; `round_masks` takes
+    the nearest class where the masks of TFRecord files hold values between two.
     """
 
     path: str
@@ -23,6 +27,18 @@ class FileFields(RowFields):
     delimiter: str | None = None
     encoding: str = "utf-8"
     fallback_encoding: str | None = None
+    round_masks: bool = Field(default=False, exclude_if=lambda value: not value)
+
+    @model_validator(mode="after")
+    def _rounding_is_of_records(self) -> Self:
+        if self.round_masks and self.format != "tfrecord":
+            raise ValueError("round_masks is for arrays of numbers; it needs format: tfrecord")
+        return self
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the rows are pictures: the columns say so, or the format holds nothing else."""
+        return super().has_pictures or self.format in PICTURE_FORMATS
 
     @field_validator("encoding", "fallback_encoding")
     @classmethod

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from evergreen.adapters.files.cloud import CloudFile, fetched, is_cloud, list_cloud
 from evergreen.adapters.files.decoding import reading
 from evergreen.core.artifacts import FileEntry
 from evergreen.core.errors import InputError
 
-FileFormat = Literal["csv", "jsonl", "parquet", "text_folders"]
+FileFormat = Literal["csv", "jsonl", "parquet", "text_folders", "image_folders", "tfrecord"]
 
 SUFFIXES: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -23,6 +23,11 @@ SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
 }
 TEXT_SUFFIX = ".txt"
+NAMED: dict[FileFormat, tuple[str, ...]] = {
+    "image_folders": (".png", ".jpg", ".jpeg"),
+    "tfrecord": (".tfrec", ".tfrecord", ".tfrecords"),
+}
+"""Suffixes of formats that are read when they are asked for by name: pictures may lie beside files of rows."""
 _READABLE = "*.csv, *.tsv, *.jsonl, *.ndjson (also with .gz), *.parquet, or folders of *.txt"
 
 
@@ -33,6 +38,15 @@ class Listing:
     root: Path
     files: tuple[Path, ...]
     format: FileFormat
+
+    @property
+    def rows(self) -> int | None:
+        """Where each file is one; None: they must be read to know."""
+        return len(self.files) if self.format == "text_folders" else None
+
+    def of(self, files: Sequence[Path]) -> Self:
+        """Those of the files alone, in that order."""
+        return replace(self, files=tuple(files))
 
     def name(self, file: Path) -> str:
         """POSIX path relative to the root."""
@@ -57,6 +71,11 @@ class CloudListing(Listing):
 
     path: str
     objects: tuple[CloudFile, ...]
+
+    def of(self, files: Sequence[Path]) -> Self:
+        """Those of the objects alone, in that order."""
+        by_file = dict(zip(self.files, self.objects, strict=True))
+        return replace(self, files=tuple(files), objects=tuple(by_file[file] for file in files))
 
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """As the bucket lists them; nothing is read."""
@@ -95,6 +114,13 @@ def _chosen(candidates: Listing, path: str, file_format: FileFormat | None, is_f
     root, files = candidates.root, list(candidates.files)
     if file_format == "text_folders" or (file_format is None and _are_text_folders(root, files)):
         return Listing(root, _text_files(root, files, path), "text_folders")
+    if file_format in NAMED:
+        if is_folder:
+            files = [file for file in files if _suffix(file) in NAMED[file_format]]
+        if not files:
+            allowed = ", ".join(NAMED[file_format])
+            raise InputError(f"no file of format {file_format} in '{path}' (allowed: {allowed}); set source.path")
+        return Listing(root, tuple(files), file_format)
     if file_format is None or is_folder:
         wanted = {file_format} if file_format else set(SUFFIXES.values())
         files = [file for file in files if format_of(file) in wanted]
@@ -105,8 +131,11 @@ def _chosen(candidates: Listing, path: str, file_format: FileFormat | None, is_f
 
 def format_of(file: Path) -> FileFormat | None:
     """The format that the suffix tells, seeing through `.gz`."""
-    name = file.name.lower().removesuffix(".gz")
-    return SUFFIXES.get(Path(name).suffix)
+    return SUFFIXES.get(_suffix(file))
+
+
+def _suffix(file: Path) -> str:
+    return Path(file.name.lower().removesuffix(".gz")).suffix
 
 
 def _candidates(path: str) -> tuple[Path, list[Path]]:

@@ -11,8 +11,11 @@ from evergreen.data.canonical import RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _BATCH_ROWS = 4_096
+_BATCH_BYTES = 16 << 20
+_BUFFER_BYTES = 1 << 20
 
 
 def read_parquet(path: Path, name: str, fields: RowFields) -> Iterator[pa.RecordBatch]:
@@ -25,8 +28,16 @@ def read_parquet(path: Path, name: str, fields: RowFields) -> Iterator[pa.Record
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
             check_columns(fields, file.schema_arrow.names, name)
-            yield from file.iter_batches(batch_size=_BATCH_ROWS, columns=fields.needed, use_threads=False)
+            rows = _rows_at_once(file.metadata)
+            yield from file.iter_batches(batch_size=rows, columns=fields.needed, use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{name} is no whole Parquet file: {error}; write it again or set source.format") from error
+
+
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """Rows whose values take about _BATCH_BYTES, at most _BATCH_ROWS: pictures are large."""
+    size: int = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    rows: int = metadata.num_rows
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * rows // max(size, 1)))

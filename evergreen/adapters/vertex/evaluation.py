@@ -1,6 +1,7 @@
 """An evaluation report in the shape of Vertex AI's model evaluations, which its console draws.
 
-Schema: gs://google-cloud-aiplatform/schema/modelevaluation/classification_metrics_1.0.0.yaml
+Schemas: gs://google-cloud-aiplatform/schema/modelevaluation/ classification_metrics_1.0.0.yaml and
+image_segmentation_metrics_1.0.0.yaml
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import Any
 
 from evergreen.core.reports import EvaluationReport, Metric, MetricName
 
-SCHEMA = "gs://google-cloud-aiplatform/schema/modelevaluation/classification_metrics_1.0.0.yaml"
+SCHEMAS = "gs://google-cloud-aiplatform/schema/modelevaluation"
+SCHEMA = f"{SCHEMAS}/classification_metrics_1.0.0.yaml"
+MASK_SCHEMA = f"{SCHEMAS}/image_segmentation_metrics_1.0.0.yaml"
 
 
 def evaluation_message(report: EvaluationReport) -> Any:
@@ -19,10 +22,11 @@ def evaluation_message(report: EvaluationReport) -> Any:
     from google.protobuf.json_format import ParseDict
     from google.protobuf.struct_pb2 import Value
 
+    of_masks = MetricName.MEAN_IOU in report.metrics
     return v1.ModelEvaluation(
         display_name=f"test split {report.splits[:12]}",
-        metrics_schema_uri=SCHEMA,
-        metrics=ParseDict(_metrics(report), Value()),
+        metrics_schema_uri=MASK_SCHEMA if of_masks else SCHEMA,
+        metrics=ParseDict(_mask_metrics(report) if of_masks else _metrics(report), Value()),
         metadata=ParseDict(_metadata(report), Value()),
     )
 
@@ -35,12 +39,21 @@ def _metrics(report: EvaluationReport) -> dict[str, object]:
         scores |= {"precision": accuracy, "recall": accuracy, "f1Score": accuracy, "f1ScoreMicro": accuracy}
     if macro_f1 is not None:
         scores["f1ScoreMacro"] = macro_f1
+    return {"confidenceMetrics": [scores], "confusionMatrix": _confusion_matrix(report)}
+
+
+def _mask_metrics(report: EvaluationReport) -> dict[str, object]:
+    """One entry without a threshold: each pixel has the class of its highest logit."""
+    iou, dice = (_finite(report.metrics.get(name)) for name in (MetricName.MEAN_IOU, MetricName.DICE))
+    scores = {"iouScore": iou, "diceScoreCoefficient": dice}
+    entry: dict[str, object] = {name: value for name, value in scores.items() if value is not None}
+    return {"confidenceMetricsEntries": [entry | {"confusionMatrix": _confusion_matrix(report)}]}
+
+
+def _confusion_matrix(report: EvaluationReport) -> dict[str, object]:
     return {
-        "confidenceMetrics": [scores],
-        "confusionMatrix": {
-            "annotationSpecs": [{"displayName": name} for name in report.labels],
-            "rows": [list(row) for row in report.confusion],
-        },
+        "annotationSpecs": [{"displayName": name} for name in report.labels],
+        "rows": [list(row) for row in report.confusion],
     }
 
 

@@ -12,8 +12,11 @@ _WITH_PERCENT = 10  # up to so many labels a cell has room for the share below t
 _WHITE_FROM = 0.78  # shade from which white text reads better than dark
 
 
-def heatmap(title: str, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Svg:
-    """The matrix; `counts[i][j]` are rows of true label i predicted as j. Correct cells are green, errors red."""
+def heatmap(title: str, labels: Sequence[str], counts: Sequence[Sequence[int]], noun: str = "row") -> Svg:
+    """The matrix; `counts[i][j]` are rows (or what else the `noun` names) of true label i predicted as j.
+
+    Correct cells are green, errors red.
+    """
     roomy = len(labels) <= _WITH_PERCENT
     left = column_width(list(labels), 0.25 * WIDTH) + 18
     cell = min((WIDTH - left - 70) / max(len(labels), 1), 112.0)
@@ -21,9 +24,9 @@ def heatmap(title: str, labels: Sequence[str], counts: Sequence[Sequence[int]]) 
     slanted = any(text_width(label) > cell - 6 for label in labels)
     top = (0.72 * column_width(list(labels), 150) + 24) if slanted else 38.0
     right = left + cell * len(labels)
-    svg = Svg(right + 70 + (60 if slanted else 0), top + tall * len(labels) + 4, f"{title}: {_spoken(counts)}")
+    svg = Svg(right + 70 + (60 if slanted else 0), top + tall * len(labels) + 4, f"{title}: {_spoken(counts, noun)}")
     svg.text(left, 12, "predicted →", "quiet small")
-    svg.text(right + 10, top - 8, "rows", "quiet small")
+    svg.text(right + 10, top - 8, f"{noun}s", "quiet small")
     svg.text(left - 10, top - 8, "true ↓", "end quiet small")
     for j, label in enumerate(labels):
         _column_label(svg, label, (left + (j + 0.5) * cell, top - 8), slanted)
@@ -38,9 +41,9 @@ def heatmap(title: str, labels: Sequence[str], counts: Sequence[Sequence[int]]) 
     return svg
 
 
-def _spoken(counts: Sequence[Sequence[int]]) -> str:
+def _spoken(counts: Sequence[Sequence[int]], noun: str) -> str:
     right = sum(row[i] for i, row in enumerate(counts))
-    return f"{count(right)} of {counted(sum(map(sum, counts)), 'row')} on the diagonal"
+    return f"{count(right)} of {counted(sum(map(sum, counts)), noun)} on the diagonal"
 
 
 def _cell(svg: Svg, box: tuple[float, float, float, float], value: tuple[int, float], style: tuple[str, str]) -> None:

@@ -11,9 +11,10 @@ from evergreen.core.bootstrap import CONFIDENCE
 from evergreen.core.errors import InputError
 from evergreen.core.leakage import doubt_about
 from evergreen.core.reports import Comparison, EvaluationReport, Timings, WorstError
+from evergreen.tasks.slices import Numbers
 from evergreen.tasks.text_classification.judge import Judge
-from evergreen.tasks.text_classification.rows import Numbers, RowFacts, read_test_rows
-from evergreen.tasks.text_classification.scorer import LabelledTask, Scorer, WorstErrors
+from evergreen.tasks.text_classification.rows import RowFacts, read_test_rows
+from evergreen.tasks.text_classification.scorer import Scorer, TextTask, WorstErrors
 from evergreen.tasks.text_classification.slices import Slices
 
 LATENCY_SAMPLES = 50
@@ -24,7 +25,7 @@ def evaluate_text(
     champion: TrainedModel | None,
     splits: Splits,
     *,
-    task: LabelledTask,
+    task: TextTask,
     slices: Slices | None = None,
 ) -> EvaluationReport:
     """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
@@ -68,7 +69,7 @@ class _Scored(NamedTuple):
     timings: Timings
 
 
-def _score(model: TrainedModel, splits: Splits, task: LabelledTask, slices: Slices) -> _Scored:
+def _score(model: TrainedModel, splits: Splits, task: TextTask, slices: Slices) -> _Scored:
     scorer, facts, worst = Scorer(model, task), RowFacts(slices.max_values), WorstErrors(task.labels)
     step = max(1, splits.manifest.rows[SplitName.TEST] // LATENCY_SAMPLES)
     parts: list[Numbers] = []
@@ -84,20 +85,18 @@ def _score(model: TrainedModel, splits: Splits, task: LabelledTask, slices: Slic
     return _Scored(np.concatenate(parts), facts, worst.sorted(), scorer.timings(timed))
 
 
-def _comparison(
-    judge: Judge, answers: Numbers, champion: TrainedModel, splits: Splits, task: LabelledTask
-) -> Comparison:
+def _comparison(judge: Judge, answers: Numbers, champion: TrainedModel, splits: Splits, task: TextTask) -> Comparison:
     compared = judge.comparison(answers, champion.version, _answers(champion, splits, task))
     return compared.model_copy(update={"doubt": doubt_about(champion.manifest, splits.manifest)})
 
 
-def _answers(model: TrainedModel, splits: Splits, task: LabelledTask) -> Numbers:
+def _answers(model: TrainedModel, splits: Splits, task: TextTask) -> Numbers:
     """(rows,) class numbers of the test rows."""
     scorer = Scorer(model, task)
     return np.concatenate([scorer.answer(batch).predicted for batch in read_test_rows(splits, task.labels)])
 
 
-def _majority(splits: Splits, task: LabelledTask) -> str:
+def _majority(splits: Splits, task: TextTask) -> str:
     """The label with most training rows; of equals the one that the task names first."""
     test_rows, labels = splits.manifest.rows.get(SplitName.TEST, 0), splits.manifest.labels.get(SplitName.TRAIN, {})
     if not test_rows or not labels:

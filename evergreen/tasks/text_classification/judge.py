@@ -12,7 +12,8 @@ import numpy as np
 from evergreen.core.bootstrap import Scores, bootstrap, bootstrap_classes, difference, interval
 from evergreen.core.reports import Baseline, ClassReport, Comparison, Metric, SliceReport
 from evergreen.metrics import measure
-from evergreen.tasks.text_classification.rows import Numbers, RowFacts
+from evergreen.tasks.slices import Numbers
+from evergreen.tasks.text_classification.rows import RowFacts
 from evergreen.tasks.text_classification.slices import Slices
 
 

@@ -9,15 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InputError
+from evergreen.tasks.slices import ColumnValues, Numbers, require_columns
 
 BATCH_ROWS = 512
-NULL_VALUE = "(null)"
-
-Numbers = npt.NDArray[np.int64]
 
 
 class Batch(NamedTuple):
@@ -40,13 +37,7 @@ def read_test_rows(splits: Splits, labels: Sequence[str], columns: Sequence[str]
     numbers = {label: number for number, label in enumerate(labels)}
     for shard in splits.shards(SplitName.TEST):
         with pq.ParquetFile(shard) as file:
-            present = file.schema_arrow.names
-            missing = [column for column in columns if column not in present]
-            if missing:
-                raise InputError(
-                    f"slice column {missing[0]!r} missing from the test split (has: {', '.join(present)}); "
-                    f"set task.slices.columns, or map the column in source.columns"
-                )
+            require_columns(tuple(columns), file.schema_arrow.names)
             for record in file.iter_batches(BATCH_ROWS, columns=["id", "text", "label", *columns]):
                 yield _batch(record.to_pydict(), numbers)
 
@@ -67,12 +58,9 @@ class RowFacts:
     """What is kept of every test row: class number, characters, and the value of each slice column as a number."""
 
     def __init__(self, max_values: int) -> None:
-        self.names: dict[str, list[str]] = {}
-        self._max_values = max_values
-        self._known: dict[str, dict[str, int]] = {}
+        self._columns = ColumnValues(max_values)
         self._truth: list[Numbers] = []
         self._lengths: list[Numbers] = []
-        self._values: dict[str, list[Numbers]] = {}
 
     def add(self, batch: Batch) -> None:
         """Keeps the batch's numbers.
@@ -82,16 +70,7 @@ class RowFacts:
         """
         self._truth.append(batch.truth)
         self._lengths.append(np.array([len(text) for text in batch.texts], dtype=np.int64))
-        for column, values in batch.columns.items():
-            known = self._known.setdefault(column, {})
-            numbers = [known.setdefault(NULL_VALUE if one is None else str(one), len(known)) for one in values]
-            if len(known) > self._max_values:
-                raise InputError(
-                    f"slice column {column!r} has more than {self._max_values:,} different values; "
-                    f"take columns with few values into task.slices.columns, or raise task.slices.max_values"
-                )
-            self._values.setdefault(column, []).append(np.array(numbers, dtype=np.int64))
-            self.names[column] = list(known)
+        self._columns.add(batch.columns)
 
     @property
     def truth(self) -> Numbers:
@@ -106,7 +85,12 @@ class RowFacts:
     @property
     def values(self) -> dict[str, Numbers]:
         """(rows,) by column; `names[column][number]` is the value."""
-        return {column: _joined(parts) for column, parts in self._values.items()}
+        return self._columns.numbers
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """The values of each column, by number."""
+        return self._columns.names
 
 
 def _joined(parts: list[Numbers]) -> Numbers:

@@ -6,17 +6,18 @@ import heapq
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.core.protocols import Predictor
 from evergreen.core.reports import Timings, WorstError
-from evergreen.tasks.text_classification.rows import Batch, Numbers
+from evergreen.tasks.comparison import LabelledTask, numbers_by_name, own_task
+from evergreen.tasks.slices import Numbers
+from evergreen.tasks.text_classification.rows import Batch
 from evergreen.tasks.text_classification.validate import TextRules
 
 EXCERPT_CHARS = 300
@@ -24,20 +25,8 @@ WORST_ERRORS = 25
 WARM_UP = 3
 
 
-class LabelledTask(Protocol):
+class TextTask(LabelledTask, Protocol):
     """What evaluation asks of a task."""
-
-    @classmethod
-    def model_validate(cls, obj: Any) -> Self:
-        """The task of a configuration."""
-
-    @property
-    def kind(self) -> str:
-        """Tag of the task."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Class names, in the order of class numbers."""
 
     @property
     def rules(self) -> TextRules:
@@ -45,9 +34,6 @@ class LabelledTask(Protocol):
 
     def load(self, model_dir: Path) -> Predictor:
         """A predictor whose outputs are probabilities: (rows, classes) float32."""
-
-
-T = TypeVar("T", bound=LabelledTask)
 
 
 class Answers(NamedTuple):
@@ -61,11 +47,10 @@ class Answers(NamedTuple):
 class Scorer:
     """A loaded model whose labels are aligned with the task's by name."""
 
-    def __init__(self, model: TrainedModel, task: LabelledTask) -> None:
-        own = _own_task(model, task)
+    def __init__(self, model: TrainedModel, task: TextTask) -> None:
+        own = own_task(model, task, rules=task.rules)  # the rows honour the present rules, not those of the time
         self._version, self._labels = model.version, own.labels
-        numbers = {label: number for number, label in enumerate(task.labels)}
-        self._numbers = np.array([numbers.get(label, len(numbers)) for label in self._labels], dtype=np.int64)
+        self._numbers = numbers_by_name(own.labels, task.labels)
         self._predictor: Predictor = own.load(model.path)
         self._rows, self._seconds = 0, 0.0
 
@@ -138,24 +123,3 @@ class WorstErrors:
     def sorted(self) -> tuple[WorstError, ...]:
         """The worst first."""
         return tuple(error for _, _, error in sorted(self._heap, key=lambda one: one[:2], reverse=True))
-
-
-def _own_task(model: TrainedModel, task: T) -> T:
-    """The task as it was when the model was trained, under the present rules.
-
-    The rows honour the present rules, not those of the time. Answers with labels that `task` lacks count as wrong.
-    """
-    other = "give the pipeline another model_name, so that this task starts without a champion"
-    kind = model.manifest.task.get("kind")
-    if kind != task.kind:
-        raise InputError(f"model {model.version} is of kind {kind!r}, not {task.kind!r}; {other}")
-    try:
-        own = task.model_validate({**model.manifest.task, "rules": task.rules})
-    except ValidationError as error:
-        raise InputError(f"model {model.version} has a configuration that no longer loads: {error}; {other}") from error
-    if not set(own.labels) & set(task.labels):
-        raise InputError(
-            f"model {model.version} knows none of the task's labels (it has: {', '.join(own.labels)}; "
-            f"the task has: {', '.join(task.labels)}); {other}"
-        )
-    return own

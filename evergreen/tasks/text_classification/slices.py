@@ -8,73 +8,31 @@ slices:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
-from evergreen.core.base import Frozen
-from evergreen.core.errors import InputError
-from evergreen.core.reports import ColumnStatistics
+from evergreen.tasks.slices import ColumnSlices, Numbers, ascending, bucket_names
 
 LENGTH_COLUMN = "length_chars"
-OWN_REPORT = {
-    "id": "its values are all different",
-    "text": "take length_edges_chars",
-    "label": "see the report by class",
-}
 
 
-def _sliceable(columns: tuple[str, ...]) -> tuple[str, ...]:
-    for column in columns:
-        if column in OWN_REPORT:
-            raise ValueError(f"{column!r} is no slice column: {OWN_REPORT[column]}; name further columns of the data")
-        if column == LENGTH_COLUMN or columns.count(column) > 1:
-            raise ValueError(f"column {column!r} is sliced twice; name it once, and {LENGTH_COLUMN!r} not at all")
-    return columns
-
-
-def _ascending(edges: tuple[int, ...]) -> tuple[int, ...]:
-    if list(edges) != sorted({edge for edge in edges if edge > 0}):
-        raise ValueError(f"edges must be positive and ascending, got {list(edges)}")
-    return edges
-
-
-class Slices(Frozen):
+class Slices(ColumnSlices):
     """Text length buckets, and the values of further columns; slices below `min_rows` say too little to be shown."""
 
-    columns: Annotated[tuple[str, ...], AfterValidator(_sliceable)] = ()
-    length_edges_chars: Annotated[tuple[int, ...], AfterValidator(_ascending)] = (100, 250, 500, 1000, 2500, 5000)
-    min_rows: Annotated[int, Field(ge=1)] = 20
-    max_values: Annotated[int, Field(ge=1)] = 1000
+    own_report: ClassVar[Mapping[str, str]] = {
+        "id": "its values are all different",
+        "text": "take length_edges_chars",
+        "label": "see the report by class",
+    }
+    reserved: ClassVar[tuple[str, ...]] = (LENGTH_COLUMN,)
 
-    def check(self, columns: Mapping[str, ColumnStatistics]) -> None:
-        """Nothing when the dataset with these columns can be sliced so.
-
-        Raises:
-            InputError: a slice column is missing, or has more values than a person could look at.
-        """
-        for name in self.columns:
-            if name not in columns:
-                raise InputError(
-                    f"slice column {name!r} missing from the dataset (has: {', '.join(columns)}); "
-                    "set task.slices.columns, or map the column in source.columns"
-                )
-            if columns[name].distinct > self.max_values:
-                raise InputError(
-                    f"slice column {name!r} has {columns[name].distinct:,} different values, at most "
-                    f"{self.max_values:,} are allowed; take columns with few values into task.slices.columns, or raise "
-                    "task.slices.max_values"
-                )
+    length_edges_chars: Annotated[tuple[int, ...], AfterValidator(ascending)] = (100, 250, 500, 1000, 2500, 5000)
 
     def of(
-        self,
-        lengths: npt.NDArray[np.int64],
-        values: Mapping[str, npt.NDArray[np.int64]],
-        names: Mapping[str, list[str]],
-    ) -> Iterator[tuple[str, str, npt.NDArray[np.int64]]]:
+        self, lengths: Numbers, values: Mapping[str, Numbers], names: Mapping[str, list[str]]
+    ) -> Iterator[tuple[str, str, Numbers]]:
         """Column, value and row numbers of each slice that is large enough; columns in order, values by name.
 
         Args:
@@ -84,20 +42,5 @@ class Slices(Frozen):
         """
         if self.length_edges_chars:
             buckets = np.digitize(lengths, self.length_edges_chars, right=True)
-            yield from self._large(LENGTH_COLUMN, buckets, list(enumerate(self._bucket_names())))
-        for column in self.columns:
-            yield from self._large(column, values[column], sorted(enumerate(names[column]), key=lambda pair: pair[1]))
-
-    def _large(
-        self, column: str, numbers: npt.NDArray[np.int64], named: list[tuple[int, str]]
-    ) -> Iterator[tuple[str, str, npt.NDArray[np.int64]]]:
-        for number, value in named:
-            rows = np.flatnonzero(numbers == number)
-            if len(rows) >= self.min_rows:
-                yield column, value, rows
-
-    def _bucket_names(self) -> list[str]:
-        """`≤ 100`, `101–250`, …, `> 5000`."""
-        edges = self.length_edges_chars
-        between = [f"{low + 1}–{high}" for low, high in pairwise(edges)]
-        return [f"≤ {edges[0]}", *between, f"> {edges[-1]}"]
+            yield from self.large(LENGTH_COLUMN, buckets, list(enumerate(bucket_names(self.length_edges_chars))))
+        yield from self.of_columns(values, names)

@@ -9,32 +9,22 @@ task:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from evergreen.core.artifacts import Dataset, Splits, TrainedModel
-from evergreen.core.protocols import Predictor, TrainingRun
+from evergreen.core.protocols import Fetch, Predictor, TrainingRun
 from evergreen.core.reports import EvaluationReport, ValidationReport
+from evergreen.tasks.labels import Labels
 from evergreen.tasks.text_classification.encoder import Encoder
 from evergreen.tasks.text_classification.slices import Slices
 from evergreen.tasks.text_classification.tokens import Tokens
 from evergreen.tasks.text_classification.validate import TextRules
 from evergreen.tasks.training import TrainingSettings
 
-
-def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
-    if blank := [label for label in labels if not label.strip()]:
-        raise ValueError(f"labels are not to be blank (got {blank[0]!r})")
-    if repeated := sorted({label for label in labels if labels.count(label) > 1}):
-        raise ValueError(f"labels repeat: {', '.join(repeated)}")
-    return labels
-
-
 EXAMPLE_CHARS = 300
 SERVED_RULE = "max_text_chars"
-
-Labels = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
 
 
 class TextClassification(TrainingSettings):
@@ -64,6 +54,11 @@ class TextClassification(TrainingSettings):
     def source(self) -> Encoder:
         """Where the encoder is."""
         return Encoder(reference=self.encoder, revision=self.revision, token_env=self.token_env)
+
+    @property
+    def input_field(self) -> str:
+        """The canonical column, and the field of an instance, that holds what is predicted on."""
+        return "text"
 
     def check(self) -> str:
         """Where the encoder is, found without loading it.
@@ -133,7 +128,11 @@ class TextClassification(TrainingSettings):
             {"text": row["text"].strip()[:EXAMPLE_CHARS]} for row in first_rows(splits.shards("test"), ["text"], count)
         ]
 
-    def load(self, model_dir: Path) -> Predictor:
+    def instance(self, value: Any) -> dict[str, Any]:
+        """What the endpoint is asked of a text."""
+        return {self.input_field: value}
+
+    def load(self, model_dir: Path, fetch: Fetch | None = None) -> Predictor:  # noqa: ARG002 - instances hold their texts
         """A predictor of a trained-model directory of this configuration."""
         from evergreen.tasks.text_classification.predict import TextPredictor
 

@@ -17,6 +17,7 @@ from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.batching import order_by_length
 from evergreen.tasks.model_directory import complete_model
+from evergreen.tasks.start import check_warm_start, in_no_head, sampled_rows
 from evergreen.tasks.text_classification.encoder import Encoder, is_head_weight
 from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable
 from evergreen.tasks.training import TrainingJob, fit
@@ -43,21 +44,14 @@ def train_text(
     tokens = task.load_tokens()
     with tempfile.TemporaryDirectory(prefix="tokens-") as folder:
         tokeniser = Tokeniser(tokens, task.labels, Path(folder))
-        train = tokeniser.table(splits, SplitName.TRAIN, _chosen_rows(task, splits, run.seed))
+        train = tokeniser.table(splits, SplitName.TRAIN, sampled_rows(splits, task.max_train_rows, run.seed))
         validation = tokeniser.table(splits, SplitName.VALIDATION)
         transformers.set_seed(run.seed)
         model = _load_model(task, start)
         job = _job(task, model, tokens, (train, validation), run.seed)
-        curves = fit(job if start is None else replace(job, in_head=_in_no_head), task, run)
+        curves = fit(job if start is None else replace(job, in_head=in_no_head), task, run)
         _save(model, tokens, run.out_dir)
     return complete_model(run.out_dir, configuration, splits, run.seed, curves)
-
-
-def _chosen_rows(task: TextClassification, splits: Splits, seed: int) -> npt.NDArray[np.int64] | None:
-    rows = splits.manifest.rows[SplitName.TRAIN]
-    if task.max_train_rows is None or task.max_train_rows >= rows:
-        return None
-    return np.sort(np.random.default_rng(seed).choice(rows, task.max_train_rows, replace=False))
 
 
 def _load_model(task: TextClassification, start: TrainedModel | None) -> Any:
@@ -82,13 +76,7 @@ def _load_model(task: TextClassification, start: TrainedModel | None) -> Any:
 def _origin(task: TextClassification, start: TrainedModel | None) -> Encoder:
     if start is None:
         return task.source
-    wanted = task.training_configuration()
-    for field in ("encoder", "labels"):
-        if (got := start.manifest.task.get(field)) != wanted[field]:
-            raise InputError(
-                f"warm_start: champion {start.version} was trained with {field} {got!r}, task.{field} is "
-                f"{wanted[field]!r}; set task.warm_start: false for this run"
-            )
+    check_warm_start(start, task.training_configuration(), ("encoder", "labels"))
     return Encoder(reference=str(start.path))
 
 
@@ -114,11 +102,6 @@ def _job(
         order=lambda epoch: order_by_length(train.lengths, task.batch_size, seed, epoch),
         in_head=partial(is_head_weight, model),
     )
-
-
-def _in_no_head(_name: str) -> bool:
-    """No weight is fresh: the champion's head is trained."""
-    return False
 
 
 def _class_weights(labels: npt.NDArray[np.int64], classes: int) -> torch.Tensor:

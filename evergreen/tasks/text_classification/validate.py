@@ -18,7 +18,6 @@ from pydantic import Field
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
-from evergreen.core.errors import InputError
 from evergreen.core.reports import Anomaly, ValidationReport
 from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
 from evergreen.data.statistics import (
@@ -28,6 +27,7 @@ from evergreen.data.statistics import (
     length_histogram,
     open_rows,
 )
+from evergreen.tasks.violations import DatasetError
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,15 +45,6 @@ class TextRules(Frozen):
     near_empty_chars: int = Field(20, ge=0)
     max_class_ratio: float = Field(10.0, ge=1)
     """Rows of the largest class over those of the smallest, above which imbalance is reported."""
-
-
-class DatasetError(InputError):
-    """A dataset breaks rules; `violations` has one line a rule."""
-
-    def __init__(self, rows: int, violations: Sequence[str]) -> None:
-        rules = "1 rule" if len(violations) == 1 else f"{len(violations)} rules"
-        super().__init__("\n- ".join([f"dataset of {rows:,} rows breaks {rules}:", *violations]))
-        self.violations = tuple(violations)
 
 
 @dataclass(frozen=True)

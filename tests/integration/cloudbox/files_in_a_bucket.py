@@ -22,10 +22,19 @@ from evergreen.adapters.destinations import destination_of  # noqa: E402 - after
 from evergreen.adapters.files import cloud  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Prepared, Times, prepare, target_columns  # noqa: E402 - after the filter
+from evergreen.serving.storage import read_object  # noqa: E402 - after the filter
+from tests.pictures import mask, picture  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
+from tests.tfrecords import example, framed  # noqa: E402 - after the filter
 
 PARTS = 40
 END = datetime(2026, 1, 10, tzinfo=UTC)
+
+
+def shard(number: int) -> bytes:
+    return framed([example({"image": picture(number), "label": mask(number)})])
+
+
 FILES = {
     **{f"csv/part-{number:02d}.csv": f"text,label\nrow {number},x\n".encode() for number in range(PARTS)},
     "csv/_SUCCESS": b"",
@@ -37,6 +46,10 @@ FILES = {
     "mixed/a.csv": b"text,label\na,x\n",
     "mixed/b.jsonl": b'{"text": "a", "label": "x"}\n',
     "empty/readme.md": b"nothing",
+    "streets/images/01.jpg": picture(1, form="JPEG"),
+    "streets/images/02.png": picture(2),
+    "streets/masks/01.png": mask(1),
+    **{f"shards/{name}-00-1.tfrec": shard(number) for number, name in enumerate(("train", "val"))},
 }
 
 
@@ -56,6 +69,22 @@ def told(act: Callable[[], Any]) -> Any:
 def read(folder: Path, path: str, **fields: Any) -> Any:
     source = FilesSource(path=path, **fields)
     return told(lambda: [[row["id"], row["text"], row["label"]] for row in rows_of(source.read(None, folder).shards)])
+
+
+def pictures(folder: Path) -> dict[str, Any]:
+    """What is read of folders of pictures and of shards: ids, and what `split` and the digests of bytes say."""
+    fields: dict[str, Any] = {"path": "gs://local-news/streets/images", "masks": "gs://local-news/streets/masks"}
+    streets = FilesSource(format="image_folders", **fields)
+    columns = {"mask": "label", "split": "split"}
+    shards = FilesSource(path="gs://local-news/shards/*.tfrec", format="tfrecord", columns=columns)
+    rows = {name: rows_of(one.read(None, folder).shards) for name, one in (("streets", streets), ("shards", shards))}
+    return {
+        "streets": [
+            [row["id"], row["image"] == picture(1, form="JPEG"), row["mask"] == mask(1)] for row in rows["streets"]
+        ],
+        "shards": [[row["id"], row["split"], row["mask"] == mask(n)] for n, row in enumerate(rows["shards"])],
+        "description": streets.identity(None).description,
+    }
 
 
 def reading(folder: Path) -> dict[str, Any]:
@@ -135,9 +164,15 @@ def main(folder: Path) -> dict[str, Any]:
         fill(bucket)
     return {
         **reading(folder / "read"),
+        "pictures": pictures(folder / "read"),
         "identities": identities(),
         "changing": changing(),
         "prepared": preparing(folder),
+        "read_object": [
+            told(lambda: read_object("gs://local-news/folders/tech/2.txt", 7).decode()),
+            told(lambda: read_object("gs://local-news/folders/tech/2.txt", 6).decode()),
+            told(lambda: read_object("gs://local-news/nothing.png", 7).decode()),
+        ],
     }
 
 

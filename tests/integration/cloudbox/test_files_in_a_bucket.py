@@ -40,6 +40,15 @@ def test_text_folders_are_read_with_their_encodings(said: dict[str, Any]) -> Non
     assert said["text_folders"] == [["sports/1", "Café won.", "sports"], ["tech/2", "A chip.", "tech"]]
 
 
+def test_pictures_are_paired_with_their_masks_and_shards_tell_their_split(said: dict[str, Any]) -> None:
+    assert said["pictures"]["streets"] == [["01", True, True], ["02", False, False]]
+    assert said["pictures"]["shards"] == [
+        ["train-00-1.tfrec:1", "train", True],
+        ["val-00-1.tfrec:1", "validation", True],
+    ]
+    assert "(3 image_folders files, 0.0 MB)" in said["pictures"]["description"]
+
+
 def test_formats_are_told_apart_as_on_this_machine(said: dict[str, Any]) -> None:
     assert said["one_format"] == [["b.jsonl:1", "a", "x"]]
     assert "'gs://local-news/mixed' holds several formats (csv, jsonl); set source.format" in said["several_formats"]
@@ -82,3 +91,12 @@ def test_rows_are_prepared_into_a_bucket(said: dict[str, Any]) -> None:
     assert added == ["b", "c"]
     assert beside == added
     assert "gs://local-copy/csv holds files that were not prepared" in refused
+
+
+def test_the_server_reads_an_object_that_an_instance_names_up_to_its_limit(said: dict[str, Any]) -> None:
+    whole, too_large, missing = said["read_object"]
+    assert whole == "A chip."
+    assert too_large == (
+        "InputError: gs://local-news/folders/tech/2.txt has 7 bytes, at most 6 are read; make it smaller"
+    )
+    assert missing.startswith("RefusedError: nothing at 'gs://local-news/nothing.png'")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands.predict import Tables, predict_lines, predict_table
+from commands.predict import Asked, Tables, predict_lines, predict_table
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
+
+
+def asked(predict: Callable[[Sequence[Any]], list[dict[str, Any]]]) -> Asked:
+    return Asked(predict, lambda text: {"text": text})
 
 
 class Lengths:
@@ -64,7 +68,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def test_every_row_comes_back_with_its_prediction(tmp_path: Path, source: str, output: str) -> None:
     ask = Lengths()
     tables = Tables(write(tmp_path / source, ROWS), tmp_path / output, "body", FIELDS)
-    predict_table(ask, tables, batch_size=2)
+    predict_table(asked(ask), tables, batch_size=2)
     written = read(tmp_path / output)
     assert [{"id": row["id"], "body": row["body"]} for row in written] == ROWS
     assert [row["label"] for row in written] == ["short", "long", "short"]
@@ -92,14 +96,14 @@ def test_every_table_that_a_run_can_train_on_can_be_predicted(
     (tmp_path / name).write_bytes(content)
     source = FilesSource.model_validate({"path": str(tmp_path / name), "columns": {"label": "text"}, **fields})
     assert source.read(None, tmp_path / "dataset").manifest.rows == 1
-    predict_table(Lengths(), Tables(tmp_path / name, tmp_path / "out.jsonl", "text", source), batch_size=2)
+    predict_table(asked(Lengths()), Tables(tmp_path / name, tmp_path / "out.jsonl", "text", source), batch_size=2)
     (row,) = read(tmp_path / "out.jsonl")
     assert (row["text"], row["label"]) == ("été", "short")
 
 
 def test_a_compressed_output_is_compressed(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", ROWS)
-    predict_table(Lengths(), Tables(source, tmp_path / "out.csv.gz", "body", FIELDS), batch_size=2)
+    predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv.gz", "body", FIELDS), batch_size=2)
     with gzip.open(tmp_path / "out.csv.gz", "rt", encoding="utf-8", newline="") as file:
         assert [row["body"] for row in csv.DictReader(file)] == [row["body"] for row in ROWS]
 
@@ -108,14 +112,14 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
     table = pa.table({"n": pa.array([None, 2], pa.int32()), "text": ["a", "b"]})
     pq.write_table(table, tmp_path / "in.parquet")
     tables = Tables(tmp_path / "in.parquet", tmp_path / "out.parquet", "text", FIELDS)
-    predict_table(Lengths(), tables, batch_size=1)
+    predict_table(asked(Lengths()), tables, batch_size=1)
     assert pq.read_schema(tmp_path / "out.parquet").field("n").type == pa.int32()
     assert [row["n"] for row in read(tmp_path / "out.parquet")] == [None, 2]
 
 
 def test_a_column_of_the_input_is_never_overwritten(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", [{"text": "short", "label": "truth"}])
-    predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=9)
+    predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=9)
     (row,) = read(tmp_path / "out.csv")
     assert (row["label"], row["predicted_label"]) == ("truth", "short")
 
@@ -124,7 +128,7 @@ def test_a_column_of_the_input_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_bad_row_names_itself_and_leaves_no_output(tmp_path: Path, source: str) -> None:
     write(tmp_path / source, [*ROWS, {"id": "4", "body": " "}])
     with pytest.raises(InputError, match=rf"{source} row 4: text is blank"):
-        predict_table(Lengths(), Tables(tmp_path / source, tmp_path / "out.csv", "body", FIELDS), batch_size=3)
+        predict_table(asked(Lengths()), Tables(tmp_path / source, tmp_path / "out.csv", "body", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [source]
 
 
@@ -132,7 +136,7 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
     (tmp_path / "out.csv").write_text("earlier")
     source = write(tmp_path / "in.csv", [{"text": ""}, {"text": "a"}])
     with pytest.raises(InputError):
-        predict_table(Lengths(), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
+        predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert (tmp_path / "out.csv").read_text() == "earlier"
 
 
@@ -144,7 +148,7 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
             "x",
             r"unknown format \.txt .*allowed: \.csv, \.tsv, \.jsonl, \.ndjson, \.parquet; text",
         ),
-        ("in.csv", "id,body\n1,a\n", r"column 'text' missing from .*in\.csv \(has: id, body\); set --text-column"),
+        ("in.csv", "id,body\n1,a\n", r"column 'text' missing from .*in\.csv \(has: id, body\); set --column"),
         ("in.csv", "id,text\n1,a\n2\n", r"in\.csv line 3: not 2 columns as in the header"),
         ("in.csv", "id,text\n1,a,b\n", r"in\.csv line 2: not 2 columns as in the header"),
         ("in.csv", "id,text\n", r"in\.csv holds no rows"),
@@ -163,34 +167,34 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
 def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=told):
-        predict_table(Lengths(), Tables(tmp_path / name, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
+        predict_table(asked(Lengths()), Tables(tmp_path / name, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_missing_input_or_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no file .*gone\.csv"):
-        predict_table(Lengths(), Tables(tmp_path / "gone.csv", None, "text", FIELDS), batch_size=3)
+        predict_table(asked(Lengths()), Tables(tmp_path / "gone.csv", None, "text", FIELDS), batch_size=3)
     source = write(tmp_path / "in.csv", ROWS)
     with pytest.raises(InputError, match=r"no folder .*gone for out\.csv; create it"):
-        predict_table(Lengths(), Tables(source, tmp_path / "gone" / "out.csv", "body", FIELDS), batch_size=3)
+        predict_table(asked(Lengths()), Tables(source, tmp_path / "gone" / "out.csv", "body", FIELDS), batch_size=3)
 
 
 def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "in.csv", ROWS)
-    predict_table(Lengths(), Tables(source, None, "body", FIELDS), batch_size=2)
+    predict_table(asked(Lengths()), Tables(source, None, "body", FIELDS), batch_size=2)
     captured = capsys.readouterr()
     assert [json.loads(line)["id"] for line in captured.out.splitlines()] == ["1", "2", "3"]
     assert "3 rows in" in captured.err
 
 
 def test_each_line_of_standard_input_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    predict_lines(Lengths(), StringIO("short\nmuch longer text\n"), batch_size=64)
+    predict_lines(asked(Lengths()), StringIO("short\nmuch longer text\n"), batch_size=64)
     assert [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()] == ["short", "long"]
 
 
 def test_a_bad_line_names_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="line 3: text is blank"):
-        predict_lines(Lengths(), StringIO("a\nb\n\n"), batch_size=2)
+        predict_lines(asked(Lengths()), StringIO("a\nb\n\n"), batch_size=2)
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
@@ -200,7 +204,7 @@ def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
 
     source = write(tmp_path / "in.csv", ROWS)
     with pytest.raises(EndpointError, match="not running"):
-        predict_table(dead, Tables(source, tmp_path / "out.csv", "body", FIELDS), batch_size=2)
+        predict_table(asked(dead), Tables(source, tmp_path / "out.csv", "body", FIELDS), batch_size=2)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
@@ -208,7 +212,7 @@ def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path
     ask = Lengths()
     texts = ["я" * 1_500_000, "ü" * 4_000_000, "a", '"' * 5_000_000, "b", "c"]
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in texts])
-    predict_table(ask, Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
+    predict_table(asked(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
     assert ask.requests == [1, 2, 3]
     assert [row["text"][0] for row in read(tmp_path / "out.jsonl")] == [text[0] for text in texts]
 
@@ -220,4 +224,4 @@ def test_a_request_that_is_too_large_all_the_same_says_what_to_set(tmp_path: Pat
 
     source = write(tmp_path / "in.csv", ROWS[:rows])
     with pytest.raises(InputError, match=told):
-        predict_table(small, Tables(source, None, "body", FIELDS), batch_size=2)
+        predict_table(asked(small), Tables(source, None, "body", FIELDS), batch_size=2)

@@ -14,6 +14,7 @@ from evergreen.core.reports import (
     Metric,
     PromotionDecision,
     SliceReport,
+    Terms,
     Timings,
     Verdict,
 )
@@ -215,7 +216,10 @@ def test_a_version_that_was_rolled_back_does_not_come_back_by_itself() -> None:
     ("fields", "message"),
     [
         ({"minimum": {"acuracy": 0.9}}, "unknown metric 'acuracy' .*did you mean 'accuracy'"),
-        ({"class_floors": {"accuracy": 0.9}}, r"unknown metric 'accuracy' \(allowed: precision, recall, f1\)"),
+        (
+            {"class_floors": {"accuracy": 0.9}},
+            r"unknown metric 'accuracy' \(allowed: precision, recall, f1, iou, dice\)",
+        ),
         ({"minimum": {"accuracy": 90}}, "less than or equal to 1"),
         ({"margin": {"accuracy": nan}}, "finite"),
         ({"max_size_mb": 0}, "greater than 0"),
@@ -265,3 +269,28 @@ def test_a_repetition_of_the_champions_recipe_is_kept_out_for_good(against: Comp
         "new recipe": "version b81e02c4a6f5 repeats the recipe of champion 3fa41c0d9e77, there is nothing to replace; "
         "change rows, task, split or seed to train another model"
     }
+
+
+def test_the_metric_that_the_report_leads_with_is_the_one_that_is_judged_by_default() -> None:
+    terms = Terms(lead="mean_iou", class_lead="iou", row="image", counted="pixel")
+    ours, theirs = around(0.7), around(0.75)
+    against = comparison(Metric(value=-0.05, low=-0.07, high=-0.03))
+    against = against.model_copy(
+        update={"metrics": {"mean_iou": theirs}, "differences": {"mean_iou": against.differences["accuracy"]}}
+    )
+    masks = report(
+        metrics={"mean_iou": ours}, baseline=Baseline(label="a", metrics={"mean_iou": 0.3}), comparison=against
+    ).model_copy(update={"terms": terms})
+    decision = decide(masks, Gate(minimum={"mean_iou": 0.6}), CHAMPION)
+    assert set(failures(decision)) == {"margin mean_iou"}
+    assert any(one.rule == "better than majority" and "mean_iou" in one.message for one in decision.reasons)
+    assert any("test images" in one.message for one in decision.reasons)
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(-0.001, Verdict.PROMOTE), (-0.002, Verdict.KEEP)])
+def test_a_bare_difference_may_be_judged_beside_an_interval(value: float, verdict: Verdict) -> None:
+    difference = Metric(value=value, low=-0.04, high=0.03)
+    rules = Gate(minimum={"accuracy": 0.55}, margin={"accuracy": 0.05}, value_margin={"accuracy": 0.001})
+    decision = decide(report(against=comparison(difference)), rules, CHAMPION)
+    assert decision.verdict is verdict
+    assert set(failures(decision)) == (set() if verdict is Verdict.PROMOTE else {"value margin accuracy"})

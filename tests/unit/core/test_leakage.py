@@ -15,6 +15,11 @@ def plan(seed: int, test: float) -> RecordedSplitPlan:
         (plan(0, 0.2), plan(0, 0.1), None),
         (plan(0, 0.1), plan(1, 0.1), "split.seed was 0 when it was trained and is 1 now"),
         (plan(0, 0.1), plan(0, 0.2), "split.test was 0.1 when it was trained and is 0.2 now"),
+        (
+            plan(0, 0.1),
+            plan(0, 0.1).model_copy(update={"given": ("train", "test")}),
+            "the source gave none of the splits when it was trained and gave train, test now",
+        ),
         (None, plan(1, 0.2), None),
         (plan(0, 0.1), None, None),
     ],

@@ -14,13 +14,21 @@ from evergreen.adapters.huggingface import HuggingFaceSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.adapters.package import PackageSource
+from evergreen.adapters.shapes import ShapesSource
 from evergreen.adapters.vertex import VertexEndpoint, VertexMirror
 from evergreen.core.protocols import Host, Mirror, Source, Task
 from evergreen.tasks import AnyTask
+from evergreen.tasks.image_segmentation.task import ImageSegmentation
 from evergreen.tasks.text_classification.task import TextClassification
 
-SOURCES: tuple[type[Source], ...] = (FilesSource, PackageSource, HuggingFaceSource, BigQuerySource)
-TASKS: tuple[type[Task], ...] = (TextClassification,)
+SOURCES: tuple[type[Source], ...] = (
+    FilesSource,
+    PackageSource,
+    HuggingFaceSource,
+    BigQuerySource,
+    ShapesSource,
+)
+TASKS: tuple[type[Task], ...] = (TextClassification, ImageSegmentation)
 HOSTS: tuple[type[Host], ...] = (LocalEndpoint, VertexEndpoint)
 MIRRORS: tuple[type[Mirror], ...] = (MlflowMirror, VertexMirror)
 

@@ -66,3 +66,13 @@ def test_what_an_earlier_write_left_is_removed_first(tmp_path: Path) -> None:
     (tmp_path / "rows-00007.parquet").write_bytes(b"cut off")
     ShardWriter(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_read_one_row_group_at_a_time_so_that_pictures_do_not_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "GROUP_BYTES", 3_000)
+    rows = [{"id": str(n), "image": bytes(1_000)} for n in range(8)]
+    dataset = write_dataset([pa.RecordBatch.from_pylist(rows)], tmp_path, SOURCE)
+    assert [batch.num_rows for batch in iter_batches(dataset.shards)] == [3, 3, 2]
+    assert [batch.num_rows for batch in iter_batches(dataset.shards, ["id"])] == [3, 3, 2]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters import FilesSource, HuggingFaceSource, PackageSource
+from evergreen.adapters import FilesSource, HuggingFaceSource, PackageSource, ShapesSource
 from evergreen.core.errors import InputError
 from orchestration.mistakes import ConfigurationError
 from orchestration.origins import origin_of
@@ -66,3 +66,10 @@ def test_what_names_no_source_is_an_error(text: str) -> None:
 def test_columns_that_cannot_be_named_so_are_an_error() -> None:
     with pytest.raises(InputError, match="'Text' cannot name a column"):
         origin_of("fancyzhx/ag_news", {"Text": "body"}, None)
+
+
+def test_generated_pictures_have_no_columns_to_map(tmp_path: Path) -> None:
+    (tmp_path / "shapes.yaml").write_text("kind: shapes\ncount: 5\n")
+    assert origin_of(str(tmp_path / "shapes.yaml"), {}, None) == ShapesSource(count=5)
+    with pytest.raises(InputError, match="a source of kind shapes has no columns to map"):
+        origin_of(str(tmp_path / "shapes.yaml"), {"text": "body"}, None)

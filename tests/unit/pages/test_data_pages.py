@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
-from evergreen.core.artifacts import DatasetManifest, ResolvedWindow, SourceIdentity, SplitsManifest
-from evergreen.core.reports import ValidationReport
+import numpy as np
+
+from evergreen.core.artifacts import DatasetManifest, RecordedSplitPlan, ResolvedWindow, SourceIdentity, SplitsManifest
+from evergreen.core.colours import rgb_of
+from evergreen.core.reports import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
 from evergreen.pages import dataset_page, identity_page, split_page, validation_page
+from evergreen.pages.thumbnails import GAP_PX, OPACITY
+from tests.pictures import mask, picture, pixels
 from tests.unit.pages.reading import Page
 
 Read = Callable[[str], Page]
@@ -99,3 +107,89 @@ def test_identity_shows_window_and_nothing_that_is_not_known(identity: SourceIde
     assert "2024-05-01 00:00:00 UTC until 2024-06-01 00:00:00 UTC" in text
     assert "not counted" in text
     assert "Champion" not in text
+
+
+def pictures(**more: Any) -> ValidationReport:
+    return ValidationReport.model_validate(
+        {
+            "dataset": "d" * 64,
+            "rows": 202,
+            "columns": {"id": ColumnStatistics(type="string", nulls=0, distinct=202)},
+            "labels": {"pet": 198, "border": 200},
+            "anomalies": (Anomaly(name="single_class_mask", rows=2, message="2 rows", examples=("cat_1",)),),
+            "pictures": PictureStatistics(
+                sizes={"500 x 375": 150, "375 x 500": 50},
+                distinct_sizes=30,
+                channel_means=(120.04, 110.0, 99.0),
+                channel_deviations=(60.0, 59.0, 58.0),
+                class_shares={"pet": 0.25, "border": 0.75},
+                ignored_share=0.125,
+            ),
+            "set_aside": {"dog_7": "missing mask", "dog_9": "unusable image (is empty)"},
+            **more,
+        }
+    )
+
+
+def test_validation_of_pictures_shows_classes_sizes_colours_and_what_was_set_aside(read: Read) -> None:
+    page = read(validation_page(pictures()))
+    for value in (
+        "Pictures 200",
+        "Set aside 2",
+        "3 : 1",
+        "12.5 % of all are ignored",
+        "pet 25.000 % 198",
+        "500 x 375 150",
+        "The 2 most frequent of 30 sizes",
+        "Red 120.0 60.0",
+        "dog_9 unusable image (is empty)",
+        "Single class mask 2 2 rows cat_1",
+    ):
+        assert value in page.text
+    assert page.drawings[0].attrib["aria-label"].index("border") < page.drawings[0].attrib["aria-label"].index("pet")
+
+
+def test_validation_of_pictures_without_faults_says_so(read: Read) -> None:
+    text = read(validation_page(pictures(set_aside={}, anomalies=()))).text
+    assert "A violation would have stopped the run" in text
+    assert "None found" in text
+    assert "left out of every split" not in text
+
+
+def test_pictures_of_a_dataset_are_told_by_kind_and_size(dataset: DatasetManifest, read: Read) -> None:
+    manifest = dataset.model_copy(update={"columns": {"id": "string", "image": "binary", "mask": "binary"}})
+    rows = [{"id": "cat_1", "image": b"\xff\xd8\xff" + b"x" * 1997, "mask": b"\x89PNG" + b"x" * 46}]
+    text = read(dataset_page(manifest, rows)).text
+    assert "cat_1 JPEG, 2.0 kB PNG, 50 bytes" in text
+
+
+def test_a_split_page_says_which_splits_were_given_and_that_pictures_have_several_classes(
+    splits: SplitsManifest, read: Read
+) -> None:
+    given = RecordedSplitPlan(
+        seed=7, train=0.7, validation=0.1, test=0.2, near_duplicate_similarity=None, given=("train", "test")
+    )
+    labels = {split: {"0": rows, "1": rows - 10} for split, rows in splits.rows.items()}
+    text = read(split_page(splits.model_copy(update={"plan": given, "labels": labels}))).text
+    assert "The source gave the splits train, test. The others were drawn from its training rows" in text
+    assert "rows added later move no row" not in text
+    assert "A picture counts for every class index" in text
+    assert "100.0 %" in text
+    assert "A picture counts" not in read(split_page(splits)).text
+
+
+def test_a_dataset_page_shows_its_first_pictures_under_their_masks(dataset: DatasetManifest, read: Read) -> None:
+    manifest = dataset.model_copy(update={"columns": {"id": "string", "image": "binary", "mask": "binary"}})
+    rows: list[dict[str, object]] = [
+        {"id": "cat_1", "image": picture(size=(400, 300)), "mask": mask(1, (400, 300))},
+        {"id": "cat_2", "image": picture(), "mask": None},
+        {"id": "cat_3", "image": b"broken", "mask": mask()},
+    ]
+    html = dataset_page(manifest, rows)
+    read(html)
+    shown = [pixels(base64.b64decode(one)) for one in re.findall(r'src="data:image/png;base64,([^"]+)"', html)]
+    assert [one.shape for one in shown] == [(144, 192 + GAP_PX + 192, 3), (4, 6, 3)]
+    small, over = shown[0][:, :192].astype(int), shown[0][:, 192 + GAP_PX :].astype(int)
+    mixed = small * (1 - OPACITY) + np.array(rgb_of(1)) * OPACITY
+    assert np.abs(over - mixed)[1:, 1:].max() <= 1
+    assert "First pictures" not in dataset_page(dataset, [{"id": "1", "text": "a"}])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evergreen.core.reports import Baseline, ClassReport, Comparison, EvaluationReport, Metric, WorstError
+from evergreen.core.reports import (
+    Baseline,
+    ClassReport,
+    Comparison,
+    EvaluationReport,
+    Metric,
+    Terms,
+    WorstError,
+    WorstImage,
+)
 from evergreen.pages import evaluation_page
 from evergreen.pages.evaluation import MOST_LABELS, fold, judged
 from tests.unit.pages.reading import UNDEFINED, Page, metric
@@ -152,3 +162,31 @@ def test_a_page_stands_alone(report: EvaluationReport) -> None:
     assert "default-src 'none'" in html
     assert "http://" not in html
     assert "https://" not in html
+
+
+def test_a_report_of_pictures_is_told_in_its_own_terms_with_the_worst_to_look_at(
+    report: EvaluationReport, read: Read
+) -> None:
+    overlay = base64.b64encode(b"a small picture").decode()
+    masks = report.model_copy(
+        update={
+            "metrics": {"mean_iou": metric(0.71), "pixel_accuracy": metric(0.9)},
+            "per_class": {
+                "sports": ClassReport(metrics={"iou": metric(0.8), "dice": metric(0.9)}, support=120),
+                "tech": ClassReport(metrics={"iou": metric(0.6), "dice": metric(0.7)}, support=80),
+            },
+            "baseline": Baseline(label="sports", metrics={"mean_iou": 0.24}),
+            "comparison": None,
+            "worst": (),
+            "worst_images": (WorstImage(id="shape-7", overlay=overlay, scores={"mean_iou": 0.31}),),
+            "terms": Terms(lead="mean_iou", class_lead="iou", row="image", counted="pixel"),
+        }
+    )
+    html = evaluation_page(masks)
+    page = read(html)
+    assert f'src="data:image/png;base64,{overlay}"' in html
+    for told in ("200 test images", "Confusion matrix (pixels", "IoU interval", "Support (images)", "shape-7", "0.310"):
+        assert told in page.text, told
+    assert "img-src data:" in html  # else the page's own policy hides the pictures
+    assert "F1" not in page.text
+    assert " rows" not in page.text

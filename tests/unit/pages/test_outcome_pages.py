@@ -68,3 +68,12 @@ def test_a_shell_reads_the_command_as_it_was_meant() -> None:
     assert words[2] == "http://localhost:1/predict?a='1'&b=$HOME"
     (instance,) = json.loads(words[-1])["instances"]
     assert instance["text"].startswith("The central bank")
+
+
+def test_a_request_too_long_for_a_command_line_is_shown_as_the_file_that_the_command_reads(
+    live: Deployment, read: Read
+) -> None:
+    page = read(deployment_page(live.model_copy(update={"example": {"image": "iVBOR" * 500}})))
+    assert "-d @request.json" in page.text
+    assert '{"instances": [{"image": "iVBORiVBOR' in page.text
+    assert "request.json" not in read(deployment_page(live)).text

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Reason
 from evergreen.pages import curl_command, terminal_summary
 from tests.unit.pages.reading import UNDEFINED
@@ -66,3 +68,16 @@ def test_data_cannot_steer_the_terminal(
     text = terminal_summary(report.model_copy(update={"baseline": baseline}), promoted, live)
     assert "\x1b" not in text
     assert "\x07" not in text
+
+
+def test_the_command_asks_for_the_endpoints_own_example_from_a_file_where_it_is_long(
+    report: EvaluationReport, promoted: PromotionDecision, live: Deployment
+) -> None:
+    short = live.model_copy(update={"example": {"text": "It's a goal"}})
+    assert shlex.split(terminal_summary(report, promoted, short).splitlines()[-1])[-1] == (
+        '{"instances": [{"text": "It\'s a goal"}]}'
+    )
+    picture = live.model_copy(update={"example": {"image": "iVBOR" * 1000}})
+    command = terminal_summary(report, promoted, picture, request_file="/home/me/my zen/news.json").splitlines()[-1]
+    assert shlex.split(command)[-1] == "@/home/me/my zen/news.json"
+    assert len(command) < 250

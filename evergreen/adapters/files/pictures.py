@@ -1,0 +1,127 @@
+"""Folders of pictures and their masks, paired by name.
+
+images/street/01.jpg with masks/street/01.png, or street/01.jpg beside street/01_mask.png: row `street/01`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen.adapters.files.decoding import reading
+from evergreen.adapters.files.find import FileFormat, Listing, find_files
+from evergreen.core.errors import InputError
+from evergreen.data.canonical import ROW_NAME, RowFields, check_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_ROWS = 256
+_BATCH_BYTES = 16 << 20
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class PictureFolders:
+    """Pictures, and the masks of those that have one, in the same order; `has_mask` tells which do."""
+
+    pictures: Listing
+    masks: Listing
+    has_mask: tuple[bool, ...]
+    format: FileFormat = "image_folders"
+
+    @property
+    def rows(self) -> int:
+        """One a picture."""
+        return len(self.pictures.files)
+
+    def checksums(self) -> Iterator[tuple[str, str, int]]:
+        """Name, checksum and bytes of each file; masks are told apart from pictures of the same name."""
+        yield from self.pictures.checksums()
+        for name, checksum, size in self.masks.checksums():
+            yield f"mask:{name}", checksum, size
+
+    def opened(self) -> Iterator[tuple[str, Path, Path | None]]:
+        """Each picture's name, and where it and its mask can be read until the next is asked for."""
+        masks = self.masks.opened()
+        for (name, file), has_mask in zip(self.pictures.opened(), self.has_mask, strict=True):
+            yield name, file, next(masks)[1] if has_mask else None
+
+
+def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
+    """The pictures that `path` means, each with the mask whose name is its own and `suffix`, whatever its extension.
+
+    Masks are looked for in `masks`, or beside the pictures where it is None.
+
+    Raises:
+        InputError: nothing there, no picture with a mask, or two files of one name.
+        EvergreenError: Cloud Storage does not answer.
+    """
+    found = find_files(path, "image_folders")
+    if masks is None:
+        are_masks = [file.stem.endswith(suffix) for file in found.files]
+        pictures = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if not is_mask])
+        others = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if is_mask])
+    else:
+        pictures, others = found, find_files(masks, "image_folders")
+    by_stem = _by_stem(others, "masks")
+    stems = [f"{stem}{suffix}" for stem in _by_stem(pictures, "pictures")]
+    has_mask = tuple(stem in by_stem for stem in stems)
+    if not any(has_mask):
+        looked = ", ".join(f"{stem}.*" for stem in stems[:_EXAMPLES])
+        raise InputError(
+            f"no picture in '{path}' has a mask in '{masks or path}' (looked for {looked or 'pictures in vain'}); "
+            "set source.masks to the masks' folder and source.mask_suffix to what their names have behind the pictures'"
+        )
+    return PictureFolders(pictures, others.of([by_stem[stem] for stem in stems if stem in by_stem]), has_mask)
+
+
+def read_pictures(folders: PictureFolders, fields: RowFields) -> Iterator[pa.RecordBatch]:
+    """Batches of `image`, `mask` (null where there is none) and the row's name, and `split` where it is mapped.
+
+    A picture's split is the first folder below the path: `train/01.jpg`.
+
+    Raises:
+        InputError: a mapped column other than these, or a file that cannot be read.
+    """
+    import pyarrow as pa
+
+    check_columns(fields, ["image", "mask", "split"], "folders of pictures")
+    types = {"image": pa.binary(), "mask": pa.binary(), "split": pa.string(), ROW_NAME: pa.string()}
+    held: list[tuple[bytes, bytes | None, str, str]] = []
+    size = 0
+    for name, file, mask in folders.opened():
+        with reading(file, name):
+            image = file.read_bytes()
+        with reading(mask or file, f"the mask of {name}"):
+            content = mask.read_bytes() if mask else None
+        held.append((image, content, name.split("/", 1)[0], name.removesuffix(file.suffix)))
+        size += len(image) + len(content or b"")
+        if len(held) == _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield _batch(held, types)
+            held, size = [], 0
+    if held:
+        yield _batch(held, types)
+
+
+def _batch(rows: list[tuple[bytes, bytes | None, str, str]], types: dict[str, pa.DataType]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    columns = zip(zip(*rows, strict=True), types.values(), strict=True)
+    return pa.RecordBatch.from_arrays([pa.array(values, kind) for values, kind in columns], list(types))
+
+
+def _by_stem(listing: Listing, what: str) -> dict[str, Path]:
+    """Files by name without extension, in order. Raises InputError where two share one."""
+    found: dict[str, Path] = {}
+    for file in listing.files:
+        stem = listing.name(file).removesuffix(file.suffix)
+        if stem in found:
+            raise InputError(
+                f"two {what} are named alike, {listing.name(found[stem])} and {listing.name(file)}; "
+                "rename one, or keep one alone"
+            )
+        found[stem] = file
+    return found

@@ -1,0 +1,71 @@
+"""Splits that a source gives itself: a column `split`, by the three names or what they are often called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evergreen.core.artifacts import Dataset, SplitName
+from evergreen.core.errors import InputError
+from evergreen.data.shards import iter_batches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPELLINGS = {
+    "train": SplitName.TRAIN,
+    "training": SplitName.TRAIN,
+    "trainval": SplitName.TRAIN,
+    "val": SplitName.VALIDATION,
+    "valid": SplitName.VALIDATION,
+    "validation": SplitName.VALIDATION,
+    "dev": SplitName.VALIDATION,
+    "eval": SplitName.VALIDATION,
+    "test": SplitName.TEST,
+    "testing": SplitName.TEST,
+}
+"""The split that is meant by each spelling, whatever its case."""
+
+
+def given_splits(column: pa.Array, rows: pa.Array) -> pa.Array:
+    """The splits' names, one a row. Raises InputError naming the first row with none of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    spelled = pc.utf8_lower(column.cast(pa.string()))
+    position = pc.index_in(spelled, pa.array(list(SPELLINGS), pa.string()))
+    if position.null_count:
+        first = pc.index(pc.is_null(position), True).as_py()
+        raise InputError(
+            f"split {column[first].as_py()!r} of row {rows[first]} is none (allowed: {', '.join(SPELLINGS)}); "
+            "correct it, or map another column as source.columns.split, or none"
+        )
+    return pa.array(list(SPELLINGS.values()), pa.string()).take(position)
+
+
+def splits_given(dataset: Dataset) -> tuple[str, ...]:
+    """The splits that the rows are given to; none: they say nothing. Raises InputError where none is for training."""
+    if "split" not in dataset.manifest.columns:
+        return ()
+    found: set[str] = set()
+    for batch in iter_batches(dataset.shards, columns=["split"]):
+        found.update(batch["split"].unique().to_pylist())
+    if strange := sorted(str(one) for one in found - set(SplitName.ALL)):
+        raise InputError(
+            f"rows are given to split {', '.join(strange)} (allowed: {', '.join(SplitName.ALL)}); correct it"
+        )
+    if SplitName.TRAIN not in found:
+        raise InputError(
+            f"no row is given to split 'train' (given: {', '.join(sorted(found))}); read training rows too, or map no "
+            "source.columns.split to have the rows shared out"
+        )
+    return tuple(name for name in SplitName.ALL if name in found)
+
+
+def split_of_name(name: str) -> str | None:
+    """The split that a file's name begins with: `val-00003.tfrec` → `validation`; None: it begins with none."""
+    stem = name.rpartition("/")[2].lower()
+    for spelling in sorted(SPELLINGS, key=len, reverse=True):
+        rest = stem.removeprefix(spelling)
+        if rest != stem and not rest[:1].isalpha():
+            return SPELLINGS[spelling]
+    return None

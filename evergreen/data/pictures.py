@@ -1,0 +1,151 @@
+"""Pictures and masks as bytes: out of a source's columns, into pixels and back. Loads Pillow only where it decodes.
+
+A mask is a PNG of one channel with 8 bits (mode L, or P whose palette is ignored): the class index of each pixel.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evergreen.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    import pyarrow as pa
+    from PIL import Image
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+UNLISTED = 254
+"""The class index of mask values that `mask_classes` does not list: none that a label has, so that validation tells."""
+PICTURE_FORMATS = ("PNG", "JPEG")
+"""What a picture that is learned from and served may be, in Pillow's words."""
+MODES = {"L", "P"}
+"""One channel of 8 bits, in Pillow's words."""
+MOST_PIXELS = 64_000_000
+"""Of one picture: what bounds the memory that decoding takes."""
+_PNG = "PNG"
+
+
+class PictureError(ValueError):
+    """Bytes that are no usable picture or mask; the message says why and names no row."""
+
+
+def picture_bytes(column: pa.Array, source: str) -> pa.Array:
+    """The encoded pictures of a column of bytes, or of structures with the member `bytes` as the Hub's data sets have.
+
+    Raises:
+        InputError: the column holds something else.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        column = pc.struct_field(column, "bytes")
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) or pa.types.is_null(column.type):
+        return column.cast(pa.binary())
+    raise InputError(
+        f"column '{source}' holds {column.type}, not the bytes of encoded pictures; map another column, or read "
+        "Parquet, TFRecord or folders of pictures"
+    )
+
+
+def reclassed(masks: pa.Array, classes: Mapping[int, int]) -> pa.Array:
+    """The masks with each pixel's value replaced by its class index, UNLISTED where there is none, as PNG again.
+
+    What is no mask of one channel stays as it is: validation names it.
+    """
+    import pyarrow as pa
+
+    table = np.full(256, UNLISTED, dtype=np.uint8)
+    for value, index in classes.items():
+        table[value] = index
+    return pa.array([None if one is None else _reclassed(one, table) for one in masks.to_pylist()], pa.binary())
+
+
+def _reclassed(mask: bytes, table: Pixels) -> bytes:
+    try:
+        with _opened(mask) as opened:
+            if opened.mode not in {*MODES, "1"} or opened.format == "JPEG":
+                return mask
+            return encode_png(table[np.asarray(opened, dtype=np.uint8)])
+    except PictureError:
+        return mask
+
+
+def decode_picture(encoded: bytes, formats: Collection[str] | None = None) -> Pixels:
+    """The picture as (height, width, 3) uint8.
+
+    Raises:
+        PictureError: it cannot be decoded whole, or is of none of the `formats`, where they are given.
+    """
+    with _opened(encoded) as opened:
+        if formats is not None and opened.format not in formats:
+            raise PictureError(f"is a {opened.format} (allowed: {', '.join(formats)})")
+        return np.asarray(opened.convert("RGB"))
+
+
+def decode_mask(encoded: bytes) -> Pixels:
+    """The class index of each pixel: (height, width) uint8. Raises PictureError for what is no mask."""
+    with _opened(encoded) as opened:
+        if opened.format != _PNG or opened.mode not in MODES:
+            raise PictureError(
+                f"is a {opened.format} of mode {opened.mode}, not a PNG with one channel of 8 bits (mode L or P)"
+            )
+        return np.asarray(opened)
+
+
+def class_rows(masks: pa.ChunkedArray) -> dict[str, int]:
+    """The masks in which each class index occurs; what is no mask has none."""
+    counted = np.zeros(256, dtype=np.int64)
+    for one in masks:
+        try:
+            counted += np.bincount(decode_mask(one.as_py() or b"").ravel(), minlength=256) > 0
+        except PictureError:
+            continue
+    return {str(index): int(rows) for index, rows in enumerate(counted) if rows}
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """The pixels as PNG, lightly compressed: noise hardly shrinks, and speed matters more."""
+    from PIL import Image
+
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, _PNG, compress_level=1)
+    return encoded.getvalue()
+
+
+@contextmanager
+def _opened(encoded: bytes) -> Iterator[Image.Image]:
+    """The decoded picture, checked for its size before. Raises PictureError for bytes that are none."""
+    from PIL import Image
+
+    if not encoded:
+        raise PictureError("is empty")
+    with _decoding():
+        opened = Image.open(io.BytesIO(encoded))
+    if opened.width * opened.height > MOST_PIXELS:
+        raise PictureError(f"has {opened.width:,} x {opened.height:,} pixels (allowed: {MOST_PIXELS:,})")
+    with _decoding():
+        opened.load()
+    with opened:
+        yield opened
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Whatever a decoder says of bytes that it cannot read becomes a PictureError."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise PictureError("is no picture that can be read") from error
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+        raise PictureError(f"cannot be decoded: {error}") from error

@@ -1,0 +1,80 @@
+"""Pictures and their masks seen a little differently each time: mirrored, cropped, in other colours.
+
+One view moves picture and mask together; the mask is read at the nearest pixel, so that no class appears that was not
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from evergreen.core.base import Frozen
+
+if TYPE_CHECKING:
+    import torch
+
+
+class View(NamedTuple):
+    """One draw: a square window of `side` (share of the picture) around (`x`, `y`), both in [-1, 1]; factors of colour.
+
+    The identity is `View(1.0, 0.0, 0.0, False, 1.0, 1.0, 1.0)`.
+    """
+
+    side: float
+    x: float
+    y: float
+    mirrored: bool
+    brightness: float
+    contrast: float
+    saturation: float
+
+
+class Augmentation(Frozen):
+    """How far views differ from the picture.
+
+    `flip` mirrors half of them, left to right. A window of at least `min_crop` of each side is cut out and brought to
+    full size. Brightness, contrast and saturation vary by up to `colour`, a share of 1.
+    """
+
+    flip: bool = True
+    min_crop: float = Field(0.7, gt=0, le=1)
+    colour: float = Field(0.2, ge=0, lt=1)
+
+    def draw(self, generator: np.random.Generator) -> View:
+        """A view; equal generators give equal views."""
+        side = generator.uniform(self.min_crop, 1)
+        x, y = generator.uniform(-1, 1, 2) * (1 - side)
+        mirrored = bool(self.flip and generator.random() < 0.5)
+        brightness, contrast, saturation = generator.uniform(1 - self.colour, 1 + self.colour, 3)
+        return View(side, x, y, mirrored, brightness, contrast, saturation)
+
+
+def look(pictures: torch.Tensor, masks: torch.Tensor, views: Sequence[View]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The views of (batch, 3, H, W) pictures in [0, 1] and (batch, H, W) uint8 masks, in the same shapes."""
+    import torch
+    from torch.nn import functional
+
+    moves = [[[-one.side if one.mirrored else one.side, 0.0, one.x], [0.0, one.side, one.y]] for one in views]
+    shape = [len(views), 1, *pictures.shape[2:]]
+    grid = functional.affine_grid(torch.tensor(moves, dtype=torch.float32), shape, align_corners=False)
+    seen = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    marked = functional.grid_sample(
+        masks[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
+    )
+    return _coloured(seen, views), marked[:, 0].to(torch.uint8)
+
+
+def _coloured(pictures: torch.Tensor, views: Sequence[View]) -> torch.Tensor:
+    import torch
+
+    factors = torch.tensor([one[-3:] for one in views], dtype=torch.float32)
+    brightness, contrast, saturation = (factors[:, number].view(-1, 1, 1, 1) for number in range(3))
+    pictures = pictures * brightness
+    grey = pictures.mean(dim=1, keepdim=True)
+    pictures = grey + (pictures - grey) * saturation
+    mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
+    return (mean + (pictures - mean) * contrast).clamp_(0, 1)

@@ -1,0 +1,128 @@
+"""One row of a dataset of pictures: what is wrong with it, or what its pixels are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from evergreen.data.content import picture_key
+from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_mask, decode_picture
+from evergreen.tasks.image_segmentation.schema import PIXELS, ColumnSchema, Schema
+
+_SHOWN_VALUES = 5
+_TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float)}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What rows must honour: the number of classes, the class index that is ignored, and a schema."""
+
+    classes: int
+    ignored: int | None
+    schema: Schema | None
+
+    def column(self, name: str) -> ColumnSchema:
+        """The schema of one column; an open one where none is declared."""
+        return (self.schema.columns.get(name) if self.schema else None) or ColumnSchema()
+
+    def knows(self, index: int) -> bool:
+        """Whether pixels of a mask may have this class index."""
+        return index < self.classes or index == self.ignored
+
+
+@dataclass(frozen=True)
+class Found:
+    """`broken` says by rule what is wrong; the rest is known of rows with a whole picture and mask.
+
+    `sums` and `squares` are of red, green and blue over all pixels; `counts` are pixels by class index: (256,) int64.
+    """
+
+    broken: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] = (0, 0)
+    key: int = 0
+    mask_key: int = 0
+    sums: tuple[float, ...] = ()
+    squares: tuple[float, ...] = ()
+    counts: Any = None
+
+    @property
+    def deviation(self) -> float:
+        """Of all channels' values from their mean, the largest channel's; 0 for a picture of one colour."""
+        pixels = self.size[0] * self.size[1]
+        moments = zip(self.sums, self.squares, strict=True)
+        return float(max(max(square / pixels - (total / pixels) ** 2, 0) for total, square in moments) ** 0.5)
+
+
+def examine(row: Mapping[str, Any], expected: Expected) -> Found:
+    """What is found in a row with `image`, `mask` and the columns of the schema."""
+    broken: dict[str, str] = {}
+    image, mask = _decoded(row, broken)
+    if image is not None and mask is not None and image.shape[:2] != mask.shape:
+        broken["mismatched sizes"] = f"image {_size(image)}, mask {_size(mask)}"
+    if image is not None:
+        _check_pixels("image", image, expected.column("image"), broken)
+    if mask is not None:
+        _check_pixels("mask", mask, expected.column("mask"), broken)
+        present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist()
+        if unknown := [index for index in present if not expected.knows(index)]:
+            broken["unknown class index"] = ", ".join(map(str, unknown[:_SHOWN_VALUES]))
+    for name, column in (expected.schema.columns if expected.schema else {}).items():
+        if name not in PIXELS and row.get(name) is not None:
+            _check_value(name, row[name], column, broken)
+    if broken or image is None or mask is None:
+        return Found(broken)
+    flat = image.reshape(-1, 3)
+    histograms = [np.bincount(flat[:, channel], minlength=256) for channel in range(3)]
+    values = np.arange(256, dtype=np.float64)
+    return Found(
+        size=(image.shape[1], image.shape[0]),
+        key=picture_key(row["image"], image),
+        mask_key=picture_key(row["mask"], mask),
+        sums=tuple(float(one @ values) for one in histograms),
+        squares=tuple(float(one @ values**2) for one in histograms),
+        counts=np.bincount(mask.ravel(), minlength=256),
+    )
+
+
+def _decoded(row: Mapping[str, Any], broken: dict[str, str]) -> tuple[Pixels | None, Pixels | None]:
+    pixels: list[Pixels | None] = []
+    for name in PIXELS:
+        pixels.append(None)
+        if row[name] is None:
+            broken[f"missing {name}"] = ""
+            continue
+        try:
+            pixels[-1] = decode_picture(row[name], PICTURE_FORMATS) if name == "image" else decode_mask(row[name])
+        except PictureError as error:
+            broken[f"unusable {name}"] = str(error)
+    return pixels[0], pixels[1]
+
+
+def _check_pixels(name: str, pixels: Pixels, column: ColumnSchema, broken: dict[str, str]) -> None:
+    sides = zip(pixels.shape[:2], column.sides, strict=True)
+    if any(wanted is not None and side != wanted for side, wanted in sides):
+        height, width = ("any" if one is None else one for one in column.sides)
+        broken[f"wrong shape of {name}"] = f"{_size(pixels)}, expected {width} x {height}"
+    if column.minimum is None and column.maximum is None and column.values is None:
+        return
+    present = np.flatnonzero(np.bincount(pixels.ravel(), minlength=256)).tolist()
+    if outside := [value for value in present if not column.holds(value)]:
+        shown = ", ".join(map(str, outside[:_SHOWN_VALUES]))
+        broken[f"value out of range in {name}"] = f"{shown}, allowed {column.allowed}"
+
+
+def _check_value(name: str, value: Any, column: ColumnSchema, broken: dict[str, str]) -> None:
+    allowed = _TYPES.get(column.dtype or "")
+    if allowed and (not isinstance(value, allowed) or isinstance(value, bool)):
+        broken[f"wrong type of {name}"] = f"{value!r:.40}, expected {column.dtype}"
+    elif not isinstance(value, int | float) and (column.minimum is not None or column.maximum is not None):
+        broken[f"wrong type of {name}"] = f"{value!r:.40}, expected a number"
+    elif not column.holds(value):
+        broken[f"value out of range in {name}"] = f"{value!r:.40}, allowed {column.allowed}"
+
+
+def _size(pixels: Pixels) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"

@@ -1,0 +1,88 @@
+"""Pictures and masks between bytes, arrays and what the network reads: one way for training, evaluation and serving.
+
+A picture is (H, W, 3) uint8 RGB, a mask (H, W) uint8 class numbers. Both are read as they are stored: a rotation that a
+camera noted beside the pixels is not applied, for masks are drawn over the pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evergreen.data.pictures import PictureError, Pixels
+
+if TYPE_CHECKING:
+    import torch
+
+SERVED_FORMATS = ("PNG", "JPEG")
+_LARGEST_BYTE = 255.0
+
+
+def served_picture(data: bytes, max_pixels: int) -> Pixels:
+    """(H, W, 3) RGB of bytes that anyone may have sent.
+
+    Raises:
+        PictureError: the bytes are no whole PNG or JPEG, or of more than `max_pixels`.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
+            image = Image.open(io.BytesIO(data), formats=SERVED_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"is far too large ({error}); make it smaller") from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise PictureError(f"is no {' or '.join(SERVED_FORMATS)} file") from error
+    with image:
+        if image.width * image.height > max_pixels:
+            size = f"{image.width} × {image.height} pixels"
+            raise PictureError(f"has {size}, at most {max_pixels:,} are allowed; make it smaller")
+        try:
+            return np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise PictureError(f"is damaged: {error}") from error
+
+
+def encode_jpeg(pixels: Pixels, quality: int = 85) -> bytes:
+    """A picture as JPEG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def resize_picture(picture: Pixels, height: int, width: int) -> Pixels:
+    """(height, width, 3): bilinear, as transformers' image processors resize."""
+    from PIL import Image
+
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def resize_mask(mask: Pixels, height: int, width: int) -> Pixels:
+    """(height, width): nearest neighbour, for between two class numbers lies no class."""
+    from PIL import Image
+
+    if mask.shape == (height, width):
+        return mask
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
+
+
+def as_floats(pictures: torch.Tensor) -> torch.Tensor:
+    """(batch, 3, H, W) in [0, 1], channels last in memory, of (batch, H, W, 3) uint8."""
+    return pictures.permute(0, 3, 1, 2).float().div_(_LARGEST_BYTE)
+
+
+def normalised(pictures: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
+    """(batch, 3, H, W) as the model reads them, of values in [0, 1]."""
+    import torch
+
+    shape = (1, 3, 1, 1)
+    scaled = (pictures - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
+    return scaled.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,151 @@
+"""The networks that a task may name, fresh or from pretrained weights.
+
+Torch and transformers load inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MethodType
+from typing import Any, ClassVar, Literal
+
+from evergreen.core.errors import InputError
+from evergreen.tasks.pretrained import Pretrained, fresh_weights
+from evergreen.tasks.verbosity import quiet_transformers
+
+ArchitectureName = Literal["unet", "deeplab", "segformer"]
+
+BATCH_NORM_MOMENTUM = 0.1
+"""Torch's own. MobileNetV2 in transformers says 0.997, which torch takes for the weight of the last batch alone."""
+_HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How a network is made, and how its family's pretrained weights expect colours: normalised by `mean` and `std`.
+
+    `network` gives the class; `settings` differ from those of its configuration's defaults. Sides of pictures are
+    multiples of `stride`.
+    """
+
+    network: Callable[[], Any]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    stride: int
+    settings: Mapping[str, object]
+
+    def fresh(self, labels: tuple[str, ...]) -> Any:
+        """The network with random weights of the seed that is set."""
+        network = self.network()
+        config = network.config_class(**_names(labels), **self.settings)
+        return _usual_norms(network(config))
+
+    def load(self, model_dir: Path) -> Any:
+        """The network of a trained-model directory, float32.
+
+        Raises:
+            InputError: no usable model there.
+        """
+        import torch
+        from safetensors import SafetensorError
+
+        try:
+            with quiet_transformers():
+                return self.network().from_pretrained(
+                    model_dir, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise InputError(f"no usable segmentation model at {model_dir}: {str(error).splitlines()[0]}") from error
+
+
+class Backbone(Pretrained):
+    """A reference to pretrained weights of an architecture's family."""
+
+    example: ClassVar[str] = "google/mobilenet_v2_1.0_224"
+
+    def load_network(self, architecture: Architecture, labels: tuple[str, ...]) -> Any:
+        """The network whose encoder is pretrained; its head too where that is of these labels' number.
+
+        Raises:
+            InputError: it cannot be had, or is of another family.
+        """
+        import torch
+
+        with self._translated(), quiet_transformers():
+            network, loading = architecture.network().from_pretrained(
+                self._location(),
+                dtype=torch.float32,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # a head that was trained on other labels is replaced
+                output_loading_info=True,
+                **_names(labels),
+                **architecture.settings,
+                **self._options(),
+            )
+        self._require_encoder_weights([name for name in fresh_weights(loading) if not is_head_weight(network, name)])
+        return _usual_norms(network)
+
+
+def is_head_weight(network: Any, name: str) -> bool:
+    """Whether a weight of a network is above its encoder."""
+    return not name.startswith(f"{network.base_model_prefix}.")
+
+
+def freeze_encoder(network: Any) -> None:
+    """Leaves the encoder as it is from now on: its weights, and the means and variances of its normalisations."""
+    import torch
+
+    encoder = getattr(network, network.base_model_prefix)
+    encoder.requires_grad_(requires_grad=False)
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+            module.train = MethodType(_stay, module)  # type: ignore[method-assign]
+
+
+def _stay(module: Any, mode: bool = True) -> Any:  # noqa: ARG001 - torch's signature
+    return module
+
+
+def _unet() -> Any:
+    from evergreen.tasks.image_segmentation.unet import MobileNetV2UNet
+
+    return MobileNetV2UNet
+
+
+def _deeplab() -> Any:
+    from transformers import MobileNetV2ForSemanticSegmentation
+
+    return MobileNetV2ForSemanticSegmentation
+
+
+def _segformer() -> Any:
+    from transformers import SegformerForSemanticSegmentation
+
+    return SegformerForSemanticSegmentation
+
+
+ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
+    "unet": Architecture(_unet, _HALF, _HALF, 32, {"output_stride": 32}),
+    "deeplab": Architecture(_deeplab, _HALF, _HALF, 16, {"output_stride": 16, "classifier_dropout_prob": 0.1}),
+    "segformer": Architecture(_segformer, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 32, {}),
+}
+
+
+def _names(labels: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: number for number, label in enumerate(labels)},
+    }
+
+
+def _usual_norms(network: Any) -> Any:
+    import torch
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = BATCH_NORM_MOMENTUM
+    return network

@@ -1,0 +1,74 @@
+"""Masks as a person can look at them: laid over their pictures in colours, the truth beside the answer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evergreen.core.colours import rgb_of
+from evergreen.data.pictures import Pixels, encode_png
+from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from evergreen.tasks.image_segmentation.predict import ImagePredictor
+
+OPACITY = 0.55
+MOST_PICTURES = 6
+LONGER_SIDE_PX = 128
+GAP_PX = 4
+_UNCOUNTED = np.array([0, 0, 0], dtype=np.uint8)
+
+
+def palette(classes: int) -> npt.NDArray[np.uint8]:
+    """(classes, 3) colours."""
+    return np.array([rgb_of(number) for number in range(classes)], dtype=np.uint8)
+
+
+def overlay(picture: Pixels, mask: Pixels, classes: int) -> Pixels:
+    """(H, W, 3): the picture under the colours of the mask; numbers outside the classes are black."""
+    colours = np.vstack([palette(classes), np.tile(_UNCOUNTED, (256 - classes, 1))])
+    mixed: Pixels = (picture * (1 - OPACITY) + colours[mask] * OPACITY).astype(np.uint8)
+    return mixed
+
+
+def strip(picture: Pixels, truth: Pixels, answer: Pixels, classes: int) -> str:
+    """A small PNG in base64: the picture, the truth over it, the answer over it, from left to right."""
+    scale = min(1.0, LONGER_SIDE_PX / max(truth.shape))
+    height, width = (max(1, round(side * scale)) for side in truth.shape)
+    small = resize_picture(picture, height, width)
+    gap = np.full((height, GAP_PX, 3), 255, dtype=np.uint8)
+    masks = [overlay(small, resize_mask(one, height, width), classes) for one in (truth, answer)]
+    return base64.b64encode(encode_png(np.hstack([small, gap, masks[0], gap, masks[1]]))).decode("ascii")
+
+
+def overlays_figure(
+    predictor: ImagePredictor, pictures: Sequence[Pixels] | Any, masks: Any, labels: tuple[str, ...]
+) -> Figure:
+    """A grid of the first pictures: as they are, with the truth, with the answer."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    chosen = [np.asarray(one) for one in pictures[:MOST_PICTURES]]
+    answers = predictor.predict(chosen)
+    figure = Figure(figsize=(6.5, 2 * len(chosen) + 0.6), layout="constrained")
+    axes = figure.subplots(len(chosen), 3, squeeze=False)
+    for row, (picture, truth, answer) in enumerate(zip(chosen, masks, answers, strict=False)):
+        shown = (picture, overlay(picture, np.asarray(truth), len(labels)), overlay(picture, answer, len(labels)))
+        for column, (image, title) in enumerate(zip(shown, ("picture", "truth", "answer"), strict=True)):
+            axes[row, column].imshow(image)
+            axes[row, column].set_axis_off()
+            if row == 0:
+                axes[row, column].set_title(title)
+    colours = palette(len(labels)) / 255
+    figure.legend(
+        handles=[Patch(color=tuple(colour), label=label) for colour, label in zip(colours, labels, strict=True)],
+        loc="outside lower center",
+        ncols=min(len(labels), 4),
+    )
+    return figure

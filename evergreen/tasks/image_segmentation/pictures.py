@@ -1,0 +1,145 @@
+"""Splits decoded and resized once, as memory-mapped arrays: no epoch decodes again, and memory stays flat.
+
+train-pictures.npy  (rows, size, size, 3) uint8
+train-masks.npy     (rows, size, size) uint8
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from evergreen.core.artifacts import Splits
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.data.pictures import PictureError, Pixels, decode_mask, decode_picture
+from evergreen.tasks.image_segmentation.augment import Augmentation, View
+from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
+
+ROWS_AT_ONCE = 64
+COLUMNS = ("id", "image", "mask")
+
+
+class Sample(NamedTuple):
+    """One row of a table: (size, size, 3) and (size, size) uint8, and how to look at it; None: as it is."""
+
+    picture: Pixels
+    mask: Pixels
+    view: View | None
+
+
+@dataclass(frozen=True)
+class PictureTable:
+    """A split of equal sizes. With an augmentation, a key is `epoch * rows + row`, and the view follows from it.
+
+    So a view depends on seed, epoch and row alone: a resumed training sees what it would have seen.
+    """
+
+    pictures: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.uint8]
+    augmentation: Augmentation | None = None
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, key: int) -> Sample:
+        epoch, row = divmod(key, len(self))
+        generator = np.random.default_rng((self.seed, epoch, row))
+        view = None if self.augmentation is None else self.augmentation.draw(generator)
+        return Sample(self.pictures[row], self.masks[row], view)
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """The keys of an epoch, shuffled: (rows,)."""
+        return epoch * len(self) + np.random.default_rng((self.seed, epoch)).permutation(len(self))
+
+
+@dataclass(frozen=True)
+class PictureCache:
+    """Writes splits as picture tables below `folder`, each picture brought to `size` × `size`."""
+
+    folder: Path
+    size: int
+
+    def table(self, splits: Splits, split: str, chosen: npt.NDArray[np.int64] | None = None) -> PictureTable:
+        """The table of a split, or of its `chosen` row numbers in ascending order.
+
+        Raises:
+            InputError: no row, or one whose picture or mask cannot be used.
+            EvergreenError: the disk has no room.
+        """
+        rows = splits.manifest.rows.get(split, 0) if chosen is None else len(chosen)
+        if not rows:
+            raise InputError(f"the {split} split has no rows; give it a larger fraction or the source more rows")
+        pictures = self._array(f"{split}-pictures", (rows, self.size, self.size, 3))
+        masks = self._array(f"{split}-masks", (rows, self.size, self.size))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
+            at = 0
+            for batch in read_rows(splits, split, COLUMNS, chosen):
+                for picture, mask in pool.map(self._decoded, *(batch[name] for name in COLUMNS)):
+                    pictures[at], masks[at] = picture, mask
+                    at += 1
+        return PictureTable(pictures, masks)
+
+    def _array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        """A mapped array whose room on the disk is taken: a disk that fills up later would kill the process."""
+        path = self.folder / f"{name}.npy"
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            raise EvergreenError(
+                f"no room in {self.folder} for {array.nbytes / 1e9:.1f} GB of decoded pictures ({error.strerror}); "
+                "set TMPDIR to a larger disk, or lower task.image_size or task.max_train_rows"
+            ) from error
+        return array
+
+    def _decoded(self, row_id: str, image: bytes, mask: bytes) -> tuple[Pixels, Pixels]:
+        picture, truth = decode_pair(row_id, image, mask)
+        return resize_picture(picture, self.size, self.size), resize_mask(truth, self.size, self.size)
+
+
+def decode_pair(row_id: str, image: bytes, mask: bytes) -> tuple[Pixels, Pixels]:
+    """Picture and mask of a row, of one size.
+
+    Raises:
+        InputError: one cannot be used, or their sizes differ; the row is named.
+    """
+    try:
+        picture = decode_picture(image)
+    except PictureError as error:
+        raise InputError(f"row {row_id!r}: the picture {error}; correct or remove the row") from error
+    try:
+        truth = decode_mask(mask)
+    except PictureError as error:
+        raise InputError(f"row {row_id!r}: the mask {error}; correct or remove the row") from error
+    if truth.shape != picture.shape[:2]:
+        sizes = " and ".join(f"{width} × {height}" for height, width in (picture.shape[:2], truth.shape))
+        raise InputError(f"row {row_id!r}: picture and mask have different sizes, {sizes}; correct or remove the row")
+    return picture, truth
+
+
+def read_rows(
+    splits: Splits, split: str, columns: tuple[str, ...], chosen: npt.NDArray[np.int64] | None = None
+) -> Iterator[dict[str, list[Any]]]:
+    """Values by column, a few rows at a time, in file order; of the `chosen` rows alone when given."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first = 0
+    for shard in splits.shards(split):
+        with pq.ParquetFile(shard, pre_buffer=False) as file:
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False):
+                rows = batch.num_rows
+                if chosen is not None:
+                    low, high = np.searchsorted(chosen, (first, first + rows))
+                    batch = batch.take(pa.array(chosen[low:high] - first))  # noqa: PLW2901 - the rows of it that count
+                first += rows
+                yield batch.to_pydict()

@@ -1,0 +1,144 @@
+"""A loaded segmentation model: what the server, the evaluation and batch prediction share.
+
+[{"image": "iVBORw0…"}] → [(375, 500, 3) uint8] → [(375, 500) uint8]
+→ [{"mask": "iVBORw0…", "width": 500, "height": 375, "shares": {"cat": 0.3, …}}]
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evergreen.core.errors import EvergreenError, InstanceError
+from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.core.protocols import Fetch
+from evergreen.data.pictures import PictureError, Pixels, encode_png
+from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture, served_picture
+from evergreen.tasks.image_segmentation.model import Architecture
+
+BUCKET_SCHEME = "gs://"
+PIXELS_OF_A_REQUEST = 4
+"""A request may hold as many pixels as so many of the largest pictures."""
+_PIXELS_PER_BATCH = {"cpu": 8 * 128 * 128, "cuda": 64 * 256 * 256}
+_EXPECTED = 'expected {"image": "<PNG or JPEG in base64, or gs://bucket/file>"}'
+
+
+class ImagePredictor:
+    """Predicts in float32 on every machine, so that what was evaluated is what is served."""
+
+    def __init__(
+        self,
+        network: Any,
+        architecture: Architecture,
+        *,
+        labels: tuple[str, ...],
+        size: int,
+        max_pixels: int,
+        fetch: Fetch | None = None,
+    ) -> None:
+        self._network = network
+        self._architecture = architecture
+        self._labels = labels
+        self._size = size
+        self._max_pixels = max_pixels
+        self._fetch = fetch
+
+    def decode(self, instances: Sequence[Any]) -> list[Pixels]:
+        """The pictures: (H, W, 3) each.
+
+        Raises:
+            InstanceError: an instance is not `{"image": "…"}` with a picture that can be used.
+        """
+        pictures: list[Pixels] = []
+        left = self._max_pixels * PIXELS_OF_A_REQUEST
+        for index, instance in enumerate(instances):
+            picture = self._picture(index, instance)
+            left -= picture.shape[0] * picture.shape[1]
+            if left < 0:
+                most = self._max_pixels * PIXELS_OF_A_REQUEST
+                raise InstanceError(
+                    index, f"'image' is one too many: pictures of one request have at most {most:,} pixels together"
+                )
+            pictures.append(picture)
+        return pictures
+
+    def predict(self, batch: Sequence[Pixels]) -> list[Pixels]:
+        """Masks of class numbers, each of its picture's size: (H, W) uint8."""
+        import torch
+
+        from evergreen.tasks.image_segmentation.upsample import classes_at
+
+        masks = []
+        step = max(1, _PIXELS_PER_BATCH[self._network.device.type] // self._size**2)
+        with torch.inference_mode():
+            for start in range(0, len(batch), step):
+                pictures = batch[start : start + step]
+                logits = self._network(pixel_values=self._inputs(pictures)).logits
+                masks += [classes_at(one, *picture.shape[:2]) for one, picture in zip(logits, pictures, strict=True)]
+        return [mask.cpu().numpy() for mask in masks]
+
+    def encode(self, outputs: Sequence[Pixels]) -> list[dict[str, Any]]:
+        """`{"mask", "width", "height", "shares"}` a picture: the mask as PNG in base64, and each label's share."""
+        return [self._prediction(mask) for mask in outputs]
+
+    def _picture(self, index: int, instance: Any) -> Pixels:
+        if not isinstance(instance, dict):
+            raise InstanceError(index, f"is {_kind(instance)}; {_EXPECTED}")
+        if unknown := sorted(str(key) for key in instance.keys() - {"image"}):
+            raise InstanceError(index, f"has unknown {', '.join(unknown)[:200]}; {_EXPECTED}")
+        given = instance.get("image")
+        if not isinstance(given, str):
+            raise InstanceError(index, f"'image' is {_kind(given) if 'image' in instance else 'missing'}; {_EXPECTED}")
+        data = self._fetched(index, given) if given.startswith(BUCKET_SCHEME) else _from_base64(index, given)
+        try:
+            return served_picture(data, self._max_pixels)
+        except PictureError as error:
+            raise InstanceError(index, f"'image' {error}") from error
+
+    def _fetched(self, index: int, address: str) -> bytes:
+        if self._fetch is None:
+            raise InstanceError(index, f"'image' is {address[:200]}, but nothing reads buckets here; send base64")
+        try:
+            return self._fetch(address, MAX_BODY_BYTES)
+        except EvergreenError as error:
+            raise InstanceError(index, f"'image' cannot be read: {error}") from error
+
+    def _inputs(self, pictures: Sequence[Pixels]) -> Any:
+        """(pictures, 3, size, size), prepared as in training."""
+        import torch
+
+        resized = np.stack([resize_picture(one, self._size, self._size) for one in pictures])
+        inputs = normalised(as_floats(torch.from_numpy(resized)), self._architecture.mean, self._architecture.std)
+        return inputs.to(self._network.device)
+
+    def _prediction(self, mask: Pixels) -> dict[str, Any]:
+        counts = np.bincount(mask.ravel(), minlength=len(self._labels))
+        shares = {label: float(count / mask.size) for label, count in zip(self._labels, counts, strict=True)}
+        height, width = mask.shape
+        png = base64.b64encode(encode_png(mask)).decode("ascii")
+        return {"mask": png, "width": width, "height": height, "shares": shares}
+
+
+def instance_of(data: bytes) -> dict[str, str]:
+    """The instance of an encoded picture, as a client sends it."""
+    return {"image": base64.b64encode(data).decode("ascii")}
+
+
+def _from_base64(index: int, text: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InstanceError(index, f"'image' is no base64 ({error}); {_EXPECTED}") from error
+    if not data:
+        raise InstanceError(index, f"'image' is empty; {_EXPECTED}")
+    return data
+
+
+def _kind(value: Any) -> str:
+    """What JSON calls a value."""
+    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")

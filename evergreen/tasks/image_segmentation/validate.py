@@ -1,0 +1,236 @@
+"""What stops a run on pictures, all of it at once, what may be set aside instead, and what is merely odd.
+
+dataset of 7,349 rows breaks 2 rules:
+- missing mask: 2 rows (cat_12, dog_7); give each picture a mask, or leave it out
+- unusable image: 1 row (cat_40: cannot be decoded: image file is truncated); write it again, or leave it out
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from evergreen.core.artifacts import Dataset
+from evergreen.core.base import Frozen
+from evergreen.core.reports import Anomaly, ColumnStatistics, ValidationReport
+from evergreen.data.shards import iter_batches
+from evergreen.data.statistics import column_statistics, open_rows
+from evergreen.tasks.image_segmentation.examine import Expected, examine
+from evergreen.tasks.image_segmentation.schema import PIXELS, SchemaFile
+from evergreen.tasks.image_segmentation.tally import EXAMPLES, Tally
+from evergreen.tasks.violations import DatasetError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_AT_ONCE = 32
+_ADVICE = {
+    "missing": "give each row one, or leave it out",
+    "unusable": "write it again, or leave it out",
+    "mismatched": "a mask has the size of its image; correct or leave it out",
+    "unknown": "correct the masks, name the class in task.labels, set task.ignore_label or source.mask_classes",
+}
+_OTHER_ADVICE = "correct it, leave it out, or change the schema in task.rules.expected"
+
+
+class ImageRules(Frozen):
+    """What a dataset of pictures must honour, and from where on something is odd.
+
+    `expected` names the file of a schema. Up to `max_bad_share` of the rows may break rules of their own: they are set
+    aside and reported instead of stopping the run.
+    """
+
+    expected: SchemaFile | None = None
+    min_rows: int = Field(20, ge=1)
+    max_bad_share: float = Field(0.0, ge=0, lt=1)
+    near_blank_deviation: float = Field(2.0, ge=0)
+    """Of a picture's values (0 to 255) from their mean, below which it shows next to nothing."""
+    min_class_share: float = Field(0.001, ge=0, lt=1)
+    """Of all pixels, below which a class is reported as rare."""
+
+
+def validate_images(
+    dataset: Dataset, labels: Sequence[str], ignore_label: int | None, rules: ImageRules
+) -> ValidationReport:
+    """Statistics and oddities of a dataset whose masks have the class indices of `labels`, and `ignore_label`.
+
+    Raises:
+        DatasetError: naming every broken rule, with up to 5 rows each, their reasons and the number of rows.
+    """
+    if absent := [name for name in PIXELS if name not in dataset.manifest.columns]:
+        told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
+        raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}"])
+    expected = Expected(len(labels), ignore_label, rules.expected)
+    small = {name: kind for name, kind in dataset.manifest.columns.items() if name not in PIXELS}
+    narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))
+    with open_rows(narrow) as connection:
+        connection.execute("CREATE TABLE pictures (id VARCHAR, key UBIGINT, mask_key UBIGINT)")
+        tally = _examined(dataset, expected, rules, connection)
+        violations = [
+            *_broken_columns(dataset, rules, tally),
+            *_broken_ids(connection),
+            *_broken_rows(dataset, rules, tally),
+            *_broken_classes(labels, tally),
+        ]
+        if violations:
+            raise DatasetError(dataset.manifest.rows, violations)
+        return ValidationReport(
+            dataset=dataset.manifest.content_hash,
+            rows=dataset.manifest.rows,
+            columns=_columns(connection, dataset, small, tally),
+            labels={label: int(tally.class_rows[index]) for index, label in enumerate(labels)},
+            anomalies=tuple(_anomalies(connection, labels, rules, tally)),
+            pictures=tally.statistics(labels),
+            set_aside=tally.set_aside,
+        )
+
+
+def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connection: duckdb.DuckDBPyConnection) -> Tally:
+    """All rows looked at, few at a time; keys of the good ones go to the table `pictures`."""
+    import pyarrow as pa
+
+    tally = Tally(most_set_aside=int(rules.max_bad_share * dataset.manifest.rows))
+    declared = set(expected.schema.columns) if expected.schema else set()
+    columns = [name for name in dataset.manifest.columns if name in {"id", *PIXELS, *declared}]
+    with ThreadPoolExecutor() as pool:
+        for rows in _few(dataset, columns):
+            keys = []
+            for row, found in zip(rows, pool.map(lambda one: examine(one, expected), rows), strict=True):
+                name = row["id"] or "(no id)"
+                tally.nulls.update(column for column in columns if row[column] is None)
+                if found.broken:
+                    tally.add_bad(name, found.broken)
+                    continue
+                tally.add_good(found)
+                keys.append({"id": name, "key": found.key, "mask_key": found.mask_key})
+                if (found.counts > 0).sum() == 1:
+                    tally.add_odd("single_class_mask", name)
+                if found.deviation < rules.near_blank_deviation:
+                    tally.add_odd("near_blank_image", name)
+            if keys:
+                schema = pa.schema({"id": pa.string(), "key": pa.uint64(), "mask_key": pa.uint64()})
+                connection.register("found", pa.Table.from_pylist(keys, schema=schema))
+                connection.execute("INSERT INTO pictures SELECT * FROM found")
+    return tally
+
+
+def _few(dataset: Dataset, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
+    batch: pa.RecordBatch
+    for batch in iter_batches(dataset.shards, columns=columns):
+        for first in range(0, batch.num_rows, _AT_ONCE):
+            yield batch.slice(first, _AT_ONCE).to_pylist()
+
+
+def _broken_columns(dataset: Dataset, rules: ImageRules, tally: Tally) -> list[str]:
+    broken = []
+    for name, column in (rules.expected.columns if rules.expected else {}).items():
+        if name not in dataset.manifest.columns:
+            if column.presence:
+                broken.append(f"missing column: {name}; map it in source.columns, or take it out of the schema")
+            continue
+        present = 1 - tally.nulls[name] / dataset.manifest.rows
+        if name not in PIXELS and present < column.presence:
+            broken.append(
+                f"column with too few values: {name} in {present:.1%} of the rows, at least {column.presence:.1%} "
+                "needed; fill it or lower its presence in the schema"
+            )
+    return broken
+
+
+def _broken_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Rows are told apart by their ids, so that those set aside are found again: these rules hold for every row."""
+    broken = []
+    (blank,) = connection.execute("SELECT count(*) FROM rows WHERE id IS NULL OR id = ''").fetchone() or (0,)
+    if blank:
+        broken.append(
+            f"null or blank id: {blank:,} row{'s'[: blank != 1]}; fill them, or map no id to have rows named by file"
+        )
+    found = connection.execute(f"""
+        SELECT id, count(*) FROM rows WHERE hash(id) IN (SELECT hash FROM repeated WHERE name = 'id') AND id <> ''
+        GROUP BY id HAVING count(*) > 1 ORDER BY length(id), id LIMIT {EXAMPLES}
+    """).fetchall()  # noqa: S608 - own number
+    if found:
+        named = ", ".join(f"{name} ({count} rows)" for name, count in found)
+        broken.append(f"duplicate id: such as {named}; make ids unique, or map no id to have rows named by file")
+    return broken
+
+
+def _broken_rows(dataset: Dataset, rules: ImageRules, tally: Tally) -> list[str]:
+    """Nothing while no more rows are bad than may be set aside."""
+    broken = []
+    total, bad = dataset.manifest.rows, tally.bad
+    if bad > tally.most_set_aside:
+        for rule, examples in tally.broken.items():
+            rows = tally.broken_rows[rule]
+            more = ", …" if rows > len(examples) else ""
+            advice = _ADVICE.get(rule.split()[0], _OTHER_ADVICE)
+            broken.append(f"{rule}: {rows:,} row{'s'[: rows != 1]} ({', '.join(examples)}{more}); {advice}")
+        if rules.max_bad_share:
+            broken.append(
+                f"too many bad rows: {bad:,} of {total:,}, {bad / total:.2%}, at most {rules.max_bad_share:.2%} may be "
+                "set aside; correct them or raise task.rules.max_bad_share"
+            )
+    if total < rules.min_rows or (tally.rows < rules.min_rows and not broken):
+        broken.append(f"too few rows: {tally.rows:,}, at least {rules.min_rows:,} needed; add rows or lower min_rows")
+    return broken
+
+
+def _broken_classes(labels: Sequence[str], tally: Tally) -> list[str]:
+    absent = [label for index, label in enumerate(labels) if not tally.class_rows[index]]
+    if not absent or not tally.rows:
+        return []
+    return [f"class without pixels: {', '.join(absent)}; add pictures of it or take it out of the labels"]
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, small: Mapping[str, str], tally: Tally
+) -> dict[str, ColumnStatistics]:
+    (keys,) = connection.execute("SELECT count(DISTINCT key), count(DISTINCT mask_key) FROM pictures").fetchall()
+    distinct = dict(zip(PIXELS, keys, strict=True))
+    return {
+        name: column_statistics(connection, name, kind)
+        if name in small
+        else ColumnStatistics(type=kind, nulls=tally.nulls[name], distinct=distinct[name])
+        for name, kind in dataset.manifest.columns.items()
+    }
+
+
+def _anomalies(
+    connection: duckdb.DuckDBPyConnection, labels: Sequence[str], rules: ImageRules, tally: Tally
+) -> Iterator[Anomaly]:
+    messages = {
+        "single_class_mask": "have a mask of one class alone",
+        "near_blank_image": "show next to nothing: their pixels hardly differ",
+    }
+    for name, message in messages.items():
+        if rows := tally.odd_rows[name]:
+            yield _anomaly(name, rows, message, tally.odd[name])
+    repeated = "SELECT key FROM pictures GROUP BY key HAVING count(*) > 1"
+    conflicting = f"{repeated} AND min(mask_key) <> max(mask_key)"
+    for name, keys, message in (
+        ("repeated_image", repeated, "show the picture of another row; the split keeps each picture once"),
+        ("conflicting_masks", conflicting, "have the picture of a row with another mask; the split keeps one of them"),
+    ):
+        found = connection.execute(f"SELECT id FROM pictures WHERE key IN ({keys}) ORDER BY length(id), id").fetchmany(  # noqa: S608 - own query
+            EXAMPLES
+        )
+        (rows,) = connection.execute(f"SELECT count(*) FROM pictures WHERE key IN ({keys})").fetchone() or (0,)  # noqa: S608 - own query
+        if rows:
+            yield _anomaly(name, rows, message, [one for (one,) in found])
+    if tally.set_aside:
+        yield _anomaly("set_aside", len(tally.set_aside), "break rules and are left out", list(tally.set_aside))
+    shares = tally.statistics(labels).class_shares
+    for label, share in shares.items():
+        if share < rules.min_class_share:
+            rows = int(tally.class_rows[list(labels).index(label)])
+            yield Anomaly(name="rare_class", rows=rows, message=f"'{label}' has {share:.3%} of the pixels")
+
+
+def _anomaly(name: str, rows: int, message: str, examples: Sequence[str]) -> Anomaly:
+    return Anomaly(
+        name=name, rows=rows, message=f"{rows:,} row{'s'[: rows != 1]} {message}", examples=tuple(examples[:EXAMPLES])
+    )

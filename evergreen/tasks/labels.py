@@ -1,0 +1,18 @@
+"""The class names of a task, in the order of class numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+
+def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if blank := [label for label in labels if not label.strip()]:
+        raise ValueError(f"labels are not to be blank (got {blank[0]!r})")
+    if repeated := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ValueError(f"labels repeat: {', '.join(repeated)}")
+    return labels
+
+
+Labels = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]

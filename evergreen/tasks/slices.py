@@ -1,0 +1,141 @@
+"""Which parts of the test split are also looked at by themselves, as far as every task has them: values of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
+from evergreen.core.reports import ColumnStatistics
+
+NULL_VALUE = "(null)"
+
+Numbers = npt.NDArray[np.int64]
+
+
+class ColumnSlices(Frozen):
+    """The values of further columns of the data; slices below `min_rows` say too little to be shown.
+
+    Tasks add slices of their own, under names that are `reserved`; `own_report` says of a column why it is none.
+    """
+
+    own_report: ClassVar[Mapping[str, str]]
+    reserved: ClassVar[tuple[str, ...]]
+
+    columns: tuple[str, ...] = ()
+    min_rows: Annotated[int, Field(ge=1)] = 20
+    max_values: Annotated[int, Field(ge=1)] = 1000
+
+    @model_validator(mode="after")
+    def _sliceable(self) -> Self:
+        for column in self.columns:
+            if column in self.own_report:
+                told = self.own_report[column]
+                raise ValueError(f"{column!r} is no slice column: {told}; name further columns of the data")
+            if column in self.reserved or self.columns.count(column) > 1:
+                never = ", ".join(map(repr, self.reserved))
+                raise ValueError(f"column {column!r} is sliced twice; name it once, and {never} not at all")
+        return self
+
+    def check(self, columns: Mapping[str, ColumnStatistics]) -> None:
+        """Nothing when the dataset with these columns can be sliced so.
+
+        Raises:
+            InputError: a slice column is missing, or has more values than a person could look at.
+        """
+        for name in self.columns:
+            if name not in columns:
+                raise InputError(
+                    f"slice column {name!r} missing from the dataset (has: {', '.join(columns)}); "
+                    "set task.slices.columns, or map the column in source.columns"
+                )
+            if columns[name].distinct > self.max_values:
+                raise InputError(
+                    f"slice column {name!r} has {columns[name].distinct:,} different values, at most "
+                    f"{self.max_values:,} are allowed; take columns with few values into task.slices.columns, or raise "
+                    "task.slices.max_values"
+                )
+
+    def of_columns(
+        self, values: Mapping[str, Numbers], names: Mapping[str, list[str]]
+    ) -> Iterator[tuple[str, str, Numbers]]:
+        """Column, value and row numbers of each slice that is large enough; columns in order, values by name.
+
+        Args:
+            values: (rows,) value number by column; `names[column][number]` is the value.
+            names: values by column.
+        """
+        for column in self.columns:
+            yield from self.large(column, values[column], sorted(enumerate(names[column]), key=lambda pair: pair[1]))
+
+    def large(self, column: str, numbers: Numbers, named: list[tuple[int, str]]) -> Iterator[tuple[str, str, Numbers]]:
+        """The slices of one column that are large enough, in the order of `named`: (number, value) pairs."""
+        for number, value in named:
+            rows = np.flatnonzero(numbers == number)
+            if len(rows) >= self.min_rows:
+                yield column, value, rows
+
+
+class ColumnValues:
+    """The value of each slice column of every test row, kept as a number."""
+
+    def __init__(self, max_values: int) -> None:
+        self.names: dict[str, list[str]] = {}
+        self._max_values = max_values
+        self._known: dict[str, dict[str, int]] = {}
+        self._values: dict[str, list[Numbers]] = {}
+
+    def add(self, columns: Mapping[str, list[Any]]) -> None:
+        """Keeps the values of a batch.
+
+        Raises:
+            InputError: a slice column has more values than a person could look at.
+        """
+        for column, values in columns.items():
+            known = self._known.setdefault(column, {})
+            numbers = [known.setdefault(NULL_VALUE if one is None else str(one), len(known)) for one in values]
+            if len(known) > self._max_values:
+                raise InputError(
+                    f"slice column {column!r} has more than {self._max_values:,} different values; "
+                    f"take columns with few values into task.slices.columns, or raise task.slices.max_values"
+                )
+            self._values.setdefault(column, []).append(np.array(numbers, dtype=np.int64))
+            self.names[column] = list(known)
+
+    @property
+    def numbers(self) -> dict[str, Numbers]:
+        """(rows,) by column; `names[column][number]` is the value."""
+        return {column: np.concatenate(parts) for column, parts in self._values.items()}
+
+
+def require_columns(columns: tuple[str, ...], present: list[str]) -> None:
+    """Returns when the test split has the slice columns.
+
+    Raises:
+        InputError: one is missing.
+    """
+    missing = [column for column in columns if column not in present]
+    if missing:
+        raise InputError(
+            f"slice column {missing[0]!r} missing from the test split (has: {', '.join(present)}); "
+            f"set task.slices.columns, or map the column in source.columns"
+        )
+
+
+def bucket_names(edges: tuple[int, ...], unit: str = "") -> list[str]:
+    """`≤ 100`, `101–250`, …, `> 5000`: whole numbers, each edge in the bucket below it."""
+    between = [f"{low + 1}–{high}{unit}" for low, high in pairwise(edges)]
+    return [f"≤ {edges[0]}{unit}", *between, f"> {edges[-1]}{unit}"]
+
+
+def ascending(edges: tuple[int, ...]) -> tuple[int, ...]:
+    """The edges. Raises ValueError when they are not positive and ascending."""
+    if list(edges) != sorted({edge for edge in edges if edge > 0}):
+        raise ValueError(f"edges must be positive and ascending, got {list(edges)}")
+    return edges

@@ -1,0 +1,135 @@
+"""Evaluations of real tiny models, against naive counts and against a champion on the same pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.errors import InputError
+from evergreen.core.gate import Gate, decide
+from evergreen.core.reports import EvaluationReport, Verdict
+from evergreen.data.pictures import decode_mask, decode_picture
+from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
+from tests.tiny_text import RecordingRun
+
+ROWS = scenes(190)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
+    parts = {"train": ROWS[:120], "validation": ROWS[120:140], "test": ROWS[140:]}
+    return write_splits(tmp_path_factory.mktemp("data") / "splits", parts)
+
+
+@pytest.fixture(scope="module")
+def model(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    return task_with().train(splits, RecordingRun.below(tmp_path_factory.mktemp("good")))
+
+
+@pytest.fixture(scope="module")
+def worse(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    task = task_with(epochs=1, max_train_rows=16)
+    return task.train(splits, RecordingRun.below(tmp_path_factory.mktemp("worse")))
+
+
+@pytest.fixture(scope="module")
+def report(model: TrainedModel, splits: Splits) -> EvaluationReport:
+    task = task_with(slices={"columns": ["camera"], "min_rows": 3, "share_edges_percent": [5, 25]})
+    return task.evaluate(model, None, splits)
+
+
+def test_metrics_are_those_of_counting_the_served_masks(report: EvaluationReport, model: TrainedModel) -> None:
+    predictor = task_with().load(model.path)
+    truth, answers = [], []
+    for row in ROWS[140:]:
+        mask = decode_mask(row.mask)
+        (prediction,) = predictor.encode(predictor.predict([decode_picture(row.image)]))
+        answer = np.asarray(Image.open(io.BytesIO(base64.b64decode(prediction["mask"]))))
+        truth.append(mask[mask != IGNORED])
+        answers.append(answer[mask != IGNORED])
+    true, answered = np.concatenate(truth), np.concatenate(answers)
+    ious = [
+        ((true == number) & (answered == number)).sum() / ((true == number) | (answered == number)).sum()
+        for number in range(len(LABELS))
+    ]
+    assert report.metrics["pixel_accuracy"].value == pytest.approx((true == answered).mean())
+    assert report.metrics["mean_iou"].value == pytest.approx(np.mean(ious))
+    for number, label in enumerate(LABELS):
+        assert report.per_class[label].metrics["iou"].value == pytest.approx(ious[number])
+        assert report.per_class[label].support == 50
+    assert np.sum(report.confusion) == len(true)
+    (regression,) = report.references
+    assert report.baseline.metrics["mean_iou"] + 0.1 < regression.metrics["mean_iou"] < 1  # colours tell much here
+    assert report.baseline.label == "ground"
+    assert report.baseline.metrics["pixel_accuracy"] == pytest.approx((true == 0).mean())
+    assert report.baseline.metrics["mean_iou"] == pytest.approx((true == 0).mean() / 3)
+
+
+def test_a_report_shows_slices_and_the_worst_pictures(report: EvaluationReport) -> None:
+    slices = {(one.column, one.value): one.rows for one in report.slices}
+    assert slices["camera", "left"] + slices["camera", "right"] == 50
+    assert slices["longer_side_px", "≤ 128"] == 50
+    assert sum(rows for (column, _), rows in slices.items() if column == "share_of disc") > 40
+    scores = [one.scores["mean_iou"] for one in report.worst_images]
+    assert scores == sorted(scores)
+    assert scores[-1] <= report.metrics["mean_iou"].value
+    strip = Image.open(io.BytesIO(base64.b64decode(report.worst_images[0].overlay)))
+    assert strip.size == (3 * 48 + 2 * 4, 36)
+
+
+def test_equal_evaluations_give_equal_reports(report: EvaluationReport, model: TrainedModel, splits: Splits) -> None:
+    again = task_with(slices={"columns": ["camera"], "min_rows": 3}).evaluate(model, None, splits)
+    assert again.model_copy(update={"timings": report.timings}) == report
+
+
+def test_a_worse_model_is_kept_out_and_a_better_one_let_in_by_the_gate_of_texts(
+    model: TrainedModel, worse: TrainedModel, splits: Splits
+) -> None:
+    task, gate = task_with(), Gate()
+    challenger = task.evaluate(worse, model, splits)
+    assert challenger.comparison is not None
+    assert challenger.comparison.differences["mean_iou"].high < 0
+    kept = decide(challenger, gate, model.version)
+    assert kept.verdict is Verdict.KEEP
+    assert any(one.rule == "margin mean_iou" and not one.passed for one in kept.reasons)
+    promoted = decide(task.evaluate(model, worse, splits), gate, worse.version)
+    assert promoted.verdict is Verdict.PROMOTE
+    published = Gate(minimum={"pixel_accuracy": 0.55}, margin={}, value_margin={"pixel_accuracy": 0.001})
+    assert decide(challenger, published, model.version).verdict is Verdict.KEEP
+    assert decide(task.evaluate(model, worse, splits), published, worse.version).verdict is Verdict.PROMOTE
+
+
+def test_a_champion_with_its_labels_in_another_order_is_compared_by_name(
+    model: TrainedModel, worse: TrainedModel, splits: Splits, tmp_path: Path
+) -> None:
+    """The same masks under other numbers: `disc` is 2 in the test split of the other order."""
+    order = np.arange(256, dtype=np.uint8)
+    order[[1, 2]] = [2, 1]
+    rows = [Scene(one.id, one.image, png(order[decode_mask(one.mask)]), one.camera) for one in ROWS]
+    renamed = write_splits(tmp_path / "renamed", {"train": rows[:120], "validation": rows[120:140], "test": rows[140:]})
+    ours = task_with().evaluate(worse, model, splits).comparison
+    other = task_with(labels=("ground", "box", "disc")).evaluate(worse, model, renamed).comparison
+    assert ours is not None
+    assert other is not None
+    assert other.metrics["mean_iou"].value == pytest.approx(ours.metrics["mean_iou"].value)
+
+
+def test_rows_that_cannot_be_measured_are_named(model: TrainedModel, tmp_path: Path) -> None:
+    picture, mask = ROWS[140].image, decode_mask(ROWS[140].mask).copy()
+    mask[0, 5] = 9
+    for number, (row, message) in enumerate(
+        [
+            (Scene("wild", picture, png(mask), "left"), "row 'wild': its mask has class number 9, the task has 0 to 2"),
+            (Scene("small", picture, png(mask[:9]), "left"), "row 'small': picture and mask have different sizes"),
+            (Scene("torn", picture[:50], ROWS[140].mask, "left"), "row 'torn': the picture cannot be decoded"),
+        ]
+    ):
+        splits = write_splits(tmp_path / str(number), {"train": ROWS[:2], "validation": ROWS[:2], "test": [row]})
+        with pytest.raises(InputError, match=message):
+            task_with().evaluate(model, None, splits)

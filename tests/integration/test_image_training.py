@@ -1,0 +1,201 @@
+"""Real trainings of tiny networks on tiny pictures: what is learned, kept, resumed and refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.errors import InputError
+from evergreen.data.pictures import decode_picture
+from evergreen.tasks import load_predictor
+from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES, freeze_encoder
+from evergreen.tasks.image_segmentation.pictures import PictureCache
+from tests.tiny_images import IGNORED, LABELS, draw, killable_task, scenes, task_with, write_splits
+from tests.tiny_text import RecordingRun
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """So small a model only loses by sharing its work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
+    rows = scenes(220)
+    parts = {"train": rows[:160], "validation": rows[160:180], "test": rows[180:]}
+    return write_splits(tmp_path_factory.mktemp("data") / "splits", parts)
+
+
+@pytest.fixture(scope="module")
+def trained(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, RecordingRun]:
+    run = RecordingRun.below(tmp_path_factory.mktemp("trained"))
+    return killable_task().train(splits, run), run
+
+
+@pytest.mark.parametrize("name", ["unet", "deeplab", "segformer"])
+def test_every_architecture_answers_every_pixel(name: Any) -> None:
+    import torch
+
+    from evergreen.tasks.image_segmentation.upsample import upsampled
+
+    network = ARCHITECTURES[name].fresh(LABELS).eval()
+    with torch.inference_mode():
+        logits = network(pixel_values=torch.zeros(2, 3, 64, 64)).logits
+    assert logits.shape[:2] == (2, 3)
+    assert upsampled(logits, 64, 64).shape == (2, 3, 64, 64)
+    assert network.config.id2label == dict(enumerate(LABELS))
+    if name == "unet":
+        assert logits.shape[2:] == (64, 64)
+        assert 2_000_000 < sum(weight.numel() for weight in network.parameters()) < 3_000_000
+
+
+def test_a_frozen_encoder_stays_as_it_is() -> None:
+    import torch
+
+    network = ARCHITECTURES["unet"].fresh(LABELS)
+    freeze_encoder(network)
+    network.train()
+    encoder = {name: one.clone() for name, one in network.mobilenet_v2.state_dict().items()}
+    network(pixel_values=torch.rand(2, 3, 32, 32)).logits.sum().backward()
+    assert all(torch.equal(one, encoder[name]) for name, one in network.mobilenet_v2.state_dict().items())
+    assert all(weight.grad is None for weight in network.mobilenet_v2.parameters())
+    assert network.classifier.weight.grad is not None
+
+
+def test_ignored_pixels_move_no_weight() -> None:
+    import torch
+
+    from evergreen.tasks.image_segmentation.loss import IGNORED as LEFT_OUT
+    from evergreen.tasks.image_segmentation.loss import segmentation_loss
+
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 8, 8, generator=random, requires_grad=True)
+    labels = torch.randint(0, 3, (2, 8, 8), generator=random)
+    labels[:, :3] = LEFT_OUT
+    loss = segmentation_loss({"logits": logits}, labels, dice_weight=0.5)
+    torch.autograd.backward(loss)
+    assert logits.grad is not None
+    assert not logits.grad[:, :, :3].any()
+    assert logits.grad[:, :, 3:].any()
+    assert segmentation_loss({"logits": logits[:, :, 3:]}, labels[:, 3:], 0.5).item() == pytest.approx(loss.item())
+    nothing = segmentation_loss({"logits": logits}, torch.full_like(labels, LEFT_OUT), 0.5)
+    assert torch.isfinite(nothing)
+
+
+def test_a_training_learns_far_more_than_the_majority_class(
+    trained: tuple[TrainedModel, RecordingRun], splits: Splits
+) -> None:
+    model, run = trained
+    report = killable_task().evaluate(model, None, splits)
+    assert report.metrics["mean_iou"].low > report.baseline.metrics["mean_iou"] + 0.15
+    assert {"learning_curves.png", "overlays.png"} == set(run.figures)
+    assert {"validation/mean_iou", "validation/pixel_accuracy", "validation/loss"} == set(run.points[-1][1])
+
+
+def test_the_model_describes_itself_and_prepares_pictures_as_transformers_would(
+    trained: tuple[TrainedModel, RecordingRun],
+) -> None:
+    import torch
+    from transformers import MobileNetV2ImageProcessorPil
+
+    from evergreen.tasks.image_segmentation.unet import MobileNetV2UNet
+
+    path = trained[0].path
+    names = {one.name for one in path.iterdir()}
+    assert {"model.safetensors", "config.json", "preprocessor_config.json", "task.json", "history.json"} <= names
+    assert json.loads((path / "task.json").read_text())["task"]["kind"] == "image_segmentation"
+    picture = draw(3)[0]
+    theirs = MobileNetV2ImageProcessorPil.from_pretrained(path)(picture, return_tensors="pt")["pixel_values"]
+    ours = normalised(as_floats(torch.tensor(resize_picture(picture, 32, 32))[None]), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    with torch.inference_mode():
+        network: Any = MobileNetV2UNet.from_pretrained(path)
+        logits = network.eval()(pixel_values=theirs).logits
+    answer = load_predictor(path).predict([resize_picture(picture, 32, 32)])[0]
+    assert np.array_equal(answer, logits[0].argmax(dim=0).numpy())
+
+
+def test_no_epoch_decodes_again_and_views_follow_from_seed_epoch_and_row(splits: Splits, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    task = task_with()
+    table = PictureCache(tmp_path, 32).table(splits, "train")
+    assert isinstance(table.pictures, np.memmap)
+    assert table.pictures.shape == (160, 32, 32, 3)
+    assert np.array_equal(table[7].picture, resize_picture(decode_picture(scenes(8)[7].image), 32, 32))
+    views = replace(table, augmentation=task.augmentation, seed=4)
+    assert sorted(views.order(2) % 160) == list(range(160))
+    assert views[167].view == views[167].view != views[327].view
+    (tmp_path / "chosen").mkdir()
+    chosen = PictureCache(tmp_path / "chosen", 32).table(splits, "train", np.array([3, 99]))
+    assert np.array_equal(chosen.pictures[1], table.pictures[99])
+
+
+def test_a_killed_training_ends_with_the_very_same_model(
+    trained: tuple[TrainedModel, RecordingRun], splits: Splits, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.tiny_images", str(splits.path), str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("248 of 320 rows"):
+                process.kill()
+                break
+        else:
+            pytest.fail("the training ended before it could be killed")
+    assert not (tmp_path / "model" / "manifest.json").exists()
+    run = RecordingRun.below(tmp_path)
+    model = killable_task().train(splits, run)
+    assert run.progress[0][0] > 160
+    assert model.version == trained[0].version
+
+
+def test_a_warm_start_goes_on_from_the_champion_and_only_from_one_of_its_kind(
+    trained: tuple[TrainedModel, RecordingRun], splits: Splits, tmp_path: Path
+) -> None:
+    warm = task_with(epochs=1, warm_start=True)
+    run = RecordingRun.below(tmp_path / "warm")
+    warm.train(splits, run, start=trained[0])
+    first_cold = next(point["train/loss"] for _, point in trained[1].points if "train/loss" in point)
+    assert next(point["train/loss"] for _, point in run.points if "train/loss" in point) < 0.8 * first_cold
+    with pytest.raises(InputError, match=r"was trained with architecture 'unet', task.architecture is 'deeplab'"):
+        task_with(architecture="deeplab").train(splits, RecordingRun.below(tmp_path / "other"), start=trained[0])
+
+
+def test_an_encoder_of_another_family_is_refused(trained: tuple[TrainedModel, RecordingRun], splits: Splits) -> None:
+    task = task_with(architecture="segformer", encoder=str(trained[0].path))
+    with pytest.raises(InputError, match="cannot be used"):
+        task.train(splits, RecordingRun.below(trained[0].path.parent / "family"))
+
+
+def test_pretrained_weights_are_used_and_the_head_may_have_other_labels(
+    trained: tuple[TrainedModel, RecordingRun],
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    task = task_with(encoder=str(trained[0].path), labels=("a", "b"), ignore_label=IGNORED)
+    assert task.source is not None
+    network = task.source.load_network(ARCHITECTURES["unet"], task.labels)
+    weights = load_file(trained[0].path / "model.safetensors")
+    name = "mobilenet_v2.layer.3.expand_1x1.convolution.weight"
+    assert torch.equal(network.state_dict()[name], weights[name])
+    assert network.classifier.weight.shape[0] == 2
+    assert task.training_configuration()["encoder"] == f"sha256:{task.pretrained()}"

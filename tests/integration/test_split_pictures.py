@@ -1,0 +1,116 @@
+"""Pictures shared out by what they show, and splits that a source gives."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evergreen.core.artifacts import SplitName, Splits
+from evergreen.core.errors import InputError
+from evergreen.data.split import SplitPlan, codes_beside, split
+from tests.pictures import encoded, mask, picture, pictures_of
+from tests.rows import Row, dataset_of, rows_of
+
+PLAN = SplitPlan(train=0.6, validation=0.2, test=0.2)
+
+
+def rows(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": f"p{n:03d}", "image": picture(n), "mask": mask(n % 3), **more} for n in range(count)]
+
+
+def where(splits: Splits) -> dict[str, str]:
+    return {row["id"]: name for name in SplitName.ALL for row in rows_of(splits.shards(name))}
+
+
+def test_pictures_stay_where_they_are_as_others_are_added_whatever_their_order(tmp_path: Path) -> None:
+    few = split(pictures_of(rows(60), tmp_path / "few"), PLAN, tmp_path / "few-splits")
+    more = split(pictures_of(rows(90)[::-1], tmp_path / "more"), PLAN, tmp_path / "more-splits")
+    assert where(few).items() <= where(more).items()
+    assert len(where(more)) == 90
+    assert few.manifest.rows["train"] > few.manifest.rows["test"] > 3
+    assert few.manifest.removed == {"exact_duplicate": 0}
+
+
+def test_of_pictures_with_equal_pixels_one_is_kept_however_they_are_encoded(tmp_path: Path) -> None:
+    again = Image.open(io.BytesIO(picture(7)))
+    twins = [
+        {"id": "twin1", "image": picture(7), "mask": mask()},
+        {"id": "twin2", "image": encoded(again, "BMP"), "mask": mask()},
+        {"id": "twin3", "image": encoded(again, "TIFF"), "mask": mask()},
+        {"id": "jpeg1", "image": picture(99, form="JPEG"), "mask": mask()},
+        {"id": "jpeg2", "image": picture(99, form="JPEG"), "mask": mask()},
+    ]
+    splits = split(pictures_of([*twins, *rows(60)], tmp_path / "d"), PLAN, tmp_path / "s")
+    assert splits.manifest.removed == {"exact_duplicate": 4}
+    assert {"p007", "jpeg1"} < set(where(splits))
+    assert not {"twin1", "twin2", "twin3", "jpeg2"} & set(where(splits))
+
+
+def test_the_manifest_counts_the_pictures_in_which_a_class_occurs(tmp_path: Path) -> None:
+    splits = split(pictures_of(rows(60), tmp_path / "d"), PLAN, tmp_path / "s")
+    for name in SplitName.ALL:
+        numbers = [int(row["id"][1:]) % 3 for row in rows_of(splits.shards(name))]
+        assert splits.manifest.labels[name] == {"0": len(numbers), "1": numbers.count(1), "2": numbers.count(2)}
+
+
+def test_given_splits_are_kept_and_equal_pictures_stay_in_the_most_protected_one(tmp_path: Path) -> None:
+    names = {f"p{n:03d}": SplitName.ALL[n % 3] for n in range(12)}
+    told = [
+        {"id": one, "image": picture(min(n, 9)), "mask": mask(), "split": name}
+        for n, (one, name) in enumerate(names.items())
+    ]
+    splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s")
+    assert where(splits) == {one: name for one, name in names.items() if one < "p009"} | {"p011": "test"}
+    assert splits.manifest.given == ("train", "validation", "test")
+
+
+def test_a_split_that_is_not_given_is_drawn_from_train_alone(tmp_path: Path) -> None:
+    told = [row | {"split": "train" if row["id"] < "p150" else "validation"} for row in rows(200)]
+    plan = SplitPlan(train=0.4, validation=0.2, test=0.4)
+    splits = split(pictures_of(told, tmp_path / "d"), plan, tmp_path / "s")
+    assert splits.manifest.rows["validation"] == 50
+    assert 50 < splits.manifest.rows["test"] < 100  # one half of 150
+    assert all(one < "p150" for one, name in where(splits).items() if name != "validation")
+    assert splits.manifest.given == ("train", "validation")
+
+
+def test_without_training_rows_given_splits_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no row is given to split 'train' \(given: test\)"):
+        split(pictures_of(rows(5, split="test"), tmp_path / "d"), PLAN, tmp_path / "s")
+
+
+def test_texts_may_be_given_to_splits_too(tmp_path: Path) -> None:
+    told = [
+        {"id": f"t{n}", "text": f"word{n} other{n} third{n}", "label": "ab"[n % 2], "split": SplitName.ALL[n // 2 % 3]}
+        for n in range(24)
+    ]
+    splits = split(texts_of(told, tmp_path / "d"), PLAN, tmp_path / "s")
+    assert where(splits) == {row["id"]: row["split"] for row in told}
+    assert splits.manifest.removed == {"exact_duplicate": 0, "near_duplicate": 0}
+
+
+def texts_of(told: list[dict[str, str]], path: Path) -> Any:
+    import pyarrow as pa
+
+    from evergreen.data.dataset import write_dataset
+    from tests.rows import SOURCE
+
+    return write_dataset([pa.RecordBatch.from_pylist(told)], path, SOURCE)
+
+
+def test_both_splits_that_are_not_given_take_their_fractions_of_train() -> None:
+    keys = (np.arange(10_000) / 10_000 * 2.0**64).astype(np.uint64)
+    given = np.full(10_000, 2, dtype=np.uint8)
+    shares = np.bincount(codes_beside(given, keys, PLAN, ["train"]), minlength=3) / 10_000
+    assert shares.tolist() == pytest.approx([0.2, 0.2, 0.6], abs=0.001)
+    assert codes_beside(given, keys, PLAN, ["train", "validation", "test"]).tolist() == given.tolist()
+
+
+def test_texts_stay_where_earlier_versions_put_them(tmp_path: Path) -> None:
+    told: list[Row] = [(f"r{n}", f"text number {n} of many", "ab"[n % 2]) for n in range(60)]
+    splits = split(dataset_of(told, tmp_path / "d"), SplitPlan(seed=3, near_duplicate_similarity=None), tmp_path / "s")
+    assert splits.manifest.given == ()
+    assert [row["id"] for row in rows_of(splits.shards("test"))] == ["r21", "r36", "r44", "r53"]

@@ -1,0 +1,174 @@
+"""Rules on pictures: what stops a run, what is set aside, what is odd."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evergreen.core.artifacts import SplitName
+from evergreen.core.reports import ValidationReport
+from evergreen.data.split import SplitPlan, split
+from evergreen.tasks.image_segmentation.schema import Schema
+from evergreen.tasks.image_segmentation.validate import ImageRules, validate_images
+from evergreen.tasks.violations import DatasetError
+from tests.pictures import encoded, mask, picture, pictures_of
+from tests.rows import dataset_of, rows_of
+
+LABELS = ("body", "background", "border")
+VALUES = [[0, 0, 1, 1, 1, 2]] * 4
+
+
+def good(count: int = 30) -> list[dict[str, Any]]:
+    return [{"id": f"p{n:02d}", "image": picture(n), "mask": mask(VALUES)} for n in range(count)]
+
+
+def validated(rows: list[dict[str, Any]], path: Path, **rules: Any) -> ValidationReport:
+    return validate_images(pictures_of(rows, path), LABELS, 255, ImageRules.model_validate({"min_rows": 5, **rules}))
+
+
+def violations(rows: list[dict[str, Any]], path: Path, **rules: Any) -> tuple[str, ...]:
+    with pytest.raises(DatasetError) as caught:
+        validated(rows, path, **rules)
+    return caught.value.violations
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "missing mask: 1 row (bad); give": {"mask": None},
+    "missing image: 1 row (bad); give": {"image": None},
+    "unusable image: 1 row (bad: cannot be decoded: ": {"image": picture()[:80]},
+    "unusable image: 1 row (bad: is no picture that can be read); write": {"image": b"cat"},
+    "unusable image: 1 row (bad: is a BMP (allowed: PNG, JPEG)); write": {"image": picture(form="BMP")},
+    "unusable mask: 1 row (bad: is a PNG of mode RGB, not": {"mask": picture()},
+    "mismatched sizes: 1 row (bad: image 6 x 4, mask 4 x 6); a mask": {"mask": mask(2, (4, 6))},
+    "unknown class index: 1 row (bad: 3, 9); correct": {"mask": mask([[0, 3, 9, 255, 1, 2]] * 4)},
+}
+
+
+@pytest.mark.parametrize("expected", BAD, ids=[one.split(" (")[0] for one in BAD])
+def test_a_bad_record_stops_the_run_naming_row_and_reason(tmp_path: Path, expected: str) -> None:
+    (found,) = violations([*good(), {**good(1)[0], "id": "bad", **BAD[expected]}], tmp_path)
+    assert found.startswith(expected)
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    rows = [*good(6), *({**good(1)[0], "id": f"bad{n}", **bad} for n, bad in enumerate(BAD.values()))]
+    rows += [{**good(1)[0], "id": f"none{n}", "mask": None} for n in range(7)]
+    found = violations(rows, tmp_path, min_rows=99)
+    rules = [one.split(":")[0] for one in found]
+    assert rules == [
+        "missing mask",
+        "missing image",
+        "unusable image",
+        "unusable mask",
+        "mismatched sizes",
+        "unknown class index",
+        "too few rows",
+    ]
+    assert found[0] == "missing mask: 8 rows (bad0, none0, none1, none2, none3, …); give each row one, or leave it out"
+
+
+def test_a_schema_is_enforced(tmp_path: Path) -> None:
+    columns = {
+        "image": {"shape": [4, 6, 3], "maximum": 255},
+        "mask": {"shape": [None, 6], "values": [0, 1, 2]},
+        "breed": {"dtype": "string", "values": ["Pug"], "presence": 0.9},
+        "height_cm": {"dtype": "integer"},
+    }
+    rows = [{**row, "breed": "Pug" if n else "Cat"} for n, row in enumerate(good(10))]
+    rows += [{"id": "large", "image": picture(0, (6, 5)), "mask": mask([[0, 1, 2, 0, 1, 255]] * 5), "breed": None}]
+    rows += [{**good(1)[0], "id": "none", "breed": None}]
+    found = violations(rows, tmp_path, expected={"columns": columns})
+    assert [one.split(";")[0] for one in found] == [
+        "column with too few values: breed in 83.3% of the rows, at least 90.0% needed",
+        "missing column: height_cm",
+        "value out of range in breed: 1 row (p00: 'Cat', allowed Pug)",
+        "wrong shape of image: 1 row (large: 6 x 5, expected 6 x 4)",
+        "value out of range in mask: 1 row (large: 255, allowed 0, 1, 2)",
+    ]
+    assert Schema.model_validate({"columns": columns}).columns["mask"].allowed == "0, 1, 2"
+
+
+def test_texts_are_no_pictures(tmp_path: Path) -> None:
+    with pytest.raises(
+        DatasetError, match=r"missing column: image, mask \(has: id, text, label\); map source\.columns"
+    ):
+        validate_images(dataset_of([("1", "a", "b")], tmp_path), LABELS, None, ImageRules())
+
+
+def test_ids_and_classes_are_told_of_the_whole_dataset(tmp_path: Path) -> None:
+    rows = [{**row, "mask": mask(1), "id": "twin" if n < 2 else row["id"]} for n, row in enumerate(good())]
+    rows[5]["id"] = None
+    found = violations(rows, tmp_path, max_bad_share=0.5)
+    assert [one.split(";")[0] for one in found] == [
+        "null or blank id: 1 row",
+        "duplicate id: such as twin (2 rows)",
+        "class without pixels: border",
+    ]
+
+
+def test_a_share_of_bad_records_is_set_aside_reported_and_left_out_of_every_split(tmp_path: Path) -> None:
+    rows = [
+        *good(58),
+        {**good(1)[0], "id": "a-copy-without-mask", "mask": None},
+        {**good(1)[0], "id": "b", "image": b""},
+    ]
+    dataset = pictures_of(rows, tmp_path / "dataset")
+    report = validate_images(dataset, LABELS, 255, ImageRules(max_bad_share=0.04))
+    assert report.set_aside == {"a-copy-without-mask": "missing mask", "b": "unusable image (is empty)"}
+    (anomaly,) = [one for one in report.anomalies if one.name == "set_aside"]
+    assert (anomaly.rows, anomaly.examples) == (2, ("a-copy-without-mask", "b"))
+
+    splits = split(dataset, SplitPlan(train=0.6, validation=0.2, test=0.2), tmp_path / "splits", report.set_aside)
+    assert splits.manifest.removed == {"exact_duplicate": 0, "set_aside": 2}
+    kept = {row["id"] for name in SplitName.ALL for row in rows_of(splits.shards(name))}
+    assert kept == {row["id"] for row in good(58)}
+
+
+def test_more_bad_records_than_allowed_stop_the_run(tmp_path: Path) -> None:
+    rows = [*good(28), *({**good(1)[0], "id": f"bad{n}", "mask": None} for n in range(2))]
+    assert violations(rows, tmp_path, max_bad_share=0.04) == (
+        "missing mask: 2 rows (bad0, bad1); give each row one, or leave it out",
+        "too many bad rows: 2 of 30, 6.67%, at most 4.00% may be set aside; correct them or raise "
+        "task.rules.max_bad_share",
+    )
+
+
+def test_statistics_are_those_of_the_pixels(tmp_path: Path) -> None:
+    black = encoded(Image.fromarray(np.zeros((4, 6, 3), np.uint8)))
+    half = np.zeros((2, 2, 3), np.uint8)
+    half[0] = [200, 100, 50]
+    rows = [
+        {"id": "black", "image": black, "mask": mask([[0, 0, 1, 1, 2, 255]] * 4)},
+        {"id": "half", "image": encoded(Image.fromarray(half)), "mask": mask([[0, 0], [0, 0]])},
+    ]
+    report = validated([*rows], tmp_path, min_rows=1)
+    found = report.pictures
+    assert found is not None
+    assert (found.sizes, found.distinct_sizes) == ({"6 x 4": 1, "2 x 2": 1}, 2)
+    assert found.channel_means == pytest.approx([400 / 28, 200 / 28, 100 / 28], abs=0.001)
+    assert found.channel_deviations == pytest.approx([np.std([0] * 26 + [200] * 2), 25.754, 12.877], abs=0.001)
+    assert found.class_shares == pytest.approx({"body": 12 / 24, "background": 8 / 24, "border": 4 / 24})
+    assert found.ignored_share == pytest.approx(4 / 28)
+    assert report.labels == {"body": 2, "background": 1, "border": 1}
+    assert {one.name: one.examples for one in report.anomalies} == {
+        "single_class_mask": ("half",),
+        "near_blank_image": ("black",),
+    }
+    assert report.columns["mask"].distinct == 2
+
+
+def test_repeated_pictures_and_rare_classes_are_odd(tmp_path: Path) -> None:
+    rows = [
+        *good(),
+        {**good(1)[0], "id": "again"},
+        {**good(2)[1], "id": "other", "mask": mask([[0, 1, 2, 0, 1, 2]] * 4)},
+    ]
+    report = validated(rows, tmp_path, min_class_share=0.2)
+    assert {one.name: one.examples for one in report.anomalies} == {
+        "repeated_image": ("p00", "p01", "again", "other"),
+        "conflicting_masks": ("p01", "other"),
+        "rare_class": (),
+    }
+    assert report.anomalies[-1].message.startswith("'border' has 17.")

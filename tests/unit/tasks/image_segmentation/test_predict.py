@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from evergreen.core.errors import EvergreenError, InstanceError
+from evergreen.core.protocols import Fetch
+from evergreen.data.pictures import encode_png
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES
+from evergreen.tasks.image_segmentation.predict import ImagePredictor, instance_of
+from evergreen.tasks.image_segmentation.upsample import classes_at
+
+LABELS = ("dark", "light")
+
+
+class Brightness:
+    """Answers `light` where a picture is brighter than the middle, at a quarter of the size, as some networks do."""
+
+    device = torch.device("cpu")
+
+    def __call__(self, pixel_values: torch.Tensor) -> Any:
+        light = torch.nn.functional.avg_pool2d(pixel_values.mean(dim=1, keepdim=True), 4)
+        return SimpleNamespace(logits=torch.cat([-light, light], dim=1))
+
+
+def predictor(fetch: Fetch | None = None, max_pixels: int = 10_000) -> ImagePredictor:
+    settings: dict[str, Any] = {"labels": LABELS, "size": 64, "max_pixels": max_pixels, "fetch": fetch}
+    return ImagePredictor(Brightness(), ARCHITECTURES["unet"], **settings)
+
+
+def halves(height: int = 60, width: int = 90) -> np.ndarray:
+    picture = np.full((height, width, 3), 20, dtype=np.uint8)
+    picture[:, width // 3 :] = 230
+    return picture
+
+
+def test_a_picture_goes_in_and_a_mask_of_its_size_comes_out() -> None:
+    one = predictor()
+    instances = [instance_of(encode_png(halves())), instance_of(encode_png(halves(33, 45)))]
+    first, second = json.loads(json.dumps(one.encode(one.predict(one.decode(instances)))))
+    mask = Image.open(io.BytesIO(base64.b64decode(first["mask"])))
+    assert (mask.format, mask.mode, mask.size) == ("PNG", "L", (90, 60))
+    expected = np.zeros((60, 90), dtype=np.uint8)
+    expected[:, 30:] = 1
+    assert (np.asarray(mask) == expected).mean() > 0.97
+    assert first["shares"] == pytest.approx({"dark": 1 / 3, "light": 2 / 3}, abs=0.03)
+    assert (first["width"], first["height"]) == (90, 60)
+    assert (second["width"], second["height"]) == (45, 33)
+
+
+@pytest.mark.parametrize(
+    ("instance", "message"),
+    [
+        ("iVBOR", 'is a string; expected {"image": "'),
+        (None, "is null"),
+        ({}, "'image' is missing"),
+        ({"image": 3}, "'image' is a number"),
+        ({"image": {"b64": "x"}}, "'image' is an object"),
+        ({"image": ""}, "'image' is empty"),
+        ({"image": "not base64!"}, "'image' is no base64"),
+        ({"image": "aGVsbG8="}, "'image' is no PNG or JPEG file"),
+        ({"image": "gs://pets/1.png"}, "'image' is gs://pets/1.png, but nothing reads buckets here; send base64"),
+        ({"image": "aGVsbG8=", "size": 3}, "has unknown size"),
+        (instance_of(encode_png(halves(200, 60))), "'image' has 60 × 200 pixels, at most 10,000 are allowed"),
+    ],
+)
+def test_an_instance_that_cannot_be_used_is_named(instance: Any, message: str) -> None:
+    with pytest.raises(InstanceError) as caught:
+        predictor().decode([instance_of(encode_png(halves())), instance])
+    assert str(caught.value).startswith("instances[1]: ")
+    assert message in str(caught.value)
+
+
+def test_many_pictures_that_are_small_as_bytes_cannot_fill_the_memory() -> None:
+    flat = instance_of(encode_png(np.zeros((90, 90, 3), dtype=np.uint8)))
+    with pytest.raises(InstanceError, match=r"instances\[4\]: .*at most 40,000 pixels together"):
+        predictor().decode([flat] * 6)
+
+
+def test_a_picture_in_a_bucket_is_read_through_what_the_server_gives() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def fetch(address: str, most: int) -> bytes:
+        asked.append((address, most))
+        return encode_png(halves())
+
+    (picture,) = predictor(fetch).decode([{"image": "gs://pets/1.png"}])
+    assert np.array_equal(picture, halves())
+    assert asked == [("gs://pets/1.png", 10 * 2**20)]
+
+
+def test_a_bucket_that_cannot_be_read_refuses_that_instance() -> None:
+    def refuse(address: str, most: int) -> bytes:
+        raise EvergreenError(f"nothing at {address}")
+
+    with pytest.raises(InstanceError, match=r"instances\[0\]: 'image' cannot be read: nothing at gs://pets/1.png"):
+        predictor(refuse).decode([{"image": "gs://pets/1.png"}])
+
+
+def test_one_class_at_a_time_answers_like_all_at_once() -> None:
+    logits = torch.from_numpy(np.random.default_rng(0).normal(size=(7, 8, 8)).astype(np.float32))
+    upsampled = torch.nn.functional.interpolate(logits[None], size=(21, 30), mode="bilinear", align_corners=False)
+    assert torch.equal(classes_at(logits, 21, 30), upsampled[0].argmax(dim=0).to(torch.uint8))

@@ -1,0 +1,40 @@
+"""What docs/picture-data.md shows is what configurations take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from evergreen.adapters import AnySource
+from evergreen.tasks.image_segmentation.schema import Schema
+from evergreen.tasks.image_segmentation.validate import ImageRules
+
+GUIDE = Path(__file__).parents[2] / "docs" / "picture-data.md"
+BLOCKS: list[dict[str, Any]] = [
+    yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("source", [block["source"] for block in BLOCKS if "source" in block])
+def test_a_source_is_valid_and_reads_pictures(source: dict[str, Any]) -> None:
+    found: Any = TypeAdapter(AnySource).validate_python(source)
+    assert {"image", "mask"} <= found.mapping.keys()
+    assert TypeAdapter(AnySource).validate_json(found.model_dump_json()) == found
+
+
+def test_the_schema_and_the_rules_are_valid(tmp_path: Path) -> None:
+    (schema,) = [block for block in BLOCKS if "columns" in block]
+    (rules,) = [block["rules"] for block in BLOCKS if "rules" in block]
+    (tmp_path / "pets.yaml").write_text(yaml.safe_dump(schema))
+    read = ImageRules.model_validate(rules | {"expected": str(tmp_path / "pets.yaml")})
+    assert read.expected == Schema.model_validate(schema)
+    assert read.max_bad_share == 0.001
+
+
+def test_the_guide_has_a_source_of_each_kind() -> None:
+    assert {block["source"]["kind"] for block in BLOCKS if "source" in block} == {"files", "huggingface", "shapes"}
