@@ -18,18 +18,26 @@ AnyTask = TextClassification
 """Every kind of task, told apart by `kind`."""
 
 
-def load_predictor(model_dir: Path) -> Predictor:
-    """A predictor of a trained-model directory, whatever its task.
+def load_task(model_dir: Path) -> AnyTask:
+    """The task that trained a trained-model directory.
 
     Raises:
         InputError: the directory holds no trained model of a known kind.
     """
     configuration = read_task_configuration(model_dir)
     try:
-        task = TypeAdapter(AnyTask).validate_python(configuration)
+        return TypeAdapter[AnyTask](AnyTask).validate_python(configuration)
     except ValidationError as error:
         raise InputError(f"{model_dir}/task.json is not a task of this version of Evergreen: {error}") from error
-    return task.load(model_dir)
 
 
-__all__ = ["AnyTask", "TextClassification", "load_predictor"]
+def load_predictor(model_dir: Path) -> Predictor:
+    """A predictor of a trained-model directory, whatever its task.
+
+    Raises:
+        InputError: the directory holds no trained model of a known kind.
+    """
+    return load_task(model_dir).load(model_dir)
+
+
+__all__ = ["AnyTask", "TextClassification", "load_predictor", "load_task"]
