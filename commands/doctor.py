@@ -118,7 +118,13 @@ def _check_source(project: Project) -> Iterator[Finding]:
 
 def _check_publish(project: Project) -> Iterator[Finding]:
     """The token and its right to write, where versions are published."""
-    if project.publish is not None:
+    if project.publish is None:
+        return
+    absent = [name for name in project.publish.variables if name not in os.environ]
+    if absent and project.configuration.document.get("secrets"):
+        told = f"not asked: ZenML's secrets set {', '.join(absent)} in the steps; export it here to have it tried"
+        yield Finding("publish", True, f"{project.publish.kind}: {told}")
+    else:
         yield Finding("publish", True, f"{project.publish.kind}: {project.publish.check()}")
 
 

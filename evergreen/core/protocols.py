@@ -185,6 +185,10 @@ class Publisher(Protocol):
     def when(self) -> Literal["live", "candidate"]:
         """Whether a version is published once it is live, or before its rollout, for review."""
 
+    @property
+    def variables(self) -> Sequence[str]:
+        """The environment variables that hold its secrets."""
+
     def check(self) -> str:
         """Where it publishes, in words. Raises InputError when the token is missing, refused or may not write there."""
 

@@ -60,6 +60,11 @@ class HuggingFaceHub(Frozen):
             raise ValueError("the Space of a private model reads it with a token of its own: set space.token_env")
         return self
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold its tokens."""
+        return (self.token_env, *([self.space.token_env] if self.space and self.space.token_env else []))
+
     def plan(self) -> str:
         """What a run would publish where."""
         seen = "private" if self.private else "public"
@@ -161,9 +166,8 @@ class HuggingFaceHub(Frozen):
     def _api(self) -> Any:
         from huggingface_hub import HfApi
 
-        if self.space and self.space.token_env:
-            self._secret(self.space.token_env)
-        return HfApi(token=self._secret(self.token_env))
+        token, *_ = [self._secret(variable) for variable in self.variables]
+        return HfApi(token=token)
 
     def _secret(self, variable: str) -> str:
         value = os.environ.get(variable)
