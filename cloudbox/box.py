@@ -20,6 +20,7 @@ PORTS = {
     "gcs": ("http",),
     "vertex": ("grpc", "https"),
     "bigquery": ("grpc", "https"),
+    "hub": ("http",),
     "gateway": ("grpc_proxy", "https_proxy", "http", "grpc", "https"),
     "zenml": ("http",),
     "mlflow": ("http",),
@@ -65,7 +66,12 @@ def open_box(home: Home) -> Box:
     """
     if not home.box.is_file():
         raise BoxError(f"no box in {home.path}; start one: python -m cloudbox --home {home.path} up")
-    return Box(home=home, **json.loads(home.box.read_text()))
+    box = Box(home=home, **json.loads(home.box.read_text()))
+    if missing := PORTS.keys() - box.ports.keys():  # services that the box did not have when it was made
+        free = _free_ports()
+        box.ports.update({service: free[service] for service in missing})
+        _write(box)
+    return box
 
 
 def open_or_make_box(home: Home, project: str | None = None, region: str | None = None) -> Box:
@@ -76,9 +82,7 @@ def open_or_make_box(home: Home, project: str | None = None, region: str | None 
     """
     if not home.box.is_file():
         name = project or DEFAULT_PROJECT
-        box = Box(home, name, PROJECT_NUMBER, region or DEFAULT_REGION, _free_ports())
-        content = {key: value for key, value in asdict(box).items() if key != "home"}
-        home.write(home.box, json.dumps(content, indent=2) + "\n")
+        _write(Box(home, name, PROJECT_NUMBER, region or DEFAULT_REGION, _free_ports()))
     box = open_box(home)
     for what, asked, kept in (("project", project, box.project), ("region", region, box.region)):
         if asked not in {None, kept}:
@@ -95,6 +99,11 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _write(box: Box) -> None:
+    content = {key: value for key, value in asdict(box).items() if key != "home"}
+    box.home.write(box.home.box, json.dumps(content, indent=2) + "\n")
 
 
 def _free_ports() -> dict[str, dict[str, int]]:

@@ -1,4 +1,4 @@
-"""The environment variables that lead unmodified clients into the box instead of to Google."""
+"""The environment variables that lead unmodified clients into the box instead of to Google and the Hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudbox.box import HOST, Box, BoxError
-from cloudbox.services import mlflow, zenml
+from cloudbox.services import hub, mlflow, zenml
 
 KEPT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ", "VIRTUAL_ENV")
 
@@ -31,11 +31,12 @@ def network(box: Box) -> dict[str, str]:
         "GOOGLE_APPLICATION_CREDENTIALS": str(box.home.credentials),
         "GOOGLE_CLOUD_PROJECT": box.project,
         "STORAGE_EMULATOR_HOST": box.url("gcs"),
+        **hub.network(box),
     }
 
 
 def client(box: Box) -> dict[str, str]:
-    """All that a person's shell needs: the network, and the ZenML and MLflow servers with their secrets.
+    """All that a person's shell needs: the network, and the ZenML and MLflow servers and the Hub with their secrets.
 
     Raises:
         BoxError: the ZenML server never answered yet, so there is no key.
@@ -49,6 +50,7 @@ def client(box: Box) -> dict[str, str]:
         "ZENML_STORE_API_KEY": key.read_text().strip(),
         "MLFLOW_TRACKING_URI": box.url("mlflow"),
         **mlflow.login(),
+        **hub.login(box),
     }
 
 

@@ -46,14 +46,11 @@ def cost_lines(project: Project) -> list[str]:
 
 def estimate_of(project: Project, prices: Prices) -> Estimate:
     """What the project's tasks and endpoint would cost on the active stack."""
-    from orchestration.configuration import steps_of
-    from pipelines.training import training
-
     region = pipeline_region()
     tasks: list[Task] = []
     if region is not None:
         measured = measured_seconds(project.model_name, project.active_stack)
-        tasks = tasks_of(project.configuration.document, steps_of(training), measured)
+        tasks = tasks_of(project.configuration.document, project.steps, measured)
     return estimate_run(prices, region or "", tasks, fleet_of(project))
 
 

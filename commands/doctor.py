@@ -51,6 +51,7 @@ def examine(config: str) -> Iterator[Finding]:
         yield from _guarded("secrets", lambda: _check_variables(opened))
         yield from _guarded("task", lambda: _check_task(opened))
         yield from _guarded("source", lambda: _check_source(opened))
+        yield from _guarded("publish", lambda: _check_publish(opened))
         yield from _guarded("port", lambda: _check_endpoint(opened))
         yield from _guarded("cloud", lambda: _check_cloud(opened))
 
@@ -113,6 +114,18 @@ def _check_source(project: Project) -> Iterator[Finding]:
     identity = project.source.identity(project.window.resolve() if project.window else None)
     rows = "" if identity.rows is None else f", {identity.rows:,} rows"
     yield Finding("source", True, f"{identity.description}{rows}")
+
+
+def _check_publish(project: Project) -> Iterator[Finding]:
+    """The token and its right to write, where versions are published."""
+    if project.publish is None:
+        return
+    absent = [name for name in project.publish.variables if name not in os.environ]
+    if absent and project.configuration.document.get("secrets"):
+        told = f"not asked: ZenML's secrets set {', '.join(absent)} in the steps; export it here to have it tried"
+        yield Finding("publish", True, f"{project.publish.kind}: {told}")
+    else:
+        yield Finding("publish", True, f"{project.publish.kind}: {project.publish.check()}")
 
 
 def _check_endpoint(project: Project) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.window import Window
 from evergreen.tasks import AnyTask
 from orchestration.configuration import Configuration, load
@@ -22,6 +23,7 @@ class Project:
     task: AnyTask
     host: AnyHost
     window: Window | None
+    publish: AnyPublisher | None = None
 
     @cached_property
     def active_stack(self) -> str:
@@ -29,6 +31,19 @@ class Project:
         from zenml.client import Client
 
         return Client().active_stack_model.name
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps that a run of this configuration has, in order; `publish` only where it is asked for."""
+        from orchestration.configuration import steps_of
+        from pipelines.training import training
+
+        names = list(steps_of(training))
+        names.remove("publish")
+        if self.publish is None:
+            return names
+        place = names.index("deploy") + (self.publish.when == "live")
+        return [*names[:place], "publish", *names[place:]]
 
     def check_host(self) -> None:
         """Returns when the model's endpoint is live or could be opened: better told now than after the training.
@@ -71,4 +86,4 @@ def open_project(config: str) -> Project:
 
     configuration = load(config, training)
     given = configuration.parameters
-    return Project(configuration, given.model_name, given.source, given.task, given.host, given.window)
+    return Project(configuration, given.model_name, given.source, given.task, given.host, given.window, given.publish)

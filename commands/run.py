@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _run(project: Project, *, use_cache: bool) -> int:
-    from evergreen.pages.terminal import terminal_summary
+    from evergreen.pages.terminal import publication_lines, terminal_summary
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
     from orchestration.requests import kept_request
@@ -49,6 +49,8 @@ def _run(project: Project, *, use_cache: bool) -> int:
     outcome = outcome_of(run.id)
     page, request = outcome.report_page, kept_request(project.model_name, outcome.deployment)
     print(terminal_summary(outcome.report, outcome.decision, outcome.deployment, page=page, request_file=request))
+    if outcome.publication is not None:
+        print(publication_lines(outcome.publication))
     if outcome.deployment.outcome == "rolled_back":
         print(f"error: {outcome.deployment.message}", file=sys.stderr)
         return 1
@@ -61,9 +63,6 @@ def _plan(project: Project, *, use_cache: bool) -> str:
     Raises:
         InputError: the source or what the task needs cannot be found.
     """
-    from orchestration.configuration import steps_of
-    from pipelines.training import training
-
     window = project.window.resolve() if project.window else None
     needs = project.task.check()
     identity = project.source.identity(window)
@@ -76,7 +75,8 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"window      {_period(window) if window else 'all rows'}",
             f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
             f"task        {project.task.kind}: {needs}",
-            f"steps       {' → '.join(steps_of(training))}",
+            f"steps       {' → '.join(project.steps)}",
+            *([f"publish     {project.publish.plan()}"] if project.publish else []),
             f"cache       {cache}",
             *cost_lines(project),
             "no step was run; rows and labels are checked by a run",

@@ -27,7 +27,10 @@ def _text(status: Status) -> str:
             lines.append((name, "none"))
             continue
         metrics = ", ".join(f"{metric} {value:.3f}" for metric, value in version.metrics.items())
-        mirrors = ", ".join(f"{mirror} version {number}" for mirror, number in version.mirrors.items())
+        mirrors = ", ".join(
+            f"{mirror} {number}" if "://" in number else f"{mirror} version {number}"
+            for mirror, number in version.mirrors.items()
+        )
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
     endpoint = status.endpoint
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)

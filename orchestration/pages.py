@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.publication import Publication
 from evergreen.core.reports import (
     Curves,
     Deployment,
@@ -20,7 +21,7 @@ from evergreen.pages.curves import curves_page
 from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.lineage import incumbent_page, origin_page
-from evergreen.pages.outcome import decision_page, deployment_page
+from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 
 SAMPLE_ROWS = 5
 
@@ -42,6 +43,7 @@ page_of.register(ValidationReport, validation_page)
 page_of.register(EvaluationReport, evaluation_page)
 page_of.register(PromotionDecision, decision_page)
 page_of.register(Deployment, deployment_page)
+page_of.register(Publication, publication_page)
 
 
 @page_of.register

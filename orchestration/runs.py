@@ -14,6 +14,7 @@ from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.publication import Publication
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
 from orchestration.deployment import state_directory
 from orchestration.locks import is_running
@@ -45,6 +46,7 @@ class RunOutcome(Frozen):
     report_page: str
     decision: PromotionDecision
     deployment: Deployment
+    publication: Publication | None = None
 
 
 def model_tag(model: str) -> str:
@@ -90,6 +92,7 @@ def outcome_of(run_id: UUID) -> RunOutcome:
         report_page=page_uri(run.steps["evaluate"].outputs["report"][0].uri),
         decision=_output(run, "promote", "decision", PromotionDecision),
         deployment=_output(run, "deploy", "deployment", Deployment),
+        publication=_output(run, "publish", "publication", Publication) if "publish" in run.steps else None,
     )
 
 

@@ -7,6 +7,7 @@ from zenml.config import CachePolicy
 
 from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
@@ -19,6 +20,7 @@ from steps.evaluate import evaluate
 from steps.fetch import fetch
 from steps.identify import identify
 from steps.promote import promote
+from steps.publish import publish as publish_step
 from steps.split import split as split_step
 from steps.train import train
 from steps.validate import validate
@@ -35,8 +37,9 @@ def training(
     rollout: Ramp = Ramp(),
     seed: int = 0,
     window: Window | None = None,
+    publish: AnyPublisher | None = None,
 ) -> None:
-    """Trains, evaluates, gates, registers and deploys one model."""
+    """Trains, evaluates, gates, registers and deploys one model; without `publish` it has no step of that name."""
     identity, incumbent, origin, recipe = identify(model_name, source, task, split, seed, window)
     dataset = fetch(source, identity)
     _, set_aside = validate(task, dataset)
@@ -44,4 +47,10 @@ def training(
     model = train(task.for_training(), splits, origin, seed)
     report = evaluate(task, model, splits, incumbent)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
-    deploy(model_name, host, decision, rollout)
+    if publish is not None and publish.when == "candidate":
+        publish_step(model_name, publish, identity, decision)
+        deploy(model_name, host, decision, rollout, after=["publish"])
+        return
+    deployment = deploy(model_name, host, decision, rollout)
+    if publish is not None:
+        publish_step(model_name, publish, identity, decision, deployment)

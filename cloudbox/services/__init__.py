@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudbox.services.base import Service
 from cloudbox.services.gcs import Gcs
 from cloudbox.services.google import Gateway, GoogleService
+from cloudbox.services.hub import Hub
 from cloudbox.services.mlflow import MlflowServer
 from cloudbox.services.zenml import ZenmlServer
 
@@ -15,6 +16,7 @@ SERVICES: dict[str, Service] = {
         Gateway(),
         GoogleService("vertex"),
         GoogleService("bigquery"),
+        Hub(),
         MlflowServer(),
         ZenmlServer(),
     )

@@ -31,12 +31,9 @@ def needs_of_active_stack(project: Project) -> Needs | None:
     """What project and active stack need of Google Cloud; None when both live elsewhere."""
     from zenml.client import Client
 
-    from orchestration.configuration import steps_of
-    from pipelines.training import training
-
     stack = Client().active_stack_model
     components = {kind.value: ones[0].configuration for kind, ones in stack.components.items() if ones}
-    return needs_of(project, components, tuple(steps_of(training)))
+    return needs_of(project, components, tuple(project.steps))
 
 
 def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Finding]:

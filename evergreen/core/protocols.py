@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
+from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.reports import EndpointStatus, EvaluationReport, ValidationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
 
@@ -35,6 +36,25 @@ class Predictor(Protocol):
 
     def encode(self, outputs: Any) -> list[dict[str, Any]]:
         """JSON-ready predictions, one an instance."""
+
+
+class Demo(Protocol):
+    """How a person tries a model in a browser: two Gradio components, and what passes between them and the model."""
+
+    def input(self) -> Any:
+        """The component in which a person gives what the model is asked."""
+
+    def output(self) -> Any:
+        """The component that shows a prediction."""
+
+    def value(self, instance: Mapping[str, Any]) -> Any:
+        """An instance as the input component holds it; what the examples are made of."""
+
+    def instance(self, value: Any) -> dict[str, Any]:
+        """What the input component holds, as an instance."""
+
+    def shown(self, value: Any, prediction: Mapping[str, Any]) -> Any:
+        """A prediction, beside the input that it answers, as the output component shows it."""
 
 
 class TrainingRun(Protocol):
@@ -106,6 +126,12 @@ class Task(Protocol):
     def load(self, model_dir: Path, fetch: Fetch | None = None) -> Predictor:
         """A predictor of a trained-model directory; `fetch` reads what instances only name."""
 
+    def describe(self) -> ModelDescription:
+        """What readers of a published model are told of it."""
+
+    def demo(self) -> Demo:
+        """How a person tries a model of this task in a browser."""
+
 
 class Endpoint(Protocol):
     """One model's live endpoint. `version` is a trained model's content-hash name."""
@@ -160,6 +186,27 @@ class Host(Protocol):
 
     def mirrors(self) -> Sequence[Mirror]:
         """Registries of the host's own, which follow the record."""
+
+
+class Publisher(Protocol):
+    """Where versions are published for others. Repeating a call changes nothing, and completes what was cut off."""
+
+    @property
+    def when(self) -> Literal["live", "candidate"]:
+        """Whether a version is published once it is live, or before its rollout, for review."""
+
+    @property
+    def variables(self) -> Sequence[str]:
+        """The environment variables that hold its secrets."""
+
+    def check(self) -> str:
+        """Where it publishes, in words. Raises InputError when the token is missing, refused or may not write there."""
+
+    def plan(self) -> str:
+        """What would be published where, in words; nothing is asked."""
+
+    def publish(self, edition: Edition) -> Publication:
+        """The version published. Raises InputError or EvergreenError when it cannot be."""
 
 
 class VersionRecord(Protocol):

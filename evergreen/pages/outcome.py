@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evergreen.core.publication import Publication
 from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.pages.charts.bars import Bar, Group, bars
 from evergreen.pages.curl import curl_command, needs_file, request_body
@@ -13,6 +14,13 @@ OUTCOMES = {
     "kept": ("neutral", "Champion kept"),
     "rolled_back": ("bad", "Rolled back"),
     "none": ("neutral", "Nothing deployed"),
+}
+
+PUBLISHED = {
+    "published": ("good", "Published"),
+    "unchanged": ("neutral", "Published before"),
+    "planned": ("neutral", "Only planned"),
+    "none": ("neutral", "Nothing published"),
 }
 
 
@@ -63,3 +71,8 @@ def deployment_page(deployment: Deployment) -> str:
         command=curl_command(deployment.url, deployment.token_command, deployment.example) if deployment.url else None,
         body=body if needs_file(body) else None,
     )
+
+
+def publication_page(publication: Publication) -> str:
+    """HTML: where a version can be read and tried."""
+    return render("publication.html", publication=publication, outcome=PUBLISHED[publication.outcome])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from evergreen.core.publication import Publication
 from evergreen.core.reports import Deployment, EvaluationReport, Metric, PromotionDecision
 from evergreen.pages.curl import curl_command
 from evergreen.pages.evaluation import judged, lead_metric
@@ -37,6 +38,15 @@ def terminal_summary(
         command = curl_command(deployment.url, deployment.token_command, deployment.example, request_file)
         lines.append(f"{'try it':<11} {command}")  # whole: it is to be pasted
     return "\n".join(lines[:MOST_LINES])
+
+
+def publication_lines(publication: Publication) -> str:
+    """What was published where: one line, or two with a Space."""
+    where = f" {publication.url} (commit {publication.commit})" if publication.url else ""
+    lines = [_line("published", f"{publication.outcome}: {publication.message}{where}")]
+    if publication.space_url:
+        lines.append(_line("space", publication.space_url))
+    return "\n".join(lines)
 
 
 def _quality(report: EvaluationReport) -> list[str]:

@@ -20,8 +20,8 @@ AnyTask = Annotated[TextClassification | ImageSegmentation, Field(discriminator=
 """Every kind of task, told apart by `kind`."""
 
 
-def load_predictor(model_dir: Path, fetch: Fetch | None = None) -> Predictor:
-    """A predictor of a trained-model directory, whatever its task; `fetch` reads what instances only name.
+def load_task(model_dir: Path) -> TextClassification | ImageSegmentation:
+    """The task that trained a trained-model directory.
 
     Raises:
         InputError: the directory holds no trained model of a known kind.
@@ -31,7 +31,16 @@ def load_predictor(model_dir: Path, fetch: Fetch | None = None) -> Predictor:
         task: TextClassification | ImageSegmentation = TypeAdapter(AnyTask).validate_python(configuration)
     except ValidationError as error:
         raise InputError(f"{model_dir}/task.json is not a task of this version of Evergreen: {error}") from error
-    return task.load(model_dir, fetch)
+    return task
 
 
-__all__ = ["AnyTask", "ImageSegmentation", "TextClassification", "load_predictor"]
+def load_predictor(model_dir: Path, fetch: Fetch | None = None) -> Predictor:
+    """A predictor of a trained-model directory, whatever its task; `fetch` reads what instances only name.
+
+    Raises:
+        InputError: the directory holds no trained model of a known kind.
+    """
+    return load_task(model_dir).load(model_dir, fetch)
+
+
+__all__ = ["AnyTask", "ImageSegmentation", "TextClassification", "load_predictor", "load_task"]

@@ -15,7 +15,8 @@ from pydantic import Field, field_validator, model_validator
 
 from evergreen.core.artifacts import Dataset, Splits, TrainedModel
 from evergreen.core.errors import InputError
-from evergreen.core.protocols import Fetch, Predictor, TrainingRun
+from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
+from evergreen.core.publication import ModelDescription
 from evergreen.core.reports import EvaluationReport, ValidationReport
 from evergreen.tasks.image_segmentation.augment import Augmentation
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, ArchitectureName, Backbone
@@ -200,3 +201,21 @@ class ImageSegmentation(TrainingSettings):
             max_pixels=self.max_picture_pixels,
             fetch=fetch,
         )
+
+    def describe(self) -> ModelDescription:
+        """What readers of a published model are told of it."""
+        return ModelDescription(
+            pipeline_tag="image-segmentation",
+            intended_use=f"Gives each pixel of a picture one of the labels {', '.join(self.labels)}.",
+            limits=(
+                f"A picture is looked at in {self.image_size} × {self.image_size} pixels, whatever its size and shape: "
+                "what is thinner than a pixel of that is not seen.",
+                "Every pixel gets one of the labels, also in pictures unlike those trained on.",
+            ),
+        )
+
+    def demo(self) -> Demo:
+        """A picture, and the same picture under the colours of its mask."""
+        from evergreen.tasks.image_segmentation.demo import ImageDemo
+
+        return ImageDemo(self.labels, self.max_picture_pixels)

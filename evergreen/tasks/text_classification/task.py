@@ -14,7 +14,8 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from evergreen.core.artifacts import Dataset, Splits, TrainedModel
-from evergreen.core.protocols import Fetch, Predictor, TrainingRun
+from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
+from evergreen.core.publication import ModelDescription
 from evergreen.core.reports import EvaluationReport, ValidationReport
 from evergreen.tasks.labels import Labels
 from evergreen.tasks.text_classification.encoder import Encoder
@@ -137,6 +138,23 @@ class TextClassification(TrainingSettings):
         from evergreen.tasks.text_classification.predict import TextPredictor
 
         return TextPredictor.load(model_dir, self.labels, self.max_length_tokens, self.rules.max_text_chars)
+
+    def describe(self) -> ModelDescription:
+        """What readers of a published classifier are told of it."""
+        return ModelDescription(
+            pipeline_tag="text-classification",
+            intended_use=f"Gives a text one of the labels {', '.join(self.labels)}, with a probability for each.",
+            limits=(
+                f"A text is read up to {self.max_length_tokens} tokens; what follows is not seen.",
+                "Every text gets one of the labels, also a text of another kind or language than those trained on.",
+            ),
+        )
+
+    def demo(self) -> Demo:
+        """A box for the text and its labels by probability."""
+        from evergreen.tasks.text_classification.demo import TextDemo
+
+        return TextDemo()
 
     def load_tokens(self) -> Tokens:
         """The encoder's tokenizer, cutting at `max_length_tokens`."""

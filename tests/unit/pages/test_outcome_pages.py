@@ -7,8 +7,11 @@ from typing import Literal
 
 import pytest
 
+from evergreen.core.publication import Publication
 from evergreen.core.reports import Deployment, PromotionDecision
 from evergreen.pages import curl_command, decision_page, deployment_page
+from evergreen.pages.outcome import publication_page
+from evergreen.pages.terminal import publication_lines
 from tests.unit.pages.reading import Page
 
 Read = Callable[[str], Page]
@@ -77,3 +80,26 @@ def test_a_request_too_long_for_a_command_line_is_shown_as_the_file_that_the_com
     assert "-d @request.json" in page.text
     assert '{"instances": [{"image": "iVBORiVBOR' in page.text
     assert "request.json" not in read(deployment_page(live)).text
+
+
+def test_a_publication_is_told_with_its_revision_and_space() -> None:
+    publication = Publication(
+        outcome="published",
+        message="challenger01 published as vchallenger01",
+        version="challenger01",
+        url="https://hub/org/news/tree/vchallenger01",
+        revision="vchallenger01",
+        commit="c" * 40,
+        space_url="https://hub/spaces/org/demo",
+    )
+    page = publication_page(publication)
+    for told in (publication.message, publication.url, publication.commit, publication.space_url):
+        assert str(told) in page
+    lines = publication_lines(publication).splitlines()
+    assert lines[0].startswith(
+        "published   published: challenger01 published as vchallenger01 https://hub/org/news/tree"
+    )
+    assert lines[1] == "space       https://hub/spaces/org/demo"
+    nothing = Publication(outcome="none", message="nothing new is published")
+    assert "Nothing published" in publication_page(nothing)
+    assert publication_lines(nothing) == "published   none: nothing new is published"

@@ -1,0 +1,96 @@
+"""The model card: a template filled with what the evaluation measured; the same numbers as metadata (model-index)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen.core.publication import Edition
+from evergreen.core.reports import ClassReport, Metric
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
+
+TEMPLATE = Path(__file__).with_name("card.md")
+
+
+def model_card(edition: Edition, repository: str, revision: str, license_name: str | None) -> str:
+    """The README.md of a version; equal editions have equal cards."""
+    from huggingface_hub import ModelCard
+
+    report, data, described = edition.report, edition.data, edition.description
+    columns = sorted({name for one in report.per_class.values() for name in one.metrics})
+    lead = next(iter(report.baseline.metrics), None)
+    card = ModelCard.from_template(
+        _metadata(edition, license_name),
+        template_path=str(TEMPLATE),
+        model_name=edition.model_name,
+        version=edition.version,
+        intended_use=described.intended_use,
+        rows=f"{report.rows:,}",
+        confidence=f"{100 * report.confidence:g}",
+        metrics=[_row(name, metric) for name, metric in report.metrics.items()],
+        baseline_label=report.baseline.label,
+        baseline=f"{lead} {_number(report.baseline.metrics[lead])}" if lead else "nothing that was measured",
+        class_metrics=columns,
+        classes=[(_cell(label), one.support, _values(one, columns)) for label, one in report.per_class.items()],
+        data=data.description,
+        window=f"{data.window.start:%Y-%m-%d %H:%M} to {data.window.end:%Y-%m-%d %H:%M} UTC" if data.window else None,
+        source_rows=f"{data.rows:,}" if data.rows is not None else None,
+        fingerprint=data.fingerprint,
+        trained_on=edition.model.manifest.trained_on,
+        limits=described.limits,
+        license=license_name,
+        repository=repository,
+        revision=revision,
+    )
+    return str(card.content)
+
+
+def _metadata(edition: Edition, license_name: str | None) -> ModelCardData:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    tag = edition.description.pipeline_tag
+    results = [
+        EvalResult(
+            task_type=tag,
+            dataset_type=edition.data.kind,
+            dataset_name=edition.data.description,
+            dataset_split="test",
+            metric_type=name,
+            metric_value=metric.value,
+            metric_name=name,
+        )
+        for name, metric in edition.report.metrics.items()
+        if math.isfinite(metric.value)
+    ]
+    return ModelCardData(
+        model_name=edition.model_name,
+        eval_results=results or None,
+        library_name="transformers",
+        license=license_name,
+        pipeline_tag=tag,
+        tags=["evergreen"],
+    )
+
+
+def _row(name: str, metric: Metric) -> dict[str, str]:
+    return {
+        "name": name,
+        "value": _number(metric.value),
+        "low": _number(metric.low),
+        "high": _number(metric.high),
+    }
+
+
+def _values(report: ClassReport, columns: list[str]) -> list[str]:
+    return [_number(report.metrics[name].value) if name in report.metrics else "" for name in columns]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "undefined"

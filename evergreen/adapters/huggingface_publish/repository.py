@@ -1,0 +1,79 @@
+"""A repository of the Hub brought to what it should hold; each call finds out what is missing, and adds only that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evergreen.core.hub import retried
+
+MAIN = "main"
+KEPT = ".gitattributes"
+
+
+@dataclass(frozen=True)
+class HubRepository:
+    """One model or Space. `api` holds the token, and is kept out of texts."""
+
+    api: Any = field(repr=False)
+    name: str
+    kind: str
+
+    def ensure(self, *, private: bool, **creation: Any) -> None:
+        """Makes the repository where there is none; one that exists keeps who may see it."""
+        retried(
+            lambda: self.api.create_repo(self.name, repo_type=self.kind, private=private, exist_ok=True, **creation)
+        )
+
+    def tagged(self, tag: str) -> str | None:
+        """The commit behind a tag; None without it."""
+        refs = retried(lambda: self.api.list_repo_refs(self.name, repo_type=self.kind))
+        return next((one.target_commit for one in refs.tags if one.name == tag), None)
+
+    def branch(self, name: str) -> None:
+        """Makes a branch where there is none."""
+        retried(lambda: self.api.create_branch(self.name, repo_type=self.kind, branch=name, exist_ok=True))
+
+    def tag(self, name: str, commit: str) -> None:
+        """Tags a commit."""
+        retried(lambda: self.api.create_tag(self.name, repo_type=self.kind, tag=name, revision=commit, exist_ok=True))
+
+    def hold(self, files: Mapping[str, Path | bytes], branch: str, message: str) -> tuple[str, bool]:
+        """The commit at which a branch holds these files and no others, and whether it is a new one.
+
+        Files that did not change are not sent: the client asks for their checksums first.
+        """
+        before = self._head(branch)
+        retried(lambda: self._commit(files, branch, message))
+        after = self._head(branch)
+        return after, after != before
+
+    def same_files(self, one: str, other: str) -> bool:
+        """Whether two revisions hold equal files."""
+        return self._listing(one) == self._listing(other)
+
+    def _commit(self, files: Mapping[str, Path | bytes], branch: str, message: str) -> None:
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        held = self.api.list_repo_files(self.name, repo_type=self.kind, revision=branch)
+        gone = [CommitOperationDelete(name) for name in held if name not in files and name != KEPT]
+        added = [CommitOperationAdd(name, _content(content)) for name, content in sorted(files.items())]
+        self.api.create_commit(self.name, [*gone, *added], repo_type=self.kind, revision=branch, commit_message=message)
+
+    def _head(self, branch: str) -> str:
+        info = retried(lambda: self.api.repo_info(self.name, repo_type=self.kind, revision=branch))
+        return str(info.sha)
+
+    def _listing(self, revision: str) -> dict[str, str]:
+        from huggingface_hub.hf_api import RepoFile
+
+        entries = retried(
+            lambda: list(self.api.list_repo_tree(self.name, repo_type=self.kind, revision=revision, recursive=True))
+        )
+        return {one.path: one.blob_id for one in entries if isinstance(one, RepoFile)}
+
+
+def _content(content: Path | bytes) -> str | bytes:
+    return str(content) if isinstance(content, Path) else content

@@ -1,0 +1,62 @@
+"""The files of a Space: this very library, its requirements, and an app pinned to one revision of the model.
+
+README.md  app.py  requirements.txt  examples.json  evergreen/…
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from evergreen.core.publication import Edition
+
+LIBRARY = Path(__file__).resolve().parents[2]
+REQUIREMENTS = LIBRARY.parent / "infra" / "serving-requirements.txt"
+"""What the prediction server runs on; a Space adds Gradio by its `sdk_version`."""
+GRADIO_VERSION = "6.31.0"
+APP = '''"""Tries {repository} at {revision}: the code of its training and its endpoint, with a page around it."""
+
+import json
+from pathlib import Path
+
+from evergreen.demo.app import page, published_model
+
+examples = json.loads(Path(__file__).with_name("examples.json").read_text(encoding="utf-8"))
+demo = page(published_model("{repository}", "{revision}"), examples, "{title}", "{description}")
+
+if __name__ == "__main__":
+    demo.launch()
+'''
+README = """---
+title: {title}
+sdk: gradio
+sdk_version: {gradio}
+python_version: "3.11"
+app_file: app.py
+models:
+- {repository}
+---
+
+Tries [{repository}]({url}) at `{revision}`. A private model needs a secret `HF_TOKEN` of this Space that may read it.
+"""
+
+
+def space_files(edition: Edition, repository: str, revision: str, url: str) -> dict[str, Path | bytes]:
+    """Contents by path; what the serving image copies of the library is what a Space gets."""
+    description = f"Version {edition.version}, as it is served."
+    texts = {
+        "README.md": README.format(
+            title=edition.model_name, gradio=GRADIO_VERSION, repository=repository, revision=revision, url=url
+        ),
+        "app.py": APP.format(
+            repository=repository, revision=revision, title=edition.model_name, description=description
+        ),
+        "requirements.txt": REQUIREMENTS.read_text(encoding="utf-8"),
+        "examples.json": json.dumps(list(edition.examples), indent=1, ensure_ascii=False) + "\n",
+    }
+    library: dict[str, Path | bytes] = {
+        path.relative_to(LIBRARY.parent).as_posix(): path
+        for path in sorted(LIBRARY.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    return library | {name: text.encode() for name, text in texts.items()}

@@ -1,0 +1,58 @@
+"""Where the step `publish` stands in the pipeline of a configuration, and what a dry run says of it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestration.configuration import CONFIGS_DIRECTORY, load
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+
+
+def written(folder: Path, publish: dict[str, Any] | None) -> Path:
+    """`local.yaml` with a publisher, for the default stack."""
+    content = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    content["extra"]["stacks"] = ["default"]
+    content.pop("settings", None)
+    if publish is not None:
+        content["parameters"]["publish"] = {"kind": "huggingface_hub", "repository": "org/news", **publish}
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("publish", "behind"),
+    [
+        (None, {"deploy": ["promote"]}),
+        ({}, {"deploy": ["promote"], "publish": ["deploy", "identify", "promote"]}),
+        ({"when": "candidate"}, {"deploy": ["promote", "publish"], "publish": ["identify", "promote"]}),
+    ],
+)
+def test_publishing_comes_after_the_rollout_or_for_review_before_it(
+    tmp_path: Path, publish: dict[str, Any] | None, behind: dict[str, list[str]]
+) -> None:
+    from pipelines.training import training
+
+    path = written(tmp_path, publish)
+    pipeline = training.with_options(**load(path, training).options())
+    pipeline.prepare()
+    found = {name: sorted(one.upstream_steps) for name, one in pipeline.invocations.items()}
+    assert {name: found[name] for name in ("deploy", "publish") if name in found} == behind
+
+
+def test_a_dry_run_says_what_would_be_published_in_which_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commands import run
+
+    path = written(tmp_path, {"when": "candidate"})
+    assert run.main(Namespace(config=path, dry_run=True, no_cache=False, debug=False)) == 0
+    said = capsys.readouterr().out
+    assert "promote → publish → deploy" in said
+    assert "publish     Hugging Face Hub: the version before its rollout, for review, to org/news (private)" in said
