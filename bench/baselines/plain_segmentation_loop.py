@@ -44,17 +44,30 @@ class Pictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return pixels, labels
 
 
-def train(task: ImageSegmentation, rows: Rows, seed: int) -> Any:
-    """The trained network, with the task's architecture, size, epochs, batch size and learning rate."""
+def train(task: ImageSegmentation, rows: Rows, validation: Rows, seed: int) -> Any:
+    """The trained network, with the task's architecture, size, epochs, batch size and learning rate.
+
+    After each epoch it is asked for the loss on the rows of `validation`.
+    """
     transformers.set_seed(seed)
-    network = ARCHITECTURES[task.architecture].fresh(task.labels).train()
+    network = ARCHITECTURES[task.architecture].fresh(task.labels)
     optimizer = torch.optim.AdamW(network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay)
     loader = DataLoader(Pictures(rows, task.image_size), batch_size=task.batch_size, shuffle=True)
+    held_out = DataLoader(Pictures(validation, task.image_size), batch_size=task.batch_size)
     for _ in range(task.epochs):
+        network.train()
         for pixels, labels in loader:
-            logits = torch.nn.functional.interpolate(network(pixel_values=pixels).logits, labels.shape[1:])
-            loss = torch.nn.functional.cross_entropy(logits, labels)
+            loss = _loss(network, pixels, labels)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
-    return network.eval()
+        network.eval()
+        with torch.no_grad():
+            for pixels, labels in held_out:
+                _loss(network, pixels, labels)
+    return network
+
+
+def _loss(network: Any, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    logits = torch.nn.functional.interpolate(network(pixel_values=pixels).logits, labels.shape[1:])
+    return torch.nn.functional.cross_entropy(logits, labels)

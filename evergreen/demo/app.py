@@ -59,6 +59,7 @@ def page(model_dir: Path, examples: Sequence[Mapping[str, Any]], title: str = ""
         examples=[[demo.value(example)] for example in examples] or None,
         cache_examples=False,
         flagging_mode="never",
+        api_name="predict",
         title=title,
         description=description,
     )

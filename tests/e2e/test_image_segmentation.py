@@ -52,6 +52,18 @@ def test_pictures_are_segmented_by_a_live_endpoint(project: Project, tmp_path: P
     assert status["endpoint"]["traffic"] == {status["champion"]["version"]: 100}
     assert project.artifacts_without_page() == []
 
+    worse = project.configuration(
+        "worse",
+        base="shapes.yaml",
+        source={"count": COUNT, "size": SIZE},
+        task=TASK | {"epochs": 1, "learning_rate": 1e-6, "max_train_rows": 32},
+        gate={"minimum": {}, "class_floors": {}, "margin": {}, "value_margin": {"pixel_accuracy": 0.001}},
+    )
+    lines = project.run("--config", worse).stdout.splitlines()
+    assert any(line.startswith("verdict") and "kept out" in line.lower() for line in lines), lines
+    assert any("pixel_accuracy" in line and "0.001" in line for line in lines), lines
+    assert project.status(config)["endpoint"]["traffic"] == status["endpoint"]["traffic"]
+
 
 def _asked(project: Project, config: Path, pictures: Sequence[Pixels], folder: Path) -> list[Pixels]:
     """The masks that `predict` brings back of a table of files."""

@@ -37,7 +37,7 @@ class ImageDemo:
         import gradio
 
         colours = {label: colour_of(number) for number, label in enumerate(self._labels)}
-        return gradio.AnnotatedImage(label="Classes", color_map=colours)
+        return gradio.AnnotatedImage(label="Classes", color_map=colours, format="png")
 
     def value(self, instance: Mapping[str, Any]) -> Any:
         """The picture of an instance: (height, width, 3)."""
