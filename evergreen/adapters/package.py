@@ -56,17 +56,18 @@ class PackageSource(FileFields):
     def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
         """Checksums of the files, as for `files`. Raises InputError when the package or the files are not there."""
         self.check_window(window)
-        found = listing_identity(self, self._listing(), window)
+        found = listing_identity(self, self.listing(), window)
         return found.model_copy(
             update={"kind": self.kind, "description": f"package {self.package}: {found.description}"}
         )
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
-        rows = canonical_rows(rows_of_listing(self, self._listing()), self, window)
+        rows = canonical_rows(rows_of_listing(self, self.listing()), self, window)
         return write_dataset(rows, out_dir, partial(self.identity, window))
 
-    def _listing(self) -> Listing:
+    def listing(self) -> Listing:
+        """The files that are there now. Raises InputError where there is none, or no package."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             raise InputError(f"no package '{self.package}' is installed; pip install it or set source.package")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
+from evergreen.core.preparation import PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.reports import EndpointStatus, EvaluationReport, ValidationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Fetch = Callable[[str, int], bytes]
 """The content of an address in a bucket, of at most so many bytes. Raises EvergreenError where it cannot be had."""
@@ -106,6 +110,9 @@ class Task(Protocol):
 
     def examples(self, splits: Splits, count: int = 3) -> Sequence[dict[str, Any]]:
         """Instances as a client would send them, which every version must answer before it gets traffic."""
+
+    def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:
+        """Rows with canonical columns as training wants them, pictures in that size, and why others are unusable."""
 
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
         """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise."""

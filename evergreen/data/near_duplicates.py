@@ -86,7 +86,7 @@ def _write_rare(file: pq.ParquetFile, splits: Codes, similarity: float, path: Pa
     types = {"pair": pa.uint32(), "row": pa.uint32(), "split": pa.uint8(), "size": pa.uint32()}
     with pq.ParquetWriter(path, pa.schema(types), compression="lz4", use_dictionary=False) as writer:
         for first, pairs in _groups(file):
-            rare, place, size = _rarest(pairs, counts, similarity)
+            rare, place, size = rarest_pairs(pairs, counts, similarity)
             split = splits[first : first + len(pairs)][place]
             table = pa.table({"pair": rare, "row": (first + place).astype(np.uint32), "split": split, "size": size})
             writer.write_table(table.filter(pa.array(split <= PROTECTED)))
@@ -94,11 +94,14 @@ def _write_rare(file: pq.ParquetFile, splits: Codes, similarity: float, path: Pa
     return entries
 
 
-def _rarest(pairs: pa.ListArray, counts: Hashes, similarity: float) -> tuple[Hashes, Rows, Rows]:
-    """The word pairs of which similar rows share one, each with its row's place in `pairs` and distinct pairs."""
+def rarest_pairs(pairs: pa.ListArray, counts: Hashes, similarity: float) -> tuple[Hashes, Rows, Rows]:
+    """The word pairs of which similar rows share one, each with its row's place in `pairs` and distinct pairs.
+
+    `counts` tells how often pairs occur: (counters,) uint32, a pair's at its hash modulo their number.
+    """
     offsets, hashes = pairs.offsets.to_numpy(), pairs.values.to_numpy()
     place = np.repeat(np.arange(len(pairs), dtype=np.uint32), np.diff(offsets))
-    rarity = (counts[hashes % np.uint32(COUNTERS)].astype(np.uint64) << np.uint64(32)) | hashes
+    rarity = (counts[hashes % np.uint32(counts.size)].astype(np.uint64) << np.uint64(32)) | hashes
     order = np.lexsort((rarity, place))
     place, rarity = place[order], rarity[order]
     distinct = np.append(True, (place[1:] != place[:-1]) | (rarity[1:] != rarity[:-1]))

@@ -24,6 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that fits for every `${NAME}` in a configuration or stack."""
     special = {"GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_CLOUD_REGION": "europe-west4"}
     special |= {"EVERGREEN_BUCKET": "gs://my-bucket", "EVERGREEN_NEWS_TABLE": "news.articles"}
+    special |= {"EVERGREEN_PETS": "gs://my-bucket/pets"}
     special |= {"EVERGREEN_REGISTRY": "europe-west4-docker.pkg.dev/my-project/evergreen"}
     for path in [*FILES, *STACKS]:
         for name in PLACEHOLDER.findall(path.read_text(encoding="utf-8")):

@@ -28,7 +28,9 @@ def gcloud_lines() -> list[str]:
     return [re.sub(r"\$(\w+)", lambda match: VALUES.get(match[1], "news-project"), line) for line in plain]
 
 
-@pytest.mark.parametrize("file", ["configs/prod.yaml", "configs/staging.yaml", "stacks/vertex.yaml"])
+@pytest.mark.parametrize(
+    "file", ["configs/prod.yaml", "configs/staging.yaml", "configs/pets_prod.yaml", "stacks/vertex.yaml"]
+)
 def test_every_variable_of_a_file_is_exported_by_the_guide(file: str) -> None:
     exported = {match for line in lines() for match in re.findall(r"(?:^export | )([A-Z_]+)=", line)}
     text = (ROOT / file).read_text("utf-8")

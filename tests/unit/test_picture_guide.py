@@ -11,6 +11,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from evergreen.adapters import AnySource
+from evergreen.preparation import LocalRunner, Preparation
 from evergreen.tasks.image_segmentation.schema import Schema
 from evergreen.tasks.image_segmentation.validate import ImageRules
 
@@ -34,6 +35,15 @@ def test_the_schema_and_the_rules_are_valid(tmp_path: Path) -> None:
     read = ImageRules.model_validate(rules | {"expected": str(tmp_path / "pets.yaml")})
     assert read.expected == Schema.model_validate(schema)
     assert read.max_bad_share == 0.001
+
+
+def test_the_preparation_is_valid_with_either_runner() -> None:
+    (settings,) = [block["extra"]["prepare"] for block in BLOCKS if "extra" in block]
+    (runner,) = [block["runner"] for block in BLOCKS if "runner" in block]
+    assert Preparation.model_validate(settings).runner == LocalRunner()
+    chosen = Preparation.model_validate(settings | {"runner": runner}).runner
+    assert chosen.kind == "dataflow"
+    assert chosen.max_workers == 8
 
 
 def test_the_guide_has_a_source_of_each_kind() -> None:

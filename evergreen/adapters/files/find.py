@@ -48,6 +48,11 @@ class Listing:
         """Those of the files alone, in that order."""
         return replace(self, files=tuple(files))
 
+    def parts(self, size: int) -> Iterator[Self]:
+        """At most `size` of the files at a time, in order."""
+        for first in range(0, len(self.files), size):
+            yield self.of(self.files[first : first + size])
+
     def name(self, file: Path) -> str:
         """POSIX path relative to the root."""
         return file.relative_to(self.root).as_posix()

@@ -6,9 +6,9 @@ images/street/01.jpg with masks/street/01.png, or street/01.jpg beside street/01
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.find import FileFormat, Listing, find_files
@@ -36,6 +36,14 @@ class PictureFolders:
     def rows(self) -> int:
         """One a picture."""
         return len(self.pictures.files)
+
+    def parts(self, size: int) -> Iterator[Self]:
+        """At most `size` of the pictures at a time with their masks, in order."""
+        masks = iter(self.masks.files)
+        for pictures, first in zip(self.pictures.parts(size), range(0, self.rows, size), strict=True):
+            has_mask = self.has_mask[first : first + size]
+            of_these = self.masks.of([next(masks) for present in has_mask if present])
+            yield replace(self, pictures=pictures, masks=of_these, has_mask=has_mask)
 
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """Name, checksum and bytes of each file; masks are told apart from pictures of the same name."""

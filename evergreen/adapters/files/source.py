@@ -65,14 +65,15 @@ class FilesSource(FileFields):
             EvergreenError: Cloud Storage does not answer.
         """
         self.check_window(window)
-        return listing_identity(self, self._listing(), window)
+        return listing_identity(self, self.listing(), window)
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
-        rows = canonical_rows(rows_of_listing(self, self._listing()), self, window)
+        rows = canonical_rows(rows_of_listing(self, self.listing()), self, window)
         return write_dataset(rows, out_dir, partial(self.identity, window))
 
-    def _listing(self) -> Listing | PictureFolders:
+    def listing(self) -> Listing | PictureFolders:
+        """The files that are there now. Raises InputError where there is none."""
         if self.format != "image_folders":
             return find_files(self.path, self.format)
         suffix = ("_mask" if self.masks is None else "") if self.mask_suffix is None else self.mask_suffix

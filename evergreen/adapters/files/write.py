@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evergreen.adapters.files.cloud import cloud_files, is_cloud
@@ -17,7 +17,8 @@ from evergreen.adapters.files.source import FilesSource
 from evergreen.core.errors import InputError
 from evergreen.data.prepare import PREPARED, Prepared
 
-_PREFIX = "prepared-"
+PREFIX = "prepared-"
+"""How the names of prepared files begin."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class FilesDestination:
         path = self.source.path.rstrip("/")
         if any(sign in path for sign in "*?[") or self.source.format not in (None, "parquet"):
             raise InputError(f"prepared rows are Parquet; set source.path '{path}' to a folder or a .parquet file")
-        with _files(path) as files:
+        with opened_files(path) as files:
             if PurePosixPath(path).suffix:
                 return _store_file(files, path, prepared, append=append)
             return _store_below(files, path, prepared, append=append)
@@ -48,25 +49,31 @@ def _store_file(files: Any, path: str, prepared: Prepared, *, append: bool) -> s
         raise InputError(f"one file cannot be added to; set source.path '{path}' to a folder to use --append")
     if files.exists(path) and not _was_prepared(files, path):
         raise InputError(f"{path} was not prepared and is left alone; move it away, or set another source.path")
-    _put(files, prepared, path)
+    put_file(files, prepared.path, path)
     return f"{path} written"
 
 
 def _store_below(files: Any, folder: str, prepared: Prepared, *, append: bool) -> str:
     """Files that were prepared before go once the new one is there: a run meanwhile reads both, never none."""
-    present = [one for one in _below(files, folder) if _is_read(PurePosixPath(one).name)]
-    others = [one for one in present if not PurePosixPath(one).name.startswith(_PREFIX)]
+    present = prepared_below(files, folder)
+    name = f"{PREFIX}{prepared.fingerprint[:12]}.parquet"
+    put_file(files, prepared.path, f"{folder}/{name}")
+    stale = [] if append else [one for one in present if PurePosixPath(one).name != name]
+    for one in stale:
+        files.rm_file(one)
+    return f"{folder}/{name} written" + (f", {len(stale)} older removed" if stale else "")
+
+
+def prepared_below(files: Any, folder: str) -> list[str]:
+    """The files that a source reads below the folder. Raises InputError where one was not prepared."""
+    present = [one for one in _below(files, folder) if _is_read(one.removeprefix(f"{files._strip_protocol(folder)}/"))]
+    others = [one for one in present if not PurePosixPath(one).name.startswith(PREFIX)]
     if others:
         raise InputError(
             f"{folder} holds files that were not prepared ({', '.join(others[:3])}); "
             "set source.path to a folder of its own"
         )
-    name = f"{_PREFIX}{prepared.fingerprint[:12]}.parquet"
-    _put(files, prepared, f"{folder}/{name}")
-    stale = [] if append else [one for one in present if PurePosixPath(one).name != name]
-    for one in stale:
-        files.rm_file(one)
-    return f"{folder}/{name} written" + (f", {len(stale)} older removed" if stale else "")
+    return present
 
 
 def _below(files: Any, folder: str) -> list[str]:
@@ -76,7 +83,8 @@ def _below(files: Any, folder: str) -> list[str]:
 
 
 def _is_read(name: str) -> bool:
-    return PurePosixPath(name.removesuffix(".gz")).suffix in SUFFIXES and not name.startswith(("_", "."))
+    hidden = any(part.startswith(("_", ".")) for part in PurePosixPath(name).parts)
+    return PurePosixPath(name.removesuffix(".gz")).suffix in SUFFIXES and not hidden
 
 
 def _was_prepared(files: Any, path: str) -> bool:
@@ -90,20 +98,21 @@ def _was_prepared(files: Any, path: str) -> bool:
         return False
 
 
-def _put(files: Any, prepared: Prepared, path: str) -> None:
+def put_file(files: Any, local: Path, path: str) -> None:
     """A whole file at `path` or none: objects of a bucket appear whole, on this machine a hidden part is renamed."""
     if is_cloud(path):
-        files.put_file(str(prepared.path), path, consistency="md5")
+        files.put_file(str(local), path, consistency="md5")
         return
     place = PurePosixPath(path)
     part = str(place.with_name(f".{place.name}.part"))
     files.makedirs(str(place.parent), exist_ok=True)
-    files.put_file(str(prepared.path), part)
+    files.put_file(str(local), part)
     files.mv(part, path)
 
 
 @contextmanager
-def _files(path: str) -> Iterator[Any]:
+def opened_files(path: str) -> Iterator[Any]:
+    """The file system that holds the path. Raises InputError where it cannot be written."""
     if is_cloud(path):
         with cloud_files(path) as files:
             yield files

@@ -9,12 +9,13 @@ task:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from evergreen.core.artifacts import Dataset, Splits, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
 from evergreen.core.reports import EvaluationReport, ValidationReport
@@ -25,6 +26,9 @@ from evergreen.tasks.image_segmentation.slices import ImageSlices
 from evergreen.tasks.image_segmentation.validate import ImageRules
 from evergreen.tasks.labels import Labels
 from evergreen.tasks.training import TrainingSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RANDOM_WEIGHTS = "random weights"
 EXAMPLE_SIDE_PX = 96
@@ -127,6 +131,14 @@ class ImageSegmentation(TrainingSettings):
             InputError: it cannot be had.
         """
         return self.source.fingerprint() if self.source else RANDOM_WEIGHTS
+
+    def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:
+        """Rows with pictures and masks of one size that honour `labels` and `rules.expected`; see `prepare_images`."""
+        from evergreen.tasks.image_segmentation.examine import Expected
+        from evergreen.tasks.image_segmentation.prepare import prepare_images
+
+        expected = Expected(len(self.labels), self.ignore_label, self.rules.expected)
+        return prepare_images(rows, self.labels, expected, image_size)
 
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
         """Statistics of a dataset that honours `rules` and `labels` and has the columns of `slices`.

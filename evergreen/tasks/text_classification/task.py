@@ -9,11 +9,12 @@ task:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
 from evergreen.core.artifacts import Dataset, Splits, TrainedModel
+from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
 from evergreen.core.reports import EvaluationReport, ValidationReport
@@ -23,6 +24,9 @@ from evergreen.tasks.text_classification.slices import Slices
 from evergreen.tasks.text_classification.tokens import Tokens
 from evergreen.tasks.text_classification.validate import TextRules
 from evergreen.tasks.training import TrainingSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EXAMPLE_CHARS = 300
 SERVED_RULE = "max_text_chars"
@@ -93,6 +97,12 @@ class TextClassification(TrainingSettings):
             InputError: it cannot be had.
         """
         return self.source.fingerprint()
+
+    def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:  # noqa: ARG002 (of pictures)
+        """Rows with clean texts and known labels; see `prepare_texts`."""
+        from evergreen.tasks.text_classification.prepare import prepare_texts
+
+        return prepare_texts(rows, self.labels, self.rules.max_text_chars)
 
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
         """Statistics of a dataset that honours `rules` and `labels` and has the columns of `slices`.

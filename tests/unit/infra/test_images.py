@@ -14,6 +14,7 @@ import yaml
 from tests.dockerfile import ROOT, Dockerfile
 
 IMAGES = ("pipeline", "serving")
+BUILT = ("pipeline", "dataflow", "serving")
 NOT_TO_SERVE = {
     "zenml",
     "mlflow",
@@ -85,15 +86,28 @@ def test_the_serving_requirements_name_every_root_that_was_asked_for() -> None:
     assert asked <= names
 
 
-def test_cloud_build_builds_both_images_and_pushes_what_it_built() -> None:
+def test_cloud_build_builds_every_image_and_pushes_what_it_built() -> None:
     build = yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))
     arguments = [argument for step in build["steps"] for argument in step["args"]]
     files = {one.partition("=")[2] for one in arguments if one.startswith("--file=")}
-    assert files == {f"infra/{image}.Dockerfile" for image in IMAGES}
+    assert files == {f"infra/{image}.Dockerfile" for image in BUILT}
     assert {one.partition("=")[2] for one in arguments if one.startswith("--tag=")} == set(build["images"])
     given = {one.split("=")[1] for one in arguments if one.startswith("--build-arg=")}
-    known = {argument.partition("=")[0] for image in IMAGES for argument in Dockerfile.of(image).all("ARG")}
+    known = {argument.partition("=")[0] for image in BUILT for argument in Dockerfile.of(image).all("ARG")}
     assert given <= known
+
+
+def test_workers_of_dataflow_run_the_pipelines_image_with_the_beam_of_the_lock() -> None:
+    dockerfile = Dockerfile.of("dataflow")
+    locked = dict(one.split("==") for one in requirements("requirements.lock") if "==" in one)
+    assert dockerfile.all("FROM") == [f"apache/beam_python3.11_sdk:{locked['apache-beam']} AS beam", "${PIPELINE}"]
+    assert dockerfile.entrypoint == ["/opt/apache/beam/boot"]
+    steps = {
+        step["id"]: step for step in yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))["steps"]
+    }
+    assert steps["dataflow"]["waitFor"] == ["pipeline"]
+    (base,) = [one.partition("PIPELINE=")[2] for one in steps["dataflow"]["args"] if "PIPELINE=" in one]
+    assert f"--tag={base}" in steps["pipeline"]["args"]
 
 
 def test_compose_reaches_files_that_exist_and_opens_no_server_without_tls_to_the_network() -> None:
@@ -122,7 +136,7 @@ def test_compose_runs_the_zenml_and_mlflow_versions_of_the_lock() -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments"),
     [
-        ("hadolint", ["infra/pipeline.Dockerfile", "infra/serving.Dockerfile"]),
+        ("hadolint", [f"infra/{image}.Dockerfile" for image in BUILT]),
         ("check-jsonschema", ["--builtin-schema", "vendor.compose-spec", "infra/compose.yaml"]),
         ("check-jsonschema", ["--builtin-schema", "vendor.cloudbuild", "infra/cloudbuild.yaml"]),
     ],

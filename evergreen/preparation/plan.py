@@ -1,0 +1,96 @@
+"""What every worker is told, and the parts into which the origin's files are cut, whoever works on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.cloud import is_cloud
+from evergreen.adapters.files.find import Listing
+from evergreen.adapters.files.pictures import PictureFolders
+from evergreen.adapters.files.source import rows_of_listing
+from evergreen.core.errors import InputError
+from evergreen.core.protocols import Task
+from evergreen.data.canonical import canonical_rows
+from evergreen.preparation.settings import Preparation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILES_PER_PART = 200
+"""Of formats where a file is a row; of others each file is a part."""
+STAGING = "_preparing-"
+"""How the name of the folder begins in which a preparation writes; sources do not see it."""
+
+
+class Part(NamedTuple):
+    """Some of the origin's files; its number names what is written of it."""
+
+    number: int
+    listing: Listing | PictureFolders
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One preparation: `columns` names the written columns by canonical name, `folder` is where the source reads."""
+
+    preparation: Preparation
+    task: Task
+    columns: Mapping[str, str]
+    folder: str
+
+    @property
+    def key(self) -> str:
+        """Tells this preparation from others that write to the same folder."""
+        told = [self.preparation.model_dump_json(exclude={"runner"}), self.task.kind, dict(self.columns)]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def staging(self) -> str:
+        """Where the workers write, beside what is read meanwhile."""
+        return f"{self.folder}/{STAGING}{self.key}"
+
+    def parts(self) -> list[Part]:
+        """The origin's files in parts. Raises InputError where there is none."""
+        listing = self.preparation.origin.listing()
+        size = 1 if listing.rows is None else FILES_PER_PART
+        cut: Iterable[Listing | PictureFolders] = listing.parts(size)
+        return [Part(number, one) for number, one in enumerate(cut)]
+
+    def rows(self, part: Part) -> Iterator[pa.RecordBatch]:
+        """The rows of a part with canonical columns. Raises InputError naming file and row that cannot be read."""
+        origin = self.preparation.origin
+        return canonical_rows(rows_of_listing(origin, part.listing), origin, None)
+
+
+def plan_of(preparation: Preparation, task: Task, source: object) -> Plan:
+    """The plan of a preparation for a configuration's task and source.
+
+    Raises:
+        InputError: the source reads no folder of Parquet files, or columns that the origin does not give.
+    """
+    if not isinstance(source, FilesSource):
+        raise InputError(
+            "extra.prepare writes Parquet files; set parameters.source to kind: files with a folder as path"
+        )
+    path = source.path.rstrip("/")
+    if any(sign in path for sign in "*?[") or Path(path).suffix or source.format not in (None, "parquet"):
+        raise InputError(f"extra.prepare writes Parquet files below a folder; set source.path '{path}' to a folder")
+    if source.label_names is not None or source.mask_classes is not None:
+        raise InputError(
+            "source.label_names and mask_classes would be applied twice; give them to extra.prepare.origin"
+        )
+    given = {"id", *preparation.origin.mapping}
+    if missing := [name for name in source.mapping if name not in given]:
+        raise InputError(
+            f"source.columns reads {', '.join(missing)}, which extra.prepare.origin does not give "
+            f"(given: {', '.join(sorted(given))}); map them in extra.prepare.origin.columns"
+        )
+    columns = {"id": source.mapping.get("id", "id")} | source.mapping
+    folder = path if is_cloud(path) else str(Path(path).resolve())
+    return Plan(preparation, task, columns, folder)

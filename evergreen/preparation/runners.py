@@ -1,0 +1,144 @@
+"""Where a preparation runs: on this machine's processors, or on Dataflow, whose job can be compiled and not sent."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from evergreen.core.errors import EvergreenError
+from evergreen.preparation.pipeline import build
+from evergreen.preparation.plan import Part, Plan
+from evergreen.preparation.settings import DataflowRunner, LocalRunner
+from evergreen.preparation.store import check_folder, store
+from evergreen.preparation.summary import Summary
+from evergreen.preparation.wheel import library_wheel
+
+LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+"""By its own name: `DirectRunner` would first fetch another one, Prism, from GitHub."""
+LIBRARY_PARENT = Path(__file__).resolve().parents[2]
+
+
+def run(plan: Plan) -> Summary:
+    """Prepares all rows, and puts them where the source reads them.
+
+    Raises:
+        InputError: there is nothing to prepare, rows cannot be used, or the folder holds what nobody prepared.
+        EvergreenError: the runner failed.
+    """
+    parts = plan.parts()
+    check_folder(plan)
+    runner = plan.preparation.runner
+    with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
+        options = _local(runner, parts) if isinstance(runner, LocalRunner) else _dataflow(runner, plan, Path(folder))
+        _finish(options, plan, parts)
+    return store(plan)
+
+
+def compiled(plan: Plan) -> dict[str, Any]:
+    """What Dataflow would be sent: the job, its pool of workers and its transforms. Nobody is asked for anything."""
+    from apache_beam.options.pipeline_options import SetupOptions, TestOptions
+    from apache_beam.runners.dataflow.internal import apiclient
+    from google.protobuf.json_format import MessageToDict
+
+    runner = plan.preparation.runner
+    if not isinstance(runner, DataflowRunner):
+        raise TypeError(f"compiled for Dataflow alone, not for {runner.kind}")
+    with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
+        options = _dataflow(runner, plan, Path(folder))
+        options.view_as(TestOptions).dry_run = True
+        pipeline = beam.Pipeline(options=options)
+        build(pipeline, plan, plan.parts())
+        with _told_to_workers():
+            job = pipeline.run().job
+    environment = apiclient.Environment(
+        proto_pipeline_staged_url=f"{runner.temp.rstrip('/')}/staging/pipeline.pb",
+        packages=[],
+        options=options,
+        environment_version=apiclient._FNAPI_ENVIRONMENT_MAJOR_VERSION,  # the client would look for credentials
+        proto_pipeline=job.proto_pipeline,
+        pipeline_proto_hash="",
+    )
+    told = MessageToDict(type(environment.proto).pb(environment.proto))
+    components = job.proto_pipeline.components
+    pool = told["workerPools"][0]
+    pool["images"] = [one["containerImage"] for one in pool.pop("sdkHarnessContainerImages")]
+    return {
+        "job": MessageToDict(type(job.proto).pb(job.proto)),
+        "service_account": told.get("serviceAccountEmail"),
+        "region": runner.region,
+        "workers": pool,
+        "packages": [Path(one).name for one in options.view_as(SetupOptions).extra_packages],
+        "transforms": sorted({one.unique_name for one in components.transforms.values() if one.unique_name}),
+    }
+
+
+def _finish(options: PipelineOptions, plan: Plan, parts: list[Part]) -> None:
+    try:
+        with _told_to_workers(), beam.Pipeline(options=options) as pipeline:
+            build(pipeline, plan, parts)
+    except EvergreenError:
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}".strip().splitlines()
+        raise EvergreenError(f"the preparation failed: {told[0]} … {told[-1]}"[:2000]) from error
+
+
+@contextmanager
+def _told_to_workers() -> Iterator[None]:
+    """What processes on this machine are given: they are started by name, find the library, and warn of nothing."""
+    changes = {
+        "PYTHONPATH": os.pathsep.join([str(LIBRARY_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYTHONWARNINGS": "ignore",
+    }
+    before = {name: os.environ.get(name) for name in changes}
+    logger = logging.getLogger("apache_beam")
+    level = logger.level
+    os.environ.update(changes)
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _local(runner: LocalRunner, parts: list[Part]) -> PipelineOptions:
+    workers = min(runner.workers or len(os.sched_getaffinity(0)), len(parts))
+    return PipelineOptions(
+        flags=[], runner=LOCAL_RUNNER, direct_running_mode="multi_processing", direct_num_workers=workers
+    )
+
+
+def _dataflow(runner: DataflowRunner, plan: Plan, folder: Path) -> PipelineOptions:
+    temp = runner.temp.rstrip("/")
+    return PipelineOptions(
+        flags=[],
+        runner="DataflowRunner",
+        project=runner.project,
+        region=runner.region,
+        job_name=f"evergreen-prepare-{plan.key}",
+        temp_location=f"{temp}/temp",
+        staging_location=f"{temp}/staging",
+        sdk_container_image=runner.image,
+        sdk_location="container",
+        extra_packages=[str(library_wheel(folder))],
+        machine_type=runner.machine_type,
+        max_num_workers=runner.max_workers,
+        disk_size_gb=runner.disk_gb,
+        service_account_email=runner.service_account,
+        subnetwork=runner.subnetwork,
+        use_public_ips=runner.public_ips,
+        labels=[f"{name}={value}" for name, value in runner.labels.items()],
+    )

