@@ -7,12 +7,15 @@ outcome.md    the same as a table with the gate's reasons
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.reports import Metric, PromotionDecision, Reason, Verdict
 from evergreen.pages.markdown import outcome_markdown
-from orchestration.runs import RunOutcome
+
+if TYPE_CHECKING:
+    from orchestration.runs import RunOutcome
 
 JSON, MARKDOWN = "outcome.json", "outcome.md"
 

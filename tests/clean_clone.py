@@ -24,6 +24,10 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
+INSTALLED = Path(sys.prefix) / "installed"
+"""What `make install` leaves; without it make would install again, into the environment that runs the tests."""
+
+
 @dataclass(frozen=True)
 class Runner:
     """The clone, and the folder where GitHub would keep what is its own.

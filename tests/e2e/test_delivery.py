@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clean_clone import Runner, clean_clone
+from tests.clean_clone import INSTALLED, Runner, clean_clone
 from tests.e2e.production import LABEL_NAMES, last_midnight, production_in
 from tests.github_stand_in import REPOSITORY, TOKEN, github
 from tests.workflows import workflow
@@ -101,6 +101,7 @@ def test_a_branch_is_delivered_by_digest_and_its_pull_request_is_told(tmp_path: 
         assert not (production.home / "refusals.jsonl").exists()
 
 
+@pytest.mark.skipif(not INSTALLED.is_file(), reason="this environment was not made by make install")
 def test_the_production_path_of_a_pull_request_holds_in_a_clean_clone(tmp_path: Path) -> None:
     runner = clean_clone(tmp_path)
     done = runner.run(CI.run("make emulated"), EVERGREEN_BOX=str(tmp_path / "box"))
