@@ -38,7 +38,7 @@ class Workflow:
                 yield name, step
 
     def runs(self) -> list[Run]:
-        return [Run(job, step) for job, step in self.steps() if "run" in step]
+        return [Run(job, step, self.jobs[job].get("env", {})) for job, step in self.steps() if "run" in step]
 
     def run(self, words: str, job: str | None = None) -> Run:
         """The one step whose command has these words."""
@@ -52,6 +52,7 @@ class Run:
 
     job: str
     step: dict[str, Any]
+    job_environment: dict[str, str]
 
     @property
     def command(self) -> str:
@@ -59,8 +60,8 @@ class Run:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the step's `env` asks for, expressions unfilled."""
-        return dict(self.step.get("env", {}))
+        """What the `env` of job and step ask for, expressions unfilled."""
+        return {**self.job_environment, **self.step.get("env", {})}
 
     def filled(self, values: dict[str, str]) -> dict[str, str]:
         """Its environment with every `${{ expression }}` replaced by the value that GitHub would give."""

@@ -48,7 +48,7 @@ def projects() -> str:
 
 def delivered(runner: Runner, values: dict[str, str], network: dict[str, str]) -> tuple[dict[str, str], Path]:
     """The images that were built, and the folder with the outcome, after all steps of the job but the preparation."""
-    environment = {**network, "CONFIGURATION": "prod.yaml", "HF_HUB_OFFLINE": "1", "ZENML_CONFIG_PATH": str(runner.own)}
+    environment = {**network, "HF_HUB_OFFLINE": "1", "ZENML_CONFIG_PATH": str(runner.own / "zenml")}
     (build,) = [run for run in DELIVER.runs() if run.command.endswith('run.py images --tag "$COMMIT"')]
     images: dict[str, str] = {}
     for step in (
@@ -77,6 +77,7 @@ def test_a_branch_is_delivered_by_digest_and_its_pull_request_is_told(tmp_path: 
             "vars.GOOGLE_PROJECTS": projects(),
             "inputs.project": "local-project",
             "inputs.region": "us-central1",
+            "inputs.configuration": "prod.yaml",
             "inputs.pipeline_name": MODEL,
             "secrets.ZENML_STORE_API_KEY": network.pop("ZENML_STORE_API_KEY"),
             "steps.checkout.outputs.commit": runner.commit,
@@ -98,7 +99,8 @@ def test_a_branch_is_delivered_by_digest_and_its_pull_request_is_told(tmp_path: 
         (comment,) = repository.comments[7]
         assert f"### {MODEL}: promote" in comment["body"]
         assert f"| **Accuracy** | – | {told['metrics']['accuracy']['value']:.3f} |" in comment["body"]
-        assert not (production.home / "refusals.jsonl").exists()
+        refusals = production.home / "refusals.jsonl"
+        assert not refusals.exists(), refusals.read_text("utf-8")
 
 
 @pytest.mark.skipif(not INSTALLED.is_file(), reason="this environment was not made by make install")

