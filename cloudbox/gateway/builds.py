@@ -12,7 +12,6 @@ import shutil
 import tarfile
 import threading
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,9 @@ class Builds:
         work = self._folder / made.id
         try:
             source = self._source(made, work)
-            images = {tag: one for step in made.steps for tag, one in self._images(step, source, work)}
+            images = dict[str, Built]()
+            for number, step in enumerate(made.steps):
+                images |= _images(step, source, work / f"step-{number}")
             made.results.images = self._push(list(made.images), images)
             self._end(made, v1.Build.Status.SUCCESS, "")
         except BuildError as error:
@@ -114,11 +115,6 @@ class Builds:
             archive.extractall(work / "source", filter="data")
         (work / "source.tgz").unlink()
         return work / "source"
-
-    def _images(self, step: v1.BuildStep, source: Path, work: Path) -> Iterator[tuple[str, Built]]:
-        parsed = Step.of(step.name, list(step.args))
-        built = build(parsed, source, work / step.id)
-        yield from ((tag, built) for tag in parsed.tags)
 
     def _push(self, names: list[str], images: dict[str, Built]) -> list[v1.BuiltImage]:
         """From here on the images can be deployed, by tag and by digest."""
@@ -149,6 +145,12 @@ class Builds:
 
     def _write(self, made: v1.Build) -> None:
         self._box.home.write(self._folder / f"{made.id}.json", v1.Build.to_json(made))
+
+
+def _images(step: v1.BuildStep, source: Path, target: Path) -> dict[str, Built]:
+    """What a step makes, by the names that it gives it."""
+    parsed = Step.of(step.name, list(step.args))
+    return dict.fromkeys(parsed.tags, build(parsed, source, target))
 
 
 def _operation(made: v1.Build) -> Any:

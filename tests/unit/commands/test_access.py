@@ -52,6 +52,12 @@ def test_the_names_are_those_of_the_guide() -> None:
     assert names == {name: exported[name] for name in names}
 
 
+def test_the_entry_that_the_guide_shows_is_taken() -> None:
+    guide = (ROOT / "docs" / "production.md").read_text("utf-8")
+    (shown,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    assert set(access_to("news-production", "europe-west4", shown).environment) >= {"BASE_DIGEST", "ZENML_STORE_URL"}
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
