@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo emulated emulated-test faults test check bench lock clean
+.PHONY: help install demo emulated emulated-test faults test check changes bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,11 +45,17 @@ test: install ## all tests, in two processes: whole pipelines beside all others
 	$(BIN)/python -m pytest --durations 20 -m 'not emulated' tests/e2e || status=$$?; \
 	wait $$others || status=$$?; cat "$$log"; rm "$$log"; exit $$status
 
-check: install ## format, lint, types, import contracts
+check: install ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
+
+changes: ## whether a merged pull request, HEAD, brings more than documents to its base, HEAD^1
+	@git diff --quiet HEAD^1 HEAD -- . ':!docs' ':!*.md' ':!LICENSE' && code=false || code=true; \
+	echo "code=$$code" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
 
 bench: install ## all benchmarks, each with its baseline
 	$(BIN)/python -m bench

@@ -27,6 +27,8 @@ class Command:
     summary: str
     example: str
     add_arguments: Add
+    takes_config: bool = True
+    takes_name: bool = False
 
 
 def main(argv: Sequence[str]) -> int:
@@ -57,7 +59,10 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        one.add_argument("--config", required=True, metavar="FILE", help="a file in configs/, or a path to one")
+        if command.takes_config:
+            one.add_argument("--config", required=True, metavar="FILE", help="a file in configs/, or a path to one")
+        if command.takes_name:
+            one.add_argument("--name", metavar="MODEL", help="model and endpoint, instead of parameters.model_name")
         one.add_argument("--debug", action="store_true", help="show tracebacks and all of ZenML's messages")
         command.add_arguments(one)
     return parser
@@ -69,6 +74,12 @@ def _run(parser: argparse.ArgumentParser) -> None:
         "--dry-run",
         action="store_true",
         help="check configuration, stack, source and task; print the plan; run no step",
+    )
+    parser.add_argument(
+        "--outcome",
+        type=Path,
+        metavar="FOLDER",
+        help="where challenger against champion goes, as outcome.json and outcome.md",
     )
 
 
@@ -145,6 +156,23 @@ def _schedule(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--delete", action="store_true", help="end the model's schedule; its runs stay")
 
 
+def _access(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--project", required=True, metavar="ID", help="one of the variable GOOGLE_PROJECTS")
+    parser.add_argument("--region", required=True, metavar="REGION", help="e.g. europe-west4")
+
+
+def _images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tag", required=True, metavar="TAG", help="what the images are called, e.g. the commit")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be built; build and upload nothing")
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--outcome", required=True, type=Path, metavar="FOLDER", help="what run --outcome FOLDER has written"
+    )
+    parser.add_argument("--commit", required=True, metavar="SHA", help="what was run")
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments of their own."""
 
@@ -190,6 +218,7 @@ COMMANDS = (
         "runs the pipeline of a configuration on the active stack",
         "python run.py --config local.yaml",
         _run,
+        takes_name=True,
     ),
     Command(
         "prepare",
@@ -205,6 +234,7 @@ COMMANDS = (
         "runs a configuration again and again; the window moves with each run",
         'python run.py schedule --config prod.yaml --cron "0 3 * * *"',
         _schedule,
+        takes_name=True,
     ),
     Command(
         "predict",
@@ -212,18 +242,21 @@ COMMANDS = (
         'python run.py predict --config local.yaml "Shares fell after the central bank raised rates"\n'
         "         python run.py predict --config local.yaml --input news.csv --output labelled.csv",
         _predict,
+        takes_name=True,
     ),
     Command(
         "status",
         "shows champion, endpoint, traffic, last runs and where to look",
         "python run.py status --config local.yaml --json",
         _status,
+        takes_name=True,
     ),
     Command(
         "rollback",
         "gives the previous champion all the traffic again",
         "python run.py rollback --config local.yaml",
         _nothing,
+        takes_name=True,
     ),
     Command(
         "doctor",
@@ -236,5 +269,27 @@ COMMANDS = (
         "stops what runs or costs money",
         "python run.py teardown --config local.yaml",
         _nothing,
+        takes_name=True,
+    ),
+    Command(
+        "access",
+        "tells how GitHub signs in to a Google project, and what the things there are called",
+        "python run.py access --project news-production --region europe-west4",
+        _access,
+        takes_config=False,
+    ),
+    Command(
+        "images",
+        "has Cloud Build build the images of the last commit, and tells their digests",
+        "python run.py images --tag 1.0",
+        _images,
+        takes_config=False,
+    ),
+    Command(
+        "report",
+        "tells the commit's pull request on GitHub how the challenger did; fails when the gate kept it out",
+        'python run.py report --outcome outcome --commit "$(git rev-parse HEAD)"',
+        _report,
+        takes_config=False,
     ),
 )

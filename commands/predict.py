@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.project import open_project
     from orchestration.deployment import open_endpoint
 
-    project = open_project(args.config)
+    project = open_project(args.config, args.name)
     asked = Asked(open_endpoint(project.model_name, project.host).predict, project.task.instance)
     if args.input:
         source = project.source

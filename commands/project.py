@@ -73,8 +73,8 @@ class Project:
             refuse_remote(self.active_stack)
 
 
-def open_project(config: str) -> Project:
-    """The project of a configuration's name or path.
+def open_project(config: str, model_name: str | None = None) -> Project:
+    """The project of a configuration's name or path; a `model_name` takes the place of the configuration's.
 
     Raises:
         InputError: it does not exist, or holds mistakes; all are told.
@@ -84,6 +84,6 @@ def open_project(config: str) -> Project:
     refuse_dead_server()  # importing a pipeline makes ZenML connect, and it would try for minutes
     from pipelines.training import training
 
-    configuration = load(config, training)
+    configuration = load(config, training, model_name)
     given = configuration.parameters
     return Project(configuration, given.model_name, given.source, given.task, given.host, given.window, given.publish)

@@ -10,7 +10,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.project import open_project
     from orchestration.deployment import roll_back_champion
 
-    project = open_project(args.config)
+    project = open_project(args.config, args.name)
     project.check_stack()
     deployment = roll_back_champion(project.model_name, project.host)
     print(f"champion is {deployment.version} again")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from commands.console import quiet_zenml
 from commands.costs import cost_lines
+from commands.outcome import empty_folder, write_outcome
 from commands.project import Project, open_project
 from commands.readiness import check_ready
 from evergreen.core.artifacts import ResolvedWindow
@@ -14,24 +16,26 @@ from evergreen.core.artifacts import ResolvedWindow
 
 def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
-    project = open_project(args.config)
+    project = open_project(args.config, args.name)
     project.check_stack()
     use_cache = not args.no_cache
     if args.dry_run:
         check_ready(project, lambda: _plan(project, use_cache=use_cache))
         return 0
     check_ready(project)
+    if args.outcome is not None:
+        empty_folder(args.outcome)
     from orchestration.runs import newest_run, run_failure
 
     before = newest_run(project.model_name)
     try:
         with quiet_zenml(debug=args.debug):
-            return _run(project, use_cache=use_cache)
+            return _run(project, use_cache=use_cache, told_in=args.outcome)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
         raise run_failure(project.model_name, before.id if before else None, error) from error
 
 
-def _run(project: Project, *, use_cache: bool) -> int:
+def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     from evergreen.pages.terminal import publication_lines, terminal_summary
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
@@ -47,6 +51,8 @@ def _run(project: Project, *, use_cache: bool) -> int:
         print("the pipeline was scheduled; `zenml pipeline runs list` shows its runs")
         return 0
     outcome = outcome_of(run.id)
+    if told_in is not None:
+        write_outcome(told_in, outcome)
     page, request = outcome.report_page, kept_request(project.model_name, outcome.deployment)
     print(terminal_summary(outcome.report, outcome.decision, outcome.deployment, page=page, request_file=request))
     if outcome.publication is not None:

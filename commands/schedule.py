@@ -20,7 +20,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.project import open_project
     from orchestration.schedules import check_orchestrator, delete_schedules, schedules
 
-    project = open_project(args.config)
+    project = open_project(args.config, args.name)
     project.check_stack()
     check_orchestrator(args.config)
     if args.cron:

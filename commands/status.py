@@ -14,7 +14,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.project import open_project
     from orchestration.status import status_of
 
-    project = open_project(args.config)
+    project = open_project(args.config, args.name)
     status = status_of(project.model_name, project.host)
     print(status.model_dump_json() if args.json else _text(status))
 

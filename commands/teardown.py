@@ -10,7 +10,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.project import open_project
     from orchestration.deployment import open_endpoint
 
-    project = open_project(args.config)
+    project = open_project(args.config, args.name)
     project.check_stack()
     endpoint = open_endpoint(project.model_name, project.host)
     endpoint.delete()

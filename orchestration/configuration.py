@@ -95,13 +95,17 @@ def find(name: str | Path) -> Path:
     raise InputError(f"no configuration {str(name)!r}{hint(Path(name).name, names)} (configs/ has: {listed})")
 
 
-def load(name: str | Path, pipeline: Pipeline) -> Configuration:
+def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) -> Configuration:
     """The configuration of this name or path for the pipeline, with every `${NAME}` filled from the environment.
+
+    A `model_name` takes the place of the file's.
 
     Raises:
         InputError: no such file, or a ConfigurationError with every mistake in it; secrets are told alone.
     """
     document = read(find(name))
+    if model_name:
+        document = document.with_parameter("model_name", model_name)
     if secrets := list(check_secrets(document)):
         raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,15 @@ class Document:
     def error(self, mistakes: list[Mistake]) -> ConfigurationError:
         """The error that tells these mistakes and those of the file itself."""
         return ConfigurationError(self.path, [*self.mistakes, *mistakes], self.lines)
+
+    def with_parameter(self, name: str, value: str) -> Document:
+        """The document with another value at `parameters.<name>`; its line stays that of the file."""
+
+        def changed(values: dict[str, Any]) -> dict[str, Any]:
+            parameters = values.get("parameters") or {}
+            return {**values, "parameters": {**parameters, name: value}} if isinstance(parameters, dict) else values
+
+        return replace(self, written=changed(self.written), values=changed(self.values))
 
     def got(self, path: YamlPath) -> Any:
         """What is written at `path`, placeholders unfilled, so that an error shows no value of the environment.

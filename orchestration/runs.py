@@ -40,8 +40,13 @@ class RunSummary(Frozen):
 
 
 class RunOutcome(Frozen):
-    """What a finished run decided and did; `report_page` is where its evaluation page is kept."""
+    """What a finished run decided and did; `report_page` is where its evaluation page is kept.
 
+    `run` is its name, `run_url` leads to the dashboard when a server is known.
+    """
+
+    run: str
+    run_url: str | None
     report: EvaluationReport
     report_page: str
     decision: PromotionDecision
@@ -88,6 +93,8 @@ def outcome_of(run_id: UUID) -> RunOutcome:
     """The outcome of a finished run."""
     run = Client().get_pipeline_run(run_id)
     return RunOutcome(
+        run=run.name,
+        run_url=get_run_url(run),
         report=_output(run, "evaluate", "report", EvaluationReport),
         report_page=page_uri(run.steps["evaluate"].outputs["report"][0].uri),
         decision=_output(run, "promote", "decision", PromotionDecision),

@@ -7,13 +7,14 @@ from google.cloud import resourcemanager_v3 as resourcemanager
 
 from cloudbox.box import Box
 from cloudbox.errors import ApiError
+from cloudbox.gateway.builds import Builds
 from cloudbox.rpc import Dispatcher, Method
 
 GET_PROJECT = "/google.cloud.resourcemanager.v3.Projects/GetProject"
 
 
 def dispatcher(box: Box) -> Dispatcher:
-    """The gRPC methods of the gateway: one; every other is recorded as refused and UNIMPLEMENTED.
+    """The gRPC methods of the gateway: this and Cloud Build's; every other is recorded as refused and UNIMPLEMENTED.
 
     The calls of all Google APIs that the box lacks end here too.
     """
@@ -32,4 +33,4 @@ def dispatcher(box: Box) -> Dispatcher:
         )
 
     method = Method(get_project, resourcemanager.GetProjectRequest, resourcemanager.Project)
-    return Dispatcher(box.home, "gateway", {GET_PROJECT: method})
+    return Dispatcher(box.home, "gateway", {GET_PROJECT: method, **Builds(box).methods()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreparedRows:
-    """The good rows of a batch; of the others why they are not, by id.
+    """The good rows of a batch; of each other its id and why it is not.
 
     `counts` are what statistics add up, such as `{"label": {"Sports": 12}}` or `{"class pixels": {"pet": 81920}}`.
     """
 
     rows: pa.RecordBatch
-    bad: Mapping[str, str] = field(default_factory=dict)
+    bad: Sequence[tuple[str, str]] = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

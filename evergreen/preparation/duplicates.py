@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import numpy as np
@@ -20,12 +20,16 @@ from evergreen.data.near_duplicates import rarest_pairs
 from evergreen.data.similarity import word_pairs
 from evergreen.preparation.plan import Part, Plan
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Reference = tuple[int, str, int, int]
 """Orders rows by id, shortest first, and finds them: length of the id, id, part, place in the part."""
 Signed = tuple[int, tuple[Reference, bytes]]
 """Key of the content; reference; distinct word pairs (sorted uint32 as bytes, empty where nobody compares them)."""
 
 COUNTERS = 1 << 18
+_PLACE = "__place__"
 
 
 class Repetitions(beam.PTransform):  # type: ignore[misc]
@@ -107,18 +111,28 @@ def _signed(part: Part, plan: Plan) -> Iterator[Signed]:
 
 
 def _signatures(part: Part, plan: Plan) -> Iterator[Signed]:
-    place = 0
+    first = 0
     with_pairs = plan.preparation.near_duplicates is not None
-    for batch in plan.rows(part):
+    for whole in plan.rows(part):
+        batch, places = _usable(whole, plan)
         if "image" in batch.schema.names:
             keys, pairs = picture_keys(batch["image"], 0), None
         else:
             texts = normalise(batch["text"])
             keys, pairs = content_keys(texts, 0), word_pairs(texts) if with_pairs else None
-        for row, (name, key) in enumerate(zip(batch["id"].to_pylist(), keys.tolist(), strict=True)):
+        for row, (name, key, at) in enumerate(zip(batch["id"].to_pylist(), keys.tolist(), places, strict=True)):
             hashes = b"" if pairs is None else np.unique(pairs[row].values.to_numpy()).tobytes()
-            yield key, ((len(name or ""), name or "", part.number, place), hashes)
-            place += 1
+            yield key, ((len(name or ""), name or "", part.number, first + at), hashes)
+        first += whole.num_rows
+
+
+def _usable(batch: pa.RecordBatch, plan: Plan) -> tuple[pa.RecordBatch, list[int]]:
+    """The rows that will be written, and their places: no good row may give way to one that is left out."""
+    import pyarrow as pa
+
+    marked = batch.append_column(_PLACE, pa.array(range(batch.num_rows), pa.int64()))
+    places = plan.task.prepare_rows(marked, plan.preparation.image_size).rows[_PLACE]
+    return batch.take(places), places.to_pylist()
 
 
 def _rare(text: tuple[Reference, bytes], counts: Any, similarity: float) -> Iterator[tuple[int, tuple[Reference, int]]]:

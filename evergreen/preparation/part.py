@@ -74,7 +74,7 @@ class _Found:
 
     def add(self, prepared: PreparedRows) -> None:
         """Counts a batch."""
-        self.bad += [{"id": name, "reason": reason} for name, reason in prepared.bad.items()]
+        self.bad += [{"id": name, "reason": reason} for name, reason in prepared.bad]
         counts = {what: dict(numbers) for what, numbers in prepared.counts.items()}
         if "split" in prepared.rows.schema.names:
             listed = prepared.rows["split"].value_counts().to_pylist()

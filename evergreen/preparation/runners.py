@@ -23,6 +23,7 @@ from evergreen.preparation.wheel import library_wheel
 
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """By its own name: `DirectRunner` would first fetch another one, Prism, from GitHub."""
+_LONGEST = 2_000
 LIBRARY_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -87,8 +88,9 @@ def _finish(options: PipelineOptions, plan: Plan, parts: list[Part]) -> None:
     except EvergreenError:
         raise
     except Exception as error:
-        told = f"{type(error).__name__}: {error}".strip().splitlines()
-        raise EvergreenError(f"the preparation failed: {told[0]} … {told[-1]}"[:2000]) from error
+        lines = f"{type(error).__name__}: {error}".strip().splitlines()
+        told = " … ".join(dict.fromkeys([lines[0], lines[-1]]))
+        raise EvergreenError(f"the preparation failed: {told}"[:_LONGEST]) from error
 
 
 @contextmanager

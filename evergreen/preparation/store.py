@@ -9,7 +9,7 @@ from typing import Any
 from evergreen.adapters.files.write import PREFIX, opened_files, prepared_below
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.preparation.part import REJECTED
-from evergreen.preparation.plan import STAGING, Plan
+from evergreen.preparation.plan import Plan
 from evergreen.preparation.summary import Summary
 
 SUMMARY = "summary.json"
@@ -25,14 +25,12 @@ def write_summary(summary: Summary, staging: str) -> None:
 
 
 def check_folder(plan: Plan) -> None:
-    """Removes what an earlier preparation left unfinished. Raises InputError where files lie that nobody prepared."""
+    """Removes what this very preparation left unfinished. Raises InputError where files lie that nobody prepared."""
     with opened_files(plan.folder) as files:
-        if not files.exists(plan.folder):
-            return
-        prepared_below(files, plan.folder)
-        for one in files.ls(plan.folder, detail=False):
-            if one.rstrip("/").rpartition("/")[2].startswith(STAGING):
-                files.rm(one, recursive=True)
+        if files.exists(plan.folder):
+            prepared_below(files, plan.folder)
+        if files.exists(plan.staging):
+            files.rm(plan.staging, recursive=True)
 
 
 def store(plan: Plan) -> Summary:

@@ -74,8 +74,12 @@ def assert_resumed(log: str, killed_at: int, total: int) -> None:
 
 
 def assert_kept_out(project: Project, config: Path, champion: str) -> None:
-    run = project.run("--config", config)
+    run = project.run("--config", config, "--outcome", project.home / "outcome")
     assert run.returncode == 0
+    told = json.loads((project.home / "outcome" / "outcome.json").read_text("utf-8"))
+    assert (told["accepted"], told["champion"], told["deployment"]) == (False, champion, "kept")
+    assert told["differences"]["accuracy"]["high"] < 0
+    assert f"champion {champion} stays" in (project.home / "outcome" / "outcome.md").read_text("utf-8")
     assert f"champion {champion}" in run.stdout
     assert re.search(r"- accuracy 0\.\d+ .*interval.* champion \w+'s 0\.\d+.*difference", run.stdout)
     status = project.status(config)

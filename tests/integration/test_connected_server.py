@@ -103,6 +103,6 @@ def test_a_command_that_changes_something_stops_on_another_stack(monkeypatch: py
     activate(monkeypatch, "default", "local")
     command = importlib.import_module(f"commands.{name}")
     for place in {module, command}:
-        monkeypatch.setattr(place, "open_project", lambda _: project("local"), raising=False)
+        monkeypatch.setattr(place, "open_project", lambda *_: project("local"), raising=False)
     with pytest.raises(InputError, match=r"zenml stack set local"):
-        command.main(SimpleNamespace(config="news.yaml"))
+        command.main(SimpleNamespace(config="news.yaml", name=None))

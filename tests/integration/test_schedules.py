@@ -46,7 +46,9 @@ def config(tmp_path: Path) -> str:
     "asked", [{"cron": "0 3 * * *"}, {"list": True}, {"delete": True}], ids=["cron", "list", "delete"]
 )
 def test_the_local_orchestrator_keeps_no_schedules_and_says_what_to_do(config: str, asked: dict[str, Any]) -> None:
-    args = Namespace(**{"config": config, "cron": None, "list": False, "delete": False, "debug": False, **asked})
+    args = Namespace(
+        **{"config": config, "name": None, "cron": None, "list": False, "delete": False, "debug": False, **asked}
+    )
     with pytest.raises(
         InputError, match="stack 'default' has orchestrator 'local', which keeps no schedules"
     ) as caught:
@@ -106,7 +108,7 @@ def test_what_refuses_a_run_refuses_its_schedule(
     text = Path(config).read_text().replace("{kind: local_endpoint, port: 8599}", HOST)
     Path(config).write_text(text + "".join(f"  {name}: {value}\n" for name, value in given.items()))
     with pytest.raises(InputError, match=refusal):
-        schedule.main(Namespace(config=config, cron="0 3 * * *", list=False, delete=False, debug=False))
+        schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False))
     assert made == []
 
 

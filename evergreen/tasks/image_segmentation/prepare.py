@@ -26,15 +26,15 @@ def prepare_images(
     """The good rows, in `image_size` × `image_size` pixels unless that is None; counted are pixels of each class."""
     import pyarrow as pa
 
-    bad: dict[str, str] = {}
+    bad: list[tuple[str, str]] = []
     good: list[dict[str, Any]] = []
     pixels, sizes = np.zeros(256, dtype=np.int64), Counter[str]()
     for row in rows.to_pylist():
-        prepared = row if image_size is None else row | _resized(row, image_size)
+        prepared = row if image_size is None else row | _resized(row, image_size, expected)
         found = examine(prepared, expected)
         if found.broken:
             told = (f"{rule} ({detail})" if detail else rule for rule, detail in found.broken.items())
-            bad[row["id"] or "(no id)"] = "; ".join(told)
+            bad.append((row["id"] or "(no id)", "; ".join(told)))
             continue
         good.append(prepared)
         pixels += found.counts
@@ -46,7 +46,7 @@ def prepare_images(
     return PreparedRows(pa.RecordBatch.from_pylist(good, schema=rows.schema), bad, counts)
 
 
-def _resized(row: dict[str, Any], side: int) -> dict[str, bytes]:
+def _resized(row: dict[str, Any], side: int, expected: Expected) -> dict[str, bytes]:
     """Picture and mask in their new size; nothing where they are unusable, which the look at the row then tells."""
     try:
         picture, mask = decode_picture(row["image"] or b"", PICTURE_FORMATS), decode_mask(row["mask"] or b"")
@@ -56,6 +56,9 @@ def _resized(row: dict[str, Any], side: int) -> dict[str, bytes]:
         return {}
     if mask.shape == (side, side):
         return {}
+    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist()
+    if not all(map(expected.knows, present)):
+        return {}  # few pixels of an unknown class could go unseen in the smaller mask
     return {
         "image": encode_png(resize_picture(picture, side, side)),
         "mask": encode_png(resize_mask(mask, side, side)),

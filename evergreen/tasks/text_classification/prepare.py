@@ -18,7 +18,7 @@ def prepare_texts(rows: pa.RecordBatch, labels: Sequence[str], max_text_chars: i
 
     composed = pc.utf8_normalize(pc.fill_null(rows["text"], ""), form="NFC")
     texts = pc.binary_join(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(composed)), " ")
-    bad: dict[str, str] = {}
+    bad: list[tuple[str, str]] = []
     good = []
     for row, (name, text, label) in enumerate(
         zip(rows["id"].to_pylist(), texts.to_pylist(), rows["label"].to_pylist(), strict=True)
@@ -27,7 +27,7 @@ def prepare_texts(rows: pa.RecordBatch, labels: Sequence[str], max_text_chars: i
         if reason is None:
             good.append(row)
         else:
-            bad[name or "(no id)"] = reason
+            bad.append((name or "(no id)", reason))
     place = rows.schema.get_field_index("text")
     kept = rows.set_column(place, "text", texts).take(pa.array(good, pa.int64()))
     listed = kept["label"].value_counts().to_pylist()

@@ -76,6 +76,16 @@ def test_every_missing_variable_is_a_mistake(tmp_path: Path, monkeypatch: pytest
     assert "no environment variable's name" in document.mistakes[1].message
 
 
+def test_another_value_takes_a_parameters_place_in_what_is_read_and_in_what_is_told(tmp_path: Path) -> None:
+    document = read_text(tmp_path, "parameters: {model_name: news, seed: 1}\nextra: {stacks: [local]}")
+    renamed = document.with_parameter("model_name", "news-2")
+    assert renamed.values == {"parameters": {"model_name": "news-2", "seed": 1}, "extra": {"stacks": ["local"]}}
+    assert renamed.got(("parameters", "model_name")) == "news-2"
+    assert document.values["parameters"]["model_name"] == "news"
+    alone = read_text(tmp_path, "extra: {}").with_parameter("model_name", "news-2")
+    assert alone.values == {"extra": {}, "parameters": {"model_name": "news-2"}}
+
+
 def test_a_message_is_masked_with_the_placeholder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIDDEN", "s3cret")
     document = read_text(tmp_path, "a: {b: 'x-${HIDDEN}'}\nc: open\n")

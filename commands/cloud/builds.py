@@ -1,0 +1,111 @@
+"""Images built by Google Cloud Build from the last commit, and the digests under which they were pushed.
+
+infra/cloudbuild.yaml says how; `gcloud builds submit` would read the same file, and send what lies uncommitted too.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evergreen.core.errors import EvergreenError, InputError
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "infra" / "cloudbuild.yaml"
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+LATE_S = 300
+"""How long Cloud Build may take beyond the build's own timeout: waiting for a machine counts there too."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where images are built and kept. `bucket` is `gs://name/folder` for what is sent, `account` builds."""
+
+    project: str
+    region: str
+    registry: str
+    bucket: str
+    account: str
+    base_digest: str
+
+
+def build_of(place: Place, tag: str, options: Mapping[str, str] | None = None) -> Any:
+    """The build of infra/cloudbuild.yaml as Cloud Build's own message, its source still to be set.
+
+    `options` are further substitutions of the file, such as `_SERVING_TORCH_INDEX`.
+
+    Raises:
+        InputError: the tag or the base's digest cannot be used.
+    """
+    import yaml
+    from google.cloud.devtools import cloudbuild_v1
+    from google.protobuf import json_format
+
+    if not TAG.fullmatch(tag) or tag == "latest":
+        raise InputError(f"tag {tag!r} cannot be used: name one version, such as 1.0 or a commit; latest names none")
+    if not DIGEST.fullmatch(place.base_digest):
+        raise InputError(f"BASE_DIGEST should be sha256: and 64 digits of the base image, got {place.base_digest!r}")
+    build = cloudbuild_v1.Build()
+    json_format.ParseDict(yaml.safe_load(FILE.read_text(encoding="utf-8")), build._pb)
+    build.substitutions.update(
+        {"_REGISTRY": place.registry, "_TAG": tag, "_BASE_DIGEST": place.base_digest, **(options or {})}
+    )
+    build.service_account = f"projects/{place.project}/serviceAccounts/{place.account}"
+    build.tags = [tag]
+    return build
+
+
+def images_of(place: Place, build: Any, tag: str) -> list[str]:
+    """The images that a build makes, by the names under which it pushes them."""
+    return [one.replace("${_REGISTRY}", place.registry).replace("${_TAG}", tag) for one in build.images]
+
+
+def send_source(place: Place, tag: str, archive: Path) -> Any:
+    """The last commit as an archive in the bucket: a source that a build can name."""
+    from google.cloud import storage
+    from google.cloud.devtools import cloudbuild_v1
+
+    _archive(archive)
+    bucket, _, folder = place.bucket.removeprefix("gs://").partition("/")
+    blob = storage.Client(project=place.project).bucket(bucket).blob("/".join(filter(None, (folder, f"{tag}.tgz"))))
+    blob.upload_from_filename(str(archive))
+    source = cloudbuild_v1.StorageSource(bucket=bucket, object_=blob.name, generation=blob.generation)
+    return cloudbuild_v1.Source(storage_source=source)
+
+
+def digests_of(place: Place, build: Any) -> dict[str, str]:
+    """Builds, waits, and returns the digest of every image by the name under which it was pushed.
+
+    Raises:
+        EvergreenError: Cloud Build refused or failed; the message leads to its log.
+    """
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.cloud.devtools import cloudbuild_v1
+
+    parent = f"projects/{place.project}/locations/{place.region}"
+    request = cloudbuild_v1.CreateBuildRequest(parent=parent, project_id=place.project, build=build)
+    log = f"https://console.cloud.google.com/cloud-build/builds?project={place.project}"
+    try:
+        operation = cloudbuild_v1.CloudBuildClient().create_build(request=request)
+        log = operation.metadata.build.log_url or log
+        patience_s = build.timeout.total_seconds() + LATE_S
+        done = operation.result(timeout=patience_s)  # type: ignore[no-untyped-call]  # google.api_core has few types
+    except GoogleAPICallError as error:
+        raise EvergreenError(f"Cloud Build in {place.region} failed: {error.message}; its log: {log}") from error
+    except TimeoutError as error:
+        raise EvergreenError(f"Cloud Build in {place.region} did not end in time; its log: {log}") from error
+    return {image.name: image.digest for image in done.results.images}
+
+
+def _archive(path: Path) -> None:
+    command = ["git", "-C", str(ROOT), "archive", "--format", "tar.gz", "--output", str(path), "HEAD"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", None) or error
+        raise InputError(f"no commit of {ROOT} can be archived: {str(why).strip()}; build from a clone") from error

@@ -1,0 +1,81 @@
+"""The images of the last commit, built by Cloud Build and handed on by digest.
+
+In a workflow the names become environment variables of the steps that follow; in a shell:
+`eval "$(python run.py images --tag 1.0)"`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from commands.github.files import export, set_outputs
+from evergreen.core.errors import EvergreenError, InputError
+
+if TYPE_CHECKING:
+    from commands.cloud.builds import Place
+
+VARIABLES = {
+    "pipeline": "EVERGREEN_PIPELINE_IMAGE",
+    "dataflow": "EVERGREEN_DATAFLOW_IMAGE",
+    "serving": "EVERGREEN_SERVING_IMAGE",
+}
+TORCH_INDEX = "EVERGREEN_SERVING_TORCH_INDEX"
+"""Where the serving image takes torch from; unset: the CPU's, as infra/cloudbuild.yaml says."""
+NEEDED = (
+    "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_CLOUD_REGION",
+    "EVERGREEN_REGISTRY",
+    "EVERGREEN_BUCKET",
+    "EVERGREEN_BUILD_ACCOUNT",
+    "BASE_DIGEST",
+)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Prints the images as lines for a shell; tells on stderr what was done."""
+    from commands.cloud.builds import build_of, images_of
+
+    place = _place()
+    options = {"_SERVING_TORCH_INDEX": os.environ[TORCH_INDEX]} if TORCH_INDEX in os.environ else None
+    build = build_of(place, args.tag, options)
+    tagged = images_of(place, build, args.tag)
+    if args.dry_run:
+        print(f"not built: {', '.join(tagged)}, by {place.account} in {place.region}", file=sys.stderr)
+        names = tagged
+    else:
+        names = _built(place, build, args.tag, tagged)
+    images = {VARIABLES[name.rpartition("/")[2].partition("@")[0].partition(":")[0]]: name for name in names}
+    set_outputs(images)
+    export(images)
+    for variable, name in images.items():
+        print(f"export {variable}={shlex.quote(name)}")
+
+
+def _built(place: Place, build: Any, tag: str, tagged: list[str]) -> list[str]:
+    """The images by digest."""
+    from commands.cloud.builds import DIGEST, digests_of, send_source
+
+    with TemporaryDirectory(prefix="evergreen-build-") as folder:
+        build.source = send_source(place, tag, Path(folder) / "source.tgz")
+    print(f"building {', '.join(tagged)} in {place.region}", file=sys.stderr)
+    digests = digests_of(place, build)
+    for name in tagged:
+        if not DIGEST.fullmatch(digests.get(name, "")):
+            raise EvergreenError(f"Cloud Build tells no digest of {name} (has: {', '.join(digests) or 'no image'})")
+    return [f"{name.rpartition(':')[0]}@{digests[name]}" for name in tagged]
+
+
+def _place() -> Place:
+    from commands.cloud.builds import Place
+
+    missing = [name for name in NEEDED if not os.environ.get(name)]
+    if missing:
+        raise InputError(f"not set: {', '.join(missing)}; docs/production.md tells what each is")
+    project, region, registry, bucket, account, base_digest = (os.environ[name] for name in NEEDED)
+    return Place(project, region, registry, f"{bucket}/build", account, base_digest)

@@ -1,0 +1,105 @@
+"""Challenger against champion in Markdown, for a pull request.
+
+| metric | champion | challenger | difference | 95 % interval | |
+| --- | --- | --- | --- | --- | --- |
+| **Accuracy** | 0.951 | 0.960 | +0.009 | −0.002 to +0.020 | no clear difference |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Reason
+from evergreen.pages.evaluation import judged, lead_metric
+from evergreen.pages.formatting import clean, count, decimal, interval, level, signed, signed_interval, words
+from evergreen.pages.outcome import OUTCOMES, verdict_words
+
+_SPECIAL = str.maketrans(
+    {one: f"\\{one}" for one in "\\`*_{}[]<>#|~!&"} | {"@": "@\N{WORD JOINER}"}  # GitHub calls people also behind a \
+)
+
+
+def outcome_markdown(
+    report: EvaluationReport,
+    decision: PromotionDecision,
+    deployment: Deployment,
+    *,
+    page: str,
+    run: str,
+    run_url: str | None,
+) -> str:
+    """The verdict, every overall metric, every rule of the gate, and where to look.
+
+    `page` is where the report page was saved, `run` and `run_url` the run's name and its page in the dashboard.
+    """
+    _, title, sentence = verdict_words(decision)
+    return "\n".join(
+        [
+            f"### {plain(deployment.model)}: {title.lower()}",
+            "",
+            plain(sentence),
+            "",
+            *_table(report),
+            "",
+            f"{_measured_on(report)} {_deployed(deployment)}",
+            "",
+            *_reasons(decision),
+            "",
+            f"Run {f'[{plain(run)}]({run_url})' if run_url else plain(run)}, report `{clean(page)}`",
+            "",
+        ]
+    )
+
+
+def plain(text: str) -> str:
+    """One line in which nothing is markup, nor names anybody: labels and messages may hold what a data set holds."""
+    return clean(" ".join(text.split())).translate(_SPECIAL)
+
+
+def _table(report: EvaluationReport) -> Iterator[str]:
+    comparison = report.comparison
+    champion = comparison.metrics if comparison else {}
+    differences = comparison.differences if comparison else {}
+    lead = lead_metric(report)
+    confidence = level(report.confidence)
+    yield f"| metric | champion | challenger | {confidence} interval | difference | {confidence} interval | |"
+    yield "| --- | ---: | ---: | --- | ---: | --- | --- |"
+    for name, metric in report.metrics.items():
+        shown = plain(words(name))
+        cells = [f"**{shown}**" if name == lead else shown]
+        cells.append(decimal(champion[name].value) if name in champion else "–")
+        cells += [decimal(metric.value), interval(metric)]
+        if name in differences:
+            difference = differences[name]
+            cells += [signed(difference.value), signed_interval(difference), judged(difference)[0]]
+        else:
+            cells += ["–", "–", ""]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _measured_on(report: EvaluationReport) -> str:
+    where = f"Measured on {count(report.rows)} test {report.terms.row}s"
+    name = lead_metric(report)
+    if name is None or name not in report.baseline.metrics:
+        return f"{where}."
+    baseline = decimal(report.baseline.metrics[name])
+    return f"{where}; always answering {plain(repr(report.baseline.label))} scores {baseline}."
+
+
+def _deployed(deployment: Deployment) -> str:
+    return f"**{OUTCOMES[deployment.outcome][1]}**: {plain(deployment.message)}"
+
+
+def _reasons(decision: PromotionDecision) -> Iterator[str]:
+    """Those that failed stand open, the others folded."""
+    failed = [reason for reason in decision.reasons if not reason.passed]
+    passed = [reason for reason in decision.reasons if reason.passed]
+    yield from (_reason(reason) for reason in failed)
+    if passed:
+        yield from ("", f"<details><summary>{len(passed)} of {len(decision.reasons)} rules passed</summary>", "")
+        yield from (_reason(reason) for reason in passed)
+        yield from ("", "</details>")
+
+
+def _reason(reason: Reason) -> str:
+    return f"- {'✓' if reason.passed else '✗'} **{plain(reason.rule)}** {plain(reason.message)}"

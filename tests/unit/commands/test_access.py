@@ -1,0 +1,103 @@
+"""The map of Google projects: what it gives, and what it says of an entry that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.github.files import export, set_outputs
+from commands.github.projects import access_to, names_of
+from commands.parser import main
+from evergreen.core.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+ENTRY = {
+    "provider": "projects/123/locations/global/workloadIdentityPools/github/providers/evergreen",
+    "service_account": "evergreen-deliver@hers.iam.gserviceaccount.com",
+}
+
+
+def told(entry: Any, project: str = "hers", region: str = "europe-west4") -> str:
+    with pytest.raises(InputError) as caught:
+        access_to(project, region, entry if isinstance(entry, str) else json.dumps({"hers": entry}))
+    return str(caught.value)
+
+
+def test_every_collaborator_has_a_project_of_her_own() -> None:
+    his = {
+        **ENTRY,
+        "service_account": "deliver@his.iam.gserviceaccount.com",
+        "environment": {"EVERGREEN_BUCKET": "gs://his"},
+    }
+    variable = json.dumps({"hers": ENTRY, "his": his})
+    assert access_to("hers", "europe-west4", variable).environment["EVERGREEN_BUCKET"] == "gs://hers-evergreen"
+    access = access_to("his", "us-east1", variable)
+    assert (access.service_account, access.environment["EVERGREEN_BUCKET"]) == (his["service_account"], "gs://his")
+    assert access.environment["EVERGREEN_REGISTRY"] == "us-east1-docker.pkg.dev/his/evergreen"
+
+
+def test_the_names_are_those_of_the_guide() -> None:
+    guide = (ROOT / "docs" / "production.md").read_text("utf-8")
+    block = re.search(r"## 1\. Names.*?```bash\n(.*?)```", guide, re.DOTALL)
+    assert block
+    script = ["bash", "-c", f"{block[1]}\nenv -0"]
+    shown = subprocess.run(script, capture_output=True, check=True, env={}).stdout.decode()
+    exported = dict(pair.split("=", 1) for pair in shown.split("\0") if "=" in pair)
+    names = names_of("news-production", "europe-west4")
+    assert names == {name: exported[name] for name in names}
+
+
+def test_the_entry_that_the_guide_shows_is_taken() -> None:
+    guide = (ROOT / "docs" / "production.md").read_text("utf-8")
+    (shown,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    assert set(access_to("news-production", "europe-west4", shown).environment) >= {"BASE_DIGEST", "ZENML_STORE_URL"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("", "GOOGLE_PROJECTS is not set"),
+        ("{", "GOOGLE_PROJECTS is not JSON"),
+        ("[]", "should be an object, one entry a project, got list"),
+        ("{}", "project 'hers' is not in GOOGLE_PROJECTS (has: none)"),
+        ([], "GOOGLE_PROJECTS: hers: should be an object"),
+        ({**ENTRY, "key": "{}"}, "unknown key (allowed: environment, provider, service_account)"),
+        ({"provider": ENTRY["provider"]}, "service_account should be NAME@PROJECT.iam.gserviceaccount.com, got None"),
+        ({**ENTRY, "provider": "github"}, "provider should be projects/NUMBER/…/providers/NAME, got 'github'"),
+        ({**ENTRY, "environment": {"PATH": "/opt"}}, "PATH cannot be set"),
+        ({**ENTRY, "environment": {"ZENML_STORE_API_KEY": "x"}}, "ZENML_STORE_API_KEY is a secret"),
+        ({**ENTRY, "environment": {"EVERGREEN_BUCKET": "a\nPATH=/opt"}}, "EVERGREEN_BUCKET should be one line"),
+    ],
+)
+def test_an_entry_that_cannot_be_used_is_told(entry: Any, message: str) -> None:
+    assert message in told(entry)
+
+
+def test_what_is_no_project_or_region_is_told() -> None:
+    assert "'No' is no id of a Google project" in told(ENTRY, project="No")
+    assert "'mars' is no region" in told(ENTRY, region="mars")
+
+
+def test_a_line_break_in_a_value_sets_no_other_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ENV", str(tmp_path / "env"))
+    with pytest.raises(InputError, match="EVERGREEN_BUCKET holds a line break"):
+        export({"EVERGREEN_BUCKET": "gs://a\nLD_PRELOAD=/tmp/x.so"})
+    assert not (tmp_path / "env").exists()
+
+
+def test_outside_of_github_a_shell_gets_the_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GOOGLE_PROJECTS", json.dumps({"hers": {**ENTRY, "environment": {"EVERGREEN_X": "a b"}}}))
+    for name in ("GITHUB_OUTPUT", "GITHUB_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["access", "--project", "hers", "--region", "europe-west4"]) == 0
+    out = capsys.readouterr()
+    assert "export EVERGREEN_X='a b'\n" in out.out
+    assert out.err == f"hers: {ENTRY['service_account']} through {ENTRY['provider']}\n"
+    set_outputs({"nothing": "happens"})
