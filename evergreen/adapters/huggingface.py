@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from evergreen.core.artifacts import Dataset, FileEntry, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.hub import first_line, retried
+from evergreen.core.hub import first_line, retried, token_in
 from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
 from evergreen.data.dataset import write_dataset
 
@@ -148,13 +147,9 @@ class HuggingFaceSource(RowFields):
     def _token(self) -> str | None:
         if self.token_env is None:
             return None
-        token = os.environ.get(self.token_env)
-        if not token:
-            raise InputError(
-                f"environment variable {self.token_env} is not set; list the secret that holds it under `secrets:`, "
-                "export it, or remove source.token_env"
-            )
-        return token
+        return token_in(
+            self.token_env, "list the secret that holds it under `secrets:`, export it, or remove source.token_env"
+        )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

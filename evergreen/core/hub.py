@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import TypeVar
+
+from evergreen.core.errors import InputError
 
 RETRY_WAITS_S = (0.5, 2.0, 5.0)
 _BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
@@ -30,7 +33,7 @@ def retried(call: Callable[[], T]) -> T:
 
 def is_outage(error: BaseException) -> bool:
     """Whether the Hub failed or was out of reach, rather than said no; its client hides the reason as a cause."""
-    from httpx2 import HTTPError
+    from httpx2 import HTTPError, LocalProtocolError
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     for one in _with_causes(error):
@@ -39,9 +42,25 @@ def is_outage(error: BaseException) -> bool:
         if isinstance(one, HfHubHTTPError):
             status = one.response.status_code
             return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY
+        if isinstance(one, LocalProtocolError):
+            return False  # the request was never sent
         if isinstance(one, HTTPError | ConnectionError | TimeoutError):
             return True
     return False
+
+
+def token_in(variable: str, instead: str) -> str:
+    """The token in an environment variable, without the white space that files end in.
+
+    Raises:
+        InputError: it is not set, or holds what no header can; `instead` is what else to do.
+    """
+    token = os.environ.get(variable, "").strip()
+    if not token:
+        raise InputError(f"environment variable {variable} is not set; {instead}")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError(f"environment variable {variable} holds more than a token: spaces or strange characters")
+    return token
 
 
 def first_line(error: BaseException) -> str:

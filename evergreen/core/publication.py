@@ -12,9 +12,14 @@ from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecisi
 
 
 class ModelDescription(Frozen):
-    """What a task says of its models to a reader: `pipeline_tag` is the Hub's name for the kind of task."""
+    """What a task says of its models to a reader: `pipeline_tag` is the Hub's name for the kind of task.
+
+    `library` is the one whose classes load the weights; `origin` says what the training began with.
+    """
 
     pipeline_tag: str
+    library: str
+    origin: str
     intended_use: str
     limits: tuple[str, ...]
 

@@ -6,6 +6,7 @@ A mask is a PNG of one channel with 8 bits (mode L, or P whose palette is ignore
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,13 @@ MODES = {"L", "P"}
 MOST_PIXELS = 64_000_000
 """Of one picture: what bounds the memory that decoding takes."""
 _PNG = "PNG"
+_SEVERAL_JPEGS = "MPO"
+"""What Pillow calls the JPEGs of cameras that store a preview behind the picture."""
+_DEEP_MODES = ("I", "F")
+"""How modes of more than 8 bits begin; bringing them to 8 would cut off all that is bright."""
+_BITS = 8
+_BIT_DEPTH_AT = 24
+"""Where a PNG tells its bits a sample."""
 
 
 class PictureError(ValueError):
@@ -72,23 +80,28 @@ def reclassed(masks: pa.Array, classes: Mapping[int, int]) -> pa.Array:
 def _reclassed(mask: bytes, table: Pixels) -> bytes:
     try:
         with _opened(mask) as opened:
-            if opened.mode not in {*MODES, "1"} or opened.format == "JPEG":
+            if opened.mode not in {*MODES, "1"} or opened.format == "JPEG" or _is_spread(mask, opened):
                 return mask
             return encode_png(table[np.asarray(opened, dtype=np.uint8)])
     except PictureError:
         return mask
 
 
-def decode_picture(encoded: bytes, formats: Collection[str] | None = None) -> Pixels:
-    """The picture as (height, width, 3) uint8.
+def decode_picture(encoded: bytes, formats: Collection[str] | None = None, most_pixels: int | None = None) -> Pixels:
+    """The picture as (height, width, 3) uint8, at most `most_pixels` (None: MOST_PIXELS), as it is stored.
 
     Raises:
-        PictureError: it cannot be decoded whole, or is of none of the `formats`, where they are given.
+        PictureError: it cannot be decoded whole, is too large, has channels of more than 8 bits, or is of none of the
+            `formats`, where they are given. A JPEG of several pictures counts as JPEG: the first is taken.
     """
-    with _opened(encoded) as opened:
-        if formats is not None and opened.format not in formats:
-            raise PictureError(f"is a {opened.format} (allowed: {', '.join(formats)})")
-        return np.asarray(opened.convert("RGB"))
+    with _opened(encoded, most_pixels, " or ".join(formats or ["picture"])) as opened:
+        kind = "JPEG" if opened.format == _SEVERAL_JPEGS else opened.format
+        if formats is not None and kind not in formats:
+            raise PictureError(f"is a {kind} (allowed: {', '.join(formats)})")
+        if opened.mode.startswith(_DEEP_MODES):
+            raise PictureError(f"is a {kind} of mode {opened.mode}, with more than 8 bits a channel; convert it")
+        with _decoding():
+            return np.asarray(opened.convert("RGB"))
 
 
 def decode_mask(encoded: bytes) -> Pixels:
@@ -98,7 +111,14 @@ def decode_mask(encoded: bytes) -> Pixels:
             raise PictureError(
                 f"is a {opened.format} of mode {opened.mode}, not a PNG with one channel of 8 bits (mode L or P)"
             )
+        if _is_spread(encoded, opened):
+            raise PictureError(f"is a grey PNG of {encoded[_BIT_DEPTH_AT]} bits a pixel; write it with 8")
         return np.asarray(opened)
+
+
+def _is_spread(encoded: bytes, opened: Image.Image) -> bool:
+    """Whether the pixels are no longer what the file holds: decoders spread grey of few bits over 0 to 255."""
+    return opened.mode == "L" and opened.format == _PNG and encoded[_BIT_DEPTH_AT] != _BITS
 
 
 def class_rows(masks: pa.ChunkedArray) -> dict[str, int]:
@@ -122,16 +142,18 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 @contextmanager
-def _opened(encoded: bytes) -> Iterator[Image.Image]:
-    """The decoded picture, checked for its size before. Raises PictureError for bytes that are none."""
+def _opened(encoded: bytes, most_pixels: int | None = None, wanted: str = "picture") -> Iterator[Image.Image]:
+    """The decoded picture, checked for its size before. Raises PictureError for bytes that are not what is `wanted`."""
     from PIL import Image
 
     if not encoded:
         raise PictureError("is empty")
-    with _decoding():
+    most = MOST_PIXELS if most_pixels is None else min(most_pixels, MOST_PIXELS)
+    with _decoding(wanted), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
         opened = Image.open(io.BytesIO(encoded))
-    if opened.width * opened.height > MOST_PIXELS:
-        raise PictureError(f"has {opened.width:,} x {opened.height:,} pixels (allowed: {MOST_PIXELS:,})")
+    if opened.width * opened.height > most:
+        raise PictureError(f"has {opened.width:,} x {opened.height:,} pixels (allowed: {most:,})")
     with _decoding():
         opened.load()
     with opened:
@@ -139,13 +161,21 @@ def _opened(encoded: bytes) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _decoding() -> Iterator[None]:
+def _decoding(wanted: str = "picture") -> Iterator[None]:
     """Whatever a decoder says of bytes that it cannot read becomes a PictureError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         yield
     except UnidentifiedImageError as error:
-        raise PictureError("is no picture that can be read") from error
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        raise PictureError(f"cannot be decoded: {error}") from error
+        raise PictureError(f"is no {wanted} that can be read") from error
+    except (
+        Image.DecompressionBombError,
+        AssertionError,  # Pillow's word for a broken palette
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+    ) as error:
+        raise PictureError(f"cannot be decoded: {str(error) or 'its palette is broken'}") from error

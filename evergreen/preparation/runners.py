@@ -14,6 +14,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from evergreen.core.errors import EvergreenError
+from evergreen.core.library import LIBRARY
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
 from evergreen.preparation.settings import DataflowRunner, LocalRunner
@@ -24,7 +25,6 @@ from evergreen.preparation.wheel import library_wheel
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """By its own name: `DirectRunner` would first fetch another one, Prism, from GitHub."""
 _LONGEST = 2_000
-LIBRARY_PARENT = Path(__file__).resolve().parents[2]
 
 
 def run(plan: Plan) -> Summary:
@@ -97,7 +97,7 @@ def _finish(options: PipelineOptions, plan: Plan, parts: list[Part]) -> None:
 def _told_to_workers() -> Iterator[None]:
     """What processes on this machine are given: they are started by name, find the library, and warn of nothing."""
     changes = {
-        "PYTHONPATH": os.pathsep.join([str(LIBRARY_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYTHONPATH": os.pathsep.join([str(LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONWARNINGS": "ignore",
     }
     before = {name: os.environ.get(name) for name in changes}

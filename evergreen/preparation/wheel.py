@@ -7,7 +7,8 @@ import zipfile
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-LIBRARY = Path(__file__).resolve().parents[1]
+from evergreen.core.library import library_files
+
 VERSION = "0.1.0"
 _MOMENT = (2020, 1, 1, 0, 0, 0)
 
@@ -16,11 +17,7 @@ def library_wheel(folder: Path) -> Path:
     """`folder/evergreen-0.1.0-py3-none-any.whl`; equal sources give equal bytes."""
     path = folder / f"evergreen-{VERSION}-py3-none-any.whl"
     info = f"evergreen-{VERSION}.dist-info"
-    files = {
-        file.relative_to(LIBRARY.parent).as_posix(): file.read_bytes()
-        for file in sorted(LIBRARY.rglob("*"))
-        if file.is_file() and "__pycache__" not in file.parts
-    }
+    files = {name: file.read_bytes() for name, file in library_files().items()}
     files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: evergreen\nVersion: {VERSION}\n".encode()
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: evergreen\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     record = [f"{name},sha256={_digest(content)},{len(content)}" for name, content in files.items()]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from pydantic import Field
 from evergreen.core.artifacts import FileEntry
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.hub import first_line, is_outage
+from evergreen.core.hub import first_line, is_outage, token_in
 
 PACKAGE_SCHEME = "package://"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -135,9 +134,8 @@ class Pretrained(Frozen):
         """What loading from the Hub needs besides the name; nothing for a folder."""
         if self.folder() is not None:
             return {}
-        if self.token_env is not None and not os.environ.get(self.token_env):
-            raise InputError(f"token_env names {self.token_env}, which is not set; export it or remove token_env")
-        return {"revision": self.revision, "token": os.environ[self.token_env] if self.token_env else None}
+        token = token_in(self.token_env, "export it, or remove token_env") if self.token_env else None
+        return {"revision": self.revision, "token": token}
 
     def _require_encoder_weights(self, lost: list[str]) -> None:
         """Returns when none of the encoder's weights, by name, was missing or of another shape: it started at random.

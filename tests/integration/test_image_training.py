@@ -49,6 +49,16 @@ def trained(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> tuple[T
 
 
 @pytest.mark.parametrize("name", ["unet", "deeplab", "segformer"])
+def test_every_architecture_trains_also_when_one_picture_is_left_for_the_last_batch(name: str, tmp_path: Path) -> None:
+    splits = write_splits(tmp_path / "splits", {"train": scenes(5), "validation": scenes(2, 10)})
+    task = task_with(architecture=name, batch_size=4, epochs=1)
+    model = task.train(splits, RecordingRun.below(tmp_path))
+    predictor = load_predictor(model.path)
+    (mask,) = predictor.predict(predictor.decode([task.instance(scenes(1, 20)[0].image)]))
+    assert mask.shape == (36, 48)
+
+
+@pytest.mark.parametrize("name", ["unet", "deeplab", "segformer"])
 def test_every_architecture_answers_every_pixel(name: Any) -> None:
     import torch
 

@@ -27,7 +27,6 @@ from evergreen.preparation.runners import compiled, run
 from evergreen.preparation.summary import Summary
 from evergreen.tasks import ImageSegmentation, TextClassification
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
-from evergreen.tasks.image_segmentation.validate import validate_images
 from tests.tfrecords import Values, example, write
 from tests.tiny_images import LABELS, draw
 
@@ -91,7 +90,7 @@ def test_any_number_of_workers_writes_the_same_bytes_and_the_source_reads_the_sa
         assert row["split"] == ("validation" if number >= 48 else "train")
 
     statistics = json.loads((tmp_path / "of-1" / "_statistics.json").read_text())
-    validated = validate_images(dataset, LABELS, 255, ImageSegmentation(labels=LABELS).rules)
+    validated = ImageSegmentation(labels=LABELS, ignore_label=255).validate_dataset(dataset)
     assert validated.pictures is not None
     counted = sum(statistics["class pixels"].values())
     shares = {label: pixels / counted for label, pixels in statistics["class pixels"].items()}

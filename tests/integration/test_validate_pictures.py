@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evergreen.core.artifacts import SplitName
+from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.reports import ValidationReport
 from evergreen.data.split import SplitPlan, split
+from evergreen.tasks.image_segmentation.examine import Expected
 from evergreen.tasks.image_segmentation.schema import Schema
 from evergreen.tasks.image_segmentation.validate import ImageRules, validate_images
 from evergreen.tasks.violations import DatasetError
@@ -24,8 +25,12 @@ def good(count: int = 30) -> list[dict[str, Any]]:
     return [{"id": f"p{n:02d}", "image": picture(n), "mask": mask(VALUES)} for n in range(count)]
 
 
+def looked_at(dataset: Dataset, rules: ImageRules) -> ValidationReport:
+    return validate_images(dataset, Expected(len(LABELS), 255, rules.expected), LABELS, rules)
+
+
 def validated(rows: list[dict[str, Any]], path: Path, **rules: Any) -> ValidationReport:
-    return validate_images(pictures_of(rows, path), LABELS, 255, ImageRules.model_validate({"min_rows": 5, **rules}))
+    return looked_at(pictures_of(rows, path), ImageRules.model_validate({"min_rows": 5, **rules}))
 
 
 def violations(rows: list[dict[str, Any]], path: Path, **rules: Any) -> tuple[str, ...]:
@@ -94,7 +99,7 @@ def test_texts_are_no_pictures(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError, match=r"missing column: image, mask \(has: id, text, label\); map source\.columns"
     ):
-        validate_images(dataset_of([("1", "a", "b")], tmp_path), LABELS, None, ImageRules())
+        looked_at(dataset_of([("1", "a", "b")], tmp_path), ImageRules())
 
 
 def test_ids_and_classes_are_told_of_the_whole_dataset(tmp_path: Path) -> None:
@@ -115,7 +120,7 @@ def test_a_share_of_bad_records_is_set_aside_reported_and_left_out_of_every_spli
         {**good(1)[0], "id": "b", "image": b""},
     ]
     dataset = pictures_of(rows, tmp_path / "dataset")
-    report = validate_images(dataset, LABELS, 255, ImageRules(max_bad_share=0.04))
+    report = looked_at(dataset, ImageRules(max_bad_share=0.04))
     assert report.set_aside == {"a-copy-without-mask": "missing mask", "b": "unusable image (is empty)"}
     (anomaly,) = [one for one in report.anomalies if one.name == "set_aside"]
     assert (anomaly.rows, anomaly.examples) == (2, ("a-copy-without-mask", "b"))

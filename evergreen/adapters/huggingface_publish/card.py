@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from evergreen.core.reports import ClassReport, Metric
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
+_LOCAL_FOLDERS = re.compile(r"(?<!\S)/(?:[^/\s]+/)+")
+"""The folders of a path on somebody's machine, which concern no reader."""
 TEMPLATE = Path(__file__).with_name("card.md")
 
 
@@ -28,6 +31,7 @@ def model_card(edition: Edition, repository: str, revision: str, license_name: s
         model_name=edition.model_name,
         version=edition.version,
         intended_use=described.intended_use,
+        origin=described.origin,
         rows=f"{report.rows:,}",
         confidence=f"{100 * report.confidence:g}",
         metrics=[_row(name, metric) for name, metric in report.metrics.items()],
@@ -35,7 +39,7 @@ def model_card(edition: Edition, repository: str, revision: str, license_name: s
         baseline=f"{lead} {_number(report.baseline.metrics[lead])}" if lead else "nothing that was measured",
         class_metrics=columns,
         classes=[(_cell(label), one.support, _values(one, columns)) for label, one in report.per_class.items()],
-        data=data.description,
+        data=_LOCAL_FOLDERS.sub("", data.description),
         window=f"{data.window.start:%Y-%m-%d %H:%M} to {data.window.end:%Y-%m-%d %H:%M} UTC" if data.window else None,
         source_rows=f"{data.rows:,}" if data.rows is not None else None,
         fingerprint=data.fingerprint,
@@ -56,7 +60,7 @@ def _metadata(edition: Edition, license_name: str | None) -> ModelCardData:
         EvalResult(
             task_type=tag,
             dataset_type=edition.data.kind,
-            dataset_name=edition.data.description,
+            dataset_name=_LOCAL_FOLDERS.sub("", edition.data.description),
             dataset_split="test",
             metric_type=name,
             metric_value=metric.value,
@@ -68,7 +72,7 @@ def _metadata(edition: Edition, license_name: str | None) -> ModelCardData:
     return ModelCardData(
         model_name=edition.model_name,
         eval_results=results or None,
-        library_name="transformers",
+        library_name=edition.description.library,
         license=license_name,
         pipeline_tag=tag,
         tags=["evergreen"],

@@ -9,7 +9,6 @@ publish:
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
@@ -21,7 +20,7 @@ from evergreen.adapters.huggingface_publish.repository import MAIN, HubRepositor
 from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.hub import retried
+from evergreen.core.hub import retried, token_in
 from evergreen.core.publication import Edition, Publication
 
 Repository = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]{0,95}/\w[\w.-]{0,95}$")]
@@ -90,6 +89,8 @@ class HuggingFaceHub(Frozen):
                     retried(partial(api.auth_check, name, repo_type=kind, write=True))
                 except RepositoryNotFoundError:
                     self._check_namespace(name, who)
+                else:
+                    HubRepository(api, name, kind).check_private(private=self.private)
         return f"{self.repository}, as {who['name']}"
 
     def publish(self, edition: Edition) -> Publication:
@@ -170,10 +171,6 @@ class HuggingFaceHub(Frozen):
         return HfApi(token=token)
 
     def _secret(self, variable: str) -> str:
-        value = os.environ.get(variable)
-        if not value:
-            raise InputError(
-                f"environment variable {variable} is not set; list the secret that holds it under `secrets:`, or "
-                "export it, to publish on the Hugging Face Hub"
-            )
-        return value
+        return token_in(
+            variable, "list the secret that holds it under `secrets:`, or export it, to publish on the Hugging Face Hub"
+        )

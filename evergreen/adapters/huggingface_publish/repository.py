@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.errors import InputError
 from evergreen.core.hub import retried
 
 MAIN = "main"
@@ -22,10 +23,19 @@ class HubRepository:
     kind: str
 
     def ensure(self, *, private: bool, **creation: Any) -> None:
-        """Makes the repository where there is none; one that exists keeps who may see it."""
+        """Makes the repository where there is none. Raises InputError for one that everybody sees and nobody should."""
         retried(
             lambda: self.api.create_repo(self.name, repo_type=self.kind, private=private, exist_ok=True, **creation)
         )
+        self.check_private(private=private)
+
+    def check_private(self, *, private: bool) -> None:
+        """Raises InputError where everybody sees the repository that should be `private`."""
+        if private and not retried(lambda: self.api.repo_info(self.name, repo_type=self.kind)).private:
+            raise InputError(
+                f"{self.kind} {self.name} exists and everybody sees it; make it private in its settings, name another, "
+                "or set publish.private: false"
+            )
 
     def tagged(self, tag: str) -> str | None:
         """The commit behind a tag; None without it."""

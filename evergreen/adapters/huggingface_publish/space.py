@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from evergreen.core.library import LIBRARY, library_files
 from evergreen.core.publication import Edition
 
-LIBRARY = Path(__file__).resolve().parents[2]
 REQUIREMENTS = LIBRARY.parent / "infra" / "serving-requirements.txt"
 """What the prediction server runs on; a Space adds Gradio by its `sdk_version`."""
 GRADIO_VERSION = "6.31.0"
@@ -54,9 +54,5 @@ def space_files(edition: Edition, repository: str, revision: str, url: str) -> d
         "requirements.txt": REQUIREMENTS.read_text(encoding="utf-8"),
         "examples.json": json.dumps(list(edition.examples), indent=1, ensure_ascii=False) + "\n",
     }
-    library: dict[str, Path | bytes] = {
-        path.relative_to(LIBRARY.parent).as_posix(): path
-        for path in sorted(LIBRARY.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    library: dict[str, Path | bytes] = {**library_files()}
     return library | {name: text.encode() for name, text in texts.items()}

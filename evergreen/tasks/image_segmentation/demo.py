@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.colours import colour_of
-from evergreen.data.pictures import Pixels, decode_mask
-from evergreen.tasks.image_segmentation.images import served_picture
+from evergreen.data.pictures import Pixels, decode_mask, decode_picture
 from evergreen.tasks.image_segmentation.predict import instance_of
 
 Annotated = tuple[Pixels, list[tuple[npt.NDArray[np.float32], str]]]
@@ -22,9 +21,8 @@ Annotated = tuple[Pixels, list[tuple[npt.NDArray[np.float32], str]]]
 class ImageDemo:
     """A picture to upload, and the same picture with each class in the colour that pages and overlays give it."""
 
-    def __init__(self, labels: tuple[str, ...], max_pixels: int) -> None:
+    def __init__(self, labels: tuple[str, ...]) -> None:
         self._labels = labels
-        self._max_pixels = max_pixels
 
     def input(self) -> Any:
         """A picture from a file; its bytes reach the model as they are."""
@@ -41,7 +39,7 @@ class ImageDemo:
 
     def value(self, instance: Mapping[str, Any]) -> Any:
         """The picture of an instance: (height, width, 3)."""
-        return served_picture(base64.b64decode(instance["image"]), self._max_pixels)
+        return decode_picture(base64.b64decode(instance["image"]))
 
     def instance(self, value: str | None) -> dict[str, Any]:
         """The file's bytes as a client sends them; of no file an instance that the model refuses in its own words."""
@@ -49,7 +47,7 @@ class ImageDemo:
 
     def shown(self, value: str, prediction: Mapping[str, Any]) -> Annotated:
         """The picture, and where each class is."""
-        picture = served_picture(Path(value).read_bytes(), self._max_pixels)
+        picture = decode_picture(Path(value).read_bytes())
         mask = decode_mask(base64.b64decode(prediction["mask"]))
         present = [(number, label) for number, label in enumerate(self._labels) if (mask == number).any()]
         return picture, [((mask == number).astype(np.float32), label) for number, label in present]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evergreen.data.content import picture_key
-from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_mask, decode_picture
+from evergreen.data.pictures import MOST_PIXELS, PICTURE_FORMATS, PictureError, Pixels, decode_mask, decode_picture
 from evergreen.tasks.image_segmentation.schema import PIXELS, ColumnSchema, Schema
 
 _SHOWN_VALUES = 5
@@ -18,11 +18,12 @@ _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "num
 
 @dataclass(frozen=True)
 class Expected:
-    """What rows must honour: the number of classes, the class index that is ignored, and a schema."""
+    """What rows must honour: the number of classes, the class index that is ignored, a schema, the largest size."""
 
     classes: int
     ignored: int | None
     schema: Schema | None
+    most_pixels: int = MOST_PIXELS
 
     def column(self, name: str) -> ColumnSchema:
         """The schema of one column; an open one where none is declared."""
@@ -59,7 +60,7 @@ class Found:
 def examine(row: Mapping[str, Any], expected: Expected) -> Found:
     """What is found in a row with `image`, `mask` and the columns of the schema."""
     broken: dict[str, str] = {}
-    image, mask = _decoded(row, broken)
+    image, mask = _decoded(row, expected, broken)
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
         broken["mismatched sizes"] = f"image {_size(image)}, mask {_size(mask)}"
     if image is not None:
@@ -87,7 +88,7 @@ def examine(row: Mapping[str, Any], expected: Expected) -> Found:
     )
 
 
-def _decoded(row: Mapping[str, Any], broken: dict[str, str]) -> tuple[Pixels | None, Pixels | None]:
+def _decoded(row: Mapping[str, Any], expected: Expected, broken: dict[str, str]) -> tuple[Pixels | None, Pixels | None]:
     pixels: list[Pixels | None] = []
     for name in PIXELS:
         pixels.append(None)
@@ -95,7 +96,11 @@ def _decoded(row: Mapping[str, Any], broken: dict[str, str]) -> tuple[Pixels | N
             broken[f"missing {name}"] = ""
             continue
         try:
-            pixels[-1] = decode_picture(row[name], PICTURE_FORMATS) if name == "image" else decode_mask(row[name])
+            pixels[-1] = (
+                decode_picture(row[name], PICTURE_FORMATS, expected.most_pixels)
+                if name == "image"
+                else decode_mask(row[name])
+            )
         except PictureError as error:
             broken[f"unusable {name}"] = str(error)
     return pixels[0], pixels[1]

@@ -7,44 +7,16 @@ camera noted beside the pixels is not applied, for masks are drawn over the pixe
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.data.pictures import PictureError, Pixels
+from evergreen.data.pictures import Pixels
 
 if TYPE_CHECKING:
     import torch
 
-SERVED_FORMATS = ("PNG", "JPEG")
 _LARGEST_BYTE = 255.0
-
-
-def served_picture(data: bytes, max_pixels: int) -> Pixels:
-    """(H, W, 3) RGB of bytes that anyone may have sent.
-
-    Raises:
-        PictureError: the bytes are no whole PNG or JPEG, or of more than `max_pixels`.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-            image = Image.open(io.BytesIO(data), formats=SERVED_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise PictureError(f"is far too large ({error}); make it smaller") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise PictureError(f"is no {' or '.join(SERVED_FORMATS)} file") from error
-    with image:
-        if image.width * image.height > max_pixels:
-            size = f"{image.width} × {image.height} pixels"
-            raise PictureError(f"has {size}, at most {max_pixels:,} are allowed; make it smaller")
-        try:
-            return np.asarray(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise PictureError(f"is damaged: {error}") from error
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 85) -> bytes:

@@ -16,8 +16,8 @@ import numpy as np
 from evergreen.core.errors import EvergreenError, InstanceError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.protocols import Fetch
-from evergreen.data.pictures import PictureError, Pixels, encode_png
-from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture, served_picture
+from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
+from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
 from evergreen.tasks.image_segmentation.model import Architecture
 
 BUCKET_SCHEME = "gs://"
@@ -95,7 +95,7 @@ class ImagePredictor:
             raise InstanceError(index, f"'image' is {_kind(given) if 'image' in instance else 'missing'}; {_EXPECTED}")
         data = self._fetched(index, given) if given.startswith(BUCKET_SCHEME) else _from_base64(index, given)
         try:
-            return served_picture(data, self._max_pixels)
+            return decode_picture(data, PICTURE_FORMATS, self._max_pixels)
         except PictureError as error:
             raise InstanceError(index, f"'image' {error}") from error
 

@@ -19,6 +19,7 @@ from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
 from evergreen.core.reports import EvaluationReport, ValidationReport
+from evergreen.data.pictures import UNLISTED
 from evergreen.tasks.image_segmentation.augment import Augmentation
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, ArchitectureName, Backbone
 from evergreen.tasks.image_segmentation.predict import BUCKET_SCHEME, ImagePredictor, instance_of
@@ -30,10 +31,11 @@ from evergreen.tasks.training import TrainingSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from evergreen.tasks.image_segmentation.examine import Expected
+
 RANDOM_WEIGHTS = "random weights"
 EXAMPLE_SIDE_PX = 96
 """Examples are kept in the record and printed: a few thousand characters each."""
-MOST_CLASSES = 256
 
 
 class ImageSegmentation(TrainingSettings):
@@ -48,8 +50,8 @@ class ImageSegmentation(TrainingSettings):
     """
 
     kind: Literal["image_segmentation"] = "image_segmentation"
-    labels: Labels = Field(max_length=MOST_CLASSES)
-    ignore_label: int | None = Field(None, ge=0, lt=MOST_CLASSES)
+    labels: Labels = Field(max_length=UNLISTED)
+    ignore_label: int | None = Field(None, ge=0, le=255)
     image_size: int = Field(128, ge=32, le=2048)
     architecture: ArchitectureName = "unet"
     encoder: str | None = Field(None, min_length=1)
@@ -85,6 +87,8 @@ class ImageSegmentation(TrainingSettings):
                 f"ignore_label {self.ignore_label} is the class number of {named!r}; give the ignored pixels of the "
                 f"masks a number of at least {len(self.labels)}, or take labels off the end"
             )
+        if self.ignore_label == UNLISTED:
+            raise ValueError(f"ignore_label {UNLISTED} stands for values that mask_classes does not list; take 255")
         if self.encoder is None and not self.train_encoder:
             raise ValueError("train_encoder: false would keep random weights; name an encoder")
         return self
@@ -134,11 +138,9 @@ class ImageSegmentation(TrainingSettings):
 
     def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:
         """Rows with pictures and masks of one size that honour `labels` and `rules.expected`; see `prepare_images`."""
-        from evergreen.tasks.image_segmentation.examine import Expected
         from evergreen.tasks.image_segmentation.prepare import prepare_images
 
-        expected = Expected(len(self.labels), self.ignore_label, self.rules.expected)
-        return prepare_images(rows, self.labels, expected, image_size)
+        return prepare_images(rows, self.labels, self._expected(), image_size)
 
     def validate_dataset(self, dataset: Dataset) -> ValidationReport:
         """Statistics of a dataset that honours `rules` and `labels` and has the columns of `slices`.
@@ -148,9 +150,15 @@ class ImageSegmentation(TrainingSettings):
         """
         from evergreen.tasks.image_segmentation.validate import validate_images
 
-        report = validate_images(dataset, self.labels, self.ignore_label, self.rules)
+        report = validate_images(dataset, self._expected(), self.labels, self.rules)
         self.slices.check(report.columns)
         return report
+
+    def _expected(self) -> Expected:
+        """What every row must honour."""
+        from evergreen.tasks.image_segmentation.examine import Expected
+
+        return Expected(len(self.labels), self.ignore_label, self.rules.expected, self.max_picture_pixels)
 
     def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
         """A model trained on `train/`, selected on `validation/`, from the weights of `start`; see `train_images`."""
@@ -218,6 +226,8 @@ class ImageSegmentation(TrainingSettings):
         """What readers of a published model are told of it."""
         return ModelDescription(
             pipeline_tag="image-segmentation",
+            library="evergreen" if self.architecture == "unet" else "transformers",
+            origin=f"Trained from {f'the encoder `{self.encoder}`' if self.encoder else RANDOM_WEIGHTS}",
             intended_use=f"Gives each pixel of a picture one of the labels {', '.join(self.labels)}.",
             limits=(
                 f"A picture is looked at in {self.image_size} × {self.image_size} pixels, whatever its size and shape: "
@@ -230,4 +240,4 @@ class ImageSegmentation(TrainingSettings):
         """A picture, and the same picture under the colours of its mask."""
         from evergreen.tasks.image_segmentation.demo import ImageDemo
 
-        return ImageDemo(self.labels, self.max_picture_pixels)
+        return ImageDemo(self.labels)

@@ -70,6 +70,8 @@ def _collated(architecture: Any, ignore_label: int | None, samples: Sequence[Sam
 
     from evergreen.tasks.image_segmentation.loss import IGNORED
 
+    if len(samples) == 1 and samples[0].view is not None:
+        samples = [*samples, *samples]  # of a lone last picture, a batch could not be normalised
     pictures = as_floats(torch.from_numpy(np.stack([one.picture for one in samples])))
     masks = torch.from_numpy(np.stack([one.mask for one in samples]))
     views = [one.view for one in samples if one.view is not None]

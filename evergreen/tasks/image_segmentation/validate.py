@@ -53,10 +53,8 @@ class ImageRules(Frozen):
     """Of all pixels, below which a class is reported as rare."""
 
 
-def validate_images(
-    dataset: Dataset, labels: Sequence[str], ignore_label: int | None, rules: ImageRules
-) -> ValidationReport:
-    """Statistics and oddities of a dataset whose masks have the class indices of `labels`, and `ignore_label`.
+def validate_images(dataset: Dataset, expected: Expected, labels: Sequence[str], rules: ImageRules) -> ValidationReport:
+    """Statistics and oddities of a dataset whose rows are as `expected`, and whose masks have the classes `labels`.
 
     Raises:
         DatasetError: naming every broken rule, with up to 5 rows each, their reasons and the number of rows.
@@ -64,7 +62,6 @@ def validate_images(
     if absent := [name for name in PIXELS if name not in dataset.manifest.columns]:
         told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
         raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}"])
-    expected = Expected(len(labels), ignore_label, rules.expected)
     small = {name: kind for name, kind in dataset.manifest.columns.items() if name not in PIXELS}
     narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))
     with open_rows(narrow) as connection:

@@ -153,6 +153,8 @@ class TextClassification(TrainingSettings):
         """What readers of a published classifier are told of it."""
         return ModelDescription(
             pipeline_tag="text-classification",
+            library="transformers",
+            origin=f"Fine-tuned from `{self.encoder}`",
             intended_use=f"Gives a text one of the labels {', '.join(self.labels)}, with a probability for each.",
             limits=(
                 f"A text is read up to {self.max_length_tokens} tokens; what follows is not seen.",

@@ -161,6 +161,25 @@ def test_a_token_that_may_not_write_is_told_in_one_line_and_nothing_is_made(hub:
     assert Repositories(hub.box.box.home).find("models", "evergreen/refused") is None
 
 
+def test_a_token_is_read_without_the_end_of_its_file_and_never_shown_when_it_is_none(hub: Hub) -> None:
+    code, done = hub.publish(repository="evergreen/from-a-file", token=hub.tokens["write"] + "\n")
+    assert code == 0, done.stdout
+    two = "hf_one\nhf_other"
+    code, done = hub.publish(repository="evergreen/none", token=two)
+    assert code == 2
+    assert "WRITE_TOKEN holds more than a token" in done.stdout
+    assert not any(secret in done.stdout + done.stderr for secret in two.splitlines())
+
+
+def test_what_should_be_private_goes_to_no_repository_that_everybody_sees(hub: Hub) -> None:
+    hub.published(repository="evergreen/open", private=False)
+    files = hub.repository("evergreen/open").at("main").files
+    code, done = hub.publish(repository="evergreen/open", when="candidate")
+    assert code == 2
+    assert "model evergreen/open exists and everybody sees it" in done.stdout
+    assert hub.repository("evergreen/open").at("main").files == files
+
+
 def test_a_dry_run_sends_nothing(hub: Hub) -> None:
     said = hub.published(repository="evergreen/dry", dry_run=True)
     assert said["outcome"] == "planned"

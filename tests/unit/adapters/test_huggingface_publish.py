@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from evergreen.adapters.huggingface_publish import HuggingFaceHub
 from evergreen.adapters.huggingface_publish.card import model_card
-from evergreen.adapters.huggingface_publish.space import LIBRARY, space_files
+from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.artifacts import SourceIdentity, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import InputError
+from evergreen.core.library import LIBRARY
 from evergreen.core.publication import Edition, ModelDescription
 from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Metric, Timings
 
@@ -46,7 +47,13 @@ def edition(tmp_path: Path) -> Edition:
         model=TrainedModel(tmp_path, TrainedModelManifest(files=(), task={}, trained_on="5" * 64, seed=0)),
         report=report,
         data=SourceIdentity(kind="files", fingerprint="f" * 64, description="news.csv", rows=2225),
-        description=ModelDescription(pipeline_tag="text-classification", intended_use="Sorts.", limits=("Is short.",)),
+        description=ModelDescription(
+            pipeline_tag="text-classification",
+            library="transformers",
+            origin="Trained from random weights",
+            intended_use="Sorts.",
+            limits=("Is short.",),
+        ),
         examples=({"text": "für"},),
     )
 

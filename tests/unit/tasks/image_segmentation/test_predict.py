@@ -66,10 +66,10 @@ def test_a_picture_goes_in_and_a_mask_of_its_size_comes_out() -> None:
         ({"image": {"b64": "x"}}, "'image' is an object"),
         ({"image": ""}, "'image' is empty"),
         ({"image": "not base64!"}, "'image' is no base64"),
-        ({"image": "aGVsbG8="}, "'image' is no PNG or JPEG file"),
+        ({"image": "aGVsbG8="}, "'image' is no PNG or JPEG that can be read"),
         ({"image": "gs://pets/1.png"}, "'image' is gs://pets/1.png, but nothing reads buckets here; send base64"),
         ({"image": "aGVsbG8=", "size": 3}, "has unknown size"),
-        (instance_of(encode_png(halves(200, 60))), "'image' has 60 × 200 pixels, at most 10,000 are allowed"),
+        (instance_of(encode_png(halves(200, 60))), "'image' has 60 x 200 pixels (allowed: 10,000)"),
     ],
 )
 def test_an_instance_that_cannot_be_used_is_named(instance: Any, message: str) -> None:

@@ -61,5 +61,5 @@ def test_a_folder_that_lacks_a_part_is_refused(folder: Path, missing: str) -> No
 
 
 def test_a_token_variable_that_is_not_set_is_named() -> None:
-    with pytest.raises(InputError, match="token_env names NO_SUCH_TOKEN, which is not set"):
+    with pytest.raises(InputError, match="variable NO_SUCH_TOKEN is not set; export it, or remove token_env"):
         Encoder.model_validate({"reference": "org/model", "token_env": "NO_SUCH_TOKEN"}).check()
