@@ -65,9 +65,9 @@ class Production:
     def status(self) -> dict[str, Any]:
         return dict(first_json(self.command("status", "--json").stdout))
 
-    def recorded(self) -> dict[str, Any]:
-        """What ZenML, MLflow and the Model Registry hold of the newest run."""
-        return dict(first_json(self.python("-m", "tests.e2e.production_records", "news").stdout))
+    def recorded(self, model: str = "news") -> dict[str, Any]:
+        """What ZenML, MLflow and the Model Registry hold of the newest run, which is one of the model."""
+        return dict(first_json(self.python("-m", "tests.e2e.production_records", model).stdout))
 
     def prepare(self, share: float, end: str | None = None) -> None:
         """A share of the articles in the window that ends at `end`, by default the last midnight."""

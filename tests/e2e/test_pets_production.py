@@ -48,7 +48,7 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
     assert status["champion"], ran.stdout
     version = status["champion"]["version"]
     assert status["endpoint"]["traffic"] == {version: 100}
-    recorded = production.recorded()
+    recorded = production.recorded("pets")
     assert set(recorded["steps"].values()) == {"completed"}
     assert set(recorded["steps"]) >= {"train", "deploy", "publish"}
     assert f"v{version}" in ran.stdout
