@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from evergreen.core.errors import InputError, InstanceError
+from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.serving.model import NotReadyError
 from evergreen.serving.requests import BodyTooLargeError, MediaTypeError
 
@@ -21,6 +21,7 @@ STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
     (MediaTypeError, 415),
     (InputError, 400),
     (NotReadyError, 503),
+    (EvergreenError, 503),  # what the request needs from elsewhere cannot be had now
 )
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 5.0

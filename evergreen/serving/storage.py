@@ -5,12 +5,17 @@ A model is on this machine for as long as it takes to load it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from evergreen.core.errors import InputError
 from evergreen.serving.settings import ServerSettings
+
+PICTURE_BUCKETS = "EVERGREEN_PICTURE_BUCKETS"
+"""Names the buckets out of which requests may name objects; unset: all that the server's account may read."""
 
 
 @contextmanager
@@ -33,8 +38,12 @@ def read_object(address: str, max_bytes: int) -> bytes:
     """The content of a `gs://` address that an instance names.
 
     Raises:
-        EvergreenError: nothing is there, it is larger than `max_bytes`, or it cannot be read.
+        InputError: nothing is there, it is larger than `max_bytes`, or lies in no bucket of PICTURE_BUCKETS.
+        EvergreenError: Cloud Storage does not answer.
     """
+    allowed = os.environ.get(PICTURE_BUCKETS, "").replace(",", " ").split()
+    if allowed and address.removeprefix("gs://").partition("/")[0] not in allowed:
+        raise InputError(f"it is in none of the buckets that are read here ({', '.join(allowed)})")
     from evergreen.adapters.gcs import read_bytes  # brings Google's clients, which no other server needs
 
     return read_bytes(address, max_bytes)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.core.errors import EvergreenError, InstanceError
+from evergreen.core.errors import InputError, InstanceError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.protocols import Fetch
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
@@ -104,7 +104,7 @@ class ImagePredictor:
             raise InstanceError(index, f"'image' is {address[:200]}, but nothing reads buckets here; send base64")
         try:
             return self._fetch(address, MAX_BODY_BYTES)
-        except EvergreenError as error:
+        except InputError as error:  # anything else is no fault of the request
             raise InstanceError(index, f"'image' cannot be read: {error}") from error
 
     def _inputs(self, pictures: Sequence[Pixels]) -> Any:

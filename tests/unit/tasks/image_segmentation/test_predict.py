@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evergreen.core.errors import EvergreenError, InstanceError
+from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.core.protocols import Fetch
 from evergreen.data.pictures import encode_png
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
@@ -99,8 +99,13 @@ def test_a_picture_in_a_bucket_is_read_through_what_the_server_gives() -> None:
 
 def test_a_bucket_that_cannot_be_read_refuses_that_instance() -> None:
     def refuse(address: str, most: int) -> bytes:
-        raise EvergreenError(f"nothing at {address}")
+        raise InputError(f"nothing at {address}")
 
+    def fail(address: str, most: int) -> bytes:
+        raise EvergreenError("Cloud Storage does not answer")
+
+    with pytest.raises(EvergreenError, match=r"^Cloud Storage does not answer"):
+        predictor(fail).decode([{"image": "gs://pets/1.png"}])
     with pytest.raises(InstanceError, match=r"instances\[0\]: 'image' cannot be read: nothing at gs://pets/1.png"):
         predictor(refuse).decode([{"image": "gs://pets/1.png"}])
 

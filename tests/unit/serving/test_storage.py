@@ -1,0 +1,25 @@
+"""What a request may have the server read."""
+
+from __future__ import annotations
+
+import pytest
+
+from evergreen.core.errors import InputError
+from evergreen.serving.storage import read_object
+
+
+def test_only_buckets_that_are_named_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def read_bytes(address: str, _: int) -> bytes:
+        read.append(address)
+        return b""
+
+    monkeypatch.setattr("evergreen.adapters.gcs.read_bytes", read_bytes)
+    read_object("gs://any/1.png", 10)
+    monkeypatch.setenv("EVERGREEN_PICTURE_BUCKETS", "pets, street")
+    read_object("gs://street/1.png", 10)
+    for address in ("gs://payroll/1.png", "gs://pets-too/1.png"):
+        with pytest.raises(InputError, match=r"none of the buckets that are read here \(pets, street\)"):
+            read_object(address, 10)
+    assert read == ["gs://any/1.png", "gs://street/1.png"]
