@@ -27,7 +27,7 @@ from tests.own_zenml import ROOT
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(2400)]
 
-COUNT = 960
+COUNT = 640
 LABELS = ("pet", "background", "border")
 
 
@@ -42,7 +42,7 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
     compiled = production.command("prepare", "--runner", "dataflow", "--dry-run").stdout
     assert '"machineType": "n1-standard-4"' in compiled
     assert "Dataflow in us-central1, up to 8 x n1-standard-4; nothing was sent" in compiled
-    assert f"{COUNT} rows in 12 shards" in production.command("prepare", "--runner", "local").stdout
+    assert f"{COUNT} rows in 8 shards" in production.command("prepare", "--runner", "local").stdout
     ran = production.run_pipeline()
     status = production.status()
     assert status["champion"], ran.stdout
