@@ -52,7 +52,7 @@ def test_a_dry_run_says_what_would_be_published_in_which_order(
     from commands import run
 
     path = written(tmp_path, {"when": "candidate"})
-    assert run.main(Namespace(config=path, dry_run=True, no_cache=False, debug=False)) == 0
+    assert run.main(Namespace(config=path, name=None, outcome=None, dry_run=True, no_cache=False, debug=False)) == 0
     said = capsys.readouterr().out
     assert "promote → publish → deploy" in said
     assert "publish     Hugging Face Hub: the version before its rollout, for review, to org/news (private)" in said

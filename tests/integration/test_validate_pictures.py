@@ -43,7 +43,7 @@ BAD: dict[str, dict[str, Any]] = {
     "missing mask: 1 row (bad); give": {"mask": None},
     "missing image: 1 row (bad); give": {"image": None},
     "unusable image: 1 row (bad: cannot be decoded: ": {"image": picture()[:80]},
-    "unusable image: 1 row (bad: is no picture that can be read); write": {"image": b"cat"},
+    "unusable image: 1 row (bad: is no PNG or JPEG that can be read); write": {"image": b"cat"},
     "unusable image: 1 row (bad: is a BMP (allowed: PNG, JPEG)); write": {"image": picture(form="BMP")},
     "unusable mask: 1 row (bad: is a PNG of mode RGB, not": {"mask": picture()},
     "mismatched sizes: 1 row (bad: image 6 x 4, mask 4 x 6); a mask": {"mask": mask(2, (4, 6))},
