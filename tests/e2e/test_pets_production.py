@@ -27,7 +27,7 @@ from tests.own_zenml import ROOT
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(2400)]
 
-COUNT = 640
+COUNT = 320
 LABELS = ("pet", "background", "border")
 
 
@@ -61,7 +61,7 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
     confusions = [confusion_of(truth, mask, 3) for (_, truth), mask in zip(scenes, masks, strict=True)]
     overall, _ = segmentation_scores(np.sum(confusions, axis=0)[np.newaxis])
     majority, _ = segmentation_scores(_all_of_the_largest(np.sum(confusions, axis=0))[np.newaxis])
-    assert overall["mean_iou"][0] > majority["mean_iou"][0] + 0.15
+    assert overall["mean_iou"][0] > majority["mean_iou"][0] + 0.3
 
     library = tmp_path / "space"
     elsewhere = space.reader(tmp_path, production.environment, library)
