@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -12,11 +11,11 @@ from evergreen.preparation.duplicates import Repetitions
 from evergreen.preparation.part import prepare_part
 from evergreen.preparation.plan import Part, Plan
 from evergreen.preparation.store import write_summary
-from evergreen.preparation.summary import Summary, merged
+from evergreen.preparation.summary import merged
 
 
 def build(root: beam.Pipeline, plan: Plan, parts: list[Part]) -> None:
-    """Adds the whole preparation to a pipeline; no step holds more than one part's batch of rows."""
+    """Adds the whole preparation to a pipeline; pictures and texts stay with the part that they are of."""
     listed = root | "Parts" >> beam.Create(parts, reshuffle=False)
     preparation = plan.preparation
     dropped: list[Any] = []
@@ -27,10 +26,6 @@ def build(root: beam.Pipeline, plan: Plan, parts: list[Part]) -> None:
         listed
         | "Spread" >> beam.Reshuffle()
         | "Prepare" >> beam.Map(prepare_part, plan, *dropped)
-        | "Sum up" >> beam.CombineGlobally(_summed)
+        | "Sum up" >> beam.CombineGlobally(merged)
         | "Keep" >> beam.Map(partial(write_summary, staging=plan.staging))
     )
-
-
-def _summed(summaries: Iterable[Summary]) -> Summary:
-    return merged(summaries)

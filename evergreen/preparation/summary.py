@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
 
 from evergreen.core.base import Frozen
 
@@ -35,10 +34,6 @@ class Summary(Frozen):
     examples: dict[str, str] = {}
     counts: dict[str, dict[str, int]] = {}
     failures: tuple[Failure, ...] = ()
-
-    def with_counts(self, counts: dict[str, dict[str, int]]) -> Self:
-        """The same with other counts."""
-        return self.model_copy(update={"counts": counts})
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:
