@@ -89,7 +89,6 @@ def pictures(folder: Path) -> dict[str, Any]:
 
 def reading(folder: Path) -> dict[str, Any]:
     news = "gs://local-news"
-    before = set(Path(tempfile.gettempdir()).glob("evergreen-*"))
     said = {
         "folder": read(folder, f"{news}/csv/"),
         "glob": read(folder, f"{news}/csv/part-0[0-2]*.csv"),
@@ -104,7 +103,7 @@ def reading(folder: Path) -> dict[str, Any]:
         "unreadable": read(folder, f"{news}/empty"),
         "wrong_column": read(folder, f"{news}/csv/part-00.csv", columns={"text": "content"}),
     }
-    said["left"] = len(set(Path(tempfile.gettempdir()).glob("evergreen-*")) - before)
+    said["left"] = [one.name for one in Path(tempfile.gettempdir()).iterdir()]
     return said
 
 
@@ -177,5 +176,6 @@ def main(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        sys.stdout.write(json.dumps(main(Path(name))))
+    with tempfile.TemporaryDirectory() as rows, tempfile.TemporaryDirectory() as own:
+        tempfile.tempdir = own  # so that what is left there is this process' own
+        sys.stdout.write(json.dumps(main(Path(rows))))

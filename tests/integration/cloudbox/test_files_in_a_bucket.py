@@ -70,7 +70,7 @@ def test_a_wrong_column_is_told_as_on_this_machine(said: dict[str, Any]) -> None
 
 
 def test_no_fetched_file_is_left(said: dict[str, Any]) -> None:
-    assert said["left"] == 0
+    assert said["left"] == []
 
 
 def test_identity_comes_from_metadata_and_is_equal_for_equal_bytes_in_any_bucket(said: dict[str, Any]) -> None:
