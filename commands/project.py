@@ -34,16 +34,15 @@ class Project:
 
     @property
     def steps(self) -> list[str]:
-        """The steps that a run of this configuration has, in order; `publish` only where it is asked for."""
+        """The steps that a run of this configuration has, in order; `publish` and `review` only where asked for."""
         from orchestration.configuration import steps_of
         from pipelines.training import training
 
-        names = list(steps_of(training))
-        names.remove("publish")
-        if self.publish is None:
-            return names
-        place = names.index("deploy") + (self.publish.when == "live")
-        return [*names[:place], "publish", *names[place:]]
+        asked_for = {
+            "review": self.publish is not None and self.publish.when == "candidate",
+            "publish": self.publish is not None,
+        }
+        return [name for name in steps_of(training) if asked_for.get(name, True)]
 
     def check_host(self) -> None:
         """Returns when the model's endpoint is live or could be opened: better told now than after the training.

@@ -1,10 +1,10 @@
-"""A version published, once it is decided that it is one to publish, and noted in the record."""
+"""A version published, for review or once it is live, and noted in the record."""
 
 from __future__ import annotations
 
 from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
-from evergreen.core.publication import Edition, Publication, version_to_publish
+from evergreen.core.publication import Choice, Edition, Publication, candidate_to_publish, live_to_publish
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
 from evergreen.tasks import load_task
 from orchestration.record import ZenmlRecord, load_artifact
@@ -12,15 +12,28 @@ from orchestration.record import ZenmlRecord, load_artifact
 NOTED_AS = "hub"
 
 
-def publish_decision(
+def publish_candidate(
+    model_name: str, publisher: AnyPublisher, identity: SourceIdentity, decision: PromotionDecision
+) -> Publication:
+    """What is published of a version that the gate let through, before its rollout."""
+    return _publish(model_name, publisher, identity, candidate_to_publish(decision), live=False)
+
+
+def publish_live(
     model_name: str,
     publisher: AnyPublisher,
     identity: SourceIdentity,
     decision: PromotionDecision,
-    deployment: Deployment | None,
+    deployment: Deployment,
 ) -> Publication:
-    """What is published now of the version that went live, or of the candidate where there is no deployment yet."""
-    name, message = version_to_publish(decision, deployment)
+    """What is published of the version that went live."""
+    return _publish(model_name, publisher, identity, live_to_publish(decision, deployment), live=True)
+
+
+def _publish(
+    model_name: str, publisher: AnyPublisher, identity: SourceIdentity, choice: Choice, *, live: bool
+) -> Publication:
+    name, message = choice
     if name is None:
         return Publication(outcome="none", message=message)
     record = ZenmlRecord(model_name)
@@ -34,7 +47,7 @@ def publish_decision(
         description=load_task(model.path).describe(),
         examples=version.examples,
     )
-    publication = publisher.publish(edition)
+    publication = publisher.publish(edition, live=live)
     if publication.url:
         record.note_mirror(name, NOTED_AS, publication.url)
     return publication

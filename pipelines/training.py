@@ -21,6 +21,7 @@ from steps.fetch import fetch
 from steps.identify import identify
 from steps.promote import promote
 from steps.publish import publish as publish_step
+from steps.review import review
 from steps.split import split as split_step
 from steps.train import train
 from steps.validate import validate
@@ -39,7 +40,7 @@ def training(
     window: Window | None = None,
     publish: AnyPublisher | None = None,
 ) -> None:
-    """Trains, evaluates, gates, registers and deploys one model; without `publish` it has no step of that name."""
+    """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`."""
     identity, incumbent, origin, recipe = identify(model_name, source, task, split, seed, window)
     dataset = fetch(source, identity)
     _, set_aside = validate(task, dataset)
@@ -47,10 +48,9 @@ def training(
     model = train(task.for_training(), splits, origin, seed)
     report = evaluate(task, model, splits, incumbent)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
-    if publish is not None and publish.when == "candidate":
-        publish_step(model_name, publish, identity, decision)
-        deploy(model_name, host, decision, rollout, after=["publish"])
-        return
-    deployment = deploy(model_name, host, decision, rollout)
+    reviewed = publish is not None and publish.when == "candidate"
+    if reviewed:
+        review(model_name, publish, identity, decision)
+    deployment = deploy(model_name, host, decision, rollout, after=["review"] if reviewed else None)
     if publish is not None:
         publish_step(model_name, publish, identity, decision, deployment)

@@ -1,7 +1,4 @@
-"""The version that went live, or a candidate for review, published. Never cached: it reconciles.
-
-A pipeline has this step once: behind `deploy`, or, with `when: candidate`, before it and without a deployment.
-"""
+"""The version that went live, published. Never cached: it reconciles."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.publication import Publication
 from evergreen.core.reports import Deployment, PromotionDecision
-from orchestration.publication import publish_decision
+from orchestration.publication import publish_live
 
 
 @step(enable_cache=False)
@@ -22,7 +19,7 @@ def publish(
     publisher: AnyPublisher,
     identity: SourceIdentity,
     decision: PromotionDecision,
-    deployment: Deployment | None = None,
+    deployment: Deployment,
 ) -> Annotated[Publication, "publication"]:
     """Where the version can be read now; nothing new where the gate kept it out or it was rolled back."""
-    return publish_decision(model_name, publisher, identity, decision, deployment)
+    return publish_live(model_name, publisher, identity, decision, deployment)

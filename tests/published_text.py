@@ -1,7 +1,7 @@
 """A tiny text model published on the Hub that the environment leads to, in a process of its own.
 
-`python -m tests.published_text FOLDER '{"repository": "evergreen/news"}' [tag]` prints the publication as JSON, or the
-one line of an error; with `tag` it ends without a word, as if killed, when it would set the tag.
+`python -m tests.published_text FOLDER '{"repository": "evergreen/news"}' live|candidate [tag]` prints the publication
+as JSON, or the one line of an error; with `tag` it ends without a word, as if killed, when it would set the tag.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def edition(folder: Path) -> Edition:
     )
 
 
-def main(folder: Path, configuration: str, *cut_off: str) -> int:
+def main(folder: Path, configuration: str, stage: str, *cut_off: str) -> int:
     """0 when published."""
     if cut_off:
         HubRepository.tag = lambda *_: os._exit(9)  # type: ignore[method-assign]  # stands for a kill
     try:
-        publication = HuggingFaceHub.model_validate_json(configuration).publish(edition(folder))
+        publication = HuggingFaceHub.model_validate_json(configuration).publish(edition(folder), live=stage == "live")
         sys.stdout.write(publication.model_dump_json() + "\n")
     except EvergreenError as error:
         sys.stdout.write(f"{type(error).__name__}: {error}\n")

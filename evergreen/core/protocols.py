@@ -200,7 +200,7 @@ class Publisher(Protocol):
 
     @property
     def when(self) -> Literal["live", "candidate"]:
-        """Whether a version is published once it is live, or before its rollout, for review."""
+        """Whether a version is published once it is live, or before its rollout, too, for review."""
 
     @property
     def variables(self) -> Sequence[str]:
@@ -212,8 +212,11 @@ class Publisher(Protocol):
     def plan(self) -> str:
         """What would be published where, in words; nothing is asked."""
 
-    def publish(self, edition: Edition) -> Publication:
-        """The version published. Raises InputError or EvergreenError when it cannot be."""
+    def publish(self, edition: Edition, *, live: bool) -> Publication:
+        """The version published, as what is `live` or for review alone.
+
+        Raises InputError or EvergreenError when it cannot be.
+        """
 
 
 class VersionRecord(Protocol):

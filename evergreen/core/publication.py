@@ -53,17 +53,23 @@ class Publication(Frozen):
     space_url: str | None = None
 
 
-def version_to_publish(decision: PromotionDecision, deployment: Deployment | None) -> tuple[str | None, str]:
-    """The version to publish, and why that one or none.
+Choice = tuple[str | None, str]
+"""The version to publish, or None, and why."""
 
-    `deployment` is None before the rollout: a version that the gate lets through is published for review then.
-    Afterwards only the run's own version is, when it is live: one that was kept out, or rolled back, leaves what is
-    published as it is. A champion that was trained again is looked at again, since its publication may lack something.
+
+def candidate_to_publish(decision: PromotionDecision) -> Choice:
+    """Before the rollout: the version that the gate lets through, or the champion, whose publication may lack some."""
+    if decision.verdict is Verdict.PROMOTE or decision.version == decision.champion:
+        return decision.version, f"the gate let {decision.version} through"
+    return None, f"the gate kept {decision.version} out; nothing new is published"
+
+
+def live_to_publish(decision: PromotionDecision, deployment: Deployment) -> Choice:
+    """After the rollout: the run's own version, when it is live.
+
+    One that was kept out, or rolled back, leaves what is published as it is. A champion that was trained again is
+    looked at again, since its publication may lack something.
     """
-    if deployment is None:
-        if decision.verdict is Verdict.PROMOTE or decision.version == decision.champion:
-            return decision.version, f"the gate let {decision.version} through"
-        return None, f"the gate kept {decision.version} out; nothing new is published"
     if deployment.version == decision.version and deployment.outcome in {"live", "kept"}:
         return deployment.version, f"{deployment.version} is live"
     return None, f"no new version went live ({deployment.outcome.replace('_', ' ')}); nothing new is published"

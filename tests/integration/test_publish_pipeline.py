@@ -31,7 +31,14 @@ def written(folder: Path, publish: dict[str, Any] | None) -> Path:
     [
         (None, {"deploy": ["promote"]}),
         ({}, {"deploy": ["promote"], "publish": ["deploy", "identify", "promote"]}),
-        ({"when": "candidate"}, {"deploy": ["promote", "publish"], "publish": ["identify", "promote"]}),
+        (
+            {"when": "candidate"},
+            {
+                "review": ["identify", "promote"],
+                "deploy": ["promote", "review"],
+                "publish": ["deploy", "identify", "promote"],
+            },
+        ),
     ],
 )
 def test_publishing_comes_after_the_rollout_or_for_review_before_it(
@@ -43,7 +50,7 @@ def test_publishing_comes_after_the_rollout_or_for_review_before_it(
     pipeline = training.with_options(**load(path, training).options())
     pipeline.prepare()
     found = {name: sorted(one.upstream_steps) for name, one in pipeline.invocations.items()}
-    assert {name: found[name] for name in ("deploy", "publish") if name in found} == behind
+    assert {name: found[name] for name in ("review", "deploy", "publish") if name in found} == behind
 
 
 def test_a_dry_run_says_what_would_be_published_in_which_order(
@@ -54,5 +61,8 @@ def test_a_dry_run_says_what_would_be_published_in_which_order(
     path = written(tmp_path, {"when": "candidate"})
     assert run.main(Namespace(config=path, name=None, outcome=None, dry_run=True, no_cache=False, debug=False)) == 0
     said = capsys.readouterr().out
-    assert "promote → publish → deploy" in said
-    assert "publish     Hugging Face Hub: the version before its rollout, for review, to org/news (private)" in said
+    assert "promote → review → deploy → publish" in said
+    assert (
+        "publish     Hugging Face Hub: the version before its rollout, for review, and as main once it is live" in said
+    )
+    assert "to org/news (private)" in said

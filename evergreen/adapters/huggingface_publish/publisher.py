@@ -38,8 +38,8 @@ class HuggingFaceHub(Frozen):
     """A model repository with a branch `<version>` and a tag `v<version>` each; the tag never moves.
 
     `main` follows what is live. The token that may write is read from the variable `token_env`. With `when: candidate`
-    a version is published before its rollout, which needs `private`, and `main` stays. `dry_run` only says what would
-    be done. `license` is the Hub's name of a licence, e.g. `apache-2.0`.
+    a version is published before its rollout, too, which needs `private`; `main` stays until it is live. `dry_run` only
+    says what would be done. `license` is the Hub's name of a licence, e.g. `apache-2.0`.
     """
 
     kind: Literal["huggingface_hub"] = "huggingface_hub"
@@ -67,7 +67,9 @@ class HuggingFaceHub(Frozen):
     def plan(self) -> str:
         """What a run would publish where."""
         seen = "private" if self.private else "public"
-        when = "once it is live" if self.when == "live" else "before its rollout, for review"
+        when = (
+            "once it is live" if self.when == "live" else "before its rollout, for review, and as main once it is live"
+        )
         space = f", to be tried in the Space {self.space.repository}" if self.space else ""
         nothing = "; dry_run: nothing is sent" if self.dry_run else ""
         return f"Hugging Face Hub: the version {when}, to {self.repository} ({seen}){space}{nothing}"
@@ -93,8 +95,10 @@ class HuggingFaceHub(Frozen):
                     HubRepository(api, name, kind).check_private(private=self.private)
         return f"{self.repository}, as {who['name']}"
 
-    def publish(self, edition: Edition) -> Publication:
+    def publish(self, edition: Edition, *, live: bool) -> Publication:
         """The version with its card under a branch and a tag of its own, and the Space that is pinned to the tag.
+
+        One that is `live` is what `main` holds, too.
 
         Raises:
             InputError: a token is not set, refused, or may not write there.
@@ -105,7 +109,7 @@ class HuggingFaceHub(Frozen):
             return Publication(outcome="planned", message=self.plan(), version=edition.version, revision=tag)
         api = self._api()
         with translated(self.repository, self.token_env):
-            commit, changed = self._publish_model(HubRepository(api, self.repository, "model"), edition, tag)
+            commit, changed = self._publish_model(HubRepository(api, self.repository, "model"), edition, tag, live=live)
         url = f"{api.endpoint}/{self.repository}/tree/{tag}"
         space_url = None
         if self.space:
@@ -122,7 +126,7 @@ class HuggingFaceHub(Frozen):
             space_url=space_url,
         )
 
-    def _publish_model(self, repository: HubRepository, edition: Edition, tag: str) -> tuple[str, bool]:
+    def _publish_model(self, repository: HubRepository, edition: Edition, tag: str, *, live: bool) -> tuple[str, bool]:
         """The tagged commit, and whether anything was missing. The tag comes last: it says that all is there."""
         repository.ensure(private=self.private)
         commit, changed = repository.tagged(tag), False
@@ -134,7 +138,7 @@ class HuggingFaceHub(Frozen):
             commit, _ = repository.hold(files, edition.version, f"Version {edition.version}")
             repository.tag(tag, commit)
             changed = True
-        if self.when == "live" and not repository.same_files(MAIN, commit):
+        if live and not repository.same_files(MAIN, commit):
             repository.hold(files, MAIN, f"Version {edition.version} is live")
             changed = True
         return commit, changed

@@ -7,47 +7,68 @@ image_segmentation_metrics_1.0.0.yaml
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from evergreen.core.reports import EvaluationReport, Metric, MetricName
 
-SCHEMAS = "gs://google-cloud-aiplatform/schema/modelevaluation"
-SCHEMA = f"{SCHEMAS}/classification_metrics_1.0.0.yaml"
-MASK_SCHEMA = f"{SCHEMAS}/image_segmentation_metrics_1.0.0.yaml"
+LOCATION = "gs://google-cloud-aiplatform/schema/modelevaluation"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One of Vertex AI's shapes of metrics: which of ours each of its `scores` is, and where the matrix goes."""
+
+    name: str
+    scores: Mapping[str, str]
+    shape: Callable[[dict[str, object], dict[str, object]], dict[str, object]]
+
+    @property
+    def uri(self) -> str:
+        """Where Vertex AI keeps the schema."""
+        return f"{LOCATION}/{self.name}_1.0.0.yaml"
+
+    def metrics(self, report: EvaluationReport) -> dict[str, object]:
+        """The report's metrics in this shape, without those that are not finite."""
+        found = {name: _finite(report.metrics.get(ours)) for name, ours in self.scores.items()}
+        return self.shape(
+            {name: value for name, value in found.items() if value is not None}, _confusion_matrix(report)
+        )
+
+
+SCHEMAS = (
+    Schema(  # each row has one label and the most probable one is taken: precision and recall over all are accuracy
+        "classification_metrics",
+        dict.fromkeys(("precision", "recall", "f1Score", "f1ScoreMicro"), MetricName.ACCURACY)
+        | {"f1ScoreMacro": MetricName.MACRO_F1},
+        lambda scores, matrix: {
+            "confidenceMetrics": [{"confidenceThreshold": 0.0, "maxPredictions": 1} | scores],
+            "confusionMatrix": matrix,
+        },
+    ),
+    Schema(  # one entry without a threshold: each pixel has the class of its highest logit
+        "image_segmentation_metrics",
+        {"iouScore": MetricName.MEAN_IOU, "diceScoreCoefficient": MetricName.DICE},
+        lambda scores, matrix: {"confidenceMetricsEntries": [scores | {"confusionMatrix": matrix}]},
+    ),
+)
+"""Those that Vertex AI's console draws, found by the metric that a report leads with."""
 
 
 def evaluation_message(report: EvaluationReport) -> Any:
-    """The evaluation: confusion matrix and micro/macro scores by the schema; all metrics with intervals as metadata."""
+    """The evaluation: confusion matrix and scores by the schema; all metrics with intervals as metadata."""
     from google.cloud import aiplatform_v1 as v1
     from google.protobuf.json_format import ParseDict
     from google.protobuf.struct_pb2 import Value
 
-    of_masks = MetricName.MEAN_IOU in report.metrics
+    schema = next(one for one in SCHEMAS if report.terms.lead in one.scores.values())
     return v1.ModelEvaluation(
         display_name=f"test split {report.splits[:12]}",
-        metrics_schema_uri=MASK_SCHEMA if of_masks else SCHEMA,
-        metrics=ParseDict(_mask_metrics(report) if of_masks else _metrics(report), Value()),
+        metrics_schema_uri=schema.uri,
+        metrics=ParseDict(schema.metrics(report), Value()),
         metadata=ParseDict(_metadata(report), Value()),
     )
-
-
-def _metrics(report: EvaluationReport) -> dict[str, object]:
-    """Each row has one label and the most probable one is taken: precision and recall over all rows are accuracy."""
-    accuracy, macro_f1 = (_finite(report.metrics.get(name)) for name in (MetricName.ACCURACY, MetricName.MACRO_F1))
-    scores: dict[str, object] = {"confidenceThreshold": 0.0, "maxPredictions": 1}
-    if accuracy is not None:
-        scores |= {"precision": accuracy, "recall": accuracy, "f1Score": accuracy, "f1ScoreMicro": accuracy}
-    if macro_f1 is not None:
-        scores["f1ScoreMacro"] = macro_f1
-    return {"confidenceMetrics": [scores], "confusionMatrix": _confusion_matrix(report)}
-
-
-def _mask_metrics(report: EvaluationReport) -> dict[str, object]:
-    """One entry without a threshold: each pixel has the class of its highest logit."""
-    iou, dice = (_finite(report.metrics.get(name)) for name in (MetricName.MEAN_IOU, MetricName.DICE))
-    scores = {"iouScore": iou, "diceScoreCoefficient": dice}
-    entry: dict[str, object] = {name: value for name, value in scores.items() if value is not None}
-    return {"confidenceMetricsEntries": [entry | {"confusionMatrix": _confusion_matrix(report)}]}
 
 
 def _confusion_matrix(report: EvaluationReport) -> dict[str, object]:

@@ -55,12 +55,22 @@ class Hub:
         return found
 
     def publish(
-        self, *extra: str, token: str | None = None, **configuration: Any
+        self, stage: str = "live", *extra: str, token: str | None = None, **configuration: Any
     ) -> tuple[int, subprocess.CompletedProcess[str]]:
         given = {"kind": "huggingface_hub", "repository": "evergreen/news", "token_env": "WRITE_TOKEN"} | configuration
         secrets = {"WRITE_TOKEN": token or self.tokens["write"], "READ_TOKEN": self.tokens["read"]}
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.published_text", self.folder, json.dumps(given), *extra],
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "tests.published_text",
+                self.folder,
+                json.dumps(given),
+                stage,
+                *extra,
+            ],
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **environment.network(self.box.box), **secrets},
             cwd=REPOSITORY,
             capture_output=True,
@@ -71,8 +81,8 @@ class Hub:
         assert not any(secret in said for secret in [*secrets.values(), *self.tokens.values()])
         return done.returncode, done
 
-    def published(self, **configuration: Any) -> dict[str, Any]:
-        code, done = self.publish(**configuration)
+    def published(self, stage: str = "live", **configuration: Any) -> dict[str, Any]:
+        code, done = self.publish(stage, **configuration)
         assert code == 0, done.stdout + done.stderr
         content: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return content
@@ -118,7 +128,7 @@ def test_a_published_version_is_read_back_at_its_tag_and_predicts_the_same(hub: 
 
 
 def test_a_publication_that_was_cut_off_before_its_tag_is_completed(hub: Hub) -> None:
-    code, _ = hub.publish("tag", repository="evergreen/cut")
+    code, _ = hub.publish("live", "tag", repository="evergreen/cut")
     assert code == 9
     repository = hub.repository("evergreen/cut")
     assert hub.model.version in repository.branches
@@ -140,12 +150,17 @@ def test_a_busy_hub_is_asked_again_and_an_answer_that_is_lost_makes_no_second_co
     assert titles == [f"Version {hub.model.version}", "initial commit"]
 
 
-def test_a_candidate_is_published_privately_and_main_stays_as_it_was(hub: Hub) -> None:
-    hub.published(repository="evergreen/review", when="candidate")
+def test_a_candidate_is_published_privately_and_main_follows_only_once_it_is_live(hub: Hub) -> None:
+    candidate = hub.published("candidate", repository="evergreen/review", when="candidate")
     repository = hub.repository("evergreen/review")
     assert repository.private
     assert list(repository.at("main").files) == [".gitattributes"]
     assert "model.safetensors" in repository.at(f"v{hub.model.version}").files
+
+    live = hub.published("live", repository="evergreen/review", when="candidate")
+    repository = hub.repository("evergreen/review")
+    assert (live["outcome"], live["commit"]) == ("published", candidate["commit"])
+    assert repository.at("main").files == repository.at(f"v{hub.model.version}").files
 
 
 def test_a_token_that_may_not_write_is_told_in_one_line_and_nothing_is_made(hub: Hub) -> None:
@@ -174,7 +189,7 @@ def test_a_token_is_read_without_the_end_of_its_file_and_never_shown_when_it_is_
 def test_what_should_be_private_goes_to_no_repository_that_everybody_sees(hub: Hub) -> None:
     hub.published(repository="evergreen/open", private=False)
     files = hub.repository("evergreen/open").at("main").files
-    code, done = hub.publish(repository="evergreen/open", when="candidate")
+    code, done = hub.publish("candidate", repository="evergreen/open", when="candidate")
     assert code == 2
     assert "model evergreen/open exists and everybody sees it" in done.stdout
     assert hub.repository("evergreen/open").at("main").files == files

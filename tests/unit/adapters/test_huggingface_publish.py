@@ -124,5 +124,5 @@ def test_a_token_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_plan_says_what_goes_where() -> None:
     plan = HuggingFaceHub(repository="org/news", when="candidate", dry_run=True).plan()
-    assert "before its rollout, for review, to org/news (private)" in plan
+    assert "before its rollout, for review, and as main once it is live, to org/news (private)" in plan
     assert "nothing is sent" in plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evergreen.core.publication import version_to_publish
+from evergreen.core.publication import candidate_to_publish, live_to_publish
 from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 
 
@@ -34,7 +34,7 @@ def deployment(outcome: str, version: str | None) -> Deployment:
 def test_what_went_live_is_published_and_nothing_else(
     verdict: Verdict, champion: str | None, outcome: str, serving: str | None, published: str | None
 ) -> None:
-    assert version_to_publish(decision(verdict, champion), deployment(outcome, serving))[0] == published
+    assert live_to_publish(decision(verdict, champion), deployment(outcome, serving))[0] == published
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_what_went_live_is_published_and_nothing_else(
     ],
 )
 def test_before_the_rollout_the_gate_decides(verdict: Verdict, champion: str | None, published: str | None) -> None:
-    assert version_to_publish(decision(verdict, champion), None)[0] == published
+    assert candidate_to_publish(decision(verdict, champion))[0] == published

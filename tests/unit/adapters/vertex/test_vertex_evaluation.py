@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from google.protobuf.json_format import MessageToDict
 
-from evergreen.adapters.vertex.evaluation import MASK_SCHEMA, SCHEMA, evaluation_message
-from evergreen.core.reports import Baseline, EvaluationReport, Metric, Timings
+from evergreen.adapters.vertex.evaluation import evaluation_message
+from evergreen.core.reports import Baseline, EvaluationReport, Metric, Terms, Timings
+
+LOCATION = "gs://google-cloud-aiplatform/schema/modelevaluation"
 
 
-def report(**metrics: float) -> EvaluationReport:
+def report(lead: str, **metrics: float) -> EvaluationReport:
     return EvaluationReport(
         version="3fa41c0d9e77",
         splits="5" * 64,
@@ -22,22 +24,23 @@ def report(**metrics: float) -> EvaluationReport:
         comparison=None,
         size_bytes=1,
         timings=Timings(latency_p50_ms=1, latency_p95_ms=1, rows_per_s=1),
+        terms=Terms(lead=lead),
     )
 
 
 def test_masks_are_told_in_vertex_ais_own_terms_of_segmentation() -> None:
-    message = evaluation_message(report(mean_iou=0.74, dice=0.85, pixel_accuracy=0.85))
+    message = evaluation_message(report("mean_iou", mean_iou=0.74, dice=0.85, pixel_accuracy=0.85))
     told = MessageToDict(message._pb)
     (entry,) = told["metrics"]["confidenceMetricsEntries"]
-    assert message.metrics_schema_uri == MASK_SCHEMA
+    assert message.metrics_schema_uri == f"{LOCATION}/image_segmentation_metrics_1.0.0.yaml"
     assert (entry["iouScore"], entry["diceScoreCoefficient"]) == (0.74, 0.85)
     assert entry["confusionMatrix"]["rows"] == [[90, 10], [20, 80]]
     assert set(told["metadata"]["metrics"]) == {"mean_iou", "dice", "pixel_accuracy"}
 
 
 def test_labels_are_told_in_its_terms_of_classification() -> None:
-    message = evaluation_message(report(accuracy=0.85, macro_f1=0.84))
+    message = evaluation_message(report("accuracy", accuracy=0.85, macro_f1=0.84))
     told = MessageToDict(message._pb)
-    assert message.metrics_schema_uri == SCHEMA
+    assert message.metrics_schema_uri == f"{LOCATION}/classification_metrics_1.0.0.yaml"
     assert told["metrics"]["confidenceMetrics"][0]["f1ScoreMacro"] == 0.84
     assert told["metrics"]["confusionMatrix"]["rows"] == [[90, 10], [20, 80]]
