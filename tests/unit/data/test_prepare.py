@@ -53,7 +53,7 @@ def test_times_are_spread_evenly_over_the_days(tmp_path: Path) -> None:
     assert (prepared.first, prepared.last) == (min(moments), max(moments))
 
 
-@given(st.lists(st.text(), min_size=1), st.integers(), st.floats(0.001, 10_000))
+@given(st.lists(st.text(), min_size=1, max_size=8), st.integers(), st.floats(0.001, 10_000))
 def test_every_time_is_within_the_days_and_depends_on_its_own_id_alone(ids: list[str], seed: int, days: float) -> None:
     times = Times(END, days, seed)
     drawn = times.of(pa.array(ids)).to_pylist()
