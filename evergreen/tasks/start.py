@@ -31,8 +31,3 @@ def check_warm_start(start: TrainedModel, wanted: Mapping[str, object], fields: 
                 f"warm_start: champion {start.version} was trained with {field} {got!r}, task.{field} is "
                 f"{wanted[field]!r}; set task.warm_start: false for this run"
             )
-
-
-def in_no_head(_name: str) -> bool:
-    """For models none of whose weights is fresher than the others."""
-    return False

@@ -164,12 +164,12 @@ class CheckpointedTrainer(transformers.Trainer):
 
     @override
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW in which the head, fresh as it is, learns faster than what is pretrained."""
+        """AdamW in which fresh weights learn faster than pretrained ones."""
         known = self.optimizer is not None
         optimizer = super().create_optimizer(model)
         if not known:
-            head = {id(weight) for name, weight in self._job.model.named_parameters() if self._job.in_head(name)}
-            optimizer.param_groups[:] = list(_split_groups(optimizer.param_groups, head, self._head_factor))
+            fresh = {id(weight) for name, weight in self._job.model.named_parameters() if name in self._job.fresh}
+            optimizer.param_groups[:] = list(_split_groups(optimizer.param_groups, fresh, self._head_factor))
         return optimizer
 
     @override
@@ -196,11 +196,11 @@ class CheckpointedTrainer(transformers.Trainer):
         return EpochOrder(self._job)
 
 
-def _split_groups(groups: list[dict[str, Any]], head: set[int], factor: float) -> Iterator[dict[str, Any]]:
-    """Each group without the head's weights, then those, at `factor` times the learning rate."""
+def _split_groups(groups: list[dict[str, Any]], fresh: set[int], factor: float) -> Iterator[dict[str, Any]]:
+    """Each group without its fresh weights, then those, at `factor` times the learning rate."""
     for group in groups:
-        for in_head, rate in ((False, group["lr"]), (True, group["lr"] * factor)):
-            if chosen := [weight for weight in group["params"] if (id(weight) in head) is in_head]:
+        for is_fresh, rate in ((False, group["lr"]), (True, group["lr"] * factor)):
+            if chosen := [weight for weight in group["params"] if (id(weight) in fresh) is is_fresh]:
                 yield {**group, "params": chosen, "lr": rate}
 
 

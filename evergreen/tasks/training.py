@@ -55,9 +55,10 @@ class TrainingJob:
     """What to fit. Data sets are map-style; `collate` makes of their rows the model's inputs and `labels`.
 
     `loss(outputs, labels)` is the mean over a batch; `metrics(predictions, labels)` scores the validation rows by name;
-    `order(epoch)` gives the keys of all training rows, each once; `in_head(name)` tells whether a weight is of a fresh
-    head. `condense(predictions, labels)` is what of a validation batch the metrics need, a row each, where keeping all
-    would fill memory. `loads_beside` says that samples cost enough to be made by processes of their own beside a GPU.
+    `order(epoch)` gives the keys of all training rows, each once; `fresh` are the names of the weights that have more
+    to learn than the pretrained others. `condense(predictions, labels)` is what of a validation batch the metrics need,
+    a row each, where keeping all would fill memory. `loads_beside` says that samples cost enough to be made by
+    processes of their own beside a GPU.
     """
 
     model: torch.nn.Module
@@ -67,7 +68,7 @@ class TrainingJob:
     loss: Callable[[Any, torch.Tensor], torch.Tensor]
     metrics: Callable[[npt.NDArray[Any], npt.NDArray[Any]], dict[str, float]]
     order: Callable[[int], npt.NDArray[np.int64]]
-    in_head: Callable[[str], bool]
+    fresh: frozenset[str] = frozenset()
     condense: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None = None
     loads_beside: bool = False
 

@@ -88,6 +88,41 @@ def test_a_frozen_encoder_stays_as_it_is() -> None:
     assert network.classifier.weight.grad is not None
 
 
+def test_a_frozen_encoder_drops_nothing_out() -> None:
+    import torch
+
+    network = ARCHITECTURES["segformer"].fresh(LABELS)
+    encoder = network.segformer
+    pictures = torch.rand(2, 3, 64, 64)
+    network.train()
+    assert not torch.equal(encoder(pictures)[0], encoder(pictures)[0]), "stochastic depth and dropout, as it learns"
+    freeze_encoder(network)
+    network.train()
+    assert torch.equal(encoder(pictures)[0], encoder(pictures)[0])
+    assert network.decode_head.training
+
+
+def test_the_encoder_answers_as_transformers_own_though_it_copies_no_map_to_pad_it() -> None:
+    import torch
+    from transformers import MobileNetV2Model
+
+    network = ARCHITECTURES["unet"].fresh(LABELS).eval()
+    own: Any = MobileNetV2Model(network.config, add_pooling_layer=False)
+    own.eval()
+    own.load_state_dict(network.mobilenet_v2.state_dict(), strict=False)
+    pictures = torch.rand(2, 3, 96, 64)
+    maps: dict[str, list[torch.Tensor]] = {"own": [], "ours": []}
+    with torch.inference_mode():
+        for name, encoder in (("own", own), ("ours", network.mobilenet_v2)):
+            features = encoder.conv_stem(pictures)
+            for layer in encoder.layer:
+                features = layer(features)
+                maps[name].append(features)
+    assert all(torch.equal(one, other) for one, other in zip(maps["own"], maps["ours"], strict=True))
+    padded = [one for one in network.mobilenet_v2.modules() if getattr(one, "padding", None) == (1, 1)]
+    assert len(padded) == 13, "the depthwise convolutions of stride 1"
+
+
 def test_ignored_pixels_move_no_weight() -> None:
     import torch
 
@@ -203,9 +238,10 @@ def test_pretrained_weights_are_used_and_the_head_may_have_other_labels(
 
     task = task_with(encoder=str(trained[0].path), labels=("a", "b"), ignore_label=IGNORED)
     assert task.source is not None
-    network = task.source.load_network(ARCHITECTURES["unet"], task.labels)
+    network, fresh = task.source.load_network(ARCHITECTURES["unet"], task.labels)
     weights = load_file(trained[0].path / "model.safetensors")
     name = "mobilenet_v2.layer.3.expand_1x1.convolution.weight"
     assert torch.equal(network.state_dict()[name], weights[name])
     assert network.classifier.weight.shape[0] == 2
+    assert fresh == {"classifier.weight", "classifier.bias"}, "the decoder was trained and learns at the others' rate"
     assert task.training_configuration()["encoder"] == f"sha256:{task.pretrained()}"

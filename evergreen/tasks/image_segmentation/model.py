@@ -26,11 +26,12 @@ _HALF = (0.5, 0.5, 0.5)
 class Architecture:
     """How a network is made, and how its family's pretrained weights expect colours: normalised by `mean` and `std`.
 
-    `network` gives the class; `settings` differ from those of its configuration's defaults. Sides of pictures are
-    multiples of `stride`.
+    `network` gives the class, `processor` that of its family's image processor; `settings` differ from those of its
+    configuration's defaults. Sides of pictures are multiples of `stride`.
     """
 
     network: Callable[[], Any]
+    processor: Callable[[], Any]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     stride: int
@@ -65,8 +66,10 @@ class Backbone(Pretrained):
 
     example: ClassVar[str] = "google/mobilenet_v2_1.0_224"
 
-    def load_network(self, architecture: Architecture, labels: tuple[str, ...]) -> Any:
-        """The network whose encoder is pretrained; its head too where that is of these labels' number.
+    def load_network(self, architecture: Architecture, labels: tuple[str, ...]) -> tuple[Any, frozenset[str]]:
+        """The network whose encoder is pretrained, and the names of the weights that are not, but random.
+
+        A head is pretrained, too, where there is one, but for what depends on another number of labels.
 
         Raises:
             InputError: it cannot be had, or is of another family.
@@ -84,25 +87,16 @@ class Backbone(Pretrained):
                 **architecture.settings,
                 **self._options(),
             )
-        self._require_encoder_weights([name for name in fresh_weights(loading) if not is_head_weight(network, name)])
-        return _usual_norms(network)
-
-
-def is_head_weight(network: Any, name: str) -> bool:
-    """Whether a weight of a network is above its encoder."""
-    return not name.startswith(f"{network.base_model_prefix}.")
+        fresh = fresh_weights(loading)
+        self._require_encoder_weights([name for name in fresh if name.startswith(f"{network.base_model_prefix}.")])
+        return _usual_norms(network), frozenset(fresh)
 
 
 def freeze_encoder(network: Any) -> None:
-    """Leaves the encoder as it is from now on: its weights, and the means and variances of its normalisations."""
-    import torch
-
+    """Leaves the encoder as it is from now on: its weights, means and variances, and no dropout."""
     encoder = getattr(network, network.base_model_prefix)
-    encoder.requires_grad_(requires_grad=False)
-    for module in encoder.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()
-            module.train = MethodType(_stay, module)  # type: ignore[method-assign]
+    encoder.requires_grad_(requires_grad=False).eval()
+    encoder.train = MethodType(_stay, encoder)
 
 
 def _stay(module: Any, mode: bool = True) -> Any:  # noqa: ARG001 - torch's signature
@@ -127,10 +121,24 @@ def _segformer() -> Any:
     return SegformerForSemanticSegmentation
 
 
+def _mobilenet_processor() -> Any:
+    from transformers import MobileNetV2ImageProcessorPil
+
+    return MobileNetV2ImageProcessorPil
+
+
+def _segformer_processor() -> Any:
+    from transformers import SegformerImageProcessorPil
+
+    return SegformerImageProcessorPil
+
+
 ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
-    "unet": Architecture(_unet, _HALF, _HALF, 32, {"output_stride": 32}),
-    "deeplab": Architecture(_deeplab, _HALF, _HALF, 16, {"output_stride": 16, "classifier_dropout_prob": 0.1}),
-    "segformer": Architecture(_segformer, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 32, {}),
+    "unet": Architecture(_unet, _mobilenet_processor, _HALF, _HALF, 32, {"output_stride": 32}),
+    "deeplab": Architecture(
+        _deeplab, _mobilenet_processor, _HALF, _HALF, 16, {"output_stride": 16, "classifier_dropout_prob": 0.1}
+    ),
+    "segformer": Architecture(_segformer, _segformer_processor, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 32, {}),
 }
 
 

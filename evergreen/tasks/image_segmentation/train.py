@@ -18,11 +18,11 @@ from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.image_segmentation.augment import look
 from evergreen.tasks.image_segmentation.images import as_floats, normalised
-from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Backbone, freeze_encoder, is_head_weight
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Backbone, freeze_encoder
 from evergreen.tasks.image_segmentation.overlays import overlays_figure
 from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample
 from evergreen.tasks.model_directory import complete_model
-from evergreen.tasks.start import check_warm_start, in_no_head, sampled_rows
+from evergreen.tasks.start import check_warm_start, sampled_rows
 from evergreen.tasks.training import TrainingJob, fit
 from evergreen.tasks.verbosity import quiet_transformers
 
@@ -51,9 +51,9 @@ def train_images(
         train = cache.table(splits, SplitName.TRAIN, sampled_rows(splits, task.max_train_rows, run.seed))
         validation = cache.table(splits, SplitName.VALIDATION)
         transformers.set_seed(run.seed)
-        network = _load_network(task, start)
+        network, fresh = _load_network(task, start)
         job = _job(task, network, (replace(train, augmentation=task.augmentation, seed=run.seed), validation))
-        curves = fit(job if start is None else replace(job, in_head=in_no_head), task, run)
+        curves = fit(replace(job, fresh=fresh), task, run)
         predictor = task.predictor(network.eval())
         run.log_figure("overlays.png", overlays_figure(predictor, validation.pictures, validation.masks, task.labels))
         _save(task, network, run.out_dir)
@@ -83,17 +83,20 @@ def _collated(architecture: Any, ignore_label: int | None, samples: Sequence[Sam
     return {"pixel_values": normalised(pictures, architecture.mean, architecture.std), "labels": labels}
 
 
-def _load_network(task: ImageSegmentation, start: TrainedModel | None) -> Any:
-    """The network, channels last in memory, its encoder frozen where the task says so."""
+def _load_network(task: ImageSegmentation, start: TrainedModel | None) -> tuple[Any, frozenset[str]]:
+    """The network, channels last in memory, its encoder frozen where the task says so; and its weights that are random
+    beside pretrained others.
+    """
     import torch
 
     source = task.source if start is None else _champion(task, start)
     architecture = ARCHITECTURES[task.architecture]
-    fresh = source is None
-    network = architecture.fresh(task.labels) if source is None else source.load_network(architecture, task.labels)
-    if not task.train_encoder and not fresh:
+    if source is None:
+        return architecture.fresh(task.labels).to(memory_format=torch.channels_last), frozenset()
+    network, fresh = source.load_network(architecture, task.labels)
+    if not task.train_encoder:
         freeze_encoder(network)
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last), fresh
 
 
 def _champion(task: ImageSegmentation, start: TrainedModel) -> Backbone:
@@ -113,7 +116,6 @@ def _job(task: ImageSegmentation, network: Any, tables: tuple[PictureTable, Pict
         loss=partial(segmentation_loss, dice_weight=task.dice_weight),
         metrics=_metrics,
         order=train.order,
-        in_head=in_no_head if task.encoder is None else partial(is_head_weight, network),
         condense=partial(_confusions, len(task.labels)),
         loads_beside=True,
     )
@@ -141,14 +143,11 @@ def _metrics(confusions: npt.NDArray[Any], _counted: npt.NDArray[Any]) -> dict[s
 
 def _save(task: ImageSegmentation, network: Any, out_dir: Path) -> None:
     """Weights, configuration and image processor, without a word about where the encoder was found."""
-    from transformers import MobileNetV2ImageProcessorPil, SegformerImageProcessorPil
-
     architecture = ARCHITECTURES[task.architecture]
     network.config.name_or_path = ""
-    processor = {"segformer": SegformerImageProcessorPil}.get(task.architecture, MobileNetV2ImageProcessorPil)
     with quiet_transformers():
         network.save_pretrained(out_dir)
-        processor(
+        architecture.processor()(
             size={"height": task.image_size, "width": task.image_size},
             do_center_crop=False,
             image_mean=list(architecture.mean),

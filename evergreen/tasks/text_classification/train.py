@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.batching import order_by_length
 from evergreen.tasks.model_directory import complete_model
-from evergreen.tasks.start import check_warm_start, in_no_head, sampled_rows
+from evergreen.tasks.start import check_warm_start, sampled_rows
 from evergreen.tasks.text_classification.encoder import Encoder, is_head_weight
 from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable
 from evergreen.tasks.training import TrainingJob, fit
@@ -49,7 +48,8 @@ def train_text(
         transformers.set_seed(run.seed)
         model = _load_model(task, start)
         job = _job(task, model, tokens, (train, validation), run.seed)
-        curves = fit(job if start is None else replace(job, in_head=in_no_head), task, run)
+        head = (name for name, _ in model.named_parameters() if is_head_weight(model, name))
+        curves = fit(job if start else replace(job, fresh=frozenset(head)), task, run)
         _save(model, tokens, run.out_dir)
     return complete_model(run.out_dir, configuration, splits, run.seed, curves)
 
@@ -100,7 +100,6 @@ def _job(
         loss=loss,
         metrics=_metrics,
         order=lambda epoch: order_by_length(train.lengths, task.batch_size, seed, epoch),
-        in_head=partial(is_head_weight, model),
     )
 
 
