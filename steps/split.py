@@ -7,8 +7,8 @@ from typing import Annotated
 from zenml import step
 
 from evergreen.core.artifacts import Dataset, Splits
-from evergreen.data.split import SplitPlan
 from evergreen.data.split import split as split_dataset
+from evergreen.data.split_plan import SplitPlan
 from orchestration.scratch import scratch_directory
 
 
