@@ -14,5 +14,5 @@ from orchestration.scratch import scratch_directory
 
 @step
 def split(dataset: Dataset, split: SplitPlan, set_aside: dict[str, str]) -> Annotated[Splits, "splits"]:
-    """Splits that no equal row and no nearly equal text straddles, without the rows that validation set aside."""
+    """Splits that no group, equal row or near duplicate straddles, without the rows that validation set aside."""
     return split_dataset(dataset, split, scratch_directory("splits"), set_aside)
