@@ -19,10 +19,10 @@ class FileFields(RowFields):
     """What a source of files is told: where they are and how their bytes become rows.
 
     `path` is a file, a folder or a glob; `format` None means by suffix; `delimiter` None means a comma (a tab for
-    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`; `round_masks` takes
-    the nearest class where the masks of TFRecord files hold values between two. `group_pattern` is a regular expression
-    whose parentheses match the group in a row's name: its file's below the path, without extension where a file is one
-    row, else with it and `:` and the row's number.
+    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`; `round_masks` takes the nearest class
+    where the masks of TFRecord files hold values between two. `group_pattern` is a regular expression whose parentheses
+    match the group in a row's name: that of its file below the path, without extension where a file is one row, else
+    with extension, `:` and the row's number.
     """
 
     path: str
@@ -31,7 +31,6 @@ class FileFields(RowFields):
     encoding: str = "utf-8"
     fallback_encoding: str | None = None
     round_masks: bool = Field(default=False, exclude_if=lambda value: not value)
-
     group_pattern: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("group_pattern")
