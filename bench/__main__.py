@@ -11,6 +11,7 @@ BENCHMARKS = (
     "data_memory",
     "bigquery_rows",
     "shapes_baselines",
+    "look_alikes",
     "image_training_speed",
     "beam_preparation",
 )

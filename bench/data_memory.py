@@ -73,8 +73,8 @@ def validate(folder: Path) -> None:
 def split(folder: Path) -> None:
     """Splits the dataset."""
     from evergreen.core.artifacts import Dataset
-    from evergreen.data.split import SplitPlan
     from evergreen.data.split import split as split_dataset
+    from evergreen.data.split_plan import SplitPlan
 
     split_dataset(Dataset.open(folder / "dataset"), SplitPlan(), folder / "splits")
 

@@ -12,7 +12,7 @@ from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
 from evergreen.core.window import Window
-from evergreen.data.split import SplitPlan
+from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
 from orchestration.fingerprint import library_fingerprint
 from steps.deploy import deploy

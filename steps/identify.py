@@ -10,7 +10,7 @@ from evergreen.adapters import AnySource
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.reports import Incumbent, Origin
 from evergreen.core.window import Window
-from evergreen.data.split import SplitPlan
+from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
 from orchestration.fingerprint import recipe_fingerprint
 from orchestration.record import ZenmlRecord

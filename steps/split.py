@@ -7,12 +7,12 @@ from typing import Annotated
 from zenml import step
 
 from evergreen.core.artifacts import Dataset, Splits
-from evergreen.data.split import SplitPlan
 from evergreen.data.split import split as split_dataset
+from evergreen.data.split_plan import SplitPlan
 from orchestration.scratch import scratch_directory
 
 
 @step
 def split(dataset: Dataset, split: SplitPlan, set_aside: dict[str, str]) -> Annotated[Splits, "splits"]:
-    """Splits that no equal row and no nearly equal text straddles, without the rows that validation set aside."""
+    """Splits that no group, equal row or near duplicate straddles, without the rows that validation set aside."""
     return split_dataset(dataset, split, scratch_directory("splits"), set_aside)

@@ -153,7 +153,8 @@ class SplitName:
 class RecordedSplitPlan(Frozen):
     """How rows were shared out: with an equal seed, rows tested on under a smaller `test` are so under a larger one.
 
-    `given` names the splits that the source gave instead.
+    `given` names the splits that the source gave instead; `grouped` tells that the rows' groups decided, not their
+    content.
     """
 
     seed: int
@@ -161,7 +162,9 @@ class RecordedSplitPlan(Frozen):
     validation: float
     test: float
     near_duplicate_similarity: float | None
+    near_duplicate_distance: int | None = None
     given: tuple[str, ...] = ()
+    grouped: bool = False
 
 
 class SplitsManifest(Manifest):
@@ -182,6 +185,11 @@ class SplitsManifest(Manifest):
     def given(self) -> tuple[str, ...]:
         """The splits that the source gave; those that it did not were drawn by `plan`."""
         return self.plan.given if self.plan else ()
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the rows' groups decided instead of their content."""
+        return self.plan is not None and self.plan.grouped
 
 
 class Splits(DirectoryArtifact[SplitsManifest]):

@@ -20,6 +20,9 @@ def doubt_about(champion: TrainedModelManifest, splits: SplitsManifest) -> str |
     if theirs.given != ours.given:
         told = [f"gave {', '.join(plan.given) or 'none of the splits'}" for plan in (theirs, ours)]
         return f"the source {told[0]} when it was trained and {told[1]} now"
+    if theirs.grouped != ours.grouped:
+        told = ["by their groups" if plan.grouped else "by their content" for plan in (theirs, ours)]
+        return f"rows were shared out {told[0]} when it was trained and are {told[1]} now"
     if theirs.seed != ours.seed:
         return f"split.seed was {theirs.seed} when it was trained and is {ours.seed} now"
     if theirs.test < ours.test:

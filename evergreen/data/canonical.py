@@ -1,7 +1,7 @@
 """From a source's own columns to the canonical ones.
 
-Texts have `text` and `label`, pictures `image` and `mask`; both may have `id`, `timestamp`, `split` and any others for
-slices.
+Texts have `text` and `label`, pictures `image` and `mask`; both may have `id`, `timestamp`, `split`, `group` and any
+others for slices.
 
 columns:      {id: article_id, text: content, label: category}
 label_names:  {1: World, 2: Sports, 3: Business, 4: Sci/Tech}
@@ -23,6 +23,7 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.data.given_splits import given_splits
+from evergreen.data.groups import groups, groups_of_names
 from evergreen.data.pictures import picture_bytes, reclassed
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class RowFields(Frozen):
 
     `columns` maps canonical names to columns of the source. One that maps `image` or `mask` tells that the rows are
     pictures; else they are texts. `image` and `mask`, or `text` and `label`, default to columns of that name; `split`,
-    where it is mapped, shares the rows out. `label_names` maps raw label values to names, `mask_classes` the values of
-    a mask's pixels to class indices.
+    where it is mapped, shares the rows out; rows of one `group`, where it is, stay together. `label_names` maps raw
+    label values to names, `mask_classes` the values of a mask's pixels to class indices.
     """
 
     columns: dict[str, str] = {}
@@ -90,6 +91,16 @@ class RowFields(Frozen):
     def needed(self) -> list[str]:
         """Columns of the source that are read, each once."""
         return list(dict.fromkeys(self.mapping.values()))
+
+    @property
+    def canonical_names(self) -> tuple[str, ...]:
+        """The columns that the rows have once they are read."""
+        return tuple(dict.fromkeys(("id", *self.mapping)))
+
+    @property
+    def group_in_names(self) -> str | None:
+        """The regular expression that finds the groups in rows' names; None: a column tells them, or nothing."""
+        return None
 
     def check_window(self, window: ResolvedWindow | None) -> None:
         """Raises InputError when rows are to be chosen by time and no column tells it."""
@@ -153,10 +164,14 @@ def _canonical(batch: pa.RecordBatch, fields: RowFields) -> pa.RecordBatch:
             columns[name] = picture_bytes(column, source)
         elif name == "timestamp":
             columns[name] = _timestamps(column, names)
+        elif name == "group":
+            columns[name] = groups(_text(column, source), names)
         elif name == "split":
             columns[name] = given_splits(_text(column, source), names)
         else:
             columns[name] = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    if fields.group_in_names is not None:
+        columns["group"] = groups_of_names(names, fields.group_in_names)
     if fields.label_names is not None and "label" in columns:
         columns["label"] = _named(columns["label"], fields.label_names, names)
     if fields.mask_classes is not None and "mask" in columns:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.errors import InputError
+from evergreen.data.database import read_parquet
 from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 SPELLINGS = {
@@ -59,6 +61,23 @@ def splits_given(dataset: Dataset) -> tuple[str, ...]:
             "source.columns.split to have the rows shared out"
         )
     return tuple(name for name in SplitName.ALL if name in found)
+
+
+def check_groups(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """Raises InputError naming the first group whose rows are given to several splits."""
+    if not {"split", "group"} <= dataset.manifest.columns.keys():
+        return
+    straddling = connection.execute(f"""
+        SELECT "group", list_sort(list(DISTINCT split)), count(*) OVER () FROM {read_parquet(dataset.shards)}
+        GROUP BY "group" HAVING min(split) <> max(split) ORDER BY "group" LIMIT 1
+    """).fetchone()  # noqa: S608 - own paths
+    if straddling is not None:
+        group, splits, count = straddling
+        more = f", and so are {count - 1:,} more" if count > 1 else ""
+        raise InputError(
+            f"group '{group}' is given to {len(splits)} splits, {', '.join(splits)}{more} (allowed: one); give all its "
+            "rows to one split, or map only one of source.columns.split and source.columns.group"
+        )
 
 
 def split_of_name(name: str) -> str | None:

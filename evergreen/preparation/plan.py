@@ -85,7 +85,12 @@ def plan_of(preparation: Preparation, task: Task, source: object) -> Plan:
         raise InputError(
             "source.label_names and mask_classes would be applied twice; give them to extra.prepare.origin"
         )
-    given = {"id", *preparation.origin.mapping}
+    if source.group_pattern is not None:
+        raise InputError(
+            "source.group_pattern would look at the names of the prepared shards; give it to extra.prepare.origin, and "
+            "set source.columns.group: group"
+        )
+    given = preparation.origin.canonical_names
     if missing := [name for name in source.mapping if name not in given]:
         raise InputError(
             f"source.columns reads {', '.join(missing)}, which extra.prepare.origin does not give "

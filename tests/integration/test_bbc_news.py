@@ -6,7 +6,8 @@ import pytest
 
 from evergreen.adapters import PackageSource
 from evergreen.core.errors import InputError
-from evergreen.data.split import SplitPlan, split
+from evergreen.data.split import split
+from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.text_classification.validate import TextRules, validate_text
 from tests.rows import rows_of
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InputError
-from evergreen.data.split import SplitPlan, split
+from evergreen.data.split import split
+from evergreen.data.split_plan import SplitPlan
 from tests.rows import Row, dataset_of, rows_of
 
 TOPICS = ["goal", "vote", "share", "film", "phone", "rain", "bank", "song"]
@@ -150,8 +151,9 @@ def test_the_manifest_records_the_plan_and_only_what_was_looked_for() -> None:
     plan = SplitPlan(seed=3, train=0.6, validation=0.2, test=0.2, near_duplicate_similarity=None)
     splits, _ = split_rows(rows, plan)
     assert splits.manifest.plan is not None
-    assert SplitPlan(**splits.manifest.plan.model_dump(exclude={"given"})) == plan
+    assert SplitPlan(**splits.manifest.plan.model_dump(exclude={"given", "grouped"})) == plan
     assert splits.manifest.plan.given == ()
+    assert not splits.manifest.grouped
     assert splits.manifest.removed == {"exact_duplicate": 0}
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InputError
-from evergreen.data.split import SplitPlan, codes_beside, split
+from evergreen.data.split import split
+from evergreen.data.split_plan import SplitPlan, codes_beside
 from tests.pictures import encoded, mask, picture, pictures_of
 from tests.rows import Row, dataset_of, rows_of
 
@@ -31,7 +32,7 @@ def test_pictures_stay_where_they_are_as_others_are_added_whatever_their_order(t
     assert where(few).items() <= where(more).items()
     assert len(where(more)) == 90
     assert few.manifest.rows["train"] > few.manifest.rows["test"] > 3
-    assert few.manifest.removed == {"exact_duplicate": 0}
+    assert few.manifest.removed == {"exact_duplicate": 0, "near_duplicate": 0}
 
 
 def test_of_pictures_with_equal_pixels_one_is_kept_however_they_are_encoded(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_of_pictures_with_equal_pixels_one_is_kept_however_they_are_encoded(tmp_
         {"id": "jpeg2", "image": picture(99, form="JPEG"), "mask": mask()},
     ]
     splits = split(pictures_of([*twins, *rows(60)], tmp_path / "d"), PLAN, tmp_path / "s")
-    assert splits.manifest.removed == {"exact_duplicate": 4}
+    assert splits.manifest.removed == {"exact_duplicate": 4, "near_duplicate": 0}
     assert {"p007", "jpeg1"} < set(where(splits))
     assert not {"twin1", "twin2", "twin3", "jpeg2"} & set(where(splits))
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.reports import ValidationReport
-from evergreen.data.split import SplitPlan, split
+from evergreen.data.split import split
+from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.image_segmentation.examine import Expected
 from evergreen.tasks.image_segmentation.schema import Schema
 from evergreen.tasks.image_segmentation.validate import ImageRules, validate_images
@@ -126,7 +127,7 @@ def test_a_share_of_bad_records_is_set_aside_reported_and_left_out_of_every_spli
     assert (anomaly.rows, anomaly.examples) == (2, ("a-copy-without-mask", "b"))
 
     splits = split(dataset, SplitPlan(train=0.6, validation=0.2, test=0.2), tmp_path / "splits", report.set_aside)
-    assert splits.manifest.removed == {"exact_duplicate": 0, "set_aside": 2}
+    assert splits.manifest.removed == {"exact_duplicate": 0, "near_duplicate": 0, "set_aside": 2}
     kept = {row["id"] for name in SplitName.ALL for row in rows_of(splits.shards(name))}
     assert kept == {row["id"] for row in good(58)}
 

@@ -11,6 +11,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from evergreen.adapters import AnySource
+from evergreen.data.split_plan import SplitPlan
 from evergreen.preparation import LocalRunner, Preparation
 from evergreen.tasks.image_segmentation.schema import Schema
 from evergreen.tasks.image_segmentation.validate import ImageRules
@@ -44,6 +45,11 @@ def test_the_preparation_is_valid_with_either_runner() -> None:
     chosen = Preparation.model_validate(settings | {"runner": runner}).runner
     assert chosen.kind == "dataflow"
     assert chosen.max_workers == 8
+
+
+def test_the_split_is_valid_and_shows_the_default_distance() -> None:
+    (told,) = [block["split"] for block in BLOCKS if "split" in block]
+    assert SplitPlan.model_validate(told) == SplitPlan()
 
 
 def test_the_guide_has_a_source_of_each_kind() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Self
 
@@ -18,8 +19,10 @@ class FileFields(RowFields):
     """What a source of files is told: where they are and how their bytes become rows.
 
     `path` is a file, a folder or a glob; `format` None means by suffix; `delimiter` None means a comma (a tab for
-    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`; `round_masks` takes
-    the nearest class where the masks of TFRecord files hold values between two.
+    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`; `round_masks` takes the nearest class
+    where the masks of TFRecord files hold values between two. `group_pattern` is a regular expression whose parentheses
+    match the group in a row's name: that of its file below the path, without extension where a file is one row, else
+    with extension, `:` and the row's number.
     """
 
     path: str
@@ -28,6 +31,29 @@ class FileFields(RowFields):
     encoding: str = "utf-8"
     fallback_encoding: str | None = None
     round_masks: bool = Field(default=False, exclude_if=lambda value: not value)
+    group_pattern: str | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _pattern_has_one_group(cls, pattern: str | None) -> str | None:
+        try:
+            count = 1 if pattern is None else re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"group_pattern '{pattern}' is no regular expression: {error}") from None
+        if count != 1:
+            raise ValueError(
+                f"group_pattern '{pattern}' has {count} pairs of parentheses that tell a group (allowed: one); such as "
+                "^(\\w+?)_ for a name that begins with it"
+            )
+        return pattern
+
+    @model_validator(mode="after")
+    def _groups_come_from_one_place(self) -> Self:
+        if "group" in self.columns and self.group_pattern is not None:
+            raise ValueError("columns.group and group_pattern both tell the groups; remove one")
+        if "group" in self.columns and self.format == "image_folders":
+            raise ValueError("folders of pictures have no column of groups; set group_pattern for what names tell")
+        return self
 
     @model_validator(mode="after")
     def _rounding_is_of_records(self) -> Self:
@@ -39,6 +65,16 @@ class FileFields(RowFields):
     def has_pictures(self) -> bool:
         """Whether the rows are pictures: the columns say so, or the format holds nothing else."""
         return super().has_pictures or self.format in PICTURE_FORMATS
+
+    @property
+    def canonical_names(self) -> tuple[str, ...]:
+        """The columns that the rows have once they are read."""
+        return super().canonical_names + (() if self.group_pattern is None else ("group",))
+
+    @property
+    def group_in_names(self) -> str | None:
+        """The regular expression that finds the groups in rows' names."""
+        return self.group_pattern
 
     @field_validator("encoding", "fallback_encoding")
     @classmethod

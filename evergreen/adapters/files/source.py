@@ -86,7 +86,7 @@ def listing_identity(
     """Identity of the files in `listing` as a source of kind `files`; `rows` is known where each file is one."""
     entries = list(listing.checksums())
     names = {"columns", "label_names", "mask_classes", "delimiter", "encoding", "fallback_encoding", "round_masks"}
-    shaping = fields.model_dump(include=names)
+    shaping = fields.model_dump(include=names | {"group_pattern"})
     content = [listing.format, shaping, [(name, checksum) for name, checksum, _ in entries]]
     size = sum(count for _, _, count in entries) / 1e6
     return SourceIdentity(

@@ -20,6 +20,11 @@ def plan(seed: int, test: float) -> RecordedSplitPlan:
             plan(0, 0.1).model_copy(update={"given": ("train", "test")}),
             "the source gave none of the splits when it was trained and gave train, test now",
         ),
+        (
+            plan(0, 0.1),
+            plan(0, 0.1).model_copy(update={"grouped": True}),
+            "rows were shared out by their content when it was trained and are by their groups now",
+        ),
         (None, plan(1, 0.2), None),
         (plan(0, 0.1), None, None),
     ],

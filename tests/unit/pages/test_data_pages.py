@@ -178,6 +178,16 @@ def test_a_split_page_says_which_splits_were_given_and_that_pictures_have_severa
     assert "A picture counts" not in read(split_page(splits)).text
 
 
+def test_a_split_page_says_that_groups_decided_and_stayed_together(splits: SplitsManifest, read: Read) -> None:
+    grouped = RecordedSplitPlan(
+        seed=7, train=0.7, validation=0.1, test=0.2, near_duplicate_similarity=None, grouped=True
+    )
+    text = read(split_page(splits.model_copy(update={"plan": grouped}))).text
+    assert "seed 7 and the row's group alone" in text
+    assert "All rows of a group are in one split" in text
+    assert "of a group" not in read(split_page(splits)).text
+
+
 def test_a_dataset_page_shows_its_first_pictures_under_their_masks(dataset: DatasetManifest, read: Read) -> None:
     manifest = dataset.model_copy(update={"columns": {"id": "string", "image": "binary", "mask": "binary"}})
     rows: list[dict[str, object]] = [

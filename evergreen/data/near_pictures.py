@@ -1,0 +1,55 @@
+"""Pictures of different splits that look alike, every pair of them, in bounded memory.
+
+Two hashes that differ in at most `d` of their bits are equal in one of `d + 1` bands of bits at least, so only pictures
+that share a band are compared, exactly. Pictures of one hash are compared once, however many there are.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evergreen.data.likeness import BITS
+from evergreen.data.near_duplicates import PROTECTED, Codes, Rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def find_alike(connection: duckdb.DuckDBPyConnection, splits: Codes, distance: int) -> Rows:
+    """Row numbers whose `likeness` differs in at most `distance` bits from one of a split with a smaller code: sorted.
+
+    The view `signatures` has `row`, `code` and `likeness` (null: it tells nothing) of each row. Rows whose code in
+    `splits`, (rows,) uint8, is above PROTECTED are left out already.
+    """
+    found = connection.execute(f"""
+        WITH hashes AS (
+            SELECT likeness, min(code) AS lowest, max(code) AS highest FROM signatures
+            WHERE code <= {PROTECTED} AND likeness IS NOT NULL GROUP BY likeness
+        ),
+        banded AS (
+            SELECT likeness, lowest, highest, unnest([{_bands(distance)}]) AS band FROM hashes
+        ),
+        alike AS (
+            SELECT one.likeness, min(other.lowest) AS protector
+            FROM (SELECT * FROM banded WHERE highest > 0) one
+            JOIN (SELECT * FROM banded WHERE lowest < {PROTECTED}) other USING (band)
+            WHERE one.highest > other.lowest AND bit_count(xor(one.likeness, other.likeness)) <= {distance}
+            GROUP BY one.likeness
+        )
+        SELECT row FROM signatures JOIN alike USING (likeness)
+        WHERE code <= {PROTECTED} AND code > protector ORDER BY row
+    """).fetchnumpy()["row"]  # noqa: S608 - own numbers
+    rows = np.asarray(found, dtype=np.uint32)
+    return rows[splits[rows] <= PROTECTED]
+
+
+def _bands(distance: int) -> str:
+    """SQL list: `distance` + 1 bands of the hash, each with its number, so that equal ones are of the same bits."""
+    edges = [BITS * number // (distance + 1) for number in range(distance + 2)]
+    return ", ".join(
+        f"{{'n': {number}, 'bits': (likeness >> {first}) & {(1 << (last - first)) - 1}::UBIGINT}}"
+        for number, (first, last) in enumerate(pairwise(edges))
+    )

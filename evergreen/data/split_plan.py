@@ -1,0 +1,66 @@
+"""How rows are shared out, and the split that each is drawn for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from evergreen.core.artifacts import SplitName
+from evergreen.core.base import Frozen
+from evergreen.data.content import Keys
+
+CODES = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
+"""Splits by code, the most protected first."""
+
+Assignment = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class SplitPlan(Frozen):
+    """How rows are shared out.
+
+    `near_duplicate_similarity` is the share of common word pairs from which two texts count as the same (below one half
+    it would tell nothing of copies); None: only equal texts do. `near_duplicate_distance` is the number of bits, of
+    the 64 that tell what a picture shows, in which pictures that count as the same may differ; None: only equal ones.
+    """
+
+    seed: int = 0
+    train: float = Field(0.8, gt=0, lt=1)
+    validation: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.1, gt=0, lt=1)
+    near_duplicate_similarity: float | None = Field(0.8, ge=0.5, le=1)
+    near_duplicate_distance: int | None = Field(6, ge=0, le=12)
+
+    @model_validator(mode="after")
+    def _fractions_sum_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(
+                f"train {self.train:g} + validation {self.validation:g} + test {self.test:g} = {total:g}; "
+                "they must sum to 1"
+            )
+        return self
+
+    def near_duplicates(self, pictures: bool) -> bool:
+        """Whether they are looked for among rows that are pictures, or texts."""
+        return (self.near_duplicate_distance if pictures else self.near_duplicate_similarity) is not None
+
+
+def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:
+    """Index into CODES of each key: (rows,) uint8."""
+    return np.searchsorted([plan.test, plan.test + plan.validation], keys / 2.0**64, side="right").astype(np.uint8)
+
+
+def codes_beside(given: Assignment, keys: Keys, plan: SplitPlan, present: Sequence[str]) -> Assignment:
+    """The given codes, but for rows of train that are drawn for splits which are not `present`: (rows,) uint8.
+
+    A split is drawn with the fraction that the plan has for it beside train.
+    """
+    absent = [name for name in CODES if name not in present]
+    shares = np.array([getattr(plan, name) for name in absent])
+    bounds = np.cumsum(shares) / (shares.sum() + plan.train)
+    drawn = np.array([CODES.index(name) for name in (*absent, SplitName.TRAIN)], dtype=np.uint8)
+    place = np.searchsorted(bounds, keys / 2.0**64, side="right")
+    return np.where(given == CODES.index(SplitName.TRAIN), drawn[place], given).astype(np.uint8)

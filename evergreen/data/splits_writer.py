@@ -1,0 +1,103 @@
+"""The splits as a directory: shards below the name of each, and a manifest that says what became of every row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evergreen.core.artifacts import Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
+from evergreen.core.errors import InputError
+from evergreen.data.pictures import class_rows
+from evergreen.data.shards import ShardWriter, iter_batches, regroup
+from evergreen.data.signatures import has_pictures
+from evergreen.data.split_plan import CODES, Assignment, SplitPlan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EXACT, NEAR, SET_ASIDE = "exact_duplicate", "near_duplicate", "set_aside"
+REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5}
+"""Codes of rows that are in no split."""
+
+
+def write_splits(
+    dataset: Dataset, plan: SplitPlan, given: tuple[str, ...], out_dir: Path, assignment: Assignment
+) -> Splits:
+    """The rows of each split and the manifest; `assignment` has the code of each row.
+
+    Raises:
+        InputError: a split without rows, or a class without training or test rows.
+    """
+    pictures = has_pictures(dataset)
+    in_order = _by_number if pictures else None
+    labels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
+    writers = {name: ShardWriter(out_dir, name) for name in SplitName.ALL}
+    for name, writer in writers.items():
+        for table in regroup(_rows_of(dataset, assignment == CODES.index(name))):
+            labels[name].update(_label_counts(table))
+            writer.write(table)
+        writer.close()
+    looked_for = [EXACT, NEAR] if plan.near_duplicates(pictures) else [EXACT]
+    looked_for += [SET_ASIDE] if (assignment == REMOVED[SET_ASIDE]).any() else []
+    manifest = SplitsManifest(
+        files=tuple(entry for writer in writers.values() for entry in writer.entries),
+        dataset=dataset.manifest.content_hash,
+        seed=plan.seed,
+        rows={name: writer.rows for name, writer in writers.items()},
+        labels={name: dict(sorted(counts.items(), key=in_order)) for name, counts in labels.items()},
+        removed={reason: int((assignment == REMOVED[reason]).sum()) for reason in looked_for},
+        plan=RecordedSplitPlan(**plan.model_dump(), given=given, grouped="group" in dataset.manifest.columns),
+    )
+    _check_rows(manifest)
+    if not pictures:  # every text has one label; a class of pictures may be too rare to be in every split
+        _check_labels(manifest)
+    return Splits.write(out_dir, manifest)
+
+
+def _rows_of(dataset: Dataset, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    first = 0
+    for batch in iter_batches(dataset.shards):
+        yield batch.filter(pa.array(chosen[first : first + batch.num_rows]))
+        first += batch.num_rows
+
+
+def _by_number(counted: tuple[str, int]) -> int:
+    return int(counted[0])
+
+
+def _label_counts(table: pa.Table) -> dict[str, int]:
+    if "mask" in table.column_names:
+        return class_rows(table["mask"])
+    if "label" not in table.column_names:
+        return {}
+    return {one["values"]: one["counts"] for one in table["label"].value_counts().to_pylist()}
+
+
+def _listed(manifest: SplitsManifest) -> str:
+    counts = manifest.rows | {f"removed as {reason}": count for reason, count in manifest.removed.items() if count}
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _check_rows(manifest: SplitsManifest) -> None:
+    for name, count in manifest.rows.items():
+        if not count:
+            raise InputError(
+                f"split '{name}' has no rows ({_listed(manifest)}); give it a larger fraction, "
+                f"more {'groups' if manifest.grouped else 'rows'} or another seed"
+            )
+
+
+def _check_labels(manifest: SplitsManifest) -> None:
+    everywhere = set().union(*manifest.labels.values())
+    for name, purpose in (SplitName.TRAIN, "training"), (SplitName.TEST, "test"):
+        if absent := sorted(everywhere - set(manifest.labels[name])):
+            raise InputError(
+                f"no {purpose} rows of class {', '.join(absent)} ({_listed(manifest)}); "
+                f"add rows of it, take a larger {name} fraction or another seed"
+            )
