@@ -114,13 +114,18 @@ def _instance_of_row(asked: Asked, tables: Tables, row: Row) -> Instance:
 
 
 def _predict(asked: Asked, instances: Sequence[Instance], where: str, start: int) -> list[dict[str, Any]]:
-    """Predictions in order; an instance that cannot be used is named by its row in the input."""
+    """Predictions in order; an instance that cannot be used is named by its row in the input.
+
+    Instances that are too much for one request are asked in two.
+    """
     try:
         return asked.predict(instances)
     except RequestTooLargeError as error:
-        if len(instances) == 1:
-            raise InputError(f"{where} {start + 1} is too long for one request: {error}") from error
-        raise InputError(f"{error}; set --batch-size lower, it sent {len(instances)} rows") from error
+        half = len(instances) // 2
+        if not half:
+            raise InputError(f"{where} {start + 1} is too large for one request: {error}") from error
+        first = _predict(asked, instances[:half], where, start)
+        return first + _predict(asked, instances[half:], where, start + half)
     except EvergreenError as error:
         match = INSTANCE.search(str(error))
         if match is None:

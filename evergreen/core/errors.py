@@ -27,7 +27,7 @@ class InstanceError(InputError):
 
 
 class RequestTooLargeError(InputError):
-    """A prediction request holds more bytes than the endpoint takes; fewer instances a request may help."""
+    """A prediction request holds more, as sent or unpacked, than a server takes; fewer instances may help."""
 
 
 class EndpointError(EvergreenError):

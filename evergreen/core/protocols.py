@@ -33,7 +33,12 @@ class Predictor(Protocol):
     """A loaded model; the same three verbs serve training's evaluation, the server and batch prediction."""
 
     def decode(self, instances: Sequence[Any]) -> list[Any]:
-        """Validated inputs. Raises InstanceError naming the first instance that cannot be used."""
+        """Validated inputs.
+
+        Raises:
+            InstanceError: naming the first instance that cannot be used.
+            RequestTooLargeError: they fill more memory together than a request may.
+        """
 
     def predict(self, batch: Sequence[Any]) -> Any:
         """Raw outputs, one a row, in the order given, e.g. probabilities: (rows, classes) float32."""

@@ -37,6 +37,9 @@ _SEVERAL_JPEGS = "MPO"
 _DEEP_MODES = ("I", "F")
 """How modes of more than 8 bits begin; bringing them to 8 would cut off all that is bright."""
 _BITS = 8
+_ORIENTATION = 274
+_UPRIGHT = 1
+"""The Exif tag in which a camera notes how it was held, and what it notes of a picture that is stored upright."""
 _BIT_DEPTH_AT = 24
 """Where a PNG tells its bits a sample."""
 
@@ -102,6 +105,17 @@ def decode_picture(encoded: bytes, formats: Collection[str] | None = None, most_
             raise PictureError(f"is a {kind} of mode {opened.mode}, with more than 8 bits a channel; convert it")
         with _decoding():
             return np.asarray(opened.convert("RGB"))
+
+
+def is_turned(encoded: bytes) -> bool:
+    """Whether a picture that can be decoded is a JPEG, as cameras write them, that viewers turn; here it is not."""
+    from PIL import Image
+
+    with _decoding(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is broken in the note
+        with Image.open(io.BytesIO(encoded)) as opened:
+            noted = opened.getexif().get(_ORIENTATION, _UPRIGHT) if opened.format != _PNG else _UPRIGHT
+    return bool(noted != _UPRIGHT)
 
 
 def decode_mask(encoded: bytes) -> Pixels:

@@ -12,12 +12,12 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from evergreen.core.errors import EvergreenError, InputError, InstanceError
+from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.serving.model import NotReadyError
 from evergreen.serving.requests import BodyTooLargeError, MediaTypeError
 
 STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
-    (BodyTooLargeError, 413),
+    (RequestTooLargeError, 413),
     (MediaTypeError, 415),
     (InputError, 400),
     (NotReadyError, 503),
@@ -65,18 +65,19 @@ async def _discard(receive: Receive) -> None:
 
 
 def error_response(status: int, message: str, trace: str, instance: int | None = None) -> JsonAnswer:
-    """The answer for one error; 503 asks the caller to come back, 413 ends the connection."""
+    """The answer for one error; 503 asks the caller to come back."""
     error: dict[str, Any] = {"message": message, "trace_id": trace}
     if instance is not None:
         error["instance"] = instance
-    if status == 413:
-        return RefusedBody({"error": error}, status, {"connection": "close"})
     return JsonAnswer({"error": error}, status, {"retry-after": "1"} if status == 503 else None)
 
 
 def answer_for(error: Exception, trace: str) -> JsonAnswer:
-    """The answer for an exception of ours; re-raises any other."""
+    """The answer for an exception of ours; re-raises any other. A body that was not read ends the connection."""
     status = next((status for kind, status in STATUS_BY_ERROR if isinstance(error, kind)), None)
     if status is None:
         raise error
+    if isinstance(error, BodyTooLargeError):
+        content = {"error": {"message": str(error), "trace_id": trace}}
+        return RefusedBody(content, status, {"connection": "close"})
     return error_response(status, str(error), trace, error.index if isinstance(error, InstanceError) else None)

@@ -11,15 +11,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from evergreen.core.errors import InputError, InstanceError
+from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 
 FIELDS = ("instances", "parameters")
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 EXAMPLE = '{"instances": [{…}]}'
 
 
-class BodyTooLargeError(InputError):
-    """A request's body is larger than the server reads."""
+class BodyTooLargeError(RequestTooLargeError):
+    """A request's body is larger than the server reads: the rest of it is still to come."""
 
 
 class MediaTypeError(InputError):

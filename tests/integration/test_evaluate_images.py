@@ -15,6 +15,7 @@ from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reports import EvaluationReport, Verdict
 from evergreen.data.pictures import decode_mask, decode_picture
+from evergreen.tasks.image_segmentation import pixel_regression, scorer
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
@@ -118,6 +119,19 @@ def test_a_champion_with_its_labels_in_another_order_is_compared_by_name(
     assert ours is not None
     assert other is not None
     assert other.metrics["mean_iou"].value == pytest.approx(ours.metrics["mean_iou"].value)
+
+
+def test_large_pictures_are_looked_at_few_at_a_time_and_score_the_same(
+    model: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = task_with().evaluate(model, None, splits)
+    monkeypatch.setattr(scorer, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
+    monkeypatch.setattr(pixel_regression, "PIXELS_AT_ONCE", 100)
+    sizes = [len(batch.ids) for batch in scorer.read_test_pictures(splits, task_with())]
+    assert max(sizes) == 3
+    assert sum(sizes) == whole.rows
+    parts = task_with().evaluate(model, None, splits)
+    assert (parts.metrics, parts.references) == (whole.metrics, whole.references)
 
 
 def test_rows_that_cannot_be_measured_are_named(model: TrainedModel, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Rules on pictures: what stops a run, what is set aside, what is odd."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,24 @@ BAD: dict[str, dict[str, Any]] = {
 def test_a_bad_record_stops_the_run_naming_row_and_reason(tmp_path: Path, expected: str) -> None:
     (found,) = violations([*good(), {**good(1)[0], "id": "bad", **BAD[expected]}], tmp_path)
     assert found.startswith(expected)
+
+
+def turned(size: tuple[int, int] = (6, 4)) -> bytes:
+    """A JPEG that viewers turn by a quarter, as a camera that was held upright writes it."""
+    held = Image.Exif()
+    held[274] = 6
+    stored = io.BytesIO()
+    Image.open(io.BytesIO(picture(9, size))).save(stored, "JPEG", exif=held)
+    return stored.getvalue()
+
+
+def test_a_picture_that_viewers_turn_is_told_and_its_mask_has_to_fit_it_as_it_is_stored(tmp_path: Path) -> None:
+    report = validated([*good(), {**good(1)[0], "id": "phone", "image": turned()}], tmp_path / "good")
+    (found,) = (one for one in report.anomalies if one.name == "turned_image")
+    assert (found.rows, found.examples) == (1, ("phone",))
+    drawn_over_a_viewer = {**good(1)[0], "id": "phone", "image": turned(), "mask": mask(2, (4, 6))}
+    (told,) = violations([*good(), drawn_over_a_viewer], tmp_path / "bad")
+    assert told.startswith("mismatched sizes: 1 row (phone: image 6 x 4 as it is stored, though viewers turn it, mask")
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import retry_policy, translated
 from evergreen.core.answers import predictions_in
-from evergreen.core.errors import InputError
+from evergreen.core.errors import InputError, RequestTooLargeError
 
-REFUSED = (400, 413, 415)
+TOO_LARGE = 413
+REFUSED = (400, TOO_LARGE, 415)
 
 
 def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
@@ -19,6 +20,7 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
 
     Raises:
         InputError: the model refuses the instances.
+        RequestTooLargeError: they are too many, or too large, for one request.
         EndpointError: nothing answers, or not with predictions.
     """
     from google.api_core.exceptions import ServiceUnavailable, from_http_response
@@ -38,7 +40,8 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
     with translated(f"asking {url}"):
         answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
     if answer.status_code in REFUSED:
-        raise InputError(f"{url} refuses the request ({answer.status_code}): {_said(answer.text)[1]}")
+        kind = RequestTooLargeError if answer.status_code == TOO_LARGE else InputError
+        raise kind(f"{url} refuses the request ({answer.status_code}): {_said(answer.text)[1]}")
     return predictions_in(answer.text, url, len(content["instances"]))
 
 

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from evergreen.data.content import picture_key
-from evergreen.data.pictures import MOST_PIXELS, PICTURE_FORMATS, PictureError, Pixels, decode_mask, decode_picture
+from evergreen.data.pictures import (
+    MOST_PIXELS,
+    PICTURE_FORMATS,
+    PictureError,
+    Pixels,
+    decode_mask,
+    decode_picture,
+    is_turned,
+)
 from evergreen.tasks.image_segmentation.schema import PIXELS, ColumnSchema, Schema
 
 _SHOWN_VALUES = 5
@@ -38,11 +46,13 @@ class Expected:
 class Found:
     """`broken` says by rule what is wrong; the rest is known of rows with a whole picture and mask.
 
-    `sums` and `squares` are of red, green and blue over all pixels; `counts` are pixels by class index: (256,) int64.
+    `turned` pictures are read as they are stored, though viewers turn them. `sums` and `squares` are of red, green and
+    blue over all pixels; `counts` are pixels by class index: (256,) int64.
     """
 
     broken: dict[str, str] = field(default_factory=dict)
     size: tuple[int, int] = (0, 0)
+    turned: bool = False
     key: int = 0
     mask_key: int = 0
     sums: tuple[float, ...] = ()
@@ -61,8 +71,10 @@ def examine(row: Mapping[str, Any], expected: Expected) -> Found:
     """What is found in a row with `image`, `mask` and the columns of the schema."""
     broken: dict[str, str] = {}
     image, mask = _decoded(row, expected, broken)
+    turned = image is not None and is_turned(row["image"])
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
-        broken["mismatched sizes"] = f"image {_size(image)}, mask {_size(mask)}"
+        as_stored = " as it is stored, though viewers turn it" if turned else ""
+        broken["mismatched sizes"] = f"image {_size(image)}{as_stored}, mask {_size(mask)}"
     if image is not None:
         _check_pixels("image", image, expected.column("image"), broken)
     if mask is not None:
@@ -80,6 +92,7 @@ def examine(row: Mapping[str, Any], expected: Expected) -> Found:
     values = np.arange(256, dtype=np.float64)
     return Found(
         size=(image.shape[1], image.shape[0]),
+        turned=turned,
         key=picture_key(row["image"], image),
         mask_key=picture_key(row["mask"], mask),
         sums=tuple(float(one @ values) for one in histograms),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NAME = "logistic regression of colour and position"
 PICTURES = 200
 PIXELS_PER_PICTURE = 200
+PIXELS_AT_ONCE = 1 << 18
+"""Answered together: what bounds the memory that a large picture takes."""
 STEPS = 300
 
 
@@ -42,8 +44,10 @@ class PixelRegression:
         """(H, W) class numbers."""
         if self._only is not None:
             return np.full(picture.shape[:2], self._only, dtype=np.int64)
-        answers: Numbers = self._model.predict(_features(picture)).reshape(picture.shape[:2])
-        return answers
+        pixels = np.arange(picture.shape[0] * picture.shape[1])
+        parts = range(0, len(pixels), PIXELS_AT_ONCE)
+        answers = [self._model.predict(_features(picture, pixels[at : at + PIXELS_AT_ONCE])) for at in parts]
+        return np.concatenate(answers).reshape(picture.shape[:2])
 
 
 def _sampled(splits: Splits, task: ImageSegmentation) -> tuple[npt.NDArray[np.float32], Numbers]:
@@ -55,14 +59,14 @@ def _sampled(splits: Splits, task: ImageSegmentation) -> tuple[npt.NDArray[np.fl
             picture, mask = decode_pair(*row)
             counted = np.flatnonzero(mask.ravel() < len(task.labels))
             pixels = draw.choice(counted, min(PIXELS_PER_PICTURE, len(counted)), replace=False)
-            inputs.append(_features(picture)[pixels])
+            inputs.append(_features(picture, pixels))
             labels.append(mask.ravel()[pixels].astype(np.int64))
     return np.concatenate(inputs), np.concatenate(labels)
 
 
-def _features(picture: Pixels) -> npt.NDArray[np.float32]:
-    """Colour and position of each pixel: (pixels, 7). Squares of the position tell the middle from the edges."""
+def _features(picture: Pixels, pixels: Numbers) -> npt.NDArray[np.float32]:
+    """Colour and position of pixels by number: (pixels, 7). Squares of the position tell the middle from the edges."""
     height, width = picture.shape[:2]
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    place = np.stack([x, y, x * x, y * y], axis=-1)
-    return np.concatenate([picture / 255, place], axis=-1).reshape(-1, 7).astype(np.float32)
+    x, y = np.linspace(-1, 1, width)[pixels % width], np.linspace(-1, 1, height)[pixels // width]
+    colour = picture.reshape(-1, 3)[pixels] / 255
+    return np.column_stack([colour, x, y, x * x, y * y]).astype(np.float32)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.core.errors import InputError, InstanceError
+from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.protocols import Fetch
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
@@ -52,6 +52,7 @@ class ImagePredictor:
 
         Raises:
             InstanceError: an instance is not `{"image": "…"}` with a picture that can be used.
+            RequestTooLargeError: the pictures have too many pixels together.
         """
         pictures: list[Pixels] = []
         left = self._max_pixels * PIXELS_OF_A_REQUEST
@@ -60,8 +61,9 @@ class ImagePredictor:
             left -= picture.shape[0] * picture.shape[1]
             if left < 0:
                 most = self._max_pixels * PIXELS_OF_A_REQUEST
-                raise InstanceError(
-                    index, f"'image' is one too many: pictures of one request have at most {most:,} pixels together"
+                raise RequestTooLargeError(
+                    f"the first {index + 1} pictures have more than {most:,} pixels together; send them in several "
+                    "requests"
                 )
             pictures.append(picture)
         return pictures

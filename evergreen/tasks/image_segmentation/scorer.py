@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from evergreen.tasks.image_segmentation.task import ImageSegmentation
 
 PICTURES_AT_ONCE = 16
+PIXELS_AT_ONCE = PICTURES_AT_ONCE * 512 * 512
+"""What bounds the memory that large pictures take: fewer of them are looked at together, at least one."""
 WORST_IMAGES = 12
 WARM_UP = 3
 
@@ -49,12 +51,28 @@ def read_test_pictures(splits: Splits, task: ImageSegmentation, columns: tuple[s
     for shard in splits.shards(SplitName.TEST)[:1]:
         require_columns(columns, pq.read_schema(shard).names)
     for rows in read_rows(splits, SplitName.TEST, (*COLUMNS, *columns)):
-        for start in range(0, len(rows["id"]), PICTURES_AT_ONCE):
-            some = {name: values[start : start + PICTURES_AT_ONCE] for name, values in rows.items()}
-            ids, encoded, masks = (some.pop(name) for name in COLUMNS)
-            pairs = [decode_pair(*row) for row in zip(ids, encoded, masks, strict=True)]
+        decoded = (decode_pair(*row) for row in zip(*(rows[name] for name in COLUMNS), strict=True))
+        start = 0
+        for pairs in _few(decoded):
+            some = {name: values[start : start + len(pairs)] for name, values in rows.items()}
+            ids, encoded, _ = (some.pop(name) for name in COLUMNS)
             _check_classes(ids, [mask for _, mask in pairs], task)
             yield Batch(ids, encoded, [one for one, _ in pairs], [mask for _, mask in pairs], some)
+            start += len(pairs)
+
+
+def _few(decoded: Iterator[tuple[Pixels, Pixels]]) -> Iterator[list[tuple[Pixels, Pixels]]]:
+    """Lists of up to PICTURES_AT_ONCE, which end with the picture that fills PIXELS_AT_ONCE."""
+    some: list[tuple[Pixels, Pixels]] = []
+    pixels = 0
+    for pair in decoded:
+        some.append(pair)
+        pixels += pair[1].size
+        if len(some) == PICTURES_AT_ONCE or pixels >= PIXELS_AT_ONCE:
+            yield some
+            some, pixels = [], 0
+    if some:
+        yield some
 
 
 class MaskScorer:

@@ -106,6 +106,8 @@ def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connectio
                 keys.append({"id": name, "key": found.key, "mask_key": found.mask_key})
                 if (found.counts > 0).sum() == 1:
                     tally.add_odd("single_class_mask", name)
+                if found.turned:
+                    tally.add_odd("turned_image", name)
                 if found.deviation < rules.near_blank_deviation:
                     tally.add_odd("near_blank_image", name)
             if keys:
@@ -202,6 +204,7 @@ def _anomalies(
     messages = {
         "single_class_mask": "have a mask of one class alone",
         "near_blank_image": "show next to nothing: their pixels hardly differ",
+        "turned_image": "are turned by viewers (Exif), and read here as they are stored, which their masks have to fit",
     }
     for name, message in messages.items():
         if rows := tally.odd_rows[name]:

@@ -217,11 +217,24 @@ def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path
     assert [row["text"][0] for row in read(tmp_path / "out.jsonl")] == [text[0] for text in texts]
 
 
-@pytest.mark.parametrize(("rows", "told"), [(2, "set --batch-size lower, it sent 2 rows"), (1, "row 1 is too long")])
-def test_a_request_that_is_too_large_all_the_same_says_what_to_set(tmp_path: Path, rows: int, told: str) -> None:
-    def small(_: Sequence[Any]) -> list[dict[str, Any]]:
-        raise RequestTooLargeError("the endpoint refuses the request (413): the body is over 1,000 bytes")
+class Small(Lengths):
+    """Takes texts of twelve characters together."""
 
-    source = write(tmp_path / "in.csv", ROWS[:rows])
-    with pytest.raises(InputError, match=told):
-        predict_table(asked(small), Tables(source, None, "body", FIELDS), batch_size=2)
+    def __call__(self, instances: Sequence[Any]) -> list[dict[str, Any]]:
+        if sum(len(instance["text"]) for instance in instances) > 12:
+            raise RequestTooLargeError("the endpoint refuses the request (413): more than 12 characters")
+        return super().__call__(instances)
+
+
+def test_a_request_that_is_too_large_all_the_same_is_asked_in_parts(tmp_path: Path) -> None:
+    ask = Small()
+    source = write(tmp_path / "in.jsonl", [{"text": text} for text in ("a", "bcdefghijklm", "c", "d", "e")])
+    predict_table(asked(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=5)
+    assert ask.requests == [1, 1, 3]
+    assert [row["label"] for row in read(tmp_path / "out.jsonl")] == ["short", "long", "short", "short", "short"]
+
+
+def test_one_item_that_is_too_large_for_a_request_is_named(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": text} for text in ("a", "b", "c", "a text that is too long")])
+    with pytest.raises(InputError, match=r"in.jsonl row 4 is too large for one request: .* more than 12 characters"):
+        predict_table(asked(Small()), Tables(source, None, "text", FIELDS), batch_size=4)

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from evergreen.core.errors import InputError
+from evergreen.core.errors import InputError, RequestTooLargeError
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
@@ -114,6 +115,17 @@ def test_a_bad_request_is_a_4xx_with_a_message_and_a_trace(
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
     assert answer.json()["error"]["trace_id"] == answer.headers["x-trace-id"]
+
+
+def test_instances_that_unpack_to_too_much_are_a_413_at_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(_: Any) -> list[str]:
+        raise RequestTooLargeError("the first 2 pictures have more than 9 pixels together; send them apart")
+
+    monkeypatch.setattr(served.predictor, "decode", decode)
+    began = time.monotonic()
+    answer = served.post(json=GOOD)
+    assert (answer.status_code, answer.json()["error"]["message"][:9]) == (413, "the first")
+    assert time.monotonic() - began < 1, "the body was read: nothing is waited for"
 
 
 def test_an_oversized_body_is_refused_without_reading_the_rest(served: Served) -> None:

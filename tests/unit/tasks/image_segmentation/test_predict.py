@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evergreen.core.errors import EvergreenError, InputError, InstanceError
+from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.protocols import Fetch
 from evergreen.data.pictures import encode_png
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
@@ -81,7 +81,7 @@ def test_an_instance_that_cannot_be_used_is_named(instance: Any, message: str) -
 
 def test_many_pictures_that_are_small_as_bytes_cannot_fill_the_memory() -> None:
     flat = instance_of(encode_png(np.zeros((90, 90, 3), dtype=np.uint8)))
-    with pytest.raises(InstanceError, match=r"instances\[4\]: .*at most 40,000 pixels together"):
+    with pytest.raises(RequestTooLargeError, match="the first 5 pictures have more than 40,000 pixels together"):
         predictor().decode([flat] * 6)
 
 
