@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from commands.timed_rows import fill
 from evergreen.core.errors import InputError
-from evergreen.preparation import LocalRunner, Preparation
+from evergreen.preparation import MOST_WORKERS, LocalRunner, Preparation
 
 if TYPE_CHECKING:
     from evergreen.preparation.plan import Plan
@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
     project = open_project(args.config)
     if project.configuration.prepare is None:
         raise InputError(f"{args.config} has no extra.prepare; add it, or name the rows: --from SOURCE")
-    preparation = _chosen(project.configuration.prepare, args.runner, args.workers)
+    preparation = chosen(project.configuration.prepare, args.runner, args.workers)
     plan = plan_of(preparation, project.task, project.source)
     print(f"from      {preparation.origin.identity(None).description}")
     if args.dry_run:
@@ -48,7 +48,12 @@ def main(args: argparse.Namespace) -> None:
     print(f"next      python run.py --config {args.config}")
 
 
-def _chosen(preparation: Preparation, runner: str | None, workers: int | None) -> Preparation:
+def chosen(preparation: Preparation, runner: str | None, workers: int | None) -> Preparation:
+    """The preparation by the runner, and with the processes, that the command asks for.
+
+    Raises:
+        InputError: it lacks settings for them, or they are too many.
+    """
     configured = preparation.runner
     if runner == "dataflow" and isinstance(configured, LocalRunner):
         raise InputError("--runner dataflow needs its project, region, temp and image; set extra.prepare.runner")
@@ -57,6 +62,8 @@ def _chosen(preparation: Preparation, runner: str | None, workers: int | None) -
     if workers is not None:
         if not isinstance(configured, LocalRunner):
             raise InputError("--workers are processes of this machine; add --runner local, or set runner.max_workers")
+        if workers > MOST_WORKERS:
+            raise InputError(f"--workers is {workers:,} (allowed: 1 to {MOST_WORKERS}); take about one a processor")
         configured = LocalRunner(workers=workers)
     return preparation.model_copy(update={"runner": configured})
 

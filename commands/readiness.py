@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from commands.costs import check_budget
 from commands.project import Project
+from evergreen.core.errors import InputError
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
@@ -20,3 +22,32 @@ def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None
     if plan is not None:
         print(plan())
     check_budget(project)
+
+
+def check_secrets(project: Project) -> None:
+    """Returns when ZenML has the secrets that the configuration lists, and tokens to publish with can be had at all.
+
+    Better told now than after the training. No value is looked at.
+
+    Raises:
+        InputError: naming the secret, or the variable.
+    """
+    from zenml.client import Client
+
+    document = project.configuration.document
+    listed = list(document.get("secrets") or ())
+    listed += [name for one in (document.get("steps") or {}).values() for name in one.get("secrets") or ()]
+    for name in listed:
+        try:
+            Client().get_secret(name)
+        except KeyError as error:
+            raise InputError(
+                f"ZenML has no secret '{name}', which `secrets:` lists; zenml secret create {name} --NAME=…"
+            ) from error
+    if project.publish is None or project.publish.dry_run or listed:
+        return
+    if absent := [name for name in project.publish.variables if name not in os.environ]:
+        raise InputError(
+            f"environment variable {', '.join(absent)} is not set, which parameters.publish names; export it, or list "
+            "the ZenML secret that holds it under `secrets:`"
+        )

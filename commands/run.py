@@ -10,7 +10,7 @@ from commands.console import quiet_zenml
 from commands.costs import cost_lines
 from commands.outcome import empty_folder, write_outcome
 from commands.project import Project, open_project
-from commands.readiness import check_ready
+from commands.readiness import check_ready, check_secrets
 from evergreen.core.artifacts import ResolvedWindow
 
 
@@ -23,6 +23,7 @@ def main(args: argparse.Namespace) -> int:
         check_ready(project, lambda: _plan(project, use_cache=use_cache))
         return 0
     check_ready(project)
+    check_secrets(project)
     if args.outcome is not None:
         empty_folder(args.outcome)
     from orchestration.runs import newest_run, run_failure

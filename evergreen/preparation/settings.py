@@ -19,12 +19,14 @@ from evergreen.core.base import Frozen
 BucketFolder = Annotated[str, StringConstraints(pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,220}(/.*)?$")]
 Name = Annotated[str, Field(min_length=1)]
 
+MOST_WORKERS = 256
+
 
 class LocalRunner(Frozen):
     """Beam's own runner, with `workers` processes on this machine; None: one a processor."""
 
     kind: Literal["local"] = "local"
-    workers: int | None = Field(None, ge=1, le=256)
+    workers: int | None = Field(None, ge=1, le=MOST_WORKERS)
 
 
 class DataflowRunner(Frozen):

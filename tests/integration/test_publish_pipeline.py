@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from zenml.client import Client
 
+from evergreen.core.errors import InputError
 from orchestration.configuration import CONFIGS_DIRECTORY, load
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -51,6 +53,24 @@ def test_publishing_comes_after_the_rollout_or_for_review_before_it(
     pipeline.prepare()
     found = {name: sorted(one.upstream_steps) for name, one in pipeline.invocations.items()}
     assert {name: found[name] for name in ("review", "deploy", "publish") if name in found} == behind
+
+
+def test_tokens_that_cannot_be_had_are_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from commands.project import open_project
+    from commands.readiness import check_secrets
+
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    path = written(tmp_path, {})
+    with pytest.raises(InputError, match=r"HF_TOKEN is not set, which parameters\.publish names; export it, or"):
+        check_secrets(open_project(str(path), None))
+    path.write_text(path.read_text(encoding="utf-8") + "secrets: [huggingfac]\n", encoding="utf-8")
+    with pytest.raises(InputError, match="ZenML has no secret 'huggingfac', which `secrets:` lists; zenml secret"):
+        check_secrets(open_project(str(path), None))
+    Client().create_secret("huggingfac", {"HF_TOKEN": "hf_tried"})
+    check_secrets(open_project(str(path), None))
+    check_secrets(open_project(str(written(tmp_path, {"dry_run": True})), None))
 
 
 def test_a_dry_run_says_what_would_be_published_in_which_order(

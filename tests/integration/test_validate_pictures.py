@@ -10,6 +10,7 @@ from PIL import Image
 
 from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.reports import ValidationReport
+from evergreen.data.pictures import UNLISTED
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.image_segmentation.examine import Expected
@@ -75,6 +76,12 @@ def test_a_picture_that_viewers_turn_is_told_and_its_mask_has_to_fit_it_as_it_is
     drawn_over_a_viewer = {**good(1)[0], "id": "phone", "image": turned(), "mask": mask(2, (4, 6))}
     (told,) = violations([*good(), drawn_over_a_viewer], tmp_path / "bad")
     assert told.startswith("mismatched sizes: 1 row (phone: image 6 x 4 as it is stored, though viewers turn it, mask")
+
+
+def test_mask_values_that_no_class_is_given_to_are_told_as_such(tmp_path: Path) -> None:
+    unlisted = {**good(1)[0], "id": "bad", "mask": mask([[0, UNLISTED, 1, 1, 1, 2]] * 4)}
+    (found,) = violations([*good(), unlisted], tmp_path)
+    assert "(bad: 254; 254 stands for values that source.mask_classes does not list)" in found
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from evergreen.data import statistics
 from evergreen.data.database import WHITE_SPACE
 from evergreen.tasks.text_classification.validate import TextRules, validate_text
 from evergreen.tasks.violations import DatasetError
+from tests.pictures import mask, picture, pictures_of
 from tests.rows import Row, dataset_of
 
 RULES = TextRules(min_rows=2)
@@ -75,6 +76,12 @@ def test_each_broken_rule_of_classes_is_named(
 ) -> None:
     (found,) = violations(rows, tmp_path, labels)
     assert found.startswith(expected)
+
+
+def test_rows_of_pictures_are_told_by_the_columns_that_they_lack(tmp_path: Path) -> None:
+    pictures = pictures_of([{"id": "1", "image": picture(), "mask": mask()}], tmp_path)
+    with pytest.raises(DatasetError, match=r"missing column: text, label \(has: id, image, mask\); map source.columns"):
+        validate_text(pictures, ("a", "b"), RULES)
 
 
 def test_too_few_rows_are_an_error(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from evergreen.data.content import picture_key
 from evergreen.data.pictures import (
     MOST_PIXELS,
     PICTURE_FORMATS,
+    UNLISTED,
     PictureError,
     Pixels,
     decode_mask,
@@ -81,7 +82,9 @@ def examine(row: Mapping[str, Any], expected: Expected) -> Found:
         _check_pixels("mask", mask, expected.column("mask"), broken)
         present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist()
         if unknown := [index for index in present if not expected.knows(index)]:
-            broken["unknown class index"] = ", ".join(map(str, unknown[:_SHOWN_VALUES]))
+            told = ", ".join(map(str, unknown[:_SHOWN_VALUES]))
+            unlisted = f"; {UNLISTED} stands for values that source.mask_classes does not list"
+            broken["unknown class index"] = told + (unlisted if unknown == [UNLISTED] else "")
     for name, column in (expected.schema.columns if expected.schema else {}).items():
         if name not in PIXELS and row.get(name) is not None:
             _check_value(name, row[name], column, broken)

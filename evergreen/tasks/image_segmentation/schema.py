@@ -10,10 +10,11 @@ A file that ends in .pbtxt is read as a schema of TensorFlow Metadata.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.tasks.image_segmentation.schema_import import columns_of_text_form
@@ -90,7 +91,7 @@ class Schema(Frozen):
 
 
 def _read(value: Any) -> Any:
-    """The content of the file that a configuration names; anything else as it is."""
+    """The schema of the file that a configuration names; anything else as it is."""
     if not isinstance(value, str):
         return value
     path = Path(value)
@@ -100,9 +101,22 @@ def _read(value: Any) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ValueError(f"schema file '{value}' cannot be read (looked in {Path.cwd()}): {error}") from error
-    if path.suffix == TEXT_FORM:
-        return {"columns": columns_of_text_form(text, value)}
-    return _of_yaml(text, value)
+    content = {"columns": columns_of_text_form(text, value)} if path.suffix == TEXT_FORM else _of_yaml(text, value)
+    try:
+        return Schema.model_validate(content)
+    except ValidationError as error:
+        mistakes = "; ".join(_told(one) for one in error.errors())
+        raise ValueError(f"schema file '{value}': {mistakes}") from error
+
+
+def _told(mistake: Mapping[str, Any]) -> str:
+    """One mistake with its place in the file."""
+    place = ".".join(map(str, mistake["loc"]))
+    if mistake["type"] == "extra_forbidden":
+        allowed = Schema.model_fields if len(mistake["loc"]) == 1 else ColumnSchema.model_fields
+        return f"{place} is unknown (allowed: {', '.join(sorted(allowed))})"
+    told = str(mistake["msg"]).removeprefix("Value error, ")
+    return f"{place}: {told}, got {mistake['input']!r:.60}" if place else told
 
 
 def _of_yaml(text: str, name: str) -> Any:

@@ -32,6 +32,7 @@ from evergreen.tasks.violations import DatasetError
 if TYPE_CHECKING:
     import duckdb
 
+COLUMNS = ("id", "text", "label")
 EXAMPLES = 5
 _NAMED_VALUES = 10
 
@@ -67,6 +68,9 @@ def validate_text(dataset: Dataset, labels: Sequence[str], rules: TextRules) -> 
     Raises:
         DatasetError: naming every broken rule, with up to 5 row ids each and the number of rows.
     """
+    if absent := [name for name in COLUMNS if name not in dataset.manifest.columns]:
+        told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
+        raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}, or read texts"])
     with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
         counts = count_values(connection, "label")
         table = Table(

@@ -33,6 +33,21 @@ def rules(path: Path, text: str) -> ImageRules:
     return ImageRules.model_validate({"expected": str(path)})
 
 
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("{presence: 3}", r"columns\.image\.presence: .*less than or equal to 1, got 3"),
+        ("{shap: [1, 1, 3]}", r"columns\.image\.shap is unknown \(allowed: dtype, maximum, .*shape, values\)"),
+        ("{dtype: string}", r"columns\.image\.dtype is string; pixels are uint8"),
+    ],
+)
+def test_a_mistake_in_a_schema_file_is_told_with_its_place(tmp_path: Path, column: str, told: str) -> None:
+    path = tmp_path / "schema.yaml"
+    path.write_text(f"columns:\n  image: {column}\n", encoding="utf-8")
+    with pytest.raises(ValidationError, match=rf"schema file '{path}': {told}"):
+        ImageRules.model_validate({"expected": str(path)})
+
+
 def test_a_schema_of_tensorflow_metadata_is_imported(tmp_path: Path) -> None:
     found = rules(tmp_path / "schema.pbtxt", PUBLISHED).expected
     assert found is not None

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from commands import prepare
+from evergreen.adapters.files import FilesSource
+from evergreen.core.errors import InputError
+from evergreen.preparation import LocalRunner, Preparation
+
+LOCAL = Preparation(origin=FilesSource(path="raw/*.tfrec", format="tfrecord"), runner=LocalRunner(workers=1))
+
+
+def test_the_number_of_processes_is_taken_from_the_command_up_to_what_one_machine_may_have() -> None:
+    assert prepare.chosen(LOCAL, None, 4).runner == LocalRunner(workers=4)
+    with pytest.raises(InputError, match=r"--workers is 1,000 \(allowed: 1 to 256\)"):
+        prepare.chosen(LOCAL, None, 1000)
+
+
+def test_dataflow_is_not_chosen_without_its_settings() -> None:
+    with pytest.raises(InputError, match=r"--runner dataflow needs its project"):
+        prepare.chosen(LOCAL, "dataflow", None)
