@@ -36,7 +36,7 @@ def check_secrets(project: Project) -> None:
 
     document = project.configuration.document
     listed = list(document.get("secrets") or ())
-    listed += [name for one in (document.get("steps") or {}).values() for name in one.get("secrets") or ()]
+    listed += [name for one in (document.get("steps") or {}).values() for name in (one or {}).get("secrets") or ()]
     for name in listed:
         try:
             Client().get_secret(name)
