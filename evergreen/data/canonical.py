@@ -25,7 +25,7 @@ from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
 from evergreen.data.given_splits import given_splits
 from evergreen.data.groups import groups, groups_of_names
-from evergreen.data.pictures import picture_bytes, reclassed
+from evergreen.data.picture_columns import picture_bytes, reclassed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,8 +34,9 @@ ROW_NAME = "__row__"
 """Column that readers add: where a person finds the row, e.g. `news.csv:17`; the id when none is mapped."""
 
 
+MASK = "mask"
 TEXT_COLUMNS = {"text": "text", "label": "label"}
-PICTURE_COLUMNS = {"image": "image", "mask": "mask"}
+PICTURE_COLUMNS = {"image": "image", MASK: "mask"}
 """What a source is read for when nothing else is mapped, by canonical name."""
 
 MaskValue = Annotated[int, Field(ge=0, le=255)]
@@ -167,7 +168,7 @@ def _canonical(batch: pa.RecordBatch, fields: RowFields) -> pa.RecordBatch:
         if name in ("id", "text", "label"):
             columns[name] = _text(column, source)
         elif name in PICTURE_COLUMNS:
-            columns[name] = picture_bytes(column, source)
+            columns[name] = picture_bytes(column, source, is_mask=name == MASK, rows=names)
         elif name == "timestamp":
             columns[name] = _timestamps(column, names)
         elif name == "group":

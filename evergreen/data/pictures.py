@@ -1,4 +1,5 @@
-"""Pictures and masks as bytes: out of a source's columns, into pixels and back. Loads Pillow only where it decodes.
+"""Pictures and masks between bytes and pixels. Loads Pillow only where it decodes, and lets it look only as far as the
+formats that are allowed: decoders of others start programs (an EPS Ghostscript).
 
 A mask is a PNG of one channel with 8 bits (mode L, or P whose palette is ignored): the class index of each pixel.
 """
@@ -7,16 +8,13 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.errors import InputError
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     import pyarrow as pa
     from PIL import Image
@@ -26,7 +24,9 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 UNLISTED = 254
 """The class index of mask values that `mask_classes` does not list: none that a label has, so that validation tells."""
 PICTURE_FORMATS = ("PNG", "JPEG")
-"""What a picture that is learned from and served may be, in Pillow's words."""
+"""What a picture that is kept and served may be, in Pillow's words."""
+READ_FORMATS = (*PICTURE_FORMATS, "WEBP", "BMP", "TIFF", "GIF")
+"""What a picture or mask of a source may be; those that are not kept become PNG."""
 MODES = {"L", "P"}
 """One channel of 8 bits, in Pillow's words."""
 MOST_PIXELS = 64_000_000
@@ -42,68 +42,40 @@ _UPRIGHT = 1
 """The Exif tag in which a camera notes how it was held, and what it notes of a picture that is stored upright."""
 _BIT_DEPTH_AT = 24
 """Where a PNG tells its bits a sample."""
+_TIFF_BITS, _TIFF_INTERPRETATION, _WHITE_IS_ZERO = 258, 262, 0
+"""The tags in which a TIFF tells its bits a sample, and whether they mean darkness."""
+_LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
+_STARTS = {
+    b"GIF8": "GIF",
+    b"RIFF": "WEBP",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"%!PS": "EPS",
+    b"\xc5\xd0\xd3\xc6": "EPS",
+    b"%PDF": "PDF",
+}
+"""How files of formats begin that people take for pictures; only messages go by it."""
+_NOTE = "evergreen:unlisted"
+"""The text of a mask in which its values are kept that no class index was given to."""
 
 
 class PictureError(ValueError):
     """Bytes that are no usable picture or mask; the message says why and names no row."""
 
 
-def picture_bytes(column: pa.Array, source: str) -> pa.Array:
-    """The encoded pictures of a column of bytes, or of structures with the member `bytes` as the Hub's data sets have.
-
-    Raises:
-        InputError: the column holds something else.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
-        column = pc.struct_field(column, "bytes")
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) or pa.types.is_null(column.type):
-        return column.cast(pa.binary())
-    raise InputError(
-        f"column '{source}' holds {column.type}, not the bytes of encoded pictures; map another column, or read "
-        "Parquet, TFRecord or folders of pictures"
-    )
-
-
-def reclassed(masks: pa.Array, classes: Mapping[int, int]) -> pa.Array:
-    """The masks with each pixel's value replaced by its class index, UNLISTED where there is none, as PNG again.
-
-    What is no mask of one channel stays as it is: validation names it.
-    """
-    import pyarrow as pa
-
-    table = np.full(256, UNLISTED, dtype=np.uint8)
-    for value, index in classes.items():
-        table[value] = index
-    return pa.array([None if one is None else _reclassed(one, table) for one in masks.to_pylist()], pa.binary())
-
-
-def _reclassed(mask: bytes, table: Pixels) -> bytes:
-    try:
-        with _opened(mask) as opened:
-            if opened.mode not in {*MODES, "1"} or opened.format == "JPEG" or _is_spread(mask, opened):
-                return mask
-            return encode_png(table[np.asarray(opened, dtype=np.uint8)])
-    except PictureError:
-        return mask
-
-
-def decode_picture(encoded: bytes, formats: Collection[str] | None = None, most_pixels: int | None = None) -> Pixels:
+def decode_picture(encoded: bytes, formats: tuple[str, ...] = READ_FORMATS, most_pixels: int | None = None) -> Pixels:
     """The picture as (height, width, 3) uint8, at most `most_pixels` (None: MOST_PIXELS), as it is stored.
 
     Raises:
-        PictureError: it cannot be decoded whole, is too large, has channels of more than 8 bits, or is of none of the
-            `formats`, where they are given. A JPEG of several pictures counts as JPEG: the first is taken.
+        PictureError: it cannot be decoded whole, is too large, has channels of more than 8 bits or several frames, or
+            is of none of the `formats`. A JPEG of several pictures counts as JPEG: the first is taken.
     """
-    with _opened(encoded, most_pixels, " or ".join(formats or ["picture"])) as opened:
-        kind = "JPEG" if opened.format == _SEVERAL_JPEGS else opened.format
-        if formats is not None and kind not in formats:
-            raise PictureError(f"is a {kind} (allowed: {', '.join(formats)})")
+    with _opened(encoded, formats, most_pixels) as opened:
         if opened.mode.startswith(_DEEP_MODES):
+            kind = opened.format
             raise PictureError(f"is a {kind} of mode {opened.mode}, with more than 8 bits a channel; convert it")
-        with _decoding():
+        with _decoding(formats):
             return np.asarray(opened.convert("RGB"))
 
 
@@ -111,16 +83,16 @@ def is_turned(encoded: bytes) -> bool:
     """Whether a picture that can be decoded is a JPEG, as cameras write them, that viewers turn; here it is not."""
     from PIL import Image
 
-    with _decoding(), warnings.catch_warnings():
+    with _decoding(READ_FORMATS), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is broken in the note
-        with Image.open(io.BytesIO(encoded)) as opened:
+        with Image.open(io.BytesIO(encoded), formats=READ_FORMATS) as opened:
             noted = opened.getexif().get(_ORIENTATION, _UPRIGHT) if opened.format != _PNG else _UPRIGHT
     return bool(noted != _UPRIGHT)
 
 
 def decode_mask(encoded: bytes) -> Pixels:
     """The class index of each pixel: (height, width) uint8. Raises PictureError for what is no mask."""
-    with _opened(encoded) as opened:
+    with _opened(encoded, READ_FORMATS) as opened:
         if opened.format != _PNG or opened.mode not in MODES:
             raise PictureError(
                 f"is a {opened.format} of mode {opened.mode}, not a PNG with one channel of 8 bits (mode L or P)"
@@ -130,9 +102,43 @@ def decode_mask(encoded: bytes) -> Pixels:
         return np.asarray(opened)
 
 
+def mask_values(encoded: bytes) -> Pixels | None:
+    """The values that a mask's file holds: (height, width) uint8, 0 and 1 where it has one bit a pixel.
+
+    None where its format does not keep them, or its decoder changes them.
+
+    Raises:
+        PictureError: it cannot be decoded.
+    """
+    with _opened(encoded, READ_FORMATS) as opened:
+        if opened.mode not in {*MODES, "1"} or opened.format in ("JPEG", _SEVERAL_JPEGS) or _is_spread(encoded, opened):
+            return None
+        return np.asarray(opened, dtype=np.uint8)
+
+
+def unlisted_values(mask: bytes) -> dict[int, int]:
+    """Pixels by value of the mask's file that `mask_classes` does not list: those that are UNLISTED by now."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(mask), formats=(_PNG,)) as opened:
+            opened.load()
+            noted = opened.info.get(_NOTE, "")
+        return {int(value): int(pixels) for value, _, pixels in (one.partition(":") for one in noted.split(",") if one)}
+    except (OSError, ValueError):
+        return {}
+
+
 def _is_spread(encoded: bytes, opened: Image.Image) -> bool:
     """Whether the pixels are no longer what the file holds: decoders spread grey of few bits over 0 to 255."""
-    return opened.mode == "L" and opened.format == _PNG and encoded[_BIT_DEPTH_AT] != _BITS
+    if opened.mode == "L" and opened.format == _PNG:
+        return encoded[_BIT_DEPTH_AT] != _BITS
+    if opened.format != "TIFF":
+        return False
+    tags = opened.tag_v2  # type: ignore[attr-defined]
+    inverted = opened.mode == "L" and tags.get(_TIFF_INTERPRETATION) == _WHITE_IS_ZERO
+    few = opened.mode == "L" and tuple(tags.get(_TIFF_BITS, (1,))) != (_BITS,)
+    return inverted or few or opened.info.get("compression") in _LOSSY_TIFF
 
 
 def class_rows(masks: pa.ChunkedArray) -> dict[str, int]:
@@ -146,50 +152,66 @@ def class_rows(masks: pa.ChunkedArray) -> dict[str, int]:
     return {str(index): int(rows) for index, rows in enumerate(counted) if rows}
 
 
-def encode_png(pixels: Pixels) -> bytes:
-    """The pixels as PNG, lightly compressed: noise hardly shrinks, and speed matters more."""
-    from PIL import Image
+def encode_png(pixels: Pixels, unlisted: dict[int, int] | None = None) -> bytes:
+    """The pixels as PNG, lightly compressed: noise hardly shrinks, and speed matters more.
 
+    `unlisted` is what `unlisted_values` gives back.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    notes = PngInfo()
+    if unlisted:
+        notes.add_text(_NOTE, ",".join(f"{value}:{count}" for value, count in unlisted.items()))
     encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, _PNG, compress_level=1)
+    Image.fromarray(pixels).save(encoded, _PNG, compress_level=1, pnginfo=notes)
     return encoded.getvalue()
 
 
 @contextmanager
-def _opened(encoded: bytes, most_pixels: int | None = None, wanted: str = "picture") -> Iterator[Image.Image]:
-    """The decoded picture, checked for its size before. Raises PictureError for bytes that are not what is `wanted`."""
+def _opened(encoded: bytes, formats: tuple[str, ...], most_pixels: int | None = None) -> Iterator[Image.Image]:
+    """The decoded picture, checked before: its format, size, frames. Raises PictureError for what cannot be used."""
     from PIL import Image
 
     if not encoded:
         raise PictureError("is empty")
     most = MOST_PIXELS if most_pixels is None else min(most_pixels, MOST_PIXELS)
-    with _decoding(wanted), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-        opened = Image.open(io.BytesIO(encoded))
-    if opened.width * opened.height > most:
-        raise PictureError(f"has {opened.width:,} x {opened.height:,} pixels (allowed: {most:,})")
-    with _decoding():
+    with _decoding(formats, encoded), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the limit of pixels is ours, and what is broken is told by an error
+        opened = Image.open(io.BytesIO(encoded), formats=formats)
+        if opened.width * opened.height > most:
+            raise PictureError(f"has {opened.width:,} x {opened.height:,} pixels (allowed: {most:,})")
+        if opened.format not in (*PICTURE_FORMATS, _SEVERAL_JPEGS):
+            _check_single(opened)
         opened.load()
     with opened:
         yield opened
 
 
+def _check_single(opened: Image.Image) -> None:
+    """Raises PictureError for several frames, of which a mask fits one, and for what its decoder would turn."""
+    if (frames := getattr(opened, "n_frames", 1)) != 1:
+        raise PictureError(f"is a {opened.format} of {frames} frames (allowed: 1); write one as a picture of its own")
+    if opened.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT:
+        raise PictureError(f"is a {opened.format} with a note that turns it; write it as it is to be seen")
+
+
 @contextmanager
-def _decoding(wanted: str = "picture") -> Iterator[None]:
+def _decoding(formats: tuple[str, ...], encoded: bytes = b"") -> Iterator[None]:
     """Whatever a decoder says of bytes that it cannot read becomes a PictureError."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     try:
         yield
+    except PictureError:
+        raise
     except UnidentifiedImageError as error:
+        kind = next((kind for start, kind in _STARTS.items() if encoded.startswith(start)), None)
+        if kind is not None and kind not in formats:
+            raise PictureError(f"is a {kind} (allowed: {', '.join(formats)})") from error
+        wanted = "picture" if formats == READ_FORMATS else " or ".join(formats)
         raise PictureError(f"is no {wanted} that can be read") from error
-    except (
-        Image.DecompressionBombError,
-        AssertionError,  # Pillow's word for a broken palette
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-    ) as error:
+    except AssertionError as error:  # Pillow's word for a broken palette
         raise PictureError(f"cannot be decoded: {str(error) or 'its palette is broken'}") from error
+    except Exception as error:  # decoders raise struct.error, KeyError and more, by the bytes they meet
+        raise PictureError(f"cannot be decoded: {str(error) or type(error).__name__}") from error

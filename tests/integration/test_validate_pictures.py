@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.reports import ValidationReport
+from evergreen.data.picture_columns import reclassed
 from evergreen.data.pictures import UNLISTED
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
@@ -17,7 +19,7 @@ from evergreen.tasks.image_segmentation.examine import Expected
 from evergreen.tasks.image_segmentation.schema import Schema
 from evergreen.tasks.image_segmentation.validate import ImageRules, validate_images
 from evergreen.tasks.violations import DatasetError
-from tests.pictures import encoded, mask, picture, pictures_of
+from tests.pictures import encoded, mask, picture, pictures_of, pixels
 from tests.rows import dataset_of, rows_of
 
 LABELS = ("body", "background", "border")
@@ -46,11 +48,11 @@ BAD: dict[str, dict[str, Any]] = {
     "missing mask: 1 row (bad); give": {"mask": None},
     "missing image: 1 row (bad); give": {"image": None},
     "unusable image: 1 row (bad: cannot be decoded: ": {"image": picture()[:80]},
-    "unusable image: 1 row (bad: is no PNG or JPEG that can be read); write": {"image": b"cat"},
-    "unusable image: 1 row (bad: is a BMP (allowed: PNG, JPEG)); write": {"image": picture(form="BMP")},
+    "unusable image: 1 row (bad: is no picture that can be read); write": {"image": b"cat"},
+    "unusable image: 1 row (bad: is a PDF (allowed: PNG, JPEG, WEBP, BMP, TIFF, GIF)); write": {"image": b"%PDF-1.7"},
     "unusable mask: 1 row (bad: is a PNG of mode RGB, not": {"mask": picture()},
     "mismatched sizes: 1 row (bad: image 6 x 4, mask 4 x 6); a mask": {"mask": mask(2, (4, 6))},
-    "unknown class index: 1 row (bad: 3, 9); correct": {"mask": mask([[0, 3, 9, 255, 1, 2]] * 4)},
+    "unknown class index: 1 row (bad: 3: 4 pixels, 9: 4 pixels); correct": {"mask": mask([[0, 3, 9, 255, 1, 2]] * 4)},
 }
 
 
@@ -78,10 +80,17 @@ def test_a_picture_that_viewers_turn_is_told_and_its_mask_has_to_fit_it_as_it_is
     assert told.startswith("mismatched sizes: 1 row (phone: image 6 x 4 as it is stored, though viewers turn it, mask")
 
 
-def test_mask_values_that_no_class_is_given_to_are_told_as_such(tmp_path: Path) -> None:
-    unlisted = {**good(1)[0], "id": "bad", "mask": mask([[0, UNLISTED, 1, 1, 1, 2]] * 4)}
-    (found,) = violations([*good(), unlisted], tmp_path)
-    assert "(bad: 254; 254 stands for values that source.mask_classes does not list)" in found
+def test_mask_values_that_no_class_is_given_to_are_told_as_the_file_has_them(tmp_path: Path) -> None:
+    smoothed = pa.array([mask([[0, 0, 17, 180, 255, 17]] * 4)], pa.binary())
+    (replaced,) = reclassed(smoothed, {0: 0, 255: 1}).to_pylist()
+    assert sorted(set(pixels(replaced).ravel().tolist())) == [0, 1, UNLISTED]
+    (found,) = violations([*good(), {**good(1)[0], "id": "bad", "mask": replaced}], tmp_path / "unlisted")
+    assert (
+        "(bad: not listed in source.mask_classes 17: 8 pixels, 180: 4 pixels); correct the masks (values betw" in found
+    )
+    real = {**good(1)[0], "id": "bad", "mask": mask([[0, UNLISTED, 1, 1, 1, 2]] * 4)}
+    (found,) = violations([*good(), real], tmp_path / "real")
+    assert "(bad: 254: 4 pixels); correct" in found
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Literal, Self
 
 from evergreen.adapters.files.cloud import CloudFile, fetched, is_cloud, list_cloud
 from evergreen.adapters.files.decoding import reading
+from evergreen.adapters.files.visible import files_below, is_hidden
+from evergreen.adapters.gcs.bucket import SCHEME
 from evergreen.core.artifacts import sha256_of
 from evergreen.core.errors import InputError
-from evergreen.core.intake import NOTHING, LeftOut
+from evergreen.core.intake import NOTHING, LeftOut, LeftOutReason
 
 FileFormat = Literal["csv", "jsonl", "parquet", "text_folders", "image_folders", "tfrecord"]
 
@@ -25,7 +26,7 @@ SUFFIXES: dict[str, FileFormat] = {
 }
 TEXT_SUFFIX = ".txt"
 NAMED: dict[FileFormat, tuple[str, ...]] = {
-    "image_folders": (".png", ".jpg", ".jpeg"),
+    "image_folders": (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
     "tfrecord": (".tfrec", ".tfrecord", ".tfrecords"),
 }
 """Suffixes of formats that are read when they are asked for by name: pictures may lie beside files of rows."""
@@ -98,46 +99,92 @@ class CloudListing(Listing):
         yield from zip(map(self.name, self.files), fetched(self.path, self.objects), strict=True)
 
 
-def find_files(path: str, file_format: FileFormat | None) -> Listing:
-    """The files that `path` means, sorted by name.
+def find_files(path: str, file_format: FileFormat | None, setting: str = "source.path") -> Listing:
+    """The files that `path` means, sorted by name, and what beside them is left out; `setting` is where it was set.
 
     Raises:
-        InputError: nothing there, nothing readable there, or several formats at once.
+        InputError: nothing there, nothing readable there, several formats at once, a broken link that is named, or a
+            file whose name is no UTF-8.
         EvergreenError: Cloud Storage does not answer.
     """
     if not is_cloud(path):
-        root, files = _candidates(path)
-        return _chosen(Listing(root, tuple(files), "text_folders"), path, file_format, Path(path).is_dir())
+        root, files, left_out = files_below(path, setting)
+        found = Listing(root, tuple(files), "text_folders", left_out=left_out)
+        return _chosen(found, path, file_format, setting, is_folder=Path(path).is_dir())
     folder, objects, is_folder = list_cloud(path)
     by_path = {Path(one.path): one for one in objects}
     root = Path(folder)
-    files = list(by_path)
-    if is_folder or glob.has_magic(path):
-        files = [file for file in files if _is_visible(file.relative_to(root))]
+    is_named = len(by_path) == 1 and next(iter(by_path)).as_posix() == path.removeprefix(SCHEME)
+    hidden = [] if is_named else [file for file in by_path if is_hidden(file.relative_to(root))]
+    left_out = LeftOut.of((LeftOutReason.HIDDEN_FILE, file.relative_to(root).as_posix()) for file in hidden)
+    files = [file for file in by_path if file not in set(hidden)]
+    found = Listing(root, tuple(files), "text_folders", left_out=left_out)
     if not files:
-        raise InputError(f"no file in '{path}'; set source.path")
-    chosen = _chosen(Listing(root, tuple(files), "text_folders"), path, file_format, is_folder)
-    return CloudListing(root, chosen.files, chosen.format, path, tuple(by_path[file] for file in chosen.files))
+        raise _nothing(path, file_format, setting, left_out)
+    chosen = _chosen(found, path, file_format, setting, is_folder=is_folder)
+    objects = [by_path[file] for file in chosen.files]
+    return CloudListing(root, chosen.files, chosen.format, path, tuple(objects), left_out=chosen.left_out)
 
 
-def _chosen(candidates: Listing, path: str, file_format: FileFormat | None, is_folder: bool) -> Listing:
+def _chosen(
+    candidates: Listing, path: str, file_format: FileFormat | None, setting: str, *, is_folder: bool
+) -> Listing:
     """Those of the candidates that can be read, with their format."""
-    root, files = candidates.root, list(candidates.files)
-    if file_format == "text_folders" or (file_format is None and _are_text_folders(root, files)):
-        return Listing(root, _text_files(root, files, path), "text_folders")
-    if file_format in NAMED:
-        if is_folder:
-            files = [file for file in files if _suffix(file) in NAMED[file_format]]
-        if not files:
-            allowed = ", ".join(NAMED[file_format])
-            raise InputError(f"no file of format {file_format} in '{path}' (allowed: {allowed}); set source.path")
-        return Listing(root, tuple(files), file_format)
-    if file_format is None or is_folder:
-        wanted = {file_format} if file_format else set(SUFFIXES.values())
-        files = [file for file in files if format_of(file) in wanted]
+    if file_format is None and _are_text_folders(candidates):
+        file_format = "text_folders"
+    files = tuple(file for file in candidates.files if _is_read(candidates, file, file_format, is_folder=is_folder))
+    left_out = candidates.left_out + _left_out(candidates, set(files))
     if not files:
-        raise InputError(f"nothing readable in '{path}' (allowed: {_READABLE}); set source.path or source.format")
-    return Listing(root, tuple(files), file_format or _common_format(files, path))
+        raise _nothing(path, file_format, setting, left_out)
+    chosen = replace(candidates, files=files, left_out=left_out)
+    _check_names(chosen)
+    return replace(chosen, format=file_format or _common_format(files, path))
+
+
+def _is_read(listing: Listing, file: Path, file_format: FileFormat | None, *, is_folder: bool) -> bool:
+    """Whether a file is read in a format (None: any); what is named, or matches a pattern, is in the format named."""
+    if file_format == "text_folders":
+        return _is_in_class_folder(listing.root, file)
+    if file_format is None:
+        return format_of(file) is not None
+    if not is_folder:
+        return True
+    if file_format in NAMED:
+        return _named_suffix(file, file_format) in NAMED[file_format]
+    return format_of(file) == file_format
+
+
+def _nothing(path: str, file_format: FileFormat | None, setting: str, left_out: LeftOut) -> InputError:
+    beside = f"; left out: {words}" if (words := left_out.words()) else ""
+    if file_format == "text_folders":
+        return InputError(
+            f"no text folders in '{path}' (expected {path}/<class>/<name>{TEXT_SUFFIX}{beside}); set {setting} to the "
+            "folder that holds one folder per class"
+        )
+    if file_format in NAMED:
+        allowed = ", ".join(NAMED[file_format])
+        return InputError(f"no file of format {file_format} in '{path}' (allowed: {allowed}{beside}); set {setting}")
+    return InputError(f"nothing readable in '{path}' (allowed: {_READABLE}{beside}); set {setting} or source.format")
+
+
+def _left_out(candidates: Listing, chosen: set[Path]) -> LeftOut:
+    """The candidates that are not chosen, by what their names end in."""
+
+    def reason(file: Path) -> str:
+        in_class_folders = file.suffix.lower() == TEXT_SUFFIX and candidates.format == "text_folders"
+        return LeftOutReason.NOT_IN_CLASS_FOLDER if in_class_folders else LeftOutReason.suffix(_whole_suffix(file))
+
+    return LeftOut.of((reason(file), candidates.name(file)) for file in candidates.files if file not in chosen)
+
+
+def _check_names(listing: Listing) -> None:
+    for file in listing.files:
+        name = listing.name(file)
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
+            raise InputError(f"the name of file {shown} in {listing.root} is no UTF-8; rename it") from error
 
 
 def format_of(file: Path) -> FileFormat | None:
@@ -149,53 +196,26 @@ def _suffix(file: Path) -> str:
     return Path(file.name.lower().removesuffix(".gz")).suffix
 
 
-def _candidates(path: str) -> tuple[Path, list[Path]]:
-    place = Path(path)
-    if place.is_file():
-        return place.parent, [place]
-    if place.is_dir():
-        return place, _visible(place, "**/*")
-    if not glob.has_magic(path):
-        raise InputError(f"no file or folder '{path}' (looked in {Path.cwd()}); set source.path")
-    parts = place.parts
-    fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
-    root = Path(*parts[:fixed])
-    files = _visible(root, str(Path(*parts[fixed:])))
-    if not files:
-        raise InputError(f"no file matches '{path}' (looked in {root.resolve()}); set source.path")
-    return root, files
+def _named_suffix(file: Path, file_format: FileFormat) -> str:
+    """Pictures are not unpacked: `01.png.gz` is none."""
+    return file.suffix.lower() if file_format == "image_folders" else _suffix(file)
 
 
-def _visible(root: Path, pattern: str) -> list[Path]:
-    """Files by pattern, without hidden ones and markers such as `_SUCCESS`."""
-    names = sorted(Path(name).as_posix() for name in glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - Path.glob refuses `**.csv`
-    files = [root / name for name in names if _is_visible(Path(name))]
-    return [file for file in files if file.is_file()]
+def _whole_suffix(file: Path) -> str:
+    """`.png.gz` of `01.PNG.gz`."""
+    return _suffix(file) + (".gz" if file.suffix.lower() == ".gz" else "")
 
 
-def _is_visible(name: Path) -> bool:
-    return not any(part.startswith(("_", ".")) for part in name.parts)
-
-
-def _are_text_folders(root: Path, files: list[Path]) -> bool:
-    return not any(map(format_of, files)) and any(_is_in_class_folder(root, file) for file in files)
+def _are_text_folders(listing: Listing) -> bool:
+    files = listing.files
+    return not any(map(format_of, files)) and any(_is_in_class_folder(listing.root, file) for file in files)
 
 
 def _is_in_class_folder(root: Path, file: Path) -> bool:
-    return file.suffix == TEXT_SUFFIX and len(file.relative_to(root).parts) > 1
+    return file.suffix.lower() == TEXT_SUFFIX and len(file.relative_to(root).parts) > 1
 
 
-def _text_files(root: Path, files: list[Path], path: str) -> tuple[Path, ...]:
-    texts = tuple(file for file in files if _is_in_class_folder(root, file))
-    if not texts:
-        raise InputError(
-            f"no text folders in '{path}' (expected {path}/<class>/<name>{TEXT_SUFFIX}); set source.path to the folder "
-            "that holds one folder per class"
-        )
-    return texts
-
-
-def _common_format(files: list[Path], path: str) -> FileFormat:
+def _common_format(files: Sequence[Path], path: str) -> FileFormat:
     formats = {found for file in files if (found := format_of(file))}
     if len(formats) > 1:
         listed = ", ".join(sorted(formats))

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from unicodedata import normalize
 
 from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.find import FileFormat, Listing, find_files
 from evergreen.core.errors import InputError
-from evergreen.core.intake import NOTHING, LeftOut
+from evergreen.core.intake import NOTHING, LeftOut, LeftOutReason
 from evergreen.data.canonical import ROW_NAME, RowFields, check_columns
 
 if TYPE_CHECKING:
@@ -63,21 +64,26 @@ class PictureFolders:
 def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
     """The pictures that `path` means, each with the mask whose name is its own and `suffix`, whatever its extension.
 
-    Masks are looked for in `masks`, or beside the pictures where it is None.
+    Masks are looked for in `masks`, or beside the pictures where it is None. A picture without a mask is a row without
+    one, which validation tells; a mask without a picture is left out.
 
     Raises:
         InputError: nothing there, no picture with a mask, or two files of one name.
         EvergreenError: Cloud Storage does not answer.
     """
     found = find_files(path, "image_folders")
+    left_out = found.left_out
     if masks is None:
         are_masks = [file.stem.endswith(suffix) for file in found.files]
         pictures = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if not is_mask])
         others = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if is_mask])
     else:
-        pictures, others = found, find_files(masks, "image_folders")
+        others = find_files(masks, "image_folders", "source.masks")
+        below = set(others.files)  # the masks' folder may lie within the pictures'
+        pictures = found.of([file for file in found.files if file not in below])
+        left_out += others.left_out
     by_stem = _by_stem(others, "masks")
-    stems = [f"{stem}{suffix}" for stem in _by_stem(pictures, "pictures")]
+    stems = [normalize("NFC", f"{stem}{suffix}") for stem in _by_stem(pictures, "pictures")]
     has_mask = tuple(stem in by_stem for stem in stems)
     if not any(has_mask):
         looked = ", ".join(f"{stem}.*" for stem in stems[:_EXAMPLES])
@@ -85,7 +91,11 @@ def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
             f"no picture in '{path}' has a mask in '{masks or path}' (looked for {looked or 'pictures in vain'}); "
             "set source.masks to the masks' folder and source.mask_suffix to what their names have behind the pictures'"
         )
-    return PictureFolders(pictures, others.of([by_stem[stem] for stem in stems if stem in by_stem]), has_mask)
+    paired = others.of([by_stem[stem] for stem in stems if stem in by_stem])
+    alone = set(others.files).difference(paired.files)
+    names = (others.name(file) for file in others.files if file in alone)
+    left_out += LeftOut.of((LeftOutReason.UNPAIRED_MASK, name) for name in names)
+    return PictureFolders(pictures, paired, has_mask, left_out)
 
 
 def read_pictures(folders: PictureFolders, fields: RowFields) -> Iterator[pa.RecordBatch]:
@@ -124,10 +134,10 @@ def _batch(rows: list[tuple[bytes, bytes | None, str, str]], types: dict[str, pa
 
 
 def _by_stem(listing: Listing, what: str) -> dict[str, Path]:
-    """Files by name without extension, in order. Raises InputError where two share one."""
+    """Files by name without extension, in order, in one spelling of accents. Raises InputError where two share one."""
     found: dict[str, Path] = {}
     for file in listing.files:
-        stem = listing.name(file).removesuffix(file.suffix)
+        stem = normalize("NFC", listing.name(file).removesuffix(file.suffix))
         if stem in found:
             raise InputError(
                 f"two {what} are named alike, {listing.name(found[stem])} and {listing.name(file)}; "

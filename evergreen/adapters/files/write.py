@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evergreen.adapters.files.cloud import cloud_files, is_cloud
-from evergreen.adapters.files.find import SUFFIXES
+from evergreen.adapters.files.find import format_of
 from evergreen.adapters.files.source import FilesSource
+from evergreen.adapters.files.visible import is_hidden
 from evergreen.core.errors import InputError
 from evergreen.data.prepare import PREPARED, Prepared
 
@@ -83,8 +84,7 @@ def _below(files: Any, folder: str) -> list[str]:
 
 
 def _is_read(name: str) -> bool:
-    hidden = any(part.startswith(("_", ".")) for part in PurePosixPath(name).parts)
-    return PurePosixPath(name.removesuffix(".gz")).suffix in SUFFIXES and not hidden
+    return format_of(Path(name)) is not None and not is_hidden(name)
 
 
 def _was_prepared(files: Any, path: str) -> bool:

@@ -11,13 +11,14 @@ import numpy as np
 from evergreen.data.content import picture_key
 from evergreen.data.pictures import (
     MOST_PIXELS,
-    PICTURE_FORMATS,
+    READ_FORMATS,
     UNLISTED,
     PictureError,
     Pixels,
     decode_mask,
     decode_picture,
     is_turned,
+    unlisted_values,
 )
 from evergreen.tasks.image_segmentation.schema import PIXELS, ColumnSchema, Schema
 
@@ -80,11 +81,8 @@ def examine(row: Mapping[str, Any], expected: Expected) -> Found:
         _check_pixels("image", image, expected.column("image"), broken)
     if mask is not None:
         _check_pixels("mask", mask, expected.column("mask"), broken)
-        present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist()
-        if unknown := [index for index in present if not expected.knows(index)]:
-            told = ", ".join(map(str, unknown[:_SHOWN_VALUES]))
-            unlisted = f"; {UNLISTED} stands for values that source.mask_classes does not list"
-            broken["unknown class index"] = told + (unlisted if unknown == [UNLISTED] else "")
+        if unknown := _unknown(row["mask"], mask, expected):
+            broken["unknown class index"] = unknown
     for name, column in (expected.schema.columns if expected.schema else {}).items():
         if name not in PIXELS and row.get(name) is not None:
             _check_value(name, row[name], column, broken)
@@ -113,13 +111,33 @@ def _decoded(row: Mapping[str, Any], expected: Expected, broken: dict[str, str])
             continue
         try:
             pixels[-1] = (
-                decode_picture(row[name], PICTURE_FORMATS, expected.most_pixels)
+                decode_picture(row[name], READ_FORMATS, expected.most_pixels)
                 if name == "image"
                 else decode_mask(row[name])
             )
         except PictureError as error:
             broken[f"unusable {name}"] = str(error)
     return pixels[0], pixels[1]
+
+
+def _unknown(encoded: bytes, mask: Pixels, expected: Expected) -> str:
+    """The values of the mask that no class has, with their pixels: those of its file where they were replaced."""
+    counts = np.bincount(mask.ravel(), minlength=256)
+    unknown = {int(index): int(counts[index]) for index in np.flatnonzero(counts) if not expected.knows(int(index))}
+    unlisted = unlisted_values(encoded) if UNLISTED in unknown else {}
+    if unlisted:
+        del unknown[UNLISTED]
+    found = [_pixels(unknown)] if unknown else []
+    if unlisted:
+        found.append(f"not listed in source.mask_classes {_pixels(unlisted)}")
+    return "; ".join(found)
+
+
+def _pixels(counts: Mapping[int, int]) -> str:
+    """Values with their pixels, the most frequent ones first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    more = f" and {len(ordered) - _SHOWN_VALUES} more" if len(ordered) > _SHOWN_VALUES else ""
+    return ", ".join(f"{value}: {count:,} pixel{'s'[: count != 1]}" for value, count in ordered[:_SHOWN_VALUES]) + more
 
 
 def _check_pixels(name: str, pixels: Pixels, column: ColumnSchema, broken: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evergreen.core.preparation import PreparedRows
-from evergreen.data.pictures import PICTURE_FORMATS, PictureError, decode_mask, decode_picture, encode_png
+from evergreen.data.pictures import PictureError, decode_mask, decode_picture, encode_png
 from evergreen.tasks.image_segmentation.examine import Expected, examine
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 
@@ -49,7 +49,7 @@ def prepare_images(
 def _resized(row: dict[str, Any], side: int, expected: Expected) -> dict[str, bytes]:
     """Picture and mask in their new size; nothing where they are unusable, which the look at the row then tells."""
     try:
-        picture, mask = decode_picture(row["image"] or b"", PICTURE_FORMATS), decode_mask(row["mask"] or b"")
+        picture, mask = decode_picture(row["image"] or b""), decode_mask(row["mask"] or b"")
     except PictureError:
         return {}
     if picture.shape[:2] != mask.shape:

@@ -32,7 +32,9 @@ _ADVICE = {
     "missing": "give each row one, or leave it out",
     "unusable": "write it again, or leave it out",
     "mismatched": "a mask has the size of its image; correct or leave it out",
-    "unknown": "correct the masks, name the class in task.labels, set task.ignore_label or source.mask_classes",
+    "unknown": "correct the masks (values between two classes come from edges that were smoothed: save masks without, "
+    "and resize them by nearest neighbour), name the class in task.labels, set task.ignore_label or "
+    "source.mask_classes",
 }
 _OTHER_ADVICE = "correct it, leave it out, or change the schema in task.rules.expected"
 
