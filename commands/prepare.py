@@ -83,7 +83,10 @@ def _tell_plan(plan: Plan) -> None:
 
 
 def _told(summary: Summary, plan: Plan) -> str:
-    lines = [f"to        {plan.folder}: {summary.rows:,} rows in {len(summary.shards):,} shards"]
+    lines = [
+        f"rows      {summary.intake().words()}",
+        f"to        {plan.folder}: {summary.rows:,} rows in {len(summary.shards):,} shards",
+    ]
     if summary.duplicates:
         lines.append(f"repeated  {summary.duplicates:,} rows left out")
     if summary.bad:

@@ -30,6 +30,8 @@ class LeftOutReason:
     NOT_IN_CLASS_FOLDER = "file outside of a class's folder"
     UNPAIRED_MASK = "mask without a picture"
     OUTSIDE_WINDOW = "row outside of the window"
+    UNUSABLE_ROW = "row that cannot be used"
+    REPEATED_ROW = "row that repeats another"
 
     @staticmethod
     def suffix(suffix: str) -> str:

@@ -57,6 +57,7 @@ def _prepared(part: Part, plan: Plan, dropped: frozenset[int]) -> Summary:
                 put_file(files, rejected, f"{plan.staging}/{rejected.name}")
     return Summary(
         shards=tuple(shards),
+        seen=found.seen,
         rows=writer.rows,
         bad=len(found.bad),
         duplicates=len(dropped),
@@ -69,6 +70,7 @@ class _Found:
     """What is learnt of the rows while they pass."""
 
     def __init__(self) -> None:
+        self.seen = 0
         self.bad: list[dict[str, str]] = []
         self.counts: dict[str, dict[str, int]] = {}
 
@@ -87,6 +89,7 @@ def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], found: _Found) -
 
     first = 0
     for batch in plan.rows(part):
+        found.seen += batch.num_rows
         places = range(first, first + batch.num_rows)
         first += batch.num_rows
         kept = batch.filter(pa.array([place not in dropped for place in places])) if dropped else batch

@@ -55,9 +55,13 @@ class Plan:
         """Where the workers write, beside what is read meanwhile."""
         return f"{self.folder}/{STAGING}{self.key}"
 
-    def parts(self) -> list[Part]:
-        """The origin's files in parts. Raises InputError where there is none."""
-        listing = self.preparation.origin.listing()
+    def listing(self) -> Listing | PictureFolders:
+        """The origin's files. Raises InputError where there is none."""
+        return self.preparation.origin.listing()
+
+    def parts(self, whole: Listing | PictureFolders | None = None) -> list[Part]:
+        """The origin's files (None: those that are there now) in parts. Raises InputError where there is none."""
+        listing = self.listing() if whole is None else whole
         size = 1 if listing.rows is None else FILES_PER_PART
         cut: Iterable[Listing | PictureFolders] = listing.parts(size)
         return [Part(number, one) for number, one in enumerate(cut)]

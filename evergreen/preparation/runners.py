@@ -34,13 +34,14 @@ def run(plan: Plan) -> Summary:
         InputError: there is nothing to prepare, rows cannot be used, or the folder holds what nobody prepared.
         EvergreenError: the runner failed.
     """
-    parts = plan.parts()
+    listing = plan.listing()
+    parts = plan.parts(listing)
     check_folder(plan)
     runner = plan.preparation.runner
     with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
         options = _local(runner, parts) if isinstance(runner, LocalRunner) else _dataflow(runner, plan, Path(folder))
         _finish(options, plan, parts)
-    return store(plan)
+    return store(plan, listing.left_out)
 
 
 def compiled(plan: Plan) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from evergreen.adapters.files.write import PREFIX, opened_files, prepared_below
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.intake import NOTHING, LeftOut
 from evergreen.preparation.part import REJECTED
 from evergreen.preparation.plan import Plan
 from evergreen.preparation.summary import Summary
@@ -33,15 +34,18 @@ def check_folder(plan: Plan) -> None:
             files.rm(plan.staging, recursive=True)
 
 
-def store(plan: Plan) -> Summary:
+def store(plan: Plan, left_out: LeftOut = NOTHING) -> Summary:
     """Puts the shards in place, with statistics and the rejected rows, and removes what was prepared before.
+
+    `left_out` lies beside the origin's files.
 
     Raises:
         InputError: a part cannot be read, or more rows are unusable than may be left out.
-        EvergreenError: a part could not be worked on.
+        EvergreenError: a part could not be worked on, or rows were lost.
     """
     with opened_files(plan.folder) as files:
-        summary = Summary.model_validate_json(files.cat_file(f"{plan.staging}/{SUMMARY}"))
+        merged = Summary.model_validate_json(files.cat_file(f"{plan.staging}/{SUMMARY}"))
+        summary = merged.model_copy(update={"left_out": left_out})
         try:
             _check(summary, plan.preparation.max_bad_share)
             before = prepared_below(files, plan.folder)
@@ -60,7 +64,9 @@ def store(plan: Plan) -> Summary:
 
 
 def _tell(files: Any, plan: Plan, summary: Summary) -> None:
-    told = {"rows": summary.rows, "rejected": summary.bad, "duplicates": summary.duplicates, **summary.counts}
+    intake = summary.intake()
+    rows = {"seen": intake.seen, "rows": summary.rows, "rejected": summary.bad, "duplicates": summary.duplicates}
+    told = {**rows, "left_out": intake.left_out, **summary.counts}
     files.pipe_file(f"{plan.folder}/{STATISTICS}", json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n")
     lists = sorted(one for one in files.find(plan.staging) if one.rpartition("/")[2].startswith(REJECTED))
     rejected = f"{plan.folder}/{REJECTED_ROWS}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evergreen.core.base import Frozen
+from evergreen.core.errors import EvergreenError
+from evergreen.core.intake import MOST_EXAMPLES, NOTHING, Intake, LeftOut, LeftOutReason
 
 EXAMPLES = 10
 
@@ -25,15 +27,31 @@ class Failure(Frozen):
 
 
 class Summary(Frozen):
-    """`bad` counts unusable rows, of which `examples` tells some by id; `duplicates` counts rows that were dropped."""
+    """What came of `seen` rows: `bad` counts unusable rows, of which `examples` tells some by id; `duplicates` counts
+    rows that were dropped; `left_out` is what lies beside the files that were read.
+    """
 
     shards: tuple[Shard, ...] = ()
+    seen: int = 0
     rows: int = 0
     bad: int = 0
     duplicates: int = 0
     examples: dict[str, str] = {}
     counts: dict[str, dict[str, int]] = {}
     failures: tuple[Failure, ...] = ()
+    left_out: LeftOut = NOTHING
+
+    def intake(self) -> Intake:
+        """What was read of what was seen. Raises EvergreenError where rows were lost on the way."""
+        rows = {LeftOutReason.UNUSABLE_ROW: self.bad, LeftOutReason.REPEATED_ROW: self.duplicates}
+        examples = {LeftOutReason.UNUSABLE_ROW: tuple(self.examples)[:MOST_EXAMPLES]} if self.examples else {}
+        told = LeftOut(counts={reason: count for reason, count in rows.items() if count}, examples=examples)
+        left_out = self.left_out + told
+        seen = self.seen + self.left_out.total
+        try:
+            return Intake(seen=seen, read=self.rows, left_out=left_out.counts, examples=left_out.examples)
+        except ValueError as error:
+            raise EvergreenError(f"rows were lost: {seen:,} seen, {self.rows:,} written") from error
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:
@@ -42,6 +60,7 @@ def merged(summaries: Iterable[Summary]) -> Summary:
     examples = sorted(item for one in ones for item in one.examples.items())
     return Summary(
         shards=tuple(sorted((shard for one in ones for shard in one.shards), key=lambda shard: shard.name)),
+        seen=sum(one.seen for one in ones),
         rows=sum(one.rows for one in ones),
         bad=sum(one.bad for one in ones),
         duplicates=sum(one.duplicates for one in ones),

@@ -110,7 +110,7 @@ def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: P
         "3 of 24 rows",
         "val-01.tfrec:1: unusable image",
         "mismatched sizes",
-        "unknown class index (9: 1,728 pixels)",
+        "unknown class index (9 in 1,728 pixels)",
     ):
         assert part in str(told.value)
     assert list(target.iterdir()) == []
@@ -162,7 +162,7 @@ def test_a_single_pixel_of_an_unknown_class_is_seen_before_it_can_vanish_in_a_sm
     plan = pictures(raw, tmp_path / "prepared")
     summary = prepare_part(plan.parts()[0], plan)
     assert (summary.rows, summary.bad) == (0, 1)
-    assert "unknown class index (9: 1 pixel)" in str(summary.examples)
+    assert "unknown class index (9 in 1 pixel)" in str(summary.examples)
 
 
 def similar(texts: Sequence[str], similarity: float) -> set[int]:

@@ -52,7 +52,9 @@ BAD: dict[str, dict[str, Any]] = {
     "unusable image: 1 row (bad: is a PDF (allowed: PNG, JPEG, WEBP, BMP, TIFF, GIF)); write": {"image": b"%PDF-1.7"},
     "unusable mask: 1 row (bad: is a PNG of mode RGB, not": {"mask": picture()},
     "mismatched sizes: 1 row (bad: image 6 x 4, mask 4 x 6); a mask": {"mask": mask(2, (4, 6))},
-    "unknown class index: 1 row (bad: 3: 4 pixels, 9: 4 pixels); correct": {"mask": mask([[0, 3, 9, 255, 1, 2]] * 4)},
+    "unknown class index: 1 row (bad: 3 in 4 pixels, 9 in 4 pixels); correct": {
+        "mask": mask([[0, 3, 9, 255, 1, 2]] * 4)
+    },
 }
 
 
@@ -86,11 +88,12 @@ def test_mask_values_that_no_class_is_given_to_are_told_as_the_file_has_them(tmp
     assert sorted(set(pixels(replaced).ravel().tolist())) == [0, 1, UNLISTED]
     (found,) = violations([*good(), {**good(1)[0], "id": "bad", "mask": replaced}], tmp_path / "unlisted")
     assert (
-        "(bad: not listed in source.mask_classes 17: 8 pixels, 180: 4 pixels); correct the masks (values betw" in found
+        "(bad: not listed in source.mask_classes: 17 in 8 pixels, 180 in 4 pixels); correct the masks (values betw"
+        in found
     )
     real = {**good(1)[0], "id": "bad", "mask": mask([[0, UNLISTED, 1, 1, 1, 2]] * 4)}
     (found,) = violations([*good(), real], tmp_path / "real")
-    assert "(bad: 254: 4 pixels); correct" in found
+    assert "(bad: 254 in 4 pixels); correct" in found
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def _unknown(encoded: bytes, mask: Pixels, expected: Expected) -> str:
         del unknown[UNLISTED]
     found = [_pixels(unknown)] if unknown else []
     if unlisted:
-        found.append(f"not listed in source.mask_classes {_pixels(unlisted)}")
+        found.append(f"not listed in source.mask_classes: {_pixels(unlisted)}")
     return "; ".join(found)
 
 
@@ -137,7 +137,9 @@ def _pixels(counts: Mapping[int, int]) -> str:
     """Values with their pixels, the most frequent ones first."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     more = f" and {len(ordered) - _SHOWN_VALUES} more" if len(ordered) > _SHOWN_VALUES else ""
-    return ", ".join(f"{value}: {count:,} pixel{'s'[: count != 1]}" for value, count in ordered[:_SHOWN_VALUES]) + more
+    return (
+        ", ".join(f"{value} in {count:,} pixel{'s'[: count != 1]}" for value, count in ordered[:_SHOWN_VALUES]) + more
+    )
 
 
 def _check_pixels(name: str, pixels: Pixels, column: ColumnSchema, broken: dict[str, str]) -> None:
