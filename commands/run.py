@@ -55,7 +55,8 @@ def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     if told_in is not None:
         write_outcome(told_in, outcome)
     page, request = outcome.report_page, kept_request(project.model_name, outcome.deployment)
-    print(terminal_summary(outcome.report, outcome.decision, outcome.deployment, page=page, request_file=request))
+    report, decision, deployment = outcome.report, outcome.decision, outcome.deployment
+    print(terminal_summary(report, decision, deployment, page=page, request_file=request, intake=outcome.intake))
     if outcome.publication is not None:
         print(publication_lines(outcome.publication))
     if outcome.deployment.outcome == "rolled_back":

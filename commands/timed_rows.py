@@ -33,6 +33,8 @@ def fill(args: argparse.Namespace) -> None:
         prepared = prepare(dataset, plan, Path(folder) / "prepared.parquet")
         stored = destination.store(prepared, append=args.append)
     print(f"from      {dataset.manifest.source.description}")
+    if dataset.manifest.intake is not None:
+        print(f"read      {dataset.manifest.intake.words()}")
     print(f"to        {stored}")
     print(_told(prepared, plan))
     print(f"next      python run.py --config {args.config}")

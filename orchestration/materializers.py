@@ -93,7 +93,8 @@ class DirectoryMaterializer(PageMixin):
         """The manifest's plain fields, listed beside the artifact."""
         plain = data.manifest.model_dump(mode="json", exclude={"files"})
         kept = {key: value for key, value in plain.items() if isinstance(value, str | int | float)}
-        return {**kept, "content_hash": data.manifest.content_hash, "files": len(data.manifest.files)}
+        facts = cast("dict[str, str]", data.manifest.facts)
+        return {**kept, **facts, "content_hash": data.manifest.content_hash, "files": len(data.manifest.files)}
 
 
 def _unpack(archive: tarfile.TarFile, directory: Path) -> None:

@@ -12,6 +12,7 @@ from zenml.enums import StackComponentType
 from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
+from evergreen.core.artifacts import INTAKE_FACT
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
@@ -42,7 +43,8 @@ class RunSummary(Frozen):
 class RunOutcome(Frozen):
     """What a finished run decided and did; `report_page` is where its evaluation page is kept.
 
-    `run` is its name, `run_url` leads to the dashboard when a server is known.
+    `run` is its name, `run_url` leads to the dashboard when a server is known, `intake` tells what was read of what the
+    source holds.
     """
 
     run: str
@@ -52,6 +54,7 @@ class RunOutcome(Frozen):
     decision: PromotionDecision
     deployment: Deployment
     publication: Publication | None = None
+    intake: str | None = None
 
 
 def model_tag(model: str) -> str:
@@ -100,7 +103,15 @@ def outcome_of(run_id: UUID) -> RunOutcome:
         decision=_output(run, "promote", "decision", PromotionDecision),
         deployment=_output(run, "deploy", "deployment", Deployment),
         publication=_output(run, "publish", "publication", Publication) if "publish" in run.steps else None,
+        intake=_intake(run),
     )
+
+
+def _intake(run: PipelineRunResponse) -> str | None:
+    """What the run's dataset notes of its making; None where an earlier version made it."""
+    fetched = run.steps["fetch"].outputs["dataset"][0] if "fetch" in run.steps else None
+    noted = fetched.run_metadata.get(INTAKE_FACT) if fetched else None
+    return str(noted) if noted else None
 
 
 def newest_run(model: str) -> PipelineRunResponse | None:

@@ -21,9 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from evergreen.core.artifacts import Dataset, FileEntry, ResolvedWindow, SourceIdentity
+from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, sha256_of
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, retried, token_in
+from evergreen.core.intake import IntakeCount
 from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
 from evergreen.data.dataset import write_dataset
 
@@ -79,9 +80,10 @@ class HuggingFaceSource(RowFields):
         """
         self.check_window(window)
         revision = self._resolved_revision()
-        rows = canonical_rows(self._batches(revision), self, window)
+        count = IntakeCount()
+        rows = canonical_rows(self._batches(revision), self, window, count)
         source = partial(self.identity, window) if self._is_folder else self._identity(revision, window)
-        return write_dataset(rows, out_dir, source)
+        return write_dataset(rows, out_dir, source, count)
 
     def _batches(self, revision: str) -> Iterator[pa.RecordBatch]:
         for split in self.splits:
@@ -141,7 +143,7 @@ class HuggingFaceSource(RowFields):
     def _folder_checksum(self) -> str:
         root = Path(self.name)
         files = sorted(path for path in root.rglob("*") if path.is_file())
-        entries = [(entry.name, entry.sha256) for entry in (FileEntry.of(file, root) for file in files)]
+        entries = [(file.relative_to(root).as_posix(), sha256_of(file)) for file in files]
         return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
     def _token(self) -> str | None:

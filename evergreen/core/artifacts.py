@@ -12,30 +12,50 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Annotated, ClassVar, Generic, Self, TypeVar
+
+from pydantic import AfterValidator, ValidationError
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.intake import Intake
 
 MANIFEST_NAME = "manifest.json"
 HISTORY_NAME = "history.json"
 VERSION_LENGTH = 12
+INTAKE_FACT = "intake"
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum (hex) of the file at `path`, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    leaves = path.is_absolute() or ".." in path.parts
+    if leaves or name in ("", ".") or path.as_posix() != name or not {"\\", "\0"}.isdisjoint(name):
+        raise ValueError(f"{name!r} is no plain relative path, or leads out of the directory")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+"""A POSIX path that stays below the directory, whoever wrote the manifest."""
 
 
 class FileEntry(Frozen):
-    """One file below the directory; `name` is its POSIX path relative to it."""
+    """One file below the directory; `name` is its path relative to it."""
 
-    name: str
+    name: FileName
     sha256: str
     bytes: int
 
     @classmethod
     def of(cls, path: Path, root: Path) -> Self:
-        """The entry of the file at `path`, read in 1 MiB blocks."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(name=path.relative_to(root).as_posix(), sha256=digest, bytes=path.stat().st_size)
+        """The entry of the file at `path`."""
+        return cls(name=path.relative_to(root).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)
 
 
 class Manifest(Frozen):
@@ -48,6 +68,11 @@ class Manifest(Frozen):
         """SHA-256 (hex) over names and checksums of the files; equal for equal content."""
         listing = sorted((entry.name, entry.sha256) for entry in self.files)
         return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is listed beside the stored artifact, besides its plain fields."""
+        return {}
 
 
 M = TypeVar("M", bound=Manifest)
@@ -72,6 +97,10 @@ class DirectoryArtifact(Generic[M]):
         try:
             text = (path / MANIFEST_NAME).read_text(encoding="utf-8")
             manifest = cls.manifest_type.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise InputError(f"no {cls.__name__} at {path}: {place}: {first['msg']}") from error
         except (OSError, ValueError) as error:
             raise InputError(f"no {cls.__name__} at {path}: {error}") from error
         return cls(path=path, manifest=manifest)  # type: ignore[arg-type]
@@ -122,12 +151,21 @@ class SourceIdentity(Frozen):
 
 
 class DatasetManifest(Manifest):
-    """Canonical rows in Parquet shards; `columns` maps each column to its Arrow type."""
+    """Canonical rows in Parquet shards; `columns` maps each column to its Arrow type.
+
+    `intake` counts what the source saw and left out; None where an earlier version wrote the dataset.
+    """
 
     rows: int
     columns: dict[str, str]
     source: SourceIdentity
     watermark: datetime | None = None
+    intake: Intake | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What was read of what was seen, in words."""
+        return {} if self.intake is None else {INTAKE_FACT: self.intake.words()}
 
 
 class Dataset(DirectoryArtifact[DatasetManifest]):

@@ -22,6 +22,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.intake import IntakeCount, LeftOutReason
 from evergreen.data.given_splits import given_splits
 from evergreen.data.groups import groups, groups_of_names
 from evergreen.data.pictures import picture_bytes, reclassed
@@ -135,20 +136,25 @@ def with_row_names(batches: Iterable[pa.RecordBatch], name: str) -> Iterator[pa.
 
 
 def canonical_rows(
-    batches: Iterable[pa.RecordBatch], fields: RowFields, window: ResolvedWindow | None
+    batches: Iterable[pa.RecordBatch],
+    fields: RowFields,
+    window: ResolvedWindow | None,
+    count: IntakeCount | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Batches with canonical columns, all of one schema, only rows within the window.
+    """Batches with canonical columns, all of one schema, only rows within the window; `count` counts all rows.
 
     Raises:
         InputError: a label without a name, a timestamp that is none, a column that changes its type.
     """
     schema: pa.Schema | None = None
+    count = IntakeCount() if count is None else count
     for batch in batches:
+        count.see(batch.num_rows)
         rows = _canonical(batch, fields)
         if schema is None:
             schema = rows.schema
         rows = _cast(rows, schema, batch)
-        yield rows if window is None else _within(rows, batch, window)
+        yield rows if window is None else _within(rows, batch, window, count)
 
 
 def _canonical(batch: pa.RecordBatch, fields: RowFields) -> pa.RecordBatch:
@@ -241,7 +247,7 @@ def _changes(got: pa.Schema, first: pa.Schema) -> str:
     )
 
 
-def _within(rows: pa.RecordBatch, batch: pa.RecordBatch, window: ResolvedWindow) -> pa.RecordBatch:
+def _within(rows: pa.RecordBatch, batch: pa.RecordBatch, window: ResolvedWindow, count: IntakeCount) -> pa.RecordBatch:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -250,4 +256,8 @@ def _within(rows: pa.RecordBatch, batch: pa.RecordBatch, window: ResolvedWindow)
         first = batch.column(ROW_NAME)[pc.index(pc.is_null(moments), True).as_py()]
         raise InputError(f"row {first} has no timestamp, so no window can hold it; fill it or remove the window")
     start, end = (pa.scalar(one, moments.type) for one in (window.start, window.end))
-    return rows.filter(pc.and_(pc.greater_equal(moments, start), pc.less(moments, end)))
+    within = pc.and_(pc.greater_equal(moments, start), pc.less(moments, end))
+    if outside := rows.num_rows - (pc.sum(within).as_py() or 0):
+        names = batch.column(ROW_NAME).filter(pc.invert(within))
+        count.leave_out(LeftOutReason.OUTSIDE_WINDOW, outside, (name.as_py() for name in names))
+    return rows.filter(within)

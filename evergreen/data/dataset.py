@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset, DatasetManifest, SourceIdentity
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.intake import Intake, IntakeCount
 from evergreen.data.shards import ShardWriter, regroup
 
 if TYPE_CHECKING:
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
 
 
 def write_dataset(
-    batches: Iterable[pa.RecordBatch], out_dir: Path, source: SourceIdentity | Callable[[], SourceIdentity]
+    batches: Iterable[pa.RecordBatch],
+    out_dir: Path,
+    source: SourceIdentity | Callable[[], SourceIdentity],
+    count: IntakeCount | None = None,
 ) -> Dataset:
     """The dataset of the rows in `batches`, as Parquet shards below `out_dir`.
 
     Where rows can change while they are read, `source` is called after the last one: another identity than the one
-    promised then tells it.
+    promised then tells it. `count` counted what was seen and left out on the way here; None: nothing was left out.
 
     Raises:
         InputError: no rows at all.
+        EvergreenError: rows that were seen are neither here nor counted as left out.
     """
     writer = ShardWriter(out_dir)
     watermark: datetime | None = None
@@ -38,9 +43,25 @@ def write_dataset(
     if not writer.rows:
         raise InputError(f"no rows in {identity.description}{_between(identity)}")
     manifest = DatasetManifest(
-        files=tuple(writer.entries), rows=writer.rows, columns=columns, source=identity, watermark=watermark
+        files=tuple(writer.entries),
+        rows=writer.rows,
+        columns=columns,
+        source=identity,
+        watermark=watermark,
+        intake=_intake(writer.rows, count, identity),
     )
     return Dataset.write(out_dir, manifest)
+
+
+def _intake(rows: int, count: IntakeCount | None, source: SourceIdentity) -> Intake:
+    if count is None:
+        return Intake(seen=rows, read=rows)
+    try:
+        return count.intake(rows)
+    except ValueError as error:
+        raise EvergreenError(
+            f"rows of {source.description} were lost: {count.seen:,} seen, {rows:,} written"
+        ) from error
 
 
 def _latest(table: pa.Table, watermark: datetime | None) -> datetime | None:

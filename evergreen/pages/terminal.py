@@ -26,12 +26,19 @@ def terminal_summary(
     *,
     page: str | None = None,
     request_file: str = "request.json",
+    intake: str | None = None,
 ) -> str:
     """Plain text: quality beside the majority baseline, verdict with failed reasons, endpoint, traffic, a curl command.
 
-    `page` is where the report page was saved, `request_file` where a request too long for a command line is.
+    `page` is where the report page was saved, `request_file` where a request too long for a command line is, `intake`
+    what was read of what the source holds.
     """
-    lines = [*_quality(report), *_verdict(decision), *_deployment(deployment)]
+    lines = [
+        *([_line("rows", intake)] if intake else []),
+        *_quality(report),
+        *_verdict(decision),
+        *_deployment(deployment),
+    ]
     if page:
         lines.append(_line("report", page))
     if deployment.url and deployment.traffic:

@@ -20,6 +20,7 @@ from evergreen.adapters.bigquery.query import Query, TableId, file_query, quoted
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
+from evergreen.core.intake import IntakeCount
 from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
 from evergreen.data.dataset import write_dataset
 
@@ -94,8 +95,9 @@ class BigQuerySource(RowFields):
         query = self._query(warehouse, window)
         self._check_limit(self._estimate(warehouse, query))
         batches = warehouse.rows(query, self._what, self.maximum_bytes_billed, self.streams)
-        rows = canonical_rows(with_row_names(batches, self._what), self, window)
-        dataset = write_dataset(rows, out_dir, identity)
+        count = IntakeCount()
+        rows = canonical_rows(with_row_names(batches, self._what), self, window, count)
+        dataset = write_dataset(rows, out_dir, identity, count)
         # Rows that came or went meanwhile, of this window or of none that is read, make another identity.
         manifest = dataset.manifest.model_copy(update={"source": self.identity(window)})
         return Dataset.write(out_dir, manifest)

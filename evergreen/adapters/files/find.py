@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
 from evergreen.adapters.files.cloud import CloudFile, fetched, is_cloud, list_cloud
 from evergreen.adapters.files.decoding import reading
-from evergreen.core.artifacts import FileEntry
+from evergreen.core.artifacts import sha256_of
 from evergreen.core.errors import InputError
+from evergreen.core.intake import NOTHING, LeftOut
 
 FileFormat = Literal["csv", "jsonl", "parquet", "text_folders", "image_folders", "tfrecord"]
 
@@ -33,11 +34,15 @@ _READABLE = "*.csv, *.tsv, *.jsonl, *.ndjson (also with .gz), *.parquet, or fold
 
 @dataclass(frozen=True)
 class Listing:
-    """Files in the order they are read; names in messages and ids are relative to `root`."""
+    """Files in the order they are read, and what beside them is not; names in messages and ids are relative to `root`.
+
+    A part of a listing tells nothing of what is left out: the whole does.
+    """
 
     root: Path
     files: tuple[Path, ...]
     format: FileFormat
+    left_out: LeftOut = field(default=NOTHING, kw_only=True)
 
     @property
     def rows(self) -> int | None:
@@ -46,7 +51,7 @@ class Listing:
 
     def of(self, files: Sequence[Path]) -> Self:
         """Those of the files alone, in that order."""
-        return replace(self, files=tuple(files))
+        return replace(self, files=tuple(files), left_out=NOTHING)
 
     def parts(self, size: int) -> Iterator[Self]:
         """At most `size` of the files at a time, in order."""
@@ -60,9 +65,10 @@ class Listing:
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """Name, checksum and bytes of each file. Raises InputError naming one that cannot be read."""
         for file in self.files:
-            with reading(file, self.name(file)):
-                entry = FileEntry.of(file, self.root)
-            yield entry.name, entry.sha256, entry.bytes
+            name = self.name(file)
+            with reading(file, name):
+                checksum, size = sha256_of(file), file.stat().st_size
+            yield name, checksum, size
 
     def opened(self) -> Iterator[tuple[str, Path]]:
         """Each file's name, and where it can be read until the next is asked for."""
@@ -80,7 +86,7 @@ class CloudListing(Listing):
     def of(self, files: Sequence[Path]) -> Self:
         """Those of the objects alone, in that order."""
         by_file = dict(zip(self.files, self.objects, strict=True))
-        return replace(self, files=tuple(files), objects=tuple(by_file[file] for file in files))
+        return replace(self, files=tuple(files), objects=tuple(by_file[file] for file in files), left_out=NOTHING)
 
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """As the bucket lists them; nothing is read."""

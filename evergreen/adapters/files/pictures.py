@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.find import FileFormat, Listing, find_files
 from evergreen.core.errors import InputError
+from evergreen.core.intake import NOTHING, LeftOut
 from evergreen.data.canonical import ROW_NAME, RowFields, check_columns
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class PictureFolders:
     pictures: Listing
     masks: Listing
     has_mask: tuple[bool, ...]
+    left_out: LeftOut = NOTHING
     format: FileFormat = "image_folders"
 
     @property
@@ -43,7 +45,7 @@ class PictureFolders:
         for pictures, first in zip(self.pictures.parts(size), range(0, self.rows, size), strict=True):
             has_mask = self.has_mask[first : first + size]
             of_these = self.masks.of([next(masks) for present in has_mask if present])
-            yield replace(self, pictures=pictures, masks=of_these, has_mask=has_mask)
+            yield replace(self, pictures=pictures, masks=of_these, has_mask=has_mask, left_out=NOTHING)
 
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """Name, checksum and bytes of each file; masks are told apart from pictures of the same name."""

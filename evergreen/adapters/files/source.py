@@ -31,6 +31,7 @@ from evergreen.adapters.files.parquet import read_parquet
 from evergreen.adapters.files.pictures import PictureFolders, find_pictures, read_pictures
 from evergreen.adapters.files.tfrecord import read_tfrecord
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
+from evergreen.core.intake import IntakeCount
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
 
@@ -69,8 +70,10 @@ class FilesSource(FileFields):
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
-        rows = canonical_rows(rows_of_listing(self, self.listing()), self, window)
-        return write_dataset(rows, out_dir, partial(self.identity, window))
+        listing = self.listing()
+        count = IntakeCount(listing.left_out)
+        rows = canonical_rows(rows_of_listing(self, listing), self, window, count)
+        return write_dataset(rows, out_dir, partial(self.identity, window), count)
 
     def listing(self) -> Listing | PictureFolders:
         """The files that are there now. Raises InputError where there is none."""
@@ -83,16 +86,21 @@ class FilesSource(FileFields):
 def listing_identity(
     fields: FileFields, listing: Listing | PictureFolders, window: ResolvedWindow | None
 ) -> SourceIdentity:
-    """Identity of the files in `listing` as a source of kind `files`; `rows` is known where each file is one."""
+    """Identity of the files in `listing` as a source of kind `files`; `rows` is known where each file is one.
+
+    The description tells what beside them is left out.
+    """
     entries = list(listing.checksums())
     names = {"columns", "label_names", "mask_classes", "delimiter", "encoding", "fallback_encoding", "round_masks"}
     shaping = fields.model_dump(include=names | {"group_pattern"})
     content = [listing.format, shaping, [(name, checksum) for name, checksum, _ in entries]]
     size = sum(count for _, _, count in entries) / 1e6
+    noun = f"{listing.format} file{'s'[: len(entries) != 1]}"
+    left_out = f"; left out: {words}" if (words := listing.left_out.words()) else ""
     return SourceIdentity(
         kind="files",
         fingerprint=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
-        description=f"{fields.path} ({len(entries):,} {listing.format} file{'s'[: len(entries) != 1]}, {size:,.1f} MB)",
+        description=f"{fields.path} ({len(entries):,} {noun}, {size:,.1f} MB{left_out})",
         rows=listing.rows,
         window=window,
     )

@@ -5,7 +5,7 @@ copy_to(model_dir, "gs://news-models/staging/news/3fa41c02be17")
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.gcs.bucket import bucket_files, md5_of
@@ -23,7 +23,7 @@ def copy_to(model_dir: Path, uri: str) -> None:
         EvergreenError: a file of this machine cannot be read.
     """
     names = [entry.name for entry in TrainedModel.open(model_dir).manifest.files] + [MANIFEST_NAME]
-    pairs = [(model_dir / _safe(name), _join(uri, name)) for name in names]
+    pairs = [(model_dir / name, _join(uri, name)) for name in names]
     for local, _ in pairs:
         if not local.is_file():
             raise InputError(f"{local} is missing, but the manifest lists it; train or fetch the model again")
@@ -45,7 +45,7 @@ def copy_from(uri: str, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         files.get_file(_join(uri, MANIFEST_NAME), str(folder / MANIFEST_NAME))
         for entry in TrainedModel.open(folder).manifest.files:
-            local = folder / _safe(entry.name)
+            local = folder / entry.name
             local.parent.mkdir(parents=True, exist_ok=True)
             files.get_file(_join(uri, entry.name), str(local))
             if FileEntry.of(local, folder) != entry:
@@ -53,20 +53,8 @@ def copy_from(uri: str, folder: Path) -> Path:
     return folder
 
 
-def _safe(name: str) -> PurePosixPath:
-    """The name as a relative path below the model's directory.
-
-    Raises:
-        InputError: it leads out of the directory.
-    """
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise InputError(f"the manifest lists {name!r}, which leads out of the model's directory")
-    return path
-
-
 def _join(uri: str, name: str) -> str:
-    return f"{uri.rstrip('/')}/{_safe(name)}"
+    return f"{uri.rstrip('/')}/{name}"
 
 
 def _is_there(files: Any, remote: str, local: Path) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from evergreen.core.artifacts import DatasetManifest, RecordedSplitPlan, ResolvedWindow, SourceIdentity, SplitsManifest
 from evergreen.core.colours import rgb_of
+from evergreen.core.intake import Intake
 from evergreen.core.reports import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
 from evergreen.pages import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.thumbnails import GAP_PX, OPACITY
@@ -186,6 +187,18 @@ def test_a_split_page_says_that_groups_decided_and_stayed_together(splits: Split
     assert "seed 7 and the row's group alone" in text
     assert "All rows of a group are in one split" in text
     assert "of a group" not in read(split_page(splits)).text
+
+
+def test_a_dataset_page_tells_what_was_left_out_and_why(dataset: DatasetManifest, read: Read) -> None:
+    intake = Intake(seen=2227, read=2225, left_out={"broken link": 2}, examples={"broken link": ("<a>.png",)})
+    text = read(dataset_page(dataset.model_copy(update={"intake": intake}))).text
+    assert "2,225 of 2,227 seen" in text
+    assert "broken link 2 <a>.png" in text
+    assert (
+        "Nothing was left out."
+        in read(dataset_page(dataset.model_copy(update={"intake": Intake(seen=1, read=1)}))).text
+    )
+    assert "What was read" not in read(dataset_page(dataset)).text
 
 
 def test_a_dataset_page_shows_its_first_pictures_under_their_masks(dataset: DatasetManifest, read: Read) -> None:

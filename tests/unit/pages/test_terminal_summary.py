@@ -81,3 +81,10 @@ def test_the_command_asks_for_the_endpoints_own_example_from_a_file_where_it_is_
     command = terminal_summary(report, promoted, picture, request_file="/home/me/my zen/news.json").splitlines()[-1]
     assert shlex.split(command)[-1] == "@/home/me/my zen/news.json"
     assert len(command) < 250
+
+
+def test_the_first_line_tells_what_was_read_of_what_was_seen(
+    report: EvaluationReport, promoted: PromotionDecision, live: Deployment
+) -> None:
+    told = "60 read of 62 seen; left out: 2 masks without a picture (a.png, b.png)"
+    assert terminal_summary(report, promoted, live, intake=told).splitlines()[0] == f"rows        {told}"

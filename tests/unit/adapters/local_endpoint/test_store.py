@@ -26,6 +26,20 @@ def test_another_versions_files_are_refused(tmp_path: Path) -> None:
         store_model("other", model.path, tmp_path / "other")
 
 
+def test_a_manifest_that_lists_a_file_outside_of_the_model_writes_nothing(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    (tmp_path / "planted.py").write_text("")
+    listing = model.path / "manifest.json"
+    listing.write_text(
+        listing.read_text().replace('"name": "', '"name": "../planted.py", "sha256": "", "bytes": 0}, {"name": "', 1)
+    )
+    with pytest.raises(
+        InputError, match=r"'\.\./planted\.py' is no plain relative path, or leads out of the directory"
+    ):
+        store_model(model.version, model.path, tmp_path / "models" / model.version)
+    assert not (tmp_path / "models").exists()
+
+
 def test_a_listed_file_that_is_missing_leaves_no_half_model(tmp_path: Path) -> None:
     model = write_keyword_model(tmp_path / "model")
     (model.path / "task.json").unlink()

@@ -1,0 +1,136 @@
+"""What a source saw, what it read of that and what it left out, by reason: nothing is left out in silence.
+
+60 read of 62 seen; left out: 2 masks without a picture (img001.png, img003.png)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+from typing import Self
+
+from pydantic import model_validator
+
+from evergreen.core.base import Frozen
+
+MOST_EXAMPLES = 3
+_LONGEST_NAME = 60
+_NOUN = re.compile(r"\b(file|folder|link|line|mask|picture|row)\b")
+
+
+class LeftOutReason:
+    """Why something is left out, spelled once; what is counted is the first noun."""
+
+    HIDDEN_FILE = "hidden file"
+    HIDDEN_FOLDER = "hidden folder"
+    BROKEN_LINK = "broken link"
+    ENDLESS_LINK = "link to a folder that holds it"
+    SPECIAL_FILE = "file that is a pipe, socket or device"
+    NOT_IN_CLASS_FOLDER = "file outside of a class's folder"
+    UNPAIRED_MASK = "mask without a picture"
+    OUTSIDE_WINDOW = "row outside of the window"
+
+    @staticmethod
+    def suffix(suffix: str) -> str:
+        """Of files whose name ends in what the format is not read by."""
+        return f"file with suffix {suffix}" if suffix else "file without suffix"
+
+
+class LeftOut(Frozen):
+    """What is left out by reason, and the names of a few of each."""
+
+    counts: dict[str, int] = {}
+    examples: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def of(cls, reasons: Iterable[tuple[str, str]]) -> Self:
+        """The sum of (reason, name)."""
+        counts: dict[str, int] = {}
+        examples: dict[str, tuple[str, ...]] = {}
+        for reason, name in reasons:
+            counts[reason] = counts.get(reason, 0) + 1
+            if len(examples.setdefault(reason, ())) < MOST_EXAMPLES:
+                examples[reason] += (_printable(name),)
+        return cls(counts=counts, examples=examples)
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        reasons = [*self.counts, *(one for one in other.counts if one not in self.counts)]
+        return LeftOut(
+            counts={one: self.counts.get(one, 0) + other.counts.get(one, 0) for one in reasons},
+            examples={
+                one: names[:MOST_EXAMPLES]
+                for one in reasons
+                if (names := self.examples.get(one, ()) + other.examples.get(one, ()))
+            },
+        )
+
+    @property
+    def total(self) -> int:
+        """Of all reasons."""
+        return sum(self.counts.values())
+
+    def words(self) -> str:
+        """`2 masks without a picture (img001.png, img003.png), 1 hidden file (_SUCCESS)`; empty where nothing is."""
+        return ", ".join(self._words(reason, count) for reason, count in self.counts.items())
+
+    def _words(self, reason: str, count: int) -> str:
+        named = ", ".join(self.examples.get(reason, ()))
+        more = ", …" if named and count > len(self.examples[reason]) else ""
+        return f"{count:,} {plural(reason, count)}" + (f" ({named}{more})" if named else "")
+
+
+NOTHING = LeftOut()
+
+
+class Intake(Frozen):
+    """What a source saw is what it read and what it left out: rows, and each file that gives none counts as one."""
+
+    seen: int
+    read: int
+    left_out: dict[str, int] = {}
+    examples: dict[str, tuple[str, ...]] = {}
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = sum(self.left_out.values())
+        if self.seen != self.read + total:
+            raise ValueError(f"{self.seen:,} rows were seen, but {self.read:,} read and {total:,} left out")
+        return self
+
+    def words(self) -> str:
+        """`60 read of 62 seen; left out: 2 masks without a picture (img001.png, img003.png)`."""
+        left_out = LeftOut(counts=self.left_out, examples=self.examples).words()
+        return f"{self.read:,} read of {self.seen:,} seen" + (f"; left out: {left_out}" if left_out else "")
+
+
+class IntakeCount:
+    """Counts while rows pass: readers say what they see and leave out, whoever writes the rows what is read."""
+
+    def __init__(self, left_out: LeftOut = NOTHING) -> None:
+        self.seen = left_out.total
+        self._left_out = left_out
+
+    def see(self, rows: int) -> None:
+        """Counts rows that will be read, or left out by `leave_out`."""
+        self.seen += rows
+
+    def leave_out(self, reason: str, count: int, names: Iterable[str]) -> None:
+        """Counts rows that were seen; of their `names` a few are kept."""
+        shown = tuple(map(_printable, islice(names, MOST_EXAMPLES)))
+        self._left_out += LeftOut(counts={reason: count}, examples={reason: shown})
+
+    def intake(self, read: int) -> Intake:
+        """All of it. Raises ValueError where it does not add up: rows were lost on the way."""
+        return Intake(seen=self.seen, read=read, left_out=self._left_out.counts, examples=self._left_out.examples)
+
+
+def plural(reason: str, count: int) -> str:
+    """The reason, its first noun in the plural unless it is of one."""
+    return reason if count == 1 else _NOUN.sub(r"\1s", reason, count=1)
+
+
+def _printable(name: str) -> str:
+    """A file's name as far as a person needs it, whatever its bytes."""
+    shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return shown if len(shown) <= _LONGEST_NAME else f"…{shown[1 - _LONGEST_NAME :]}"
