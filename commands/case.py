@@ -104,8 +104,10 @@ def attempt(case: str, config: Path, expected: Expectation | None, options: Opti
             _try(trial, Path(scratch), options)
         if options.debug:
             print(printed.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
-    message = "; ".join([*([outcome.message] if outcome.message else []), *trial.said])
-    result = Result(case=case, exit=outcome.code, message=message, **_counts(trial.dataset))
+    intake = trial.dataset.manifest.intake if trial.dataset else None
+    told = [outcome.message, intake.words() if intake and intake.left_out else "", *trial.said]
+    counts = intake.model_dump(exclude={"examples"}) if intake else {}
+    result = Result(case=case, exit=outcome.code, message="; ".join(filter(None, told)), **counts)
     if expected is None:
         return result
     return result.model_copy(update={"accepted": any(one.holds(result) for one in expected.accept)})
@@ -155,11 +157,6 @@ def _run(config: Path, name: str, outcome: Path) -> str:
     metric = judged.metrics[judged.lead].value
     reasons = [] if judged.accepted else [reason.message for reason in judged.reasons if not reason.passed]
     return f"endpoint {judged.deployment}, {judged.lead} {metric:.3f}{': ' if reasons else ''}{'; '.join(reasons)}"
-
-
-def _counts(dataset: Dataset | None) -> dict[str, Any]:
-    """Of the rows of a source, how many were seen, read, and left out by reason."""
-    return {} if dataset is None else {"seen": dataset.manifest.rows, "read": dataset.manifest.rows}
 
 
 def _free_name(name: str, taken: set[str]) -> str:
