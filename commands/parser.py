@@ -33,12 +33,17 @@ class Command:
 
 def main(argv: Sequence[str]) -> int:
     """The exit code of one command: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 terminated."""
-    named = bool(argv) and (not argv[0].startswith("-") or argv[0] in {"-h", "--help"})
-    args = _parser().parse_args(argv if named else ["run", *argv])
-    set_verbosity(shows_steps=args.command == "run", debug=args.debug)
+    args = parse(argv)
+    set_verbosity(shows_steps=args.command in {"run", "cases"}, debug=args.debug)
     with report_errors(debug=args.debug) as outcome, sigterm_raises():
         outcome.code = import_module(f"commands.{args.command}").main(args) or 0
     return outcome.code
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command, its name as `command`; a wrong one ends the process with 2."""
+    named = bool(argv) and (not argv[0].startswith("-") or argv[0] in {"-h", "--help"})
+    return _parser().parse_args(argv if named else ["run", *argv])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -173,6 +178,15 @@ def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commit", required=True, metavar="SHA", help="what was run")
 
 
+def _cases(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="its folders with a config.yaml are the cases; ${CASES} is its path"
+    )
+    parser.add_argument("--case", metavar="NAME", help="this case alone")
+    parser.add_argument("--train", action="store_true", help="the whole run too, to a live endpoint; a minute a case")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a case")
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments of their own."""
 
@@ -290,6 +304,13 @@ COMMANDS = (
         "tells the commit's pull request on GitHub how the challenger did; fails when the gate kept it out",
         'python run.py report --outcome outcome --commit "$(git rev-parse HEAD)"',
         _report,
+        takes_config=False,
+    ),
+    Command(
+        "cases",
+        "tries the configurations below a folder, and tells how each ends: for bug reports",
+        "python run.py cases my-cases --train",
+        _cases,
         takes_config=False,
     ),
 )

@@ -1,0 +1,193 @@
+"""One case of `cases`: a configuration with its data, tried as `run` would, and held against what is expected of it.
+
+cases/quotes/config.yaml    parameters: {source: {kind: files, path: "${CASES}/quotes/rows.tsv", …}, …}
+cases/quotes/expect.yaml    accept: [{exit: 0, read: 48}, {exit: 2, message: quot}]
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from argparse import Namespace
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, Field
+
+from commands.capture import captured, warnings_kept
+from commands.console import report_errors
+from evergreen.core.artifacts import Dataset
+from evergreen.core.base import Frozen
+from evergreen.core.errors import EvergreenError
+
+CONFIG, EXPECTED = "config.yaml", "expect.yaml"
+MAX_MODEL_NAME = 63
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+class Alternative(Frozen):
+    """One way in which a case may end: what is given has to hold; `message` is a pattern of what was said."""
+
+    exit: int | None = None
+    read: int | None = None
+    message: Annotated[str, AfterValidator(_pattern)] | None = None
+
+    def holds(self, result: Result) -> bool:
+        """Whether the case ended so."""
+        return (
+            self.exit in (None, result.exit)
+            and self.read in (None, result.read)
+            and (self.message is None or re.search(self.message, result.message) is not None)
+        )
+
+
+class Expectation(Frozen):
+    """What is expected of a case: one of `accept`, with `environment` set while it is tried."""
+
+    accept: Annotated[tuple[Alternative, ...], Field(min_length=1)]
+    environment: dict[str, str] = {}
+
+
+class Result(Frozen):
+    """What came of a case: a line of the command's output.
+
+    `exit` is what `run` would have exited with. The counts are null where nothing was read, `accepted` is null where
+    nothing is expected.
+    """
+
+    case: str
+    exit: int
+    seen: int | None = None
+    read: int | None = None
+    left_out: dict[str, int] = {}
+    message: str = ""
+    accepted: bool | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How cases are tried; `taken` are the models' names that cases before have had."""
+
+    train: bool = False
+    debug: bool = False
+    taken: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Trial:
+    """A case that is being tried: what it has said so far, and the rows that it has read."""
+
+    config: Path
+    dataset: Dataset | None = None
+    said: list[str] = field(default_factory=list)
+
+
+def attempt(case: str, config: Path, expected: Expectation | None, options: Options) -> Result:
+    """What comes of a case in this process.
+
+    What is printed meanwhile is kept from the terminal, and standard input is empty.
+    """
+    with TemporaryDirectory(prefix="evergreen-case-") as scratch:
+        trial, printed = Trial(config), Path(scratch) / "printed.txt"
+        with captured(printed), warnings_kept(trial.said), report_errors(debug=options.debug) as outcome:
+            _try(trial, Path(scratch), options)
+        if options.debug:
+            print(printed.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
+    intake = trial.dataset.manifest.intake if trial.dataset else None
+    told = [outcome.message, intake.words() if intake and intake.left_out else "", *trial.said]
+    counts = intake.model_dump(exclude={"examples"}) if intake else {}
+    result = Result(case=case, exit=outcome.code, message="; ".join(filter(None, told)), **counts)
+    if expected is None:
+        return result
+    return result.model_copy(update={"accepted": any(one.holds(result) for one in expected.accept)})
+
+
+def _try(trial: Trial, scratch: Path, options: Options) -> None:
+    """Check, fetch, validate, split, and the run itself.
+
+    Raises:
+        Exception: as the command `run` would.
+    """
+    from orchestration.configuration import load
+    from pipelines.training import training
+    from steps.fetch import fetch
+    from steps.split import split
+    from steps.validate import validate
+
+    given = load(trial.config, training).parameters
+    given.task.check()
+    identity = given.source.identity(given.window.resolve() if given.window else None)
+    trial.dataset = fetch.entrypoint(given.source, identity)
+    _, set_aside = validate.entrypoint(given.task, trial.dataset)
+    split.entrypoint(trial.dataset, given.split, set_aside)
+    if options.train:
+        name = _free_name(given.model_name, options.taken)
+        trial.said.append(_run(_with_free_port(trial.config, scratch), name, scratch / "outcome"))
+
+
+def _run(config: Path, name: str, outcome: Path) -> str:
+    """What became of the run of a configuration, its endpoint stopped again.
+
+    Raises:
+        Exception: as the command `run` would.
+    """
+    from commands import run, teardown
+    from commands.outcome import JSON, Judgement
+    from commands.parser import parse
+
+    options = ["--config", str(config), "--name", name]
+    try:
+        code = run.main(parse(["run", *options, "--outcome", str(outcome)]))
+        judged = Judgement.model_validate_json((outcome / JSON).read_text(encoding="utf-8"))
+    finally:
+        teardown.main(Namespace(config=str(config), name=name))
+    if code:
+        raise EvergreenError(f"the run ended with exit code {code}, its endpoint {judged.deployment}")
+    metric = judged.metrics[judged.lead].value
+    reasons = [] if judged.accepted else [reason.message for reason in judged.reasons if not reason.passed]
+    return f"endpoint {judged.deployment}, {judged.lead} {metric:.3f}{': ' if reasons else ''}{'; '.join(reasons)}"
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """The model's name, with a number where another case had it: no case meets the champion of another."""
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name[: MAX_MODEL_NAME - len(str(number)) - 1]}-{number}"
+    taken.add(free)
+    return free
+
+
+def _with_free_port(config: Path, scratch: Path) -> Path:
+    """The configuration, or, where its host's port is taken, a copy that lets the endpoint choose another."""
+    document = yaml.safe_load(config.read_text(encoding="utf-8"))
+    host = document["parameters"]["host"]
+    if not _is_taken(host.get("port")):
+        return config
+    host["port"] = 0
+    copy = scratch / CONFIG
+    copy.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    return copy
+
+
+def _is_taken(port: Any) -> bool:
+    if not isinstance(port, int):
+        return False
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, which need not wait for old ones
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

@@ -1,0 +1,144 @@
+"""`cases`: what a line says of a configuration, and what it is held against."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commands import cases
+from commands.parser import parse
+from evergreen.core.errors import InputError
+from tests.tiny_cases import write_case
+from tests.tiny_text import headlines
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+
+UNKNOWN = [*headlines(60), ("a text of another desk", "weather")]
+
+
+@pytest.fixture(autouse=True)
+def zenml_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of the command's own, which a process can have from its start alone."""
+
+    @contextmanager
+    def kept(*, train: bool) -> Iterator[None]:
+        yield
+
+    monkeypatch.setattr(cases, "_own_zenml", kept)
+    monkeypatch.setenv("CASES", "somewhere else")
+
+
+def tried(folder: Path, capfd: pytest.CaptureFixture[str], *options: str) -> tuple[int, list[dict[str, Any]]]:
+    """The command's exit code and, by its JSON, the results."""
+    capfd.readouterr()
+    code = cases.main(parse(["cases", str(folder), "--json", *options]))
+    return code, [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+
+
+def test_a_line_a_case_tells_what_was_read_and_whether_it_was_expected(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_case(tmp_path, "good", expected={"accept": [{"exit": 2}, {"exit": 0, "read": 60}]})
+    write_case(tmp_path, "refused", rows=UNKNOWN, expected={"accept": [{"exit": 2, "message": "label.*'wea[t]her'"}]})
+    write_case(tmp_path, "deeper/unexpected", rows=UNKNOWN)
+    code, (deeper, good, refused) = tried(tmp_path, capfd)
+    assert code == 0
+    assert good == {
+        "case": "good",
+        "exit": 0,
+        "seen": 60,
+        "read": 60,
+        "left_out": {},
+        "message": "",
+        "accepted": True,
+    }
+    assert (refused["exit"], refused["read"], refused["accepted"]) == (2, 61, True)
+    assert (deeper["case"], deeper["exit"], deeper["read"], deeper["accepted"]) == ("deeper/unexpected", 2, 61, None)
+    assert "'weather'" in deeper["message"]
+
+
+@pytest.mark.parametrize(
+    "alternative",
+    [{"exit": 0}, {"read": 60}, {"message": "Weather"}, {"exit": 2, "read": 61, "message": "no such words"}],
+    ids=str,
+)
+def test_a_case_that_ends_otherwise_fails_the_command(
+    alternative: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_case(tmp_path, "refused", rows=UNKNOWN, expected={"accept": [alternative]})
+    code, (result,) = tried(tmp_path, capfd)
+    assert (code, result["accepted"]) == (1, False)
+
+
+def test_what_nobody_expects_is_a_result_and_the_next_case_is_tried(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evergreen.tasks import TextClassification
+
+    write_case(tmp_path, "a", dropout=0.2, expected={"accept": [{"exit": 1, "message": "(?s)KeyError.*--debug"}]})
+    write_case(tmp_path, "b")
+    check = TextClassification.check
+
+    def checked(task: TextClassification) -> str:
+        os.write(1, b"not for the terminal")
+        if task.dropout:
+            raise KeyError("text")
+        return check(task)
+
+    monkeypatch.setattr(TextClassification, "check", checked)
+    capfd.readouterr()
+    code = cases.main(parse(["cases", str(tmp_path)]))
+    lines = [line.split("\t") for line in capfd.readouterr().out.splitlines()]
+    assert code == 0
+    assert lines[0] == ["case", "exit", "seen", "read", "left_out", "message", "accepted"]
+    assert [line[:2] for line in lines[1:]] == [["a", "1"], ["b", "0"]]
+    assert "KeyError" in lines[1][5]
+    assert (lines[1][-1], lines[2][-1]) == ("yes", "")
+
+
+def test_what_a_source_leaves_out_is_counted_and_a_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    case = write_case(tmp_path, "dated", expected={"accept": [{"exit": 0, "read": 60, "message": "outside"}]})
+    times = ["2024-05-08T12:00:00Z"] * 60 + ["2024-05-01T12:00:00Z"] * 2
+    rows = [("text", "label", "time"), *((*row, time) for row, time in zip(headlines(62), times, strict=True))]
+    with (case / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    document = yaml.safe_load((case / "config.yaml").read_text("utf-8"))
+    document["parameters"]["source"]["columns"]["timestamp"] = "time"
+    document["parameters"]["window"] = {"end": "2024-05-09T00:00:00Z", "length": "1d"}
+    (case / "config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    code, (result,) = tried(tmp_path, capfd)
+    assert (code, result["seen"], result["read"]) == (0, 62, 60)
+    assert list(result["left_out"].values()) == [2]
+
+
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        ({"accept": []}, "accept"),
+        ({"accepts": [{"exit": 0}]}, "accepts.*did you mean 'accept'"),
+        ({"accept": [{"exits": 0}]}, r"accept\[?\.?0\]?\.exits.*exit"),
+        ({"accept": [{"message": "("}]}, "no regular expression"),
+    ],
+    ids=["nothing", "key", "alternative", "pattern"],
+)
+def test_a_mistake_in_what_is_expected_is_told_before_any_case(expected: Any, told: str, tmp_path: Path) -> None:
+    write_case(tmp_path, "good")
+    write_case(tmp_path, "wrong", expected=expected)
+    with pytest.raises(InputError, match=f"(?s){told}"):
+        cases.main(parse(["cases", str(tmp_path)]))
+
+
+def test_a_folder_without_cases_and_a_case_that_is_none_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no config\.yaml below"):
+        cases.main(parse(["cases", str(tmp_path)]))
+    write_case(tmp_path, "good")
+    with pytest.raises(InputError, match=r"no case 'god' below .* \(has: good\)"):
+        cases.main(parse(["cases", str(tmp_path), "--case", "god"]))
