@@ -22,7 +22,7 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.names import Name
-from evergreen.data.columns import match_columns
+from evergreen.data.columns import RESERVED, match_columns
 from evergreen.data.given_splits import given_splits
 from evergreen.data.groups import groups, groups_of_names
 from evergreen.data.pictures import picture_bytes, reclassed
@@ -31,9 +31,8 @@ from evergreen.data.plain import composed, moments, plain, text
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROW_NAME = "__row__"
+ROW_NAME = RESERVED
 """Column that readers add: where a person finds the row, e.g. `news.csv:17`; the id when none is mapped."""
-
 
 TEXT_COLUMNS = {"text": "text", "label": "label"}
 PICTURE_COLUMNS = {"image": "image", "mask": "mask"}
@@ -224,15 +223,19 @@ def _column(name: str, batch: pa.RecordBatch, fields: RowFields) -> pa.Array:
 
 
 def joined_text(rows: pa.RecordBatch, fields: RowFields) -> pa.Array:
-    """The text of each row: the one column, or those with content joined; null where none has any."""
-    import pyarrow.compute as pc
+    """The text of each row: the one column, or several joined."""
+    import pyarrow as pa
 
     parts = [text(rows.column(source), source, rows.column(ROW_NAME)) for source in fields.parts["text"]]
     if len(parts) == 1:
         return parts[0]
-    filled = [pc.if_else(pc.equal(pc.utf8_trim_whitespace(part), ""), None, part) for part in parts]
-    whole = pc.binary_join_element_wise(*filled, fields.text_separator, null_handling="skip")
-    return pc.if_else(pc.equal(whole, ""), None, whole)
+    whole = [join(values, fields.text_separator) for values in zip(*(part.to_pylist() for part in parts), strict=True)]
+    return pa.array(whole, pa.string())
+
+
+def join(parts: Iterable[str | None], separator: str) -> str | None:
+    """One text of those parts that have content; None where none has."""
+    return separator.join(part for part in parts if part and part.strip()) or None
 
 
 def _named(labels: pa.Array, label_names: Mapping[str, str], rows: pa.Array) -> pa.Array:

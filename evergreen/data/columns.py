@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from evergreen.core.errors import InputError
 from evergreen.core.names import listed, nearest, nfc, quoted
 
+RESERVED = "__row__"
+"""The name of a column that readers add, which no file may have."""
+
 
 def match_columns(wanted: Mapping[str, str], present: Sequence[str], where: str) -> dict[str, str]:
     """The present column by wanted one; `wanted` has the setting that names each, such as `source.columns.text`.
@@ -22,6 +25,8 @@ def match_columns(wanted: Mapping[str, str], present: Sequence[str], where: str)
         named = ", ".join(f"{quoted(column)}{nearest(column, present)}" for column in missing)
         settings = " and ".join(dict.fromkeys(missing.values()))
         raise InputError(f"{noun} {named} missing from {where} (has: {listed(present)}); set {settings}")
+    if RESERVED in wanted:
+        raise InputError(f"{where} has a column '{RESERVED}', a name that is kept for rows' places; rename it")
     for column in wanted:
         same = by_name[nfc(column)]
         if len(same) > 1:

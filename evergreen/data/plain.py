@@ -50,7 +50,7 @@ def text(column: pa.Array, source: str, rows: pa.Array) -> pa.Array:
 
 
 def composed(words: pa.Array) -> pa.Array:
-    """The words as NFC, as names are compared; Arrow's own `utf8_normalize` leaves decomposed ones as they are."""
+    """The words as NFC, as names are compared; Arrow's own `utf8_normalize` decomposes them for every form."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -73,11 +73,10 @@ class _Records:
         self._file, self._path, self._name = file, path, name
         self._pushed = file.readline(LONGEST_FIELD)
         self._before = 0
-        self.delimiter = self._delimiter(dialect)
-        self._dialect = dialect
-        self._quotes = Quotes(self.delimiter, dialect.escape, len(dialect.names))
+        self._dialect = dialect = replace(dialect, delimiter=self._delimiter(dialect))
+        self._quotes = Quotes(dialect.delimiter, dialect.escape, len(dialect.names))
         self._doubts = dialect.quoting is None
-        self._lines: list[str] = []
+        self.lines: list[str] = []
         self._number = 0
 
     def read(self) -> Iterator[list[str]]:
@@ -88,8 +87,8 @@ class _Records:
                 self._quotes = replace(self._quotes, width=len(values))
             elif len(values) != self._quotes.width:
                 raise self._error(f"Expected {self._quotes.width} columns, got {len(values)}")
-            if self._doubts and len(self._lines) > 1 and self._quotes.may_swallow(self._lines):
-                self._check_quotes(len(self._lines))
+            if self._doubts and len(self.lines) > 1 and self._quotes.may_swallow(self.lines):
+                self._check_quotes(len(self.lines))
             yield values
 
     def unchecked(self) -> Iterator[list[str]]:
@@ -99,27 +98,22 @@ class _Records:
             self._number = 0
             yield list(self._dialect.names)
         try:
-            for values in csv.reader(self._taken(), **self._dialect.csv_options(self.delimiter)):
+            for values in csv.reader(self._taken(), **self._dialect.csv_options()):
                 if values:
                     self._number += 1
                     yield values
-                self._before += len(self._lines)
-                self._lines.clear()
+                self._before += len(self.lines)
+                self.lines.clear()
         except csv.Error as error:
             self._number += 1
             raise self._error(_in_words(error)) from error
         if self._number < 0 or (self._dialect.names and not self._before):
             raise InputError(f"{self._name} is empty; give it a header line and rows")
 
-    @property
-    def lines(self) -> list[str]:
-        """Those that the record at hand takes up."""
-        return self._lines
-
     def _taken(self) -> Iterator[str]:
         line = self._pushed or self._file.readline(LONGEST_FIELD)
         while line:
-            self._lines.append(line)
+            self.lines.append(line)
             if len(line) == LONGEST_FIELD:
                 raise csv.Error(f"a line is longer than {LONGEST_FIELD:,} characters")
             yield line

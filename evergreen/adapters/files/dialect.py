@@ -24,7 +24,7 @@ class Dialect:
     escape: str | None = None
     names: tuple[str, ...] = ()
 
-    def csv_options(self, delimiter: str) -> dict[str, Any]:
+    def csv_options(self) -> dict[str, Any]:
         """Options of Python's `csv`, to read and to write alike."""
         quoting = csv.QUOTE_NONE if self.quoting == "none" else csv.QUOTE_MINIMAL
-        return {"delimiter": delimiter, "quoting": quoting, "escapechar": self.escape, "strict": True}
+        return {"delimiter": self.delimiter, "quoting": quoting, "escapechar": self.escape, "strict": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -138,6 +139,9 @@ class FileFields(RowFields):
 
     def dialect_of(self, file: Path, name: str) -> Dialect:
         """How the bytes of one file of delimited text become fields. Raises InputError as `encoding_of`."""
-        encoding = self.encoding_of(file, name)
+        return replace(self.dialect_to(file), encoding=self.encoding_of(file, name))
+
+    def dialect_to(self, file: Path) -> Dialect:
+        """How a new file of delimited text is written."""
         is_given = self.delimiter is not None
-        return Dialect(encoding, self.delimiter_of(file), is_given, self.quoting, self.escape, self.names)
+        return Dialect(self.encoding, self.delimiter_of(file), is_given, self.quoting, self.escape, self.names)
