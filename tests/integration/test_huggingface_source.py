@@ -74,7 +74,7 @@ def test_identity_follows_content_splits_and_columns(folder: Path) -> None:
     [
         ({"splits": ("dev",)}, "Bad split: dev. Available splits: .*set source"),
         ({"config_name": "large"}, "BuilderConfig 'large' not found"),
-        ({"columns": {"text": "body"}}, r"column 'body' missing from split 'train' of .*\(has: text, label\)"),
+        ({"columns": {"text": "body"}}, r"column 'body' missing from split 'train' of .*\(has: 'text', 'label'\)"),
         ({"token_env": "NO_SUCH_TOKEN"}, "environment variable NO_SUCH_TOKEN is not set"),
     ],
 )
@@ -157,6 +157,6 @@ def test_pictures_that_a_data_set_names_the_files_of_are_read(tmp_path: Path) ->
 
 def test_a_data_set_without_masks_says_what_it_has(pets: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"column 'mask' missing from split 'test' of .* \(has: picture, trimap, label"
+        InputError, match=r"column 'mask' missing from split 'test' of .* \(has: 'picture', 'trimap', 'label'"
     ):
         read(tmp_path, name=str(pets), splits=("test",), columns={"image": "picture"})
