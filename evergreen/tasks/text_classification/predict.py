@@ -43,9 +43,15 @@ class TextPredictor:
 
         try:
             with quiet_transformers():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+                tokenizer = transformers.AutoTokenizer.from_pretrained(
+                    model_dir, local_files_only=True, trust_remote_code=False
+                )
                 model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                    model_dir, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                    model_dir,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    dtype=torch.float32,
                 )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(f"no usable text classifier at {model_dir}: {str(error).splitlines()[0]}") from error
