@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from commands.termination import TERMINATED, Terminated
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import own_error
 
 INTERRUPTED = 130
 STEP_LOGGERS = ("zenml.orchestrators.", "zenml.execution.")
@@ -87,7 +87,7 @@ def quiet_zenml(*, debug: bool) -> Iterator[None]:
     except RuntimeError as error:
         if chatter.step_error is None:
             raise
-        raise chatter.step_error from error
+        raise own_error(chatter.step_error) or chatter.step_error from error
     finally:
         for console in consoles:
             console.removeFilter(chatter)
@@ -126,9 +126,10 @@ def _reader_has_gone() -> bool:
 
 
 def _tell(error: Exception, *, debug: bool) -> int:
-    if isinstance(error, EvergreenError):
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    own = own_error(error)
+    if own is not None:
+        print(f"error: {own}", file=sys.stderr)
+        return own.exit_code
     text = str(error).strip() or "no message"
     more = "" if debug else "\n(this was not expected; --debug shows where it came from)"
     print(f"error: {type(error).__name__}: {text}{more}", file=sys.stderr)

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import MethodType
 from typing import Any, ClassVar, Literal
 
-from evergreen.core.errors import InputError
 from evergreen.tasks.encoder_files import CONFIG, UnusableError, check_no_code, read_object
 from evergreen.tasks.hub_snapshot import has_weights
+from evergreen.tasks.model_directory import loading
 from evergreen.tasks.pretrained import Pretrained, fresh_weights
 from evergreen.tasks.verbosity import quiet_transformers
 
@@ -55,19 +55,15 @@ class Architecture:
             InputError: no usable model there.
         """
         import torch
-        from safetensors import SafetensorError
 
-        try:
-            with quiet_transformers():
-                return self.network().from_pretrained(
-                    model_dir,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"no usable segmentation model at {model_dir}: {str(error).splitlines()[0]}") from error
+        with loading("segmentation model", model_dir), quiet_transformers():
+            return self.network().from_pretrained(
+                model_dir,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
 
 
 class Backbone(Pretrained):
