@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from commands.termination import TERMINATED, Terminated
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import own_error
 
 INTERRUPTED = 130
 STEP_LOGGERS = ("zenml.orchestrators.", "zenml.execution.")
@@ -52,9 +52,10 @@ def report_errors(*, debug: bool) -> Iterator[Outcome]:
             return
         if debug:
             traceback.print_exc()
-        outcome.message = _told(error, debug=debug)
+        own = own_error(error)
+        outcome.message = str(own) if own else _shown(error, debug=debug)
+        outcome.code = own.exit_code if own else 1
         print(f"error: {outcome.message}", file=sys.stderr)
-        outcome.code = error.exit_code if isinstance(error, EvergreenError) else 1
 
 
 def set_verbosity(*, shows_steps: bool, debug: bool) -> None:
@@ -90,7 +91,7 @@ def quiet_zenml(*, debug: bool) -> Iterator[None]:
     except RuntimeError as error:
         if chatter.step_error is None:
             raise
-        raise chatter.step_error from error
+        raise own_error(chatter.step_error) or chatter.step_error from error
     finally:
         for console in consoles:
             console.removeFilter(chatter)
@@ -128,9 +129,7 @@ def _reader_has_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _told(error: Exception, *, debug: bool) -> str:
-    if isinstance(error, EvergreenError):
-        return str(error)
+def _shown(error: Exception, *, debug: bool) -> str:
     text = str(error).strip() or "no message"
     more = "" if debug else "\n(this was not expected; --debug shows where it came from)"
     return f"{type(error).__name__}: {text}{more}"

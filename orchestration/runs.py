@@ -22,6 +22,7 @@ from orchestration.locks import is_running
 from orchestration.materializers import page_uri
 
 Value = TypeVar("Value", bound=Frozen)
+OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
 
@@ -133,19 +134,21 @@ def run_failure(model: str, but: UUID | None, error: RuntimeError) -> Exception:
     failed = {name: one for name, one in run.steps.items() if one.status.is_failed}
     for name, one in failed.items():
         if one.exception_info and one.exception_info.message:
-            kind = InputError if _is_input_error(one.exception_info.source) else EvergreenError
-            return kind(f"step '{name}' of run {run.name} failed: {one.exception_info.message}")
+            kind = _own_class(one.exception_info.source)
+            foreign = "" if kind else f" ({(one.exception_info.source or 'an error').rpartition('.')[2]})"
+            told = f"step '{name}' of run {run.name} failed: {one.exception_info.message}{foreign}"
+            return (InputError if kind and issubclass(kind, InputError) else EvergreenError)(told)
     where = f"step '{next(iter(failed))}' of run {run.name}" if failed else f"run {run.name}"
     return EvergreenError(f"{where} failed, look at its logs on the orchestrator: {' '.join(str(error).split())}")
 
 
-def _is_input_error(source: str | None) -> bool:
-    """Whether the class at `source` (`package.module.Name`) is an InputError; only our own are looked up."""
+def _own_class(source: str | None) -> type[EvergreenError] | None:
+    """The class at `source` (`package.module.Name`), where it is an error of the project; only our own are imported."""
     module, _, name = (source or "").rpartition(".")
-    if not module.startswith("evergreen."):
-        return False
+    if module.partition(".")[0] not in OWN_PACKAGES:
+        return None
     found = getattr(importlib.import_module(module), name, None)
-    return isinstance(found, type) and issubclass(found, InputError)
+    return found if isinstance(found, type) and issubclass(found, EvergreenError) else None
 
 
 def report_page(artifact: str) -> str | None:

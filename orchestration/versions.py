@@ -15,6 +15,12 @@ from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord, load_artifact
 
 
+def is_recipe_of_champion(recipe: str, record: RecordState) -> bool:
+    """Whether the champion comes of this very recipe, so that a run trains nothing new."""
+    champion = record.named(Alias.CHAMPION)
+    return champion is not None and champion.recipe == recipe
+
+
 def incumbent_for(recipe: str, record: RecordState) -> Incumbent:
     """Whom a model of this recipe is judged against.
 
@@ -22,7 +28,7 @@ def incumbent_for(recipe: str, record: RecordState) -> Incumbent:
     same question again and gets the same answer, from cache.
     """
     champion = record.named(Alias.CHAMPION)
-    if champion is not None and champion.recipe == recipe:
+    if champion is not None and is_recipe_of_champion(recipe, record):
         champion = record.find(champion.judged_against)
     return Incumbent(version=champion.version, artifact=champion.artifact) if champion else Incumbent()
 

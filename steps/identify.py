@@ -14,7 +14,7 @@ from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
 from orchestration.fingerprint import recipe_fingerprint
 from orchestration.record import ZenmlRecord
-from orchestration.versions import incumbent_for
+from orchestration.versions import incumbent_for, is_recipe_of_champion
 
 
 @step(enable_cache=False)
@@ -29,7 +29,7 @@ def identify(
     """The source's identity, the incumbent, what training starts from, and the recipe's fingerprint.
 
     Raises:
-        InputError: the source or the task's encoder cannot be found.
+        InputError: the source cannot be found, or the task's encoder cannot be trained.
     """
     pretrained = task.pretrained()
     identity = source.identity(window.resolve() if window else None)
@@ -40,6 +40,9 @@ def identify(
         task=task.training_configuration(),
         split=split.model_dump(mode="json"),
     )
-    incumbent = incumbent_for(recipe, ZenmlRecord(model_name).read())
+    record = ZenmlRecord(model_name).read()
+    if not is_recipe_of_champion(recipe, record):  # which was trained from this encoder by this code
+        task.check()
+    incumbent = incumbent_for(recipe, record)
     origin = Origin(pretrained=pretrained, start=incumbent if task.warm_start else Incumbent())
     return identity, incumbent, origin, recipe

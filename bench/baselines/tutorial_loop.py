@@ -19,9 +19,13 @@ from evergreen.tasks import TextClassification
 def train(task: TextClassification, encoder: Path, rows: Sequence[tuple[str, str]], seed: int) -> tuple[Any, Any]:
     """The fine-tuned model and its tokenizer, with the task's labels, cap, epochs, batch size and learning rate."""
     transformers.set_seed(seed)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(encoder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        encoder, num_labels=len(task.labels), attn_implementation="eager", dtype=torch.float32
+        encoder,
+        num_labels=len(task.labels),
+        attn_implementation="eager",
+        dtype=torch.float32,
+        trust_remote_code=False,
     )
     encoded = tokenizer(
         [text for text, _ in rows],

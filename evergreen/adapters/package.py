@@ -8,9 +8,8 @@ fallback_encoding: cp1252
 
 from __future__ import annotations
 
-import importlib.util
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import field_validator
@@ -21,6 +20,7 @@ from evergreen.adapters.files.source import listing_identity, rows_of_listing
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
+from evergreen.core.packages import check_inside, installed_folder
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.dataset import write_dataset
 
@@ -52,8 +52,7 @@ class PackageSource(FileFields):
     @field_validator("path")
     @classmethod
     def _path_stays_inside(cls, path: str) -> str:
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise ValueError(f"path '{path}' leaves the package; give it relative to the package's folder")
+        check_inside(path)
         return path
 
     def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
@@ -73,7 +72,7 @@ class PackageSource(FileFields):
 
     def listing(self) -> Listing:
         """The files that are there now. Raises InputError where there is none, or no package."""
-        spec = importlib.util.find_spec(self.package)
-        if spec is None or not spec.submodule_search_locations:
+        folder = installed_folder(self.package)
+        if folder is None:
             raise InputError(f"no package '{self.package}' is installed; pip install it or set source.package")
-        return find_files(str(Path(spec.submodule_search_locations[0]) / self.path), self.format)
+        return find_files(str(folder / self.path), self.format)

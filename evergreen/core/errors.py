@@ -36,3 +36,15 @@ class EndpointError(EvergreenError):
 
 class BusyError(EvergreenError):
     """Another run holds the lock on the same model."""
+
+
+def own_error(error: BaseException) -> EvergreenError | None:
+    """The project's error that an exception is, or that a library raised another one over; None where there is none."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        if isinstance(current, EvergreenError):
+            return current
+        seen.add(id(current))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return None

@@ -49,6 +49,13 @@ def is_outage(error: BaseException) -> bool:
     return False
 
 
+def is_out_of_reach(error: BaseException) -> bool:
+    """Whether the Hub gave no answer at all: it failed, or its client was set not to ask (HF_HUB_OFFLINE)."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return is_outage(error) or any(isinstance(one, OfflineModeIsEnabled) for one in _with_causes(error))
+
+
 def token_in(variable: str, instead: str) -> str:
     """The token in an environment variable, without the white space that files end in.
 

@@ -7,11 +7,14 @@ history.json   {"train": [{"step": 4, "loss": 1.31, …}, …], "validation": [{
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from evergreen.core.artifacts import HISTORY_NAME, FileEntry, Splits, TrainedModel, TrainedModelManifest
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.hub import first_line
 from evergreen.core.reports import Curves
 
 TASK_NAME = "task.json"
@@ -27,6 +30,23 @@ def complete_model(model_dir: Path, task: dict[str, object], splits: Splits, see
     plan = splits.manifest.plan
     manifest = TrainedModelManifest(files=entries, task=task, trained_on=trained_on, seed=seed, split_plan=plan)
     return TrainedModel.write(model_dir, manifest)
+
+
+@contextmanager
+def loading(what: str, model_dir: Path) -> Iterator[None]:
+    """Turns what libraries raise over a damaged directory, whatever its class, into one line that names it.
+
+    Raises:
+        InputError: the block raised anything but the lack of memory.
+    """
+    try:
+        yield
+    except (EvergreenError, MemoryError):
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which this module does not load
+            raise
+        raise InputError(f"no usable {what} at {model_dir}: {first_line(error)}") from error
 
 
 def read_task_configuration(model_dir: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,19 @@ from evergreen.core.artifacts import FileEntry
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, is_outage, token_in
+from evergreen.core.packages import check_inside, installed_folder
+from evergreen.tasks.encoder_files import (
+    CONFIG,
+    UnusableError,
+    check_no_code,
+    check_weights,
+    read_object,
+)
+from evergreen.tasks.hub_snapshot import HubModel, has_weights
 
 PACKAGE_SCHEME = "package://"
+MOST_CHARS = 300
+"""Of what a library says: some list all the models that they know."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -40,22 +50,18 @@ class Pretrained(Frozen):
     token_env: str | None = None
 
     def check(self) -> str:
-        """Where the encoder is, after its small files were found; on the Hub they are fetched into the Hub's cache.
+        """Where the encoder is, after its files were looked through; of the Hub's, small ones alone are fetched.
 
         Raises:
             InputError: the reference is of no known form, or nothing usable is there.
             EvergreenError: the Hub does not answer.
         """
-        folder = self.folder()
-        if folder is None:
-            self._check_hub()
-            return f"{self.reference} on the Hugging Face Hub"
-        if not (folder / "config.json").is_file():
-            raise self._error(f"{folder} has no config.json")
-        self._check_folder(folder)
-        if not any(folder.glob("*.safetensors")):
-            raise self._error(f"{folder} has no *.safetensors weights")
-        return str(folder)
+        self.checked_files()
+        return self.where()
+
+    def where(self) -> str:
+        """Where the encoder is, in words."""
+        return str(self.folder() or f"{self.reference} on the Hugging Face Hub")
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the files in its folder, or the commit on the Hub: another one means other weights.
@@ -63,15 +69,42 @@ class Pretrained(Frozen):
         Raises:
             InputError: it cannot be had.
         """
-        self.check()
-        folder = self.folder()
-        if folder is None:
-            return self._hub_commit()
+        folder = self.checked_files()
+        if self.folder() is None:
+            return folder.name
         digest = hashlib.sha256()
         for path in sorted(one for one in folder.iterdir() if one.is_file()):
             entry = FileEntry.of(path, folder)
             digest.update(f"{entry.name} {entry.sha256}\n".encode())
         return digest.hexdigest()
+
+    def checked_files(self) -> Path:
+        """The folder of configuration and tokenizer, once they and the header of the weights were read.
+
+        Raises:
+            InputError: they cannot be used, or would run code.
+            EvergreenError: the Hub does not answer.
+        """
+        with self.translated():
+            folder = self.small_files()
+            if not (folder / CONFIG).is_file():
+                raise UnusableError(_without_config(folder))
+            read_object(folder, CONFIG)
+            check_no_code(folder)
+            self._check_folder(folder)
+            if self.folder() is None and not has_weights(folder):
+                self._hub_model().check_weights(folder)
+            else:
+                check_weights(folder)
+        return folder
+
+    def small_files(self) -> Path:
+        """The folder with configuration and tokenizer; of the Hub's, in its cache, weights may be missing there."""
+        return self.folder() or self._hub_model().small_files()
+
+    def whole(self) -> Path:
+        """The folder with the weights as well, which are fetched where they are not here."""
+        return self.folder() or self._hub_model().whole()
 
     def portable_reference(self) -> str:
         """What names the encoder on any machine: the reference, or `sha256:<fingerprint>` for a local folder.
@@ -101,41 +134,23 @@ class Pretrained(Frozen):
     def _check_folder(self, folder: Path) -> None:
         """Returns when the folder also holds what the task needs besides configuration and weights."""
 
-    def _check_hub(self) -> None:
-        from huggingface_hub import hf_hub_download
-
-        with self._translated():
-            hf_hub_download(self.reference, "config.json", **self._options())  # asks again by itself
-
     def _package_folder(self) -> Path:
         package, _, inside = self.reference.removeprefix(PACKAGE_SCHEME).partition("/")
         try:
-            spec = importlib.util.find_spec(package) if package.isidentifier() else None
-        except ValueError:
-            spec = None
-        if spec is None or not spec.submodule_search_locations:
+            check_inside(inside)
+        except ValueError as error:
+            raise self._error(str(error)) from error
+        root = installed_folder(package)
+        if root is None:
             raise self._error(f"package {package!r} is not installed; pip install it")
-        folder = Path(spec.submodule_search_locations[0], inside)
+        folder = root / inside
         if not folder.is_dir():
             raise self._error(f"package {package!r} has no folder {inside!r}")
         return folder
 
-    def _hub_commit(self) -> str:
-        """The commit that the Hub's cache resolved the revision to, which is in the path of every cached file."""
-        from huggingface_hub import hf_hub_download
-
-        with self._translated():
-            return Path(hf_hub_download(self.reference, "config.json", **self._options())).parent.name
-
-    def _location(self) -> str:
-        return str(self.folder() or self.reference)
-
-    def _options(self) -> dict[str, Any]:
-        """What loading from the Hub needs besides the name; nothing for a folder."""
-        if self.folder() is not None:
-            return {}
+    def _hub_model(self) -> HubModel:
         token = token_in(self.token_env, "export it, or remove token_env") if self.token_env else None
-        return {"revision": self.revision, "token": token}
+        return HubModel(self.reference, self.revision, token)
 
     def _require_encoder_weights(self, lost: list[str]) -> None:
         """Returns when none of the encoder's weights, by name, was missing or of another shape: it started at random.
@@ -149,24 +164,44 @@ class Pretrained(Frozen):
             )
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Errors of the Hub's and of transformers' loading, as one line that says what to do."""
-        from httpx2 import HTTPError
-        from safetensors import SafetensorError
+    def translated(self) -> Iterator[None]:
+        """Errors of the Hub's and of transformers' loading, as one line that says what to do.
 
+        What a library raises over files that it does not understand may be of any class.
+        """
         try:
             yield
-        except (OSError, ValueError, ImportError, HTTPError, SafetensorError) as error:
+        except UnusableError as error:
+            raise self._error(str(error)) from error
+        except (EvergreenError, MemoryError):
+            raise
+        except Exception as error:
+            if type(error).__name__ == "OutOfMemoryError":  # torch's, which need not be loaded for this
+                raise
             if is_outage(error):
                 raise EvergreenError(
                     f"the Hugging Face Hub does not answer for encoder {self.reference!r}: {first_line(error)}; "
                     "try again later, or use a local copy"
                 ) from error
-            raise self._error(f"{first_line(error)}; check the name, the revision and the token") from error
+            advice = "check its files" if self.folder() else "check the name, the revision and the token"
+            raise self._error(f"{_in_words(error)}; {advice}") from error
 
     def _error(self, reason: str) -> InputError:
         allowed = f"a Hub model such as {self.example}, a local folder, or package://PACKAGE/FOLDER"
         return InputError(f"encoder {self.reference!r} cannot be used: {reason} (allowed: {allowed})")
+
+
+def _without_config(folder: Path) -> str:
+    """Why a folder without configuration is none of a model."""
+    if (folder / "adapter_config.json").is_file():
+        return f"{folder} is an adapter alone (adapter_config.json); merge it into its base model and save that"
+    return f"{folder} has no {CONFIG}"
+
+
+def _in_words(error: Exception) -> str:
+    """The first line of an error, behind its class where the message alone may be a mere name."""
+    told = first_line(error)[:MOST_CHARS]
+    return told if isinstance(error, OSError | ValueError | ImportError) else f"{type(error).__name__}: {told}"
 
 
 def fresh_weights(loading: dict[str, Any]) -> list[str]:

@@ -32,6 +32,9 @@ def a_run(**raised: tuple[str, str] | None) -> Any:
     [
         (a_run(fetch=("evergreen.core.errors.InputError", "no table news")), InputError, "'fetch'.*: no table news"),
         (a_run(train=("builtins.MemoryError", "too big")), EvergreenError, "'train' of run training-7 failed: too big"),
+        (a_run(train=("builtins.KeyError", "'text'")), EvergreenError, r"failed: 'text' \(KeyError\)$"),
+        (a_run(fetch=("orchestration.mistakes.ConfigurationError", "2 mistakes")), InputError, "failed: 2 mistakes$"),
+        (a_run(deploy=("evergreen.core.errors.EndpointError", "no answer")), EvergreenError, "failed: no answer$"),
         (
             a_run(split=None),
             EvergreenError,
@@ -39,7 +42,7 @@ def a_run(**raised: tuple[str, str] | None) -> Any:
         ),
         (a_run(), EvergreenError, "^run training-7 failed, look at its logs"),
     ],
-    ids=["bad input", "a failure", "around the step", "no step"],
+    ids=["bad input", "a failure", "a mere name", "bad input to us", "our failure", "around the step", "no step"],
 )
 def test_a_failed_run_is_one_line_that_names_the_step(
     monkeypatch: pytest.MonkeyPatch, run: Any, kind: type[Exception], told: str

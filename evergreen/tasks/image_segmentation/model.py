@@ -11,7 +11,9 @@ from pathlib import Path
 from types import MethodType
 from typing import Any, ClassVar, Literal
 
-from evergreen.core.errors import InputError
+from evergreen.tasks.encoder_files import CONFIG, UnusableError, check_no_code, read_object
+from evergreen.tasks.hub_snapshot import has_weights
+from evergreen.tasks.model_directory import loading
 from evergreen.tasks.pretrained import Pretrained, fresh_weights
 from evergreen.tasks.verbosity import quiet_transformers
 
@@ -20,6 +22,7 @@ ArchitectureName = Literal["unet", "deeplab", "segformer"]
 BATCH_NORM_MOMENTUM = 0.1
 """Torch's own. MobileNetV2 in transformers says 0.997, which torch takes for the weight of the last batch alone."""
 _HALF = (0.5, 0.5, 0.5)
+_MOBILENETS = ("mobilenet_v2", "mobilenet_v2_unet")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Architecture:
     """How a network is made, and how its family's pretrained weights expect colours: normalised by `mean` and `std`.
 
     `network` gives the class, `processor` that of its family's image processor; `settings` differ from those of its
-    configuration's defaults. Sides of pictures are multiples of `stride`.
+    configuration's defaults. Sides of pictures are multiples of `stride`. `families` are the `model_type`s whose
+    weights it takes.
     """
 
     network: Callable[[], Any]
@@ -36,6 +40,7 @@ class Architecture:
     std: tuple[float, float, float]
     stride: int
     settings: Mapping[str, object]
+    families: tuple[str, ...]
 
     def fresh(self, labels: tuple[str, ...]) -> Any:
         """The network with random weights of the seed that is set."""
@@ -50,15 +55,15 @@ class Architecture:
             InputError: no usable model there.
         """
         import torch
-        from safetensors import SafetensorError
 
-        try:
-            with quiet_transformers():
-                return self.network().from_pretrained(
-                    model_dir, local_files_only=True, use_safetensors=True, dtype=torch.float32
-                )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"no usable segmentation model at {model_dir}: {str(error).splitlines()[0]}") from error
+        with loading("segmentation model", model_dir), quiet_transformers():
+            return self.network().from_pretrained(
+                model_dir,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
 
 
 class Backbone(Pretrained):
@@ -74,22 +79,74 @@ class Backbone(Pretrained):
         Raises:
             InputError: it cannot be had, or is of another family.
         """
+        with self.translated():
+            return self._load(self.whole(), architecture, labels)
+
+    def prove(self, architecture: Architecture, labels: tuple[str, ...]) -> None:
+        """Returns when the network can be made of the encoder's configuration and takes a picture; no weight is read.
+
+        Raises:
+            InputError: it cannot, or the encoder is of another family.
+            EvergreenError: the Hub does not answer.
+        """
+        folder = self.checked_files()
+        with self.translated():
+            check_family(folder, architecture)
+            _take_picture(self._built(folder, architecture, labels), architecture.stride)
+            if has_weights(folder):
+                self._load(folder, architecture, labels, device_map="meta")  # names and shapes alone
+
+    def _built(self, folder: Path, architecture: Architecture, labels: tuple[str, ...]) -> Any:
+        """The network of the encoder's configuration, with random weights."""
+        network = architecture.network()
+        with quiet_transformers():
+            config = network.config_class.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, **_names(labels), **architecture.settings
+            )
+            return network(config)
+
+    def _load(
+        self, folder: Path, architecture: Architecture, labels: tuple[str, ...], **how: Any
+    ) -> tuple[Any, frozenset[str]]:
         import torch
 
-        with self._translated(), quiet_transformers():
+        check_no_code(folder)
+        with quiet_transformers():
             network, loading = architecture.network().from_pretrained(
-                self._location(),
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
                 dtype=torch.float32,
                 use_safetensors=True,
                 ignore_mismatched_sizes=True,  # a head that was trained on other labels is replaced
                 output_loading_info=True,
                 **_names(labels),
                 **architecture.settings,
-                **self._options(),
+                **how,
             )
         fresh = fresh_weights(loading)
         self._require_encoder_weights([name for name in fresh if name.startswith(f"{network.base_model_prefix}.")])
         return _usual_norms(network), frozenset(fresh)
+
+
+def check_family(folder: Path, architecture: Architecture) -> None:
+    """Returns when the weights in a folder are of a family that the architecture takes.
+
+    Raises:
+        UnusableError: they are of another.
+    """
+    family = read_object(folder, CONFIG).get("model_type")
+    if family not in architecture.families:
+        allowed = ", ".join(architecture.families)
+        raise UnusableError(f"its config.json has model_type {family!r}, but the architecture takes {allowed}")
+
+
+def _take_picture(network: Any, side: int) -> None:
+    """Returns when the network answers to two pictures. Whatever it raises otherwise is the reason."""
+    import torch
+
+    with torch.inference_mode():
+        network.eval()(pixel_values=torch.zeros(2, 3, side, side))
 
 
 def freeze_encoder(network: Any) -> None:
@@ -134,11 +191,19 @@ def _segformer_processor() -> Any:
 
 
 ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
-    "unet": Architecture(_unet, _mobilenet_processor, _HALF, _HALF, 32, {"output_stride": 32}),
+    "unet": Architecture(_unet, _mobilenet_processor, _HALF, _HALF, 32, {"output_stride": 32}, _MOBILENETS),
     "deeplab": Architecture(
-        _deeplab, _mobilenet_processor, _HALF, _HALF, 16, {"output_stride": 16, "classifier_dropout_prob": 0.1}
+        _deeplab,
+        _mobilenet_processor,
+        _HALF,
+        _HALF,
+        16,
+        {"output_stride": 16, "classifier_dropout_prob": 0.1},
+        _MOBILENETS,
     ),
-    "segformer": Architecture(_segformer, _segformer_processor, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 32, {}),
+    "segformer": Architecture(
+        _segformer, _segformer_processor, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 32, {}, ("segformer",)
+    ),
 }
 
 

@@ -106,12 +106,15 @@ class ImageSegmentation(TrainingSettings):
         return "image"
 
     def check(self) -> str:
-        """Where the encoder is, found without loading it.
+        """The architecture, and where the encoder is, once it was proven without its weights that the two fit.
 
         Raises:
             InputError: it cannot be used; the message says what is allowed.
         """
-        return f"{self.architecture}, {self.source.check() if self.source else RANDOM_WEIGHTS}"
+        if self.source is None:
+            return f"{self.architecture}, {RANDOM_WEIGHTS}"
+        self.source.prove(ARCHITECTURES[self.architecture], self.labels)
+        return f"{self.architecture}, {self.source.where()}"
 
     def training_configuration(self) -> dict[str, object]:
         """The fields that decide the trained model: those of `for_training` without what only unlocks the encoder.

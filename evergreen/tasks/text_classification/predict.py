@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.core.errors import InputError, InstanceError
+from evergreen.core.errors import InstanceError
 from evergreen.tasks.batching import batches_of_tokens
+from evergreen.tasks.model_directory import loading
 from evergreen.tasks.text_classification.tokens import Tokens
 from evergreen.tasks.verbosity import quiet_transformers
 
@@ -39,16 +40,18 @@ class TextPredictor:
         """
         import torch
         import transformers
-        from safetensors import SafetensorError
 
-        try:
-            with quiet_transformers():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
-                model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                    model_dir, local_files_only=True, use_safetensors=True, dtype=torch.float32
-                )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"no usable text classifier at {model_dir}: {str(error).splitlines()[0]}") from error
+        with loading("text classifier", model_dir), quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                model_dir, local_files_only=True, trust_remote_code=False
+            )
+            model = transformers.AutoModelForSequenceClassification.from_pretrained(
+                model_dir,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
         model.eval().requires_grad_(requires_grad=False)
         model.to("cuda" if torch.cuda.is_available() else "cpu")
         tokens = Tokens(tokenizer, max_length)

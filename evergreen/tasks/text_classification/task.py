@@ -66,12 +66,13 @@ class TextClassification(TrainingSettings):
         return "text"
 
     def check(self) -> str:
-        """Where the encoder is, found without loading it.
+        """Where the encoder is, once it was proven without its weights that it takes texts of `max_length_tokens`.
 
         Raises:
             InputError: it cannot be used; the message says what is allowed.
         """
-        return self.source.check()
+        self.source.prove(self.labels, self.max_length_tokens)
+        return self.source.where()
 
     def training_configuration(self) -> dict[str, object]:
         """The fields that decide the trained model: those of `for_training` without what only unlocks the encoder.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 ROWS_AT_ONCE = 1024
+LEAST_LENGTH = 8
+"""Encoders that read several tokens at once, such as CANINE, cannot take a batch of very short texts otherwise."""
 _MAX_CHARS_PER_TOKEN = 32
 """Text beyond that many characters for every token kept cannot matter, and a tokenizer reads all it is given."""
 
@@ -30,16 +32,23 @@ class Tokens:
     max_length: int
 
     def of(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token numbers a text, special tokens included, at most `max_length`."""
+        """Token numbers a text, special tokens included, at least one and at most `max_length`."""
         cut = [text[: self.max_length * _MAX_CHARS_PER_TOKEN] for text in texts]
         encoded = self.tokenizer(
             cut, truncation=True, max_length=self.max_length, return_attention_mask=False, return_token_type_ids=False
         )
-        return list(encoded["input_ids"])
+        return [ids or [self.tokenizer.pad_token_id] for ids in encoded["input_ids"]]
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """`input_ids` and `attention_mask`: (rows, longest) int64."""
-        padded = self.tokenizer.pad({"input_ids": list(token_ids)}, return_attention_mask=True, return_tensors="pt")
+        """`input_ids` and `attention_mask`: (rows, longest) int64; at least LEAST_LENGTH, which some encoders need."""
+        longest = max(LEAST_LENGTH, *map(len, token_ids))
+        padded = self.tokenizer.pad(
+            {"input_ids": list(token_ids)},
+            padding="max_length",
+            max_length=longest,
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
         return {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
 
     def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.errors import InputError
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.batching import order_by_length
@@ -46,7 +45,7 @@ def train_text(
         train = tokeniser.table(splits, SplitName.TRAIN, sampled_rows(splits, task.max_train_rows, run.seed))
         validation = tokeniser.table(splits, SplitName.VALIDATION)
         transformers.set_seed(run.seed)
-        model = _load_model(task, start)
+        model = _load_model(task, start, tokens)
         job = _job(task, model, tokens, (train, validation), run.seed)
         head = (name for name, _ in model.named_parameters() if is_head_weight(model, name))
         curves = fit(job if start else replace(job, fresh=frozenset(head)), task, run)
@@ -54,23 +53,33 @@ def train_text(
     return complete_model(run.out_dir, configuration, splits, run.seed, curves)
 
 
-def _load_model(task: TextClassification, start: TrainedModel | None) -> Any:
+def _load_model(task: TextClassification, start: TrainedModel | None, tokens: Tokens) -> Any:
     """The model with the task's dropout, its embeddings frozen where the task says so."""
     import torch
 
-    model = _origin(task, start).load_classifier(task.labels)
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is not None and task.max_length_tokens > positions:
-        raise InputError(
-            f"max_length_tokens is {task.max_length_tokens}, but {task.encoder} reads at most {positions}; lower it"
-        )
+    model = _origin(task, start).load_classifier(task.labels, tokens)
     if task.dropout is not None:
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = task.dropout
     if not task.train_embeddings:
-        model.get_input_embeddings().requires_grad_(requires_grad=False)
+        for table in _word_embeddings(model):
+            table.requires_grad_(requires_grad=False)
     return model
+
+
+def _word_embeddings(model: Any) -> list[Any]:
+    """The tables that tokens are looked up in; encoders of characters have several, and do not name them."""
+    import torch
+
+    try:
+        return [model.get_input_embeddings()]
+    except NotImplementedError:
+        return [
+            module
+            for name, module in model.named_modules()
+            if isinstance(module, torch.nn.Embedding) and "position" not in name and "token_type" not in name
+        ]
 
 
 def _origin(task: TextClassification, start: TrainedModel | None) -> Encoder:

@@ -40,6 +40,30 @@ def test_an_unexpected_error_says_its_type_and_how_to_see_more(capsys: pytest.Ca
     assert "Traceback" not in err
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
+def raise_over(error: Exception, *, explicit: bool) -> None:
+    """As a library does that wraps what its caller's code raises."""
+    try:
+        fail(error)
+    except Exception as cause:
+        if explicit:
+            raise ValueError("generation failed") from cause
+        raise KeyError("generation failed")  # noqa: B904 - libraries do
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_an_error_that_a_library_wrapped_keeps_its_words_and_its_exit_code(
+    explicit: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with report_errors(debug=False) as outcome:
+        raise_over(InputError("column 'label' missing"), explicit=explicit)
+    assert outcome.code == 2
+    assert capsys.readouterr().err == "error: column 'label' missing\n"
+
+
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     with report_errors(debug=True):
         raise InputError("column 'label' missing")

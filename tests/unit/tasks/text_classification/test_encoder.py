@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from evergreen.core.errors import InputError
 from evergreen.tasks.text_classification.encoder import Encoder
@@ -8,11 +10,17 @@ from evergreen.tasks.text_classification.encoder import Encoder
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 
 
+def write_files(folder: Path) -> Path:
+    """A model's files, of which only the weights have content."""
+    for name in FILES:
+        (folder / name).write_text("{}")
+    save_file({"embeddings": np.zeros((2, 2), dtype=np.float32)}, folder / "model.safetensors")
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in FILES:
-        (tmp_path / name).write_text("{}")
-    return tmp_path
+    return write_files(tmp_path)
 
 
 def test_a_local_folder_is_where_it_is(folder: Path) -> None:
@@ -24,8 +32,7 @@ def test_a_package_is_found_without_being_imported(folder: Path, monkeypatch: py
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     (package / "model").mkdir()
-    for name in FILES:
-        (package / "model" / name).write_text("{}")
+    write_files(package / "model")
     monkeypatch.syspath_prepend(str(folder))
 
     assert Encoder(reference="package://weights_of_a_package/model").check() == str(package / "model")
@@ -37,6 +44,9 @@ def test_a_package_is_found_without_being_imported(folder: Path, monkeypatch: py
         ("package://no_such_package/model", "'no_such_package' is not installed; pip install it"),
         ("package://json/weights", "no folder 'weights'"),
         ("package://no-name/model", "not installed"),
+        ("package://json/../../etc", "path '../../etc' leaves the package; give it relative to the package's folder"),
+        ("package://json//etc", "path '/etc' leaves the package"),
+        ("package://json/a/../../..", "leaves the package"),
         ("/no/such/folder", "no such folder"),
         ("./no-such-folder", "no such folder"),
         ("s3://bucket/model", "no such folder"),

