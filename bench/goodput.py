@@ -70,6 +70,7 @@ def _model(path: Path) -> TrainedModel:
     )
     network.save_pretrained(path)
     task.source.load_tokenizer().save_pretrained(path)
+    (path / "task.json").write_text(json.dumps({"task": task.model_dump(mode="json")}), encoding="utf-8")
     files = tuple(FileEntry.of(file, path) for file in sorted(path.iterdir()))
     manifest = TrainedModelManifest(files=files, task=task.model_dump(mode="json"), trained_on="none", seed=0)
     return TrainedModel.write(path, manifest)
