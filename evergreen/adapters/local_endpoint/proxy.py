@@ -17,6 +17,7 @@ from aiohttp import web
 from evergreen.adapters.local_endpoint.answers import OverloadedError, Refusals, RefusedError
 from evergreen.adapters.local_endpoint.bodies import Bodies
 from evergreen.adapters.local_endpoint.fleet import Fleet
+from evergreen.adapters.local_endpoint.pace import Pace
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.http import TIME_LEFT_HEADER, TRACE_HEADER, media_refusal, origin_refusal, trace_id
 
@@ -26,9 +27,6 @@ ONE_VERSION = re.compile(r"/versions/([^/]+)/predict")
 ROUTES = {"/predict": "predict", "/health": "health", "/status": "status"}
 METHODS = {"predict": ("POST",), "health": ("GET", "HEAD"), "status": ("GET", "HEAD")}
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
-CROWD = 20
-"""Refusals for want of room within a second, beyond which the next ones wait for `PACE_S`."""
-PACE_S = 0.05
 
 
 class Proxy:
@@ -39,6 +37,7 @@ class Proxy:
         self._session = session
         self._bodies = Bodies()
         self._refusals = Refusals()
+        self._pace = Pace()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer, whatever happens."""
@@ -51,6 +50,8 @@ class Proxy:
                 return await self._predict(request, unquote(version[1]) if version else None, trace)
             return self._health() if route == "health" else web.json_response(text=self._status())
         except RefusedError as refusal:
+            if isinstance(refusal, OverloadedError):
+                await self._pace.wait()
             return self._refusals.answer(refusal, trace, route)
         except Exception as error:
             frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-8:]
