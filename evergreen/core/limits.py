@@ -1,6 +1,22 @@
-"""What one prediction request may hold: one number for the server, the front before it and callers that cut batches."""
+"""What prediction requests may hold: one number for the server, the front before it and callers that cut batches.
+
+A server holds `MAX_WAITING` requests at once, of `MAX_WAITING_INSTANCES` and `MAX_WAITING_BYTES` together; further
+ones are refused before their body is read.
+"""
 
 from __future__ import annotations
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_INSTANCES = 1000
+MAX_WAITING = 128
+MAX_WAITING_INSTANCES = 4 * MAX_INSTANCES
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+
+SMALL_BODY_BYTES = 64 * 1024
+"""What each body may take of the memory without a question; only what goes beyond it counts against a limit."""
+MAX_CONNECTIONS = 1000
+HEADER_TIMEOUT_S = 10.0
+BODY_STALL_S = 10.0
+"""How long a sender may pause within a body."""
+BODY_TIMEOUT_S = 60.0
+KEEP_ALIVE_S = 75.0

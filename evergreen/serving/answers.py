@@ -13,12 +13,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
-from evergreen.serving.model import NotReadyError
+from evergreen.core.http import error_body
+from evergreen.serving.bodies import SlowBodyError
+from evergreen.serving.queue import NotReadyError
 from evergreen.serving.requests import BodyTooLargeError, MediaTypeError
 
 STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
     (RequestTooLargeError, 413),
     (MediaTypeError, 415),
+    (SlowBodyError, 408),
     (InputError, 400),
     (NotReadyError, 503),
     (EvergreenError, 503),  # what the request needs from elsewhere cannot be had now
@@ -64,15 +67,13 @@ async def _discard(receive: Receive) -> None:
         left -= len(message.get("body", b""))
 
 
-def error_response(status: int, message: str, trace: str, instance: int | None = None) -> JsonAnswer:
-    """The answer for one error; 503 asks the caller to come back."""
-    error: dict[str, Any] = {"message": message, "trace_id": trace}
-    if instance is not None:
-        error["instance"] = instance
-    return JsonAnswer({"error": error}, status, {"retry-after": "1"} if status == 503 else None)
+def error_response(status: int, message: str, trace: str, instance: int | None = None) -> Response:
+    """The answer for one error; 503 asks the caller to come back, and 408 gives it up."""
+    headers = {503: {"retry-after": "1"}, 408: {"connection": "close"}}.get(status)
+    return Response(error_body(message, trace, instance), status, headers, JsonAnswer.media_type)
 
 
-def answer_for(error: Exception, trace: str) -> JsonAnswer:
+def answer_for(error: Exception, trace: str) -> Response:
     """The answer for an exception of ours; re-raises any other. A body that was not read ends the connection."""
     status = next((status for kind, status in STATUS_BY_ERROR if isinstance(error, kind)), None)
     if status is None:

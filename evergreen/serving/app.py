@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,11 +20,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from evergreen.serving.access import Observed
+from evergreen.core.http import time_left_s
+from evergreen.serving.access import Observed, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response
+from evergreen.serving.bodies import Bodies, while_connected
 from evergreen.serving.metrics import CONTENT_TYPE, Metrics
-from evergreen.serving.model import NotReadyError, ServedModel
-from evergreen.serving.requests import BodyTooLargeError, check_media_type, parse_request
+from evergreen.serving.model import ServedModel
+from evergreen.serving.queue import UndecodableError
+from evergreen.serving.requests import check_media_type, parse_request
 from evergreen.serving.settings import ServerSettings
 
 METRICS_ROUTE = "/metrics"
@@ -31,7 +37,9 @@ def create_app(settings: ServerSettings, model: ServedModel) -> Starlette:
     """The application that serves `model` at the routes and within the limits of `settings`."""
     handlers = _Handlers(settings, model)
     names = {METRICS_ROUTE: "metrics", settings.health_route: "health", settings.predict_route: "predict"}
-    observed = Middleware(Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version)
+    observed = Middleware(
+        Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version, host=settings.host
+    )
     app = Starlette(
         routes=[
             Route(settings.predict_route, handlers.predict, methods=["POST"]),
@@ -49,21 +57,38 @@ class _Handlers:
     def __init__(self, settings: ServerSettings, model: ServedModel) -> None:
         self._settings = settings
         self._model = model
+        self._bodies = Bodies(settings.max_body_bytes)
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")
         self.metrics = Metrics()
 
     async def predict(self, request: Request) -> Response:
         log = request.state.request_log
         try:
-            instances = await self._read_instances(request)
-            log["instances"] = len(instances)
-            predictions = await self._model.predict(instances)
+            predictions = await self._answer(request, log)
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception as error:
+            if isinstance(error, UndecodableError) and isinstance(error.__cause__, Exception):
+                log_fault(error.__cause__, log["trace_id"])
             return answer_for(error, log["trace_id"])
         self.metrics.instances += len(predictions)
         metadata = {"model_version": self._model.version, "trace_id": log["trace_id"]}
         return JsonAnswer({"predictions": predictions, "metadata": metadata})
+
+    async def _answer(self, request: Request, log: dict[str, Any]) -> list[dict[str, Any]]:
+        """The predictions. Refuses what it can before the body is read, and reads what it must beside the loop."""
+        arrived = time.monotonic()
+        self._model.check_room()
+        check_media_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
+        left = time_left_s(request.headers)
+        async with self._bodies.body_of(request) as body:
+            self._model.check_room()
+            loop = asyncio.get_running_loop()
+            read = await loop.run_in_executor(self._reader, parse_request, body, self._settings.max_instances)
+            log["instances"] = len(read.instances)
+            if left is not None:
+                left -= time.monotonic() - arrived
+            return await while_connected(request, self._model.predict(read.instances, left))
 
     async def health(self, request: Request) -> Response:
         if not self._model.ready:
@@ -73,31 +98,6 @@ class _Handlers:
     async def render_metrics(self, _request: Request) -> Response:
         text = self.metrics.render(self._model.version, self._model.ready, self._model.waiting)
         return Response(text, media_type=CONTENT_TYPE)
-
-    async def _read_instances(self, request: Request) -> list[Any]:
-        if not self._model.ready:
-            raise NotReadyError("the model is still loading; ask again in a second")
-        check_media_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
-        body = await _read_body(request, self._settings.max_body_bytes)
-        return parse_request(body, self._settings.max_instances).instances
-
-
-async def _read_body(request: Request, limit: int) -> bytes:
-    """The body, never holding more than `limit` bytes of it.
-
-    Raises:
-        BodyTooLargeError: it is announced, or turns out, to be larger.
-    """
-    too_large = BodyTooLargeError(f"the body is larger than {limit} bytes; split the instances over several requests")
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

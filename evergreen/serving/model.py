@@ -1,26 +1,20 @@
-"""The model behind the server: loaded in a thread, asked in a bounded pool, so that health always answers."""
+"""The model behind the server: loaded in a thread, asked in another, so that health always answers."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evergreen.core.artifacts import TrainedModel
-from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Predictor
+from evergreen.serving.queue import NotReadyError, PredictionQueue
 from evergreen.serving.settings import ServerSettings
 from evergreen.serving.storage import local_model
 
 Load = Callable[[Path], Predictor]
-
-
-class NotReadyError(EvergreenError):
-    """The model is still loading, or more requests wait than the server holds; asking again later helps."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +24,15 @@ class _Loaded:
 
 
 class ServedModel:
-    """One model version. One prediction runs at a time: a batch already uses every core.
-
-    `waiting` counts requests that wait or run.
-    """
+    """One model version. `waiting` counts requests that wait or run, `waiting_instances` what they hold."""
 
     def __init__(self, settings: ServerSettings, load: Load) -> None:
         self._settings = settings
         self._load = load
         self._loaded: _Loaded | None = None
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
+        self._queue = PredictionQueue()
         self.waiting = 0
+        self.waiting_instances = 0
 
     @property
     def ready(self) -> bool:
@@ -72,27 +64,35 @@ class ServedModel:
 
         threading.Thread(target=work, name="load", daemon=True).start()
 
-    async def predict(self, instances: list[Any]) -> list[dict[str, Any]]:
-        """Predictions, one an instance, from one call of the predictor.
+    def check_room(self, instances: int = 1) -> None:
+        """Returns when a request of so many instances may come in.
 
         Raises:
-            NotReadyError: the model is not loaded, or too many requests wait.
-            InstanceError: an instance cannot be used.
+            NotReadyError: the model is not loaded, or too much waits.
         """
+        self._model(instances)
+
+    def _model(self, instances: int) -> _Loaded:
         if self._loaded is None:
             raise NotReadyError("the model is still loading; ask again in a second")
         if self.waiting >= self._settings.max_waiting:
             raise NotReadyError(f"{self.waiting} requests are waiting already; ask again in a second")
+        if self.waiting and self.waiting_instances + instances > self._settings.max_waiting_instances:
+            raise NotReadyError(f"{self.waiting_instances} instances are waiting already; ask again in a second")
+        return self._loaded
+
+    async def predict(self, instances: list[Any], time_left_s: float | None = None) -> list[dict[str, Any]]:
+        """Predictions, one an instance.
+
+        Raises:
+            NotReadyError: the model is not loaded, too much waits, or the caller's time was over.
+            InstanceError: an instance cannot be used.
+        """
+        loaded = self._model(len(instances))
         self.waiting += 1
+        self.waiting_instances += len(instances)
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, _predict, self._loaded.predictor, instances)
+            return await self._queue.predict(loaded.predictor, instances, time_left_s)
         finally:
             self.waiting -= 1
-
-
-def _predict(predictor: Predictor, instances: list[Any]) -> list[dict[str, Any]]:
-    predictions = predictor.encode(predictor.predict(predictor.decode(instances)))
-    if len(predictions) != len(instances):
-        raise EvergreenError(f"the model gave {len(predictions)} predictions for {len(instances)} instances")
-    return predictions
+            self.waiting_instances -= len(instances)

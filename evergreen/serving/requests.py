@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
+from evergreen.core.http import media_refusal
 
+MAX_VALUES = 200_000
+MAX_DEPTH = 50
+NAMES_SHOWN = 5
 FIELDS = ("instances", "parameters")
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 EXAMPLE = '{"instances": [{…}]}'
@@ -39,11 +45,8 @@ def check_media_type(content_type: str, content_encoding: str) -> None:
     Raises:
         MediaTypeError: the headers declare something else.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
-        raise MediaTypeError(f"content-type is {media_type!r}; send 'content-type: application/json'")
-    if content_encoding.strip().lower() not in ("", "identity"):
-        raise MediaTypeError(f"content-encoding is {content_encoding!r}; send the body uncompressed")
+    if reason := media_refusal(content_type, content_encoding):
+        raise MediaTypeError(reason)
 
 
 def parse_request(body: bytes, max_instances: int) -> PredictRequest:
@@ -56,14 +59,13 @@ def parse_request(body: bytes, max_instances: int) -> PredictRequest:
     content = _parse_json(body)
     if not isinstance(content, dict):
         raise InputError(f"the body is a JSON {_json_type(content)}; send an object such as {EXAMPLE}")
-    unknown = sorted(set(content) - set(FIELDS))
     if "instances" not in content:
-        raise InputError(
-            f"'instances' is missing (has: {', '.join(map(_short, content)) or 'nothing'}); send {EXAMPLE}"
-        )
-    if unknown:
-        raise InputError(f"unknown field {_short(unknown[0])} (allowed: {', '.join(FIELDS)})")
+        raise InputError(f"'instances' is missing (has: {_first_names(content)}); send {EXAMPLE}")
+    unknown = min(set(content) - set(FIELDS), default=None)
+    if unknown is not None:
+        raise InputError(f"unknown field {_short(unknown)} (allowed: {', '.join(FIELDS)})")
     _check_parameters(content.get("parameters"))
+    _check_size(content["instances"])
     return PredictRequest(_checked_instances(content["instances"], body, max_instances))
 
 
@@ -88,6 +90,27 @@ def _check_parameters(parameters: Any) -> None:
         raise InputError(f"'parameters' is a JSON {_json_type(parameters)}; send an object or leave it out")
     if parameters:
         raise InputError(f"unknown parameter {_short(next(iter(parameters)))} (allowed: none); leave it out")
+
+
+def _check_size(content: Any) -> None:
+    """Bounds what waits in memory and what a model's decoder walks through."""
+    values, level = 0, [content]
+    for _ in range(MAX_DEPTH):
+        values += len(level)
+        if values > MAX_VALUES:
+            raise InputError(
+                f"the body holds more than {MAX_VALUES:,} values; split the instances over several requests"
+            )
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return
+    raise InputError(f"the body is nested too deeply to be a prediction request (allowed: {MAX_DEPTH} levels)")
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _parse_json(body: bytes) -> Any:
@@ -116,10 +139,17 @@ def _finite(literal: str) -> float:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {_short(twice)} appears twice in one object")
+        raise ValueError(f"key {_short(_first_repeated(pairs))} appears twice in one object")
     return result
+
+
+def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError("no name is repeated")
 
 
 def _check_unicode(index: int, instance: Any) -> None:
@@ -129,8 +159,14 @@ def _check_unicode(index: int, instance: Any) -> None:
         raise InstanceError(index, "holds half a surrogate pair (\\ud800–\\udfff), which is no Unicode text") from error
 
 
+def _first_names(content: dict[str, Any]) -> str:
+    names = [_short(name) for name in itertools.islice(content, NAMES_SHOWN)]
+    more = len(content) - len(names)
+    return (", ".join(names) or "nothing") + (f" and {more:,} more" if more else "")
+
+
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -13,13 +13,15 @@ from types import FrameType
 import uvicorn
 
 from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.limits import KEEP_ALIVE_S
 from evergreen.core.logs import log_json_to_stderr
+from evergreen.core.throttle import quieten_libraries
 from evergreen.serving.access import LOGGER
 from evergreen.serving.app import create_app
+from evergreen.serving.connections import PatientProtocol
 from evergreen.serving.model import Load, ServedModel
 from evergreen.serving.settings import ServerSettings
 
-KEEP_ALIVE_S = 75  # longer than the callers keep theirs, so that it is never we who close under a request
 LAST_GRACE_S = 5
 
 
@@ -30,6 +32,7 @@ def serve(settings: ServerSettings, load: Load) -> int:
         EndpointError: the address cannot be bound.
     """
     log_json_to_stderr(LOGGER)
+    quieten_libraries(LOGGER.name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_cleanly)
     if settings.exit_with_stdin:
@@ -43,7 +46,9 @@ def serve(settings: ServerSettings, load: Load) -> int:
             access_log=False,
             server_header=False,
             lifespan="off",
-            timeout_keep_alive=KEEP_ALIVE_S,
+            http=PatientProtocol,
+            ws="none",
+            timeout_keep_alive=int(KEEP_ALIVE_S),  # longer than callers keep theirs: never we close under a request
             timeout_graceful_shutdown=settings.drain_s,
         )
     )

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.limits import MAX_BODY_BYTES, MAX_INSTANCES
+from evergreen.core.limits import MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
 
 MIB = 1024 * 1024
 ROUTE_PATTERN = r"^/[^\s{}?#]*$"
@@ -30,6 +30,7 @@ VARIABLES = {
     "max_instances": "EVERGREEN_MAX_INSTANCES",
     "max_body_bytes": "EVERGREEN_MAX_BODY_BYTES",
     "max_waiting": "EVERGREEN_MAX_WAITING",
+    "max_waiting_instances": "EVERGREEN_MAX_WAITING_INSTANCES",
     "drain_s": "EVERGREEN_DRAIN_S",
     "exit_with_stdin": "EVERGREEN_EXIT_WITH_STDIN",
 }
@@ -38,7 +39,8 @@ VARIABLES = {
 class ServerSettings(Frozen):
     """What one server process serves, where and within which limits.
 
-    `max_waiting` requests may be in the house at once; further ones get 503. `drain_s` is how long requests in flight
+    `max_waiting` requests with `max_waiting_instances` together may be in the house at once; further ones get 503, but
+    for one that comes to an empty house. `drain_s` is how long requests in flight
     may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the other end of its stdin.
     """
 
@@ -50,7 +52,8 @@ class ServerSettings(Frozen):
     mode: str = "PREDICTION"
     max_instances: int = Field(default=MAX_INSTANCES, ge=1)
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1)
-    max_waiting: int = Field(default=128, ge=1)
+    max_waiting: int = Field(default=MAX_WAITING, ge=1)
+    max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False
 

@@ -103,7 +103,7 @@ def test_a_bad_request_through_the_front_is_a_4xx_that_names_the_instance(served
     assert httpx.post(url, content=b"{", headers={"content-type": "text/plain"}).status_code == 415
     assert httpx.get(url).status_code == 405
     assert httpx.get(url).headers["allow"] == "POST"
-    traced = httpx.post(url, content=b"{", headers={"x-trace-id": "t-1"})
+    traced = httpx.post(url, content=b"{", headers={"x-trace-id": "t-1", "content-type": "application/json"})
     assert (traced.status_code, traced.headers["x-trace-id"]) == (400, "t-1")
 
 

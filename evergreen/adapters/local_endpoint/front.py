@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -16,16 +17,21 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from evergreen.adapters.local_endpoint.connections import FrontServer
+from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log
 from evergreen.core.errors import EndpointError, EvergreenError
-from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.core.limits import MAX_CONNECTIONS
 from evergreen.core.locks import exclusive
 from evergreen.core.logs import log_json_to_stderr
+from evergreen.core.throttle import quieten_libraries
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 POOL_KEEP_ALIVE_S = 15  # shorter than the workers' own, so that it is we who close idle connections
 LOG_CHECK_S = 60.0
+BACKLOG = 1024
+DESCRIPTORS = 4 * MAX_CONNECTIONS
 
 
 async def run_front(files: EndpointFiles) -> None:
@@ -41,29 +47,27 @@ async def run_front(files: EndpointFiles) -> None:
     loop = asyncio.get_running_loop()
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=POOL_KEEP_ALIVE_S)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        proxy = Proxy(files, state, session)
-        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(files, proxy))
+        fleet = Fleet(files, state, session)
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(files, fleet))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        runner = web.AppRunner(
-            proxy.application(MAX_BODY_BYTES), access_log=None, shutdown_timeout=state.drain_timeout_s
-        )
+        runner = web.ServerRunner(FrontServer(Proxy(fleet, session)), shutdown_timeout=state.drain_timeout_s)
         try:
             port = await _listen(runner, state.host, state.port)
             files.write_address(FrontAddress(pid=os.getpid(), host=state.host, port=port))
             LOGGER.info("listening", extra={"fields": {"host": state.host, "port": port, "pid": os.getpid()}})
-            proxy.apply(state)
+            fleet.apply(state)
             await _until(stop, files.log("front"))
         finally:
             await runner.cleanup()
-            await proxy.stop_workers()
+            await fleet.stop()
     LOGGER.info("drained")
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
+async def _listen(runner: web.ServerRunner, host: str, port: int) -> int:
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
     except OSError as error:
         raise EndpointError(f"{host}:{port} cannot be bound: {error}; set host.port to a free one") from error
     return int(runner.addresses[0][1])
@@ -78,19 +82,29 @@ async def _until(stop: asyncio.Event, log: Path) -> None:
             cap_log(log)
 
 
-def _reload(files: EndpointFiles, proxy: Proxy) -> None:
+def _reload(files: EndpointFiles, fleet: Fleet) -> None:
     try:
         state = files.read_state()
     except EndpointError as error:
         LOGGER.error("reload", extra={"fields": {"reason": str(error)}})  # noqa: TRY400 - no traceback in the log
         return
     if state is not None:
-        proxy.apply(state)
+        fleet.apply(state)
+
+
+def _raise_descriptor_limit() -> None:
+    """Lets every connection be taken: some systems allow a process 256 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def main(root: Path) -> int:
     """The exit code; the reason of a failure is one line on stderr."""
     log_json_to_stderr(LOGGER)
+    quieten_libraries(LOGGER.name)
+    _raise_descriptor_limit()
     files = EndpointFiles(root)
     try:
         with exclusive(files.front_lock, f"the front of {root.name} runs already", timeout_s=0):

@@ -18,6 +18,12 @@ FRONT_START_S = 30.0
 ANSWER_S = 5.0
 POLL_S = 0.05
 LAST_GRACE_S = 20.0
+FRONT_VARIABLES = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""So that the memory of large bodies goes back to the system once they are answered."""
 
 
 def find_front(files: EndpointFiles) -> Any | None:
@@ -60,7 +66,7 @@ def start_front(files: EndpointFiles, state: EndpointState) -> FrontAddress:
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", FRONT_MODULE, str(files.root)],
-            env=library_environment({}),
+            env=library_environment(FRONT_VARIABLES),
             cwd=files.root,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -1,212 +1,135 @@
-"""Forwards predictions to workers by the traffic split, so that a caller sees no worker die and no version change."""
+"""The front's HTTP: refuses what it can before a body is read, forwards the rest, so that a caller sees no worker die.
+
+A request whose worker died is repeated once at most; one whose worker hung is not, for it may be what hung it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import uuid
-from collections.abc import Awaitable, Callable
+import re
+import traceback
+from urllib.parse import unquote
 
 import aiohttp
 from aiohttp import web
 
-from evergreen.adapters.local_endpoint.split import SmoothSplit
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontStatus
+from evergreen.adapters.local_endpoint.answers import OverloadedError, Refusals, RefusedError
+from evergreen.adapters.local_endpoint.bodies import Bodies
+from evergreen.adapters.local_endpoint.fleet import Fleet
+from evergreen.adapters.local_endpoint.pace import Pace
 from evergreen.adapters.local_endpoint.worker import Worker
-from evergreen.core.errors import EndpointError
-from evergreen.core.processes import serving_code
+from evergreen.core.http import TIME_LEFT_HEADER, TRACE_HEADER, media_refusal, origin_refusal, trace_id
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
-TRACE_HEADER = "x-trace-id"
-FORWARDED = ("content-type", "content-encoding", "traceparent", TRACE_HEADER)
 RETURNED = ("content-type", "retry-after", "x-model-version", TRACE_HEADER)
-LOST_ALLOWED = 3
-
-
-class UnknownVersionError(EndpointError):
-    """A request asks for a version that is not deployed."""
+ONE_VERSION = re.compile(r"/versions/([^/]+)/predict")
+ROUTES = {"/predict": "predict", "/health": "health", "/status": "status"}
+METHODS = {"predict": ("POST",), "health": ("GET", "HEAD"), "status": ("GET", "HEAD")}
+NO_LIMIT = aiohttp.ClientTimeout(total=None)
 
 
 class Proxy:
-    """The workers, the split over them, and the HTTP application before them."""
+    """Answers every request to the endpoint."""
 
-    def __init__(self, files: EndpointFiles, state: EndpointState, session: aiohttp.ClientSession) -> None:
-        self._files = files
-        self._state = state
+    def __init__(self, fleet: Fleet, session: aiohttp.ClientSession) -> None:
+        self._fleet = fleet
         self._session = session
-        self._split = SmoothSplit({})
-        self._workers: dict[str, Worker] = {}
-        self._renewing: dict[str, Worker] = {}
-        self._retiring: dict[str, asyncio.Task[None]] = {}
-        self._change = asyncio.Event()
+        self._bodies = Bodies()
+        self._refusals = Refusals()
+        self._pace = Pace()
 
-    def application(self, max_body_bytes: int) -> web.Application:
-        """The routes: predictions, health and status."""
-        application = web.Application(client_max_size=max_body_bytes, middlewares=[_errors_as_json])
-        application.router.add_post("/predict", self._predict)
-        application.router.add_post("/versions/{version}/predict", self._predict)
-        application.router.add_get("/health", self._health)
-        application.router.add_get("/status", self._status)
-        return application
-
-    def apply(self, state: EndpointState) -> None:
-        """Makes the state true: starts what is new, failed or outdated, moves traffic, retires what is gone."""
-        code = serving_code()
-        for version in state.versions:
-            if version not in self._workers:
-                self._workers[version] = self._start(version, state)
-            elif self._workers[version].code == code:
-                self._workers[version].retry()
-            elif version not in self._renewing:
-                self._renewing[version] = self._start(version, state)
-            else:
-                self._renewing[version].retry()
-        self._split = SmoothSplit(state.traffic)
-        for workers in (self._workers, self._renewing):
-            for version in set(workers) - set(state.versions):
-                self._retire(workers.pop(version))
-        self._state = state
-        self._notify()
-        applied = {"revision": state.revision, "versions": state.versions, "traffic": state.traffic}
-        LOGGER.info("applied", extra={"fields": applied})
-
-    async def stop_workers(self) -> None:
-        """Stops every worker; returns when none is left."""
-        for workers in (self._workers, self._renewing):
-            for worker in workers.values():
-                self._retire(worker)
-            workers.clear()
-        await asyncio.gather(*self._retiring.values())
-
-    def _retire(self, worker: Worker) -> None:
-        task = asyncio.create_task(worker.stop())
-        key = f"{worker.version} {id(worker):x}"
-        self._retiring[key] = task
-        task.add_done_callback(lambda _: self._retiring.pop(key, None))
-
-    def _start(self, version: str, state: EndpointState) -> Worker:
-        return Worker(version, self._files, state, self._session, self._notify)
-
-    def _notify(self) -> None:
-        """Lets renewed workers that are ready take their place, and wakes up whoever waits for a change."""
-        for version in [version for version, worker in self._renewing.items() if worker.ready]:
-            self._retire(self._workers[version])
-            self._workers[version] = self._renewing.pop(version)
-        self._change.set()
-        self._change = asyncio.Event()
-
-    async def _predict(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
-        if TRACE_HEADER not in headers and "traceparent" not in headers:
-            headers[TRACE_HEADER] = _new_trace_id()
-        wanted = request.match_info.get("version")
-        deadline = asyncio.get_running_loop().time() + self._state.request_timeout_s
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer, whatever happens."""
+        trace = trace_id(request.headers)
+        version = ONE_VERSION.fullmatch(request.rel_url.raw_path)
+        route = "predict" if version else ROUTES.get(request.rel_url.raw_path, "other")
         try:
-            async with asyncio.timeout_at(deadline):
-                return await self._answer(wanted, body, headers)
-        except UnknownVersionError as error:
-            return _error(404, str(error), headers)
-        except EndpointError as error:
-            return _error(503, str(error), headers)
-        except TimeoutError:
-            reason = f"no answer within {self._state.request_timeout_s:g} s"
-            return _error(503, f"{reason}; {self._health_line()}", headers)
+            self._check(request, route)
+            if route == "predict":
+                return await self._predict(request, unquote(version[1]) if version else None, trace)
+            return self._health() if route == "health" else web.json_response(text=self._status())
+        except RefusedError as refusal:
+            if isinstance(refusal, OverloadedError):
+                await self._pace.wait()
+            return self._refusals.answer(refusal, trace, route)
+        except Exception as error:
+            frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-8:]
+            fault = {"trace_id": trace, "error": type(error).__name__, "frames": frames}
+            LOGGER.error("fault", extra={"fields": fault})  # noqa: TRY400 - a traceback may quote the request
+            own = RefusedError(500, "the endpoint failed on this request; its log has the trace id", closes=True)
+            return self._refusals.answer(own, trace, route)
 
-    async def _answer(self, wanted: str | None, body: bytes, headers: dict[str, str]) -> web.Response:
-        """The answer of the first worker that gives one. A prediction changes nothing, so asking again is safe."""
-        lost = 0
-        while lost < LOST_ALLOWED:
-            worker = self._choose(wanted)
-            if worker is None:
-                await self._change.wait()
-                continue
+    def _check(self, request: web.BaseRequest, route: str) -> None:
+        if refusal := origin_refusal(request.method, request.headers, self._fleet.state.host):
+            raise RefusedError(*refusal, closes=True)
+        if route == "other":
+            raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}")
+        if request.method not in METHODS[route]:
+            allow = ",".join(METHODS[route])
+            raise RefusedError(405, f"{request.method} is not allowed here (allowed: {allow})", allow=allow)
+        if route != "predict":
+            return
+        media_type = request.headers.get("content-type", "")
+        if not media_type.strip():
+            raise RefusedError(415, "content-type is missing; send 'content-type: application/json'")
+        if reason := media_refusal(media_type, request.headers.get("content-encoding", "")):
+            raise RefusedError(415, reason)
+
+    async def _predict(self, request: web.BaseRequest, wanted: str | None, trace: str) -> web.Response:
+        loop = asyncio.get_running_loop()
+        within_s = self._fleet.state.request_timeout_s
+        deadline = loop.time() + within_s
+        worker = self._fleet.choose(wanted)
+        headers = {"content-type": request.headers["content-type"], TRACE_HEADER: trace}
+        async with self._bodies.body_of(request, deadline) as body:
             try:
-                return await self._forward(worker, body, headers)
-            except aiohttp.ClientConnectorError:
-                worker.suspect()
-            except aiohttp.ClientError as error:
-                lost += 1
-                worker.suspect()
-                lost_fields = {"version": worker.version, "error": type(error).__name__, "lost": lost}
-                LOGGER.warning("lost", extra={"fields": lost_fields})
-        raise EndpointError(f"workers ended {LOST_ALLOWED} times while they answered this request; see their logs")
+                async with asyncio.timeout_at(deadline):
+                    return await self._answer(worker, wanted, body, headers, deadline)
+            except TimeoutError as error:
+                raise RefusedError(503, f"no answer within {within_s:g} s; {self._fleet.states()}") from error
 
-    def _choose(self, wanted: str | None) -> Worker | None:
-        if wanted is not None:
-            if wanted not in self._workers:
-                deployed = ", ".join(self._workers) or "none"
-                raise UnknownVersionError(f"version {wanted[:80]!r} is not deployed (deployed: {deployed})")
-            return self._workers[wanted] if self._workers[wanted].ready else None
-        if not self._split.traffic:
-            raise EndpointError("no version has traffic yet; run the pipeline, or ask /versions/<version>/predict")
-        version = self._split.next({name for name, worker in self._workers.items() if worker.ready})
-        return self._workers[version] if version else None
+    async def _answer(
+        self, worker: Worker | None, wanted: str | None, body: bytes, headers: dict[str, str], deadline: float
+    ) -> web.Response:
+        """The answer of the first worker that gives one. A prediction changes nothing, so asking again is safe."""
+        repeated = False
+        while True:
+            if worker is None or not worker.ready:
+                worker = self._fleet.choose(wanted)
+            if worker is None:
+                await self._fleet.wait()
+                continue
+            if worker.full:
+                raise OverloadedError
+            with worker.holding(len(body)) as service:
+                try:
+                    return await self._forward(service.url, body, headers, deadline)
+                except aiohttp.ClientConnectorError:
+                    worker.suspect()  # nothing was sent
+                except aiohttp.ClientError as error:
+                    worker.suspect()
+                    lost = {"version": worker.version, "error": type(error).__name__, "hung": service.hung}
+                    LOGGER.warning("lost", extra={"fields": {**lost, "trace_id": headers[TRACE_HEADER]}})
+                    if repeated or service.hung:
+                        how = "hung" if service.hung else "ended twice"
+                        reason = f"the worker {how} while it answered this request, which is not repeated; see its log"
+                        raise RefusedError(503, reason) from error
+                    repeated = True
+            worker = None
 
-    async def _forward(self, worker: Worker, body: bytes, headers: dict[str, str]) -> web.Response:
-        worker.in_flight += 1
-        try:
-            async with self._session.post(
-                f"{worker.url}/predict", data=body, headers=headers, skip_auto_headers=("content-type",)
-            ) as answer:
-                content = await answer.read()
-        finally:
-            worker.in_flight -= 1
+    async def _forward(self, url: str, body: bytes, headers: dict[str, str], deadline: float) -> web.Response:
+        left_s = max(0.0, deadline - asyncio.get_running_loop().time())
+        sent = {**headers, TIME_LEFT_HEADER: str(int(left_s * 1000))}
+        async with self._session.post(f"{url}/predict", data=body, headers=sent, timeout=NO_LIMIT) as answer:
+            content = await answer.read()
         returned = {name: answer.headers[name] for name in RETURNED if name in answer.headers}
         return web.Response(status=answer.status, body=content, headers=returned)
 
-    async def _health(self, _request: web.Request) -> web.Response:
-        ready = any(worker.ready for name, worker in self._workers.items() if name in self._split.traffic)
-        content = {"status": "ready" if ready else "not ready", "traffic": self._split.traffic}
+    def _health(self) -> web.Response:
+        ready = self._fleet.ready
+        content = {"status": "ready" if ready else "not ready", "traffic": self._fleet.traffic}
         return web.json_response(content, status=200 if ready else 503)
 
-    async def _status(self, _request: web.Request) -> web.Response:
-        status = FrontStatus(
-            model=self._state.model,
-            pid=os.getpid(),
-            revision=self._state.revision,
-            traffic=self._split.traffic,
-            versions={name: worker.status() for name, worker in self._workers.items()},
-            renewing={name: worker.status() for name, worker in self._renewing.items()},
-            retiring=tuple(key.split()[0] for key in self._retiring),
-        )
-        return web.json_response(text=status.model_dump_json())
-
-    def _health_line(self) -> str:
-        states = [f"{name} {worker.status().state}" for name, worker in self._workers.items()]
-        return "versions: " + (", ".join(states) or "none")
-
-
-def _new_trace_id() -> str:
-    return uuid.uuid4().hex
-
-
-def _error(status: int, message: str, headers: dict[str, str]) -> web.Response:
-    trace = headers.get(TRACE_HEADER, "")
-    LOGGER.warning("refused", extra={"fields": {"status": status, "reason": message, "trace_id": trace}})
-    answer = web.json_response({"error": {"message": message, "trace_id": trace}}, status=status)
-    answer.headers[TRACE_HEADER] = trace
-    if status == 503:
-        answer.headers["retry-after"] = "1"
-    return answer
-
-
-@web.middleware
-async def _errors_as_json(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        reason = {
-            404: "no such route",
-            405: f"{request.method} is not allowed here (allowed: {error.headers.get('Allow', 'none')})",
-            413: f"the body is over {request.client_max_size:,} bytes; send the instances in several requests",
-        }
-        trace = {TRACE_HEADER: request.headers.get(TRACE_HEADER) or _new_trace_id()}
-        answer = _error(error.status, f"{reason.get(error.status, error.reason)}: {request.path[:200]}", trace)
-        answer.headers.extend({name: value for name, value in error.headers.items() if name == "Allow"})
-        return answer
+    def _status(self) -> str:
+        return self._fleet.status().model_dump_json()

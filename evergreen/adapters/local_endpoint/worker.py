@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import aiohttp
 
+from evergreen.adapters.local_endpoint.health import Health
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
+from evergreen.core.limits import MAX_WAITING, MAX_WAITING_BYTES
 from evergreen.core.processes import free_port, library_environment, serving_code
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
-PROBE_TIMEOUT = aiohttp.ClientTimeout(total=5)
 STARTING_POLL_S = 0.1
-CHECK_EVERY_S = 5.0
-MISSES_ALLOWED = 3
+STARTING_PROBE_S = 5.0
 STEADY_S = 30.0
 BACKOFF_MAX_S = 30.0
 LAST_GRACE_S = 5.0
+
+
+@dataclass
+class Service:
+    """One process's time of service: `hung` once it is ended for not answering, so that nobody repeats its work."""
+
+    url: str
+    hung: bool = False
 
 
 class Worker:
@@ -40,6 +50,7 @@ class Worker:
         self.version = version
         self.in_flight = 0
         self.ready = False
+        self.service = Service("")
         self.code = serving_code()
         self._files = files
         self._wanted = state
@@ -49,15 +60,38 @@ class Worker:
         self._starts = 0
         self._failure: str | None = None
         self._port = 0
+        self._bytes = 0
+        self._next_start = 0.0
         self._process: asyncio.subprocess.Process | None = None
         self._look = asyncio.Event()
         self._again = asyncio.Event()
         self._supervision = asyncio.create_task(self._supervise())
 
     @property
-    def url(self) -> str:
-        """Base URL of the process."""
-        return f"http://127.0.0.1:{self._port}"
+    def full(self) -> bool:
+        """Whether it holds as many requests, or bytes of them, as it may."""
+        return self.in_flight >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES
+
+    @property
+    def failure(self) -> str | None:
+        """Why it cannot serve, though it will be started again; None while it serves or is on its way up."""
+        return self._failure if not self.ready else None
+
+    @property
+    def starts_in_s(self) -> int:
+        """Seconds until it is started again, at least one."""
+        return max(1, math.ceil(self._next_start - asyncio.get_running_loop().time()))
+
+    @contextlib.contextmanager
+    def holding(self, body_bytes: int) -> Iterator[Service]:
+        """Counts a request of that size as in flight until the block ends."""
+        self.in_flight += 1
+        self._bytes += body_bytes
+        try:
+            yield self.service
+        finally:
+            self.in_flight -= 1
+            self._bytes -= body_bytes
 
     def status(self) -> WorkerStatus:
         """How it is now."""
@@ -116,7 +150,7 @@ class Worker:
                     self._set_ready(True)
                     LOGGER.info("ready", extra={"fields": {"version": self.version, "pid": process.pid}})
                     reason = await self._while_ready(process)
-                await self._end(process)
+                await self._end(process, at_once=self.service.hung)
             except OSError as error:
                 reason = f"could not be started: {error}"
             finally:
@@ -127,7 +161,9 @@ class Worker:
             self._changed()
             LOGGER.warning("ended", extra={"fields": {"version": self.version, "reason": reason}})
             at_once = served_since is not None and quick_ends <= 1
-            if await self._asked_within(0 if at_once else min(0.5 * 2**quick_ends, BACKOFF_MAX_S)):
+            pause_s = 0 if at_once else min(0.5 * 2**quick_ends, BACKOFF_MAX_S)
+            self._next_start = loop.time() + pause_s
+            if await self._asked_within(pause_s):
                 quick_ends = 0
 
     async def _asked_within(self, seconds: float) -> bool:
@@ -141,6 +177,7 @@ class Worker:
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._port = free_port()
+        self.service = Service(f"http://127.0.0.1:{self._port}")
         self._starts += 1
         self.code = serving_code()
         variables = {
@@ -169,42 +206,36 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wanted.startup_timeout_s):
                 while process.returncode is None:
-                    if await self._healthy():
+                    if await self._health().answers(STARTING_PROBE_S):
                         return None
                     await asyncio.sleep(STARTING_POLL_S)
                 return _how_it_ended(process)
         return f"not ready within {self._wanted.startup_timeout_s:g} s"
 
     async def _while_ready(self, process: asyncio.subprocess.Process) -> str:
-        """Why it serves no longer; looks at its health now and then, and when it is suspected."""
+        """Why the process no longer serves. What misses one question gets no requests until it answers the next."""
         ended = asyncio.create_task(process.wait())
-        misses = 0
+        health = self._health()
         try:
-            while misses < MISSES_ALLOWED:
+            while not health.hangs:
                 look = asyncio.create_task(self._look.wait())
-                await asyncio.wait([ended, look], timeout=CHECK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([ended, look], timeout=health.pause_s, return_when=asyncio.FIRST_COMPLETED)
                 look.cancel()
                 self._look.clear()
                 if ended.done():
                     return _how_it_ended(process)
-                healthy = await self._healthy()
-                misses = 0 if healthy else misses + 1
-                if healthy:
-                    self._set_ready(True)
+                self._set_ready(await health.check())
                 cap_log(self._files.log(self.version))
         finally:
             ended.cancel()
-        return f"health failed {MISSES_ALLOWED} times"
+        self.service.hung = True
+        return f"did not answer for {health.silent_s:.0f} s"
 
-    async def _healthy(self) -> bool:
-        try:
-            async with self._session.get(f"{self.url}/health", timeout=PROBE_TIMEOUT) as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+    def _health(self) -> Health:
+        return Health(self._session, self.service.url, self._process.pid if self._process else 0)
 
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is None:
+    async def _end(self, process: asyncio.subprocess.Process, at_once: bool = False) -> None:
+        if process.returncode is None and not at_once:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             with contextlib.suppress(TimeoutError):

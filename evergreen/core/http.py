@@ -1,0 +1,105 @@
+"""What the server and the front before it decide from a request's headers alone, so that both decide alike.
+
+X-Trace-Id: 5f0c…    X-Time-Left-Ms: 57300    Host: 127.0.0.1:8501
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+TRACE_HEADER = "x-trace-id"
+TIME_LEFT_HEADER = "x-time-left-ms"
+"""How long the caller still waits for the answer, from the front to its workers; work for longer is dropped."""
+TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::\d{1,5})?")
+
+
+def trace_id(headers: Mapping[str, str]) -> str:
+    """The caller's `x-trace-id`, or the trace of its W3C `traceparent`, or a new one."""
+    given = headers.get(TRACE_HEADER, "")
+    if TRACE_ID.fullmatch(given):
+        return given
+    parent = TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return parent.group(1) if parent else uuid.uuid4().hex
+
+
+def time_left_s(headers: Mapping[str, str]) -> float | None:
+    """How long the caller still waits, where it says so."""
+    given = headers.get(TIME_LEFT_HEADER, "")
+    return int(given) / 1000 if given.isascii() and given.isdigit() and len(given) < 10 else None
+
+
+def media_refusal(content_type: str, content_encoding: str) -> str | None:
+    """Why a body that is declared so is not read; None for plain JSON, and where nothing is declared."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
+        return f"content-type is {media_type[:60]!r}; send 'content-type: application/json'"
+    if content_encoding.strip().lower() not in ("", "identity"):
+        return f"content-encoding is {content_encoding[:60]!r}; send the body uncompressed"
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or address reaches this machine from itself alone."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def origin_refusal(method: str, headers: Mapping[str, str], bound_to: str) -> tuple[int, str] | None:
+    """Status and reason for a request that a page of another site sends to a server of this machine alone.
+
+    A page reaches loopback under a name of its own (DNS rebinding), or asks blindly across sites. What listens
+    on other addresses has names that it does not know, so nothing is refused there.
+    """
+    if not is_loopback(bound_to):
+        return None
+    host = headers.get("host")
+    if host is not None and not _is_own(host, bound_to):
+        return 421, "the Host header names another host; ask for 127.0.0.1 or localhost"
+    origin = headers.get("origin")
+    if origin is not None and not _is_own(urlsplit(origin).netloc if "://" in origin else "", bound_to):
+        return 403, "pages of other sites may not ask this server"
+    navigates = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    if origin is None and headers.get("sec-fetch-site") == "cross-site" and not navigates:
+        return 403, "pages of other sites may not ask this server"
+    return None
+
+
+def error_body(message: str, trace: str, instance: int | None = None) -> bytes:
+    """The body of an error's answer."""
+    error: dict[str, object] = {"message": message, "trace_id": trace}
+    if instance is not None:
+        error["instance"] = instance
+    return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def raw_refusal(status: HTTPStatus, message: str) -> bytes:
+    """A whole answer that ends the connection, for requests that never came as far as a handler."""
+    trace = uuid.uuid4().hex
+    body = error_body(message, trace)
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        f"{TRACE_HEADER}: {trace}",
+        "connection: close",
+        *(["retry-after: 1"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _is_own(host: str, bound_to: str) -> bool:
+    parts = HOST.fullmatch(host)
+    name = (parts["v6"] or parts["name"]) if parts else ""
+    return is_loopback(name) or name == bound_to

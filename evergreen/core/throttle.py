@@ -1,0 +1,77 @@
+"""Log lines that callers cause, at most one a second and kind: a storm of bad requests must not fill the disk.
+
+{"event": "refused", "status": 503, "reason": "too many requests wait", "count": 412}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+PERIOD_S = 1.0
+KINDS = 50
+
+
+class Throttle:
+    """Writes the first event of a kind at once, and what follows within a second as one line with its `count`.
+
+    Without a running loop, or with more than `KINDS` kinds within a second, kinds share a line.
+    """
+
+    def __init__(self, logger: logging.Logger, level: int = logging.WARNING) -> None:
+        self._logger = logger
+        self._level = level
+        self._pending: dict[Hashable, tuple[str, Mapping[str, Any], int]] = {}
+
+    def log(self, event: str, kind: Hashable, fields: Mapping[str, Any]) -> None:
+        """Notes one event of the kind; `fields` of the last one are written."""
+        key = (event, kind) if (event, kind) in self._pending or len(self._pending) < KINDS else (event, None)
+        if key in self._pending:
+            self._pending[key] = (event, fields, self._pending[key][2] + 1)
+            return
+        self._write(event, fields, 1)
+        self._pending[key] = (event, fields, 0)
+        asyncio.get_running_loop().call_later(PERIOD_S, self._flush, key)
+
+    def _flush(self, key: Hashable) -> None:
+        event, fields, count = self._pending.pop(key)
+        if count:
+            self._write(event, fields, count)
+            self._pending[key] = (event, fields, 0)
+            asyncio.get_running_loop().call_later(PERIOD_S, self._flush, key)
+
+    def _write(self, event: str, fields: Mapping[str, Any], count: int) -> None:
+        self._logger.log(self._level, event, extra={"fields": {**fields, "count": count}})
+
+
+class CallersNoise(logging.Filter):
+    """For handlers of a server: lines of libraries lose what may quote a caller, and come once a second and logger.
+
+    Warnings of HTTP parsers are caused by any malformed request; asyncio's quote exceptions in their further lines.
+    """
+
+    def __init__(self, own: str) -> None:
+        super().__init__()
+        self._own = own
+        self._last: dict[str, float] = {}
+        self._dropped: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        if record.name.startswith(self._own):
+            return True
+        if record.created - self._last.get(record.name, 0.0) < PERIOD_S:
+            self._dropped[record.name] = self._dropped.get(record.name, 0) + 1
+            return False
+        self._last[record.name] = record.created
+        record.msg, record.args = (record.getMessage().splitlines() or [""])[0][:200], ()
+        record.fields = {"logger": record.name, "count": 1 + self._dropped.pop(record.name, 0)}
+        return True
+
+
+def quieten_libraries(own: str) -> None:
+    """Bounds what libraries write to the root logger's handlers; `own` names the loggers that write as they like."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(CallersNoise(own))

@@ -1,0 +1,151 @@
+"""Predictions in turn: one thread, large requests in slices with small ones between, nothing for callers who left.
+
+A request of 1,000 texts is predicted 32 at a time; another of one text waits for one of these slices, not for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Any
+
+from evergreen.core.errors import EvergreenError, InputError, InstanceError
+from evergreen.core.protocols import Predictor
+
+SLICE_INSTANCES = 32
+NEW_IN_A_ROW = 4
+"""How many requests may begin before one that has begun goes on."""
+
+
+class NotReadyError(EvergreenError):
+    """The model is still loading, or more requests wait than the server holds; asking again later helps."""
+
+
+class TooLateError(NotReadyError):
+    """The caller's time was over before the prediction was made."""
+
+
+class UndecodableError(InputError):
+    """A decoder met something in an instance that nobody foresaw; `__cause__` says where."""
+
+
+class UndecodableInstanceError(UndecodableError, InstanceError):
+    """The same, of one instance."""
+
+
+class PredictionQueue:
+    """One prediction runs at a time: a batch already uses every core."""
+
+    def __init__(self) -> None:
+        self._new: deque[_Job] = deque()
+        self._begun: deque[_Job] = deque()
+        self._filled = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._in_a_row = 0
+
+    async def predict(
+        self, predictor: Predictor, instances: list[Any], time_left_s: float | None
+    ) -> list[dict[str, Any]]:
+        """Predictions, one an instance. When the caller's task is cancelled, what is left of the work is dropped.
+
+        Raises:
+            InstanceError: an instance cannot be used.
+            TooLateError: `time_left_s` was over before all was predicted.
+        """
+        job = _Job(predictor, instances, time_left_s)
+        with self._filled:
+            self._new.append(job)
+            self._filled.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="predict", daemon=True)
+                self._thread.start()
+        return await asyncio.wrap_future(job.answer)
+
+    def _work(self) -> None:
+        while True:
+            job = self._next()
+            if job.goes_on():
+                with self._filled:
+                    self._begun.append(job)
+            del job  # an answered request's pictures must not wait for the next one
+
+    def _next(self) -> _Job:
+        with self._filled:
+            self._filled.wait_for(lambda: self._new or self._begun)
+            begun_is_due = self._in_a_row >= NEW_IN_A_ROW or not self._new
+            if self._begun and begun_is_due:
+                self._in_a_row = 0
+                return self._begun.popleft()
+            self._in_a_row += 1
+            return self._new.popleft()
+
+
+class _Job:
+    """One request; `answer` is cancelled when its caller is gone."""
+
+    def __init__(self, predictor: Predictor, instances: list[Any], time_left_s: float | None) -> None:
+        self.answer: Future[list[dict[str, Any]]] = Future()
+        self._predictor = predictor
+        self._instances = instances
+        self._deadline = None if time_left_s is None else time.monotonic() + time_left_s
+        self._batch: Sequence[Any] | None = None
+        self._predictions: list[dict[str, Any]] = []
+
+    def goes_on(self) -> bool:
+        """Does the next slice; whether another one is to come."""
+        if self.answer.cancelled():
+            return False
+        try:
+            self._check_deadline()
+            finished = self._finishes()
+        except BaseException as error:
+            self._give(error)
+            return False
+        if finished:
+            self._give(None)
+        return not finished
+
+    def _finishes(self) -> bool:
+        if self._batch is None:
+            self._batch = _decoded(self._predictor, self._instances)
+            self._instances = []
+            self._check_deadline()
+        start = len(self._predictions)
+        rows = self._batch[start : start + SLICE_INSTANCES]
+        made = self._predictor.encode(self._predictor.predict(rows))
+        if len(made) != len(rows):
+            raise EvergreenError(f"the model gave {len(made)} predictions for {len(rows)} instances")
+        self._predictions += made
+        return len(self._predictions) >= len(self._batch)
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise TooLateError("the caller's time was over before the prediction was made; ask again later")
+
+    def _give(self, error: BaseException | None) -> None:
+        with suppress(InvalidStateError):  # cancelled at this very moment
+            if error is None:
+                self.answer.set_result(self._predictions)
+            else:
+                self.answer.set_exception(error)
+
+
+def _decoded(predictor: Predictor, instances: list[Any]) -> Sequence[Any]:
+    """The batch. What a decoder stumbles over is the request's fault, by the name of its instance."""
+    try:
+        return predictor.decode(instances)
+    except EvergreenError:
+        raise
+    except Exception as error:
+        for index, instance in enumerate(instances):
+            try:
+                predictor.decode([instance])
+            except Exception as own:
+                reason = "cannot be decoded; check it, and send it apart from others"
+                raise UndecodableInstanceError(index, reason) from own
+        raise UndecodableError("the instances cannot be decoded together; send them in several requests") from error
