@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from commands.causes import plain_cause
 from commands.termination import TERMINATED, Terminated
 from evergreen.core.errors import EvergreenError
 
@@ -129,6 +130,9 @@ def _tell(error: Exception, *, debug: bool) -> int:
     if isinstance(error, EvergreenError):
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    if cause := plain_cause(error):
+        print(f"error: {cause}", file=sys.stderr)
+        return cause.exit_code
     text = str(error).strip() or "no message"
     more = "" if debug else "\n(this was not expected; --debug shows where it came from)"
     print(f"error: {type(error).__name__}: {text}{more}", file=sys.stderr)
