@@ -90,8 +90,9 @@ def main() -> int:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, list[Result]]:
-    """Results of `baseline`, `equal` (the same loop, its dropout and frozen embeddings those of Evergreen's default) and
-    `evergreen`, a seed each, taken in turns after a round that warms them up.
+    """Results of `baseline`, `equal` and `evergreen`, a seed each, taken in turns after a round that warms them up.
+
+    `equal` is the same loop as `baseline`, its dropout and its frozen embeddings those of Evergreen's default.
     """
     source, rows = _read_rows()
     train_rows, validation, test = _cut(rows, (options.train_rows, VALIDATION_ROWS, options.test_rows))

@@ -11,7 +11,7 @@ import yaml
 from typing_extensions import override
 
 MOST_LEVELS = 50
-MOST_NODES = 20_000
+MOST_NODES = 10_000
 
 
 class YamlBoundError(yaml.MarkedYAMLError):
