@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from commands.causes import plain_cause
 from commands.termination import TERMINATED, Terminated
 from evergreen.core.errors import own_error
 
@@ -52,7 +53,7 @@ def report_errors(*, debug: bool) -> Iterator[Outcome]:
             return
         if debug:
             traceback.print_exc()
-        own = own_error(error)
+        own = own_error(error) or plain_cause(error)
         outcome.message = str(own) if own else _shown(error, debug=debug)
         outcome.code = own.exit_code if own else 1
         print(f"error: {outcome.message}", file=sys.stderr)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
+from commands.readiness import listed_secrets
 from evergreen.core.errors import EvergreenError
 from orchestration.mistakes import ConfigurationError, shown
 
@@ -101,9 +102,32 @@ def _check_variables(project: Project) -> Iterator[Finding]:
     for section, value in vars(project.configuration.parameters).items():
         for field, name in value.model_dump().items() if isinstance(value, Frozen) else ():
             if field.endswith("_env") and name:
-                fine = name in os.environ or bool(project.configuration.document.get("secrets"))
-                message = f"parameters.{section}.{field}: {name} is {'set' if fine else 'not set'}"
-                yield Finding("secrets", fine, message, f"export {name}=…")
+                fine, state = _state_of(name, project)
+                yield Finding("secrets", fine, f"parameters.{section}.{field}: {name} {state}", f"export {name}=…")
+
+
+def _state_of(name: str, project: Project) -> tuple[bool, str]:
+    """Whether a variable can hold something in the steps, and what is known of that; its value is never shown."""
+    if os.environ.get(name):
+        return True, "has a value here; whether it is right is not asked"
+    listed = listed_secrets(project)
+    empty = "is set, but empty" if name in os.environ else "is not set"
+    if not listed:
+        return False, empty
+    held = sorted(secret for secret in listed if name in _keys_of(secret))
+    if held:
+        return True, f"{empty} here; ZenML's secret '{held[0]}' has a value for the steps"
+    return False, f"{empty} here, and no secret of `secrets:` ({', '.join(listed)}) holds it"
+
+
+def _keys_of(secret: str) -> list[str]:
+    """The names in a secret of ZenML that have a value; none where there is no such secret."""
+    from zenml.client import Client
+
+    try:
+        return [name for name, value in Client().get_secret(secret).secret_values.items() if value]
+    except KeyError:
+        return []
 
 
 def _check_task(project: Project) -> Iterator[Finding]:
@@ -120,10 +144,13 @@ def _check_publish(project: Project) -> Iterator[Finding]:
     """The token and its right to write, where versions are published."""
     if project.publish is None:
         return
-    absent = [name for name in project.publish.variables if name not in os.environ]
-    if absent and project.configuration.document.get("secrets"):
-        told = f"not asked: ZenML's secrets set {', '.join(absent)} in the steps; export it here to have it tried"
-        yield Finding("publish", True, f"{project.publish.kind}: {told}")
+    absent = [name for name in project.publish.variables if not os.environ.get(name)]
+    if absent and listed_secrets(project):
+        states = {name: _state_of(name, project) for name in absent}
+        told = ", ".join(f"{name} {state}" for name, (_, state) in states.items())
+        fine = all(held for held, _ in states.values())
+        message = f"{project.publish.kind}: not asked, {told}; export it here to have it tried"
+        yield Finding("publish", fine, message, f"export {absent[0]}=…")
     else:
         yield Finding("publish", True, f"{project.publish.kind}: {project.publish.check()}")
 

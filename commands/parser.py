@@ -280,7 +280,7 @@ COMMANDS = (
     ),
     Command(
         "teardown",
-        "stops what runs or costs money",
+        "stops and deletes the model's endpoint; versions, reports, schedules, servers and buckets stay",
         "python run.py teardown --config local.yaml",
         _nothing,
         takes_name=True,

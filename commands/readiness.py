@@ -34,9 +34,7 @@ def check_secrets(project: Project) -> None:
     """
     from zenml.client import Client
 
-    document = project.configuration.document
-    listed = list(document.get("secrets") or ())
-    listed += [name for one in (document.get("steps") or {}).values() for name in (one or {}).get("secrets") or ()]
+    listed = listed_secrets(project)
     for name in listed:
         try:
             Client().get_secret(name)
@@ -51,3 +49,11 @@ def check_secrets(project: Project) -> None:
             f"environment variable {', '.join(absent)} is not set, which parameters.publish names; export it, or list "
             "the ZenML secret that holds it under `secrets:`"
         )
+
+
+def listed_secrets(project: Project) -> list[str]:
+    """The names of ZenML's secrets that the configuration lists, for all steps or for some."""
+    document = project.configuration.document
+    listed = list(document.get("secrets") or ())
+    listed += [name for one in (document.get("steps") or {}).values() for name in (one or {}).get("secrets") or ()]
+    return [str(name) for name in listed]

@@ -1,4 +1,4 @@
-"""Stops what runs or costs money; versions, reports and runs stay."""
+"""Stops and deletes a model's endpoint; versions, reports, runs, schedules, servers and buckets stay."""
 
 from __future__ import annotations
 
@@ -15,4 +15,5 @@ def main(args: argparse.Namespace) -> None:
     endpoint = open_endpoint(project.model_name, project.host)
     endpoint.delete()
     print(f"no endpoint of model '{project.model_name}' runs any more")
-    print("versions and reports are kept; the next run brings a champion back")
+    print("versions and reports are kept; the next run brings a champion back, a scheduled one too")
+    print("schedules, servers and buckets stay: `schedule --delete` removes the schedule, docs/production.md the rest")

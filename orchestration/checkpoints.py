@@ -33,6 +33,9 @@ class Checkpoints(Protocol):
     def open(self) -> None:
         """Makes `path` hold what an earlier attempt left."""
 
+    def open_notes(self) -> None:
+        """Makes `path` hold the files that an earlier attempt left beside its checkpoints."""
+
     def keep(self) -> None:
         """Makes durable what is in `path`, and forgets what is not."""
 
@@ -49,6 +52,9 @@ class LocalCheckpoints:
     def open(self) -> None:
         """Makes the directory where there is none."""
         self.path.mkdir(parents=True, exist_ok=True)
+
+    def open_notes(self) -> None:
+        """Does nothing: they are there."""
 
     def keep(self) -> None:
         """Does nothing: they are durable already."""
@@ -77,6 +83,12 @@ class RemoteCheckpoints:
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         self._kept = self._fetch()
+
+    def open_notes(self) -> None:
+        """Copies the files beside the checkpoints of the store, and nothing else, to `path`."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        self._fetch_notes()
 
     def keep(self) -> None:
         """Copies checkpoints that are new, and removes from the store those that are here no more.
@@ -114,10 +126,15 @@ class RemoteCheckpoints:
 
     def _fetch(self) -> set[str]:
         """The names of the whole checkpoints in the store, now in `path` too."""
-        names = self._names(self._uri)
-        for name in sorted(one for one in names if not one.startswith(PREFIX)):
-            self._download(name)
+        names = self._fetch_notes()
         return {name for name in sorted(names) if name.startswith(PREFIX) and self._fetch_whole(name)}
+
+    def _fetch_notes(self) -> set[str]:
+        """All names in the store; the files beside the checkpoints are in `path` now."""
+        names = self._names(self._uri)
+        for name in sorted(name for name in names if not name.startswith(PREFIX)):
+            self._download(name)
+        return names
 
     def _fetch_whole(self, name: str) -> bool:
         """Whether the checkpoint is whole and in `path` now; nothing of one that is not stays there."""

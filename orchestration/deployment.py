@@ -154,7 +154,7 @@ def _release(
 
 
 def _tested_model(target: ModelVersion) -> Path:
-    """The trained-model directory of a version whose exact server passed the contract test."""
+    """The trained-model directory of a version whose server passed the contract test in this process's environment."""
     model_dir = load_artifact(target.artifact, TrainedModel).path
     check_server(model_dir, target.examples)
     return model_dir

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from evergreen.core.bounded_yaml import BoundedLoader, YamlBoundError
 from evergreen.core.errors import InputError
 from orchestration.mistakes import ConfigurationError, Mistake, YamlPath, shown
 
@@ -76,7 +77,7 @@ def read(path: Path) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {shown(path)}: {error}") from error
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = yaml.compose(text, BoundedLoader)
         written = _construct(root) if root else None
     except yaml.YAMLError as error:
         raise ConfigurationError(path, [_not_yaml(error)], {}) from error
@@ -111,7 +112,8 @@ def _not_yaml(error: yaml.YAMLError) -> Mistake:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     where = f"column {mark.column + 1}: " if mark else ""
-    return Mistake((), f"{where}not YAML: {problem}", line=mark.line + 1 if mark else 1)
+    what = "" if isinstance(error, YamlBoundError) else "not YAML: "
+    return Mistake((), f"{where}{what}{problem}", line=mark.line + 1 if mark else 1)
 
 
 def _index(node: yaml.Node, path: YamlPath, lines: dict[YamlPath, int]) -> Iterator[Mistake]:

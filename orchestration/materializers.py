@@ -17,6 +17,7 @@ from zenml.materializers.pydantic_materializer import PydanticMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
 from evergreen.core.artifacts import DirectoryArtifact
+from evergreen.core.asides import beside_the_point
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.pages import page_of
@@ -34,11 +35,14 @@ class PageMixin(BaseMaterializer):
     SKIP_REGISTRATION: ClassVar[bool] = True
 
     def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
-        """The artifact's page, stored beside it."""
+        """The artifact's page, stored beside it; none, with a warning, where that cannot be."""
         uri = page_uri(self.uri)
-        with self.artifact_store.open(uri, "w") as file:
-            file.write(page_of(data))
-        return {uri: VisualizationType.HTML}
+        with beside_the_point(f"the page of {type(data).__name__}"):
+            page = page_of(data)
+            with self.artifact_store.open(uri, "w") as file:
+                file.write(page)
+            return {uri: VisualizationType.HTML}
+        return {}
 
 
 class DirectoryMaterializer(PageMixin):
@@ -72,6 +76,8 @@ class DirectoryMaterializer(PageMixin):
                 _unpack(archive, directory)
             artifact = data_type.open(directory)
             artifact.check_files()
+        except FileNotFoundError as error:
+            raise _lost(self, data_type, error) from error
         except (tarfile.TarError, InputError) as error:
             raise self._damaged(data_type, str(error)) from error
         if self.expected_content_hash not in (None, artifact.manifest.content_hash):
@@ -118,6 +124,17 @@ class ValueMaterializer(PageMixin, PydanticMaterializer):
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Frozen,)
 
+    def load(self, data_type: type[Any]) -> Any:
+        """The value.
+
+        Raises:
+            EvergreenError: it is gone from the store.
+        """
+        try:
+            return super().load(data_type)
+        except FileNotFoundError as error:
+            raise _lost(self, data_type, error) from error
+
     def extract_metadata(self, data: BaseModel) -> dict[str, MetadataType]:
         """Its plain fields, listed beside the artifact."""
         plain = data.model_dump(mode="json")
@@ -148,6 +165,17 @@ class RefusingMaterializer(BaseMaterializer):
             TypeError: always.
         """
         raise TypeError(f"no materializer for {data_type.__qualname__}; artifacts are never unpickled")
+
+
+def _lost(materializer: BaseMaterializer, data_type: type[Any], error: Exception) -> EvergreenError:
+    """The error of an artifact that the store does not hold any more; ZenML stores it below `<step>/<output>`."""
+    root = str(materializer.artifact_store.path).rstrip("/")
+    step, _, rest = materializer.uri.removeprefix(root).strip("/").partition("/")
+    made = f", output '{rest.split('/')[0]}' of step '{step}'," if rest and materializer.uri.startswith(root) else ""
+    return EvergreenError(
+        f"{data_type.__name__} at {materializer.uri}{made} is gone from the artifact store ({error}); run the "
+        "configuration that made it again with --no-cache"
+    )
 
 
 def page_uri(artifact_uri: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from evergreen.adapters.mlflow.tracking import log_metrics, log_text
+from evergreen.core.artifacts import TrainedModel
+from evergreen.core.asides import beside_the_point
 from evergreen.core.reports import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
+from orchestration.training_run import model_notes
 
 
-def track_report(report: EvaluationReport) -> None:
-    """Records the test metrics and attaches the report as JSON and as a page."""
-    metrics = {f"test/{name}": metric.value for name, metric in report.metrics.items()}
-    log_metrics(metrics, step=0)
-    log_text("evaluation/report.json", report.model_dump_json(indent=2))
-    log_text("evaluation/report.html", evaluation_page(report))
+def track_report(model: TrainedModel, report: EvaluationReport) -> None:
+    """Records the test metrics and attaches the report as JSON and as a page; what MLflow does not take now, `promote`
+    sends.
+    """
+    with beside_the_point("the evaluation in MLflow"), model_notes(model) as notes:
+        if notes is None:
+            return
+        notes.add_point({f"test/{name}": metric.value for name, metric in report.metrics.items()}, step=0)
+        notes.add_page("evaluation/report.json", report.model_dump_json(indent=2))
+        notes.add_page("evaluation/report.html", evaluation_page(report))

@@ -1,27 +1,34 @@
-"""The run around a training: durable checkpoints, MLflow, progress on the terminal."""
+"""The run around a training: durable checkpoints, what MLflow is sent, progress on the terminal."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from zenml.client import Client
 from zenml.logger import get_logger
 
-from evergreen.adapters.mlflow.tracking import MlflowTrainingRun, log_params
+from evergreen.adapters.mlflow.sender import Sender, deliver, impatient
+from evergreen.adapters.mlflow.spool import Spool
+from evergreen.adapters.mlflow.tracking import ActiveRun, MlflowTrainingRun, active_run, as_params, let_go
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.errors import BusyError
+from evergreen.core.asides import beside_the_point
+from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.locks import exclusive
 from evergreen.core.protocols import Task
 from evergreen.core.reports import Origin
+from evergreen.pages.answers import answers_page
+from evergreen.pages.curves import curves_page
 from orchestration.checkpoints import Checkpoints, checkpoints_of
 from orchestration.fingerprint import library_fingerprint
 from orchestration.scratch import scratch_directory
 
+TRAINS = "a training writes these checkpoints"
 LOCK_SUFFIX = ".lock"
 KEPT_DAYS = 14
 SECONDS_A_DAY = 86_400
@@ -40,27 +47,124 @@ def training_run(task: Task, splits: Splits, origin: Origin, seed: int) -> Itera
     checkpoints = _checkpoints(splits.manifest.content_hash, plain, seed)
     with exclusive(_lock(checkpoints), "another training of the same rows, task and seed is under way"):
         _open(checkpoints, origin)
-        log_params({"seed": seed, "splits": splits.manifest.content_hash, "task": plain})
-        yield MlflowTrainingRun(
+        run = MlflowTrainingRun(
             out_dir=scratch_directory("model"),
             checkpoint_dir=checkpoints.path,
             seed=seed,
             progress=_show_progress,
             keep=checkpoints.keep,
+            draw_curves=curves_page,
+            draw_answers=answers_page,
         )
+        with _tracked(run, {"seed": seed, "splits": splits.manifest.content_hash, "task": plain}) as tracked:
+            yield tracked
+
+
+@contextmanager
+def _tracked(run: MlflowTrainingRun, params: Mapping[str, object]) -> Iterator[MlflowTrainingRun]:
+    """The run, what it notes being sent to the MLflow run that is active; the run as it is where there is none.
+
+    What MLflow did not take by the end stays beside the checkpoints, and `send_notes` sends it.
+    """
+    target = active_run()
+    spool = _spool(run.checkpoint_dir, target, params) if target else None
+    if target is None or spool is None:
+        yield run
+        return
+    with impatient():
+        with Sender(spool, target.uri) as sender:
+            yield replace(run, spool=spool, wake=sender.wake)
+        if spool.pending:
+            logger.warning("MLflow lacks %d entries of this training; the step `promote` sends them", spool.pending)
+            let_go()
+    run.keep()
+
+
+def _spool(folder: Path, target: ActiveRun, params: Mapping[str, object]) -> Spool | None:
+    with beside_the_point("curves and pages for MLflow"):
+        spool = Spool(folder)
+        spool.belong_to(target.id)
+        spool.add_params(as_params(params))
+        return spool
+    return None
+
+
+@contextmanager
+def model_notes(model: TrainedModel) -> Iterator[Spool | None]:
+    """What MLflow is to have of the model beside its training, sent at the end; None without an active MLflow run."""
+    target, checkpoints = active_run(), _of(model)
+    if target is None:
+        yield None
+        return
+    with exclusive(_lock(checkpoints), TRAINS):
+        checkpoints.open_notes()
+        checkpoints.path.mkdir(parents=True, exist_ok=True)
+        spool = Spool(checkpoints.path)
+        spool.belong_to(target.id)
+        yield spool
+        if not _delivered(spool, target.uri):
+            let_go()
+        checkpoints.keep()
+
+
+def send_notes(model: TrainedModel, uri: str | None) -> None:
+    """Sends the MLflow at `uri` what it does not have of the model's training; what it does not take stays, with a
+    warning, for the next run's `promote`.
+    """
+    checkpoints = _of(model)
+    with (
+        suppress(BusyError),
+        exclusive(_lock(checkpoints), TRAINS),
+        beside_the_point("what MLflow lacks of a training"),
+    ):
+        checkpoints.open_notes()
+        spool = Spool(checkpoints.path)
+        if uri is not None and spool.pending and _delivered(spool, uri):
+            checkpoints.keep()
 
 
 def discard_checkpoints(model: TrainedModel) -> None:
     """Removes what the model's training left to resume from: it is stored now, so `--no-cache` trains anew.
 
-    So goes what no training of this machine touched for KEPT_DAYS; checkpoints of a training that is under way stay.
+    What MLflow lacks of the training stays. So goes what no training of this machine touched for KEPT_DAYS; checkpoints
+    of a training that is under way stay.
     """
-    manifest = model.manifest
-    checkpoints = _checkpoints(manifest.trained_on, manifest.task, manifest.seed)
-    _discard(checkpoints)
+    checkpoints = _of(model)
+    with suppress(BusyError), exclusive(_lock(checkpoints), TRAINS):
+        notes = _unsent(checkpoints.path)
+        checkpoints.discard()
+        if notes:
+            _restore(checkpoints, notes)
+        else:
+            _lock(checkpoints).unlink(missing_ok=True)
     for lock in checkpoints.path.parent.glob(f"*{LOCK_SUFFIX}"):
         if _last_touched(lock) < time.time() - KEPT_DAYS * SECONDS_A_DAY:
             _discard(checkpoints_of(Client().active_stack.artifact_store, lock.stem))
+
+
+def _delivered(spool: Spool, uri: str) -> bool:
+    """Whether MLflow has all of it now; a warning says why not."""
+    try:
+        with impatient():
+            deliver(spool, uri)
+    except EvergreenError as error:
+        logger.warning("%s; what MLflow lacks is kept, the next `promote` sends it", error)
+    return not spool.pending
+
+
+def _unsent(folder: Path) -> dict[str, bytes]:
+    """The files beside the checkpoints, where MLflow lacks something that they hold."""
+    with beside_the_point("what MLflow lacks of a training"):
+        if folder.is_dir() and Spool(folder).pending:
+            return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return {}
+
+
+def _restore(checkpoints: Checkpoints, notes: Mapping[str, bytes]) -> None:
+    checkpoints.open()
+    for name, content in notes.items():
+        (checkpoints.path / name).write_bytes(content)
+    checkpoints.keep()
 
 
 def _open(checkpoints: Checkpoints, origin: Origin) -> None:
@@ -76,7 +180,7 @@ def _open(checkpoints: Checkpoints, origin: Origin) -> None:
 
 def _discard(checkpoints: Checkpoints) -> None:
     lock = _lock(checkpoints)
-    with suppress(BusyError), exclusive(lock, "a training writes these checkpoints"):
+    with suppress(BusyError), exclusive(lock, TRAINS):
         checkpoints.discard()
         lock.unlink(missing_ok=True)
 
@@ -99,6 +203,11 @@ def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float)
     percent = 100 * rows // max(total_rows, 1)
     message = "training: %d of %d rows (%d %%), loss %.3f, %d s left"
     logger.info(message, rows, total_rows, percent, loss, seconds_left)
+
+
+def _of(model: TrainedModel) -> Checkpoints:
+    manifest = model.manifest
+    return _checkpoints(manifest.trained_on, manifest.task, manifest.seed)
 
 
 def _checkpoints(splits: str, task: dict[str, object], seed: int) -> Checkpoints:

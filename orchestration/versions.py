@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.asides import beside_the_point
 from evergreen.core.errors import EvergreenError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
@@ -70,5 +71,6 @@ def promote_version(
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:
             record.move(nominate(record.read(), version.version))
-        sync_mirrors(record, host)
+        with beside_the_point("what a mirror of the record lacks, which the next run repairs"):
+            sync_mirrors(record, host)
         return decision

@@ -19,5 +19,5 @@ def evaluate(
 ) -> Annotated[EvaluationReport, "report"]:
     """The evaluation that the gate decides on."""
     report = task.evaluate(model, incumbent_model(incumbent), splits)
-    track_report(report)
+    track_report(model, report)
     return report

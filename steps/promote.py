@@ -12,7 +12,8 @@ from evergreen.core.gate import Gate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import AnyTask
-from orchestration.training_run import discard_checkpoints
+from orchestration.mirrors import tracking_uri
+from orchestration.training_run import discard_checkpoints, send_notes
 from orchestration.versions import promote_version
 
 
@@ -29,6 +30,7 @@ def promote(
     recipe: str,
 ) -> Annotated[PromotionDecision, "decision"]:
     """Promote or keep, with every reason."""
+    send_notes(model, tracking_uri())
     discard_checkpoints(model)
     context = get_step_context()
     version = ModelVersion(

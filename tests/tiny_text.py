@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
+from evergreen.core.reports import Curves, PictureAnswers
 from evergreen.tasks import TextClassification
 
 WORDS = {
@@ -108,7 +109,8 @@ class RecordingRun:
     checkpoint_dir: Path
     seed: int = 1
     points: list[tuple[int, dict[str, float]]] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
+    curves: Curves | None = None
+    answers: PictureAnswers | None = None
     progress: list[tuple[int, int]] = field(default_factory=list)
     saved: list[list[str]] = field(default_factory=list)
 
@@ -125,8 +127,11 @@ class RecordingRun:
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         self.points.append((step, dict(metrics)))
 
-    def log_figure(self, name: str, figure: Any) -> None:
-        self.figures[name] = figure
+    def show_curves(self, curves: Curves) -> None:
+        self.curves = curves
+
+    def show_answers(self, answers: PictureAnswers) -> None:
+        self.answers = answers
 
     def report_progress(self, rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
         self.progress.append((rows, total_rows))

@@ -16,8 +16,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from evergreen.tasks import TextClassification
 
 
-def train(task: TextClassification, encoder: Path, rows: Sequence[tuple[str, str]], seed: int) -> tuple[Any, Any]:
-    """The fine-tuned model and its tokenizer, with the task's labels, cap, epochs, batch size and learning rate."""
+def train(
+    task: TextClassification, encoder: Path, rows: Sequence[tuple[str, str]], seed: int, *, like_task: bool = False
+) -> tuple[Any, Any]:
+    """The fine-tuned model and its tokenizer, with the task's labels, cap, epochs, batch size and learning rate.
+
+    `like_task` takes the task's dropout and its frozen embeddings, too, so that what is left is how it trains.
+    """
     transformers.set_seed(seed)
     tokenizer = transformers.AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
@@ -27,6 +32,8 @@ def train(task: TextClassification, encoder: Path, rows: Sequence[tuple[str, str
         dtype=torch.float32,
         trust_remote_code=False,
     )
+    if like_task:
+        _follow(task, model)
     encoded = tokenizer(
         [text for text, _ in rows],
         padding="max_length",
@@ -37,7 +44,7 @@ def train(task: TextClassification, encoder: Path, rows: Sequence[tuple[str, str
     labels = torch.tensor([task.labels.index(label) for _, label in rows])
     dataset = TensorDataset(encoded["input_ids"], encoded["attention_mask"], labels)
     loader = DataLoader(dataset, batch_size=task.batch_size, shuffle=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=task.learning_rate)
+    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=task.learning_rate)
     steps = len(loader) * task.epochs
     schedule = transformers.get_scheduler("linear", optimizer, num_warmup_steps=0, num_training_steps=steps)
     model.train()
@@ -48,3 +55,11 @@ def train(task: TextClassification, encoder: Path, rows: Sequence[tuple[str, str
             schedule.step()
             optimizer.zero_grad()
     return model.eval(), tokenizer
+
+
+def _follow(task: TextClassification, model: Any) -> None:
+    """Gives the model the task's dropout, and freezes its embeddings where the task does."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout) and task.dropout is not None:
+            module.p = task.dropout
+    model.get_input_embeddings().requires_grad_(task.train_embeddings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
-from evergreen.core.reports import EndpointStatus, EvaluationReport, ValidationReport
+from evergreen.core.reports import Curves, EndpointStatus, EvaluationReport, PictureAnswers, ValidationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
 
 if TYPE_CHECKING:
@@ -87,8 +87,11 @@ class TrainingRun(Protocol):
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Records one point of the learning curves."""
 
-    def log_figure(self, name: str, figure: Any) -> None:
-        """Records a matplotlib figure under `name`, e.g. `learning_curves.png`."""
+    def show_curves(self, curves: Curves) -> None:
+        """Records the page of the whole training's learning curves; what cannot be shown ends no training."""
+
+    def show_answers(self, answers: PictureAnswers) -> None:
+        """Records the page of pictures with what the new model answers; what cannot be shown ends no training."""
 
     def report_progress(self, rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
         """Shows a person how far the training is."""

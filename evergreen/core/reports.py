@@ -99,6 +99,15 @@ class Curves(Frozen):
     best_step: int
 
 
+class PictureAnswers(Frozen):
+    """What a new model answers for pictures of the validation split: `overlays` as those of a WorstImage; class numbers
+    have the colours of `evergreen.core.colours`, in the order of `labels`.
+    """
+
+    labels: tuple[str, ...]
+    overlays: tuple[str, ...]
+
+
 class ClassReport(Frozen):
     """One class: its metrics by name (precision, recall and F1; IoU and Dice), and the test rows that have it."""
 

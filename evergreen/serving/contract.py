@@ -1,9 +1,9 @@
-"""Proves, before any upload, that a server honours the contract: the exact file set, as a process of its own.
+"""Proves, before any upload, that a server honours the contract: the model's own files, as a process of its own.
 
     check_server(model.path, [{"text": "Stocks rose"}])
 
 starts `python -m evergreen.serving` under the environment that a Vertex AI container gets, and asks it what Vertex and
-its callers will ask.
+its callers will ask. The Python and the packages are those of this machine, not those of the serving image.
 """
 
 from __future__ import annotations

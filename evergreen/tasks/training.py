@@ -6,7 +6,7 @@ fit(job, settings, run) -> Curves(train=({"step": 8, "loss": 0.71, …}, …), v
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,6 @@ from evergreen.tasks.verbosity import quiet_transformers
 
 if TYPE_CHECKING:
     import torch
-    from matplotlib.figure import Figure
 
 
 class TrainingSettings(Frozen):
@@ -86,37 +85,10 @@ def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curve
 
     with quiet_transformers():
         curves = CheckpointedTrainer(job, settings, run).fit()
-    run.log_figure("learning_curves.png", learning_curves(curves))
+    run.show_curves(curves)
     return curves
 
 
 def steps_at_shares(steps: int, shares: int) -> set[int]:
     """The steps after which each of `shares` equal shares is done, the last step included."""
     return {math.ceil(steps * number / shares) for number in range(1, shares + 1)}
-
-
-def learning_curves(curves: Curves) -> Figure:
-    """Losses over steps, and below them each validation metric."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    losses, scores = figure.subplots(2, 1, sharex=True)
-    _plot(losses, curves.train, "loss", "train")
-    _plot(losses, curves.validation, "loss", "validation")
-    for name in _metric_names(curves.validation):
-        _plot(scores, curves.validation, name, name)
-    for axes, title in ((losses, "loss"), (scores, "validation")):
-        axes.axvline(curves.best_step, color="grey", linestyle=":", label=f"best: step {curves.best_step}")
-        axes.set_ylabel(title)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    scores.set_xlabel("step")
-    return figure
-
-
-def _plot(axes: Any, points: Sequence[Mapping[str, float]], name: str, label: str) -> None:
-    axes.plot([point["step"] for point in points], [point[name] for point in points], marker=".", label=label)
-
-
-def _metric_names(points: Sequence[Mapping[str, float]]) -> list[str]:
-    return sorted({name for point in points for name in point} - {"step", "loss"})

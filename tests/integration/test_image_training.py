@@ -149,7 +149,9 @@ def test_a_training_learns_far_more_than_the_majority_class(
     model, run = trained
     report = killable_task().evaluate(model, None, splits)
     assert report.metrics["mean_iou"].low > report.baseline.metrics["mean_iou"] + 0.15
-    assert {"learning_curves.png", "overlays.png"} == set(run.figures)
+    assert run.curves is not None
+    assert run.answers is not None
+    assert (run.answers.labels, len(run.answers.overlays)) == (LABELS, 6)
     assert {"validation/mean_iou", "validation/pixel_accuracy", "validation/loss"} == set(run.points[-1][1])
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from evergreen.core.artifacts import FileEntry, Manifest, Splits, SplitsManifest, TrainedModel
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reports import Incumbent
+from evergreen.core.reports import Incumbent, Origin
 
 STEPS = ("identify", "fetch", "validate", "split", "train", "evaluate", "promote", "deploy")
 
@@ -99,6 +99,38 @@ def test_an_archive_that_leads_out_of_its_directory_is_refused(store: Path, name
     with pytest.raises(EvergreenError, match=f"is damaged: {name} is no file below it"):
         DirectoryMaterializer(str(store)).load(Splits)
     assert not Path("/srv/out").exists()
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_artifacts_that_are_gone_are_named_with_their_step_and_the_way_out() -> None:
+    from zenml.client import Client
+
+    from orchestration.materializers import DirectoryMaterializer, ValueMaterializer
+
+    root = Client().active_stack.artifact_store.path
+    told = r"step 'train', is gone from the artifact store .*; run the configuration .* again with --no-cache"
+    with pytest.raises(EvergreenError, match=rf"Splits at .*, output 'model' of {told}"):
+        DirectoryMaterializer(f"{root}/train/model/1/2").load(Splits)
+    with pytest.raises(EvergreenError, match=rf"Origin at .*, output 'origin' of {told}"):
+        ValueMaterializer(f"{root}/train/origin/1/2").load(Origin)
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_an_artifact_is_stored_though_its_page_cannot_be_made(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from orchestration import materializers
+
+    def broken(_: object) -> str:
+        raise ValueError("no such font")
+
+    monkeypatch.setattr(materializers, "page_of", broken)
+    materializer = materializers.DirectoryMaterializer(str(store))
+    saved = splits_at(tmp_path / "splits")
+    materializer.save(saved)
+    with caplog.at_level("WARNING", logger="evergreen"):
+        assert materializer.save_visualizations(saved) == {}
+    assert "left out: the page of Splits (ValueError: no such font)" in caplog.text
 
 
 @pytest.mark.usefixtures("zenml_home")

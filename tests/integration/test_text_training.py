@@ -67,7 +67,8 @@ def test_training_learns_and_reports_its_curves(trained: tuple[TrainedModel, Rec
 
     assert {"train/loss", "validation/loss", "validation/accuracy", "validation/macro_f1"} <= values
     assert last["validation/accuracy"] > 0.8
-    assert list(run.figures) == ["learning_curves.png"]
+    assert run.curves is not None
+    assert run.curves.validation[-1]["accuracy"] == last["validation/accuracy"]
     assert run.progress[-1] == (1000, 1000)
     assert run.progress == sorted(run.progress)
 

@@ -1,50 +1,29 @@
-"""What a step writes to the MLflow run that is active around it; without an active run nothing is written.
+"""What a training has for the MLflow run that is active around its step; without an active run nothing is noted.
 
 MLflow would otherwise start a run by itself, in a folder below wherever the process happens to stand.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evergreen.adapters.mlflow.failures import translated
-from evergreen.core.errors import EvergreenError
-
-logger = logging.getLogger(__name__)
+from evergreen.adapters.mlflow.spool import Spool
+from evergreen.core.asides import beside_the_point
+from evergreen.core.reports import Curves, PictureAnswers
 
 MAX_PARAM_CHARS = 500
 SECRET_WORDS = ("token", "password", "secret", "credential", "api_key")
 HIDDEN = "(hidden)"
-MOST_FAILURES = 3
+CURVES_NAME = "learning_curves.html"
+ANSWERS_NAME = "overlays.html"
 
 
-def log_params(params: Mapping[str, Any]) -> None:
-    """Logs nested parameters under dotted names, e.g. `task.epochs`; what looks like a secret is hidden.
-
-    Raises:
-        EvergreenError: MLflow did not take them; so do the other functions.
-    """
-    flat = {key: str(value)[:MAX_PARAM_CHARS] for key, value in flatten(params).items()}
-    _on_active_run(lambda mlflow: mlflow.log_params(flat))
-
-
-def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
-    """Logs numbers, as one point of their curves when `step` is given."""
-    _on_active_run(lambda mlflow: mlflow.log_metrics(dict(metrics), step=step))
-
-
-def log_figure(name: str, figure: Any) -> None:
-    """Logs a matplotlib figure as the artifact `name`, e.g. `learning_curves.png`."""
-    _on_active_run(lambda mlflow: mlflow.log_figure(figure, name))
-
-
-def log_text(name: str, text: str) -> None:
-    """Logs a text, such as a report's JSON or page, as the artifact `name`."""
-    _on_active_run(lambda mlflow: mlflow.log_text(text, name))
+def as_params(params: Mapping[str, Any]) -> dict[str, str]:
+    """Nested parameters under dotted names, e.g. `task.epochs`, as MLflow takes them; a secret's value is hidden."""
+    return {key: str(value)[:MAX_PARAM_CHARS] for key, value in flatten(params).items()}
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -59,13 +38,13 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-@dataclass
+@dataclass(frozen=True)
 class MlflowTrainingRun:
-    """The `TrainingRun` of a step: curves and figures go to the active run, progress to `progress`, `keep` makes
-    checkpoints durable.
+    """The `TrainingRun` of a step: curves and pages go to MLflow by way of `spool`, progress to `progress`.
 
-    No training fails for its pictures: what MLflow does not take is left out with a warning, and after MOST_FAILURES
-    in a row, each of which MLflow's own retries may have delayed, nothing more is tried.
+    `keep` makes checkpoints durable; `wake` says that the spool has something new.
+    No training fails for its pictures: what cannot be drawn or written down is left out with a warning. `spool` None:
+    nothing is tracked.
     """
 
     out_dir: Path
@@ -73,15 +52,22 @@ class MlflowTrainingRun:
     seed: int
     progress: Callable[[int, int, float, float], None]
     keep: Callable[[], None]
-    _failures: int = field(default=0, init=False, repr=False)
+    draw_curves: Callable[[Curves], str]
+    draw_answers: Callable[[PictureAnswers], str]
+    spool: Spool | None = None
+    wake: Callable[[], None] = lambda: None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Records one point of the learning curves."""
-        self._try(f"step {step} of the learning curves", lambda: log_metrics(metrics, step))
+        self._note(f"step {step} of the learning curves", lambda spool: spool.add_point(metrics, step))
 
-    def log_figure(self, name: str, figure: Any) -> None:
-        """Records a matplotlib figure."""
-        self._try(name, lambda: log_figure(name, figure))
+    def show_curves(self, curves: Curves) -> None:
+        """Records the page of the learning curves."""
+        self._note(CURVES_NAME, lambda spool: spool.add_page(CURVES_NAME, self.draw_curves(curves)))
+
+    def show_answers(self, answers: PictureAnswers) -> None:
+        """Records the page of pictures with the model's answers."""
+        self._note(ANSWERS_NAME, lambda spool: spool.add_page(ANSWERS_NAME, self.draw_answers(answers)))
 
     def report_progress(self, rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
         """Shows a person how far the training is."""
@@ -91,29 +77,39 @@ class MlflowTrainingRun:
         """Makes the checkpoint that was written last durable."""
         self.keep()
 
-    def _try(self, what: str, log: Callable[[], None]) -> None:
-        if self._failures >= MOST_FAILURES:
+    def _note(self, what: str, add: Callable[[Spool], None]) -> None:
+        if self.spool is None:
             return
-        try:
-            log()
-        except EvergreenError as error:
-            self._failures += 1
-            last = self._failures == MOST_FAILURES
-            logger.warning("%s not recorded%s: %s", what, ", nor will be what follows" if last else "", error)
-        else:
-            self._failures = 0
+        with beside_the_point(what):
+            add(self.spool)
+        self.wake()
+
+
+@dataclass(frozen=True)
+class ActiveRun:
+    """The MLflow run around a step."""
+
+    uri: str
+    id: str
+
+
+def active_run() -> ActiveRun | None:
+    """The MLflow run that is active; None without one."""
+    import mlflow
+
+    run = mlflow.active_run()
+    return ActiveRun(uri=mlflow.get_tracking_uri(), id=run.info.run_id) if run else None
+
+
+def let_go() -> None:
+    """Ends the active run here, whether MLflow hears of it or not: who waited for its answer would fail for it."""
+    import mlflow
+
+    with beside_the_point("the end of MLflow's run"):
+        mlflow.end_run()
 
 
 def _secret(key: str) -> bool:
     """Whole words only: `max_length_tokens` counts tokens, `token` is one."""
     lowered = key.lower()
     return any(lowered == word or lowered.endswith(f"_{word}") for word in SECRET_WORDS)
-
-
-def _on_active_run(log: Callable[[Any], None]) -> None:
-    import mlflow
-
-    if mlflow.active_run() is None:
-        return
-    with translated(mlflow.get_tracking_uri()):
-        log(mlflow)

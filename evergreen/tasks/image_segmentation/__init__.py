@@ -1,1 +1,1 @@
-"""A class for every pixel of a picture: U-Net on MobileNetV2, DeepLabV3+ or SegFormer."""
+"""A class for every pixel of a picture: a U-Net or a plain head on MobileNetV2, or SegFormer."""

@@ -167,6 +167,10 @@ def _unet() -> Any:
 
 
 def _deeplab() -> Any:
+    """MobileNetV2 and a head of one 1 × 1 convolution beside the mean of the whole picture, at a 16th of the size.
+
+    transformers calls it DeepLabV3+, whose atrous pyramid and decoder it lacks.
+    """
     from transformers import MobileNetV2ForSemanticSegmentation
 
     return MobileNetV2ForSemanticSegmentation

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.colours import rgb_of
+from evergreen.core.reports import PictureAnswers
 from evergreen.data.pictures import Pixels, encode_png
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from evergreen.tasks.image_segmentation.predict import ImagePredictor
 
 OPACITY = 0.55
@@ -47,28 +46,12 @@ def strip(picture: Pixels, truth: Pixels, answer: Pixels, classes: int) -> str:
     return base64.b64encode(encode_png(np.hstack([small, gap, masks[0], gap, masks[1]]))).decode("ascii")
 
 
-def overlays_figure(
+def validation_answers(
     predictor: ImagePredictor, pictures: Sequence[Pixels] | Any, masks: Any, labels: tuple[str, ...]
-) -> Figure:
-    """A grid of the first pictures: as they are, with the truth, with the answer."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
-    chosen = [np.asarray(one) for one in pictures[:MOST_PICTURES]]
+) -> PictureAnswers:
+    """The first pictures: as they are, with the truth, with the answer."""
+    chosen = [np.asarray(picture) for picture in pictures[:MOST_PICTURES]]
+    truths = [np.asarray(mask) for mask in masks[:MOST_PICTURES]]
     answers = predictor.predict(chosen)
-    figure = Figure(figsize=(6.5, 2 * len(chosen) + 0.6), layout="constrained")
-    axes = figure.subplots(len(chosen), 3, squeeze=False)
-    for row, (picture, truth, answer) in enumerate(zip(chosen, masks, answers, strict=False)):
-        shown = (picture, overlay(picture, np.asarray(truth), len(labels)), overlay(picture, answer, len(labels)))
-        for column, (image, title) in enumerate(zip(shown, ("picture", "truth", "answer"), strict=True)):
-            axes[row, column].imshow(image)
-            axes[row, column].set_axis_off()
-            if row == 0:
-                axes[row, column].set_title(title)
-    colours = palette(len(labels)) / 255
-    figure.legend(
-        handles=[Patch(color=tuple(colour), label=label) for colour, label in zip(colours, labels, strict=True)],
-        loc="outside lower center",
-        ncols=min(len(labels), 4),
-    )
-    return figure
+    strips = (strip(*shown, len(labels)) for shown in zip(chosen, truths, answers, strict=True))
+    return PictureAnswers(labels=labels, overlays=tuple(strips))

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from evergreen.core.base import Frozen
+from evergreen.core.bounded_yaml import safe_load
 from evergreen.tasks.image_segmentation.schema_import import columns_of_text_form
 
 PIXELS = ("image", "mask")
@@ -123,7 +124,7 @@ def _of_yaml(text: str, name: str) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        return safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"schema file '{name}' is no YAML: {error}") from error
 

@@ -43,8 +43,10 @@ class ImageSegmentation(TrainingSettings):
 
     Pixels whose mask holds `ignore_label` count neither in training nor in evaluation. Pictures are brought to
     `image_size` × `image_size` pixels, answers back to the picture's own size. `unet` and `deeplab` stand on
-    MobileNetV2. `encoder` is a Hub model of the architecture's family (at `revision`, with the token in the environment
-    variable `token_env`), a local folder or `package://PACKAGE/FOLDER`; null starts from random weights.
+    MobileNetV2; `deeplab` is the head of transformers' MobileNetV2ForSemanticSegmentation, on features at a 16th of the
+    size: one convolution and the picture's mean, no atrous pyramid, no decoder, so it is coarser than DeepLabV3+.
+    `encoder` is a Hub model of the architecture's family (at `revision`, with the token in the environment variable
+    `token_env`), a local folder or `package://PACKAGE/FOLDER`; null starts from random weights.
     `train_encoder: false` leaves a pretrained encoder as it is. The loss is the cross-entropy plus `dice_weight` times
     the Dice loss. `max_train_rows` trains on a sample. Served pictures have at most `max_picture_pixels`.
     """

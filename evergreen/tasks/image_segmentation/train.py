@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.asides import beside_the_point
 from evergreen.core.image_bootstrap import segmentation_scores
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.image_segmentation.augment import look
 from evergreen.tasks.image_segmentation.images import as_floats, normalised
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Backbone, freeze_encoder
-from evergreen.tasks.image_segmentation.overlays import overlays_figure
+from evergreen.tasks.image_segmentation.overlays import validation_answers
 from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample
 from evergreen.tasks.model_directory import complete_model
 from evergreen.tasks.start import check_warm_start, sampled_rows
@@ -54,8 +55,9 @@ def train_images(
         network, fresh = _load_network(task, start)
         job = _job(task, network, (replace(train, augmentation=task.augmentation, seed=run.seed), validation))
         curves = fit(replace(job, fresh=fresh), task, run)
-        predictor = task.predictor(network.eval())
-        run.log_figure("overlays.png", overlays_figure(predictor, validation.pictures, validation.masks, task.labels))
+        with beside_the_point("pictures of the validation rows"):
+            predictor = task.predictor(network.eval())
+            run.show_answers(validation_answers(predictor, validation.pictures, validation.masks, task.labels))
         _save(task, network, run.out_dir)
     return complete_model(run.out_dir, configuration, splits, run.seed, curves)
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evergreen.core.reports import Curves
-from evergreen.tasks.training import TrainingSettings, learning_curves, steps_at_shares
+from evergreen.tasks.training import TrainingSettings, steps_at_shares
 
 
 @given(st.integers(1, 5000), st.integers(1, 60))
@@ -31,18 +30,6 @@ def test_a_training_killed_half_way_has_kept_two_fifths_of_its_steps(steps: int)
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         TrainingSettings(**wrong)
-
-
-def test_learning_curves_show_losses_and_every_validation_metric() -> None:
-    curves = Curves(
-        train=({"step": 1, "loss": 1.2}, {"step": 2, "loss": 0.8}),
-        validation=({"step": 2, "loss": 0.9, "accuracy": 0.7, "macro_f1": 0.6},),
-        best_step=2,
-    )
-
-    labels = [[line.get_label() for line in axes.get_lines()] for axes in learning_curves(curves).axes]
-
-    assert labels == [["train", "validation", "best: step 2"], ["accuracy", "macro_f1", "best: step 2"]]
 
 
 def test_importing_tasks_loads_no_heavy_library() -> None:

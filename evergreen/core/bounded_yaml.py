@@ -1,0 +1,77 @@
+"""YAML that a few bytes of text cannot blow up: depth, nodes and aliases are bounded while the text is read.
+
+Each alias counts as all the nodes that it stands for, so that eight levels of ten ("billion laughs") end at the limit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from typing_extensions import override
+
+MOST_LEVELS = 50
+MOST_NODES = 10_000
+
+
+class YamlBoundError(yaml.MarkedYAMLError):
+    """The text is YAML, but deeper or larger than anything that is meant; `problem` and `problem_mark` say so."""
+
+
+class BoundedLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, bounded."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._nodes = 0
+        self._sizes: dict[int, int] = {}
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node.
+
+        Raises:
+            YamlBoundError: it is too deep, one too many, or an alias to what it is itself part of.
+        """
+        if self.check_event(yaml.AliasEvent):
+            return self._alias(parent, index)
+        self._depth += 1
+        if self._depth > MOST_LEVELS:
+            raise self._error(f"nested more than {MOST_LEVELS} levels deep; write it flatter")
+        before = self._nodes
+        self._count(1)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._sizes[id(node)] = self._nodes - before
+        self._depth -= 1
+        return node
+
+    def _alias(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        name = self._next().anchor
+        meant = self.anchors.get(name)
+        if meant is not None and id(meant) not in self._sizes:
+            raise self._error(f"alias '*{name}' is part of what it stands for; write the value out")
+        if meant is not None:
+            self._count(self._sizes[id(meant)])
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
+
+    def _next(self) -> Any:
+        return self.peek_event()  # type: ignore[no-untyped-call]
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MOST_NODES:
+            raise self._error(f"more than {MOST_NODES:,} values with its aliases; write fewer, or name a file of data")
+
+    def _error(self, problem: str) -> YamlBoundError:
+        return YamlBoundError(problem=problem, problem_mark=self._next().start_mark)
+
+
+def safe_load(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        yaml.YAMLError: it is no YAML; a YamlBoundError where it is out of bounds.
+    """
+    return yaml.load(text, BoundedLoader)  # noqa: S506 (a SafeLoader)
