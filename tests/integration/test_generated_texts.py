@@ -8,6 +8,7 @@ import json
 import sys
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -140,7 +141,7 @@ def nfc(text: str | None) -> str | None:
     return None if text is None else unicodedata.normalize("NFC", text)
 
 
-def as_read(header: list[str], rows: list[list[str]]) -> Rows:
+def as_read(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> Rows:
     named = [dict(zip(map(nfc, header), row, strict=True)) for row in rows]
     return [{"text": row["text"], "label": nfc(row["label"]), "region": row["région"]} for row in named]
 
@@ -292,7 +293,7 @@ def test_parquet_of_any_schema_is_read_whole_or_refused(capsys: pytest.CaptureFi
             if read is None:
                 return
             shown = [list(row) for row in zip(*values, strict=True)]
-            expected = as_read(names, shown)  # type: ignore[arg-type]
+            expected = as_read(names, shown)
             given_region = [
                 row["region"].decode() if isinstance(row["region"], bytes) else row["region"] for row in read
             ]

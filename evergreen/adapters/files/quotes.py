@@ -24,7 +24,7 @@ class Quotes:
     width: int
 
     def doubt(self, lines: Sequence[str]) -> float:
-        """The share of a record's lines that are rows of their own if quotes are letters; 0 for a record of one line."""
+        """The share of a record's lines that are rows of their own if quotes are letters; 0 where it has one line."""
         filled = [line for line in lines if line.strip()]
         return sum(self._fields(line) == self.width for line in filled) / len(filled) if len(filled) > 1 else 0.0
 
