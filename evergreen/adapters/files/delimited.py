@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LONGEST_FIELD = 16 << 20
 """Characters; one that is longer is a quote that nothing closes."""
-_MOST = 0.5
 _LONGEST_NAME = 131_072
 _DELIMITERS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
 _SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
@@ -88,7 +87,7 @@ class _Records:
                 self._quotes = replace(self._quotes, width=len(values))
             elif len(values) != self._quotes.width:
                 raise self._error(f"Expected {self._quotes.width} columns, got {len(values)}")
-            if self._doubts and len(self.lines) > 1 and self._quotes.doubt(self.lines):
+            if self._doubts and len(self.lines) > 1 and self._quotes.are_doubtful(self.lines):
                 self._check_quotes(len(self.lines))
             yield values
 
@@ -149,7 +148,7 @@ class _Records:
                     continue
                 if self._quotes.are_proven_by(values, records.lines):
                     proofs += 1 if number else math.inf  # names do not begin and end with letters that are quotes
-                doubts += self._quotes.doubt(records.lines) > _MOST
+                doubts += self._quotes.are_doubtful(records.lines)
         if proofs <= doubts:  # also where nothing speaks for either
             raise self._error(
                 f"a quote opens a text over {lines} lines that are rows of their own if quotes are letters",

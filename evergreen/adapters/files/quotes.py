@@ -23,10 +23,10 @@ class Quotes:
     escape: str | None
     width: int
 
-    def doubt(self, lines: Sequence[str]) -> float:
-        """The share of a record's lines that are rows of their own if quotes are letters; 0 where it has one line."""
+    def are_doubtful(self, lines: Sequence[str]) -> bool:
+        """Whether most lines of a record are rows of their own if quotes are letters."""
         filled = [line for line in lines if line.strip()]
-        return sum(self._fields(line) == self.width for line in filled) / len(filled) if len(filled) > 1 else 0.0
+        return len(filled) > 1 and 2 * sum(self._fields(line) == self.width for line in filled) > len(filled)
 
     def are_proven_by(self, values: Sequence[str], lines: Sequence[str]) -> bool:
         """Whether the record has quotes that cannot be letters of its text.
@@ -34,7 +34,7 @@ class Quotes:
         They enclose every field, or line ends or a delimiter that else would make no row, or hold quotes written twice.
         """
         if len(lines) > 1:
-            return not self.doubt(lines)
+            return not self.are_doubtful(lines)
         if QUOTE not in lines[0]:
             return False
         line = lines[0].rstrip("\r\n")
