@@ -242,7 +242,7 @@ def test_one_item_that_is_too_large_for_a_request_is_named(tmp_path: Path) -> No
 
 
 def test_columns_that_a_source_joins_are_joined_for_predictions(tmp_path: Path) -> None:
-    rows = [{"title": "short", "body": "but longer"}, {"title": None, "body": "short"}]
+    rows: list[dict[str, Any]] = [{"title": "short", "body": "but longer"}, {"title": None, "body": "short"}]
     source = write(tmp_path / "in.jsonl", rows)
     tables = Tables(source, tmp_path / "out.jsonl", ("title", "body"), FIELDS)
     predict_table(asked(Lengths()), tables, batch_size=2)

@@ -53,12 +53,12 @@ def test_quotes_that_are_letters_never_swallow_rows(tmp_path: Path, texts: list[
 
 
 def test_a_quoted_text_whose_lines_look_like_rows_is_read_where_the_file_shows_its_quoting(tmp_path: Path) -> None:
-    doubtful = 'text,label\n"Dear Sir, hello\nyours, A",x\n'
+    doubtful = 'text,label\n"Dear Sir, hello\nyours A",x\n'
     with pytest.raises(InputError, match=r"rows of their own if quotes are letters; set source\.quoting"):
         read(written(tmp_path, doubtful))
     assert len(read(written(tmp_path, doubtful), quoting="minimal")) == 1
     proven = doubtful + '"one, two, three",x\n"so ""they"" said",x\n'
-    assert read(written(tmp_path, proven))[0]["text"] == "Dear Sir, hello\nyours, A"
+    assert read(written(tmp_path, proven))[0]["text"] == "Dear Sir, hello\nyours A"
 
 
 def test_an_escape_stands_before_quotes_and_delimiters(tmp_path: Path) -> None:
