@@ -139,6 +139,12 @@ class HuggingFaceSource(RowFields):
 
     def _resolved_revision(self) -> str:
         """The commit that the rows are read at, or the checksum of a local folder."""
+        if Path(self.name).is_file():
+            what = "a loading script, whose code is never run" if self.name.endswith(".py") else "a file"
+            raise InputError(
+                f"source.name '{self.name}' is {what}; name a data set of the Hub or a folder, or read files with "
+                "kind: files"
+            )
         return self._folder_checksum() if self._is_folder else self._commit()
 
     def _commit(self) -> str:

@@ -38,7 +38,7 @@ def text(column: pa.Array, source: str, rows: pa.Array) -> pa.Array:
 
     values = plain(column, source, rows)
     if pa.types.is_nested(values.type):
-        raise InputError(f"column {quoted(source)} holds {values.type}, not text; map another column")
+        raise _other(source, values.type, rows)
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid as error:
@@ -46,7 +46,12 @@ def text(column: pa.Array, source: str, rows: pa.Array) -> pa.Array:
             _check_bytes(value, source, rows[place])
         raise InputError(f"column {quoted(source)} cannot be read as text: {error}; map another column") from error
     except pa.ArrowNotImplementedError as error:
-        raise InputError(f"column {quoted(source)} holds {values.type}, not text; map another column") from error
+        raise _other(source, values.type, rows) from error
+
+
+def _other(source: str, kind: pa.DataType, rows: pa.Array) -> InputError:
+    where = f" from row {rows[0]} on" if len(rows) else ""
+    return InputError(f"column {quoted(source)} holds {kind}{where}, not text; map another column")
 
 
 def composed(words: pa.Array) -> pa.Array:

@@ -26,6 +26,8 @@ _MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _MOST_NULS = 0.02
 """Of a text's bytes; those of several bytes a character have more, if only for spaces and line ends."""
+_MOST_ARE = 0.9
+"""Of the NULs of UTF-16, that stand beside an ASCII character."""
 _WESTERN, _CHINESE = "cp1252", "gb18030"
 _FEW = 20
 """Bytes above ASCII from which on their company says something."""
@@ -89,7 +91,9 @@ def _wide_encoding(path: Path) -> str | None:
             if "\0" not in text:
                 read[encoding] = sum(map(str.isascii, text))  # separators at least
     likely = max(read, key=read.__getitem__, default=None)
-    return likely if likely and read[likely] else None
+    if likely is None or not likely.startswith("utf-16"):  # hardly anything else decodes as UTF-32
+        return likely
+    return likely if read[likely] >= _MOST_ARE * head.count(0) else None
 
 
 def _head(path: Path, size: int) -> bytes:

@@ -87,7 +87,7 @@ class _Records:
                 self._quotes = replace(self._quotes, width=len(values))
             elif len(values) != self._quotes.width:
                 raise self._error(f"Expected {self._quotes.width} columns, got {len(values)}")
-            if self._doubts and len(self.lines) > 1 and self._quotes.may_swallow(self.lines):
+            if self._doubts and len(self.lines) > 1 and self._quotes.are_doubtful(self.lines):
                 self._check_quotes(len(self.lines))
             yield values
 
@@ -139,7 +139,7 @@ class _Records:
             )
 
     def _check_quotes(self, lines: int) -> None:
-        """Raises InputError where nothing else in the file proves that quotes enclose its fields."""
+        """Raises InputError unless more of the file proves that quotes enclose its fields than speaks against it."""
         proofs = doubts = 0.0
         with _opened(self._path, self._dialect) as file:
             records = _Records(file, self._path, self._name, self._dialect)
@@ -148,8 +148,8 @@ class _Records:
                     continue
                 if self._quotes.are_proven_by(values, records.lines):
                     proofs += 1 if number else math.inf  # names do not begin and end with letters that are quotes
-                doubts += self._quotes.may_swallow(records.lines)
-        if proofs <= doubts:
+                doubts += self._quotes.are_doubtful(records.lines)
+        if proofs <= doubts:  # also where nothing speaks for either
             raise self._error(
                 f"a quote opens a text over {lines} lines that are rows of their own if quotes are letters",
                 "set source.quoting: none if they are, minimal if texts have line breaks",

@@ -23,18 +23,19 @@ class Quotes:
     escape: str | None
     width: int
 
-    def may_swallow(self, lines: Sequence[str]) -> bool:
-        """Whether the lines of a record look like several rows: most have the fields of one if quotes are letters."""
+    def are_doubtful(self, lines: Sequence[str]) -> bool:
+        """Whether most lines of a record are rows of their own if quotes are letters."""
         filled = [line for line in lines if line.strip()]
-        whole = sum(self._fields(line) == self.width for line in filled)
-        return len(filled) > 1 and 2 * whole > len(filled)
+        return len(filled) > 1 and 2 * sum(self._fields(line) == self.width for line in filled) > len(filled)
 
     def are_proven_by(self, values: Sequence[str], lines: Sequence[str]) -> bool:
-        """Whether the record, of one line, has quotes that cannot be letters of its text.
+        """Whether the record has quotes that cannot be letters of its text.
 
-        They enclose every field, or a delimiter that else would make too many of them, or hold quotes written twice.
+        They enclose every field, or line ends or a delimiter that else would make no row, or hold quotes written twice.
         """
-        if len(lines) != 1 or QUOTE not in lines[0]:
+        if len(lines) > 1:
+            return not self.are_doubtful(lines)
+        if QUOTE not in lines[0]:
             return False
         line = lines[0].rstrip("\r\n")
         if self._fields(line) != self.width:

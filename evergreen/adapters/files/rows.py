@@ -72,4 +72,8 @@ def _of_parquet(path: Path, name: str) -> Iterator[Row]:
     for batch in with_row_names(read_batches(path, name, all_of), name):
         rows = batch.column(ROW_NAME)
         columns = {one: plain(batch.column(one), one, rows) for one in batch.schema.names if one != ROW_NAME}
-        yield from pa.RecordBatch.from_pydict(columns).to_pylist()
+        try:
+            content = pa.RecordBatch.from_pydict(columns).to_pylist()
+        except ValueError as error:  # such as a structure that has a member twice
+            raise InputError(f"rows from {rows[0]} on cannot be read: {error}; leave that column out") from error
+        yield from content
