@@ -14,8 +14,8 @@ import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.processes import free_port, library_environment, log_tail
+from evergreen.serving.contract import SERVER_COMMAND
 from evergreen.tasks import load_predictor
-from tests.keyword_model import COMMAND
 from tests.tiny_encoders import write_encoder
 from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_splits
 
@@ -44,7 +44,9 @@ def server(model: TrainedModel, log: Path) -> Iterator[httpx.Client]:
     closed = f"http://127.0.0.1:{free_port()}"
     variables = {"AIP_STORAGE_URI": str(model.path), "AIP_HTTP_PORT": str(port), "HF_ENDPOINT": closed}
     with log.open("wb") as out:
-        process = subprocess.Popen(COMMAND, env=library_environment(variables), stdin=subprocess.PIPE, stderr=out)
+        process = subprocess.Popen(
+            SERVER_COMMAND, env=library_environment(variables), stdin=subprocess.PIPE, stderr=out
+        )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=SLOW_S) as client:
             wait_ready(client, process, log)
