@@ -134,7 +134,8 @@ def test_no_log_line_quotes_a_caller_and_malformed_requests_do_not_fill_it(tmp_p
     try:
         server.wait_ready()
         for _ in range(60):
-            ask(server.port, b"secret-word nonsense\r\n\r\n")
+            malformed = ask(server.port, b"secret-word nonsense\r\n\r\n")
+            assert (malformed.status, bool(malformed.body["error"]["trace_id"])) == (400, True)
         ask(server.port, head(path="/secret-word", method="GET"))
         ask(server.port, head(path="/health", method="SECRET-WORD"))
         ask(server.port, head("x-trace-id: secret word", "content-encoding: secret-word", "content-length: 0"))
