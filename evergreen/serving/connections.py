@@ -16,7 +16,8 @@ class PatientProtocol(asyncio.Protocol):
     """uvicorn's own protocol for one connection, which is closed when it sends no whole request head in time."""
 
     def __init__(self, server_state: Any, **arguments: Any) -> None:
-        self._inner: Any = AutoHTTPProtocol(server_state=server_state, **arguments)  # type: ignore[call-arg]
+        inner: Any = AutoHTTPProtocol
+        self._inner = inner(server_state=server_state, **arguments)
         self._inner.send_400_response = self._malformed
         self._connections = server_state.connections
         self._transport: asyncio.Transport | None = None
