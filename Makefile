@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo cases emulated emulated-test faults test fuzz-inputs check changes bench lock clean
+.PHONY: help install demo cases emulated emulated-test faults test fuzz-inputs check changes bench goodput lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ changes: ## whether a merged pull request, HEAD, brings more than documents to i
 
 bench: install ## all benchmarks, each with its baseline
 	$(BIN)/python -m bench
+
+goodput: install ## how the endpoint holds when more clients ask than it has room for
+	$(BIN)/python -m bench.goodput
 
 lock: install ## renew requirements.lock from pyproject.toml, and the images' requirements from both
 	@# CUDA packages stay out: the torch wheel of each platform brings its own, and the CPU wheel needs none.

@@ -14,6 +14,7 @@ BENCHMARKS = (
     "look_alikes",
     "image_training_speed",
     "beam_preparation",
+    "goodput",
 )
 
 

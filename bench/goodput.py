@@ -1,7 +1,7 @@
-"""Predictions a second of the local endpoint when more clients ask than it can answer, and how soon the rest is refused.
+"""Predictions a second of the local endpoint when more clients ask than it has room for, and how soon it refuses them.
 
-MiniLM with a head of random weights, real texts' length, clients that ask again as soon as they are answered or refused:
-64 of them, who all find room, and 256 in turn, so that whatever else the machine does meets both.
+MiniLM with a head of random weights, a text as long as news, and clients that ask again as soon as they are answered or
+refused: 64 of them, who all find room, and 256 in turn, so that whatever else the machine does meets both.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _model(path: Path) -> TrainedModel:
     task = TextClassification(encoder=ENCODER, labels=("business", "entertainment", "politics", "sports", "tech"))
     torch.manual_seed(0)
     network = transformers.AutoModelForSequenceClassification.from_pretrained(
-        task.source.folder(), num_labels=len(task.labels)
+        task.source.folder() or ENCODER, num_labels=len(task.labels)
     )
     network.save_pretrained(path)
     task.source.load_tokenizer().save_pretrained(path)

@@ -17,7 +17,7 @@ KINDS = 50
 class Throttle:
     """Writes the first event of a kind at once, and what follows within a second as one line with its `count`.
 
-    Without a running loop, or with more than `KINDS` kinds within a second, kinds share a line.
+    For use in a running event loop. Beyond `KINDS` kinds within a second, further ones share a line.
     """
 
     def __init__(self, logger: logging.Logger, level: int = logging.WARNING) -> None:

@@ -16,7 +16,9 @@ class PatientProtocol(asyncio.Protocol):
     """uvicorn's own protocol for one connection, which is closed when it sends no whole request head in time."""
 
     def __init__(self, server_state: Any, **arguments: Any) -> None:
-        self._inner: Any = AutoHTTPProtocol(server_state=server_state, **arguments)  # type: ignore[call-arg]
+        inner: Any = AutoHTTPProtocol
+        self._inner = inner(server_state=server_state, **arguments)
+        self._inner.send_400_response = self._malformed
         self._connections = server_state.connections
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -84,6 +86,9 @@ class PatientProtocol(asyncio.Protocol):
             self._close(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")
         elif self._transport is not None:
             self._transport.close()
+
+    def _malformed(self, _: str) -> None:
+        self._close(HTTPStatus.BAD_REQUEST, "this is no well-formed HTTP request")
 
     def _close(self, status: HTTPStatus, message: str) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -7,6 +7,7 @@ process that hangs is told from a slow one by the processor's time, which stands
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -16,6 +17,14 @@ STILL_S = 6.5
 """Silence after which a process that does nothing is ended: it is noticed within ten seconds."""
 BUSY_S = 30.0
 """The same for a process that works all the while."""
+
+
+@dataclass
+class Service:
+    """One process's time of service: `hung` once it is ended for not answering, so that nobody repeats its work."""
+
+    url: str
+    hung: bool = False
 
 
 class Health:

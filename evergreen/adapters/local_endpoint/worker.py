@@ -7,11 +7,10 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import aiohttp
 
-from evergreen.adapters.local_endpoint.health import Health
+from evergreen.adapters.local_endpoint.health import Health, Service
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
 from evergreen.core.limits import MAX_WAITING, MAX_WAITING_BYTES
 from evergreen.core.processes import free_port, library_environment, serving_code
@@ -22,14 +21,6 @@ STARTING_PROBE_S = 5.0
 STEADY_S = 30.0
 BACKOFF_MAX_S = 30.0
 LAST_GRACE_S = 5.0
-
-
-@dataclass
-class Service:
-    """One process's time of service: `hung` once it is ended for not answering, so that nobody repeats its work."""
-
-    url: str
-    hung: bool = False
 
 
 class Worker:

@@ -197,3 +197,43 @@ def test_health_answers_while_predictions_run_and_too_many_waiting_are_503(tmp_p
         return health.status_code, sorted([(await post).status_code for post in posts])
 
     assert served.ask(crowd) == (200, [200, 200, 503])
+
+
+def test_whatever_a_decoder_stumbles_over_is_a_400_that_names_the_instance(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def decode(instances: list[dict[str, str]]) -> list[str]:
+        if any(instance["text"] == "odd" for instance in instances):
+            raise OSError("Unable to locate Ghostscript on paths")
+        return [instance["text"] for instance in instances]
+
+    monkeypatch.setattr(served.predictor, "decode", decode)
+    with caplog.at_level(logging.INFO, "evergreen.serving"):
+        answer = served.post(json={"instances": [{"text": "fine"}, {"text": "odd"}]})
+    assert (answer.status_code, answer.json()["error"]["instance"]) == (400, 1)
+    assert "Ghostscript" not in answer.text
+    assert [record.getMessage() for record in caplog.records] == ["fault", "request"]
+
+
+def test_a_large_request_is_predicted_in_slices_in_the_order_given(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    served.model.load()
+    texts = ["goal", "bank", "bank"] * 30
+    answer = served.post(json={"instances": [{"text": text} for text in texts]})
+    labels = {"goal": "sport", "bank": "business"}
+    assert [one["label"] for one in answer.json()["predictions"]] == [labels[text] for text in texts]
+    assert served.predictor.batches == [32, 32, 26]
+
+
+def test_instances_that_wait_are_counted_but_a_large_request_finds_an_empty_house_open(tmp_path: Path) -> None:
+    served = Served(tmp_path, max_waiting_instances=2)
+    served.model.load()
+    served.predictor.delay_s = 0.2
+
+    async def crowd(client: httpx.AsyncClient) -> list[int]:
+        three = asyncio.create_task(client.post("/predict", json={"instances": GOOD["instances"] * 2}))
+        await asyncio.sleep(0.05)
+        further = await client.post("/predict", json=GOOD)
+        return [(await three).status_code, further.status_code]
+
+    assert served.ask(crowd) == [200, 503]
