@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from commands.causes import plain_cause
 from commands.termination import TERMINATED, Terminated
 from evergreen.core.errors import EvergreenError
 
@@ -130,10 +129,13 @@ def _tell(error: Exception, *, debug: bool) -> int:
     if isinstance(error, EvergreenError):
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    from commands.causes import plain_cause
+    from evergreen.core.quoting import without_rows
+
     if cause := plain_cause(error):
         print(f"error: {cause}", file=sys.stderr)
         return cause.exit_code
-    text = str(error).strip() or "no message"
+    text = without_rows(str(error).strip()) or "no message"
     more = "" if debug else "\n(this was not expected; --debug shows where it came from)"
     print(f"error: {type(error).__name__}: {text}{more}", file=sys.stderr)
     return 1

@@ -22,6 +22,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.quoting import excerpt
 from evergreen.data.given_splits import given_splits
 from evergreen.data.groups import groups, groups_of_names
 from evergreen.data.pictures import picture_bytes, reclassed
@@ -216,7 +217,7 @@ def _timestamps(column: pa.Array, rows: pa.Array) -> pa.Array:
             moment = None if value is None else datetime.fromisoformat(value)
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"timestamp {value!r} of row {row} is no ISO 8601 time such as 2024-05-31T12:00:00Z; "
+                f"timestamp {excerpt(value)} of row {row} is no ISO 8601 time such as 2024-05-31T12:00:00Z; "
                 "convert the column or map another"
             ) from error
         parsed.append(moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment)

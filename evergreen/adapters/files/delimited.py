@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.adapters.files.decoding import TextForm, check_decodes, is_compressed, open_bytes, python_encoding
 from evergreen.core.errors import InputError
+from evergreen.core.quoting import without_rows
 from evergreen.data.canonical import RowFields, check_columns
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_delimited(path: Path, name: str, form: TextForm, fields: RowFields) -> 
         yield from _rows(path, form, fields.needed)
     except (pa.ArrowInvalid, UnicodeError) as error:
         check_decodes(path, name, form.encoding)
-        reason = str(error).splitlines()[0][:300]
+        reason = without_rows(str(error).splitlines()[0])[:300]
         if _TOO_LONG in reason:
             reason = f"a row is longer than {_BLOCK_BYTES[-1] >> 20} MiB; is a quote not closed?"
         raise InputError(f"{name} is no CSV: {reason}; correct the row, its quotes or source.delimiter") from error
