@@ -15,6 +15,7 @@ from pathlib import Path
 
 from evergreen.core.addresses import without_password
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.quoting import without_rows
 
 FULL = re.compile(
     r"no space left on|disk quota exceeded|os error 28\b|database or disk is full|disk is full|out of disk space", re.I
@@ -88,5 +89,5 @@ def _of_tracker(error: BaseException) -> EvergreenError | None:
 
 
 def _short(error: BaseException) -> str:
-    text = without_password(" ".join(str(error).split())) or "no message"
+    text = without_rows(without_password(" ".join(str(error).split()))) or "no message"
     return f"{type(error).__name__}: {text if len(text) <= MOST_CHARS else text[: MOST_CHARS - 1] + '…'}"

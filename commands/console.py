@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from commands.causes import plain_cause
 from commands.termination import TERMINATED, Terminated
-from evergreen.core.errors import own_error
+from evergreen.core.errors import EvergreenError, own_error
 
 INTERRUPTED = 130
 STEP_LOGGERS = ("zenml.orchestrators.", "zenml.execution.")
@@ -53,7 +52,7 @@ def report_errors(*, debug: bool) -> Iterator[Outcome]:
             return
         if debug:
             traceback.print_exc()
-        own = own_error(error) or plain_cause(error)
+        own = own_error(error) or _plain(error)
         outcome.message = str(own) if own else _shown(error, debug=debug)
         outcome.code = own.exit_code if own else 1
         print(f"error: {outcome.message}", file=sys.stderr)
@@ -130,7 +129,15 @@ def _reader_has_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
+def _plain(error: Exception) -> EvergreenError | None:
+    from commands.causes import plain_cause
+
+    return plain_cause(error)
+
+
 def _shown(error: Exception, *, debug: bool) -> str:
-    text = str(error).strip() or "no message"
+    from evergreen.core.quoting import without_rows
+
+    text = without_rows(str(error).strip()) or "no message"
     more = "" if debug else "\n(this was not expected; --debug shows where it came from)"
     return f"{type(error).__name__}: {text}{more}"

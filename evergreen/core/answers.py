@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from evergreen.core.errors import EndpointError
+from evergreen.core.quoting import excerpt
 
 
 def predictions_in(text: str, url: str, expected: int) -> list[dict[str, Any]]:
@@ -13,7 +14,9 @@ def predictions_in(text: str, url: str, expected: int) -> list[dict[str, Any]]:
     try:
         predictions = json.loads(text)["predictions"]
     except (ValueError, KeyError, TypeError) as error:
-        raise EndpointError(f"{url} answers without predictions: {text[:300]}; is it an endpoint of ours?") from error
+        raise EndpointError(
+            f"{url} answers without predictions: {excerpt(text)}; is it an endpoint of ours?"
+        ) from error
     if not isinstance(predictions, list) or len(predictions) != expected:
         raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
     return predictions

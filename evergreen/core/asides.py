@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from evergreen.core.addresses import without_password
+from evergreen.core.quoting import without_rows
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,6 @@ def beside_the_point(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # whatever a library raises that draws, writes or sends
-        reason = " ".join(str(error).split()) or "no message"
+        reason = without_rows(" ".join(str(error).split())) or "no message"
         logger.warning("left out: %s (%s: %s)", what, type(error).__name__, without_password(reason))
         logger.debug("left out: %s", what, exc_info=True)

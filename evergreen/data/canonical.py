@@ -23,6 +23,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
 from evergreen.core.names import Name
+from evergreen.core.quoting import excerpt
 from evergreen.data.columns import RESERVED, match_columns
 from evergreen.data.given_splits import given_splits
 from evergreen.data.groups import groups, groups_of_names
@@ -256,7 +257,7 @@ def _named(labels: pa.Array, label_names: Mapping[str, str], rows: pa.Array) -> 
         first = pc.index(unnamed, True).as_py()
         allowed = ", ".join(f"'{value}'" for value in label_names)
         raise InputError(
-            f"label '{labels[first]}' of row {rows[first]} has no name (named: {allowed}); "
+            f"label {excerpt(labels[first].as_py())} of row {rows[first]} has no name (named: {allowed}); "
             "add it to source.label_names or correct the row"
         )
     return pa.array(list(label_names.values()), pa.string()).take(position)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.errors import InputError
+from evergreen.core.quoting import excerpt
 from evergreen.data.database import read_parquet
 from evergreen.data.shards import iter_batches
 
@@ -38,7 +39,7 @@ def given_splits(column: pa.Array, rows: pa.Array) -> pa.Array:
     if position.null_count:
         first = pc.index(pc.is_null(position), True).as_py()
         raise InputError(
-            f"split {column[first].as_py()!r} of row {rows[first]} is none (allowed: {', '.join(SPELLINGS)}); "
+            f"split {excerpt(column[first].as_py())} of row {rows[first]} is none (allowed: {', '.join(SPELLINGS)}); "
             "correct it, or map another column as source.columns.split, or none"
         )
     return pa.array(list(SPELLINGS.values()), pa.string()).take(position)

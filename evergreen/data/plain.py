@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.core.errors import InputError
 from evergreen.core.names import nfc, quoted
+from evergreen.core.quoting import excerpt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,7 +91,7 @@ def _moment(value: Any, row: pa.Scalar) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"timestamp {value!r} of row {row} is no ISO 8601 time such as 2024-05-31T12:00:00Z; "
+            f"timestamp {excerpt(value)} of row {row} is no ISO 8601 time such as 2024-05-31T12:00:00Z; "
             "convert the column or map another"
         ) from error
 

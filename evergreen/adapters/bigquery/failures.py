@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.quoting import without_rows
 
 _ROLES = (
     "roles/bigquery.jobUser on the project, roles/bigquery.readSessionUser, and roles/bigquery.dataViewer on the data"
@@ -75,4 +76,4 @@ def _message(error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return without_rows(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from evergreen.core.quoting import excerpt
 from evergreen.data.content import picture_key
 from evergreen.data.pictures import (
     MOST_PIXELS,
@@ -158,11 +159,11 @@ def _check_pixels(name: str, pixels: Pixels, column: ColumnSchema, broken: dict[
 def _check_value(name: str, value: Any, column: ColumnSchema, broken: dict[str, str]) -> None:
     allowed = _TYPES.get(column.dtype or "")
     if allowed and (not isinstance(value, allowed) or isinstance(value, bool)):
-        broken[f"wrong type of {name}"] = f"{value!r:.40}, expected {column.dtype}"
+        broken[f"wrong type of {name}"] = f"{excerpt(value)}, expected {column.dtype}"
     elif not isinstance(value, int | float) and (column.minimum is not None or column.maximum is not None):
-        broken[f"wrong type of {name}"] = f"{value!r:.40}, expected a number"
+        broken[f"wrong type of {name}"] = f"{excerpt(value)}, expected a number"
     elif not column.holds(value):
-        broken[f"value out of range in {name}"] = f"{value!r:.40}, allowed {column.allowed}"
+        broken[f"value out of range in {name}"] = f"{excerpt(value)}, allowed {column.allowed}"
 
 
 def _size(pixels: Pixels) -> str:

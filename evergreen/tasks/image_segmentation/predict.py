@@ -16,6 +16,7 @@ import numpy as np
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.protocols import Fetch
+from evergreen.core.quoting import cut, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
 from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
 from evergreen.tasks.image_segmentation.model import Architecture
@@ -91,7 +92,7 @@ class ImagePredictor:
         if not isinstance(instance, dict):
             raise InstanceError(index, f"is {_kind(instance)}; {_EXPECTED}")
         if unknown := sorted(str(key) for key in instance.keys() - {"image"}):
-            raise InstanceError(index, f"has unknown {', '.join(unknown)[:200]}; {_EXPECTED}")
+            raise InstanceError(index, f"has unknown {excerpts(unknown)}; {_EXPECTED}")
         given = instance.get("image")
         if not isinstance(given, str):
             raise InstanceError(index, f"'image' is {_kind(given) if 'image' in instance else 'missing'}; {_EXPECTED}")
@@ -103,7 +104,7 @@ class ImagePredictor:
 
     def _fetched(self, index: int, address: str) -> bytes:
         if self._fetch is None:
-            raise InstanceError(index, f"'image' is {address[:200]}, but nothing reads buckets here; send base64")
+            raise InstanceError(index, f"'image' is {cut(address)}, but nothing reads buckets here; send base64")
         try:
             return self._fetch(address, MAX_BODY_BYTES)
         except InputError as error:  # anything else is no fault of the request

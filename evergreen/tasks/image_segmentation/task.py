@@ -19,6 +19,7 @@ from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
+from evergreen.core.quoting import excerpt
 from evergreen.core.reports import EvaluationReport, ValidationReport
 from evergreen.data.pictures import UNLISTED
 from evergreen.tasks.image_segmentation.augment import Augmentation
@@ -210,7 +211,7 @@ class ImageSegmentation(TrainingSettings):
             return instance_of(Path(value).read_bytes())
         except OSError as error:
             raise InputError(
-                f"no picture can be read at {value[:200]!r} ({error.strerror or error}); name a PNG or JPEG file"
+                f"no picture can be read at {excerpt(value)} ({error.strerror or error}); name a PNG or JPEG file"
             ) from error
 
     def load(self, model_dir: Path, fetch: Fetch | None = None) -> Predictor:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.errors import InstanceError
+from evergreen.core.quoting import excerpts
 from evergreen.tasks.batching import batches_of_tokens
 from evergreen.tasks.model_directory import loading
 from evergreen.tasks.text_classification.tokens import Tokens
@@ -82,7 +83,7 @@ class TextPredictor:
         if not isinstance(instance, dict):
             raise InstanceError(index, f"is {_kind(instance)}; {expected}")
         if unknown := sorted(str(key) for key in instance.keys() - {"text"}):
-            raise InstanceError(index, f"has unknown {', '.join(unknown)[:200]}; {expected}")
+            raise InstanceError(index, f"has unknown {excerpts(unknown)}; {expected}")
         text = instance.get("text")
         if not isinstance(text, str):
             raise InstanceError(index, f"'text' is {_kind(text) if 'text' in instance else 'missing'}; {expected}")

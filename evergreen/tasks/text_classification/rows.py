@@ -12,6 +12,7 @@ import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InputError
+from evergreen.core.quoting import excerpt
 from evergreen.tasks.slices import ColumnValues, Numbers, require_columns
 
 BATCH_ROWS = 512
@@ -47,7 +48,7 @@ def _batch(values: dict[str, list[Any]], numbers: dict[str, int]) -> Batch:
     unknown = [row for row, label in enumerate(labels) if label not in numbers]
     if unknown:
         raise InputError(
-            f"test row {ids[unknown[0]]} has label {labels[unknown[0]]!r}, which the task lacks "
+            f"test row {ids[unknown[0]]} has label {excerpt(labels[unknown[0]])}, which the task lacks "
             f"(has: {', '.join(numbers)}); set task.labels"
         )
     truth = np.array([numbers[label] for label in labels], dtype=np.int64)

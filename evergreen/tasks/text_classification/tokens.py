@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InputError
+from evergreen.core.quoting import excerpt
 
 if TYPE_CHECKING:
     import pyarrow
@@ -106,7 +107,7 @@ class Tokeniser:
         numbers = {label: number for number, label in enumerate(self.labels)}
         for row_id, text, label in zip(ids, texts, labels, strict=True):
             if text is None or label not in numbers:
-                given = "no text" if text is None else f"the label {label!r}"
+                given = "no text" if text is None else f"the label {excerpt(label)}"
                 raise InputError(
                     f"row {row_id!r} has {given} (labels allowed: {', '.join(self.labels)}); correct the row"
                 )

@@ -19,6 +19,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.names import nearest
 from evergreen.core.names import quoted as quoted_name
+from evergreen.core.quoting import cut, excerpt
 from evergreen.core.reports import Anomaly, ValidationReport
 from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
 from evergreen.data.statistics import (
@@ -144,7 +145,7 @@ def _broken_labels(table: Table, labels: Sequence[str], rules: TextRules) -> lis
         )
     if len(table.labels) == 1:
         broken.append(
-            f"one single class: every row is '{next(iter(table.labels))}', at least 2 needed; add rows of another"
+            f"one single class: every row is {excerpt(*table.labels)}, at least 2 needed; add rows of another"
         )
     return broken
 
@@ -152,7 +153,7 @@ def _broken_labels(table: Table, labels: Sequence[str], rules: TextRules) -> lis
 def _unknown_labels(table: Table, unknown: list[str], allowed: Sequence[str]) -> str:
     literals = ", ".join(quoted(label, "'") for label in allowed)
     condition = f"label NOT IN ({literals}) AND NOT ({is_blank('label')})"
-    shown = [f"{quoted_name(label)}{nearest(label, allowed)}" for label in unknown]
+    shown = [f"{quoted_name(cut(label))}{nearest(label, allowed)}" for label in unknown]
     named = _named(sum(table.labels[label] for label in unknown), table.examples(condition))
     return f"unknown label: {named}, {_listed(shown)}, allowed: {', '.join(allowed)}; correct it or allow it"
 
@@ -207,13 +208,13 @@ def _label_anomalies(labels: dict[str, int], rules: TextRules) -> list[Anomaly]:
     largest, smallest = max(labels, key=labels.__getitem__), min(labels, key=labels.__getitem__)
     ratio = labels[largest] / labels[smallest]
     if ratio > rules.max_class_ratio:
-        message = f"'{largest}' ({labels[largest]:,} rows) is {ratio:.1f} times as large as '{smallest}'"
+        message = f"{excerpt(largest)} ({labels[largest]:,} rows) is {ratio:.1f} times as large as {excerpt(smallest)}"
         found.append(Anomaly(name="class_imbalance", rows=labels[smallest], message=message))
     spelled: dict[str, list[str]] = {}
     for label in labels:
         spelled.setdefault(" ".join(label.casefold().split()), []).append(label)
     for variants in spelled.values():
         if len(variants) > 1:
-            message = f"labels that differ only in case or spacing: {', '.join(map(repr, variants))}"
+            message = f"labels that differ only in case or spacing: {', '.join(map(excerpt, variants))}"
             found.append(Anomaly(name="label_spelling", rows=sum(labels[one] for one in variants), message=message))
     return found
