@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat
 
 from evergreen.core.base import Frozen
+from evergreen.core.gate_words import advice, against, beside, gain_name, gain_shown, number, rows_of, shown, signed
 from evergreen.core.metric import MetricSpec
 from evergreen.core.reports import Baseline, EvaluationReport, Metric, PromotionDecision, Reason, Verdict
 
@@ -87,7 +88,7 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
     yield _reason(
         "test rows",
         report.rows >= gate.min_test_rows,
-        f"measured on {_rows(report)}, at least {gate.min_test_rows} required",
+        f"measured on {rows_of(report)}, at least {gate.min_test_rows} required",
     )
     yield _every_class(report)
     for name, floor in gate.minimum.items():
@@ -142,7 +143,7 @@ def _bound(report: EvaluationReport, name: str, limit: float, which: Literal["mi
         return _missing(rule, name, report.metrics)
     passed = metric.value >= limit if which == "minimum" else metric.value <= limit
     return _reason(
-        rule, passed, f"{_shown(name, metric, report)} {_against(passed, metric, which)} the {which} {limit:.3f}"
+        rule, passed, f"{shown(name, metric, report)} {against(passed, metric, which)} the {which} {limit:.3f}"
     )
 
 
@@ -199,14 +200,14 @@ def _margin(report: EvaluationReport, name: str, allowed: float, *, by_interval:
     gain = report.gain(name, comparison.differences[name])
     judged = gain.low if by_interval else gain.value
     passed = judged >= -allowed - ROUNDING
-    end = "interval's low end" if by_interval else _difference(report.spec(name))
+    end = "interval's low end" if by_interval else gain_name(report.spec(name))
     theirs = comparison.metrics[name].value
-    beside = _beside(passed, gain, report.spec(name), certain=not by_interval)
+    compared = beside(passed, gain, report.spec(name), certain=not by_interval)
     return _reason(
         rule,
         passed,
-        f"{_shown(name, report.metrics[name], report)} {beside} champion {comparison.champion}'s {_number(theirs)}: "
-        f"{_interval(gain, report.spec(name))}, at least {_signed(-allowed)} required of the {end}",
+        f"{shown(name, report.metrics[name], report)} {compared} champion {comparison.champion}'s {number(theirs)}: "
+        f"{gain_shown(gain, report.spec(name))}, at least {signed(-allowed)} required of the {end}",
     )
 
 
@@ -218,7 +219,7 @@ def _floors(rule: str, spec: MetricSpec, floor: float, groups: Mapping[str, Mapp
     values = {group: metrics[name].value if name in metrics else float("nan") for group, metrics in groups.items()}
     failing = {group: value for group, value in values.items() if not spec.reaches(value, floor)}
     if failing:
-        listed = ", ".join(f"{group} {_number(value)}" for group, value in failing.items())
+        listed = ", ".join(f"{group} {number(value)}" for group, value in failing.items())
         side = "below" if spec.higher else "above"
         return _reason(rule, False, f"{name} is {side} the {word} {floor:.3f} or undefined: {listed}")
     worst = min(values, key=lambda group: spec.gain(values[group], 0))
@@ -235,8 +236,8 @@ def _majority(report: EvaluationReport) -> Reason:
     passed = metric.low > baseline if higher else metric.high < baseline
     side = "above" if higher else "below"
     verb = f"lies {side}" if passed else f"is not certain to lie {side}"
-    always = f"always answering {report.baseline.label!r}: {_number(baseline)}"
-    return _reason(rule, passed, f"{_shown(name, metric, report)} {verb} {always}")
+    always = f"always answering {report.baseline.label!r}: {number(baseline)}"
+    return _reason(rule, passed, f"{shown(name, metric, report)} {verb} {always}")
 
 
 def _baseline(report: EvaluationReport, one: Baseline, *, certainly: bool) -> Reason:
@@ -254,15 +255,9 @@ def _baseline(report: EvaluationReport, one: Baseline, *, certainly: bool) -> Re
     else:
         passed = gain.high >= 0
         verb = "is not certainly worse than" if passed else "is certainly worse than"
-    theirs = f"a {one.label}: {_number(one.metrics[name])}"
-    message = f"{_shown(name, metric, report)} {verb} {theirs}, {_interval(gain, report.spec(name))}"
-    return _reason(rule, passed, message if passed else f"{message}; {_instead(certainly)}")
-
-
-def _instead(certainly: bool) -> str:
-    """What to do about a model that a simple one holds against."""
-    less = "gate.baselines: not_worse asks less" if certainly else "gate.baselines: report lets it through all the same"
-    return f"train longer, on more rows or with other settings, or serve the simple model; {less}"
+    theirs = f"a {one.label}: {number(one.metrics[name])}"
+    message = f"{shown(name, metric, report)} {verb} {theirs}, {gain_shown(gain, report.spec(name))}"
+    return _reason(rule, passed, message if passed else f"{message}; {advice(certainly)}")
 
 
 def _limit(rule: str, what: str, value: float, limit: float, unit: str) -> Reason:
@@ -277,56 +272,6 @@ def _judged_against(report: EvaluationReport) -> str | None:
 
 def _missing(rule: str, name: str, measured: Mapping[str, object]) -> Reason:
     return _reason(rule, False, f"{name} was not measured (report has: {', '.join(measured) or 'nothing'})")
-
-
-def _against(passed: bool, metric: Metric, which: Literal["minimum", "maximum"]) -> str:
-    minimum = which == "minimum"
-    if isnan(metric.value):
-        return "is undefined, so it cannot reach" if minimum else "is undefined, so it cannot be within"
-    if passed:
-        return "reaches" if minimum else "is within"
-    return "is below" if minimum else "is above"
-
-
-def _beside(passed: bool, gain: Metric, spec: MetricSpec, *, certain: bool) -> str:
-    if isnan(gain.low):
-        return "cannot be compared with"
-    if passed:
-        return "holds against"
-    side = "is below" if spec.higher else "is above"
-    return side if gain.high < 0 or certain else "is not certain to hold against"
-
-
-def _interval(gain: Metric, spec: MetricSpec) -> str:
-    """`difference −0.053 (−0.080 to −0.030)`; where lower is better, it is turned, and called a gain."""
-    return f"{_difference(spec)} {_signed(gain.value)} ({_signed(gain.low)} to {_signed(gain.high)})"
-
-
-def _difference(spec: MetricSpec) -> str:
-    return "difference" if spec.higher else "gain"
-
-
-def _shown(name: str, metric: Metric, report: EvaluationReport) -> str:
-    """`accuracy 0.912 (95 % interval 0.880–0.940)`."""
-    percent, unit = f"{report.confidence * 100:g} %", report.spec(name).unit
-    value = f"{_number(metric.value)} {unit}".rstrip()
-    return f"{name} {value} ({percent} interval {_number(metric.low)}–{_number(metric.high)})"
-
-
-def _number(value: float) -> str:
-    return "undefined" if isnan(value) else f"{value:.3f}"
-
-
-def _signed(value: float) -> str:
-    """With a real minus sign; a zero has none."""
-    if isnan(value):
-        return "undefined"
-    shown = f"{value:+.3f}"
-    return "0.000" if float(shown) == 0 else shown.replace("-", "−")
-
-
-def _rows(report: EvaluationReport) -> str:
-    return f"{report.rows:,} test {report.terms.row}{'' if report.rows == 1 else 's'}"
 
 
 def _reason(rule: str, passed: bool, message: str) -> Reason:

@@ -20,16 +20,18 @@ from tests.e2e.steady_client import SteadyClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
-GOOD = {"max_train_rows": 960}
-MODEST = {"max_train_rows": 480, "evaluations_per_epoch": 1}
-TINY = {"max_train_rows": 40, "evaluations_per_epoch": 1}
-LENIENT = {"minimum": {"accuracy": 0.5}}
+SHORT = {"max_length_tokens": 128, "epochs": 1}
+"""Less than the demo reads: each of the three trains in a minute; none is asked to match a baseline of whole texts."""
+GOOD = {**SHORT, "max_train_rows": 960}
+MODEST = {**SHORT, "max_train_rows": 480, "evaluations_per_epoch": 1}
+TINY = {**SHORT, "max_train_rows": 40, "evaluations_per_epoch": 1}
+LENIENT = {"minimum": {"accuracy": 0.5}, "baselines": "report"}
 
 
 def test_a_model_is_trained_served_challenged_replaced_rolled_back_and_healed(project: Project) -> None:
     modest = project.configuration("modest", task=MODEST, gate=LENIENT)
     tiny = project.configuration("tiny", task=TINY, gate=LENIENT)
-    good = project.configuration("good", task=GOOD)
+    good = project.configuration("good", task=GOOD, gate={"baselines": "report"})
 
     killed_at, total = kill_training_half_way(project, modest)
     resumed = project.run("--config", modest)
