@@ -20,9 +20,9 @@ from tests.e2e.steady_client import SteadyClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
-GOOD = {"max_train_rows": 960}
-MODEST = {"max_train_rows": 480, "evaluations_per_epoch": 1}
-TINY = {"max_train_rows": 40, "evaluations_per_epoch": 1}
+GOOD = {"max_train_rows": 960, "max_length_tokens": 64, "epochs": 1, "evaluations_per_epoch": 1}
+MODEST = GOOD | {"max_train_rows": 480}
+TINY = GOOD | {"max_train_rows": 40}
 LENIENT = {"minimum": {"accuracy": 0.5}}
 
 
