@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.core.base import Frozen
+from evergreen.core.baselines import leader_sentence, measured_baselines
 from evergreen.core.errors import InputError
-from evergreen.core.reports import Metric, PromotionDecision, Reason, Verdict
+from evergreen.core.reports import Baseline, Metric, PromotionDecision, Reason, Verdict
 from evergreen.pages.markdown import outcome_markdown
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ class Judgement(Frozen):
     """Challenger against champion, and what the gate made of it.
 
     `accepted` is whether the gate let the version through; so it was where the version is the champion already.
-    `champion`, `champion_metrics` and `differences` (challenger minus champion) are empty where there was none.
+    `champion`, `champion_metrics`, `differences` (challenger minus champion) and `gains` (the same, turned so that more
+    is better) are empty where there was none. `baselines` are the simple models scored on the same rows, `leader` says
+    which of them is ahead.
     `deployment` is what became of the endpoint, `lead` the metric to look at first.
     """
 
@@ -41,6 +44,9 @@ class Judgement(Frozen):
     champion: str | None
     champion_metrics: dict[str, Metric]
     differences: dict[str, Metric]
+    gains: dict[str, Metric]
+    baselines: tuple[Baseline, ...]
+    leader: str | None
     deployment: str
     endpoint: str | None
     report: str
@@ -93,6 +99,9 @@ def judgement_of(outcome: RunOutcome) -> Judgement:
         champion=decision.champion,
         champion_metrics=comparison.metrics if comparison else {},
         differences=comparison.differences if comparison else {},
+        gains={name: report.gain(name, one) for name, one in comparison.differences.items()} if comparison else {},
+        baselines=measured_baselines(report),
+        leader=leader_sentence(report),
         deployment=deployment.outcome,
         endpoint=deployment.url,
         report=outcome.report_page,

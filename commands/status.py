@@ -32,6 +32,8 @@ def _text(status: Status) -> str:
             for mirror, number in version.mirrors.items()
         )
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
+        if version.leader:
+            lines.append(("", version.leader))
     endpoint = status.endpoint
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
     lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))

@@ -21,8 +21,9 @@ from evergreen.core.errors import InputError
 from evergreen.preparation import Preparation
 from orchestration.costs import Budget
 from orchestration.document import Document, read
+from orchestration.gate import check_gate
 from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
-from orchestration.schema import check, tags
+from orchestration.schema import check, tagged, tags
 from orchestration.secrets import check_secrets
 from orchestration.settings import check_settings, declared_flavors
 
@@ -109,6 +110,7 @@ def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) ->
     if secrets := list(check_secrets(document)):
         raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)
+    mistakes += [*_check_gate(document, pipeline, mistakes)]
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
@@ -141,6 +143,19 @@ def _check_parameters(document: Document, pipeline: Pipeline) -> tuple[dict[str,
         else:
             values[name] = argument.default
     return values, mistakes
+
+
+def _check_gate(document: Document, pipeline: Pipeline, mistakes: list[Mistake]) -> Iterator[Mistake]:
+    """What the gate names, against the kind of task that is configured, whatever else is wrong with either."""
+    given = document.values.get("parameters")
+    task = given.get("task") if isinstance(given, Mapping) else None
+    kind = task.get("kind") if isinstance(task, Mapping) else None
+    annotation = get_type_hints(pipeline.entrypoint, include_extras=True).get("task")
+    member = tagged(annotation, kind) if annotation is not None else None
+    if member is not None:
+        known = {one.path for one in mistakes}
+        found = check_gate(document, member.metrics, member.class_metrics)
+        yield from (one for one in found if one.path not in known)
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

@@ -68,6 +68,11 @@ def tags(annotation: Any) -> tuple[str, ...]:
     return tuple(tag for model in _models(annotation) for tag in _tags(model))
 
 
+def tagged(annotation: Any, kind: Any) -> Any:
+    """The member of a union of tagged models that `kind` names; None: there is none."""
+    return next((model for model in _models(annotation) if kind in _tags(model)), None)
+
+
 def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Document, root: YamlPath) -> Mistake:
     path, annotations = _locate(annotation, value, error)
     path = (*root, *path)

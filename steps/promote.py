@@ -8,6 +8,7 @@ from zenml import get_step_context, step
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.baselines import leader_sentence
 from evergreen.core.gate import Gate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision
 from evergreen.core.versions import ModelVersion
@@ -40,5 +41,6 @@ def promote(
         judged_against=incumbent.version,
         metrics={name: metric.value for name, metric in report.metrics.items()},
         examples=tuple(task.examples(splits)),
+        leader=leader_sentence(report),
     )
     return promote_version(model_name, host, gate, version, report)

@@ -1,24 +1,25 @@
 """The gate: a report and its rules in, a decision with every reason out. Pure; nothing deploys without it.
 
 gate:
-  minimum: {accuracy: 0.9}          # floors of the whole test split
+  minimum: {accuracy: 0.9}          # floors of the whole test split; of metrics that are better when low: maximum
   margin: {accuracy: 0.01}          # may be worse than the champion by at most this, judged by the interval's low end
   value_margin: {accuracy: 0.001}   # the same of the bare difference
-  class_floors: {recall: 0.8}       # floors of every class
+  class_floors: {recall: 0.8}       # the worst that any class may be
+  baselines: not_worse              # not certainly worse than any simple model that was scored on the same rows
   max_latency_p95_ms: 200
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from math import isnan
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from evergreen.core.base import Frozen
-from evergreen.core.reports import EvaluationReport, Metric, MetricName, PromotionDecision, Reason, Verdict
+from evergreen.core.metric import MetricSpec
+from evergreen.core.reports import Baseline, EvaluationReport, Metric, PromotionDecision, Reason, Verdict
 
 # A paired difference is a quotient of counts; binary rounding must not turn "exactly allowed" into "refused".
 ROUNDING = 1e-9
@@ -26,43 +27,34 @@ BYTES_PER_MB = 1_000_000
 MOST_NAMED = 10
 DEFAULT_MARGIN = 0.01
 
-
-def _names(*allowed: str) -> AfterValidator:
-    """A check that every key is an allowed metric; the message names the nearest."""
-
-    def check(floors: dict[str, float]) -> dict[str, float]:
-        for name in floors:
-            if name not in allowed:
-                nearest = get_close_matches(name, allowed, n=1)
-                hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-                raise ValueError(f"unknown metric {name!r} (allowed: {', '.join(allowed)}){hint}")
-        return floors
-
-    return AfterValidator(check)
-
-
-Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
-Margin = Annotated[FiniteFloat, Field(ge=-1, le=1)]
+Thresholds = dict[str, FiniteFloat]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
 
 class Gate(Frozen):
     """What a version must show before it may replace the champion.
 
-    Every class must have test rows, for what was not measured does not go live.
-    `minimum`, `class_floors` and `slice_floors` are floors of values; `margin` is how much worse than the champion the
-    low end of the paired difference's interval may be: 0 asks for certainty that it is no worse, a negative margin for
-    a gain; null allows DEFAULT_MARGIN in the metric that the report leads with (`accuracy`, `mean_iou`). `value_margin`
-    judges the bare difference, however uncertain it is. `beat_baseline` asks that the interval of the leading metric
-    lies above the majority baseline. Sizes are 10⁶ bytes.
+    Which metrics may be named, and what values they can have, is the task's to say: `orchestration.gate` checks it when
+    the configuration is read. Every class must have test rows, for what was not measured does not go live.
+    `minimum` bounds metrics that are better when high, `maximum` those that are better when low; `class_floors` and
+    `slice_floors` are the worst values allowed, whichever way the metric runs. `margin` is how much worse than the
+    champion the unfavourable end of the paired difference's interval may be: 0 asks for certainty that it is no worse,
+    a negative margin for a gain; null allows, in the metric that the report leads with (`accuracy`, `mean_iou`),
+    DEFAULT_MARGIN of the span of its bounds, or of the champion's value where it has none. `value_margin` judges the
+    bare difference, however uncertain it is. `beat_baseline` asks that the interval of the leading metric lies on the
+    better side of the majority baseline. `baselines` is about the simple models that the report shows: `not_worse`
+    keeps out what is certainly worse than one of them, `beaten` what is not certainly better, `report` nothing. Sizes
+    are 10⁶ bytes.
     """
 
-    minimum: Annotated[dict[str, Share], _names(*MetricName.OVERALL)] = {}
-    margin: Annotated[dict[str, Margin], _names(*MetricName.OVERALL)] | None = None
-    value_margin: Annotated[dict[str, Margin], _names(*MetricName.OVERALL)] = {}
-    class_floors: Annotated[dict[str, Share], _names(*MetricName.PER_CLASS)] = {}
-    slice_floors: Annotated[dict[str, Share], _names(*MetricName.OVERALL)] = {}
+    minimum: Thresholds = {}
+    maximum: Thresholds = {}
+    margin: Thresholds | None = None
+    value_margin: Thresholds = {}
+    class_floors: Thresholds = {}
+    slice_floors: Thresholds = {}
     beat_baseline: bool = True
+    baselines: Literal["not_worse", "beaten", "report"] = "not_worse"
     min_test_rows: Annotated[int, Field(ge=1)] = 30
     max_latency_p95_ms: Positive | None = None
     max_size_mb: Positive | None = None
@@ -99,17 +91,21 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
     )
     yield _every_class(report)
     for name, floor in gate.minimum.items():
-        yield _minimum(report, name, floor)
+        yield _bound(report, name, floor, "minimum")
+    for name, ceiling in gate.maximum.items():
+        yield _bound(report, name, ceiling, "maximum")
     if champion is not None and _judged_against(report) == champion:
         yield from _margins(report, gate)
     for name, floor in gate.class_floors.items():
         classes = {f"class {label!r}": one.metrics for label, one in report.per_class.items()}
-        yield _floors(f"class {name}", name, floor, classes)
+        yield _floors(f"class {name}", report.spec(name), floor, classes)
     for name, floor in gate.slice_floors.items():
         slices = {f"slice {one.column} {one.value!r}": one.metrics for one in report.slices}
-        yield _floors(f"slice {name}", name, floor, slices)
+        yield _floors(f"slice {name}", report.spec(name), floor, slices)
     if gate.beat_baseline:
-        yield _baseline(report)
+        yield _majority(report)
+    if gate.baselines != "report":
+        yield from (_baseline(report, one, certainly=gate.baselines == "beaten") for one in report.references)
     if gate.max_latency_p95_ms is not None:
         yield _limit("latency", "95th percentile latency", report.timings.latency_p95_ms, gate.max_latency_p95_ms, "ms")
     if gate.max_size_mb is not None:
@@ -139,13 +135,15 @@ def _repetition(report: EvaluationReport, champion: str | None) -> Iterator[Reas
     yield _reason("new recipe", False, message)
 
 
-def _minimum(report: EvaluationReport, name: str, floor: float) -> Reason:
-    rule = f"minimum {name}"
+def _bound(report: EvaluationReport, name: str, limit: float, which: Literal["minimum", "maximum"]) -> Reason:
+    rule = f"{which} {name}"
     metric = report.metrics.get(name)
     if metric is None:
         return _missing(rule, name, report.metrics)
-    passed = metric.value >= floor
-    return _reason(rule, passed, f"{_shown(name, metric, report)} {_against(passed, metric)} the minimum {floor:.3f}")
+    passed = metric.value >= limit if which == "minimum" else metric.value <= limit
+    return _reason(
+        rule, passed, f"{_shown(name, metric, report)} {_against(passed, metric, which)} the {which} {limit:.3f}"
+    )
 
 
 def _every_class(report: EvaluationReport) -> Reason:
@@ -163,7 +161,7 @@ def _every_class(report: EvaluationReport) -> Reason:
 
 
 def _margins(report: EvaluationReport, gate: Gate) -> Iterator[Reason]:
-    margin = {report.terms.lead: DEFAULT_MARGIN} if gate.margin is None else gate.margin
+    margin = {report.terms.lead: _default_margin(report)} if gate.margin is None else gate.margin
     reasons = [_margin(report, name, allowed, by_interval=True) for name, allowed in margin.items()]
     reasons += [_margin(report, name, allowed, by_interval=False) for name, allowed in gate.value_margin.items()]
     yield from reasons
@@ -178,52 +176,93 @@ def _margins(report: EvaluationReport, gate: Gate) -> Iterator[Reason]:
         yield _reason("fair comparison", False, f"{favoured}, which favours it: {advice}")
 
 
+def _default_margin(report: EvaluationReport) -> float:
+    """DEFAULT_MARGIN of what the leading metric ranges over; without end, of the champion's value."""
+    name, comparison = report.terms.lead, report.comparison
+    if name not in {one.name for one in report.specs}:
+        return DEFAULT_MARGIN
+    span = report.spec(name).span
+    if span is None:
+        theirs = comparison.metrics.get(name) if comparison else None
+        span = abs(theirs.value) if theirs and not isnan(theirs.value) else 0.0
+    return DEFAULT_MARGIN * span
+
+
 def _margin(report: EvaluationReport, name: str, allowed: float, *, by_interval: bool) -> Reason:
-    """Whether the difference, or the low end of its interval, is at most `allowed` below nothing."""
+    """Whether the gain, or the low end of its interval, is at most `allowed` below nothing."""
     rule = f"margin {name}" if by_interval else f"value margin {name}"
     comparison = report.comparison
     if comparison is None or name not in report.metrics:
         return _missing(rule, name, report.metrics)
     if name not in comparison.metrics or name not in comparison.differences:
         return _missing(f"{rule} of the champion", name, comparison.differences)
-    metric, theirs, difference = report.metrics[name], comparison.metrics[name], comparison.differences[name]
-    low, judged = difference.low, difference.low if by_interval else difference.value
+    gain = report.gain(name, comparison.differences[name])
+    judged = gain.low if by_interval else gain.value
     passed = judged >= -allowed - ROUNDING
-    end = "interval's low end" if by_interval else "difference"
-    needed = f"at least {_signed(-allowed)} required of the {end}"
+    end = "interval's low end" if by_interval else _difference(report.spec(name))
+    theirs = comparison.metrics[name].value
+    beside = _beside(passed, gain, report.spec(name), certain=not by_interval)
     return _reason(
         rule,
         passed,
-        f"{_shown(name, metric, report)} {_beside(passed, difference, by_interval)} champion {comparison.champion}'s "
-        f"{_number(theirs.value)}: difference {_signed(difference.value)} "
-        f"({_signed(low)} to {_signed(difference.high)}), {needed}",
+        f"{_shown(name, report.metrics[name], report)} {beside} champion {comparison.champion}'s {_number(theirs)}: "
+        f"{_interval(gain, report.spec(name))}, at least {_signed(-allowed)} required of the {end}",
     )
 
 
-def _floors(rule: str, name: str, floor: float, groups: Mapping[str, Mapping[str, Metric]]) -> Reason:
-    """One rule over all classes or slices; the message names those that fail, or the lowest."""
+def _floors(rule: str, spec: MetricSpec, floor: float, groups: Mapping[str, Mapping[str, Metric]]) -> Reason:
+    """One rule over all classes or slices; the message names those that fail, or the worst."""
+    name, word = spec.name, "floor" if spec.higher else "ceiling"
     if not groups:
-        return _reason(rule, False, f"{name} floor {floor:.3f}: nothing was large enough to measure; lower min_rows")
+        return _reason(rule, False, f"{name} {word} {floor:.3f}: nothing was large enough to measure; lower min_rows")
     values = {group: metrics[name].value if name in metrics else float("nan") for group, metrics in groups.items()}
-    failing = {group: value for group, value in values.items() if not value >= floor}
+    failing = {group: value for group, value in values.items() if not spec.reaches(value, floor)}
     if failing:
         listed = ", ".join(f"{group} {_number(value)}" for group, value in failing.items())
-        return _reason(rule, False, f"{name} is below the floor {floor:.3f} or undefined: {listed}")
-    lowest = min(values, key=values.__getitem__)
-    return _reason(
-        rule, True, f"{name} reaches the floor {floor:.3f} everywhere; lowest: {lowest} {values[lowest]:.3f}"
-    )
+        side = "below" if spec.higher else "above"
+        return _reason(rule, False, f"{name} is {side} the {word} {floor:.3f} or undefined: {listed}")
+    worst = min(values, key=lambda group: spec.gain(values[group], 0))
+    kept, least = ("reaches", "lowest") if spec.higher else ("is within", "highest")
+    return _reason(rule, True, f"{name} {kept} the {word} {floor:.3f} everywhere; {least}: {worst} {values[worst]:.3f}")
 
 
-def _baseline(report: EvaluationReport) -> Reason:
+def _majority(report: EvaluationReport) -> Reason:
     rule, name = "better than majority", report.terms.lead
     metric, baseline = report.metrics.get(name), report.baseline.metrics.get(name)
     if metric is None or baseline is None:
         return _missing(rule, name, report.metrics if metric is None else report.baseline.metrics)
-    passed = metric.low > baseline
-    verb = "lies above" if passed else "is not certain to lie above"
+    higher = report.spec(name).higher
+    passed = metric.low > baseline if higher else metric.high < baseline
+    side = "above" if higher else "below"
+    verb = f"lies {side}" if passed else f"is not certain to lie {side}"
     always = f"always answering {report.baseline.label!r}: {_number(baseline)}"
     return _reason(rule, passed, f"{_shown(name, metric, report)} {verb} {always}")
+
+
+def _baseline(report: EvaluationReport, one: Baseline, *, certainly: bool) -> Reason:
+    """Whether the model is not certainly worse than a simple one; with `certainly`, whether it is certainly better."""
+    rule, name = f"{'better' if certainly else 'not worse'} than {one.label}", report.terms.lead
+    metric, difference = report.metrics.get(name), one.differences.get(name)
+    if metric is None or name not in one.metrics or difference is None:
+        return _missing(rule, name, report.metrics if metric is None else one.differences)
+    gain = report.gain(name, difference)
+    if isnan(gain.low) or isnan(gain.high):
+        passed, verb = False, "cannot be compared with"
+    elif certainly:
+        passed = gain.low > 0
+        verb = "is certainly better than" if passed else "is not certain to be better than"
+    else:
+        passed = gain.high >= 0
+        verb = "is not certainly worse than" if passed else "is certainly worse than"
+    theirs = f"a {one.label}: {_number(one.metrics[name])}"
+    message = f"{_shown(name, metric, report)} {verb} {theirs}, {_interval(gain, report.spec(name))}"
+    return _reason(rule, passed, message if passed else f"{message}; {_instead(certainly)}")
+
+
+def _instead(certainly: bool) -> str:
+    """What to do about a model that a simple one holds against."""
+    less = "gate.baselines: not_worse asks less" if certainly else "gate.baselines: report lets it through all the same"
+    return f"train longer, on more rows or with other settings, or serve the simple model; {less}"
 
 
 def _limit(rule: str, what: str, value: float, limit: float, unit: str) -> Reason:
@@ -240,24 +279,38 @@ def _missing(rule: str, name: str, measured: Mapping[str, object]) -> Reason:
     return _reason(rule, False, f"{name} was not measured (report has: {', '.join(measured) or 'nothing'})")
 
 
-def _against(passed: bool, metric: Metric) -> str:
+def _against(passed: bool, metric: Metric, which: Literal["minimum", "maximum"]) -> str:
+    minimum = which == "minimum"
     if isnan(metric.value):
-        return "is undefined, so it cannot reach"
-    return "reaches" if passed else "is below"
+        return "is undefined, so it cannot reach" if minimum else "is undefined, so it cannot be within"
+    if passed:
+        return "reaches" if minimum else "is within"
+    return "is below" if minimum else "is above"
 
 
-def _beside(passed: bool, difference: Metric, by_interval: bool) -> str:
-    if isnan(difference.low):
+def _beside(passed: bool, gain: Metric, spec: MetricSpec, *, certain: bool) -> str:
+    if isnan(gain.low):
         return "cannot be compared with"
     if passed:
         return "holds against"
-    return "is below" if difference.high < 0 or not by_interval else "is not certain to hold against"
+    side = "is below" if spec.higher else "is above"
+    return side if gain.high < 0 or certain else "is not certain to hold against"
+
+
+def _interval(gain: Metric, spec: MetricSpec) -> str:
+    """`difference −0.053 (−0.080 to −0.030)`; where lower is better, it is turned, and called a gain."""
+    return f"{_difference(spec)} {_signed(gain.value)} ({_signed(gain.low)} to {_signed(gain.high)})"
+
+
+def _difference(spec: MetricSpec) -> str:
+    return "difference" if spec.higher else "gain"
 
 
 def _shown(name: str, metric: Metric, report: EvaluationReport) -> str:
     """`accuracy 0.912 (95 % interval 0.880–0.940)`."""
-    percent = f"{report.confidence * 100:g} %"
-    return f"{name} {_number(metric.value)} ({percent} interval {_number(metric.low)}–{_number(metric.high)})"
+    percent, unit = f"{report.confidence * 100:g} %", report.spec(name).unit
+    value = f"{_number(metric.value)} {unit}".rstrip()
+    return f"{name} {value} ({percent} interval {_number(metric.low)}–{_number(metric.high)})"
 
 
 def _number(value: float) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
+from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.reports import EndpointStatus, EvaluationReport, ValidationReport
@@ -100,6 +101,14 @@ class Task(Protocol):
     @property
     def kind(self) -> str:
         """Tag of the union member."""
+
+    @property
+    def metrics(self) -> Sequence[MetricSpec]:
+        """What the whole test split and its slices are measured by; a gate may name these."""
+
+    @property
+    def class_metrics(self) -> Sequence[MetricSpec]:
+        """What each class is measured by; empty for a task without classes."""
 
     def check(self) -> str:
         """What a training starts from, in words. Raises InputError when it cannot be had."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from evergreen.core.base import Frozen
+from evergreen.core.metric import MetricSpec
 
 
 class MetricName:
@@ -151,10 +152,16 @@ class Terms(Frozen):
 
 
 class Baseline(Frozen):
-    """What always answering the training split's majority label scores on the same rows; or a simple model, by name."""
+    """What always answering the training split's majority label scores on the same rows; or a simple model, by name.
+
+    `differences` are paired-bootstrap, model minus baseline; empty in reports that were made before they were measured.
+    `fitted_on` is how many training rows a simple model was fitted on, where that were not all.
+    """
 
     label: str
     metrics: dict[str, float]
+    differences: dict[str, Metric] = {}
+    fitted_on: int | None = None
 
 
 class Comparison(Frozen):
@@ -185,7 +192,8 @@ class Timings(Frozen):
 class EvaluationReport(Frozen):
     """How good one model version is on the test split, and how sure that is.
 
-    `references` are what simple models score on the same rows, beside the majority baseline.
+    `references` are what simple models score on the same rows, beside the majority baseline. `specs` say which way the
+    metrics are good; one without a spec is good when it is high.
     `confusion[i][j]` counts rows, or pixels, of true label `labels[i]` predicted as `labels[j]`.
     """
 
@@ -206,6 +214,17 @@ class EvaluationReport(Frozen):
     worst_images: tuple[WorstImage, ...] = ()
     terms: Terms = Terms()
     references: tuple[Baseline, ...] = ()
+    specs: tuple[MetricSpec, ...] = ()
+
+    def spec(self, name: str) -> MetricSpec:
+        """Direction, unit and bounds of a metric."""
+        return next((one for one in self.specs if one.name == name), MetricSpec(name=name))
+
+    def gain(self, name: str, difference: Metric) -> Metric:
+        """A difference of this model minus another, turned so that more is better."""
+        if self.spec(name).higher:
+            return difference
+        return Metric(value=-difference.value, low=-difference.high, high=-difference.low)
 
 
 class Reason(Frozen):

@@ -22,7 +22,7 @@ class ModelVersion(Frozen):
     `version` is the content-hash name, `artifact` where its trained model is kept, `report` where its evaluation is,
     `recipe` the hash of the data identity, configuration and code that it was trained from, `judged_against` the
     champion of that evaluation, `examples` instances that it must answer before it gets traffic, `mirrors` the number
-    each mirror gave it.
+    each mirror gave it, `leader` says which baseline scores better than it (None: none does).
     """
 
     version: str
@@ -34,6 +34,7 @@ class ModelVersion(Frozen):
     metrics: dict[str, float]
     examples: tuple[dict[str, Any], ...]
     mirrors: dict[str, str] = {}
+    leader: str | None = None
 
 
 class RecordState(Frozen):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evergreen.core.baselines import leader_sentence
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Reason
 from evergreen.pages.evaluation import judged, lead_metric
 from evergreen.pages.formatting import clean, count, decimal, interval, level, signed, signed_interval, words
@@ -62,16 +63,17 @@ def _table(report: EvaluationReport) -> Iterator[str]:
     differences = comparison.differences if comparison else {}
     lead = lead_metric(report)
     confidence = level(report.confidence)
-    yield f"| metric | champion | challenger | {confidence} interval | difference | {confidence} interval | |"
+    turned = "difference" if all(report.spec(name).higher for name in report.metrics) else "gain"
+    yield f"| metric | champion | challenger | {confidence} interval | {turned} | {confidence} interval | |"
     yield "| --- | ---: | ---: | --- | ---: | --- | --- |"
     for name, metric in report.metrics.items():
-        shown = plain(words(name))
+        shown = plain(words(name)) + ("" if report.spec(name).higher else f" {report.spec(name).arrow}")
         cells = [f"**{shown}**" if name == lead else shown]
         cells.append(decimal(champion[name].value) if name in champion else "–")
         cells += [decimal(metric.value), interval(metric)]
         if name in differences:
-            difference = differences[name]
-            cells += [signed(difference.value), signed_interval(difference), judged(difference)[0]]
+            gain = report.gain(name, differences[name])
+            cells += [signed(gain.value), signed_interval(gain), judged(gain)[0]]
         else:
             cells += ["–", "–", ""]
         yield f"| {' | '.join(cells)} |"
@@ -80,10 +82,17 @@ def _table(report: EvaluationReport) -> Iterator[str]:
 def _measured_on(report: EvaluationReport) -> str:
     where = f"Measured on {count(report.rows)} test {report.terms.row}s"
     name = lead_metric(report)
-    if name is None or name not in report.baseline.metrics:
-        return f"{where}."
-    baseline = decimal(report.baseline.metrics[name])
-    return f"{where}; always answering {plain(repr(report.baseline.label))} scores {baseline}."
+    scores = []
+    if name is not None and name in report.baseline.metrics:
+        always = f"always answering {plain(repr(report.baseline.label))}"
+        scores.append(f"{always} scores {decimal(report.baseline.metrics[name])}")
+    if name is not None:
+        scores += [
+            f"a {plain(one.label)} {decimal(one.metrics[name])}" for one in report.references if name in one.metrics
+        ]
+    told = f"{where}; {', '.join(scores)}." if scores else f"{where}."
+    ahead = leader_sentence(report)
+    return f"**A baseline is ahead**: {plain(ahead)}. {told}" if ahead else told
 
 
 def _deployed(deployment: Deployment) -> str:

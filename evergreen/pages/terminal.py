@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from evergreen.core.baselines import leader_sentence
 from evergreen.core.publication import Publication
 from evergreen.core.reports import Deployment, EvaluationReport, Metric, PromotionDecision
 from evergreen.pages.curl import curl_command
@@ -69,11 +70,14 @@ def _quality(report: EvaluationReport) -> list[str]:
         if name in one.metrics:
             text += f", a {one.label} {_number(one.metrics[name])}"
     lines = [_line(name, text)]
+    if ahead := leader_sentence(report):
+        lines.append(_line("baseline", ahead))
     comparison = report.comparison
     if comparison and name in comparison.differences:
-        difference = comparison.differences[name]
-        bounds = f"({_number(difference.low, '+')} to {_number(difference.high, '+')})"
-        text = f"{comparison.champion}: difference {_number(difference.value, '+')} {bounds}, {judged(difference)[0]}"
+        gain = report.gain(name, comparison.differences[name])
+        bounds = f"({_number(gain.low, '+')} to {_number(gain.high, '+')})"
+        turned = "difference" if report.spec(name).higher else "gain"
+        text = f"{comparison.champion}: {turned} {_number(gain.value, '+')} {bounds}, {judged(gain)[0]}"
         lines.append(_line("champion", text))
     return lines
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.core.publication import Edition
-from evergreen.core.reports import ClassReport, Metric
+from evergreen.core.reports import ClassReport, EvaluationReport, Metric
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -24,7 +24,9 @@ def model_card(edition: Edition, repository: str, revision: str, license_name: s
 
     report, data, described = edition.report, edition.data, edition.description
     columns = sorted({name for one in report.per_class.values() for name in one.metrics})
-    lead = next(iter(report.baseline.metrics), None)
+    lead = (
+        report.terms.lead if report.terms.lead in report.baseline.metrics else next(iter(report.baseline.metrics), None)
+    )
     card = ModelCard.from_template(
         _metadata(edition, license_name),
         template_path=str(TEMPLATE),
@@ -34,9 +36,10 @@ def model_card(edition: Edition, repository: str, revision: str, license_name: s
         origin=described.origin,
         rows=f"{report.rows:,}",
         confidence=f"{100 * report.confidence:g}",
-        metrics=[_row(name, metric) for name, metric in report.metrics.items()],
+        metrics=[_row(_directed(report, name), metric) for name, metric in report.metrics.items()],
         baseline_label=report.baseline.label,
         baseline=f"{lead} {_number(report.baseline.metrics[lead])}" if lead else "nothing that was measured",
+        references=[(one.label, lead, _number(one.metrics[lead])) for one in report.references if lead in one.metrics],
         class_metrics=columns,
         classes=[(_cell(label), one.support, _values(one, columns)) for label, one in report.per_class.items()],
         data=_LOCAL_FOLDERS.sub("", data.description),
@@ -77,6 +80,13 @@ def _metadata(edition: Edition, license_name: str | None) -> ModelCardData:
         pipeline_tag=tag,
         tags=["evergreen"],
     )
+
+
+def _directed(report: EvaluationReport, name: str) -> str:
+    """The metric, with its unit, and a word where less is better."""
+    spec = report.spec(name)
+    named = f"{name}, {spec.unit}" if spec.unit else name
+    return named if spec.higher else f"{named} (lower is better)"
 
 
 def _row(name: str, metric: Metric) -> dict[str, str]:

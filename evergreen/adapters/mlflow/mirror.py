@@ -6,6 +6,7 @@ a pickle. All calls go through a client of their own: MLflow's global state is r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from typing import Any
 
 from evergreen.adapters.mlflow.failures import translated
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.baselines import measured_baselines
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reports import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
 
 VERSION_TAG = "evergreen.version"
 RUN_TAG = "evergreen.run"
+_METRIC_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 REQUIREMENTS = ("mlflow", "numpy", "pydantic", "torch", "transformers")
 
 
@@ -172,10 +175,18 @@ def _source(client: Any, logged: Any) -> str:
 
 
 def _attach_metrics(client: Any, run_id: str, model_id: str, report: EvaluationReport) -> None:
-    """The overall test metrics with the ends of their intervals, on the run and on the logged model."""
+    """The overall test metrics with the ends of their intervals, on the run and on the logged model.
+
+    Gains over the champion are turned so that more is better, whichever way the metric runs.
+    """
     values = {"test_rows": float(report.rows), "latency_p95_ms": report.timings.latency_p95_ms}
     for name, metric in report.metrics.items():
         values |= {f"test/{name}": metric.value, f"test/{name}_low": metric.low, f"test/{name}_high": metric.high}
+    for name, difference in report.comparison.differences.items() if report.comparison else ():
+        values[f"gain/{name}"] = report.gain(name, difference).value
+    for one in measured_baselines(report):
+        kind = "majority" if one is report.baseline else _METRIC_NAME.sub("_", one.label)
+        values |= {f"baseline/{kind}/{name}": value for name, value in one.metrics.items()}
     for name, value in values.items():
         client.log_metric(run_id, name, value, model_id=model_id)
 

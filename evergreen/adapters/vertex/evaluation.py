@@ -57,17 +57,18 @@ SCHEMAS = (
 
 
 def evaluation_message(report: EvaluationReport) -> Any:
-    """The evaluation: confusion matrix and scores by the schema; all metrics with intervals as metadata."""
+    """The evaluation: confusion matrix and scores by the schema; all metrics with intervals as metadata.
+
+    One that leads with a metric of no schema has the metadata alone.
+    """
     from google.cloud import aiplatform_v1 as v1
     from google.protobuf.json_format import ParseDict
     from google.protobuf.struct_pb2 import Value
 
-    schema = next(one for one in SCHEMAS if report.terms.lead in one.scores.values())
+    schema = next((one for one in SCHEMAS if report.terms.lead in one.scores.values()), None)
+    drawn = {"metrics_schema_uri": schema.uri, "metrics": ParseDict(schema.metrics(report), Value())} if schema else {}
     return v1.ModelEvaluation(
-        display_name=f"test split {report.splits[:12]}",
-        metrics_schema_uri=schema.uri,
-        metrics=ParseDict(schema.metrics(report), Value()),
-        metadata=ParseDict(_metadata(report), Value()),
+        display_name=f"test split {report.splits[:12]}", metadata=ParseDict(_metadata(report), Value()), **drawn
     )
 
 
@@ -81,7 +82,10 @@ def _confusion_matrix(report: EvaluationReport) -> dict[str, object]:
 def _metadata(report: EvaluationReport) -> dict[str, object]:
     finite = {name: one for name, one in report.metrics.items() if _finite(one) is not None}
     intervals = {name: {"value": one.value, "low": one.low, "high": one.high} for name, one in finite.items()}
-    return {"test_rows": report.rows, "confidence": report.confidence, "metrics": intervals}
+    lower = {name: {"better": "lower"} for name in finite if not report.spec(name).higher}
+    units = {name: {"unit": report.spec(name).unit} for name in finite if report.spec(name).unit}
+    told = {name: one | lower.get(name, {}) | units.get(name, {}) for name, one in intervals.items()}
+    return {"test_rows": report.rows, "confidence": report.confidence, "metrics": told}
 
 
 def _finite(metric: Metric | None) -> float | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.bootstrap import CONFIDENCE, Scores, difference, interval
@@ -30,6 +29,7 @@ from evergreen.core.reports import (
 from evergreen.data.pictures import decode_mask
 from evergreen.metrics import measure_masks
 from evergreen.tasks.image_segmentation import pixel_regression
+from evergreen.tasks.image_segmentation.metrics import SPECS
 from evergreen.tasks.image_segmentation.pictures import read_rows
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
 from evergreen.tasks.image_segmentation.scorer import MaskScorer, WorstImages, read_test_pictures
@@ -66,7 +66,7 @@ def evaluate_images(
         labels=task.labels,
         metrics=_measured(scored.confusions, overall),
         confidence=CONFIDENCE,
-        baseline=_baseline(total, task.labels, majority),
+        baseline=_baseline(scored.confusions, _always(scored.confusions, task.labels.index(majority)), majority),
         per_class=_classes(scored.confusions, by_class, task.labels),
         slices=_slices(scored, task),
         confusion=tuple(tuple(row[:-1]) for row in total.tolist()),
@@ -76,14 +76,15 @@ def evaluate_images(
         timings=scored.timings,
         worst_images=scored.worst,
         terms=TERMS,
-        references=(Baseline(label=pixel_regression.NAME, metrics=measure_masks(scored.by_pixel[np.newaxis])[0]),),
+        references=(_baseline(scored.confusions, scored.by_pixel, pixel_regression.NAME),),
+        specs=SPECS,
     )
 
 
 class _Scored(NamedTuple):
     """The model's pixels by true class and answer of each picture, and what was seen on the way.
 
-    `by_pixel` counts the answers of the pixel regression, over all pictures: (classes, classes + 1).
+    `by_pixel` counts the answers of the pixel regression in the same way.
     """
 
     confusions: Confusions
@@ -91,15 +92,15 @@ class _Scored(NamedTuple):
     columns: ColumnValues
     worst: tuple[WorstImage, ...]
     timings: Timings
-    by_pixel: npt.NDArray[np.int64]
+    by_pixel: Confusions
 
 
 def _score(model: TrainedModel, splits: Splits, task: ImageSegmentation) -> _Scored:
     scorer, worst = MaskScorer(model, task), WorstImages(len(task.labels))
     columns, regression = ColumnValues(task.slices.max_values), PixelRegression(splits, task)
-    by_pixel = np.zeros((len(task.labels), len(task.labels) + 1), dtype=np.int64)
     step = max(1, splits.manifest.rows[SplitName.TEST] // LATENCY_SAMPLES)
     parts: list[Confusions] = []
+    by_pixel: list[Confusions] = []
     sides: list[int] = []
     timed: list[bytes] = []
     for batch in read_test_pictures(splits, task, task.slices.columns):
@@ -107,13 +108,14 @@ def _score(model: TrainedModel, splits: Splits, task: ImageSegmentation) -> _Sco
         parts.append(scorer.confusions(batch, answers))
         worst.add(batch, answers, parts[-1])
         columns.add(batch.columns)
-        by_pixel += scorer.confusions(batch, [regression.answer(one) for one in batch.pictures]).sum(axis=0)
+        by_pixel.append(scorer.confusions(batch, [regression.answer(one) for one in batch.pictures]))
         timed += batch.encoded[-len(sides) % step :: step]  # every step-th row of the split, for it may be ordered
         sides += [max(mask.shape) for mask in batch.truth]
     confusions = np.concatenate(parts)
     if not confusions.any():
         raise InputError("no pixel of the test split counts: all hold task.ignore_label; give masks with classes")
-    return _Scored(confusions, np.array(sides), columns, worst.sorted(), scorer.timings(timed), by_pixel)
+    simple = np.concatenate(by_pixel)
+    return _Scored(confusions, np.array(sides), columns, worst.sorted(), scorer.timings(timed), simple)
 
 
 def _measured(confusions: Confusions, scores: Scores) -> dict[str, Metric]:
@@ -132,11 +134,21 @@ def _classes(confusions: Confusions, scores: Scores, labels: tuple[str, ...]) ->
     }
 
 
-def _baseline(total: npt.NDArray[np.int64], labels: tuple[str, ...], majority: str) -> Baseline:
-    """What every pixel of the majority class scores."""
-    always = np.zeros_like(total)
-    always[:, labels.index(majority)] = total.sum(axis=1)
-    return Baseline(label=majority, metrics=measure_masks(always[np.newaxis])[0])
+def _always(confusions: Confusions, number: int) -> Confusions:
+    """What answering every pixel with one class would count, a picture each."""
+    always = np.zeros_like(confusions)
+    always[:, :, number] = confusions.sum(axis=2)
+    return always
+
+
+def _baseline(confusions: Confusions, theirs: Confusions, name: str) -> Baseline:
+    """What a simple model's answers score, and the model's differences to them, paired by picture."""
+    (ours, _), (simple, _) = bootstrap_images([confusions, theirs])
+    return Baseline(
+        label=name,
+        metrics=measure_masks(theirs.sum(axis=0, keepdims=True))[0],
+        differences={metric: interval(one) for metric, one in difference(ours, simple).items()},
+    )
 
 
 def _slices(scored: _Scored, task: ImageSegmentation) -> tuple[SliceReport, ...]:

@@ -9,18 +9,20 @@ task:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from evergreen.core.artifacts import Dataset, Splits, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
 from evergreen.core.reports import EvaluationReport, ValidationReport
 from evergreen.data.pictures import UNLISTED
 from evergreen.tasks.image_segmentation.augment import Augmentation
+from evergreen.tasks.image_segmentation.metrics import CLASS_METRICS, METRICS
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, ArchitectureName, Backbone
 from evergreen.tasks.image_segmentation.predict import BUCKET_SCHEME, ImagePredictor, instance_of
 from evergreen.tasks.image_segmentation.slices import ImageSlices
@@ -48,6 +50,9 @@ class ImageSegmentation(TrainingSettings):
     `train_encoder: false` leaves a pretrained encoder as it is. The loss is the cross-entropy plus `dice_weight` times
     the Dice loss. `max_train_rows` trains on a sample. Served pictures have at most `max_picture_pixels`.
     """
+
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
+    class_metrics: ClassVar[tuple[MetricSpec, ...]] = CLASS_METRICS
 
     kind: Literal["image_segmentation"] = "image_segmentation"
     labels: Labels = Field(max_length=UNLISTED)

@@ -12,10 +12,13 @@ from evergreen.core.errors import InputError
 from evergreen.core.leakage import doubt_about
 from evergreen.core.reports import Comparison, EvaluationReport, Timings, WorstError
 from evergreen.tasks.slices import Numbers
+from evergreen.tasks.text_classification import tfidf
 from evergreen.tasks.text_classification.judge import Judge
+from evergreen.tasks.text_classification.metrics import SPECS
 from evergreen.tasks.text_classification.rows import RowFacts, read_test_rows
 from evergreen.tasks.text_classification.scorer import Scorer, TextTask, WorstErrors
 from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.tfidf import TfidfRegression
 
 LATENCY_SAMPLES = 50
 
@@ -49,7 +52,7 @@ def evaluate_text(
         labels=task.labels,
         metrics=overall,
         confidence=CONFIDENCE,
-        baseline=judge.baseline(majority),
+        baseline=judge.majority(scored.answers, majority),
         per_class=per_class,
         slices=judge.slices(scored.answers, scored.facts, slices),
         confusion=judge.confusion(scored.answers),
@@ -57,13 +60,17 @@ def evaluate_text(
         comparison=_comparison(judge, scored.answers, other, splits, task) if other else None,
         size_bytes=model.size_bytes,
         timings=scored.timings,
+        references=(judge.baseline(scored.answers, tfidf.NAME, scored.simple, scored.fitted_on),),
+        specs=SPECS,
     )
 
 
 class _Scored(NamedTuple):
-    """The model's answers as (rows,) class numbers, and what was seen on the way."""
+    """The model's answers as (rows,) class numbers, and what was seen on the way; `simple` are those of TF-IDF."""
 
     answers: Numbers
+    simple: Numbers
+    fitted_on: int | None
     facts: RowFacts
     worst: tuple[WorstError, ...]
     timings: Timings
@@ -71,18 +78,22 @@ class _Scored(NamedTuple):
 
 def _score(model: TrainedModel, splits: Splits, task: TextTask, slices: Slices) -> _Scored:
     scorer, facts, worst = Scorer(model, task), RowFacts(slices.max_values), WorstErrors(task.labels)
+    regression = TfidfRegression(splits, task.labels)
     step = max(1, splits.manifest.rows[SplitName.TEST] // LATENCY_SAMPLES)
     parts: list[Numbers] = []
+    simple: list[Numbers] = []
     timed: list[str] = []
     seen = 0
     for batch in read_test_rows(splits, task.labels, slices.columns):
         answers = scorer.answer(batch)
         parts.append(answers.predicted)
+        simple.append(regression.answer(batch.texts))
         facts.add(batch)
         worst.add(batch, answers)
         timed += batch.texts[-seen % step :: step]  # every step-th row of the split, for it may be ordered
         seen += len(batch.texts)
-    return _Scored(np.concatenate(parts), facts, worst.sorted(), scorer.timings(timed))
+    answered, theirs = np.concatenate(parts), np.concatenate(simple)
+    return _Scored(answered, theirs, regression.fitted_on, facts, worst.sorted(), scorer.timings(timed))
 
 
 def _comparison(judge: Judge, answers: Numbers, champion: TrainedModel, splits: Splits, task: TextTask) -> Comparison:

@@ -36,10 +36,19 @@ class Judge:
             for number, (label, metrics) in enumerate(self._by_class(class_scores).items())
         }
 
-    def baseline(self, label: str) -> Baseline:
-        """What always answering `label` scores."""
-        always = np.full_like(self.truth, self.labels.index(label))
-        return Baseline(label=label, metrics=measure(self.truth, always, len(self.labels)))
+    def majority(self, answers: Numbers, label: str) -> Baseline:
+        """What always answering `label` scores beside the model's answers."""
+        return self.baseline(answers, label, np.full_like(self.truth, self.labels.index(label)))
+
+    def baseline(self, answers: Numbers, name: str, theirs: Numbers, fitted_on: int | None = None) -> Baseline:
+        """What a simple model's answers score, and the model's paired differences to them."""
+        ours, simple = bootstrap(self.truth, [answers, theirs], len(self.labels))
+        return Baseline(
+            label=name,
+            metrics=measure(self.truth, theirs, len(self.labels)),
+            differences=_overall(difference(ours, simple)),
+            fitted_on=fitted_on,
+        )
 
     def confusion(self, answers: Numbers) -> tuple[tuple[int, ...], ...]:
         """Rows by true and answered label; answers outside the labels have no column."""

@@ -9,17 +9,19 @@ task:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from evergreen.core.artifacts import Dataset, Splits, TrainedModel
+from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
 from evergreen.core.reports import EvaluationReport, ValidationReport
 from evergreen.tasks.labels import Labels
 from evergreen.tasks.text_classification.encoder import Encoder
+from evergreen.tasks.text_classification.metrics import CLASS_METRICS, METRICS
 from evergreen.tasks.text_classification.slices import Slices
 from evergreen.tasks.text_classification.tokens import Tokens
 from evergreen.tasks.text_classification.validate import TextRules
@@ -41,6 +43,9 @@ class TextClassification(TrainingSettings):
     word embeddings as pretrained, which costs nothing in accuracy where the encoder knows the language, and makes steps
     and checkpoints cheaper. `max_train_rows` trains on a sample.
     """
+
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
+    class_metrics: ClassVar[tuple[MetricSpec, ...]] = CLASS_METRICS
 
     kind: Literal["text_classification"] = "text_classification"
     encoder: str = Field(min_length=1)

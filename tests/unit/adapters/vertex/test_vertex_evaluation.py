@@ -3,6 +3,7 @@ from __future__ import annotations
 from google.protobuf.json_format import MessageToDict
 
 from evergreen.adapters.vertex.evaluation import evaluation_message
+from evergreen.core.metric import MetricSpec
 from evergreen.core.reports import Baseline, EvaluationReport, Metric, Terms, Timings
 
 LOCATION = "gs://google-cloud-aiplatform/schema/modelevaluation"
@@ -44,3 +45,12 @@ def test_labels_are_told_in_its_terms_of_classification() -> None:
     assert message.metrics_schema_uri == f"{LOCATION}/classification_metrics_1.0.0.yaml"
     assert told["metrics"]["confidenceMetrics"][0]["f1ScoreMacro"] == 0.84
     assert told["metrics"]["confusionMatrix"]["rows"] == [[90, 10], [20, 80]]
+
+
+def test_a_metric_that_no_schema_draws_is_registered_with_its_direction_all_the_same() -> None:
+    error = MetricSpec(name="mae", better="lower", unit="EUR", bounds=(0, None))
+    told = report("mae", mae=12.5).model_copy(update={"specs": (error,)})
+    message = evaluation_message(told)
+    assert message.metrics_schema_uri == ""
+    metrics = MessageToDict(message._pb)["metadata"]["metrics"]
+    assert (metrics["mae"]["value"], metrics["mae"]["better"], metrics["mae"]["unit"]) == (12.5, "lower", "EUR")
