@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 COUNT, SIZE = 700, 64
 TASK: dict[str, Any] = {"image_size": SIZE, "epochs": 4, "batch_size": 16}
-GATE: dict[str, Any] = {"minimum": {"pixel_accuracy": 0.55}, "class_floors": {}}
+GATE: dict[str, Any] = {"minimum": {"pixel_accuracy": 0.55}, "class_floors": {}, "baselines": "report"}
 
 
 def test_pictures_are_segmented_by_a_live_endpoint(project: Project, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_pictures_are_segmented_by_a_live_endpoint(project: Project, tmp_path: P
         base="shapes.yaml",
         source={"count": COUNT, "size": SIZE},
         task=TASK | {"epochs": 1, "learning_rate": 1e-6, "max_train_rows": 32},
-        gate={"minimum": {}, "class_floors": {}, "margin": {}, "value_margin": {"pixel_accuracy": 0.001}},
+        gate={**GATE, "minimum": {}, "margin": {}, "value_margin": {"pixel_accuracy": 0.001}},
     )
     lines = project.run("--config", worse).stdout.splitlines()
     assert any(line.startswith("verdict") and "keep the champion" in line for line in lines), lines

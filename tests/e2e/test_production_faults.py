@@ -42,7 +42,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     document["secrets"] = ["hub"]
     document["parameters"]["task"]["token_env"] = "HUB_TOKEN"
     document["parameters"]["window"]["end"] = END
-    document["parameters"]["gate"]["margin"] = {"accuracy": 0.3}
+    document["parameters"]["gate"] |= {"margin": {"accuracy": 0.3}, "baselines": "report"}
     document["parameters"]["rollout"] = {"shares": [10], "hold_s": 2}
     config = folder / "prod.yaml"
     config.write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evergreen.core.metric import MetricSpec
 from evergreen.core.reports import EvaluationReport, Metric, MetricName
 
 LOCATION = "gs://google-cloud-aiplatform/schema/modelevaluation"
@@ -81,11 +82,21 @@ def _confusion_matrix(report: EvaluationReport) -> dict[str, object]:
 
 def _metadata(report: EvaluationReport) -> dict[str, object]:
     finite = {name: one for name, one in report.metrics.items() if _finite(one) is not None}
-    intervals = {name: {"value": one.value, "low": one.low, "high": one.high} for name, one in finite.items()}
-    lower = {name: {"better": "lower"} for name in finite if not report.spec(name).higher}
-    units = {name: {"unit": report.spec(name).unit} for name in finite if report.spec(name).unit}
-    told = {name: one | lower.get(name, {}) | units.get(name, {}) for name, one in intervals.items()}
-    return {"test_rows": report.rows, "confidence": report.confidence, "metrics": told}
+    return {
+        "test_rows": report.rows,
+        "confidence": report.confidence,
+        "metrics": {name: _described(one, report.spec(name)) for name, one in finite.items()},
+    }
+
+
+def _described(metric: Metric, spec: MetricSpec) -> dict[str, object]:
+    """Value and interval; the direction where it is not the usual, the unit where there is one."""
+    described: dict[str, object] = {"value": metric.value, "low": metric.low, "high": metric.high}
+    if not spec.higher:
+        described["better"] = spec.better
+    if spec.unit:
+        described["unit"] = spec.unit
+    return described
 
 
 def _finite(metric: Metric | None) -> float | None:

@@ -44,7 +44,8 @@ class TfidfRegression:
         rows = _sampled(splits, numbers)
         self.fitted_on = len(rows) if len(rows) < splits.manifest.rows[SplitName.TRAIN] else None
         truth = np.array([number for _, number in rows], dtype=np.int64)
-        self._only = int(truth[0]) if len(truth) and (truth == truth[0]).all() else None
+        alike = not len(truth) or (truth == truth[0]).all()
+        self._only = (int(truth[0]) if len(truth) else 0) if alike else None
         if self._only is None:
             self._fit([text for text, _ in rows], truth, len(labels))
 
@@ -94,11 +95,16 @@ def _most_frequent(counts: csr_matrix, most: int) -> Numbers:
 
 
 def _sampled(splits: Splits, numbers: dict[str, int]) -> list[tuple[str, int]]:
-    """(text, class number) of the rows whose content hashes come first, as many as fit; whatever order rows come in."""
+    """(text, class number) of the rows whose content hashes come first, as many as fit; whatever order rows come in.
+
+    Rows with a label that the task lacks can teach nothing and are left out.
+    """
     room = min(MAX_CHARS, max(MAX_CHARS // 10, CHARS_BY_CLASSES // len(numbers)))
     heap: list[tuple[int, str, int]] = []  # the last hash first
     chars = 0
     for text, label in _rows(splits):
+        if label not in numbers:
+            continue
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         heapq.heappush(heap, (-int.from_bytes(digest, "big"), text, numbers[label]))
         chars += len(text)
