@@ -1,8 +1,12 @@
 """What all tests share."""
 
+from __future__ import annotations
+
 import os
 import signal
+from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure: properties are judged by what they find, pytest's own timeout by how long it takes.
@@ -14,3 +18,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 # A shell without a terminal starts what it puts in the background deaf to SIGINT, and so are the commands under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What each tier took in this process."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.split("/")[1]] += report.duration  # type: ignore[assignment]
+    for tier, took in seconds.items():
+        terminalreporter.write_line(f"{tier:<12} {int(took) // 60} min {int(took) % 60:02d} s")

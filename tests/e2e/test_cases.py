@@ -39,7 +39,7 @@ def test_each_case_is_run_to_a_live_endpoint_and_nothing_of_it_stays(tmp_path: P
     assert told == {"live": (0, True), "variable": (2, True), "wrong": (2, False)}, done.stdout + done.stderr
     assert "environment variable OWN is not set" in results["wrong"]["message"]
     assert done.returncode != 0
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list((tmp_path / "scratch").glob("evergreen-*")) == []
     assert not [one.pid for one in psutil.process_iter(["environ"]) if str(tmp_path) in str(one.info["environ"])]
 
 
