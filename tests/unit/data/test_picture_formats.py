@@ -15,6 +15,7 @@ from evergreen.core.errors import InputError
 from evergreen.data.picture_columns import picture_bytes, reclassed
 from evergreen.data.pictures import (
     PICTURE_FORMATS,
+    READ_FORMATS,
     UNLISTED,
     PictureError,
     decode_mask,
@@ -47,9 +48,9 @@ def test_no_program_is_started_by_the_bytes_of_a_request_or_of_a_source(
     (tmp_path / "gs").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
-    for formats in (PICTURE_FORMATS, None):
+    for formats in (PICTURE_FORMATS, READ_FORMATS):
         with pytest.raises(PictureError, match=r"is a EPS \(allowed: PNG, JPEG"):
-            decode_picture(EPS, *([formats] if formats else []))
+            decode_picture(EPS, formats)
     with pytest.raises(PictureError, match="is no picture"):
         decode_mask(b" " + EPS)
     with pytest.raises(PictureError, match="is no picture"):
