@@ -31,7 +31,10 @@ def read_parquet(path: Path, name: str, fields: RowFields) -> Iterator[pa.Record
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
             check_columns(fields, file.schema_arrow.names, name)
             rows = _rows_at_once(file.metadata)
-            yield from file.iter_batches(batch_size=rows, columns=fields.needed, use_threads=False)
+            for group in range(file.num_row_groups):  # Arrow cannot join dictionaries of groups within structures
+                yield from file.iter_batches(rows, row_groups=[group], columns=fields.needed, use_threads=False)
+    except pa.ArrowNotImplementedError as error:
+        raise InputError(f"{name} has columns that cannot be read: {error}; write them as plain columns") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{name} is no whole Parquet file: {error}; write it again or set source.format") from error
 

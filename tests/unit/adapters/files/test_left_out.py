@@ -196,3 +196,11 @@ def test_pictures_of_a_parquet_file_are_read_however_they_are_stored(tmp_path: P
     dataset = read(tmp_path / "a.parquet", tmp_path / "out", columns={"image": "image"})
     assert [row["image"] for row in rows_of(dataset.shards)] == encoded
     assert intake_of(dataset) == Intake(seen=2, read=2)
+
+
+def test_dictionaries_within_structures_are_read_over_several_row_groups(tmp_path: Path) -> None:
+    encoded = [picture(number) for number in range(5)]
+    column = pa.StructArray.from_arrays([pa.array(encoded, pa.binary()).dictionary_encode()], ["bytes"])
+    pq.write_table(pa.table({"image": column, "mask": [mask()] * 5}), tmp_path / "a.parquet", row_group_size=2)
+    dataset = read(tmp_path / "a.parquet", tmp_path / "out", columns={"image": "image"})
+    assert [row["image"] for row in rows_of(dataset.shards)] == encoded
