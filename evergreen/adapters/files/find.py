@@ -120,7 +120,8 @@ def find_files(path: str, file_format: FileFormat | None, setting: str = "source
     files = [file for file in by_path if file not in set(hidden)]
     found = Listing(root, tuple(files), "text_folders", left_out=left_out)
     if not files:
-        raise _nothing(path, file_format, setting, left_out)
+        beside = f" (left out: {words})" if (words := left_out.words()) else ""
+        raise InputError(f"no file in '{path}'{beside}; set {setting}")
     chosen = _chosen(found, path, file_format, setting, is_folder=is_folder)
     objects = [by_path[file] for file in chosen.files]
     return CloudListing(root, chosen.files, chosen.format, path, tuple(objects), left_out=chosen.left_out)
