@@ -6,12 +6,13 @@ SHELL := bash
 CONFIG ?= prod.yaml
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
+EXAMPLES ?= 2000
 BIN := $(VENV)/bin
 
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo emulated emulated-test faults test check changes bench lock clean
+.PHONY: help install demo emulated emulated-test faults test fuzz-inputs check changes bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +45,9 @@ test: install ## all tests, in two processes: whole pipelines beside all others
 	$(BIN)/python -m pytest --durations 20 tests/integration || status=$$?; exit $$status; } > "$$log" 2>&1 & others=$$!; \
 	$(BIN)/python -m pytest --durations 20 -m 'not emulated' tests/e2e || status=$$?; \
 	wait $$others || status=$$?; cat "$$log"; rm "$$log"; exit $$status
+
+fuzz-inputs: install ## thousands of generated inputs at the sources: every row, or an error that names it; EXAMPLES=5000
+	GENERATED_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_generated_*.py
 
 check: install ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .

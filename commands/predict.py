@@ -15,12 +15,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from commands.tables import Row, read_rows, table_format, table_writer
 from evergreen.adapters.files.fields import FileFields
+from evergreen.adapters.files.rows import Row, read_rows, table_format
+from evergreen.adapters.files.table_writers import json_line, table_writer
 from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.data.canonical import join
+from evergreen.data.columns import match_columns
+
+if TYPE_CHECKING:
+    from evergreen.adapters import AnySource
 
 Instance = dict[str, Any]
 
@@ -52,10 +58,10 @@ def main(args: argparse.Namespace) -> None:
     project = open_project(args.config, args.name)
     asked = Asked(open_endpoint(project.model_name, project.host).predict, project.task.instance)
     if args.input:
-        source = project.source
-        fields = source if isinstance(source, FileFields) else FileFields(path=str(args.input))
-        column = args.column or source.mapping.get(project.task.input_field, project.task.input_field)
-        tables = Tables(args.input, args.output, column, fields)
+        fields = _fields(project.source, args.input)
+        field = project.task.input_field
+        columns = (args.column,) if args.column else fields.parts.get(field, (field,))
+        tables = Tables(args.input, args.output, columns, fields)
         predict_table(asked, tables, args.batch_size)
     elif args.item is None or args.item == "-":
         predict_lines(asked, sys.stdin, args.batch_size)
@@ -63,17 +69,28 @@ def main(args: argparse.Namespace) -> None:
         _print(asked.predict([asked.instance(args.item)]))
 
 
-class Tables:
-    """Where rows come from and go to: `output` None is the screen, `column` holds the items, `fields` the encoding."""
+def _fields(source: AnySource, path: Path) -> FileFields:
+    """How the table is read: as the source reads its files, or with no more than the columns of another source."""
+    if isinstance(source, FileFields):
+        return source
+    return FileFields(path=str(path), **source.model_dump(include={"columns", "text_separator"}))
 
-    def __init__(self, source: Path, output: Path | None, column: str, fields: FileFields) -> None:
-        self.source, self.output, self.column, self.fields = source, output, column, fields
+
+class Tables:
+    """Where rows come from and go to: `output` None is the screen, `columns` hold the items, `fields` the dialect."""
+
+    def __init__(self, source: Path, output: Path | None, columns: str | Sequence[str], fields: FileFields) -> None:
+        self.source, self.output, self.fields = source, output, fields
+        self._wanted = dict.fromkeys([columns] if isinstance(columns, str) else columns, "--column")
 
     def item(self, row: Row) -> Any:
-        """The item of a row. Raises InputError when the column does not exist."""
-        if self.column not in row:
-            raise InputError(f"column '{self.column}' missing from {self.source} (has: {', '.join(row)}); set --column")
-        return row[self.column]
+        """The item of a row; of several columns, their texts joined. Raises InputError when a column does not exist."""
+        present = match_columns(self._wanted, list(row), str(self.source))
+        values = [row[column] for column in present.values()]
+        if len(values) == 1:
+            return values[0]
+        texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+        return join(texts, self.fields.text_separator)
 
     def writer(self) -> Any:
         """Context manager that gives the writer of the output."""
@@ -181,7 +198,7 @@ class _Screen:
 
     def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            print(json.dumps(row, ensure_ascii=False, default=str))
+            print(json_line(row), end="")
 
     def close(self) -> None:
         sys.stdout.flush()

@@ -23,6 +23,10 @@ def destination_of(source: AnySource, *, windowed: bool) -> Destination:
         )
     if source.label_names is not None:
         raise InputError("source.label_names would name prepared labels once more; remove it from the configuration")
+    if source.joined:
+        raise InputError(
+            "source.columns.text joins columns, which prepared rows have not; map the one column that they are to have"
+        )
     if isinstance(source, FilesSource):
         return FilesDestination(source)
     return BigQueryDestination(source, filtered=windowed)

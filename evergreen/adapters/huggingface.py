@@ -15,16 +15,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from evergreen.adapters.files.decoding import reading
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, sha256_of
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, retried, token_in
 from evergreen.core.intake import IntakeCount
+from evergreen.core.names import nfc
 from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
 from evergreen.data.dataset import write_dataset
 
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 1_000
 _BATCH_PICTURES = 64
 _SPLIT = "split"
+_PARQUET_BRANCH = "refs/convert/parquet"
+"""Where the Hub keeps the rows of data sets with a loading script, as Parquet."""
 
 
 class HuggingFaceSource(RowFields):
@@ -43,6 +48,8 @@ class HuggingFaceSource(RowFields):
     variable that holds an access token. All of `splits` are read: the split step shares rows out itself, unless
     `columns.split` keeps the data set's splits (`split` is each one's name where no column has that name).
     """
+
+    places: ClassVar[frozenset[str]] = RowFields.places | {"token_env", "revision"}  # the commit that it names counts
 
     kind: Literal["huggingface"] = "huggingface"
     name: str
@@ -62,8 +69,7 @@ class HuggingFaceSource(RowFields):
         return self._identity(self._resolved_revision(), window)
 
     def _identity(self, revision: str, window: ResolvedWindow | None) -> SourceIdentity:
-        shaping = self.model_dump(exclude={"kind", "token_env", "revision"})
-        content = json.dumps([revision, shaping], sort_keys=True)
+        content = json.dumps([revision, self.shaping()], sort_keys=True)
         return SourceIdentity(
             kind=self.kind,
             fingerprint=hashlib.sha256(content.encode()).hexdigest(),
@@ -105,8 +111,9 @@ class HuggingFaceSource(RowFields):
         rows = _BATCH_PICTURES if self.has_pictures else _BATCH_ROWS
         for table in stream.with_format("arrow").iter(batch_size=rows):
             given = table if _SPLIT in table.column_names or _SPLIT not in self.mapping else _with_split(table, split)
-            check_columns(self, given.column_names, f"split '{split}' of {self.name}")
-            chosen = self._with_bytes(given.select(self.needed)).replace_schema_metadata(None)
+            present = check_columns(self, given.column_names, f"split '{split}' of {self.name}")
+            whole = self._with_bytes(given.select(list(present.values())))
+            chosen = whole.rename_columns(list(present)).replace_schema_metadata(None)
             for column, known in names.items():
                 chosen = _named(chosen, column, known)
             yield from chosen.combine_chunks().to_batches()
@@ -122,7 +129,8 @@ class HuggingFaceSource(RowFields):
     def _class_names(self, features: dict[str, Any]) -> dict[str, list[str]]:
         """The names of the label column's classes, where the data set has them and the configuration has not."""
         column = self.mapping.get("label")
-        names = getattr(features.get(column or ""), "names", None)
+        by_name = {nfc(name): feature for name, feature in features.items()}
+        names = getattr(by_name.get(nfc(column or "")), "names", None)
         return {} if column is None or names is None or self.label_names is not None else {column: names}
 
     @property
@@ -131,6 +139,12 @@ class HuggingFaceSource(RowFields):
 
     def _resolved_revision(self) -> str:
         """The commit that the rows are read at, or the checksum of a local folder."""
+        if Path(self.name).is_file():
+            what = "a loading script, whose code is never run" if self.name.endswith(".py") else "a file"
+            raise InputError(
+                f"source.name '{self.name}' is {what}; name a data set of the Hub or a folder, or read files with "
+                "kind: files"
+            )
         return self._folder_checksum() if self._is_folder else self._commit()
 
     def _commit(self) -> str:
@@ -138,12 +152,33 @@ class HuggingFaceSource(RowFields):
 
         api = HfApi(token=self._token())
         with self._translated():
-            return str(retried(lambda: api.dataset_info(self.name, revision=self.revision)).sha)
+            info = retried(lambda: api.dataset_info(self.name, revision=self.revision))
+        self._check_script({one.rfilename for one in info.siblings or ()})
+        return str(info.sha)
+
+    def _check_script(self, files: Collection[str]) -> None:
+        """Raises InputError where the data set is a program that makes its rows, which nothing runs."""
+        script = f"{PurePosixPath(self.name.replace(os.sep, '/')).name}.py"
+        if script in files:
+            advice = (
+                "give the files beside it to a source of kind files, or a copy of the Hub's branch"
+                if self._is_folder
+                else "name another data set, or set source.revision to the branch of its rows as Parquet,"
+            )
+            raise InputError(
+                f"source.name '{self.name}' is a data set with a loading script, {script}, whose code is never run; "
+                f"{advice} {_PARQUET_BRANCH}"
+            )
 
     def _folder_checksum(self) -> str:
         root = Path(self.name)
+        self._check_script({path.name for path in root.iterdir()})
         files = sorted(path for path in root.rglob("*") if path.is_file())
-        entries = [(file.relative_to(root).as_posix(), sha256_of(file)) for file in files]
+        entries = []
+        for file in files:
+            name = file.relative_to(root).as_posix()
+            with reading(file, name):
+                entries.append((name, sha256_of(file)))
         return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
     def _token(self) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -27,6 +27,8 @@ from evergreen.data.dataset import write_dataset
 
 class PackageSource(FileFields):
     """Rows of files in a package; `path` is relative to the package's folder."""
+
+    places: ClassVar[frozenset[str]] = FileFields.places | {"package"}
 
     kind: Literal["package"] = "package"
     package: str

@@ -1,9 +1,9 @@
 """From a source's own columns to the canonical ones.
 
 Texts have `text` and `label`, pictures `image` and `mask`; both may have `id`, `timestamp`, `split`, `group` and any
-others for slices.
+others for slices. A text may be joined from several columns.
 
-columns:      {id: article_id, text: content, label: category}
+columns:      {id: article_id, text: [title, body], label: category}
 label_names:  {1: World, 2: Sports, 3: Business, 4: Sci/Tech}
 
 columns:      {image: picture, mask: trimap, split: split}
@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -23,14 +22,17 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
+from evergreen.core.names import Name
+from evergreen.data.columns import RESERVED, match_columns
 from evergreen.data.given_splits import given_splits
 from evergreen.data.groups import groups, groups_of_names
 from evergreen.data.picture_columns import picture_bytes, reclassed
+from evergreen.data.plain import composed, moments, plain, text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROW_NAME = "__row__"
+ROW_NAME = RESERVED
 """Column that readers add: where a person finds the row, e.g. `news.csv:17`; the id when none is mapped."""
 
 
@@ -40,6 +42,8 @@ PICTURE_COLUMNS = {"image": "image", MASK: "mask"}
 """What a source is read for when nothing else is mapped, by canonical name."""
 
 MaskValue = Annotated[int, Field(ge=0, le=255)]
+Joined = Annotated[tuple[str, ...], Field(min_length=1)]
+_SEPARATOR = "\n\n"
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -52,18 +56,25 @@ class RowFields(Frozen):
 
     `columns` maps canonical names to columns of the source. One that maps `image` or `mask` tells that the rows are
     pictures; else they are texts. `image` and `mask`, or `text` and `label`, default to columns of that name; `split`,
-    where it is mapped, shares the rows out; rows of one `group`, where it is, stay together. `label_names` maps raw
-    label values to names, `mask_classes` the values of a mask's pixels to class indices.
+    where it is mapped, shares the rows out; rows of one `group`, where it is, stay together. Several columns of a
+    `text` are joined by `text_separator`, those without content left out. `label_names` maps raw label values to names,
+    `mask_classes` the values of a mask's pixels to class indices.
     """
 
-    columns: dict[str, str] = {}
-    label_names: Annotated[dict[str, str], BeforeValidator(_with_text_keys)] | None = None
+    places: ClassVar[frozenset[str]] = frozenset({"kind"})
+    """Fields that say where rows are or how they are fetched; all others shape the rows."""
+
+    columns: dict[str, str | Joined] = {}
+    text_separator: str = Field(_SEPARATOR, exclude_if=lambda value: value == _SEPARATOR)
+    label_names: Annotated[dict[Name, Name], BeforeValidator(_with_text_keys)] | None = None
     mask_classes: dict[MaskValue, MaskValue] | None = Field(None, min_length=1, exclude_if=lambda value: value is None)
 
     @field_validator("columns")
     @classmethod
-    def _names_are_canonical(cls, columns: dict[str, str]) -> dict[str, str]:
-        for name in columns:
+    def _names_are_canonical(cls, columns: dict[str, str | Joined]) -> dict[str, str | Joined]:
+        for name, column in columns.items():
+            if name != "text" and not isinstance(column, str):
+                raise ValueError(f"columns.{name} lists columns; only those of text can be joined, name one")
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(
                     f"'{name}' cannot name a column; use lower-case letters, digits and '_', such as text, label, id"
@@ -85,14 +96,32 @@ class RowFields(Frozen):
         return not PICTURE_COLUMNS.keys().isdisjoint(self.columns)
 
     @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Columns of the source by canonical name: one each, or those that a text is joined from."""
+        mapped = (PICTURE_COLUMNS if self.has_pictures else TEXT_COLUMNS) | self.columns
+        return {name: (column,) if isinstance(column, str) else column for name, column in mapped.items()}
+
+    @property
     def mapping(self) -> dict[str, str]:
-        """Column of the source by canonical name."""
-        return (PICTURE_COLUMNS if self.has_pictures else TEXT_COLUMNS) | self.columns
+        """Column of the source by canonical name; those that are joined as `title + body`."""
+        return {name: " + ".join(columns) for name, columns in self.parts.items()}
+
+    @property
+    def joined(self) -> bool:
+        """Whether a text is made of several columns, which nothing can write back."""
+        return any(len(columns) > 1 for columns in self.parts.values())
 
     @property
     def needed(self) -> list[str]:
         """Columns of the source that are read, each once."""
-        return list(dict.fromkeys(self.mapping.values()))
+        return list(dict.fromkeys(column for columns in self.parts.values() for column in columns))
+
+    def shaping(self) -> dict[str, Any]:
+        """The fields that shape rows, JSON-ready: other values make other rows of the same bytes.
+
+        Every field does but those in `places`; one that is left out at its default was added later.
+        """
+        return self.model_dump(mode="json", exclude=set(self.places))
 
     @property
     def canonical_names(self) -> tuple[str, ...]:
@@ -112,15 +141,23 @@ class RowFields(Frozen):
             )
 
 
-def check_columns(fields: RowFields, present: Sequence[str], where: str) -> None:
-    """Raises InputError naming every mapped column that `where` lacks, and the columns that it has."""
-    missing = {name: column for name, column in fields.mapping.items() if column not in present}
-    if not missing:
-        return
-    listed = ", ".join(f"'{column}'" for column in missing.values())
-    settings = " and ".join(f"source.columns.{name}" for name in missing)
-    noun = "column" if len(missing) == 1 else "columns"
-    raise InputError(f"{noun} {listed} missing from {where} (has: {', '.join(present)}); set {settings}")
+def check_columns(fields: RowFields, present: Sequence[str], where: str) -> dict[str, str]:
+    """The present column by mapped one, compared as NFC.
+
+    Raises:
+        InputError: naming every mapped column that `where` lacks and those that it has, or one that it has twice.
+    """
+    wanted: dict[str, list[str]] = {}
+    for name, columns in fields.parts.items():
+        for column in columns:
+            wanted.setdefault(column, []).append(f"source.columns.{name}")
+    return match_columns({column: " and ".join(names) for column, names in wanted.items()}, present, where)
+
+
+def mapped_columns(rows: pa.RecordBatch, fields: RowFields, where: str) -> pa.RecordBatch:
+    """The mapped columns alone, by the names that they are mapped by. Raises as `check_columns`."""
+    chosen = check_columns(fields, rows.schema.names, where)
+    return rows.select(list(chosen.values())).rename_columns(list(chosen))
 
 
 def with_row_names(batches: Iterable[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
@@ -163,20 +200,8 @@ def _canonical(batch: pa.RecordBatch, fields: RowFields) -> pa.RecordBatch:
 
     names = batch.column(ROW_NAME)
     columns = {"id": names}
-    for name, source in fields.mapping.items():
-        column = batch.column(source)
-        if name in ("id", "text", "label"):
-            columns[name] = _text(column, source)
-        elif name in PICTURE_COLUMNS:
-            columns[name] = picture_bytes(column, source, is_mask=name == MASK, rows=names)
-        elif name == "timestamp":
-            columns[name] = _timestamps(column, names)
-        elif name == "group":
-            columns[name] = groups(_text(column, source), names)
-        elif name == "split":
-            columns[name] = given_splits(_text(column, source), names)
-        else:
-            columns[name] = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    for name in fields.parts:
+        columns[name] = _column(name, batch, fields)
     if fields.group_in_names is not None:
         columns["group"] = groups_of_names(names, fields.group_in_names)
     if fields.label_names is not None and "label" in columns:
@@ -186,13 +211,39 @@ def _canonical(batch: pa.RecordBatch, fields: RowFields) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _text(column: pa.Array, source: str) -> pa.Array:
+def _column(name: str, batch: pa.RecordBatch, fields: RowFields) -> pa.Array:
+    """One canonical column, before its values are renamed."""
+    names = batch.column(ROW_NAME)
+    source = fields.parts[name][0]
+    column = batch.column(source)
+    if name == "text":
+        return joined_text(batch, fields)
+    if name in PICTURE_COLUMNS:
+        return picture_bytes(column, source, is_mask=name == MASK, rows=names)
+    if name == "timestamp":
+        return moments(column, source, names)
+    if name not in ("id", "label", "group", "split"):
+        return plain(column, source, names)
+    words = text(column, source, names)
+    if name == "split":
+        return given_splits(words, names)
+    return words if name == "id" else groups(composed(words), names) if name == "group" else composed(words)
+
+
+def joined_text(rows: pa.RecordBatch, fields: RowFields) -> pa.Array:
+    """The text of each row: the one column, or several joined."""
     import pyarrow as pa
 
-    try:
-        return column.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"column '{source}' holds {column.type}, not text; map another column") from error
+    parts = [text(rows.column(source), source, rows.column(ROW_NAME)) for source in fields.parts["text"]]
+    if len(parts) == 1:
+        return parts[0]
+    whole = [join(values, fields.text_separator) for values in zip(*(part.to_pylist() for part in parts), strict=True)]
+    return pa.array(whole, pa.string())
+
+
+def join(parts: Iterable[str | None], separator: str) -> str | None:
+    """One text of those parts that have content; None where none has."""
+    return separator.join(part for part in parts if part and part.strip()) or None
 
 
 def _named(labels: pa.Array, label_names: Mapping[str, str], rows: pa.Array) -> pa.Array:
@@ -209,25 +260,6 @@ def _named(labels: pa.Array, label_names: Mapping[str, str], rows: pa.Array) -> 
             "add it to source.label_names or correct the row"
         )
     return pa.array(list(label_names.values()), pa.string()).take(position)
-
-
-def _timestamps(column: pa.Array, rows: pa.Array) -> pa.Array:
-    import pyarrow as pa
-
-    utc = pa.timestamp("us", tz="UTC")
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False).cast(utc)
-    parsed = []
-    for value, row in zip(column.to_pylist(), rows, strict=True):
-        try:
-            moment = None if value is None else datetime.fromisoformat(value)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"timestamp {value!r} of row {row} is no ISO 8601 time such as 2024-05-31T12:00:00Z; "
-                "convert the column or map another"
-            ) from error
-        parsed.append(moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment)
-    return pa.array(parsed, utc)
 
 
 def _cast(rows: pa.RecordBatch, schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:

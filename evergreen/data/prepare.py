@@ -21,7 +21,7 @@ import numpy.typing as npt
 from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.data.content import content_keys
-from evergreen.data.shards import iter_batches, regroup
+from evergreen.data.shards import iter_batches, parquet_writer, regroup
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,8 +114,6 @@ def prepare(dataset: Dataset, plan: Plan, path: Path) -> Prepared:
     Raises:
         InputError: a label that the task does not know, a row without text, label or time, or a column that is missing.
     """
-    import pyarrow.parquet as pq
-
     missing = [name for name in plan.columns if name not in (*dataset.manifest.columns, "timestamp")]
     if missing:
         raise InputError(
@@ -130,7 +128,7 @@ def prepare(dataset: Dataset, plan: Plan, path: Path) -> Prepared:
             named = table.rename_columns(list(plan.columns.values()))
             if writer is None:
                 schema = named.schema.with_metadata({PREPARED: "1"})
-                writer = pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=[plan.columns["label"]])
+                writer = parquet_writer(path, schema)
             writer.write_table(named.replace_schema_metadata(schema.metadata), row_group_size=max(named.num_rows, 1))
     finally:
         if writer is not None:

@@ -56,6 +56,18 @@ def regroup(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.concat_tables(pending).combine_chunks()
 
 
+def parquet_writer(path: Path, schema: pa.Schema) -> Any:
+    """Arrow's writer of the one kind of Parquet file that is written here; close it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pictures = [field.name for field in schema if pa.types.is_binary(field.type)]
+    repeated = [name for name in schema.names if name not in ("id", "text", *pictures)]
+    # PNG and JPEG are compressed already.
+    compression = {name: "none" if name in pictures else "zstd" for name in schema.names} if pictures else "zstd"
+    return pq.ParquetWriter(path, schema, compression=compression, use_dictionary=repeated)
+
+
 class ShardWriter:
     """Writes tables to `rows-00000.parquet`, `rows-00001.parquet`, … in `folder`, named relative to `root`.
 
@@ -76,7 +88,7 @@ class ShardWriter:
     def write(self, table: pa.Table) -> None:
         """Appends one row group."""
         if self._writer is None:
-            self._writer = self._open(table.schema)
+            self._writer = parquet_writer(self._shard_path, table.schema)
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         self.rows += table.num_rows
         self._shard_rows += table.num_rows
@@ -96,16 +108,6 @@ class ShardWriter:
     @property
     def _shard_path(self) -> Path:
         return self._folder / f"rows-{len(self.entries):05d}.parquet"
-
-    def _open(self, schema: pa.Schema) -> Any:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        pictures = [field.name for field in schema if pa.types.is_binary(field.type)]
-        repeated = [name for name in schema.names if name not in ("id", "text", *pictures)]
-        # PNG and JPEG are compressed already.
-        compression = {name: "none" if name in pictures else "zstd" for name in schema.names} if pictures else "zstd"
-        return pq.ParquetWriter(self._shard_path, schema, compression=compression, use_dictionary=repeated)
 
 
 def iter_batches(shards: Sequence[Path], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:

@@ -52,9 +52,9 @@ def write_splits(
         removed={reason: int((assignment == REMOVED[reason]).sum()) for reason in looked_for},
         plan=RecordedSplitPlan(**plan.model_dump(), given=given, grouped="group" in dataset.manifest.columns),
     )
-    _check_rows(manifest)
+    _check_rows(manifest, pictures=pictures)
     if not pictures:  # every text has one label; a class of pictures may be too rare to be in every split
-        _check_labels(manifest)
+        _check_labels(manifest, pictures=pictures)
     return Splits.write(out_dir, manifest)
 
 
@@ -84,20 +84,35 @@ def _listed(manifest: SplitsManifest) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _check_rows(manifest: SplitsManifest) -> None:
+def _check_rows(manifest: SplitsManifest, *, pictures: bool) -> None:
     for name, count in manifest.rows.items():
         if not count:
             raise InputError(
-                f"split '{name}' has no rows ({_listed(manifest)}); give it a larger fraction, "
-                f"more {'groups' if manifest.grouped else 'rows'} or another seed"
+                f"split '{name}' has no rows ({_listed(manifest)}); {_about_likeness(manifest, pictures)}give it a "
+                f"larger fraction, more {'groups' if manifest.grouped else 'rows'} or another seed"
             )
 
 
-def _check_labels(manifest: SplitsManifest) -> None:
+def _about_likeness(manifest: SplitsManifest, pictures: bool) -> str:
+    """What to do where rows went because they are like others: as many as remain say that most are so."""
+    if manifest.plan is None or manifest.removed.get(NEAR, 0) < sum(manifest.rows.values()):
+        return ""
+    if pictures:
+        setting = f"near_duplicate_distance is {manifest.plan.near_duplicate_distance}"
+        rule = "pictures that differ in no more of the 64 bits that tell what they show count as the same"
+        change = "lower it, or set it to null so that only equal pictures do"
+    else:
+        setting = f"near_duplicate_similarity is {manifest.plan.near_duplicate_similarity}"
+        rule = "texts that share at least this part of their word pairs count as the same"
+        change = "raise it (1: all of them), or set it to null so that only equal texts do"
+    return f"most rows are near duplicates of others: split.{setting}: {rule}; {change}; or "
+
+
+def _check_labels(manifest: SplitsManifest, *, pictures: bool) -> None:
     everywhere = set().union(*manifest.labels.values())
     for name, purpose in (SplitName.TRAIN, "training"), (SplitName.TEST, "test"):
         if absent := sorted(everywhere - set(manifest.labels[name])):
             raise InputError(
                 f"no {purpose} rows of class {', '.join(absent)} ({_listed(manifest)}); "
-                f"add rows of it, take a larger {name} fraction or another seed"
+                f"{_about_likeness(manifest, pictures)}add rows of it, take a larger {name} fraction or another seed"
             )

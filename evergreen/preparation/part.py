@@ -5,12 +5,12 @@ What is written depends on the part alone, so that any number of workers gives t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from evergreen.adapters.files.table_writers import json_line
 from evergreen.adapters.files.write import opened_files, put_file
 from evergreen.core.errors import EvergreenError
 from evergreen.core.preparation import PreparedRows
@@ -45,7 +45,7 @@ def _prepared(part: Part, plan: Plan, dropped: frozenset[int]) -> Summary:
             writer.write(table.rename_columns(list(plan.columns.values())).replace_schema_metadata({PREPARED: "1"}))
         writer.close()
         rejected = folder / f"{REJECTED}{part.number:05d}.jsonl"
-        rejected.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found.bad), encoding="utf-8")
+        rejected.write_text("".join(map(json_line, found.bad)), encoding="utf-8")
         shards = []
         with opened_files(plan.staging) as files:
             for entry in writer.entries:

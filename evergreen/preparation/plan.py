@@ -89,6 +89,8 @@ def plan_of(preparation: Preparation, task: Task, source: object) -> Plan:
         raise InputError(
             "source.label_names and mask_classes would be applied twice; give them to extra.prepare.origin"
         )
+    if source.joined:
+        raise InputError("source.columns.text joins columns; give them to extra.prepare.origin, and map one here")
     if source.group_pattern is not None:
         raise InputError(
             "source.group_pattern would look at the names of the prepared shards; give it to extra.prepare.origin, and "

@@ -1,10 +1,12 @@
-"""The class names of a task, in the order of class numbers."""
+"""The class names of a task, in the order of class numbers, composed as the labels of rows are."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+
+from evergreen.core.names import Name
 
 
 def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -15,4 +17,4 @@ def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
-Labels = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct)]
+Labels = Annotated[tuple[Name, ...], Field(min_length=2), AfterValidator(_distinct)]

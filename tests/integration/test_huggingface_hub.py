@@ -31,7 +31,8 @@ class Hub(BaseHTTPRequestHandler):
         elif "/revision/gone" in self.path:
             self.answer(404, {"error": "Invalid rev id: gone"}, "RevisionNotFound")
         elif (name := self.path.removeprefix("/api/datasets/")) in self.commits:
-            self.answer(200, {"id": name, "sha": self.commits[name], "siblings": [], "tags": []})
+            siblings = [{"rfilename": "scripted.py"}, {"rfilename": "README.md"}]
+            self.answer(200, {"id": name, "sha": self.commits[name], "siblings": siblings, "tags": []})
         else:
             self.answer(404, {"error": "Repository not found"}, "RepoNotFound")
 
@@ -101,6 +102,12 @@ def test_what_the_hub_refuses_is_an_input_error(
     with pytest.raises(InputError, match=message) as caught:
         HuggingFaceSource.model_validate(fields).identity(None)
     assert "no-access" not in str(caught.value)
+
+
+def test_a_data_set_with_a_loading_script_is_refused_before_anything_is_read(hub: type[Hub]) -> None:
+    hub.commits = {"org/scripted": "a" * 40}
+    with pytest.raises(InputError, match=r"source\.name 'org/scripted' .*loading script.*refs/convert/parquet"):
+        HuggingFaceSource(name="org/scripted").identity(None)
 
 
 def test_a_hub_that_fails_is_not_the_users_mistake(hub: type[Hub]) -> None:

@@ -58,6 +58,27 @@ def test_csv_without_class_names_is_read_too(tmp_path: Path) -> None:
     assert rows == [{"id": "train:1", "text": "A goal.", "label": "Sports"}]
 
 
+@pytest.mark.parametrize("name", ["news", "news/", "news/news.py"])
+def test_a_folder_with_a_loading_script_is_refused_by_its_identity(folder: Path, name: str) -> None:
+    (folder / "news.py").write_text("raise SystemExit(9)")
+    source = HuggingFaceSource(name=f"{folder.parent}/{name}")
+    with pytest.raises(InputError, match=r"source\.name '.*' is a.*loading script.*code is never run"):
+        source.identity(None)
+
+
+def test_a_git_lfs_pointer_in_a_folder_is_named(folder: Path) -> None:
+    (folder / "data" / "more.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(InputError, match=r"data/more\.parquet is a Git LFS pointer"):
+        HuggingFaceSource(name=str(folder)).identity(None)
+
+
+def test_several_columns_are_joined(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "train.csv").write_text("title,body,label\nA,b,x\n")
+    rows = read(tmp_path, name=str(tmp_path / "plain"), columns={"text": ["title", "body"]}, text_separator=": ")
+    assert rows[0]["text"] == "A: b"
+
+
 def test_identity_follows_content_splits_and_columns(folder: Path) -> None:
     def fingerprint(**fields: Any) -> str:
         return HuggingFaceSource(name=str(folder), **fields).identity(None).fingerprint
@@ -74,7 +95,7 @@ def test_identity_follows_content_splits_and_columns(folder: Path) -> None:
     [
         ({"splits": ("dev",)}, "Bad split: dev. Available splits: .*set source"),
         ({"config_name": "large"}, "BuilderConfig 'large' not found"),
-        ({"columns": {"text": "body"}}, r"column 'body' missing from split 'train' of .*\(has: text, label\)"),
+        ({"columns": {"text": "body"}}, r"column 'body' missing from split 'train' of .*\(has: 'text', 'label'\)"),
         ({"token_env": "NO_SUCH_TOKEN"}, "environment variable NO_SUCH_TOKEN is not set"),
     ],
 )
@@ -157,6 +178,6 @@ def test_pictures_that_a_data_set_names_the_files_of_are_read(tmp_path: Path) ->
 
 def test_a_data_set_without_masks_says_what_it_has(pets: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"column 'mask' missing from split 'test' of .* \(has: picture, trimap, label"
+        InputError, match=r"column 'mask' missing from split 'test' of .* \(has: 'picture', 'trimap', 'label'"
     ):
         read(tmp_path, name=str(pets), splits=("test",), columns={"image": "picture"})

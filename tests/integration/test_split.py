@@ -166,6 +166,15 @@ def test_an_empty_split_is_an_error_that_says_what_to_do(tmp_path: Path) -> None
     assert not (tmp_path / "splits" / "manifest.json").exists()
 
 
+def test_rows_of_one_template_are_told_what_makes_them_one(tmp_path: Path) -> None:
+    text = "the ordered parcel number {} left our store today and arrives at your door within the next three days"
+    dataset = dataset_of([(str(n), text.format(n), "ab"[n % 2]) for n in range(80)], tmp_path / "dataset")
+    with pytest.raises(InputError, match=r"split\.near_duplicate_similarity is 0\.8: .*set it to null.*another seed"):
+        split(dataset, SplitPlan(train=0.6, validation=0.2, test=0.2), tmp_path / "splits")
+    plan = SplitPlan(train=0.6, validation=0.2, test=0.2, near_duplicate_similarity=None)
+    assert sum(split(dataset, plan, tmp_path / "splits").manifest.rows.values()) == 80
+
+
 @pytest.mark.parametrize(("name", "message"), [(SplitName.TRAIN, "no test rows"), (SplitName.TEST, "no training rows")])
 def test_a_class_without_training_or_test_rows_is_an_error(name: str, message: str, tmp_path: Path) -> None:
     rows: list[Row] = [(str(n), f"text number {n}", "a") for n in range(200)]

@@ -115,3 +115,14 @@ def test_texts_stay_where_earlier_versions_put_them(tmp_path: Path) -> None:
     splits = split(dataset_of(told, tmp_path / "d"), SplitPlan(seed=3, near_duplicate_similarity=None), tmp_path / "s")
     assert splits.manifest.given == ()
     assert [row["id"] for row in rows_of(splits.shards("test"))] == ["r21", "r36", "r44", "r53"]
+
+
+def test_frames_of_one_film_are_told_what_makes_them_one(tmp_path: Path) -> None:
+    scene = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    frames = []
+    for number in range(60):
+        frame = scene.copy()
+        frame[0, 0] = number
+        frames.append({"id": f"f{number}", "image": encoded(Image.fromarray(frame)), "mask": mask()})
+    with pytest.raises(InputError, match=r"split\.near_duplicate_distance is 6: .*set it to null.*another seed"):
+        split(pictures_of(frames, tmp_path / "d"), PLAN, tmp_path / "s")

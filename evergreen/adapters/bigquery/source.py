@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, field_validator, model_validator
 
@@ -21,7 +21,7 @@ from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, T
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
-from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
+from evergreen.data.canonical import Joined, RowFields, canonical_rows, check_columns, mapped_columns, with_row_names
 from evergreen.data.dataset import write_dataset
 
 Project = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,61}[a-z0-9]$")]
@@ -39,6 +39,11 @@ class BigQuerySource(RowFields):
     asked again, and how long no row may arrive.
     """
 
+    places: ClassVar[frozenset[str]] = RowFields.places | {  # what is read, the SQL and the tables' states say
+        *("project", "location", "table", "query_file"),
+        *("maximum_bytes_billed", "job_labels", "streams", "retry_deadline_s"),
+    }
+
     kind: Literal["bigquery"] = "bigquery"
     project: Project
     location: str = "US"
@@ -51,9 +56,10 @@ class BigQuerySource(RowFields):
 
     @field_validator("columns")
     @classmethod
-    def _columns_can_be_quoted(cls, columns: dict[str, str]) -> dict[str, str]:
-        for column in columns.values():
-            quoted_column(column)
+    def _columns_can_be_quoted(cls, columns: dict[str, str | Joined]) -> dict[str, str | Joined]:
+        for named in columns.values():
+            for column in (named,) if isinstance(named, str) else named:
+                quoted_column(column)
         return columns
 
     @model_validator(mode="after")
@@ -96,7 +102,8 @@ class BigQuerySource(RowFields):
         self._check_limit(self._estimate(warehouse, query))
         batches = warehouse.rows(query, self._what, self.maximum_bytes_billed, self.streams)
         count = IntakeCount()
-        rows = canonical_rows(with_row_names(batches, self._what), self, window, count)
+        mapped = (mapped_columns(batch, self, self._what) for batch in batches)
+        rows = canonical_rows(with_row_names(mapped, self._what), self, window, count)
         dataset = write_dataset(rows, out_dir, identity, count)
         # Rows that came or went meanwhile, of this window or of none that is read, make another identity.
         manifest = dataset.manifest.model_copy(update={"source": self.identity(window)})
@@ -110,9 +117,9 @@ class BigQuerySource(RowFields):
             return file_query(Path(self.query_file), window)
         table = TableId.parse(self.table or "", self.project)
         kinds = warehouse.state(table).kinds
-        check_columns(self, list(kinds), f"table '{table}'")
-        column = self.mapping.get("timestamp")
-        return table_query(table, self.needed, window, (column, kinds[column]) if column else None)
+        present = check_columns(self, list(kinds), f"table '{table}'")
+        column = present.get(self.mapping.get("timestamp", ""))
+        return table_query(table, list(present.values()), window, (column, kinds[column]) if column else None)
 
     def _estimate(self, warehouse: BigQueryWarehouse, query: Query) -> Estimate:
         estimate = warehouse.estimate(query, self._what)
@@ -135,9 +142,8 @@ class BigQuerySource(RowFields):
         self, query: Query, states: dict[TableId, TableState], window: ResolvedWindow | None
     ) -> SourceIdentity:
         bounds = {name: [kind, value.isoformat()] for name, (kind, value) in query.parameters.items()}
-        shaping = self.model_dump(include={"columns", "label_names"})
         marks = sorted(state.mark for state in states.values())
-        content = json.dumps([query.sql, bounds, shaping, marks], sort_keys=True)
+        content = json.dumps([query.sql, bounds, self.shaping(), marks], sort_keys=True)
         rows = sum(state.rows for state in states.values())
         size = sum(state.bytes for state in states.values()) / 1e6
         changed = max((state.modified for state in states.values()), default="")

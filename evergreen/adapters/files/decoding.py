@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from evergreen.core.errors import InputError
+from evergreen.core.lfs import FETCH_IT, HEAD_BYTES, is_lfs_pointer
 
 _BLOCK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class TextForm:
-    """How bytes become fields; `delimiter` matters to CSV only."""
-
-    encoding: str
-    delimiter: str
+_SAMPLE_BYTES = 4096
+_MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+_MOST_NULS = 0.02
+"""Of a text's bytes; those of several bytes a character have more, if only for spaces and line ends."""
+_MOST_ARE = 0.9
+"""Of the NULs of UTF-16, that stand beside an ASCII character."""
+_WESTERN, _CHINESE = "cp1252", "gb18030"
+_FEW = 20
+"""Bytes above ASCII from which on their company says something."""
 
 
 def is_compressed(path: Path) -> bool:
@@ -36,8 +45,11 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 @contextmanager
 def reading(path: Path, name: str) -> Iterator[None]:
-    """Raises InputError where the file cannot be read, or is no whole gzip file though named like one."""
+    """Raises InputError where the file cannot be read, is a Git LFS pointer, or no whole gzip file though named so."""
     try:
+        with path.open("rb") as file:
+            if is_lfs_pointer(file.read(HEAD_BYTES)):
+                raise InputError(f"{name} {FETCH_IT}")
         yield
     except (OSError, EOFError, zlib.error) as error:
         if is_compressed(path) and not (isinstance(error, OSError) and error.filename):
@@ -52,6 +64,43 @@ def python_encoding(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
+def marked_encoding(path: Path) -> str | None:
+    """The encoding that the byte order mark at the file's beginning tells; None where it has none."""
+    head = _head(path, 4)
+    return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
+
+
+def check_width(path: Path, name: str, encoding: str) -> None:
+    """Raises InputError where the file, which has no byte order mark, is UTF-16 or UTF-32 and `encoding` is neither."""
+    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        return
+    wide = _wide_encoding(path)
+    if wide is not None:
+        raise InputError(f"{name} is not {encoding} but seems to be {wide}; set source.encoding: {wide}")
+
+
+def _wide_encoding(path: Path) -> str | None:
+    """That of several bytes a character in which the NULs of the file's beginning are no characters."""
+    head = _head(path, _SAMPLE_BYTES)
+    if head.count(0) <= _MOST_NULS * len(head):
+        return None
+    read: dict[str, int] = {}
+    for encoding in _WIDE:
+        with suppress(UnicodeDecodeError):
+            text = codecs.getincrementaldecoder(encoding)().decode(head)
+            if "\0" not in text:
+                read[encoding] = sum(map(str.isascii, text))  # separators at least
+    likely = max(read, key=read.__getitem__, default=None)
+    if likely is None or not likely.startswith("utf-16"):  # hardly anything else decodes as UTF-32
+        return likely
+    return likely if read[likely] >= _MOST_ARE * head.count(0) else None
+
+
+def _head(path: Path, size: int) -> bytes:
+    with open_bytes(path) as file:
+        return file.read(size)
+
+
 def decodes(path: Path, encoding: str) -> bool:
     """Whether the whole file is in `encoding`; reads in blocks."""
     return _first_undecodable(path, encoding) is None
@@ -63,11 +112,29 @@ def check_decodes(path: Path, name: str, encoding: str) -> None:
     if place is None:
         return
     position, line, byte = place
-    fits = "cp1252" if decodes(path, "cp1252") else "latin-1"
+    fits = _fitting(path)
     raise InputError(
         f"{name} is not {encoding}: byte 0x{byte:02x} at position {position} (line {line}); "
         f"set source.encoding: {fits} if all files are written so, source.fallback_encoding: {fits} if some are"
     )
+
+
+def _fitting(path: Path) -> str:
+    """The encoding that a file of unknown encoding is most likely in."""
+    wide = _wide_encoding(path)
+    if wide is not None:
+        return wide
+    if _is_of_pairs(path) and decodes(path, _CHINESE):
+        return _CHINESE
+    return _WESTERN if decodes(path, _WESTERN) else "latin-1"
+
+
+def _is_of_pairs(path: Path) -> bool:
+    """Whether the bytes above ASCII mostly come side by side: Chinese has them so, Western languages seldom."""
+    head = _head(path, _BLOCK_BYTES)
+    alone = sum(len(run) for run in re.findall(rb"[\x80-\xff]+", head) if len(run) == 1)
+    total = sum(byte >= 0x80 for byte in head)
+    return total >= _FEW and alone < total / 10
 
 
 def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int] | None:

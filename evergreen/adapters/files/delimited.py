@@ -1,4 +1,4 @@
-"""CSV, streamed block by block; quoted fields may hold delimiters and line breaks.
+"""Delimited text (CSV, TSV), streamed row by row; quoted fields may hold delimiters and line breaks.
 
 label,content
 3,"Oil prices rose again,
@@ -9,117 +9,180 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from evergreen.adapters.files.decoding import TextForm, check_decodes, is_compressed, open_bytes, python_encoding
+from evergreen.adapters.files.batches import text_batches
+from evergreen.adapters.files.decoding import check_decodes, open_bytes, python_encoding
+from evergreen.adapters.files.dialect import Dialect
+from evergreen.adapters.files.quotes import Quotes
 from evergreen.core.errors import InputError
 from evergreen.data.canonical import RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK_BYTES = (1 << 20, 8 << 20)
-"""Arrow reads 32 blocks ahead, so blocks are small; a row must fit into one, so a file with long rows is read anew."""
-_TOO_LONG = "block boundaries"
+LONGEST_FIELD = 16 << 20
+"""Characters; one that is longer is a quote that nothing closes."""
+_LONGEST_NAME = 131_072
 _DELIMITERS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
-_LONGEST_HEADER = 1 << 20
+_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
+"""The first line by which Excel is told the delimiter."""
 
 
-def read_delimited(path: Path, name: str, form: TextForm, fields: RowFields) -> Iterator[pa.RecordBatch]:
+def read_delimited(path: Path, name: str, dialect: Dialect, fields: RowFields) -> Iterator[pa.RecordBatch]:
     """Batches of the needed columns, all text; empty fields are null.
 
     Raises:
-        InputError: empty, undecodable, another delimiter, a missing column, a row with too many or too few fields.
+        InputError: a missing column, or as `read_records`.
     """
-    import pyarrow as pa
+    records = read_records(path, name, dialect)
+    header = next(records)
+    if len(header) == 1 and any(column not in header for column in fields.needed):
+        _check_delimiter(header, name, dialect)
+    chosen = check_columns(fields, header, name)
+    places = [header.index(column) for column in chosen.values()]
+    rows = (tuple(values[place] or None for place in places) for values in records)
+    yield from text_batches(rows, list(chosen), name)
 
-    _check_header(path, name, form, fields)
+
+def read_records(path: Path, name: str, dialect: Dialect) -> Iterator[list[str]]:
+    """The names of the columns, then the fields of each row; blank lines between rows are none.
+
+    Raises:
+        InputError: empty, undecodable, a row with too many or too few fields, quotes that do not close or may be
+            letters of a text.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
     try:
-        yield from _rows(path, form, fields.needed)
-    except (pa.ArrowInvalid, UnicodeError) as error:
-        check_decodes(path, name, form.encoding)
-        reason = str(error).splitlines()[0][:300]
-        if _TOO_LONG in reason:
-            reason = f"a row is longer than {_BLOCK_BYTES[-1] >> 20} MiB; is a quote not closed?"
-        raise InputError(f"{name} is no CSV: {reason}; correct the row, its quotes or source.delimiter") from error
+        with _opened(path, dialect) as file:
+            yield from _Records(file, path, name, dialect).read()
+    except UnicodeError as error:
+        check_decodes(path, name, dialect.encoding)
+        raise InputError(f"{name} cannot be read as {dialect.encoding}: {error}; set source.encoding") from error
 
 
-def _rows(path: Path, form: TextForm, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
+class _Records:
+    """One file while it is read: `lines` are those of the record at hand, `number` its row, 0 for the header."""
 
-    done = 0
-    for block_bytes in _BLOCK_BYTES:
-        read = 0
+    def __init__(self, file: IO[str], path: Path, name: str, dialect: Dialect) -> None:
+        self._file, self._path, self._name = file, path, name
+        self._pushed = file.readline(LONGEST_FIELD)
+        self._before = 0
+        self._dialect = dialect = replace(dialect, delimiter=self._delimiter(dialect))
+        self._quotes = Quotes(dialect.delimiter, dialect.escape, len(dialect.names))
+        self._doubts = dialect.quoting is None
+        self.lines: list[str] = []
+        self._number = 0
+
+    def read(self) -> Iterator[list[str]]:
+        """The header, then the rows."""
+        for values in self.unchecked():
+            if not self._number:
+                self._check_header(values)
+                self._quotes = replace(self._quotes, width=len(values))
+            elif len(values) != self._quotes.width:
+                raise self._error(f"Expected {self._quotes.width} columns, got {len(values)}")
+            if self._doubts and len(self.lines) > 1 and self._quotes.are_doubtful(self.lines):
+                self._check_quotes(len(self.lines))
+            yield values
+
+    def unchecked(self) -> Iterator[list[str]]:
+        """The header and the rows as the quotes cut them, whatever their width."""
+        self._number = -1
+        if self._dialect.names:
+            self._number = 0
+            yield list(self._dialect.names)
         try:
-            for batch in _stream(path, form, columns, block_bytes):
-                yield batch.slice(min(max(done - read, 0), batch.num_rows))
-                read += batch.num_rows
-                done = max(done, read)
-        except pa.ArrowInvalid as error:
-            if _TOO_LONG not in str(error) or block_bytes == _BLOCK_BYTES[-1]:
-                raise
-        else:
-            return
+            for values in csv.reader(self._taken(), **self._dialect.csv_options()):
+                if values:
+                    self._number += 1
+                    yield values
+                self._before += len(self.lines)
+                self.lines.clear()
+        except csv.Error as error:
+            self._number += 1
+            raise self._error(_in_words(error)) from error
+        if self._number < 0 or (self._dialect.names and not self._before):
+            raise InputError(f"{self._name} is empty; give it a header line and rows")
+
+    def _taken(self) -> Iterator[str]:
+        line = self._pushed or self._file.readline(LONGEST_FIELD)
+        while line:
+            self.lines.append(line)
+            if len(line) == LONGEST_FIELD:
+                raise csv.Error(f"a line is longer than {LONGEST_FIELD:,} characters")
+            yield line
+            line = self._file.readline(LONGEST_FIELD)
+
+    def _delimiter(self, dialect: Dialect) -> str:
+        """What a first line `sep=;` says, which is no row."""
+        match = _SEPARATOR.fullmatch(self._pushed)
+        if match is None:
+            return dialect.delimiter
+        if dialect.is_given and match[1] != dialect.delimiter:
+            raise InputError(
+                f"{self._name} says {self._pushed.strip()!r}, source.delimiter {dialect.delimiter!r}; remove one"
+            )
+        self._pushed, self._before = "", 1
+        return match[1]
+
+    def _check_header(self, header: list[str]) -> None:
+        if max(map(len, header)) > _LONGEST_NAME:
+            raise InputError(
+                f"{self._name} has no header that can be read: a name is longer than {_LONGEST_NAME:,} characters; "
+                "give it a first line of column names, or correct source.delimiter or source.format"
+            )
+
+    def _check_quotes(self, lines: int) -> None:
+        """Raises InputError unless more of the file proves that quotes enclose its fields than speaks against it."""
+        proofs = doubts = 0.0
+        with _opened(self._path, self._dialect) as file:
+            records = _Records(file, self._path, self._name, self._dialect)
+            for number, values in enumerate(records.unchecked()):
+                if not records.lines:
+                    continue
+                if self._quotes.are_proven_by(values, records.lines):
+                    proofs += 1 if number else math.inf  # names do not begin and end with letters that are quotes
+                doubts += self._quotes.are_doubtful(records.lines)
+        if proofs <= doubts:  # also where nothing speaks for either
+            raise self._error(
+                f"a quote opens a text over {lines} lines that are rows of their own if quotes are letters",
+                "set source.quoting: none if they are, minimal if texts have line breaks",
+            )
+        self._doubts = False
+
+    def _error(self, what: str, advice: str | None = None) -> InputError:
+        where = f"row {self._name}:{self._number}" if self._number else f"the header of {self._name}"
+        otherwise = (
+            "correct the row, its quotes or source.delimiter; set source.quoting: none if quotes are letters of the "
+            "texts, source.escape if a character stands before them"
+        )
+        return InputError(f"{self._name} is no CSV: {where} (line {self._before + 1}): {what}; {advice or otherwise}")
 
 
-def _stream(path: Path, form: TextForm, columns: list[str], block_bytes: int) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    with (
-        pa.input_stream(str(path), compression="gzip" if is_compressed(path) else None) as stream,
-        arrow_csv.open_csv(
-            stream,
-            arrow_csv.ReadOptions(use_threads=False, block_size=block_bytes, encoding=form.encoding),
-            arrow_csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True),
-            arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()),
-                include_columns=columns,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        ) as reader,
-    ):
-        yield from reader
+def _opened(path: Path, dialect: Dialect) -> io.TextIOWrapper:
+    return io.TextIOWrapper(open_bytes(path), encoding=python_encoding(dialect.encoding), newline="")
 
 
-def _check_header(path: Path, name: str, form: TextForm, fields: RowFields) -> None:
-    header = _header(path, name, form)
-    if not header:
-        raise InputError(f"{name} is empty; give it a header line and rows")
-    if any(column not in header for column in fields.needed):
-        _check_delimiter(header, name, form)
-    check_columns(fields, header, name)
-    for column in fields.needed:
-        if header.count(column) > 1:
-            raise InputError(f"{name} has {header.count(column)} columns '{column}'; rename all but one")
+def _in_words(error: csv.Error) -> str:
+    """What Python's `csv` says, as a person would."""
+    said = str(error)
+    if "expected after" in said:
+        return "text stands behind the quote that closes a field"
+    if "unexpected end" in said or "field larger" in said:
+        return "a quote is not closed"
+    return said
 
 
-def _header(path: Path, name: str, form: TextForm) -> list[str]:
-    try:
-        with io.TextIOWrapper(open_bytes(path), encoding=python_encoding(form.encoding), newline="") as file:
-            first = file.readline(_LONGEST_HEADER)
-    except UnicodeError:
-        check_decodes(path, name, form.encoding)
-        raise
-    try:
-        return next(csv.reader([first], delimiter=form.delimiter), [])
-    except csv.Error as error:
-        raise InputError(
-            f"{name} has no header that can be read: {error}; give it a first line of column names, or correct "
-            "source.delimiter or source.format"
-        ) from error
-
-
-def _check_delimiter(header: list[str], name: str, form: TextForm) -> None:
-    if len(header) > 1:
-        return
+def _check_delimiter(header: list[str], name: str, dialect: Dialect) -> None:
     likely = max(_DELIMITERS, key=header[0].count)
     hint = ""
-    if likely != form.delimiter and likely in header[0]:
+    if likely != dialect.delimiter and likely in header[0]:
         hint = f"; did you mean '{_DELIMITERS[likely]}'? set source.delimiter: \"{_DELIMITERS[likely]}\""
-    shown = _DELIMITERS.get(form.delimiter, form.delimiter)
+    shown = _DELIMITERS.get(dialect.delimiter, dialect.delimiter)
     raise InputError(f"{name} has one column with delimiter '{shown}': '{header[0][:80]}'{hint}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from evergreen.adapters.files.decoding import decodes
+from evergreen.adapters.files.decoding import check_width, decodes, marked_encoding
+from evergreen.adapters.files.dialect import Dialect, Quoting
 from evergreen.adapters.files.find import FileFormat
 from evergreen.data.canonical import RowFields
 
@@ -18,18 +20,27 @@ PICTURE_FORMATS = ("image_folders", "tfrecord")
 class FileFields(RowFields):
     """What a source of files is told: where they are and how their bytes become rows.
 
-    `path` is a file, a folder or a glob; `format` None means by suffix; `delimiter` None means a comma (a tab for
-    `.tsv`); `fallback_encoding` is for those files that are not in `encoding`; `round_masks` takes the nearest class
-    where the masks of TFRecord files hold values between two. `group_pattern` is a regular expression whose parentheses
+    `path` is a file, a folder or a glob; `format` None means by suffix; `fallback_encoding` is for those files that are
+    not in `encoding`, and a byte order mark comes before both. Of delimited text, `delimiter` None means a comma (a tab
+    for `.tsv`) or what a first line `sep=;` says; `quoting` None or `minimal` reads quotes around fields, None refusing
+    those that may be letters of a text, `none` takes every quote for a letter; `escape` is the character that makes the
+    next one a letter; without a `header` the columns have `names`. `round_masks` takes the nearest class where the
+    masks of TFRecord files hold values between two. `group_pattern` is a regular expression whose parentheses
     match the group in a row's name: that of its file below the path, without extension where a file is one row, else
     with extension, `:` and the row's number.
     """
+
+    places: ClassVar[frozenset[str]] = RowFields.places | {"path", "format"}  # what a format is, the listing says
 
     path: str
     format: FileFormat | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
     fallback_encoding: str | None = None
+    quoting: Quoting | None = Field(default=None, exclude_if=lambda value: value is None)
+    escape: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    header: bool = Field(default=True, exclude_if=lambda value: value)
+    names: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     round_masks: bool = Field(default=False, exclude_if=lambda value: not value)
     group_pattern: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
@@ -85,20 +96,52 @@ class FileFields(RowFields):
             raise ValueError(f"unknown text encoding '{encoding}'; such as utf-8, cp1252, latin-1, utf-16") from None
         return encoding
 
-    @field_validator("delimiter")
+    @field_validator("delimiter", "escape")
     @classmethod
-    def _delimiter_is_one_character(cls, delimiter: str | None) -> str | None:
-        if delimiter is not None and len(delimiter) != 1:
-            raise ValueError(f'delimiter {delimiter!r} is not one character; a tab is "\\t" in double quotes')
-        return delimiter
+    def _is_one_character(cls, sign: str | None, info: ValidationInfo) -> str | None:
+        if sign is not None and (len(sign) != 1 or sign in '"\r\n'):
+            raise ValueError(
+                f'{info.field_name} {sign!r} is not one character, or is a quote or line end; a tab is "\\t" in double '
+                "quotes"
+            )
+        return sign
 
-    def encoding_of(self, file: Path) -> str:
-        """The encoding of one file: the fallback, where there is one and the file needs it."""
+    @model_validator(mode="after")
+    def _dialect_is_whole(self) -> Self:
+        if self.header and self.names:
+            raise ValueError("names are for files without a header line; set header: false, or remove names")
+        if not self.header and not self.names:
+            raise ValueError("header: false needs the columns' names in order, such as names: [label, text]")
+        if repeated := sorted({name for name in self.names if self.names.count(name) > 1}):
+            raise ValueError(f"names repeat: {', '.join(repeated)}")
+        if self.escape is not None and self.escape == self.delimiter:
+            raise ValueError(f"delimiter and escape are both {self.escape!r}; set another")
+        return self
+
+    def encoding_of(self, file: Path, name: str) -> str:
+        """The encoding of one file: what its byte order mark says, else the fallback if there is one and it needs it.
+
+        Raises:
+            InputError: it is written with several bytes a character, and neither mark nor configuration says so.
+        """
+        marked = marked_encoding(file)
+        if marked is not None:
+            return marked
+        check_width(file, name, self.encoding)
         if self.fallback_encoding is None or decodes(file, self.encoding):
             return self.encoding
         return self.fallback_encoding
 
     def delimiter_of(self, file: Path) -> str:
-        """The delimiter of one CSV file."""
+        """The delimiter of one file of delimited text, unless its first line says another."""
         is_tab_separated = file.name.lower().removesuffix(".gz").endswith(".tsv")
         return self.delimiter or ("\t" if is_tab_separated else ",")
+
+    def dialect_of(self, file: Path, name: str) -> Dialect:
+        """How the bytes of one file of delimited text become fields. Raises InputError as `encoding_of`."""
+        return replace(self.dialect_to(file), encoding=self.encoding_of(file, name))
+
+    def dialect_to(self, file: Path) -> Dialect:
+        """How a new file of delimited text is written."""
+        is_given = self.delimiter is not None
+        return Dialect(self.encoding, self.delimiter_of(file), is_given, self.quoting, self.escape, self.names)

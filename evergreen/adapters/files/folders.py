@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evergreen.adapters.files.batches import text_batches
 from evergreen.adapters.files.decoding import check_decodes, python_encoding, reading
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.find import Listing
-from evergreen.adapters.files.jsonl import text_batches
 from evergreen.core.errors import InputError
 from evergreen.data.canonical import ROW_NAME, check_columns
 
@@ -24,13 +24,13 @@ def read_folders(listing: Listing, fields: FileFields) -> Iterator[pa.RecordBatc
         InputError: undecodable, or a mapped column other than `text` and `label`.
     """
     check_columns(fields, ["text", "label"], "text folders")
-    yield from text_batches(_rows(listing, fields), ["text", "label", ROW_NAME])
+    yield from text_batches(_rows(listing, fields), ["text", "label", ROW_NAME], str(listing.root))
 
 
 def _rows(listing: Listing, fields: FileFields) -> Iterator[tuple[str, str, str]]:
     for name, file in listing.opened():
         with reading(file, name):
-            text = _text(file, name, fields.encoding_of(file))
+            text = _text(file, name, fields.encoding_of(file, name))
         yield text, name.split("/", 1)[0], name.removesuffix(file.suffix)
 
 

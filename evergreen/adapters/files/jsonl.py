@@ -4,74 +4,78 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evergreen.adapters.files.batches import check_characters, text_batches
 from evergreen.adapters.files.decoding import check_decodes, open_bytes, python_encoding
 from evergreen.core.errors import InputError
+from evergreen.core.names import quoted
 from evergreen.data.canonical import ROW_NAME, RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH_ROWS = 4_096
-_BATCH_CHARS = 4 << 20
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_jsonl(path: Path, name: str, encoding: str, fields: RowFields) -> Iterator[pa.RecordBatch]:
     """Batches of the needed columns, all text, and the row's line as its name; numbers become text, absent keys null.
 
     Raises:
-        InputError: empty, undecodable, a line that is no JSON object, a list or object where text belongs, a key that
-            the first object lacks.
+        InputError: a list or object where text belongs, a key that the first object lacks, or as `read_objects`.
     """
+    rows = _rows(read_objects(path, name, encoding, fields.needed), name, fields)
+    yield from text_batches(rows, [*fields.needed, ROW_NAME], name)
+
+
+def read_objects(
+    path: Path, name: str, encoding: str, keys: Collection[str] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each line's name and object; `keys` are those that matter, None: all do.
+
+    Raises:
+        InputError: empty, undecodable, a line that is no JSON object, has a key twice or half of a character in a text.
+    """
+    seen = False
     try:
-        with io.TextIOWrapper(open_bytes(path), encoding=python_encoding(encoding), newline="\n") as file:
-            yield from text_batches(_rows(file, name, fields), [*fields.needed, ROW_NAME])
-    except UnicodeError as error:
+        with io.TextIOWrapper(open_bytes(path), encoding=python_encoding(encoding), newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    where = f"{name}:{number}"
+                    values = _parse(line, where)
+                    _check(values, line, where, values if keys is None else keys)
+                    yield where, values
+                    seen = True
+    except UnicodeDecodeError as error:
         check_decodes(path, name, encoding)
         raise InputError(f"{name} cannot be read as {encoding}: {error}; set source.encoding") from error
-
-
-def text_batches(rows: Iterable[tuple[str | None, ...]], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The rows as batches of text columns, bounded in rows and in characters."""
-    import pyarrow as pa
-
-    def batch(held: list[tuple[str | None, ...]]) -> pa.RecordBatch:
-        arrays = [pa.array(values, pa.string()) for values in zip(*held, strict=True)]
-        return pa.RecordBatch.from_arrays(arrays, columns)
-
-    held, chars = [], 0
-    for row in rows:
-        held.append(row)
-        chars += sum(len(value) for value in row if value)
-        if len(held) == _BATCH_ROWS or chars >= _BATCH_CHARS:
-            yield batch(held)
-            held, chars = [], 0
-    if held:
-        yield batch(held)
-
-
-def _rows(lines: Iterable[str], name: str, fields: RowFields) -> Iterator[tuple[str | None, ...]]:
-    needed = fields.needed
-    seen = False
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{name}:{number}"
-        values = _parse(line, where)
-        if not seen:
-            check_columns(fields, list(values), name)
-            seen = True
-        yield (*(_as_text(values.get(column), column, where) for column in needed), where)
     if not seen:
         raise InputError(f"{name} is empty; give it one JSON object a line")
 
 
+class _Repeating(dict[str, Any]):
+    """An object that has keys more than once: those that are `repeated`."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated = {name for name, count in Counter(name for name, _ in pairs).items() if count > 1}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    return values if len(values) == len(pairs) else _Repeating(pairs)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def _parse(line: str, where: str) -> dict[str, Any]:
     try:
-        values = json.loads(line)
+        values = _DECODER.decode(line)
     except RecursionError as error:
         raise InputError(f"{where} is nested too deeply to be read; write one flat JSON object a line") from error
     except ValueError as error:
@@ -79,6 +83,23 @@ def _parse(line: str, where: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{where} holds a {type(values).__name__}, not an object; write one JSON object a line")
     return values
+
+
+def _check(values: dict[str, Any], line: str, where: str, keys: Collection[str]) -> None:
+    if isinstance(values, _Repeating) and (twice := sorted(values.repeated.intersection(keys))):
+        raise InputError(f"{where} has the key {quoted(twice[0])} more than once; keep one")
+    if _SURROGATE.search(line):
+        for key in keys:
+            check_characters(json.dumps([key, values.get(key)], ensure_ascii=False), key, where)
+
+
+def _rows(
+    objects: Iterator[tuple[str, dict[str, Any]]], name: str, fields: RowFields
+) -> Iterator[tuple[str | None, ...]]:
+    chosen: dict[str, str] = {}
+    for where, values in objects:
+        chosen = chosen or check_columns(fields, list(values), name)
+        yield (*(_as_text(values.get(key), column, where) for column, key in chosen.items()), where)
 
 
 def _as_text(value: Any, column: str, where: str) -> str | None:

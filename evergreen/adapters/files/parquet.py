@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields, check_columns
+from evergreen.data.canonical import RowFields, check_columns, mapped_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,15 +24,21 @@ def read_parquet(path: Path, name: str, fields: RowFields) -> Iterator[pa.Record
     Raises:
         InputError: no Parquet, or a missing column.
     """
+    for batch in read_batches(path, name, lambda present: list(check_columns(fields, present, name).values())):
+        yield mapped_columns(batch, fields, name)
+
+
+def read_batches(path: Path, name: str, choose: Callable[[Sequence[str]], Sequence[str]]) -> Iterator[pa.RecordBatch]:
+    """Batches of the columns that are chosen of those present. Raises InputError where the file is no Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-            check_columns(fields, file.schema_arrow.names, name)
+            columns = list(choose(file.schema_arrow.names))
             rows = _rows_at_once(file.metadata)
             for group in range(file.num_row_groups):  # Arrow cannot join dictionaries of groups within structures
-                yield from file.iter_batches(rows, row_groups=[group], columns=fields.needed, use_threads=False)
+                yield from file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
     except pa.ArrowNotImplementedError as error:
         raise InputError(f"{name} has columns that cannot be read: {error}; write them as plain columns") from error
     except (pa.ArrowInvalid, OSError) as error:

@@ -17,11 +17,11 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from evergreen.adapters.files.decoding import TextForm, reading
+from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.delimited import read_delimited
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.find import FileFormat, Listing, find_files
@@ -45,6 +45,8 @@ class FilesSource(FileFields):
     With format `image_folders`, a picture's mask has the picture's name with `mask_suffix` behind it, in the
     folder `masks`; where that is None it lies beside the picture, and the suffix is `_mask` unless another is given.
     """
+
+    places: ClassVar[frozenset[str]] = FileFields.places | {"masks", "mask_suffix"}  # the files that pair are listed
 
     kind: Literal["files"] = "files"
     masks: str | None = Field(None, min_length=1)
@@ -91,9 +93,7 @@ def listing_identity(
     The description tells what beside them is left out.
     """
     entries = list(listing.checksums())
-    names = {"columns", "label_names", "mask_classes", "delimiter", "encoding", "fallback_encoding", "round_masks"}
-    shaping = fields.model_dump(include=names | {"group_pattern"})
-    content = [listing.format, shaping, [(name, checksum) for name, checksum, _ in entries]]
+    content = [listing.format, fields.shaping(), [(name, checksum) for name, checksum, _ in entries]]
     size = sum(count for _, _, count in entries) / 1e6
     noun = f"{listing.format} file{'s'[: len(entries) != 1]}"
     left_out = f"; left out: {words}" if (words := listing.left_out.words()) else ""
@@ -125,7 +125,6 @@ def _rows_of_file(fields: FileFields, file_format: FileFormat, name: str, file: 
     elif file_format == "parquet":
         yield from with_row_names(read_parquet(file, name, fields), name)
     elif file_format == "jsonl":
-        yield from read_jsonl(file, name, fields.encoding_of(file), fields)
+        yield from read_jsonl(file, name, fields.encoding_of(file, name), fields)
     else:
-        form = TextForm(fields.encoding_of(file), fields.delimiter_of(file))
-        yield from with_row_names(read_delimited(file, name, form, fields), name)
+        yield from with_row_names(read_delimited(file, name, fields.dialect_of(file, name), fields), name)

@@ -44,7 +44,7 @@ def read_tfrecord(path: Path, name: str, fields: RowFields, *, round_masks: bool
     """
     import pyarrow as pa
 
-    canonical = {column: name for name, column in fields.mapping.items()}
+    canonical = {column: name for name, columns in fields.parts.items() for column in columns}
     with open_bytes(path) as file:
         rows: list[dict[str, Any]] = []
         size = 0

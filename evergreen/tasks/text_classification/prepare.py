@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evergreen.core.preparation import PreparedRows
+from evergreen.data.plain import composed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,8 +17,8 @@ def prepare_texts(rows: pa.RecordBatch, labels: Sequence[str], max_text_chars: i
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    composed = pc.utf8_normalize(pc.fill_null(rows["text"], ""), form="NFC")
-    texts = pc.binary_join(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(composed)), " ")
+    whole = pc.utf8_trim_whitespace(composed(pc.fill_null(rows["text"], "")))
+    texts = pc.binary_join(pc.utf8_split_whitespace(whole), " ")
     bad: list[tuple[str, str]] = []
     good = []
     for row, (name, text, label) in enumerate(

@@ -7,7 +7,6 @@ dataset of 2,225 rows breaks 2 rules:
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from pydantic import Field
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
+from evergreen.core.names import nearest
+from evergreen.core.names import quoted as quoted_name
 from evergreen.core.reports import Anomaly, ValidationReport
 from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
 from evergreen.data.statistics import (
@@ -151,15 +152,9 @@ def _broken_labels(table: Table, labels: Sequence[str], rules: TextRules) -> lis
 def _unknown_labels(table: Table, unknown: list[str], allowed: Sequence[str]) -> str:
     literals = ", ".join(quoted(label, "'") for label in allowed)
     condition = f"label NOT IN ({literals}) AND NOT ({is_blank('label')})"
-    shown = [f"'{label}'{_nearest(label, allowed)}" for label in unknown]
+    shown = [f"{quoted_name(label)}{nearest(label, allowed)}" for label in unknown]
     named = _named(sum(table.labels[label] for label in unknown), table.examples(condition))
     return f"unknown label: {named}, {_listed(shown)}, allowed: {', '.join(allowed)}; correct it or allow it"
-
-
-def _nearest(label: str, allowed: Sequence[str]) -> str:
-    by_folded = {one.casefold(): one for one in allowed}
-    found = difflib.get_close_matches(label.strip().casefold(), by_folded, n=1)
-    return f" (did you mean '{by_folded[found[0]]}'?)" if found else ""
 
 
 def _named(rows: int, ids: Sequence[str], what: str = "") -> str:

@@ -114,7 +114,7 @@ def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
     )
     assert "has: articles" in told["table"][1]
     assert "has datasets: news" in told["dataset"][1]
-    assert "has: text, label, timestamp" in told["column"][1]
+    assert "has: 'text', 'label', 'timestamp'" in told["column"][1]
     assert "source.maximum_bytes_billed" in told["limit"][1]
     assert "set `window`" in told["window"][1]
 

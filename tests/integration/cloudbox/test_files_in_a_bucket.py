@@ -66,7 +66,7 @@ def test_a_pattern_that_matches_nothing_is_an_error(said: dict[str, Any]) -> Non
 
 
 def test_a_wrong_column_is_told_as_on_this_machine(said: dict[str, Any]) -> None:
-    assert "column 'content' missing from part-00.csv (has: text, label)" in said["wrong_column"]
+    assert "column 'content' missing from part-00.csv (has: 'text', 'label')" in said["wrong_column"]
 
 
 def test_no_fetched_file_is_left(said: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from commands.predict import Asked, Tables, predict_lines, predict_table
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
+from evergreen.adapters.files.rows import read_rows
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 
 
@@ -148,13 +149,13 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
             "x",
             r"unknown format \.txt .*allowed: \.csv, \.tsv, \.jsonl, \.ndjson, \.parquet; text",
         ),
-        ("in.csv", "id,body\n1,a\n", r"column 'text' missing from .*in\.csv \(has: id, body\); set --column"),
-        ("in.csv", "id,text\n1,a\n2\n", r"in\.csv line 3: not 2 columns as in the header"),
-        ("in.csv", "id,text\n1,a,b\n", r"in\.csv line 2: not 2 columns as in the header"),
+        ("in.csv", "id,body\n1,a\n", r"column 'text' missing from .*in\.csv \(has: 'id', 'body'\); set --column"),
+        ("in.csv", "id,text\n1,a\n2\n", r"row .*in\.csv:2 \(line 3\): Expected 2 columns, got 1"),
+        ("in.csv", "id,text\n1,a,b\n", r"row .*in\.csv:1 \(line 2\): Expected 2 columns, got 3"),
         ("in.csv", "id,text\n", r"in\.csv holds no rows"),
-        ("in.jsonl", '{"text": "a"}\n{"text"\n', r"in\.jsonl line 2: not JSON"),
-        ("in.jsonl", '["a"]\n', r"in\.jsonl line 1: should be an object"),
-        ("in.parquet", "no parquet", r"in\.parquet is no Parquet file"),
+        ("in.jsonl", '{"text": "a"}\n{"text"\n', r"in\.jsonl:2 is not JSON"),
+        ("in.jsonl", '["a"]\n', r"in\.jsonl:1 holds a list, not an object"),
+        ("in.parquet", "no parquet", r"in\.parquet is no whole Parquet file"),
         (
             "in.csv",
             b"text\n\xe9t\xe9\n",
@@ -238,3 +239,35 @@ def test_one_item_that_is_too_large_for_a_request_is_named(tmp_path: Path) -> No
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in ("a", "b", "c", "a text that is too long")])
     with pytest.raises(InputError, match=r"in.jsonl row 4 is too large for one request: .* more than 12 characters"):
         predict_table(asked(Small()), Tables(source, None, "text", FIELDS), batch_size=4)
+
+
+def test_columns_that_a_source_joins_are_joined_for_predictions(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"title": "short", "body": "but longer"}, {"title": None, "body": "short"}]
+    source = write(tmp_path / "in.jsonl", rows)
+    tables = Tables(source, tmp_path / "out.jsonl", ("title", "body"), FIELDS)
+    predict_table(asked(Lengths()), tables, batch_size=2)
+    written = read(tmp_path / "out.jsonl")
+    assert [(row["title"], row["label"]) for row in written] == [("short", "long"), (None, "short")]
+
+
+def test_an_output_is_written_as_the_source_is_read(tmp_path: Path) -> None:
+    source = FilesSource(path="n.tsv", quoting="none", escape="\\")
+    (tmp_path / "in.tsv").write_text('id\ttext\n1\t"a\\\tb\n')
+    predict_table(asked(Lengths()), Tables(tmp_path / "in.tsv", tmp_path / "out.tsv", "text", source), batch_size=2)
+    (row,) = read_rows(tmp_path / "out.tsv", source)
+    assert (row["text"], row["label"]) == ('"a\tb', "short")
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "said"),
+    [
+        ({"encoding": "cp1252"}, "体育", r"'体' cannot be written to out\.csv in source\.encoding charmap|cp1252"),
+        ({"quoting": "none"}, "a,b", r"cannot be written to out\.csv without quotes .*set source\.escape"),
+    ],
+)
+def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str, str], text: str, said: str) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": text}])
+    form = FilesSource.model_validate({"path": "n.csv", **fields})
+    with pytest.raises(InputError, match=said):
+        predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", form), batch_size=2)
+    assert not (tmp_path / "out.csv").exists()

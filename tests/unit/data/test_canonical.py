@@ -49,7 +49,7 @@ def test_a_label_without_a_name_is_an_error_that_names_value_row_and_allowed() -
 
 def test_all_missing_columns_are_named_with_those_that_exist() -> None:
     fields = RowFields(columns={"text": "body"})
-    with pytest.raises(InputError, match=r"columns 'body', 'label' missing from n\.csv \(has: a, b\); set source"):
+    with pytest.raises(InputError, match=r"columns 'body', 'label' missing from n\.csv \(has: 'a', 'b'\); set source"):
         check_columns(fields, ["a", "b"], "n.csv")
 
 

@@ -182,7 +182,7 @@ def test_a_folder_or_a_glob_reads_all_files_in_order_of_their_names(tmp_path: Pa
         (b"text\tlabel\na\tx\n", r"did you mean '\\t'\?"),
         (
             b"content,label\na,x\n",
-            r"column 'text' missing from n\.csv \(has: content, label\); set source\.columns\.text",
+            r"column 'text' missing from n\.csv \(has: 'content', 'label'\); set source\.columns\.text",
         ),
         (b"text,text,label\na,b,x\n", r"has 2 columns 'text'; rename"),
         (b"text,label\na,x\nb,x,y\n", r"n\.csv is no CSV: .*Expected 2 columns, got 3"),
@@ -224,7 +224,7 @@ def test_a_quote_that_is_never_closed_is_suspected(tmp_path: Path) -> None:
         ('{"text": "a", "label": "x"}\n{"text": ', r"n\.jsonl:2 is not JSON: .*; write one JSON object a line"),
         ("[" * 200_000, r"n\.jsonl:1 is nested too deeply"),
         ('["a"]\n', r"n\.jsonl:1 holds a list, not an object"),
-        ('\n{"body": "a", "label": "x"}\n', r"column 'text' missing from n\.jsonl \(has: body, label\)"),
+        ('\n{"body": "a", "label": "x"}\n', r"column 'text' missing from n\.jsonl \(has: 'body', 'label'\)"),
         ('{"text": ["a"], "label": "x"}\n', r"'text' of row n\.jsonl:1 holds a list, not text"),
     ],
 )

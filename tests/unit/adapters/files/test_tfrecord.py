@@ -141,7 +141,7 @@ def test_arrays_without_a_shape_and_missing_features_are_told(tmp_path: Path) ->
         read(path, tmp_path / "out")
     path = write(tmp_path / "b.tfrec", [example({"image": picture()})])
     with pytest.raises(
-        InputError, match=r"column 'label' missing from b\.tfrec \(has: image, split\); set source\.col"
+        InputError, match=r"column 'label' missing from b\.tfrec \(has: 'image', 'split'\); set source\.col"
     ):
         read(path, tmp_path / "out")
 

@@ -1,0 +1,61 @@
+"""Rows of text as batches of Arrow columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from evergreen.core.errors import InputError
+from evergreen.core.names import quoted
+from evergreen.data.canonical import ROW_NAME
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Values = tuple[str | None, ...]
+_BATCH_ROWS = 4_096
+_BATCH_CHARS = 4 << 20
+
+
+def text_batches(rows: Iterable[Values], columns: list[str], name: str) -> Iterator[pa.RecordBatch]:
+    """The rows as batches of text columns, bounded in rows and in characters; `name` is the file's.
+
+    Raises:
+        InputError: half of a surrogate pair, which is no character; row and column are named.
+    """
+    held: list[Values] = []
+    chars = done = 0
+    for row in rows:
+        held.append(row)
+        chars += sum([len(value) for value in row if value])
+        if len(held) == _BATCH_ROWS or chars >= _BATCH_CHARS:
+            yield _batch(held, columns, name, done)
+            done += len(held)
+            held, chars = [], 0
+    if held:
+        yield _batch(held, columns, name, done)
+
+
+def check_characters(value: str, column: str, row: str) -> None:
+    """Raises InputError where the text holds a lone surrogate, half of a pair, as JSON can write it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{quoted(column)} of row {row} holds U+{ord(value[error.start]):04X}, a lone surrogate and half of a "
+            "character, such as an emoji that was cut; correct the row"
+        ) from error
+
+
+def _batch(rows: list[Values], columns: list[str], name: str, first: int) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    try:
+        arrays = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
+    except UnicodeEncodeError:
+        for number, row in enumerate(rows, start=first + 1):
+            named = dict(zip(columns, row, strict=True))
+            for column, value in named.items():
+                check_characters(value or "", column, named.get(ROW_NAME) or f"{name}:{number}")
+        raise
+    return pa.RecordBatch.from_arrays(arrays, columns)

@@ -1,0 +1,198 @@
+"""Delimited text as people bring it: quotes that are letters, headers of several lines, byte order marks."""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.rows import read_rows
+from evergreen.core.errors import InputError
+from tests.rows import rows_of
+
+NFD = unicodedata.normalize("NFD", "économie")
+
+
+def read(path: Path, **fields: Any) -> list[dict[str, Any]]:
+    return rows_of(FilesSource.model_validate({"path": str(path), **fields}).read(None, path.parent / "out").shards)
+
+
+def written(tmp_path: Path, content: str | bytes, name: str = "n.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def unquoted(texts: list[str]) -> str:
+    return "".join(f"{number}\t{text}\tx\n" for number, text in enumerate(texts))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ['"Rates rise', "b", '"Banks fall', "d"],
+        ['"Rates rise', "b", 'they said"', "d"],
+        ["a", '"', "b", '"'],
+        ['"', '"'],
+        ["a", '"b', "c"],
+    ],
+)
+def test_quotes_that_are_letters_never_swallow_rows(tmp_path: Path, texts: list[str]) -> None:
+    path = written(tmp_path, "id\ttext\tlabel\n" + unquoted(texts), "n.tsv")
+    first = next(number for number, text in enumerate(texts, start=1) if text.startswith('"'))
+    with pytest.raises(InputError, match=rf"n\.tsv:{first} \(line {first + 1}\): .*source\.quoting: none"):
+        read(path)
+    assert [row["text"] for row in read(path, quoting="none")] == texts
+    with pytest.raises(InputError, match=r"source\.quoting: none"):
+        list(read_rows(path, FilesSource(path=str(path))))
+
+
+def test_a_quoted_text_whose_lines_look_like_rows_is_read_where_the_file_shows_its_quoting(tmp_path: Path) -> None:
+    doubtful = 'text,label\n"Dear Sir, hello\nyours A",x\n'
+    with pytest.raises(InputError, match=r"rows of their own if quotes are letters; set source\.quoting"):
+        read(written(tmp_path, doubtful))
+    assert len(read(written(tmp_path, doubtful), quoting="minimal")) == 1
+    proven = doubtful + '"one, two, three",x\n"so ""they"" said",x\n'
+    assert read(written(tmp_path, proven))[0]["text"] == "Dear Sir, hello\nyours A"
+
+
+def test_an_escape_stands_before_quotes_and_delimiters(tmp_path: Path) -> None:
+    path = written(tmp_path, 'text,label\n"He said \\"no\\", twice",x\nplain\\, too,x\n')
+    with pytest.raises(InputError, match=r"source\.escape"):
+        read(path)
+    assert [row["text"] for row in read(path, escape="\\")] == ['He said "no", twice', "plain, too"]
+
+
+def test_a_file_without_a_header_has_names(tmp_path: Path) -> None:
+    path = written(tmp_path, "x,a\ny,b\n")
+    rows = read(path, header=False, names=["label", "text"])
+    assert [(row["id"], row["text"], row["label"]) for row in rows] == [("n.csv:1", "a", "x"), ("n.csv:2", "b", "y")]
+    with pytest.raises(InputError, match="Expected 3 columns, got 2"):
+        read(path, header=False, names=["label", "text", "more"])
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", '"sep=;"\r\n', "SEP=;\n"])
+def test_the_first_line_of_excel_says_the_delimiter(tmp_path: Path, line: str) -> None:
+    path = written(tmp_path, f"{line}text;label\na,b;x\n")
+    assert read(path)[0]["text"] == "a,b"
+    with pytest.raises(InputError, match=r"n\.csv says 'sep=;'|'\"sep=;\"'|'SEP=;'"):
+        read(path, delimiter=",")
+
+
+@pytest.mark.parametrize("column", ["text\n(English)", "text"])
+def test_names_of_columns_may_have_line_breaks(tmp_path: Path, column: str) -> None:
+    path = written(tmp_path, 'id,"text\n(English)",text,"label"\n1,a,b,x\n')
+    assert read(path, columns={"text": column})[0]["text"] == ("a" if "\n" in column else "b")
+
+
+def test_spaces_around_names_show_and_the_nearest_is_offered(tmp_path: Path) -> None:
+    path = written(tmp_path, "id, text, label\n1,a,x\n")
+    with pytest.raises(InputError, match=r"'text' \(did you mean ' text'\?\).*\(has: 'id', ' text', ' label'\)"):
+        read(path)
+    assert read(path, columns={"text": " text", "label": " label"})[0]["text"] == "a"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("name", ["n.csv", "n.jsonl"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, encoding: str, name: str) -> None:
+    text = "text,label\n体育 é,x\n" if name == "n.csv" else '{"text": "体育 é", "label": "x"}\n'
+    path = written(tmp_path, ("\ufeff" + text).encode(encoding), name)
+    assert read(path)[0]["text"] == "体育 é"
+    assert read(path, encoding="cp1252")[0]["text"] == "体育 é"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("fields", [{}, {"encoding": "cp1252"}, {"fallback_encoding": "cp1252"}])
+def test_without_a_mark_wide_characters_are_advised_by_their_nuls(
+    tmp_path: Path, encoding: str, fields: dict[str, str]
+) -> None:
+    path = written(tmp_path, "text,label\n体育新闻,x\nété,y\n".encode(encoding))
+    with pytest.raises(InputError, match=rf"n\.csv .*set source\.encoding: {encoding}"):
+        read(path, **fields)
+    assert [row["text"] for row in read(path, encoding=encoding)] == ["体育新闻", "été"]
+
+
+def test_chinese_without_utf_8_is_advised_gb18030(tmp_path: Path) -> None:
+    path = written(tmp_path, "text,label\n今天的体育新闻很好看,x\n".encode("gb18030"))
+    with pytest.raises(InputError, match=r"set source\.encoding: gb18030"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["n.csv", "n.jsonl", "n.parquet", "a/1.txt"])
+def test_a_git_lfs_pointer_is_named_before_anything_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")
+    source = FilesSource(path=str(tmp_path if name.endswith("txt") else path))
+    with pytest.raises(InputError, match=rf"{path.name} is a Git LFS pointer.*git lfs pull"):
+        source.identity(None)
+    with pytest.raises(InputError, match="is a Git LFS pointer"):
+        source.read(None, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            '{"text": "a", "label": "x"}\n{"text": "cut \\ud83d", "label": "x"}\n',
+            r"'text' of row n\.jsonl:2 .*surrogate",
+        ),
+        ('{"text": "a", "label": "x", "text": "b"}\n', r"n\.jsonl:1 has the key 'text' more than once"),
+    ],
+)
+def test_a_line_that_says_no_one_thing_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = written(tmp_path, content, "n.jsonl")
+    with pytest.raises(InputError, match=message):
+        read(path)
+    with pytest.raises(InputError, match=message.replace("n\\.jsonl", ".*n\\.jsonl")):
+        list(read_rows(path, FilesSource(path=str(path))))
+
+
+def test_a_cut_off_escape_outside_what_is_mapped_matters_to_predictions_alone(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"text": "a", "label": "x", "note": "\\udc00"}\n', "n.jsonl")
+    assert len(read(path)) == 1
+    with pytest.raises(InputError, match="'note' of row"):
+        list(read_rows(path, FilesSource(path=str(path))))
+
+
+def test_names_and_labels_are_compared_composed(tmp_path: Path) -> None:
+    path = written(tmp_path, f"text,{NFD}\na,{NFD}\n")
+    assert read(path, columns={"label": "économie"})[0]["label"] == "économie"
+    assert read(path, columns={"label": NFD}, label_names={"économie": "money"})[0]["label"] == "money"
+    jsonl = written(tmp_path, f'{{"text": "a", "{NFD}": "x"}}\n', "n.jsonl")
+    assert read(jsonl, columns={"label": "économie"})[0]["label"] == "x"
+
+
+def test_two_columns_that_look_alike_are_shown_by_code_points(tmp_path: Path) -> None:
+    path = written(tmp_path, f"text,économie,{NFD}\na,x,y\n")
+    with pytest.raises(InputError, match=r"2 columns 'économie' \(.*U\+00E9.*U\+0301.*rename all but one"):
+        read(path, columns={"label": "économie"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"header": False}, "needs the columns' names"),
+        ({"names": ["a"]}, "set header: false"),
+        ({"header": False, "names": ["a", "a"]}, "names repeat: a"),
+        ({"escape": "ab"}, "escape 'ab' is not one character"),
+        ({"escape": ";", "delimiter": ";"}, "delimiter and escape are both"),
+        ({"quoting": "all"}, "minimal"),
+        ({"columns": {"label": ["a", "b"]}}, r"only those of text can be joined"),
+    ],
+)
+def test_a_dialect_that_contradicts_itself_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        FilesSource.model_validate({"path": "n.csv", **fields})
+
+
+def test_bytes_of_a_mark_are_no_part_of_a_compressed_header(tmp_path: Path) -> None:
+    import gzip
+
+    content = gzip.compress(codecs.BOM_UTF16_LE + "text,label\na,x\n".encode("utf-16-le"), mtime=0)
+    assert read(written(tmp_path, content, "n.csv.gz"))[0]["label"] == "x"
