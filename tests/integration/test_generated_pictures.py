@@ -1,10 +1,9 @@
 """Generated folders and Parquet columns of pictures: each comes back, is counted as left out, or is named by an error.
 
-EVERGREEN_FUZZ_EXAMPLES=5000 python -m pytest -s tests/integration/test_generated_pictures.py
+GENERATED_EXAMPLES=5000 python -m pytest tests/integration/test_generated_pictures.py
 """
 
 import io
-import os
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +15,7 @@ from unicodedata import normalize
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -25,12 +24,10 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import InputError
 from evergreen.core.intake import Intake
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, decode_mask, decode_picture
+from tests.generated import examples
 from tests.rows import rows_of
 
-EXAMPLES = int(os.environ.get("EVERGREEN_FUZZ_EXAMPLES", "150"))
-SETTINGS = settings(
-    max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+SETTINGS = examples(0.5, in_ci=150)
 
 FORMS = {
     ".png": "PNG",
@@ -243,7 +240,7 @@ def test_every_file_of_a_folder_is_read_or_counted_or_named_by_an_error(capsys: 
         counts.update({f"left out: {reason}": number for reason, number in folder.left_out.items()})
 
     check()
-    assert counts["read"] > EXAMPLES / 3
+    assert counts["read"] > SETTINGS.max_examples / 3
     with capsys.disabled():
         print(f"\nfolders of pictures: {dict(sorted(counts.items()))}")  # noqa: T201 - counts are worth reading
 
