@@ -93,6 +93,11 @@ def is_turned(encoded: bytes) -> bool:
 def decode_mask(encoded: bytes) -> Pixels:
     """The class index of each pixel: (height, width) uint8. Raises PictureError for what is no mask."""
     with _opened(encoded, READ_FORMATS) as opened:
+        if opened.format == "TIFF" and _is_spread(encoded, opened):
+            raise PictureError(
+                "is a TIFF whose values its decoder changes: of fewer than 8 bits, with white as 0, or with losses; "
+                "write it as PNG"
+            )
         if opened.format != _PNG or opened.mode not in MODES:
             raise PictureError(
                 f"is a {opened.format} of mode {opened.mode}, not a PNG with one channel of 8 bits (mode L or P)"
@@ -136,7 +141,7 @@ def _is_spread(encoded: bytes, opened: Image.Image) -> bool:
     if opened.format != "TIFF":
         return False
     tags = opened.tag_v2  # type: ignore[attr-defined]
-    inverted = opened.mode == "L" and tags.get(_TIFF_INTERPRETATION) == _WHITE_IS_ZERO
+    inverted = tags.get(_TIFF_INTERPRETATION) == _WHITE_IS_ZERO
     few = opened.mode == "L" and tuple(tags.get(_TIFF_BITS, (1,))) != (_BITS,)
     return inverted or few or opened.info.get("compression") in _LOSSY_TIFF
 

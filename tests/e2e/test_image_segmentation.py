@@ -34,6 +34,7 @@ def test_pictures_are_segmented_by_a_live_endpoint(project: Project, tmp_path: P
     run = project.run("--config", config)
     lines = run.stdout.splitlines()
     assert any(line.startswith("mean_iou") and "test images" in line for line in lines), run.stdout
+    assert any(line.startswith("rows        ") and " seen" in line for line in lines), run.stdout
 
     command = shlex.split(next(line for line in lines if line.startswith("try it")).removeprefix("try it"))
     asked = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

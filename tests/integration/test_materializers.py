@@ -12,7 +12,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from evergreen.core.artifacts import FileEntry, Manifest, Splits, SplitsManifest, TrainedModel
+from evergreen.adapters import FilesSource
+from evergreen.core.artifacts import INTAKE_FACT, FileEntry, Manifest, Splits, SplitsManifest, TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reports import Incumbent, Origin
 
@@ -53,6 +54,20 @@ def test_a_directory_comes_back_with_every_byte_on_another_machine(tmp_path: Pat
     assert loaded.manifest == saved.manifest
     assert loaded.shards("train")[0].read_bytes() == b"rows" * 1000
     assert sorted(path.name for path in store.iterdir()) == ["content.tar", "page.html"]
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_what_was_left_out_of_a_dataset_is_noted_beside_it_where_a_run_s_end_reads_it(
+    tmp_path: Path, store: Path
+) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("text,label\nA goal.,sports\n")
+    (tmp_path / "in" / "notes.md").touch()
+    dataset = FilesSource(path=str(tmp_path / "in")).read(None, tmp_path / "rows")
+    noted = DirectoryMaterializer(str(store)).extract_metadata(dataset)
+    assert noted[INTAKE_FACT] == "1 read of 2 seen; left out: 1 file with suffix .md (notes.md)"
 
 
 def with_one_byte_changed(archive: bytes) -> bytes:

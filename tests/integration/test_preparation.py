@@ -120,6 +120,12 @@ def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: P
     told_rows = [json.loads(line) for line in (target / "_rejected.jsonl").read_text().splitlines()]
     assert [one["id"] for one in told_rows] == ["val-01.tfrec:1", "val-01.tfrec:2", "val-01.tfrec:3"]
     assert FilesSource(path=str(target), columns=COLUMNS).read(None, tmp_path / "rows").manifest.rows == 21
+    assert summary.intake().words() == (
+        "21 read of 24 seen; left out: 3 rows that cannot be used (val-01.tfrec:1, val-01.tfrec:2, val-01.tfrec:3)"
+    )
+    statistics = json.loads((target / "_statistics.json").read_text())
+    assert (statistics["seen"], statistics["rows"]) == (24, 21)
+    assert statistics["left_out"] == {"row that cannot be used": 3}
 
     (target / "other.parquet").touch()
     with pytest.raises(InputError, match=r"other\.parquet"):

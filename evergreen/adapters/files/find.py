@@ -120,7 +120,8 @@ def find_files(path: str, file_format: FileFormat | None, setting: str = "source
     files = [file for file in by_path if file not in set(hidden)]
     found = Listing(root, tuple(files), "text_folders", left_out=left_out)
     if not files:
-        raise _nothing(path, file_format, setting, left_out)
+        beside = f" (left out: {words})" if (words := left_out.words()) else ""
+        raise InputError(f"no file in '{path}'{beside}; set {setting}")
     chosen = _chosen(found, path, file_format, setting, is_folder=is_folder)
     objects = [by_path[file] for file in chosen.files]
     return CloudListing(root, chosen.files, chosen.format, path, tuple(objects), left_out=chosen.left_out)
@@ -133,7 +134,7 @@ def _chosen(
     if file_format is None and _are_text_folders(candidates):
         file_format = "text_folders"
     files = tuple(file for file in candidates.files if _is_read(candidates, file, file_format, is_folder=is_folder))
-    left_out = candidates.left_out + _left_out(candidates, set(files))
+    left_out = candidates.left_out + _left_out(candidates, set(files), file_format)
     if not files:
         raise _nothing(path, file_format, setting, left_out)
     chosen = replace(candidates, files=files, left_out=left_out)
@@ -167,12 +168,12 @@ def _nothing(path: str, file_format: FileFormat | None, setting: str, left_out: 
     return InputError(f"nothing readable in '{path}' (allowed: {_READABLE}{beside}); set {setting} or source.format")
 
 
-def _left_out(candidates: Listing, chosen: set[Path]) -> LeftOut:
+def _left_out(candidates: Listing, chosen: set[Path], file_format: FileFormat | None) -> LeftOut:
     """The candidates that are not chosen, by what their names end in."""
 
     def reason(file: Path) -> str:
-        in_class_folders = file.suffix.lower() == TEXT_SUFFIX and candidates.format == "text_folders"
-        return LeftOutReason.NOT_IN_CLASS_FOLDER if in_class_folders else LeftOutReason.suffix(_whole_suffix(file))
+        is_text = file_format == "text_folders" and file.suffix.lower() == TEXT_SUFFIX
+        return LeftOutReason.NOT_IN_CLASS_FOLDER if is_text else LeftOutReason.suffix(_whole_suffix(file))
 
     return LeftOut.of((reason(file), candidates.name(file)) for file in candidates.files if file not in chosen)
 

@@ -37,7 +37,10 @@ def read_batches(path: Path, name: str, choose: Callable[[Sequence[str]], Sequen
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
             columns = list(choose(file.schema_arrow.names))
             rows = _rows_at_once(file.metadata)
-            yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
+            for group in range(file.num_row_groups):  # Arrow cannot join dictionaries of groups within structures
+                yield from file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
+    except pa.ArrowNotImplementedError as error:
+        raise InputError(f"{name} has columns that cannot be read: {error}; write them as plain columns") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{name} is no whole Parquet file: {error}; write it again or set source.format") from error
 

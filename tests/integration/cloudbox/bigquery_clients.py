@@ -138,6 +138,7 @@ def read() -> Any:
     bigquery.Client().insert_rows_json(f"{PROJECT}.news.articles", rows(1))
     return {
         "rows": [dataset.manifest.rows, chosen.manifest.rows],
+        "intake": dataset.manifest.intake.words() if dataset.manifest.intake else None,
         "columns": dataset.manifest.columns,
         "repeats": dataset.manifest.content_hash == again.manifest.content_hash,
         "estimate": [estimate.bytes, [str(one) for one in estimate.tables]],

@@ -92,6 +92,7 @@ def test_rows_are_inserted_all_or_none_and_deleted_by_sql(box: Box) -> None:
 def test_the_source_reads_a_window_and_its_identity_follows_the_table(box: Box) -> None:
     said = box.ask("read")
     assert said["rows"] == [48, 12]
+    assert said["intake"] == "48 read of 48 seen"
     assert said["columns"] == {
         "id": "string",
         "text": "string",

@@ -77,7 +77,7 @@ def test_identity_comes_from_metadata_and_is_equal_for_equal_bytes_in_any_bucket
     assert said["identities"] == {
         "equal": True,
         "other": True,
-        "description": "gs://local-news/csv (40 csv files, 0.0 MB)",
+        "description": "gs://local-news/csv (40 csv files, 0.0 MB; left out: 2 hidden files (.hidden.csv, _SUCCESS))",
     }
 
 

@@ -67,6 +67,7 @@ def test_a_picture_goes_in_and_a_mask_of_its_size_comes_out() -> None:
         ({"image": ""}, "'image' is empty"),
         ({"image": "not base64!"}, "'image' is no base64"),
         ({"image": "aGVsbG8="}, "'image' is no PNG or JPEG that can be read"),
+        ({"image": "JSFQUy1BZG9iZS0zLjAgRVBTRi0zLjA="}, "'image' is a EPS (allowed: PNG, JPEG)"),
         ({"image": "gs://pets/1.png"}, "'image' is gs://pets/1.png, but nothing reads buckets here; send base64"),
         ({"image": "aGVsbG8=", "size": 3}, "has unknown size"),
         (instance_of(encode_png(halves(200, 60))), "'image' has 60 x 200 pixels (allowed: 10,000)"),
