@@ -66,7 +66,7 @@ def _model(path: Path) -> TrainedModel:
     task = TextClassification(encoder=ENCODER, labels=("business", "entertainment", "politics", "sports", "tech"))
     torch.manual_seed(0)
     network = transformers.AutoModelForSequenceClassification.from_pretrained(
-        task.source.folder() or ENCODER, num_labels=len(task.labels)
+        task.source.folder() or ENCODER, num_labels=len(task.labels), trust_remote_code=False
     )
     network.save_pretrained(path)
     task.source.load_tokenizer().save_pretrained(path)
