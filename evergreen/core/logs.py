@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import TextIO
+
+PERIOD_S = 1.0
+MOST_CHARS = 200
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,9 +28,39 @@ class JsonFormatter(logging.Formatter):
         return json.dumps({**head, **getattr(record, "fields", {})}, ensure_ascii=False, default=str)
 
 
+class QuietHandler(logging.StreamHandler[TextIO]):
+    """Writes what `own` loggers say as they say it; lines of libraries lose what may quote a caller.
+
+    Of these comes one a second and logger: warnings of HTTP parsers are caused by any malformed request, and asyncio's
+    quote exceptions in their further lines.
+    """
+
+    def __init__(self, stream: TextIO, own: str) -> None:
+        super().__init__(stream)
+        self._own = own
+        self._last: dict[str, float] = {}
+        self._dropped: dict[str, int] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes the record, or counts it where its logger has written within the second."""
+        if record.name.startswith(self._own):
+            super().emit(record)
+        elif record.created - self._last.get(record.name, 0.0) < PERIOD_S:
+            self._dropped[record.name] = self._dropped.get(record.name, 0) + 1
+        else:
+            self._last[record.name] = record.created
+            super().emit(self._bounded(record))
+
+    def _bounded(self, record: logging.LogRecord) -> logging.LogRecord:
+        shorter = copy.copy(record)  # other handlers are given the same record
+        shorter.msg, shorter.args = (record.getMessage().splitlines() or [""])[0][:MOST_CHARS], ()
+        shorter.fields = {"logger": record.name, "count": 1 + self._dropped.pop(record.name, 0)}
+        return shorter
+
+
 def log_json_to_stderr(logger: logging.Logger) -> None:
     """Sends `logger`'s events, and the warnings of every other one, to stderr; for a process's `main` only."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = QuietHandler(sys.stderr, logger.name)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(logging.INFO)

@@ -44,34 +44,3 @@ class Throttle:
 
     def _write(self, event: str, fields: Mapping[str, Any], count: int) -> None:
         self._logger.log(self._level, event, extra={"fields": {**fields, "count": count}})
-
-
-class CallersNoise(logging.Filter):
-    """For handlers of a server: lines of libraries lose what may quote a caller, and come once a second and logger.
-
-    Warnings of HTTP parsers are caused by any malformed request; asyncio's quote exceptions in their further lines.
-    """
-
-    def __init__(self, own: str) -> None:
-        super().__init__()
-        self._own = own
-        self._last: dict[str, float] = {}
-        self._dropped: dict[str, int] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written."""
-        if record.name.startswith(self._own):
-            return True
-        if record.created - self._last.get(record.name, 0.0) < PERIOD_S:
-            self._dropped[record.name] = self._dropped.get(record.name, 0) + 1
-            return False
-        self._last[record.name] = record.created
-        record.msg, record.args = (record.getMessage().splitlines() or [""])[0][:200], ()
-        record.fields = {"logger": record.name, "count": 1 + self._dropped.pop(record.name, 0)}
-        return True
-
-
-def quieten_libraries(own: str) -> None:
-    """Bounds what libraries write to the root logger's handlers; `own` names the loggers that write as they like."""
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(CallersNoise(own))

@@ -15,7 +15,6 @@ import uvicorn
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import KEEP_ALIVE_S
 from evergreen.core.logs import log_json_to_stderr
-from evergreen.core.throttle import quieten_libraries
 from evergreen.serving.access import LOGGER
 from evergreen.serving.app import create_app
 from evergreen.serving.connections import PatientProtocol
@@ -32,7 +31,6 @@ def serve(settings: ServerSettings, load: Load) -> int:
         EndpointError: the address cannot be bound.
     """
     log_json_to_stderr(LOGGER)
-    quieten_libraries(LOGGER.name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_cleanly)
     if settings.exit_with_stdin:

@@ -99,10 +99,10 @@ def answers(url: str) -> bool:
 
 
 def test_predict_names_a_row_of_a_table_by_its_number(tmp_path: Path) -> None:
-    from commands.tables import read_rows
+    from evergreen.adapters.files.rows import read_rows
 
     (tmp_path / "rows.jsonl").write_text(f'{{"text": "{TEXT}"\n')
     fields = FilesSource.model_validate({"kind": "files", "path": "rows.jsonl", "columns": COLUMNS})
-    with pytest.raises(InputError, match="line 1: not JSON") as caught:
+    with pytest.raises(InputError, match=r"rows\.jsonl:1 is not JSON") as caught:
         list(read_rows(tmp_path / "rows.jsonl", fields))
     assert SECRET not in str(caught.value)

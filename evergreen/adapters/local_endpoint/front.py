@@ -25,7 +25,6 @@ from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import MAX_CONNECTIONS
 from evergreen.core.locks import exclusive
 from evergreen.core.logs import log_json_to_stderr
-from evergreen.core.throttle import quieten_libraries
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 POOL_KEEP_ALIVE_S = 15  # shorter than the workers' own, so that it is we who close idle connections
@@ -103,7 +102,6 @@ def _raise_descriptor_limit() -> None:
 def main(root: Path) -> int:
     """The exit code; the reason of a failure is one line on stderr."""
     log_json_to_stderr(LOGGER)
-    quieten_libraries(LOGGER.name)
     _raise_descriptor_limit()
     files = EndpointFiles(root)
     try:

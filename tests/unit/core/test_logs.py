@@ -1,25 +1,24 @@
+import io
 import json
 import logging
-import sys
 
-from evergreen.core.logs import JsonFormatter
-
-
-def test_an_event_is_one_line_of_json_with_its_fields() -> None:
-    record = logging.makeLogRecord({"msg": "ready\nnow", "levelname": "INFO", "fields": {"version": "a1", "path": 1j}})
-    line = JsonFormatter().format(record)
-    assert "\n" not in line
-    content = json.loads(line)
-    assert content["event"] == "ready\nnow"
-    assert (content["level"], content["version"], content["path"]) == ("info", "a1", "1j")
-    assert content["time"].endswith("Z")
+from evergreen.core.logs import JsonFormatter, QuietHandler
 
 
-def test_an_exception_is_named_but_not_quoted() -> None:
-    try:
-        int("the payload")
-    except ValueError:
-        record = logging.makeLogRecord({"msg": "fault", "exc_info": sys.exc_info()})
-    line = JsonFormatter().format(record)
-    assert json.loads(line)["error"] == "ValueError"
-    assert "payload" not in line
+def test_lines_of_libraries_come_once_a_second_without_what_they_quote() -> None:
+    stream = io.StringIO()
+    handler = QuietHandler(stream, "evergreen.serving")
+    handler.setFormatter(JsonFormatter())
+    records = [
+        logging.LogRecord("asyncio", logging.ERROR, "", 1, "Task exception\nfuture: %s", ("a caller's text",), None)
+        for _ in range(3)
+    ]
+    for record in records:
+        handler.handle(record)
+    own = logging.LogRecord("evergreen.serving", logging.INFO, "", 1, "request", (), None)
+    handler.handle(own)
+    handler.handle(own)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["Task exception", "request", "request"]
+    assert (lines[0]["logger"], lines[0]["count"]) == ("asyncio", 1)
+    assert "a caller's text" in records[0].getMessage()  # for whoever else is given it

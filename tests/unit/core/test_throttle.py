@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from evergreen.core.throttle import CallersNoise, Throttle
+from evergreen.core.throttle import Throttle
 
 LOGGER = logging.getLogger("evergreen.throttled")
 
@@ -26,15 +26,3 @@ def test_a_storm_of_events_is_a_line_at_once_and_one_with_the_count(
     written: list[dict[str, Any]] = [vars(record)["fields"] for record in caplog.records]
     assert [(fields["status"], fields["count"]) for fields in written] == [(503, 1), (404, 1), (503, 99)]
     assert written[-1]["number"] == 99
-
-
-def test_lines_of_libraries_come_once_a_second_without_what_they_quote() -> None:
-    noise = CallersNoise("evergreen.serving")
-    records = [
-        logging.LogRecord("asyncio", logging.ERROR, "", 1, "Task exception\nfuture: %s", ("a caller's text",), None)
-        for _ in range(3)
-    ]
-    assert [noise.filter(record) for record in records] == [True, False, False]
-    assert records[0].getMessage() == "Task exception"
-    own = logging.LogRecord("evergreen.serving", logging.INFO, "", 1, "request", (), None)
-    assert [noise.filter(own), noise.filter(own)] == [True, True]
