@@ -26,7 +26,10 @@ def write_case(
     settings = {"kind": "text_classification", "labels": list(LABELS), "encoder": ENCODER, **task}
     host = {"kind": "local_endpoint", "port": port}
     parameters = {"model_name": "tiny-case", "source": source, "task": settings, "host": host}
-    parameters |= {"split": {"train": 0.6, "validation": 0.2, "test": 0.2}, "gate": {"min_test_rows": 1, "baselines": "report"}}
+    parameters |= {
+        "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
+        "gate": {"min_test_rows": 1, "baselines": "report"},
+    }
     document = {"parameters": parameters, "extra": {"stacks": ["local"]}}
     (case / "config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     if expected is not None:
