@@ -20,7 +20,7 @@ from tests.e2e.steady_client import SteadyClient
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
-SHORT = {"max_length_tokens": 128, "epochs": 1}
+SHORT = {"max_length_tokens": 128, "epochs": 1, "evaluations_per_epoch": 2}
 """Less than the demo reads: each of the three trains in a minute; none is asked to match a baseline of whole texts."""
 GOOD = {**SHORT, "max_train_rows": 960}
 MODEST = {**SHORT, "max_train_rows": 480, "evaluations_per_epoch": 1}
