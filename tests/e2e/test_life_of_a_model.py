@@ -21,7 +21,7 @@ from tests.e2e.steady_client import SteadyClient
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 SHORT = {"max_length_tokens": 64, "epochs": 1, "evaluations_per_epoch": 1}
-"""Half of what the demo reads of each text, or less; none is asked to match a baseline of whole texts."""
+"""A third of what the demo reads of each text, once; none is asked to match a baseline of whole texts."""
 GOOD = {**SHORT, "max_train_rows": 960}
 MODEST = {**SHORT, "max_train_rows": 480}
 TINY = {**SHORT, "max_train_rows": 40}
