@@ -15,10 +15,10 @@ from typing import Any
 
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.http import media_refusal
+from evergreen.core.quoting import MOST_NAMES, cut
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 50
-NAMES_SHOWN = 5
 FIELDS = ("instances", "parameters")
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 EXAMPLE = '{"instances": [{…}]}'
@@ -160,14 +160,13 @@ def _check_unicode(index: int, instance: Any) -> None:
 
 
 def _first_names(content: dict[str, Any]) -> str:
-    names = [_short(name) for name in itertools.islice(content, NAMES_SHOWN)]
+    names = [_short(name) for name in itertools.islice(content, MOST_NAMES)]
     more = len(content) - len(names)
     return (", ".join(names) or "nothing") + (f" and {more:,} more" if more else "")
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value[:60] if isinstance(value, str) else value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+def _short(name: str) -> str:
+    return json.dumps(cut(name), ensure_ascii=False) if name.isprintable() else json.dumps(cut(name))
 
 
 def _json_type(value: Any) -> str:

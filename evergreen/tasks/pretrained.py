@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from evergreen.core.artifacts import FileEntry
+from evergreen.core.artifacts import sha256_of
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, is_outage, token_in
@@ -74,8 +74,7 @@ class Pretrained(Frozen):
             return folder.name
         digest = hashlib.sha256()
         for path in sorted(one for one in folder.iterdir() if one.is_file()):
-            entry = FileEntry.of(path, folder)
-            digest.update(f"{entry.name} {entry.sha256}\n".encode())
+            digest.update(f"{path.name} {sha256_of(path)}\n".encode())
         return digest.hexdigest()
 
     def checked_files(self) -> Path:
