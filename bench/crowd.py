@@ -3,8 +3,8 @@
     python -m bench.crowd 8501 256 20 '{"instances": [{"text": "Stocks rose"}]}'
 
 prints `{"answered": 702, "refused": 16788, "failed": 0, "waiting": 128, "answered_p99_s": 3.9, "refused_p99_s": 0.08}`.
-`waiting` are the clients that had no answer yet when the time was over. It speaks HTTP itself: a client of a library would
-take the processor from the server that it measures.
+`waiting` are the clients that had no answer yet when the time was over. It speaks HTTP itself: a library's client
+would take the processor from the server that it measures.
 """
 
 from __future__ import annotations

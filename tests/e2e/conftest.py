@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,11 +18,19 @@ from tests.e2e.served import Served
 SHARED_OUT = "EVERGREEN_SHARED_OUT"
 """A folder where each of several test processes notes which files it runs; without it, one process runs all."""
 
+MEASURED_S: dict[str, float] = {}
+"""What files took, for an order that is good enough; those that are not named come after them."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What may take longest comes first among the files here, so that no process waits for it in the end."""
+    """The files here that take longest come first, each whole, so that no process waits for one in the end."""
     here = [number for number, item in enumerate(items) if _is_here(item)]
-    ordered = sorted((items[number] for number in here), key=_may_take_s, reverse=True)
+    limits: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        limits[item.path] = max(limits[item.path], float(mark.args[0]) if mark else 0.0)
+    weights = {path: (MEASURED_S.get(path.stem, 0.0), limit, path.stem) for path, limit in limits.items()}
+    ordered = sorted((items[number] for number in here), key=lambda item: weights[item.path], reverse=True)
     for number, item in zip(here, ordered, strict=True):
         items[number] = item
 
@@ -30,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     """True for a test whose file another process runs: it is no test of this one."""
     folder = os.environ.get(SHARED_OUT)
-    if folder is None or not _is_here(item):
+    if not folder or not _is_here(item):
         return None
     mine = f"{item.path.stem} {os.getpid()}"
     with contextlib.suppress(FileExistsError):
@@ -38,13 +47,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     return None if (Path(folder) / item.path.stem).readlink() == Path(mine) else True
 
 
+def pytest_sessionfinish() -> None:
+    """Notes that this process has not died: it has run the files that it took."""
+    if folder := os.environ.get(SHARED_OUT):
+        with contextlib.suppress(FileNotFoundError):  # both were stopped, and the folder is gone
+            (Path(folder) / f"finished-{os.getpid()}").touch()
+
+
 def _is_here(item: pytest.Item) -> bool:
     return item.path.parent == Path(__file__).parent
-
-
-def _may_take_s(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("timeout")
-    return float(mark.args[0]) if mark else 0.0
 
 
 @pytest.fixture
