@@ -43,7 +43,7 @@ emulated-test: install ## the same path under test: replaced by a better version
 faults: install ## more whole production runs in the box that fail on the way
 	$(BIN)/python -m pytest tests/e2e/test_production_faults.py
 
-test: install ## all tests, in two processes that share the whole pipelines out between them
+test: install ## all tests, in two processes that share their files out between them
 	@.ci/test "$(abspath $(BIN))/python"
 
 fuzz-inputs: install ## thousands of generated inputs at the sources: every row, or an error that names it; EXAMPLES=5000

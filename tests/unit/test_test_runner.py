@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from tests.e2e import conftest
 from tests.waiting import wait_until
 from tests.workflows import ROOT
 
 PYTHON = """#!/usr/bin/env bash
-case " $* " in *" tests/unit "*) part=unit;; *" tests/integration "*) part=others;; *) part=e2e;; esac
+case " $* " in *" tests/unit "*) part=unit;; *" tests/integration tests/e2e "*) part=others;; *) part=e2e;; esac
 echo "part $part of $(basename "$(dirname "$EVERGREEN_SHARED_OUT")")"
 case " $BAD " in
-*" died-$part "*) ln -s "test_of_$part $$" "$EVERGREEN_SHARED_OUT/test_of_$part"; kill -KILL $$;;
+*" died-$part "*) ln -s "tests/e2e/test_of_$part.py $$" "$EVERGREEN_SHARED_OUT/test_of_$part"; kill -KILL $$;;
 *" hung-$part "*) : >"$STARTED-$part"; sleep 60;;
 *" $part "*) echo "= 1 failed in $part ="; exit 1;;
 esac
@@ -75,3 +78,22 @@ def test_a_run_that_is_stopped_prints_what_there_is_and_leaves_nothing(tmp_path:
     assert "= 3 passed in unit =" in output
     assert "part others of" in output
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@dataclass(frozen=True)
+class Item:
+    path: Path
+    limit_s: float | None = None
+
+    def get_closest_marker(self, _: str) -> Any:
+        return None if self.limit_s is None else pytest.mark.timeout(self.limit_s).mark
+
+
+def test_files_come_whole_and_the_longest_first() -> None:
+    here = Path(conftest.__file__).parent
+    short, mixed, long = (here / f"test_{name}.py" for name in ("new", "mixed", "my_data"))
+    elsewhere = Item(here.parent / "unit" / "test_links.py")
+    items = [Item(mixed), Item(short), elsewhere, Item(mixed, 1800), Item(long), Item(mixed)]
+    ordered = items.copy()
+    conftest.pytest_collection_modifyitems(cast("list[pytest.Item]", ordered))
+    assert ordered == [Item(long), Item(mixed), elsewhere, Item(mixed, 1800), Item(mixed), Item(short)]
