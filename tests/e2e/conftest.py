@@ -13,6 +13,7 @@ import pytest
 from evergreen.core.errors import BusyError
 from tests.e2e.project import Project
 from tests.e2e.served import Served
+from tests.own_zenml import copy_home
 
 MEASURED_S = {
     "test_life_of_a_model": 315,
@@ -46,11 +47,19 @@ def _is_here(item: pytest.Item) -> bool:
     return item.path.parent == Path(__file__).parent
 
 
+@pytest.fixture(scope="session")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ZenML with the local stack and nothing else: projects copy it, as it takes ZenML seconds to lay one out."""
+    project = Project(tmp_path_factory.mktemp("registered"))
+    project.python("-m", "stacks.apply", "local")
+    return project.zenml
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path, registered: Path) -> Iterator[Project]:
     """The checkout with the local stack registered in a ZenML of its own; its endpoint is stopped afterwards."""
     project = Project(tmp_path)
-    project.python("-m", "stacks.apply", "local")
+    copy_home(registered, project.zenml)
     yield project
     for pid in project.endpoint_processes():
         psutil.Process(pid).kill()
