@@ -43,13 +43,8 @@ emulated-test: install ## the same path under test: replaced by a better version
 faults: install ## more whole production runs in the box that fail on the way
 	$(BIN)/python -m pytest tests/e2e/test_production_faults.py
 
-test: install ## all tests, in two processes that share the whole pipelines out between them
-	@log=$$(mktemp); status=0; export EVERGREEN_SHARED_OUT=$$(mktemp -d); \
-	{ $(BIN)/python -m pytest tests/unit --cov --cov-report=term:skip-covered || status=$$?; \
-	$(BIN)/python -m pytest --durations 20 -m 'not emulated' tests/integration tests/e2e || status=$$?; \
-	exit $$status; } > "$$log" 2>&1 & others=$$!; \
-	$(BIN)/python -m pytest --durations 20 -m 'not emulated' tests/e2e || status=$$?; \
-	wait $$others || status=$$?; cat "$$log"; rm -r "$$log" "$$EVERGREEN_SHARED_OUT"; exit $$status
+test: install ## all tests, in two processes that share their files out between them
+	@.ci/test "$(abspath $(BIN))/python"
 
 fuzz-inputs: install ## thousands of generated inputs at the sources: every row, or an error that names it; EXAMPLES=5000
 	GENERATED_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_generated_*.py

@@ -10,10 +10,12 @@ import re
 import socket
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import AfterValidator, Field
@@ -26,6 +28,8 @@ from evergreen.core.errors import EvergreenError
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
 MAX_MODEL_NAME = 63
+FOLDER_VARIABLE, APART_VARIABLE = "CASES", "EVERGREEN_CASE_APART"
+KEPT_OF_ZENML = ("ZENML_LOGGING_", "ZENML_ANALYTICS_")
 
 
 def _pattern(text: str) -> str:
@@ -34,6 +38,20 @@ def _pattern(text: str) -> str:
     except re.error as error:
         raise ValueError(f"{text!r} is no regular expression: {error}") from error
     return text
+
+
+def _settable(variables: dict[str, str]) -> dict[str, str]:
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise ValueError(f"{name!r} cannot be set for a process; a name has no '=', and neither has a NUL")
+        if name in {FOLDER_VARIABLE, APART_VARIABLE} or is_set_here(name):
+            raise ValueError(f"{name} is set for each case by `cases` itself; leave it out")
+    return variables
+
+
+def is_set_here(name: str) -> bool:
+    """Whether a variable is ZenML's, and not one of those that a person may set for cases."""
+    return name.startswith("ZENML_") and not name.startswith(KEPT_OF_ZENML)
 
 
 class Alternative(Frozen):
@@ -53,10 +71,10 @@ class Alternative(Frozen):
 
 
 class Expectation(Frozen):
-    """What is expected of a case: one of `accept`, with `environment` set while it is tried."""
+    """What is expected of a case: any of `accept`, with `environment` set while it is tried."""
 
     accept: Annotated[tuple[Alternative, ...], Field(min_length=1)]
-    environment: dict[str, str] = {}
+    environment: Annotated[dict[str, str], AfterValidator(_settable)] = {}
 
 
 class Result(Frozen):
@@ -105,12 +123,12 @@ def attempt(case: str, config: Path, expected: Expectation | None, options: Opti
         if options.debug:
             print(printed.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
     intake = trial.dataset.manifest.intake if trial.dataset else None
-    told = [outcome.message, intake.words() if intake and intake.left_out else "", *trial.said]
+    messages = [outcome.message, intake.words() if intake and intake.left_out else "", *trial.said]
     counts = intake.model_dump(exclude={"examples"}) if intake else {}
-    result = Result(case=case, exit=outcome.code, message="; ".join(filter(None, told)), **counts)
+    result = Result(case=case, exit=outcome.code, message="; ".join(filter(None, messages)), **counts)
     if expected is None:
         return result
-    return result.model_copy(update={"accepted": any(one.holds(result) for one in expected.accept)})
+    return result.model_copy(update={"accepted": any(alternative.holds(result) for alternative in expected.accept)})
 
 
 def _try(trial: Trial, scratch: Path, options: Options) -> None:
@@ -133,30 +151,48 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     split.entrypoint(trial.dataset, given.split, set_aside)
     if options.train:
         name = _free_name(given.model_name, options.taken)
-        trial.said.append(_run(_with_free_port(trial.config, scratch), name, scratch / "outcome"))
+        config = _with_free_port(trial.config, getattr(given.host, "port", 0), scratch)
+        with _torn_down(config, name, trial.said):
+            trial.said.append(_run(config, name, scratch / "outcome"))
 
 
 def _run(config: Path, name: str, outcome: Path) -> str:
-    """What became of the run of a configuration, its endpoint stopped again.
+    """What became of the run of a configuration.
 
     Raises:
         Exception: as the command `run` would.
     """
-    from commands import run, teardown
+    from commands import run
     from commands.outcome import JSON, Judgement
     from commands.parser import parse
 
     options = ["--config", str(config), "--name", name]
-    try:
-        code = run.main(parse(["run", *options, "--outcome", str(outcome)]))
-        judged = Judgement.model_validate_json((outcome / JSON).read_text(encoding="utf-8"))
-    finally:
-        teardown.main(Namespace(config=str(config), name=name))
+    code = run.main(parse(["run", *options, "--outcome", str(outcome)]))
+    judged = Judgement.model_validate_json((outcome / JSON).read_text(encoding="utf-8"))
     if code:
         raise EvergreenError(f"the run ended with exit code {code}, its endpoint {judged.deployment}")
     metric = judged.metrics[judged.lead].value
     reasons = [] if judged.accepted else [reason.message for reason in judged.reasons if not reason.passed]
     return f"endpoint {judged.deployment}, {judged.lead} {metric:.3f}{': ' if reasons else ''}{'; '.join(reasons)}"
+
+
+@contextmanager
+def _torn_down(config: Path, name: str, said: list[str]) -> Iterator[None]:
+    """Stops the model's endpoint after the block. What the block raises stays the error; beside it is said what
+    kept the endpoint from being stopped.
+    """
+    from commands import teardown
+
+    options = Namespace(config=str(config), name=name)
+    try:
+        yield
+    except BaseException:
+        try:
+            teardown.main(options)
+        except Exception as error:
+            said.append(f"its endpoint was not stopped: {error}")
+        raise
+    teardown.main(options)
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -169,21 +205,20 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def _with_free_port(config: Path, scratch: Path) -> Path:
+def _with_free_port(config: Path, port: int, scratch: Path) -> Path:
     """The configuration, or, where its host's port is taken, a copy that lets the endpoint choose another."""
-    document = yaml.safe_load(config.read_text(encoding="utf-8"))
-    host = document["parameters"]["host"]
-    if not _is_taken(host.get("port")):
+    if not port or not _is_taken(port):
         return config
-    host["port"] = 0
+    from orchestration.document import read
+
+    written = read(config).written
+    written["parameters"]["host"]["port"] = 0
     copy = scratch / CONFIG
-    copy.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    copy.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
     return copy
 
 
-def _is_taken(port: Any) -> bool:
-    if not isinstance(port, int):
-        return False
+def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, which need not wait for old ones
         try:

@@ -1,4 +1,4 @@
-"""Tries every configuration below a folder, in one process and a ZenML of its own, and tells how each ends.
+"""Tries every configuration below a folder, in one process and a ZenML of its own, and says how each ends.
 
 case    exit  seen  read  left_out  message                                               accepted
 quotes  2                           rows.tsv, line 5: a quote is opened and never closed  yes
@@ -11,36 +11,48 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pydantic import ValidationError
+
 from commands.capture import captured
-from commands.case import CONFIG, EXPECTED, Expectation, Options, Result, attempt
+from commands.case import (
+    APART_VARIABLE,
+    CONFIG,
+    EXPECTED,
+    FOLDER_VARIABLE,
+    Expectation,
+    Options,
+    Result,
+    attempt,
+    is_set_here,
+)
 from commands.console import INTERRUPTED
-from commands.termination import TERMINATED
+from commands.termination import TERMINATED, Terminated
 from evergreen.core.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-KEPT_OF_ZENML = ("ZENML_LOGGING_", "ZENML_ANALYTICS_")
-FOLDER_VARIABLE = "CASES"
 
 
 def main(args: argparse.Namespace) -> int:
     """0 when every case ended as is expected of it, 1 when one did not.
 
     Raises:
-        InputError: there is no such case, or what is expected of one cannot be read; none was tried.
+        InputError: there is no such case, or what is expected of a case cannot be read; none was tried.
     """
     folder = args.folder.resolve()
-    cases = {name: (config, _expectation(config)) for name, config in _found(folder, args.case).items()}
+    cases = {name: (config, _expectation(config)) for name, config in _configurations(folder, args.case).items()}
+    is_apart = os.environ.pop(APART_VARIABLE, None) is not None  # its variables are set, and no other is started
+    apart = {} if is_apart else {name: _missing(expected) for name, (_, expected) in cases.items()}
     if not args.json:
         print("\t".join(Result.model_fields), flush=True)
     options, accepted = Options(train=args.train, debug=args.debug), True
     with _own_zenml(train=args.train):
         os.environ[FOLDER_VARIABLE] = str(folder)
         for name, (config, expected) in cases.items():
-            missing = _missing(expected)
+            missing = apart.get(name)
             result = _apart(args, name, missing) if missing else attempt(name, config, expected, options)
             print(result.model_dump_json() if args.json else _line(result), flush=True)
             if result.exit in {INTERRUPTED, TERMINATED}:
@@ -49,17 +61,16 @@ def main(args: argparse.Namespace) -> int:
     return 0 if accepted else 1
 
 
-def _found(folder: Path, only: str | None) -> dict[str, Path]:
+def _configurations(folder: Path, only: str | None) -> dict[str, Path]:
     """Configurations by case: the path of its folder below the given one, which is `.` where that itself is a case."""
-    configs = sorted(folder.rglob(CONFIG))
-    found = {config.parent.relative_to(folder).as_posix(): config for config in configs}
-    if not found:
+    configs = {config.parent.relative_to(folder).as_posix(): config for config in sorted(folder.rglob(CONFIG))}
+    if not configs:
         raise InputError(f"no {CONFIG} below {folder}; each case is a folder with one")
     if only is None:
-        return found
-    if only not in found:
-        raise InputError(f"no case '{only}' below {folder} (has: {', '.join(found)})")
-    return {only: found[only]}
+        return configs
+    if only not in configs:
+        raise InputError(f"no case '{only}' below {folder} (has: {', '.join(configs)})")
+    return {only: configs[only]}
 
 
 def _expectation(config: Path) -> Expectation | None:
@@ -92,16 +103,29 @@ def _apart(args: argparse.Namespace, name: str, variables: Mapping[str, str]) ->
     errors = None if args.debug else subprocess.PIPE
     with subprocess.Popen(
         command,
-        env={**os.environ, **variables},
+        env={**os.environ, **variables, APART_VARIABLE: "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
+        errors="replace",
     ) as child:
-        printed, complaints = child.communicate()
-    if printed.strip():
-        return Result.model_validate_json(printed.splitlines()[-1])
-    return Result(case=name, exit=child.returncode, message=(complaints or "nothing was said").strip(), accepted=False)
+        try:
+            printed, complaints = child.communicate()
+        except Terminated:  # which, unlike Ctrl-C at a terminal, came to this process alone
+            child.terminate()
+            raise
+    ended = Result(case=name, exit=child.returncode, message=(complaints or "nothing was said").strip(), accepted=False)
+    return _printed(printed) or ended
+
+
+def _printed(text: str) -> Result | None:
+    """The last result among the lines of a process, which may have died while, or after, it printed it."""
+    for line in reversed(text.split("\n")):
+        if line.startswith("{"):
+            with suppress(ValidationError):
+                return Result.model_validate_json(line)
+    return None
 
 
 @contextmanager
@@ -110,7 +134,7 @@ def _own_zenml(*, train: bool) -> Iterator[None]:
 
     A ZenML repository around the working directory would keep the stack as its own.
     """
-    for name in [one for one in os.environ if one.startswith("ZENML_") and not one.startswith(KEPT_OF_ZENML)]:
+    for name in filter(is_set_here, list(os.environ)):
         del os.environ[name]
     os.environ.setdefault("ZENML_ANALYTICS_OPT_IN", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -125,7 +149,7 @@ def _apply_stack(log: Path) -> None:
     from stacks.apply import apply
     from stacks.declaration import declaration
 
-    with captured(log):  # ZenML tells each table that it makes
+    with captured(log):  # ZenML names each table that it makes
         list(apply("local", declaration("local")))
 
 

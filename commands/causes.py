@@ -57,7 +57,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _no_room(error: BaseException) -> EvergreenError:
-    place, free = min(_places(error), key=lambda one: one[1])
+    place, free = min(_places(error), key=lambda place: place[1])
     return EvergreenError(
         f"no room in {place} ({free / GIGABYTE:.1f} GB free): {_short(error)}; free space there, or set TMPDIR to a "
         "folder with room, then run again: what was finished is kept"
@@ -68,7 +68,7 @@ def _places(error: BaseException) -> Iterator[tuple[Path, int]]:
     """Folders that may be full, and their free bytes: those that the error names, and where scratch files lie."""
     named = [Path(str(name)) for name in (getattr(error, "filename", None), getattr(error, "filename2", None)) if name]
     for path in (*named, *map(Path, PATHS.findall(str(error))), Path(tempfile.gettempdir())):
-        folder = next((one for one in (path, *path.parents) if one.is_dir()), None)
+        folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), None)
         if folder is not None and folder != Path("/"):
             yield folder, shutil.disk_usage(folder).free
 

@@ -147,9 +147,9 @@ def _check_publish(project: Project) -> Iterator[Finding]:
     absent = [name for name in project.publish.variables if not os.environ.get(name)]
     if absent and listed_secrets(project):
         states = {name: _state_of(name, project) for name in absent}
-        told = ", ".join(f"{name} {state}" for name, (_, state) in states.items())
+        reasons = ", ".join(f"{name} {state}" for name, (_, state) in states.items())
         fine = all(held for held, _ in states.values())
-        message = f"{project.publish.kind}: not asked, {told}; export it here to have it tried"
+        message = f"{project.publish.kind}: not asked, {reasons}; export it here to have it tried"
         yield Finding("publish", fine, message, f"export {absent[0]}=…")
     else:
         yield Finding("publish", True, f"{project.publish.kind}: {project.publish.check()}")

@@ -99,7 +99,9 @@ def judgement_of(outcome: RunOutcome) -> Judgement:
         champion=decision.champion,
         champion_metrics=comparison.metrics if comparison else {},
         differences=comparison.differences if comparison else {},
-        gains={name: report.gain(name, one) for name, one in comparison.differences.items()} if comparison else {},
+        gains={name: report.gain(name, difference) for name, difference in comparison.differences.items()}
+        if comparison
+        else {},
         baselines=measured_baselines(report),
         leader=leader_sentence(report),
         deployment=deployment.outcome,

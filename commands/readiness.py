@@ -55,5 +55,5 @@ def listed_secrets(project: Project) -> list[str]:
     """The names of ZenML's secrets that the configuration lists, for all steps or for some."""
     document = project.configuration.document
     listed = list(document.get("secrets") or ())
-    listed += [name for one in (document.get("steps") or {}).values() for name in (one or {}).get("secrets") or ()]
+    listed += [name for step in (document.get("steps") or {}).values() for name in (step or {}).get("secrets") or ()]
     return [str(name) for name in listed]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from collections import Counter
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+SHARED_OUT = "EVERGREEN_SHARED_OUT"
+"""A folder where each of several test processes notes which files it runs; without it, one process runs all."""
 
 # A busy machine is no failure: properties are judged by what they find, pytest's own timeout by how long it takes.
 settings.register_profile("evergreen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,12 +25,38 @@ os.environ["OMP_NUM_THREADS"] = "1"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """True for a test whose file another process runs: it is no test of this one."""
+    folder = os.environ.get(SHARED_OUT)
+    if not folder:
+        return None
+    file = item.nodeid.partition("::")[0]
+    note, mine = Path(folder) / file.replace("/", "+"), f"{file} {os.getpid()}"
+    with contextlib.suppress(FileExistsError):
+        note.symlink_to(mine)  # one process alone can make it
+    return None if note.readlink() == Path(mine) else True
+
+
+def pytest_sessionfinish() -> None:
+    """Notes that this process has not died: it has run the files that it took."""
+    if folder := os.environ.get(SHARED_OUT):
+        with contextlib.suppress(FileNotFoundError):  # all were stopped, and the folder is gone
+            (Path(folder) / f"finished-{os.getpid()}").touch()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What each tier took in this process."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
-                seconds[report.nodeid.split("/")[1]] += report.duration  # type: ignore[assignment]
+                seconds[_tier(report.nodeid)] += report.duration
     for tier, took in seconds.items():
         terminalreporter.write_line(f"{tier:<12} {int(took) // 60} min {int(took) % 60:02d} s")
+
+
+def _tier(nodeid: str) -> str:
+    """The folder of a test below `tests`; the file itself where it lies in none."""
+    parts = PurePosixPath(nodeid.partition("::")[0]).parts
+    return parts[1] if parts[0] == "tests" and len(parts) > 1 else parts[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,12 @@ def python(home: Path, *arguments: str, cwd: Path = ROOT, **variables: str) -> s
         timeout=TIMEOUT_S,
         check=False,
     )
+
+
+def copy_home(source: Path, home: Path) -> None:
+    """ZenML's configuration and database as they are in `source`, whose path its configuration holds; no artifacts."""
+    database = Path("local_stores") / "default_zen_store" / "zenml.db"
+    (home / database).parent.mkdir(parents=True)
+    shutil.copyfile(source / database, home / database)
+    written = (source / "config.yaml").read_text(encoding="utf-8")
+    (home / "config.yaml").write_text(written.replace(str(source), str(home)), encoding="utf-8")

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from commands import cases
+from commands import case, cases, run, teardown
 from commands.parser import parse
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 from tests.tiny_cases import write_case
 from tests.tiny_text import headlines
 
@@ -40,7 +40,7 @@ def tried(folder: Path, capfd: pytest.CaptureFixture[str], *options: str) -> tup
     """The command's exit code and, by its JSON, the results."""
     capfd.readouterr()
     code = cases.main(parse(["cases", str(folder), "--json", *options]))
-    return code, [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    return code, [json.loads(line) for line in capfd.readouterr().out.split("\n") if line.startswith("{")]
 
 
 def test_a_line_a_case_tells_what_was_read_and_whether_it_was_expected(
@@ -126,8 +126,14 @@ def test_what_a_source_leaves_out_is_counted_and_a_message(tmp_path: Path, capfd
         ({"accepts": [{"exit": 0}]}, "accepts.*did you mean 'accept'"),
         ({"accept": [{"exits": 0}]}, r"accept\[?\.?0\]?\.exits.*exit"),
         ({"accept": [{"message": "("}]}, "no regular expression"),
+        (
+            {"accept": [{"exit": 0}], "environment": {"ZENML_CONFIG_PATH": "/x"}},
+            "ZENML_CONFIG_PATH is set for each case",
+        ),
+        ({"accept": [{"exit": 0}], "environment": {"CASES": "/x"}}, "CASES is set for each case"),
+        ({"accept": [{"exit": 0}], "environment": {"A=B": "x"}}, "'A=B' cannot be set"),
     ],
-    ids=["nothing", "key", "alternative", "pattern"],
+    ids=["nothing", "key", "alternative", "pattern", "own zenml", "own folder", "no name"],
 )
 def test_a_mistake_in_what_is_expected_is_told_before_any_case(expected: Any, told: str, tmp_path: Path) -> None:
     write_case(tmp_path, "good")
@@ -142,3 +148,81 @@ def test_a_folder_without_cases_and_a_case_that_is_none_are_told(tmp_path: Path)
     write_case(tmp_path, "good")
     with pytest.raises(InputError, match=r"no case 'god' below .* \(has: good\)"):
         cases.main(parse(["cases", str(tmp_path), "--case", "god"]))
+
+
+def test_a_process_for_a_case_with_variables_of_its_own_starts_no_other(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = {
+        "accept": [{"exit": 2, "message": "OWN is not set"}],
+        "environment": {"OWN": "set by the first process"},
+    }
+    write_case(tmp_path, "variable", expected=expected, encoder="/nowhere/${OWN}")
+    monkeypatch.setenv(case.APART_VARIABLE, "1")
+    code, (result,) = tried(tmp_path, capfd)
+    assert (code, result["accepted"]) == (0, True)
+    assert case.APART_VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("program", "ended"),
+    [
+        ('print(\'{"case": "own", "exit": 2, "message": "a\\u2028b"}\'); print(\'a library\')', (2, "a\u2028b")),
+        ("print('{\"case\": \"ow', end=''); sys.exit('killed while it printed')", (1, "killed while it printed")),
+        ("os.write(2, bytes([255])); os._exit(3)", (3, "\ufffd")),
+        ("print('some library, and then nothing'); os._exit(4)", (4, "nothing was said")),
+    ],
+    ids=["words after it", "half of it", "no text", "none"],
+)
+def test_whatever_a_process_of_a_case_printed_the_next_case_is_tried(
+    program: str,
+    ended: tuple[int, str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_case(tmp_path / "cases", "own", expected={"accept": [{"exit": 0}], "environment": {"OWN": "1"}})
+    write_case(tmp_path / "cases", "then")
+    (tmp_path / "run.py").write_text(f"import os, sys\n{program}\n", encoding="utf-8")
+    monkeypatch.setattr(cases, "ROOT", tmp_path)
+    _, (own, then) = tried(tmp_path / "cases", capfd)
+    assert (own["exit"], own["message"]) == ended
+    assert (then["case"], then["exit"]) == ("then", 0)
+
+
+@pytest.mark.parametrize(("written", "taken"), [(None, 8501), (8777, 8777)], ids=["default", "written"])
+def test_a_host_whose_port_is_taken_lets_the_endpoint_choose_another(
+    written: int | None,
+    taken: int,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = write_case(tmp_path, "live") / "config.yaml"
+    document = yaml.safe_load(config.read_text("utf-8"))
+    document["parameters"]["host"] = {"kind": "local_endpoint"} | ({} if written is None else {"port": written})
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    monkeypatch.setattr(case, "_is_taken", lambda port: port == taken)
+    monkeypatch.setattr(case, "_run", lambda config, *_: f"port {yaml.safe_load(config.read_text('utf-8'))}")
+    monkeypatch.setattr(teardown, "main", lambda _: None)
+    _, (result,) = tried(tmp_path, capfd, "--train")
+    assert "'port': 0" in result["message"]
+    assert "${CASES}" in result["message"]
+
+
+def test_a_run_that_fails_keeps_its_error_though_its_endpoint_is_not_stopped(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> int:
+        raise EvergreenError("the training diverged")
+
+    def stays(_: object) -> None:
+        raise InputError("no such stack")
+
+    write_case(
+        tmp_path, "failing", expected={"accept": [{"exit": 1, "message": "(?s)diverged.*stopped: no such stack"}]}
+    )
+    monkeypatch.setattr(run, "main", fails)
+    monkeypatch.setattr(teardown, "main", stays)
+    code, (result,) = tried(tmp_path, capfd, "--train")
+    assert (code, result["accepted"]) == (0, True), result

@@ -29,11 +29,17 @@ sys.exit(outcome.code)
 """
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ZenML that is laid out by the first command."""
+    return tmp_path_factory.mktemp("home") / "zenml"
+
+
 @pytest.mark.parametrize("debug", [False, True])
-def test_a_failing_step_is_one_line_and_bad_input(tmp_path: Path, debug: bool) -> None:
+def test_a_failing_step_is_one_line_and_bad_input(home: Path, tmp_path: Path, debug: bool) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    done = python(tmp_path / "zenml", str(script), *(["--debug"] if debug else []))
+    done = python(home, str(script), *(["--debug"] if debug else []))
     assert done.returncode == 2
     assert done.stderr.endswith("error: column 'label' missing from rows.csv (has: id, text)\n")
     assert "Step `fetch` has started." in done.stdout

@@ -10,9 +10,15 @@ import pytest
 from tests.own_zenml import ROOT, python
 
 
-def test_one_thing_missing_does_not_hide_the_next(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ZenML in which no stack was registered; the first command lays it out."""
+    return tmp_path_factory.mktemp("home") / "zenml"
+
+
+def test_one_thing_missing_does_not_hide_the_next(home: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("parametres: {}\n", encoding="utf-8")
-    done = python(tmp_path / "zenml", "run.py", "doctor", "--config", str(tmp_path / "bad.yaml"))
+    done = python(home, "run.py", "doctor", "--config", str(tmp_path / "bad.yaml"))
     assert done.returncode == 1
     assert "FIX   configuration  " in done.stdout
     assert "parametres: unknown key; did you mean 'parameters'?" in done.stdout
@@ -33,11 +39,11 @@ def test_a_dead_server_is_told_at_once_with_the_way_out(tmp_path: Path, command:
     assert "Traceback" not in told
 
 
-def test_a_wrong_stack_and_a_missing_file_are_told_with_their_fixes(tmp_path: Path) -> None:
+def test_a_wrong_stack_and_a_missing_file_are_told_with_their_fixes(home: Path, tmp_path: Path) -> None:
     text = (ROOT / "configs" / "my_data.yaml").read_text(encoding="utf-8")
     own = tmp_path / "own.yaml"
     own.write_text(text.replace("data/news.csv", "nowhere/news.csv").replace("8503", "0"), encoding="utf-8")
-    done = python(tmp_path / "zenml", "run.py", "doctor", "--config", str(own))
+    done = python(home, "run.py", "doctor", "--config", str(own))
     assert done.returncode == 1
     assert "FIX   stack          " in done.stdout
     assert "but stack 'default' is active\n                     python -m stacks.apply local\n" in done.stdout
