@@ -14,6 +14,8 @@ from typing import IO
 from evergreen.core.errors import InputError
 from evergreen.core.lfs import FETCH_IT, HEAD_BYTES, is_lfs_pointer
 
+LONGEST_FIELD = 16 << 20
+"""Characters; one that is longer is a quote that nothing closes, or no text."""
 _BLOCK_BYTES = 1 << 20
 _SAMPLE_BYTES = 4096
 _MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
@@ -57,6 +59,19 @@ def reading(path: Path, name: str) -> Iterator[None]:
                 f"{name} is no whole gzip file: {error}; write it again, or name it without .gz"
             ) from error
         raise InputError(f"{name} cannot be read: {error}; check the file and its permissions") from error
+
+
+def lines_of(file: IO[str], name: str) -> Iterator[str]:
+    """The lines with their ends. Raises InputError for one that is longer than any row."""
+    number = 0
+    while line := file.readline(LONGEST_FIELD):
+        number += 1
+        if len(line) == LONGEST_FIELD:
+            raise InputError(
+                f"{name}:{number} is longer than {LONGEST_FIELD:,} characters; write one row a line, or set "
+                "source.format"
+            )
+        yield line
 
 
 def python_encoding(encoding: str) -> str:
@@ -112,18 +127,24 @@ def check_decodes(path: Path, name: str, encoding: str) -> None:
     if place is None:
         return
     position, line, byte = place
-    fits = _fitting(path)
+    fits = _fitting(path, encoding)
     raise InputError(
         f"{name} is not {encoding}: byte 0x{byte:02x} at position {position} (line {line}); "
         f"set source.encoding: {fits} if all files are written so, source.fallback_encoding: {fits} if some are"
     )
 
 
-def _fitting(path: Path) -> str:
-    """The encoding that a file of unknown encoding is most likely in."""
+def _fitting(path: Path, refused: str) -> str:
+    """The encoding that a file that is not in the `refused` is most likely in."""
     wide = _wide_encoding(path)
     if wide is not None:
         return wide
+    if decodes(path, "utf-8"):
+        return "utf-8"
+    name = codecs.lookup(refused).name
+    for ordered in (f"{name}-le", f"{name}-be") if name in ("utf-16", "utf-32") else ():
+        if decodes(path, ordered):  # without the mark that says which
+            return ordered
     if _is_of_pairs(path) and decodes(path, _CHINESE):
         return _CHINESE
     return _WESTERN if decodes(path, _WESTERN) else "latin-1"
@@ -147,9 +168,9 @@ def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int] | None
             held: bytes = decoder.getstate()[0]  # bytes of a character that the last block cut
             try:
                 decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                data = held + block
-                return read - len(held) + error.start, lines + data[: error.start].count(b"\n"), data[error.start]
+            except UnicodeError as error:  # a missing byte order mark has no place: it is the beginning
+                data, start = held + block, getattr(error, "start", 0)
+                return read - len(held) + start, lines + data[:start].count(b"\n"), data[start]
             if not block:
                 return None
             read += len(block)

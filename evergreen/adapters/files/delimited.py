@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from evergreen.adapters.files.batches import text_batches
-from evergreen.adapters.files.decoding import check_decodes, open_bytes, python_encoding
+from evergreen.adapters.files.decoding import LONGEST_FIELD, check_decodes, open_bytes, python_encoding
 from evergreen.adapters.files.dialect import Dialect
 from evergreen.adapters.files.quotes import Quotes
 from evergreen.core.errors import InputError
@@ -26,8 +26,6 @@ from evergreen.data.canonical import RowFields, check_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LONGEST_FIELD = 16 << 20
-"""Characters; one that is longer is a quote that nothing closes."""
 _LONGEST_NAME = 131_072
 _DELIMITERS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
 _SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)

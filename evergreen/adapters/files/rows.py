@@ -74,6 +74,6 @@ def _of_parquet(path: Path, name: str) -> Iterator[Row]:
         columns = {one: plain(batch.column(one), one, rows) for one in batch.schema.names if one != ROW_NAME}
         try:
             content = pa.RecordBatch.from_pydict(columns).to_pylist()
-        except ValueError as error:  # such as a structure that has a member twice
+        except (ValueError, OverflowError, LookupError) as error:  # a member twice, a duration of ages, no such zone
             raise InputError(f"rows from {rows[0]} on cannot be read: {error}; leave that column out") from error
         yield from content

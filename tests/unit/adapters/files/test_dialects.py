@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files import FilesSource, decoding
 from evergreen.adapters.files.rows import read_rows
 from evergreen.core.errors import InputError
 from tests.rows import rows_of
@@ -166,6 +166,57 @@ def test_names_and_labels_are_compared_composed(tmp_path: Path) -> None:
     assert read(path, columns={"label": NFD}, label_names={"économie": "money"})[0]["label"] == "money"
     jsonl = written(tmp_path, f'{{"text": "a", "{NFD}": "x"}}\n', "n.jsonl")
     assert read(jsonl, columns={"label": "économie"})[0]["label"] == "x"
+
+
+def test_keys_of_json_lines_are_compared_composed_in_every_line(tmp_path: Path) -> None:
+    lines = [f'{{"text": "{text}", "{key}": "{text}"}}\n' for text, key in [("a", "économie"), ("b", NFD), ("c", NFD)]]
+    path = written(tmp_path, "".join(lines), "n.jsonl")
+    assert [row["label"] for row in read(path, columns={"label": "économie"})] == ["a", "b", "c"]
+    assert [row["label"] for row in read(path, columns={"label": NFD})] == ["a", "b", "c"]
+
+
+def test_a_key_in_two_spellings_is_there_twice(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, f'{{"text": "a", "économie": "x"}}\n{{"text": "b", "{NFD}": "y", "économie": "z"}}\n', "n.jsonl"
+    )
+    message = r"n\.jsonl:2 has the key 'économie' \(.*U\+0301.*U\+00E9.*\) more than once; keep one"
+    with pytest.raises(InputError, match=message):
+        read(path, columns={"label": "économie"})
+    with pytest.raises(InputError, match=message):
+        list(read_rows(path, FilesSource(path=str(path))))
+
+
+@pytest.mark.parametrize("fields", [{"encoding": "utf-16"}, {"fallback_encoding": "utf-16"}, {"encoding": "utf-32"}])
+@pytest.mark.parametrize("name", ["n.csv", "n.jsonl", "in/x/1.txt"])
+def test_wide_characters_without_the_mark_that_says_their_order_are_an_error(
+    tmp_path: Path, name: str, fields: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        'text,label\n{"text": "caf\xe9"}\n'.encode("latin-1" if "fallback_encoding" in fields else "utf-8")
+    )
+    with pytest.raises(
+        InputError, match=r"is not utf-(16|32): byte 0x74 at position 0 \(line 1\); set source\.encoding: "
+    ):
+        read(tmp_path / "in" if name.endswith("txt") else path, **fields)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["体育新闻", "a word"])
+def test_the_order_of_wide_characters_is_advised(tmp_path: Path, encoding: str, text: str) -> None:
+    path = written(tmp_path, f"text,label\n{text * 9},x\n".encode(encoding))
+    with pytest.raises(InputError, match=rf"set source\.encoding: {encoding} "):
+        read(path, encoding="utf-16")
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "LONGEST_FIELD", 64)
+    path = written(tmp_path, '{"text": "a", "label": "x"}\n{"text": "' + "a" * 99, "n.jsonl")
+    with pytest.raises(InputError, match=r"n\.jsonl:2 is longer than 64 characters; write one row a line"):
+        read(path)
 
 
 def test_two_columns_that_look_alike_are_shown_by_code_points(tmp_path: Path) -> None:
