@@ -36,7 +36,7 @@ _SEVERAL_JPEGS = "MPO"
 """What Pillow calls the JPEGs of cameras that store a preview behind the picture."""
 _RENUMBERED = "GIF"
 _NOT_KEPT = ("JPEG", _SEVERAL_JPEGS, _RENUMBERED)
-"""Formats that keep no values of masks: with losses, or with a palette that writers sort anew, `{0, 255}` as `{0, 1}`."""
+"""Formats that keep no values of masks: with losses, or by a palette that writers sort anew, {0, 255} as {0, 1}."""
 _DEEP_MODES = ("I", "F")
 """How modes of more than 8 bits begin; bringing them to 8 would cut off all that is bright."""
 _BITS = 8

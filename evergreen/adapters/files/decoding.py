@@ -16,6 +16,8 @@ from evergreen.core.lfs import FETCH_IT, HEAD_BYTES, is_lfs_pointer
 
 LONGEST_FIELD = 16 << 20
 """Characters; one that is longer is a quote that nothing closes, or no text."""
+_LONGEST_LINE = 8 * LONGEST_FIELD
+"""Characters of a row as JSON, which may escape each by six."""
 _BLOCK_BYTES = 1 << 20
 _SAMPLE_BYTES = 4096
 _MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
@@ -64,11 +66,11 @@ def reading(path: Path, name: str) -> Iterator[None]:
 def lines_of(file: IO[str], name: str) -> Iterator[str]:
     """The lines with their ends. Raises InputError for one that is longer than any row."""
     number = 0
-    while line := file.readline(LONGEST_FIELD):
+    while line := file.readline(_LONGEST_LINE):
         number += 1
-        if len(line) == LONGEST_FIELD:
+        if len(line) == _LONGEST_LINE:
             raise InputError(
-                f"{name}:{number} is longer than {LONGEST_FIELD:,} characters; write one row a line, or set "
+                f"{name}:{number} is longer than {_LONGEST_LINE:,} characters; write one row a line, or set "
                 "source.format"
             )
         yield line

@@ -39,8 +39,8 @@ def read_objects(
     """Each line's name and object; `keys` are those that matter, None: all do.
 
     Raises:
-        InputError: empty, undecodable, a line that is no JSON object, has a key twice in whatever spelling, or half of a
-            character in a text.
+        InputError: empty, undecodable, a line that is no JSON object, has a key twice in whatever spelling, or half of
+            a character in a text.
     """
     seen = False
     try:

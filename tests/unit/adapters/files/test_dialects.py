@@ -213,7 +213,7 @@ def test_the_order_of_wide_characters_is_advised(tmp_path: Path, encoding: str, 
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "LONGEST_FIELD", 64)
+    monkeypatch.setattr(decoding, "_LONGEST_LINE", 64)
     path = written(tmp_path, '{"text": "a", "label": "x"}\n{"text": "' + "a" * 99, "n.jsonl")
     with pytest.raises(InputError, match=r"n\.jsonl:2 is longer than 64 characters; write one row a line"):
         read(path)
