@@ -81,24 +81,27 @@ def python_encoding(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def marked_encoding(path: Path) -> str | None:
-    """The encoding that the byte order mark at the file's beginning tells; None where it has none."""
-    head = _head(path, 4)
+def head_of(path: Path) -> bytes:
+    """The file's beginning, which says in what it may be written."""
+    return _head(path, _SAMPLE_BYTES)
+
+
+def marked_encoding(head: bytes) -> str | None:
+    """The encoding that the byte order mark at a file's beginning tells; None where it has none."""
     return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
 
 
-def check_width(path: Path, name: str, encoding: str) -> None:
-    """Raises InputError where the file, which has no byte order mark, is UTF-16 or UTF-32 and `encoding` is neither."""
+def check_width(head: bytes, name: str, encoding: str) -> None:
+    """Raises InputError where a file that begins so, without a mark, is UTF-16 or UTF-32 and `encoding` is neither."""
     if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         return
-    wide = _wide_encoding(path)
+    wide = _wide_encoding(head[:_SAMPLE_BYTES])
     if wide is not None:
         raise InputError(f"{name} is not {encoding} but seems to be {wide}; set source.encoding: {wide}")
 
 
-def _wide_encoding(path: Path) -> str | None:
-    """That of several bytes a character in which the NULs of the file's beginning are no characters."""
-    head = _head(path, _SAMPLE_BYTES)
+def _wide_encoding(head: bytes) -> str | None:
+    """That of several bytes a character in which the NULs of a file's beginning are no characters."""
     if head.count(0) <= _MOST_NULS * len(head):
         return None
     read: dict[str, int] = {}
@@ -138,7 +141,7 @@ def check_decodes(path: Path, name: str, encoding: str) -> None:
 
 def _fitting(path: Path, refused: str) -> str:
     """The encoding that a file that is not in the `refused` is most likely in."""
-    wide = _wide_encoding(path)
+    wide = _wide_encoding(head_of(path))
     if wide is not None:
         return wide
     if decodes(path, "utf-8"):

@@ -146,8 +146,8 @@ def find_files(path: str, file_format: FileFormat | None, setting: str = "source
         EvergreenError: Cloud Storage does not answer.
     """
     if not is_cloud(path):
-        root, files, beside = files_below(path, setting)
-        found = Listing(root, tuple(files), "text_folders", beside=tuple(beside))
+        root, below, beside = files_below(path, setting)
+        found = Listing(root, tuple(below), "text_folders", beside=tuple(beside))
         return _chosen(found, path, file_format, setting, is_folder=Path(path).is_dir())
     folder, objects, is_folder = list_cloud(path)
     by_path = {Path(one.path): one for one in objects}

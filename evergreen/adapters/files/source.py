@@ -92,6 +92,7 @@ def listing_identity(
 
     The description tells what beside them is left out.
     """
+    fields.check_format(listing.format)
     entries = list(listing.checksums())
     content = [listing.format, fields.shaping(), [(name, checksum) for name, checksum, _ in entries]]
     size = sum(count for _, _, count in entries) / 1e6
@@ -108,6 +109,7 @@ def listing_identity(
 
 def rows_of_listing(fields: FileFields, listing: Listing | PictureFolders) -> Iterator[pa.RecordBatch]:
     """Batches in the source's own columns, each row named for a person to find."""
+    fields.check_format(listing.format)
     if isinstance(listing, PictureFolders):
         yield from read_pictures(listing, fields)
         return

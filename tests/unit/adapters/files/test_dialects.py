@@ -7,11 +7,15 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
 from evergreen.adapters.files import FilesSource, decoding
+from evergreen.adapters.files.parquet import read_parquet
 from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.files.source import rows_of_listing
 from evergreen.core.errors import InputError
 from tests.rows import rows_of
 
@@ -240,6 +244,58 @@ def test_two_columns_that_look_alike_are_shown_by_code_points(tmp_path: Path) ->
 def test_a_dialect_that_contradicts_itself_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         FilesSource.model_validate({"path": "n.csv", **fields})
+
+
+@pytest.mark.parametrize(
+    "fields", [{"quoting": "none"}, {"escape": "\\"}, {"header": False, "names": ["text"]}, {"delimiter": ";"}]
+)
+def test_settings_of_delimited_text_are_refused_for_other_formats(tmp_path: Path, fields: dict[str, Any]) -> None:
+    path = written(tmp_path, '{"text": "a", "label": "x"}\n', "n.jsonl")
+    source = FilesSource.model_validate({"path": str(path), **fields})
+    for act in (lambda: source.identity(None), lambda: read(path, **fields)):
+        with pytest.raises(InputError, match=r"source\.\w+.* for delimited text, and .*n\.jsonl is jsonl; remove what"):
+            act()
+    with pytest.raises(ValidationError, match="for delimited text, not for format: jsonl"):
+        FilesSource.model_validate({"path": str(path), "format": "jsonl", **fields})
+    assert list(read_rows(path, source)) == [{"text": "a", "label": "x"}]
+
+
+@pytest.mark.parametrize(("name", "escape"), [("n.csv", ","), ("n.tsv", "\t")])
+def test_an_escape_that_is_the_delimiter_of_a_file_is_refused(tmp_path: Path, name: str, escape: str) -> None:
+    path = written(tmp_path, "text,label\na,x\n", name)
+    with pytest.raises(InputError, match=rf"source\.escape '.*' is the delimiter of {name} too"):
+        read(path, escape=escape)
+
+
+def test_a_table_whose_name_tells_nothing_is_read_in_the_format_of_the_source(tmp_path: Path) -> None:
+    path = written(tmp_path, "text,label\na,x\n", "n.dat")
+    assert list(read_rows(path, FilesSource(path="m.dat", format="csv"))) == [{"text": "a", "label": "x"}]
+    with pytest.raises(InputError, match="unknown format"):
+        list(read_rows(path, FilesSource(path="m.csv")))
+
+
+def test_each_of_many_texts_is_opened_twice_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "in" / "x" / "1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one\r\ntwo")
+    opened: list[Path] = []
+    original = Path.open
+
+    def counted(path: Path, *settings: Any, **more: Any) -> Any:
+        opened.append(path)
+        return original(path, *settings, **more)
+
+    source = FilesSource(path=str(tmp_path / "in"))
+    monkeypatch.setattr(Path, "open", counted)
+    (batch,) = rows_of_listing(source, source.listing())
+    assert batch.column("text").to_pylist() == ["one\ntwo"]
+    assert 1 <= opened.count(path) <= 2
+
+
+def test_small_groups_of_a_parquet_file_are_read_together(tmp_path: Path) -> None:
+    columns = {"text": ["a"] * 900, "label": ["x"] * 900}
+    pq.write_table(pa.table(columns), tmp_path / "n.parquet", row_group_size=3)
+    assert len(list(read_parquet(tmp_path / "n.parquet", "n", FilesSource(path="n.parquet")))) == 1
 
 
 def test_bytes_of_a_mark_are_no_part_of_a_compressed_header(tmp_path: Path) -> None:
