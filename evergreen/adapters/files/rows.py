@@ -30,7 +30,7 @@ def table_format(path: Path, fields: FileFields | None = None) -> FileFormat:
         InputError: neither tells a format of tables.
     """
     known = format_of(path)
-    if known is None and fields is not None and fields.format in SUFFIXES.values():
+    if known is None and fields is not None and fields.format is not None and fields.format in SUFFIXES.values():
         return fields.format
     if known is None or (known == "parquet" and is_compressed(path)):
         raise InputError(
