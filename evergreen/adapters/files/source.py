@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -72,10 +72,7 @@ class FilesSource(FileFields):
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
-        listing = self.listing()
-        count = IntakeCount(listing.left_out)
-        rows = canonical_rows(rows_of_listing(self, listing), self, window, count)
-        return write_dataset(rows, out_dir, partial(self.identity, window), count)
+        return dataset_of_listing(self, self.listing(), window, out_dir, partial(self.identity, window))
 
     def listing(self) -> Listing | PictureFolders:
         """The files that are there now. Raises InputError where there is none."""
@@ -105,6 +102,19 @@ def listing_identity(
         rows=listing.rows,
         window=window,
     )
+
+
+def dataset_of_listing(
+    fields: FileFields,
+    listing: Listing | PictureFolders,
+    window: ResolvedWindow | None,
+    out_dir: Path,
+    identity: Callable[[], SourceIdentity],
+) -> Dataset:
+    """The rows as Parquet shards below `out_dir`, with the identity once they are read."""
+    count = IntakeCount(listing.left_out)
+    rows = canonical_rows(rows_of_listing(fields, listing), fields, window, count)
+    return write_dataset(rows, out_dir, identity, count)
 
 
 def rows_of_listing(fields: FileFields, listing: Listing | PictureFolders) -> Iterator[pa.RecordBatch]:
