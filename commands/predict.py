@@ -96,7 +96,7 @@ class Tables:
         """Context manager that gives the writer of the output."""
         if self.output is None:
             return nullcontext(_Screen())
-        schema_of = self.source if table_format(self.source) == "parquet" else None
+        schema_of = self.source if table_format(self.source, self.fields) == "parquet" else None
         return table_writer(self.output, self.fields, schema_of)
 
 

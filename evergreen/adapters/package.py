@@ -16,13 +16,10 @@ from pydantic import field_validator
 
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.find import FileFormat, Listing, find_files
-from evergreen.adapters.files.source import listing_identity, rows_of_listing
+from evergreen.adapters.files.source import dataset_of_listing, listing_identity
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
-from evergreen.core.intake import IntakeCount
 from evergreen.core.packages import check_inside, installed_folder
-from evergreen.data.canonical import canonical_rows
-from evergreen.data.dataset import write_dataset
 
 
 class PackageSource(FileFields):
@@ -65,10 +62,7 @@ class PackageSource(FileFields):
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
-        listing = self.listing()
-        count = IntakeCount(listing.left_out)
-        rows = canonical_rows(rows_of_listing(self, listing), self, window, count)
-        return write_dataset(rows, out_dir, partial(self.identity, window), count)
+        return dataset_of_listing(self, self.listing(), window, out_dir, partial(self.identity, window))
 
     def listing(self) -> Listing:
         """The files that are there now. Raises InputError where there is none, or no package."""

@@ -16,7 +16,11 @@ from evergreen.core.base import Frozen
 
 MOST_EXAMPLES = 3
 _LONGEST_NAME = 60
-_NOUN = re.compile(r"\b(file|folder|link|line|mask|picture|row)\b")
+_MOST_SUFFIXES = 12
+"""Reasons of their own, the most frequent; a folder of anything may hold thousands."""
+_MOST_KINDS = 5
+"""Reasons that are named in words."""
+_NOUN = re.compile(r"\b(file|folder|link|mask|picture|row)\b")
 
 
 class LeftOutReason:
@@ -26,6 +30,8 @@ class LeftOutReason:
     HIDDEN_FOLDER = "hidden folder"
     BROKEN_LINK = "broken link"
     ENDLESS_LINK = "link to a folder that holds it"
+    REPEATED_FOLDER = "folder that is read under another name"
+    REPEATED_FILE = "file that is read under another name"
     SPECIAL_FILE = "file that is a pipe, socket or device"
     NOT_IN_CLASS_FOLDER = "file outside of a class's folder"
     UNPAIRED_MASK = "mask without a picture"
@@ -33,10 +39,13 @@ class LeftOutReason:
     UNUSABLE_ROW = "row that cannot be used"
     REPEATED_ROW = "row that repeats another"
 
-    @staticmethod
-    def suffix(suffix: str) -> str:
+    WITH_SUFFIX = "file with suffix "
+    OTHER_SUFFIX = "file with another suffix"
+
+    @classmethod
+    def suffix(cls, suffix: str) -> str:
         """Of files whose name ends in what the format is not read by."""
-        return f"file with suffix {suffix}" if suffix else "file without suffix"
+        return f"{cls.WITH_SUFFIX}{_printable(suffix)}" if suffix else "file without suffix"
 
 
 class LeftOut(Frozen):
@@ -54,7 +63,7 @@ class LeftOut(Frozen):
             counts[reason] = counts.get(reason, 0) + 1
             if len(examples.setdefault(reason, ())) < MOST_EXAMPLES:
                 examples[reason] += (_printable(name),)
-        return cls(counts=counts, examples=examples)
+        return cls(counts=counts, examples=examples)._bounded()
 
     def __add__(self, other: LeftOut) -> LeftOut:
         reasons = [*self.counts, *(one for one in other.counts if one not in self.counts)]
@@ -65,7 +74,20 @@ class LeftOut(Frozen):
                 for one in reasons
                 if (names := self.examples.get(one, ()) + other.examples.get(one, ()))
             },
-        )
+        )._bounded()
+
+    def _bounded(self) -> Self:
+        """The rarer suffixes as one reason, where there are many."""
+        suffixes = [one for one in self.counts if one.startswith(LeftOutReason.WITH_SUFFIX)]
+        rare = sorted(suffixes, key=self.counts.__getitem__, reverse=True)[_MOST_SUFFIXES:]
+        if not rare:
+            return self
+        other = LeftOutReason.OTHER_SUFFIX
+        counts, examples = dict(self.counts), dict(self.examples)
+        for one in rare:
+            counts[other] = counts.get(other, 0) + counts.pop(one)
+            examples[other] = (examples.get(other, ()) + examples.pop(one, ()))[:MOST_EXAMPLES]
+        return self.model_copy(update={"counts": counts, "examples": examples})
 
     @property
     def total(self) -> int:
@@ -73,8 +95,15 @@ class LeftOut(Frozen):
         return sum(self.counts.values())
 
     def words(self) -> str:
-        """`2 masks without a picture (img001.png, img003.png), 1 hidden file (_SUCCESS)`; empty where nothing is."""
-        return ", ".join(self._words(reason, count) for reason, count in self.counts.items())
+        """`2 masks without a picture (img001.png, img003.png), 1 hidden file (_SUCCESS)`; empty where nothing is.
+
+        Of many reasons the most frequent ones.
+        """
+        by_count = sorted(self.counts, key=self.counts.__getitem__, reverse=True)
+        named = set(by_count[:_MOST_KINDS])
+        words = ", ".join(self._words(reason, count) for reason, count in self.counts.items() if reason in named)
+        more = len(by_count) - len(named)
+        return words + (f" and {more} more kind{'s'[: more != 1]}" if more else "")
 
     def _words(self, reason: str, count: int) -> str:
         named = ", ".join(self.examples.get(reason, ()))

@@ -29,8 +29,8 @@ def listed(names: Iterable[str]) -> str:
     given = list(names)
     alike: dict[str, set[str]] = {}
     for name in given:
-        alike.setdefault(_look(name), set()).add(name)
-    shown = [quoted(name) + (f" ({code_points(name)})" if len(alike[_look(name)]) > 1 else "") for name in given]
+        alike.setdefault(_appearance(name), set()).add(name)
+    shown = [quoted(name) + (f" ({code_points(name)})" if len(alike[_appearance(name)]) > 1 else "") for name in given]
     more = len(shown) - _LISTED
     return ", ".join(shown[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
@@ -53,15 +53,17 @@ def nearest(name: str, names: Sequence[str]) -> str:
     if not close:
         return ""
     near = by_folded[close[0]]
-    points = f", with {code_points(near)} instead of {code_points(name)}" if _look(near) == _look(name) else ""
+    points = (
+        f", with {code_points(near)} instead of {code_points(name)}" if _appearance(near) == _appearance(name) else ""
+    )
     return f" (did you mean {quoted(near)}{points}?)"
 
 
 def _folded(name: str) -> str:
-    return _look(name).strip().casefold()
+    return _appearance(name).strip().casefold()
 
 
-def _look(name: str) -> str:
+def _appearance(name: str) -> str:
     """What is left of a name to the eye: compatible forms as one, Cyrillic and Greek letters as their Latin twins."""
     plain = unicodedata.normalize("NFKC", name).translate(_TWINS)
     return "".join(one for one in plain if unicodedata.category(one) != "Cf")

@@ -22,7 +22,7 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
-from evergreen.core.names import Name
+from evergreen.core.names import Name, nfc, quoted
 from evergreen.core.quoting import excerpt
 from evergreen.data.columns import RESERVED, match_columns
 from evergreen.data.given_splits import given_splits
@@ -48,8 +48,20 @@ _SEPARATOR = "\n\n"
 
 
 def _with_text_keys(value: Any) -> Any:
-    """YAML reads the key in `1: World` as a number; labels are compared as text."""
-    return {str(key): name for key, name in value.items()} if isinstance(value, dict) else value
+    """YAML reads the key in `1: World` as a number; labels are compared as text, composed.
+
+    Raises:
+        ValueError: two keys are the same then, of which one would be lost.
+    """
+    if not isinstance(value, dict):
+        return value
+    by_text: dict[str, Any] = {}
+    for key, name in value.items():
+        word = nfc(str(key))
+        if word in by_text:
+            raise ValueError(f"{quoted(word)} is there twice, in two spellings of one value; keep one")
+        by_text[word] = name
+    return by_text
 
 
 class RowFields(Frozen):
@@ -68,7 +80,9 @@ class RowFields(Frozen):
     columns: dict[str, str | Joined] = {}
     text_separator: str = Field(_SEPARATOR, exclude_if=lambda value: value == _SEPARATOR)
     label_names: Annotated[dict[Name, Name], BeforeValidator(_with_text_keys)] | None = None
-    mask_classes: dict[MaskValue, MaskValue] | None = Field(None, min_length=1, exclude_if=lambda value: value is None)
+    mask_classes: Annotated[dict[MaskValue, MaskValue], BeforeValidator(_with_text_keys)] | None = Field(
+        None, min_length=1, exclude_if=lambda value: value is None
+    )
 
     @field_validator("columns")
     @classmethod

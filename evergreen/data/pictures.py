@@ -34,6 +34,9 @@ MOST_PIXELS = 64_000_000
 _PNG = "PNG"
 _SEVERAL_JPEGS = "MPO"
 """What Pillow calls the JPEGs of cameras that store a preview behind the picture."""
+_RENUMBERED = "GIF"
+_NOT_KEPT = ("JPEG", _SEVERAL_JPEGS, _RENUMBERED)
+"""Formats that keep no values of masks: with losses, or by a palette that writers sort anew, {0, 255} as {0, 1}."""
 _DEEP_MODES = ("I", "F")
 """How modes of more than 8 bits begin; bringing them to 8 would cut off all that is bright."""
 _BITS = 8
@@ -98,6 +101,8 @@ def decode_mask(encoded: bytes) -> Pixels:
                 "is a TIFF whose values its decoder changes: of fewer than 8 bits, with white as 0, or with losses; "
                 "write it as PNG"
             )
+        if opened.format == _RENUMBERED:
+            raise PictureError("is a GIF, whose writers renumber the values of masks; write it as PNG")
         if opened.format != _PNG or opened.mode not in MODES:
             raise PictureError(
                 f"is a {opened.format} of mode {opened.mode}, not a PNG with one channel of 8 bits (mode L or P)"
@@ -116,7 +121,7 @@ def mask_values(encoded: bytes) -> Pixels | None:
         PictureError: it cannot be decoded.
     """
     with _opened(encoded, READ_FORMATS) as opened:
-        if opened.mode not in {*MODES, "1"} or opened.format in ("JPEG", _SEVERAL_JPEGS) or _is_spread(encoded, opened):
+        if opened.mode not in {*MODES, "1"} or opened.format in _NOT_KEPT or _is_spread(encoded, opened):
             return None
         return np.asarray(opened, dtype=np.uint8)
 
@@ -186,7 +191,7 @@ def _opened(encoded: bytes, formats: tuple[str, ...], most_pixels: int | None = 
         opened = Image.open(io.BytesIO(encoded), formats=formats)
         if opened.width * opened.height > most:
             raise PictureError(f"has {opened.width:,} x {opened.height:,} pixels (allowed: {most:,})")
-        if opened.format not in (*PICTURE_FORMATS, _SEVERAL_JPEGS):
+        if opened.format not in ("JPEG", _SEVERAL_JPEGS):
             _check_single(opened)
         opened.load()
     with opened:
@@ -197,7 +202,7 @@ def _check_single(opened: Image.Image) -> None:
     """Raises PictureError for several frames, of which a mask fits one, and for what its decoder would turn."""
     if (frames := getattr(opened, "n_frames", 1)) != 1:
         raise PictureError(f"is a {opened.format} of {frames} frames (allowed: 1); write one as a picture of its own")
-    if opened.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT:
+    if opened.format != _PNG and opened.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT:
         raise PictureError(f"is a {opened.format} with a note that turns it; write it as it is to be seen")
 
 

@@ -66,8 +66,10 @@ def store(plan: Plan, left_out: LeftOut = NOTHING) -> Summary:
 def _tell(files: Any, plan: Plan, summary: Summary) -> None:
     intake = summary.intake()
     rows = {"seen": intake.seen, "rows": summary.rows, "rejected": summary.bad, "duplicates": summary.duplicates}
-    told = {**rows, "left_out": intake.left_out, **summary.counts}
-    files.pipe_file(f"{plan.folder}/{STATISTICS}", json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n")
+    statistics = {**rows, "left_out": intake.left_out, **summary.counts}
+    files.pipe_file(
+        f"{plan.folder}/{STATISTICS}", json.dumps(statistics, indent=2, ensure_ascii=False).encode() + b"\n"
+    )
     lists = sorted(one for one in files.find(plan.staging) if one.rpartition("/")[2].startswith(REJECTED))
     rejected = f"{plan.folder}/{REJECTED_ROWS}"
     if lists:
@@ -79,8 +81,8 @@ def _tell(files: Any, plan: Plan, summary: Summary) -> None:
 def _check(summary: Summary, max_bad_share: float) -> None:
     if summary.failures:
         worst = max(one.exit_code for one in summary.failures)
-        told = "\n".join(one.message for one in summary.failures)
-        raise (InputError if worst == InputError.exit_code else EvergreenError)(told)
+        messages = "\n".join(one.message for one in summary.failures)
+        raise (InputError if worst == InputError.exit_code else EvergreenError)(messages)
     total = summary.rows + summary.bad
     listed = "".join(f"\n- {name}: {reason}" for name, reason in summary.examples.items())
     if summary.bad > max_bad_share * total:

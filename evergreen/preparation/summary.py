@@ -45,8 +45,8 @@ class Summary(Frozen):
         """What was read of what was seen. Raises EvergreenError where rows were lost on the way."""
         rows = {LeftOutReason.UNUSABLE_ROW: self.bad, LeftOutReason.REPEATED_ROW: self.duplicates}
         examples = {LeftOutReason.UNUSABLE_ROW: tuple(self.examples)[:MOST_EXAMPLES]} if self.examples else {}
-        told = LeftOut(counts={reason: count for reason, count in rows.items() if count}, examples=examples)
-        left_out = self.left_out + told
+        of_rows = LeftOut(counts={reason: count for reason, count in rows.items() if count}, examples=examples)
+        left_out = self.left_out + of_rows
         seen = self.seen + self.left_out.total
         try:
             return Intake(seen=seen, read=self.rows, left_out=left_out.counts, examples=left_out.examples)

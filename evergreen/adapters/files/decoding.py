@@ -14,6 +14,10 @@ from typing import IO
 from evergreen.core.errors import InputError
 from evergreen.core.lfs import FETCH_IT, HEAD_BYTES, is_lfs_pointer
 
+LONGEST_FIELD = 16 << 20
+"""Characters; one that is longer is a quote that nothing closes, or no text."""
+_LONGEST_LINE = 8 * LONGEST_FIELD
+"""Characters of a row as JSON, which may escape each by six."""
 _BLOCK_BYTES = 1 << 20
 _SAMPLE_BYTES = 4096
 _MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
@@ -59,29 +63,45 @@ def reading(path: Path, name: str) -> Iterator[None]:
         raise InputError(f"{name} cannot be read: {error}; check the file and its permissions") from error
 
 
+def lines_of(file: IO[str], name: str) -> Iterator[str]:
+    """The lines with their ends. Raises InputError for one that is longer than any row."""
+    number = 0
+    while line := file.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE:
+            raise InputError(
+                f"{name}:{number} is longer than {_LONGEST_LINE:,} characters; write one row a line, or set "
+                "source.format"
+            )
+        yield line
+
+
 def python_encoding(encoding: str) -> str:
     """The codec that also drops a UTF-8 byte order mark, as spreadsheets write it."""
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def marked_encoding(path: Path) -> str | None:
-    """The encoding that the byte order mark at the file's beginning tells; None where it has none."""
-    head = _head(path, 4)
+def head_of(path: Path) -> bytes:
+    """The file's beginning, which says in what it may be written."""
+    return _head(path, _SAMPLE_BYTES)
+
+
+def marked_encoding(head: bytes) -> str | None:
+    """The encoding that the byte order mark at a file's beginning tells; None where it has none."""
     return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
 
 
-def check_width(path: Path, name: str, encoding: str) -> None:
-    """Raises InputError where the file, which has no byte order mark, is UTF-16 or UTF-32 and `encoding` is neither."""
+def check_width(head: bytes, name: str, encoding: str) -> None:
+    """Raises InputError where a file that begins so, without a mark, is UTF-16 or UTF-32 and `encoding` is neither."""
     if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         return
-    wide = _wide_encoding(path)
+    wide = _wide_encoding(head[:_SAMPLE_BYTES])
     if wide is not None:
         raise InputError(f"{name} is not {encoding} but seems to be {wide}; set source.encoding: {wide}")
 
 
-def _wide_encoding(path: Path) -> str | None:
-    """That of several bytes a character in which the NULs of the file's beginning are no characters."""
-    head = _head(path, _SAMPLE_BYTES)
+def _wide_encoding(head: bytes) -> str | None:
+    """That of several bytes a character in which the NULs of a file's beginning are no characters."""
     if head.count(0) <= _MOST_NULS * len(head):
         return None
     read: dict[str, int] = {}
@@ -112,18 +132,24 @@ def check_decodes(path: Path, name: str, encoding: str) -> None:
     if place is None:
         return
     position, line, byte = place
-    fits = _fitting(path)
+    fits = _fitting(path, encoding)
     raise InputError(
         f"{name} is not {encoding}: byte 0x{byte:02x} at position {position} (line {line}); "
         f"set source.encoding: {fits} if all files are written so, source.fallback_encoding: {fits} if some are"
     )
 
 
-def _fitting(path: Path) -> str:
-    """The encoding that a file of unknown encoding is most likely in."""
-    wide = _wide_encoding(path)
+def _fitting(path: Path, refused: str) -> str:
+    """The encoding that a file that is not in the `refused` is most likely in."""
+    wide = _wide_encoding(head_of(path))
     if wide is not None:
         return wide
+    if decodes(path, "utf-8"):
+        return "utf-8"
+    name = codecs.lookup(refused).name
+    for ordered in (f"{name}-le", f"{name}-be") if name in ("utf-16", "utf-32") else ():
+        if decodes(path, ordered):  # without the mark that says which
+            return ordered
     if _is_of_pairs(path) and decodes(path, _CHINESE):
         return _CHINESE
     return _WESTERN if decodes(path, _WESTERN) else "latin-1"
@@ -147,9 +173,9 @@ def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int] | None
             held: bytes = decoder.getstate()[0]  # bytes of a character that the last block cut
             try:
                 decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                data = held + block
-                return read - len(held) + error.start, lines + data[: error.start].count(b"\n"), data[error.start]
+            except UnicodeError as error:  # a missing byte order mark has no place: it is the beginning
+                data, start = held + block, getattr(error, "start", 0)
+                return read - len(held) + start, lines + data[:start].count(b"\n"), data[start]
             if not block:
                 return None
             read += len(block)

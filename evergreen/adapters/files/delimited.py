@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from evergreen.adapters.files.batches import text_batches
-from evergreen.adapters.files.decoding import check_decodes, open_bytes, python_encoding
+from evergreen.adapters.files.decoding import LONGEST_FIELD, check_decodes, open_bytes, python_encoding
 from evergreen.adapters.files.dialect import Dialect
 from evergreen.adapters.files.quotes import Quotes
 from evergreen.core.errors import InputError
@@ -26,8 +26,8 @@ from evergreen.data.canonical import RowFields, check_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LONGEST_FIELD = 16 << 20
-"""Characters; one that is longer is a quote that nothing closes."""
+_REGULAR = 3
+"""Texts of an only column over several lines, from which on quotes that always open and close one are no letters."""
 _LONGEST_NAME = 131_072
 _DELIMITERS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
 _SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
@@ -140,7 +140,7 @@ class _Records:
 
     def _check_quotes(self, lines: int) -> None:
         """Raises InputError unless more of the file proves that quotes enclose its fields than speaks against it."""
-        proofs = doubts = 0.0
+        proofs = doubts = letters = 0.0
         with _opened(self._path, self._dialect) as file:
             records = _Records(file, self._path, self._name, self._dialect)
             for number, values in enumerate(records.unchecked()):
@@ -148,8 +148,11 @@ class _Records:
                     continue
                 if self._quotes.are_proven_by(values, records.lines):
                     proofs += 1 if number else math.inf  # names do not begin and end with letters that are quotes
-                doubts += self._quotes.are_doubtful(records.lines)
-        if proofs <= doubts:  # also where nothing speaks for either
+                elif len(records.lines) > 1:
+                    doubts += self._quotes.are_doubtful(records.lines)
+                letters += self._quotes.are_letters_of(records.lines)
+        is_regular = self._quotes.width == 1 and doubts >= _REGULAR and not letters
+        if proofs <= doubts and not is_regular:  # also where nothing speaks for either
             raise self._error(
                 f"a quote opens a text over {lines} lines that are rows of their own if quotes are letters",
                 "set source.quoting: none if they are, minimal if texts have line breaks",

@@ -26,5 +26,11 @@ class Dialect:
 
     def csv_options(self) -> dict[str, Any]:
         """Options of Python's `csv`, to read and to write alike."""
-        quoting = csv.QUOTE_NONE if self.quoting == "none" else csv.QUOTE_MINIMAL
-        return {"delimiter": self.delimiter, "quoting": quoting, "escapechar": self.escape, "strict": True}
+        are_letters = self.quoting == "none"
+        return {
+            "delimiter": self.delimiter,
+            "quoting": csv.QUOTE_NONE if are_letters else csv.QUOTE_MINIMAL,
+            "quotechar": None if are_letters else '"',
+            "escapechar": self.escape,
+            "strict": True,
+        }

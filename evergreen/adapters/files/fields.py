@@ -9,12 +9,15 @@ from typing import ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from evergreen.adapters.files.decoding import check_width, decodes, marked_encoding
+from evergreen.adapters.files.decoding import check_width, decodes, head_of, marked_encoding
 from evergreen.adapters.files.dialect import Dialect, Quoting
 from evergreen.adapters.files.find import FileFormat
+from evergreen.core.errors import InputError
 from evergreen.data.canonical import RowFields
 
 PICTURE_FORMATS = ("image_folders", "tfrecord")
+_OF_DELIMITED = ("delimiter", "quoting", "escape", "header", "names")
+"""Fields that say how delimited text is written, and nothing of other formats."""
 
 
 class FileFields(RowFields):
@@ -118,16 +121,43 @@ class FileFields(RowFields):
             raise ValueError(f"delimiter and escape are both {self.escape!r}; set another")
         return self
 
-    def encoding_of(self, file: Path, name: str) -> str:
+    @model_validator(mode="after")
+    def _dialect_is_of_delimited_text(self) -> Self:
+        if self.format is not None and (given := self._given_for(self.format)):
+            raise ValueError(f"{given} for delimited text, not for format: {self.format}; remove what does not apply")
+        return self
+
+    def check_format(self, file_format: FileFormat) -> None:
+        """Raises InputError where files of a format would be read with settings that are not for it."""
+        if given := self._given_for(file_format):
+            raise InputError(
+                f"{given} for delimited text, and {self.path} is {file_format}; remove what does not apply"
+            )
+
+    def _given_for(self, file_format: FileFormat) -> str | None:
+        """The settings that are not for the format, such as `source.quoting and source.escape are`."""
+        if file_format == "csv":
+            return None
+        given = [name for name in _OF_DELIMITED if getattr(self, name) != type(self).model_fields[name].default]
+        return (
+            f"{' and '.join(f'source.{name}' for name in given)} {'is' if len(given) == 1 else 'are'}"
+            if given
+            else None
+        )
+
+    def encoding_of(self, file: Path, name: str, head: bytes | None = None) -> str:
         """The encoding of one file: what its byte order mark says, else the fallback if there is one and it needs it.
+
+        `head` is its beginning, where that has been read.
 
         Raises:
             InputError: it is written with several bytes a character, and neither mark nor configuration says so.
         """
-        marked = marked_encoding(file)
+        head = head_of(file) if head is None else head
+        marked = marked_encoding(head)
         if marked is not None:
             return marked
-        check_width(file, name, self.encoding)
+        check_width(head, name, self.encoding)
         if self.fallback_encoding is None or decodes(file, self.encoding):
             return self.encoding
         return self.fallback_encoding
@@ -142,6 +172,11 @@ class FileFields(RowFields):
         return replace(self.dialect_to(file), encoding=self.encoding_of(file, name))
 
     def dialect_to(self, file: Path) -> Dialect:
-        """How a new file of delimited text is written."""
-        is_given = self.delimiter is not None
-        return Dialect(self.encoding, self.delimiter_of(file), is_given, self.quoting, self.escape, self.names)
+        """How a new file of delimited text is written. Raises InputError where nothing can be escaped."""
+        is_given, delimiter = self.delimiter is not None, self.delimiter_of(file)
+        if self.escape == delimiter:
+            raise InputError(
+                f"source.escape {self.escape!r} is the delimiter of {file.name} too; set source.delimiter to another, "
+                "or remove source.escape"
+            )
+        return Dialect(self.encoding, delimiter, is_given, self.quoting, self.escape, self.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from evergreen.adapters.files.visible import files_below, is_hidden
 from evergreen.adapters.gcs.bucket import SCHEME
 from evergreen.core.artifacts import sha256_of
 from evergreen.core.errors import InputError
-from evergreen.core.intake import NOTHING, LeftOut, LeftOutReason
+from evergreen.core.intake import LeftOut, LeftOutReason
 
 FileFormat = Literal["csv", "jsonl", "parquet", "text_folders", "image_folders", "tfrecord"]
 
@@ -43,7 +44,12 @@ class Listing:
     root: Path
     files: tuple[Path, ...]
     format: FileFormat
-    left_out: LeftOut = field(default=NOTHING, kw_only=True)
+    beside: tuple[tuple[str, Path], ...] = field(default=(), kw_only=True)
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What is beside the files, by reason."""
+        return LeftOut.of((reason, self.name(file)) for reason, file in self.beside)
 
     @property
     def rows(self) -> int | None:
@@ -52,12 +58,36 @@ class Listing:
 
     def of(self, files: Sequence[Path]) -> Self:
         """Those of the files alone, in that order."""
-        return replace(self, files=tuple(files), left_out=NOTHING)
+        return replace(self, files=tuple(files), beside=())
+
+    def cut(self, part: slice) -> Self:
+        """A part of the files alone."""
+        return replace(self, files=self.files[part], beside=())
 
     def parts(self, size: int) -> Iterator[Self]:
         """At most `size` of the files at a time, in order."""
         for first in range(0, len(self.files), size):
-            yield self.of(self.files[first : first + size])
+            yield self.cut(slice(first, first + size))
+
+    def without(self, other: Listing) -> Self:
+        """All of it but what the other listing has seen too, by whatever path."""
+        theirs = set(other.places([*other.files, *(file for _, file in other.beside), other.root]))
+        files = zip(self.files, self.places(self.files), strict=True)
+        beside = zip(self.beside, self.places([file for _, file in self.beside]), strict=True)
+        kept = self.of([file for file, place in files if place not in theirs])
+        return replace(kept, beside=tuple(one for one, place in beside if place not in theirs))
+
+    def places(self, files: Sequence[Path]) -> list[str]:
+        """Where each file is, whatever links lead to its folder."""
+        real: dict[Path, str] = {}
+        for folder in (file.parent for file in files):
+            if folder not in real:
+                real[folder] = self.place(folder)
+        return [f"{real[file.parent]}/{file.name}" for file in files]
+
+    def place(self, folder: Path) -> str:
+        """Where a folder really is."""
+        return os.path.realpath(folder)
 
     def name(self, file: Path) -> str:
         """POSIX path relative to the root."""
@@ -87,7 +117,15 @@ class CloudListing(Listing):
     def of(self, files: Sequence[Path]) -> Self:
         """Those of the objects alone, in that order."""
         by_file = dict(zip(self.files, self.objects, strict=True))
-        return replace(self, files=tuple(files), objects=tuple(by_file[file] for file in files), left_out=NOTHING)
+        return replace(self, files=tuple(files), objects=tuple(by_file[file] for file in files), beside=())
+
+    def cut(self, part: slice) -> Self:
+        """A part of the objects alone."""
+        return replace(self, files=self.files[part], objects=self.objects[part], beside=())
+
+    def place(self, folder: Path) -> str:
+        """Its path in the bucket, which has no links."""
+        return f"{SCHEME}{folder.as_posix()}"
 
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """As the bucket lists them; nothing is read."""
@@ -108,23 +146,23 @@ def find_files(path: str, file_format: FileFormat | None, setting: str = "source
         EvergreenError: Cloud Storage does not answer.
     """
     if not is_cloud(path):
-        root, files, left_out = files_below(path, setting)
-        found = Listing(root, tuple(files), "text_folders", left_out=left_out)
+        root, below, beside = files_below(path, setting)
+        found = Listing(root, tuple(below), "text_folders", beside=tuple(beside))
         return _chosen(found, path, file_format, setting, is_folder=Path(path).is_dir())
     folder, objects, is_folder = list_cloud(path)
     by_path = {Path(one.path): one for one in objects}
     root = Path(folder)
     is_named = len(by_path) == 1 and next(iter(by_path)).as_posix() == path.removeprefix(SCHEME)
-    hidden = [] if is_named else [file for file in by_path if is_hidden(file.relative_to(root))]
-    left_out = LeftOut.of((LeftOutReason.HIDDEN_FILE, file.relative_to(root).as_posix()) for file in hidden)
-    files = [file for file in by_path if file not in set(hidden)]
-    found = Listing(root, tuple(files), "text_folders", left_out=left_out)
+    hidden = set() if is_named else {file for file in by_path if is_hidden(file.relative_to(root))}
+    files = tuple(file for file in by_path if file not in hidden)
+    left_out = tuple((LeftOutReason.HIDDEN_FILE, file) for file in by_path if file in hidden)
+    found = Listing(root, files, "text_folders", beside=left_out)
     if not files:
-        beside = f" (left out: {words})" if (words := left_out.words()) else ""
-        raise InputError(f"no file in '{path}'{beside}; set {setting}")
+        words = f" (left out: {words})" if (words := found.left_out.words()) else ""
+        raise InputError(f"no file in '{path}'{words}; set {setting}")
     chosen = _chosen(found, path, file_format, setting, is_folder=is_folder)
     objects = [by_path[file] for file in chosen.files]
-    return CloudListing(root, chosen.files, chosen.format, path, tuple(objects), left_out=chosen.left_out)
+    return CloudListing(root, chosen.files, chosen.format, path, tuple(objects), beside=chosen.beside)
 
 
 def _chosen(
@@ -134,10 +172,10 @@ def _chosen(
     if file_format is None and _are_text_folders(candidates):
         file_format = "text_folders"
     files = tuple(file for file in candidates.files if _is_read(candidates, file, file_format, is_folder=is_folder))
-    left_out = candidates.left_out + _left_out(candidates, set(files), file_format)
+    beside = candidates.beside + tuple(_left_out(candidates, set(files), file_format))
+    chosen = replace(candidates, files=files, beside=beside)
     if not files:
-        raise _nothing(path, file_format, setting, left_out)
-    chosen = replace(candidates, files=files, left_out=left_out)
+        raise _nothing(path, file_format, setting, chosen.left_out)
     _check_names(chosen)
     return replace(chosen, format=file_format or _common_format(files, path))
 
@@ -168,14 +206,14 @@ def _nothing(path: str, file_format: FileFormat | None, setting: str, left_out: 
     return InputError(f"nothing readable in '{path}' (allowed: {_READABLE}{beside}); set {setting} or source.format")
 
 
-def _left_out(candidates: Listing, chosen: set[Path], file_format: FileFormat | None) -> LeftOut:
+def _left_out(candidates: Listing, chosen: set[Path], file_format: FileFormat | None) -> Iterator[tuple[str, Path]]:
     """The candidates that are not chosen, by what their names end in."""
 
     def reason(file: Path) -> str:
         is_text = file_format == "text_folders" and file.suffix.lower() == TEXT_SUFFIX
         return LeftOutReason.NOT_IN_CLASS_FOLDER if is_text else LeftOutReason.suffix(_whole_suffix(file))
 
-    return LeftOut.of((reason(file), candidates.name(file)) for file in candidates.files if file not in chosen)
+    return ((reason(file), file) for file in candidates.files if file not in chosen)
 
 
 def _check_names(listing: Listing) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,13 +31,16 @@ def read_folders(listing: Listing, fields: FileFields) -> Iterator[pa.RecordBatc
 def _rows(listing: Listing, fields: FileFields) -> Iterator[tuple[str, str, str]]:
     for name, file in listing.opened():
         with reading(file, name):
-            text = _text(file, name, fields.encoding_of(file, name))
+            text = _text(file, name, fields)
         yield text, name.split("/", 1)[0], name.removesuffix(file.suffix)
 
 
-def _text(file: Path, name: str, encoding: str) -> str:
+def _text(file: Path, name: str, fields: FileFields) -> str:
+    """There are many of these files, so that each is read once."""
+    content = file.read_bytes()
+    encoding = fields.encoding_of(file, name, content)
     try:
-        return file.read_text(encoding=python_encoding(encoding))
+        return io.TextIOWrapper(io.BytesIO(content), encoding=python_encoding(encoding)).read()
     except UnicodeError as error:
         check_decodes(file, name, encoding)
         raise InputError(f"{name} cannot be read as {encoding}: {error}; set source.encoding") from error

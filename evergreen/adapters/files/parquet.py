@@ -37,12 +37,27 @@ def read_batches(path: Path, name: str, choose: Callable[[Sequence[str]], Sequen
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
             columns = list(choose(file.schema_arrow.names))
             rows = _rows_at_once(file.metadata)
-            for group in range(file.num_row_groups):  # Arrow cannot join dictionaries of groups within structures
-                yield from file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
+            for groups in _groups_at_once(file):
+                yield from file.iter_batches(rows, row_groups=groups, columns=columns, use_threads=False)
     except pa.ArrowNotImplementedError as error:
         raise InputError(f"{name} has columns that cannot be read: {error}; write them as plain columns") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{name} is no whole Parquet file: {error}; write it again or set source.format") from error
+
+
+def _groups_at_once(file: pq.ParquetFile) -> list[list[int]]:
+    """All row groups; one by one where structures hold dictionaries, which Arrow cannot join across groups."""
+    groups = list(range(file.num_row_groups))
+    one_by_one = any(_holds_dictionary(one.type, within=False) for one in file.schema_arrow)
+    return [[group] for group in groups] if one_by_one else [groups]
+
+
+def _holds_dictionary(kind: pa.DataType, *, within: bool) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return within
+    return any(_holds_dictionary(kind.field(place).type, within=True) for place in range(kind.num_fields))
 
 
 def _rows_at_once(metadata: pq.FileMetaData) -> int:

@@ -42,11 +42,12 @@ class PictureFolders:
 
     def parts(self, size: int) -> Iterator[Self]:
         """At most `size` of the pictures at a time with their masks, in order."""
-        masks = iter(self.masks.files)
+        done = 0
         for pictures, first in zip(self.pictures.parts(size), range(0, self.rows, size), strict=True):
             has_mask = self.has_mask[first : first + size]
-            of_these = self.masks.of([next(masks) for present in has_mask if present])
-            yield replace(self, pictures=pictures, masks=of_these, has_mask=has_mask, left_out=NOTHING)
+            masks = self.masks.cut(slice(done, done + sum(has_mask)))
+            done += sum(has_mask)
+            yield replace(self, pictures=pictures, masks=masks, has_mask=has_mask, left_out=NOTHING)
 
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """Name, checksum and bytes of each file; masks are told apart from pictures of the same name."""
@@ -78,10 +79,8 @@ def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
         pictures = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if not is_mask])
         others = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if is_mask])
     else:
-        others = find_files(masks, "image_folders", "source.masks")
-        below = set(others.files)  # the masks' folder may lie within the pictures'
-        pictures = found.of([file for file in found.files if file not in below])
-        left_out += others.left_out
+        pictures, others = _apart(found, find_files(masks, "image_folders", "source.masks"))
+        left_out = pictures.left_out + others.left_out
     by_stem = _by_stem(others, "masks")
     stems = [normalize("NFC", f"{stem}{suffix}") for stem in _by_stem(pictures, "pictures")]
     has_mask = tuple(stem in by_stem for stem in stems)
@@ -96,6 +95,15 @@ def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
     names = (others.name(file) for file in others.files if file in alone)
     left_out += LeftOut.of((LeftOutReason.UNPAIRED_MASK, name) for name in names)
     return PictureFolders(pictures, paired, has_mask, left_out)
+
+
+def _apart(pictures: Listing, masks: Listing) -> tuple[Listing, Listing]:
+    """Both, where the folder of one lies within the other's without what both have seen: that is of the inner one."""
+    place, others = (f"{one.place(one.root)}/" for one in (pictures, masks))
+    is_inner = place.startswith(others)
+    if place == others:  # the narrower pattern
+        is_inner = len(pictures.files) + len(pictures.beside) < len(masks.files) + len(masks.beside)
+    return (pictures, masks.without(pictures)) if is_inner else (pictures.without(masks), masks)
 
 
 def read_pictures(folders: PictureFolders, fields: RowFields) -> Iterator[pa.RecordBatch]:

@@ -33,17 +33,23 @@ class Quotes:
 
         They enclose every field, or line ends or a delimiter that else would make no row, or hold quotes written twice.
         """
-        if len(lines) > 1:
-            return not self.are_doubtful(lines)
-        if QUOTE not in lines[0]:
+        whole = "".join(lines)
+        if QUOTE not in whole:
             return False
+        is_doubled = any(QUOTE in value and value not in whole for value in values)
+        if len(lines) > 1:
+            return is_doubled or not self.are_doubtful(lines)
         line = lines[0].rstrip("\r\n")
         if self._fields(line) != self.width:
             return True
         between = f"{QUOTE}{self.delimiter}{QUOTE}"
         if line.startswith(QUOTE) and line.endswith(QUOTE) and line.count(between) == self.width - 1 and len(line) > 1:
             return self.width > 1
-        return any(QUOTE in value and value not in line for value in values)
+        return is_doubled
+
+    def are_letters_of(self, lines: Sequence[str]) -> bool:
+        """Whether the only field of a record holds quotes and is not enclosed in them, as no writer leaves it."""
+        return self.width == 1 and QUOTE in "".join(lines) and not lines[0].startswith(QUOTE)
 
     def _fields(self, line: str) -> int:
         escaped = line.count(self.escape + self.delimiter) if self.escape else 0

@@ -23,9 +23,15 @@ from evergreen.data.plain import plain
 Row = dict[str, Any]
 
 
-def table_format(path: Path) -> FileFormat:
-    """The format that the file's name tells, as for a source of files. Raises InputError when it tells none."""
+def table_format(path: Path, fields: FileFields | None = None) -> FileFormat:
+    """The format that the file's name tells, else that of the source of the `fields`.
+
+    Raises:
+        InputError: neither tells a format of tables.
+    """
     known = format_of(path)
+    if known is None and fields is not None and fields.format is not None and fields.format in SUFFIXES.values():
+        return fields.format
     if known is None or (known == "parquet" and is_compressed(path)):
         raise InputError(
             f"unknown format {path.suffix or 'none'} of {path} (allowed: {', '.join(SUFFIXES)}; text also with .gz); "
@@ -40,7 +46,7 @@ def read_rows(path: Path, fields: FileFields) -> Iterator[Row]:
     Raises:
         InputError: no such file, a column twice, or a row that cannot be read; the message names it.
     """
-    file_format = table_format(path)
+    file_format = table_format(path, fields)
     if not path.is_file():
         raise InputError(f"no file {path}; --input takes one table")
     name = str(path)
@@ -74,6 +80,6 @@ def _of_parquet(path: Path, name: str) -> Iterator[Row]:
         columns = {one: plain(batch.column(one), one, rows) for one in batch.schema.names if one != ROW_NAME}
         try:
             content = pa.RecordBatch.from_pydict(columns).to_pylist()
-        except ValueError as error:  # such as a structure that has a member twice
+        except (ValueError, OverflowError, LookupError) as error:  # a member twice, a duration of ages, no such zone
             raise InputError(f"rows from {rows[0]} on cannot be read: {error}; leave that column out") from error
         yield from content

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -72,10 +72,7 @@ class FilesSource(FileFields):
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
-        listing = self.listing()
-        count = IntakeCount(listing.left_out)
-        rows = canonical_rows(rows_of_listing(self, listing), self, window, count)
-        return write_dataset(rows, out_dir, partial(self.identity, window), count)
+        return dataset_of_listing(self, self.listing(), window, out_dir, partial(self.identity, window))
 
     def listing(self) -> Listing | PictureFolders:
         """The files that are there now. Raises InputError where there is none."""
@@ -92,6 +89,7 @@ def listing_identity(
 
     The description tells what beside them is left out.
     """
+    fields.check_format(listing.format)
     entries = list(listing.checksums())
     content = [listing.format, fields.shaping(), [(name, checksum) for name, checksum, _ in entries]]
     size = sum(count for _, _, count in entries) / 1e6
@@ -106,8 +104,22 @@ def listing_identity(
     )
 
 
+def dataset_of_listing(
+    fields: FileFields,
+    listing: Listing | PictureFolders,
+    window: ResolvedWindow | None,
+    out_dir: Path,
+    identity: Callable[[], SourceIdentity],
+) -> Dataset:
+    """The rows as Parquet shards below `out_dir`, with the identity once they are read."""
+    count = IntakeCount(listing.left_out)
+    rows = canonical_rows(rows_of_listing(fields, listing), fields, window, count)
+    return write_dataset(rows, out_dir, identity, count)
+
+
 def rows_of_listing(fields: FileFields, listing: Listing | PictureFolders) -> Iterator[pa.RecordBatch]:
     """Batches in the source's own columns, each row named for a person to find."""
+    fields.check_format(listing.format)
     if isinstance(listing, PictureFolders):
         yield from read_pictures(listing, fields)
         return

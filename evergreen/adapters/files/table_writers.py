@@ -10,17 +10,21 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from evergreen.adapters.files.decoding import is_compressed
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import Row, table_format
 from evergreen.core.errors import InputError
+from evergreen.core.names import quoted
 from evergreen.data.shards import parquet_writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class RowWriter(Protocol):
@@ -42,9 +46,8 @@ def json_line(row: Row) -> str:
 def table_writer(path: Path, fields: FileFields, schema_of: Path | None = None) -> Iterator[RowWriter]:
     """A writer whose file appears at `path` when the block ends without an error, and not before.
 
-    Text is written in the encoding, with the delimiter, quoting and escape of the source of the `fields`, always with a
-    header line; JSON in UTF-8. `schema_of` is
-    a Parquet file whose columns keep their types.
+    Text is written in the encoding, with the delimiter, quoting and escape that the `fields` set, always with a header
+    line; JSON in UTF-8. `schema_of` is a Parquet file whose columns keep their types.
     """
     table_format(path)
     if not path.parent.is_dir():
@@ -73,6 +76,22 @@ def _open_writer(part: Path, path: Path, fields: FileFields, schema_of: Path | N
     return _JsonlWriter(file) if file_format == "jsonl" else _CsvWriter(file, path, fields)
 
 
+_ENDS = "\r\n"
+"""Python's `csv` quotes those characters alone that end its own lines."""
+_MOST_HELD = 16_384
+"""Rows, until which a column's type is waited for."""
+
+
+class _Lines:
+    """Takes rows of Python's `csv`, and writes each with the line end of text files."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> None:
+        self._file.write(row.removesuffix(_ENDS) + "\n")
+
+
 class _CsvWriter:
     def __init__(self, file: IO[str], path: Path, fields: FileFields) -> None:
         self._file, self._path, self._fields = file, path, fields
@@ -82,14 +101,14 @@ class _CsvWriter:
         try:
             if rows and self._writer is None:
                 options = self._fields.dialect_to(self._path).csv_options()
-                self._writer = csv.DictWriter(self._file, list(rows[0]), lineterminator="\n", **options)
+                self._writer = csv.DictWriter(_Lines(self._file), list(rows[0]), lineterminator=_ENDS, **options)
                 self._writer.writeheader()
             if self._writer:
                 self._writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
         except UnicodeEncodeError as error:
             raise InputError(
                 f"{error.object[error.start]!r} cannot be written to {self._path.name} in source.encoding "
-                f"{error.encoding}; write .jsonl, which is UTF-8"
+                f"{self._fields.encoding}; write .jsonl, which is UTF-8"
             ) from error
         except ValueError as error:
             raise InputError(f"rows have different columns, which CSV cannot hold ({error}); write .jsonl") from error
@@ -119,38 +138,102 @@ class _JsonlWriter:
 
 
 class _ParquetWriter:
-    """Columns of `schema_of` keep their types; those of other formats take them from the first batch."""
+    """Columns of `schema_of` keep their types; those of other formats take them from the first rows that fill them."""
 
     def __init__(self, part: Path, schema_of: Path | None) -> None:
         self._part, self._schema_of = part, schema_of
-        self._schema: Any = None
+        self._held: list[Row] = []
+        self._schema: pa.Schema | None = None
         self._writer: Any = None
 
     def write(self, rows: Sequence[Row]) -> None:
+        held, self._held = [*self._held, *rows], []
+        if not held:
+            return
+        inferred = _inferred(held)
+        if self._schema is None:
+            schema = self._known(inferred)
+            if _has_unknown(schema) and len(held) < _MOST_HELD:
+                self._held = held
+                return
+            self._schema = schema
+        self._append(held, inferred, self._schema)
+
+    def _append(self, rows: Sequence[Row], inferred: pa.Schema, schema: pa.Schema) -> None:
         import pyarrow as pa
 
-        if not rows:
-            return
+        if lost := _lost(inferred, schema):
+            raise InputError(f"a row has {lost}, which rows before it lack and Parquet cannot add; write .jsonl")
         if self._writer is None:
-            self._schema = self._schema_for(rows)
-            self._writer = parquet_writer(self._part, self._schema)
-        try:
-            self._writer.write_table(pa.Table.from_pylist(list(rows), schema=self._schema))
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise InputError(f"a column changes its type, which Parquet cannot hold ({error}); write .jsonl") from error
+            self._writer = parquet_writer(self._part, schema)
+        with _one_type():
+            self._writer.write_table(pa.Table.from_pylist(list(rows), schema=schema))
 
-    def _schema_for(self, rows: Sequence[Row]) -> Any:
+    def _known(self, inferred: pa.Schema) -> pa.Schema:
+        """The types of the file whose columns keep them, and those that the rows show."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        inferred = pa.Table.from_pylist(list(rows)).schema
         known = pq.read_schema(self._schema_of) if self._schema_of else pa.schema([])
-        fields = [known.field(one.name) if one.name in known.names else one for one in inferred]
-        return pa.schema(fields)
+        return pa.schema([known.field(one.name) if one.name in known.names else one for one in inferred])
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        rows, self._held = self._held, []
+        try:
+            if rows:
+                inferred = _inferred(rows)
+                self._append(rows, inferred, self._known(inferred))
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+
+
+@contextmanager
+def _one_type() -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(f"a column changes its type, which Parquet cannot hold ({error}); write .jsonl") from error
+
+
+def _inferred(rows: Sequence[Row]) -> pa.Schema:
+    """The types of all columns that any of the rows has, in the order in which they come."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    with _one_type():
+        return pa.schema([(name, pa.array([row.get(name) for row in rows]).type) for name in names])
+
+
+def _has_unknown(schema: pa.Schema) -> bool:
+    import pyarrow as pa
+
+    return any(pa.types.is_null(one.type) for one in schema)
+
+
+def _lost(got: Iterable[pa.Field], kept: Any) -> str | None:
+    """What is in `got` and has no place in `kept`, such as `the column 'a'`; Arrow would drop it in silence."""
+    import pyarrow as pa
+
+    for one in got:
+        place = kept.get_field_index(one.name)
+        if place < 0:
+            return f"{'column' if isinstance(kept, pa.Schema) else 'member'} {quoted(one.name)}"
+        within, into = _members(one.type), _members(kept.field(place).type)
+        if within is not None and into is not None and (lost := _lost(within, into)):
+            return lost
+    return None
+
+
+def _members(kind: pa.DataType) -> pa.DataType | None:
+    """The structure that the type is, or a list of it holds."""
+    import pyarrow as pa
+
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return kind if pa.types.is_struct(kind) else None
 
 
 def _umask() -> int:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from evergreen.core.errors import InputError
-from evergreen.core.intake import LeftOut, LeftOutReason
+from evergreen.core.intake import LeftOutReason
 
 _MARKERS = (
     # of Spark, Hadoop, Delta Lake and Hudi
@@ -26,6 +27,8 @@ _MARKERS = (
     "system volume information",
 )
 """Names, in lower case, of what is no data."""
+_NAMES = "|".join(re.escape(marker).replace(r"\*", "[^/]*") for marker in _MARKERS)
+_HIDDEN = re.compile(rf"(?:^|/)(?:\.[^/]+|{_NAMES})(?:/|\Z)", re.IGNORECASE)
 
 Candidate = tuple[str | None, Path]
 """Why a file is left out, or None, and where it is."""
@@ -33,23 +36,21 @@ Candidate = tuple[str | None, Path]
 
 def is_hidden(name: PurePath | str) -> bool:
     """Whether one of the path's names is hidden or a marker."""
-    return any(
-        part.startswith(".") or any(fnmatchcase(part.lower(), marker) for marker in _MARKERS)
-        for part in PurePath(name).parts
-    )
+    return _HIDDEN.search(name.as_posix() if isinstance(name, PurePath) else name) is not None
 
 
-def files_below(path: str, setting: str) -> tuple[Path, list[Path], LeftOut]:
-    """The folder that names are relative to, the files that a file, a folder or a glob means by name, and what else is.
+def files_below(path: str, setting: str) -> tuple[Path, list[Path], list[tuple[str, Path]]]:
+    """The folder that names are relative to, the files that a file, a folder or a glob means by name, and what else is
+    there, with the reason why it is left out.
 
     Raises:
         InputError: nothing is there, or a link that is named leads nowhere.
     """
     place = Path(path)
     if place.is_file():
-        return place.parent, [place], LeftOut()
+        return place.parent, [place], []
     if place.is_dir():
-        return place, *_parted(place, _walked(place, frozenset({os.path.realpath(place)})))
+        return place, *_parted(place, _walked(place))
     if place.is_symlink():
         raise _dangling(place, path, setting)
     if not glob.has_magic(path):
@@ -63,50 +64,75 @@ def files_below(path: str, setting: str) -> tuple[Path, list[Path], LeftOut]:
     return root, *_parted(root, candidates)
 
 
-def _parted(root: Path, candidates: Iterable[Candidate]) -> tuple[list[Path], LeftOut]:
+def _parted(root: Path, candidates: Iterable[Candidate]) -> tuple[list[Path], list[tuple[str, Path]]]:
     files: list[Path] = []
+    beside: list[tuple[str, Path]] = []
+    for reason, file in candidates:
+        if reason is None:
+            files.append(file)
+        else:
+            beside.append((reason, file))
+    return (
+        sorted(files, key=lambda file: file.relative_to(root).as_posix()),
+        sorted(beside, key=lambda one: one[1].relative_to(root).parts),
+    )
 
-    def reasons() -> Iterator[tuple[str, str]]:
-        for reason, file in candidates:
-            if reason is None:
-                files.append(file)
+
+def _walked(root: Path) -> Iterator[Candidate]:
+    """What is in the folder and below it, links followed once all else is read.
+
+    A folder is read once, however many links lead to it; one that is left out counts as one.
+    """
+    read: set[str] = set()
+    folders, links = [root], deque[Path]()
+    while folders or links:
+        folder = folders.pop() if folders else links.popleft()
+        real = os.path.realpath(folder)
+        if real in read:
+            yield _repeated(folder, real), folder
+            continue
+        read.add(real)
+        for path in _entries(folder):
+            is_folder = path.is_dir()
+            if is_hidden(path.name):
+                yield LeftOutReason.HIDDEN_FOLDER if is_folder else LeftOutReason.HIDDEN_FILE, path
+            elif not is_folder:
+                yield _fault(path), path
             else:
-                yield reason, file.relative_to(root).as_posix()
-
-    left_out = LeftOut.of(reasons())
-    return sorted(files, key=lambda file: file.relative_to(root).as_posix()), left_out
+                (links if path.is_symlink() else folders).append(path)
 
 
-def _walked(folder: Path, above: frozenset[str]) -> Iterator[Candidate]:
-    """What is in the folder and below it, links followed; a hidden folder counts as one. `above` are real folders."""
+def _entries(folder: Path) -> list[Path]:
     try:
-        paths = sorted(folder.iterdir())
+        return sorted(folder.iterdir())
     except OSError as error:
         raise InputError(f"folder {folder} cannot be read: {error.strerror}; check its permissions") from error
-    for path in paths:
-        is_folder = path.is_dir()
-        if is_hidden(path.name):
-            yield LeftOutReason.HIDDEN_FOLDER if is_folder else LeftOutReason.HIDDEN_FILE, path
-        elif not is_folder:
-            yield _fault(path), path
-        elif (real := os.path.realpath(path)) in above:
-            yield LeftOutReason.ENDLESS_LINK, path
-        else:
-            yield from _walked(path, above | {real})
+
+
+def _repeated(folder: Path, real: str) -> str:
+    is_endless = f"{os.path.realpath(folder.parent)}/".startswith(f"{real}/")
+    return LeftOutReason.ENDLESS_LINK if is_endless else LeftOutReason.REPEATED_FOLDER
 
 
 def _matching(root: Path, pattern: str, path: str, setting: str) -> Iterator[Candidate]:
     """Files by pattern. Raises InputError for a broken link whose very name the pattern gives."""
     is_named = not glob.has_magic(Path(pattern).name)
     names = dict.fromkeys(Path(one).as_posix() for one in glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - Path.glob refuses `**.csv`
-    for name in names:
+    read: set[tuple[str, str]] = set()
+    for name in sorted(names, key=lambda name: (name.count("/"), name)):
         file = root / name
         fault = _fault(file)
         if file.is_dir():
             continue
         if fault == LeftOutReason.BROKEN_LINK and is_named:
             raise _dangling(file, path, setting)
-        yield LeftOutReason.HIDDEN_FILE if is_hidden(name) else fault, file
+        if is_hidden(name):
+            fault = LeftOutReason.HIDDEN_FILE
+        elif (real := (os.path.realpath(file.parent), file.name)) in read:
+            fault = LeftOutReason.REPEATED_FILE
+        else:
+            read.add(real)
+        yield fault, file
 
 
 def _fault(file: Path) -> str | None:

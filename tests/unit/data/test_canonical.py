@@ -111,3 +111,16 @@ def test_dictionaries_are_decoded_and_lists_are_no_text() -> None:
     assert rows[0]["label"] == "x"
     with pytest.raises(InputError, match="column 'text' holds list"):
         canonical(RowFields(), {"text": [["a"]], "label": ["x"]})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"label_names": {"é": "a", "e\u0301": "b"}},
+        {"label_names": {1: "a", "1": "b"}},
+        {"columns": {"image": "i"}, "mask_classes": {1: 0, "1": 1}},
+    ],
+)
+def test_two_spellings_of_one_value_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="is there twice, in two spellings of one value; keep one"):
+        RowFields.model_validate(fields)

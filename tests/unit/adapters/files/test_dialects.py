@@ -7,11 +7,15 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files import FilesSource, decoding
+from evergreen.adapters.files.parquet import read_parquet
 from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.files.source import rows_of_listing
 from evergreen.core.errors import InputError
 from tests.rows import rows_of
 
@@ -168,6 +172,57 @@ def test_names_and_labels_are_compared_composed(tmp_path: Path) -> None:
     assert read(jsonl, columns={"label": "économie"})[0]["label"] == "x"
 
 
+def test_keys_of_json_lines_are_compared_composed_in_every_line(tmp_path: Path) -> None:
+    lines = [f'{{"text": "{text}", "{key}": "{text}"}}\n' for text, key in [("a", "économie"), ("b", NFD), ("c", NFD)]]
+    path = written(tmp_path, "".join(lines), "n.jsonl")
+    assert [row["label"] for row in read(path, columns={"label": "économie"})] == ["a", "b", "c"]
+    assert [row["label"] for row in read(path, columns={"label": NFD})] == ["a", "b", "c"]
+
+
+def test_a_key_in_two_spellings_is_there_twice(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, f'{{"text": "a", "économie": "x"}}\n{{"text": "b", "{NFD}": "y", "économie": "z"}}\n', "n.jsonl"
+    )
+    message = r"n\.jsonl:2 has the key 'économie' \(.*U\+0301.*U\+00E9.*\) more than once; keep one"
+    with pytest.raises(InputError, match=message):
+        read(path, columns={"label": "économie"})
+    with pytest.raises(InputError, match=message):
+        list(read_rows(path, FilesSource(path=str(path))))
+
+
+@pytest.mark.parametrize("fields", [{"encoding": "utf-16"}, {"fallback_encoding": "utf-16"}, {"encoding": "utf-32"}])
+@pytest.mark.parametrize("name", ["n.csv", "n.jsonl", "in/x/1.txt"])
+def test_wide_characters_without_the_mark_that_says_their_order_are_an_error(
+    tmp_path: Path, name: str, fields: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        'text,label\n{"text": "caf\xe9"}\n'.encode("latin-1" if "fallback_encoding" in fields else "utf-8")
+    )
+    with pytest.raises(
+        InputError, match=r"is not utf-(16|32): byte 0x74 at position 0 \(line 1\); set source\.encoding: "
+    ):
+        read(tmp_path / "in" if name.endswith("txt") else path, **fields)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["体育新闻", "a word"])
+def test_the_order_of_wide_characters_is_advised(tmp_path: Path, encoding: str, text: str) -> None:
+    path = written(tmp_path, f"text,label\n{text * 9},x\n".encode(encoding))
+    with pytest.raises(InputError, match=rf"set source\.encoding: {encoding} "):
+        read(path, encoding="utf-16")
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_LONGEST_LINE", 64)
+    path = written(tmp_path, '{"text": "a", "label": "x"}\n{"text": "' + "a" * 99, "n.jsonl")
+    with pytest.raises(InputError, match=r"n\.jsonl:2 is longer than 64 characters; write one row a line"):
+        read(path)
+
+
 def test_two_columns_that_look_alike_are_shown_by_code_points(tmp_path: Path) -> None:
     path = written(tmp_path, f"text,économie,{NFD}\na,x,y\n")
     with pytest.raises(InputError, match=r"2 columns 'économie' \(.*U\+00E9.*U\+0301.*rename all but one"):
@@ -189,6 +244,58 @@ def test_two_columns_that_look_alike_are_shown_by_code_points(tmp_path: Path) ->
 def test_a_dialect_that_contradicts_itself_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         FilesSource.model_validate({"path": "n.csv", **fields})
+
+
+@pytest.mark.parametrize(
+    "fields", [{"quoting": "none"}, {"escape": "\\"}, {"header": False, "names": ["text"]}, {"delimiter": ";"}]
+)
+def test_settings_of_delimited_text_are_refused_for_other_formats(tmp_path: Path, fields: dict[str, Any]) -> None:
+    path = written(tmp_path, '{"text": "a", "label": "x"}\n', "n.jsonl")
+    source = FilesSource.model_validate({"path": str(path), **fields})
+    for act in (lambda: source.identity(None), lambda: read(path, **fields)):
+        with pytest.raises(InputError, match=r"source\.\w+.* for delimited text, and .*n\.jsonl is jsonl; remove what"):
+            act()
+    with pytest.raises(ValidationError, match="for delimited text, not for format: jsonl"):
+        FilesSource.model_validate({"path": str(path), "format": "jsonl", **fields})
+    assert list(read_rows(path, source)) == [{"text": "a", "label": "x"}]
+
+
+@pytest.mark.parametrize(("name", "escape"), [("n.csv", ","), ("n.tsv", "\t")])
+def test_an_escape_that_is_the_delimiter_of_a_file_is_refused(tmp_path: Path, name: str, escape: str) -> None:
+    path = written(tmp_path, "text,label\na,x\n", name)
+    with pytest.raises(InputError, match=rf"source\.escape '.*' is the delimiter of {name} too"):
+        read(path, escape=escape)
+
+
+def test_a_table_whose_name_tells_nothing_is_read_in_the_format_of_the_source(tmp_path: Path) -> None:
+    path = written(tmp_path, "text,label\na,x\n", "n.dat")
+    assert list(read_rows(path, FilesSource(path="m.dat", format="csv"))) == [{"text": "a", "label": "x"}]
+    with pytest.raises(InputError, match="unknown format"):
+        list(read_rows(path, FilesSource(path="m.csv")))
+
+
+def test_each_of_many_texts_is_opened_twice_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "in" / "x" / "1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one\r\ntwo")
+    opened: list[Path] = []
+    original = Path.open
+
+    def counted(path: Path, *settings: Any, **more: Any) -> Any:
+        opened.append(path)
+        return original(path, *settings, **more)
+
+    source = FilesSource(path=str(tmp_path / "in"))
+    monkeypatch.setattr(Path, "open", counted)
+    (batch,) = rows_of_listing(source, source.listing())
+    assert batch.column("text").to_pylist() == ["one\ntwo"]
+    assert 1 <= opened.count(path) <= 2
+
+
+def test_small_groups_of_a_parquet_file_are_read_together(tmp_path: Path) -> None:
+    columns = {"text": ["a"] * 900, "label": ["x"] * 900}
+    pq.write_table(pa.table(columns), tmp_path / "n.parquet", row_group_size=3)
+    assert len(list(read_parquet(tmp_path / "n.parquet", "n", FilesSource(path="n.parquet")))) == 1
 
 
 def test_bytes_of_a_mark_are_no_part_of_a_compressed_header(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a source of files leaves out is counted by reason, and never left out in silence."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,103 @@ def test_links_to_folders_are_followed_and_one_that_never_ends_is_counted(tmp_pa
         "link to a folder that holds it": 1,
         "file that is a pipe, socket or device": 1,
     }
+
+
+@pytest.mark.parametrize("masks", ["in/masks", "in/deep/.masks", "in/masks/*.*"])
+@pytest.mark.parametrize("path", ["in", "in/**/*.*", "linked"])
+def test_masks_within_the_folder_of_pictures_are_no_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, masks: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = Path(masks.removesuffix("/*.*"))
+    put(tmp_path / "in", "a.png", "b.png", content=picture())
+    put(tmp_path / place, "a.png", "b.png", content=mask())
+    (tmp_path / "linked").symlink_to("in")
+    for form in (masks, str(tmp_path / masks)):
+        dataset = read(path, tmp_path / "out", format="image_folders", masks=form)
+        assert intake_of(dataset) == Intake(seen=2, read=2)
+        assert {row["image"] for row in rows_of(dataset.shards)} == {picture()}
+    put(tmp_path / place, "notes.txt", "x.png", content=mask())
+    left_out = intake_of(read(path, tmp_path / "out", format="image_folders", masks=masks)).left_out
+    assert "mask without a picture" in left_out
+    assert sum(left_out.values()) == 2
+
+
+def test_pictures_within_the_folder_of_masks_are_no_masks(tmp_path: Path) -> None:
+    root = put(tmp_path / "in", "a.png", content=mask())
+    put(root / "images", "a.png", content=picture())
+    put(root / "images", "notes.txt")
+    dataset = read(root / "images", tmp_path / "out", format="image_folders", masks=str(root))
+    assert intake_of(dataset).words() == "1 read of 2 seen; left out: 1 file with suffix .txt (notes.txt)"
+
+
+def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
+    names = [f"f{number}" for number in range(7)]
+    root = put(tmp_path / "in", *(f"{name}/a.csv" for name in names))
+    for name in names:
+        for other in names:
+            (root / name / other).symlink_to(root / other)
+    put(tmp_path / "elsewhere", "b.csv")
+    for name in ("one", "two"):
+        (root / name).symlink_to(tmp_path / "elsewhere")
+    dataset = read(root, tmp_path / "out")
+    ids = [row["id"] for row in rows_of(dataset.shards)]
+    assert ids == [*(f"{name}/a.csv:1" for name in names), "one/b.csv:1"]
+    assert intake_of(dataset).left_out == {
+        "link to a folder that holds it": 7,
+        "folder that is read under another name": 43,
+    }
+
+
+def test_a_pattern_reads_each_file_once_though_links_lead_to_its_folder(tmp_path: Path) -> None:
+    root = put(tmp_path / "in", "sub/a.csv")
+    (root / "linked").symlink_to("sub")
+    dataset = read(f"{root}/*/*.csv", tmp_path / "out")
+    assert intake_of(dataset) == Intake(
+        seen=2,
+        read=1,
+        left_out={"file that is read under another name": 1},
+        examples={"file that is read under another name": ("sub/a.csv",)},
+    )
+
+
+def test_a_suffix_that_is_no_utf_8_or_of_any_length_is_counted(tmp_path: Path) -> None:
+    root = put(tmp_path / "in", "a.csv", "b.\udce9", f"c.{'x' * 200}")
+    intake = intake_of(read(root, tmp_path / "out"))
+    assert "file with suffix .\\udce9" in intake.left_out
+    assert max(map(len, intake.left_out)) < 100
+
+
+def test_thousands_of_suffixes_are_a_few_reasons(tmp_path: Path) -> None:
+    root = put(
+        tmp_path / "in",
+        "a.csv",
+        *(f"f.{number}" for number in range(300)),
+        "x.md",
+        "y.md",
+        content=b"text,label\na,b\n",
+    )
+    dataset = read(root, tmp_path / "out")
+    intake = intake_of(dataset)
+    assert (intake.seen, intake.left_out["file with suffix .md"], len(intake.left_out)) == (303, 2, 13)
+    assert intake.left_out["file with another suffix"] == 289
+    assert len(dataset.manifest.source.description) < 600
+    assert "289 files with another suffix" in intake.words()
+    assert intake.words().endswith(" and 8 more kinds")
+
+
+def test_parts_of_a_bucket_keep_their_objects_and_hidden_names_cost_no_more_than_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [f"b/in/{kind}{number}.csv" for number in range(8_000) for kind in (".", "")]
+    listed = [CloudFile(name, 1, f"md5:{name}") for name in names]
+    monkeypatch.setattr(find, "list_cloud", lambda _: ("b/in", listed, True))
+    began = time.process_time()
+    listing = find.find_files("gs://b/in", None)
+    parts = list(listing.parts(50))
+    assert time.process_time() - began < 3
+    assert [name for part in parts for name, _, _ in part.checksums()] == [name for name, _, _ in listing.checksums()]
+    assert all(checksum.endswith(f"/{name}") for name, checksum, _ in parts[7].checksums())
 
 
 def test_a_name_that_is_no_utf_8_is_told(tmp_path: Path) -> None:
