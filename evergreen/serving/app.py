@@ -38,7 +38,7 @@ def create_app(settings: ServerSettings, model: ServedModel) -> Starlette:
     handlers = _Handlers(settings, model)
     names = {METRICS_ROUTE: "metrics", settings.health_route: "health", settings.predict_route: "predict"}
     observed = Middleware(
-        Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version, host=settings.host
+        Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version, settings=settings
     )
     app = Starlette(
         routes=[

@@ -61,7 +61,8 @@ class Proxy:
             return self._refusals.answer(own, trace, route)
 
     def _check(self, request: web.BaseRequest, route: str) -> None:
-        if refusal := origin_refusal(request.method, request.headers, self._fleet.state.host):
+        state = self._fleet.state
+        if refusal := origin_refusal(request.method, request.headers, state.host, state.allowed_hosts):
             raise RefusedError(*refusal, closes=True)
         if route == "other":
             raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}")
@@ -90,7 +91,7 @@ class Proxy:
                 raise RefusedError(503, f"no answer within {within_s:g} s; {self._fleet.states()}") from error
 
     async def _answer(
-        self, worker: Worker | None, wanted: str | None, body: bytes, headers: dict[str, str], deadline: float
+        self, worker: Worker | None, wanted: str | None, body: bytearray, headers: dict[str, str], deadline: float
     ) -> web.Response:
         """The answer of the first worker that gives one. A prediction changes nothing, so asking again is safe."""
         repeated = False
@@ -118,7 +119,7 @@ class Proxy:
                     repeated = True
             worker = None
 
-    async def _forward(self, url: str, body: bytes, headers: dict[str, str], deadline: float) -> web.Response:
+    async def _forward(self, url: str, body: bytearray, headers: dict[str, str], deadline: float) -> web.Response:
         left_s = max(0.0, deadline - asyncio.get_running_loop().time())
         sent = {**headers, TIME_LEFT_HEADER: str(int(left_s * 1000))}
         async with self._session.post(f"{url}/predict", data=body, headers=sent, timeout=NO_LIMIT) as answer:
