@@ -24,9 +24,10 @@ from evergreen.core.http import time_left_s
 from evergreen.serving.access import Observed, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response
 from evergreen.serving.bodies import Bodies, while_connected
+from evergreen.serving.connections import comes_as_guest
 from evergreen.serving.metrics import CONTENT_TYPE, Metrics
 from evergreen.serving.model import ServedModel
-from evergreen.serving.queue import UndecodableError
+from evergreen.serving.queue import NotReadyError, UndecodableError
 from evergreen.serving.requests import check_media_type, parse_request
 from evergreen.serving.settings import ServerSettings
 
@@ -78,6 +79,8 @@ class _Handlers:
     async def _answer(self, request: Request, log: dict[str, Any]) -> list[dict[str, Any]]:
         """The predictions. Refuses what it can before the body is read, and reads what it must beside the loop."""
         arrived = time.monotonic()
+        if comes_as_guest(request):
+            raise NotReadyError("too many connections; ask again in a second")
         self._model.check_room()
         check_media_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
         left = time_left_s(request.headers)

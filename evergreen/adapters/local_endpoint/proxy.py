@@ -39,13 +39,13 @@ class Proxy:
         self._refusals = Refusals()
         self._pace = Pace()
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The answer, whatever happens."""
+    async def __call__(self, request: web.BaseRequest, own_questions_only: bool = False) -> web.StreamResponse:
+        """The answer, whatever happens; predictions are refused where there is room for `own_questions_only`."""
         trace = trace_id(request.headers)
         version = ONE_VERSION.fullmatch(request.rel_url.raw_path)
         route = "predict" if version else ROUTES.get(request.rel_url.raw_path, "other")
         try:
-            self._check(request, route)
+            self._check(request, route, own_questions_only)
             if route == "predict":
                 return await self._predict(request, unquote(version[1]) if version else None, trace)
             return self._health() if route == "health" else web.json_response(text=self._status())
@@ -60,7 +60,7 @@ class Proxy:
             own = RefusedError(500, "the endpoint failed on this request; its log has the trace id", closes=True)
             return self._refusals.answer(own, trace, route)
 
-    def _check(self, request: web.BaseRequest, route: str) -> None:
+    def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
         state = self._fleet.state
         if refusal := origin_refusal(request.method, request.headers, state.host, state.allowed_hosts):
             raise RefusedError(*refusal, closes=True)
@@ -71,6 +71,8 @@ class Proxy:
             raise RefusedError(405, f"{request.method} is not allowed here (allowed: {allow})", allow=allow)
         if route != "predict":
             return
+        if own_questions_only:
+            raise OverloadedError("too many connections; ask again in a second")
         media_type = request.headers.get("content-type", "")
         if not media_type.strip():
             raise RefusedError(415, "content-type is missing; send 'content-type: application/json'")
