@@ -85,13 +85,16 @@ class _Handlers:
         check_media_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
         left = time_left_s(request.headers)
         async with self._bodies.body_of(request) as body:
-            self._model.check_room()
-            loop = asyncio.get_running_loop()
-            read = await loop.run_in_executor(self._reader, parse_request, body, self._settings.max_instances)
-            log["instances"] = len(read.instances)
-            if left is not None:
-                left -= time.monotonic() - arrived
-            return await while_connected(request, self._model.predict(read.instances, left))
+            deadline = None if left is None else arrived + left
+            with self._model.place():
+                return await while_connected(request, self._predictions(body, deadline, log))
+
+    async def _predictions(self, body: bytearray, deadline: float | None, log: dict[str, Any]) -> list[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        read = await loop.run_in_executor(self._reader, parse_request, body, self._settings.max_instances)
+        log["instances"] = len(read.instances)
+        left = None if deadline is None else deadline - time.monotonic()
+        return await self._model.predict(read.instances, left)
 
     async def health(self, request: Request) -> Response:
         if not self._model.ready:

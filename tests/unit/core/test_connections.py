@@ -115,7 +115,8 @@ def test_a_refusal_is_seen_by_a_caller_whose_request_is_never_read(sent: int) ->
 
 
 def test_a_head_timer_ends_once_and_further_bytes_win_no_time() -> None:
-    async def wait(_: Room) -> int:
+    async def wait(room: Room) -> int:
+        assert not room.open
         ended = asyncio.Event()
         calls: list[None] = []
 
@@ -127,7 +128,7 @@ def test_a_head_timer_ends_once_and_further_bytes_win_no_time() -> None:
         stopped.start()
         stopped.stop()
         timer = HeadTimer(0.01, too_slow)
-        for _ in range(5):
+        for _again in range(5):
             timer.start()
         await ended.wait()
         return len(calls)
