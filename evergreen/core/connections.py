@@ -47,12 +47,14 @@ class Room:
 
     def enter(self, connection: Closable) -> bool:
         """Whether the connection may stay."""
-        if len(self._regulars) >= self._limit and not self._close_idle(self._regulars):
-            if len(self._guests) >= self._most_guests and not self._close_idle(self._guests):
-                return False
+        if len(self._regulars) >= self._limit:
+            self._close_idle(self._regulars)
+        if len(self._regulars) < self._limit:
+            self._regulars.add(connection)
+        elif len(self._guests) < self._most_guests or self._close_idle(self._guests):
             self._guests[connection] = None
         else:
-            self._regulars.add(connection)
+            return False
         self.rests(connection)
         return True
 

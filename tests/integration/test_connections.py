@@ -46,6 +46,7 @@ async def front(path: Path) -> AsyncIterator[int]:
         startup_timeout_s=1,
         request_timeout_s=5,
         drain_timeout_s=1,
+        allowed_hosts=("app.example",),
     )
     fleet = Fleet(EndpointFiles(path), state, cast("Any", None))
     runner = web.ServerRunner(FrontServer(Proxy(fleet, cast("Any", None)), LIMIT))
@@ -59,7 +60,7 @@ async def front(path: Path) -> AsyncIterator[int]:
 async def server(path: Path) -> AsyncIterator[int]:
     """The port of a server with a model."""
     write_keyword_model(path / "model")
-    settings = ServerSettings(storage_uri=str(path / "model"))
+    settings = ServerSettings(storage_uri=str(path / "model"), allowed_hosts=("app.example",))
     model = ServedModel(settings, lambda _: KeywordPredictor(KEYWORDS))
     model.load()
     config = uvicorn.Config(create_app(settings, model), log_config=None, lifespan="off")
@@ -169,5 +170,20 @@ def test_a_head_that_stops_is_a_408_and_a_silent_connection_is_only_closed(reach
         assert await status_of(kept[0]) == 408
         for _, writer in (silent, half, kept):
             writer.close()
+
+    reach(ask)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"), [("app.example", True), ("APP.example:443", True), ("evil.example", False)]
+)
+def test_further_names_are_answered_where_they_are_allowed(
+    reach: Callable[..., None], host: str, allowed: bool
+) -> None:
+    async def ask(port: int) -> None:
+        named = head(f"origin: https://{host}", path="/health", method="GET", host=host)
+        reader, writer = await connected(port, named)
+        assert await status_of(reader) in ((200, 503) if allowed else (421,))
+        writer.close()
 
     reach(ask)

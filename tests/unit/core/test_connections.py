@@ -78,6 +78,18 @@ def test_guests_are_let_in_when_all_work_and_take_the_place_of_who_leaves() -> N
     assert room.open == 3
 
 
+def test_a_guest_comes_before_a_newcomer_and_no_more_than_the_limit_are_let_in() -> None:
+    clock = Clock()
+    room = Room(1, clock, guests=1)
+    regular, guest, newcomer = Caller(), Caller(), Caller()
+    assert room.enter(regular)
+    assert room.enter(guest)
+    room.works(guest)
+    clock.now = IDLE_S
+    assert room.enter(newcomer)
+    assert (regular.gone, room.is_guest(guest), room.is_guest(newcomer), room.open) == ([True], False, True, 2)
+
+
 def run(test: Callable[[Room], Coroutine[Any, Any, T]]) -> T:
     async def within() -> T:
         return await test(Room(1, asyncio.get_running_loop().time))
