@@ -18,8 +18,8 @@ class Full(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_error(503)
 
-    def log_message(self, format: str, *_: object) -> None:
-        del format
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
 
 
 class Process:
