@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 
 TRACE_HEADER = "x-trace-id"
@@ -46,6 +47,7 @@ def media_refusal(content_type: str, content_encoding: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether the name or address reaches this machine from itself alone."""
     if host.lower().rstrip(".") == "localhost":

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator
 
 import aiohttp
@@ -21,6 +22,9 @@ STARTING_PROBE_S = 5.0
 STEADY_S = 30.0
 BACKOFF_MAX_S = 30.0
 LAST_GRACE_S = 5.0
+YIELDS = 5
+"""By how much a worker is nicer than its front, which shares the cores with the worker's threads: refusals wait for
+none of them. Against what runs in other terminals and sessions this changes nothing where Linux groups by session."""
 
 
 class Worker:
@@ -190,6 +194,8 @@ class Worker:
                 stdout=log,
                 stderr=log,
             )
+        with contextlib.suppress(OSError):  # it ended already, or may not be made nicer
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + YIELDS)
         return self._process
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> str | None:
