@@ -9,15 +9,16 @@ import ipaddress
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 TRACE_HEADER = "x-trace-id"
 TIME_LEFT_HEADER = "x-time-left-ms"
 """How long the caller still waits for the answer, from the front to its workers; work for longer is dropped."""
 TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s]*)")
 HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::\d{1,5})?")
 
 
@@ -46,6 +47,7 @@ def media_refusal(content_type: str, content_encoding: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether the name or address reaches this machine from itself alone."""
     if host.lower().rstrip(".") == "localhost":
@@ -56,19 +58,24 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def origin_refusal(method: str, headers: Mapping[str, str], bound_to: str) -> tuple[int, str] | None:
+def origin_refusal(
+    method: str, headers: Mapping[str, str], bound_to: str, allowed_hosts: Collection[str] = ()
+) -> tuple[int, str] | None:
     """Status and reason for a request that a page of another site sends to a server of this machine alone.
 
     A page reaches loopback under a name of its own (DNS rebinding), or asks blindly across sites. What listens
-    on other addresses has names that it does not know, so nothing is refused there.
+    on other addresses has names that it does not know, so nothing is refused there. `allowed_hosts` are further names
+    of this server, as of a proxy before it.
     """
     if not is_loopback(bound_to):
         return None
+    own = {bound_to.lower(), *(name.lower() for name in allowed_hosts)}
     host = headers.get("host")
-    if host is not None and not _is_own(host, bound_to):
-        return 421, "the Host header names another host; ask for 127.0.0.1 or localhost"
+    if host is not None and not _is_own(host, own):
+        return 421, "the Host header names another host; ask for 127.0.0.1 or localhost, or allow the name"
     origin = headers.get("origin")
-    if origin is not None and not _is_own(urlsplit(origin).netloc if "://" in origin else "", bound_to):
+    parts = ORIGIN.fullmatch(origin or "")
+    if origin is not None and not (parts and _is_own(parts[1], own)):
         return 403, "pages of other sites may not ask this server"
     navigates = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if origin is None and headers.get("sec-fetch-site") == "cross-site" and not navigates:
@@ -99,7 +106,7 @@ def raw_refusal(status: HTTPStatus, message: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _is_own(host: str, bound_to: str) -> bool:
+def _is_own(host: str, own: Collection[str]) -> bool:
     parts = HOST.fullmatch(host)
     name = (parts["v6"] or parts["name"]) if parts else ""
-    return is_loopback(name) or name == bound_to
+    return is_loopback(name) or name.lower() in own

@@ -20,3 +20,9 @@ BODY_STALL_S = 10.0
 """How long a sender may pause within a body."""
 BODY_TIMEOUT_S = 60.0
 KEEP_ALIVE_S = 75.0
+LINGER_S = 5.0
+"""How long what a refused caller still sends is thrown away: closing at once would reset the refusal under way."""
+MAX_HELD_BYTES = 2 * MAX_WAITING_BYTES
+"""What bodies in the front hold together: it waits for two versions at once."""
+LOG_PERIOD_S = 1.0
+"""Lines of a kind that callers cause come once in so long."""

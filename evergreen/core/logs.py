@@ -12,7 +12,9 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
-PERIOD_S = 1.0
+from evergreen.core.limits import LOG_PERIOD_S
+
+OWN = "evergreen."
 MOST_CHARS = 200
 
 
@@ -29,23 +31,24 @@ class JsonFormatter(logging.Formatter):
 
 
 class QuietHandler(logging.StreamHandler[TextIO]):
-    """Writes what `own` loggers say as they say it; lines of libraries lose what may quote a caller.
+    """Writes what the project's own loggers say as they say it; lines of libraries lose what may quote a caller.
 
-    Of these comes one a second and logger: warnings of HTTP parsers are caused by any malformed request, and asyncio's
-    quote exceptions in their further lines.
+    Of their warnings comes one a second and logger, for any malformed request causes some of HTTP parsers. Errors come
+    all, without the further lines in which asyncio quotes exceptions.
     """
 
-    def __init__(self, stream: TextIO, own: str) -> None:
+    def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._own = own
         self._last: dict[str, float] = {}
         self._dropped: dict[str, int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes the record, or counts it where its logger has written within the second."""
-        if record.name.startswith(self._own):
+        if record.name.startswith(OWN):
             super().emit(record)
-        elif record.created - self._last.get(record.name, 0.0) < PERIOD_S:
+        elif record.levelno > logging.WARNING:
+            super().emit(self._bounded(record))
+        elif record.created - self._last.get(record.name, 0.0) < LOG_PERIOD_S:
             self._dropped[record.name] = self._dropped.get(record.name, 0) + 1
         else:
             self._last[record.name] = record.created
@@ -60,7 +63,7 @@ class QuietHandler(logging.StreamHandler[TextIO]):
 
 def log_json_to_stderr(logger: logging.Logger) -> None:
     """Sends `logger`'s events, and the warnings of every other one, to stderr; for a process's `main` only."""
-    handler = QuietHandler(sys.stderr, logger.name)
+    handler = QuietHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(logging.INFO)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import resource
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,14 @@ def serving_code() -> str:
             digest.update(f"{path.relative_to(LIBRARY_ROOT).as_posix()}\n".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def allow_files(wanted: int) -> None:
+    """Lets this process hold so many files and connections, as far as it may: some systems allow it 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def free_port(host: str = "127.0.0.1") -> int:

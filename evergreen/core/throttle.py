@@ -10,7 +10,8 @@ import logging
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-PERIOD_S = 1.0
+from evergreen.core.limits import LOG_PERIOD_S
+
 KINDS = 50
 
 
@@ -33,14 +34,14 @@ class Throttle:
             return
         self._write(event, fields, 1)
         self._pending[key] = (event, fields, 0)
-        asyncio.get_running_loop().call_later(PERIOD_S, self._flush, key)
+        asyncio.get_running_loop().call_later(LOG_PERIOD_S, self._flush, key)
 
     def _flush(self, key: Hashable) -> None:
         event, fields, count = self._pending.pop(key)
         if count:
             self._write(event, fields, count)
             self._pending[key] = (event, fields, 0)
-            asyncio.get_running_loop().call_later(PERIOD_S, self._flush, key)
+            asyncio.get_running_loop().call_later(LOG_PERIOD_S, self._flush, key)
 
     def _write(self, event: str, fields: Mapping[str, Any], count: int) -> None:
         self._logger.log(self._level, event, extra={"fields": {**fields, "count": count}})

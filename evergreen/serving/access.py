@@ -20,6 +20,7 @@ from evergreen.core.http import TRACE_HEADER, origin_refusal, trace_id
 from evergreen.core.throttle import Throttle
 from evergreen.serving.answers import error_response
 from evergreen.serving.metrics import Metrics
+from evergreen.serving.settings import ServerSettings
 
 LOGGER = logging.getLogger("evergreen.serving")
 VERSION_HEADER = "x-model-version"
@@ -31,17 +32,23 @@ class Observed:
     """ASGI middleware that traces, counts and logs each request and turns a fault of ours into a plain 500.
 
     `routes` maps paths to the names that metrics and log use; `version` tells the model's version. Requests under
-    foreign names are refused where the server listens on the loopback address `host`.
+    foreign names are refused where `settings` let the server listen on loopback.
     """
 
     def __init__(
-        self, app: ASGIApp, routes: Mapping[str, str], metrics: Metrics, version: Callable[[], str], host: str
+        self,
+        app: ASGIApp,
+        routes: Mapping[str, str],
+        metrics: Metrics,
+        version: Callable[[], str],
+        settings: ServerSettings,
     ) -> None:
         self._app = app
         self._routes = routes
         self._metrics = metrics
         self._version = version
-        self._host = host
+        self._host = settings.host
+        self._allowed_hosts = settings.allowed_hosts
         self._refused = Throttle(LOGGER, logging.INFO)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,9 +70,9 @@ class Observed:
                 headers[VERSION_HEADER] = self._version()
             await send(message)
 
-        refusal = origin_refusal(scope["method"], given, self._host)
-        app = self._app if refusal is None else error_response(*refusal, trace)
         try:
+            refusal = origin_refusal(scope["method"], given, self._host, self._allowed_hosts)
+            app = self._app if refusal is None else error_response(*refusal, trace)
             await app(scope, receive, traced_send)
         except Exception as error:
             log_fault(error, trace)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.http import error_body
+from evergreen.core.limits import LINGER_S
 from evergreen.serving.bodies import SlowBodyError
 from evergreen.serving.queue import NotReadyError
 from evergreen.serving.requests import BodyTooLargeError, MediaTypeError
@@ -27,7 +28,6 @@ STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
     (EvergreenError, 503),  # what the request needs from elsewhere cannot be had now
 )
 LINGER_BYTES = 64 * 1024 * 1024
-LINGER_S = 5.0
 
 
 class JsonAnswer(Response):

@@ -24,9 +24,10 @@ from evergreen.core.http import time_left_s
 from evergreen.serving.access import Observed, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response
 from evergreen.serving.bodies import Bodies, while_connected
+from evergreen.serving.connections import comes_as_guest
 from evergreen.serving.metrics import CONTENT_TYPE, Metrics
 from evergreen.serving.model import ServedModel
-from evergreen.serving.queue import UndecodableError
+from evergreen.serving.queue import NotReadyError, UndecodableError
 from evergreen.serving.requests import check_media_type, parse_request
 from evergreen.serving.settings import ServerSettings
 
@@ -38,7 +39,7 @@ def create_app(settings: ServerSettings, model: ServedModel) -> Starlette:
     handlers = _Handlers(settings, model)
     names = {METRICS_ROUTE: "metrics", settings.health_route: "health", settings.predict_route: "predict"}
     observed = Middleware(
-        Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version, host=settings.host
+        Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version, settings=settings
     )
     app = Starlette(
         routes=[
@@ -78,17 +79,22 @@ class _Handlers:
     async def _answer(self, request: Request, log: dict[str, Any]) -> list[dict[str, Any]]:
         """The predictions. Refuses what it can before the body is read, and reads what it must beside the loop."""
         arrived = time.monotonic()
+        if comes_as_guest(request):
+            raise NotReadyError("too many connections; ask again in a second")
         self._model.check_room()
         check_media_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
         left = time_left_s(request.headers)
         async with self._bodies.body_of(request) as body:
-            self._model.check_room()
-            loop = asyncio.get_running_loop()
-            read = await loop.run_in_executor(self._reader, parse_request, body, self._settings.max_instances)
-            log["instances"] = len(read.instances)
-            if left is not None:
-                left -= time.monotonic() - arrived
-            return await while_connected(request, self._model.predict(read.instances, left))
+            deadline = None if left is None else arrived + left
+            with self._model.place():
+                return await while_connected(request, self._predictions(body, deadline, log))
+
+    async def _predictions(self, body: bytearray, deadline: float | None, log: dict[str, Any]) -> list[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        read = await loop.run_in_executor(self._reader, parse_request, body, self._settings.max_instances)
+        log["instances"] = len(read.instances)
+        left = None if deadline is None else deadline - time.monotonic()
+        return await self._model.predict(read.instances, left)
 
     async def health(self, request: Request) -> Response:
         if not self._model.ready:

@@ -29,8 +29,8 @@ class Bodies:
         self._held = 0
 
     @asynccontextmanager
-    async def body_of(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, which counts as held until the block ends.
+    async def body_of(self, request: Request) -> AsyncIterator[bytearray]:
+        """The body, uncopied, which counts as held until the block ends.
 
         Raises:
             BodyTooLargeError: it is announced, or turns out, to be larger than the limit.
@@ -51,7 +51,7 @@ class Bodies:
                 held = beyond
                 if self._held > MAX_WAITING_BYTES:
                     raise NotReadyError("large requests fill the server already; ask again in a second")
-            yield bytes(body)
+            yield body
         finally:
             self._held -= held
 

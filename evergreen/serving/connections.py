@@ -1,4 +1,7 @@
-"""Connections under uvicorn: a bounded number, and an end to those that never finish their headers."""
+"""Connections under uvicorn: a bounded number, and an end to those that never finish their headers.
+
+The HTTP of the image is that of tests and workers: h11, whatever else is installed beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,91 +9,113 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, cast
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+import h11
+from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from evergreen.core.http import raw_refusal
-from evergreen.core.limits import HEADER_TIMEOUT_S, MAX_CONNECTIONS
+from evergreen.core.connections import HeadTimer, Refused, Room
+from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S
+
+IS_GUEST = "is_guest"
 
 
 class PatientProtocol(asyncio.Protocol):
-    """uvicorn's own protocol for one connection, which is closed when it sends no whole request head in time."""
+    """uvicorn's own protocol for one connection of `room`, closed when it sends no whole request head in time."""
 
-    def __init__(self, server_state: Any, **arguments: Any) -> None:
-        inner: Any = AutoHTTPProtocol
-        self._inner = inner(server_state=server_state, **arguments)
+    def __init__(self, room: Room, app_state: dict[str, Any], **arguments: Any) -> None:
+        state = {**app_state, IS_GUEST: lambda: room.is_guest(self)}
+        protocol: Any = H11Protocol
+        self._inner = protocol(app_state=state, **arguments)
+        self._completed_inside = self._inner.on_response_complete
         self._inner.send_400_response = self._malformed
-        self._connections = server_state.connections
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._refused = False
+        self._inner.on_response_complete = self._completed
+        self._room = room
+        self._transport: asyncio.Transport
+        self._head = HeadTimer(HEADER_TIMEOUT_S, self._too_slow)
+        self._idle = HeadTimer(KEEP_ALIVE_S, self.give_way)
         self._began = False
+        self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes a connection up, or refuses it when there are too many."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        if len(self._connections) >= MAX_CONNECTIONS:
-            self._refused = True
-            self._close(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections; ask again in a second")
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._room.enter(self):
+            self._is_over = True
+            message = "too many connections; ask again in a second"
+            Refused(self._room, self._transport).refuse(HTTPStatus.SERVICE_UNAVAILABLE, message)
             return
         self._inner.connection_made(transport)
-        self._wait_for_head()
+        self._head.start()
 
     def data_received(self, data: bytes) -> None:
         """Hands the bytes on, and watches whether they ever make a request."""
-        if self._refused:
-            return
-        self._began = True
-        if self._is_idle():
-            self._wait_for_head()
         self._inner.data_received(data)
-        if not self._is_idle():
-            self._stop_waiting()
+        self._watch()
 
     def eof_received(self) -> None:
         """A caller that closes its sending side counts as gone."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends what waits."""
-        self._stop_waiting()
-        if not self._refused:
-            self._inner.connection_lost(exc)
+        if self._is_over:
+            return
+        self._is_over = True
+        self._head.stop()
+        self._idle.stop()
+        self._room.leave(self)
+        self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Hands it on."""
-        if not self._refused:
-            self._inner.pause_writing()
+        self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         """Hands it on."""
-        if not self._refused:
-            self._inner.resume_writing()
+        self._inner.resume_writing()
 
-    def _is_idle(self) -> bool:
+    def give_way(self) -> None:
+        """Closes the connection; nothing is answered on it."""
+        self._transport.close()
+
+    def _completed(self) -> None:
+        self._completed_inside()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Starts and stops the timers. After an early answer the rest of a body may come, which is no head."""
+        if self._is_over:
+            return
         cycle = self._inner.cycle
-        return cycle is None or bool(cycle.response_complete)
-
-    def _wait_for_head(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(HEADER_TIMEOUT_S, self._too_slow)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if cycle is not None and not cycle.response_complete:
+            self._began = False
+            self._head.stop()
+            self._idle.stop()
+            self._room.works(self)
+            return
+        self._room.rests(self)
+        self._began = self._inner.conn.their_state is h11.IDLE and bool(self._inner.conn.trailing_data[0])
+        if self._began:
+            self._head.start()
+        elif cycle is not None:
+            self._head.stop()
+            self._idle.start()
 
     def _too_slow(self) -> None:
-        self._timer = None
-        if not self._is_idle():
-            return
         if self._began:
-            self._close(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")
-        elif self._transport is not None:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")
+        else:
             self._transport.close()
 
     def _malformed(self, _: str) -> None:
-        self._close(HTTPStatus.BAD_REQUEST, "this is no well-formed HTTP request")
+        self._refuse(HTTPStatus.BAD_REQUEST, "this is no well-formed HTTP request")
 
-    def _close(self, status: HTTPStatus, message: str) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(raw_refusal(status, message))
-            self._transport.close()
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        """Refuses on a connection that uvicorn then knows no more."""
+        Refused(self._room, self._transport).refuse(status, message)
+        self.connection_lost(ConnectionAbortedError())  # without an error, uvicorn would close it at once
+
+
+def comes_as_guest(request: Request) -> bool:
+    """Whether the request's connection came when all others were at work."""
+    is_guest = getattr(request.state, IS_GUEST, None)
+    return is_guest is not None and bool(is_guest())

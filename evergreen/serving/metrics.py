@@ -32,7 +32,7 @@ class Metrics:
             self._buckets[index] += seconds <= upper
 
     def render(self, version: str, ready: bool, in_flight: int) -> str:
-        """Everything as text; `in_flight` counts prediction requests in the house."""
+        """Everything as text; `in_flight` counts prediction requests that wait or run."""
         lines = [
             "# HELP evergreen_requests_total Requests answered.",
             "# TYPE evergreen_requests_total counter",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,20 +65,34 @@ class ServedModel:
 
         threading.Thread(target=work, name="load", daemon=True).start()
 
-    def check_room(self, instances: int = 1) -> None:
-        """Returns when a request of so many instances may come in.
+    def check_room(self) -> None:
+        """Returns when a request may come in.
 
         Raises:
             NotReadyError: the model is not loaded, or too much waits.
         """
-        self._model(instances)
+        self._model(1)
+        if self.waiting >= self._settings.max_waiting:
+            raise NotReadyError(f"{self.waiting} requests are waiting already; ask again in a second")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Counts a request among those that wait or run, from before it is read, until the block ends.
+
+        Raises:
+            NotReadyError: there is no place.
+        """
+        self.check_room()
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
 
     def _model(self, instances: int) -> _Loaded:
         if self._loaded is None:
             raise NotReadyError("the model is still loading; ask again in a second")
-        if self.waiting >= self._settings.max_waiting:
-            raise NotReadyError(f"{self.waiting} requests are waiting already; ask again in a second")
-        if self.waiting and self.waiting_instances + instances > self._settings.max_waiting_instances:
+        if self.waiting_instances and self.waiting_instances + instances > self._settings.max_waiting_instances:
             raise NotReadyError(f"{self.waiting_instances} instances are waiting already; ask again in a second")
         return self._loaded
 
@@ -89,10 +104,8 @@ class ServedModel:
             InstanceError: an instance cannot be used.
         """
         loaded = self._model(len(instances))
-        self.waiting += 1
         self.waiting_instances += len(instances)
         try:
             return await self._queue.predict(loaded.predictor, instances, time_left_s)
         finally:
-            self.waiting -= 1
             self.waiting_instances -= len(instances)

@@ -1,6 +1,7 @@
 """Predictions in turn: one thread, large requests in slices with small ones between, nothing for callers who left.
 
 A request of 1,000 texts is predicted 32 at a time; another of one text waits for one of these slices, not for all.
+One large request at a time is decoded: the next one waits as it came, for decoded pictures are many times as large.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from evergreen.core.protocols import Predictor
 
 SLICE_INSTANCES = 32
 NEW_IN_A_ROW = 4
-"""How many requests may begin before one that has begun goes on."""
+"""How many small requests may come before a large one that has begun goes on."""
 
 
 class NotReadyError(EvergreenError):
@@ -43,7 +44,7 @@ class PredictionQueue:
 
     def __init__(self) -> None:
         self._new: deque[_Job] = deque()
-        self._begun: deque[_Job] = deque()
+        self._begun: _Job | None = None
         self._filled = threading.Condition()
         self._thread: threading.Thread | None = None
         self._in_a_row = 0
@@ -64,25 +65,50 @@ class PredictionQueue:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="predict", daemon=True)
                 self._thread.start()
-        return await asyncio.wrap_future(job.answer)
+        try:
+            return await asyncio.wrap_future(job.answer)
+        except asyncio.CancelledError:
+            self._drop(job)
+            raise
+
+    @property
+    def held(self) -> int:
+        """How many requests are kept in memory until their turn comes."""
+        return len(self._new) + (self._begun is not None)
+
+    def _drop(self, job: _Job) -> None:
+        """Forgets work that nobody waits for, and with it the memory that it holds."""
+        job.answer.cancel()
+        with self._filled:
+            if job in self._new:
+                self._new.remove(job)
+            if self._begun is job:
+                self._begun = None
 
     def _work(self) -> None:
         while True:
             job = self._next()
             if job.goes_on():
                 with self._filled:
-                    self._begun.append(job)
+                    if not job.answer.cancelled():
+                        self._begun = job
             del job  # an answered request's pictures must not wait for the next one
 
     def _next(self) -> _Job:
         with self._filled:
             self._filled.wait_for(lambda: self._new or self._begun)
-            begun_is_due = self._in_a_row >= NEW_IN_A_ROW or not self._new
-            if self._begun and begun_is_due:
-                self._in_a_row = 0
-                return self._begun.popleft()
+            begun, between = self._begun, self._between()
+            if begun is not None and (between is None or self._in_a_row >= NEW_IN_A_ROW):
+                self._begun, self._in_a_row = None, 0
+                return begun
+            job = between if begun is not None and between is not None else self._new[0]
             self._in_a_row += 1
-            return self._new.popleft()
+            self._new.remove(job)
+            return job
+
+    def _between(self) -> _Job | None:
+        """The first request that is done within one slice, while a large one is under way."""
+        return next((job for job in self._new if job.is_small), None)
 
 
 class _Job:
@@ -90,6 +116,7 @@ class _Job:
 
     def __init__(self, predictor: Predictor, instances: list[Any], time_left_s: float | None) -> None:
         self.answer: Future[list[dict[str, Any]]] = Future()
+        self.is_small = len(instances) <= SLICE_INSTANCES
         self._predictor = predictor
         self._instances = instances
         self._deadline = None if time_left_s is None else time.monotonic() + time_left_s

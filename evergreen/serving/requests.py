@@ -49,7 +49,7 @@ def check_media_type(content_type: str, content_encoding: str) -> None:
         raise MediaTypeError(reason)
 
 
-def parse_request(body: bytes, max_instances: int) -> PredictRequest:
+def parse_request(body: bytes | bytearray, max_instances: int) -> PredictRequest:
     """The request that `body` holds.
 
     Raises:
@@ -69,7 +69,7 @@ def parse_request(body: bytes, max_instances: int) -> PredictRequest:
     return PredictRequest(_checked_instances(content["instances"], body, max_instances))
 
 
-def _checked_instances(instances: Any, body: bytes, max_instances: int) -> list[Any]:
+def _checked_instances(instances: Any, body: bytes | bytearray, max_instances: int) -> list[Any]:
     if not isinstance(instances, list):
         raise InputError(f"'instances' is a JSON {_json_type(instances)}; send a list such as {EXAMPLE}")
     if not instances:
@@ -94,14 +94,15 @@ def _check_parameters(parameters: Any) -> None:
 
 def _check_size(content: Any) -> None:
     """Bounds what waits in memory and what a model's decoder walks through."""
-    values, level = 0, [content]
+    left, level = MAX_VALUES, [content]
     for _ in range(MAX_DEPTH):
-        values += len(level)
-        if values > MAX_VALUES:
+        left -= len(level)
+        children = (child for value in level for child in _children(value))
+        level = list(itertools.islice(children, left + 1))
+        if len(level) > left:
             raise InputError(
                 f"the body holds more than {MAX_VALUES:,} values; split the instances over several requests"
             )
-        level = [child for value in level for child in _children(value)]
         if not level:
             return
     raise InputError(f"the body is nested too deeply to be a prediction request (allowed: {MAX_DEPTH} levels)")
@@ -113,7 +114,7 @@ def _children(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _parse_json(body: bytes) -> Any:
+def _parse_json(body: bytes | bytearray) -> Any:
     try:
         text = body.decode("utf-8")
         return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
+from evergreen.core.connections import Room
 from evergreen.core.errors import EndpointError, EvergreenError
-from evergreen.core.limits import KEEP_ALIVE_S
+from evergreen.core.limits import KEEP_ALIVE_S, MAX_CONNECTIONS
 from evergreen.core.logs import log_json_to_stderr
+from evergreen.core.processes import allow_files
 from evergreen.serving.access import LOGGER
 from evergreen.serving.app import create_app
 from evergreen.serving.connections import PatientProtocol
@@ -22,6 +27,7 @@ from evergreen.serving.model import Load, ServedModel
 from evergreen.serving.settings import ServerSettings
 
 LAST_GRACE_S = 5
+DESCRIPTORS = 2 * MAX_CONNECTIONS
 
 
 def serve(settings: ServerSettings, load: Load) -> int:
@@ -35,6 +41,7 @@ def serve(settings: ServerSettings, load: Load) -> int:
         signal.signal(number, _exit_cleanly)
     if settings.exit_with_stdin:
         threading.Thread(target=_follow_stdin, args=(settings.drain_s,), daemon=True).start()
+    allow_files(DESCRIPTORS)
     listener = _bind(settings.host, settings.port)
     model = ServedModel(settings, load)
     server = uvicorn.Server(
@@ -44,7 +51,8 @@ def serve(settings: ServerSettings, load: Load) -> int:
             access_log=False,
             server_header=False,
             lifespan="off",
-            http=PatientProtocol,
+            loop="asyncio",  # as in the image, which has no other
+            http=cast("type[asyncio.Protocol]", partial(PatientProtocol, Room(MAX_CONNECTIONS, time.monotonic))),
             ws="none",
             timeout_keep_alive=int(KEEP_ALIVE_S),  # longer than callers keep theirs: never we close under a request
             timeout_graceful_shutdown=settings.drain_s,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
@@ -27,6 +27,7 @@ VARIABLES = {
     "predict_route": "AIP_PREDICT_ROUTE",
     "mode": "AIP_MODE",
     "host": "EVERGREEN_HOST",
+    "allowed_hosts": "EVERGREEN_ALLOWED_HOSTS",
     "max_instances": "EVERGREEN_MAX_INSTANCES",
     "max_body_bytes": "EVERGREEN_MAX_BODY_BYTES",
     "max_waiting": "EVERGREEN_MAX_WAITING",
@@ -39,13 +40,15 @@ VARIABLES = {
 class ServerSettings(Frozen):
     """What one server process serves, where and within which limits.
 
-    `max_waiting` requests with `max_waiting_instances` together may be in the house at once; further ones get 503, but
-    for one that comes to an empty house. `drain_s` is how long requests in flight
-    may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the other end of its stdin.
+    `max_waiting` requests with `max_waiting_instances` together may wait or run at once; further ones get 503, but for
+    one that comes while none does. `allowed_hosts` are further names under which a server on loopback may be asked.
+    `drain_s` is how long requests in flight may take after SIGTERM. `exit_with_stdin` ties the server's life to
+    whoever holds the other end of its stdin.
     """
 
     storage_uri: str = Field(min_length=1)
     host: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
     port: int = Field(default=8080, ge=0, le=65535)
     health_route: str = Field(default="/health", pattern=ROUTE_PATTERN)
     predict_route: str = Field(default="/predict", pattern=ROUTE_PATTERN)
@@ -56,6 +59,11 @@ class ServerSettings(Frozen):
     max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_names(cls, given: object) -> object:
+        return tuple(given.replace(",", " ").split()) if isinstance(given, str) else given
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -46,13 +46,20 @@ def restarts(served: Served) -> int:
     return sum(worker.restarts for worker in served.front().versions.values())
 
 
+def silence_s(served: Served, version: str) -> float:
+    """How long the version was silent, by the front's own clock, until it was ended."""
+    lines = [json.loads(line) for line in served.files.log("front").read_text().splitlines()]
+    reasons = [line["reason"] for line in lines if line["event"] == "ended" and line["version"] == version]
+    return float(reasons[0].removeprefix("did not answer for ").removesuffix(" s"))
+
+
 def test_a_body_of_many_keys_stops_no_version(shared: Served) -> None:
     pairs = ",".join(f'"key {number}": {number}' for number in range(60_000))
     body = f'{{"instances": [{{{pairs}, "key 59999": 1}}]}}'
     began = time.monotonic()
     answer = httpx.post(shared.url(), content=body, headers={"content-type": "application/json"}, timeout=30)
     assert (answer.status_code, "appears twice" in answer.text) == (400, True)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert shared.endpoint.predict(GOOD)
     assert restarts(shared) == 0
 
@@ -117,7 +124,7 @@ def test_senders_that_never_finish_are_ended_and_leave_no_memory(shared: Served)
     stuck = [connect(port), connect(port, b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\nx-half")]
     stuck += [connect(port, head("transfer-encoding: chunked") + b"5\r\n{")]
     assert httpx.post(shared.url(), json={"instances": GOOD}).status_code == 200
-    deadline = time.monotonic() + 25
+    deadline = time.monotonic() + 30
     assert all(is_ended(connection, max(0.1, deadline - time.monotonic())) for connection in [*stuck, *held])
     for connection in [*stuck, *held]:
         connection.close()
@@ -141,14 +148,14 @@ def test_malformed_requests_are_answered_in_json_and_do_not_fill_the_log(shared:
 
 
 def test_the_work_of_callers_who_left_the_front_is_not_done(served: Served) -> None:
-    served.live(delay_s=0.5)
+    version = served.live(delay_s=2)
     left = [connect(port_of(served), WHOLE) for _ in range(30)]
-    time.sleep(0.7)
+    wait_until(lambda: served.front().versions[version].in_flight == 30)
     for connection in left:
         connection.close()
     began = time.monotonic()
     assert served.endpoint.predict(GOOD)
-    assert time.monotonic() - began < 5, "thirty predictions of 0.5 s would take fifteen seconds"
+    assert time.monotonic() - began < 30, "thirty predictions of two seconds would take a minute"
 
 
 def test_a_hung_worker_is_noticed_and_its_request_never_repeated(served: Served) -> None:
@@ -158,11 +165,10 @@ def test_a_hung_worker_is_noticed_and_its_request_never_repeated(served: Served)
     with ThreadPoolExecutor() as pool:
         caught = pool.submit(httpx.post, served.url(), json={"instances": GOOD}, timeout=40)
         wait_until(lambda: served.front().versions[first].in_flight == 1)
-        began = time.monotonic()
         os.kill(hung, signal.SIGSTOP)
-        wait_until(lambda: served.front().versions[first].state != "ready", timeout_s=10)
+        wait_until(lambda: served.front().versions[first].state != "ready", timeout_s=20)
         answer = caught.result()
-    assert time.monotonic() - began < 14
+    assert 6 <= silence_s(served, first) < 10
     assert (answer.status_code, "hung" in answer.json()["error"]["message"]) == (503, True)
     assert served.front().versions[second].restarts == 0
     wait_until(lambda: served.front().versions[first].state == "ready", timeout_s=30)
@@ -218,7 +224,7 @@ def test_a_crowd_is_refused_at_once_and_the_rest_is_answered(served: Served, tmp
 
 
 def test_a_full_endpoint_refuses_before_the_body_is_sent(served: Served) -> None:
-    version = served.live(delay_s=5)
+    version = served.live(delay_s=60)
     crowd = [connect(port_of(served), WHOLE) for _ in range(128)]
     wait_until(lambda: served.front().versions[version].in_flight == 128)
     assert ask(port_of(served), head("content-length: 9000000")).status == 503

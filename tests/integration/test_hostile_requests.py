@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.test_server_process import GOOD, Server
 from tests.raw_http import answer_of, ask, connect, head, is_ended
+from tests.waiting import wait_until
 
 BODY = json.dumps(GOOD).encode()
 
@@ -81,15 +82,17 @@ def test_a_small_request_is_answered_between_the_slices_of_a_large_one(slow: Ser
 
 
 def test_a_full_server_refuses_before_the_body_is_sent_and_logs_it_once_a_second(tmp_path: Path) -> None:
-    server = Server(tmp_path, {"delay_s": 1.5}, EVERGREEN_MAX_WAITING="1")
+    server = Server(tmp_path, {"delay_s": 30}, EVERGREEN_MAX_WAITING="1")
     try:
         server.wait_ready()
         with connect(server.port, head(f"content-length: {len(BODY)}") + BODY):
-            time.sleep(0.3)
+            wait_until(lambda: "evergreen_requests_in_flight 1" in server.client.get("/metrics").text)
+            began = time.monotonic()
             refused = [ask(server.port, head("content-length: 9000000")).status for _ in range(30)]
+        seconds = time.monotonic() - began
         assert refused == [503] * 30
         lines = [json.loads(line) for line in server.log.read_text().splitlines()]
-        assert len([line for line in lines if line.get("status") == 503]) <= 4
+        assert len([line for line in lines if line.get("status") == 503]) <= 3 + seconds
     finally:
         server.close()
 
@@ -118,6 +121,22 @@ def test_an_upgrade_to_a_websocket_is_answered(server: Server) -> None:
     upgrade = ("connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13", "sec-websocket-key: AAAAAA==")
     assert ask(server.port, head(*upgrade, f"content-length: {len(BODY)}") + BODY).status < 500
     assert ask(server.port, head(*upgrade, method="GET", path="/health")).status < 500
+
+
+@pytest.mark.parametrize("wanted", ["h2c", "websocket"])
+def test_a_prediction_that_offers_another_protocol_is_answered_in_this_one(server: Server, wanted: str) -> None:
+    request = head("connection: upgrade", f"upgrade: {wanted}", f"content-length: {len(BODY)}") + BODY
+    with connect(server.port, request) as connection:
+        assert answer_of(connection).status == 200
+        connection.sendall(head(f"content-length: {len(BODY)}") + BODY)
+        assert answer_of(connection).status == 200
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://\xbd.com", "\xff", "://", "null"])
+def test_an_origin_that_is_none_is_refused_with_a_trace(server: Server, origin: str) -> None:
+    answer = ask(server.port, head(f"origin: {origin}", f"content-length: {len(BODY)}") + BODY)
+    assert answer.status == 403
+    assert answer.body["error"]["trace_id"] == answer.headers["x-trace-id"]
 
 
 def test_a_body_over_the_limit_is_not_invited(server: Server) -> None:

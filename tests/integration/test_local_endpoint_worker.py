@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
-from evergreen.adapters.local_endpoint.worker import Worker
+from evergreen.adapters.local_endpoint.worker import YIELDS, Worker
 
 
 def with_worker(path: Path, command: tuple[str, ...], test: Callable[[Worker], Coroutine[Any, Any, None]]) -> None:
@@ -83,3 +84,11 @@ def test_a_version_that_did_not_fail_is_left_alone(tmp_path: Path) -> None:
         assert worker.status() == before
 
     with_worker(tmp_path, ("sleep", "30"), ask)
+
+
+def test_a_worker_yields_the_processor_to_its_front(tmp_path: Path) -> None:
+    async def see(worker: Worker) -> None:
+        await until(lambda: worker.status().pid is not None)
+        assert os.getpriority(os.PRIO_PROCESS, worker.status().pid or 0) == min(19, os.nice(0) + YIELDS)
+
+    with_worker(tmp_path, ("sleep", "60"), see)

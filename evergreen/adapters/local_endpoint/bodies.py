@@ -9,9 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import HttpVersion11, web
 
 from evergreen.adapters.local_endpoint.answers import OverloadedError, RefusedError
-from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, SMALL_BODY_BYTES
-
-MAX_HELD_BYTES = 128 * 1024 * 1024
+from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, MAX_HELD_BYTES, SMALL_BODY_BYTES
 
 
 class Bodies:
@@ -21,8 +19,8 @@ class Bodies:
         self._held = 0
 
     @asynccontextmanager
-    async def body_of(self, request: web.BaseRequest, deadline: float) -> AsyncIterator[bytes]:
-        """The body, which counts as held until the block ends; `deadline` is of the loop's clock.
+    async def body_of(self, request: web.BaseRequest, deadline: float) -> AsyncIterator[bytearray]:
+        """The body, uncopied, which counts as held until the block ends; `deadline` is of the loop's clock.
 
         Raises:
             RefusedError: it is too large, comes too late or is no body, or those of others hold all there is.
@@ -41,7 +39,7 @@ class Bodies:
                 held = beyond
                 if self._held > MAX_HELD_BYTES:
                     raise OverloadedError("large requests fill the endpoint already; ask again in a second")
-            yield bytes(body)
+            yield body
         finally:
             self._held -= held
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
 from evergreen.adapters.local_endpoint.answers import Refusals, RefusedError
 from evergreen.adapters.local_endpoint.proxy import Proxy
-from evergreen.core.http import raw_refusal, trace_id
-from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, MAX_CONNECTIONS
-
-LINGER_S = 5.0
+from evergreen.core.connections import HeadTimer, Refused, Room
+from evergreen.core.http import trace_id
+from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
 
 
 class FrontServer(web.Server):
     """Answers each connection's requests by the proxy; work for callers who leave is cancelled."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, max_connections: int = MAX_CONNECTIONS) -> None:
         super().__init__(self._answer, handler_cancellation=True)
         self._proxy = proxy
         self.refusals = Refusals()
-        self.open = 0
+        self.room = Room(max_connections, asyncio.get_running_loop().time)
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of a new connection."""
@@ -42,7 +41,7 @@ class FrontServer(web.Server):
             return await self._proxy(request)
         connection.answers(True)
         try:
-            return await self._proxy(request)
+            return await self._proxy(request, own_questions_only=self.room.is_guest(connection))
         finally:
             connection.answers(False)
 
@@ -53,42 +52,49 @@ class Connection(web.RequestHandler):
     def __init__(self, server: FrontServer, **arguments: Any) -> None:
         super().__init__(server, **arguments)
         self._front = server
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = HeadTimer(HEADER_TIMEOUT_S, self._too_slow)
         self._answering = False
+        self._asked = False
         self._began = False
         self._taken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes a connection up, or refuses it when there are too many."""
-        if self._front.open >= MAX_CONNECTIONS:
-            self.transport = transport  # type: ignore[assignment]
+        if not self._front.room.enter(self):
+            self.transport = cast("asyncio.Transport", transport)
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections; ask again in a second")
             return
         self._taken = True
-        self._front.open += 1
         super().connection_made(transport)
-        self._wait_for_head()
+        self._timer.start()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends what waits."""
-        self._stop_waiting()
+        self._timer.stop()
+        self._front.room.leave(self)
         if self._taken:
-            self._front.open -= 1
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Hands the bytes on, and watches whether they ever make a request."""
-        if not self._taken:
-            return
-        self._began = True
-        if not self._answering:
-            self._wait_for_head()
         super().data_received(data)
+        if self._head_may_begin():
+            self._began = True
+            self._timer.start()
 
     def answers(self, begins: bool) -> None:
         """A request's answer begins or ends."""
         self._answering = begins
-        self._stop_waiting()
+        self._asked, self._began = True, False
+        self._timer.stop()
+        if begins:
+            self._front.room.works(self)
+        else:
+            self._front.room.rests(self)
+
+    def give_way(self) -> None:
+        """Closes the connection for another; nothing is answered on it."""
+        self.force_close()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -99,24 +105,25 @@ class Connection(web.RequestHandler):
         refusal = RefusedError(status, reason, closes=True)
         return self._front.refusals.answer(refusal, trace_id(request.headers), "other")
 
-    def _wait_for_head(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(HEADER_TIMEOUT_S, self._too_slow)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _head_may_begin(self) -> bool:
+        """Whether what just came is part of a head: no request is answered, queued or still sending its body."""
+        if self._answering or self._messages:
+            return False
+        waits = self._waiter is not None and not self._waiter.done()
+        return waits or not self._asked
 
     def _too_slow(self) -> None:
-        self._timer = None
         if self._answering:
             return
         if self._began:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")
-        self.force_close()
+        else:
+            self.force_close()
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(raw_refusal(status, message))
-            self.transport.close()
+        """Refuses on a connection that this protocol then has nothing to do with any more."""
+        transport = self.transport
+        if transport is not None:
+            self.transport = None  # not to be closed with what this protocol ends
+            Refused(self._front.room, transport).refuse(status, message)
+            self.connection_lost(None)

@@ -11,6 +11,7 @@ from evergreen.adapters.local_endpoint.front_process import (
     POLL_S,
     ask_status,
     find_front,
+    gives_any_answer,
     require_free_port,
     start_front,
     stop_front,
@@ -75,7 +76,11 @@ class FrontControl:
         return address
 
     def running(self) -> tuple[FrontAddress, FrontStatus] | None:
-        """The front that answers; one that hangs is ended."""
+        """The front that answers; one that hangs is ended.
+
+        Raises:
+            EndpointError: it answers, but is too full to say how it is.
+        """
         front = find_front(self._files)
         address = self._files.read_address()
         if front is None or address is None:
@@ -86,6 +91,10 @@ class FrontControl:
             if status is not None:
                 return address, status
             time.sleep(POLL_S)
+        if front.is_running() and gives_any_answer(address):
+            raise EndpointError(
+                f"the endpoint at {address.url} answers, but is too full to say how it is; try again when fewer ask it"
+            )
         front.kill()
         front.wait(RELOAD_S)
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import MAX_CONNECTIONS
 from evergreen.core.locks import exclusive
 from evergreen.core.logs import log_json_to_stderr
+from evergreen.core.processes import allow_files
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 POOL_KEEP_ALIVE_S = 15  # shorter than the workers' own, so that it is we who close idle connections
@@ -91,18 +91,10 @@ def _reload(files: EndpointFiles, fleet: Fleet) -> None:
         fleet.apply(state)
 
 
-def _raise_descriptor_limit() -> None:
-    """Lets every connection be taken: some systems allow a process 256 files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 def main(root: Path) -> int:
     """The exit code; the reason of a failure is one line on stderr."""
     log_json_to_stderr(LOGGER)
-    _raise_descriptor_limit()
+    allow_files(DESCRIPTORS)
     files = EndpointFiles(root)
     try:
         with exclusive(files.front_lock, f"the front of {root.name} runs already", timeout_s=0):

@@ -42,16 +42,30 @@ def find_front(files: EndpointFiles) -> Any | None:
 
 
 def ask_status(address: FrontAddress, timeout_s: float = ANSWER_S) -> FrontStatus | None:
-    """What the front says of itself; None when it does not answer."""
+    """What the front says of itself; None when it does not answer, or with something else."""
+    try:
+        status = FrontStatus.model_validate_json(_ask(address, timeout_s))
+    except (OSError, HTTPException, ValueError):
+        return None
+    return status if status.pid == address.pid else None
+
+
+def gives_any_answer(address: FrontAddress, timeout_s: float = ANSWER_S) -> bool:
+    """Whether what listens there speaks HTTP, as a front does that is too full to say how it is."""
+    try:
+        _ask(address, timeout_s)
+    except (OSError, HTTPException):
+        return False
+    return True
+
+
+def _ask(address: FrontAddress, timeout_s: float) -> bytes:
     connection = HTTPConnection(address.reachable_host, address.port, timeout=timeout_s)
     try:
         connection.request("GET", "/status")
-        status = FrontStatus.model_validate_json(connection.getresponse().read())
-    except (OSError, HTTPException, ValueError):
-        return None
+        return connection.getresponse().read()
     finally:
         connection.close()
-    return status if status.pid == address.pid else None
 
 
 def start_front(files: EndpointFiles, state: EndpointState) -> FrontAddress:

@@ -24,6 +24,7 @@ WORKER_COMMAND = (sys.executable, "-m", "evergreen.serving")
 class LocalEndpoint(Frozen):
     """Live endpoints on this machine, reachable from it alone unless `host` says otherwise.
 
+    `allowed_hosts` are further names under which a loopback address may be asked, as those of a proxy before it.
     `port` 0 takes any free one and keeps it. `request_timeout_s` includes the wait for a worker that starts again.
     `threads_per_worker` None gives each version every core: one usually works while the other waits.
     """
@@ -31,6 +32,7 @@ class LocalEndpoint(Frozen):
     kind: Literal["local_endpoint"] = "local_endpoint"
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
+    allowed_hosts: tuple[str, ...] = ()
     startup_timeout_s: float = Field(default=180.0, gt=0)
     request_timeout_s: float = Field(default=60.0, gt=0)
     drain_timeout_s: int = Field(default=30, ge=0)
@@ -65,6 +67,7 @@ def open_endpoint(host: LocalEndpoint, model: str, state_dir: Path, worker_comma
         startup_timeout_s=host.startup_timeout_s,
         request_timeout_s=host.request_timeout_s,
         drain_timeout_s=host.drain_timeout_s,
+        allowed_hosts=host.allowed_hosts,
     )
     return ServedEndpoint(wanted, state_dir, host.lock_timeout_s)
 

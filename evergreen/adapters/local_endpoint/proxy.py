@@ -39,13 +39,13 @@ class Proxy:
         self._refusals = Refusals()
         self._pace = Pace()
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The answer, whatever happens."""
+    async def __call__(self, request: web.BaseRequest, own_questions_only: bool = False) -> web.StreamResponse:
+        """The answer, whatever happens; predictions are refused where there is room for `own_questions_only`."""
         trace = trace_id(request.headers)
         version = ONE_VERSION.fullmatch(request.rel_url.raw_path)
         route = "predict" if version else ROUTES.get(request.rel_url.raw_path, "other")
         try:
-            self._check(request, route)
+            self._check(request, route, own_questions_only)
             if route == "predict":
                 return await self._predict(request, unquote(version[1]) if version else None, trace)
             return self._health() if route == "health" else web.json_response(text=self._status())
@@ -60,8 +60,9 @@ class Proxy:
             own = RefusedError(500, "the endpoint failed on this request; its log has the trace id", closes=True)
             return self._refusals.answer(own, trace, route)
 
-    def _check(self, request: web.BaseRequest, route: str) -> None:
-        if refusal := origin_refusal(request.method, request.headers, self._fleet.state.host):
+    def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
+        state = self._fleet.state
+        if refusal := origin_refusal(request.method, request.headers, state.host, state.allowed_hosts):
             raise RefusedError(*refusal, closes=True)
         if route == "other":
             raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}")
@@ -70,6 +71,8 @@ class Proxy:
             raise RefusedError(405, f"{request.method} is not allowed here (allowed: {allow})", allow=allow)
         if route != "predict":
             return
+        if own_questions_only:
+            raise OverloadedError("too many connections; ask again in a second")
         media_type = request.headers.get("content-type", "")
         if not media_type.strip():
             raise RefusedError(415, "content-type is missing; send 'content-type: application/json'")
@@ -90,7 +93,7 @@ class Proxy:
                 raise RefusedError(503, f"no answer within {within_s:g} s; {self._fleet.states()}") from error
 
     async def _answer(
-        self, worker: Worker | None, wanted: str | None, body: bytes, headers: dict[str, str], deadline: float
+        self, worker: Worker | None, wanted: str | None, body: bytearray, headers: dict[str, str], deadline: float
     ) -> web.Response:
         """The answer of the first worker that gives one. A prediction changes nothing, so asking again is safe."""
         repeated = False
@@ -118,7 +121,7 @@ class Proxy:
                     repeated = True
             worker = None
 
-    async def _forward(self, url: str, body: bytes, headers: dict[str, str], deadline: float) -> web.Response:
+    async def _forward(self, url: str, body: bytearray, headers: dict[str, str], deadline: float) -> web.Response:
         left_s = max(0.0, deadline - asyncio.get_running_loop().time())
         sent = {**headers, TIME_LEFT_HEADER: str(int(left_s * 1000))}
         async with self._session.post(f"{url}/predict", data=body, headers=sent, timeout=NO_LIMIT) as answer:

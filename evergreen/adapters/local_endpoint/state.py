@@ -34,6 +34,7 @@ class EndpointState(Frozen):
     startup_timeout_s: float
     request_timeout_s: float
     drain_timeout_s: int
+    allowed_hosts: tuple[str, ...] = ()
     revision: int = 0
     versions: tuple[str, ...] = ()
     traffic: dict[str, int] = {}

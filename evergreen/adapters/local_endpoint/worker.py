@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator
 
 import aiohttp
 
-from evergreen.adapters.local_endpoint.health import Health, Service
+from evergreen.adapters.local_endpoint.health import Answer, Service, ask_health, health_of
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
 from evergreen.core.limits import MAX_WAITING, MAX_WAITING_BYTES
 from evergreen.core.processes import free_port, library_environment, serving_code
@@ -21,6 +22,9 @@ STARTING_PROBE_S = 5.0
 STEADY_S = 30.0
 BACKOFF_MAX_S = 30.0
 LAST_GRACE_S = 5.0
+YIELDS = 5
+"""By how much a worker is nicer than its front, which shares the cores with the worker's threads: refusals wait for
+none of them. Against what runs in other terminals and sessions this changes nothing where Linux groups by session."""
 
 
 class Worker:
@@ -54,7 +58,7 @@ class Worker:
         self._bytes = 0
         self._next_start = 0.0
         self._process: asyncio.subprocess.Process | None = None
-        self._look = asyncio.Event()
+        self._check_now = asyncio.Event()
         self._again = asyncio.Event()
         self._supervision = asyncio.create_task(self._supervise())
 
@@ -100,9 +104,9 @@ class Worker:
         )
 
     def suspect(self) -> None:
-        """Keeps requests away until its health was looked at, at once."""
+        """Keeps requests away until its health was checked, at once."""
         self._set_ready(False)
-        self._look.set()
+        self._check_now.set()
 
     def retry(self) -> None:
         """Forgets that it failed and starts it again at once; does nothing when it did not fail.
@@ -190,6 +194,8 @@ class Worker:
                 stdout=log,
                 stderr=log,
             )
+        with contextlib.suppress(OSError):  # it ended already, or may not be made nicer
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + YIELDS)
         return self._process
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> str | None:
@@ -197,7 +203,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wanted.startup_timeout_s):
                 while process.returncode is None:
-                    if await self._health().answers(STARTING_PROBE_S):
+                    if await ask_health(self._session, self.service.url, STARTING_PROBE_S) is Answer.WELL:
                         return None
                     await asyncio.sleep(STARTING_POLL_S)
                 return _how_it_ended(process)
@@ -206,24 +212,23 @@ class Worker:
     async def _while_ready(self, process: asyncio.subprocess.Process) -> str:
         """Why the process no longer serves. What misses one question gets no requests until it answers the next."""
         ended = asyncio.create_task(process.wait())
-        health = self._health()
+        health = health_of(self._session, self.service.url, process.pid)
         try:
             while not health.hangs:
-                look = asyncio.create_task(self._look.wait())
-                await asyncio.wait([ended, look], timeout=health.pause_s, return_when=asyncio.FIRST_COMPLETED)
-                look.cancel()
-                self._look.clear()
+                asked = asyncio.create_task(self._check_now.wait())
+                await asyncio.wait([ended, asked], timeout=health.pause_s, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+                self._check_now.clear()
                 if ended.done():
                     return _how_it_ended(process)
-                self._set_ready(await health.check())
+                answers = await health.check()
+                if answers is not None:
+                    self._set_ready(answers)
                 cap_log(self._files.log(self.version))
         finally:
             ended.cancel()
         self.service.hung = True
         return f"did not answer for {health.silent_s:.0f} s"
-
-    def _health(self) -> Health:
-        return Health(self._session, self.service.url, self._process.pid if self._process else 0)
 
     async def _end(self, process: asyncio.subprocess.Process, at_once: bool = False) -> None:
         if process.returncode is None and not at_once:

@@ -7,10 +7,10 @@ from evergreen.core.logs import JsonFormatter, QuietHandler
 
 def test_lines_of_libraries_come_once_a_second_without_what_they_quote() -> None:
     stream = io.StringIO()
-    handler = QuietHandler(stream, "evergreen.serving")
+    handler = QuietHandler(stream)
     handler.setFormatter(JsonFormatter())
     records = [
-        logging.LogRecord("asyncio", logging.ERROR, "", 1, "Task exception\nfuture: %s", ("a caller's text",), None)
+        logging.LogRecord("asyncio", logging.WARNING, "", 1, "Task exception\nfuture: %s", ("a caller's text",), None)
         for _ in range(3)
     ]
     for record in records:
@@ -22,3 +22,14 @@ def test_lines_of_libraries_come_once_a_second_without_what_they_quote() -> None
     assert [line["event"] for line in lines] == ["Task exception", "request", "request"]
     assert (lines[0]["logger"], lines[0]["count"]) == ("asyncio", 1)
     assert "a caller's text" in records[0].getMessage()  # for whoever else is given it
+
+
+def test_errors_of_libraries_and_every_line_of_the_project_s_own_modules_come_all() -> None:
+    stream = io.StringIO()
+    handler = QuietHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    for name in ("asyncio", "evergreen.adapters.gcs.failures"):
+        for number in range(3):
+            handler.handle(logging.LogRecord(name, logging.ERROR, "", 1, "%d\n%s", (number, "x" * 300), None))
+    lines = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert lines == ["0", "1", "2", *(f"{number}\n{'x' * 300}" for number in range(3))]

@@ -12,7 +12,7 @@ LOGGER = logging.getLogger("evergreen.throttled")
 def test_a_storm_of_events_is_a_line_at_once_and_one_with_the_count(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evergreen.core.throttle.PERIOD_S", 0.05)
+    monkeypatch.setattr("evergreen.core.throttle.LOG_PERIOD_S", 0.05)
 
     async def storm() -> None:
         throttle = Throttle(LOGGER)

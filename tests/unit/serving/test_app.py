@@ -1,8 +1,9 @@
 import asyncio
 import json
 import logging
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import pytest
 from evergreen.core.errors import InputError, RequestTooLargeError
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
+from evergreen.serving.requests import PredictRequest, parse_request
 from evergreen.serving.settings import ServerSettings
 from tests.keyword_model import KEYWORDS, KeywordPredictor, write_keyword_model
 
@@ -40,6 +42,18 @@ class Served:
 
     def get(self, path: str) -> httpx.Response:
         return self.ask(lambda client: client.get(path))
+
+
+def until_let(served: Served, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What the model waits for before it predicts."""
+    goes_on, predict = threading.Event(), served.predictor.predict
+
+    def wait(batch: Sequence[str]) -> list[dict[str, float]]:
+        assert goes_on.wait(10)
+        return predict(batch)
+
+    monkeypatch.setattr(served.predictor, "predict", wait)
+    return goes_on
 
 
 @pytest.fixture
@@ -184,16 +198,19 @@ def test_metrics_count_requests_instances_and_latency(served: Served) -> None:
     assert f'evergreen_model_ready{{version="{served.version}"}} 1' in text
 
 
-def test_health_answers_while_predictions_run_and_too_many_waiting_are_503(tmp_path: Path) -> None:
+def test_health_answers_while_predictions_run_and_too_many_waiting_are_503(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     served = Served(tmp_path, max_waiting=2)
     served.model.load()
-    served.predictor.delay_s = 0.3
+    goes_on = until_let(served, monkeypatch)
 
     async def crowd(client: httpx.AsyncClient) -> tuple[int, list[int]]:
         posts = [asyncio.create_task(client.post("/predict", json=GOOD)) for _ in range(3)]
-        await asyncio.sleep(0.1)
         health = await client.get("/health")
-        assert not posts[0].done()
+        await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+        assert [post.done() for post in posts].count(False) == 2
+        goes_on.set()
         return health.status_code, sorted([(await post).status_code for post in posts])
 
     assert served.ask(crowd) == (200, [200, 200, 503])
@@ -225,15 +242,44 @@ def test_a_large_request_is_predicted_in_slices_in_the_order_given(tmp_path: Pat
     assert served.predictor.batches == [32, 32, 26]
 
 
-def test_instances_that_wait_are_counted_but_a_large_request_finds_an_empty_house_open(tmp_path: Path) -> None:
+def test_instances_that_wait_are_counted_but_a_large_request_may_come_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     served = Served(tmp_path, max_waiting_instances=2)
     served.model.load()
-    served.predictor.delay_s = 0.2
+    goes_on = until_let(served, monkeypatch)
 
     async def crowd(client: httpx.AsyncClient) -> list[int]:
         three = asyncio.create_task(client.post("/predict", json={"instances": GOOD["instances"] * 2}))
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            while not served.model.waiting_instances:
+                await asyncio.sleep(0)
         further = await client.post("/predict", json=GOOD)
+        goes_on.set()
         return [(await three).status_code, further.status_code]
 
     assert served.ask(crowd) == [200, 503]
+
+
+def test_requests_are_counted_and_left_by_their_callers_while_they_are_still_read(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, reads = threading.Event(), threading.Event()
+
+    def slow(body: bytearray, most: int) -> PredictRequest:
+        reads.set()
+        assert goes_on.wait(10)
+        return parse_request(body, most)
+
+    monkeypatch.setattr("evergreen.serving.app.parse_request", slow)
+
+    async def leave(client: httpx.AsyncClient) -> tuple[int, int]:
+        post = asyncio.create_task(client.post("/predict", json=GOOD))
+        assert await asyncio.to_thread(reads.wait, 10)
+        counted = served.model.waiting
+        post.cancel()
+        await asyncio.gather(post, return_exceptions=True)
+        goes_on.set()
+        return counted, served.model.waiting
+
+    assert served.ask(leave) == (1, 0)

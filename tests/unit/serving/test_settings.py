@@ -27,6 +27,11 @@ def test_the_server_is_on_loopback_unless_asked_otherwise() -> None:
     assert ServerSettings.from_environment({"AIP_STORAGE_URI": "/m"}).host == "127.0.0.1"
 
 
+def test_further_names_are_read_with_commas_between() -> None:
+    given = {"AIP_STORAGE_URI": "/m", "EVERGREEN_ALLOWED_HOSTS": "app.example, host.docker.internal"}
+    assert ServerSettings.from_environment(given).allowed_hosts == ("app.example", "host.docker.internal")
+
+
 def test_every_mistake_in_the_environment_is_named_at_once() -> None:
     with pytest.raises(InputError) as caught:
         ServerSettings.from_environment({"AIP_HTTP_PORT": "eighty", "AIP_HEALTH_ROUTE": "health"})

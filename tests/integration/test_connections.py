@@ -1,0 +1,189 @@
+"""Connections of both servers, in this process and under limits that are quickly reached."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import uvicorn
+from aiohttp import web
+
+import evergreen.adapters.local_endpoint.connections as front_connections
+import evergreen.serving.connections as serving_connections
+from evergreen.adapters.local_endpoint.connections import FrontServer
+from evergreen.adapters.local_endpoint.fleet import Fleet
+from evergreen.adapters.local_endpoint.proxy import Proxy
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
+from evergreen.core import connections
+from evergreen.core.connections import Room
+from evergreen.serving.app import create_app
+from evergreen.serving.connections import PatientProtocol
+from evergreen.serving.model import ServedModel
+from evergreen.serving.settings import ServerSettings
+from tests.keyword_model import KEYWORDS, KeywordPredictor, write_keyword_model
+from tests.raw_http import head
+
+HEAD_S = 0.2
+LIMIT = 3
+BODY = json.dumps({"instances": [{"text": "a late goal"}]}).encode()
+HEALTH = head(path="/health", method="GET")
+Reached = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def front(path: Path) -> AsyncIterator[int]:
+    """The port of a front without versions."""
+    state = EndpointState(
+        model="news",
+        host="127.0.0.1",
+        port=0,
+        worker_command=("false",),
+        threads=1,
+        startup_timeout_s=1,
+        request_timeout_s=5,
+        drain_timeout_s=1,
+        allowed_hosts=("app.example",),
+    )
+    fleet = Fleet(EndpointFiles(path), state, cast("Any", None))
+    runner = web.ServerRunner(FrontServer(Proxy(fleet, cast("Any", None)), LIMIT))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def server(path: Path) -> AsyncIterator[int]:
+    """The port of a server with a model."""
+    write_keyword_model(path / "model")
+    settings = ServerSettings(storage_uri=str(path / "model"), allowed_hosts=("app.example",))
+    model = ServedModel(settings, lambda _: KeywordPredictor(KEYWORDS))
+    model.load()
+    config = uvicorn.Config(create_app(settings, model), log_config=None, lifespan="off")
+    config.load()
+    state = uvicorn.server.ServerState()
+    room = Room(LIMIT, asyncio.get_running_loop().time)
+    made = partial(PatientProtocol, room, config=config, server_state=state, app_state={})
+    listening = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0)
+    yield listening.sockets[0].getsockname()[1]
+    listening.close()
+
+
+@pytest.fixture(params=[front, server])
+def reach(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Runs a test against the port of the front, or of the server."""
+    monkeypatch.setattr(front_connections, "HEADER_TIMEOUT_S", HEAD_S)
+    monkeypatch.setattr(serving_connections, "HEADER_TIMEOUT_S", HEAD_S)
+    monkeypatch.setattr(connections, "IDLE_S", 0.0)
+
+    def run(test: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        async def within() -> None:
+            async with asyncio.timeout(20), request.param(tmp_path) as port:
+                await test(port)
+
+        asyncio.run(within())
+
+    return run
+
+
+async def status_of(reader: asyncio.StreamReader) -> int:
+    top = (await reader.readuntil(b"\r\n\r\n")).lower()
+    await reader.readexactly(int(top.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    return int(top.split(b" ", 2)[1])
+
+
+async def connected(port: int, sent: bytes = b"") -> Reached:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    return reader, writer
+
+
+def test_idle_connections_give_way_to_new_ones(reach: Callable[..., None]) -> None:
+    async def ask(port: int) -> None:
+        idle = []
+        for _ in range(3 * LIMIT):
+            reader, writer = await connected(port, HEALTH)
+            assert await status_of(reader) in (200, 503)
+            idle.append((reader, writer))
+        assert await idle[0][0].read() == b""
+        for _, writer in idle:
+            writer.close()
+
+    reach(ask)
+
+
+def test_a_server_without_a_free_connection_says_how_it_is_and_refuses_all_else_so_that_it_is_seen(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_connections, "HEADER_TIMEOUT_S", 30.0)
+    monkeypatch.setattr(serving_connections, "HEADER_TIMEOUT_S", 30.0)
+    monkeypatch.setattr(connections, "IDLE_S", 1000.0)
+    predict = head(f"content-length: {len(BODY)}") + BODY
+
+    async def ask(port: int) -> None:
+        opened = [await connected(port, b"POST /predict HTTP/1.1\r\n") for _ in range(LIMIT)]
+        guest = await connected(port, HEALTH)
+        assert await status_of(guest[0]) in (200, 503)
+        guest[1].write(predict)
+        assert b"too many connections" in await guest[0].readuntil(b'"trace_id"')
+        opened += [guest, *[await connected(port) for _ in range(connections.GUESTS - 1)]]
+        for _ in range(20):
+            reader, writer = await connected(port, predict)
+            assert (await reader.read())[9:12] == b"503"
+            writer.close()
+        for _, writer in opened:
+            writer.close()
+
+    reach(ask)
+
+
+def test_the_rest_of_a_refused_body_is_no_slow_head(reach: Callable[..., None]) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, head("content-encoding: br", f"content-length: {4 * len(BODY)}"))
+        assert await status_of(reader) == 415
+        for _ in range(4):
+            await asyncio.sleep(HEAD_S / 2)
+            writer.write(BODY)
+        await asyncio.sleep(HEAD_S / 2)
+        writer.write(HEALTH)
+        assert await status_of(reader) in (200, 503)
+        await asyncio.sleep(2 * HEAD_S)  # idle, but within its time
+        writer.write(HEALTH)
+        assert await status_of(reader) in (200, 503)
+        writer.close()
+
+    reach(ask)
+
+
+def test_a_head_that_stops_is_a_408_and_a_silent_connection_is_only_closed(reach: Callable[..., None]) -> None:
+    async def ask(port: int) -> None:
+        silent, half = await connected(port), await connected(port, b"POST /predict HTTP/1.1\r\nhost: 127")
+        assert await status_of(half[0]) == 408
+        assert await silent[0].read() == b""
+        kept = await connected(port, HEALTH)
+        await status_of(kept[0])
+        kept[1].write(b"GET /health HTT")
+        assert await status_of(kept[0]) == 408
+        for _, writer in (silent, half, kept):
+            writer.close()
+
+    reach(ask)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"), [("app.example", True), ("APP.example:443", True), ("evil.example", False)]
+)
+def test_further_names_are_answered_where_they_are_allowed(
+    reach: Callable[..., None], host: str, allowed: bool
+) -> None:
+    async def ask(port: int) -> None:
+        named = head(f"origin: https://{host}", path="/health", method="GET", host=host)
+        reader, writer = await connected(port, named)
+        assert await status_of(reader) in ((200, 503) if allowed else (421,))
+        writer.close()
+
+    reach(ask)

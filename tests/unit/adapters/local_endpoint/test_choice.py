@@ -1,0 +1,87 @@
+"""Which worker answers next."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from evergreen.adapters.local_endpoint.answers import RefusedError
+from evergreen.adapters.local_endpoint.fleet import Fleet
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
+from evergreen.adapters.local_endpoint.worker import Worker
+from evergreen.core.limits import MAX_WAITING
+
+Chosen = str | int | None
+"""A version, the status of a refusal, or None to wait."""
+
+
+class At(Worker):
+    """A worker in the state that a test puts it in; no process belongs to it."""
+
+    def __init__(self, version: str, state: str) -> None:
+        self.version = version
+        self.in_flight = MAX_WAITING if state == "full" else 0
+        self.ready = state in ("ready", "full")
+        self.code = ""
+        self._bytes = 0
+        self._failure = "ended" if state == "failed" else None
+        self._next_start = asyncio.get_running_loop().time() + 7
+
+
+@pytest.mark.parametrize(
+    ("states", "traffic", "wanted", "chosen"),
+    [
+        ({"a": "ready"}, {"a": 100}, None, "a"),
+        ({"a": "starting", "b": "ready"}, {"a": 90, "b": 10}, None, "b"),
+        ({"a": "failed", "b": "ready"}, {"a": 90, "b": 10}, None, "b"),
+        ({"a": "starting"}, {"a": 100}, None, None),
+        ({"a": "failed", "b": "starting"}, {"a": 90, "b": 10}, None, None),
+        ({"a": "failed"}, {"a": 100}, None, 503),
+        ({"a": "failed", "b": "ready"}, {"a": 100, "b": 0}, None, 503),  # it has not been trusted with traffic
+        ({"a": "full"}, {"a": 100}, None, 503),
+        ({"a": "ready"}, {}, None, 503),
+        ({}, {}, None, 503),
+        ({"a": "ready", "b": "ready"}, {"a": 100}, "b", "b"),
+        ({"a": "ready", "b": "starting"}, {"a": 100}, "b", None),
+        ({"a": "ready", "b": "full"}, {"a": 100}, "b", 503),
+        ({"a": "ready"}, {"a": 100}, "c", 404),
+    ],
+)
+def test_requests_go_to_what_is_ready_wait_for_what_comes_and_are_refused_where_nothing_will(
+    tmp_path: Path, states: dict[str, str], traffic: dict[str, int], wanted: str | None, chosen: Chosen
+) -> None:
+    assert asyncio.run(choice(tmp_path, states, traffic, wanted)) == chosen
+
+
+async def choice(path: Path, states: dict[str, str], traffic: dict[str, int], wanted: str | None) -> Chosen:
+    state = EndpointState(
+        model="news",
+        host="127.0.0.1",
+        port=0,
+        worker_command=("false",),
+        threads=1,
+        startup_timeout_s=1,
+        request_timeout_s=1,
+        drain_timeout_s=1,
+        versions=tuple(states),
+        traffic=traffic,
+    )
+    fleet = Placed(EndpointFiles(path), state, cast("Any", None))
+    fleet.places = states
+    fleet.apply(state)
+    try:
+        worker = fleet.choose(wanted)
+    except RefusedError as refusal:
+        return refusal.status
+    return worker.version if worker else None
+
+
+class Placed(Fleet):
+    """A fleet whose workers are where the test puts them."""
+
+    places: dict[str, str]
+
+    def _start(self, version: str, state: EndpointState) -> Worker:
+        del state
+        return At(version, self.places[version])

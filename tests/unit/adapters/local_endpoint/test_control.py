@@ -1,0 +1,80 @@
+"""A front that is too full to say how it is, and one that hangs."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from evergreen.adapters.local_endpoint import control
+from evergreen.adapters.local_endpoint.control import FrontControl
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress
+from evergreen.core.errors import EndpointError
+from evergreen.core.processes import free_port
+
+
+class Full(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+class Process:
+    """The front's process, as far as it is asked to end."""
+
+    def __init__(self) -> None:
+        self.killed = False
+
+    def is_running(self) -> bool:
+        return not self.killed
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def wait(self, _: float) -> None:
+        return
+
+
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Full)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def control_of(path: Path, port: int, process: Process, monkeypatch: pytest.MonkeyPatch) -> FrontControl:
+    monkeypatch.setattr(control, "RELOAD_S", 0.05)
+    monkeypatch.setattr(control, "find_front", lambda _: process)
+    files = EndpointFiles(path)
+    files.write_address(FrontAddress(pid=1, host="127.0.0.1", port=port))
+    state = EndpointState(
+        model="news",
+        host="127.0.0.1",
+        port=port,
+        worker_command=("false",),
+        threads=1,
+        startup_timeout_s=1,
+        request_timeout_s=1,
+        drain_timeout_s=1,
+    )
+    return FrontControl(files, state)
+
+
+def test_a_front_that_gives_any_answer_is_not_killed(
+    tmp_path: Path, full_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = Process()
+    with pytest.raises(EndpointError, match="too full to say how it is; try again"):
+        control_of(tmp_path, full_port, process, monkeypatch).running()
+    assert not process.killed
+
+
+def test_a_front_that_gives_none_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process()
+    assert control_of(tmp_path, free_port(), process, monkeypatch).running() is None
+    assert process.killed
