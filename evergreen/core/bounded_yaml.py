@@ -55,7 +55,7 @@ class BoundedLoader(yaml.SafeLoader):
             yaml.constructor.ConstructorError: it is none of its type, such as a 30th of February.
         """
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except (ValueError, LookupError, OverflowError, AttributeError) as error:  # PyYAML's own conversions
             kind = str(node.tag).rpartition(":")[2]
             reason = f"no {kind} that can be read: {str(error)[:MOST_CHARS]}"

@@ -70,8 +70,8 @@ class HubModel:
         except Exception as error:
             if cached is None or not is_out_of_reach(error):
                 raise
-            told = "the Hugging Face Hub does not answer (%s); %s is taken from this machine's cache, at commit %s"
-            _log.warning(told, first_line(error), self.name, cached.name)
+            warning = "the Hugging Face Hub does not answer (%s); %s is taken from this machine's cache, at commit %s"
+            _log.warning(warning, first_line(error), self.name, cached.name)
             return cached
         names = {str(one.rfilename) for one in info.siblings or ()}
         weights_among(names)
