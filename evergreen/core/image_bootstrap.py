@@ -36,7 +36,7 @@ def confusion_of(
     return counts.reshape(classes, classes + 1).astype(np.int32)
 
 
-def bootstrap_images(models: Sequence[Confusions]) -> tuple[tuple[Scores, Scores], ...]:
+def bootstrap_images(models: Sequence[npt.NDArray[np.integer]]) -> tuple[tuple[Scores, Scores], ...]:
     """Of each model the overall metrics, (1 + RESAMPLES,) each, and those by class, (1 + RESAMPLES, classes) each.
 
     Index 0 holds the pictures as they are. Equal calls give equal scores.

@@ -13,7 +13,7 @@ from PIL import Image
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
-from evergreen.core.image_bootstrap import Confusions
+from evergreen.core.image_bootstrap import Confusions, bootstrap_images
 from evergreen.core.reports import EvaluationReport, Verdict
 from evergreen.data.pictures import decode_mask, decode_picture
 from evergreen.tasks.image_segmentation import evaluate, pixel_regression, scorer
@@ -94,12 +94,11 @@ def test_pictures_are_drawn_once_for_the_model_and_all_its_baselines(
     model: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[int] = []
-    bootstrap = evaluate.bootstrap_images
 
     def recorded(models: list[Confusions]) -> object:
         drawn.append(len(models))
         assert {one.dtype for one in models} == {np.dtype(np.int32)}
-        return bootstrap(models)
+        return bootstrap_images(models)
 
     monkeypatch.setattr(evaluate, "bootstrap_images", recorded)
     task_with(slices={"min_rows": 1000}).evaluate(model, None, splits)
