@@ -42,6 +42,9 @@ class Checkpoints(Protocol):
     def discard(self) -> None:
         """Removes them for good."""
 
+    def discard_but_notes(self) -> None:
+        """Removes them for good; the files beside them stay."""
+
 
 class LocalCheckpoints:
     """Written where they stay."""
@@ -62,6 +65,11 @@ class LocalCheckpoints:
     def discard(self) -> None:
         """Removes them for good."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def discard_but_notes(self) -> None:
+        """Removes them for good; the files beside them stay."""
+        for folder in self.path.glob(f"{PREFIX}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class RemoteCheckpoints:
@@ -109,6 +117,15 @@ class RemoteCheckpoints:
         """Removes them for good, here and in the store."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._remove(self._uri)
+        self._kept = set()
+
+    def discard_but_notes(self) -> None:
+        """Removes them for good, here and in the store; the files beside them stay."""
+        for folder in self.path.glob(f"{PREFIX}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for name in sorted(self._names(self._uri)):
+            if name.startswith(PREFIX):
+                self._remove(f"{self._uri}/{name}")
         self._kept = set()
 
     def _copy(self) -> None:

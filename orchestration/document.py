@@ -101,7 +101,7 @@ def walk(node: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Any]]:
 
 
 def _construct(root: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
+    loader = BoundedLoader("")
     try:
         return loader.construct_document(root)
     finally:

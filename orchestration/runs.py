@@ -136,8 +136,8 @@ def run_failure(model: str, but: UUID | None, error: RuntimeError) -> Exception:
         if one.exception_info and one.exception_info.message:
             kind = _own_class(one.exception_info.source)
             foreign = "" if kind else f" ({(one.exception_info.source or 'an error').rpartition('.')[2]})"
-            told = f"step '{name}' of run {run.name} failed: {one.exception_info.message}{foreign}"
-            return (InputError if kind and issubclass(kind, InputError) else EvergreenError)(told)
+            message = f"step '{name}' of run {run.name} failed: {one.exception_info.message}{foreign}"
+            return (InputError if kind and issubclass(kind, InputError) else EvergreenError)(message)
     where = f"step '{next(iter(failed))}' of run {run.name}" if failed else f"run {run.name}"
     return EvergreenError(f"{where} failed, look at its logs on the orchestrator: {' '.join(str(error).split())}")
 

@@ -24,6 +24,7 @@ from evergreen.core.protocols import Task
 from evergreen.core.reports import Origin
 from evergreen.pages.answers import answers_page
 from evergreen.pages.curves import curves_page
+from evergreen.tasks.checkpoints import newest_step
 from orchestration.checkpoints import Checkpoints, checkpoints_of
 from orchestration.fingerprint import library_fingerprint
 from orchestration.scratch import scratch_directory
@@ -84,6 +85,7 @@ def _spool(folder: Path, target: ActiveRun, params: Mapping[str, object]) -> Spo
     with beside_the_point("curves and pages for MLflow"):
         spool = Spool(folder)
         spool.belong_to(target.id)
+        spool.forget_after(newest_step(folder))
         spool.add_params(as_params(params))
         return spool
     return None
@@ -107,39 +109,33 @@ def model_notes(model: TrainedModel) -> Iterator[Spool | None]:
         checkpoints.keep()
 
 
-def send_notes(model: TrainedModel, uri: str | None) -> None:
+def send_notes(model: TrainedModel, uri: str | None) -> bool:
     """Sends the MLflow at `uri` what it does not have of the model's training; what it does not take stays, with a
     warning, for the next run's `promote`.
+
+    Gives whether what the training noted could be read: where not, nothing of it may be discarded.
     """
-    checkpoints = _of(model)
-    with (
-        suppress(BusyError),
-        exclusive(_lock(checkpoints), TRAINS),
-        beside_the_point("what MLflow lacks of a training"),
-    ):
+    checkpoints, readable = _of(model), False
+    with beside_the_point("what MLflow lacks of a training"), exclusive(_lock(checkpoints), TRAINS):
         checkpoints.open_notes()
+        readable = True
         spool = Spool(checkpoints.path)
         if uri is not None and spool.pending and _delivered(spool, uri):
             checkpoints.keep()
+    return readable
 
 
 def discard_checkpoints(model: TrainedModel) -> None:
     """Removes what the model's training left to resume from: it is stored now, so `--no-cache` trains anew.
 
-    What MLflow lacks of the training stays. So goes what no training of this machine touched for KEPT_DAYS; checkpoints
-    of a training that is under way stay.
+    What MLflow lacks of the training stays: `send_notes` comes first, and has read it. So goes what no training of this
+    machine touched for KEPT_DAYS; checkpoints of a training that is under way stay.
     """
     checkpoints = _of(model)
-    with suppress(BusyError), exclusive(_lock(checkpoints), TRAINS):
-        notes = _unsent(checkpoints.path)
-        checkpoints.discard()
-        if notes:
-            _restore(checkpoints, notes)
-        else:
-            _lock(checkpoints).unlink(missing_ok=True)
+    _discard(checkpoints, keep_unsent=True)
     for lock in checkpoints.path.parent.glob(f"*{LOCK_SUFFIX}"):
         if _last_touched(lock) < time.time() - KEPT_DAYS * SECONDS_A_DAY:
-            _discard(checkpoints_of(Client().active_stack.artifact_store, lock.stem))
+            _discard(checkpoints_of(Client().active_stack.artifact_store, lock.stem), keep_unsent=False)
 
 
 def _delivered(spool: Spool, uri: str) -> bool:
@@ -152,37 +148,32 @@ def _delivered(spool: Spool, uri: str) -> bool:
     return not spool.pending
 
 
-def _unsent(folder: Path) -> dict[str, bytes]:
-    """The files beside the checkpoints, where MLflow lacks something that they hold."""
+def _has_unsent(folder: Path) -> bool:
+    """Whether MLflow lacks something that was noted beside the checkpoints."""
     with beside_the_point("what MLflow lacks of a training"):
-        if folder.is_dir() and Spool(folder).pending:
-            return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    return {}
-
-
-def _restore(checkpoints: Checkpoints, notes: Mapping[str, bytes]) -> None:
-    checkpoints.open()
-    for name, content in notes.items():
-        (checkpoints.path / name).write_bytes(content)
-    checkpoints.keep()
+        return folder.is_dir() and Spool(folder).pending > 0
+    return False
 
 
 def _open(checkpoints: Checkpoints, origin: Origin) -> None:
     """Opens the checkpoints, empty when what an earlier attempt left started from other weights, or does not tell."""
     checkpoints.open()
     origin_file = checkpoints.path / "origin.json"
-    told = origin_file.read_text(encoding="utf-8") if origin_file.exists() else None
-    if any(checkpoints.path.iterdir()) and told != origin.model_dump_json():
+    noted = origin_file.read_text(encoding="utf-8") if origin_file.exists() else None
+    if any(checkpoints.path.iterdir()) and noted != origin.model_dump_json():
         checkpoints.discard()
         checkpoints.open()
     origin_file.write_text(origin.model_dump_json(), encoding="utf-8")
 
 
-def _discard(checkpoints: Checkpoints) -> None:
+def _discard(checkpoints: Checkpoints, *, keep_unsent: bool) -> None:
     lock = _lock(checkpoints)
-    with suppress(BusyError), exclusive(lock, TRAINS):
-        checkpoints.discard()
-        lock.unlink(missing_ok=True)
+    with suppress(BusyError), exclusive(lock, TRAINS), beside_the_point("the removal of checkpoints"):
+        if keep_unsent and _has_unsent(checkpoints.path):
+            checkpoints.discard_but_notes()
+        else:
+            checkpoints.discard()
+            lock.unlink(missing_ok=True)
 
 
 def _lock(checkpoints: Checkpoints) -> Path:

@@ -31,8 +31,8 @@ def promote(
     recipe: str,
 ) -> Annotated[PromotionDecision, "decision"]:
     """Promote or keep, with every reason."""
-    send_notes(model, tracking_uri())
-    discard_checkpoints(model)
+    if send_notes(model, tracking_uri()):
+        discard_checkpoints(model)
     context = get_step_context()
     version = ModelVersion(
         version=model.version,

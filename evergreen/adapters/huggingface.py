@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evergreen.adapters.files.decoding import reading
+from evergreen.adapters.hub_pictures import with_bytes
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, sha256_of
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, retried, token_in
@@ -122,9 +123,7 @@ class HuggingFaceSource(RowFields):
         """The table with the bytes of pictures that it only names the files of."""
         if not self.has_pictures:
             return table
-        from datasets.table import embed_table_storage
-
-        return embed_table_storage(table, token_per_repo_id={self.name: self._token()})
+        return with_bytes(table, self.name, self._token())
 
     def _class_names(self, features: dict[str, Any]) -> dict[str, list[str]]:
         """The names of the label column's classes, where the data set has them and the configuration has not."""

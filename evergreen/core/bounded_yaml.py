@@ -12,6 +12,7 @@ from typing_extensions import override
 
 MOST_LEVELS = 50
 MOST_NODES = 10_000
+MOST_CHARS = 100
 
 
 class YamlBoundError(yaml.MarkedYAMLError):
@@ -45,6 +46,20 @@ class BoundedLoader(yaml.SafeLoader):
         self._sizes[id(node)] = self._nodes - before
         self._depth -= 1
         return node
+
+    @override
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node.
+
+        Raises:
+            yaml.constructor.ConstructorError: it is none of its type, such as a 30th of February.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, OverflowError, AttributeError) as error:  # PyYAML's own conversions
+            kind = str(node.tag).rpartition(":")[2]
+            reason = f"no {kind} that can be read: {str(error)[:MOST_CHARS]}"
+            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark) from error
 
     def _alias(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         name = self._next().anchor

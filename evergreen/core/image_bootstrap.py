@@ -15,8 +15,8 @@ import numpy.typing as npt
 from evergreen.core.bootstrap import Floats, Scores, macro_mean, resamples
 from evergreen.core.reports import MetricName
 
-Confusions = npt.NDArray[np.int64]
-"""(pictures, classes, classes + 1) pixels."""
+Confusions = npt.NDArray[np.int32]
+"""(pictures, classes, classes + 1) pixels: of a picture they are few enough, and of many classes the cells are many."""
 
 
 def confusion_of(
@@ -33,10 +33,10 @@ def confusion_of(
     codes = truth.astype(np.int64) * (classes + 1) + answer
     counted = codes if ignore is None else codes[truth != ignore]
     counts = np.bincount(counted.ravel(), minlength=classes * (classes + 1))
-    return counts.reshape(classes, classes + 1).astype(np.int64)
+    return counts.reshape(classes, classes + 1).astype(np.int32)
 
 
-def bootstrap_images(models: Sequence[Confusions]) -> tuple[tuple[Scores, Scores], ...]:
+def bootstrap_images(models: Sequence[npt.NDArray[np.integer]]) -> tuple[tuple[Scores, Scores], ...]:
     """Of each model the overall metrics, (1 + RESAMPLES,) each, and those by class, (1 + RESAMPLES, classes) each.
 
     Index 0 holds the pictures as they are. Equal calls give equal scores.
@@ -53,7 +53,7 @@ def bootstrap_images(models: Sequence[Confusions]) -> tuple[tuple[Scores, Scores
     return tuple(segmentation_scores(np.concatenate(one)) for one in parts)
 
 
-def segmentation_scores(confusions: Floats | Confusions) -> tuple[Scores, Scores]:
+def segmentation_scores(confusions: Floats | npt.NDArray[np.integer]) -> tuple[Scores, Scores]:
     """Overall metrics, (n,) each, and those by class, (n, classes) each, of (n, classes, classes + 1) pixel counts.
 
     IoU is |truth ∩ answer| / |truth ∪ answer|, Dice twice the intersection over the sum; a class that is neither there

@@ -11,7 +11,8 @@ import re
 MOST_CHARS = 20
 MOST_NAMES = 5
 _ROW = re.compile(r"(\bgot \d+: )(.{21,})$", re.S)
-_QUOTED = re.compile(r"'([^']{21,})'|\"([^\"]{21,})\"|`([^`]{21,})`")
+_QUOTED = re.compile(r"(?<!\w)'([^']{21,})'(?!\w)|\"([^\"]{21,})\"|`([^`]{21,})`")
+_PLACE = re.compile(r"(?:[a-z]+://|[./~])[\x21-\x7e]*")
 
 
 def excerpt(value: object) -> str:
@@ -37,4 +38,4 @@ def without_rows(message: str) -> str:
 
 
 def _cut_quoted(quoted: str, text: str) -> str:
-    return quoted if "/" in text and " " not in text else f"{quoted[0]}{cut(text)}{quoted[-1]}"
+    return quoted if _PLACE.fullmatch(text) else f"{quoted[0]}{cut(text)}{quoted[-1]}"

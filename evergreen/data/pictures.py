@@ -213,7 +213,7 @@ def _decoding(formats: tuple[str, ...], encoded: bytes = b"") -> Iterator[None]:
 
     try:
         yield
-    except PictureError:
+    except (PictureError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         kind = next((kind for start, kind in _STARTS.items() if encoded.startswith(start)), None)

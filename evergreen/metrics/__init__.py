@@ -31,7 +31,7 @@ def measure(truth: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], 
     return {name: values[name] for name in MetricName.CLASSIFICATION}
 
 
-def measure_masks(confusions: npt.NDArray[np.int64]) -> tuple[dict[str, float], dict[str, list[float]]]:
+def measure_masks(confusions: npt.NDArray[np.integer]) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Overall metrics of pictures, and those of each class: NaN where 0/0, and left out of means.
 
     Args:

@@ -90,9 +90,9 @@ def _measured_on(report: EvaluationReport) -> str:
         scores += [
             f"a {plain(one.label)} {decimal(one.metrics[name])}" for one in report.references if name in one.metrics
         ]
-    told = f"{where}; {', '.join(scores)}." if scores else f"{where}."
+    compared = f"{where}; {', '.join(scores)}." if scores else f"{where}."
     ahead = leader_sentence(report)
-    return f"**A baseline is ahead**: {plain(ahead)}. {told}" if ahead else told
+    return f"**A baseline is ahead**: {plain(ahead)}. {compared}" if ahead else compared
 
 
 def _deployed(deployment: Deployment) -> str:

@@ -26,6 +26,12 @@ def newest_whole_checkpoint(checkpoint_dir: Path) -> Path | None:
     return max(whole, key=_step, default=None)
 
 
+def newest_step(checkpoint_dir: Path) -> int | None:
+    """The step after which a training goes on; None where it begins anew."""
+    newest = newest_whole_checkpoint(checkpoint_dir)
+    return None if newest is None else _step(newest)
+
+
 def patience_ended(checkpoint: Path) -> bool:
     """Whether training stopped early at this whole checkpoint: whoever resumes from it has nothing left to train."""
     stopping = _state(checkpoint).get("stateful_callbacks", {}).get("EarlyStoppingCallback")

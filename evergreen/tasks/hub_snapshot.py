@@ -1,7 +1,8 @@
 """A model of the Hugging Face Hub as a folder of this machine, at one commit.
 
-What the Hub's cache holds is used as it is: the Hub is asked for the commit that a branch stands for, and for files
-that are not there yet. Where it does not answer, the commit that the cache knows goes on.
+What the Hub's cache holds is used as it is: the Hub is asked for the commit that a branch stands for, once in a process
+so that all files are of one commit, and for files that are not there yet. Where it does not answer, the commit that the
+cache knows goes on.
 
 <cache>/models--distilbert--distilbert-base-uncased/snapshots/12040ac…/{config.json, tokenizer.json, model.safetensors}
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -70,8 +71,8 @@ class HubModel:
         except Exception as error:
             if cached is None or not is_out_of_reach(error):
                 raise
-            told = "the Hugging Face Hub does not answer (%s); %s is taken from this machine's cache, at commit %s"
-            _log.warning(told, first_line(error), self.name, cached.name)
+            warning = "the Hugging Face Hub does not answer (%s); %s is taken from this machine's cache, at commit %s"
+            _log.warning(warning, first_line(error), self.name, cached.name)
             return cached
         names = {str(one.rfilename) for one in info.siblings or ()}
         weights_among(names)
@@ -85,7 +86,8 @@ class HubModel:
         """The folder of a commit after its small files were fetched; the cache knows by now what the revision is."""
         cached = self._cached()
         if cached is None or cached.name != commit:
-            cached = self._download(CONFIG, self.revision).parent
+            self._download(CONFIG, self.revision)
+            cached = self._download(CONFIG, commit).parent  # the branch may have moved since
         for name in sorted(names):
             if PurePosixPath(name).name == name and PurePosixPath(name).suffix in _SMALL:
                 self._download(name, cached.name)
@@ -103,15 +105,23 @@ class HubModel:
         return Path(found).parent if isinstance(found, str) else None
 
     def _info(self) -> Any:
-        from huggingface_hub import HfApi
+        from huggingface_hub import constants
 
-        return HfApi(token=self.token).model_info(self.name, revision=self.revision, timeout=_ANSWER_S)
+        return _information(constants.ENDPOINT, self.name, self.revision, self.token)
 
     def _download(self, name: str, revision: str | None) -> Path:
         """The file in the cache; nothing is asked where it is there and the revision is a commit."""
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(self.name, name, revision=revision, token=self.token))
+
+
+@cache
+def _information(endpoint: str, name: str, revision: str | None, token: str | None) -> Any:
+    """What a Hub said first of a revision: its commit and the names of its files."""
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint, token=token).model_info(name, revision=revision, timeout=_ANSWER_S)
 
 
 def has_weights(folder: Path) -> bool:

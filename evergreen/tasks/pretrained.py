@@ -199,8 +199,8 @@ def _without_config(folder: Path) -> str:
 
 def _in_words(error: Exception) -> str:
     """The first line of an error, behind its class where the message alone may be a mere name."""
-    told = first_line(error)[:MOST_CHARS]
-    return told if isinstance(error, OSError | ValueError | ImportError) else f"{type(error).__name__}: {told}"
+    line = first_line(error)[:MOST_CHARS]
+    return line if isinstance(error, OSError | ValueError | ImportError) else f"{type(error).__name__}: {line}"
 
 
 def fresh_weights(loading: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The simple models beside a version: what they are fitted on, and whom they keep out."""
+"""The simple models beside a version: what they are fitted on, and which versions they keep out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from evergreen.adapters.files.source import FilesSource
 from evergreen.core.artifacts import Splits
@@ -46,6 +47,27 @@ def test_texts_without_blanks_are_told_apart_by_their_characters(tmp_path: Path)
     regression = TfidfRegression(splits, tiny_text.LABELS)
     assert regression.fitted_on is None
     assert accuracy(regression, chinese(90, 1)) > 0.9
+
+
+def test_texts_are_counted_a_few_at_a_time_with_the_same_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tiny_text.headlines(120)
+    splits = tiny_text.write_splits(tmp_path / "s", {"train": rows})
+    texts = [text for text, _ in tiny_text.headlines(60, seed=7)]
+    whole = TfidfRegression(splits, tiny_text.LABELS).answer(texts)
+    counted: list[int] = []
+    transform = HashingVectorizer.transform
+
+    def recorded(self: HashingVectorizer, some: list[str]) -> object:
+        counted.append(sum(map(len, some)))
+        return transform(self, some)
+
+    monkeypatch.setattr(HashingVectorizer, "transform", recorded)
+    monkeypatch.setattr(tfidf, "CHARS_AT_ONCE", 500)
+    assert (TfidfRegression(splits, tiny_text.LABELS).answer(texts) == whole).all()
+    assert len(counted) > 4
+    assert max(counted) <= 500
 
 
 def test_a_large_train_split_is_sampled_by_content_whatever_the_order(

@@ -13,9 +13,10 @@ from PIL import Image
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
+from evergreen.core.image_bootstrap import Confusions, bootstrap_images
 from evergreen.core.reports import EvaluationReport, Verdict
 from evergreen.data.pictures import decode_mask, decode_picture
-from evergreen.tasks.image_segmentation import pixel_regression, scorer
+from evergreen.tasks.image_segmentation import evaluate, pixel_regression, scorer
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
@@ -87,6 +88,21 @@ def test_a_report_shows_slices_and_the_worst_pictures(report: EvaluationReport) 
 def test_equal_evaluations_give_equal_reports(report: EvaluationReport, model: TrainedModel, splits: Splits) -> None:
     again = task_with(slices={"columns": ["camera"], "min_rows": 3}).evaluate(model, None, splits)
     assert again.model_copy(update={"timings": report.timings}) == report
+
+
+def test_pictures_are_drawn_once_for_the_model_and_all_its_baselines(
+    model: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def recorded(models: list[Confusions]) -> object:
+        drawn.append(len(models))
+        assert {one.dtype for one in models} == {np.dtype(np.int32)}
+        return bootstrap_images(models)
+
+    monkeypatch.setattr(evaluate, "bootstrap_images", recorded)
+    task_with(slices={"min_rows": 1000}).evaluate(model, None, splits)
+    assert drawn == [3]
 
 
 def test_a_worse_model_is_kept_out_and_a_better_one_let_in_by_the_gate_of_texts(

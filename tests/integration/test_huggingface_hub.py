@@ -12,6 +12,7 @@ import pytest
 
 from evergreen.adapters import HuggingFaceSource
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.tasks.hub_snapshot import HubModel
 from evergreen.tasks.text_classification.encoder import Encoder
 
 
@@ -30,6 +31,12 @@ class Hub(BaseHTTPRequestHandler):
             self.answer(500, {"error": "internal"})
         elif "/revision/gone" in self.path:
             self.answer(404, {"error": "Invalid rev id: gone"}, "RevisionNotFound")
+        elif self.path.startswith("/api/models/org/encoder-moves"):
+            siblings = [{"rfilename": name} for name in ("config.json", "tokenizer.json", "model.safetensors")]
+            commit = self.commits["org/encoder-moves"]
+            self.answer(200, {"id": "org/encoder-moves", "sha": commit, "siblings": siblings, "tags": []})
+        elif "/org/encoder-moves/resolve/" in self.path:
+            self.answer_file()
         elif (name := self.path.removeprefix("/api/datasets/")) in self.commits:
             siblings = [{"rfilename": "scripted.py"}, {"rfilename": "README.md"}]
             self.answer(200, {"id": name, "sha": self.commits[name], "siblings": siblings, "tags": []})
@@ -41,7 +48,22 @@ class Hub(BaseHTTPRequestHandler):
         if self.failures:
             self.answer(self.failures.pop(0), {"error": "busy"})
             return
+        if "/org/encoder-moves/resolve/" in self.path:
+            self.answer_file()
+            return
         self.answer(404, {"error": "Entry not found"}, "EntryNotFound")
+
+    def answer_file(self) -> None:
+        """A file that holds its commit, which is that of the branch now where none is named."""
+        revision = self.path.split("/")[-2]
+        commit = self.commits["org/encoder-moves"] if revision == "main" else revision
+        payload = json.dumps({"commit": commit}).encode()
+        self.send_response(200)
+        for name, value in (("X-Repo-Commit", commit), ("ETag", f'"{commit}"'), ("Content-Length", str(len(payload)))):
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(payload)
 
     def answer(self, status: int, body: dict[str, object], code: str | None = None) -> None:
         payload = json.dumps(body).encode()
@@ -161,6 +183,37 @@ def test_an_encoder_of_a_hub_that_stays_busy_is_not_the_users_mistake(
 def test_an_encoder_that_the_hub_does_not_have_is_the_users_mistake(hub: type[Hub]) -> None:
     with pytest.raises(InputError, match="encoder 'org/encoder' cannot be used"):
         Encoder(reference="org/encoder").check()
+
+
+def test_all_files_of_an_encoder_are_of_one_commit_though_its_branch_moves(
+    hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    hub.commits = {"org/encoder-moves": "d" * 40}
+    first = Encoder(reference="org/encoder-moves").small_files()
+    hub.commits = {"org/encoder-moves": "e" * 40}
+    again = Encoder(reference="org/encoder-moves")
+    assert again.small_files() == again.whole() == first
+    assert {path.name for path in first.iterdir()} == {"config.json", "tokenizer.json", "model.safetensors"}
+    assert all("d" * 40 in path.read_text() for path in first.iterdir())
+    assert sum(path.startswith("/api/models/") for path in hub.asked) == 1
+
+
+def test_a_branch_that_moves_while_files_are_fetched_leaves_them_of_one_commit(
+    hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    hub.commits = {"org/encoder-moves": "d" * 40}
+    download = HubModel._download
+
+    def moving(self: HubModel, name: str, revision: str | None) -> Path:
+        hub.commits = {"org/encoder-moves": "e" * 40}
+        return download(self, name, revision)
+
+    monkeypatch.setattr(HubModel, "_download", moving)
+    folder = Encoder(reference="org/encoder-moves").whole()
+    assert folder.name == "d" * 40
+    assert all("d" * 40 in path.read_text() for path in folder.iterdir())
 
 
 def test_rows_are_read_at_the_commit_that_the_identity_names(hub: type[Hub], tmp_path: Path) -> None:

@@ -176,6 +176,28 @@ def test_pictures_that_a_data_set_names_the_files_of_are_read(tmp_path: Path) ->
     assert rows == [{"id": "train:1", "image": picture(1), "mask": mask(2)}]
 
 
+@pytest.mark.parametrize("column", ["picture", "trimap"])
+@pytest.mark.parametrize(
+    "path",
+    ["{outside}", "{pets}/../secret.txt", "zip://a.png::{outside}", "{outside}::{pets}/a.zip", "file://{outside}"],
+)
+def test_a_data_set_reads_no_file_of_the_machine_beside_its_own(
+    pets: Path, tmp_path: Path, column: str, path: str
+) -> None:
+    import datasets
+
+    (tmp_path / "secret.txt").write_text("swordfish")
+    named = {"bytes": None, "path": path.format(outside=tmp_path / "secret.txt", pets=pets)}
+    content = {"picture": [{"bytes": picture(0), "path": None}], "trimap": [{"bytes": mask([[1]]), "path": None}]}
+    features = datasets.Features({"picture": datasets.Image(), "trimap": datasets.Image()})
+    table = pa.Table.from_pydict(content | {column: [named]}, schema=features.arrow_schema)
+    pq.write_table(table, pets / "data" / "train-00000.parquet")
+    columns = {"image": "picture", "mask": "trimap"}
+    with pytest.raises(InputError, match=f"column '{column}' only names the file '.*', which is no part of data set"):
+        read(tmp_path, name=str(pets), columns=columns)
+    assert not any(b"swordfish" in shard.read_bytes() for shard in (tmp_path / "out").rglob("*.parquet"))
+
+
 def test_a_data_set_without_masks_says_what_it_has(pets: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"column 'mask' missing from split 'test' of .* \(has: 'picture', 'trimap', 'label'"

@@ -3,6 +3,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import mlflow
 import pytest
@@ -162,6 +163,48 @@ def test_what_mlflow_refuses_for_good_does_not_hold_up_what_follows(
         deliver(spool, mlflow.get_tracking_uri())
     assert client.get_run(str(spool.run)).data.metrics == {"loss": 0.5}
     assert "1 points or pages are left out" in said(caplog)[0]
+
+
+def test_a_name_that_mlflow_refuses_costs_no_other_value(
+    client: mlflow.MlflowClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path)
+    spool.belong_to(client.create_run("0").info.run_id)
+    for step in range(40):
+        spool.add_point({"loss": 1.0, "accuracy": 0.5} | ({"IoU of <road>": 0.5} if step == 20 else {}), step)
+    with caplog.at_level(logging.WARNING, logger="evergreen"):
+        deliver(spool, mlflow.get_tracking_uri())
+    for name in ("loss", "accuracy"):
+        assert [one.step for one in client.get_metric_history(str(spool.run), name)] == [*range(40)]
+    (warning,) = said(caplog)
+    assert "1 points or pages are left out" in warning
+    assert spool.pending == 0
+
+
+def test_a_sender_that_outlasts_the_end_notes_nothing_any_more(
+    client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evergreen.adapters.mlflow import sender
+
+    monkeypatch.setattr(sender, "PATIENCE_AT_THE_END_S", 0.1)
+    asked, answers = Event(), Event()
+
+    class Slow(Spool):
+        def _send(self, client: object, part: object) -> None:
+            asked.set()
+            answers.wait(30)
+
+    spool = Slow(tmp_path)
+    spool.belong_to("a")
+    spool.add_point({"loss": 1.0}, 1)
+    with Sender(spool, mlflow.get_tracking_uri()) as sending:
+        assert asked.wait(30)
+    other = Spool(tmp_path)
+    other.belong_to("b")
+    answers.set()
+    sending._thread.join(30)
+    assert not sending._thread.is_alive()
+    assert Spool(tmp_path).run == "b"
 
 
 def test_a_tracker_that_fails_is_told_in_one_line(broken: Spool) -> None:

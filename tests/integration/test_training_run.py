@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from evergreen.adapters.mlflow.spool import Spool
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import BusyError
 from evergreen.core.reports import Origin
 from evergreen.tasks import TextClassification
+
+if TYPE_CHECKING:
+    from zenml.artifact_stores import BaseArtifactStore
 
 TASK = TextClassification(encoder="distilbert/distilbert-base-uncased", labels=("a", "b"))
 SPLITS = Splits(Path("splits"), SplitsManifest(files=(), dataset="d", seed=0, rows={}, labels={}, removed={}))
@@ -84,6 +90,63 @@ def test_the_checkpoints_of_a_stored_model_leave_a_bucket_too(tmp_path: Path, mo
     training_run.discard_checkpoints(model_of(1))
     assert store.listdir(f"{store.path}/bucket") == []
     assert not run.checkpoint_dir.exists()
+
+
+class Bucket:
+    """The test's artifact store, that fails where it is to."""
+
+    def __init__(self, store: BaseArtifactStore) -> None:
+        self._store = store
+        self.broken = ""
+
+    def __getattr__(self, name: str) -> object:
+        if name == self.broken:
+            raise ConnectionError("503 Service Unavailable")
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("broken", ["listdir", "open", "exists", "rmtree", "makedirs"])
+def test_an_error_of_the_store_neither_ends_a_promotion_nor_loses_what_mlflow_lacks(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from zenml.client import Client
+
+    from orchestration import training_run
+    from orchestration.checkpoints import RemoteCheckpoints
+
+    store = Bucket(Client().active_stack.artifact_store)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(
+        training_run,
+        "checkpoints_of",
+        lambda _store, name: RemoteCheckpoints(cast("BaseArtifactStore", store), f"{_store.path}/bucket/{name}"),
+    )
+    with training_run.training_run(TASK, SPLITS, Origin(pretrained="p"), 1) as run:
+        (run.checkpoint_dir / "checkpoint-8").mkdir()
+        (run.checkpoint_dir / "checkpoint-8" / "trainer_state.json").write_text("{}")
+        Spool(run.checkpoint_dir).add_point({"train/loss": 0.5}, 8)
+        run.checkpoint_saved()
+
+    store.broken = broken
+    with caplog.at_level(logging.WARNING):
+        if training_run.send_notes(model_of(1), None):
+            training_run.discard_checkpoints(model_of(1))
+    store.broken = ""
+    assert training_run.send_notes(model_of(1), None)
+    assert Spool(run.checkpoint_dir).pending == 1
+    training_run.discard_checkpoints(model_of(1))
+    (kept,) = store.listdir(f"{Client().active_stack.artifact_store.path}/bucket")  # type: ignore[operator]
+    assert "checkpoint-8" not in store.listdir(f"{Client().active_stack.artifact_store.path}/bucket/{kept}")  # type: ignore[operator]
+    assert training_run.send_notes(model_of(1), None)
+    assert Spool(run.checkpoint_dir).pending == 1
+
+
+def test_notes_that_another_process_writes_now_are_a_warning_and_stay(caplog: pytest.LogCaptureFixture) -> None:
+    from orchestration.training_run import send_notes, training_run
+
+    with training_run(TASK, SPLITS, Origin(pretrained="p"), 1), caplog.at_level(logging.WARNING):
+        assert not send_notes(model_of(1), None)
+    assert "what MLflow lacks of a training" in caplog.text
 
 
 def test_checkpoints_of_unknown_origin_are_not_resumed_from() -> None:

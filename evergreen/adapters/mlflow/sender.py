@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 class Sender:
-    """A thread that sends a spool's entries as they come, and again after a pause where MLflow does not answer."""
+    """A thread that sends a spool's entries as they come, and again after a pause where MLflow does not answer.
+
+    A call that outlasts the patience at the end goes on alone; the spool is closed then, so that it notes nothing.
+    """
 
     def __init__(self, spool: Spool, uri: str) -> None:
         self._spool = spool
@@ -53,6 +56,8 @@ class Sender:
         self._ending.set()
         self._due.set()
         self._thread.join(PATIENCE_AT_THE_END_S if kind is None else PATIENCE_AFTER_A_FAILURE_S)
+        if self._thread.is_alive():
+            self._spool.close()
 
     def _run(self) -> None:
         while True:
@@ -87,13 +92,24 @@ def deliver(spool: Spool, uri: str) -> None:
 
     with translated(uri):
         client = mlflow.MlflowClient(tracking_uri=uri)
-    while spool.pending:
+    while spool.pending and not spool.closed:
         try:
-            spool.send(client)
+            refused = _send(spool, client)
         except Exception as error:  # an artifact store raises what its library does
-            if not refuses(error):
-                raise EvergreenError(reason_of(uri, error)) from error
-            logger.warning("%s; %d points or pages are left out", reason_of(uri, error), spool.skip())
+            raise EvergreenError(reason_of(uri, error)) from error
+        if refused:
+            logger.warning("%s; %d points or pages are left out", reason_of(uri, refused[0]), len(refused))
+
+
+def _send(spool: Spool, client: Any) -> list[Exception]:
+    """Sends what is pending, up to a part that MLflow refuses: of that, what it takes; gives why not the rest."""
+    try:
+        spool.send(client)
+    except Exception as error:  # an artifact store raises what its library does
+        if not refuses(error):
+            raise
+        return spool.send_singly(client, refuses)
+    return []
 
 
 @contextmanager

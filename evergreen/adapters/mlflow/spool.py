@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -36,6 +36,15 @@ class Entry(Frozen):
     page: str | None = None
     text: str = ""
 
+    def values(self) -> Iterator[Entry]:
+        """The same in entries of one value, or itself where it is a page."""
+        if self.page is not None:
+            yield self
+        for name, value in self.metrics.items():
+            yield self.model_copy(update={"metrics": {name: value}})
+        for name, text in self.params.items():
+            yield self.model_copy(update={"params": {name: text}})
+
 
 class Sent(Frozen):
     """How many entries which MLflow run holds."""
@@ -53,8 +62,9 @@ class Spool:
         self._sent_file = folder / SENT_NAME
         self._lock = Lock()
         self._entries = self._read_entries()
-        self._points = {(entry.step, name) for entry in self._entries for name in entry.metrics}
+        self._points = _points(self._entries)
         self._state = self._read_state()
+        self._closed = False
 
     @property
     def run(self) -> str | None:
@@ -72,11 +82,36 @@ class Spool:
         if self._state.run != run:
             self._write_state(Sent(run=run))
 
+    def forget_after(self, step: int | None) -> None:
+        """Drops the pages and what was noted of later steps (None: of all), but for what the MLflow run holds.
+
+        A training that goes on after `step` notes its own.
+        """
+        with self._lock:
+            held, rest = self._entries[: self._state.sent], self._entries[self._state.sent :]
+            kept = [one for one in rest if one.params or (one.metrics and step is not None and one.step <= step)]
+            if len(kept) == len(rest):
+                return
+            self._entries = [*held, *kept]
+            self._points = _points(self._entries)
+            self._replace(self._entries_file, "".join(map(_line, self._entries)))
+
+    def close(self) -> None:
+        """Lets whoever still sends note nothing more: another spool of the folder may be opened."""
+        with self._lock:
+            self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is sent."""
+        return self._closed
+
     def add_point(self, metrics: Mapping[str, float], step: int) -> None:
-        """Adds a point of the curves; values that a killed attempt added for the step are not added again."""
-        new = {name: float(value) for name, value in metrics.items() if (step, name) not in self._points}
+        """Adds a point of the curves; values that are noted for the step are not added again, other ones are."""
+        given = {name: float(value) for name, value in metrics.items()}
+        new = {name: value for name, value in given.items() if self._points.get((step, name)) != value}
         if new:
-            self._points |= {(step, name) for name in new}
+            self._points |= {(step, name): value for name, value in new.items()}
             self._add(Entry(at=_now(), step=step, metrics=new))
 
     def add_params(self, params: Mapping[str, str]) -> None:
@@ -94,15 +129,27 @@ class Spool:
         Raises:
             Exception: whatever MLflow's client raises; what was sent before stays noted as sent.
         """
-        while part := self._next_part():
+        while not self._closed and (part := self._next_part()):
             self._send(client, part)
-            self._write_state(Sent(run=self._state.run, sent=self._state.sent + len(part)))
+            self._note_sent(len(part))
 
-    def skip(self) -> int:
-        """Passes over the part that would be sent next, as MLflow refuses it; gives the entries in it."""
-        part = self._next_part()
-        self._write_state(Sent(run=self._state.run, sent=self._state.sent + len(part)))
-        return len(part)
+    def send_singly(self, client: Any, refuses: Callable[[Exception], bool]) -> list[Exception]:
+        """Sends what `send` would send next a value at a time; gives the errors of those that MLflow refuses.
+
+        Raises:
+            Exception: whatever else MLflow's client raises; what was sent before stays noted as sent.
+        """
+        errors: list[Exception] = []
+        for entry in self._next_part():
+            for value in entry.values():
+                try:
+                    self._send(client, [value])
+                except Exception as error:  # an artifact store raises what its library does
+                    if not refuses(error):
+                        raise
+                    errors.append(error)
+            self._note_sent(1)
+        return errors
 
     def _next_part(self) -> list[Entry]:
         """The points up to the next page, or that page or those parameters alone."""
@@ -130,11 +177,10 @@ class Spool:
         client.log_batch(self.run, metrics=metrics, params=[Param(*pair) for pair in first.params.items()])
 
     def _add(self, entry: Entry) -> None:
-        line = entry.model_dump_json(exclude_defaults=True) + "\n"
         with self._lock:
             self._entries.append(entry)
             with self._entries_file.open("a", encoding="utf-8") as file:
-                file.write(line)
+                file.write(_line(entry))
 
     def _read_entries(self) -> list[Entry]:
         """The whole lines; what a kill left of a last one is cut off, or the next would be lost with it."""
@@ -151,11 +197,27 @@ class Spool:
             return Sent()
         return Sent.model_validate(json.loads(self._sent_file.read_text(encoding="utf-8")))
 
+    def _note_sent(self, entries: int) -> None:
+        self._write_state(Sent(run=self._state.run, sent=self._state.sent + entries))
+
     def _write_state(self, state: Sent) -> None:
+        with self._lock:
+            if not self._closed:
+                self._replace(self._sent_file, state.model_dump_json())
+                self._state = state
+
+    def _replace(self, file: Path, text: str) -> None:
         new = self._folder.with_suffix(".new")  # beside the folder: what is in it is copied, perhaps now
-        new.write_text(state.model_dump_json(), encoding="utf-8")
-        new.replace(self._sent_file)
-        self._state = state
+        new.write_text(text, encoding="utf-8")
+        new.replace(file)
+
+
+def _points(entries: list[Entry]) -> dict[tuple[int, str], float]:
+    return {(entry.step, name): value for entry in entries for name, value in entry.metrics.items()}
+
+
+def _line(entry: Entry) -> str:
+    return entry.model_dump_json(exclude_defaults=True) + "\n"
 
 
 def _now() -> int:

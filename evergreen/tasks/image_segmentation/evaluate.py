@@ -56,7 +56,9 @@ def evaluate_images(
     """
     majority = _majority(splits, task)
     scored = _score(model, splits, task)
-    ((overall, by_class),) = bootstrap_images([scored.confusions])
+    always = _always(scored.confusions, task.labels.index(majority))
+    (overall, by_class), *simple = bootstrap_images([scored.confusions, always, scored.by_pixel])
+    against_always, against_pixels = (difference(overall, theirs) for theirs, _ in simple)
     total = scored.confusions.sum(axis=0)
     other = champion if champion is not None and champion.version != model.version else None
     return EvaluationReport(
@@ -66,7 +68,7 @@ def evaluate_images(
         labels=task.labels,
         metrics=_measured(scored.confusions, overall),
         confidence=CONFIDENCE,
-        baseline=_baseline(scored.confusions, _always(scored.confusions, task.labels.index(majority)), majority),
+        baseline=_baseline(always, majority, against_always),
         per_class=_classes(scored.confusions, by_class, task.labels),
         slices=_slices(scored, task),
         confusion=tuple(tuple(row[:-1]) for row in total.tolist()),
@@ -76,7 +78,7 @@ def evaluate_images(
         timings=scored.timings,
         worst_images=scored.worst,
         terms=TERMS,
-        references=(_baseline(scored.confusions, scored.by_pixel, pixel_regression.NAME),),
+        references=(_baseline(scored.by_pixel, pixel_regression.NAME, against_pixels),),
         specs=SPECS,
     )
 
@@ -141,13 +143,12 @@ def _always(confusions: Confusions, number: int) -> Confusions:
     return always
 
 
-def _baseline(confusions: Confusions, theirs: Confusions, name: str) -> Baseline:
+def _baseline(theirs: Confusions, name: str, differences: Scores) -> Baseline:
     """What a simple model's answers score, and the model's differences to them, paired by picture."""
-    (ours, _), (simple, _) = bootstrap_images([confusions, theirs])
     return Baseline(
         label=name,
         metrics=measure_masks(theirs.sum(axis=0, keepdims=True))[0],
-        differences={metric: interval(one) for metric, one in difference(ours, simple).items()},
+        differences={metric: interval(one) for metric, one in differences.items()},
     )
 
 

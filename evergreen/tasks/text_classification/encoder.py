@@ -127,8 +127,8 @@ class Encoder(Pretrained):
         for name in (*_TOKENIZER_FILES, TOKENIZER_CONFIG):
             if (folder / name).is_file():
                 check_fetched(folder / name)
-        told = read_object(folder, TOKENIZER_CONFIG) | read_object(folder, CONFIG)
-        if not has_tokenizer_files(folder) and not told.keys() & {"tokenizer_class", "model_type"}:
+        named = read_object(folder, TOKENIZER_CONFIG) | read_object(folder, CONFIG)
+        if not has_tokenizer_files(folder) and not named.keys() & {"tokenizer_class", "model_type"}:
             raise UnusableError(without_tokenizer(folder))
 
 

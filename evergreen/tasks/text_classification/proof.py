@@ -23,8 +23,12 @@ _DEPTHS = (
 )
 _LARGE_TABLE = 2**22
 """Weights of more numbers are left as the memory comes: random numbers for a large vocabulary would take seconds."""
+MOST_TRIED = 8192
+"""Tokens of the longest batch where no limit is named: attention may take memory by the square of them."""
 _SHORT = "a"
 _WORDS = "a 1 . "
+_ALLOCATION = "DefaultCPUAllocator"
+"""What torch's RuntimeError names where memory of the processor ran out."""
 
 
 def check_architecture(config: Any) -> None:
@@ -70,22 +74,26 @@ def check_reach(config: Any, max_length: int) -> None:
         UnusableError: it is not.
     """
     positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and max_length > positions:
+    if positions is not None and 0 < positions < max_length:  # -1 stands for no limit
         raise too_long(max_length, positions)
 
 
 def check_batches(config: Any, tokens: Tokens) -> None:
     """Returns when the architecture takes the longest and the shortest batch of its tokenizer.
 
+    No batch is tried that is longer than the positions that the configuration names, or than MOST_TRIED without.
+
     Raises:
         UnusableError: it does not; the length that it takes is named where a length is the reason.
     """
+    named = getattr(config, "max_position_embeddings", None)
+    most = min(tokens.max_length, named if isinstance(named, int) and named > 0 else MOST_TRIED)
     try:
-        _try_lengths(_built(_with_one_layer(config)), tokens)
-    except UnusableError:
+        _try_lengths(_built(_with_one_layer(config)), tokens, most)
+    except (UnusableError, MemoryError):
         raise
     except Exception:  # some architectures describe each of their layers, and cannot be had with one
-        _try_lengths(_built(config), tokens)
+        _try_lengths(_built(config), tokens, most)
     check_reach(config, tokens.max_length)
 
 
@@ -94,10 +102,10 @@ def too_long(max_length: int, most: int) -> UnusableError:
     return UnusableError(f"max_length_tokens is {max_length}, but it reads at most {most}; lower it")
 
 
-def _try_lengths(model: Any, tokens: Tokens) -> None:
-    """Both batches through the model; on failure of the longest, the longest that goes is found by halving."""
+def _try_lengths(model: Any, tokens: Tokens, most: int) -> None:
+    """A batch of `most` tokens and one of few through the model; on failure, the longest that goes, by halving."""
     shortest = tokens.of([_SHORT])[0]
-    longest = tokens.of([_WORDS * tokens.max_length])[0]
+    longest = Tokens(tokens.tokenizer, most).of([_WORDS * most])[0]
     _forward(model, tokens, [shortest])
     if _taken(model, tokens, longest, shortest):
         return
@@ -112,7 +120,9 @@ def _try_lengths(model: Any, tokens: Tokens) -> None:
 def _taken(model: Any, tokens: Tokens, longest: list[int], shortest: list[int]) -> bool:
     try:
         _forward(model, tokens, [longest, shortest])
-    except (IndexError, RuntimeError, ValueError):
+    except (IndexError, RuntimeError, ValueError) as error:
+        if type(error).__name__ == "OutOfMemoryError" or _ALLOCATION in str(error):
+            raise MemoryError(str(error)) from error  # it says nothing of the encoder
         return False
     return True
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits
+from evergreen.data.shards import iter_batches
 from evergreen.tasks.slices import Numbers
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ MAX_FEATURES = 1 << 16
 MAX_COEFFICIENTS = 2_000_000
 REGULARISATION = 10.0
 STEPS = 200
-ROWS_AT_ONCE = 512
+CHARS_AT_ONCE = 500_000
+"""Of counting, whose memory is some 70 bytes a character."""
 
 
 class TfidfRegression:
@@ -60,7 +62,7 @@ class TfidfRegression:
         from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
         from sklearn.linear_model import LogisticRegression
 
-        plain = {"n_features": HASHES, "norm": None, "alternate_sign": False}
+        plain = {"n_features": HASHES, "norm": None, "alternate_sign": False, "dtype": np.float32}
         self._counters: list[Any] = [
             HashingVectorizer(ngram_range=(1, 2), **plain),
             HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), **plain),
@@ -70,17 +72,23 @@ class TfidfRegression:
         self._weights: list[Any] = [TfidfTransformer(sublinear_tf=True) for _ in self._counters]
         counted = []
         for at, weights in enumerate(self._weights):
-            counts = self._counted(texts, at)
-            self._kept[at] = _most_frequent(counts, most)
-            counted.append(counts[:, self._kept[at]])
+            self._kept[at] = _most_frequent(self._parts(texts, at), most)
+            counted.append(self._counted(texts, at))
             weights.fit(counted[-1])
         self._model: Any = LogisticRegression(C=REGULARISATION, max_iter=STEPS)
         self._model.fit(self._weighted(counted), truth)
 
     def _counted(self, texts: Sequence[str], at: int) -> csr_matrix:
         """(rows, features) counts of one kind; what two texts share of a hash, they share of a feature."""
-        counts = self._counters[at].transform(text[:MAX_CHARS_PER_TEXT] for text in texts)
-        return counts if len(self._kept[at]) == HASHES else counts[:, self._kept[at]]
+        from scipy.sparse import vstack
+
+        parts = [part[:, self._kept[at]] for part in self._parts(texts, at)]
+        return vstack(parts, format="csr") if parts else self._counters[at].transform([])[:, self._kept[at]]
+
+    def _parts(self, texts: Sequence[str], at: int) -> Iterator[csr_matrix]:
+        """(some rows, HASHES) counts of one kind, a few texts at a time: most of what they hold is not kept."""
+        for some in few_texts(texts):
+            yield self._counters[at].transform(some)
 
     def _weighted(self, counted: Sequence[csr_matrix]) -> csr_matrix:
         from scipy.sparse import hstack
@@ -88,9 +96,26 @@ class TfidfRegression:
         return hstack([weights.transform(one) for weights, one in zip(self._weights, counted, strict=True)]).tocsr()
 
 
-def _most_frequent(counts: csr_matrix, most: int) -> Numbers:
+def few_texts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts, cut to MAX_CHARS_PER_TEXT, in lists of up to CHARS_AT_ONCE characters, at least one text each."""
+    some: list[str] = []
+    chars = 0
+    for text in texts:
+        cut = text[:MAX_CHARS_PER_TEXT]
+        if some and chars + len(cut) > CHARS_AT_ONCE:
+            yield some
+            some, chars = [], 0
+        some.append(cut)
+        chars += len(cut)
+    if some:
+        yield some
+
+
+def _most_frequent(parts: Iterable[csr_matrix], most: int) -> Numbers:
     """Columns that most rows have, in order; of equals the first."""
-    rows = np.bincount(counts.indices, minlength=counts.shape[1])
+    rows = np.zeros(HASHES, dtype=np.int64)
+    for part in parts:
+        rows += np.bincount(part.indices, minlength=HASHES)
     return np.sort(np.argsort(-rows, kind="stable")[: max(1, min(most, int((rows > 0).sum())))])
 
 
@@ -114,11 +139,6 @@ def _sampled(splits: Splits, numbers: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _rows(splits: Splits) -> Iterator[tuple[str, str]]:
-    import pyarrow.parquet as pq
-
-    for shard in splits.shards(SplitName.TRAIN):
-        with pq.ParquetFile(shard) as file:
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=["text", "label"]):
-                texts, labels = (batch.column(name).to_pylist() for name in ("text", "label"))
-                cut = (text[:MAX_CHARS_PER_TEXT] for text in texts)
-                yield from zip(cut, labels, strict=True)
+    for batch in iter_batches(splits.shards(SplitName.TRAIN), ["text", "label"]):
+        texts, labels = (batch.column(name).to_pylist() for name in ("text", "label"))
+        yield from zip((text[:MAX_CHARS_PER_TEXT] for text in texts), labels, strict=True)

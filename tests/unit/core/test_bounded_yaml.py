@@ -35,6 +35,27 @@ def test_a_text_that_would_grow_without_bounds_is_refused_at_once_with_its_line(
     assert caught.value.problem_mark.line + 1 == line
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2024-02-30",
+        "2024-01-01 25:00:00",
+        "1" * 5_000,
+        "!!int ''",
+        "!!float x",
+        "!!bool perhaps",
+        "!!timestamp noon",
+        "!!python/name:os.system x",
+    ],
+)
+def test_a_value_that_is_none_of_its_type_is_an_error_of_yaml_with_its_line(value: str) -> None:
+    with pytest.raises(yaml.MarkedYAMLError) as caught:
+        safe_load(f"a: 1\nb: {{c: {value}}}\n")
+    assert caught.value.problem_mark is not None
+    assert caught.value.problem_mark.line + 1 == 2
+    assert len(str(caught.value.problem)) < 200
+
+
 def test_aliases_that_are_meant_are_read() -> None:
     text = "base: &base {epochs: 2}\none: *base\ntwo: {<<: *base, seed: 1}\n"
     assert safe_load(text) == {"base": {"epochs": 2}, "one": {"epochs": 2}, "two": {"epochs": 2, "seed": 1}}

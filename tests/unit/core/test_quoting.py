@@ -36,6 +36,19 @@ def test_short_values_are_quoted_as_they_are() -> None:
             'invalid value "Dear doctor, since Monday" in "short"',
             'invalid value "Dear doctor, since…" in "short"',
         ),
+        (
+            "could not convert '患者王小明电话13800000000/于周一入院主诉胸痛三天有糖尿病史' to float",
+            "could not convert '患者王小明电话13800000000/…' to float",
+        ),
+        (
+            "no number: 'Dear/doctor,since/Monday/I/have'",
+            "no number: 'Dear/doctor,since/M…'",
+        ),
+        (
+            "Can't load tokenizer for 'my/model'. If you were trying to load it, don't have a folder 'my/model'",
+            "Can't load tokenizer for 'my/model'. If you were trying to load it, don't have a folder 'my/model'",
+        ),
+        ("no answer from 'https://example.com/a/long/path'", "no answer from 'https://example.com/a/long/path'"),
         ("cannot open '/var/data/of/a/long/path.csv'", "cannot open '/var/data/of/a/long/path.csv'"),
     ],
 )

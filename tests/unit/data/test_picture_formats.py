@@ -65,9 +65,7 @@ def test_a_request_is_read_as_png_or_jpeg_alone(form: str) -> None:
         decode_picture(picture(form=form), PICTURE_FORMATS)
 
 
-@pytest.mark.parametrize(
-    "error", [struct.error("short"), KeyError(7), SyntaxError("no"), RuntimeError(), MemoryError()]
-)
+@pytest.mark.parametrize("error", [struct.error("short"), KeyError(7), SyntaxError("no"), RuntimeError()])
 def test_whatever_a_decoder_raises_is_an_error_of_the_picture(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -77,6 +75,16 @@ def test_whatever_a_decoder_raises_is_an_error_of_the_picture(
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", broken)
     with pytest.raises(PictureError, match="cannot be decoded: "):
         decode_picture(picture(), PICTURE_FORMATS)
+
+
+def test_a_machine_without_memory_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", full)
+    for decode in (decode_picture, lambda content, _: decode_mask(content)):
+        with pytest.raises(MemoryError):
+            decode(picture(), PICTURE_FORMATS)
 
 
 @pytest.mark.parametrize("form", ["WEBP", "BMP", "TIFF", "GIF"])
