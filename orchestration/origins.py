@@ -15,7 +15,7 @@ from pathlib import Path
 
 from evergreen.adapters import AnySource, FilesSource, HuggingFaceSource, PackageSource
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields
+from evergreen.data.row_fields import RowFields
 from orchestration.configuration import find
 from orchestration.document import read
 from orchestration.mistakes import YamlPath

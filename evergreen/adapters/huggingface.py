@@ -29,8 +29,9 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, retried, token_in
 from evergreen.core.intake import IntakeCount
 from evergreen.core.names import nfc
-from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
+from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
+from evergreen.data.row_fields import RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,8 +21,9 @@ from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, T
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
-from evergreen.data.canonical import Joined, RowFields, canonical_rows, check_columns, mapped_columns, with_row_names
+from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
+from evergreen.data.row_fields import Joined, RowFields, check_columns, mapped_columns
 
 Project = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,61}[a-z0-9]$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.errors import InputError
 from evergreen.core.names import quoted
-from evergreen.data.canonical import ROW_NAME
+from evergreen.data.row_fields import ROW_NAME
 
 if TYPE_CHECKING:
     import pyarrow as pa

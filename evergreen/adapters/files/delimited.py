@@ -21,7 +21,7 @@ from evergreen.adapters.files.decoding import LONGEST_FIELD, check_decodes, open
 from evergreen.adapters.files.dialect import Dialect
 from evergreen.adapters.files.quotes import Quotes
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields, check_columns
+from evergreen.data.row_fields import RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from evergreen.adapters.files.decoding import check_width, decodes, head_of, mar
 from evergreen.adapters.files.dialect import Dialect, Quoting
 from evergreen.adapters.files.find import FileFormat
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields
+from evergreen.data.row_fields import RowFields
 
 PICTURE_FORMATS = ("image_folders", "tfrecord")
 _OF_DELIMITED = ("delimiter", "quoting", "escape", "header", "names")

@@ -12,7 +12,7 @@ from evergreen.adapters.files.decoding import check_decodes, python_encoding, re
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.find import Listing
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import ROW_NAME, check_columns
+from evergreen.data.row_fields import ROW_NAME, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

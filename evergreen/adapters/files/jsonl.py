@@ -13,7 +13,7 @@ from evergreen.adapters.files.batches import check_characters, text_batches
 from evergreen.adapters.files.decoding import check_decodes, lines_of, open_bytes, python_encoding
 from evergreen.core.errors import InputError
 from evergreen.core.names import listed, nfc, quoted
-from evergreen.data.canonical import ROW_NAME, RowFields, check_columns
+from evergreen.data.row_fields import ROW_NAME, RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

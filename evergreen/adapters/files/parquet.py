@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields, check_columns, mapped_columns
+from evergreen.data.row_fields import RowFields, check_columns, mapped_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

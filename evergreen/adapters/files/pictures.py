@@ -15,7 +15,7 @@ from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.find import FileFormat, Listing, find_files
 from evergreen.core.errors import InputError
 from evergreen.core.intake import NOTHING, LeftOut, LeftOutReason
-from evergreen.data.canonical import ROW_NAME, RowFields, check_columns
+from evergreen.data.row_fields import ROW_NAME, RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,9 +16,10 @@ from evergreen.adapters.files.find import SUFFIXES, FileFormat, format_of
 from evergreen.adapters.files.jsonl import read_objects
 from evergreen.adapters.files.parquet import read_batches
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import ROW_NAME, with_row_names
+from evergreen.data.canonical import with_row_names
 from evergreen.data.columns import all_columns
 from evergreen.data.plain import plain
+from evergreen.data.row_fields import ROW_NAME
 
 Row = dict[str, Any]
 

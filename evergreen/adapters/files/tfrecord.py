@@ -17,9 +17,9 @@ import numpy as np
 from evergreen.adapters.files.decoding import open_bytes
 from evergreen.adapters.files.example import Feature, parse_example
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import PICTURE_COLUMNS, ROW_NAME, RowFields, check_columns
 from evergreen.data.given_splits import SPELLINGS, split_of_name
 from evergreen.data.pictures import encode_png
+from evergreen.data.row_fields import PICTURE_COLUMNS, ROW_NAME, RowFields, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ import pytest
 
 from evergreen.adapters import BigQuerySource, FilesSource, HuggingFaceSource, PackageSource
 from evergreen.adapters.bigquery.query import Query
-from evergreen.data.canonical import RowFields
+from evergreen.data.row_fields import RowFields
 
 SOURCES: list[RowFields] = [
     FilesSource(path="n.csv", columns={"mask": "mask"}, format="tfrecord"),

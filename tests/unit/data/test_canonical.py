@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields, canonical_rows, check_columns, with_row_names
+from evergreen.data.canonical import canonical_rows, with_row_names
+from evergreen.data.row_fields import RowFields, check_columns
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
 WINDOW = ResolvedWindow(start=MAY, end=MAY + timedelta(days=31))

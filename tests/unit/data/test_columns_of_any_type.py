@@ -12,7 +12,8 @@ import pytest
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.rows import read_rows
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields, canonical_rows, with_row_names
+from evergreen.data.canonical import canonical_rows, with_row_names
+from evergreen.data.row_fields import RowFields
 from tests.rows import rows_of
 
 LATIN = pa.array([b"ok", b"caf\xe9"], pa.binary())

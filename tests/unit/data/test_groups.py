@@ -6,10 +6,11 @@ import pytest
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import InputError
-from evergreen.data.canonical import RowFields, canonical_rows, with_row_names
+from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.database import open_database
 from evergreen.data.dataset import write_dataset
 from evergreen.data.given_splits import check_groups
+from evergreen.data.row_fields import RowFields
 from tests.rows import SOURCE
 
 FIELDS = RowFields(columns={"group": "customer"})
