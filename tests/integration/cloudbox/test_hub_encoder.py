@@ -17,7 +17,7 @@ from cloudbox.hub.accounts import tokens
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.processes import free_port
-from evergreen.tasks import TextClassification, load_predictor
+from evergreen.tasks import TextClassification, hub_snapshot, load_predictor
 from tests.running_box import RunningBox, running_box
 from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_encoder, write_splits
 
@@ -69,6 +69,7 @@ def cache(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     monkeypatch.setattr("evergreen.core.hub.RETRY_WAITS_S", (0.01,))
     monkeypatch.setattr("time.sleep", lambda _: None)  # the Hub's client waits between its own attempts
     lead_to(hub.box.box.url("hub"), monkeypatch)
+    hub_snapshot._information.cache_clear()
     yield tmp_path / "cache"
     faults.clear(hub.box.box.home)
 
@@ -111,6 +112,7 @@ def test_a_training_is_repeated_without_the_hub(
         faults.add(hub.box.box.home, faults.Fault(kind="error", code="RESOURCE_EXHAUSTED"))
     else:
         lead_to(f"http://127.0.0.1:{free_port()}", monkeypatch)
+    hub_snapshot._information.cache_clear()  # as in another process
     with caplog.at_level(logging.WARNING):
         again = work(hub, tmp_path / "again")
     assert again.version == first.version
