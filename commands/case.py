@@ -77,6 +77,14 @@ class Expectation(Frozen):
     environment: Annotated[dict[str, str], AfterValidator(_settable)] = {}
 
 
+def _printable(text: str) -> str:
+    """The text with halves of characters escaped, which neither a terminal nor JSON takes: names of files hold them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+Printable = Annotated[str, AfterValidator(_printable)]
+
+
 class Result(Frozen):
     """What came of a case: a line of the command's output.
 
@@ -84,12 +92,12 @@ class Result(Frozen):
     nothing is expected.
     """
 
-    case: str
+    case: Printable
     exit: int
     seen: int | None = None
     read: int | None = None
     left_out: dict[str, int] = {}
-    message: str = ""
+    message: Printable = ""
     accepted: bool | None = None
 
 

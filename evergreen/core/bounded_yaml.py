@@ -55,11 +55,14 @@ class BoundedLoader(yaml.SafeLoader):
             yaml.constructor.ConstructorError: it is none of its type, such as a 30th of February.
         """
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode()  # refuses half a character, which no file, log or database takes
         except (ValueError, LookupError, OverflowError, AttributeError) as error:  # PyYAML's own conversions
             kind = str(node.tag).rpartition(":")[2]
             reason = f"no {kind} that can be read: {str(error)[:MOST_CHARS]}"
             raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark) from error
+        return value
 
     def _alias(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         name = self._next().anchor

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, AwareDatetime
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 
+LONGEST = timedelta(days=100 * 365)
+MOST_DIGITS = 9
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -28,7 +30,9 @@ def parse_duration(text: str) -> timedelta:
     match = re.fullmatch(r"([1-9]\d*)([mhdw])", text)
     if not match:
         raise ValueError(f"{text!r} is not a duration (allowed: a whole number and m, h, d or w, such as 7d)")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    if len(match[1]) > MOST_DIGITS or (duration := timedelta(**{UNITS[match[2]]: int(match[1])})) > LONGEST:
+        raise ValueError(f"{text[:20]!r} is longer than {LONGEST.days // 365} years; give a shorter one")
+    return duration
 
 
 Duration = Annotated[str, AfterValidator(_duration)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from evergreen.adapters.files.batches import text_batches
 from evergreen.adapters.files.decoding import LONGEST_FIELD, check_decodes, open_bytes, python_encoding
 from evergreen.adapters.files.dialect import Dialect
-from evergreen.adapters.files.quotes import Quotes
+from evergreen.adapters.files.quotes import Columns, Quotes
 from evergreen.core.errors import InputError
 from evergreen.data.row_fields import RowFields, check_columns
 
@@ -76,6 +75,7 @@ class _Records:
         self._dialect = dialect = replace(dialect, delimiter=self._delimiter(dialect))
         self._quotes = Quotes(dialect.delimiter, dialect.escape, len(dialect.names))
         self._doubts = dialect.quoting is None
+        self._columns: Columns | None = None
         self.lines: list[str] = []
         self._number = 0
 
@@ -88,7 +88,7 @@ class _Records:
             elif len(values) != self._quotes.width:
                 raise self._error(f"Expected {self._quotes.width} columns, got {len(values)}")
             if self._doubts and len(self.lines) > 1 and self._quotes.are_doubtful(self.lines):
-                self._check_quotes(len(self.lines))
+                self._check_quotes()
             yield values
 
     def unchecked(self) -> Iterator[list[str]]:
@@ -138,26 +138,40 @@ class _Records:
                 "give it a first line of column names, or correct source.delimiter or source.format"
             )
 
-    def _check_quotes(self, lines: int) -> None:
-        """Raises InputError unless more of the file proves that quotes enclose its fields than speaks against it."""
-        proofs = doubts = letters = 0.0
+    def _check_quotes(self) -> None:
+        """Raises InputError where the lines of the record at hand are, or may be, rows of their own."""
+        if self._columns is None:
+            columns, is_quoted = self._weighed()
+            self._columns = columns
+            if not is_quoted:
+                raise self._swallowed()
+        if self._quotes.swallow_rows(self.lines, self._columns):
+            raise self._swallowed()
+
+    def _weighed(self) -> tuple[Columns, bool]:
+        """What the columns hold, and whether more of the file proves that quotes enclose fields than doubts it."""
+        proofs = doubts = letters = 0
+        columns = Columns(self._quotes.width)
         with _opened(self._path, self._dialect) as file:
             records = _Records(file, self._path, self._name, self._dialect)
             for number, values in enumerate(records.unchecked()):
                 if not records.lines:
                     continue
+                if number and len(records.lines) == 1:
+                    columns.see(values)
                 if self._quotes.are_proven_by(values, records.lines):
-                    proofs += 1 if number else math.inf  # names do not begin and end with letters that are quotes
+                    proofs += 1
                 elif len(records.lines) > 1:
                     doubts += self._quotes.are_doubtful(records.lines)
                 letters += self._quotes.are_letters_of(records.lines)
         is_regular = self._quotes.width == 1 and doubts >= _REGULAR and not letters
-        if proofs <= doubts and not is_regular:  # also where nothing speaks for either
-            raise self._error(
-                f"a quote opens a text over {lines} lines that are rows of their own if quotes are letters",
-                "set source.quoting: none if they are, minimal if texts have line breaks",
-            )
-        self._doubts = False
+        return columns, proofs > doubts or is_regular  # not where nothing speaks for either
+
+    def _swallowed(self) -> InputError:
+        return self._error(
+            f"a quote opens a text over {len(self.lines)} lines that are rows of their own if quotes are letters",
+            "set source.quoting: none if they are, minimal if texts have line breaks",
+        )
 
     def _error(self, what: str, advice: str | None = None) -> InputError:
         where = f"row {self._name}:{self._number}" if self._number else f"the header of {self._name}"

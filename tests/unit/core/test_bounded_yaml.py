@@ -46,6 +46,7 @@ def test_a_text_that_would_grow_without_bounds_is_refused_at_once_with_its_line(
         "!!bool perhaps",
         "!!timestamp noon",
         "!!python/name:os.system x",
+        '"\\ud83d"',
     ],
 )
 def test_a_value_that_is_none_of_its_type_is_an_error_of_yaml_with_its_line(value: str) -> None:

@@ -33,6 +33,12 @@ def test_a_backfill_is_the_same_whenever_it_runs() -> None:
     assert window.resolve(NOW) == window.resolve(NOW + timedelta(days=30))
 
 
+@pytest.mark.parametrize("length", ["99999999999999d", "5300w", "9" * 5_000 + "m"])
+def test_a_window_of_centuries_is_refused(length: str) -> None:
+    with pytest.raises(ValidationError, match="longer than 100 years"):
+        Window(length=length)
+
+
 @pytest.mark.parametrize("length", ["7", "0d", "7 days", "-1d", ""])
 def test_what_is_no_duration_is_told_with_what_is(length: str) -> None:
     with pytest.raises(ValidationError, match="such as 7d"):

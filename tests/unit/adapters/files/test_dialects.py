@@ -65,6 +65,27 @@ def test_a_quoted_text_whose_lines_look_like_rows_is_read_where_the_file_shows_i
     assert read(written(tmp_path, proven))[0]["text"] == "Dear Sir, hello\nyours A"
 
 
+ROWS = [f"{('law', 'money')[number % 3 == 0]},rates {number} rise" for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"), [(10, 11), (10, 12), (10, 35)], ids=["over two rows", "over three", "over many"]
+)
+@pytest.mark.parametrize("proof", ['"label","text"', 'label,text\nlaw,"a, b"\nlaw,"c, d"\nmoney,"so ""they"" said"'])
+def test_rows_are_never_swallowed_whatever_else_of_the_file_is_quoted(
+    tmp_path: Path, proof: str, opens: int, closes: int
+) -> None:
+    rows = list(ROWS)
+    rows[opens] = rows[opens].replace(",", ',"')
+    rows[closes] += '"'
+    first = opens + 1 + proof.count("\n")
+    path = written(tmp_path, "\n".join([proof, *rows, ""]))
+    with pytest.raises(InputError, match=rf"n\.csv:{first} .*source\.quoting: none"):
+        read(path)
+    with pytest.raises(InputError, match=rf"n\.csv:{first} .*source\.quoting: none"):
+        list(read_rows(path, FilesSource(path=str(path))))
+
+
 def test_an_escape_stands_before_quotes_and_delimiters(tmp_path: Path) -> None:
     path = written(tmp_path, 'text,label\n"He said \\"no\\", twice",x\nplain\\, too,x\n')
     with pytest.raises(InputError, match=r"source\.escape"):
