@@ -1,6 +1,6 @@
 """Slows down a crowd of refused clients that ask again at once: what they cost is taken from those who are answered.
 
-The first few refusals of a second go out at once. The next ones wait for 50 to 70 ms and then go out together, so that
+The first few refusals of a second go out at once. The next ones wait for 40 to 60 ms and then go out together, so that
 128 clients ask some 2,000 times a second and not as often as the front can answer.
 """
 
