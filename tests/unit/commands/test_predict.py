@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from commands import predict
 from commands.predict import Asked, Tables, predict_lines, predict_table
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
@@ -19,8 +20,8 @@ from evergreen.adapters.files.rows import read_rows
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 
 
-def asked(predict: Callable[[Sequence[Any]], list[dict[str, Any]]]) -> Asked:
-    return Asked(predict, lambda text: {"text": text})
+def asked(answer: Callable[[Sequence[Any]], list[dict[str, Any]]]) -> Asked:
+    return Asked(answer, lambda text: {"text": text})
 
 
 class Lengths:
@@ -209,9 +210,12 @@ def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
-def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path) -> None:
+def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "BATCH_BYTES", 10_000)
     ask = Lengths()
-    texts = ["я" * 1_500_000, "ü" * 4_000_000, "a", '"' * 5_000_000, "b", "c"]
+    texts = ["я" * 1_500, "ü" * 4_000, "a", '"' * 4_950, "b", "c"]
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in texts])
     predict_table(asked(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
     assert ask.requests == [1, 2, 3]
