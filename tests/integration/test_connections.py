@@ -187,3 +187,49 @@ def test_further_names_are_answered_where_they_are_allowed(
         writer.close()
 
     reach(ask)
+
+
+@pytest.mark.parametrize("sent", [BODY, BODY[:5]], ids=["whole", "within its body"])
+def test_a_caller_that_closes_its_sending_side_is_told_at_once_and_its_work_dropped(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    begun, dropped = asyncio.Event(), asyncio.Event()
+
+    async def never(*_: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.set()
+
+    monkeypatch.setattr(ServedModel, "predict", never)
+    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
+    monkeypatch.setattr(Proxy, "_answer", never)
+
+    async def ask(port: int) -> None:
+        others = len(asyncio.all_tasks())
+        reader, writer = await connected(port, head(f"content-length: {len(BODY)}") + sent)
+        if sent == BODY:
+            await begun.wait()
+        await asyncio.sleep(0.05)
+        writer.write_eof()
+        assert await status_of(reader) == 400
+        assert await reader.read() == b""
+        if sent == BODY:
+            await dropped.wait()
+        await asyncio.sleep(0.05)
+        assert len(asyncio.all_tasks()) == others
+        writer.close()
+
+    reach(ask)
+
+
+def test_a_caller_that_closes_its_sending_side_after_its_answer_is_only_closed(reach: Callable[..., None]) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, HEALTH)
+        assert await status_of(reader) in (200, 503)
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+
+    reach(ask)
