@@ -174,6 +174,43 @@ def test_a_head_that_stops_is_a_408_and_a_silent_connection_is_only_closed(reach
     reach(ask)
 
 
+def test_the_host_of_a_whole_url_counts(reach: Callable[..., None]) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, head(path="http://evil.example/health", method="GET"))
+        assert await status_of(reader) in (421, 404)  # the server has no routes that are whole URLs
+        writer.close()
+
+    reach(ask)
+
+
+@pytest.mark.parametrize("left", ["-1", "soon", ""])
+def test_a_time_left_that_is_none_is_refused_by_both(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
+
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, head(f"x-time-left-ms: {left}", f"content-length: {len(BODY)}") + BODY)
+        assert await status_of(reader) == 400
+        writer.close()
+
+    reach(ask)
+
+
+def test_a_caller_without_time_left_gets_no_prediction_from_either(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
+
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, head("x-time-left-ms: 0", f"content-length: {len(BODY)}") + BODY)
+        async with asyncio.timeout(2):  # the front would wait five seconds for a version
+            assert await status_of(reader) == 503
+        writer.close()
+
+    reach(ask)
+
+
 @pytest.mark.parametrize(
     ("host", "allowed"), [("app.example", True), ("APP.example:443", True), ("evil.example", False)]
 )

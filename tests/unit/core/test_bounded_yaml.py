@@ -59,6 +59,38 @@ def test_a_value_that_is_none_of_its_type_is_an_error_of_yaml_with_its_line(valu
     assert len(str(caught.value.problem)) < 200
 
 
+@pytest.mark.parametrize(
+    "text", ["yes", "no", "on", "off", "y", "85:56", "1:30.5", "09", "010", "007", "0b11", "0o17", "1e", "1.2.3", "+-1"]
+)
+def test_what_older_yaml_takes_for_another_value_is_the_text_that_is_written(text: str) -> None:
+    assert safe_load(f"[{text}]") == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("-3", -3),
+        ("+4", 4),
+        ("1_000", 1000),
+        ("0x1F", 31),
+        ("2e-5", 2e-5),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("0.25", 0.25),
+        ("-.inf", float("-inf")),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("", None),
+    ],
+)
+def test_numbers_and_words_are_read_as_they_are_meant(text: str, value: object) -> None:
+    read = safe_load(f"a: {text}")["a"]
+    assert (read, type(read)) == (value, type(value))
+
+
 def test_aliases_that_are_meant_are_read() -> None:
     text = "base: &base {epochs: 2}\none: *base\ntwo: {<<: *base, seed: 1}\n"
     assert safe_load(text) == {"base": {"epochs": 2}, "one": {"epochs": 2}, "two": {"epochs": 2, "seed": 1}}

@@ -98,6 +98,27 @@ def test_a_damaged_gzip_file_is_an_error_that_names_it(
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (gzip.compress(b"text,label\n"), "gzip, by its first bytes; name it with .gz"),
+        (b"PK\x03\x04\x14\x00", "a zip archive or a workbook of Excel, .*; unpack it, or save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", r"a workbook of Excel \(.xls\), .*; save the sheet as CSV"),
+        (b"PAR1\x15\x04\x15", "Parquet, by its first bytes; name it with .parquet"),
+        (b"%PDF-1.7", "PDF"),
+    ],
+)
+@pytest.mark.parametrize("name", ["n.csv", "n.tsv", "n.jsonl", "n.csv.gz"])
+@pytest.mark.parametrize("fields", [{}, {"fallback_encoding": "latin-1"}])
+def test_a_file_that_is_no_text_whatever_its_name_is_told_by_its_first_bytes(
+    tmp_path: Path, head: bytes, what: str, name: str, fields: dict[str, str]
+) -> None:
+    content = head + bytes(range(256))
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(InputError, match=rf"{name} is no text but {what}"):
+        read(tmp_path / name, tmp_path / "out", **fields)
+
+
 def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
