@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 from collections import defaultdict
@@ -26,6 +27,9 @@ settings.load_profile("evergreen")
 
 # Two test processes run side by side: threads of two trainings that wait for one another would slow both down.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# What torch and Google's clients hold lives as long as the tests: not to be searched again every few hundred objects.
+gc.set_threshold(50_000)
 
 # A shell without a terminal starts what it puts in the background deaf to SIGINT, and so are the commands under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -181,6 +181,22 @@ def test_a_missing_input_or_folder_is_told(tmp_path: Path) -> None:
         predict_table(asked(Lengths()), Tables(source, tmp_path / "gone" / "out.csv", "body", FIELDS), batch_size=3)
 
 
+@pytest.mark.parametrize("sign", "=+-@")
+def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sign: str
+) -> None:
+    label = f"{sign}1+1"
+    ask = asked(lambda instances: [{"label": label, "score": 1.0} for _ in instances])
+    source = write(tmp_path / "in.jsonl", [{"text": "=2"}, {"text": "b"}])
+    predict_table(ask, Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=1)
+    assert [(row["text"], row["label"]) for row in read(tmp_path / "out.csv")] == [("=2", label), ("b", label)]
+    assert f"2 labels begin with =, +, - or @, which a spreadsheet takes for formulas: open {tmp_path}" in (
+        capsys.readouterr().err
+    )
+    predict_table(ask, Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=1)
+    assert "formulas" not in capsys.readouterr().err
+
+
 def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "in.csv", ROWS)
     predict_table(asked(Lengths()), Tables(source, None, "body", FIELDS), batch_size=2)
