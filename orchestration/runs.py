@@ -116,8 +116,8 @@ def _intake(run: PipelineRunResponse) -> str | None:
 
 
 def made_in_words(notes: Sequence[Mapping[str, object]]) -> str | None:
-    """What stands beside a dataset and its splits of rows that were read and left out; None where nothing does."""
-    return "; ".join(str(one[fact]) for one in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if one.get(fact)) or None
+    """Lines of what stands beside a dataset and its splits, of rows read and left out; None where nothing does."""
+    return "\n".join(str(one[fact]) for one in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if one.get(fact)) or None
 
 
 def newest_run(model: str) -> PipelineRunResponse | None:

@@ -103,7 +103,7 @@ def test_rows_that_are_in_no_split_are_noted_beside_the_splits_where_a_run_s_end
     beside = DirectoryMaterializer(str(store)).extract_metadata(Splits(tmp_path, manifest))
     assert beside.get(LEFT_OUT_FACT) == noted
     words = made_in_words([{INTAKE_FACT: "60 read of 60 seen"}, beside])
-    assert words == ("60 read of 60 seen" if noted is None else f"60 read of 60 seen; {noted}")
+    assert words == ("60 read of 60 seen" if noted is None else f"60 read of 60 seen\n{noted}")
     assert made_in_words([{}, {}]) is None
 
 
