@@ -17,7 +17,7 @@ LAUGHS = "a: &l0 [lol]\n" + "".join(f"b{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 1
         (LAUGHS, 4, "more than 1,000 values with its aliases"),
         ("a: &me\n  b: [1, *me]\n", 2, "alias '*me' is part of what it stands for"),
         ("&me\na: *me\n", 2, "alias '*me' is part of what it stands for"),
-        ("a: 1\nb: " + "[" * 20_000, 2, "nested more than 50 levels deep"),
+        ("a: 1\nb: " + "[" * 300, 2, "nested more than 50 levels deep"),
         ("a: 1\nb: " + "{x: " * 20_000, 2, "nested more than 50 levels deep"),
         ("a:\n" + "\n".join(" " * n + "- " for n in range(1, 200)), 51, "nested more than 50 levels deep"),
         ("a: [" + "1, " * 1_200 + "]", 1, "more than 1,000 values"),
