@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.http import HostName
 from evergreen.core.limits import MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
 from evergreen.core.processes import usable_cores
 
@@ -51,7 +52,7 @@ class ServerSettings(Frozen):
 
     storage_uri: str = Field(min_length=1)
     host: str = "127.0.0.1"
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
     port: int = Field(default=8080, ge=0, le=65535)
     health_route: str = Field(default="/health", pattern=ROUTE_PATTERN)
     predict_route: str = Field(default="/predict", pattern=ROUTE_PATTERN)
@@ -80,10 +81,7 @@ class ServerSettings(Frozen):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            mistakes = [
-                f"{VARIABLES[str(one['loc'][0])]}: {one['msg']} (got {given.get(str(one['loc'][0]), 'nothing')!r})"
-                for one in error.errors()
-            ]
+            mistakes = [_mistake(str(one["loc"][0]), one["msg"], given) for one in error.errors()]
             raise InputError("the server's environment cannot be used: " + "; ".join(mistakes)) from error
 
     @property
@@ -105,3 +103,7 @@ class ServerSettings(Frozen):
                 f"AIP_STORAGE_URI {self.storage_uri!r} is no folder; point it at a trained-model directory"
             )
         return path
+
+
+def _mistake(field: str, message: str, given: Mapping[str, str]) -> str:
+    return f"{VARIABLES[field]}: {message.removeprefix('Value error, ')} (got {given.get(field, 'nothing')!r})"

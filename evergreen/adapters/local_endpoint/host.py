@@ -15,6 +15,7 @@ from pydantic import Field
 from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
 from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.base import Frozen
+from evergreen.core.http import HostName
 from evergreen.core.processes import usable_cores
 from evergreen.core.protocols import Mirror
 
@@ -32,7 +33,7 @@ class LocalEndpoint(Frozen):
     kind: Literal["local_endpoint"] = "local_endpoint"
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
     startup_timeout_s: float = Field(default=180.0, gt=0)
     request_timeout_s: float = Field(default=60.0, gt=0)
     drain_timeout_s: int = Field(default=30, ge=0)
