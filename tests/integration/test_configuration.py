@@ -193,6 +193,18 @@ def test_a_secret_in_place_of_a_variables_name_is_not_shown(tmp_path: Path) -> N
     assert "hf_abcdef" not in str(caught.value)
 
 
+def test_a_step_is_told_of_its_accelerators_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    asked = {"fetch": "1 NVIDIA_TESLA_T4"}
+
+    def told(text: str) -> dict[str, str]:
+        return dict(load_text(tmp_path, text).options(accelerators=asked)["steps"]["fetch"].environment)
+
+    assert told(RIGHT) == {"EVERGREEN_ACCELERATORS": "1 NVIDIA_TESLA_T4"}
+    own = "steps: {fetch: {environment: {SIZE: '3', EVERGREEN_ACCELERATORS: ''}}}"
+    assert told(f"{RIGHT}\n{own}\n") == {"SIZE": "3", "EVERGREEN_ACCELERATORS": ""}
+    assert "steps" not in load_text(tmp_path, RIGHT).options()
+
+
 def run(configuration: Configuration, **options: Any) -> Any:
     from zenml.client import Client
 
