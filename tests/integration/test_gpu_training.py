@@ -19,12 +19,13 @@ from evergreen.tasks.image_segmentation.pictures import PictureTable
 from evergreen.tasks.image_segmentation.train import collate
 from evergreen.tasks.trainer import CheckpointedTrainer
 from evergreen.tasks.training import TrainingJob
-from tests import tiny_images, tiny_text
+from tests import tiny_encoders, tiny_images, tiny_text
 from tests.refused_on_cuda import REFUSED, deterministic, recorded
 from tests.tiny_text import RecordingRun
 
 Train = Callable[[Path], Any]
 ARCHITECTURES = ("unet", "deeplab", "segformer")
+ENCODERS = ("bert", "roberta", "deberta-v2", "gpt2", "canine")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
 
 
@@ -36,15 +37,18 @@ def images(architecture: str, folder: Path) -> Any:
     return task.train(splits, RecordingRun.below(folder))
 
 
-def texts(folder: Path) -> Any:
+def texts(encoder: str, folder: Path) -> Any:
     """Two steps and an evaluation, with weights for the classes."""
     parts = {"train": tiny_text.headlines(12), "validation": tiny_text.headlines(6, seed=1)}
     splits = tiny_text.write_splits(folder / "splits", parts)
-    task = tiny_text.task_with(tiny_text.write_encoder(folder / "encoder"), class_weights="balanced")
+    task = tiny_text.task_with(tiny_encoders.write_encoder(folder / "encoder", encoder), class_weights="balanced")
     return task.train(splits, RecordingRun.below(folder))
 
 
-TRAININGS: dict[str, Train] = {"texts": texts, **{name: partial(images, name) for name in ARCHITECTURES}}
+TRAININGS: dict[str, Train] = {
+    **{name: partial(images, name) for name in ARCHITECTURES},
+    **{name: partial(texts, name) for name in ENCODERS},
+}
 every_training = pytest.mark.parametrize("train", TRAININGS.values(), ids=TRAININGS)
 
 
