@@ -105,14 +105,14 @@ def _run_lines(estimate: Estimate) -> Iterator[str]:
 
 def _endpoint_lines(estimate: Estimate, fleet: Fleet) -> Iterator[str]:
     what = f"{fleet.machine} in {fleet.region}"
-    if estimate.month is None:
+    if estimate.month is None or estimate.rollout_hour is None:
         yield f"endpoint    {what}: {'; '.join(estimate.unpriced_month)}"
         return
     low, high = estimate.month
     replicas = f"{fleet.min_replicas} to {fleet.max_replicas} replicas, {fleet.min_replicas} more for rollback"
     yield f"endpoint    {what}: {low:,.2f} to {high:,.2f} USD a month of {HOURS_A_MONTH:g} h ({replicas})"
     beside = f"{fleet.min_replicas} of the newcomer, and {PROBE_REPLICAS} that is asked before it gets traffic"
-    yield f"{INDENT}while a rollout goes on {estimate.rollout_hour or 0:,.2f} USD an hour more ({beside})"
+    yield f"{INDENT}while a rollout goes on {estimate.rollout_hour:,.2f} USD an hour more ({beside})"
 
 
 def _billed_too(project: Project) -> Iterator[str]:

@@ -64,8 +64,9 @@ class Project:
         from orchestration.machines import accelerators_of
 
         found = accelerators_of(self.configuration.document, self.steps, self.components)
-        instead = os.environ.get(GIVEN)
-        return found if instead is None else dict.fromkeys(found, instead)
+        if (instead := os.environ.get(GIVEN)) is None:
+            return found
+        return dict.fromkeys(found, instead) if instead else {}
 
     def check_host(self) -> None:
         """Returns when the model's endpoint is live or could be opened: better told now than after the training.

@@ -222,7 +222,8 @@ def _loaders(job: TrainingJob, batch_size: int) -> int:
     """Processes that make samples: none where the cores are busy with the training itself."""
     if not (job.loads_beside and torch.cuda.is_available()):
         return 0
-    batch = job.collate([job.train[0]] * batch_size)
+    rows = batch_size * max(1, torch.cuda.device_count())  # one batch is shared out among the GPUs
+    batch = job.collate([job.train[0]] * rows)
     return loaders_that_fit(sum(tensor.nbytes for tensor in batch.values()))
 
 

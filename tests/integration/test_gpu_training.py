@@ -94,8 +94,10 @@ def test_loaders_beside_a_gpu_are_counted_by_the_bytes_of_a_batch(monkeypatch: p
     )
     assert trainer._loaders(job, 16) == 0 or torch.cuda.is_available()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert trainer._loaders(job, 16) == 3
-    assert taken[-1] == 16 * (32 * 32 * 4 + 7 * 4)
+    for gpus in (1, 2):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda gpus=gpus: gpus)
+        assert trainer._loaders(job, 16) == 3
+        assert taken[-1] == gpus * 16 * (32 * 32 * 4 + 7 * 4)
     assert trainer._loaders(replace(job, loads_beside=False), 16) == 0
 
 
