@@ -125,3 +125,11 @@ def test_every_training_runs_on_a_gpu_that_has_to_be_deterministic(
         first, again = train(tmp_path / "first"), train(tmp_path / "again")
     assert devices == {"cuda, deterministic: True"}
     assert first.version == again.version  # equal weights, which is what determinism is for
+
+
+def test_batches_of_loading_processes_are_those_of_the_training_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = images("unet", tmp_path / "alone")
+    monkeypatch.setattr(trainer, "_loaders", lambda _job, _batch_size: 2)
+    assert images("unet", tmp_path / "beside").version == alone.version
