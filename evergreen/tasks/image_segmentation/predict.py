@@ -120,8 +120,8 @@ class ImagePredictor:
         import torch
 
         resized = np.stack([resize_picture(one, self._size, self._size) for one in pictures])
-        inputs = normalised(as_floats(torch.from_numpy(resized)), self._architecture.mean, self._architecture.std)
-        return inputs.to(self._network.device)
+        on_device = torch.from_numpy(resized).to(self._network.device)  # a byte a value on its way there
+        return normalised(as_floats(on_device), self._architecture.mean, self._architecture.std)
 
     def _prediction(self, mask: Pixels) -> dict[str, Any]:
         counts = np.bincount(mask.ravel(), minlength=len(self._labels))
