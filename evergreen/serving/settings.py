@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.limits import MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
+from evergreen.core.limits import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
 
 MIB = 1024 * 1024
 ROUTE_PATTERN = r"^/[^\s{}?#]*$"
@@ -30,6 +30,7 @@ VARIABLES = {
     "allowed_hosts": "EVERGREEN_ALLOWED_HOSTS",
     "max_instances": "EVERGREEN_MAX_INSTANCES",
     "max_body_bytes": "EVERGREEN_MAX_BODY_BYTES",
+    "max_answer_bytes": "EVERGREEN_MAX_ANSWER_BYTES",
     "max_waiting": "EVERGREEN_MAX_WAITING",
     "max_waiting_instances": "EVERGREEN_MAX_WAITING_INSTANCES",
     "drain_s": "EVERGREEN_DRAIN_S",
@@ -55,6 +56,7 @@ class ServerSettings(Frozen):
     mode: str = "PREDICTION"
     max_instances: int = Field(default=MAX_INSTANCES, ge=1)
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1)
+    max_answer_bytes: int = Field(default=MAX_ANSWER_BYTES, ge=1)
     max_waiting: int = Field(default=MAX_WAITING, ge=1)
     max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
     drain_s: int = Field(default=30, ge=0)

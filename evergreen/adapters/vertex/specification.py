@@ -11,6 +11,7 @@ from evergreen.adapters.vertex.names import ROLE, VERSION, labels, version_alias
 PORT = 8080
 HEALTH_ROUTE = "/health"
 PREDICT_ROUTE = "/predict"
+ANSWER_BYTES = "EVERGREEN_MAX_ANSWER_BYTES"
 PROBE_PERIOD_S = 10
 PROBE_TIMEOUT_S = 5
 ACCELERATOR_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
@@ -48,7 +49,7 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
         container_spec={
             "image_uri": host.image,
             "command": list(host.command),
-            "env": [{"name": name, "value": value} for name, value in host.env.items()],
+            "env": [{"name": name, "value": value} for name, value in environment(host).items()],
             "ports": [{"container_port": PORT}],
             "health_route": HEALTH_ROUTE,
             "predict_route": PREDICT_ROUTE,
@@ -57,6 +58,11 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
             "health_probe": _probe(3),
         },
     )
+
+
+def environment(host: VertexEndpoint) -> dict[str, str]:
+    """The container's variables: the configured ones, and how large an answer this kind of endpoint lets through."""
+    return {ANSWER_BYTES: str(host.max_request_bytes), **host.env}
 
 
 def deployed_model_message(
