@@ -10,6 +10,7 @@ from zenml.enums import ArtifactType
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.reports import Origin
 from evergreen.tasks import AnyTask
+from orchestration.time_limit import time_limit
 from orchestration.training_run import training_run
 from orchestration.versions import incumbent_model
 
@@ -19,5 +20,5 @@ def train(
     task: AnyTask, splits: Splits, origin: Origin, seed: int
 ) -> Annotated[TrainedModel, ArtifactConfig(name="model", artifact_type=ArtifactType.MODEL)]:
     """The trained model. A killed training resumes from its last checkpoint."""
-    with training_run(task, splits, origin, seed) as run:
+    with time_limit(), training_run(task, splits, origin, seed) as run:
         return task.train(splits, run, incumbent_model(origin.start))

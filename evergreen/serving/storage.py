@@ -15,7 +15,7 @@ from evergreen.core.errors import InputError
 from evergreen.serving.settings import ServerSettings
 
 PICTURE_BUCKETS = "EVERGREEN_PICTURE_BUCKETS"
-"""Names the buckets out of which requests may name objects; unset: none. The server's account reads more than a caller."""
+"""Names the buckets out of which requests may name objects; unset: none. The server's account may read more."""
 
 
 @contextmanager

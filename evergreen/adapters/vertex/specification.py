@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 from evergreen.adapters.vertex.host import VertexEndpoint
-from evergreen.adapters.vertex.names import ROLE, VERSION, labels, version_alias
+from evergreen.adapters.vertex.names import ROLE, VERSION, container_alias, environment, labels
 
 PORT = 8080
 HEALTH_ROUTE = "/health"
 PREDICT_ROUTE = "/predict"
-ANSWER_BYTES = "EVERGREEN_MAX_ANSWER_BYTES"
 PROBE_PERIOD_S = 10
 PROBE_TIMEOUT_S = 5
 ACCELERATOR_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
@@ -42,7 +41,7 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
     return v1.Model(
         display_name=model,
         version_description=f"content hash {version}",
-        version_aliases=[version_alias(version)],
+        version_aliases=[container_alias(host, version)],
         labels=labels(host, model, **{VERSION: version}),
         artifact_uri=artifact_uri,
         encryption_spec={"kms_key_name": host.encryption_key} if host.encryption_key else None,
@@ -58,11 +57,6 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
             "health_probe": _probe(3),
         },
     )
-
-
-def environment(host: VertexEndpoint) -> dict[str, str]:
-    """The container's variables: the configured ones, and how large an answer this kind of endpoint lets through."""
-    return {ANSWER_BYTES: str(host.max_request_bytes), **host.env}
 
 
 def deployed_model_message(
