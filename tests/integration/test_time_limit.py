@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import yaml
 
 from evergreen.core.errors import InputError
 from orchestration.time_limit import LIMIT, time_limit
@@ -50,3 +51,12 @@ def test_what_is_no_limit_is_refused(monkeypatch: pytest.MonkeyPatch, value: str
     monkeypatch.setenv(LIMIT, value)
     with pytest.raises(InputError, match="give seconds between 1 and 604800"), time_limit():
         pass
+
+
+@pytest.mark.parametrize("name", ["prod.yaml", "staging.yaml", "pets_prod.yaml"])
+def test_a_configuration_for_production_ends_what_hangs(name: str) -> None:
+    given = yaml.safe_load((ROOT / "configs" / name).read_text("utf-8"))["environment"]
+    shown = "import gcsfs; print(gcsfs.GCSFileSystem(token='anon').requests_timeout)"
+    command = [sys.executable, "-W", "ignore", "-c", shown]
+    done = subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, timeout=30, check=True)
+    assert (done.stdout, given[LIMIT]) == ("600\n", "86400")

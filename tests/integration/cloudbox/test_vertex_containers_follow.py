@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, get_ident
 from typing import Any
 
 import pytest
@@ -28,13 +31,32 @@ def with_env(trial: HostedTrial, **env: str) -> HostedEndpoint:
     return HostedEndpoint(trial.host.model_copy(update={"env": {**trial.host.env, **env}}), "news")
 
 
-def test_two_first_runs_at_once_make_one_endpoint_and_one_model(trial: HostedTrial) -> None:
+def test_two_first_runs_at_once_make_one_endpoint_and_one_model(
+    trial: HostedTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each looks before the other creates: for the endpoint, and for the parent of its version."""
     models = [trial.model(name) for name in ("a", "b")]
-    with ThreadPoolExecutor(2) as pool:
-        first = [HostedEndpoint(trial.host, "news") for _ in models]
-        list(pool.map(lambda one: one[0].upload(*one[1]), zip(first, models, strict=True)))
+    with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
+        patched.setattr(EndpointResource, "find", together(EndpointResource.find, call=1))
+        patched.setattr(ModelRegistry, "_parent", together(ModelRegistry._parent, call=2))
+        runs = [pool.submit(HostedEndpoint(trial.host, "news").upload, *model) for model in models]
+        assert [one.result(60) for one in runs] == [None, None]
     assert len(endpoints(trial)) == 1
-    assert len(ModelRegistry(Clients(trial.host), "news").versions()) == 2
+    assert [one.version_id for one in ModelRegistry(Clients(trial.host), "news").versions()] == ["1", "2"]
+
+
+def together(method: Callable[..., Any], call: int) -> Callable[..., Any]:
+    """The method, whose n-th answer in each of two threads waits for that of the other."""
+    barrier, calls = Barrier(2), Counter[int]()
+
+    def waiting(*arguments: Any) -> Any:
+        answer = method(*arguments)
+        calls[get_ident()] += 1
+        if calls[get_ident()] == call:
+            barrier.wait(30)
+        return answer
+
+    return waiting
 
 
 def test_lists_that_lag_behind_hide_nothing(trial: HostedTrial, monkeypatch: pytest.MonkeyPatch) -> None:
