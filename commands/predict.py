@@ -21,7 +21,6 @@ from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.table_writers import json_line, table_writer
 from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
-from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
@@ -32,17 +31,19 @@ Instance = dict[str, Any]
 
 
 class Asked(NamedTuple):
-    """What is asked, and how: `predict` gives predictions of instances, in order; `instance` makes one of an item."""
+    """What is asked, and how: `predict` gives predictions of instances, in order; `instance` makes one of an item.
+
+    The instances of one request take `max_bytes` as JSON at most.
+    """
 
     predict: Callable[[Sequence[Instance]], list[dict[str, Any]]]
     instance: Callable[[Any], Instance]
+    max_bytes: int
 
 
 INSTANCE = re.compile(r"instances\[(\d+)\]:? ?")
 PROGRESS_EVERY_S = 2.0
 FORMULA_SIGNS = ("=", "+", "-", "@")
-BATCH_BYTES = MAX_BODY_BYTES - 1024
-"""What the instances of one request may take as JSON; the rest is for what stands around them."""
 
 
 def main(args: argparse.Namespace) -> None:
@@ -57,7 +58,8 @@ def main(args: argparse.Namespace) -> None:
     from orchestration.deployment import open_endpoint
 
     project = open_project(args.config, args.name)
-    asked = Asked(open_endpoint(project.model_name, project.host).predict, project.task.instance)
+    endpoint = open_endpoint(project.model_name, project.host)
+    asked = Asked(endpoint.predict, project.task.instance, project.host.max_request_bytes)
     if args.input:
         fields = _fields(project.source, args.input)
         field = project.task.input_field
@@ -117,7 +119,8 @@ def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
     progress, formulas = _Progress(), 0
     with tables.writer() as writer:
         instance = partial(_instance_of_row, asked, tables)
-        for start, rows, instances in _batches(read_rows(tables.source, tables.fields), batch_size, instance):
+        batches = _batches(read_rows(tables.source, tables.fields), instance, batch_size, asked.max_bytes)
+        for start, rows, instances in batches:
             predictions = _predict(asked, instances, f"{tables.source} row", start)
             writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
             formulas += sum(str(one.get("label", "")).startswith(FORMULA_SIGNS) for one in predictions)
@@ -136,7 +139,8 @@ def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
 
 def predict_lines(asked: Asked, lines: Iterable[str], batch_size: int) -> None:
     """One prediction, as a line of JSON, for each line."""
-    for start, _, instances in _batches((line.rstrip("\n") for line in lines), batch_size, asked.instance):
+    items = (line.rstrip("\n") for line in lines)
+    for start, _, instances in _batches(items, asked.instance, batch_size, asked.max_bytes):
         _print(_predict(asked, instances, "line", start))
 
 
@@ -165,7 +169,7 @@ def _predict(asked: Asked, instances: Sequence[Instance], where: str, start: int
 
 
 def _batches(
-    items: Iterable[Any], size: int, instance: Callable[[Any], Instance]
+    items: Iterable[Any], instance: Callable[[Any], Instance], size: int, max_bytes: int
 ) -> Iterator[tuple[int, list[Any], list[Instance]]]:
     """Up to `size` items whose instances fit into one request, the instances, and before both the first's position."""
     start, taken = 0, 0
@@ -173,7 +177,7 @@ def _batches(
     for item in items:
         made = instance(item)
         item_bytes = _bytes_as_json(made)
-        if batch and taken + item_bytes > BATCH_BYTES:
+        if batch and taken + item_bytes > max_bytes:
             yield start, *_unzipped(batch)
             start, taken, batch = start + len(batch), 0, []
         batch.append((item, made))

@@ -84,16 +84,55 @@ class Project:
         Raises:
             InputError: another stack is active, or ZenML is connected to a server that a local stack is not meant for.
         """
-        from zenml.client import Client
-        from zenml.enums import StackComponentType
+        check_stack(self.configuration)
 
-        from stacks.server import refuse_remote
 
-        client = Client()
-        self.configuration.check_stack(self.active_stack, [stack.name for stack in client.list_stacks(size=1000).items])
-        artifact_store = client.active_stack_model.components[StackComponentType.ARTIFACT_STORE][0]
-        if artifact_store.flavor_name == "local":
-            refuse_remote(self.active_stack)
+@dataclass(frozen=True)
+class ServedModel:
+    """What is known of a configuration's endpoint without what its runs need."""
+
+    configuration: Configuration
+    model_name: str
+    host: AnyHost
+
+    def check_stack(self) -> None:
+        """As `Project.check_stack`."""
+        check_stack(self.configuration)
+
+
+def check_stack(configuration: Configuration) -> None:
+    """Returns when the active stack is one that the configuration is meant for.
+
+    Raises:
+        InputError: another stack is active, or ZenML is connected to a server that a local stack is not meant for.
+    """
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    from stacks.server import refuse_remote
+
+    client = Client()
+    active = client.active_stack_model
+    configuration.check_stack(active.name, [stack.name for stack in client.list_stacks(size=1000).items])
+    if active.components[StackComponentType.ARTIFACT_STORE][0].flavor_name == "local":
+        refuse_remote(active.name)
+
+
+def open_served(config: str, model_name: str | None = None) -> ServedModel:
+    """The model and the host of a configuration; `${NAME}` of its source and task may be missing from the environment.
+
+    Raises:
+        InputError: it does not exist, or what is needed holds mistakes.
+    """
+    from stacks.server import refuse_dead_server
+
+    refuse_dead_server()
+    from orchestration.served import load_served
+    from pipelines.training import training
+
+    configuration = load_served(config, training, model_name)
+    given = configuration.parameters
+    return ServedModel(configuration, given.model_name, given.host)
 
 
 def open_project(config: str, model_name: str | None = None) -> Project:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 def main(args: argparse.Namespace) -> None:
     """Prints the status as text, or as one JSON object."""
-    from commands.project import open_project
+    from commands.project import open_served
     from orchestration.status import status_of
 
-    project = open_project(args.config, args.name)
+    project = open_served(args.config, args.name)
     status = status_of(project.model_name, project.host)
     print(status.model_dump_json() if args.json else _text(status))
 

@@ -7,10 +7,10 @@ import argparse
 
 def main(args: argparse.Namespace) -> None:
     """Stops the model's endpoint and forgets its state."""
-    from commands.project import open_project
+    from commands.project import open_served
     from orchestration.deployment import open_endpoint
 
-    project = open_project(args.config, args.name)
+    project = open_served(args.config, args.name)
     project.check_stack()
     endpoint = open_endpoint(project.model_name, project.host)
     endpoint.delete()

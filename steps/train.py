@@ -12,6 +12,7 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.reports import Origin
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
+from orchestration.time_limit import time_limit
 from orchestration.training_run import training_run
 from orchestration.versions import incumbent_model
 
@@ -22,5 +23,5 @@ def train(
 ) -> Annotated[TrainedModel, ArtifactConfig(name="model", artifact_type=ArtifactType.MODEL)]:
     """The trained model. A killed training resumes from its last checkpoint."""
     check_accelerators(os.environ)
-    with training_run(task, splits, origin, seed) as run:
+    with time_limit(), training_run(task, splits, origin, seed) as run:
         return task.train(splits, run, incumbent_model(origin.start))

@@ -42,16 +42,16 @@ AGENTS = {
 
 @dataclass(frozen=True)
 class Grants:
-    """The roles of each member, by one resource's policy; a role under a condition proves nothing and is left out."""
+    """The roles of each member, by one resource's policy; a role under an unknown condition is left out."""
 
     roles: Mapping[str, frozenset[str]]
 
     @classmethod
-    def of(cls, policy: Mapping[str, Any]) -> Grants:
-        """The grants of a policy as Google's getIamPolicy answers it."""
+    def of(cls, policy: Mapping[str, Any], fulfilled: str = "") -> Grants:
+        """The grants of a policy as Google's getIamPolicy answers it; `fulfilled` is a condition known to hold."""
         found: dict[str, set[str]] = {}
         for binding in policy.get("bindings", ()):
-            if not binding.get("condition"):
+            if not (condition := binding.get("condition")) or condition.get("expression") == fulfilled:
                 for member in binding.get("members", ()):
                     found.setdefault(member, set()).add(binding["role"])
         return cls({member: frozenset(roles) for member, roles in found.items()})
@@ -76,8 +76,7 @@ def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
     yield from _agents(google, project)
     if serving and (yield from _exists(google, "server", serving)):
         yield from _on_project(google, project, "server", f"serviceAccount:{serving}", ["roles/logging.logWriter"])
-        for bucket in needs.buckets:
-            yield from _on_bucket(google, project, bucket, f"serviceAccount:{serving}", ["roles/storage.objectViewer"])
+        yield from _reads_models(google, project, needs.models, f"serviceAccount:{serving}")
         if pipeline:
             yield _may_act_as(google, project, pipeline, serving)
         yield from _may_pull(google, project, needs.serving_image or "", f"serviceAccount:{serving}")
@@ -105,9 +104,7 @@ def _on_project(google: Google, grants: Grants, name: str, member: str, roles: l
         yield Finding(name, True, f"{_short(member)} has its {len(roles)} roles on {google.project}")
 
 
-def _on_bucket(
-    google: Google, project: Grants, bucket: str, member: str, roles: tuple[str, ...] | list[str]
-) -> Iterator[Finding]:
+def _on_bucket(google: Google, project: Grants, bucket: str, member: str, roles: tuple[str, ...]) -> Iterator[Finding]:
     """On the bucket itself or on the whole project; a bucket that is not there is told elsewhere."""
     policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam")
     if policy is None:
@@ -117,6 +114,25 @@ def _on_bucket(
         if not grants.allow(member, role) and not project.allow(member, role):
             fix = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
             yield Finding("bucket", False, f"{_short(member)} lacks {role} on gs://{bucket}", fix)
+
+
+def _reads_models(google: Google, project: Grants, models: str, member: str) -> Iterator[Finding]:
+    """The folder of models is enough, by a condition: who asks a server of pictures can name any object it may read."""
+    bucket, _, folder = models.removeprefix("gs://").rstrip("/").partition("/")
+    policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam", optionsRequestedPolicyVersion=3)
+    if not bucket or policy is None:
+        return
+    role = "roles/storage.objectViewer"
+    prefix = f"projects/_/buckets/{bucket}/objects/{folder}/" if folder else f"projects/_/buckets/{bucket}/objects/"
+    condition = f"resource.name.startsWith('{prefix}')"
+    alike = Grants.of(policy, condition), Grants.of(policy, condition.replace("'", '"'))
+    if any(grants.allow(member, role) for grants in (*alike, project)):
+        return
+    fix = (
+        f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role} "
+        f'--condition "expression={condition},title=models"'
+    )
+    yield Finding("bucket", False, f"{_short(member)} lacks {role} on gs://{bucket}/{folder}".rstrip("/"), fix)
 
 
 def _may_read(google: Google, project: Grants, address: str, email: str) -> Finding:

@@ -24,7 +24,7 @@ class Needs:
     `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many of them
     Vertex AI counts at most, `serving_image` what they run.
     `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it.
-    `secrets` are ZenML secrets with the keys that are read of them.
+    `secrets` are ZenML secrets with the keys that are read of them, `models` is the folder of trained models.
     """
 
     project: str
@@ -41,6 +41,7 @@ class Needs:
     dataset: str | None
     mlflow: str | None
     secrets: Mapping[str, frozenset[str]]
+    models: str = ""
 
 
 def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -> Needs | None:
@@ -68,6 +69,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         dataset=_dataset(project.source),
         mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
         secrets=_secrets(components, document),
+        models=host.staging if host else "",
     )
 
 

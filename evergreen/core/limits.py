@@ -7,6 +7,8 @@ ones are refused before their body is read.
 from __future__ import annotations
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_ANSWER_BYTES = 9_500_000
+"""A request whose answer is larger is refused: fewer instances of it give less. Vertex AI passes 10 MB at most."""
 MAX_INSTANCES = 1000
 MAX_WAITING = 128
 MAX_WAITING_INSTANCES = 4 * MAX_INSTANCES

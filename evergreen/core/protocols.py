@@ -208,6 +208,10 @@ class Endpoint(Protocol):
 class Host(Protocol):
     """Where endpoints live."""
 
+    @property
+    def max_request_bytes(self) -> int:
+        """What the instances of one prediction request may take as JSON."""
+
     def open(self, model: str, state_dir: Path) -> Endpoint:
         """The endpoint of one model name; `state_dir` is where a host of this machine keeps its state."""
 

@@ -11,19 +11,33 @@ from pydantic import Field, model_validator
 from evergreen.core.base import Frozen
 
 ALL_TRAFFIC = 100
+MOST_SHARES = 20
+DAY_S = 86400.0
+LONGEST_S = 5 * DAY_S
+"""Vertex AI ends a task after seven days: what deploys before the ramp and tidies up after it needs the rest."""
 
 
 class Ramp(Frozen):
     """Percents of the traffic that a newcomer gets before all of it, each for `hold_s` seconds; none: all at once."""
 
-    shares: tuple[Annotated[int, Field(ge=1, lt=ALL_TRAFFIC)], ...] = ()
-    hold_s: float = Field(default=60.0, ge=0, le=86400)
+    shares: Annotated[tuple[Annotated[int, Field(ge=1, lt=ALL_TRAFFIC)], ...], Field(max_length=MOST_SHARES)] = ()
+    hold_s: float = Field(default=60.0, ge=0, le=DAY_S)
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
         if any(later <= earlier for earlier, later in pairwise(self.shares)):
             raise ValueError(f"shares {list(self.shares)} do not rise; write them in the order in which they are given")
+        if self.total_s > LONGEST_S:
+            raise ValueError(
+                f"{len(self.shares)} shares of {self.hold_s:g} s take {self.total_s / DAY_S:.1f} days, a rollout takes "
+                f"{LONGEST_S / DAY_S:g} at most; hold each for a shorter time, or give fewer"
+            )
         return self
+
+    @property
+    def total_s(self) -> float:
+        """How long the newcomer is on its way to all the traffic, at least."""
+        return len(self.shares) * self.hold_s
 
 
 AT_ONCE = Ramp()

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from evergreen.core.errors import RequestTooLargeError
 from evergreen.core.http import time_left_s
 from evergreen.serving.access import Observed, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response
@@ -72,9 +73,12 @@ class _Handlers:
             if isinstance(error, UndecodableError) and isinstance(error.__cause__, Exception):
                 log_fault(error.__cause__, log["trace_id"])
             return answer_for(error, log["trace_id"])
-        self.metrics.instances += len(predictions)
         metadata = {"model_version": self._model.version, "trace_id": log["trace_id"]}
-        return JsonAnswer({"predictions": predictions, "metadata": metadata})
+        answer = JsonAnswer({"predictions": predictions, "metadata": metadata})
+        if len(answer.body) > self._settings.max_answer_bytes:
+            return answer_for(_too_large(len(answer.body), self._settings), log["trace_id"])
+        self.metrics.instances += len(predictions)
+        return answer
 
     async def _answer(self, request: Request, log: dict[str, Any]) -> list[dict[str, Any]]:
         """The predictions. Refuses what it can before the body is read, and reads what it must beside the loop."""
@@ -104,6 +108,12 @@ class _Handlers:
     async def render_metrics(self, _request: Request) -> Response:
         text = self.metrics.render(self._model.version, self._model.ready, self._model.waiting)
         return Response(text, media_type=CONTENT_TYPE)
+
+
+def _too_large(answer_bytes: int, settings: ServerSettings) -> RequestTooLargeError:
+    return RequestTooLargeError(
+        f"the answer has {answer_bytes:,} bytes, at most {settings.max_answer_bytes:,} are sent; send fewer instances"
+    )
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.http import HostName
-from evergreen.core.limits import MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
+from evergreen.core.limits import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
 from evergreen.core.processes import usable_cores
 
 MIB = 1024 * 1024
@@ -32,6 +32,7 @@ VARIABLES = {
     "allowed_hosts": "EVERGREEN_ALLOWED_HOSTS",
     "max_instances": "EVERGREEN_MAX_INSTANCES",
     "max_body_bytes": "EVERGREEN_MAX_BODY_BYTES",
+    "max_answer_bytes": "EVERGREEN_MAX_ANSWER_BYTES",
     "max_waiting": "EVERGREEN_MAX_WAITING",
     "max_waiting_instances": "EVERGREEN_MAX_WAITING_INSTANCES",
     "threads": "OMP_NUM_THREADS",
@@ -59,6 +60,7 @@ class ServerSettings(Frozen):
     mode: str = "PREDICTION"
     max_instances: int = Field(default=MAX_INSTANCES, ge=1)
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1)
+    max_answer_bytes: int = Field(default=MAX_ANSWER_BYTES, ge=1)
     max_waiting: int = Field(default=MAX_WAITING, ge=1)
     max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
     threads: int = Field(default_factory=usable_cores, ge=1)

@@ -15,7 +15,7 @@ from evergreen.core.errors import InputError
 from evergreen.serving.settings import ServerSettings
 
 PICTURE_BUCKETS = "EVERGREEN_PICTURE_BUCKETS"
-"""Names the buckets out of which requests may name objects; unset: all that the server's account may read."""
+"""Names the buckets out of which requests may name objects; unset: none. The server's account may read more."""
 
 
 @contextmanager
@@ -42,7 +42,11 @@ def read_object(address: str, max_bytes: int) -> bytes:
         EvergreenError: Cloud Storage does not answer.
     """
     allowed = os.environ.get(PICTURE_BUCKETS, "").replace(",", " ").split()
-    if allowed and address.removeprefix("gs://").partition("/")[0] not in allowed:
+    if not allowed:
+        raise InputError(
+            f"no bucket is read here; send base64, or name the bucket in {PICTURE_BUCKETS} (parameters.host.env)"
+        )
+    if address.removeprefix("gs://").partition("/")[0] not in allowed:
         raise InputError(f"it is in none of the buckets that are read here ({', '.join(allowed)})")
     from evergreen.adapters.gcs import read_bytes  # brings Google's clients, which no other server needs
 

@@ -58,6 +58,7 @@ NEEDS = Needs(
     dataset="news-project:news",
     mlflow=None,
     secrets={},
+    models="gs://news-bucket/models",
 )
 
 
@@ -168,9 +169,11 @@ def test_a_service_that_is_off_is_named_with_the_line_that_enables_it(answers: d
         (
             f"{BUCKET}/iam",
             "roles/storage.objectViewer",
-            f"{SERVING} lacks roles/storage.objectViewer on gs://news-bucket",
+            f"{SERVING} lacks roles/storage.objectViewer on gs://news-bucket/models",
             f"gcloud storage buckets add-iam-policy-binding gs://news-bucket --member serviceAccount:{SERVING} "
-            "--role roles/storage.objectViewer",
+            "--role roles/storage.objectViewer "
+            "--condition \"expression=resource.name.startsWith('projects/_/buckets/news-bucket/objects/models/'),"
+            'title=models"',
         ),
         (
             f"iam/v1/projects/-/serviceAccounts/{SERVING.replace('@', '%40')}:getIamPolicy",
@@ -367,3 +370,12 @@ def test_the_command_tells_what_google_cloud_lacks_after_what_this_machine_lacks
         assert fix in told
     assert "fine  secret         'mlflow' is there" in told
     assert "Traceback" not in told + done.stderr
+
+
+@pytest.mark.parametrize(("folder", "lacking"), [("models", 0), ("artifacts", 1)])
+def test_the_server_may_read_models_alone(answers: dict[str, Any], folder: str, lacking: int) -> None:
+    changed = without(answers, f"{BUCKET}/iam", "roles/storage.objectViewer")
+    expression = f'resource.name.startsWith("projects/_/buckets/news-bucket/objects/{folder}/")'
+    conditional = {**binding("roles/storage.objectViewer", SERVING), "condition": {"expression": expression}}
+    changed[f"{BUCKET}/iam"]["bindings"].append(conditional)
+    assert len(missing(changed)) == lacking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,7 +103,7 @@ def test_a_command_that_changes_something_stops_on_another_stack(monkeypatch: py
 
     activate(monkeypatch, "default", "local")
     command = importlib.import_module(f"commands.{name}")
-    for place in {module, command}:
-        monkeypatch.setattr(place, "open_project", lambda *_: project("local"), raising=False)
+    for place, opens in itertools.product({module, command}, ("open_project", "open_served")):
+        monkeypatch.setattr(place, opens, lambda *_: project("local"), raising=False)
     with pytest.raises(InputError, match=r"zenml stack set local"):
         command.main(SimpleNamespace(config="news.yaml", name=None))

@@ -45,7 +45,7 @@ def test_neither_a_rollback_nor_a_run_fails_of_a_mirror_that_is_down(
     promote(MODEL, "a1")
     promote(MODEL, "b2")
     opened = SimpleNamespace(model_name=MODEL, host=host, check_stack=lambda: None)
-    monkeypatch.setattr(project, "open_project", lambda *_: opened)
+    monkeypatch.setattr(project, "open_served", lambda *_: opened)
     rollback.main(SimpleNamespace(config="any", name=None))  # type: ignore[arg-type]  # all that the command reads
     told = capsys.readouterr().out
     assert aliases(MODEL) == {"champion": "a1", "previous": "b2"}

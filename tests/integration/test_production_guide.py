@@ -25,6 +25,7 @@ def lines() -> list[str]:
 def gcloud_lines() -> list[str]:
     """What stands after `gcloud`, with an innocent value for each variable."""
     plain = [line.partition("   #")[0].partition(" #")[0] for line in lines() if line.startswith("gcloud ")]
+    plain = [line.replace("${EVERGREEN_BUCKET#gs://}", "bucket") for line in plain]
     return [re.sub(r"\$(\w+)", lambda match: VALUES.get(match[1], "news-project"), line) for line in plain]
 
 

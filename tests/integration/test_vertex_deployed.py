@@ -1,7 +1,7 @@
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from evergreen.adapters.vertex.deployed import deployed_on, leading, ready, split_by_id, traffic
+from evergreen.adapters.vertex.deployed import deployed_on, leading, ready, successor, traffic
 
 TOLD = Timestamp(seconds=1)
 
@@ -12,6 +12,8 @@ def endpoint(split: dict[str, int], **models: tuple[str, int | None]) -> v1.Endp
         v1.DeployedModel(
             id=key,
             display_name=version,
+            model="projects/1/locations/l/models/news",
+            model_version_id=key.partition("_")[2] or "1",
             status=None if replicas is None else {"last_update_time": TOLD, "available_replica_count": replicas},
         )
         for key, (version, replicas) in models.items()
@@ -39,4 +41,15 @@ def test_a_version_is_not_ready_while_its_traffic_goes_to_a_dead_one() -> None:
 
 def test_without_traffic_the_one_that_answers_stands_for_the_version() -> None:
     found = deployed_on(endpoint({"d3": 100}, d1=("a", 0), d2=("a", 1), d3=("b", 1)))
-    assert split_by_id(found, {"a": 60, "b": 40}) == {"d2": 60, "d3": 40}
+    lead = leading(found, "a")
+    assert lead is not None
+    assert lead.id == "d2"
+
+
+def test_a_successor_is_of_the_wanted_number_and_stands_by_while_an_older_one_has_the_traffic() -> None:
+    found = deployed_on(endpoint({"d_1": 100}, d_1=("a", 1), d_2=("a", 1), e_3=("a", 0)))
+    newer = successor(found, "a", "news@2")
+    assert newer is not None
+    assert newer.id == "d_2"
+    assert [successor(found, "a", number) for number in ("news@1", "news@3", None)] == [None, None, None]
+    assert successor(deployed_on(endpoint({}, d_1=("a", 1), d_2=("a", 1))), "a", "news@2") is None

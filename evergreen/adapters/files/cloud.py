@@ -11,9 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from evergreen.adapters.gcs.bucket import SCHEME, bucket_files, md5_of
+from evergreen.adapters.gcs.bucket import SCHEME, bucket_files
+from evergreen.adapters.gcs.transfers import Transfers, crc32c_of, md5_of, transfers
 from evergreen.core.errors import EvergreenError, InputError
 
+TO_CORRECT = "set source.path"
 _AT_ONCE = 8
 _AHEAD = 16
 """Files fetched before they are read: what bounds the disk that is taken, however many there are."""
@@ -78,7 +80,7 @@ def fetched(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
                 "upload it without that, as a file whose name ends in .gz if it is compressed"
             )
     with (
-        cloud_files(path) as storage,
+        transfers(path, TO_CORRECT) as storage,
         TemporaryDirectory(prefix="evergreen-") as folder,
         ThreadPoolExecutor(_AT_ONCE, "fetch") as pool,
     ):
@@ -99,18 +101,18 @@ def fetched(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
                 future.cancel()
 
 
-def _fetch(storage: Any, file: CloudFile, local: Path) -> Path:
-    storage.get_file(file.path, str(local))
-    has_md5 = file.checksum.startswith("md5:")
-    now = f"md5:{md5_of(local)}" if has_md5 else CloudFile.of(storage.info(file.path)).checksum
-    if now != file.checksum:
+def _fetch(storage: Transfers, file: CloudFile, local: Path) -> Path:
+    kind, _, told = file.checksum.partition(":")
+    storage.get(SCHEME + file.path, local, generation=told if kind == "generation" else None)
+    digest = {"md5": md5_of, "crc32c": crc32c_of}.get(kind)
+    if digest is not None and digest(local) != told:
         raise EvergreenError(f"{SCHEME}{file.path} changed while it was read; run again")
     return local
 
 
 def cloud_files(path: str) -> AbstractContextManager[Any]:
     """The file system of the bucket that a source's path leads into. Raises as `bucket_files` does."""
-    return bucket_files(path, "set source.path")
+    return bucket_files(path, TO_CORRECT)
 
 
 def _objects(listed: dict[str, dict[str, Any]]) -> list[CloudFile]:

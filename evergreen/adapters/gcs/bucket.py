@@ -4,21 +4,22 @@
         files.find("news/csv")
 
 Credentials are found as Google's clients find them; STORAGE_EMULATOR_HOST is honoured. gcsfs repeats transient errors.
+It lists and reads; whole files are copied by `transfers`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.gcs.failures import StorageError, translated
 from evergreen.core.errors import InputError
 
 SCHEME = "gs://"
+CONNECT_TIMEOUT_S = 30.0
+READ_TIMEOUT_S = 60.0
+"""How long a connection may stay silent; without it, gcsfs waits for ever."""
 
 
 @contextmanager
@@ -30,11 +31,22 @@ def bucket_files(address: str, to_correct: str) -> Iterator[Any]:
         EvergreenError: Cloud Storage does not answer, or a file of this machine cannot be read or written.
     """
     import gcsfs
+    from aiohttp import ClientTimeout
 
+    check_address(address)
+    with translated(address, to_correct):
+        yield gcsfs.GCSFileSystem(
+            token="google_default",  # noqa: S106 - names a way to find credentials
+            requests_timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S),
+            skip_instance_cache=True,
+            use_listings_cache=False,
+        )
+
+
+def check_address(address: str) -> None:
+    """Returns when it is `gs://bucket…`. Raises InputError otherwise."""
     if not address.startswith(SCHEME) or not _bucket(address):
         raise InputError(f"{address!r} is no Cloud Storage address; write gs://bucket/folder")
-    with translated(address, to_correct):
-        yield gcsfs.GCSFileSystem(token="google_default", skip_instance_cache=True, use_listings_cache=False)  # noqa: S106 - names a way to find credentials
 
 
 def check_bucket(uri: str) -> None:
@@ -47,13 +59,6 @@ def check_bucket(uri: str) -> None:
     with bucket_files(uri, "create the bucket") as files:
         if not files.exists(_bucket(uri)):
             raise StorageError(f"bucket gs://{_bucket(uri)} does not exist, or is not shown to these credentials")
-
-
-def md5_of(local: Path) -> str:
-    """The MD5 of a file in the form of a bucket's metadata: `XrY7u+Ae7tCTyyK7j1rNww==`."""
-    with local.open("rb") as content:
-        digest = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).digest()
-    return base64.b64encode(digest).decode()
 
 
 def _bucket(address: str) -> str:

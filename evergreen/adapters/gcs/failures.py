@@ -1,4 +1,4 @@
-"""What gcsfs raises, told as the project's errors, each with what to do; this machine's own failures told apart."""
+"""What a bucket's clients raise, told as the project's errors, each with what to do; this machine's failures apart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RefusedError(StorageError, InputError):
 
 @contextmanager
 def translated(address: str, to_correct: str) -> Iterator[None]:
-    """Raises what the file system of a bucket raises as an error that one line can tell.
+    """Raises what the clients of a bucket raise as an error that one line can tell.
 
     Raises:
         RefusedError: nothing is at the address, or it may not be used.
@@ -33,7 +33,9 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
     """
     import gcsfs
     from aiohttp import ClientError
+    from google.api_core.exceptions import GoogleAPIError, NotFound
     from google.auth.exceptions import GoogleAuthError
+    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
     try:
         yield
@@ -41,7 +43,11 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
         raise RefusedError(
             f"no credentials for {address}: {_line(error)}; run `gcloud auth application-default login`"
         ) from error
+    except NotFound as error:
+        raise _nothing(address, to_correct, error) from error
     except (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError, ClientError) as error:
+        raise _of_answer(address, error) from error
+    except (GoogleAPIError, DataCorruption, InvalidResponse) as error:
         raise _of_answer(address, error) from error
     except OSError as error:
         raise _of_system(address, to_correct, error) from error
@@ -70,12 +76,16 @@ def _of_system(address: str, to_correct: str, error: OSError) -> EvergreenError:
             "make it readable, or make room, and run again"
         )
     if isinstance(error, FileNotFoundError):
-        return RefusedError(
-            f"nothing at '{address}' ({_line(error)}), or it is not shown to these credentials; {to_correct}"
-        )
+        return _nothing(address, to_correct, error)
     if str(error).startswith("Forbidden"):
         return _refused(address, error)
     return StorageError(f"{address} cannot be used now: {_line(error)}; try again later")
+
+
+def _nothing(address: str, to_correct: str, error: Exception) -> RefusedError:
+    return RefusedError(
+        f"nothing at '{address}' ({_line(error)}), or it is not shown to these credentials; {to_correct}"
+    )
 
 
 def _refused(address: str, error: Exception) -> RefusedError:

@@ -6,10 +6,9 @@ copy_to(model_dir, "gs://news-models/staging/news/3fa41c02be17")
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from evergreen.adapters.gcs.bucket import bucket_files, md5_of
 from evergreen.adapters.gcs.failures import StorageError
+from evergreen.adapters.gcs.transfers import transfers
 from evergreen.core.artifacts import MANIFEST_NAME, FileEntry, TrainedModel
 from evergreen.core.errors import InputError
 
@@ -27,10 +26,10 @@ def copy_to(model_dir: Path, uri: str) -> None:
     for local, _ in pairs:
         if not local.is_file():
             raise InputError(f"{local} is missing, but the manifest lists it; train or fetch the model again")
-    with bucket_files(uri, "create the bucket") as files:
+    with transfers(uri, "create the bucket") as bucket:
         for local, remote in pairs:
-            if not _is_there(files, remote, local):
-                files.put_file(str(local), remote, consistency="md5")
+            if not bucket.holds(remote, local):
+                bucket.put(local, remote)
 
 
 def copy_from(uri: str, folder: Path) -> Path:
@@ -41,13 +40,13 @@ def copy_from(uri: str, folder: Path) -> Path:
         InputError: `uri` holds no trained model.
         EvergreenError: a file of this machine cannot be written.
     """
-    with bucket_files(uri, "upload the model again") as files:
+    with transfers(uri, "upload the model again") as bucket:
         folder.mkdir(parents=True, exist_ok=True)
-        files.get_file(_join(uri, MANIFEST_NAME), str(folder / MANIFEST_NAME))
+        bucket.get(_join(uri, MANIFEST_NAME), folder / MANIFEST_NAME)
         for entry in TrainedModel.open(folder).manifest.files:
             local = folder / entry.name
             local.parent.mkdir(parents=True, exist_ok=True)
-            files.get_file(_join(uri, entry.name), str(local))
+            bucket.get(_join(uri, entry.name), local)
             if FileEntry.of(local, folder) != entry:
                 raise StorageError(f"{_join(uri, entry.name)} is not what its manifest says; upload the model again")
     return folder
@@ -55,12 +54,3 @@ def copy_from(uri: str, folder: Path) -> Path:
 
 def _join(uri: str, name: str) -> str:
     return f"{uri.rstrip('/')}/{name}"
-
-
-def _is_there(files: Any, remote: str, local: Path) -> bool:
-    """Whether the object has the file's size and MD5; one without an MD5 (composed of parts) is copied again."""
-    try:
-        held = files.info(remote)
-    except FileNotFoundError:
-        return False
-    return bool(held.get("size") == local.stat().st_size and held.get("md5Hash") == md5_of(local))

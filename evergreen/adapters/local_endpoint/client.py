@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from evergreen.core.answers import predictions_in
+from evergreen.core.answers import predictions_in, request_body
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,7 +26,7 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
     target = urlsplit(url)
     through_proxy, encrypted = target.hostname not in LOOPBACK, target.scheme == "https"
     try:
-        body = _body(instances)
+        body = request_body(instances)
         with httpx.Client(trust_env=through_proxy, verify=encrypted, timeout=timeout_s) as client:
             answer = client.post(url, content=body, headers={"content-type": "application/json"})
     except ValueError as error:
@@ -44,14 +44,6 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
     if answer.status_code != 200:
         raise EndpointError(f"{url} failed ({answer.status_code}): {_reason(answer.text)}")
     return predictions_in(answer.text, url, len(instances))
-
-
-def _body(instances: Sequence[Any]) -> bytes:
-    content = {"instances": list(instances)}
-    try:
-        return json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which the server refuses by the instance's name
-        return json.dumps(content, allow_nan=False).encode()
 
 
 def _reason(text: str) -> str:

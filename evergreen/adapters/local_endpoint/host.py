@@ -16,6 +16,7 @@ from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
 from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.base import Frozen
 from evergreen.core.http import HostName
+from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.processes import usable_cores
 from evergreen.core.protocols import Mirror
 
@@ -39,6 +40,11 @@ class LocalEndpoint(Frozen):
     drain_timeout_s: int = Field(default=30, ge=0)
     lock_timeout_s: float = Field(default=10.0, ge=0)
     threads_per_worker: int | None = Field(default=None, ge=1)
+
+    @property
+    def max_request_bytes(self) -> int:
+        """What the instances of one request may take as JSON; the rest of a body is for what stands around them."""
+        return MAX_BODY_BYTES - 1024
 
     def open(self, model: str, state_dir: Path) -> ServedEndpoint:
         """The endpoint of one model name; its state is `state_dir/<model>/`."""

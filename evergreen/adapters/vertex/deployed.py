@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from evergreen.core.base import Frozen
 
 
 class Deployed(Frozen):
-    """One deployed model: Google's `id` for it, our version, its percent of the traffic, and whether it answers."""
+    """One deployed model: Google's `id` for it, our version, its percent of the traffic, and whether it answers.
+
+    `number` is what it was deployed from, as `number_of` tells it: one version may be there with several containers.
+    """
 
     id: str
     version: str
+    number: str
     percent: int
     ready: bool
 
@@ -21,10 +25,21 @@ def deployed_on(endpoint: Any) -> list[Deployed]:
     """The deployed models of a Vertex AI endpoint, those with traffic first."""
     split = dict(endpoint.traffic_split)
     found = [
-        Deployed(id=one.id, version=one.display_name, percent=split.get(one.id, 0), ready=_is_ready(one))
+        Deployed(
+            id=one.id,
+            version=one.display_name,
+            number=number_of(one.model, one.model_version_id),
+            percent=split.get(one.id, 0),
+            ready=_is_ready(one),
+        )
         for one in endpoint.deployed_models
     ]
     return sorted(found, key=lambda one: -one.percent)
+
+
+def number_of(model: str, version_id: str) -> str:
+    """`ID@NUMBER` of a version in the Model Registry; in names a project stands by its id or its number."""
+    return f"{model.rpartition('/')[2].partition('@')[0]}@{version_id}"
 
 
 def leading(found: Iterable[Deployed], version: str) -> Deployed | None:
@@ -44,10 +59,13 @@ def ready(found: Sequence[Deployed]) -> tuple[str, ...]:
     return tuple(version for version in versions if (lead := leading(found, version)) and lead.ready)
 
 
-def split_by_id(found: Sequence[Deployed], shares: Mapping[str, int]) -> dict[str, int]:
-    """The traffic split that Vertex AI takes: percent by the id of each version's leading deployed model."""
-    leads = {version: lead for version in shares if (lead := leading(found, version))}
-    return {leads[version].id: percent for version, percent in shares.items() if percent}
+def successor(found: Iterable[Deployed], version: str, number: str | None) -> Deployed | None:
+    """The deployed model of that number, which answers and stands by while an older one of the version has traffic."""
+    mine = [one for one in found if one.version == version]
+    if number is None or any(one.percent and one.number == number for one in mine):
+        return None
+    has_traffic = any(one.percent for one in mine)
+    return next((one for one in mine if has_traffic and one.ready and one.number == number), None)
 
 
 def _is_ready(deployed_model: Any) -> bool:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.deployed import Deployed, leading, ready, split_by_id, traffic
+from evergreen.adapters.vertex.deployed import Deployed, leading, number_of, ready, successor, traffic
 from evergreen.adapters.vertex.deployed import deployed_on as deployed_models
 from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.errors import EndpointError, EvergreenError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
 from evergreen.core.reports import EndpointStatus
 
@@ -31,6 +32,7 @@ class HostedEndpoint:
         self._registry = ModelRegistry(clients, model)
         self._live = EndpointResource(clients, model, LIVE)
         self._probe = Probe(clients, model)
+        self._location = clients.location
 
     def upload(self, version: str, model_dir: Path) -> None:
         """Puts the version into the Model Registry, and creates the endpoint; does nothing where both are there."""
@@ -40,19 +42,28 @@ class HostedEndpoint:
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic, or one that is dead in its place; returns when it is ready.
 
+        One with traffic and another container than the configured one gets a successor, to which `set_traffic` moves
+        it. One that stands by keeps the container with which it has served: so a rollback is quick.
+
         Raises:
             EndpointError: it never became ready, or was not uploaded.
         """
-        found = None if self._live.find() is None else self._registry.find(version)
-        if found is None:
-            raise EndpointError(f"version {version} of {self._model} is not on Vertex AI; upload it first")
+        held = None if self._live.find() is None else self._registry.find(version)
+        number = None if held is None else _number(held)
         self._probe.remove()
         running = [one for one in self._live.settled() if one.version == version]
-        kept = next((one for one in running if one.ready), None)
+        answering = [one for one in running if one.ready]
+        if any(one.percent for one in answering):
+            kept = next((one for one in answering if one.number == number), None)
+        else:
+            kept = next(iter(sorted(answering, key=lambda one: one.number != number)), None)
         if kept is None:
+            if held is None:
+                raise EndpointError(f"version {version} of {self._model} is not on Vertex AI so; upload it first")
             replicas = (self._host.min_replicas, self._host.max_replicas)
-            kept = self._live.start(version, resource_of(found), replicas)
-        self._replace([one for one in running if one.id != kept.id], kept)
+            kept = self._live.start(version, resource_of(held), replicas)
+        serving = [one.id for one in answering if one.percent and one.number != number]
+        self._replace([one for one in running if one.id not in (kept.id, *serving)], kept)
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         """Splits requests among deployed versions.
@@ -66,11 +77,13 @@ class HostedEndpoint:
             raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
         found = self._live.find()
         running = [] if found is None else deployed_models(found)
-        for version in shares:
-            _require_ready(running, version)
-        wanted = split_by_id(running, shares)
+        chosen = {version: self._successor(running, version) or _require_ready(running, version) for version in shares}
+        wanted = {chosen[version].id: percent for version, percent in shares.items()}
         if wanted != {one.id: one.percent for one in running if one.percent}:
             self._live.split(found, wanted)
+        for one in running:
+            if one.version in shares and one.id not in wanted:
+                self._live.stop(one)
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
@@ -92,11 +105,13 @@ class HostedEndpoint:
         running = [] if found is None else deployed_models(found)
         if version is None and not any(one.percent for one in running):
             raise EndpointError(f"the endpoint of {self._model} serves nothing; run the pipeline to put a version live")
-        if version is not None and _require_ready(running, version).percent != ALL_TRAFFIC:
-            held = self._registry.find(version)
-            if held is None:
-                raise EndpointError(f"version {version} of {self._model} left the Model Registry; upload it again")
-            return self._probe.predict(version, resource_of(held), instances)
+        if version is None:
+            return self._live.ask(instances)
+        if (newer := self._successor(running, version)) is not None:
+            return self._ask_successor(newer, instances)
+        asked = _require_ready(running, version)
+        if asked.percent != ALL_TRAFFIC:
+            return self._probe.predict(version, self._resource(asked), instances)
         return self._live.ask(instances)
 
     def status(self) -> EndpointStatus:
@@ -108,6 +123,7 @@ class HostedEndpoint:
             url=self._live.url(found) if answering else None,
             traffic=traffic(running),
             ready=answering,
+            outdated=self._outdated(running),
             token_command=TOKEN_COMMAND if answering else None,
         )
 
@@ -115,6 +131,32 @@ class HostedEndpoint:
         """Undeploys everything and deletes the endpoint; the Model Registry keeps its versions."""
         self._probe.remove()
         self._live.remove()
+
+    def _outdated(self, running: Sequence[Deployed]) -> tuple[str, ...]:
+        """The versions whose traffic goes to another container than the configured one."""
+        serving = [one for one in running if one.percent and one.ready]
+        return tuple(dict.fromkeys(one.version for one in serving if one.number != self._number(one.version)))
+
+    def _successor(self, running: Sequence[Deployed], version: str) -> Deployed | None:
+        return successor(running, version, self._number(version))
+
+    def _number(self, version: str) -> str | None:
+        """Of the version with the configured container; None when the Model Registry does not hold it."""
+        held = self._registry.find(version)
+        return None if held is None else _number(held)
+
+    def _ask_successor(self, newer: Deployed, instances: Sequence[Any]) -> list[dict[str, Any]]:
+        """What it answers; one that does not is stopped, and the one that has the traffic serves on."""
+        try:
+            return self._probe.predict(newer.version, self._resource(newer), instances)
+        except EvergreenError:
+            with suppress(EvergreenError):  # why it does not answer counts; what is left stands by at 0 %
+                self._live.stop(newer)
+            raise
+
+    def _resource(self, deployed: Deployed) -> str:
+        """The resource name of what was deployed."""
+        return f"{self._location}/models/{deployed.number}"
 
     def _replace(self, others: Sequence[Deployed], kept: Deployed) -> None:
         """Gives `kept` the traffic of others of its version, which are dead or were started twice, and stops them."""
@@ -125,6 +167,10 @@ class HostedEndpoint:
             self._live.split(found, {**rest, kept.id: kept.percent + moved})
         for one in others:
             self._live.stop(one)
+
+
+def _number(held: Any) -> str:
+    return number_of(held.name, held.version_id)
 
 
 def _require_ready(running: Sequence[Deployed], version: str) -> Deployed:

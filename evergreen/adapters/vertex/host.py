@@ -23,6 +23,8 @@ from evergreen.core.protocols import Endpoint, Mirror
 
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
+DEDICATED_BYTES, SHARED_BYTES = 9_500_000, 1_400_000
+"""Of the 10 MB and the 1.5 MB that Google takes for a request, powers of ten; the rest is for what goes around it."""
 MAX_STARTUP_S = 7200
 """Vertex AI gives up on a deployment after two hours."""
 
@@ -89,6 +91,12 @@ class VertexEndpoint(Frozen):
         if self.private_service_connect and self.dedicated:
             raise ValueError("private_service_connect excludes dedicated, which is public; set dedicated: false")
         return self
+
+    @property
+    def max_request_bytes(self) -> int:
+        """What the instances of one request may take as JSON, and its answer: less where others share the endpoint."""
+        alone = self.dedicated or self.private_service_connect is not None
+        return DEDICATED_BYTES if alone else SHARED_BYTES
 
     def open(self, model: str, state_dir: Path) -> Endpoint:  # noqa: ARG002 - Vertex AI keeps the state itself
         """The endpoint of one model name."""

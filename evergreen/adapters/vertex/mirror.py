@@ -11,12 +11,15 @@ from typing import Any
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.evaluation import evaluation_message
 from evergreen.adapters.vertex.host import VertexEndpoint
-from evergreen.adapters.vertex.names import EVALUATED, RUN, label, version_of
+from evergreen.adapters.vertex.names import EVALUATED, RUN, label, version_alias, version_of
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reports import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
+
+DEFAULT = "default"
+"""The alias of the version that a model stands for where none is named: in the console, for batch predictions."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class VertexMirror:
 
     def read(self, model: str) -> MirrorState:
         """Numbers by version, and aliases; a version that was uploaded and not evaluated is not held yet."""
-        return _state(self._registry(model).versions())
+        registry = self._registry(model)
+        held = registry.versions()
+        return MirrorState(versions=_numbers(held), aliases=_aliases(registry) if held else {})
 
     def register(self, model: str, version: ModelVersion, trained: TrainedModel, report: EvaluationReport) -> str:
         """Vertex AI's number of the version, uploaded and with its evaluation, now unless it was before."""
@@ -43,23 +48,21 @@ class VertexMirror:
         return str(held.version_id)
 
     def set_alias(self, model: str, alias: Alias, version: str | None) -> None:
-        """Moves the alias, or removes it.
+        """Moves the alias, or removes it; with the champion moves `default`, for which Vertex AI takes the model.
 
         Raises:
             EvergreenError: the Model Registry does not hold the version.
         """
         registry = self._registry(model)
-        versions = registry.versions()
-        state = _state(versions)
-        if version is not None and version not in state.versions:
-            held = ", ".join(state.versions) or "none"
-            raise EvergreenError(f"Vertex AI has no version {version} of {model} (has: {held}); register it first")
-        for one in versions:
-            has, wanted = alias.value in one.version_aliases, version_of(list(one.version_aliases)) == version
-            if version is not None and wanted and not has:
-                registry.move_alias(resource_of(one), alias.value)
-            elif version is None and has:
-                registry.move_alias(resource_of(one), f"-{alias.value}")
+        if version is None:
+            if (held := registry.named(alias.value)) is not None:
+                registry.move_aliases(resource_of(held), [f"-{alias.value}"])
+            return
+        target = registry.named(version_alias(version))
+        if target is None or not _is_evaluated(target):
+            known = ", ".join(_numbers(registry.versions())) or "none"
+            raise EvergreenError(f"Vertex AI has no version {version} of {model} (has: {known}); register it first")
+        registry.move_aliases(resource_of(target), _moved_with(alias))
 
     def _registry(self, model: str) -> ModelRegistry:
         return ModelRegistry(Clients(self.host), model)
@@ -80,15 +83,22 @@ def _is_evaluated(version: Any) -> bool:
     return bool(version.labels.get(EVALUATED) == version_of(list(version.version_aliases)))
 
 
-def _state(versions: list[Any]) -> MirrorState:
-    names = {str(one.version_id): version_of(list(one.version_aliases)) for one in versions}
-    evaluated = [one for one in versions if _is_evaluated(one)]
-    return MirrorState(
-        versions={name: number for one in evaluated if (name := names[(number := str(one.version_id))])},
-        aliases={
-            alias: names[str(one.version_id)] or f"number {one.version_id}"
-            for one in versions
-            for alias in Alias
-            if alias.value in one.version_aliases
-        },
-    )
+def _numbers(versions: list[Any]) -> dict[str, str]:
+    """Vertex AI's number by version, of those that are evaluated."""
+    named = {version_of(list(one.version_aliases)): one for one in versions if _is_evaluated(one)}
+    return {version: str(one.version_id) for version, one in named.items() if version}
+
+
+def _aliases(registry: ModelRegistry) -> dict[Alias, str]:
+    """The version by alias; what is none of ours, or lacks what moves with the alias, is told apart and so moved."""
+    found: dict[Alias, str] = {}
+    for alias in Alias:
+        if (held := registry.named(alias.value)) is not None:
+            names = list(held.version_aliases)
+            whole = set(_moved_with(alias)) <= set(names)
+            found[alias] = (version_of(names) if whole else None) or f"number {held.version_id}"
+    return found
+
+
+def _moved_with(alias: Alias) -> list[str]:
+    return [alias.value, DEFAULT] if alias is Alias.CHAMPION else [alias.value]

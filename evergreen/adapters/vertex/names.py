@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ LIVE, PROBE = "live", "probe"
 VERSION = "evergreen_version"
 EVALUATED = "evergreen_evaluated"
 RUN = "evergreen_run"
+ANSWER_BYTES = "EVERGREEN_MAX_ANSWER_BYTES"
 LONGEST = 63
 _ALIAS_PREFIX = "v-"
+_CONTAINER_PREFIX = "c-"
 _VERSION = re.compile(r"[a-z0-9]([a-z0-9-]{0,59}[a-z0-9])?")
 
 
@@ -53,15 +56,37 @@ def version_alias(version: str) -> str:
     return f"{_ALIAS_PREFIX}{version}"
 
 
+def container_alias(host: VertexEndpoint, version: str) -> str:
+    """The alias that finds a version with the configured image, command and variables: another one has another alias.
+
+    Raises:
+        InputError: the version is no content-hash name.
+    """
+    container = json.dumps([host.image, host.command, environment(host)], sort_keys=True)
+    digest = hashlib.sha256(container.encode()).hexdigest()[:12]
+    return f"{_CONTAINER_PREFIX}{version_alias(version).removeprefix(_ALIAS_PREFIX)}-{digest}"
+
+
 def version_of(aliases: list[str]) -> str | None:
     """The version that one of the aliases names; None for what was uploaded by others."""
     names = [one.removeprefix(_ALIAS_PREFIX) for one in aliases if one.startswith(_ALIAS_PREFIX)]
     return names[0] if names else None
 
 
+def environment(host: VertexEndpoint) -> dict[str, str]:
+    """The container's variables: the configured ones, and how large an answer this kind of endpoint lets through."""
+    return {ANSWER_BYTES: str(host.max_request_bytes), **host.env}
+
+
 def new_id() -> str:
     """A fresh id for an endpoint or a deployed model, by which its maker knows it again: nine digits fit both."""
     return str(10**8 + secrets.randbelow(9 * 10**8))
+
+
+def live_id(host: VertexEndpoint, model: str) -> str:
+    """The id of a model's live endpoint, so that two runs at once create one and know its name without a list."""
+    owner = json.dumps([host.project, host.region, identity(host, model)], sort_keys=True)
+    return f"evergreen-{hashlib.sha256(owner.encode()).hexdigest()[:20]}"
 
 
 def model_id(host: VertexEndpoint, model: str) -> str:

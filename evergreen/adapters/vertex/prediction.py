@@ -8,11 +8,13 @@ from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import retry_policy, translated
-from evergreen.core.answers import predictions_in
+from evergreen.core.answers import predictions_in, request_body
 from evergreen.core.errors import InputError, RequestTooLargeError
 
 TOO_LARGE = 413
 REFUSED = (400, TOO_LARGE, 415)
+SIZE = "payload size exceeds"
+"""What Vertex AI itself says, as 400, of a request that is too large; 413 comes of the container alone."""
 
 
 def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
@@ -26,10 +28,14 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
     from google.api_core.exceptions import ServiceUnavailable, from_http_response
 
     host = clients.host
-    content = {"instances": list(instances)}
+    try:
+        body = request_body(instances)
+    except ValueError as error:
+        raise InputError(f"the instances are no JSON: {error}") from error
 
     def ask() -> Any:
-        answer = clients.session.post(url, json=content, timeout=host.request_timeout_s)
+        headers = {"content-type": "application/json"}
+        answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
         if answer.status_code != 200 and answer.status_code not in REFUSED:
             raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
         status, reason = _said(answer.text)
@@ -40,9 +46,11 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
     with translated(f"asking {url}"):
         answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
     if answer.status_code in REFUSED:
-        kind = RequestTooLargeError if answer.status_code == TOO_LARGE else InputError
-        raise kind(f"{url} refuses the request ({answer.status_code}): {_said(answer.text)[1]}")
-    return predictions_in(answer.text, url, len(content["instances"]))
+        reason = _said(answer.text)[1]
+        too_large = answer.status_code == TOO_LARGE or SIZE in reason.lower()
+        kind = RequestTooLargeError if too_large else InputError
+        raise kind(f"{url} refuses the request ({answer.status_code}): {reason}")
+    return predictions_in(answer.text, url, len(instances))
 
 
 def _said(text: str) -> tuple[str, str]:

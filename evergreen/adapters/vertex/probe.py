@@ -37,7 +37,8 @@ class Probe:
         try:
             self._endpoint.ensure(logged=False)
             held = leading(self._endpoint.settled(), version)
-            if held is None or held.percent != ALL_TRAFFIC or not held.ready:
+            wanted = resource.rpartition("/")[2]
+            if held is None or held.number != wanted or held.percent != ALL_TRAFFIC or not held.ready:
                 self._endpoint.start(version, resource, ONE_REPLICA, all_traffic=True)
             return self._endpoint.ask(instances)
         finally:

@@ -1,17 +1,20 @@
 """The versions of one model in Vertex AI's Model Registry, below one parent model found by its labels.
 
-Host and mirror share it: a version that either uploaded is found by the other, by the alias `v-<content hash>`.
+Host and mirror share it: a version that either uploaded is found by the other. The alias `v-<content hash>` leads to
+it, `c-<content hash>-<digest>` to it with one container. What is read is read by name, which Vertex AI answers as it is
+now; lists, which may lag, only discover.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.gcs import StorageError, copy_to
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import MissingError
-from evergreen.adapters.vertex.names import identity, label_filter, model_id, version_alias
+from evergreen.adapters.vertex.names import container_alias, identity, label_filter, model_id, version_alias
 from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.specification import version_message
 from evergreen.core.artifacts import TrainedModel
@@ -27,6 +30,7 @@ class ModelRegistry:
         self._clients = clients
         self._host = clients.host
         self._model = model
+        self._known: str | None = None
 
     def versions(self) -> list[Any]:
         """All versions of the model, oldest first; empty when it is not known."""
@@ -38,26 +42,34 @@ class ModelRegistry:
         return sorted(found, key=lambda one: int(one.version_id))
 
     def find(self, version: str) -> Any | None:
-        """The version, whoever uploaded it; None when it is not held."""
+        """The version with the configured container, whoever uploaded it; None when it is not held so."""
+        return self.named(container_alias(self._host, version))
+
+    def named(self, alias: str) -> Any | None:
+        """The version that has the alias; None when none has."""
         parent = self._parent()
-        if parent is None:
-            return None
-        name = f"{parent}@{version_alias(version)}"
-        try:
-            return self._clients.call(f"looking for version {version}", self._clients.models.get_model, {"name": name})
-        except MissingError:
-            return None
+        return None if parent is None else self._get(f"{parent}@{alias}")
 
     def upload(self, version: str, model_dir: Path) -> Any:
-        """The version, uploaded now unless it was before; files that a killed run copied are not copied again.
+        """The version with the configured container, uploaded now unless it was before.
+
+        Files that a killed run copied are not copied again. `v-<version>` leads to what was uploaded last.
 
         Raises:
             InputError: `model_dir` is no trained model, or another version's.
             EndpointError: Vertex AI or the bucket refuses.
         """
-        held = self.find(version)
-        if held is not None:
-            return held
+        held = self.find(version) or self._upload(version, model_dir)
+        if version_alias(version) not in held.version_aliases:
+            held = self.move_aliases(resource_of(held), [version_alias(version)])
+        return held
+
+    def move_aliases(self, resource: str, aliases: Sequence[str]) -> Any:
+        """The version with these aliases, taken from any other; `-alias` removes one."""
+        request = {"name": resource, "version_aliases": list(aliases)}
+        return self._clients.call("moving aliases", self._clients.models.merge_version_aliases, request)
+
+    def _upload(self, version: str, model_dir: Path) -> Any:
         trained = TrainedModel.open(model_dir)
         if trained.version != version:
             raise InputError(f"{model_dir} holds version {trained.version}, not {version}; upload it as what it is")
@@ -67,11 +79,6 @@ class ModelRegistry:
         except StorageError as error:
             raise EndpointError(f"version {version} of {self._model} was not uploaded: {error}") from error
         return self._create(version, uri)
-
-    def move_alias(self, resource: str, alias: str) -> None:
-        """Gives the alias to a version, taking it from any other; `-alias` removes it."""
-        request = {"name": resource, "version_aliases": [alias]}
-        self._clients.call(f"moving alias {alias}", self._clients.models.merge_version_aliases, request)
 
     def _create(self, version: str, uri: str) -> Any:
         """The version, made of files in the bucket. Its first one makes the parent, under an id that only one can."""
@@ -90,15 +97,35 @@ class ModelRegistry:
             settle(self._clients, name, UPLOAD_TIMEOUT_S)
             return self.find(version) is not None
 
-        operation = self._clients.call_once(what, self._clients.models.upload_model, request, made)
+        try:
+            operation = self._clients.call_once(what, self._clients.models.upload_model, request, made)
+        except EndpointError:
+            if parent is not None or self._parent() is None:
+                raise
+            return self._create(version, uri)  # another run's first version made the parent meanwhile
         if operation is None:
             return self.find(version)
         answer = finish(what, operation, UPLOAD_TIMEOUT_S)
-        name = f"{answer.model}@{answer.model_version_id}"
-        return self._clients.call(what, self._clients.models.get_model, {"name": name})
+        return self._get(f"{answer.model}@{answer.model_version_id}")
+
+    def _get(self, name: str) -> Any | None:
+        try:
+            return self._clients.call(f"reading model {name}", self._clients.models.get_model, {"name": name})
+        except MissingError:
+            return None
 
     def _parent(self) -> str | None:
-        """The parent model's resource name; the oldest, should there be several."""
+        """The parent model's resource name; None when there is none."""
+        own = f"{self._clients.location}/models/{model_id(self._host, self._model)}"
+        for name in filter(None, (self._known, own)):
+            if self._get(name) is not None:
+                self._known = name
+                return name
+        self._known = self._listed()
+        return self._known
+
+    def _listed(self) -> str | None:
+        """One that carries our labels under another id; the oldest, should there be several."""
         request = {"parent": self._clients.location, "filter": label_filter(identity(self._host, self._model))}
         what = f"looking for model {self._model} in the Model Registry"
         found = self._clients.call_list(what, self._clients.models.list_models, request)

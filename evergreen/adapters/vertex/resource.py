@@ -1,4 +1,7 @@
-"""One endpoint resource of Vertex AI: found by its labels, created once, and what can be done to it."""
+"""One endpoint resource of Vertex AI: found by its name or its labels, created once, and what can be done to it.
+
+Lists may lag behind a change, so they only discover; what is read is read by name.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, deployed_on
 from evergreen.adapters.vertex.failures import MissingError
-from evergreen.adapters.vertex.names import ROLE, identity, label_filter, new_id
+from evergreen.adapters.vertex.names import LIVE, ROLE, identity, label_filter, live_id, new_id
 from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
@@ -30,31 +33,62 @@ class EndpointResource:
         self._host = clients.host
         self._model = model
         self._role = role
+        self._known: str | None = None
 
     def find(self) -> Any | None:
-        """The endpoint as it is now; the oldest, should there be several; None when there is none."""
+        """The endpoint as it is now; None when there is none."""
+        own = self._named(live_id(self._host, self._model)) if self._role == LIVE else None
+        for name in filter(None, (self._known, own)):
+            if (found := self._get(name)) is not None:
+                return found
+        listed = self._listed()
+        return None if listed is None else self._get(listed)
+
+    def _named(self, identifier: str) -> str:
+        return f"{self._clients.location}/endpoints/{identifier}"
+
+    def _get(self, name: str) -> Any | None:
+        what, method = f"reading the endpoint of {self._model}", self._clients.endpoints.get_endpoint
+        try:
+            found = self._clients.call(what, method, {"name": name})
+        except MissingError:
+            return None
+        self._known = name
+        return found
+
+    def _listed(self) -> str | None:
+        """The name of one that carries our labels under another id; the oldest, should there be several."""
         wanted = identity(self._host, self._model) | {ROLE: self._role}
         request = {"parent": self._clients.location, "filter": label_filter(wanted)}
         what = f"looking for the endpoint of {self._model}"
         found = self._clients.call_list(what, self._clients.endpoints.list_endpoints, request)
-        return min(found, key=lambda one: one.create_time, default=None)
+        oldest = min(found, key=lambda one: one.create_time, default=None)
+        return None if oldest is None else str(oldest.name)
 
     def ensure(self, logged: bool) -> None:
-        """Creates the endpoint when there is none; `logged` with the configured request log."""
+        """Creates the endpoint when there is none; `logged` with the configured request log.
+
+        The id of a live one is its model's, so of two runs at once the second finds what the first creates.
+        """
         if self.find() is not None:
             return
         message = endpoint_message(self._host, self._model, self._role, logged)
         what = f"creating the endpoint of {self._model}"
-        request = {"parent": self._clients.location, "endpoint": message, "endpoint_id": new_id()}
-        name = f"{self._clients.location}/endpoints/{request['endpoint_id']}"
+        identifier = live_id(self._host, self._model) if self._role == LIVE else new_id()
+        request = {"parent": self._clients.location, "endpoint": message, "endpoint_id": identifier}
 
         def made() -> bool:
-            settle(self._clients, name, CHANGE_TIMEOUT_S)
-            return self.find() is not None
+            settle(self._clients, self._named(identifier), CHANGE_TIMEOUT_S)
+            return self._get(self._named(identifier)) is not None
 
         operation = self._clients.call_once(what, self._clients.endpoints.create_endpoint, request, made)
         if operation is not None:
-            finish(what, operation, CHANGE_TIMEOUT_S)
+            try:
+                finish(what, operation, CHANGE_TIMEOUT_S)
+            except EndpointError:
+                if self._get(self._named(identifier)) is None:  # else another run created it meanwhile
+                    raise
+            self._known = self._named(identifier)
 
     def running(self) -> list[Deployed]:
         """What is deployed now; nothing when there is no endpoint."""

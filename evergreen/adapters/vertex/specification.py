@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from evergreen.adapters.vertex.host import VertexEndpoint
-from evergreen.adapters.vertex.names import ROLE, VERSION, labels, version_alias
+from evergreen.adapters.vertex.names import ROLE, VERSION, container_alias, environment, labels
 
 PORT = 8080
 HEALTH_ROUTE = "/health"
@@ -41,14 +41,14 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
     return v1.Model(
         display_name=model,
         version_description=f"content hash {version}",
-        version_aliases=[version_alias(version)],
+        version_aliases=[container_alias(host, version)],
         labels=labels(host, model, **{VERSION: version}),
         artifact_uri=artifact_uri,
         encryption_spec={"kms_key_name": host.encryption_key} if host.encryption_key else None,
         container_spec={
             "image_uri": host.image,
             "command": list(host.command),
-            "env": [{"name": name, "value": value} for name, value in host.env.items()],
+            "env": [{"name": name, "value": value} for name, value in environment(host).items()],
             "ports": [{"container_port": PORT}],
             "health_route": HEALTH_ROUTE,
             "predict_route": PREDICT_ROUTE,

@@ -20,7 +20,7 @@ from evergreen.adapters.vertex.names import new_id
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.specification import deployed_model_message
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 from evergreen.core.rollout import roll_out
 from evergreen.pages.curl import curl_command
 from tests.endpoint_contract import GOOD, EndpointContract, live, never, release
@@ -129,6 +129,8 @@ def test_an_endpoint_that_is_not_dedicated_answers_under_the_name_of_the_region(
     assert roll_out(shared, challenger, None, lambda: None).outcome == "live"
     assert str(shared.status().url).startswith(f"https://{trial.host.region}-aiplatform.googleapis.com/v1/")
     assert shared.predict(GOOD)
+    with pytest.raises(RequestTooLargeError, match="payload size exceeds the limit: 1500000 bytes"):
+        shared.predict([{"text": "x" * 1_500_000}])
 
 
 def test_a_private_endpoint_goes_live_from_inside_its_network_and_says_so_elsewhere(

@@ -113,3 +113,21 @@ def test_an_alias_of_a_version_that_vertex_lacks_is_an_error(mirror: VertexMirro
     mirror.register(MODEL, version(models[0]), models[0], report(models[0]))
     with pytest.raises(EvergreenError, match=f"no version 123 of news \\(has: {models[0].version}\\)"):
         mirror.set_alias(MODEL, Alias.CHAMPION, "123")
+
+
+def test_what_vertex_takes_for_the_model_moves_with_the_champion(
+    mirror: VertexMirror, models: list[TrainedModel]
+) -> None:
+    old, new = (version(model) for model in models)
+    record = RecordState(versions=(old, new), aliases={Alias.CHAMPION: new.version, Alias.PREVIOUS: old.version})
+    for model in models:
+        mirror.register(MODEL, version(model), model, report(model))
+    registry = ModelRegistry(Clients(mirror.host), MODEL)
+    held = registry.named("v-" + new.version)
+    assert held is not None
+    registry.move_aliases(resource_of(held), ["champion"])  # as it was left before `default` moved along
+    assert follow(record, mirror, models) == 2
+    assert follow(record, mirror, models) == 0
+    assert [list(one.version_aliases) for one in registry.versions() if "default" in one.version_aliases] == [
+        sorted({"champion", "default", "v-" + new.version, *(a for a in held.version_aliases if a.startswith("c-"))})
+    ]

@@ -1,7 +1,11 @@
+from typing import Any
+
 import pytest
 from aiohttp import ClientResponseError, ServerDisconnectedError
 from gcsfs.retry import ChecksumError, HttpError
+from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError
+from google.cloud.storage.exceptions import DataCorruption
 from multidict import CIMultiDict, CIMultiDictProxy
 from requests.exceptions import ProxyError
 from yarl import URL
@@ -11,6 +15,9 @@ from evergreen.adapters.gcs.bucket import bucket_files
 from evergreen.core.errors import EvergreenError, InputError
 
 NO_CREDENTIALS = DefaultCredentialsError("none found")  # type: ignore[no-untyped-call]  # google.auth has no types
+NOT_FOUND = exceptions.from_http_status(404, "no bucket")  # type: ignore[no-untyped-call]  # nor has google.api_core
+FORBIDDEN = exceptions.from_http_status(403, "no")  # type: ignore[no-untyped-call]
+GIVEN_UP = exceptions.RetryError("Timeout of 600s exceeded", ValueError("503"))  # type: ignore[no-untyped-call]
 
 
 def answered(status: int) -> ClientResponseError:
@@ -32,6 +39,10 @@ def answered(status: int) -> ClientResponseError:
         (HttpError({"code": 503, "message": "busy"}), EvergreenError, "try again later"),
         (answered(503), EvergreenError, "try again later"),
         (answered(404), EvergreenError, "went away while it was read"),
+        (NOT_FOUND, InputError, "nothing at 'gs://news/x' .*; set source.path"),
+        (FORBIDDEN, InputError, "may not be used"),
+        (GIVEN_UP, EvergreenError, "503; try again later"),
+        (DataCorruption(None, "crc32c differs"), EvergreenError, "crc32c differs; try again later"),
         (ServerDisconnectedError(), EvergreenError, "does not answer for gs://news/x"),
         (ChecksumError("wrong"), EvergreenError, "does not answer for gs://news/x"),
         (ValueError("Bad Request: b/News\n400, invalid bucket name"), InputError, "may not be used"),
@@ -73,3 +84,11 @@ def test_errors_of_the_project_and_of_programmers_stay_as_they_are(monkeypatch: 
         with pytest.raises(type(error), match=str(error)) as caught, bucket_files("gs://news/x", "set source.path"):
             raise error
         assert caught.value is error
+
+
+def test_a_bucket_whose_connection_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("gcsfs.GCSFileSystem", lambda **options: given.update(options))
+    with bucket_files("gs://news/x", "set source.path"):
+        pass
+    assert (given["requests_timeout"].sock_connect, given["requests_timeout"].sock_read) == (30, 60)

@@ -18,10 +18,11 @@ from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import read_rows
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
+from evergreen.core.limits import MAX_BODY_BYTES
 
 
-def asked(answer: Callable[[Sequence[Any]], list[dict[str, Any]]]) -> Asked:
-    return Asked(answer, lambda text: {"text": text})
+def asked(predict: Callable[[Sequence[Any]], list[dict[str, Any]]], max_bytes: int = MAX_BODY_BYTES) -> Asked:
+    return Asked(predict, lambda text: {"text": text}, max_bytes)
 
 
 class Lengths:
@@ -291,3 +292,10 @@ def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str
     with pytest.raises(InputError, match=said):
         predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", form), batch_size=2)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_request_takes_no_more_than_the_host_lets_through(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "雨" * 100}] * 9)
+    ask = Lengths()
+    predict_table(asked(ask, max_bytes=1000), Tables(source, None, "text", FIELDS), batch_size=9)
+    assert ask.requests == [3, 3, 3]  # of 314 bytes each

@@ -78,3 +78,46 @@ def test_an_ordinary_variable_is_filled_in(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("REGION", "europe-west4")
     monkeypatch.setenv("PWD", "/home/me")
     assert found(tmp_path, "environment: {REGION: '${REGION}'}\nsource: {path: '${PWD}/news.csv'}\n") == {}
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "HF_TOKEN: abcdefgh",
+        "DB_PASS: abcdefgh",
+        "API_KEY_2: abcdefgh",
+        "SIGNING_KEY: abcdefgh",
+        "WEBHOOK_SECRET_PROD: abcdefgh",
+        "PLAIN: hf_abcdefghijklmnopqrstuvwx",
+        "PLAIN: ghs_abcdefghijklmnopqrstuvwx",
+        "PLAIN: eyJhbGciabcdefgh.eyJzdWIiabcdefgh.x",
+        "PLAIN: 'Bearer abcdefghijklmnop'",
+        "PLAIN: abcdefghIJKLMNOP0123456789abcdefghIJ",
+        "PLAIN: '${HELD}'",
+    ],
+)
+def test_a_secret_of_a_server_is_refused_with_where_it_belongs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("HELD", "hf_abcdefghijklmnopqrstuvwx")
+    mistakes = found(tmp_path, f"parameters: {{host: {{env: {{{variable}}}}}}}\n")
+    assert list(mistakes) == [f"parameters.host.env.{variable.partition(':')[0]}"]
+    (message,) = mistakes.values()
+    assert "Secret Manager" in message
+    assert "abcdefgh" not in message
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "TOKENIZERS_PARALLELISM: 'false'",
+        "MAX_TOKENS: '128'",
+        "HF_TOKEN: projects/my-project/secrets/hf/versions/1",
+        "GOOGLE_APPLICATION_CREDENTIALS: /var/run/account.json",
+        "MODEL: sentence-transformers_all-MiniLM-L6",
+        "GIT_COMMIT: 0dff9f7932af0dff9f7932af0dff9f7932af0dff",
+        "EVERGREEN_PICTURE_BUCKETS: pets",
+    ],
+)
+def test_where_a_secret_lies_and_what_only_sounds_like_one_is_fine(tmp_path: Path, variable: str) -> None:
+    assert found(tmp_path, f"parameters: {{host: {{env: {{{variable}}}}}}}\n") == {}

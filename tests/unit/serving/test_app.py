@@ -283,3 +283,11 @@ def test_requests_are_counted_and_left_by_their_callers_while_they_are_still_rea
         return counted, served.model.waiting
 
     assert served.ask(leave) == (1, 0)
+
+
+def test_an_answer_that_is_too_large_is_refused_so_that_fewer_instances_are_sent(tmp_path: Path) -> None:
+    served = Served(tmp_path, max_answer_bytes=400)
+    served.model.load()
+    one, many = (served.post(json={"instances": GOOD["instances"] * count}) for count in (1, 5))
+    assert (one.status_code, many.status_code) == (200, 413)
+    assert "at most 400 are sent; send fewer instances" in many.json()["error"]["message"]

@@ -16,10 +16,12 @@ def test_only_buckets_that_are_named_are_read(monkeypatch: pytest.MonkeyPatch) -
         return b""
 
     monkeypatch.setattr("evergreen.adapters.gcs.read_bytes", read_bytes)
-    read_object("gs://any/1.png", 10)
+    monkeypatch.delenv("EVERGREEN_PICTURE_BUCKETS", raising=False)
+    with pytest.raises(InputError, match=r"no bucket is read here; send base64, or name .* \(parameters\.host\.env\)"):
+        read_object("gs://any/1.png", 10)
     monkeypatch.setenv("EVERGREEN_PICTURE_BUCKETS", "pets, street")
     read_object("gs://street/1.png", 10)
     for address in ("gs://payroll/1.png", "gs://pets-too/1.png"):
         with pytest.raises(InputError, match=r"none of the buckets that are read here \(pets, street\)"):
             read_object(address, 10)
-    assert read == ["gs://any/1.png", "gs://street/1.png"]
+    assert read == ["gs://street/1.png"]

@@ -1,8 +1,10 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evergreen.adapters.files.cloud import CloudFile, fetched
+from evergreen.adapters.gcs.transfers import crc32c_of
 from evergreen.core.errors import InputError
 
 
@@ -22,3 +24,8 @@ def test_an_object_that_the_bucket_decompresses_is_refused() -> None:
 )
 def test_an_object_is_known_by_the_best_checksum_that_its_bucket_tells(listed: dict[str, str], checksum: str) -> None:
     assert CloudFile.of({"name": "news/a.csv", "size": "3", **listed}).checksum == checksum
+
+
+def test_the_checksum_of_a_file_is_written_as_a_bucket_writes_it(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"123456789")
+    assert crc32c_of(tmp_path / "a.txt") == "4waSgw=="  # 0xE3069283, the check value of CRC-32C

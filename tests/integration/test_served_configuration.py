@@ -1,0 +1,99 @@
+"""Looking at an endpoint, going back and ending it need what the endpoint needs, and no more of a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.core.errors import InputError
+from orchestration.configuration import load
+from orchestration.mistakes import ConfigurationError
+from orchestration.served import load_served
+
+OF_THE_HOST = {
+    "GOOGLE_CLOUD_PROJECT": "my-project",
+    "GOOGLE_CLOUD_REGION": "europe-west4",
+    "EVERGREEN_BUCKET": "gs://my-bucket",
+    "EVERGREEN_SERVING_IMAGE": "serving:1",
+    "EVERGREEN_SERVING_ACCOUNT": "serving@my-project.iam.gserviceaccount.com",
+}
+pytestmark = pytest.mark.usefixtures("zenml_home")
+
+
+@pytest.fixture
+def of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EVERGREEN_NEWS_TABLE", "EVERGREEN_ENCODER", "EVERGREEN_PETS", "EVERGREEN_PIPELINE_IMAGE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in OF_THE_HOST.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("of_the_host")
+@pytest.mark.parametrize(("name", "model"), [("prod.yaml", "news"), ("pets_prod.yaml", "pets")])
+def test_variables_of_source_and_task_may_be_missing(name: str, model: str) -> None:
+    from pipelines.training import training
+
+    with pytest.raises(ConfigurationError, match="is not set"):
+        load(name, training)
+    served = load_served(name, training)
+    assert (served.parameters.model_name, served.stacks) == (model, ("vertex", "emulated"))
+    assert isinstance(served.parameters.host, VertexEndpoint)
+    assert served.parameters.host.staging == "gs://my-bucket/models"
+    assert load_served(name, training, "other").parameters.model_name == "other"
+
+
+@pytest.mark.usefixtures("of_the_host")
+def test_variables_of_the_host_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.training import training
+
+    monkeypatch.delenv("EVERGREEN_SERVING_IMAGE")
+    with pytest.raises(ConfigurationError) as caught:
+        load_served("prod.yaml", training)
+    assert [one.message for one in caught.value.mistakes] == [
+        "environment variable EVERGREEN_SERVING_IMAGE is not set; export EVERGREEN_SERVING_IMAGE=…"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("parameters: {model_name: news}\nextra: {stacks: [local]}\n", "parameters.host: missing; a mapping with kind"),
+        ("parameters: {host: {kind: local_endpoint}}\nextra: {stacks: [local]}\n", "parameters.model_name: missing"),
+        ("parameters: {model_name: news, host: {kind: local_endpoint}}\n", "extra.stacks: missing"),
+        ("parameters: 3\nextra: [a]\n", "parameters.host: missing"),
+        (
+            "parameters: {model_name: news, host: {kind: vertex_endpoint, env: {DB_PASSWORD: abcdefgh}}}\n",
+            "parameters.host.env.DB_PASSWORD: would store a secret",
+        ),
+    ],
+)
+def test_what_is_missing_or_secret_is_told(tmp_path: Path, text: str, message: str) -> None:
+    from pipelines.training import training
+
+    path = tmp_path / "one.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_served(path, training)
+    assert message in " ".join(str(caught.value).split())
+
+
+@pytest.mark.usefixtures("of_the_host")
+@pytest.mark.parametrize("command", ["status", "teardown", "rollback"])
+def test_these_commands_open_the_endpoint_alone(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They get past the configuration: what stops them is the active stack, or Google that cannot be asked."""
+    from commands.parser import main
+
+    told: list[str] = []
+    monkeypatch.setattr("commands.project.ServedModel.check_stack", lambda self: told.append(self.model_name))
+    monkeypatch.setattr("orchestration.deployment.open_endpoint", refuse)
+    monkeypatch.setattr("orchestration.status.open_endpoint", refuse)
+    assert main([command, "--config", "prod.yaml", "--name", "never-trained"]) == 1
+    assert told == ([] if command == "status" else ["never-trained"])
+
+
+def refuse(*_: object) -> None:
+    from evergreen.core.errors import EndpointError
+
+    raise EndpointError("Google was asked")
