@@ -1,0 +1,29 @@
+"""The compiled pipelines that ZenML's Vertex orchestrator leaves on this machine; they hold a token for ZenML.
+
+`<ZenML's configuration>/vertex/<orchestrator>/pipelines/training_0a1b….json`: `ZENML_STORE_API_TOKEN` of every task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zenml.utils.io_utils import get_global_config_directory
+
+_PLACES = "vertex/*/pipelines/*.json"
+
+
+@contextmanager
+def removed_specifications() -> Iterator[None]:
+    """Removes what is compiled in the block: it was sent, and nobody reads it again."""
+    before = _compiled()
+    try:
+        yield
+    finally:
+        for file in _compiled() - before:
+            file.unlink(missing_ok=True)
+
+
+def _compiled() -> set[Path]:
+    return set(Path(get_global_config_directory()).glob(_PLACES))
