@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--services", type=_service_names, default=list(SERVICES), metavar="NAME,…", help="only these")
     up.set_defaults(run=_up)
     restart = commands.add_parser(
-        "restart", help="end one service, as if its machine were restarted, and start it again"
+        "restart", help="end one service, as a restart of its machine would, and start it again"
     )
     restart.add_argument("service", choices=SERVICES)
     restart.set_defaults(run=_restart)

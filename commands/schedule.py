@@ -40,8 +40,8 @@ def main(args: argparse.Namespace) -> None:
 def _say_what_goes_on(runs: Sequence[str]) -> None:
     if runs:
         print(
-            f"still under way: {', '.join(runs)}; its schedule fires no more, and stays paused so that the run can sign "
-            "in to ZenML: give this command again once it has ended"
+            f"still under way: {', '.join(runs)}; its schedule fires no more, and stays paused so that the run can "
+            "sign in to ZenML: give this command again once it has ended"
         )
 
 

@@ -68,15 +68,16 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
         made = _shown(vertex, name)
         vertex.hold_to_one_run(made.resource)
     except EvergreenError as error:
+        now = "what was scheduled before goes on" if before else "nothing is scheduled"
         left = _withdraw(vertex, name)
-        raise type(error)(f"{error}; what was scheduled before goes on{left}; correct it or try again") from error
+        raise type(error)(f"{error}; {now}{left}; correct it or try again") from error
     except BaseException:
         _withdraw(vertex, name)
         raise
     try:
         _end(vertex, before)
     except EvergreenError as error:
-        raise EvergreenError(f"the new schedule is set, but one before may fire too: {error}") from error
+        raise EvergreenError(f"the new schedule is set, but not every one before it ended: {error}") from error
     return made
 
 

@@ -16,14 +16,9 @@ _PLACES = "vertex/*/pipelines/*.json"
 
 @contextmanager
 def removed_specifications() -> Iterator[None]:
-    """Removes what is compiled in the block: it was sent, and nobody reads it again."""
-    before = _compiled()
+    """Removes what the block leaves, and what earlier commands left: it was sent, and nobody reads it again."""
     try:
         yield
     finally:
-        for file in _compiled() - before:
+        for file in Path(get_global_config_directory()).glob(_PLACES):
             file.unlink(missing_ok=True)
-
-
-def _compiled() -> set[Path]:
-    return set(Path(get_global_config_directory()).glob(_PLACES))

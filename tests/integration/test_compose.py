@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from cloudbox import compose
+from cloudbox.box import BoxError
 from cloudbox.services.base import http_answers
 from evergreen.core.processes import free_port
 from tests.own_zenml import ROOT
@@ -184,5 +185,5 @@ def test_every_setting_of_the_server_is_one_that_zenml_knows() -> None:
 @pytest.mark.parametrize("missing", ["ZENML_ADMIN_PASSWORD", "ZENML_JWT_SECRET_KEY", "ZENML_ENCRYPTION_KEY"])
 def test_a_server_without_one_of_its_keys_is_not_started(missing: str, generated: dict[str, str]) -> None:
     values = {name: value for name, value in generated.items() if name != missing}
-    with pytest.raises(compose.BoxError, match=rf"{missing} is missing \(run sh infra/secrets.sh once\)"):
+    with pytest.raises(BoxError, match=rf"{missing} is missing \(run sh infra/secrets.sh once\)"):
         compose.environment(FILE, "zenml", values)
