@@ -1,4 +1,4 @@
-"""The box's one command: `python -m cloudbox up | down | status | env | logs | fault`."""
+"""The box's one command: `python -m cloudbox up | restart | down | status | env | logs | fault`."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ def _up(options: argparse.Namespace) -> None:
     if zenml.ZenmlServer.name in options.services:
         print(f"ZenML dashboard: user {zenml.USER}, password in {zenml.password_file(box)}")
     print(f'project {box.project}, region {box.region}; next: eval "$({_command(options)} env)"')
+
+
+def _restart(options: argparse.Namespace) -> None:
+    lifecycle.restart(open_box(Home(options.home)), options.service, lambda line: print(line, flush=True))
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -140,6 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--entrypoint", type=_entrypoint, action="append", default=[], metavar="IMAGE=COMMAND")
     up.add_argument("--services", type=_service_names, default=list(SERVICES), metavar="NAME,…", help="only these")
     up.set_defaults(run=_up)
+    restart = commands.add_parser(
+        "restart", help="end one service, as a restart of its machine would, and start it again"
+    )
+    restart.add_argument("service", choices=SERVICES)
+    restart.set_defaults(run=_restart)
     commands.add_parser("down", help="stop everything; its state stays").set_defaults(run=_down)
     status = commands.add_parser("status", help="what runs, where, and how often it was started again")
     status.add_argument("--json", action="store_true")

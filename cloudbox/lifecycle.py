@@ -1,4 +1,4 @@
-"""Starting, watching and stopping a box: what `python -m cloudbox up`, `down` and `status` do."""
+"""Starting, watching and stopping a box: what `python -m cloudbox up`, `restart`, `down` and `status` do."""
 
 from __future__ import annotations
 
@@ -75,6 +75,21 @@ def up(box: Box, names: Sequence[str], progress: Callable[[str], None]) -> None:
                     progress(done.result())
     if problems:
         raise BoxError("\n".join(problems))
+
+
+def restart(box: Box, name: str, progress: Callable[[str], None]) -> None:
+    """Ends a service, as its machine's restart would, and returns once its next process answers.
+
+    Raises:
+        BoxError: it does not run, or does not answer afterwards; its log is named.
+    """
+    with _lock(box.home):
+        run = read_run(box.home, name)
+        if run is None or not processes.find(run.process):
+            raise BoxError(f"{name} does not run; start it: python -m cloudbox --home {box.home.path} up")
+        _ensure_supervisor(box)  # which starts it again
+        processes.stop([run.process])
+        progress(_wait_for(box, SERVICES[name], time.monotonic()))
 
 
 def down(home: Home) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ _SHOWN_FIRINGS = 3
 def main(args: argparse.Namespace) -> None:
     """Creates or replaces, lists or deletes the model's schedule."""
     from commands.project import open_project
-    from orchestration.schedules import check_orchestrator, delete_schedules, schedules
+    from orchestration.schedules import check_orchestrator, delete_schedules, goes_on, schedules
 
     project = open_project(args.config, args.name)
     project.check_stack()
@@ -29,20 +31,35 @@ def main(args: argparse.Namespace) -> None:
     elif args.delete:
         ended = delete_schedules(project.model_name)
         print(f"schedule of model '{project.model_name}' ended" if ended else f"model '{project.model_name}' had none")
+        _say_what_goes_on(goes_on(project.model_name))
     else:
         found = schedules(project.model_name)
         print("\n".join(map(_line, found)) or f"model '{project.model_name}' has no schedule")
+
+
+def _say_what_goes_on(runs: Sequence[str]) -> None:
+    if runs:
+        print(
+            f"still under way: {', '.join(runs)}; its schedule fires no more, and stays paused so that the run can "
+            "sign in to ZenML: give this command again once it has ended"
+        )
 
 
 def _set(project: Project, args: argparse.Namespace) -> None:
     from commands.readiness import check_ready
     from orchestration.cron import firings
     from orchestration.runs import model_tag
-    from orchestration.schedules import set_schedule
+    from orchestration.schedules import goes_on, person, set_schedule
     from pipelines.training import training
 
     upcoming = firings(args.cron, datetime.now(UTC), _SHOWN_FIRINGS)  # a wrong line is told before anything is done
     check_ready(project)
+    if name := person():
+        print(
+            f"warning: ZenML knows you as '{name}': whoever may read Vertex AI's schedules finds a token there that "
+            "acts as you; sign in as a service account made for the schedule (docs/production.md, Every night)",
+            file=sys.stderr,
+        )
     options = project.configuration.options(accelerators=project.accelerators)
     options.pop("schedule", None)
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
@@ -53,6 +70,7 @@ def _set(project: Project, args: argparse.Namespace) -> None:
         period = f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}" if window else "all rows"
         print(f"{moment:%Y-%m-%d %H:%M} UTC  {period}")
     print(f"end it with: python run.py schedule --config {args.config} --delete")
+    _say_what_goes_on(goes_on(project.model_name))
 
 
 def _line(schedule: VertexSchedule) -> str:

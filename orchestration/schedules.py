@@ -1,11 +1,14 @@
 """A model's schedule: one on Vertex AI Pipelines, named for the model, and ZenML's own note of it.
 
-What a run does is frozen when it is scheduled (code, configuration); its window is not: the step `identify` resolves it
-when it runs.
+What a run does is frozen when it is scheduled (code, configuration, and a token that lets its tasks into ZenML); its
+window is not: the step `identify` resolves it when it runs. The token is good as long as ZenML's note is active, so the
+note goes last: once Vertex AI starts no run of the schedule any more, and none goes on.
 """
 
 from __future__ import annotations
 
+import re
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,14 +21,16 @@ from zenml.pipelines.pipeline_definition import Pipeline
 
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.specifications import removed_specifications
 
 FLAVOR = "vertex"
 SHOWN_WITHIN_S = 60.0
 LOOK_EVERY_S = 2.0
+ID_BYTES = 4
 
 
-def schedule_name(model: str) -> str:
-    """The name of a model's schedule, in ZenML and on Vertex AI."""
+def schedule_prefix(model: str) -> str:
+    """What the names of a model's schedules begin with, in ZenML and on Vertex AI: an id follows each time."""
     return f"evergreen-{model}"
 
 
@@ -46,92 +51,122 @@ def check_orchestrator(config: str) -> None:
 
 
 def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: str) -> VertexSchedule:
-    """The model's one schedule: a new one, and once Vertex AI shows it, the end of those that were before.
+    """The model's new schedule; those that were before fire no more, once Vertex AI shows the new one.
+
+    Where it fails, those before go on as they were, and can still sign in to ZenML.
 
     Raises:
         InputError: no permission.
         EvergreenError: Vertex AI does not answer, or does not show the new one; it says what is scheduled now.
     """
-    name, vertex = schedule_name(model), _vertex()
-    before = [one.resource for one in vertex.named(name)]
-    _forget(name)  # ZenML gives a name once
+    vertex = _vertex()
+    before = _of(vertex, model)
+    name = f"{schedule_prefix(model)}-{secrets.token_hex(ID_BYTES)}"  # of its own: so is its note, and its token
     try:
-        with _told():
+        with _translated(), removed_specifications():
             pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
+        made = _shown(vertex, name)
+        vertex.hold_to_one_run(made.resource)
     except EvergreenError as error:
-        raise EvergreenError(f"{error}; {_left(vertex, name, before)}; correct it or try again") from error
+        now = "what was scheduled before goes on" if before else "nothing is scheduled"
+        left = _withdraw(vertex, name)
+        raise type(error)(f"{error}; {now}{left}; correct it or try again") from error
     except BaseException:
-        _left(vertex, name, before)
+        _withdraw(vertex, name)
         raise
-    made = _shown(vertex, name, before)
-    _replace(vertex, made, before)
+    try:
+        _end(vertex, before)
+    except EvergreenError as error:
+        raise EvergreenError(f"the new schedule is set, but not every one before it ended: {error}") from error
     return made
 
 
 def schedules(model: str) -> list[VertexSchedule]:
-    """The model's schedules as Vertex AI has them: one, or none. Raises as `set_schedule` does."""
-    return _vertex().named(schedule_name(model))
+    """The model's schedules as Vertex AI has them, newest first. Raises as `set_schedule` does.
+
+    One, or none; and paused ones that were ended or replaced during a run, until `goes_on` has nothing of them.
+    """
+    return _of(_vertex(), model)
 
 
 def delete_schedules(model: str) -> int:
-    """How many schedules of the model were ended. Raises as `set_schedule` does."""
-    name, vertex = schedule_name(model), _vertex()
-    found = vertex.named(name)
-    for one in found:
-        vertex.delete(one.resource)
-    _forget(name)
-    return len(found)
+    """How many schedules of the model were ended: none fires any more. Raises as `set_schedule` does.
+
+    One of which a run goes on is only paused, so that the run can sign in to ZenML until its end.
+    """
+    vertex = _vertex()
+    there = _of(vertex, model)
+    _end(vertex, there)
+    return len(there)
 
 
-def _new(vertex: VertexSchedules, name: str, before: Sequence[str]) -> VertexSchedule | None:
-    return next((one for one in vertex.named(name) if one.resource not in before), None)
+def goes_on(model: str) -> list[str]:
+    """The runs of schedules that fire no more, by the ids of their pipeline jobs. Raises as `set_schedule` does."""
+    vertex = _vertex()
+    ended = [one for one in _of(vertex, model) if not _fires(one)]
+    return [job for one in ended for job in vertex.running(one.resource)]
 
 
-def _shown(vertex: VertexSchedules, name: str, before: Sequence[str]) -> VertexSchedule:
+def person() -> str | None:
+    """Who is signed in to a ZenML server, where that is no service account: a schedule's token acts for them."""
+    user = Client().active_user
+    return None if user.is_service_account else user.name
+
+
+def _of(vertex: VertexSchedules, model: str) -> list[VertexSchedule]:
+    """The model's own: names of other models may begin with this model's name."""
+    prefix = schedule_prefix(model)
+    own = re.compile(rf"{re.escape(prefix)}(-[0-9a-f]{{{2 * ID_BYTES}}})?")  # without an id: of an earlier version
+    return [one for one in vertex.beginning(prefix) if own.fullmatch(one.name)]
+
+
+def _fires(schedule: VertexSchedule) -> bool:
+    return schedule.state == "ACTIVE"
+
+
+def _shown(vertex: VertexSchedules, name: str) -> VertexSchedule:
     """The schedule that was just made, as soon as it is listed: the listing may lag behind the creation."""
     deadline = time.monotonic() + SHOWN_WITHIN_S
-    while (made := _new(vertex, name, before)) is None:
+    while not (made := vertex.beginning(name)):
         if time.monotonic() >= deadline:
-            goes_on = f"the {len(before)} before go on" if before else "there was none before"
             raise EvergreenError(
-                f"Vertex AI took schedule '{name}' but did not list it within {SHOWN_WITHIN_S:g} s ({goes_on}); "
-                "look with `run.py schedule --list` and, unless the new one alone is there, set the schedule again"
+                f"Vertex AI took schedule '{name}' but did not list it within {SHOWN_WITHIN_S:g} s "
+                "(look with `run.py schedule --list`)"
             )
         time.sleep(LOOK_EVERY_S)
-    return made
+    return made[0]
 
 
-def _replace(vertex: VertexSchedules, made: VertexSchedule, before: Sequence[str]) -> None:
-    """Limits the new one before it may meet a run of the old ones, and ends those."""
-    vertex.hold_to_one_run(made.resource)
-    for resource in before:
-        vertex.delete(resource)
+def _end(vertex: VertexSchedules, ended: Sequence[VertexSchedule]) -> None:
+    """Pauses the schedules; of those that have no run under way, nothing stays: neither the token nor themselves."""
+    for one in ended:
+        if _fires(one):
+            vertex.pause(one.resource)
+        if not vertex.running(one.resource):
+            _archive(one.name)
+            vertex.delete(one.resource)
 
 
-def _left(vertex: VertexSchedules, name: str, before: Sequence[str]) -> str:
-    """What is scheduled after a creation that failed, once those before were ended if it left a new one.
-
-    The error of the creation is the one to tell: what goes wrong here is only told with it.
-    """
+def _withdraw(vertex: VertexSchedules, name: str) -> str:
+    """Takes back what a failed creation made; returns what may be left, as part of the error of the creation."""
     try:
-        made = _new(vertex, name, before)
-        if made is None:
-            return "what was scheduled before goes on"
-        _replace(vertex, made, before)
+        for one in vertex.beginning(name):
+            vertex.delete(one.resource)
+        _archive(name)
     except EvergreenError as error:
-        return f"schedules '{name}' may be there twice ({error})"
-    return "the new schedule is there all the same, and the old one ended"
+        return f", and '{name}' may be there beside it ({error})"
+    return ""
 
 
-def _forget(name: str) -> None:
-    """Archives ZenML's note of the schedule; the orchestrator's own is left to the caller."""
+def _archive(name: str) -> None:
+    """Archives ZenML's note of the schedule, and with it the schedule's token."""
     client = Client()
     for one in client.list_schedules(name=name, size=1000).items:
         client.zen_store.delete_schedule(one.id, soft=True)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translated() -> Iterator[None]:
     """Turns what the orchestrator raises when Vertex AI refuses into one line."""
     from google.api_core.exceptions import GoogleAPIError
 

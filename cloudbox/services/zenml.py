@@ -1,6 +1,7 @@
 """A ZenML server with its own configuration and SQLite database below `<home>/zenml`, its dashboard, and an API key.
 
-The database is SQLite: one user on one machine. A person signs in to the dashboard as `admin`, with the password in
+Its settings are those of production, as `infra/compose.yaml` has them, with secrets of the box's own: what a server
+lacks there, it lacks here. A person signs in to the dashboard as `admin`, with the password in
 `<home>/zenml/password`; clients use the API key in `<home>/zenml/key`.
 """
 
@@ -13,9 +14,11 @@ from typing import Any
 
 import httpx
 
+from cloudbox import compose
 from cloudbox.box import HOST, Box
 from cloudbox.services.base import Service, http_answers
 
+COMPOSE = Path(__file__).resolve().parents[2] / "infra" / "compose.yaml"
 USER = "admin"
 SERVICE_ACCOUNT = "cloudbox"
 REQUEST_WITHIN_S = 30.0
@@ -33,22 +36,12 @@ class ZenmlServer(Service):
         return [sys.executable, "-m", "uvicorn", application, *address, "--no-access-log"]
 
     def environment(self, box: Box) -> dict[str, str]:
-        """Activated with an administrator at the first start; sessions outlive a restart since their key is kept."""
+        """Where its files lie, which its image would say, and what the compose file says."""
         state = box.home.state(self.name)
         return {
             "ZENML_CONFIG_PATH": str(state / "config"),
             "ZENML_LOCAL_STORES_PATH": str(state / "stores"),
-            "ZENML_SERVER": "true",
-            "ZENML_SERVER_DEPLOYMENT_TYPE": "other",
-            "ZENML_SERVER_AUTO_ACTIVATE": "true",
-            "ZENML_SERVER_SERVER_URL": box.url(self.name),
-            "ZENML_SERVER_DASHBOARD_URL": box.url(self.name),
-            "ZENML_SERVER_DISPLAY_ANNOUNCEMENTS": "false",
-            "ZENML_SERVER_DISPLAY_UPDATES": "false",
-            "ZENML_SERVER_JWT_SECRET_KEY": _session_key_file(box).read_text(),
-            "ZENML_DEFAULT_USER_NAME": USER,
-            "ZENML_DEFAULT_USER_PASSWORD": password_file(box).read_text(),
-            "ZENML_ANALYTICS_OPT_IN": "false",
+            **compose.environment(COMPOSE, self.name, {"ZENML_URL": box.url(self.name), **_secrets(box)}),
         }
 
     def answers(self, box: Box) -> bool:
@@ -60,9 +53,9 @@ class ZenmlServer(Service):
         return box.url(self.name)
 
     def prepare(self, box: Box) -> None:
-        """Makes the administrator's password and the key that signs sessions."""
+        """Makes the administrator's password, and the keys that sign sessions and encrypt secrets."""
         super().prepare(box)
-        for file in (password_file(box), _session_key_file(box)):
+        for file in _secret_files(box).values():
             if not file.is_file():
                 box.home.write(file, secrets.token_hex(32))
 
@@ -85,8 +78,18 @@ def password_file(box: Box) -> Path:
     return box.home.state("zenml") / "password"
 
 
-def _session_key_file(box: Box) -> Path:
-    return box.home.state("zenml") / "session-key"
+def _secret_files(box: Box) -> dict[str, Path]:
+    """Where the box keeps what a person keeps in `infra/.env`."""
+    state = box.home.state("zenml")
+    return {
+        "ZENML_ADMIN_PASSWORD": password_file(box),
+        "ZENML_JWT_SECRET_KEY": state / "session-key",
+        "ZENML_ENCRYPTION_KEY": state / "encryption-key",
+    }
+
+
+def _secrets(box: Box) -> dict[str, str]:
+    return {name: file.read_text() for name, file in _secret_files(box).items()}
 
 
 def _key_opens(client: httpx.Client, key: str) -> bool:

@@ -147,7 +147,8 @@ class _Parser:
             return text in have
         if text == "*":
             return have is not None
-        return isinstance(have, str) and text.lower() in have.lower()
+        wanted = text.lower() if "*" in text else f"*{text.lower()}*"
+        return isinstance(have, str) and fnmatchcase(have.lower(), wanted.replace("[", "[[]"))
 
     def _typed(self, have: Any, text: str) -> Any:
         try:

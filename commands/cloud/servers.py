@@ -33,7 +33,7 @@ def check_mlflow(needs: Needs) -> Iterator[Finding]:
         return
     url = without_password(needs.mlflow)
     fix = (
-        "docker compose -f infra/compose.yaml up --detach mlflow\n"
+        "sh infra/secrets.sh && docker compose -f infra/compose.yaml up --detach mlflow\n"
         "export MLFLOW_TRACKING_URI=…; python -m stacks.apply vertex"
     )
     try:

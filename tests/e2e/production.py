@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from cloudbox import faults
+from cloudbox.box import open_box
 from cloudbox.home import Home
 from tests.e2e.project import first_json
 from tests.own_zenml import ROOT
@@ -77,6 +81,17 @@ class Production:
     def fault(self, kind: faults.Kind, target: str, **rule: Any) -> None:
         """Puts a fault in force in the box."""
         faults.add(Home(self.home), faults.Fault(kind=kind, target=target, **rule))
+
+    def restart(self, service: str) -> None:
+        """Returns once the box's service answers again, as after a restart of its machine."""
+        self.python("-m", "cloudbox", "--home", str(self.home), "restart", service)
+
+    def fire(self, schedule: str) -> None:
+        """A firing of a schedule on Vertex AI, as if its time had come."""
+        home = Home(self.home)
+        vertex = f"https://{open_box(home).address('vertex', 'https')}"
+        trust = ssl.create_default_context(cafile=str(home.ca))
+        httpx.post(f"{vertex}/box/{schedule}:fire", verify=trust, trust_env=False, timeout=60).raise_for_status()
 
     def spared(self) -> list[faults.Fault]:
         """Lifts all faults; returns those that did not act as often as they were meant to."""

@@ -64,6 +64,8 @@ def test_transient_faults_are_repeated_and_the_run_completes_and_keeps_its_secre
     assert production.files_holding(status["champion"]["version"]) != []  # the search looks where such things are
     for secret in (SECRET, production.environment["MLFLOW_TRACKING_PASSWORD"]):
         assert production.files_holding(secret) == []
+    assert list((production.home / "client").glob("vertex/*")) != []  # where ZenML compiles, and a token would stay
+    assert list((production.home / "client").rglob("pipelines/*.json")) == []
 
 
 def test_a_container_that_is_never_ready_is_told_in_one_line_and_leaves_the_champion(production: Production) -> None:
@@ -120,6 +122,36 @@ def test_a_train_task_that_is_killed_is_resumed_by_the_next_run(production: Prod
     resumed = rows_seen(production)
     assert killed[0] < resumed[0] < resumed[-1]
     assert resumed[-1] > killed[-1]
+
+
+@pytest.mark.faults
+def test_a_run_goes_on_while_zenml_is_restarted_between_its_steps_and_in_its_canary(production: Production) -> None:
+    production.prepare(1.0, END)
+    before = production.status()
+    production.fault("slow", "UpdateEndpoint", seconds=30, times=1)  # the canary's share, which is the first
+    with production.started() as command:
+        wait_until(lambda: production.status()["last_run"]["name"] != before["last_run"]["name"], timeout_s=300)
+        production.restart("zenml")
+        wait_until(lambda: not production.faults(), timeout_s=900)
+        production.restart("zenml")
+        assert command.wait(timeout=600) == 0
+    after = production.status()
+    assert after["last_run"]["status"] == "completed"
+    assert after["champion"]["version"] != before["champion"]["version"]
+    assert after["endpoint"]["traffic"][after["champion"]["version"]] == 100
+
+
+@pytest.mark.faults
+def test_a_schedule_fires_after_zenml_was_restarted(production: Production) -> None:
+    before = production.status()["last_run"]["name"]
+    made = production.command("schedule", "--cron", "0 3 1 1 *").stdout
+    production.restart("zenml")
+    production.fire(made.splitlines()[0].rpartition("(")[2].rstrip(")"))
+    wait_until(lambda: production.status()["last_run"]["name"] != before, timeout_s=300)
+    wait_until(lambda: production.status()["last_run"]["status"] != "running", timeout_s=900)
+    assert production.status()["last_run"]["status"] == "completed"
+    production.command("schedule", "--delete")
+    assert "has no schedule" in production.command("schedule", "--list").stdout
 
 
 def rows_seen(production: Production) -> list[int]:

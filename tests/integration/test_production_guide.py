@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.gcloud import refused_by_gcloud
 
@@ -38,6 +39,17 @@ def test_every_variable_of_a_file_is_exported_by_the_guide(file: str) -> None:
     wanted = set(VARIABLE.findall(re.sub(r"#.*", "", text)))
     assert wanted
     assert wanted - exported == set()
+
+
+def test_all_that_the_servers_are_told_is_made_or_written_down_by_the_guide() -> None:
+    services = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text("utf-8"))["services"]
+    told = str([services[name] for name in ("zenml", "mlflow", "caddy")])
+    wanted = set(re.findall(r"\$\{([A-Z_]+)", told))
+    script = (ROOT / "infra" / "secrets.sh").read_text("utf-8")
+    made = {word for words in re.findall(r"^for name in (.*); do", script, re.MULTILINE) for word in words.split()}
+    written = {match for line in lines() for match in re.findall(r"^([A-Z_]+)=", line)}
+    assert len(wanted) >= 8
+    assert wanted - made - written == set()
 
 
 def test_the_guide_grants_and_builds_from_files_that_exist() -> None:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from commands import schedule
+from evergreen.adapters.vertex.schedules import VertexSchedule
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 
@@ -110,6 +111,23 @@ def test_what_refuses_a_run_refuses_its_schedule(
     with pytest.raises(InputError, match=refusal):
         schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False))
     assert made == []
+
+
+def test_who_is_signed_in_as_a_person_is_warned_and_told_which_run_goes_on(
+    config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commands import readiness
+    from orchestration import schedules
+
+    made = VertexSchedule(name="new", resource="schedules/1", cron="0 3 * * *", state="ACTIVE", next_run=None)
+    monkeypatch.setattr(readiness, "check_ready", lambda _project: None)
+    monkeypatch.setattr(schedules, "check_orchestrator", lambda _config: None)
+    monkeypatch.setattr(schedules, "set_schedule", lambda *_: made)
+    monkeypatch.setattr(schedules, "goes_on", lambda _model: ["training-7"])
+    schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False))
+    said = capsys.readouterr()
+    assert "warning: ZenML knows you as 'default'" in said.err
+    assert said.out.splitlines()[-1].startswith("still under way: training-7; its schedule fires no more")
 
 
 def _inputs(function: Any, parameters: dict[str, Any]) -> dict[str, Any]:

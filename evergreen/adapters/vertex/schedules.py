@@ -1,4 +1,4 @@
-"""Schedules of Vertex AI Pipelines: which there are, one run at a time, and their end. ZenML only creates them."""
+"""Schedules of Vertex AI Pipelines: which there are, what runs of them, and their end. ZenML only creates them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from evergreen.core.errors import EvergreenError, InputError
 CALL_TIMEOUT_S = 60.0
 RETRY_TIMEOUT_S = 120.0
 DELETE_TIMEOUT_S = 300.0
+ENDED = ("PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
 
 
 class VertexSchedule(Frozen):
     """One schedule; `resource` is its name in Google's form, `next_run` None when it will not run again."""
 
+    name: str
     resource: str
     cron: str
     state: str
@@ -34,20 +36,33 @@ class VertexSchedules:
     region: str
     credentials: Any = None
 
-    def named(self, name: str) -> list[VertexSchedule]:
-        """Those of this display name.
+    def beginning(self, prefix: str) -> list[VertexSchedule]:
+        """Those whose display name begins with `prefix`, newest first.
 
         Raises:
             InputError: no credentials, or no permission.
             EvergreenError: Vertex AI does not answer.
         """
-        parent = f"projects/{self.project}/locations/{self.region}"
-        request = {"parent": parent, "filter": f'display_name="{name}"'}
-        with self._translated(f"listing schedules of {parent}"):
-            found = list(self._client.list_schedules(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S))
-        return [
-            VertexSchedule(resource=one.name, cron=one.cron, state=one.state.name, next_run=_next(one)) for one in found
-        ]
+        request = {"parent": self._parent, "filter": f'display_name:"{prefix}*"'}
+        with self._translated(f"listing schedules of {self._parent}"):
+            listed = list(self._client.list_schedules(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S))
+        return [_schedule(one) for one in listed if one.display_name.startswith(prefix)]
+
+    def running(self, resource: str) -> list[str]:
+        """The pipeline jobs of a schedule that have not ended, by their ids. Raises as `beginning` does."""
+        request = {
+            "parent": self._parent,
+            "filter": f"schedule_name={resource}",
+            "read_mask": {"paths": ["name", "state"]},  # without the specifications, which hold a token
+        }
+        with self._translated(f"listing runs of schedule {resource}"):
+            jobs = list(self._jobs.list_pipeline_jobs(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S))
+        return [job.name.rpartition("/")[2] for job in jobs if job.state.name not in ENDED]
+
+    def pause(self, resource: str) -> None:
+        """Lets no further run begin; those that run go on. Raises as `beginning` does."""
+        with self._translated(f"pausing schedule {resource}"):
+            self._client.pause_schedule(request={"name": resource}, retry=self._retry, timeout=CALL_TIMEOUT_S)
 
     def hold_to_one_run(self, resource: str) -> None:
         """Lets no run of the schedule begin while one goes on: two would undo each other's rollout.
@@ -60,7 +75,7 @@ class VertexSchedules:
             self._client.update_schedule(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S)
 
     def delete(self, resource: str) -> None:
-        """Ends a schedule; its runs stay. Does nothing when it is gone. Raises as `named` does."""
+        """Ends a schedule; its runs stay. Does nothing when it is gone. Raises as `beginning` does."""
         from google.api_core.exceptions import NotFound
 
         with self._translated(f"deleting schedule {resource}"):
@@ -72,12 +87,25 @@ class VertexSchedules:
             except NotFound:
                 return
 
+    @property
+    def _parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.region}"
+
     @cached_property
     def _client(self) -> Any:
         from google.cloud.aiplatform_v1 import ScheduleServiceClient
 
-        address = f"{self.region}-aiplatform.googleapis.com"
-        return ScheduleServiceClient(credentials=self.credentials, client_options={"api_endpoint": address})
+        return ScheduleServiceClient(credentials=self.credentials, client_options=self._address)
+
+    @cached_property
+    def _jobs(self) -> Any:
+        from google.cloud.aiplatform_v1 import PipelineServiceClient
+
+        return PipelineServiceClient(credentials=self.credentials, client_options=self._address)
+
+    @property
+    def _address(self) -> dict[str, str]:
+        return {"api_endpoint": f"{self.region}-aiplatform.googleapis.com"}
 
     @property
     def _retry(self) -> Any:
@@ -103,6 +131,12 @@ class VertexSchedules:
         except api.GoogleAPIError as error:
             reason = getattr(error, "message", "") or error
             raise EvergreenError(f"{what}: {reason}; try again later") from error
+
+
+def _schedule(one: Any) -> VertexSchedule:
+    return VertexSchedule(
+        name=one.display_name, resource=one.name, cron=one.cron, state=one.state.name, next_run=_next(one)
+    )
 
 
 def _next(schedule: Any) -> datetime | None:

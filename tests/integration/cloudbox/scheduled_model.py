@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from cloudbox import faults
 from cloudbox.faults import Fault
 from cloudbox.home import Home
 from commands.parser import main
+from tests.integration.cloudbox.frozen import frozen
 
+SECRET = "hf_Zk4wVq8xTn2LrBy6JcMd9Hsp"
 PROJECT, REGION, BUCKET = "local-project", "us-central1", "local-schedules"
 PARENT = f"projects/{PROJECT}/locations/{REGION}"
 CONFIGURATION = """
@@ -32,6 +35,7 @@ steps:
   evaluate: {experiment_tracker: false}
   promote: {experiment_tracker: false}
   deploy: {experiment_tracker: false}
+secrets: [hub]
 settings:
   docker: {parent_image: "local/pipeline:1", skip_build: true}
 extra:
@@ -53,6 +57,7 @@ def register_stack() -> None:
     client = Client()
     for one, (flavor, configuration) in components.items():
         client.create_stack_component("boxed", flavor, one, configuration=configuration)
+    client.create_secret("hub", values={"HUB_TOKEN": SECRET})
     client.create_stack("boxed", dict.fromkeys(components, "boxed"))
     client.activate_stack("boxed")
 
@@ -68,13 +73,16 @@ def schedule(config: Path, *arguments: str) -> list[Any]:
 def state() -> dict[str, Any]:
     """What Vertex AI and ZenML hold now."""
     endpoint = {"api_endpoint": f"{REGION}-aiplatform.googleapis.com"}
-    found = aiplatform_v1.ScheduleServiceClient(client_options=endpoint).list_schedules(parent=PARENT)
+    listed = list(aiplatform_v1.ScheduleServiceClient(client_options=endpoint).list_schedules(parent=PARENT))
     noted = Client().list_schedules(is_archived=False).items
     return {
         "vertex": sorted(
-            [one.display_name, one.cron, one.state.name, one.max_concurrent_active_run_count] for one in found
+            [one.display_name, one.cron, one.state.name, one.max_concurrent_active_run_count] for one in listed
         ),
         "zenml": sorted([one.name, one.cron_expression] for one in noted),
+        "ids": [str(one.id) for one in noted],
+        "frozen": [frozen(one) for one in listed],
+        "compiled": [str(file) for file in Path(os.environ["ZENML_CONFIG_PATH"]).rglob("pipelines/*.json")],
     }
 
 

@@ -87,6 +87,17 @@ def test_a_service_that_dies_is_started_again_and_has_kept_its_state(box: Runnin
     assert box.status()["services"]["gcs"]["restarts"] == 1
 
 
+def test_a_service_is_restarted_on_demand_and_has_kept_its_state(box: RunningBox) -> None:
+    store(box, "restarted", "before")
+    pids = box.pids()
+    assert box.command("restart", "gcs").stdout.startswith("gcs ")
+    assert stored(box, "restarted") == "before"
+    assert box.pids()["gateway"] == pids["gateway"]
+    assert box.pids()["gcs"] not in {None, pids["gcs"]}
+    refused = box.command("restart", "vertex", check=False)
+    assert (refused.returncode, "vertex does not run" in refused.stderr) == (1, True)
+
+
 def test_a_service_that_is_killed_leaves_no_container_behind(tmp_path: Path) -> None:
     container = {"imageUri": "any", "command": ["python", "-c", f"import time; '{tmp_path}'; time.sleep(600)"]}
     pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": "1", "containerSpec": container}

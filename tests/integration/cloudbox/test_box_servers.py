@@ -84,9 +84,10 @@ print(mlflow.artifacts.load_text(run.info.artifact_uri + "/note.txt"))
 
 
 def test_no_secret_is_seen_by_other_users_of_the_machine(box: RunningBox) -> None:
-    files = [zenml.key_file(box.box), zenml.password_file(box.box), box.home / "zenml" / "session-key"]
+    own = [box.home / "zenml" / name for name in ("session-key", "encryption-key")]
+    files = [zenml.key_file(box.box), zenml.password_file(box.box), *own]
     secrets = [file.read_text().strip() for file in files]
-    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 4
     seen = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     seen += [log.read_text() for log in (box.home / "logs").iterdir()]
     seen.append(box.command("status").stdout + box.up().stdout)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography import x509
 
 from cloudbox import environment, refusals
@@ -19,6 +20,7 @@ from cloudbox.credentials import ensure_credentials
 from cloudbox.gateway.hosts import port_of, routes
 from cloudbox.home import Home
 from cloudbox.services import SERVICES
+from cloudbox.services.zenml import COMPOSE
 
 
 @pytest.fixture
@@ -41,6 +43,20 @@ def test_a_box_is_found_again_as_it_was_made(box: Box) -> None:
 def test_a_home_without_a_box_is_named(tmp_path: Path) -> None:
     with pytest.raises(BoxError, match=f"no box in {tmp_path}"):
         open_box(Home(tmp_path))
+
+
+def test_zenml_is_set_up_as_the_compose_file_has_it_with_keys_that_are_kept(box: Box) -> None:
+    server = SERVICES["zenml"]
+    server.prepare(box)
+    given = server.environment(box)
+    written = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["zenml"]["environment"]
+    where = {"ZENML_CONFIG_PATH", "ZENML_LOCAL_STORES_PATH"}
+    assert given.keys() - where == written.keys()
+    assert given["ZENML_SERVER_SERVER_URL"] == box.url("zenml")
+    keys = [given[name] for name, value in written.items() if ":?" in value]
+    assert len(set(keys)) == len(keys) == 3
+    server.prepare(box)
+    assert server.environment(box) == given
 
 
 def test_certificates_and_credentials_are_made_once(box: Box) -> None:
