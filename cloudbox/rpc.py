@@ -1,4 +1,4 @@
-"""gRPC over TLS for a table of methods, with faults and refusals applied around every call.
+"""gRPC over TLS for a table of methods, with faults, refusals and the guard of fields around every call.
 
     table = {"/google.cloud.aiplatform.v1.EndpointService/GetEndpoint": Method(get, GetEndpointRequest, Endpoint)}
     server = serve(Dispatcher(home, "vertex", table), port=8443)
@@ -21,6 +21,7 @@ import grpc
 
 from cloudbox import faults, refusals
 from cloudbox.errors import ApiError
+from cloudbox.fields.guard import check_request
 from cloudbox.home import Home
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Dispatcher:
         """The reply to a request (proto-plus or protobuf). Raises ApiError, for faults on demand too."""
         method = self.find(path)
         asked_through.set(through)
+        check_request(raw(request))
         self.suffer(path.lstrip("/"))
         try:
             answer = method.function(request)
