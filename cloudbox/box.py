@@ -1,7 +1,7 @@
 """One box: its project, its region and the ports that its services keep across restarts (`<home>/box.json`).
 
-`{"project": "local-project", "project_number": 0, "region": "us-central1",
-  "ports": {"gcs": {"http": 21007}}}`
+`{"project": "local-project", "project_number": 271828182845, "region": "us-central1",
+  "ports": {"gcs": {"http": 21007, "emulator": 21008}}}`
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEFAULT_PROJECT = "local-project"
 DEFAULT_REGION = "us-central1"
 HOST = "127.0.0.1"
 PORTS = {
-    "gcs": ("http",),
+    "gcs": ("http", "emulator"),
     "vertex": ("grpc", "https"),
     "bigquery": ("grpc", "https"),
     "hub": ("http",),
@@ -27,8 +27,7 @@ PORTS = {
 }
 # Below the range from which the system takes ports for outgoing connections: a port stays free while the box is down.
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
-PROJECT_NUMBER = 0
-"""The GCS emulator says it of every bucket, and the SDK uses no bucket of another project's number."""
+PROJECT_NUMBER = 271828182845
 
 
 class BoxError(Exception):
@@ -67,9 +66,11 @@ def open_box(home: Home) -> Box:
     if not home.box.is_file():
         raise BoxError(f"no box in {home.path}; start one: python -m cloudbox --home {home.path} up")
     box = Box(home=home, **json.loads(home.box.read_text()))
-    if missing := PORTS.keys() - box.ports.keys():  # services that the box did not have when it was made
-        free = _free_ports()
-        box.ports.update({service: free[service] for service in missing})
+    if not box.project_number:
+        raise BoxError(f"the box in {home.path} is of an earlier kind, without a project number; delete that folder")
+    if any(set(names) - box.ports.get(service, {}).keys() for service, names in PORTS.items()):
+        free = _free_ports()  # for services that the box did not have when it was made
+        box.ports.update({service: {**free[service], **box.ports.get(service, {})} for service in PORTS})
         _write(box)
     return box
 
