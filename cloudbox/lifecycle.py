@@ -175,7 +175,8 @@ def _wait_for(box: Box, service: Service, began: float) -> str:
         service.settle(box)
     except httpx.HTTPError as error:
         raise BoxError(_complaint(box, service.name, f"answers, but could not be set up: {error}")) from error
-    return f"{service.name:9} {service.address(box)}  ({time.monotonic() - began:.1f} s)"
+    told = f"{service.name:9} {service.address(box)}  ({time.monotonic() - began:.1f} s)"
+    return "\n".join(filter(None, [told, service.caveat(box)]))
 
 
 def _complaint(box: Box, service: str, why: str) -> str:

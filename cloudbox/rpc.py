@@ -23,6 +23,7 @@ from cloudbox import faults, refusals
 from cloudbox.errors import ApiError
 from cloudbox.fields.guard import check_request
 from cloudbox.home import Home
+from cloudbox.ledger.calls import Call, caller, principal_of, record
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,9 @@ class Dispatcher:
         return replace(reply, message=self.names.outward(raw(reply.message))) if self.names else reply
 
     def suffer(self, name: str) -> None:
-        """Wait, or raise, as the faults in force ask for a call of `package.Service/Method`."""
+        """Note a call of `package.Service/Method`, and wait, or raise, as the faults in force ask for it."""
+        if not name.startswith("cloudbox."):  # methods of the box's own
+            record(self.home, Call(caller.get(), name.replace(".v1beta1.", ".v1.")))
         if slow := faults.take(self.home, "slow", name):
             time.sleep(slow.seconds)
         stale = faults.take(self.home, "stale", name)
@@ -138,7 +141,9 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no t
         method = self.dispatcher.methods.get(path)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            through = dict(context.invocation_metadata()).get(ENDPOINT_HEADER, "")
+            told = dict(context.invocation_metadata())
+            through = told.get(ENDPOINT_HEADER, "")
+            caller.set(principal_of(told.get("authorization", "")))
             try:
                 reply = self.dispatcher.call(path, request, through)
             except ApiError as error:

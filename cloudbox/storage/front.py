@@ -20,6 +20,7 @@ from cloudbox.box import HOST, Box
 from cloudbox.credentials import service_account
 from cloudbox.errors import HTTP_STATUS
 from cloudbox.faults import Fault
+from cloudbox.ledger.calls import Call, record
 from cloudbox.storage.requests import Request, join_head, split_head
 
 CHUNK_BYTES = 256 * 1024
@@ -66,6 +67,8 @@ class Front:
 
     async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         home, method = self.box.home, request.method
+        if not request.goes_on:
+            record(home, Call(request.principal, method))
         if slow := faults.take(home, "slow", method):
             await asyncio.sleep(slow.seconds)
         if fault := faults.take(home, "error", method):

@@ -1,4 +1,4 @@
-"""What a request to Cloud Storage asks for, read from its head.
+"""What a request to Cloud Storage asks for, and who asks, read from its head.
 
 PUT /upload/storage/v1/b/news/o?uploadType=resumable&upload_id=7 HTTP/1.1 -> storage.objects.insert in bucket news
 """
@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from cloudbox.ledger.calls import ANONYMOUS, principal_of
+
 _OBJECTS = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)/o(?:/(?P<object>[^/]+)(?:/(?P<verb>\w+)\b.*)?)?")
 _BUCKETS = re.compile(r"/storage/v1/b(?:/(?P<bucket>[^/]+)(?P<rest>/.*)?)?")
+_AS = re.compile(r"/as/(?P<account>[^/]+)(?=/)")
 _BATCH = "/batch/storage/v1"
 _OBJECT_METHODS = {"GET": "get", "HEAD": "get", "DELETE": "delete", "PATCH": "patch", "PUT": "update"}
 _OBJECT_VERBS = {"rewriteTo": "rewrite", "copyTo": "copy", "compose": "compose"}
@@ -25,13 +28,18 @@ class Request:
     verb: str
     target: str
     headers: Mapping[str, str]
+    principal: str = ANONYMOUS
 
     @classmethod
     def read(cls, head: bytes) -> Request:
         """The request of these bytes. Raises ValueError when it is none."""
         first, headers = split_head(head)
         verb, target, _ = first.split(" ", 2)
-        return cls(verb, target, {name.lower(): value for name, value in headers})
+        by_name = {name.lower(): value for name, value in headers}
+        principal = principal_of(by_name.get("authorization", ""))
+        if found := _AS.match(target):  # told by the address, since Google's client sends an emulator no token
+            principal, target = unquote(found["account"]), target[found.end() :]
+        return cls(verb, target, by_name, principal)
 
     def head(self, version: str) -> bytes:
         """The same for the emulator, in this version of HTTP; the connection serves no further request."""
@@ -65,6 +73,11 @@ class Request:
                 return f"storage.buckets.{'getIamPolicy' if found['rest'] == '/iam' else found['rest'].strip('/')}"
             return f"storage.buckets.{_BUCKET_METHODS[self.verb] if found['bucket'] or self.verb != 'GET' else 'list'}"
         return "storage.objects.get" if self._of_media()[1] else "storage.unknown"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is a part of an upload that was allowed when it began."""
+        return bool(self.option("upload_id"))
 
     @property
     def is_transfer(self) -> bool:

@@ -35,6 +35,7 @@ class Replica:
     def __init__(self, endpoint: str, deployed: Any, model: Any) -> None:
         self.endpoint = endpoint
         self.id: str = deployed.id
+        self.account: str = deployed.service_account
         self.model = model
         self.port = _free_port()
         base = f"/v1/endpoints/{endpoint.rpartition('/')[2]}/deployedModels/{self.id}"
@@ -77,6 +78,7 @@ class Replica:
             command=[expanded(part, env) for part in container.command],
             args=[expanded(part, env) for part in container.args],
             env=env,
+            account=self.account,
         )
 
 

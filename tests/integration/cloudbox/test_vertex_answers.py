@@ -12,10 +12,13 @@ from google.cloud import aiplatform_v1 as v1
 
 from cloudbox import faults
 from cloudbox.box import Box
+from cloudbox.credentials import service_account
+from cloudbox.ledger.calls import listed as listed_calls
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import HostedEndpoint
 from tests.endpoint_contract import live
-from tests.hosted_trial import HostedTrial, host_in
+from tests.hosted_trial import BUCKET, HostedTrial, host_in
+from tests.waiting import wait_until
 
 FEW_BYTES = 200_000
 
@@ -129,3 +132,30 @@ def test_a_list_may_tell_no_status(box: Box, trial: HostedTrial) -> None:
     fault(box, "no-status", "ListEndpoints")
     assert statuses() == [False]
     assert statuses() == [True]
+
+
+def test_calls_are_noted_with_the_account_that_made_them(box: Box, clients: Clients) -> None:
+    """A container acts as the service account of its job, also towards Cloud Storage, whose client sends no token."""
+    account = f"steps@{box.project}.iam.gserviceaccount.com"
+    script = f"""if True:
+        import gcsfs
+        from google.cloud import aiplatform_v1, storage
+        storage.Client().bucket("{BUCKET}").blob("by the step").upload_from_string(b"1")
+        assert gcsfs.GCSFileSystem().cat("{BUCKET}/by the step") == b"1"
+        service = aiplatform_v1.ModelServiceClient(client_options={{"api_endpoint": "{clients.address}"}})
+        list(service.list_models(parent="{clients.location}"))"""
+    container = {"image_uri": "steps", "command": ["python", "-W", "ignore", "-c", script]}
+    pool = {"container_spec": container, "machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1}
+    spec = {"worker_pool_specs": [pool], "service_account": account}
+    jobs = v1.JobServiceClient(client_options={"api_endpoint": clients.address})
+    made = jobs.create_custom_job(parent=clients.location, custom_job={"display_name": "steps", "job_spec": spec})
+    wait_until(lambda: bool(jobs.get_custom_job(name=made.name).end_time), timeout_s=60)
+    assert jobs.get_custom_job(name=made.name).error.message == ""
+    called = {call.method for call in listed_calls(box.home) if call.principal == account}
+    assert {
+        "storage.objects.insert",
+        "storage.objects.get",
+        "google.cloud.aiplatform.v1.ModelService/ListModels",
+    } <= called
+    mine = {call.method for call in listed_calls(box.home) if call.principal == service_account(box)}
+    assert "google.cloud.aiplatform.v1.JobService/CreateCustomJob" in mine - called
