@@ -35,11 +35,18 @@ def token_of(email: str) -> str:
 
 
 def principal_of(authorization: str) -> str:
-    """The account of an `Authorization` header; ANONYMOUS when it holds no token of the box."""
+    """The account of an `Authorization` header; ANONYMOUS when it holds no token of the box.
+
+    gRPC clients send a token that they have signed themselves (a JWT), whose second part names its issuer.
+    """
     _, _, token = authorization.partition(" ")
+    kind, owner, *_ = [*token.removeprefix(_TOKEN).split("."), ""]
     try:
-        return base64.urlsafe_b64decode(token.removeprefix(_TOKEN).partition(".")[0]).decode() or ANONYMOUS
-    except ValueError:
+        if token.startswith(_TOKEN):
+            return base64.urlsafe_b64decode(kind).decode() or ANONYMOUS
+        claims = json.loads(base64.urlsafe_b64decode(owner + "=" * (-len(owner) % 4)))
+        return str(claims["iss"])
+    except (ValueError, KeyError, TypeError):
         return ANONYMOUS
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,8 @@ def test_every_method_that_the_box_has_is_in_the_table_and_every_source_is_named
 
 def test_a_token_tells_its_account_and_a_strange_one_nobody(tmp_path: Path) -> None:
     assert principal_of(f"Bearer {token_of(PIPELINE)}") == PIPELINE
+    claims = base64.urlsafe_b64encode(json.dumps({"iss": SERVING}).encode()).decode().rstrip("=")
+    assert principal_of(f"Bearer e30.{claims}.signature") == SERVING, "signed by the client itself"
     assert [principal_of(one) for one in ("", "Bearer token", "Basic \xff", "Bearer ya29.")] == [ANONYMOUS] * 4
     home = Home(tmp_path)
     for method in ("first", "second", "second"):
