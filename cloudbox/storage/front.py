@@ -160,12 +160,10 @@ async def _pass(
     sending = asyncio.create_task(_copy(reader, onward, length, fault if up else None))
     receiving = asyncio.create_task(_receive(onward_reader, writer, None if up else fault))
     try:
-        await asyncio.wait(
-            [sending, receiving], return_when=asyncio.FIRST_EXCEPTION if length else asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait([sending, receiving], return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
-            sending.result()
-        await receiving
+            sending.result()  # cut off, or the client went away
+        await receiving  # also where the emulator answers before it was sent everything
     finally:
         sending.cancel()
         receiving.cancel()

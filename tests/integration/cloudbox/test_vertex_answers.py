@@ -148,7 +148,7 @@ def test_calls_are_noted_with_the_account_that_made_them(box: Box, clients: Clie
     pool = {"container_spec": container, "machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1}
     spec = {"worker_pool_specs": [pool], "service_account": account}
     jobs = v1.JobServiceClient(client_options={"api_endpoint": clients.address})
-    made = jobs.create_custom_job(parent=clients.location, custom_job={"display_name": "steps", "job_spec": spec})
+    made = jobs.create_custom_job(parent=clients.location, custom_job=v1.CustomJob(display_name="steps", job_spec=spec))
     wait_until(lambda: bool(jobs.get_custom_job(name=made.name).end_time), timeout_s=60)
     assert jobs.get_custom_job(name=made.name).error.message == ""
     called = {call.method for call in listed_calls(box.home) if call.principal == account}
