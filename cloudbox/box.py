@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 from dataclasses import asdict, dataclass
@@ -57,12 +58,19 @@ class Box:
         return f"http://{self.address(service, name)}"
 
 
+def check_owner(home: Home) -> None:
+    """Raises BoxError for the folder of another user: what root writes there, its owner could not change."""
+    if home.path.exists() and home.path.stat().st_uid != os.geteuid():
+        raise BoxError(f"the box in {home.path} is another user's; give another --home, or delete that folder")
+
+
 def open_box(home: Home) -> Box:
     """The box of a home.
 
     Raises:
-        BoxError: no box was ever started there.
+        BoxError: no box was ever started there, or another user did.
     """
+    check_owner(home)
     if not home.box.is_file():
         raise BoxError(f"no box in {home.path}; start one: python -m cloudbox --home {home.path} up")
     box = Box(home=home, **json.loads(home.box.read_text()))
@@ -79,8 +87,9 @@ def open_or_make_box(home: Home, project: str | None = None, region: str | None 
     """The box of a home, made with free ports when there is none.
 
     Raises:
-        BoxError: there is one, of another project or region: what lies in it is named by them.
+        BoxError: there is one, of another user, project or region: what lies in it is named by them.
     """
+    check_owner(home)
     if not home.box.is_file():
         name = project or DEFAULT_PROJECT
         _write(Box(home, name, PROJECT_NUMBER, region or DEFAULT_REGION, _free_ports()))

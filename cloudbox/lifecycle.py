@@ -12,7 +12,7 @@ import httpx
 from filelock import FileLock
 
 from cloudbox import processes, refusals, supervisor
-from cloudbox.box import Box, BoxError, is_free
+from cloudbox.box import Box, BoxError, check_owner, is_free
 from cloudbox.certificates import ensure_certificates
 from cloudbox.credentials import ensure_credentials
 from cloudbox.environment import service_environment
@@ -126,6 +126,7 @@ def _service_status(box: Box, service: Service) -> ServiceStatus:
 
 
 def _lock(home: Home) -> FileLock:
+    check_owner(home)
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return FileLock(home.path / "lock")
 

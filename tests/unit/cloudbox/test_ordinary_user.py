@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudbox.__main__ import main
 from cloudbox.box import open_or_make_box
 from cloudbox.home import Home
 from cloudbox.services import SERVICES
@@ -35,3 +36,16 @@ def test_nothing_is_said_where_containers_get_their_own(tmp_path: Path, monkeypa
     sandbox = type("Namespace", (NoSandbox,), {"name": "user namespace"})
     monkeypatch.setattr(google_services, "Sandbox", sandbox)
     assert SERVICES["vertex"].caveat(open_or_make_box(Home(tmp_path))) == ""
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "env"])
+def test_the_box_of_another_user_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    open_or_make_box(Home(tmp_path))
+    monkeypatch.setattr("cloudbox.box.os.geteuid", lambda: tmp_path.stat().st_uid + 1)
+    assert main(["--home", str(tmp_path), command]) == 1
+    assert capsys.readouterr().err == (
+        f"the box in {tmp_path} is another user's; give another --home, or delete that folder\n"
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"box.json"}
