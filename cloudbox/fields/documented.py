@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import proto
-
 Behaviours = dict[str, dict[str, list[str]]]
 """Message's full name → field → what holds for it: `required`, `output only`, `immutable`, `input only`."""
 
@@ -67,7 +65,7 @@ def _class_of(known: Any, descriptor: Any) -> Any | None:
     """The proto-plus class of a message, which may be nested in another's; None for the entry of a map."""
     holder = _class_of(known, descriptor.containing_type) if descriptor.containing_type else known
     found = getattr(holder, descriptor.name, None)
-    return found if isinstance(found, type) and issubclass(found, proto.Message) else None
+    return found if hasattr(found, "pb") else None
 
 
 def _behaviours(message: Any) -> Iterator[tuple[str, list[str]]]:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from cloudbox.ledger.calls import ANONYMOUS, Call
 from cloudbox.ledger.grants import Grant
 
+UNPROVED = "unproved"
+"""The source of what was found in no public table."""
 TABLE = Path(__file__).with_name("permissions.json")
 
 
@@ -64,18 +66,15 @@ class Proof:
 
 def proof(calls: Collection[Call], grants: Collection[Grant], table: Table) -> Proof:
     """Compares calls with grants; a call of nobody known is named, and proves nothing."""
-    accounts = sorted({call.principal for call in calls})
-    known = [account for account in accounts if account != ANONYMOUS]
-    needs = {account: _needed(account, calls, table) for account in accounts}
-    unknown = sorted(call.method for call in calls if call.method not in table.methods)
+    methods = sorted({call.method for call in calls})
+    known = sorted({call.principal for call in calls} - {ANONYMOUS})
+    needs = {account: _needed(account, calls, table) for account in known}
+    nobodys = sorted(call.method for call in set(calls) if call.principal == ANONYMOUS and call.method in table.methods)
     return Proof(
         lacking=tuple(line for account in known for line in _lacking(account, needs[account], grants, table)),
         unknown=(
-            *(f"{method}: no permission is known of it" for method in dict.fromkeys(unknown)),
-            *(
-                f"{ANONYMOUS}: {method}"
-                for method in sorted({m for methods in needs.get(ANONYMOUS, {}).values() for m in methods})
-            ),
+            *(f"{method}: no permission is known of it" for method in methods if method not in table.methods),
+            *(f"{ANONYMOUS}: {method}" for method in nobodys),
         ),
         unused=tuple(
             f"{grant.account}: {grant.role}" + ("" if grant.role in table.roles else ", for what the box does not have")
@@ -83,13 +82,7 @@ def proof(calls: Collection[Call], grants: Collection[Grant], table: Table) -> P
             if not any(table.gives(grant, permission) for permission in needs.get(grant.account, {}))
         ),
         unproved=tuple(
-            sorted(
-                {
-                    call.method
-                    for call in calls
-                    if call.method in table.methods and table.methods[call.method].source == "unproved"
-                }
-            )
+            method for method in methods if method in table.methods and table.methods[method].source == UNPROVED
         ),
     )
 
