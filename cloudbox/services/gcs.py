@@ -7,6 +7,7 @@ import sys
 from cloudbox.box import Box
 from cloudbox.services.base import Service, http_answers
 from cloudbox.storage.emulator import binary
+from cloudbox.storage.requests import HEALTH
 
 
 class Gcs(Service):
@@ -24,8 +25,8 @@ class Gcs(Service):
         binary()
 
     def answers(self, box: Box) -> bool:
-        """Whether it lists its buckets."""
-        return http_answers(f"{box.url(self.name)}/storage/v1/b?project={box.project}")
+        """Whether the emulator says through its front that it is healthy."""
+        return http_answers(f"{box.url(self.name)}{HEALTH}")
 
     def address(self, box: Box) -> str:
         """Its URL."""

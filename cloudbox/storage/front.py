@@ -67,7 +67,7 @@ class Front:
 
     async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         home, method = self.box.home, request.method
-        if not request.goes_on:
+        if request.is_call:
             record(home, Call(request.principal, method))
         if slow := faults.take(home, "slow", method):
             await asyncio.sleep(slow.seconds)

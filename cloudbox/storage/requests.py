@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from cloudbox.ledger.calls import ANONYMOUS, principal_of
 
+HEALTH = "/_internal/healthcheck"
+"""The emulator's own."""
 _OBJECTS = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)/o(?:/(?P<object>[^/]+)(?:/(?P<verb>\w+)\b.*)?)?")
 _BUCKETS = re.compile(r"/storage/v1/b(?:/(?P<bucket>[^/]+)(?P<rest>/.*)?)?")
 _AS = re.compile(r"/as/(?P<account>[^/]+)(?=/)")
@@ -75,9 +77,9 @@ class Request:
         return "storage.objects.get" if self._of_media()[1] else "storage.unknown"
 
     @property
-    def goes_on(self) -> bool:
-        """Whether it is a part of an upload that was allowed when it began."""
-        return bool(self.option("upload_id"))
+    def is_call(self) -> bool:
+        """Whether it calls a method of Google's: no further part of an upload that has begun, no health check."""
+        return not self.option("upload_id") and self.path != HEALTH
 
     @property
     def is_transfer(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cloudbox.ledger.calls import ANONYMOUS
 from cloudbox.storage.requests import Request
 
 
@@ -32,3 +33,22 @@ def test_a_request_is_known_by_its_first_line(line: str, method: str, bucket: st
     request = Request.read(f"{line} HTTP/1.1\r\nHost: box\r\nConnection: keep-alive\r\n\r\n".encode())
     assert (request.method, request.bucket, request.is_transfer) == (method, bucket, is_transfer)
     assert request.head("HTTP/1.1") == f"{line} HTTP/1.1\r\nhost: box\r\nconnection: close\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_call"),
+    [
+        ("POST /upload/storage/v1/b/news/o?uploadType=resumable", True),
+        ("PUT /upload/storage/v1/b/news/o?uploadType=resumable&upload_id=1", False),
+        ("GET /_internal/healthcheck", False),
+    ],
+)
+def test_only_calls_of_googles_methods_are_noted(line: str, is_call: bool) -> None:
+    assert Request.read(f"{line} HTTP/1.1\r\n\r\n".encode()).is_call is is_call
+
+
+def test_the_account_is_told_by_the_address_where_no_token_is_sent() -> None:
+    request = Request.read(b"GET /as/steps@p.iam.gserviceaccount.com/storage/v1/b/news/o HTTP/1.1\r\n\r\n")
+    assert (request.principal, request.method) == ("steps@p.iam.gserviceaccount.com", "storage.objects.list")
+    assert request.head("HTTP/1.1").startswith(b"GET /storage/v1/b/news/o HTTP/1.1\r\n")
+    assert Request.read(b"GET /storage/v1/b HTTP/1.1\r\n\r\n").principal == ANONYMOUS
