@@ -1,9 +1,10 @@
-"""The box's one command: `python -m cloudbox up | restart | down | status | env | logs | fault`."""
+"""The box's one command: `python -m cloudbox up | restart | down | status | env | logs | fault | permissions`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from cloudbox import faults, lifecycle
 from cloudbox.box import BoxError, open_box, open_or_make_box
 from cloudbox.environment import ensure_images, exports
 from cloudbox.home import Home
+from cloudbox.ledger.calls import listed
+from cloudbox.ledger.grants import granted
+from cloudbox.ledger.proof import Table, proof
 from cloudbox.services import SERVICES, zenml
 
 FAULT_FIELDS = ("kind", "target", "code", "seconds", "times")
@@ -101,6 +105,22 @@ def _fault(options: argparse.Namespace) -> None:
         print(rule.model_dump_json(exclude_none=True))
 
 
+def _permissions(options: argparse.Namespace) -> int:
+    calls = listed(open_box(Home(options.home)).home, options.skip)
+    found = proof(calls, granted(options.guide.read_text(encoding="utf-8"), os.environ), Table.read())
+    for title, lines in (
+        ("lacking", found.lacking),
+        ("not known", found.unknown),
+        ("granted and not used by these calls", found.unused),
+        ("used, by a permission that is not proved", found.unproved),
+    ):
+        if lines:
+            print(f"{title}:", *lines, sep="\n  ")
+    verdict = "do not suffice" if found.lacking else "suffice"
+    print(f"{len({call.method for call in calls})} methods called; the roles that {options.guide} grants {verdict}")
+    return 1 if found.lacking or not calls else 0
+
+
 def _command(options: argparse.Namespace) -> str:
     return "python -m cloudbox" + ("" if options.home == Path(".cloudbox") else f" --home {options.home}")
 
@@ -155,6 +175,12 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(run=_status)
     commands.add_parser("env", help="export lines for a shell; they hold an API key").set_defaults(run=_env)
     _add_fault_parsers(commands.add_parser("fault", help="failures on demand: add, list, clear"))
+    permissions = commands.add_parser(
+        "permissions", help="whether the roles that a guide grants suffice for the calls so far"
+    )
+    permissions.add_argument("guide", type=Path, help="a Markdown file with `gcloud … add-iam-policy-binding` lines")
+    permissions.add_argument("--skip", type=int, default=0, metavar="LINES", help="of calls.jsonl, from before")
+    permissions.set_defaults(run=_permissions)
     logs = commands.add_parser("logs", help="the last lines of the logs")
     logs.add_argument("service", nargs="?", choices=[*SERVICES, "supervisor"])
     logs.add_argument("-n", "--lines", type=int, default=20)

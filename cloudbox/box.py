@@ -1,12 +1,13 @@
 """One box: its project, its region and the ports that its services keep across restarts (`<home>/box.json`).
 
-`{"project": "local-project", "project_number": 0, "region": "us-central1",
-  "ports": {"gcs": {"http": 21007}}}`
+`{"project": "local-project", "project_number": 271828182845, "region": "us-central1",
+  "ports": {"gcs": {"http": 21007, "emulator": 21008}}}`
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ DEFAULT_PROJECT = "local-project"
 DEFAULT_REGION = "us-central1"
 HOST = "127.0.0.1"
 PORTS = {
-    "gcs": ("http",),
+    "gcs": ("http", "emulator"),
     "vertex": ("grpc", "https"),
     "bigquery": ("grpc", "https"),
     "hub": ("http",),
@@ -27,8 +28,7 @@ PORTS = {
 }
 # Below the range from which the system takes ports for outgoing connections: a port stays free while the box is down.
 LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
-PROJECT_NUMBER = 0
-"""The GCS emulator says it of every bucket, and the SDK uses no bucket of another project's number."""
+PROJECT_NUMBER = 271828182845
 
 
 class BoxError(Exception):
@@ -58,18 +58,27 @@ class Box:
         return f"http://{self.address(service, name)}"
 
 
+def check_owner(home: Home) -> None:
+    """Raises BoxError for the folder of another user: what root writes there, its owner could not change."""
+    if home.path.exists() and home.path.stat().st_uid != os.geteuid():
+        raise BoxError(f"the box in {home.path} is another user's; give another --home, or delete that folder")
+
+
 def open_box(home: Home) -> Box:
     """The box of a home.
 
     Raises:
-        BoxError: no box was ever started there.
+        BoxError: no box was ever started there, or another user did.
     """
+    check_owner(home)
     if not home.box.is_file():
         raise BoxError(f"no box in {home.path}; start one: python -m cloudbox --home {home.path} up")
     box = Box(home=home, **json.loads(home.box.read_text()))
-    if missing := PORTS.keys() - box.ports.keys():  # services that the box did not have when it was made
-        free = _free_ports()
-        box.ports.update({service: free[service] for service in missing})
+    if not box.project_number:
+        raise BoxError(f"the box in {home.path} is of an earlier kind, without a project number; delete that folder")
+    if any(set(names) - box.ports.get(service, {}).keys() for service, names in PORTS.items()):
+        free = _free_ports()  # for services that the box did not have when it was made
+        box.ports.update({service: {**free[service], **box.ports.get(service, {})} for service in PORTS})
         _write(box)
     return box
 
@@ -78,8 +87,9 @@ def open_or_make_box(home: Home, project: str | None = None, region: str | None 
     """The box of a home, made with free ports when there is none.
 
     Raises:
-        BoxError: there is one, of another project or region: what lies in it is named by them.
+        BoxError: there is one, of another user, project or region: what lies in it is named by them.
     """
+    check_owner(home)
     if not home.box.is_file():
         name = project or DEFAULT_PROJECT
         _write(Box(home, name, PROJECT_NUMBER, region or DEFAULT_REGION, _free_ports()))

@@ -68,7 +68,6 @@ def _names(box: Box) -> list[x509.GeneralName]:
         "*.googleapis.com",
         "*.prediction.vertexai.goog",
         f"*.{box.region}-{box.project_number}.prediction.vertexai.goog",
-        f"*.{box.region}-{box.project}.prediction.vertexai.goog",
         "localhost",
     ]
     return [*map(x509.DNSName, hosts), x509.IPAddress(ipaddress.ip_address(HOST))]

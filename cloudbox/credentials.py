@@ -1,14 +1,16 @@
-"""The key file of the box's one service account, in the form that Google hands out; worth nothing outside the box."""
+"""Key files of the box's service accounts, in the form that Google hands out; worth nothing outside the box."""
 
 from __future__ import annotations
 
 import json
 import secrets
+from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cloudbox.box import Box
+from cloudbox.home import Home
 
 
 def ensure_credentials(box: Box) -> bool:
@@ -30,6 +32,13 @@ def ensure_credentials(box: Box) -> bool:
         "universe_domain": "googleapis.com",
     }
     return box.home.write(box.home.credentials, json.dumps(key_file, indent=2) + "\n")
+
+
+def ensure_account(home: Home, email: str) -> Path:
+    """The key file of another account, with the same key: which account signs in is all that the box wants to know."""
+    key_file = {**json.loads(home.credentials.read_text()), "client_email": email}
+    home.write(home.account(email), json.dumps(key_file, indent=2) + "\n")
+    return home.account(email)
 
 
 def service_account(box: Box) -> str:

@@ -7,6 +7,12 @@
 | error | method | the next calls are answered with `code` |
 | answer-lost | method | the next calls are carried out, and answered with `code` |
 | slow | method | the next calls wait `seconds` first |
+| stale | `List…` method | the next lists tell the state of `seconds` ago; single resources are told as they are |
+| no-status | ListEndpoints | the next lists tell no deployed model's status |
+| unresolved | host | the next connections to it fail as where DNS has no such name yet |
+| stall | `storage.objects.get` or `….insert` | the next object's bytes stop halfway, and go on after `seconds` |
+| cut | `storage.objects.get` or `….insert` | the connection of the next object's bytes ends halfway |
+| foreign | bucket | it is another project's: its metadata says so, and nothing else may be done with it |
 | quota | machine type | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
 | never-ready | display name of the model | its container never answers its health route; given up after `seconds` |
 | kill | task or custom job | its container is killed (SIGKILL) `seconds` after its start |
@@ -31,7 +37,22 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from cloudbox.home import Home
 
-Kind = Literal["error", "answer-lost", "slow", "quota", "never-ready", "kill", "never-ends", "cancel-ignored"]
+Kind = Literal[
+    "error",
+    "answer-lost",
+    "slow",
+    "stale",
+    "no-status",
+    "unresolved",
+    "stall",
+    "cut",
+    "foreign",
+    "quota",
+    "never-ready",
+    "kill",
+    "never-ends",
+    "cancel-ignored",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -60,6 +60,15 @@ class Home:
         """Everything that was asked of the box and that it refused, one JSON object a line."""
         return self.path / "refusals.jsonl"
 
+    @property
+    def calls(self) -> Path:
+        """Which of Google's methods were called, and by whom."""
+        return self.path / "calls.jsonl"
+
+    def account(self, email: str) -> Path:
+        """The key file of an account that containers run as."""
+        return self.path / "accounts" / f"{email}.json"
+
     def log(self, service: str) -> Path:
         """The log file of a service."""
         return self.path / "logs" / f"{service}.log"

@@ -12,7 +12,7 @@ import httpx
 from filelock import FileLock
 
 from cloudbox import processes, refusals, supervisor
-from cloudbox.box import Box, BoxError, is_free
+from cloudbox.box import Box, BoxError, check_owner, is_free
 from cloudbox.certificates import ensure_certificates
 from cloudbox.credentials import ensure_credentials
 from cloudbox.environment import service_environment
@@ -141,6 +141,7 @@ def _service_status(box: Box, service: Service) -> ServiceStatus:
 
 
 def _lock(home: Home) -> FileLock:
+    check_owner(home)
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return FileLock(home.path / "lock")
 
@@ -190,7 +191,8 @@ def _wait_for(box: Box, service: Service, began: float) -> str:
         service.settle(box)
     except httpx.HTTPError as error:
         raise BoxError(_complaint(box, service.name, f"answers, but could not be set up: {error}")) from error
-    return f"{service.name:9} {service.address(box)}  ({time.monotonic() - began:.1f} s)"
+    told = f"{service.name:9} {service.address(box)}  ({time.monotonic() - began:.1f} s)"
+    return "\n".join(filter(None, [told, service.caveat(box)]))
 
 
 def _complaint(box: Box, service: str, why: str) -> str:

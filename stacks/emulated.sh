@@ -12,6 +12,7 @@ trap 'python -m cloudbox --home "$EVERGREEN_BOX" down' EXIT
 refusals=$EVERGREEN_BOX/refusals.jsonl # of earlier visits, too: a login to the dashboard asks for a list of domains
 touch "$refusals"
 before=$(wc -l < "$refusals")
+calls=$(wc -l < "$EVERGREEN_BOX/calls.jsonl") # those that made the bucket, as the project's owner does
 . "$story"
 python run.py status --config "$config"
 refused=$(tail -n "+$((before + 1))" "$refusals")
@@ -19,3 +20,4 @@ if [ -n "$refused" ]; then
     printf 'the box refused these calls:\n%s\n' "$refused" >&2
     exit 1
 fi
+python -m cloudbox --home "$EVERGREEN_BOX" permissions --skip "$calls" docs/production.md

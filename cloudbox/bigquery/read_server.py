@@ -11,6 +11,7 @@ from google.cloud.bigquery_storage_v1 import types
 
 from cloudbox.bigquery.storage_read import StorageRead
 from cloudbox.errors import ApiError
+from cloudbox.ledger.calls import caller, principal_of
 from cloudbox.rpc import Dispatcher, Method
 
 _SERVICE = "/google.cloud.bigquery.storage.v1.BigQueryRead/"
@@ -39,6 +40,7 @@ class ReadHandler(grpc.GenericRpcHandler):  # type: ignore[misc] # the library h
             )
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            caller.set(_principal(context))
             try:
                 return self._dispatcher.call(path, request).message
             except ApiError as error:
@@ -48,6 +50,7 @@ class ReadHandler(grpc.GenericRpcHandler):  # type: ignore[misc] # the library h
         return grpc.unary_unary_rpc_method_handler(answer, reader, types.ReadSession.serialize)
 
     def _stream(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        caller.set(_principal(context))
         try:
             for response in self._read.read_rows(request):
                 # Around every batch, so that a fault can break a stream in its midst.
@@ -55,6 +58,10 @@ class ReadHandler(grpc.GenericRpcHandler):  # type: ignore[misc] # the library h
                 yield response
         except ApiError as error:
             context.abort(error.code, error.message)
+
+
+def _principal(context: grpc.ServicerContext) -> str:
+    return principal_of(dict(context.invocation_metadata()).get("authorization", ""))
 
 
 def serve(dispatcher: Dispatcher, read: StorageRead, port: int) -> grpc.Server:

@@ -23,6 +23,7 @@ from cloudbox.bigquery.tables import TableName, Tables
 from cloudbox.bigquery.uploads import Uploads, multipart
 from cloudbox.bigquery.warehouse import Resource
 from cloudbox.errors import ApiError
+from cloudbox.ledger.calls import caller, principal_of
 from cloudbox.rpc import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ class Rest:
         return answer
 
     def _answer(self, name: str, method: Callable[[Call], Any], call: Call) -> Response:
+        caller.set(principal_of(call.headers.get("authorization", "")))
         try:
             self.dispatcher.suffer(f"google.cloud.bigquery.v2/{name}")
             answer = method(call)

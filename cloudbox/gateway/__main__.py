@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
-from cloudbox import refusals, rest, rpc
+from cloudbox import faults, refusals, rest, rpc
 from cloudbox.box import HOST, Box, open_box
 from cloudbox.gateway import projects
 from cloudbox.gateway.api import application
@@ -39,7 +39,9 @@ async def run(box: Box) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     for protocol in ("grpc", "https"):
-        proxy = Proxy(routes(box, protocol), partial(refusals.record, box.home, "gateway"))
+        proxy = Proxy(
+            routes(box, protocol), partial(refusals.record, box.home, "gateway"), partial(_resolves, box.home)
+        )
         await asyncio.start_server(proxy.serve, HOST, box.port("gateway", f"{protocol}_proxy"))
     dispatcher = projects.dispatcher(box)
     grpc_server = rpc.serve(dispatcher, box.port("gateway", "grpc"))
@@ -51,6 +53,10 @@ async def run(box: Box) -> None:
     https_server.stop()
     grpc_server.stop(GRACE_S)
     await serving
+
+
+def _resolves(home: Home, host: str) -> bool:
+    return faults.take(home, "unresolved", host) is None
 
 
 def _plain_http(box: Box, dispatcher: Dispatcher) -> uvicorn.Config:

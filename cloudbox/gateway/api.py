@@ -1,12 +1,11 @@
 """The small Google HTTP interfaces: sign-in with a service account's key, and what clients ask on the way.
 
-Who signed in is not looked at later: the box has no IAM.
+Who signed in is written down with each call, and not looked at otherwise: the box has no IAM.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 from functools import partial
 from urllib.parse import parse_qs
 
@@ -26,6 +25,7 @@ from cloudbox.box import HOST, Box
 from cloudbox.credentials import service_account
 from cloudbox.errors import ApiError, not_found
 from cloudbox.gateway.projects import GET_PROJECT
+from cloudbox.ledger.calls import caller, principal_of, token_of
 from cloudbox.rpc import Dispatcher, raw
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -77,23 +77,29 @@ async def _token(box: Box, request: Request) -> Response:
         )
     except (GoogleAuthError, ValueError) as error:
         return _oauth_error("invalid_grant", f"Invalid JWT Signature or claims: {error}")
-    if claims.get("iss") != key_file["client_email"]:
+    email = str(claims.get("iss"))
+    if not _is_known(box, email):
         return _oauth_error("invalid_grant", f"Invalid grant: account not found: {claims.get('iss')}")
     if "target_audience" in claims:
         refusals.record(box.home, "gateway", "POST /token for an ID token")
         return _oauth_error("invalid_request", "the box hands out access tokens, no ID tokens")
-    token = f"ya29.{secrets.token_urlsafe(32)}"
-    return JSONResponse({"access_token": token, "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer"})
+    return JSONResponse({"access_token": token_of(email), "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer"})
+
+
+def _is_known(box: Box, email: str) -> bool:
+    """Whether it is the box's own account, or one that a container ran as."""
+    return email == service_account(box) or ("/" not in email and box.home.account(email).is_file())
 
 
 async def _allowed_locations(box: Box, request: Request) -> Response:
     """No regional boundary; google-auth asks for it whenever it fetches a token."""
-    if request.path_params["email"] != service_account(box):
+    if not _is_known(box, request.path_params["email"]):
         raise not_found("Service account", request.path_params["email"])
     return JSONResponse({"locations": [], "encodedLocations": "0x0"})
 
 
 async def _project(dispatcher: Dispatcher, request: Request) -> Response:
+    caller.set(principal_of(request.headers.get("authorization", "")))
     asked = resourcemanager.GetProjectRequest(name=f"projects/{request.path_params['project']}")
     reply = await run_in_threadpool(dispatcher.call, GET_PROJECT, asked)
     return JSONResponse(json_format.MessageToDict(raw(reply.message)))

@@ -21,10 +21,14 @@ HEAD_WITHIN_S = 30.0
 
 @dataclass(frozen=True)
 class Proxy:
-    """Tunnels to the hosts of a table; `refuse` is told of every `host:port` that is not in it."""
+    """Tunnels to the hosts of a table; `refuse` is told of every `host:port` that is not in it.
+
+    `resolves` says whether DNS has a host by now: the name of a dedicated endpoint takes minutes.
+    """
 
     table: dict[str, int]
     refuse: Callable[[str], None]
+    resolves: Callable[[str], bool]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client, until either side ends it."""
@@ -34,6 +38,8 @@ class Proxy:
             target = port_of(self.table, *asked) if asked and head.startswith(b"CONNECT ") else None
             if target is None:
                 self._refuse(writer, "{}:{}".format(*asked) if asked else "a request that is not HTTP")
+            elif asked and not self.resolves(asked[0]):
+                _answer(writer, "502 could not resolve host", f"no address of {asked[0]} yet, by a fault on demand")
             else:
                 await _tunnel(reader, writer, target)
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloudbox.services.base import Service
 from cloudbox.services.gcs import Gcs
-from cloudbox.services.google import Gateway, GoogleService
+from cloudbox.services.google import Gateway, GoogleService, Vertex
 from cloudbox.services.hub import Hub
 from cloudbox.services.mlflow import MlflowServer
 from cloudbox.services.zenml import ZenmlServer
@@ -14,7 +14,7 @@ SERVICES: dict[str, Service] = {
     for service in (
         Gcs(),
         Gateway(),
-        GoogleService("vertex"),
+        Vertex(),
         GoogleService("bigquery"),
         Hub(),
         MlflowServer(),

@@ -38,6 +38,10 @@ class Service(ABC):
         """Makes what it needs before its first start; changes nothing later."""
         (box.home.state(self.name) / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def caveat(self, box: Box) -> str:  # noqa: ARG002 (most services work the same on every machine)
+        """What will not work on this machine, and what to do; empty where all does."""
+        return ""
+
     def settle(self, box: Box) -> None:  # noqa: B027 (most services have nothing to settle)
         """Makes what can only be made once it answers; changes nothing when that was done."""
 

@@ -6,6 +6,7 @@ import sys
 
 from cloudbox.box import Box
 from cloudbox.services.base import Service, http_answers, tcp_answers, tls_answers
+from cloudbox.vertex.sandbox import Sandbox, can_make_app
 
 
 class GoogleService(Service):
@@ -28,6 +29,22 @@ class GoogleService(Service):
     def address(self, box: Box) -> str:
         """Its gRPC and HTTPS addresses; clients reach them through the gateway, by Google's host names."""
         return f"grpc {box.address(self.name, 'grpc')}, https {box.address(self.name, 'https')}"
+
+
+class Vertex(GoogleService):
+    """Vertex AI, whose containers need an `/app` of their own."""
+
+    def __init__(self) -> None:
+        super().__init__("vertex")
+
+    def caveat(self, box: Box) -> str:
+        """Where containers get no `/app`: pipelines of ZenML make it, and an ordinary user may not."""
+        if Sandbox(box.home.state(self.name)).name or can_make_app():
+            return ""
+        return (
+            "          containers get no /app here, which ZenML's steps make: this user may have no namespaces; run as "
+            "root, or on Ubuntu: sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0"
+        )
 
 
 class Gateway(GoogleService):

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from cloudbox import rest, rpc
+from cloudbox.box import open_box
 from cloudbox.home import Home
 from cloudbox.vertex.service import VertexService
 from cloudbox.vertex.transcoding import routes
@@ -26,7 +27,7 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    service = VertexService(Home(options.home))
+    service = VertexService(open_box(Home(options.home)))
     service.recover()
     grpc_server = rpc.serve(service.dispatcher, options.grpc_port)
     rest_server = rest.serve(

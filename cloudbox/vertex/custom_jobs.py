@@ -191,7 +191,8 @@ def _container(job: Any, memory: int | None) -> ContainerSpec:
         }
     env |= {variable.name: variable.value for variable in spec.env}
     command = [expanded(part, env) for part in spec.command]
-    return ContainerSpec(spec.image_uri, command, [expanded(part, env) for part in spec.args], env, memory)
+    args = [expanded(part, env) for part in spec.args]
+    return ContainerSpec(spec.image_uri, command, args, env, memory, job.job_spec.service_account)
 
 
 def _check(job: Any) -> None:

@@ -53,6 +53,10 @@ class Deployments:
             deployed.status = v1.DeployedModel.Status(last_update_time=now(), available_replica_count=available)
         return endpoint
 
+    def tells_status_in_lists(self) -> bool:
+        """Whether a list tells of replicas, too: Google documents it for single endpoints alone."""
+        return faults.take(self._home, "no-status", "ListEndpoints") is None
+
     def deploy(self, request: Any) -> Any:
         """DeployModel: the operation is done when the container is ready and the traffic is set."""
         endpoint = self._store.get(v1.Endpoint, request.endpoint)

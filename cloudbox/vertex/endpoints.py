@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import grpc
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf import empty_pb2
 
-from cloudbox.errors import already_exists, failed_precondition, invalid, not_found
+from cloudbox.errors import ApiError, already_exists, failed_precondition, invalid, not_found
 from cloudbox.rpc import Method
 from cloudbox.vertex.deployments import Deployments
 from cloudbox.vertex.labels import check_labels
@@ -26,10 +27,11 @@ _ENDPOINT_ID = re.compile(r"[1-9][0-9]{0,8}|[a-z][a-z0-9-]{0,62}")
 class Endpoints:
     """The endpoints of the service."""
 
-    def __init__(self, store: Store, operations: Operations, deployments: Deployments) -> None:
+    def __init__(self, store: Store, operations: Operations, deployments: Deployments, project_number: int) -> None:
         self._store = store
         self._operations = operations
         self._deployments = deployments
+        self._project_number = project_number
 
     def methods(self) -> dict[str, Method]:
         """The methods of EndpointService by name."""
@@ -66,9 +68,8 @@ class Endpoints:
         endpoint.create_time = endpoint.update_time = now()
         endpoint.etag = etag()
         if endpoint.dedicated_endpoint_enabled:
-            _, project, _, region = location.split("/")
-            identifier = endpoint.name.rpartition("/")[2]
-            endpoint.dedicated_endpoint_dns = f"{identifier}.{region}-{project}.prediction.vertexai.goog"
+            region, identifier = location.rpartition("/")[2], endpoint.name.rpartition("/")[2]
+            endpoint.dedicated_endpoint_dns = f"{identifier}.{region}-{self._project_number}.prediction.vertexai.goog"
         with self._store.lock:
             if self._store.find(v1.Endpoint, endpoint.name):
                 raise already_exists("Endpoint", endpoint.name)
@@ -79,7 +80,8 @@ class Endpoints:
         """ListEndpoints."""
         below = self._store.listed(v1.Endpoint, f"{location_of(request.parent)}/endpoints")
         endpoints, token = page(below, request)
-        endpoints = [self._deployments.with_status(one) for one in endpoints]
+        if self._deployments.tells_status_in_lists():
+            endpoints = [self._deployments.with_status(one) for one in endpoints]
         return v1.ListEndpointsResponse(endpoints=endpoints, next_page_token=token)
 
     def update(self, request: Any) -> Any:
@@ -87,8 +89,9 @@ class Endpoints:
         with self._store.lock:
             endpoint = self.get(request.endpoint.name)
             if request.endpoint.etag and request.endpoint.etag != endpoint.etag:
-                raise failed_precondition(
-                    f"Etag mismatch: Endpoint `{endpoint.name}` was changed meanwhile; read it again."
+                raise ApiError(
+                    grpc.StatusCode.ABORTED,
+                    f"Etag mismatch: Endpoint `{endpoint.name}` was changed meanwhile; read it again.",
                 )
             apply_mask(endpoint, request.endpoint, request.update_mask.paths, _UPDATABLE)
             _check(endpoint)

@@ -63,6 +63,12 @@ class Sandbox:
         return [*_command(self.name), "/bin/sh", "-c", _ENTER, "container", str(root), str(app), *argv]
 
 
+def can_make_app() -> bool:
+    """Whether a process without a root of its own may use `/app`, or make it."""
+    app = Path("/app")
+    return os.access(app if app.is_dir() else app.parent, os.W_OK)
+
+
 def _command(name: str) -> list[str]:
     program, *rest = _NAMESPACES[name]
     return [shutil.which(program) or program, *rest]

@@ -6,13 +6,14 @@ from google.cloud import aiplatform_v1 as v1
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from cloudbox.home import Home
+from cloudbox.box import Box
 from cloudbox.rpc import Dispatcher, Method
 from cloudbox.vertex.containers import Containers
 from cloudbox.vertex.custom_jobs import CustomJobs
 from cloudbox.vertex.deployments import Deployments
 from cloudbox.vertex.endpoints import Endpoints
 from cloudbox.vertex.models import Models
+from cloudbox.vertex.names import ProjectNames
 from cloudbox.vertex.operations import Operations
 from cloudbox.vertex.pipelines import Pipelines
 from cloudbox.vertex.prediction import Predictions
@@ -28,25 +29,28 @@ PACKAGES = ("google.cloud.aiplatform.v1", "google.cloud.aiplatform.v1beta1")
 class VertexService:
     """Vertex AI in one process; state in `<home>/vertex`."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, box: Box) -> None:
+        home = box.home
         self._store = Store(home.state("vertex") / "resources.sqlite")
         self._containers = Containers(home)
         self._operations = Operations(self._store, home)
-        self._serving = Serving(home, self._containers)
+        self._serving = Serving(home, self._containers, box.project_number)
         self._jobs = CustomJobs(home, self._store, self._operations, self._containers)
         self._pipelines = Pipelines(home, self._store, self._operations, self._jobs)
         self._schedules = Schedules(self._store, self._operations, self._pipelines)
         models = Models(self._store, self._operations)
         self._deployments = Deployments(home, self._store, self._operations, models, self._serving)
+        endpoints = Endpoints(self._store, self._operations, self._deployments, box.project_number)
         services = {
             "PipelineService": self._pipelines.methods(),
             "JobService": self._jobs.methods(),
             "ScheduleService": self._schedules.methods(),
             "ModelService": models.methods(),
-            "EndpointService": Endpoints(self._store, self._operations, self._deployments).methods(),
+            "EndpointService": endpoints.methods(),
             "PredictionService": Predictions(self._store, self._serving).methods(),
         }
-        self.dispatcher = Dispatcher(home, "vertex", {**_paths(services), **self._other_methods()})
+        names = ProjectNames(box.project, box.project_number)
+        self.dispatcher = Dispatcher(home, "vertex", {**_paths(services), **self._other_methods()}, names)
 
     def recover(self) -> None:
         """Take up what an earlier life of the service left: end its work under way, start its containers again."""

@@ -35,6 +35,7 @@ class Replica:
     def __init__(self, endpoint: str, deployed: Any, model: Any) -> None:
         self.endpoint = endpoint
         self.id: str = deployed.id
+        self.account: str = deployed.service_account
         self.model = model
         self.port = _free_port()
         base = f"/v1/endpoints/{endpoint.rpartition('/')[2]}/deployedModels/{self.id}"
@@ -49,10 +50,10 @@ class Replica:
         """Address of a route of its server."""
         return f"http://127.0.0.1:{self.port}{route}"
 
-    def spec(self) -> ContainerSpec:
+    def spec(self, project_number: int) -> ContainerSpec:
         """The container of the model with the AIP_* variables, `$(NAME)` filled in command, arguments and variables."""
         container = self.model.container_spec
-        _, project, _, location, _, endpoint = self.endpoint.split("/")
+        _, _, _, location, _, endpoint = self.endpoint.split("/")
         env = {
             "AIP_ACCELERATOR_TYPE": "",
             "AIP_DEPLOYED_MODEL_ID": self.id,
@@ -65,7 +66,7 @@ class Replica:
             "AIP_MODEL_ID": self.model.name.rpartition("/")[2],
             "AIP_MODEL_NAME": self.model.display_name,
             "AIP_PREDICT_ROUTE": self.predict_route,
-            "AIP_PROJECT_NUMBER": project,
+            "AIP_PROJECT_NUMBER": str(project_number),
             "AIP_REGION": location,
             "AIP_STORAGE_URI": self.model.artifact_uri,
             "AIP_VERSION_NAME": self.model.version_id,
@@ -77,14 +78,16 @@ class Replica:
             command=[expanded(part, env) for part in container.command],
             args=[expanded(part, env) for part in container.args],
             env=env,
+            account=self.account,
         )
 
 
 class Serving:
     """The replicas of the service, by the id of the deployed model."""
 
-    def __init__(self, home: Home, containers: Containers) -> None:
+    def __init__(self, home: Home, containers: Containers, project_number: int) -> None:
         self._home = home
+        self._project_number = project_number
         self._containers = containers
         self._replicas: dict[str, Replica] = {}
         self._changed = threading.Condition()
@@ -98,7 +101,7 @@ class Serving:
         """
         fault = faults.take(self._home, "never-ready", replica.model.display_name)
         limit_s = fault.seconds if fault else _deployment_timeout_s(replica.model)
-        replica.container = self._containers.start(replica.spec(), f"deployed-{replica.id}")
+        replica.container = self._containers.start(replica.spec(self._project_number), f"deployed-{replica.id}")
         try:
             self._await_ready(replica, limit_s, never=fault is not None, cancelled=cancelled)
         except ApiError:
@@ -189,7 +192,9 @@ class Serving:
             started = time.monotonic()
             try:
                 if replica.container is None:
-                    replica.container = self._containers.start(replica.spec(), f"deployed-{replica.id}")
+                    replica.container = self._containers.start(
+                        replica.spec(self._project_number), f"deployed-{replica.id}"
+                    )
                     self._await_ready(
                         replica, _deployment_timeout_s(replica.model), never=False, cancelled=replica.stopping.is_set
                     )

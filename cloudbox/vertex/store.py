@@ -10,15 +10,33 @@ import re
 import secrets
 import sqlite3
 import threading
+import time
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
 
 from cloudbox.errors import invalid, not_found
-from cloudbox.rpc import raw
+from cloudbox.rpc import lag_s, raw
 
+CHANGES = 1000
+"""Changes that are remembered, for lists that lag."""
 _LOCATION = re.compile(r"projects/[^/]+/locations/[^/]+")
+
+
+_Row = tuple[int, str, str, str, str]
+_ROW = "SELECT rowid, name, collection, kind, body FROM resources"
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One change: when (monotonic), of which key, and the row before; None when it was new."""
+
+    moment: float
+    key: str
+    before: _Row | None
 
 
 def now() -> datetime.datetime:
@@ -55,6 +73,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
+        self._changes: deque[_Change] = deque(maxlen=CHANGES)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -69,6 +88,7 @@ class Store:
         key = key or message.name
         row = (key, _collection(key), _kind(type(message)), json_format.MessageToJson(raw(message), indent=None))
         with self.lock:
+            self._remember(key)
             self._db.execute(
                 "INSERT INTO resources VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body", row
             )
@@ -89,17 +109,21 @@ class Store:
         return message
 
     def listed(self, kind: Any, collection: str = "") -> list[Any]:
-        """Resources of a type, oldest first: of one collection (`…/endpoints`), or all."""
+        """Resources of a type, oldest first: of one collection (`…/endpoints`), or all; as they were `lag_s` ago."""
         with self.lock:
-            rows = self._db.execute(
-                "SELECT body FROM resources WHERE kind = ? AND ? IN ('', collection) ORDER BY rowid",
-                (_kind(kind), collection),
-            ).fetchall()
-        return [_message(kind, body) for (body,) in rows]
+            rows = dict[str, _Row]((row[1], row) for row in self._db.execute(f"{_ROW} WHERE kind = ?", (_kind(kind),)))
+            since = time.monotonic() - lag_s.get()
+            for change in reversed(self._changes):
+                if lag_s.get() and change.moment > since:
+                    rows.pop(change.key, None)
+                    if change.before and change.before[3] == _kind(kind):
+                        rows[change.key] = change.before
+        return [_message(kind, row[4]) for row in sorted(rows.values()) if collection in ("", row[2])]
 
     def delete(self, key: str) -> None:
         """Forget a resource."""
         with self.lock:
+            self._remember(key)
             self._db.execute("DELETE FROM resources WHERE name = ?", (key,))
 
     def next_number(self, name: str) -> int:
@@ -109,6 +133,11 @@ class Store:
                 "INSERT INTO numbers VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET last = last + 1", (name,)
             )
             return int(self._db.execute("SELECT last FROM numbers WHERE name = ?", (name,)).fetchone()[0])
+
+    def _remember(self, key: str) -> None:
+        """Note what is about to change."""
+        before = self._db.execute(f"{_ROW} WHERE name = ?", (key,)).fetchone()
+        self._changes.append(_Change(time.monotonic(), key, before))
 
     def close(self) -> None:
         """Close the file."""

@@ -47,7 +47,7 @@ def enable(project: str, *services: str) -> str:
 
 
 def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
-    """Buckets that are missing or elsewhere."""
+    """Buckets that are missing, somebody else's, or elsewhere."""
     for bucket in needs.buckets:
         found = google.find("storage", f"storage/v1/b/{in_path(bucket)}")
         create = (
@@ -57,6 +57,14 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
         if found is None:
             fix = f"gcloud storage buckets create gs://{bucket} {create}"
             yield Finding("bucket", False, f"there is no gs://{bucket}", fix)
+            continue
+        owner = str(found.get("projectNumber", google.number))
+        if owner != google.number:
+            ours = f"{google.project} ({google.number})"
+            message = f"gs://{bucket} belongs to the project with the number {owner}, not to {ours}"
+            name = f"{google.project}-{bucket}"
+            fix = f"gcloud storage buckets create gs://{name} {create}\nexport EVERGREEN_BUCKET=gs://{name}"
+            yield Finding("bucket", False, message, fix)
             continue
         location = str(found["location"])
         fine = _near(location, needs.region)

@@ -84,7 +84,7 @@ def answers() -> dict[str, Any]:
         SERVICES: {
             "services": [{"name": f"projects/123/services/{name}.googleapis.com", "state": "ENABLED"} for name in NAMES]
         },
-        BUCKET: {"location": "EUROPE-WEST4"},
+        BUCKET: {"location": "EUROPE-WEST4", "projectNumber": "123"},
         f"{BUCKET}/iam": {
             "bindings": [
                 binding("roles/storage.objectAdmin", PIPELINE),
@@ -248,6 +248,13 @@ def test_a_missing_account_is_told_once_and_not_again_by_each_of_its_roles(answe
 def test_a_bucket_belongs_in_the_region_or_on_its_continent(answers: dict[str, Any], location: str, fine: bool) -> None:
     answers[BUCKET]["location"] = location
     assert [one.name for one in missing(answers)] == ([] if fine else ["bucket"])
+
+
+def test_a_bucket_of_another_project_is_told_before_anything_is_written_to_it(answers: dict[str, Any]) -> None:
+    answers[BUCKET]["projectNumber"] = "666"
+    (bucket,) = missing(answers)
+    assert bucket.message == "gs://news-bucket belongs to the project with the number 666, not to news-project (123)"
+    assert "gcloud storage buckets create gs://news-project-news-bucket --project news-project" in bucket.fix
 
 
 def test_a_missing_bucket_repository_and_image_are_told_with_what_makes_them(answers: dict[str, Any]) -> None:

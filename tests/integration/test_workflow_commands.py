@@ -34,6 +34,8 @@ HERE = {
     run.command for run in (INSTALL, CHANGES, *ACCESSES, IMAGES, IMAGES_DRY, STACK, PREPARE, PREPARE_DRY, PLAN, REPORT)
 }
 SUITES = {"make check", "make test"}
+NAMESPACES = "sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0"
+"""A setting of GitHub's machines; tests leave this machine's as they are."""
 PRODUCTION = {"make emulated", '.venv/bin/python run.py --config "$CONFIGURATION" --name "$NAME" --outcome outcome'}
 PROJECT, REGION = "local-project", "us-central1"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/evergreen"
@@ -117,7 +119,7 @@ def delivering(runner: Runner, box: RunningBox) -> dict[str, str]:
 
 def test_no_command_of_a_workflow_is_left_out() -> None:
     written = {run.command for one in workflows() for run in one.runs()}
-    assert written == HERE | SUITES | PRODUCTION
+    assert written == HERE | SUITES | PRODUCTION | {NAMESPACES}
 
 
 def test_the_suites_are_those_of_ci_run() -> None:

@@ -1,11 +1,13 @@
-"""What must answer before a run may hope to deploy: credentials, project, region and bucket."""
+"""What must answer before a run may hope to deploy: credentials, project, region and a bucket of the project's own."""
 
 from __future__ import annotations
 
 from evergreen.adapters.gcs import StorageError, check_bucket
 from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.failures import MissingError
 from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import LIVE
+from evergreen.adapters.vertex.ownership import check_owner
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, InputError
 
@@ -28,12 +30,22 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
             f"no Google credentials for the endpoint of {model} ({error}); run: gcloud auth application-default login"
         ) from error
     patient = host.model_copy(update={"retry_timeout_s": min(host.retry_timeout_s, PATIENCE_S)})
+    clients = Clients(patient)
     try:
-        EndpointResource(Clients(patient), model, LIVE).find()
+        EndpointResource(clients, model, LIVE).find()
     except EndpointError as error:
         raise InputError(
             f"Vertex AI does not answer for parameters.host.project '{host.project}' in parameters.host.region "
             f"'{host.region}': {error}; run: gcloud services enable aiplatform.googleapis.com --project {host.project}"
+        ) from error
+    try:
+        check_owner(clients, host.staging)
+    except MissingError:
+        pass  # what to do about it is told next
+    except EndpointError as error:
+        raise InputError(
+            f"it cannot be told whose bucket parameters.host.staging is: {error}; run: "
+            f"gcloud services enable cloudresourcemanager.googleapis.com --project {host.project}"
         ) from error
     try:
         check_bucket(host.staging)

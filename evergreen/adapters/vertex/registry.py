@@ -16,6 +16,7 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import MissingError
 from evergreen.adapters.vertex.names import container_alias, identity, label_filter, model_id, version_alias
 from evergreen.adapters.vertex.operations import finish, settle
+from evergreen.adapters.vertex.ownership import check_owner
 from evergreen.adapters.vertex.specification import version_message
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EndpointError, InputError
@@ -56,7 +57,7 @@ class ModelRegistry:
         Files that a killed run copied are not copied again. `v-<version>` leads to what was uploaded last.
 
         Raises:
-            InputError: `model_dir` is no trained model, or another version's.
+            InputError: `model_dir` is no trained model, or another version's; the bucket is another project's.
             EndpointError: Vertex AI or the bucket refuses.
         """
         held = self.find(version) or self._upload(version, model_dir)
@@ -74,6 +75,7 @@ class ModelRegistry:
         if trained.version != version:
             raise InputError(f"{model_dir} holds version {trained.version}, not {version}; upload it as what it is")
         uri = f"{self._host.staging.rstrip('/')}/{self._model}/{version}"
+        check_owner(self._clients, uri)
         try:
             copy_to(model_dir, uri)
         except StorageError as error:

@@ -188,6 +188,19 @@ def test_the_preflight_says_what_is_in_the_way(box: Box, tmp_path: Path) -> None
     host_in(box).check("news", tmp_path)
     with pytest.raises(InputError, match="gcloud storage buckets create gs://no-such-bucket"):
         host_in(box, staging="gs://no-such-bucket/models").check("news", tmp_path)
+    faults.add(box.home, faults.Fault(kind="foreign", target="squatted"))
+    with pytest.raises(InputError, match="gs://squatted belongs to the project with the number"):
+        host_in(box, staging="gs://squatted/models").check("news", tmp_path)
+    faults.clear(box.home, "foreign")
     faults.add(box.home, faults.Fault(kind="error", target="ListEndpoints", code="PERMISSION_DENIED", times=1))
     with pytest.raises(InputError, match=r"parameters\.host\.project 'local-project'.*gcloud services enable"):
         host_in(box).check("news", tmp_path)
+
+
+def test_no_byte_of_a_model_goes_into_another_projects_bucket(box: Box, trial: HostedTrial) -> None:
+    version, model_dir = trial.model("a")
+    faults.add(box.home, faults.Fault(kind="foreign", target="squatted"))
+    host = trial.host.model_copy(update={"staging": "gs://squatted/models"})
+    with pytest.raises(InputError, match=rf"belongs to the project with the number \d+, not to {box.project}"):
+        ModelRegistry(Clients(host), "news").upload(version, model_dir)
+    faults.clear(box.home, "foreign")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudbox.errors import ApiError
+from cloudbox.rpc import lag_s
 from cloudbox.vertex.labels import check_labels
 from cloudbox.vertex.machines import machine_for, memory_bytes
 from cloudbox.vertex.pipeline_spec import input_values, resolver, root_parameters, tasks_of
@@ -174,3 +175,27 @@ def test_resources_survive_the_closing_of_their_store(tmp_path: Path) -> None:
 def test_rest_addresses_lead_to_their_methods(verb: str, path: str, method: str) -> None:
     found = [route.path for route in routes() if route.verb == verb and route.pattern.fullmatch(path)]
     assert [one.rpartition("/")[2] for one in found] == [method]
+
+
+def test_a_list_that_lags_tells_what_was_there_before(tmp_path: Path) -> None:
+    store = Store(tmp_path / "resources.sqlite")
+    name = "projects/p/locations/l/endpoints/"
+    changed, gone, new = (v1.Endpoint(name=f"{name}{number}", display_name="old") for number in (1, 2, 3))
+    store.put(changed)
+    store.put(gone)
+    store._changes.clear()  # they are from long ago
+    changed.display_name = "now"
+    store.put(changed)
+    store.delete(gone.name)
+    store.put(new)
+
+    def listed() -> list[tuple[str, str]]:
+        return [(one.name[-1], one.display_name) for one in store.listed(v1.Endpoint, name.rstrip("/"))]
+
+    assert listed() == [("1", "now"), ("3", "old")]
+    token = lag_s.set(60)
+    assert listed() == [("1", "old"), ("2", "old")]
+    assert store.get(v1.Endpoint, changed.name).display_name == "now"
+    lag_s.reset(token)
+    assert listed() == [("1", "now"), ("3", "old")]
+    store.close()

@@ -24,9 +24,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from cloudbox.box import PROJECT_NUMBER
+
 ROOT = Path(__file__).parents[3]
 CLIENTS = Path(__file__).with_name("vertex_clients.py")
-HOSTS = ("*.googleapis.com", "*.prediction.vertexai.goog", "*.europe-west4-local.prediction.vertexai.goog", "localhost")
+HOSTS = (
+    "*.googleapis.com",
+    "*.prediction.vertexai.goog",
+    f"*.europe-west4-{PROJECT_NUMBER}.prediction.vertexai.goog",
+    "localhost",
+)
 
 
 def free_port() -> int:
@@ -204,6 +211,8 @@ def running(home: Path) -> Iterator[VertexBox]:
     write_certificates(home / "certs")
     images = {"*": {"python": sys.executable, "env": {"FROM_THE_IMAGE": "yes"}, "code": None}}
     (home / "images.json").write_text(json.dumps(images))
+    place = {"project": "local", "project_number": PROJECT_NUMBER, "region": "europe-west4"}
+    (home / "box.json").write_text(json.dumps({**place, "ports": {}}))
     box = VertexBox(home)
     box.start()
     try:

@@ -271,11 +271,10 @@ def before_the_kill() -> dict[str, Any]:
     died = refused(lambda: endpoint.predict([{"die": True}], timeout=5))
     healed = until(lambda: message(lambda: endpoint.predict(asked)), lambda said: said == "nothing")
     fault(kind="never-ready", target="news", seconds=100, times=1)
-    deployed = endpoint.gca_resource.deployed_models[0]
-    type(deployed).pb(deployed).ClearField("id")
+    first = endpoint.gca_resource.deployed_models[0]
     operation = endpoint.api_client.deploy_model(
         endpoint=endpoint.resource_name,
-        deployed_model=deployed,
+        deployed_model={"model": first.model, "dedicated_resources": first.dedicated_resources},
         traffic_split={"0": 0, endpoint.list_models()[0].id: 100},
     )
     sleeper = custom_job("import time; time.sleep(100)")

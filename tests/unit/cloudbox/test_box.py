@@ -71,7 +71,7 @@ def test_the_certificate_names_google_s_hosts_and_is_signed_by_the_box_s_authori
     certificate = x509.load_pem_x509_certificate(box.home.server_certificate.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     hosts = names.get_values_for_type(x509.DNSName)
-    assert {"*.googleapis.com", "*.europe-west4-local-project.prediction.vertexai.goog"} <= set(hosts)
+    assert {"*.googleapis.com", "*.europe-west4-271828182845.prediction.vertexai.goog"} <= set(hosts)
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(box.home.ca.read_bytes()))
     ssl.create_default_context(cafile=str(box.home.ca))
 
@@ -81,7 +81,7 @@ def test_the_certificate_names_google_s_hosts_and_is_signed_by_the_box_s_authori
     [
         ("grpc", "europe-west4-aiplatform.googleapis.com", "vertex"),
         ("https", "EUROPE-WEST4-aiplatform.googleapis.com", "vertex"),
-        ("https", "12.europe-west4-local-project.prediction.vertexai.goog", "vertex"),
+        ("https", "12.europe-west4-271828182845.prediction.vertexai.goog", "vertex"),
         ("grpc", "bigquerystorage.googleapis.com", "bigquery"),
         ("https", "bigquery.googleapis.com", "bigquery"),
         ("https", "oauth2.googleapis.com", "gateway"),
