@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from commands.cloud.build_regions import VARIABLE as BUILD_REGION
+from commands.cloud.build_regions import build_region
 from commands.github.files import export, set_outputs
 from evergreen.core.errors import EvergreenError, InputError
 
@@ -78,4 +80,5 @@ def _place() -> Place:
     if missing:
         raise InputError(f"not set: {', '.join(missing)}; docs/production.md tells what each is")
     project, region, registry, bucket, account, base_digest = (os.environ[name] for name in NEEDED)
+    region = os.environ.get(BUILD_REGION) or build_region(region)
     return Place(project, region, registry, f"{bucket}/build", account, base_digest)

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from commands.cloud.build_regions import VARIABLE as BUILD_REGION
+from commands.cloud.build_regions import build_region
 from evergreen.core.errors import InputError
 
 VARIABLE = "GOOGLE_PROJECTS"
@@ -64,6 +66,7 @@ def names_of(project: str, region: str) -> dict[str, str]:
     return {
         "GOOGLE_CLOUD_PROJECT": project,
         "GOOGLE_CLOUD_REGION": region,
+        BUILD_REGION: build_region(region),
         "EVERGREEN_BIGQUERY_LOCATION": region,
         "EVERGREEN_BUCKET": f"gs://{project}-evergreen",
         "EVERGREEN_NEWS_TABLE": f"{project}.news.articles",
