@@ -75,7 +75,8 @@ lock: install ## renew requirements.lock from pyproject.toml, and the images' re
 	@# The images hold versions of the same lock: the pipeline's without the development tools, the server's the least.
 	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
 		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/pipeline-requirements.txt
-	$(BIN)/uv pip compile infra/serving-requirements.in --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
+	@# ZenML, which takes no urllib3 from 2.6 on, is not in the server's image.
+	$(BIN)/uv pip compile infra/serving-requirements.in --constraint <(grep -v '^urllib3==' requirements.lock) --python-version 3.11 --quiet --no-header --no-annotate \
 		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/serving-requirements.txt
 
 clean: ## remove the virtual environment and caches

