@@ -27,8 +27,8 @@ VARIABLES = {
     "dataflow": "EVERGREEN_DATAFLOW_IMAGE",
     "serving": "EVERGREEN_SERVING_IMAGE",
 }
-TORCH_INDEX = "EVERGREEN_SERVING_TORCH_INDEX"
-"""Where the serving image takes torch from; unset: the CPU's, as infra/cloudbuild.yaml says."""
+OPTIONS = {"EVERGREEN_SERVING_TORCH_INDEX": "_SERVING_TORCH_INDEX", "EVERGREEN_DOCKER_HUB": "_DOCKER_HUB"}
+"""Substitutions of infra/cloudbuild.yaml by the variables that set them; unset: as that file says."""
 NEEDED = (
     "GOOGLE_CLOUD_PROJECT",
     "GOOGLE_CLOUD_REGION",
@@ -36,6 +36,7 @@ NEEDED = (
     "EVERGREEN_BUCKET",
     "EVERGREEN_BUILD_ACCOUNT",
     "BASE_DIGEST",
+    "BEAM_DIGEST",
 )
 
 
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.cloud.builds import build_of, images_of
 
     place = _place()
-    options = {"_SERVING_TORCH_INDEX": os.environ[TORCH_INDEX]} if TORCH_INDEX in os.environ else None
+    options = {name: os.environ[variable] for variable, name in OPTIONS.items() if os.environ.get(variable)}
     build = build_of(place, args.tag, options)
     tagged = images_of(place, build, args.tag)
     if args.dry_run:
@@ -79,6 +80,6 @@ def _place() -> Place:
     missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
         raise InputError(f"not set: {', '.join(missing)}; docs/production.md tells what each is")
-    project, region, registry, bucket, account, base_digest = (os.environ[name] for name in NEEDED)
+    project, region, registry, bucket, account, base_digest, beam_digest = (os.environ[name] for name in NEEDED)
     region = os.environ.get(BUILD_REGION) or build_region(region)
-    return Place(project, region, registry, f"{bucket}/build", account, base_digest)
+    return Place(project, region, registry, f"{bucket}/build", account, base_digest, beam_digest)

@@ -2,9 +2,10 @@
 # each run through the artifact store; so it is built again only when the lock changes.
 #
 # docker build -f infra/pipeline.Dockerfile --build-arg BASE_DIGEST=sha256:… -t pipeline .
-ARG BASE=python:3.11-slim-bookworm
+ARG DOCKER_HUB=docker.io
+ARG BASE=library/python:3.11-slim-bookworm
 ARG BASE_DIGEST
-FROM ${BASE}@${BASE_DIGEST}
+FROM ${DOCKER_HUB}/${BASE}@${BASE_DIGEST}
 
 # torch comes from here: PyPI's runs on CPU and GPU; CPU only, and gigabytes smaller: https://download.pytorch.org/whl/cpu
 ARG TORCH_INDEX=https://pypi.org/simple

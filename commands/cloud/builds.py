@@ -33,6 +33,7 @@ class Place:
     bucket: str
     account: str
     base_digest: str
+    beam_digest: str
 
 
 def build_of(place: Place, tag: str, options: Mapping[str, str] | None = None) -> Any:
@@ -49,13 +50,13 @@ def build_of(place: Place, tag: str, options: Mapping[str, str] | None = None) -
 
     if not TAG.fullmatch(tag) or tag == "latest":
         raise InputError(f"tag {tag!r} cannot be used: name one version, such as 1.0 or a commit; latest names none")
-    if not DIGEST.fullmatch(place.base_digest):
-        raise InputError(f"BASE_DIGEST should be sha256: and 64 digits of the base image, got {place.base_digest!r}")
+    for name, digest in {"BASE_DIGEST": place.base_digest, "BEAM_DIGEST": place.beam_digest}.items():
+        if not DIGEST.fullmatch(digest):
+            raise InputError(f"{name} should be sha256: and the image's 64 digits, got {digest!r}")
     build = cloudbuild_v1.Build()
     json_format.ParseDict(yaml.safe_load(FILE.read_text(encoding="utf-8")), build._pb)
-    build.substitutions.update(
-        {"_REGISTRY": place.registry, "_TAG": tag, "_BASE_DIGEST": place.base_digest, **(options or {})}
-    )
+    digests = {"_BASE_DIGEST": place.base_digest, "_BEAM_DIGEST": place.beam_digest}
+    build.substitutions.update({"_REGISTRY": place.registry, "_TAG": tag, **digests, **(options or {})})
     build.service_account = f"projects/{place.project}/serviceAccounts/{place.account}"
     build.tags = [tag]
     return build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cloudbox.errors import ApiError
 from cloudbox.gateway import builds as box_builds
 from cloudbox.home import Home
 from commands.cloud.build_regions import OPEN_REGIONS, build_region
-from commands.cloud.builds import Place, digests_of
+from commands.cloud.builds import Place, build_of, digests_of
 from commands.images import main
 from commands.parser import parse
 from evergreen.core.errors import InputError
@@ -50,6 +51,7 @@ def test_images_are_built_there_unless_another_region_is_named(
         "EVERGREEN_BUCKET": "gs://news",
         "EVERGREEN_BUILD_ACCOUNT": "build@news.iam.gserviceaccount.com",
         "BASE_DIGEST": f"sha256:{'a' * 64}",
+        "BEAM_DIGEST": f"sha256:{'b' * 64}",
         **({"EVERGREEN_BUILD_REGION": chosen} if chosen else {}),
     }
     monkeypatch.delenv("EVERGREEN_BUILD_REGION", raising=False)
@@ -61,13 +63,22 @@ def test_images_are_built_there_unless_another_region_is_named(
     assert "europe-west4-docker.pkg.dev/news/evergreen/serving:1.0" in told.out
 
 
+def test_bases_come_by_digest_from_where_the_environment_says() -> None:
+    place = Place("news", "europe-west1", "registry", "gs://news/build", "build@news", f"sha256:{'a' * 64}", "latest")
+    with pytest.raises(InputError, match="BEAM_DIGEST should be sha256: and the image's 64 digits, got 'latest'"):
+        build_of(place, "1.0")
+    build = build_of(replace(place, beam_digest=f"sha256:{'b' * 64}"), "1.0", {"_DOCKER_HUB": "mirror"})
+    filled = dict(build.substitutions)
+    assert (filled["_DOCKER_HUB"], filled["_BEAM_DIGEST"]) == ("mirror", f"sha256:{'b' * 64}")
+
+
 def test_a_refused_region_is_told_with_one_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     class Restricted:
         def create_build(self, request: Any) -> Any:
             raise FailedPrecondition(REFUSAL)  # type: ignore[no-untyped-call]  # google.api_core has few types
 
     monkeypatch.setattr(cloudbuild_v1, "CloudBuildClient", Restricted)
-    place = Place("news", "europe-west4", "registry", "gs://news/build", "build@news", "sha256:1")
+    place = Place("news", "europe-west4", "registry", "gs://news/build", "build@news", "sha256:1", "sha256:2")
     with pytest.raises(InputError, match=r"set EVERGREEN_BUILD_REGION=europe-west1$") as caught:
         digests_of(place, cloudbuild_v1.Build())
     assert REFUSAL in str(caught.value)
