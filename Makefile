@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo cases emulated emulated-test faults test fuzz-inputs check changes bench goodput lock clean
+.PHONY: help install demo cases emulated emulated-test faults test fuzz-inputs gcp check changes bench goodput lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,10 @@ test: install ## all tests, in two processes that share their files out between 
 
 fuzz-inputs: install ## thousands of generated inputs at the sources: every row, or an error that names it; EXAMPLES=5000
 	GENERATED_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_generated_*.py
+
+gcp: install ## what only a real project proves, for less than 5 USD: PROJECT=my-project; YES=1: unasked; REMOVE=1: clean up only
+	@$(if $(PROJECT),,$(error name the project: make gcp PROJECT=my-project))"$(BIN)/python" -m tests.proof --project "$(PROJECT)" \
+		$(if $(filter-out 0,$(YES)),--yes) $(if $(filter-out 0,$(REMOVE)),--remove)
 
 check: install ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .
