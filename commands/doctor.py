@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
-from commands.readiness import listed_secrets
+from commands.readiness import listed_secrets, task_needs
 from evergreen.core.errors import EvergreenError
 from orchestration.mistakes import ConfigurationError, shown
 
@@ -134,7 +134,7 @@ def _keys_of(secret: str) -> list[str]:
 
 
 def _check_task(project: Project) -> Iterator[Finding]:
-    yield Finding("task", True, f"{project.task.kind}: {project.task.check()}")
+    yield Finding("task", True, f"{project.task.kind}: {task_needs(project)}")
 
 
 def _check_source(project: Project) -> Iterator[Finding]:

@@ -23,7 +23,8 @@ ACCOUNT = re.compile(r"[a-z0-9-]+@[a-z0-9.:-]+\.gserviceaccount\.com")
 PROJECT = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 SETTABLE = re.compile(r"BASE_DIGEST|BEAM_DIGEST|(EVERGREEN|HF|MLFLOW|ZENML)_[A-Z0-9_]+")
-SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN")
+SECRET = re.compile(r"(?<!_KMS_)KEY|PASSWORD|SECRET|TOKEN")
+"""Of names; that of a key in Cloud KMS opens nothing."""
 FIELDS = {"provider", "service_account", "environment"}
 GUIDE = "see Delivery from GitHub in docs/production.md"
 

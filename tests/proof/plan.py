@@ -127,7 +127,7 @@ def small(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
     parameters.pop("publish", None)
     host = {**parameters["host"], "environment": ENVIRONMENT, "min_replicas": 1, "max_replicas": 1}
     parameters["host"] = {**host, "staging": f"{FOLDER}/models"}
-    parameters["task"] = {**parameters["task"], "epochs": 1}
+    parameters["task"] = {**_without(parameters["task"], {"token_env"}), "epochs": 1}
     parameters["gate"] = {"minimum": {next(iter(parameters["gate"]["minimum"])): 0.0}}
     settings = dict(document["settings"])
     settings["orchestrator.vertex"] = {**settings["orchestrator.vertex"], "labels": {LABEL: "1"}}

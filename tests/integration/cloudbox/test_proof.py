@@ -16,10 +16,15 @@ from typing import Any
 import pytest
 
 from cloudbox import environment
+from cloudbox.box import Box
+from evergreen.adapters.vertex.endpoint import HostedEndpoint
 from orchestration.configuration import load
 from orchestration.document import PLACEHOLDER
+from tests.hosted_trial import BUCKET, HostedTrial
+from tests.proof import removal
 from tests.proof.cassettes import FILE, differences, read
 from tests.proof.plan import LABEL, MODELS, write_small
+from tests.proof.removal import Place
 from tests.running_box import REPOSITORY, RunningBox, running_box
 
 MADE = """
@@ -62,15 +67,15 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
+def own_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
     with running_box(tmp_path_factory.mktemp("proof") / "home", "gcs", "gateway", "vertex", "bigquery") as box:
         yield box
 
 
-def python(box: RunningBox, *arguments: str) -> subprocess.CompletedProcess[str]:
+def python(own_box: RunningBox, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A process that has the box for Google, and its Python warnings aside."""
     names = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV", "TMPDIR") if name in os.environ}
-    given = {**names, **environment.network(box.box), "HOME": str(box.home), "PYTHONPATH": str(REPOSITORY)}
+    given = {**names, **environment.network(own_box.box), "HOME": str(own_box.home), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(
         [sys.executable, "-W", "ignore", *arguments],
         env={**given, "EVERGREEN_BUCKET": "gs://evergreen"},
@@ -83,11 +88,11 @@ def python(box: RunningBox, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def recorded(box: RunningBox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded(own_box: RunningBox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The answers of the box while resources of a proof and others are made."""
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "made.py").write_text(MADE, "utf-8")
-    done = python(box, "-m", "tests.proof.recorder", str(folder / "box.json"), str(folder / "made.py"))
+    done = python(own_box, "-m", "tests.proof.recorder", str(folder / "box.json"), str(folder / "made.py"))
     assert done.returncode == 0, done.stderr
     return folder / "box.json"
 
@@ -110,14 +115,14 @@ def test_the_box_answers_the_fields_that_google_answered(recorded: Path) -> None
     assert differences(google, read(recorded)) == []
 
 
-def test_the_removal_leaves_nothing_of_a_proof_and_everything_else(box: RunningBox, recorded: Path) -> None:
+def test_the_removal_leaves_nothing_of_a_proof_and_everything_else(own_box: RunningBox, recorded: Path) -> None:
     assert recorded.is_file()
-    before = json.loads(python(box, "-c", SHOWN).stdout)
+    before = json.loads(python(own_box, "-c", SHOWN).stdout)
     assert sorted(before["endpoints"]) == ["contract", "production", "proof"]
-    done = python(box, "-m", "tests.proof", "--project", "local-project", "--region", "us-central1", "--remove")
+    done = python(own_box, "-m", "tests.proof", "--project", "local-project", "--region", "us-central1", "--remove")
     assert done.returncode == 0, done.stderr
     assert "nothing of the proof is left" in done.stdout
-    after = json.loads(python(box, "-c", SHOWN).stdout)
+    after = json.loads(python(own_box, "-c", SHOWN).stdout)
     assert after == {
         "endpoints": ["production"],
         "models": ["production"],
@@ -126,10 +131,25 @@ def test_the_removal_leaves_nothing_of_a_proof_and_everything_else(box: RunningB
     }
 
 
-def test_a_part_that_cannot_be_removed_is_told_and_hides_no_other(box: RunningBox) -> None:
+def test_an_endpoint_with_traffic_and_one_that_stands_by_is_removed(box: Box, tmp_path: Path) -> None:
+    trial = HostedTrial(box, tmp_path)
+    trial.host = trial.host.model_copy(update={"environment": "proof"})
+    trial.endpoint = HostedEndpoint(trial.host, "news")
+    for name in ("a", "b"):
+        version, folder = trial.model(name)
+        trial.endpoint.upload(version, folder)
+        trial.endpoint.deploy(version)
+        trial.endpoint.set_traffic({version: 100})
+    place = Place(box.project, box.region, f"gs://{BUCKET}")
+    assert [line for part in (removal._endpoints, removal._models) for line in part(place)] == []
+    assert trial.endpoint.status().traffic == {}
+    assert trial.deployed() == []
+
+
+def test_a_part_that_cannot_be_removed_is_told_and_hides_no_other(own_box: RunningBox) -> None:
     """The bucket is another one, which is not there."""
     script = "from tests.proof.removal import *; print(remove(Place('local-project', 'us-central1', 'gs://nowhere')))"
-    done = python(box, "-c", script)
+    done = python(own_box, "-c", script)
     assert "['files of the proof were not all removed; look at them in local-project']" in done.stdout
 
 
