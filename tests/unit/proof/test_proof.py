@@ -203,3 +203,18 @@ def test_cassettes_are_added_to_and_told_apart(tmp_path: Path) -> None:
         "Get: the box lacks etag",
         "Get: name is string, in the box number",
     ]
+
+
+def made(*given: str) -> subprocess.CompletedProcess[str]:
+    """What `make gcp` would run."""
+    command = ["make", "--dry-run", "--old-file", "install", f"VENV={sys.prefix}", "gcp", *given]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_make_asks_for_a_project_and_hands_on_what_was_agreed_to() -> None:
+    assert "name the project: make gcp PROJECT=my-project" in made().stderr
+    asked = made("PROJECT=news").stdout
+    assert '-m tests.proof --project "news"' in asked
+    assert "--yes" not in asked
+    assert "--yes" in made("PROJECT=news", "YES=1").stdout
+    assert "--remove" in made("PROJECT=news", "REMOVE=1").stdout
