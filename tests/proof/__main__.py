@@ -23,7 +23,7 @@ INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_S = 300
 """How long a command may take to end once it is interrupted."""
-NEEDED = ("EVERGREEN_PIPELINE_IMAGE", "EVERGREEN_SERVING_IMAGE", "EVERGREEN_DATAFLOW_IMAGE", "MLFLOW_TRACKING_URI")
+NEEDED = ("EVERGREEN_PIPELINE_IMAGE", "EVERGREEN_SERVING_IMAGE", "MLFLOW_TRACKING_URI")
 
 
 def main(argv: Sequence[str]) -> int:

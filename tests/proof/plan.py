@@ -83,7 +83,7 @@ def stages(folder: Path) -> tuple[Stage, ...]:
             "pets",
             (
                 (sys.executable, "-m", "tests.proof.pictures", raw, str(PICTURES)),
-                (*run, "prepare", "--config", pets, "--runner", "local"),
+                (*run, "prepare", "--config", pets),
                 (*run, "--config", pets),
                 (*run, "teardown", "--config", pets),
             ),
@@ -137,7 +137,7 @@ def small(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         parameters["source"] = {**parameters["source"], "path": f"{FOLDER}/pets/prepared"}
         prepare = document["extra"]["prepare"]
         origin = {**prepare["origin"], "path": f"{FOLDER}/pets/raw/*.tfrec"}
-        changed["extra"] = {**document["extra"], "prepare": {**prepare, "origin": origin}}
+        changed["extra"] = {**document["extra"], "prepare": {**prepare, "origin": origin, "runner": {"kind": "local"}}}
     return {**changed, "parameters": parameters, "settings": settings}
 
 

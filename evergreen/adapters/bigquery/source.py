@@ -53,6 +53,9 @@ class _Hidden:
         return f"; a change of {listed} is noticed by its size alone, since BigQuery shows no more" if listed else ""
 
 
+_ALL_SHOWN = _Hidden((), 0)
+
+
 class BigQuerySource(RowFields):
     """Rows of one table (`dataset.table`), or of the SQL in `query_file`.
 
@@ -185,7 +188,11 @@ class BigQuerySource(RowFields):
         return self.query_file or str(TableId.parse(self.table or "", self.project))
 
     def _identity(
-        self, query: Query, states: dict[TableId, TableState], window: ResolvedWindow | None, hidden: _Hidden
+        self,
+        query: Query,
+        states: dict[TableId, TableState],
+        window: ResolvedWindow | None,
+        hidden: _Hidden = _ALL_SHOWN,
     ) -> SourceIdentity:
         bounds = {name: [kind, value.isoformat()] for name, (kind, value) in query.parameters.items()}
         marks = sorted(state.mark for state in states.values())
