@@ -18,6 +18,7 @@ from commands.cloud.build_regions import VARIABLE as BUILD_REGION
 from commands.cloud.build_regions import build_region
 from commands.github.files import export, set_outputs
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.wheels import PIPELINE_INDEX, SERVING_INDEX
 
 if TYPE_CHECKING:
     from commands.cloud.builds import Place
@@ -27,7 +28,11 @@ VARIABLES = {
     "dataflow": "EVERGREEN_DATAFLOW_IMAGE",
     "serving": "EVERGREEN_SERVING_IMAGE",
 }
-OPTIONS = {"EVERGREEN_SERVING_TORCH_INDEX": "_SERVING_TORCH_INDEX", "EVERGREEN_DOCKER_HUB": "_DOCKER_HUB"}
+OPTIONS = {
+    PIPELINE_INDEX: "_PIPELINE_TORCH_INDEX",
+    SERVING_INDEX: "_SERVING_TORCH_INDEX",
+    "EVERGREEN_DOCKER_HUB": "_DOCKER_HUB",
+}
 """Substitutions of infra/cloudbuild.yaml by the variables that set them; unset: as that file says."""
 NEEDED = (
     "GOOGLE_CLOUD_PROJECT",

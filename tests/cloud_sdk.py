@@ -68,7 +68,7 @@ def mistake(call: Sequence[str], table: Table) -> str | None:
         return f"{' '.join(call)}: no such command"
     known = {*table[tool][""], *table[tool][command]}
     given = [word.partition("=")[0] for word in words if word.startswith("-")]
-    unknown = [option for option in given if option not in known and option.replace("--no", "--", 1) not in known]
+    unknown = [option for option in given if not known & {option, re.sub("^--no-?", "--", option)}]
     return f"{' '.join(call)}: no such option: {', '.join(unknown)}" if unknown else None
 
 
