@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install demo cases emulated emulated-test faults test fuzz-inputs check changes bench goodput lock clean
+.PHONY: help install demo cases emulated emulated-test faults test fuzz-inputs gcp check changes bench goodput lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,10 @@ test: install ## all tests, in two processes that share their files out between 
 fuzz-inputs: install ## thousands of generated inputs at the sources, the server and every rule that a test states; EXAMPLES=5000
 	GENERATED_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -m hypothesis tests/unit tests/integration/test_generated_*.py
 
+gcp: install ## what only a real project proves, for less than 5 USD: PROJECT=my-project; YES=1: unasked; REMOVE=1: clean up only
+	@$(if $(PROJECT),,$(error name the project: make gcp PROJECT=my-project))"$(BIN)/python" -m tests.proof --project "$(PROJECT)" \
+		$(if $(filter-out 0,$(YES)),--yes) $(if $(filter-out 0,$(REMOVE)),--remove)
+
 check: install ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -75,7 +79,8 @@ lock: install ## renew requirements.lock from pyproject.toml, and the images' re
 	@# The images hold versions of the same lock: the pipeline's without the development tools, the server's the least.
 	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
 		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/pipeline-requirements.txt
-	$(BIN)/uv pip compile infra/serving-requirements.in --constraint requirements.lock --python-version 3.11 --quiet --no-header --no-annotate \
+	@# ZenML, which takes no urllib3 from 2.6 on, is not in the server's image.
+	$(BIN)/uv pip compile infra/serving-requirements.in --constraint <(grep -v '^urllib3==' requirements.lock) --python-version 3.11 --quiet --no-header --no-annotate \
 		| grep -vE '^(nvidia-|cuda-|triton==)' > infra/serving-requirements.txt
 
 clean: ## remove the virtual environment and caches

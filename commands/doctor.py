@@ -1,6 +1,9 @@
-"""What is missing to run a configuration here, each with the line that fixes it. Changes nothing.
+"""What is missing to run a configuration here, each with the line that fixes it. A note stops no run.
+Changes nothing.
 
 fine  python         3.11.9 at .venv/bin/python
+note  build region   new projects may not build in europe-west4
+                     export EVERGREEN_BUILD_REGION=europe-west1
 FIX   stack          'default' is active, configs/local.yaml is meant for 'local'
                      python -m stacks.apply local
 """
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
-from commands.readiness import listed_secrets
+from commands.readiness import listed_secrets, task_needs
 from evergreen.core.errors import EvergreenError
 from orchestration.mistakes import ConfigurationError, shown
 
@@ -26,8 +29,8 @@ def main(args: argparse.Namespace) -> int:
     """Exit code 0 when nothing is missing, else 1."""
     missing = 0
     for finding in examine(args.config):
-        missing += not finding.fine
-        print(f"{'fine' if finding.fine else 'FIX':<6}{finding.name:<14} {_indented(finding.message)}")
+        missing += finding.missing
+        print(f"{finding.word:<6}{finding.name:<14} {_indented(finding.message)}")
         if finding.fix and not finding.fine:
             print(f"{'':<21}{_indented(finding.fix)}")
     print(f"{missing} to fix" if missing else f"ready: python run.py --config {args.config}")
@@ -131,7 +134,7 @@ def _keys_of(secret: str) -> list[str]:
 
 
 def _check_task(project: Project) -> Iterator[Finding]:
-    yield Finding("task", True, f"{project.task.kind}: {project.task.check()}")
+    yield Finding("task", True, f"{project.task.kind}: {task_needs(project)}")
 
 
 def _check_source(project: Project) -> Iterator[Finding]:

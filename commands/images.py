@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from commands.cloud.build_regions import VARIABLE as BUILD_REGION
+from commands.cloud.build_regions import build_region
 from commands.github.files import export, set_outputs
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.wheels import PIPELINE_INDEX, SERVING_INDEX
@@ -26,8 +28,12 @@ VARIABLES = {
     "dataflow": "EVERGREEN_DATAFLOW_IMAGE",
     "serving": "EVERGREEN_SERVING_IMAGE",
 }
-TORCH_INDEXES = {"_PIPELINE_TORCH_INDEX": PIPELINE_INDEX, "_SERVING_TORCH_INDEX": SERVING_INDEX}
-"""Where images take torch from: substitutions and variables; unset: as infra/cloudbuild.yaml says."""
+OPTIONS = {
+    PIPELINE_INDEX: "_PIPELINE_TORCH_INDEX",
+    SERVING_INDEX: "_SERVING_TORCH_INDEX",
+    "EVERGREEN_DOCKER_HUB": "_DOCKER_HUB",
+}
+"""Substitutions of infra/cloudbuild.yaml by the variables that set them; unset: as that file says."""
 NEEDED = (
     "GOOGLE_CLOUD_PROJECT",
     "GOOGLE_CLOUD_REGION",
@@ -35,6 +41,7 @@ NEEDED = (
     "EVERGREEN_BUCKET",
     "EVERGREEN_BUILD_ACCOUNT",
     "BASE_DIGEST",
+    "BEAM_DIGEST",
 )
 
 
@@ -43,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.cloud.builds import build_of, images_of
 
     place = _place()
-    options = {name: os.environ[variable] for name, variable in TORCH_INDEXES.items() if os.environ.get(variable)}
+    options = {name: os.environ[variable] for variable, name in OPTIONS.items() if os.environ.get(variable)}
     build = build_of(place, args.tag, options)
     tagged = images_of(place, build, args.tag)
     if args.dry_run:
@@ -78,5 +85,6 @@ def _place() -> Place:
     missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
         raise InputError(f"not set: {', '.join(missing)}; docs/production.md tells what each is")
-    project, region, registry, bucket, account, base_digest = (os.environ[name] for name in NEEDED)
-    return Place(project, region, registry, f"{bucket}/build", account, base_digest)
+    project, region, registry, bucket, account, base_digest, beam_digest = (os.environ[name] for name in NEEDED)
+    region = os.environ.get(BUILD_REGION) or build_region(region)
+    return Place(project, region, registry, f"{bucket}/build", account, base_digest, beam_digest)

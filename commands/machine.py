@@ -20,12 +20,26 @@ INSTALL = "make install"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's answer; `fix` is the line to type when it is not fine."""
+    """One line of the doctor's answer; `fix` is the line to type when it is not fine.
+
+    A `note` is not fine either, but stops no run now: it is told, and not counted.
+    """
 
     name: str
     fine: bool
     message: str
     fix: str = ""
+    note: bool = False
+
+    @property
+    def word(self) -> str:
+        """`fine`, `note` or `FIX`."""
+        return "fine" if self.fine else "note" if self.note else "FIX"
+
+    @property
+    def missing(self) -> bool:
+        """Whether a run would fail by it."""
+        return not self.fine and not self.note
 
 
 def check_python() -> Finding:

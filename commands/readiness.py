@@ -54,6 +54,18 @@ def check_secrets(project: Project) -> None:
         )
 
 
+def task_needs(project: Project) -> str:
+    """What the task needs, after it was found; the Hub is not asked where its token is only in the steps' secrets.
+
+    Raises:
+        InputError: it cannot be found.
+    """
+    variable = getattr(project.task, "token_env", None)
+    if variable and not os.environ.get(variable) and (listed := listed_secrets(project)):
+        return f"its encoder was not looked for: {variable} is not set here; steps have it from {', '.join(listed)}"
+    return project.task.check()
+
+
 def listed_secrets(project: Project) -> list[str]:
     """The names of ZenML's secrets that the configuration lists, for all steps or for some."""
     document = project.configuration.document

@@ -10,7 +10,7 @@ from commands.console import quiet_zenml
 from commands.costs import cost_lines
 from commands.outcome import empty_folder, write_outcome
 from commands.project import Project, open_project
-from commands.readiness import check_ready, check_secrets
+from commands.readiness import check_ready, check_secrets, task_needs
 from evergreen.core.artifacts import ResolvedWindow
 
 
@@ -73,7 +73,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
         InputError: the source or what the task needs cannot be found.
     """
     window = project.window.resolve() if project.window else None
-    needs = project.task.check()
+    needs = task_needs(project)
     identity = project.source.identity(window)
     rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"

@@ -1,9 +1,12 @@
-# What workers of Dataflow run in: the pipeline's image with Beam's own start program. The library's code is not in it,
-# `run.py prepare` sends it along.
+# What workers of Dataflow run in: the pipeline's image, with torch for CPUs alone, and Beam's own start program. The
+# library's code is not in it, `run.py prepare` sends it along.
 #
-# docker build -f infra/dataflow.Dockerfile --build-arg PIPELINE=…/pipeline:1.0 -t dataflow .
+# docker build -f infra/dataflow.Dockerfile --build-arg PIPELINE=…/pipeline:1.0 --build-arg BEAM_DIGEST=sha256:… -t dataflow .
+ARG DOCKER_HUB=docker.io
+ARG BEAM=apache/beam_python3.11_sdk:2.77.0
+ARG BEAM_DIGEST
 ARG PIPELINE
-FROM apache/beam_python3.11_sdk:2.77.0 AS beam
+FROM ${DOCKER_HUB}/${BEAM}@${BEAM_DIGEST} AS beam
 
 # hadolint ignore=DL3006
 FROM ${PIPELINE}

@@ -2,9 +2,10 @@
 # each run through the artifact store; so it is built again only when the lock changes.
 #
 # docker build -f infra/pipeline.Dockerfile --build-arg BASE_DIGEST=sha256:… -t pipeline .
-ARG BASE=python:3.11-slim-bookworm
+ARG DOCKER_HUB=docker.io
+ARG BASE=library/python:3.11-slim-bookworm
 ARG BASE_DIGEST
-FROM ${BASE}@${BASE_DIGEST}
+FROM ${DOCKER_HUB}/${BASE}@${BASE_DIGEST}
 
 # torch comes from here. This build runs on CPUs and, with drivers from 525 on, on GPUs from P100 to H200; PyPI's asks for
 # drivers from 580 on and has no code for P100 and V100. CPU only, and gigabytes smaller: https://download.pytorch.org/whl/cpu

@@ -2,9 +2,10 @@
 # routes; see docs/serving.md.
 #
 # docker build -f infra/serving.Dockerfile --build-arg BASE_DIGEST=sha256:… -t serving .
-ARG BASE=python:3.11-slim-bookworm
+ARG DOCKER_HUB=docker.io
+ARG BASE=library/python:3.11-slim-bookworm
 ARG BASE_DIGEST
-FROM ${BASE}@${BASE_DIGEST}
+FROM ${DOCKER_HUB}/${BASE}@${BASE_DIGEST}
 
 # torch comes from here; with a GPU: https://download.pytorch.org/whl/cu126
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu

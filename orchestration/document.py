@@ -1,6 +1,7 @@
 """A YAML file read strictly: no duplicate keys, a line for every key, `${NAME}` filled from the environment.
 
 region: ${GOOGLE_CLOUD_REGION}     →     {"region": "europe-west4"}
+key: ${EVERGREEN_KMS_KEY:-}        →     {"key": None} where it is not set, or empty
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from evergreen.core.bounded_yaml import BoundedLoader, YamlBoundError
 from evergreen.core.errors import InputError
 from orchestration.mistakes import ConfigurationError, Mistake, YamlPath, shown
 
-PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+PLACEHOLDER = re.compile(r"\$\{([^}]*?)(?::-)?\}")
+OPTIONAL = re.compile(r"\$\{([^}]*):-\}")
+"""A whole value that may be left out."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -138,7 +141,7 @@ def _unfilled(written: dict[str, Any]) -> Iterator[Mistake]:
         for name in PLACEHOLDER.findall(value) if isinstance(value, str) else ():
             if not NAME.fullmatch(name):
                 yield Mistake(path, f"'${{{name}}}' is no environment variable's name; write ${{NAME}}")
-            elif name not in os.environ:
+            elif name not in os.environ and not OPTIONAL.fullmatch(value):
                 yield Mistake(path, f"environment variable {name} is not set; export {name}=…")
 
 
@@ -147,6 +150,8 @@ def _filled(node: Any) -> Any:
         return {key: _filled(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_filled(value) for value in node]
+    if isinstance(node, str) and (optional := OPTIONAL.fullmatch(node)):
+        return os.environ.get(optional[1]) or None
     if isinstance(node, str):
         return PLACEHOLDER.sub(lambda match: os.environ.get(match[1], match[0]), node)
     return node

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import field_validator
+
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from orchestration.document import Document, read
@@ -22,6 +24,12 @@ class Component(Frozen):
     flavor: str
     name: str | None = None
     configuration: dict[str, Any] = {}
+
+    @field_validator("configuration")
+    @classmethod
+    def _left_out_is_not_set(cls, configuration: dict[str, Any]) -> dict[str, Any]:
+        """ZenML keeps no field that is None, and would take it for a change each time."""
+        return {name: value for name, value in configuration.items() if value is not None}
 
 
 class Declaration(Frozen):

@@ -21,6 +21,7 @@ PREFIX = "EVERGREEN_TEST_"
 NEEDED = ("PROJECT", "REGION", "STAGING", "IMAGE")
 MISSING = [PREFIX + name for name in NEEDED if not os.environ.get(PREFIX + name)]
 MODEL = "contract"
+CASSETTE = os.environ.get(PREFIX + "CASSETTE")
 
 
 class GoogleTrial:

@@ -41,6 +41,8 @@ class Loads:
             raise not_found("Table", str(name))
         if found and disposition == "WRITE_EMPTY" and int(found["numRows"]):
             raise duplicate("Table", str(name))
+        if found:
+            _check_layout(found, load)
         fields = files.fields(found["schema"]["fields"] if found else [])
         if found and (disposition != "WRITE_TRUNCATE" or "schema" not in load):
             _check_fits(name, found["schema"]["fields"], fields)
@@ -150,6 +152,25 @@ def _converted(field: Field, *, text: bool) -> str:
     if text and field["type"] == "BYTES" and field["mode"] != "REPEATED":
         return f"from_base64({column}) AS {column}"
     return f"CAST({column} AS {duckdb_type(field)}) AS {column}"
+
+
+def _check_layout(found: Resource, load: Resource) -> None:
+    """A load may leave out partitioning and clustering of a table that is there; it cannot change them."""
+    if not load.get("timePartitioning") and not load.get("clustering"):
+        return
+    expected, given = _layout(found), _layout(load)
+    if expected != given:
+        raise invalid(
+            f"Incompatible table partitioning specification. Expects partitioning specification {expected}, but input "
+            f"partitioning specification is {given}"
+        )
+
+
+def _layout(of: Resource) -> str:
+    partitioning, clustering = of.get("timePartitioning"), (of.get("clustering") or {}).get("fields")
+    kind = str(partitioning.get("type", "DAY")).lower() if partitioning else ""
+    told = f"interval(type:{kind},field:{partitioning.get('field')})" if partitioning else "none"
+    return f"{told} clustering({','.join(clustering)})" if clustering else told
 
 
 def _check_fits(name: TableName, present: list[Field], fields: list[Field]) -> None:

@@ -17,7 +17,7 @@ from cloudbox.bigquery.failures import duplicate, failed_query, invalid_query, n
 from cloudbox.bigquery.information_schema import is_view, view_rows
 from cloudbox.bigquery.parameters import Parameters
 from cloudbox.bigquery.schemas import Field, fields_of, quoted
-from cloudbox.bigquery.statements import Statement, duckdb_sql, parse, table_name
+from cloudbox.bigquery.statements import Statement, duckdb_sql, is_script, parse, table_name
 from cloudbox.bigquery.tables import TableName, Tables
 from cloudbox.bigquery.warehouse import Resource
 
@@ -36,6 +36,8 @@ class Queries:
         Raises:
             BigQueryError: SQL, parameter, table, column, partition filter or limit of bytes.
         """
+        if is_script(query["query"]):
+            return query, {"totalBytesProcessed": "0", "query": {"statementType": "SCRIPT", "totalBytesProcessed": "0"}}
         statement, parameters, processed = self._checked(project, query)
         statistics = _statistics(statement, processed)
         if statement.is_query:

@@ -57,6 +57,15 @@ class Touched:
     conditions: list[exp.Expr] = field(default_factory=list)
 
 
+def is_script(sql: str) -> bool:
+    """Whether it is several statements, which BigQuery runs as a script; what cannot be parsed is none."""
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, read="bigquery") if tree is not None]
+    except SqlglotError:
+        return False
+    return len(trees) > 1 or any(isinstance(tree, exp.Declare) for tree in trees)
+
+
 def parse(sql: str, project: str, dataset: str | None) -> Statement:
     """The statement. Raises BigQueryError for what cannot be parsed and for statements that the box lacks."""
     try:

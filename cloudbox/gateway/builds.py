@@ -1,5 +1,7 @@
 """Cloud Build: `docker build` steps over a source in a bucket; what they make can be deployed in the box at once.
 
+Its one project is as restricted as new projects of Google's are: it may build in `OPEN_REGIONS` alone.
+
 A build is kept as `<home>/gateway/builds/<id>.json`; its long-running operation is read off it. One that was under way
 when the gateway ended has failed.
 """
@@ -21,7 +23,7 @@ from google.longrunning import operations_pb2
 
 from cloudbox.box import Box
 from cloudbox.environment import ensure_images
-from cloudbox.errors import invalid, not_found
+from cloudbox.errors import failed_precondition, invalid, not_found
 from cloudbox.gateway.dockerfile import BuildError, Built, Step, build
 from cloudbox.rpc import Method
 
@@ -34,6 +36,15 @@ CREATE, GET, OPERATION = (
 )
 SUBSTITUTION = re.compile(r"\$\{(_[A-Z0-9_]+)\}")
 INTERNAL = 13
+OPEN_REGIONS = {
+    "us-central1",
+    "us-west2",
+    "europe-west1",
+    "asia-east1",
+    "australia-southeast1",
+    "southamerica-east1",
+}
+"""https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects"""
 ENDED = (v1.Build.Status.SUCCESS, v1.Build.Status.FAILURE, v1.Build.Status.INTERNAL_ERROR)
 DOWNLOAD_S = 120
 
@@ -65,14 +76,12 @@ class Builds:
 
     def create(self, request: v1.CreateBuildRequest) -> Any:
         """CreateBuild: an operation that is not done yet; the build goes on in a thread."""
-        here = f"projects/{self._box.project}/locations/{self._box.region}"
-        if request.parent != here:
-            raise invalid(f"The box has {here} only, not {request.parent}.")
+        region = self._region(request.parent)
         _fill(request.build)
         made = v1.Build(request.build)
         made.id, made.project_id = str(uuid.uuid4()), self._box.project
-        made.name, made.status = f"{here}/builds/{made.id}", v1.Build.Status(v1.Build.Status.WORKING)
-        made.log_url = f"https://console.cloud.google.com/cloud-build/builds;region={self._box.region}/{made.id}"
+        made.name, made.status = f"{request.parent}/builds/{made.id}", v1.Build.Status(v1.Build.Status.WORKING)
+        made.log_url = f"https://console.cloud.google.com/cloud-build/builds;region={region}/{made.id}"
         self._write(made)
         threading.Thread(target=self._work, args=(v1.Build(made),), name=f"build {made.id}", daemon=True).start()
         return _operation(made)
@@ -84,6 +93,18 @@ class Builds:
     def operation(self, request: Any) -> Any:
         """GetOperation of a build."""
         return _operation(self._find(request.name.rpartition("/")[2]))
+
+    def _region(self, parent: str) -> str:
+        """The region of a parent, refused as Google refuses a restricted project."""
+        here, _, region = parent.rpartition("/")
+        if here != f"projects/{self._box.project}/locations":
+            raise invalid(f"The box has projects/{self._box.project} only, not {parent}.")
+        if region not in OPEN_REGIONS:
+            raise failed_precondition(
+                "failed precondition: due to quota restrictions, cannot run builds in this region, see "
+                "https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects"
+            )
+        return region
 
     def _work(self, made: v1.Build) -> None:
         work = self._folder / made.id

@@ -15,7 +15,7 @@ from cloudbox.hub.access import Call
 from cloudbox.hub.accounts import USER, whoami
 from cloudbox.hub.failures import HubError, no_entry, no_repository, no_revision
 from cloudbox.hub.objects import Objects
-from cloudbox.hub.repositories import MAIN, Repositories, Repository, now
+from cloudbox.hub.repositories import MAIN, Repositories, Repository, Secret, now
 
 Json = dict[str, Any]
 
@@ -52,7 +52,7 @@ class Methods:
         kind, name = _named(call.body)
         call.check_namespace(name.partition("/")[0], f"create a {kind.removesuffix('s')} under {name}")
         private = call.body.get("visibility") == "private"
-        secrets = [secret["key"] for secret in call.body.get("secrets", [])]
+        secrets = {secret["key"]: Secret(updated=now()) for secret in call.body.get("secrets", [])}
         made = Repository(kind=kind, name=name, private=private, created=now(), sdk=call.body.get("sdk"))
         made.secrets = secrets
         url = f"{call.address}/{name if kind == 'models' else f'{kind}/{name}'}"
@@ -91,8 +91,17 @@ class Methods:
     def add_secret(self, call: Call) -> Json:
         """Notes a Space's secret by name; its value is thrown away."""
         with self._changed(call) as repository:
-            repository.secrets = sorted({*repository.secrets, str(call.body["key"])})
+            noted = Secret(description=str(call.body.get("description") or ""), updated=now())
+            repository.secrets = {**repository.secrets, str(call.body["key"]): noted}
             return {}
+
+    def secrets(self, call: Call) -> Json:
+        """A Space's secrets by name, without their values."""
+        call.check_may_write()
+        return {
+            name: {"key": name, "description": one.description, "updatedAt": one.updated}
+            for name, one in call.repository.secrets.items()
+        }
 
     def refs(self, call: Call) -> Json:
         """Branches and tags."""

@@ -45,15 +45,22 @@ class Commit(BaseModel):
     files: dict[str, File]
 
 
+class Secret(BaseModel):
+    """What the Hub tells of a secret."""
+
+    description: str = ""
+    updated: str
+
+
 class Repository(BaseModel):
-    """One repository; `secrets` are the names of a Space's secrets: nothing here would use their values."""
+    """One repository; `secrets` are a Space's, by name and without values, which nothing here would use."""
 
     kind: Kind
     name: str
     private: bool
     created: str
     sdk: str | None = None
-    secrets: list[str] = []
+    secrets: dict[str, Secret] = {}
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
     commits: dict[str, Commit] = {}

@@ -66,6 +66,7 @@ class Rest:
             ("GET", f"{_REPOSITORY}/auth-check/write", "AuthCheck", methods.auth_check_write),
             ("PUT", f"{_REPOSITORY}/settings", "UpdateSettings", methods.settings),
             ("POST", f"{_REPOSITORY}/secrets", "AddSecret", methods.add_secret),
+            ("GET", f"{_REPOSITORY}/secrets", "ListSecrets", methods.secrets),
             ("GET", f"{_REPOSITORY}/refs", "ListRefs", methods.refs),
             ("GET", f"{_REPOSITORY}/commits/{{revision}}", "ListCommits", methods.commits),
             ("GET", f"{_REPOSITORY}/tree/{{revision}}", "ListTree", methods.tree),

@@ -33,11 +33,11 @@ BIGQUERY_ROLES = ("roles/bigquery.jobUser", "roles/bigquery.readSessionUser")
 DATASET_ROLES = {"READER", "WRITER", "OWNER"}
 """What BigQuery calls its roles on a dataset; each may read."""
 PIPELINE_BUCKET_ROLES = ("roles/storage.objectUser", "roles/storage.legacyBucketReader")
-AGENTS = {
-    "gcp-sa-aiplatform": "roles/aiplatform.serviceAgent",
-    "gcp-sa-aiplatform-cc": "roles/aiplatform.customCodeServiceAgent",
-}
-"""Google's accounts that start pipelines and run custom code, each with the role that Google gives it."""
+DATAFLOW_ROLE = "roles/dataflow.worker"
+AGENT = ("gcp-sa-aiplatform", "roles/aiplatform.serviceAgent")
+"""Google's account that starts pipelines and pulls images, with the role that Google gives it."""
+CODE_AGENT = ("gcp-sa-aiplatform-cc", "roles/aiplatform.customCodeServiceAgent")
+"""Google's account of custom jobs that name none of their own, which Google makes with the first of them."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,18 @@ def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
     project = Grants.of(google.post("cloudresourcemanager", f"v1/projects/{google.project}:getIamPolicy"))
     pipeline, serving = needs.pipeline_account, needs.serving_account
     if pipeline and (yield from _exists(google, "pipeline", pipeline)):
-        roles = [*PROJECT_ROLES, *(BIGQUERY_ROLES if needs.bigquery else ())]
+        roles = [
+            *PROJECT_ROLES,
+            *(BIGQUERY_ROLES if needs.bigquery else ()),
+            *([DATAFLOW_ROLE] if needs.dataflow else ()),
+        ]
         yield from _on_project(google, project, "pipeline", f"serviceAccount:{pipeline}", roles)
         for bucket in needs.buckets:
             yield from _on_bucket(google, project, bucket, f"serviceAccount:{pipeline}", PIPELINE_BUCKET_ROLES)
         if needs.dataset:
-            yield _may_read(google, project, needs.dataset, pipeline)
+            yield _may_read(google, project, needs, pipeline)
+        if needs.dataflow:  # its workers pull their image themselves
+            yield from _may_pull(google, project, "pipeline", needs.dataflow.image, f"serviceAccount:{pipeline}")
         yield _may_act_as(google, project, pipeline, pipeline)  # custom jobs of its steps run as itself
     yield from _agents(google, project)
     if serving and (yield from _exists(google, "server", serving)):
@@ -79,7 +85,7 @@ def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
         yield from _reads_models(google, project, needs.models, f"serviceAccount:{serving}")
         if pipeline:
             yield _may_act_as(google, project, pipeline, serving)
-        yield from _may_pull(google, project, needs.serving_image or "", f"serviceAccount:{serving}")
+        yield from _may_pull(google, project, "server", needs.serving_image or "", f"serviceAccount:{serving}")
 
 
 def _exists(google: Google, name: str, email: str) -> Any:
@@ -135,12 +141,12 @@ def _reads_models(google: Google, project: Grants, models: str, member: str) -> 
     yield Finding("bucket", False, f"{_short(member)} lacks {role} on gs://{bucket}/{folder}".rstrip("/"), fix)
 
 
-def _may_read(google: Google, project: Grants, address: str, email: str) -> Finding:
+def _may_read(google: Google, project: Grants, needs: Needs, email: str) -> Finding:
     """Whether the account may read the dataset, by the dataset's own list or by the project's policy."""
-    home, _, dataset = address.partition(":")
+    home, _, dataset = str(needs.dataset).partition(":")
     found = google.find("bigquery", f"bigquery/v2/projects/{home}/datasets/{dataset}")
     if found is None:
-        fix = f"bq --location=LOCATION mk --dataset {home}:{dataset}"
+        fix = f"bq --location={needs.dataset_location} mk --dataset {home}:{dataset}"
         return Finding("dataset", False, f"there is no dataset {home}:{dataset}", fix)
     role = "roles/bigquery.dataViewer"
     enough = DATASET_ROLES | {role} | STRONGER[role]
@@ -148,11 +154,12 @@ def _may_read(google: Google, project: Grants, address: str, email: str) -> Find
     if any(one.get("role") in enough for one in entries) or project.allow(f"serviceAccount:{email}", role):
         return Finding("dataset", True, f"{email} may read {home}:{dataset}")
     grant = f'GRANT `{role}` ON SCHEMA `{home}`.{dataset} TO "serviceAccount:{email}"'
-    fix = f"bq query --project_id={home} --nouse_legacy_sql '{grant}'"
+    location = found.get("location", needs.dataset_location)
+    fix = f"bq --location={location} --project_id={home} query --nouse_legacy_sql '{grant}'"
     return Finding("dataset", False, f"{email} may not read {home}:{dataset}", fix)
 
 
-def _may_pull(google: Google, project: Grants, image: str, member: str) -> Iterator[Finding]:
+def _may_pull(google: Google, project: Grants, name: str, image: str, member: str) -> Iterator[Finding]:
     """By the repository's own policy or its project's; an image or repository that is not there is told elsewhere."""
     parts = IMAGE.fullmatch(image)
     if parts is None:
@@ -164,13 +171,13 @@ def _may_pull(google: Google, project: Grants, image: str, member: str) -> Itera
         return
     role, at_home = "roles/artifactregistry.reader", home == google.project
     if Grants.of(policy).allow(member, role) or (at_home and project.allow(member, role)):
-        yield Finding("server", True, f"{_short(member)} may pull from {repository} in {location} of {home}")
+        yield Finding(name, True, f"{_short(member)} may pull from {repository} in {location} of {home}")
         return
     fix = (
         f"gcloud artifacts repositories add-iam-policy-binding {repository} --location {location} --project {home} "
         f"--member {member} --role {role}"
     )
-    yield Finding("server", False, f"{_short(member)} lacks {role} on {repository} in {location} of {home}", fix)
+    yield Finding(name, False, f"{_short(member)} lacks {role} on {repository} in {location} of {home}", fix)
 
 
 def _may_act_as(google: Google, project: Grants, pipeline: str, account: str) -> Finding:
@@ -183,15 +190,24 @@ def _may_act_as(google: Google, project: Grants, pipeline: str, account: str) ->
 
 
 def _agents(google: Google, project: Grants) -> Iterator[Finding]:
-    for agent, role in AGENTS.items():
-        member = f"serviceAccount:service-{google.number}@{agent}.iam.gserviceaccount.com"
-        fine = project.allow(member, role)
-        fix = (
-            f"gcloud beta services identity create --service aiplatform.googleapis.com --project {google.project}\n"
-            f"gcloud projects add-iam-policy-binding {google.project} --member {member} --role {role} --condition None"
+    agent, role = AGENT
+    member = f"serviceAccount:service-{google.number}@{agent}.iam.gserviceaccount.com"
+    fine = project.allow(member, role)
+    fix = (
+        f"gcloud beta services identity create --service aiplatform.googleapis.com --project {google.project}\n"
+        f"gcloud projects add-iam-policy-binding {google.project} --member {member} --role {role} --condition None"
+    )
+    yield Finding(
+        "service agent", fine, f"{_short(member)} {'has' if fine else 'lacks'} {role} on {google.project}", fix
+    )
+    agent, role = CODE_AGENT
+    member = f"serviceAccount:service-{google.number}@{agent}.iam.gserviceaccount.com"
+    if not project.allow(member, role):
+        message = (
+            f"{_short(member)} has no {role} yet: Google makes it with the project's first custom job that names no "
+            "account, and every job here names one"
         )
-        message = f"{_short(member)} {'has' if fine else 'lacks'} {role} on {google.project}"
-        yield Finding("service agent", fine, message, fix)
+        yield Finding("service agent", False, message, note=True)
 
 
 def _short(member: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands.cloud.build_regions import OPEN_REGIONS, VARIABLE, build_region
 from evergreen.core.errors import EvergreenError, InputError
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ LATE_S = 300
 
 @dataclass(frozen=True)
 class Place:
-    """Where images are built and kept. `bucket` is `gs://name/folder` for what is sent, `account` builds."""
+    """Where images are built and kept. `bucket` is `gs://name/folder` for what is sent."""
 
     project: str
     region: str
@@ -32,6 +33,7 @@ class Place:
     bucket: str
     account: str
     base_digest: str
+    beam_digest: str
 
 
 def build_of(place: Place, tag: str, options: Mapping[str, str] | None = None) -> Any:
@@ -48,13 +50,13 @@ def build_of(place: Place, tag: str, options: Mapping[str, str] | None = None) -
 
     if not TAG.fullmatch(tag) or tag == "latest":
         raise InputError(f"tag {tag!r} cannot be used: name one version, such as 1.0 or a commit; latest names none")
-    if not DIGEST.fullmatch(place.base_digest):
-        raise InputError(f"BASE_DIGEST should be sha256: and 64 digits of the base image, got {place.base_digest!r}")
+    for name, digest in {"BASE_DIGEST": place.base_digest, "BEAM_DIGEST": place.beam_digest}.items():
+        if not DIGEST.fullmatch(digest):
+            raise InputError(f"{name} should be sha256: and the image's 64 digits, got {digest!r}")
     build = cloudbuild_v1.Build()
     json_format.ParseDict(yaml.safe_load(FILE.read_text(encoding="utf-8")), build._pb)
-    build.substitutions.update(
-        {"_REGISTRY": place.registry, "_TAG": tag, "_BASE_DIGEST": place.base_digest, **(options or {})}
-    )
+    digests = {"_BASE_DIGEST": place.base_digest, "_BEAM_DIGEST": place.beam_digest}
+    build.substitutions.update({"_REGISTRY": place.registry, "_TAG": tag, **digests, **(options or {})})
     build.service_account = f"projects/{place.project}/serviceAccounts/{place.account}"
     build.tags = [tag]
     return build
@@ -82,9 +84,10 @@ def digests_of(place: Place, build: Any) -> dict[str, str]:
     """Builds, waits, and returns the digest of every image by the name under which it was pushed.
 
     Raises:
+        InputError: the project may not build in this region.
         EvergreenError: Cloud Build refused or failed; the message leads to its log.
     """
-    from google.api_core.exceptions import GoogleAPICallError
+    from google.api_core.exceptions import FailedPrecondition, GoogleAPICallError
     from google.cloud.devtools import cloudbuild_v1
 
     parent = f"projects/{place.project}/locations/{place.region}"
@@ -95,11 +98,24 @@ def digests_of(place: Place, build: Any) -> dict[str, str]:
         log = operation.metadata.build.log_url or log
         patience_s = build.timeout.total_seconds() + LATE_S
         done = operation.result(timeout=patience_s)  # type: ignore[no-untyped-call]  # google.api_core has few types
+    except FailedPrecondition as error:
+        raise InputError(_restricted(place, error.message)) from error
     except GoogleAPICallError as error:
         raise EvergreenError(f"Cloud Build in {place.region} failed: {error.message}; its log: {log}") from error
     except TimeoutError as error:
         raise EvergreenError(f"Cloud Build in {place.region} did not end in time; its log: {log}") from error
     return {image.name: image.digest for image in done.results.images}
+
+
+def _restricted(place: Place, message: str) -> str:
+    """What Google calls a quota is, in new projects, the region: another one helps at once, more quota after days."""
+    other = build_region(place.region)
+    allowed = ", ".join(OPEN_REGIONS)
+    advice = f"set {VARIABLE}={other}" if other != place.region else f"see which builds are under way in {place.region}"
+    return (
+        f"Cloud Build in {place.region} refused: {message}; new projects may build in some regions alone, whatever the "
+        f"region of their images (allowed everywhere: {allowed}); {advice}"
+    )
 
 
 def _archive(path: Path) -> None:

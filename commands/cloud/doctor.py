@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from commands.cloud.accounts import check_accounts
 from commands.cloud.google import Google, GoogleError
 from commands.cloud.needs import Needs, needs_of
-from commands.cloud.places import check_buckets, check_images, check_services, enable
+from commands.cloud.networks import check_network, check_perimeter
+from commands.cloud.places import check_buckets, check_build_region, check_images, check_services, enable
 from commands.cloud.quota import check_quota
 from commands.cloud.servers import check_mlflow, check_secrets, check_zenml
 from commands.cloud.wheels import check_wheels
@@ -22,6 +23,9 @@ CHECKS: dict[str, tuple[str, Callable[[Google, Needs], Iterator[Finding]]]] = {
         "cloudresourcemanager.googleapis.com iam.googleapis.com artifactregistry.googleapis.com",
         check_accounts,
     ),
+    "network": ("compute.googleapis.com", check_network),
+    "perimeter": ("accesscontextmanager.googleapis.com cloudresourcemanager.googleapis.com", check_perimeter),
+    "build region": ("cloudbuild.googleapis.com", check_build_region),
     "image": ("artifactregistry.googleapis.com", check_images),
     "quota": ("serviceusage.googleapis.com", check_quota),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from commands.project import Project
 from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.preparation import DataflowRunner
 from orchestration.costs import PROBE_REPLICAS, Machine
 from orchestration.machines import tasks_of
 from stacks.apply import SECRET
@@ -23,8 +24,10 @@ class Needs:
 
     `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many of them
     Vertex AI counts at most, `serving_image` what they run.
-    `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it.
-    `secrets` are ZenML secrets with the keys that are read of them, `models` is the folder of trained models.
+    `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it, and
+    `dataset_location` where it lies. `secrets` are ZenML secrets with the keys that are read of them, `models` is the
+    folder of trained models. `dataflow` is how rows are prepared there, `dedicated` whether the endpoint has a public
+    address of its own.
     """
 
     project: str
@@ -42,6 +45,9 @@ class Needs:
     mlflow: str | None
     secrets: Mapping[str, frozenset[str]]
     models: str = ""
+    dataset_location: str = "US"
+    dataflow: DataflowRunner | None = None
+    dedicated: bool = False
 
 
 def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -> Needs | None:
@@ -53,13 +59,15 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
     if not name or not region:
         return None
     document = project.configuration.document
+    prepare = project.configuration.prepare
+    dataflow = prepare.runner if prepare and isinstance(prepare.runner, DataflowRunner) else None
     tasks = tasks_of(document, steps, {}, components) if "location" in orchestrator else []
     return Needs(
         project=str(name),
         region=str(region),
         buckets=tuple(dict.fromkeys(_buckets(components, host))),
         registry=components.get("container_registry", {}).get("uri"),
-        images=tuple(_images(document, host)),
+        images=tuple(dict.fromkeys(_images(document, host, dataflow))),
         pipeline_account=orchestrator.get("workload_service_account"),
         serving_account=host.service_account if host else None,
         serving_image=host.image if host else None,
@@ -70,6 +78,9 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
         secrets=_secrets(components, document),
         models=host.staging if host else "",
+        dataset_location=str(getattr(project.source, "location", "US")),
+        dataflow=dataflow,
+        dedicated=bool(host and host.dedicated),
     )
 
 
@@ -84,12 +95,14 @@ def _buckets(components: Components, host: VertexEndpoint | None) -> Iterator[st
             yield str(address).removeprefix("gs://").partition("/")[0]
 
 
-def _images(document: Mapping[str, Any], host: VertexEndpoint | None) -> Iterator[str]:
+def _images(document: Mapping[str, Any], host: VertexEndpoint | None, dataflow: DataflowRunner | None) -> Iterator[str]:
     parent = ((document.get("settings") or {}).get("docker") or {}).get("parent_image")
     if parent:
         yield str(parent)
     if host:
         yield host.image
+    if dataflow:
+        yield dataflow.image
 
 
 def _is_bigquery(source: object) -> bool:

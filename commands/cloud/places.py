@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
+from commands.cloud.build_regions import OPEN_REGIONS, VARIABLE, build_region
 from commands.cloud.google import Google, in_path
 from commands.cloud.needs import Needs
 from commands.machine import Finding
@@ -25,20 +27,29 @@ IMAGE = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/"
     r"(?P<package>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]+))?"
 )
+DATAFLOW_SERVICE = "dataflow.googleapis.com"
+DELIVERY_SERVICES = ("iamcredentials.googleapis.com", "sts.googleapis.com")
+"""What GitHub signs in by."""
 CONTINENTS = {"EU": "europe-", "US": "us-", "ASIA": "asia-"}
 
 
 def check_services(google: Google, needs: Needs) -> Iterator[Finding]:
     """Google's interfaces that are switched off."""
-    names = [*SERVICES, *(BIGQUERY_SERVICES if needs.bigquery else ())]
+    names = [
+        *SERVICES,
+        *(BIGQUERY_SERVICES if needs.bigquery else ()),
+        *([DATAFLOW_SERVICE] if needs.dataflow else ()),
+    ]
     parent = f"projects/{google.project}"
-    answer = google.get(
-        "serviceusage", f"v1/{parent}/services:batchGet", names=[f"{parent}/services/{name}" for name in names]
-    )
+    asked = [f"{parent}/services/{name}" for name in (*names, *DELIVERY_SERVICES)]
+    answer = google.get("serviceusage", f"v1/{parent}/services:batchGet", names=asked)
     enabled = {str(one["name"]).rpartition("/")[2] for one in answer.get("services", ()) if one["state"] == "ENABLED"}
     missing = [name for name in names if name not in enabled]
     message = f"not enabled: {', '.join(missing)}" if missing else f"all {len(names)} are enabled"
     yield Finding("services", not missing, message, enable(google.project, *missing))
+    if absent := [name for name in DELIVERY_SERVICES if name not in enabled]:
+        message = f"not enabled: {', '.join(absent)}; only delivery from GitHub needs them"
+        yield Finding("services", False, message, enable(google.project, *absent), note=True)
 
 
 def enable(project: str, *services: str) -> str:
@@ -73,6 +84,17 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
         yield Finding("bucket", fine, message, fix)
 
 
+def check_build_region(google: Google, needs: Needs) -> Iterator[Finding]:  # noqa: ARG001 - nothing tells it but a build
+    """Whether every project may build images where this one would."""
+    region = os.environ.get(VARIABLE) or build_region(needs.region)
+    message = f"images are built in {region}"
+    if region in OPEN_REGIONS:
+        yield Finding("build region", True, message)
+    else:
+        message = f"{message}, where new projects may not build; docs/production.md tells of it"
+        yield Finding("build region", False, message, f"export {VARIABLE}={build_region(region)}", note=True)
+
+
 def check_images(google: Google, needs: Needs) -> Iterator[Finding]:
     """Images that are not in their registry, or whose registry is not there."""
     for image in needs.images:
@@ -96,11 +118,9 @@ def check_images(google: Google, needs: Needs) -> Iterator[Finding]:
 
 
 def _build(parts: re.Match[str]) -> str:
-    registry = f"{parts['location']}-docker.pkg.dev/{parts['project']}/{parts['repository']}"
-    return (
-        f"gcloud builds submit . --config infra/cloudbuild.yaml --project {parts['project']} --substitutions "
-        f"_REGISTRY={registry},_TAG={parts['tag'] or 'latest'},_BASE_DIGEST=$BASE_DIGEST"
-    )
+    """Under a tag that names one version: what was known by digest alone, or as the latest, gets one."""
+    tag = parts["tag"] if parts["tag"] and parts["tag"] != "latest" else "1.0"
+    return f'eval "$(python run.py images --tag {tag})"'
 
 
 def _near(location: str, region: str) -> bool:

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from commands.cloud.build_regions import VARIABLE as BUILD_REGION
+from commands.cloud.build_regions import build_region
 from evergreen.core.errors import InputError
 
 VARIABLE = "GOOGLE_PROJECTS"
@@ -20,8 +22,9 @@ PROVIDER = re.compile(r"projects/\d+/locations/global/workloadIdentityPools/[a-z
 ACCOUNT = re.compile(r"[a-z0-9-]+@[a-z0-9.:-]+\.gserviceaccount\.com")
 PROJECT = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 REGION = re.compile(r"[a-z]+-[a-z]+\d+")
-SETTABLE = re.compile(r"BASE_DIGEST|(EVERGREEN|HF|MLFLOW|ZENML)_[A-Z0-9_]+")
-SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN")
+SETTABLE = re.compile(r"BASE_DIGEST|BEAM_DIGEST|(EVERGREEN|HF|MLFLOW|ZENML)_[A-Z0-9_]+")
+SECRET = re.compile(r"(?<!_KMS_)KEY|PASSWORD|SECRET|TOKEN")
+"""Of names; that of a key in Cloud KMS opens nothing."""
 FIELDS = {"provider", "service_account", "environment"}
 GUIDE = "see Delivery from GitHub in docs/production.md"
 
@@ -64,6 +67,7 @@ def names_of(project: str, region: str) -> dict[str, str]:
     return {
         "GOOGLE_CLOUD_PROJECT": project,
         "GOOGLE_CLOUD_REGION": region,
+        BUILD_REGION: build_region(region),
         "EVERGREEN_BIGQUERY_LOCATION": region,
         "EVERGREEN_BUCKET": f"gs://{project}-evergreen",
         "EVERGREEN_NEWS_TABLE": f"{project}.news.articles",
@@ -71,6 +75,7 @@ def names_of(project: str, region: str) -> dict[str, str]:
         "EVERGREEN_PETS": f"gs://{project}-evergreen/pets",
         "EVERGREEN_IMAGE_ENCODER": "google/mobilenet_v2_1.0_224",
         "EVERGREEN_REGISTRY": f"{region}-docker.pkg.dev/{project}/evergreen",
+        "EVERGREEN_DOCKER_HUB": f"{region}-docker.pkg.dev/{project}/docker-hub",
         "EVERGREEN_PIPELINE_ACCOUNT": f"evergreen-pipeline@{accounts}",
         "EVERGREEN_SERVING_ACCOUNT": f"evergreen-serving@{accounts}",
         "EVERGREEN_BUILD_ACCOUNT": f"evergreen-build@{accounts}",
@@ -114,7 +119,8 @@ def _environment(where: str, values: Any) -> dict[str, str]:
             )
         if not SETTABLE.fullmatch(name):
             raise InputError(
-                f"{where}: {name} cannot be set (allowed: BASE_DIGEST, EVERGREEN_…, HF_…, MLFLOW_…, ZENML_…)"
+                f"{where}: {name} cannot be set "
+                "(allowed: BASE_DIGEST, BEAM_DIGEST, EVERGREEN_…, HF_…, MLFLOW_…, ZENML_…)"
             )
         if not isinstance(value, str) or not value.isprintable():
             raise InputError(f"{where}: {name} should be one line of text, got {value!r}")

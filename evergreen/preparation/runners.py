@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.library import LIBRARY
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
@@ -25,6 +26,9 @@ from evergreen.preparation.wheel import library_wheel
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """By its own name: `DirectRunner` would first fetch another one, Prism, from GitHub."""
 _LONGEST = 2_000
+_ACTIVE = re.compile(r"already active job named (\S+) with id: ([\w-]+)")
+"""What Beam says when Dataflow has a job of this name under way."""
+_log = logging.getLogger(__name__)
 
 
 def run(plan: Plan) -> Summary:
@@ -83,15 +87,31 @@ def compiled(plan: Plan) -> dict[str, Any]:
 
 
 def _finish(options: PipelineOptions, plan: Plan, parts: list[Part]) -> None:
+    runner, pipeline = plan.preparation.runner, beam.Pipeline(options=options)
     try:
-        with _told_to_workers(), beam.Pipeline(options=options) as pipeline:
+        with _told_to_workers(), pipeline:
             build(pipeline, plan, parts)
     except EvergreenError:
         raise
+    except (KeyboardInterrupt, SystemExit):
+        sent = getattr(pipeline, "result", None)
+        if isinstance(runner, DataflowRunner) and sent is not None:
+            job = sent.job_id()
+            _log.warning("Dataflow goes on with job %s, and with its cost; end it: %s", job, _cancelling(runner, job))
+        raise
     except Exception as error:
+        if isinstance(runner, DataflowRunner) and (active := _ACTIVE.search(str(error))):
+            raise InputError(
+                f"Dataflow works at job {active[1]} of an earlier command already; wait until it has ended, or end it: "
+                f"{_cancelling(runner, active[2])}"
+            ) from error
         lines = f"{type(error).__name__}: {error}".strip().splitlines()
         told = " … ".join(dict.fromkeys([lines[0], lines[-1]]))
         raise EvergreenError(f"the preparation failed: {told}"[:_LONGEST]) from error
+
+
+def _cancelling(runner: DataflowRunner, job: str) -> str:
+    return f"gcloud dataflow jobs cancel {job} --region {runner.region} --project {runner.project}"
 
 
 @contextmanager

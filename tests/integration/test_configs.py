@@ -112,3 +112,28 @@ def misspelt(node: Any, place: YamlPath) -> Any:
     if len(place) == 1:
         return {f"{key}x" if key == place[0] else key: value for key, value in node.items()}
     return {key: misspelt(value, place[1:]) if key == place[0] else value for key, value in node.items()}
+
+
+@pytest.mark.parametrize("key", [None, "projects/my-project/locations/europe-west4/keyRings/a/cryptoKeys/b"])
+def test_runs_and_custom_jobs_take_a_key_of_one_s_own_where_there_is_one(
+    key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("EVERGREEN_KMS_KEY", "EVERGREEN_NETWORK_ATTACHMENT")
+    for name in names:
+        monkeypatch.setenv(name, key) if key else monkeypatch.delenv(name, raising=False)
+    components = declaration("vertex").components
+    for kind in ("orchestrator", "step_operator"):
+        assert components[kind].configuration.get("encryption_spec_key_name") == key
+        assert None not in components[kind].configuration.values()
+    assert components["orchestrator"].configuration.get("private_service_connect") == key
+
+
+@pytest.mark.usefixtures("zenml_home")
+@pytest.mark.parametrize("name", ["prod.yaml", "staging.yaml", "pets_prod.yaml"])
+def test_an_endpoint_takes_a_key_of_one_s_own_where_there_is_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.training import training
+
+    monkeypatch.setenv("EVERGREEN_KMS_KEY", "projects/p/locations/l/keyRings/a/cryptoKeys/b")
+    assert load(name, training).parameters.host.encryption_key == "projects/p/locations/l/keyRings/a/cryptoKeys/b"
+    monkeypatch.delenv("EVERGREEN_KMS_KEY")
+    assert load(name, training).parameters.host.encryption_key is None

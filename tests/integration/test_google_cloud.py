@@ -6,13 +6,24 @@ from pathlib import Path
 import pytest
 
 from tests.endpoint_contract import EndpointContract
-from tests.google_trial import MISSING, GoogleTrial
+from tests.google_trial import CASSETTE, MISSING, GoogleTrial
+from tests.proof.recorder import recording
 
 pytestmark = [
     pytest.mark.gcp,
     pytest.mark.timeout(7200),
     pytest.mark.skipif(bool(MISSING), reason=f"needs a Google Cloud project: set {', '.join(MISSING)}"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def recorded() -> Iterator[None]:
+    """Google's answers as fields, where the environment names a file for them."""
+    if CASSETTE is None:
+        yield
+        return
+    with recording(Path(CASSETTE)):
+        yield
 
 
 class TestEndpointOnGoogleCloud(EndpointContract):

@@ -20,7 +20,7 @@ from evergreen.data.content import normalise
 from evergreen.data.pictures import decode_mask, decode_picture, encode_png
 from evergreen.data.shards import iter_batches
 from evergreen.data.similarity import word_pairs
-from evergreen.preparation import DataflowRunner, LocalRunner, Preparation
+from evergreen.preparation import DataflowRunner, LocalRunner, Preparation, runners
 from evergreen.preparation.part import prepare_part
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.preparation.runners import compiled, run
@@ -250,3 +250,64 @@ def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch
     assert job["packages"] == ["evergreen-0.1.0-py3-none-any.whl"]
     assert {"Parts", "Prepare", "Sum up", "Keep", "Repetitions"} <= {name.split("/")[0] for name in job["transforms"]}
     assert not (tmp_path / "prepared").exists()
+
+
+class Sent:
+    """A pipeline of Beam's whose job was taken by Dataflow, and whose end never comes."""
+
+    def __init__(self, options: Any = None) -> None:
+        self.result: Any = None
+
+    def __enter__(self) -> Sent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.result = self
+        raise KeyboardInterrupt
+
+    def job_id(self) -> str:
+        return "2026-11-28_01_02_03-45"
+
+
+class Taken(Sent):
+    """One whose name Dataflow has under way."""
+
+    def __exit__(self, *_: object) -> None:
+        raise RuntimeError(
+            "There is already active job named evergreen-prepare-ab with id: 2026-11-28_01_02_03-45. If you want to "
+            "submit a second job, try again by setting a different name using --job_name."
+        )
+
+
+CANCEL = "gcloud dataflow jobs cancel 2026-11-28_01_02_03-45 --region europe-west4 --project my-project"
+
+
+@pytest.fixture
+def on_dataflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    raw = shards(tmp_path / "raw", [[features(1)], [features(2)]])
+    runner = DataflowRunner(
+        kind="dataflow", project="my-project", region="europe-west4", temp="gs://my-bucket/tmp", image="dataflow:1"
+    )
+    monkeypatch.setattr(runners, "build", lambda *_: None)
+    return pictures(raw, tmp_path / "prepared", runner=runner)
+
+
+def test_a_preparation_that_is_cut_off_says_how_to_end_its_job(
+    on_dataflow: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("evergreen.preparation.runners.beam.Pipeline", Sent)
+    with pytest.raises(KeyboardInterrupt):
+        run(on_dataflow)
+    assert f"and with its cost; end it: {CANCEL}" in caplog.text
+
+
+def test_the_job_of_a_killed_preparation_is_told_in_one_line(
+    on_dataflow: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evergreen.preparation.runners.beam.Pipeline", Taken)
+    with pytest.raises(InputError) as caught:
+        run(on_dataflow)
+    assert str(caught.value) == (
+        "Dataflow works at job evergreen-prepare-ab of an earlier command already; wait until it has ended, or end it: "
+        + CANCEL
+    )

@@ -1,33 +1,46 @@
-"""The production guide names every variable, and gcloud itself has nothing against its lines."""
+"""The production guide names every variable, gcloud and bq know its lines, and what they grant is little."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 
+from tests.cloud_sdk import BLOCK, calls, command_of, mistake, shell_lines, vendored
 from tests.gcloud import refused_by_gcloud
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "production.md").read_text("utf-8")
-BLOCK = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
-VARIABLE = re.compile(r"\$\{([A-Z_]+)\}")
+VARIABLE = re.compile(r"\$\{([A-Z_]+)(?::-[^}]*)?\}")
 VALUES = {"EVERGREEN_BUCKET": "gs://bucket"}
+BASH = "/bin/bash"
+DELIVERY = ".github/workflows/deliver.yml"
 
 
 def lines() -> list[str]:
-    """Every line of the guide's shell blocks, continued lines joined."""
-    text = "".join(BLOCK.findall(GUIDE)).replace("\\\n", " ")
-    return [" ".join(line.split()) for line in text.splitlines()]
+    return shell_lines(GUIDE)
+
+
+def all_calls() -> list[list[str]]:
+    return [call for line in lines() for call in calls(line)]
 
 
 def gcloud_lines() -> list[str]:
-    """What stands after `gcloud`, with an innocent value for each variable."""
-    plain = [line.partition("   #")[0].partition(" #")[0] for line in lines() if line.startswith("gcloud ")]
-    plain = [line.replace("${EVERGREEN_BUCKET#gs://}", "bucket") for line in plain]
-    return [re.sub(r"\$(\w+)", lambda match: VALUES.get(match[1], "news-project"), line) for line in plain]
+    """Every call of gcloud, with an innocent value for each variable."""
+    found = [[_filled(word) for word in call] for call in all_calls() if call[0] == "gcloud"]
+    return [shlex.join(call) for call in found]
+
+
+def _filled(word: str) -> str:
+    word = word.replace("${EVERGREEN_BUCKET#gs://}", "bucket")
+    return re.sub(r"\$(\w+)", lambda match: VALUES.get(match[1], "news-project"), word)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +71,162 @@ def test_the_guide_grants_and_builds_from_files_that_exist() -> None:
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
-def test_gcloud_knows_every_command_and_option_of_the_guide(tmp_path: Path) -> None:
+def test_every_line_has_commands_and_options_of_the_cloud_sdk() -> None:
+    found = all_calls()
+    assert len([call for call in found if call[0] == "gcloud"]) > 40
+    assert len([call for call in found if call[0] == "bq"]) > 2
+    assert [told for call in found if (told := mistake(call, vendored()))] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("gcloud compute networks craete evergreen", "no such command"),
+        ("again gcloud compute networks create evergreen --subnetmode custom", "no such option: --subnetmode"),
+        ("export A=$(gcloud projects describe $P --fromat 'value(x)')", "no such option: --fromat"),
+        ("bq --locaton=EU query --nouse_legacy_sql 'SELECT 1'", "no such option: --locaton"),
+        ("for a in b; do gcloud iam service-accounts create $a --kye; done", "no such option: --kye"),
+    ],
+)
+def test_a_misspelt_line_would_be_told(line: str, told: str) -> None:
+    (call,) = calls(line)
+    assert told in str(mistake(call, vendored()))
+
+
+def test_gcloud_itself_has_nothing_against_any_line(tmp_path: Path) -> None:
     commands = gcloud_lines()
-    assert len(commands) > 20
+    assert len(commands) > 40
     assert refused_by_gcloud(commands, tmp_path) == []
+
+
+def test_grants_to_accounts_that_are_new_are_repeated_until_they_hold() -> None:
+    granted = [line for line in lines() if "add-iam-policy-binding" in line or '"GRANT ' in line]
+    assert len(granted) > 12
+    assert [line for line in granted if not line.startswith("again ")] == []
+
+
+def test_a_command_is_repeated_until_it_succeeds(tmp_path: Path) -> None:
+    script = f"""{block_with("again()")}
+sleep() {{ :; }}
+attempt() {{ echo x >> tried; [ $(wc -l < tried) -ge 3 ]; }}
+again attempt"""
+    subprocess.run([BASH, "-c", script], cwd=tmp_path, check=True)
+    assert len((tmp_path / "tried").read_text("utf-8").split()) == 3
+
+
+def block_with(words: str) -> str:
+    (found,) = [block for block in BLOCK.findall(GUIDE) if words in block]
+    return str(found)
+
+
+def test_every_call_of_bq_says_where_the_data_lie() -> None:
+    queries = [call for call in all_calls() if call[0] == "bq" and "rm" not in call]
+    assert queries
+    assert all(any(word.startswith("--location=") for word in call) for call in queries)
+
+
+def test_no_account_may_more_than_it_needs() -> None:
+    text = "\n".join(lines())
+    assert "dataflow.admin" not in text
+    projects = [
+        line for line in lines() if "gcloud projects add-iam-policy-binding" in line or line.startswith("for role")
+    ]
+    assert not any("bigquery.data" in line for line in projects)
+    assert len(re.findall(r"GRANT .*?bigquery\.dataEditor.*? ON SCHEMA .*?EVERGREEN_DELIVER_ACCOUNT", text)) == 1
+
+
+CLAIMS = {
+    "repository_id": "7",
+    "environment": "news",
+    "job_workflow_ref": f"me/evergreen/{DELIVERY}@refs/heads/main",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "admitted"),
+    [
+        ({}, True),
+        ({"repository_id": "8"}, False),
+        ({"environment": "other"}, False),
+        ({"job_workflow_ref": f"me/evergreen/{DELIVERY}@refs/heads/my-branch"}, False),
+        ({"job_workflow_ref": "me/evergreen/.github/workflows/own.yml@refs/heads/main"}, False),
+    ],
+)
+def test_google_lets_in_the_delivery_as_it_stands_on_main_alone(changed: dict[str, str], admitted: bool) -> None:
+    condition = next(
+        re.findall(r'--attribute-condition "([^"]+)"', line)[0] for line in lines() if "create-oidc" in line
+    )
+    values = {"GITHUB_REPOSITORY_ID": "7", "GITHUB_REPOSITORY": "me/evergreen", "GOOGLE_CLOUD_PROJECT": "news"}
+    filled = re.sub(r"\$(\w+)", lambda match: values[match[1]], condition)
+    terms = [re.fullmatch(r"assertion\.(\w+) == '([^']*)'", term) for term in filled.split(" && ")]
+    claims = CLAIMS | changed
+    assert all(term is not None for term in terms)
+    assert all(term is not None and claims[term[1]] == term[2] for term in terms) is admitted
+    assert (ROOT / DELIVERY).is_file()
+
+
+def test_github_s_environment_lets_in_main_alone_and_asks_somebody_else() -> None:
+    asked = [line for line in lines() if line.startswith("gh api --method")]
+    (environment,) = [line for line in asked if "--method PUT" in line]
+    for rule in (
+        "[custom_branch_policies]=true",
+        "[protected_branches]=false",
+        "prevent_self_review=true",
+        "reviewers[]",
+    ):
+        assert rule in environment
+    (branches,) = [line for line in asked if "deployment-branch-policies" in line]
+    assert re.findall(r"name=(\S+)", branches) == ["main"]
+
+
+SUDO = """#!/bin/bash
+case "$*" in
+  *hash-password) echo '$2a$14$abc.' ;;
+  "sh infra/secrets.sh" | "tee --append infra/.env" | "grep ZENML_ADMIN_PASSWORD infra/.env") "$@" ;;
+esac
+"""
+"""Of what the guide does as root, what concerns the settings."""
+
+
+def test_the_servers_settings_outlive_a_shell_and_are_their_owner_s_alone(tmp_path: Path) -> None:
+    stubs = tmp_path / "bin"
+    stubs.mkdir()
+    (stubs / "sudo").write_text(SUDO, "utf-8")
+    (stubs / "sudo").chmod(0o755)
+    (tmp_path / "infra").mkdir()
+    shutil.copy(ROOT / "infra" / "secrets.sh", tmp_path / "infra")
+    script = block_with("caddy hash-password")
+    environment = {"PATH": f"{stubs}:{os.environ['PATH']}"}
+    subprocess.run([BASH, "-eu", "-c", script], cwd=tmp_path, env=environment, input="secret\n", text=True, check=True)
+    kept = tmp_path / "infra" / ".env"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    values = dotenv_values(kept)
+    assert values["MLFLOW_PASSWORD_HASH"] == "$2a$14$abc."
+    compose = (ROOT / "infra" / "compose.yaml").read_text("utf-8")
+    wanted = {name for name in re.findall(r"\$\{(\w+)", compose) if name.startswith(("ZENML", "MLFLOW"))}
+    assert wanted <= set(values)
+    assert "secret" not in kept.read_text("utf-8")
+
+
+REMOVED_OTHERWISE = {
+    "storage buckets": "storage rm",
+    "beta services identity": "",
+    "kms keyrings": "",
+    "kms keys": "kms keys versions destroy",
+}
+"""What goes by another command, or with the project alone."""
+
+
+def test_what_the_guide_makes_it_also_removes() -> None:
+    used = {name: call for call in all_calls() if call[0] == "gcloud" and (name := command_of(call, vendored()))}
+    made = {re.split(r" create", name)[0] for name in used if " create" in name}
+    assert len(made) > 8
+    removals = {one: REMOVED_OTHERWISE.get(one, f"{one} delete") for one in made}
+    assert {one for one, removal in removals.items() if removal and removal not in used} == set()
+    text = "\n".join(lines())
+    created = set(re.findall(r"firewall-rules create (\S+)", text))
+    assert created == set(re.findall(r"firewall-rules delete (.+)", text)[0].split())
+    accounts = {
+        name for listed in re.findall(r"for account in ((?:evergreen-\S+ ?)+)", text) for name in listed.split()
+    }
+    assert "evergreen-deliver;" in accounts

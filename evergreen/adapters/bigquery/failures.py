@@ -40,6 +40,20 @@ def translated(what: str, present: Callable[[], str] | None = None) -> Iterator[
         raise _unanswered(what, error) from error
 
 
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Ends the block early where the account may not look at a table, or its name is none that can be looked up."""
+    from google.api_core import exceptions as api
+
+    try:
+        yield
+    except (api.NotFound, api.BadRequest):
+        return
+    except api.Forbidden as error:
+        if "accessDenied" not in _reasons(error):
+            raise  # a quota, say
+
+
 def _of_call(what: str, error: Exception) -> EvergreenError:
     from google.api_core import exceptions as api
 

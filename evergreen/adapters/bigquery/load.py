@@ -44,6 +44,7 @@ class BigQueryDestination:
             before = self._found(table)
             if before is not None and not append:
                 _check_prepared(before, table)
+                _check_layout(before, table, prepared)
                 if _content(before) == prepared.fingerprint and before.num_rows == prepared.rows:
                     return f"table {table} holds these rows already; nothing was loaded"
             if before is not None and _content(before):
@@ -60,10 +61,18 @@ class BigQueryDestination:
         try:
             return self._client.get_table(str(table), retry=self._retry)
         except NotFound:
-            dataset = bigquery.Dataset(f"{table.project}.{table.dataset}")
+            self._ensure_dataset(bigquery.Dataset(f"{table.project}.{table.dataset}"))
+            return None
+
+    def _ensure_dataset(self, dataset: Any) -> None:
+        """Asks before it makes one: who may only write into a data set that is there is refused to make it."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            self._client.get_dataset(dataset.reference, retry=self._retry)
+        except NotFound:
             dataset.location = self.source.location
             self._client.create_dataset(dataset, exists_ok=True, retry=self._retry)
-            return None
 
     def _load(self, table: TableId, prepared: Prepared, *, append: bool, is_new: bool) -> None:
         from google.cloud import bigquery
@@ -132,8 +141,25 @@ def _check_prepared(found: Any, table: TableId) -> None:
     if not _is_prepared(found) and found.num_rows:
         raise InputError(
             f"table {table} holds {found.num_rows:,} rows that were not prepared, and is left alone; add to it with "
-            f"--append, name another source.table, or delete it: bq rm -t {table.project}:{table.dataset}.{table.table}"
+            f"--append, name another source.table, or delete it: {_removal(table)}"
         )
+
+
+def _check_layout(found: Any, table: TableId, prepared: Prepared) -> None:
+    """A load replaces rows, never how they are laid out: BigQuery refuses it only after the upload."""
+    partitioning = found.time_partitioning
+    present = (partitioning.field if partitioning else None, ", ".join(found.clustering_fields or ()))
+    wanted = (prepared.columns["timestamp"], prepared.columns["label"])
+    if present != wanted:
+        raise InputError(
+            f"table {table} is partitioned by {present[0] or 'nothing'} and clustered by {present[1] or 'nothing'}, "
+            f"the rows are by {wanted[0]} and {wanted[1]}; BigQuery replaces rows only where both agree: keep "
+            f"source.columns, name another source.table, or delete it: {_removal(table)}"
+        )
+
+
+def _removal(table: TableId) -> str:
+    return f"bq rm -t {table.project}:{table.dataset}.{table.table}"
 
 
 @contextmanager

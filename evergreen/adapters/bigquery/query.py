@@ -22,6 +22,7 @@ _TABLE = re.compile(
     r"(?:(?P<project>[a-z][a-z0-9-]{4,61}[a-z0-9])\.)?(?P<dataset>\w{1,1024})\.(?P<table>[\w-]{1,1024})"
 )
 _COLUMN = re.compile(r"[^\W\d]\w{0,299}")
+_FIELD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class TableId:
 
 def quoted_column(name: str) -> str:
     """The column as SQL writes it. Raises ValueError for what can name none."""
+    if _FIELD.fullmatch(name):
+        raise ValueError(f"'{name}' is a field of a record; give it a name of its own in a source.query_file")
     if not _COLUMN.fullmatch(name):
         raise ValueError(f"'{name}' names no BigQuery column (allowed: letters, digits and '_', no digit first)")
     return f"`{name}`"

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -29,6 +31,29 @@ Project = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,61}[a-z0-
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
 _GIBIBYTE = 1 << 30
+RECORDS = {"RECORD", "STRUCT"}
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """Tables behind a query that BigQuery does not show, and how many bytes of all tables it would read."""
+
+    tables: tuple[str, ...]
+    bytes: int
+
+    @property
+    def mark(self) -> list[int]:
+        """What stands for their state."""
+        return [self.bytes] if self.tables else []
+
+    @property
+    def note(self) -> str:
+        """What a person should know of it."""
+        listed = ", ".join(self.tables)
+        return f"; a change of {listed} is noticed by its size alone, since BigQuery shows no more" if listed else ""
+
+
+_ALL_SHOWN = _Hidden((), 0)
 
 
 class BigQuerySource(RowFields):
@@ -72,7 +97,10 @@ class BigQuerySource(RowFields):
         return self
 
     def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
-        """Window, query and the state of every table behind it (last change, rows, etag); no row is read.
+        """Window, query and the state of every table behind it (last change, rows, bytes, schema); no row is read.
+
+        Of tables that BigQuery does not show, as those behind an authorized view, it is only the bytes that the query
+        would read.
 
         Raises:
             InputError: no such table or column, no permission, or a query that BigQuery refuses.
@@ -81,8 +109,13 @@ class BigQuerySource(RowFields):
         self.check_window(window)
         warehouse = self._warehouse()
         query = self._query(warehouse, window)
-        tables = self._estimate(warehouse, query).tables
-        return self._identity(query, {table: warehouse.state(table) for table in tables}, window)
+        estimate = self._estimate(warehouse, query)
+        named = {TableId.parse(self.table, self.project)} if self.table is not None else set[TableId]()
+        states = {table: warehouse.state_behind(table) for table in estimate.tables if table not in named}
+        known = {table: state for table, state in states.items() if state is not None}
+        hidden = sorted(str(table) for table in states.keys() - known.keys())
+        known |= {table: warehouse.state(table) for table in named}
+        return self._identity(query, known, window, _Hidden(tuple(hidden), estimate.bytes))
 
     def estimate(self, window: ResolvedWindow | None) -> Estimate:
         """Bytes that reading would be billed for, from a dry run. Raises as `identity` does."""
@@ -118,9 +151,24 @@ class BigQuerySource(RowFields):
             return file_query(Path(self.query_file), window)
         table = TableId.parse(self.table or "", self.project)
         kinds = warehouse.state(table).kinds
+        self._check_named(table, kinds)
         present = check_columns(self, list(kinds), f"table '{table}'")
         column = present.get(self.mapping.get("timestamp", ""))
         return table_query(table, list(present.values()), window, (column, kinds[column]) if column else None)
+
+    def _check_named(self, table: TableId, kinds: Mapping[str, str]) -> None:
+        """Raises InputError for columns that only SQL can name."""
+        for column in self.needed:
+            if column.upper().startswith("_PARTITION") and column not in kinds:
+                why = "is a pseudocolumn of BigQuery's"
+            elif kinds.get(column) in RECORDS:
+                why = "is a record"
+            else:
+                continue
+            raise InputError(
+                f"column '{column}' of {table} {why}, which source.columns cannot read; select it, or a field of it, "
+                "AS a column in a source.query_file"
+            )
 
     def _estimate(self, warehouse: BigQueryWarehouse, query: Query) -> Estimate:
         estimate = warehouse.estimate(query, self._what)
@@ -140,19 +188,23 @@ class BigQuerySource(RowFields):
         return self.query_file or str(TableId.parse(self.table or "", self.project))
 
     def _identity(
-        self, query: Query, states: dict[TableId, TableState], window: ResolvedWindow | None
+        self,
+        query: Query,
+        states: dict[TableId, TableState],
+        window: ResolvedWindow | None,
+        hidden: _Hidden = _ALL_SHOWN,
     ) -> SourceIdentity:
         bounds = {name: [kind, value.isoformat()] for name, (kind, value) in query.parameters.items()}
         marks = sorted(state.mark for state in states.values())
-        content = json.dumps([query.sql, bounds, self.shaping(), marks], sort_keys=True)
+        content = json.dumps([query.sql, bounds, self.shaping(), marks, *hidden.mark], sort_keys=True)
         rows = sum(state.rows for state in states.values())
         size = sum(state.bytes for state in states.values()) / 1e6
         changed = max((state.modified for state in states.values()), default="")
         return SourceIdentity(
             kind=self.kind,
             fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-            description=f"{self._what} ({rows:,} rows, {size:,.1f} MB, changed {changed})",
-            rows=rows if self.table is not None and window is None else None,
+            description=f"{self._what} ({rows:,} rows, {size:,.1f} MB, changed {changed}){hidden.note}",
+            rows=rows if self.table is not None and window is None and len(states) == 1 and not hidden.tables else None,
             window=window,
             atomic=True,  # one query, which sees a snapshot
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evergreen.adapters.bigquery.failures import translated
+from evergreen.adapters.bigquery.failures import translated, unseen
 from evergreen.adapters.bigquery.query import Query, TableId
 from evergreen.adapters.bigquery.streams import read_streams
+from evergreen.core.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +37,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class TableState:
-    """A table's metadata: equal `mark`s promise equal rows."""
+    """A table's metadata: equal `mark`s promise equal rows.
+
+    The etag is not part of the mark: it moves with labels, the description and the expiration, too.
+    """
 
     rows: int
     bytes: int
@@ -56,12 +61,25 @@ class BigQueryWarehouse:
     def state(self, table: TableId) -> TableState:
         """The table's metadata. Raises InputError naming the tables that there are."""
         with translated(f"table '{table}'", lambda: self._tables_beside(table)):
-            found = self._client.get_table(str(table), retry=self._retry)
+            return self._state(table)
+
+    def state_behind(self, table: TableId) -> TableState | None:
+        """The same of a table that a view or a query reads; None where BigQuery does not show it.
+
+        So it is with what an authorized view reads, and with the names of wildcard tables and INFORMATION_SCHEMA.
+        """
+        with translated(f"table '{table}'"), unseen():
+            return self._state(table)
+        return None
+
+    def _state(self, table: TableId) -> TableState:
+        found = self._client.get_table(str(table), retry=self._retry)
         modified = found.modified.isoformat() if found.modified else ""
         buffer = found.streaming_buffer
         waiting = f"{buffer.estimated_rows} {buffer.oldest_entry_time}" if buffer else ""
         kinds = {field.name: field.field_type for field in found.schema}
-        mark = (str(table), modified, str(found.num_rows), str(found.etag), waiting)
+        schema = json.dumps([field.to_api_repr() for field in found.schema], sort_keys=True)
+        mark = (str(table), modified, str(found.num_rows), str(found.num_bytes), schema, waiting)
         return TableState(found.num_rows or 0, found.num_bytes or 0, modified, mark, kinds)
 
     def estimate(self, query: Query, what: str) -> Estimate:
@@ -71,6 +89,11 @@ class BigQueryWarehouse:
             job = self._client.query(
                 query.sql, configuration, location=self.location, retry=self._retry, job_retry=None
             )
+            if job.statement_type not in {None, "SELECT"}:
+                raise InputError(
+                    f"{what} is a {job.statement_type} for BigQuery, whose rows cannot be read; let it be one SELECT: "
+                    "instead of variables of a script use WITH, and let another job change tables"
+                )
             tables = [TableId(one.project, one.dataset_id, one.table_id) for one in job.referenced_tables]
             columns = [field.name for field in job.schema or ()]
             return Estimate(int(job.total_bytes_processed), tuple(tables), tuple(columns))

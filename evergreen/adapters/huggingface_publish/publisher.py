@@ -24,6 +24,8 @@ from evergreen.core.hub import retried, token_in
 from evergreen.core.publication import Edition, Publication
 
 Repository = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]{0,95}/\w[\w.-]{0,95}$")]
+SECRET = "HF_TOKEN"  # noqa: S105 (its name)
+"""Of a Space, by which it reads the model."""
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -35,7 +37,7 @@ class HuggingFaceSpace(Frozen):
 
 
 class HuggingFaceHub(Frozen):
-    """A model repository with a branch `<version>` and a tag `v<version>` each; the tag never moves.
+    """A model repository with a branch `version-<version>` and a tag `v<version>` each; the tag never moves.
 
     `main` follows what is live. The token that may write is read from the variable `token_env`. With `when: candidate`
     a version is published before its rollout, too, which needs `private`; `main` stays until it is live. `dry_run` only
@@ -134,8 +136,9 @@ class HuggingFaceHub(Frozen):
         files["manifest.json"] = edition.model.path / "manifest.json"
         files["README.md"] = model_card(edition, self.repository, tag, self.license).encode()
         if commit is None:
-            repository.branch(edition.version)
-            commit, _ = repository.hold(files, edition.version, f"Version {edition.version}")
+            branch = f"version-{edition.version}"  # bare, tools may take it for the beginning of a commit's hash
+            repository.branch(branch)
+            commit, _ = repository.hold(files, branch, f"Version {edition.version}")
             repository.tag(tag, commit)
             changed = True
         if live and not repository.same_files(MAIN, commit):
@@ -144,15 +147,14 @@ class HuggingFaceHub(Frozen):
         return commit, changed
 
     def _publish_space(self, api: Any, space: HuggingFaceSpace, edition: Edition, tag: str, url: str) -> bool:
-        """Whether anything was missing. The secret comes first: what follows starts the Space anew."""
+        """Whether anything was missing. The secret comes first: it starts the Space anew, as what follows does."""
         repository = HubRepository(api, space.repository, "space")
         repository.ensure(private=self.private, space_sdk="gradio")
-        secret = self._secret(space.token_env) if space.token_env else None
+        secret = self._secret(space.token_env) if space.token_env else ""
         files = space_files(edition, self.repository, tag, url)
-        if secret:
-            retried(lambda: api.add_space_secret(space.repository, "HF_TOKEN", secret))
+        rotated = bool(secret) and repository.keep_secret(SECRET, secret)
         _, changed = repository.hold(files, MAIN, f"Version {edition.version}")
-        return changed
+        return changed or rotated
 
     def _check_namespace(self, name: str, who: dict[str, Any]) -> None:
         """Raises InputError unless the token's holder may make a repository that is not there yet."""

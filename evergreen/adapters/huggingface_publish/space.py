@@ -6,6 +6,7 @@ README.md  app.py  requirements.txt  examples.json  evergreen/…
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from evergreen.core.library import LIBRARY, library_files
@@ -14,6 +15,8 @@ from evergreen.core.publication import Edition
 REQUIREMENTS = LIBRARY.parent / "infra" / "serving-requirements.txt"
 """What the prediction server runs on; a Space adds Gradio by its `sdk_version`."""
 GRADIO_VERSION = "6.31.0"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Of torch without CUDA, whose gigabytes a Space on a CPU would fetch at every build, and never use."""
 APP = '''"""Tries {repository} at {revision}: the code of its training and its endpoint, with a page around it."""
 
 import json
@@ -41,6 +44,11 @@ Tries [{repository}]({url}) at `{revision}`. A private model needs a secret `HF_
 """
 
 
+def space_requirements(text: str) -> str:
+    """The server's requirements, with torch for CPUs."""
+    return f"--extra-index-url {CPU_INDEX}\n" + re.sub(r"^(torch==[\w.]+)$", r"\1+cpu", text, flags=re.MULTILINE)
+
+
 def space_files(edition: Edition, repository: str, revision: str, url: str) -> dict[str, Path | bytes]:
     """Contents by path; what the serving image copies of the library is what a Space gets."""
     description = f"Version {edition.version}, as it is served."
@@ -51,7 +59,7 @@ def space_files(edition: Edition, repository: str, revision: str, url: str) -> d
         "app.py": APP.format(
             repository=repository, revision=revision, title=edition.model_name, description=description
         ),
-        "requirements.txt": REQUIREMENTS.read_text(encoding="utf-8"),
+        "requirements.txt": space_requirements(REQUIREMENTS.read_text(encoding="utf-8")),
         "examples.json": json.dumps(list(edition.examples), indent=1, ensure_ascii=False) + "\n",
     }
     library: dict[str, Path | bytes] = {**library_files()}

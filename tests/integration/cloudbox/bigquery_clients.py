@@ -160,6 +160,33 @@ def mistake() -> Any:
     return told | {"window": _told(source(), None)}
 
 
+def query_file(sql: str, window: ResolvedWindow | None = None, **fields: Any) -> list[str]:
+    """Description of a query's identity, or what is said against it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "query.sql"
+        path.write_text(sql, encoding="utf-8")
+        try:
+            found = source(table=None, query_file=str(path), **fields).identity(window)
+        except EvergreenError as error:
+            return [type(error).__name__, str(error)]
+        return [found.fingerprint, found.description.replace(scratch, "")]
+
+
+def behind() -> Any:
+    """What can be said of tables that BigQuery does not show."""
+    columns = {"text": "text", "label": "label"}
+    partitions = "SELECT partition_id AS text, table_name AS label FROM news.INFORMATION_SCHEMA.PARTITIONS"
+    return {
+        "view": query_file("SELECT text, label FROM news.articles WHERE timestamp > '2000-01-01'", columns=columns),
+        "schema": query_file(partitions, columns=columns),
+    }
+
+
+def no_select() -> Any:
+    script = "DECLARE least INT64 DEFAULT 1;\nSELECT text, label FROM news.articles WHERE label > least;"
+    return [query_file(script), query_file("DELETE FROM news.articles WHERE timestamp > '2000-01-01'")]
+
+
 def read_plainly() -> Any:
     return _told(source(), WINDOW)
 

@@ -6,6 +6,7 @@ A process of its own, since gRPC reads its certificates once in the life of a pr
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import warnings
@@ -17,6 +18,8 @@ warnings.simplefilter("ignore")  # Google's clients announce the end of Python v
 
 from google.cloud import bigquery  # noqa: E402 - after the filter
 
+from cloudbox import faults  # noqa: E402 - after the filter
+from cloudbox.home import Home  # noqa: E402 - after the filter
 from evergreen.adapters.bigquery import BigQuerySource  # noqa: E402 - after the filter
 from evergreen.adapters.destinations import destination_of  # noqa: E402 - after the filter
 from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
@@ -37,9 +40,12 @@ SOURCE = BigQuerySource.model_validate(
 CLIENT = bigquery.Client(project="local-project")
 
 
-def prepared(folder: Path, rows: int, first: int = 0) -> Prepared:
+OTHER = SOURCE.model_copy(update={"columns": {"text": "content", "timestamp": "moment"}})
+
+
+def prepared(folder: Path, rows: int, first: int = 0, source: BigQuerySource = SOURCE) -> Prepared:
     made = [(f"train:{number}", f"text {number}", "World") for number in range(first, first + rows)]
-    plan = Plan(Times(END, 4, seed=0), target_columns(SOURCE.mapping), window=WINDOW)
+    plan = Plan(Times(END, 4, seed=0), target_columns(source.mapping), window=WINDOW)
     return prepare(dataset_of(made, folder / "rows"), plan, folder / "prepared.parquet")
 
 
@@ -83,6 +89,12 @@ def main(folder: Path) -> dict[str, Any]:
     said["location"] = CLIENT.get_dataset("news").location
     said["appended"] = [store(more, append=True), state()["rows"], state()["description"]]
     said["replaced"] = [store(rows), state()["rows"], state()["partitioned"]]
+    (folder / "other").mkdir()
+    said["other_layout"] = [store(prepared(folder / "other", 5, source=OTHER)), state()["rows"]]
+    home = Home(Path(os.environ["BOX_HOME"]))
+    faults.add(home, faults.Fault(kind="error", target="datasets.insert", code="PERMISSION_DENIED"))
+    said["beside"] = store(more, table="news.beside")
+    faults.clear(home)
     own_table()
     said["own"] = [store(rows, table="news.own"), state("news.own")["rows"]]
     said["own_appended"] = [store(more, append=True, table="news.own"), state("news.own")["rows"]]

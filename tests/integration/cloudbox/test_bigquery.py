@@ -119,6 +119,29 @@ def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
     assert "set `window`" in told["window"][1]
 
 
+def test_tables_that_bigquery_does_not_show_are_marked_by_what_the_query_reads_of_them(box: Box) -> None:
+    seen = box.ask("behind")
+    faults.add(box.home, Fault(kind="error", target="tables.get", code="PERMISSION_DENIED"))
+    try:
+        hidden = box.ask("behind")
+    finally:
+        faults.clear(box.home)
+    note = "; a change of local-project.news.articles is noticed by its size alone, since BigQuery shows no more"
+    assert hidden["view"][1].endswith(note)
+    assert "noticed" not in seen["view"][1]
+    assert hidden["view"][0] != seen["view"][0]
+    assert "INFORMATION_SCHEMA.PARTITIONS is noticed by its size alone" in seen["schema"][1]
+
+
+def test_what_is_no_single_select_is_refused_and_never_run(box: Box) -> None:
+    before = box.ask("ask")["rows"]
+    script, change = box.ask("no_select")
+    assert script[0] == change[0] == "InputError"
+    assert "is a SCRIPT for BigQuery, whose rows cannot be read; let it be one SELECT" in script[1]
+    assert "is a DELETE for BigQuery" in change[1]
+    assert box.ask("ask")["rows"] == before
+
+
 @pytest.mark.parametrize(
     ("target", "code"),
     [("tables.get", "UNAVAILABLE"), ("jobs.insert", "RESOURCE_EXHAUSTED"), ("ReadRows", "UNAVAILABLE")],

@@ -55,10 +55,15 @@ class Hub:
         return found
 
     def publish(
-        self, stage: str = "live", *extra: str, token: str | None = None, **configuration: Any
+        self,
+        stage: str = "live",
+        *extra: str,
+        token: str | None = None,
+        reading: str | None = None,
+        **configuration: Any,
     ) -> tuple[int, subprocess.CompletedProcess[str]]:
         given = {"kind": "huggingface_hub", "repository": "evergreen/news", "token_env": "WRITE_TOKEN"} | configuration
-        secrets = {"WRITE_TOKEN": token or self.tokens["write"], "READ_TOKEN": self.tokens["read"]}
+        secrets = {"WRITE_TOKEN": token or self.tokens["write"], "READ_TOKEN": reading or self.tokens["read"]}
         done = subprocess.run(
             [
                 sys.executable,
@@ -104,7 +109,7 @@ def test_a_published_version_is_read_back_at_its_tag_and_predicts_the_same(hub: 
     repository = hub.repository("evergreen/news")
     assert repository.private
     assert repository.tags == {tag: first["commit"]}
-    assert repository.branches[hub.model.version] == first["commit"]
+    assert repository.branches[f"version-{hub.model.version}"] == first["commit"]
     assert repository.at("main").files == repository.at(tag).files  # what is live is what one gets without a revision
     script = READ_BACK.format(tag=tag, token=hub.tokens["read"], examples=list(EXAMPLES))
     predictor = load_predictor(hub.model.path)
@@ -112,14 +117,22 @@ def test_a_published_version_is_read_back_at_its_tag_and_predicts_the_same(hub: 
     got = json.loads(hub.box.client(f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{script}").splitlines()[-1])
     assert got == expected
 
+    first_secret = dict(hub.repository("evergreen/news-demo", "spaces").secrets)
     again = hub.published(space=SPACE)
     assert again == first | {"outcome": "unchanged", "message": again["message"]}
     assert hub.repository("evergreen/news").commits == commits
 
+    kept_secret = hub.repository("evergreen/news-demo", "spaces").secrets
+    assert kept_secret == first_secret  # setting it again would start the Space anew
+    code, done = hub.publish(space=SPACE, reading="hf_" + "r" * 34)
+    assert (code, json.loads(done.stdout.splitlines()[-1])["outcome"]) == (0, "published")
+    assert hub.repository("evergreen/news-demo", "spaces").secrets["HF_TOKEN"] != first_secret["HF_TOKEN"]
+    hub.published(space=SPACE)
+
     space = hub.repository("evergreen/news-demo", "spaces")
     files = space.at("main").files
     assert space.private
-    assert space.secrets == ["HF_TOKEN"]
+    assert list(space.secrets) == ["HF_TOKEN"]
     assert {"app.py", "requirements.txt", "README.md", "examples.json", "evergreen/demo/app.py"} <= files.keys()
     app = (hub.box.home / "hub" / "objects" / files["app.py"].sha256).read_text()
     assert f'published_model("evergreen/news", "{tag}")' in app
@@ -131,12 +144,12 @@ def test_a_publication_that_was_cut_off_before_its_tag_is_completed(hub: Hub) ->
     code, _ = hub.publish("live", "tag", repository="evergreen/cut")
     assert code == 9
     repository = hub.repository("evergreen/cut")
-    assert hub.model.version in repository.branches
+    assert f"version-{hub.model.version}" in repository.branches
     assert repository.tags == {}
     done = hub.published(repository="evergreen/cut")
     repository = hub.repository("evergreen/cut")
     assert repository.tags == {f"v{hub.model.version}": done["commit"]}
-    assert [one.title for one in repository.history(hub.model.version)] == [
+    assert [one.title for one in repository.history(f"version-{hub.model.version}")] == [
         f"Version {hub.model.version}",
         "initial commit",
     ]
@@ -146,7 +159,7 @@ def test_a_busy_hub_is_asked_again_and_an_answer_that_is_lost_makes_no_second_co
     faults.add(hub.box.box.home, faults.Fault(kind="error", target="ListRefs", times=1))
     faults.add(hub.box.box.home, faults.Fault(kind="answer-lost", target="Commit", times=1))
     hub.published(repository="evergreen/busy")
-    titles = [one.title for one in hub.repository("evergreen/busy").history(hub.model.version)]
+    titles = [one.title for one in hub.repository("evergreen/busy").history(f"version-{hub.model.version}")]
     assert titles == [f"Version {hub.model.version}", "initial commit"]
 
 

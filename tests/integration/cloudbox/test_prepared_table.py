@@ -23,7 +23,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the tables were after each step."""
     home = Home(tmp_path_factory.mktemp("bigquery"))
     with running(home.path) as environment:
-        variables = os.environ | environment | {"PYTHONPATH": str(ROOT)}
+        variables = os.environ | environment | {"PYTHONPATH": str(ROOT), "BOX_HOME": str(home.path)}
         done = subprocess.run([sys.executable, str(SCRIPT)], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not home.refusals.exists() or not home.refusals.read_text()
@@ -72,3 +72,14 @@ def test_a_table_that_was_not_prepared_is_never_replaced(said: dict[str, Any]) -
 def test_a_table_that_was_not_prepared_is_added_to_when_asked(said: dict[str, Any]) -> None:
     assert said["own_appended"] == ["table local-project.news.own, 10 rows added", 11]
     assert said["own_described"] is None
+
+
+def test_rows_that_would_be_laid_out_otherwise_are_refused_before_they_are_sent(said: dict[str, Any]) -> None:
+    told, rows = said["other_layout"]
+    assert "is partitioned by published and clustered by label, the rows are by moment and label" in told
+    assert "bq rm -t local-project:news.articles" in told
+    assert rows == 400
+
+
+def test_a_table_in_a_dataset_that_is_there_needs_no_right_to_make_datasets(said: dict[str, Any]) -> None:
+    assert said["beside"] == "table local-project.news.beside, 10 rows loaded"

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud import bigquery
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters import AnySource, BigQuerySource
 from evergreen.adapters.bigquery.query import TableId, file_query, table_query
+from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 
@@ -86,6 +88,51 @@ def test_a_query_file_and_the_run_agree_on_the_window(
     path.write_text(sql, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         file_query(path, window)
+
+
+@pytest.mark.parametrize("column", ["author.name", "a.b.c"])
+def test_a_field_of_a_record_is_told_to_go_into_a_query(column: str) -> None:
+    given = {"project": "my-project", "table": "news.articles", "columns": {"text": column}}
+    with pytest.raises(ValidationError, match=f"'{column}' is a field of a record; .* in a source.query_file"):
+        BigQuerySource.model_validate(given)
+
+
+class Shown:
+    """A client that shows one table."""
+
+    def __init__(self, **changed: Any) -> None:
+        fields = [("text", "STRING"), ("label", "STRING"), ("author", "RECORD")]
+        reference = {"projectId": "my-project", "datasetId": "news", "tableId": "articles"}
+        shown = {"tableReference": reference, "etag": "1", "numRows": "5", "numBytes": "50", "lastModifiedTime": "1000"}
+        schema = {"fields": [{"name": name, "type": kind} for name, kind in fields]}
+        self.table = bigquery.Table.from_api_repr({**shown, "schema": schema, **changed})
+
+    def get_table(self, *_: Any, **__: Any) -> bigquery.Table:
+        return self.table
+
+
+def marked(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> tuple[str, ...]:
+    monkeypatch.setattr(bigquery, "Client", lambda **_: Shown(**changed))
+    return BigQueryWarehouse("my-project", "EU", {}, 1.0).state(TABLE).mark
+
+
+def test_new_labels_are_no_new_rows_and_other_rows_or_columns_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = marked(monkeypatch)
+    assert marked(monkeypatch, etag="2", labels={"team": "news"}, description="ours", expirationTime="9") == before
+    assert marked(monkeypatch, numRows="6") != before
+    assert marked(monkeypatch, numBytes="51") != before
+    assert marked(monkeypatch, lastModifiedTime="2000") != before
+    assert marked(monkeypatch, schema={"fields": [{"name": "text", "type": "STRING"}]}) != before
+
+
+@pytest.mark.parametrize(
+    ("column", "why"), [("_PARTITIONTIME", "is a pseudocolumn of BigQuery's"), ("author", "is a record")]
+)
+def test_a_column_that_only_sql_can_name_is_told_so(monkeypatch: pytest.MonkeyPatch, column: str, why: str) -> None:
+    monkeypatch.setattr(bigquery, "Client", lambda **_: Shown())
+    given = {"project": "my-project", "table": "news.articles", "columns": {"timestamp": column}}
+    with pytest.raises(InputError, match=f"column '{column}' of my-project.news.articles {why}, .* source.query_file"):
+        BigQuerySource.model_validate(given).identity(WINDOW)
 
 
 def test_a_missing_query_file_is_named(tmp_path: Path) -> None:

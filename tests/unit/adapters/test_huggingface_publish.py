@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,12 @@ def test_a_space_holds_the_library_its_requirements_and_an_app_pinned_to_the_rev
     examples = files["examples.json"]
     assert isinstance(examples, bytes)
     assert json.loads(examples) == [{"text": "für"}]
-    assert b"transformers==" in bytes(files["requirements.txt"])
+    requirements = bytes(files["requirements.txt"]).decode().splitlines()
+    assert requirements[0] == "--extra-index-url https://download.pytorch.org/whl/cpu"
+    assert [one for one in requirements if one.startswith("torch==")] == [
+        f"torch=={version('torch').partition('+')[0]}+cpu"
+    ]
+    assert any(one.startswith("transformers==") for one in requirements)
 
 
 @pytest.mark.parametrize(

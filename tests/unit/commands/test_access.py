@@ -78,6 +78,12 @@ def test_an_entry_that_cannot_be_used_is_told(entry: Any, message: str) -> None:
     assert message in told(entry)
 
 
+def test_the_name_of_a_key_of_one_s_own_is_no_secret() -> None:
+    entry = {**ENTRY, "environment": {"EVERGREEN_KMS_KEY": "projects/hers/key"}}
+    access = access_to("hers", "europe-west4", json.dumps({"hers": entry}))
+    assert access.environment["EVERGREEN_KMS_KEY"] == "projects/hers/key"
+
+
 def test_what_is_no_project_or_region_is_told() -> None:
     assert "'No' is no id of a Google project" in told(ENTRY, project="No")
     assert "'mars' is no region" in told(ENTRY, region="mars")

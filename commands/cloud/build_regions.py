@@ -1,0 +1,29 @@
+"""Where Cloud Build may run: new and little used projects are restricted to a few regions, wherever their images go.
+
+build_region("europe-west4")  # europe-west1
+"""
+
+from __future__ import annotations
+
+VARIABLE = "EVERGREEN_BUILD_REGION"
+OPEN_REGIONS = (
+    "us-central1",
+    "us-west2",
+    "europe-west1",
+    "asia-east1",
+    "australia-southeast1",
+    "southamerica-east1",
+)
+"""Open to every project: https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects."""
+_NEAREST = {"us-west": "us-west2"}
+
+
+def build_region(region: str) -> str:
+    """The region nearest to this one in which every project may build; itself where it is one of them."""
+    if region in OPEN_REGIONS:
+        return region
+    for beginning, nearest in _NEAREST.items():
+        if region.startswith(beginning):
+            return nearest
+    continent = region.partition("-")[0]
+    return next((one for one in OPEN_REGIONS if one.startswith(f"{continent}-")), OPEN_REGIONS[0])

@@ -1,0 +1,138 @@
+"""What a proof has made in the project, removed, and looked for again: nothing of it may go on costing money.
+
+Found by its labels, folder and names alone, so that what a killed proof has left is found as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.proof.plan import CONTRACT_MODEL, ENVIRONMENT, LABEL, TABLE
+
+ATTEMPTS = 3
+LOOK_EVERY_S = 1.0
+FILES = "proof/"
+PATIENCE_S = 1800
+ENDED = {"PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED"}
+OURS = (f'labels.evergreen_environment="{ENVIRONMENT}"', f'labels.evergreen_model="{CONTRACT_MODEL}"')
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the proof ran; `bucket` is `gs://name`."""
+
+    project: str
+    region: str
+    bucket: str
+
+    @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def options(self) -> dict[str, str]:
+        return {"api_endpoint": f"{self.region}-aiplatform.googleapis.com"}
+
+
+def remove(place: Place) -> list[str]:
+    """Removes everything; returns what is left, each with the line that removes it by hand."""
+    left = list[str]()
+    for _ in range(ATTEMPTS):
+        left = [line for part in PARTS for line in _attempted(part, place)]
+        if not left:
+            break
+    return left
+
+
+def _attempted(part: Part, place: Place) -> list[str]:
+    """What of a part is left; its failure hides no other part."""
+    try:
+        return list(part(place))
+    except Exception as error:
+        name = part.__name__.strip("_")
+        print(f"{name}: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
+        return [f"{name} of the proof were not all removed; look at them in {place.project}"]
+
+
+def _runs(place: Place) -> Iterator[str]:
+    """Cancelled, and waited for: until it has ended, a run may still make what is removed next."""
+    from google.cloud import aiplatform_v1 as v1
+
+    client: Any = v1.PipelineServiceClient(client_options=place.options)
+    ours = [job for job in client.list_pipeline_jobs(parent=place.parent) if LABEL in job.labels]
+    running = [job.name for job in ours if job.state.name not in ENDED]
+    for name in running:
+        client.cancel_pipeline_job(name=name)
+    deadline = time.monotonic() + PATIENCE_S
+    for name in running:
+        while client.get_pipeline_job(name=name).state.name not in ENDED:
+            if time.monotonic() > deadline:
+                yield f"the run {name} does not end"
+                break
+            time.sleep(LOOK_EVERY_S)
+
+
+def _endpoints(place: Place) -> Iterator[str]:
+    from google.cloud import aiplatform_v1 as v1
+
+    client: Any = v1.EndpointServiceClient(client_options=place.options)
+    for endpoint in _listed(client.list_endpoints, place):
+        for deployed in client.get_endpoint(name=endpoint.name).deployed_models:
+            # Only what has no traffic can be undeployed; the last one always can.
+            client.undeploy_model(
+                endpoint=endpoint.name,
+                deployed_model_id=deployed.id,
+                traffic_split=_split_without(client, endpoint, deployed),
+            ).result(timeout=PATIENCE_S)
+        client.delete_endpoint(name=endpoint.name).result(timeout=PATIENCE_S)
+    for endpoint in _listed(client.list_endpoints, place):
+        number = endpoint.name.rpartition("/")[2]
+        yield f"gcloud ai endpoints delete {number} --region {place.region} --project {place.project}"
+
+
+def _split_without(client: Any, endpoint: Any, deployed: Any) -> dict[str, int]:
+    """All the traffic for another deployed model; none where there is no other."""
+    others = [one.id for one in client.get_endpoint(name=endpoint.name).deployed_models if one.id != deployed.id]
+    return {others[0]: 100} if others else {}
+
+
+def _models(place: Place) -> Iterator[str]:
+    from google.cloud import aiplatform_v1 as v1
+
+    client: Any = v1.ModelServiceClient(client_options=place.options)
+    for model in _listed(client.list_models, place):
+        client.delete_model(name=model.name.partition("@")[0]).result(timeout=PATIENCE_S)
+    for model in _listed(client.list_models, place):
+        number = model.name.rpartition("/")[2].partition("@")[0]
+        yield f"gcloud ai models delete {number} --region {place.region} --project {place.project}"
+
+
+def _tables(place: Place) -> Iterator[str]:
+    from google.cloud import bigquery
+
+    bigquery.Client(project=place.project).delete_table(f"{place.project}.{TABLE}", not_found_ok=True)
+    yield from ()
+
+
+def _files(place: Place) -> Iterator[str]:
+    from google.cloud import storage
+
+    bucket = storage.Client(project=place.project).bucket(place.bucket.removeprefix("gs://"))
+    for blob in bucket.list_blobs(prefix=FILES):
+        blob.delete()
+    if list(bucket.list_blobs(prefix=FILES, max_results=1)):
+        yield f"gcloud storage rm {place.bucket}/{FILES} --recursive"
+
+
+def _listed(method: Any, place: Place) -> list[Any]:
+    """Each once, by name."""
+    found = {one.name: one for wanted in OURS for one in method(request={"parent": place.parent, "filter": wanted})}
+    return list(found.values())
+
+
+Part = Callable[[Place], Iterator[str]]
+PARTS: tuple[Part, ...] = (_runs, _endpoints, _models, _tables, _files)

@@ -1,0 +1,33 @@
+"""What is asked before a run, where a token is only in the steps' secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.project import Project
+from commands.readiness import task_needs
+from evergreen.adapters import FilesSource
+from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.core.errors import InputError
+from evergreen.tasks import TextClassification
+from orchestration.configuration import Configuration
+
+
+def project(document: dict[str, Any]) -> Project:
+    source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
+    task = TextClassification(labels=("a", "b"), encoder="my/private", token_env="HF_READ_TOKEN")  # noqa: S106 (a name)
+    return Project(
+        Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, LocalEndpoint(), None
+    )
+
+
+def test_an_encoder_whose_token_only_steps_have_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_READ_TOKEN", raising=False)
+    assert task_needs(project({"secrets": ["hub"]})) == (
+        "its encoder was not looked for: HF_READ_TOKEN is not set here; steps have it from hub"
+    )
+    with pytest.raises(InputError, match="HF_READ_TOKEN is not set"):
+        task_needs(project({}))
