@@ -7,14 +7,19 @@
 | error | method | the next calls are answered with `code` |
 | answer-lost | method | the next calls are carried out, and answered with `code` |
 | slow | method | the next calls wait `seconds` first |
-| quota | machine type | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
+| quota | machine type, accelerator type or `spot` | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
+| stockout | as quota | a custom job on it is accepted, and fails before its container starts: RESOURCE_EXHAUSTED |
+| driver | task | the task fails before it has a container: INTERNAL |
+| image | task or custom job | its image cannot be pulled, so that its container never starts: NOT_FOUND |
+| preempt | task or custom job | its machine is taken back `seconds` after the start, as Spot VMs are: ABORTED |
 | never-ready | display name of the model | its container never answers its health route; given up after `seconds` |
 | kill | task or custom job | its container is killed (SIGKILL) `seconds` after its start |
 | never-ends | method | the operation that it starts is never done |
 | cancel-ignored | method | the operation that it started goes on when it is cancelled |
 
-A target is a plain name (`DeployModel`, `n1-standard-4`), a whole method (`google.longrunning.Operations/GetOperation`)
-or a pattern (`*`, `train*`). `times` is how often a rule acts; without it, until it is cleared.
+A target is a plain name (`DeployModel`, `n1-standard-4`), a whole method
+(`google.longrunning.Operations/GetOperation`), a pattern (`*`, `train*`), or several with commas between
+(`n1-standard-8,NVIDIA_L4`). `times` is how often a rule acts; without it, until it is cleared.
 """
 
 from __future__ import annotations
@@ -31,7 +36,20 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from cloudbox.home import Home
 
-Kind = Literal["error", "answer-lost", "slow", "quota", "never-ready", "kill", "never-ends", "cancel-ignored"]
+Kind = Literal[
+    "error",
+    "answer-lost",
+    "slow",
+    "quota",
+    "stockout",
+    "driver",
+    "image",
+    "preempt",
+    "never-ready",
+    "kill",
+    "never-ends",
+    "cancel-ignored",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -56,8 +74,9 @@ class Fault(BaseModel):
 
     def concerns(self, kind: Kind, name: str) -> bool:
         """Whether the rule is about this method (`package.Service/Method`), machine, model or task."""
-        return kind == self.kind and (
-            fnmatchcase(name, self.target) or fnmatchcase(name.rpartition("/")[2], self.target)
+        return kind == self.kind and any(
+            fnmatchcase(name, target) or fnmatchcase(name.rpartition("/")[2], target)
+            for target in self.target.split(",")
         )
 
 

@@ -33,6 +33,14 @@ class Project:
         return Client().active_stack_model.name
 
     @property
+    def is_on_vertex(self) -> bool:
+        """Whether the active stack runs its steps on Vertex AI Pipelines."""
+        from zenml.client import Client
+        from zenml.enums import StackComponentType
+
+        return Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "vertex"
+
+    @property
     def steps(self) -> list[str]:
         """The steps that a run of this configuration has, in order; `publish` and `review` only where asked for."""
         from orchestration.configuration import steps_of

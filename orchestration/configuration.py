@@ -23,6 +23,7 @@ from orchestration.costs import Budget
 from orchestration.document import Document, read
 from orchestration.gate import check_gate
 from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
+from orchestration.run_settings import without_waiting
 from orchestration.schema import check, tagged, tags
 from orchestration.secrets import check_secrets
 from orchestration.settings import check_settings, declared_flavors
@@ -69,6 +70,10 @@ class Configuration:
         raise InputError(
             f"{shown(self.path)} is meant for stack {meant}, but stack {active!r} is active; run\n  {line}"
         )
+
+    def without_waiting(self) -> Configuration:
+        """The same, for a run that `run` watches itself: ZenML only submits it."""
+        return replace(self, document=without_waiting(self.document))
 
     def options(self, *, use_cache: bool = True) -> dict[str, Any]:
         """Arguments of `Pipeline.with_options`; the filled-in file exists in memory only."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestration.costs import Machine, Task
+from orchestration.run_settings import settings_of
 
 PIPELINE_DEFAULT = "e2-standard-4"
 """What Vertex AI Pipelines gives a task that asks for nothing."""
@@ -24,11 +25,11 @@ def machine_of(document: Mapping[str, Any], step: str) -> Machine | str:
     """The machine of a step, by the run configuration; a sentence where Vertex AI chooses it by resources."""
     options = (document.get("steps") or {}).get(step) or {}
     if options.get("step_operator"):
-        return _custom_job(_settings(document, options, "step_operator"))
-    orchestrator = _settings(document, options, "orchestrator")
+        return _custom_job(settings_of(document, options, "step_operator"))
+    orchestrator = settings_of(document, options, "orchestrator")
     if job := orchestrator.get("custom_job_parameters"):
         return _custom_job(job)
-    resources = _settings(document, options, "resources")
+    resources = settings_of(document, options, "resources")
     if asked := [f"{name} {resources[name]}" for name in RESOURCES if resources.get(name)]:
         return f"step {step} asks for resources ({', '.join(asked)}): Vertex AI chooses the machine"
     return Machine(PIPELINE_DEFAULT)
@@ -71,13 +72,3 @@ def _custom_job(settings: Mapping[str, Any]) -> Machine:
         settings.get("accelerator_type"),
         settings.get("accelerator_count") or 0,
     )
-
-
-def _settings(document: Mapping[str, Any], options: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Settings of a component type (`orchestrator`, `orchestrator.vertex`, …), the step's over the run's."""
-    found: dict[str, Any] = {}
-    for level in (document.get("settings") or {}, options.get("settings") or {}):
-        for key, fields in level.items():
-            if key.replace(":", ".").partition(".")[0] == kind:
-                found |= fields or {}
-    return found
