@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from zenml import log_metadata
 from zenml.client import Client
 from zenml.models import StepRunResponse
 
@@ -71,3 +72,8 @@ def refused(metadata: Mapping[str, object]) -> tuple[str, ...]:
     """The sentences about machines in the metadata of a step or a run."""
     noted = metadata.get(MACHINES_KEY)
     return tuple(map(str, noted)) if isinstance(noted, (list, tuple)) else ()
+
+
+def note_machines(run: UUID, sentences: Sequence[str]) -> None:
+    """Writes the sentences about machines to the metadata of a run."""
+    log_metadata(metadata={MACHINES_KEY: list(sentences)}, run_id_name_or_prefix=run)

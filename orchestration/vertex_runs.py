@@ -75,8 +75,11 @@ def pipeline_job_of(run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob] 
 
 
 def deaths(jobs: VertexJobs, job: PipelineJob) -> list[Death]:
-    """The failed tasks of a job whose own code is not to blame, in the order of their ends."""
-    failed = sorted((one for one in job.tasks if one.state == FAILED and one.error), key=_end)
+    """The failed tasks of a job whose own code is not to blame, in the order of their ends.
+
+    The job itself is listed among its tasks, under its own name.
+    """
+    failed = sorted((one for one in job.tasks if one.state == FAILED and one.error and one.name != job.name), key=_end)
     return [death for task in failed if (death := _death(jobs, task))]
 
 

@@ -1,0 +1,76 @@
+"""A custom job on the first machine of a list that is to be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from evergreen.adapters.vertex.causes import Cause, cause_of, told
+from evergreen.core.errors import EvergreenError
+from orchestration.machine_lists import MachineChoice
+
+CALL_TIMEOUT_S = 60.0
+AGAIN = "run again: a training goes on from its last checkpoint"
+
+
+class Attempts:
+    """Tries the machines one after another; `client` is of the JobService, `request` makes the job of a machine."""
+
+    def __init__(
+        self, client: Callable[[], Any], parent: str, machines: Sequence[MachineChoice], request: Callable[[Any], Any]
+    ) -> None:
+        self._client = client
+        self._parent = parent
+        self._left = list(machines)
+        self._request = request
+        self.machine: MachineChoice | None = None
+        """The one that was tried last."""
+        self.refused: list[str] = []
+        """Machines that were not to be had, each with Google's words."""
+
+    def told(self) -> list[str]:
+        """What a person is to know: each machine that was not to be had, and the one that was instead."""
+        return [*self.refused, f"{self.machine}: had instead"] if self.refused else []
+
+    def submit(self) -> str:
+        """The resource name of a job on the next machine for which one is taken.
+
+        Raises:
+            EvergreenError: none is left.
+        """
+        from google.api_core.exceptions import ResourceExhausted
+
+        while self._left:
+            self.machine = self._left.pop(0)
+            try:
+                job = self._client().create_custom_job(
+                    parent=self._parent, custom_job=self._request(self.machine), timeout=CALL_TIMEOUT_S
+                )
+            except ResourceExhausted as error:
+                self._refuse(told(8, error.message or str(error)))
+                continue
+            return str(job.name)
+        raise EvergreenError(
+            f"no machine is left to try: {'; '.join(self.refused)}; add another one to extra.machines, or try later"
+        )
+
+    def after_failure(self, name: str) -> bool:
+        """Whether another machine may do what the failed job could not; its own code's failure is for it to tell.
+
+        Raises:
+            EvergreenError: what ended it would end any other as well, in Google's words.
+        """
+        job = self._client().get_custom_job(name=name, timeout=CALL_TIMEOUT_S)
+        code, text, began = job.error.code, job.error.message, bool(job.start_time)
+        cause = cause_of(code, text)
+        if cause is Cause.PREEMPTED or (cause is Cause.CAPACITY and not began):
+            self._refuse(told(code, text))
+            if began and not self._left:
+                raise EvergreenError(f"{self.refused[-1]}; {AGAIN}")
+            return True
+        if not began:
+            raise EvergreenError(f"its custom job on {self.machine} did not start: {told(code, text)}")
+        return False
+
+    def _refuse(self, words: str) -> None:
+        self.refused.append(f"{self.machine}: {words}")

@@ -1,0 +1,122 @@
+"""The step operator that works through a list of machines; it runs in the step's pipeline task on Vertex AI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from zenml.client import Client
+from zenml.enums import ExecutionStatus
+from zenml.integrations.gcp.step_operators.vertex_step_operator import (
+    STEP_JOB_NAME_METADATA_KEY,
+    VERTEX_DOCKER_IMAGE_KEY,
+    VertexStepOperator,
+)
+from zenml.integrations.gcp.utils import build_job_request
+from zenml.logger import get_logger
+from zenml.orchestrators.publish_utils import publish_step_run_metadata
+
+from evergreen.core.errors import EvergreenError
+from orchestration.attempts import Attempts
+from orchestration.machine_flavor import MachinesSettings
+from orchestration.machine_lists import RESERVATION_KEY, SPECIFIC_RESERVATION, SPOT, MachineChoice
+from orchestration.notes import MACHINES_KEY
+
+if TYPE_CHECKING:
+    from zenml.config.step_run_info import StepRunInfo
+    from zenml.models import StepRunResponse
+
+logger = get_logger(__name__)
+
+
+class MachinesStepOperator(VertexStepOperator):
+    """ZenML's own, whose `submit` and `wait` go on to the next machine."""
+
+    _attempts: Attempts | None = None
+
+    @property
+    def settings_class(self) -> type[MachinesSettings]:
+        """What a step may set."""
+        return MachinesSettings
+
+    def submit(self, info: StepRunInfo, entrypoint_command: list[str], environment: dict[str, str]) -> None:
+        """Starts the step's custom job on the first machine for which one is taken.
+
+        Raises:
+            EvergreenError: none of them is to be had.
+        """
+        settings = cast(MachinesSettings, self.get_settings(info))
+        machines = settings.machines or (_of(settings),)
+        job = build_job_request(
+            display_name=f"{info.run_name}-{info.pipeline_step_name}",
+            image=info.get_image(key=VERTEX_DOCKER_IMAGE_KEY),
+            entrypoint_command=entrypoint_command,
+            custom_job_settings=settings,
+            resource_settings=info.config.resource_settings,
+            environment=environment,
+            labels={"source": "evergreen"},
+            encryption_spec_key_name=self.config.encryption_spec_key_name,
+            service_account=self.config.service_account,
+            network=self.config.network,
+        )
+        parent = f"projects/{self.gcp_project_id}/locations/{self.config.region}"
+        self._attempts = Attempts(self.get_job_service_client, parent, machines, lambda machine: job_on(job, machine))
+        self._submit(self._attempts, info.step_run)
+        info.force_write_logs()
+
+    def wait(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """How the step ended, on whichever machine.
+
+        Raises:
+            EvergreenError: it never began, or its last machine was taken back; in Google's words.
+        """
+        while True:
+            status = super().wait(step_run)
+            if status != ExecutionStatus.FAILED or self._attempts is None:
+                return status
+            if Client().get_run_step(step_run.id, hydrate=False).status.is_finished:
+                return status  # its own code has told ZenML how it ended
+            if not self._attempts.after_failure(str(step_run.run_metadata[STEP_JOB_NAME_METADATA_KEY])):
+                return status
+            self._submit(self._attempts, step_run)
+
+    def _submit(self, attempts: Attempts, step_run: StepRunResponse) -> None:
+        try:
+            name = attempts.submit()
+        except EvergreenError:
+            self._publish(step_run, {MACHINES_KEY: attempts.refused})
+            raise
+        logger.info("custom job %s on %s", name, attempts.machine)
+        self._publish(step_run, {STEP_JOB_NAME_METADATA_KEY: name, MACHINES_KEY: attempts.told()})
+        step_run.run_metadata[STEP_JOB_NAME_METADATA_KEY] = name  # as ZenML's own does: `wait` reads it there
+
+    def _publish(self, step_run: StepRunResponse, metadata: dict[str, Any]) -> None:
+        publish_step_run_metadata(step_run.id, {self.id: metadata})
+
+
+def job_on(job: dict[str, Any], machine: MachineChoice) -> dict[str, Any]:
+    """The job, as ZenML asks for it, on this machine."""
+    spec = job["job_spec"]
+    (pool,) = spec["worker_pool_specs"]
+    wanted: dict[str, Any] = {"machine_type": machine.machine_type}
+    if machine.accelerator_type:
+        wanted |= {
+            "accelerator_type": machine.accelerator_type,
+            "accelerator_count": machine.accelerator_count,
+        }
+    if machine.reservation:
+        wanted["reservation_affinity"] = {
+            "reservation_affinity_type": SPECIFIC_RESERVATION,
+            "key": RESERVATION_KEY,
+            "values": [machine.reservation],
+        }
+    scheduling = {"scheduling": {"strategy": SPOT}} if machine.spot else {}
+    return {**job, "job_spec": {**spec, "worker_pool_specs": [{**pool, "machine_spec": wanted}], **scheduling}}
+
+
+def _of(settings: MachinesSettings) -> MachineChoice:
+    """The one machine of settings without a list."""
+    return MachineChoice(
+        machine_type=settings.machine_type,
+        accelerator_type=settings.accelerator_type,
+        accelerator_count=settings.accelerator_count if settings.accelerator_type else 0,
+    )
