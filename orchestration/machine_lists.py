@@ -58,11 +58,12 @@ class MachineChoice(Frozen):
 
 
 MachineLists = dict[str, Annotated[tuple[MachineChoice, ...], Field(min_length=1)]]
-"""Machines by step."""
+"""Machines by step, as a configuration has them."""
+Lists = Mapping[str, Sequence[MachineChoice]]
 
 
 def with_machines(
-    document: Mapping[str, Any], lists: MachineLists, chosen: Mapping[str, int] | None = None
+    document: Mapping[str, Any], lists: Lists, chosen: Mapping[str, int] | None = None
 ) -> dict[str, Any]:
     """The document with the settings that put each step on its machine: the first of its list, or the `chosen` one.
 
@@ -85,7 +86,7 @@ def runs_on_operator(document: Mapping[str, Any], step: str) -> bool:
     return bool(((document.get("steps") or {}).get(step) or {}).get("step_operator"))
 
 
-def next_machines(lists: MachineLists, chosen: Mapping[str, int], lacking: Collection[str]) -> dict[str, int] | None:
+def next_machines(lists: Lists, chosen: Mapping[str, int], lacking: Collection[str]) -> dict[str, int] | None:
     """The choice in which each step that lacks its machine has the next one; None where a step has none left."""
     following = {step: chosen.get(step, 0) + 1 for step in lacking}
     if not following or any(number >= len(lists.get(step, ())) for step, number in following.items()):
@@ -93,7 +94,7 @@ def next_machines(lists: MachineLists, chosen: Mapping[str, int], lacking: Colle
     return {**chosen, **following}
 
 
-def check_machines(document: Mapping[str, Any], lists: MachineLists, steps: Sequence[str]) -> Iterator[Mistake]:
+def check_machines(document: Mapping[str, Any], lists: Lists, steps: Sequence[str]) -> Iterator[Mistake]:
     """Lists of steps that are none, machines that are said twice, and accelerators that do not go with the machine."""
     for step in lists:
         if step not in steps:
