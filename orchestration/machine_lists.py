@@ -62,9 +62,7 @@ MachineLists = dict[str, Annotated[tuple[MachineChoice, ...], Field(min_length=1
 Lists = Mapping[str, Sequence[MachineChoice]]
 
 
-def with_machines(
-    document: Mapping[str, Any], lists: Lists, chosen: Mapping[str, int] | None = None
-) -> dict[str, Any]:
+def with_machines(document: Mapping[str, Any], lists: Lists, chosen: Mapping[str, int] | None = None) -> dict[str, Any]:
     """The document with the settings that put each step on its machine: the first of its list, or the `chosen` one.
 
     A step on the step operator has its whole list, which the operator works through itself.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from zenml.client import Client
-from zenml.enums import StackComponentType
+from zenml.enums import ExecutionStatus, StackComponentType
 from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
@@ -20,7 +20,7 @@ from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecisi
 from orchestration.deployment import state_directory
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri
-from orchestration.notes import refused
+from orchestration.notes import note_of, refused
 from orchestration.vertex_runs import death_words, ended_on_vertex
 
 Value = TypeVar("Value", bound=Frozen)
@@ -33,12 +33,13 @@ class RunSummary(Frozen):
     """One run, as `status` shows it; `url` leads to the dashboard when a server is known.
 
     `outcome` is what became of the endpoint: live, kept, rolled_back or none; null when the run did not come so far.
-    `reason` is why it failed, in the step's words or the platform's; null where it did not. `machines` are those that
-    were not to be had for it, each in a sentence.
+    `progress` is the step at work, and how far it says it is; `reason` is why the run failed, in the step's words or
+    the platform's; each null where there is none. `machines` are those that were not to be had, each in a sentence.
     """
 
     name: str
     status: str
+    progress: str | None = None
     reason: str | None = None
     machines: tuple[str, ...] = ()
     outcome: str | None
@@ -80,6 +81,7 @@ def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
     return RunSummary(
         name=run.name,
         status=status,
+        progress=_progress(run) if status == ExecutionStatus.RUNNING else None,
         reason=reason,
         machines=machines_refused(run),
         outcome=_deployment_outcome(run),
@@ -104,6 +106,13 @@ def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
     if not run.status.is_finished and (ended := ended_on_vertex(run)):
         return ended, death_words(run)
     return str(run.status), None
+
+
+def _progress(run: PipelineRunResponse) -> str | None:
+    """The steps at work, each with how far it says it is."""
+    working = [step for step in run.steps.values() if step.status == ExecutionStatus.RUNNING]
+    told = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
+    return "; ".join(told) or None
 
 
 def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
