@@ -54,11 +54,11 @@ class Attempts:
             f"no machine is left to try: {'; '.join(self.refused)}; add another one to extra.machines, or try later"
         )
 
-    def after_failure(self, name: str) -> bool:
-        """Whether another machine may do what the failed job could not; its own code's failure is for it to tell.
+    def after_failure(self, name: str) -> None:
+        """Returns when another machine may do what the job of this name, which failed without a word, could not.
 
         Raises:
-            EvergreenError: what ended it would end any other as well, in Google's words.
+            EvergreenError: what ended it would end any other as well, or none is left; in Google's words.
         """
         job = self._client().get_custom_job(name=name, timeout=CALL_TIMEOUT_S)
         code, text, began = job.error.code, job.error.message, bool(job.start_time)
@@ -67,10 +67,9 @@ class Attempts:
             self._refuse(told(code, text))
             if began and not self._left:
                 raise EvergreenError(f"{self.refused[-1]}; {AGAIN}")
-            return True
-        if not began:
-            raise EvergreenError(f"its custom job on {self.machine} did not start: {told(code, text)}")
-        return False
+            return
+        ended = "ended without a word of its code" if began else "did not start"
+        raise EvergreenError(f"its custom job on {self.machine} {ended}: {told(code, text)}")
 
     def _refuse(self, words: str) -> None:
         self.refused.append(f"{self.machine}: {words}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from zenml.client import Client
@@ -13,7 +15,8 @@ from zenml.integrations.gcp.step_operators.vertex_step_operator import (
 )
 from zenml.integrations.gcp.utils import build_job_request
 from zenml.logger import get_logger
-from zenml.orchestrators.publish_utils import publish_step_run_metadata
+from zenml.orchestrators.publish_utils import publish_step_run_metadata, step_exception_info
+from zenml.utils.exception_utils import collect_exception_information
 
 from evergreen.core.errors import EvergreenError
 from orchestration.attempts import Attempts
@@ -67,7 +70,7 @@ class MachinesStepOperator(VertexStepOperator):
         """How the step ended, on whichever machine.
 
         Raises:
-            EvergreenError: it never began, or its last machine was taken back; in Google's words.
+            EvergreenError: its code never began, or was ended from outside; in Google's words.
         """
         while True:
             status = super().wait(step_run)
@@ -75,22 +78,29 @@ class MachinesStepOperator(VertexStepOperator):
                 return status
             if Client().get_run_step(step_run.id, hydrate=False).status.is_finished:
                 return status  # its own code has told ZenML how it ended
-            if not self._attempts.after_failure(str(step_run.run_metadata[STEP_JOB_NAME_METADATA_KEY])):
-                return status
+            with _kept():
+                self._attempts.after_failure(str(step_run.run_metadata[STEP_JOB_NAME_METADATA_KEY]))
             self._submit(self._attempts, step_run)
 
     def _submit(self, attempts: Attempts, step_run: StepRunResponse) -> None:
-        try:
+        with _kept():
             name = attempts.submit()
-        except EvergreenError:
-            self._publish(step_run, {MACHINES_KEY: attempts.refused})
-            raise
         logger.info("custom job %s on %s", name, attempts.machine)
         self._publish(step_run, {STEP_JOB_NAME_METADATA_KEY: name, MACHINES_KEY: attempts.told()})
         step_run.run_metadata[STEP_JOB_NAME_METADATA_KEY] = name  # as ZenML's own does: `wait` reads it there
 
     def _publish(self, step_run: StepRunResponse, metadata: dict[str, Any]) -> None:
         publish_step_run_metadata(step_run.id, {self.id: metadata})
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """A block whose error ZenML keeps with the step, as it does of a step's own code alone."""
+    try:
+        yield
+    except EvergreenError as error:
+        step_exception_info.set(collect_exception_information(error))
+        raise
 
 
 def job_on(job: dict[str, Any], machine: MachineChoice) -> dict[str, Any]:
