@@ -126,8 +126,7 @@ class PipelineRun:
         except ApiError as refused:
             return task_error(refused, self._job.name, task.name, has_job=True)
         self._current[task.name] = created.name
-        detail = {"container_detail": {"main_job": created.name, "failed_main_jobs": failed}}
-        self._set(task.name, TaskState.RUNNING, executor_detail=detail)
+        self._set(task.name, TaskState.RUNNING, executor_detail=run.detail(created.name, failed))
         if self._cancelled.is_set():
             self._jobs.cancel(created.name)
         job = self._jobs.wait(created.name)

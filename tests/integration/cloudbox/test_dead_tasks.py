@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,14 @@ REGION = "us-central1"
 
 
 def submitted(box: Box, **commands: Sequence[str]) -> tuple[VertexJobs, str]:
-    """A pipeline job with a task for each command, one after the other, on its way."""
-    executors = {name: {"container": {"image": "steps", "command": list(one)}} for name, one in commands.items()}
+    """A pipeline job with a task for each command, one after the other, on its way.
+
+    What follows `--payload` are arguments, as Google's component for custom jobs has them.
+    """
+    executors: dict[str, Any] = {}
+    for name, one in commands.items():
+        cut = one.index("--payload") if "--payload" in one else len(one)
+        executors[name] = {"container": {"image": "steps", "command": list(one[:cut]), "args": list(one[cut:])}}
     components = {f"comp-{name}": {"executorLabel": name} for name in commands}
     tasks: dict[str, Any] = {}
     for before, name in zip([None, *commands], commands, strict=False):
@@ -105,3 +112,26 @@ def test_a_run_is_told_step_by_step_through_an_outage_and_its_own_failure_is_no_
         "second      failed",
     ]
     assert [line.split()[2:4] for line in lines if line.startswith(" ")] == [["not", "answering"], ["answers", "again"]]
+
+
+def test_a_task_that_describes_a_custom_job_is_that_job_on_its_machine(box: Box) -> None:
+    pool = {
+        "machine_spec": {"machine_type": "n1-highmem-2", "accelerator_type": ""},
+        "replica_count": 1,
+        "container_spec": {"image_uri": "steps", "command": ["true"], "env": []},
+    }
+    spec = {"worker_pool_specs": [pool], "scheduling": {"strategy": "SPOT", "max_wait_duration": "86400s"}}
+    payload = json.dumps({"display_name": "second", "job_spec": spec, "labels": {}})
+    launcher = ["python3", "-u", "-m", "google_cloud_pipeline_components.container.v1.custom_job.launcher"]
+    jobs, job_id = submitted(box, second=[*launcher, "--payload", payload])
+    job, _ = followed(jobs, job_id)
+    assert job.state == "SUCCEEDED", job.error
+    address = {"api_endpoint": f"{REGION}-aiplatform.googleapis.com"}
+    ran = v1.JobServiceClient(client_options=address).get_custom_job(name=job.tasks[0].job).job_spec
+    assert ran.worker_pool_specs[0].machine_spec.machine_type == "n1-highmem-2"
+    assert ran.scheduling.strategy == v1.Scheduling.Strategy.SPOT
+
+    faults.add(box.home, faults.Fault(kind="quota", target="spot", times=1))
+    jobs, job_id = submitted(box, second=[*launcher, "--payload", payload])
+    job, _ = followed(jobs, job_id)
+    assert [(one.task, one.lacked_a_machine) for one in deaths(jobs, job)] == [("second", True)]
