@@ -42,7 +42,7 @@ def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
     from orchestration.requests import kept_request
-    from orchestration.runs import outcome_of
+    from orchestration.runs import machines_refused, outcome_of
 
     with run_lock(state_directory(), project.model_name):
         run = run_training(project, use_cache=use_cache)
@@ -55,6 +55,8 @@ def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     page, request = outcome.report_page, kept_request(project.model_name, outcome.deployment)
     report, decision, deployment = outcome.report, outcome.decision, outcome.deployment
     print(terminal_summary(report, decision, deployment, page=page, request_file=request, intake=outcome.intake))
+    for sentence in machines_refused(run):
+        print(f"machines    {sentence}")
     if outcome.publication is not None:
         print(publication_lines(outcome.publication))
     if outcome.deployment.outcome == "rolled_back":

@@ -5,6 +5,7 @@ from cache, on the next machine of a step for whose task there was none.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
 from commands.project import Project
@@ -60,12 +61,14 @@ def _watched(project: Project, run: PipelineRunResponse, *, use_cache: bool) -> 
 
     from orchestration.machine_lists import next_machines
     from orchestration.notes import note_machines
+    from orchestration.watch import Patience, patiently
 
     configuration, lists = project.configuration, project.configuration.machines
     chosen, refused, done = dict[str, int](), list[str](), set[str]()
     while True:
         jobs, job = _follow(project, configuration, run)
-        ended = Client().get_pipeline_run(run.id)
+        patience = Patience("ZenML", f"the run has ended ({job.state}), see {jobs.link(job.name)}", _say)
+        ended = patiently(partial(Client().get_pipeline_run, run.id), patience)
         if job.state == SUCCEEDED:
             return ended
         if job.state == CANCELLED:

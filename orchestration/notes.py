@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -12,6 +13,7 @@ from zenml import log_metadata
 from zenml.client import Client
 from zenml.models import StepRunResponse
 
+from evergreen.core.errors import EvergreenError
 from orchestration.watch import Patience, StepNote
 
 ASK_EVERY_S = 15.0
@@ -54,7 +56,8 @@ class Notes:
                 steps = Client().list_run_steps(pipeline_run_id=self._run, size=100, hydrate=True).items
                 self._newest = {step.name: note_of(step) for step in steps}
             except Exception as error:
-                self._patience.failed(" ".join(str(error).split()))
+                with suppress(EvergreenError):  # Vertex AI says when the run has ended, however long ZenML is away
+                    self._patience.failed(" ".join(str(error).split()))
             else:
                 self._patience.answered()
             self._asked.wait(ASK_EVERY_S)

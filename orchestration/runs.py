@@ -116,8 +116,8 @@ def _progress(run: PipelineRunResponse) -> str | None:
 
 
 def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
-    """The machines that were not to be had for a run or its steps, each in a sentence."""
-    of_steps = [sentence for step in run.steps.values() for sentence in refused(step.run_metadata)]
+    """Of each step whose machine was not to be had: which ones, Google's words, and which one was instead."""
+    of_steps = [f"{name}: {one}" for name, step in run.steps.items() for one in refused(step.run_metadata)]
     return (*refused(run.run_metadata), *of_steps)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from evergreen.adapters.vertex.jobs import ENDED, FAILED, JobTask, PipelineJob, UnreachableError, VertexJobs
 from evergreen.core.base import Frozen
@@ -25,6 +26,8 @@ NOTE_WITHIN_S = 20.0
 """How long ZenML may take to say that a step, which Vertex AI has ended, came from cache."""
 PATIENCE_S = 1800.0
 PENDING = "PENDING"
+
+Value = TypeVar("Value")
 
 
 class StepNote(Frozen):
@@ -144,6 +147,23 @@ class Patience:
         if self._since is not None:
             self.say(f"{'':<11} {self.service} answers again after {self.clock() - self._since:.0f} s")
             self._since = None
+
+
+def patiently(ask: Callable[[], Value], patience: Patience, sleep: Callable[[float], None] = time.sleep) -> Value:
+    """What is asked of a server, once it answers.
+
+    Raises:
+        EvergreenError: it did not for long.
+    """
+    while True:
+        try:
+            answer = ask()
+        except (OSError, RuntimeError) as error:  # ZenML's client has no error of its own for a server that is away
+            patience.failed(" ".join(str(error).split()))
+            sleep(LOOK_EVERY_S)
+        else:
+            patience.answered()
+            return answer
 
 
 def follow(

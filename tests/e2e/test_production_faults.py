@@ -81,11 +81,15 @@ def test_transient_faults_and_missing_machines_are_overcome_and_the_run_keeps_it
     assert status["endpoint"]["traffic"] == {status["champion"]["version"]: 100}
     fetched, spot, instead = status["last_run"]["machines"]
     assert fetched.startswith("fetch: c2-standard-4: no machine was to be had: The following quota metrics exceed")
-    assert spot.startswith("n1-standard-8 + 1 NVIDIA_TESLA_T4, spot: no machine was to be had: ")
-    assert instead == "n1-highmem-4: had instead"
+    assert spot.startswith("train: n1-standard-8 + 1 NVIDIA_TESLA_T4, spot: no machine was to be had: ")
+    assert instead == "train: n1-highmem-4: had instead"
+    for sentence in (fetched, spot, instead):
+        assert f"machines    {sentence}\n" in run.stdout
     assert re.search(r"^fetch +failed .*\nfetch .*; once more from cache, on n1-highmem-2$", run.stdout, re.MULTILINE)
     assert run.stdout.count("https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/") == 2
-    assert re.search(r"^train +started on .*(\ntrain .*)*\ntrain +training: \d+ of \d+ rows", run.stdout, re.MULTILINE)
+    assert re.search(r"^train +started on n1-standard-8 \+ 1 NVIDIA_TESLA_T4$", run.stdout, re.MULTILINE)
+    assert re.search(r"^train +n1-highmem-4: had instead$", run.stdout, re.MULTILINE)
+    assert re.search(r"^train +training: \d+ of \d+ rows", run.stdout, re.MULTILINE)
     assert re.search(r"^train +done in \d+ s$", run.stdout, re.MULTILINE)
     assert SECRET not in run.stdout + run.stderr
     assert production.files_holding(status["champion"]["version"]) != []  # the search looks where such things are

@@ -9,7 +9,8 @@ import pytest
 
 from evergreen.adapters.vertex.jobs import JobTask, PipelineJob, UnreachableError, VertexJobs
 from evergreen.core.errors import EvergreenError
-from orchestration.watch import PATIENCE_S, StepNote, Watch, follow
+from orchestration.run_settings import is_watched, without_waiting
+from orchestration.watch import PATIENCE_S, Patience, StepNote, Watch, follow, patiently
 
 START = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
 STEPS = ("identify", "fetch", "train")
@@ -139,3 +140,29 @@ def test_a_refusal_is_no_outage() -> None:
     refusal = EvergreenError("looking at pipeline job training-1: 403 permission denied")
     with pytest.raises(EvergreenError, match=r"permission denied; the run goes on, see https://"):
         follow(Answers(refusal), "training-1", Told().watch, lambda _: {}, lambda _: None)
+
+
+def test_zenml_may_be_away_when_the_run_ends() -> None:
+    told = Told()
+    answers: Iterator[str | Exception] = iter(
+        [ConnectionError("refused"), RuntimeError("502 bad gateway"), "completed"]
+    )
+
+    def ask() -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    patience = Patience("ZenML", "the run has ended", told.lines.append, lambda: told.now)
+    assert patiently(ask, patience, lambda _: None) == "completed"
+    assert ["ZenML not answering since" in line for line in told.lines] == [True, False]
+
+
+def test_a_run_is_watched_unless_its_configuration_says_that_nothing_waits() -> None:
+    assert is_watched({})
+    waits = {"settings": {"orchestrator.vertex": {"synchronous": True, "labels": {"team": "news"}}}}
+    assert is_watched(waits)
+    submitted = without_waiting(waits)
+    assert not is_watched(submitted)
+    assert submitted["settings"]["orchestrator.vertex"]["labels"] == {"team": "news"}
