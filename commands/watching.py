@@ -14,7 +14,7 @@ from evergreen.core.errors import EvergreenError
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
 
-    from evergreen.adapters.vertex.jobs import PipelineJob, VertexJobs
+    from evergreen.adapters.vertex.watched_jobs import PipelineJob, WatchedJobs
     from orchestration.configuration import Configuration
 
 SUCCEEDED, FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
@@ -42,12 +42,14 @@ def run_training(project: Project, *, use_cache: bool) -> PipelineRunResponse | 
 
 
 def _submitted(
-    project: Project, configuration: Configuration, *, use_cache: bool, fresh: Collection[str] = ()
+    project: Project, configuration: Configuration, *, use_cache: bool, fresh: Collection[str] = (), attempt: int = 1
 ) -> PipelineRunResponse | None:
     from orchestration.runs import model_tag
     from pipelines.training import training
 
     options = configuration.options(use_cache=use_cache, fresh=fresh)
+    if attempt > 1 and options.get("run_name"):
+        options["run_name"] += f"-{attempt}"  # ZenML gives a name once
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
     return training.with_options(**options, tags=tags)()
 
@@ -64,7 +66,7 @@ def _watched(project: Project, run: PipelineRunResponse, *, use_cache: bool) -> 
     from orchestration.watch import Patience, patiently
 
     configuration, lists = project.configuration, project.configuration.machines
-    chosen, refused, done = dict[str, int](), list[str](), set[str]()
+    attempt, chosen, refused, done = 1, dict[str, int](), list[str](), set[str]()
     while True:
         jobs, job = _follow(project, configuration, run)
         patience = Patience("ZenML", f"the run has ended ({job.state}), see {jobs.link(job.name)}", _say)
@@ -87,14 +89,17 @@ def _watched(project: Project, run: PipelineRunResponse, *, use_cache: bool) -> 
         done |= {task.name for task in job.tasks if task.state == SUCCEEDED}
         fresh = () if use_cache else [step for step in project.steps if step not in done]
         configuration = project.configuration.on_machines(chosen)
-        again = _submitted(project, configuration.without_waiting(), use_cache=True, fresh=fresh)
+        attempt += 1
+        again = _submitted(project, configuration.without_waiting(), use_cache=True, fresh=fresh, attempt=attempt)
         if again is None:
             raise RuntimeError("the orchestrator took no second run")
         run = again
         note_machines(run.id, refused)
 
 
-def _follow(project: Project, configuration: Configuration, run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob]:
+def _follow(
+    project: Project, configuration: Configuration, run: PipelineRunResponse
+) -> tuple[WatchedJobs, PipelineJob]:
     """The run's pipeline job, ended and told."""
     from orchestration.machines import machine_of
     from orchestration.notes import Notes
@@ -110,7 +115,7 @@ def _follow(project: Project, configuration: Configuration, run: PipelineRunResp
 
 
 def _lacking(
-    configuration: Configuration, jobs: VertexJobs, job: PipelineJob, steps: Collection[str]
+    configuration: Configuration, jobs: WatchedJobs, job: PipelineJob, steps: Collection[str]
 ) -> dict[str, str]:
     """Google's words by step, of those whose own task had no machine; empty where something else failed as well.
 

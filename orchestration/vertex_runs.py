@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evergreen.adapters.vertex.causes import Cause, cause_of, told
-from evergreen.adapters.vertex.jobs import FAILED, JobTask, PipelineJob, VertexJobs
+from evergreen.adapters.vertex.watched_jobs import FAILED, JobTask, PipelineJob, WatchedJobs
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 
@@ -49,7 +49,7 @@ def job_id_of(run: PipelineRunResponse) -> str | None:
     return str(noted) if noted else None
 
 
-def jobs_of(run: PipelineRunResponse) -> VertexJobs:
+def jobs_of(run: PipelineRunResponse) -> WatchedJobs:
     """Where the jobs of the run's stack are, with the credentials of its orchestrator: service connectors too."""
     from zenml.enums import StackComponentType
     from zenml.integrations.gcp.orchestrators import VertexOrchestrator
@@ -62,10 +62,10 @@ def jobs_of(run: PipelineRunResponse) -> VertexJobs:
     if not isinstance(orchestrator, VertexOrchestrator):
         raise EvergreenError(f"run {run.name} is no run of Vertex AI (orchestrator: {orchestrator.flavor})")
     credentials, project = orchestrator._get_authentication()
-    return VertexJobs(orchestrator.config.project or project, orchestrator.config.location, credentials)
+    return WatchedJobs(orchestrator.config.project or project, orchestrator.config.location, credentials)
 
 
-def pipeline_job_of(run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob] | None:
+def pipeline_job_of(run: PipelineRunResponse) -> tuple[WatchedJobs, PipelineJob] | None:
     """The run's pipeline job; None where it has none. Raises EvergreenError when Vertex AI does not tell."""
     job_id = job_id_of(run) if is_on_vertex(run) else None
     if job_id is None:
@@ -74,7 +74,7 @@ def pipeline_job_of(run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob] 
     return jobs, jobs.pipeline(job_id)
 
 
-def deaths(jobs: VertexJobs, job: PipelineJob) -> list[Death]:
+def deaths(jobs: WatchedJobs, job: PipelineJob) -> list[Death]:
     """The failed tasks of a job whose own code is not to blame, in the order of their ends.
 
     The job itself is listed among its tasks, under its own name.
@@ -107,7 +107,7 @@ def ended_on_vertex(run: PipelineRunResponse) -> str | None:
     return ENDS.get(found[1].state) if found else None
 
 
-def _death(jobs: VertexJobs, task: JobTask) -> Death | None:
+def _death(jobs: WatchedJobs, task: JobTask) -> Death | None:
     """Why a task died; None when its container ran and ended by itself."""
     code, text, began = task.code, task.error, False
     if task.job:

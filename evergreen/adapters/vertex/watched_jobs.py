@@ -62,7 +62,7 @@ class CustomJob(Frozen):
 
 
 @dataclass(frozen=True)
-class VertexJobs:
+class WatchedJobs:
     """The jobs of a project and region; `credentials` None means those that Google's clients find."""
 
     project: str
