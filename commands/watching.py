@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from commands.project import Project
 from evergreen.core.errors import EvergreenError
@@ -32,8 +32,8 @@ def run_training(project: Project, *, use_cache: bool) -> PipelineRunResponse | 
 
     configuration = project.configuration
     if not project.is_on_vertex:
-        return _submitted(project, configuration, use_cache=use_cache)
-    run = _submitted(project, configuration.without_waiting(), use_cache=use_cache)
+        return _submitted(project, configuration.options(use_cache=use_cache))
+    run = _submitted(project, configuration.without_waiting().options(use_cache=use_cache))
     if run is None or not is_watched(configuration.document):
         return None
     if job_id_of(run) is None:  # all of it came from cache: there was nothing to submit
@@ -41,34 +41,15 @@ def run_training(project: Project, *, use_cache: bool) -> PipelineRunResponse | 
     return _watched(project, run, use_cache=use_cache)
 
 
-def _submitted(
-    project: Project, configuration: Configuration, *, use_cache: bool, fresh: Collection[str] = (), attempt: int = 1
-) -> PipelineRunResponse | None:
-    from orchestration.runs import model_tag
-    from pipelines.training import training
-
-    options = configuration.options(use_cache=use_cache, fresh=fresh)
-    if attempt > 1 and options.get("run_name"):
-        options["run_name"] += f"-{attempt}"  # ZenML gives a name once
-    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
-    return training.with_options(**options, tags=tags)()
-
-
 def _watched(project: Project, run: PipelineRunResponse, *, use_cache: bool) -> PipelineRunResponse:
-    """The run at its end, or the one that took its place on other machines.
-
-    Without cache, what an earlier attempt of the same command did is not done again, and all else is.
-    """
+    """The run at its end, or the one that took its place on other machines."""
     from zenml.client import Client
 
-    from orchestration.machine_lists import next_machines
-    from orchestration.notes import note_machines
     from orchestration.watch import Patience, patiently
 
-    configuration, lists = project.configuration, project.configuration.machines
-    attempt, chosen, refused, done = 1, dict[str, int](), list[str](), set[str]()
+    attempts = _Attempts(project, use_cache)
     while True:
-        jobs, job = _follow(project, configuration, run)
+        jobs, job = _follow(project, attempts.configuration, run)
         patience = Patience("ZenML", f"the run has ended ({job.state}), see {jobs.link(job.name)}", _say)
         ended = patiently(partial(Client().get_pipeline_run, run.id), patience)
         if job.state == SUCCEEDED:
@@ -76,25 +57,63 @@ def _watched(project: Project, run: PipelineRunResponse, *, use_cache: bool) -> 
         if job.state == CANCELLED:
             raise EvergreenError(f"run {run.name} was stopped; see {jobs.link(job.name)}")
         _end_in_zenml(ended)
-        lacking = _lacking(configuration, jobs, job, project.steps)
-        following = next_machines(lists, chosen, lacking)
+        run = attempts.next(jobs, job)
+
+
+class _Attempts:
+    """A run that is submitted once more, from cache, when a step's own task had no machine and its list has another.
+
+    Without cache, what an earlier attempt of the same command did is not done again, and all else is.
+    """
+
+    def __init__(self, project: Project, use_cache: bool) -> None:
+        self.configuration = project.configuration
+        """That of the newest attempt."""
+        self._project = project
+        self._use_cache = use_cache
+        self._number = 1
+        self._chosen: dict[str, int] = {}
+        self._refused: list[str] = []
+        self._done: set[str] = set()
+
+    def next(self, jobs: WatchedJobs, job: PipelineJob) -> PipelineRunResponse:
+        """The run that takes the place of the failed job. Raises RuntimeError: there is none to take it."""
+        from orchestration.machine_lists import next_machines
+        from orchestration.notes import note_machines
+
+        first, lists = self._project.configuration, self._project.configuration.machines
+        lacking = _lacking(first, jobs, job, self._project.steps)
+        following = next_machines(lists, self._chosen, lacking)
         if following is None:
             raise RuntimeError(job.error or f"the pipeline job ended as {job.state}")
         for step, words in lacking.items():
-            refused.append(f"{step}: {lists[step][chosen.get(step, 0)]}: {words}")
-            _say(
-                f"{step:<11} {refused[-1].partition(': ')[2]}; once more from cache, on {lists[step][following[step]]}"
-            )
-        chosen = following
-        done |= {task.name for task in job.tasks if task.state == SUCCEEDED}
-        fresh = () if use_cache else [step for step in project.steps if step not in done]
-        configuration = project.configuration.on_machines(chosen)
-        attempt += 1
-        again = _submitted(project, configuration.without_waiting(), use_cache=True, fresh=fresh, attempt=attempt)
-        if again is None:
+            told = f"{lists[step][self._chosen.get(step, 0)]}: {words}"
+            _say(f"{step:<11} {told}; once more from cache, on {lists[step][following[step]]}")
+            self._refused.append(f"{step}: {told}")
+        self._chosen, self.configuration = following, first.on_machines(following)
+        self._done |= {task.name for task in job.tasks if task.state == SUCCEEDED}
+        run = self._submit()
+        note_machines(run.id, self._refused)
+        return run
+
+    def _submit(self) -> PipelineRunResponse:
+        self._number += 1
+        fresh = () if self._use_cache else [step for step in self._project.steps if step not in self._done]
+        options = self.configuration.without_waiting().options(fresh=fresh)
+        if options.get("run_name"):
+            options["run_name"] += f"-{self._number}"  # ZenML gives a name once
+        run = _submitted(self._project, options)
+        if run is None:
             raise RuntimeError("the orchestrator took no second run")
-        run = again
-        note_machines(run.id, refused)
+        return run
+
+
+def _submitted(project: Project, options: dict[str, Any]) -> PipelineRunResponse | None:
+    from orchestration.runs import model_tag
+    from pipelines.training import training
+
+    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
+    return training.with_options(**options, tags=tags)()
 
 
 def _follow(
