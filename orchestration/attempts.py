@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from evergreen.adapters.vertex.causes import Cause, cause_of, told
+from evergreen.adapters.vertex.causes import RESOURCE_EXHAUSTED, Cause, cause_of, describe
 from evergreen.core.errors import EvergreenError
 from orchestration.machine_lists import MachineChoice
 
@@ -28,7 +28,7 @@ class Attempts:
         self.refused: list[str] = []
         """Machines that were not to be had, each with Google's words."""
 
-    def told(self) -> list[str]:
+    def history(self) -> list[str]:
         """What a person is to know: each machine that was not to be had, and the one that was instead."""
         return [*self.refused, f"{self.machine}: had instead"] if self.refused else []
 
@@ -47,7 +47,7 @@ class Attempts:
                     parent=self._parent, custom_job=self._request(self.machine), timeout=CALL_TIMEOUT_S
                 )
             except ResourceExhausted as error:
-                self._refuse(told(8, error.message or str(error)))
+                self._refuse(describe(RESOURCE_EXHAUSTED, error.message or str(error)))
                 continue
             return str(job.name)
         raise EvergreenError(
@@ -64,12 +64,12 @@ class Attempts:
         code, text, began = job.error.code, job.error.message, bool(job.start_time)
         cause = cause_of(code, text)
         if cause is Cause.PREEMPTED or (cause is Cause.CAPACITY and not began):
-            self._refuse(told(code, text))
+            self._refuse(describe(code, text))
             if began and not self._left:
                 raise EvergreenError(f"{self.refused[-1]}; {AGAIN}")
             return
         ended = "ended without a word of its code" if began else "did not start"
-        raise EvergreenError(f"its custom job on {self.machine} {ended}: {told(code, text)}")
+        raise EvergreenError(f"its custom job on {self.machine} {ended}: {describe(code, text)}")
 
     def _refuse(self, words: str) -> None:
         self.refused.append(f"{self.machine}: {words}")

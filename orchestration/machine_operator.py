@@ -86,7 +86,7 @@ class MachinesStepOperator(VertexStepOperator):
         with _kept():
             name = attempts.submit()
         logger.info("custom job %s on %s", name, attempts.machine)
-        self._publish(step_run, {STEP_JOB_NAME_METADATA_KEY: name, MACHINES_KEY: attempts.told()})
+        self._publish(step_run, {STEP_JOB_NAME_METADATA_KEY: name, MACHINES_KEY: attempts.history()})
         step_run.run_metadata[STEP_JOB_NAME_METADATA_KEY] = name  # as ZenML's own does: `wait` reads it there
 
     def _publish(self, step_run: StepRunResponse, metadata: dict[str, Any]) -> None:

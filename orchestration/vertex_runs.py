@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evergreen.adapters.vertex.causes import Cause, cause_of, told
+from evergreen.adapters.vertex.causes import Cause, cause_of, describe
 from evergreen.adapters.vertex.watched_jobs import FAILED, JobTask, PipelineJob, WatchedJobs
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
@@ -95,7 +95,7 @@ def death_words(run: PipelineRunResponse) -> str | None:
         return f"Vertex AI does not tell why ({error})"
     if dead:
         return "; ".join(f"task '{one.task}': {one.words}" for one in dead)
-    return told(0, job.error) if job.error and not any(one.state == FAILED for one in job.tasks) else None
+    return describe(0, job.error) if job.error and not any(one.state == FAILED for one in job.tasks) else None
 
 
 def ended_on_vertex(run: PipelineRunResponse) -> str | None:
@@ -116,7 +116,7 @@ def _death(jobs: WatchedJobs, task: JobTask) -> Death | None:
         code, text = custom.code or code, custom.error or text
         if began and cause_of(code, text) is not Cause.PREEMPTED:
             return None
-    return Death(task=task.name, cause=cause_of(code, text), words=told(code, text), began=began)
+    return Death(task=task.name, cause=cause_of(code, text), words=describe(code, text), began=began)
 
 
 def _end(task: JobTask) -> float:

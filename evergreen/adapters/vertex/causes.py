@@ -47,7 +47,7 @@ def google_words(text: str) -> str:
     return plain if len(plain) <= MOST_CHARS else f"… {plain[-MOST_CHARS:]}"
 
 
-def told(code: int, text: str) -> str:
+def describe(code: int, text: str) -> str:
     """The cause in words, where it is known, before Google's own."""
     words = google_words(text)
     cause = cause_of(code, text)

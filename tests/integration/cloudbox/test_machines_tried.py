@@ -65,7 +65,7 @@ def test_the_job_runs_on_the_one_machine_whose_quota_is_not_exhausted(spared: Bo
     job = tried.ended()
     assert job.state == v1.JobState.JOB_STATE_SUCCEEDED
     assert job.job_spec.worker_pool_specs[0].machine_spec.machine_type == "n1-standard-4"
-    spot, large, had = tried.attempts.told()
+    spot, large, had = tried.attempts.history()
     assert spot.startswith("n1-standard-8 + 1 NVIDIA_TESLA_T4, spot: no machine was to be had: The following quota")
     assert large.startswith("n1-standard-16: no machine was to be had: ")
     assert had == "n1-standard-4: had instead"
@@ -101,4 +101,4 @@ def test_code_that_ended_is_no_reason_for_another_machine(spared: Box) -> None:
     tried = Tried(spared, "false")
     with pytest.raises(EvergreenError, match="ended without a word of its code: The replica workerpool0-0 exited with"):
         tried.ended()
-    assert tried.attempts.told() == []
+    assert tried.attempts.history() == []

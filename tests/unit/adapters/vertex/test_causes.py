@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evergreen.adapters.vertex.causes import Cause, cause_of, told
+from evergreen.adapters.vertex.causes import Cause, cause_of, describe
 
 QUOTA = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_training_cpus"
 WRAPPED = (
@@ -35,11 +35,11 @@ def test_the_kind_of_failure_is_read_from_what_google_says(code: int, words: str
 
 
 def test_the_sentence_is_googles_own_without_what_it_is_wrapped_in() -> None:
-    assert told(8, WRAPPED) == f"no machine was to be had: {QUOTA}"
+    assert describe(8, WRAPPED) == f"no machine was to be had: {QUOTA}"
 
 
 def test_of_a_long_text_the_end_is_told_in_one_line() -> None:
-    text = told(3, "first\n" + "x" * 2000 + "\nlast")
+    text = describe(3, "first\n" + "x" * 2000 + "\nlast")
     assert text.startswith("… ")
     assert text.endswith("x last")
     assert len(text) < 700
