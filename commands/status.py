@@ -47,6 +47,9 @@ def _text(status: Status) -> str:
         lines.append(("run", f"{run.name}  {status_shown}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()))
         lines += [("", text) for text in (run.progress, run.reason) if text]
         lines += [("", sentence) for sentence in run.machines]
+    for firing in status.lost_firings:
+        fired = firing.created.strftime("%Y-%m-%d %H:%M") if firing.created else ""
+        lines += [("firing", f"{firing.job}  failed  {fired}".rstrip()), ("", firing.reason)]
     if status.report_page:
         lines.append(("report", status.report_page))
     lines.append(("dashboard", status.dashboard or "zenml login --local"))

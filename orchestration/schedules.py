@@ -52,7 +52,7 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
         InputError: no permission.
         EvergreenError: Vertex AI does not answer, or does not show the new one; it says what is scheduled now.
     """
-    name, vertex = schedule_name(model), _vertex()
+    name, vertex = schedule_name(model), vertex_schedules()
     before = [one.resource for one in vertex.named(name)]
     _forget(name)  # ZenML gives a name once
     try:
@@ -70,12 +70,12 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
 
 def schedules(model: str) -> list[VertexSchedule]:
     """The model's schedules as Vertex AI has them: one, or none. Raises as `set_schedule` does."""
-    return _vertex().named(schedule_name(model))
+    return vertex_schedules().named(schedule_name(model))
 
 
 def delete_schedules(model: str) -> int:
     """How many schedules of the model were ended. Raises as `set_schedule` does."""
-    name, vertex = schedule_name(model), _vertex()
+    name, vertex = schedule_name(model), vertex_schedules()
     found = vertex.named(name)
     for one in found:
         vertex.delete(one.resource)
@@ -142,7 +142,7 @@ def _told() -> Iterator[None]:
         raise EvergreenError(f"Vertex AI did not take the schedule: {reason}") from error
 
 
-def _vertex() -> VertexSchedules:
+def vertex_schedules() -> VertexSchedules:
     """Where the active stack's orchestrator puts its schedules, with its credentials."""
     from zenml.integrations.gcp.orchestrators import VertexOrchestrator
 

@@ -89,11 +89,14 @@ def death_words(run: PipelineRunResponse) -> str | None:
         found = pipeline_job_of(run)
         if found is None:
             return None
-        jobs, job = found
-        dead = deaths(jobs, job)
+        return words_of(*found)
     except EvergreenError as error:
         return f"Vertex AI does not tell why ({error})"
-    if dead:
+
+
+def words_of(jobs: WatchedJobs, job: PipelineJob) -> str | None:
+    """What Google says of a job that it ended; None where it says nothing of use. Raises EvergreenError: no answer."""
+    if dead := deaths(jobs, job):
         return "; ".join(f"task '{one.task}': {one.words}" for one in dead)
     return describe(0, job.error) if job.error and not any(one.state == FAILED for one in job.tasks) else None
 

@@ -63,7 +63,7 @@ class Pipeline:
 
 
 def set_schedule(monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> VertexSchedule:
-    monkeypatch.setattr(schedules, "_vertex", lambda: pipeline.vertex)
+    monkeypatch.setattr(schedules, "vertex_schedules", lambda: pipeline.vertex)
     monkeypatch.setattr(schedules, "LOOK_EVERY_S", 0.001)
     monkeypatch.setattr(schedules, "SHOWN_WITHIN_S", 0.05)
     return schedules.set_schedule(pipeline, {}, "news", "0 3 * * *")

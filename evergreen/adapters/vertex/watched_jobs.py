@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from evergreen.core.base import Frozen
@@ -45,6 +46,7 @@ class PipelineJob(Frozen):
     state: str
     error: str
     tasks: tuple[JobTask, ...]
+    created: datetime | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -81,13 +83,18 @@ class WatchedJobs:
             EvergreenError: any other refusal.
         """
         name = f"projects/{self.project}/locations/{self.region}/pipelineJobs/{job_id}"
-        found = self._ask(f"pipeline job {job_id}", self._pipelines.get_pipeline_job, name)
-        return PipelineJob(
-            name=job_id,
-            state=found.state.name.removeprefix("PIPELINE_STATE_"),
-            error=found.error.message,
-            tasks=tuple(_task(one) for one in found.job_detail.task_details),
-        )
+        return _pipeline(self._ask(f"pipeline job {job_id}", self._pipelines.get_pipeline_job, name))
+
+    def of_schedule(self, schedule: str, newest: int) -> list[PipelineJob]:
+        """The newest jobs that the schedule of this resource name has fired. Raises as `pipeline` does."""
+        request = {
+            "parent": f"projects/{self.project}/locations/{self.region}",
+            "filter": f'schedule_name="{schedule}"',
+            "page_size": newest,
+        }
+        with _translated(f"listing the jobs of {schedule}"):
+            listed = self._pipelines.list_pipeline_jobs(request=request, retry=None, timeout=CALL_TIMEOUT_S)
+            return [_pipeline(one) for one in islice(listed, newest)]
 
     def custom_job(self, name: str) -> CustomJob:
         """The custom job of this resource name, as it is now. Raises as `pipeline` does."""
@@ -120,6 +127,16 @@ class WatchedJobs:
         """One call without repetitions: whoever looks again and again repeats it anyway."""
         with _translated(f"looking at {what}"):
             return method(request={"name": name}, retry=None, timeout=CALL_TIMEOUT_S)
+
+
+def _pipeline(job: Any) -> PipelineJob:
+    return PipelineJob(
+        name=job.name.rpartition("/")[2],
+        state=job.state.name.removeprefix("PIPELINE_STATE_"),
+        error=job.error.message,
+        tasks=tuple(_task(one) for one in job.job_detail.task_details),
+        created=_moment(job.create_time),
+    )
 
 
 def _task(detail: Any) -> JobTask:

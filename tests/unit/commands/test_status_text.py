@@ -18,6 +18,7 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace) -> Any:
         candidate=None,
         endpoint=EndpointStatus(url=None, traffic={}, ready=()),
         runs=runs,
+        lost_firings=(),
         report_page=None,
         dashboard=None,
         mlflow=None,
