@@ -9,6 +9,7 @@
 | slow | method | the next calls wait `seconds` first |
 | quota | machine type, accelerator type or `spot` | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
 | stockout | as quota | a custom job on it is accepted, and fails before its container starts: RESOURCE_EXHAUSTED |
+| queue | as quota | a custom job on it stays queued for `seconds` before it starts |
 | driver | task | the task fails before it has a container: INTERNAL |
 | image | task or custom job | its image cannot be pulled, so that its container never starts: NOT_FOUND |
 | preempt | task or custom job | its machine is taken back `seconds` after the start, as Spot VMs are: ABORTED |
@@ -42,6 +43,7 @@ Kind = Literal[
     "slow",
     "quota",
     "stockout",
+    "queue",
     "driver",
     "image",
     "preempt",

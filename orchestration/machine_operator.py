@@ -66,6 +66,14 @@ class MachinesStepOperator(VertexStepOperator):
         self._submit(self._attempts, info.step_run)
         info.force_write_logs()
 
+    def get_status(self, step_run: StepRunResponse) -> ExecutionStatus:
+        """The status of the step's job; one that waits for its machine in vain has failed."""
+        status = super().get_status(step_run)
+        if status == ExecutionStatus.PROVISIONING and self._attempts is not None:
+            name = str(step_run.run_metadata[STEP_JOB_NAME_METADATA_KEY])
+            return ExecutionStatus.FAILED if self._attempts.waits_in_vain(name) else status
+        return status
+
     def wait(self, step_run: StepRunResponse) -> ExecutionStatus:
         """How the step ended, on whichever machine.
 

@@ -20,7 +20,7 @@ from cloudbox.vertex.labels import check_labels
 from cloudbox.vertex.listing import page
 from cloudbox.vertex.machines import memory_bytes
 from cloudbox.vertex.operations import Operations
-from cloudbox.vertex.provisioning import check_quota, check_start
+from cloudbox.vertex.provisioning import check_quota, check_start, queued_s
 from cloudbox.vertex.serving import expanded
 from cloudbox.vertex.store import Store, location_of, new_id, now
 
@@ -98,6 +98,7 @@ class CustomJobs:
                 return empty_pb2.Empty()
             job.state = State.JOB_STATE_CANCELLING
             self._store.put(job)
+            self._changed.notify_all()
             container = self._running.get(name)
         if container:
             threading.Thread(target=container.stop, daemon=True).start()
@@ -120,6 +121,7 @@ class CustomJobs:
 
     def _run(self, name: str, memory: int | None) -> None:
         try:
+            self._queue(name)
             self._supervise(name, memory)
         except ApiError as error:
             self._end(name, State.JOB_STATE_FAILED, error.message, error.number)
@@ -128,6 +130,21 @@ class CustomJobs:
             self._end(
                 name, State.JOB_STATE_FAILED, f"{type(error).__name__}: {error}", grpc.StatusCode.INTERNAL.value[0]
             )
+
+    def _queue(self, name: str) -> None:
+        """Returns when the job may start, or was cancelled."""
+        with self._changed:
+            job = self.get(name)
+            seconds = queued_s(self._home, job)
+            if seconds is None or job.state != State.JOB_STATE_PENDING:
+                return
+            job.state = State.JOB_STATE_QUEUED
+            self._store.put(job)
+            self._changed.wait_for(lambda: self.get(name).state != State.JOB_STATE_QUEUED, seconds)
+            job = self.get(name)
+            if job.state == State.JOB_STATE_QUEUED:
+                job.state = State.JOB_STATE_PENDING
+                self._store.put(job)
 
     def _supervise(self, name: str, memory: int | None) -> None:
         job = self.get(name)

@@ -48,6 +48,12 @@ def check_start(home: Home, job: Any) -> None:
         )
 
 
+def queued_s(home: Home, job: Any) -> float | None:
+    """Seconds that the job stays queued for; None where nothing keeps it."""
+    queued = (faults.take(home, "queue", name) for name in _resources(job))
+    return next((one.seconds for one in queued if one), None)
+
+
 def check_driver(home: Home, task: str) -> None:
     """Returns when the task's driver did its part. Raises ApiError(INTERNAL)."""
     if faults.take(home, "driver", task):

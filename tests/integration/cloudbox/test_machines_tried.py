@@ -11,6 +11,7 @@ from google.cloud import aiplatform_v1 as v1
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.core.errors import EvergreenError
+from orchestration import attempts
 from orchestration.attempts import Attempts
 from orchestration.machine_lists import MachineChoice
 from orchestration.machine_operator import job_on
@@ -80,6 +81,29 @@ def test_what_was_accepted_and_not_provided_or_taken_back_goes_on_elsewhere(spar
     assert [one.partition(": ")[2].partition(":")[0] for one in tried.attempts.refused] == [
         "its Spot machine was taken back (preempted)",
         "no machine was to be had",
+    ]
+
+
+def test_a_job_that_waits_for_its_machine_too_long_gives_way_to_another(
+    spared: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault(spared, "queue", "n1-*", seconds=60, times=2)
+    tried = Tried(spared, "true")
+    first = tried.attempts.submit()
+    assert not tried.attempts.waits_in_vain(first)
+    monkeypatch.setattr(attempts, "QUEUED_S", 0.0)
+    assert tried.attempts.waits_in_vain(first)
+    tried.attempts.after_failure(first)
+    second = tried.attempts.submit()
+    assert tried.attempts.waits_in_vain(second)
+    last = tried.attempts.submit()
+    assert not tried.attempts.waits_in_vain(last)  # there is nothing else to try
+    assert tried.wait(last).state == v1.JobState.JOB_STATE_SUCCEEDED
+    assert tried.wait(first).state == tried.wait(second).state == v1.JobState.JOB_STATE_CANCELLED
+    assert tried.attempts.history() == [
+        "n1-standard-8 + 1 NVIDIA_TESLA_T4, spot: no machine was to be had: its job was queued for 0 min",
+        "n1-standard-16: no machine was to be had: its job was queued for 0 min",
+        "n1-standard-4: had instead",
     ]
 
 
