@@ -13,14 +13,20 @@
 | stall | `storage.objects.get` or `….insert` | the next object's bytes stop halfway, and go on after `seconds` |
 | cut | `storage.objects.get` or `….insert` | the connection of the next object's bytes ends halfway |
 | foreign | bucket | it is another project's: its metadata says so, and nothing else may be done with it |
-| quota | machine type | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
+| quota | machine type, accelerator type or `spot` | a deployment or custom job on it is refused: RESOURCE_EXHAUSTED |
+| stockout | as quota | a custom job on it is accepted, and fails before its container starts: RESOURCE_EXHAUSTED |
+| queue | as quota | a custom job on it stays queued for `seconds` before it starts |
+| driver | task | the task fails before it has a container: INTERNAL |
+| image | task or custom job | its image cannot be pulled, so that its container never starts: NOT_FOUND |
+| preempt | task or custom job | its machine is taken back `seconds` after the start, as Spot VMs are: ABORTED |
 | never-ready | display name of the model | its container never answers its health route; given up after `seconds` |
 | kill | task or custom job | its container is killed (SIGKILL) `seconds` after its start |
 | never-ends | method | the operation that it starts is never done |
 | cancel-ignored | method | the operation that it started goes on when it is cancelled |
 
-A target is a plain name (`DeployModel`, `n1-standard-4`), a whole method (`google.longrunning.Operations/GetOperation`)
-or a pattern (`*`, `train*`). `times` is how often a rule acts; without it, until it is cleared.
+A target is a plain name (`DeployModel`, `n1-standard-4`), a whole method
+(`google.longrunning.Operations/GetOperation`), a pattern (`*`, `train*`), or several with commas between
+(`n1-standard-8,NVIDIA_L4`). `times` is how often a rule acts; without it, until it is cleared.
 """
 
 from __future__ import annotations
@@ -48,6 +54,11 @@ Kind = Literal[
     "cut",
     "foreign",
     "quota",
+    "stockout",
+    "queue",
+    "driver",
+    "image",
+    "preempt",
     "never-ready",
     "kill",
     "never-ends",
@@ -77,8 +88,9 @@ class Fault(BaseModel):
 
     def concerns(self, kind: Kind, name: str) -> bool:
         """Whether the rule is about this method (`package.Service/Method`), machine, model or task."""
-        return kind == self.kind and (
-            fnmatchcase(name, self.target) or fnmatchcase(name.rpartition("/")[2], self.target)
+        return kind == self.kind and any(
+            fnmatchcase(name, target) or fnmatchcase(name.rpartition("/")[2], target)
+            for target in self.target.split(",")
         )
 
 

@@ -36,6 +36,14 @@ class Project:
         return Client().active_stack_model.name
 
     @property
+    def is_on_vertex(self) -> bool:
+        """Whether the active stack runs its steps on Vertex AI Pipelines."""
+        from zenml.client import Client
+        from zenml.enums import StackComponentType
+
+        return Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "vertex"
+
+    @property
     def steps(self) -> list[str]:
         """The steps that a run of this configuration has, in order; `publish` and `review` only where asked for."""
         from orchestration.configuration import steps_of
@@ -57,13 +65,17 @@ class Project:
 
     @property
     def accelerators(self) -> dict[str, str]:
+        """`accelerators_in` the configuration as it is."""
+        return self.accelerators_in(self.configuration)
+
+    def accelerators_in(self, configuration: Configuration) -> dict[str, str]:
         """What accelerators each step asks for, such as `1 NVIDIA_TESLA_T4`; EVERGREEN_ACCELERATORS takes its place.
 
         Empty, it says that the machines have none whatever is asked for: those of a stand-in for Google Cloud.
         """
         from orchestration.machines import accelerators_of
 
-        found = accelerators_of(self.configuration.document, self.steps, self.components)
+        found = accelerators_of(configuration.document, self.steps, self.components)
         if (instead := os.environ.get(GIVEN)) is None:
             return found
         return dict.fromkeys(found, instead) if instead else {}

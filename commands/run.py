@@ -11,6 +11,7 @@ from commands.costs import cost_lines
 from commands.outcome import empty_folder, write_outcome
 from commands.project import Project, open_project
 from commands.readiness import check_ready, check_secrets, task_needs
+from commands.watching import run_training
 from evergreen.core.artifacts import ResolvedWindow
 
 
@@ -41,16 +42,13 @@ def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
     from orchestration.requests import kept_request
-    from orchestration.runs import model_tag, outcome_of
+    from orchestration.runs import machines_refused, outcome_of
     from orchestration.specifications import removed_specifications
-    from pipelines.training import training
 
-    options = project.configuration.options(use_cache=use_cache, accelerators=project.accelerators)
-    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
     with run_lock(state_directory(), project.model_name), removed_specifications():
-        run = training.with_options(**options, tags=tags)()
+        run = run_training(project, use_cache=use_cache)
     if run is None:
-        print("the pipeline was scheduled; `zenml pipeline runs list` shows its runs")
+        print(f"nothing waits for the run; see: python run.py status --config {project.configuration.path}")
         return 0
     outcome = outcome_of(run.id)
     if told_in is not None:
@@ -58,6 +56,8 @@ def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     page, request = outcome.report_page, kept_request(project.model_name, outcome.deployment)
     report, decision, deployment = outcome.report, outcome.decision, outcome.deployment
     print(terminal_summary(report, decision, deployment, page=page, request_file=request, intake=outcome.intake))
+    for sentence in machines_refused(run):
+        print(f"machines    {sentence}")
     if outcome.publication is not None:
         print(publication_lines(outcome.publication))
     if outcome.deployment.outcome == "rolled_back":

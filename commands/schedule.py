@@ -53,6 +53,7 @@ def _set(project: Project, args: argparse.Namespace) -> None:
     from pipelines.training import training
 
     upcoming = firings(args.cron, datetime.now(UTC), _SHOWN_FIRINGS)  # a wrong line is told before anything is done
+    _check_machines(project)
     check_ready(project)
     if name := person():
         print(
@@ -71,6 +72,24 @@ def _set(project: Project, args: argparse.Namespace) -> None:
         print(f"{moment:%Y-%m-%d %H:%M} UTC  {period}")
     print(f"end it with: python run.py schedule --config {args.config} --delete")
     _say_what_goes_on(goes_on(project.model_name))
+
+
+def _check_machines(project: Project) -> None:
+    """Returns when each step that has several machines tries them by itself.
+
+    Raises:
+        InputError: one does not: what a task runs on is frozen with the schedule.
+    """
+    from evergreen.core.errors import InputError
+    from orchestration.machine_lists import runs_on_operator
+
+    configuration = project.configuration
+    for step, machines in configuration.machines.items():
+        if len(machines) > 1 and not runs_on_operator(configuration.document, step):
+            raise InputError(
+                f"extra.machines.{step} lists {len(machines)} machines, and a schedule cannot change that of a task; "
+                f"set steps.{step}.step_operator: true, which tries them within each firing, or leave one machine"
+            )
 
 
 def _line(schedule: VertexSchedule) -> str:

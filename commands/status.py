@@ -45,6 +45,11 @@ def _text(status: Status) -> str:
         started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
         status_shown = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
         lines.append(("run", f"{run.name}  {status_shown}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()))
+        lines += [("", text) for text in (run.progress, run.reason) if text]
+        lines += [("", sentence) for sentence in run.machines]
+    for firing in status.lost_firings:
+        fired = firing.created.strftime("%Y-%m-%d %H:%M") if firing.created else ""
+        lines += [("firing", f"{firing.job}  failed  {fired}".rstrip()), ("", firing.reason)]
     if status.report_page:
         lines.append(("report", status.report_page))
     lines.append(("dashboard", status.dashboard or "zenml login --local"))

@@ -23,7 +23,9 @@ from evergreen.tasks.accelerators import GIVEN
 from orchestration.costs import Budget
 from orchestration.document import Document, read
 from orchestration.gate import check_gate
+from orchestration.machine_lists import MachineLists, check_machines, with_machines
 from orchestration.mistakes import Mistake, YamlPath, hint, shown, unknown
+from orchestration.run_settings import without_waiting
 from orchestration.schema import check, tagged, tags
 from orchestration.secrets import check_secrets
 from orchestration.settings import check_settings, declared_flavors
@@ -36,12 +38,13 @@ HOOK_SUFFIX = "_hook_source"
 
 
 class Extra(Frozen):
-    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, and what
-    `prepare` does before any run.
+    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, the
+    `machines` that steps are tried on one after another, and what `prepare` does before any run.
     """
 
     stacks: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     budget: Budget = Budget()
+    machines: MachineLists = {}
     prepare: Preparation | None = None
 
 
@@ -55,6 +58,7 @@ class Configuration:
     document: dict[str, Any]
     budget: Budget = field(default_factory=Budget)
     prepare: Preparation | None = None
+    machines: MachineLists = field(default_factory=dict)
 
     def check_stack(self, active: str, registered: Collection[str]) -> None:
         """Returns when the active stack is one that this configuration is meant for.
@@ -71,14 +75,30 @@ class Configuration:
             f"{shown(self.path)} is meant for stack {meant}, but stack {active!r} is active; run\n  {line}"
         )
 
-    def options(self, *, use_cache: bool = True, accelerators: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def on_machines(self, chosen: Mapping[str, int]) -> Configuration:
+        """The same, each of these steps on another machine of its list, by number from 0."""
+        return replace(self, document=with_machines(self.document, self.machines, chosen))
+
+    def without_waiting(self) -> Configuration:
+        """The same, for a run that `run` watches itself: ZenML only submits it."""
+        return replace(self, document=without_waiting(self.document))
+
+    def options(
+        self,
+        *,
+        use_cache: bool = True,
+        fresh: Collection[str] = (),
+        accelerators: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Arguments of `Pipeline.with_options`; the filled-in file exists in memory only.
 
-        `accelerators` are what steps ask for, by step; each is told its own.
+        The steps in `fresh` are not answered from cache, whatever the others are. `accelerators` are what steps ask
+        for, by step; each is told its own.
         """
         from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 
-        document = _with_accelerators(self.document if use_cache else _without_cache(self.document), accelerators or {})
+        document = _without_cache(self.document, fresh) if use_cache else _without_any_cache(self.document)
+        document = _with_accelerators(document, accelerators or {})
         run = PipelineRunConfiguration.model_validate(document)
         options = {key: getattr(run, key) for key in document if key != "extra"}
         hooks = {key: f"on_{key.removesuffix(HOOK_SUFFIX)}" for key in options if key.endswith(HOOK_SUFFIX)}
@@ -118,10 +138,18 @@ def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) ->
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
+    if extra and not mistakes:  # it reads settings, whose form must be right
+        mistakes += check_machines(document.values, extra.machines, list(steps_of(pipeline)))
     if mistakes or document.mistakes or extra is None:
         raise document.error(mistakes)
     return Configuration(
-        document.path, extra.stacks, SimpleNamespace(**parameters), document.values, extra.budget, extra.prepare
+        document.path,
+        extra.stacks,
+        SimpleNamespace(**parameters),
+        with_machines(document.values, extra.machines),
+        extra.budget,
+        extra.prepare,
+        extra.machines,
     )
 
 
@@ -242,8 +270,11 @@ def _with_accelerators(document: dict[str, Any], accelerators: Mapping[str, str]
     return {**document, "steps": steps} if steps else document
 
 
-def _without_cache(document: dict[str, Any]) -> dict[str, Any]:
-    steps = {
-        name: {**(options or {}), "enable_cache": False} for name, options in (document.get("steps") or {}).items()
-    }
-    return {**document, "enable_cache": False, "steps": steps}
+def _without_any_cache(document: dict[str, Any]) -> dict[str, Any]:
+    return {**_without_cache(document, document.get("steps") or {}), "enable_cache": False}
+
+
+def _without_cache(document: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    steps = document.get("steps") or {}
+    fresh = {name: {**(steps.get(name) or {}), "enable_cache": False} for name in names}
+    return {**document, "steps": {**steps, **fresh}} if fresh else document

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestration.costs import Machine, Task, attached_to, load_prices
+from orchestration.run_settings import Components, settings_of
 
 PIPELINE_DEFAULT = "e2-standard-4"
 """What Vertex AI Pipelines gives a task that asks for nothing."""
@@ -18,17 +19,15 @@ DEFAULT_SECONDS = 600.0
 """What a step is taken for that has no run to be measured by; the plan says so."""
 RUNS_LOOKED_AT = 5
 RESOURCES = ("cpu_count", "gpu_count", "memory")
-Components = Mapping[str, Mapping[str, Any]]
-"""The configuration of each of a stack's components, by component type: what settings leave open."""
 
 
 def machine_of(document: Mapping[str, Any], step: str, components: Components | None = None) -> Machine | str:
     """The machine of a step, by the run configuration and the stack; a sentence where Vertex AI chooses it."""
     options = (document.get("steps") or {}).get(step) or {}
-    resources = _settings(document, options, "resources", None)
+    resources = settings_of(document, options, "resources")
     if options.get("step_operator"):
-        return _custom_job(_settings(document, options, "step_operator", components), resources.get("gpu_count"))
-    if job := _settings(document, options, "orchestrator", components).get("custom_job_parameters"):
+        return _custom_job(settings_of(document, options, "step_operator", components), resources.get("gpu_count"))
+    if job := settings_of(document, options, "orchestrator", components).get("custom_job_parameters"):
         return _custom_job(job)
     if asked := [f"{name} {resources[name]}" for name in RESOURCES if resources.get(name)]:
         return f"step {step} asks for resources ({', '.join(asked)}): Vertex AI chooses the machine"
@@ -43,7 +42,7 @@ def waiting_machine_of(document: Mapping[str, Any], step: str, components: Compo
     options = (document.get("steps") or {}).get(step) or {}
     if not options.get("step_operator"):
         return None
-    job = _settings(document, options, "orchestrator", components).get("custom_job_parameters")
+    job = settings_of(document, options, "orchestrator", components).get("custom_job_parameters")
     return _custom_job(job) if job else Machine(PIPELINE_DEFAULT)
 
 
@@ -57,7 +56,7 @@ def accelerators_of(
         machine = machine_of(document, step, components)
         attached = attached_to(machine, shapes.get(machine.machine_type)) if isinstance(machine, Machine) else {}
         options = (document.get("steps") or {}).get(step) or {}
-        gpus = _settings(document, options, "resources", None).get("gpu_count")
+        gpus = settings_of(document, options, "resources").get("gpu_count")
         for kind, count in attached.items() or ([("GPU", gpus)] if gpus else []):
             found[step] = f"{count} {kind}"
     return found
@@ -114,18 +113,3 @@ def _custom_job(settings: Mapping[str, Any], gpus: int | None = None) -> Machine
         kind,
         (gpus or settings.get("accelerator_count") or 0) if kind else 0,
     )
-
-
-def _settings(
-    document: Mapping[str, Any], options: Mapping[str, Any], kind: str, components: Components | None
-) -> dict[str, Any]:
-    """Settings of a component type (`orchestrator`, `orchestrator.vertex`, …): the step's over the run's over its own.
-
-    Its own are its configuration.
-    """
-    found: dict[str, Any] = dict((components or {}).get(kind, {}))
-    for level in (document.get("settings") or {}, options.get("settings") or {}):
-        for key, fields in level.items():
-            if key.replace(":", ".").partition(".")[0] == kind:
-                found |= fields or {}
-    return found

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from zenml.client import Client
-from zenml.enums import StackComponentType
+from zenml.enums import ExecutionStatus, StackComponentType
 from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
@@ -21,6 +21,8 @@ from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecisi
 from orchestration.deployment import state_directory
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri
+from orchestration.notes import note_of, refused
+from orchestration.vertex_runs import death_words, ended_on_vertex
 
 Value = TypeVar("Value", bound=Frozen)
 OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
@@ -32,10 +34,15 @@ class RunSummary(Frozen):
     """One run, as `status` shows it; `url` leads to the dashboard when a server is known.
 
     `outcome` is what became of the endpoint: live, kept, rolled_back or none; null when the run did not come so far.
+    `progress` is the step at work, and how far it says it is; `reason` is why the run failed, in the step's words or
+    the platform's; each null where there is none. `machines` are those that were not to be had, each in a sentence.
     """
 
     name: str
     status: str
+    progress: str | None = None
+    reason: str | None = None
+    machines: tuple[str, ...] = ()
     outcome: str | None
     stack: str | None
     started: datetime | None
@@ -67,25 +74,52 @@ def model_tag(model: str) -> str:
 def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
     """The latest runs of a model, newest first."""
     found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
-    return [
-        RunSummary(
-            name=run.name,
-            status=_status(run, model),
-            outcome=_deployment_outcome(run),
-            stack=run.stack.name if run.stack else None,
-            started=run.start_time,
-            url=get_run_url(run),
-        )
-        for run in found.items
-    ]
+    return [_summary(run, model) for run in found.items]
 
 
-def _status(run: PipelineRunResponse, model: str) -> str:
-    """ZenML's status; a run of this machine that was killed stays `running` there, and is `abandoned` here."""
+def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
+    status, reason = _status(run, model)
+    return RunSummary(
+        name=run.name,
+        status=status,
+        progress=_progress(run) if status == ExecutionStatus.RUNNING else None,
+        reason=reason,
+        machines=machines_refused(run),
+        outcome=_deployment_outcome(run),
+        stack=run.stack.name if run.stack else None,
+        started=run.start_time,
+        url=get_run_url(run),
+    )
+
+
+def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
+    """The status of a run, and why it failed.
+
+    ZenML's status, but for a run that ended without its word: one of this machine that was killed stays `running`
+    there, and is `abandoned` here; of one on Vertex AI that is not finished there, Vertex AI is asked.
+    """
     local = run.stack is not None and run.stack.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
     if local and not run.status.is_finished and not is_running(state_directory(), model):
-        return "abandoned"
-    return str(run.status)
+        return "abandoned", None
+    if run.status.is_failed:
+        raised = step_failure(run)
+        return str(run.status), raised.message if raised else death_words(run)
+    if not run.status.is_finished and (ended := ended_on_vertex(run)):
+        return ended, death_words(run)
+    return str(run.status), None
+
+
+def _progress(run: PipelineRunResponse) -> str | None:
+    """The steps at work, each with how far it says it is."""
+    working = [step for step in run.steps.values() if step.status == ExecutionStatus.RUNNING]
+    told = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
+    return "; ".join(told) or None
+
+
+def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
+    """Of each step whose machine was not to be had: which ones, Google's words, and which one was instead."""
+    of_steps = [f"{name}: {one}" for name, step in run.steps.items() for one in refused(step.run_metadata)]
+    return (*refused(run.run_metadata), *of_steps)
 
 
 def _deployment_outcome(run: PipelineRunResponse) -> str | None:
@@ -136,15 +170,35 @@ def run_failure(model: str, but: UUID | None, error: RuntimeError) -> Exception:
     run = newest_run(model)
     if run is None or run.id == but:
         return error
-    failed = {name: one for name, one in run.steps.items() if one.status.is_failed}
-    for name, one in failed.items():
-        if one.exception_info and one.exception_info.message:
-            kind = _own_class(one.exception_info.source)
-            foreign = "" if kind else f" ({(one.exception_info.source or 'an error').rpartition('.')[2]})"
-            message = f"step '{name}' of run {run.name} failed: {one.exception_info.message}{foreign}"
-            return (InputError if kind and issubclass(kind, InputError) else EvergreenError)(message)
-    where = f"step '{next(iter(failed))}' of run {run.name}" if failed else f"run {run.name}"
+    raised = step_failure(run)
+    if raised is not None:
+        message = f"step '{raised.step}' of run {run.name} failed: {raised.message}"
+        return (InputError if raised.of_input else EvergreenError)(message)
+    if words := death_words(run):
+        return EvergreenError(f"run {run.name} failed: {words}")
+    failed = next((name for name, one in run.steps.items() if one.status.is_failed), None)
+    where = f"step '{failed}' of run {run.name}" if failed else f"run {run.name}"
     return EvergreenError(f"{where} failed, look at its logs on the orchestrator: {' '.join(str(error).split())}")
+
+
+class StepFailure(Frozen):
+    """What a step raised; `of_input` tells whether a person has to give something else."""
+
+    step: str
+    message: str
+    of_input: bool
+
+
+def step_failure(run: PipelineRunResponse) -> StepFailure | None:
+    """What the first failed step of a run raised; None where none left its exception with the run."""
+    for name, one in run.steps.items():
+        raised = one.exception_info if one.status.is_failed else None
+        if raised and raised.message:
+            kind = _own_class(raised.source)
+            foreign = "" if kind else f" ({(raised.source or 'an error').rpartition('.')[2]})"
+            of_input = kind is not None and issubclass(kind, InputError)
+            return StepFailure(step=name, message=f"{raised.message}{foreign}", of_input=of_input)
+    return None
 
 
 def _own_class(source: str | None) -> type[EvergreenError] | None:

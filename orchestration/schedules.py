@@ -59,7 +59,7 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
         InputError: no permission.
         EvergreenError: Vertex AI does not answer, or does not show the new one; it says what is scheduled now.
     """
-    vertex = _vertex()
+    vertex = vertex_schedules()
     before = _of(vertex, model)
     name = f"{schedule_prefix(model)}-{secrets.token_hex(ID_BYTES)}"  # of its own: so is its note, and its token
     try:
@@ -86,7 +86,7 @@ def schedules(model: str) -> list[VertexSchedule]:
 
     One, or none; and paused ones that were ended or replaced during a run, until `goes_on` has nothing of them.
     """
-    return _of(_vertex(), model)
+    return _of(vertex_schedules(), model)
 
 
 def delete_schedules(model: str) -> int:
@@ -94,7 +94,7 @@ def delete_schedules(model: str) -> int:
 
     One of which a run goes on is only paused, so that the run can sign in to ZenML until its end.
     """
-    vertex = _vertex()
+    vertex = vertex_schedules()
     there = _of(vertex, model)
     _end(vertex, there)
     return len(there)
@@ -102,7 +102,7 @@ def delete_schedules(model: str) -> int:
 
 def goes_on(model: str) -> list[str]:
     """The runs of schedules that fire no more, by the ids of their pipeline jobs. Raises as `set_schedule` does."""
-    vertex = _vertex()
+    vertex = vertex_schedules()
     ended = [one for one in _of(vertex, model) if not _fires(one)]
     return [job for one in ended for job in vertex.running(one.resource)]
 
@@ -177,7 +177,7 @@ def _translated() -> Iterator[None]:
         raise EvergreenError(f"Vertex AI did not take the schedule: {reason}") from error
 
 
-def _vertex() -> VertexSchedules:
+def vertex_schedules() -> VertexSchedules:
     """Where the active stack's orchestrator puts its schedules, with its credentials."""
     from zenml.integrations.gcp.orchestrators import VertexOrchestrator
 

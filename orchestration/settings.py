@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from orchestration.document import Document, read
 from orchestration.mistakes import Mistake, YamlPath, unknown
 from orchestration.schema import told, unknown_keys
+
+if TYPE_CHECKING:
+    from zenml.stack import Flavor
 
 STACKS_DIRECTORY = Path(__file__).parents[1] / "stacks"
 Flavors = Mapping[str, set[str]]
@@ -82,6 +85,13 @@ def _classes(key: str, flavors: Flavors) -> list[type[Any]]:
     return [known[kind, name] for name in sorted(wanted) if (kind, name) in known]
 
 
+def own_flavors() -> list[type[Flavor]]:
+    """The project's own flavors of stack components."""
+    from orchestration.machine_flavor import MachinesFlavor
+
+    return [MachinesFlavor]
+
+
 @cache
 def _settings_classes() -> dict[tuple[str, str], type[Any]]:
     """Settings class by (component type, flavor), for the flavors that have one; connects to nothing."""
@@ -90,7 +100,7 @@ def _settings_classes() -> dict[tuple[str, str], type[Any]]:
 
     registry = FlavorRegistry()
     found: dict[tuple[str, str], type[Any]] = {}
-    for flavor_type in [*registry.builtin_flavors, *registry.integration_flavors]:
+    for flavor_type in [*registry.builtin_flavors, *registry.integration_flavors, *own_flavors()]:
         flavor = flavor_type()
         # A flavor's configuration inherits from its settings; its implementation, which names them, is heavy to import.
         for base in flavor.config_class.__mro__[1:]:

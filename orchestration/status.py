@@ -9,6 +9,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import Alias, ModelVersion
 from orchestration.deployment import open_endpoint
+from orchestration.firings import LostFiring, lost_firings
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
 from orchestration.runs import RunSummary, last_runs, report_page
@@ -17,7 +18,8 @@ from orchestration.runs import RunSummary, last_runs, report_page
 class Status(Frozen):
     """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking address.
 
-    `dashboard` is null while ZenML works on this machine alone, where no server shows one.
+    `lost_firings` are those of the schedule that became no run. `dashboard` is null while ZenML works on this machine
+    alone, where no server shows one.
     """
 
     model: str
@@ -27,6 +29,7 @@ class Status(Frozen):
     endpoint: EndpointStatus
     last_run: RunSummary | None
     runs: tuple[RunSummary, ...]
+    lost_firings: tuple[LostFiring, ...]
     report_page: str | None
     mlflow: str | None
     dashboard: str | None
@@ -45,6 +48,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         endpoint=open_endpoint(model_name, host).status(),
         last_run=runs[0] if runs else None,
         runs=tuple(runs),
+        lost_firings=lost_firings(model_name),
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),

@@ -27,6 +27,7 @@ from evergreen.pages.curves import curves_page
 from evergreen.tasks.checkpoints import newest_step
 from orchestration.checkpoints import Checkpoints, checkpoints_of
 from orchestration.fingerprint import library_fingerprint
+from orchestration.progress import step_progress
 from orchestration.scratch import scratch_directory
 
 TRAINS = "a training writes these checkpoints"
@@ -46,13 +47,14 @@ def training_run(task: Task, splits: Splits, origin: Origin, seed: int) -> Itera
     """
     plain = task.training_configuration()
     checkpoints = _checkpoints(splits.manifest.content_hash, plain, seed)
-    with exclusive(_lock(checkpoints), "another training of the same rows, task and seed is under way"):
+    busy = "another training of the same rows, task and seed is under way"
+    with exclusive(_lock(checkpoints), busy), step_progress() as note:
         _open(checkpoints, origin)
         run = MlflowTrainingRun(
             out_dir=scratch_directory("model"),
             checkpoint_dir=checkpoints.path,
             seed=seed,
-            progress=_show_progress,
+            progress=lambda *numbers: note(_show_progress(*numbers)),
             keep=checkpoints.keep,
             draw_curves=curves_page,
             draw_answers=answers_page,
@@ -190,10 +192,12 @@ def _last_touched(lock: Path) -> float:
     return max(moments)
 
 
-def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float) -> None:
+def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float) -> str:
+    """The line that was shown."""
     percent = 100 * rows // max(total_rows, 1)
-    message = "training: %d of %d rows (%d %%), loss %.3f, %d s left"
-    logger.info(message, rows, total_rows, percent, loss, seconds_left)
+    message = f"training: {rows} of {total_rows} rows ({percent} %), loss {loss:.3f}, {seconds_left:.0f} s left"
+    logger.info(message)
+    return message
 
 
 def _of(model: TrainedModel) -> Checkpoints:

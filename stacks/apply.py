@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.configuration import CONFIGS_DIRECTORY
 from orchestration.document import read
+from orchestration.settings import own_flavors
 from stacks.declaration import Component, Declaration, declaration
 from stacks.server import RemoteServerError, refuse_remote
 
@@ -77,6 +78,7 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
     plans = [_plan(client, StackComponentType(kind), one, name) for kind, one in declared.components.items()]
     stack = next(iter(client.list_stacks(name=name, hydrate=True).items), None)
     _refuse_others([*(plan.refusal for plan in plans), _refusal(stack, plans)])
+    _register_own_flavors(client, {plan.flavor for plan in plans})
     components: dict[StackComponentType, Any] = {}
     for plan in plans:
         registered, done = plan.carry_out(client)
@@ -84,6 +86,16 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
         yield f"{plan.kind.value:<20} {plan.flavor:<8} {registered.name}: {done}"
     yield f"{'stack':<29} {name}: {_register_stack(client, name, stack, components)}"
     client.activate_stack(name)
+
+
+def _register_own_flavors(client: Client, wanted: set[str]) -> None:
+    """Makes the project's own flavors known to ZenML, those that the stack has and ZenML has not."""
+    from zenml.utils import source_utils
+
+    for flavor in own_flavors():
+        name, kind = flavor().name, flavor().type
+        if name in wanted and not client.list_flavors(name=name, type=kind).items:
+            client.create_flavor(source=source_utils.resolve(flavor).import_path, component_type=kind)
 
 
 def _require_secrets(client: Client, declared: Declaration) -> None:

@@ -14,6 +14,7 @@ from evergreen.core.errors import InputError
 from orchestration.document import Document, read
 from orchestration.mistakes import Mistake, YamlPath, hint, unknown
 from orchestration.schema import check, unknown_keys
+from orchestration.settings import own_flavors
 
 DIRECTORY = Path(__file__).parent
 
@@ -88,5 +89,5 @@ def _flavor_configurations() -> dict[tuple[str, str], type[Any]]:
     from zenml.stack.flavor_registry import FlavorRegistry
 
     registry = FlavorRegistry()
-    flavors = [one() for one in [*registry.builtin_flavors, *registry.integration_flavors]]
+    flavors = [one() for one in [*registry.builtin_flavors, *registry.integration_flavors, *own_flavors()]]
     return {(flavor.type.value, flavor.name): flavor.config_class for flavor in flavors}

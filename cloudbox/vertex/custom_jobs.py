@@ -16,11 +16,11 @@ from cloudbox.errors import ApiError, failed_precondition, invalid
 from cloudbox.home import Home
 from cloudbox.rpc import Method
 from cloudbox.vertex.containers import OUT_OF_MEMORY, Container, Containers, ContainerSpec
-from cloudbox.vertex.deployments import quota_exceeded
 from cloudbox.vertex.labels import check_labels
 from cloudbox.vertex.listing import page
 from cloudbox.vertex.machines import memory_bytes
 from cloudbox.vertex.operations import Operations
+from cloudbox.vertex.provisioning import check_quota, check_start, queued_s
 from cloudbox.vertex.serving import expanded
 from cloudbox.vertex.store import Store, location_of, new_id, now
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 State = v1.JobState
 ENDED = (State.JOB_STATE_SUCCEEDED, State.JOB_STATE_FAILED, State.JOB_STATE_CANCELLED, State.JOB_STATE_EXPIRED)
+
+PREEMPTED = "The replica workerpool0-0 was stopped: its Spot VM was preempted."
 
 
 class CustomJobs:
@@ -73,8 +75,7 @@ class CustomJobs:
         """
         _check(job)
         machine = job.job_spec.worker_pool_specs[0].machine_spec.machine_type
-        if faults.take(self._home, "quota", machine):
-            raise quota_exceeded(machine, "custom_model_training")
+        check_quota(self._home, job)
         job.name = f"{location_of(parent)}/customJobs/{new_id()}"
         job.state = State.JOB_STATE_PENDING
         job.create_time = job.update_time = now()
@@ -97,6 +98,7 @@ class CustomJobs:
                 return empty_pb2.Empty()
             job.state = State.JOB_STATE_CANCELLING
             self._store.put(job)
+            self._changed.notify_all()
             container = self._running.get(name)
         if container:
             threading.Thread(target=container.stop, daemon=True).start()
@@ -119,6 +121,7 @@ class CustomJobs:
 
     def _run(self, name: str, memory: int | None) -> None:
         try:
+            self._queue(name)
             self._supervise(name, memory)
         except ApiError as error:
             self._end(name, State.JOB_STATE_FAILED, error.message, error.number)
@@ -128,18 +131,35 @@ class CustomJobs:
                 name, State.JOB_STATE_FAILED, f"{type(error).__name__}: {error}", grpc.StatusCode.INTERNAL.value[0]
             )
 
+    def _queue(self, name: str) -> None:
+        """Returns when the job may start, or was cancelled."""
+        with self._changed:
+            job = self.get(name)
+            seconds = queued_s(self._home, job)
+            if seconds is None or job.state != State.JOB_STATE_PENDING:
+                return
+            job.state = State.JOB_STATE_QUEUED
+            self._store.put(job)
+            self._changed.wait_for(lambda: self.get(name).state != State.JOB_STATE_QUEUED, seconds)
+            job = self.get(name)
+            if job.state == State.JOB_STATE_QUEUED:
+                job.state = State.JOB_STATE_PENDING
+                self._store.put(job)
+
     def _supervise(self, name: str, memory: int | None) -> None:
         job = self.get(name)
         with self._changed:
             if self.get(name).state == State.JOB_STATE_CANCELLING:
                 self._end(name, State.JOB_STATE_CANCELLED)
                 return
+            check_start(self._home, job)
             container = self._containers.start(_container(job, memory), f"job-{name.rpartition('/')[2]}")
             self._running[name] = container
             job.state = State.JOB_STATE_RUNNING
             job.start_time = job.update_time = now()
             self._store.put(job)
-        if fault := faults.take(self._home, "kill", job.display_name):
+        preempted = faults.take(self._home, "preempt", job.display_name)
+        if fault := preempted or faults.take(self._home, "kill", job.display_name):
             killer = threading.Timer(fault.seconds, container.kill)
             killer.daemon = True
             killer.start()
@@ -152,6 +172,8 @@ class CustomJobs:
             self._end(name, State.JOB_STATE_CANCELLED)
         elif code == 0:
             self._end(name, State.JOB_STATE_SUCCEEDED)
+        elif preempted:
+            self._end(name, State.JOB_STATE_FAILED, PREEMPTED, grpc.StatusCode.ABORTED.value[0])
         else:
             self._end(name, State.JOB_STATE_FAILED, _reason(container, code))
 

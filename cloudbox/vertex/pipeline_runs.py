@@ -11,8 +11,10 @@ from typing import Any
 from google.cloud import aiplatform_v1 as v1
 
 from cloudbox.errors import ApiError
+from cloudbox.home import Home
 from cloudbox.vertex.custom_jobs import CustomJobs
 from cloudbox.vertex.pipeline_spec import Task
+from cloudbox.vertex.provisioning import check_driver, task_error
 from cloudbox.vertex.store import Store, location_of, now
 from cloudbox.vertex.task_runs import TaskRun
 
@@ -28,7 +30,8 @@ PARALLEL = 4
 class PipelineRun:
     """Runs the tasks of one pipeline job; `run` returns when the last has ended."""
 
-    def __init__(self, store: Store, jobs: CustomJobs, job: Any, folder: Path) -> None:
+    def __init__(self, home: Home, store: Store, jobs: CustomJobs, job: Any, folder: Path) -> None:
+        self._home = home
         self._store = store
         self._jobs = jobs
         self._job = job
@@ -98,10 +101,7 @@ class PipelineRun:
     def _run_task(self, task: Task, parameters: dict[str, Any]) -> None:
         failed: list[str] = []
         for attempt in range(task.retries + 1):
-            try:
-                error = self._attempt(task, parameters, failed)
-            except ApiError as refused:
-                error = {"code": refused.number, "message": refused.message}
+            error = self._attempt(task, parameters, failed)
             if error is None or self._cancelled.is_set():
                 break
             log.warning("task %s, attempt %d: %s", task.name, attempt + 1, error["message"][:500])
@@ -114,13 +114,19 @@ class PipelineRun:
 
     def _attempt(self, task: Task, parameters: dict[str, Any], failed: list[str]) -> dict[str, Any] | None:
         """The error that the task ended in; None when it succeeded."""
-        run = TaskRun(self._job, task, self._folder, parameters, self._produced)
+        try:
+            check_driver(self._home, task.name)
+            run = TaskRun(self._job, task, self._folder, parameters, self._produced)
+        except ApiError as refused:
+            return task_error(refused, self._job.name, task.name, has_job=False)
         if self._cancelled.is_set():
             return None
-        created = self._jobs.create(location_of(self._job.name), run.job(), task.memory_bytes)
+        try:
+            created = self._jobs.create(location_of(self._job.name), run.job(), task.memory_bytes)
+        except ApiError as refused:
+            return task_error(refused, self._job.name, task.name, has_job=True)
         self._current[task.name] = created.name
-        detail = {"container_detail": {"main_job": created.name, "failed_main_jobs": failed}}
-        self._set(task.name, TaskState.RUNNING, executor_detail=detail)
+        self._set(task.name, TaskState.RUNNING, executor_detail=run.detail(created.name, failed))
         if self._cancelled.is_set():
             self._jobs.cancel(created.name)
         job = self._jobs.wait(created.name)
@@ -129,7 +135,7 @@ class PipelineRun:
             self._produced[task.name] = run.outputs()
             return None
         failed.append(created.name)
-        return {"code": 9, "message": job.error.message or f"The task ended as {job.state.name}."}
+        return {"code": job.error.code or 9, "message": job.error.message or f"The task ended as {job.state.name}."}
 
     def _set(self, task: str, state: Any, **fields: Any) -> None:
         with self._store.lock:
@@ -141,7 +147,7 @@ class PipelineRun:
                     detail.state = state
                     if state == TaskState.RUNNING:
                         detail.start_time = now()
-                    elif detail.start_time:
+                    else:
                         detail.end_time = now()
                     for name, value in fields.items():
                         setattr(detail, name, value)

@@ -28,6 +28,7 @@ class Pipelines:
     """The pipeline jobs of the service."""
 
     def __init__(self, home: Home, store: Store, operations: Operations, jobs: CustomJobs) -> None:
+        self._home = home
         self._folder = home.state("vertex") / "pipelines"
         self._store = store
         self._operations = operations
@@ -85,7 +86,7 @@ class Pipelines:
             if self._store.find(v1.PipelineJob, job.name):
                 raise already_exists("PipelineJob", job.name)
             self._store.put(job)
-            run = PipelineRun(self._store, self._jobs, job, self._folder / job.name.rpartition("/")[2])
+            run = PipelineRun(self._home, self._store, self._jobs, job, self._folder / job.name.rpartition("/")[2])
             self._runs[job.name] = run
         threading.Thread(target=run.run, args=(tasks, parameters), name=job.name, daemon=True).start()
         return job

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from google.cloud import aiplatform_v1 as v1
+from google.protobuf import json_format
 
 from cloudbox.vertex.machines import machine_for
 from cloudbox.vertex.pipeline_spec import Task, input_values, resolver, typed
 from cloudbox.vertex.store import location_of
+
+LAUNCHER = "google_cloud_pipeline_components.container.v1.custom_job.launcher"
 
 
 class TaskRun:
@@ -37,8 +40,31 @@ class TaskRun:
         self._resolve = resolver({**fixed, "": executor_input}, self._values, self._files)
         self._pipeline_job = pipeline_job
 
+    @property
+    def is_custom_job(self) -> bool:
+        """Whether the task describes a custom job, which Vertex AI then runs in its place."""
+        return LAUNCHER in self.task.container.get("command", [])
+
+    def detail(self, job: str, failed: list[str]) -> dict[str, Any]:
+        """What `executor_detail` says of the job that runs the task, and of those that did before."""
+        if self.is_custom_job:
+            return {"custom_job_detail": {"job": job, "failed_jobs": failed}}
+        return {"container_detail": {"main_job": job, "failed_main_jobs": failed}}
+
     def job(self) -> Any:
         """The custom job of this task."""
+        return self._described_job() if self.is_custom_job else self._container_job()
+
+    def _described_job(self) -> Any:
+        """The job that Google's component for custom jobs would launch with its `--payload`."""
+        arguments = [self._resolve(part) for part in self.task.container.get("args", [])]
+        payload = _without_empty(json.loads(arguments[arguments.index("--payload") + 1], strict=False))
+        scheduling = payload["job_spec"].get("scheduling", {})
+        if scheduling.get("strategy") != "FLEX_START":
+            scheduling.pop("max_wait_duration", None)
+        return v1.CustomJob(json_format.ParseDict(payload, v1.CustomJob.pb(v1.CustomJob())))
+
+    def _container_job(self) -> Any:
         container = self.task.container
         spec = v1.ContainerSpec(
             image_uri=self._resolve(container["image"]),
@@ -89,6 +115,14 @@ class TaskRun:
         outputs: dict[str, Any] = {"outputFile": str(self._folder / "executor_output.json")}
         outputs["parameters"] = {name: {"outputFile": path} for name, path in self._files.items()}
         return {"inputs": {"parameterValues": values}, "outputs": outputs}
+
+
+def _without_empty(value: Any) -> Any:
+    """The value without what is empty below it, as the component sends it."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(one) for key, one in value.items()}
+        return {key: one for key, one in kept.items() if one not in ("", None, {}, [])}
+    return [_without_empty(one) for one in value] if isinstance(value, list) else value
 
 
 def _placeholders(job: Any, task: Task) -> dict[str, str]:

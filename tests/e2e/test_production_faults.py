@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,16 +52,45 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         yield led
 
 
-def test_transient_faults_are_repeated_and_the_run_completes_and_keeps_its_secrets(production: Production) -> None:
+def on_lists(production: Production) -> Production:
+    """The same commands, of whose steps one tries its machines itself, and another has the run submitted again."""
+    document = yaml.safe_load(Path(production.config).read_text(encoding="utf-8"))
+    document["steps"] = {"train": {"step_operator": True}}
+    gpu = {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
+    document["extra"]["machines"] = {
+        "fetch": [{"machine_type": "c2-standard-4"}, {"machine_type": "n1-highmem-2"}],
+        "train": [{"machine_type": "n1-standard-8", "spot": True, **gpu}, {"machine_type": "n1-highmem-4"}],
+    }
+    config = Path(production.config).with_name("lists.yaml")
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return replace(production, config=str(config))
+
+
+def test_transient_faults_and_missing_machines_are_overcome_and_the_run_keeps_its_secrets(
+    production: Production,
+) -> None:
     production.prepare(0.4, END)
     plant = f"from zenml.client import Client; Client().create_secret('hub', values={{'HUB_TOKEN': '{SECRET}'}})"
     production.python("-c", plant)
     for method in REPEATED:
         production.fault("error", method, code="UNAVAILABLE", times=2)
-    run = production.run_pipeline()
+    production.fault("quota", "c2-standard-4,spot")
+    run = on_lists(production).run_pipeline()
     assert production.spared() == []
     status = production.status()
     assert status["endpoint"]["traffic"] == {status["champion"]["version"]: 100}
+    fetched, spot, instead = status["last_run"]["machines"]
+    assert fetched.startswith("fetch: c2-standard-4: no machine was to be had: The following quota metrics exceed")
+    assert spot.startswith("train: n1-standard-8 + 1 NVIDIA_TESLA_T4, spot: no machine was to be had: ")
+    assert instead == "train: n1-highmem-4: had instead"
+    for sentence in (fetched, spot, instead):
+        assert f"machines    {sentence}\n" in run.stdout
+    assert re.search(r"^fetch +failed .*\nfetch .*; once more from cache, on n1-highmem-2$", run.stdout, re.MULTILINE)
+    assert run.stdout.count("https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/") == 2
+    assert re.search(r"^train +started on n1-standard-8 \+ 1 NVIDIA_TESLA_T4$", run.stdout, re.MULTILINE)
+    assert re.search(r"^train +n1-highmem-4: had instead$", run.stdout, re.MULTILINE)
+    assert re.search(r"^train +training: \d+ of \d+ rows", run.stdout, re.MULTILINE)
+    assert re.search(r"^train +done in \d+ s$", run.stdout, re.MULTILINE)
     assert SECRET not in run.stdout + run.stderr
     assert production.files_holding(status["champion"]["version"]) != []  # the search looks where such things are
     for secret in (SECRET, production.environment["MLFLOW_TRACKING_PASSWORD"]):

@@ -111,6 +111,8 @@ def misspelt(node: Any, place: YamlPath) -> Any:
     """The document with an x after the key at `place`."""
     if len(place) == 1:
         return {f"{key}x" if key == place[0] else key: value for key, value in node.items()}
+    if isinstance(node, list):
+        return [misspelt(value, place[1:]) if number == place[0] else value for number, value in enumerate(node)]
     return {key: misspelt(value, place[1:]) if key == place[0] else value for key, value in node.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -24,7 +25,7 @@ def a_run(**raised: tuple[str, str] | None) -> Any:
         for name, told in raised.items()
     }
     done = SimpleNamespace(status=SimpleNamespace(is_failed=False), exception_info=None)
-    return SimpleNamespace(id=uuid4(), name="training-7", steps={"identify": done, **steps})
+    return SimpleNamespace(id=uuid4(), name="training-7", steps={"identify": done, **steps}, stack=None)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,13 @@ def test_what_the_orchestrator_refused_before_any_run_is_told_as_it_is(monkeypat
     before = a_run(fetch=None)
     monkeypatch.setattr(runs, "newest_run", lambda _: before)
     assert runs.run_failure("news", before.id, REFUSAL) is REFUSAL
+
+
+def test_of_a_task_that_died_before_its_code_ran_the_platforms_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import runs
+
+    words = "task 'train': no machine was to be had: The following quota metrics exceed quota limits"
+    monkeypatch.setattr(runs, "newest_run", lambda _: a_run())
+    monkeypatch.setattr(runs, "death_words", lambda _: words)
+    with pytest.raises(EvergreenError, match=f"^run training-7 failed: {re.escape(words)}$"):
+        raise runs.run_failure("news", None, REFUSAL)

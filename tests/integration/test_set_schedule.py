@@ -96,7 +96,7 @@ class Scheduling:
 def vertex(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vertex]:
     """In place of the orchestrator's; what is archived in ZenML is written down with the rest."""
     vertex = Vertex()
-    monkeypatch.setattr(schedules, "_vertex", lambda: cast(VertexSchedules, vertex))
+    monkeypatch.setattr(schedules, "vertex_schedules", lambda: cast(VertexSchedules, vertex))
     monkeypatch.setattr(schedules, "_archive", vertex.archive)
     monkeypatch.setattr(schedules, "LOOK_EVERY_S", 0.001)
     monkeypatch.setattr(schedules, "SHOWN_WITHIN_S", 0.05)

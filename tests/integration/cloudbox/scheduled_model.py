@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import google.auth
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform_v1, storage
 from zenml.client import Client
 from zenml.enums import StackComponentType
@@ -86,6 +88,23 @@ def state() -> dict[str, Any]:
     }
 
 
+def lost_firing(home: Home, config: Path) -> list[Any]:
+    """What `status` prints after a firing whose first task died in Vertex AI's hands."""
+    endpoint = {"api_endpoint": f"{REGION}-aiplatform.googleapis.com"}
+    (schedule,) = aiplatform_v1.ScheduleServiceClient(client_options=endpoint).list_schedules(parent=PARENT)
+    faults.add(home, Fault(kind="driver", target="identify", times=1))
+    credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
+    session.post(f"https://{REGION}-aiplatform.googleapis.com/box/{schedule.name}:fire").raise_for_status()
+    out, errors = io.StringIO(), io.StringIO()
+    for _ in range(20):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            code = main(["status", "--config", str(config)])
+        if "firing" in out.getvalue():
+            break
+    return [code, out.getvalue(), errors.getvalue()]
+
+
 def run(home: Home, folder: Path) -> dict[str, Any]:
     config = folder / "own.yaml"
     config.write_text(CONFIGURATION)
@@ -93,6 +112,7 @@ def run(home: Home, folder: Path) -> dict[str, Any]:
     told = {"none": schedule(config, "--list")}
     told["wrong"] = schedule(config, "--cron", "0 25 * * *")
     told["set"] = [*schedule(config, "--cron", "0 3 * * *"), state()]
+    told["lost"] = lost_firing(home, config)
     faults.add(home, Fault(kind="error", target="ListSchedules", code="UNAVAILABLE", times=2))
     told["replaced"] = [*schedule(config, "--cron", "TZ=Europe/Berlin 30 4 * * *"), state()]
     faults.add(home, Fault(kind="error", target="CreateSchedule", code="INVALID_ARGUMENT", times=1))

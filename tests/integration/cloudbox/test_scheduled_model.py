@@ -108,6 +108,14 @@ def test_a_schedule_is_made_and_its_next_windows_are_told(said: dict[str, Any]) 
     assert_held(state, "0 3 * * *")
 
 
+def test_a_firing_that_became_no_run_is_told_by_status_with_googles_words(said: dict[str, Any]) -> None:
+    code, out, _ = said["lost"]
+    assert code == 0
+    firing, reason = out.partition("\nfiring")[2].splitlines()[:2]
+    assert "  failed  20" in firing
+    assert reason.strip().startswith("task 'identify': Vertex AI failed before any code ran: Internal error occurred")
+
+
 def test_another_cron_line_replaces_it_whatever_is_busy(said: dict[str, Any]) -> None:
     code, _, _, state = said["replaced"]
     assert code == 0

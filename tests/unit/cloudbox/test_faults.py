@@ -18,7 +18,7 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
-@pytest.mark.parametrize("target", ["DeployModel", "*", "Deploy*", METHOD])
+@pytest.mark.parametrize("target", ["DeployModel", "*", "Deploy*", METHOD, "UploadModel,DeployModel"])
 def test_a_method_is_named_shortly_wholly_or_by_a_pattern(home: Home, target: str) -> None:
     add(home, Fault(kind="error", target=target))
     assert take(home, "error", METHOD) == Fault(kind="error", target=target)

@@ -1,4 +1,4 @@
-"""What `status` prints of a version that a simple model is ahead of."""
+"""What `status` prints of versions and runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import ModelVersion
 
 
-def status(version: ModelVersion) -> Any:
+def status(version: ModelVersion | None, *runs: SimpleNamespace) -> Any:
     return SimpleNamespace(
         model="news",
         champion=version,
         previous=None,
         candidate=None,
         endpoint=EndpointStatus(url=None, traffic={}, ready=()),
-        runs=(),
+        runs=runs,
+        lost_firings=(),
         report_page=None,
         dashboard=None,
         mlflow=None,
@@ -33,3 +34,20 @@ def test_status_says_which_baseline_is_ahead_of_the_champion_and_nothing_where_n
     assert lines[1].startswith("champion    v1  accuracy 0.960")
     assert lines[2].strip() == sentence
     assert "leads" not in _text(status(known))
+
+
+def test_status_says_how_far_a_run_is_why_one_failed_and_which_machines_were_not_to_be_had() -> None:
+    plain: dict[str, Any] = {"outcome": None, "stack": "vertex", "started": None, "url": None}
+    far = SimpleNamespace(name="training-2", status="running", progress="train: 640 of 4000 rows", reason=None, **plain)
+    words = "task 'fetch': its image cannot be pulled: Failed to pull image"
+    dead = SimpleNamespace(name="training-1", status="failed", progress=None, reason=words, **plain)
+    far.machines, dead.machines = ("train: n1-standard-8: no machine was to be had",), ()
+    lines = _text(status(None, far, dead)).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("run "))
+    assert [line.strip() for line in lines[first : first + 5]] == [
+        "run         training-2  running  vertex",
+        "train: 640 of 4000 rows",
+        "train: n1-standard-8: no machine was to be had",
+        "run         training-1  failed  vertex",
+        words,
+    ]

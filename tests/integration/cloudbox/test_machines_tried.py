@@ -1,0 +1,139 @@
+"""A custom job on the first machine of a list that Vertex AI has, with Google's client against the box."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from google.cloud import aiplatform_v1 as v1
+
+from cloudbox import faults
+from cloudbox.box import Box
+from evergreen.core.errors import EvergreenError
+from orchestration import attempts
+from orchestration.attempts import Attempts
+from orchestration.machine_lists import MachineChoice
+from orchestration.machine_operator import job_on
+
+SPOT = MachineChoice(machine_type="n1-standard-8", accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1, spot=True)
+LARGE, SMALL = MachineChoice(machine_type="n1-standard-16"), MachineChoice(machine_type="n1-standard-4")
+
+
+class Tried:
+    """A step's job, tried on machines, and waited for."""
+
+    def __init__(self, box: Box, *command: str) -> None:
+        address = {"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+        self.client = v1.JobServiceClient(client_options=address)
+        pool = {"replica_count": 1, "container_spec": {"image_uri": "steps", "command": list(command)}}
+        job: dict[str, Any] = {"display_name": "run-7-train", "job_spec": {"worker_pool_specs": [pool]}}
+        parent = f"projects/{box.project}/locations/us-central1"
+        self.attempts = Attempts(
+            lambda: self.client, parent, [SPOT, LARGE, SMALL], lambda machine: job_on(job, machine)
+        )
+
+    def ended(self) -> Any:
+        """The job that was started last, once no other machine has to be tried."""
+        while True:
+            job = self.wait(self.attempts.submit())
+            if job.state == v1.JobState.JOB_STATE_SUCCEEDED:
+                return job
+            self.attempts.after_failure(job.name)
+
+    def wait(self, name: str) -> Any:
+        for _ in range(200):
+            job = self.client.get_custom_job(name=name)
+            if job.end_time:
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"{name} is {job.state.name}")
+
+
+@pytest.fixture
+def spared(box: Box) -> Any:
+    yield box
+    faults.clear(box.home)
+
+
+def fault(box: Box, kind: faults.Kind, target: str, **rule: Any) -> None:
+    faults.add(box.home, faults.Fault(kind=kind, target=target, **rule))
+
+
+def test_the_job_runs_on_the_one_machine_whose_quota_is_not_exhausted(spared: Box) -> None:
+    fault(spared, "quota", "spot,n1-standard-16")
+    tried = Tried(spared, "true")
+    job = tried.ended()
+    assert job.state == v1.JobState.JOB_STATE_SUCCEEDED
+    assert job.job_spec.worker_pool_specs[0].machine_spec.machine_type == "n1-standard-4"
+    spot, large, had = tried.attempts.history()
+    assert spot.startswith("n1-standard-8 + 1 NVIDIA_TESLA_T4, spot: no machine was to be had: The following quota")
+    assert large.startswith("n1-standard-16: no machine was to be had: ")
+    assert had == "n1-standard-4: had instead"
+
+
+def test_what_was_accepted_and_not_provided_or_taken_back_goes_on_elsewhere(spared: Box) -> None:
+    fault(spared, "preempt", "run-7-train", seconds=0.2, times=1)
+    fault(spared, "stockout", "n1-standard-16")
+    tried = Tried(spared, "sleep", "1")
+    job = tried.ended()
+    assert job.state == v1.JobState.JOB_STATE_SUCCEEDED
+    assert [one.partition(": ")[2].partition(":")[0] for one in tried.attempts.refused] == [
+        "its Spot machine was taken back (preempted)",
+        "no machine was to be had",
+    ]
+
+
+def test_a_job_that_waits_for_its_machine_too_long_gives_way_to_another(
+    spared: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault(spared, "queue", "n1-*", seconds=60, times=2)
+    tried = Tried(spared, "true")
+    first = tried.attempts.submit()
+    assert not tried.attempts.waits_in_vain(first)
+    monkeypatch.setattr(attempts, "QUEUED_S", 0.0)
+    assert tried.attempts.waits_in_vain(first)
+    tried.attempts.after_failure(first)
+    second = tried.attempts.submit()
+    assert tried.attempts.waits_in_vain(second)
+    last = tried.attempts.submit()
+    assert not tried.attempts.waits_in_vain(last)  # there is nothing else to try
+    assert tried.wait(last).state == v1.JobState.JOB_STATE_SUCCEEDED
+    assert tried.wait(first).state == tried.wait(second).state == v1.JobState.JOB_STATE_CANCELLED
+    assert tried.attempts.history() == [
+        "n1-standard-8 + 1 NVIDIA_TESLA_T4, spot: no machine was to be had: its job was queued for 0 min",
+        "n1-standard-16: no machine was to be had: its job was queued for 0 min",
+        "n1-standard-4: had instead",
+    ]
+
+
+def test_when_none_is_to_be_had_all_are_told(spared: Box) -> None:
+    fault(spared, "quota", "n1-*")
+    with pytest.raises(EvergreenError, match=r"no machine is left to try: n1-standard-8 .*; n1-standard-16: .*-4: no"):
+        Tried(spared, "true").ended()
+
+
+def test_what_would_end_every_machine_is_told_at_once(spared: Box) -> None:
+    fault(spared, "image", "run-7-train")
+    with pytest.raises(
+        EvergreenError, match=r"on n1-standard-8 .* did not start: its image cannot be pulled: Failed to"
+    ):
+        Tried(spared, "true").ended()
+
+
+def test_code_that_ended_is_no_reason_for_another_machine(spared: Box) -> None:
+    tried = Tried(spared, "false")
+    with pytest.raises(EvergreenError, match="ended without a word of its code: The replica workerpool0-0 exited with"):
+        tried.ended()
+    assert tried.attempts.history() == []
+
+
+def test_a_job_is_told_the_accelerators_of_the_machine_that_it_is_tried_on() -> None:
+    told = {"env": [{"name": "EVERGREEN_ACCELERATORS", "value": "1 NVIDIA_TESLA_T4"}, {"name": "OTHER", "value": "x"}]}
+    job = {"job_spec": {"worker_pool_specs": [{"container_spec": told}]}}
+    built_in = MachineChoice(machine_type="g2-standard-8")
+    values = []
+    for machine in (SPOT, LARGE, built_in):
+        (pool,) = job_on(job, machine)["job_spec"]["worker_pool_specs"]
+        values.append([one["value"] for one in pool["container_spec"]["env"]])
+    assert values == [["1 NVIDIA_TESLA_T4", "x"], ["", "x"], ["1 NVIDIA_L4", "x"]]
