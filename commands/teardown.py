@@ -8,12 +8,11 @@ import argparse
 def main(args: argparse.Namespace) -> None:
     """Stops the model's endpoint and forgets its state."""
     from commands.project import open_project
-    from orchestration.deployment import open_endpoint
+    from orchestration.deployment import tear_down
 
     project = open_project(args.config, args.name)
     project.check_stack()
-    endpoint = open_endpoint(project.model_name, project.host)
-    endpoint.delete()
+    tear_down(project.model_name, project.host)
     print(f"no endpoint of model '{project.model_name}' runs any more")
     print("versions and reports are kept; the next run brings a champion back, a scheduled one too")
     print("schedules, servers and buckets stay: `schedule --delete` removes the schedule, docs/production.md the rest")

@@ -1,13 +1,19 @@
-"""The locks of one model on this machine: its run, and changes of its versions."""
+"""Who is at work on a model: its run on this machine, and the lease of whoever changes its versions, on any machine."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evergreen.core.locks import exclusive, in_turn, is_held
+from evergreen.core.hold import Patience, held, holder_of
+from evergreen.core.lease import Claim, Lease, LeaseStore, from_nobody
+from evergreen.core.locks import exclusive, holder, is_held
+
+STEP_WAIT_S = 3600.0
+"""How long a step waits for the lease: another rollout may hold each of its shares for a while."""
+COMMAND_WAIT_S = 300.0
 
 
 @contextmanager
@@ -22,19 +28,31 @@ def run_lock(directory: Path, model: str) -> Iterator[None]:
 
 
 @contextmanager
-def model_lock(directory: Path, model: str) -> Iterator[None]:
-    """Held while aliases and endpoint change; waits for whoever changes them now, and says on stderr for whom."""
+def model_lease(
+    store: LeaseStore, model: str, run: str, wait_s: float, over: Callable[[Lease], bool] = from_nobody
+) -> Iterator[Claim]:
+    """Held, on any machine, while aliases and endpoint change for a run or command; says on stderr for whom it waits.
+
+    Raises:
+        BusyError: somebody else held it for `wait_s` seconds; the message says who.
+        EvergreenError: where it is kept does not answer.
+    """
 
     def waiting(holder: str) -> None:
-        sys.stderr.write(f"process {holder} is changing the versions of model '{model}'; waiting for it\n")
+        sys.stderr.write(f"{holder}\n")
 
-    with in_turn(directory / f"{model}.versions.lock", waiting):
-        yield
+    with held(store, model, holder_of(run), Patience(wait_s, waiting, over)) as claim:
+        yield claim
 
 
 def is_running(directory: Path, model: str) -> bool:
     """Whether a run of the model is under way on this machine."""
     return is_held(_run_lock(directory, model))
+
+
+def running_process(directory: Path, model: str) -> int | None:
+    """The id of the process of this machine that runs the model; None when there is none."""
+    return holder(_run_lock(directory, model))
 
 
 def _run_lock(directory: Path, model: str) -> Path:

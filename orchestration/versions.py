@@ -10,8 +10,8 @@ from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision, Verdict
 from evergreen.core.versions import Alias, ModelVersion, RecordState
-from orchestration.deployment import state_directory
-from orchestration.locks import model_lock
+from orchestration.deployment import lease_of
+from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord, load_artifact
 
@@ -55,7 +55,7 @@ def promote_version(
     model_name: str, host: AnyHost, gate: Gate, version: ModelVersion, report: EvaluationReport
 ) -> PromotionDecision:
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
-    with model_lock(state_directory(), model_name):
+    with model_lease(lease_of(model_name, host), model_name, version.run, STEP_WAIT_S):
         record = ZenmlRecord(model_name)
         record.settle()
         state = record.read()
