@@ -17,13 +17,14 @@ COMMAND_WAIT_S = 300.0
 
 
 @contextmanager
-def run_lock(directory: Path, model: str) -> Iterator[None]:
-    """Held by one run of a model at a time on this machine.
+def run_lock(directory: Path, model: str, run: str) -> Iterator[None]:
+    """Held by one run of a model at a time on this machine; tells which run this process is at.
 
     Raises:
         BusyError: another run holds it.
     """
     with exclusive(_run_lock(directory, model), f"another run of model '{model}' is under way"):
+        _run_name(directory, model).write_text(run, encoding="utf-8")
         yield
 
 
@@ -50,10 +51,18 @@ def is_running(directory: Path, model: str) -> bool:
     return is_held(_run_lock(directory, model))
 
 
-def running_process(directory: Path, model: str) -> int | None:
-    """The id of the process of this machine that runs the model; None when there is none."""
-    return holder(_run_lock(directory, model))
+def running_process(directory: Path, model: str, run: str) -> int | None:
+    """The id of the process of this machine that is at this run of the model; None when there is none."""
+    pid = holder(_run_lock(directory, model))
+    if pid is None:
+        return None
+    name = _run_name(directory, model)
+    return pid if name.exists() and name.read_text(encoding="utf-8") == run else None
 
 
 def _run_lock(directory: Path, model: str) -> Path:
     return directory / f"{model}.run.lock"
+
+
+def _run_name(directory: Path, model: str) -> Path:
+    return directory / f"{model}.run"

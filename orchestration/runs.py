@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from zenml.client import Client
-from zenml.enums import StackComponentType
+from zenml.enums import ExecutionStatus, StackComponentType
 from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
+from zenml.utils.string_utils import format_name_template
 
 from evergreen.core.artifacts import INTAKE_FACT
 from evergreen.core.base import Frozen
@@ -23,6 +25,7 @@ from orchestration.materializers import page_uri
 
 Value = TypeVar("Value", bound=Frozen)
 OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
+PIPELINE = "training"
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
 
@@ -56,6 +59,27 @@ class RunOutcome(Frozen):
     deployment: Deployment
     publication: Publication | None = None
     intake: str | None = None
+
+
+def run_name(options: Mapping[str, Any], given: str | None) -> str:
+    """The name of a run that is about to begin: the one given, or made as ZenML makes it, of the configuration's form.
+
+    Raises:
+        InputError: a run of the name given is there already, or the form names what is unknown.
+    """
+    template = given or options.get("run_name") or f"{PIPELINE}-{{date}}-{{time}}"
+    try:
+        name = format_name_template(template, options.get("substitutions"))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"run name '{template}' cannot be filled in: {error}; use {{date}} and {{time}}") from error
+    if given and Client().list_pipeline_runs(name=name, size=1, hydrate=False).items:
+        raise InputError(f"a run named '{name}' is there already; give another --run-name")
+    return name
+
+
+def runs_here() -> bool:
+    """Whether the active stack runs a pipeline in the very process that starts it."""
+    return Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
 
 
 def model_tag(model: str) -> str:
@@ -131,6 +155,8 @@ def run_failure(model: str, but: UUID | None, error: RuntimeError) -> Exception:
     run = newest_run(model)
     if run is None or run.id == but:
         return error
+    if run.status in {ExecutionStatus.STOPPING, ExecutionStatus.STOPPED}:
+        return EvergreenError(f"run {run.name} was stopped; `status` shows what the endpoint serves")
     failed = {name: one for name, one in run.steps.items() if one.status.is_failed}
     for name, one in failed.items():
         if one.exception_info and one.exception_info.message:

@@ -1,6 +1,7 @@
 """Who may move a model's traffic: a lease, kept as one object that is written only at the generation that was read.
 
-{"holder": {"owner": "ann@laptop", "run": "rollback", "since": "2026-11-28T19:46Z", "token": "9f0c…", …}, "rollout": null}
+{"holder": {"owner": "ann@laptop", "run": "rollback", "since": "2026-11-28T19:46Z",
+  "token": "9f0c…"}, "rollout": null}
 
 The store's clock decides, never a machine's: an object lapses TTL_S after its last write. A holder renews it, and each
 change of the traffic first does so too (the *fence*): whoever lost the lease learns it before it changes anything, and
