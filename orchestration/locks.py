@@ -39,8 +39,8 @@ def model_lease(
         EvergreenError: where it is kept does not answer.
     """
 
-    def waiting(holder: str) -> None:
-        sys.stderr.write(f"{holder}\n")
+    def waiting(told: str) -> None:
+        sys.stderr.write(f"{told}\n")
 
     with held(store, model, holder_of(run), Patience(wait_s, waiting, over)) as claim:
         yield claim

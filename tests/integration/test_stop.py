@@ -8,10 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from evergreen.adapters.local_endpoint.lease import FileLease
+from evergreen.core.errors import InputError
 from tests.memory_endpoint import MemoryEndpoint
 from tests.own_zenml import ROOT, environment
 
@@ -112,3 +115,28 @@ def test_ctrl_c_in_the_command_ends_its_run(zenml_home: Path, tmp_path: Path) ->
     assert "Traceback" not in rest
     assert status(model) == "stopped"
     assert_late_words_change_nothing(model)
+
+
+def test_a_run_elsewhere_that_was_detached_goes_on_without_its_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commands.run import _stopped_with_this_command
+    from orchestration import runs, stopping
+
+    def never(*_: object) -> None:
+        raise AssertionError("the run was stopped")
+
+    monkeypatch.setattr(stopping, "stop_runs", never)
+    monkeypatch.setattr(stopping, "announce_stop", never)
+    project: Any = SimpleNamespace(model_name="news", host=None, active_stack="vertex")
+    monkeypatch.setattr(runs, "runs_here", lambda: False)
+    with pytest.raises(KeyboardInterrupt), _stopped_with_this_command(project, "training-7", detach=True):
+        signal.raise_signal(signal.SIGINT)
+    assert "run training-7 goes on" in capsys.readouterr().err
+
+    monkeypatch.setattr(runs, "runs_here", lambda: True)
+    with (
+        pytest.raises(InputError, match="--detach: stack 'vertex' runs in this command itself"),
+        _stopped_with_this_command(project, "training-7", detach=True),
+    ):
+        pass
