@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
     from orchestration.runs import newest_run, run_failure, run_name
 
     before = newest_run(project.model_name)
-    options = project.configuration.options(use_cache=use_cache)
+    options = project.configuration.options(use_cache=use_cache, accelerators=project.accelerators)
     name = run_name(options, args.run_name)
     try:
         with quiet_zenml(debug=args.debug), _stopped_with_this_command(project, name, detach=args.detach):

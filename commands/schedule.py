@@ -43,7 +43,7 @@ def _set(project: Project, args: argparse.Namespace) -> None:
 
     upcoming = firings(args.cron, datetime.now(UTC), _SHOWN_FIRINGS)  # a wrong line is told before anything is done
     check_ready(project)
-    options = project.configuration.options()
+    options = project.configuration.options(accelerators=project.accelerators)
     options.pop("schedule", None)
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
     made = set_schedule(training, {**options, "tags": tags}, project.model_name, args.cron)
