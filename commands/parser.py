@@ -86,6 +86,16 @@ def _run(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where challenger against champion goes, as outcome.json and outcome.md",
     )
+    parser.add_argument("--run-name", metavar="NAME", help="what the run is called (default: by date and time)")
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="on Vertex AI: let the run go on when this command is interrupted or terminated, which else stops it",
+    )
+
+
+def _stop(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run-name", metavar="NAME", help="this run alone (default: all that have not ended)")
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
@@ -164,6 +174,8 @@ def _schedule(parser: argparse.ArgumentParser) -> None:
 def _access(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", required=True, metavar="ID", help="one of the variable GOOGLE_PROJECTS")
     parser.add_argument("--region", required=True, metavar="REGION", help="e.g. europe-west4")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="tell the model of this configuration as well")
+    parser.add_argument("--name", metavar="MODEL", help="the model instead of the configuration's")
 
 
 def _images(parser: argparse.ArgumentParser) -> None:
@@ -266,6 +278,13 @@ COMMANDS = (
         takes_name=True,
     ),
     Command(
+        "stop",
+        "ends the model's runs: cancels their jobs and puts the traffic back that they were changing",
+        "python run.py stop --config prod.yaml",
+        _stop,
+        takes_name=True,
+    ),
+    Command(
         "rollback",
         "gives the previous champion all the traffic again",
         "python run.py rollback --config local.yaml",
@@ -280,7 +299,7 @@ COMMANDS = (
     ),
     Command(
         "teardown",
-        "stops and deletes the model's endpoint; versions, reports, schedules, servers and buckets stay",
+        "ends the model's schedule and deletes its endpoint; versions, reports, servers and buckets stay",
         "python run.py teardown --config local.yaml",
         _nothing,
         takes_name=True,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from commands.console import quiet_zenml
 from commands.costs import cost_lines
+from commands.interruption import announcing
 from commands.outcome import empty_folder, write_outcome
 from commands.project import Project, open_project
 from commands.readiness import check_ready, check_secrets, task_needs
+from commands.termination import Terminated
 from commands.watching import run_training
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import InputError
 
 
 def main(args: argparse.Namespace) -> int:
@@ -27,17 +32,47 @@ def main(args: argparse.Namespace) -> int:
     check_secrets(project)
     if args.outcome is not None:
         empty_folder(args.outcome)
-    from orchestration.runs import newest_run, run_failure
+    from orchestration.runs import newest_run, run_failure, run_name
 
     before = newest_run(project.model_name)
+    name = run_name(project.configuration.options(), args.run_name)
     try:
-        with quiet_zenml(debug=args.debug):
-            return _run(project, use_cache=use_cache, told_in=args.outcome)
+        with quiet_zenml(debug=args.debug), _stopped_with_this_command(project, name, detach=args.detach):
+            return _run(project, name, use_cache=use_cache, told_in=args.outcome)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
         raise run_failure(project.model_name, before.id if before else None, error) from error
 
 
-def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
+@contextmanager
+def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> Iterator[None]:
+    """Ends the run as well when Ctrl-C or SIGTERM ends this command; with `detach` it goes on, where it runs elsewhere.
+
+    Raises:
+        InputError: to detach from a run of this very process.
+    """
+    from commands.stop import stop_lines
+    from orchestration.runs import runs_here
+    from orchestration.stopping import announce_stop, stop_runs
+
+    if detach and runs_here():
+        raise InputError(f"--detach: stack '{project.active_stack}' runs in this command itself; leave it out")
+    if detach:
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated):
+            print(f"run {name} goes on; end it with: run.py stop --config … --run-name {name}", file=sys.stderr)
+            raise
+        return
+    try:
+        with announcing(lambda: announce_stop(project.model_name, name)):
+            yield
+    except (KeyboardInterrupt, Terminated):
+        print(f"stopping run {name} …", file=sys.stderr)
+        print(stop_lines(project.model_name, stop_runs(project.model_name, project.host, name)), file=sys.stderr)
+        raise
+
+
+def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) -> int:
     from evergreen.pages.terminal import publication_lines, terminal_summary
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
@@ -45,8 +80,8 @@ def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     from orchestration.runs import machines_refused, outcome_of
     from orchestration.specifications import removed_specifications
 
-    with run_lock(state_directory(), project.model_name), removed_specifications():
-        run = run_training(project, use_cache=use_cache)
+    with run_lock(state_directory(), project.model_name, name), removed_specifications():
+        run = run_training(project, name, use_cache=use_cache)
     if run is None:
         print(f"nothing waits for the run; see: python run.py status --config {project.configuration.path}")
         return 0

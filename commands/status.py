@@ -39,6 +39,8 @@ def _text(status: Status) -> str:
     lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
     lines.append(("traffic", traffic or "none"))
     lines.append(("ready", ", ".join(endpoint.ready) or "none"))
+    if status.lease:
+        lines.append(("lease", str(status.lease)))
     if endpoint.outdated:
         lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
     for run in status.runs:

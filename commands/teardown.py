@@ -1,4 +1,4 @@
-"""Stops and deletes a model's endpoint; versions, reports, runs, schedules, servers and buckets stay."""
+"""Ends a model's schedule, then stops and deletes its endpoint; versions, reports, runs, servers and buckets stay."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import argparse
 
 
 def main(args: argparse.Namespace) -> None:
-    """Stops the model's endpoint and forgets its state."""
+    """Ends the schedule, which would bring the endpoint back, stops the endpoint and forgets its state."""
     from commands.project import open_served
-    from orchestration.deployment import open_endpoint
+    from orchestration.deployment import tear_down
+    from orchestration.runs import runs_here
+    from orchestration.schedules import delete_schedules
 
     project = open_served(args.config, args.name)
     project.check_stack()
-    endpoint = open_endpoint(project.model_name, project.host)
-    endpoint.delete()
-    print(f"no endpoint of model '{project.model_name}' runs any more")
-    print("versions and reports are kept; the next run brings a champion back, a scheduled one too")
-    print("schedules, servers and buckets stay: `schedule --delete` removes the schedule, docs/production.md the rest")
+    model = project.model_name
+    ended = 0 if runs_here() else delete_schedules(model)
+    tear_down(model, project.host)
+    print(f"no endpoint of model '{model}' runs any more" + (", and its schedule ended" if ended else ""))
+    print("versions and reports are kept; the next run brings a champion back")
+    print("servers (by the hour), buckets and images (by their size) stay and cost money: docs/production.md ends them")

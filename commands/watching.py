@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SUCCEEDED, FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 
 
-def run_training(project: Project, *, use_cache: bool) -> PipelineRunResponse | None:
-    """The finished run of the training pipeline; None where the orchestrator does not wait for it.
+def run_training(project: Project, name: str, *, use_cache: bool) -> PipelineRunResponse | None:
+    """The finished run of the training pipeline under this name; None where the orchestrator does not wait for it.
 
     Raises:
         RuntimeError: it failed, or was not taken; `run_failure` tells why.
@@ -32,22 +32,23 @@ def run_training(project: Project, *, use_cache: bool) -> PipelineRunResponse | 
 
     configuration = project.configuration
     if not project.is_on_vertex:
-        return _submitted(project, configuration, use_cache=use_cache)
-    run = _submitted(project, configuration.without_waiting(), use_cache=use_cache)
+        return _submitted(project, _options(project, configuration, name, use_cache=use_cache))
+    configuration = configuration.without_waiting()
+    run = _submitted(project, _options(project, configuration, name, use_cache=use_cache))
     if run is None or not is_watched(configuration.document):
         return None
     if job_id_of(run) is None:  # all of it came from cache: there was nothing to submit
         return run
-    return _watched(project, run, use_cache=use_cache)
+    return _watched(project, name, run, use_cache=use_cache)
 
 
-def _watched(project: Project, run: PipelineRunResponse, *, use_cache: bool) -> PipelineRunResponse:
+def _watched(project: Project, name: str, run: PipelineRunResponse, *, use_cache: bool) -> PipelineRunResponse:
     """The run at its end, or the one that took its place on other machines."""
     from zenml.client import Client
 
     from orchestration.watch import Patience, patiently
 
-    attempts = _Attempts(project, use_cache)
+    attempts = _Attempts(project, name, use_cache)
     while True:
         jobs, job = _follow(project, attempts.configuration, run)
         patience = Patience("ZenML", f"the run has ended ({job.state}), see {jobs.link(job.name)}", _say)
@@ -66,10 +67,11 @@ class _Attempts:
     Without cache, what an earlier attempt of the same command did is not done again, and all else is.
     """
 
-    def __init__(self, project: Project, use_cache: bool) -> None:
+    def __init__(self, project: Project, name: str, use_cache: bool) -> None:
         self.configuration = project.configuration
         """That of the newest attempt."""
         self._project = project
+        self._name = name
         self._use_cache = use_cache
         self._number = 1
         self._chosen: dict[str, int] = {}
@@ -97,24 +99,28 @@ class _Attempts:
         return run
 
     def _submit(self) -> PipelineRunResponse:
+        from orchestration.runs import attempt_name
+
         self._number += 1
         fresh = () if self._use_cache else [step for step in self._project.steps if step not in self._done]
-        run = _submitted(self._project, self.configuration.without_waiting(), number=self._number, fresh=fresh)
+        name = attempt_name(self._name, self._number)
+        options = _options(self._project, self.configuration.without_waiting(), name, fresh=fresh)
+        run = _submitted(self._project, options)
         if run is None:
             raise RuntimeError("the orchestrator took no second run")
         return run
 
 
-def _submitted(
-    project: Project, configuration: Configuration, number: int = 1, **cache: Any
-) -> PipelineRunResponse | None:
-    """The run of a configuration, with what `cache` says of it; the `number`th submission of the same command."""
+def _options(project: Project, configuration: Configuration, name: str, **cache: Any) -> dict[str, Any]:
+    """What the pipeline is started with, under this name, and with what `cache` says of it."""
+    options = configuration.options(accelerators=project.accelerators_in(configuration), **cache)
+    return {**options, "run_name": name}
+
+
+def _submitted(project: Project, options: dict[str, Any]) -> PipelineRunResponse | None:
     from orchestration.runs import model_tag
     from pipelines.training import training
 
-    options = configuration.options(accelerators=project.accelerators_in(configuration), **cache)
-    if number > 1 and options.get("run_name"):
-        options["run_name"] += f"-{number}"  # ZenML gives a name once
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
     return training.with_options(**options, tags=tags)()
 

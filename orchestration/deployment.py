@@ -14,6 +14,8 @@ from evergreen.adapters.hosts import AnyHost
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
+from evergreen.core.fence import FencedEndpoint
+from evergreen.core.lease import Claim, Lease, LeaseStore, Rollout
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import AT_ONCE, Ramp
 from evergreen.core.reconcile import crown, roll_back
@@ -21,11 +23,14 @@ from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.core.rollout import Release, roll_out
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.serving.contract import check_server
-from orchestration.locks import model_lock
+from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord, load_artifact
 
 logger = get_logger(__name__)
+
+COMMANDS = ROLLBACK, TEARDOWN, STOP = "rollback", "teardown", "stop"
+"""The commands as holders of the lease; a run holds it by its own name."""
 
 
 def state_directory() -> Path:
@@ -38,15 +43,26 @@ def open_endpoint(model_name: str, host: AnyHost) -> Endpoint:
     return host.open(model_name, state_directory())
 
 
-def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision, ramp: Ramp = AT_ONCE) -> Deployment:
+def lease_of(model_name: str, host: AnyHost) -> LeaseStore:
+    """Where it is kept who may change the versions and the traffic of a model."""
+    return host.lease(model_name, state_directory())
+
+
+def deploy_decision(
+    model_name: str, host: AnyHost, decision: PromotionDecision, ramp: Ramp = AT_ONCE, run: str = "deploy"
+) -> Deployment:
     """The promoted version live and crowned, by way of the ramp; or, when it was kept out, the champion healed.
 
-    A decision that was made against another champion than the present one is not carried out.
+    A decision that was made against another champion than the present one is not carried out. `run` is the name under
+    which the lease is held.
+
+    Raises:
+        BusyError: somebody else held the lease all the time, or took it over; the traffic is left as it is.
     """
     record = ZenmlRecord(model_name)
     endpoint = open_endpoint(model_name, host)
     fetch = _test_newcomer(record, endpoint, decision)  # takes its time and changes nothing: no one has to wait for it
-    with model_lock(state_directory(), model_name):
+    with model_lease(lease_of(model_name, host), model_name, run, STEP_WAIT_S) as claim:
         record.settle()
         state = record.read()
         champion = state.aliases.get(Alias.CHAMPION)
@@ -57,7 +73,7 @@ def deploy_decision(model_name: str, host: AnyHost, decision: PromotionDecision,
             return _nothing_live(model_name, endpoint)
         tested = fetch if target.version == decision.version else None
         release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
-        deployment = _bring_live(record, endpoint, release, lambda: _crown(record, target, state))
+        deployment = _bring_live(record, endpoint, claim, release, lambda: _crown(record, target, state))
         if stale:
             message = (
                 f"{decision.version} was judged against {decision.champion}, champion is now {champion}; run again"
@@ -87,20 +103,38 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
     """The previous champion back at 100 % of the traffic; the two change places, so a second call undoes the first.
 
     A call that follows one that was cut off finishes it. While another version has traffic, on its canary or left by a
-    run that was cut off, that version is withdrawn and the champion has all the traffic again.
+    run that was cut off, that version is withdrawn and the champion has all the traffic again. A run that is at its
+    rollout loses the lease to it, and changes nothing any more; another rollback, or a teardown, is waited for.
 
     Raises:
         EvergreenError: there is no previous champion, or it does not come up.
     """
-    with model_lock(state_directory(), model_name):
+    with model_lease(lease_of(model_name, host), model_name, ROLLBACK, COMMAND_WAIT_S, _rolls_out) as claim:
         record = ZenmlRecord(model_name)
         endpoint = open_endpoint(model_name, host)
         target, on_live = _rollback(record, endpoint)
-        deployment = _bring_live(record, endpoint, _release(record.model, target), on_live)
+        deployment = _bring_live(record, endpoint, claim, _release(record.model, target), on_live)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
         record.settle()  # endpoint and champion agree by now: what fails here, the next call finishes
         return _mirrored(record, host, deployment)
+
+
+def _rolls_out(lease: Lease) -> bool:
+    """Whether a run holds the lease for its rollout, which a person may overrule at once."""
+    run = lease.holder.run if lease.holder else None
+    return run not in COMMANDS and lease.rollout is not None and lease.rollout.run == run
+
+
+def tear_down(model_name: str, host: AnyHost) -> None:
+    """Stops and deletes the model's endpoint.
+
+    Raises:
+        BusyError: a run or another command is changing it, and went on doing so.
+    """
+    with model_lease(lease_of(model_name, host), model_name, TEARDOWN, COMMAND_WAIT_S) as claim:
+        FencedEndpoint(open_endpoint(model_name, host), claim.fence).delete()
+        claim.note(None)
 
 
 def _rollback(record: ZenmlRecord, endpoint: Endpoint) -> tuple[ModelVersion, Callable[[], None]]:
@@ -131,8 +165,13 @@ def _withdraw(record: ZenmlRecord, versions: Sequence[str]) -> None:
             record.mark_rolled_back(version, True)
 
 
-def _bring_live(record: ZenmlRecord, endpoint: Endpoint, release: Release, on_live: Callable[[], None]) -> Deployment:
-    """Rolls the version out, beside the champion that it follows or, of a champion, the previous one."""
+def _bring_live(
+    record: ZenmlRecord, endpoint: Endpoint, claim: Claim, release: Release, on_live: Callable[[], None]
+) -> Deployment:
+    """Rolls the version out, beside the champion that it follows or, of a champion, the previous one.
+
+    What there was before is noted with the lease until that is done: who stops the run, or finds it dead, can undo it.
+    """
     state = record.read()
     champion = state.aliases.get(Alias.CHAMPION)
     previous = state.aliases.get(Alias.PREVIOUS)
@@ -142,7 +181,16 @@ def _bring_live(record: ZenmlRecord, endpoint: Endpoint, release: Release, on_li
         champion=champion if champion != release.version else None,
         proven=release.version in (champion, previous),
     )
-    return roll_out(endpoint, release, previous=kept, on_live=on_live)
+    run, before = claim.holder.run, endpoint.status()
+    claim.note(Rollout(run=run, version=release.version, champion=release.champion, before=before))
+
+    def recorded() -> None:
+        claim.fence()
+        on_live()
+
+    deployment = roll_out(FencedEndpoint(endpoint, claim.fence), release, previous=kept, on_live=recorded)
+    claim.note(None)
+    return deployment
 
 
 def _release(

@@ -1,35 +1,49 @@
-"""The locks of one model on this machine: its run, and changes of its versions."""
+"""Who is at work on a model: its run on this machine, and the lease of whoever changes its versions, on any machine."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evergreen.core.locks import exclusive, in_turn, is_held
+from evergreen.core.hold import Patience, held, holder_of
+from evergreen.core.lease import Claim, Lease, LeaseStore, from_nobody
+from evergreen.core.locks import exclusive, holder, is_held
+
+STEP_WAIT_S = 3600.0
+"""How long a step waits for the lease: another rollout may hold each of its shares for a while."""
+COMMAND_WAIT_S = 300.0
 
 
 @contextmanager
-def run_lock(directory: Path, model: str) -> Iterator[None]:
-    """Held by one run of a model at a time on this machine.
+def run_lock(directory: Path, model: str, run: str) -> Iterator[None]:
+    """Held by one run of a model at a time on this machine; tells which run this process is at.
 
     Raises:
         BusyError: another run holds it.
     """
     with exclusive(_run_lock(directory, model), f"another run of model '{model}' is under way"):
+        _run_name(directory, model).write_text(run, encoding="utf-8")
         yield
 
 
 @contextmanager
-def model_lock(directory: Path, model: str) -> Iterator[None]:
-    """Held while aliases and endpoint change; waits for whoever changes them now, and says on stderr for whom."""
+def model_lease(
+    store: LeaseStore, model: str, run: str, wait_s: float, over: Callable[[Lease], bool] = from_nobody
+) -> Iterator[Claim]:
+    """Held, on any machine, while aliases and endpoint change for a run or command; says on stderr for whom it waits.
 
-    def waiting(holder: str) -> None:
-        sys.stderr.write(f"process {holder} is changing the versions of model '{model}'; waiting for it\n")
+    Raises:
+        BusyError: somebody else held it for `wait_s` seconds; the message says who.
+        EvergreenError: where it is kept does not answer.
+    """
 
-    with in_turn(directory / f"{model}.versions.lock", waiting):
-        yield
+    def waiting(told: str) -> None:
+        sys.stderr.write(f"{told}\n")
+
+    with held(store, model, holder_of(run), Patience(wait_s, waiting, over)) as claim:
+        yield claim
 
 
 def is_running(directory: Path, model: str) -> bool:
@@ -37,5 +51,18 @@ def is_running(directory: Path, model: str) -> bool:
     return is_held(_run_lock(directory, model))
 
 
+def running_process(directory: Path, model: str, run: str) -> int | None:
+    """The id of the process of this machine that is at this run of the model; None when there is none."""
+    pid = holder(_run_lock(directory, model))
+    if pid is None:
+        return None
+    name = _run_name(directory, model)
+    return pid if name.exists() and name.read_text(encoding="utf-8") == run else None
+
+
 def _run_lock(directory: Path, model: str) -> Path:
     return directory / f"{model}.run.lock"
+
+
+def _run_name(directory: Path, model: str) -> Path:
+    return directory / f"{model}.run"

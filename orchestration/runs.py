@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from zenml.client import Client
 from zenml.enums import ExecutionStatus, StackComponentType
 from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
+from zenml.utils.string_utils import format_name_template
 
 from evergreen.core.artifacts import INTAKE_FACT, LEFT_OUT_FACT
 from evergreen.core.base import Frozen
@@ -26,6 +28,7 @@ from orchestration.vertex_runs import death_words, ended_on_vertex
 
 Value = TypeVar("Value", bound=Frozen)
 OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
+PIPELINE = "training"
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
 
@@ -64,6 +67,37 @@ class RunOutcome(Frozen):
     deployment: Deployment
     publication: Publication | None = None
     intake: str | None = None
+
+
+def run_name(options: Mapping[str, Any], given: str | None) -> str:
+    """The name of a run that is about to begin: the one given, or made as ZenML makes it, of the configuration's form.
+
+    Raises:
+        InputError: a run of the name given is there already, or the form names what is unknown.
+    """
+    template = given or options.get("run_name") or f"{PIPELINE}-{{date}}-{{time}}"
+    try:
+        name = format_name_template(template, options.get("substitutions"))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"run name '{template}' cannot be filled in: {error}; use {{date}} and {{time}}") from error
+    if given and Client().list_pipeline_runs(name=name, size=1, hydrate=False).items:
+        raise InputError(f"a run named '{name}' is there already; give another --run-name")
+    return name
+
+
+def attempt_name(name: str, number: int) -> str:
+    """The name of the `number`th submission of a run, from 1: ZenML gives a name once."""
+    return name if number == 1 else f"{name}-{number}"
+
+
+def is_attempt(run: str, name: str) -> bool:
+    """Whether a run is one of the submissions of the run of this name."""
+    return re.fullmatch(rf"{re.escape(name)}(-[0-9]+)?", run) is not None
+
+
+def runs_here() -> bool:
+    """Whether the active stack runs a pipeline in the very process that starts it."""
+    return Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
 
 
 def model_tag(model: str) -> str:
@@ -170,6 +204,8 @@ def run_failure(model: str, but: UUID | None, error: RuntimeError) -> Exception:
     run = newest_run(model)
     if run is None or run.id == but:
         return error
+    if run.status in {ExecutionStatus.STOPPING, ExecutionStatus.STOPPED}:
+        return EvergreenError(f"run {run.name} was stopped; `status` shows what the endpoint serves")
     raised = step_failure(run)
     if raised is not None:
         message = f"step '{raised.step}' of run {run.name} failed: {raised.message}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.hosts import AnyHost
+from evergreen.core.asides import beside_the_point
 from evergreen.core.base import Frozen
+from evergreen.core.lease import HeldLease
 from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import Alias, ModelVersion
-from orchestration.deployment import open_endpoint
+from orchestration.deployment import lease_of, open_endpoint
 from orchestration.firings import LostFiring, lost_firings
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
@@ -18,8 +20,9 @@ from orchestration.runs import RunSummary, last_runs, report_page
 class Status(Frozen):
     """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking address.
 
-    `lost_firings` are those of the schedule that became no run. `dashboard` is null while ZenML works on this machine
-    alone, where no server shows one.
+    `lease` is who changes versions and traffic now, null when nobody does or it cannot be read. `lost_firings` are
+    those of the schedule that became no run. `dashboard` is null while ZenML works on this machine alone, where no
+    server shows one.
     """
 
     model: str
@@ -27,6 +30,7 @@ class Status(Frozen):
     previous: ModelVersion | None
     candidate: ModelVersion | None
     endpoint: EndpointStatus
+    lease: HeldLease | None
     last_run: RunSummary | None
     runs: tuple[RunSummary, ...]
     lost_firings: tuple[LostFiring, ...]
@@ -46,6 +50,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         previous=state.named(Alias.PREVIOUS),
         candidate=state.named(Alias.CANDIDATE),
         endpoint=open_endpoint(model_name, host).status(),
+        lease=_lease(model_name, host),
         last_run=runs[0] if runs else None,
         runs=tuple(runs),
         lost_firings=lost_firings(model_name),
@@ -53,3 +58,9 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
     )
+
+
+def _lease(model_name: str, host: AnyHost) -> HeldLease | None:
+    with beside_the_point("who holds the lease"):
+        return lease_of(model_name, host).read().held
+    return None

@@ -10,8 +10,8 @@ from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision, Verdict
 from evergreen.core.versions import Alias, ModelVersion, RecordState
-from orchestration.deployment import state_directory
-from orchestration.locks import model_lock
+from orchestration.deployment import lease_of
+from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord, load_artifact
 
@@ -55,7 +55,7 @@ def promote_version(
     model_name: str, host: AnyHost, gate: Gate, version: ModelVersion, report: EvaluationReport
 ) -> PromotionDecision:
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
-    with model_lock(state_directory(), model_name):
+    with model_lease(lease_of(model_name, host), model_name, version.run, STEP_WAIT_S) as claim:
         record = ZenmlRecord(model_name)
         record.settle()
         state = record.read()
@@ -67,6 +67,7 @@ def promote_version(
             rolled_back=version.version in state.rolled_back,
             repeats_champion=champion is not None and champion.recipe == version.recipe,
         )
+        claim.fence()  # reading and deciding took its time
         if decision.verdict is Verdict.PROMOTE or state.find(version.version):
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.ramp import Ramp
@@ -18,6 +18,7 @@ def deploy(
     model_name: str, host: AnyHost, decision: PromotionDecision, rollout: Ramp
 ) -> Annotated[Deployment, "deployment"]:
     """What the endpoint serves now; it is never without a model on the way."""
-    deployment = deploy_decision(model_name, host, decision, rollout)
+    run = get_step_context().pipeline_run.name
+    deployment = deploy_decision(model_name, host, decision, rollout, run)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     return deployment

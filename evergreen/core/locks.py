@@ -1,4 +1,4 @@
-"""One at a time, across processes: runs of a model, trainings of the same thing, changes of an endpoint.
+"""One at a time, across processes of a machine: runs of a model, trainings of the same thing, changes of an endpoint.
 
 Locks are the kernel's: they end with the process that holds them, however it ends. While it holds one, its id is in the
 file, so that whoever waits can be told for whom.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,21 +39,19 @@ def exclusive(path: Path, taken: str, timeout_s: float = LOOK_S) -> Iterator[Non
             yield
 
 
-@contextmanager
-def in_turn(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Held by one process at a time, however long its turn takes to come; `waiting` is told the id of the holder."""
-    with _opened(path) as descriptor:
-        if not _taken(descriptor):
-            waiting(_holder(descriptor))
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with _named(descriptor):
-            yield
-
-
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock."""
     with _opened(path) as descriptor:
         return not _taken(descriptor, fcntl.LOCK_SH)
+
+
+def holder(path: Path) -> int | None:
+    """The id of the process that holds the lock; None when none does, or it does not say so yet."""
+    with _opened(path) as descriptor:
+        if _taken(descriptor, fcntl.LOCK_SH):
+            return None
+        named = os.pread(descriptor, 20, 0).decode()
+        return int(named) if named.isdecimal() else None
 
 
 def _taken(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
+from evergreen.core.lease import LeaseStore
 from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
@@ -217,6 +218,9 @@ class Host(Protocol):
 
     def check(self, model: str, state_dir: Path) -> None:
         """Returns when the model's endpoint is live or could be opened. Raises InputError saying what is in the way."""
+
+    def lease(self, model: str, state_dir: Path) -> LeaseStore:
+        """Where it is kept who may move the model's traffic, for all machines that may."""
 
     def mirrors(self) -> Sequence[Mirror]:
         """Registries of the host's own, which follow the record."""

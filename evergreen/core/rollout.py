@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.lease import LeaseLostError
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import ALL_TRAFFIC, AT_ONCE, Ramp, split_at
 from evergreen.core.reports import Deployment, EndpointStatus
@@ -67,6 +68,7 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
 
     Raises:
         EndpointError: the endpoint cannot be asked, or the saved split cannot be restored.
+        LeaseLostError: somebody else may move the traffic now; it is left as it is.
     """
     before = endpoint.status()
     had_all = before.traffic.get(release.version) == ALL_TRAFFIC
@@ -77,8 +79,10 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
     try:
         _bring_live(endpoint, release, before)
         on_live()
+    except LeaseLostError:
+        raise  # whoever holds the lease now decides on the traffic
     except BaseException as error:
-        _restore(endpoint, release, before, error)
+        restore(endpoint, release.version, release.champion, before, error)
         if not isinstance(error, EvergreenError):
             raise
         status = endpoint.status()
@@ -136,7 +140,8 @@ def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int]) -> dic
     """
     now = endpoint.status()
     _require(now, split)
-    incumbents = {version: share for version, share in _saved(now, release).items() if version in now.ready}
+    saved = _saved(now, release.champion)
+    incumbents = {version: share for version, share in saved.items() if version in now.ready}
     incumbents.pop(release.version, None)
     rising = [share for share in release.ramp.shares if share >= now.traffic.get(release.version, 0)]
     for share in rising if incumbents else ():
@@ -181,26 +186,36 @@ def _deploy(endpoint: Endpoint, release: Release, before: EndpointStatus) -> Non
     endpoint.deploy(release.version)
 
 
-def _restore(endpoint: Endpoint, release: Release, before: EndpointStatus, cause: BaseException) -> None:
-    """Returns the saved split, or keeps the one that somebody else chose, and undeploys an idle newcomer."""
-    saved = _saved(before, release)
+def restore(
+    endpoint: Endpoint, version: str, champion: str | None, before: EndpointStatus, cause: BaseException
+) -> None:
+    """Returns the saved split, or keeps the one that somebody else chose, and undeploys an idle newcomer.
+
+    `version` is the newcomer, `champion` as in its Release, `before` what ran when its rollout began.
+
+    Raises:
+        EndpointError: it cannot be set back.
+    """
+    saved = _saved(before, champion)
     try:
         now = endpoint.status()
         if isinstance(cause, TrafficMovedError):
             saved = _shares(now)
         moved = _shares(now) != saved
-        if moved and not saved and _deployed(before) <= {release.version}:
+        if moved and not saved and _deployed(before) <= {version}:
             endpoint.delete()  # the very first version failed: no other was ever here
             return
         _heal(endpoint, now, saved.keys() & set(before.ready))
         if moved:
             endpoint.set_traffic(saved)
-        stood_by = release.version in _deployed(before) - (_shares(before).keys() - saved.keys())
-        if release.version in _deployed(now) - saved.keys() and not stood_by:
-            endpoint.undeploy(release.version)
+        stood_by = version in _deployed(before) - (_shares(before).keys() - saved.keys())
+        if version in _deployed(now) - saved.keys() and not stood_by:
+            endpoint.undeploy(version)
+    except LeaseLostError:
+        raise
     except EvergreenError as error:
         raise EndpointError(
-            f"version {release.version} failed ({cause}) and the endpoint could not be set back to "
+            f"version {version} failed ({cause}) and the endpoint could not be set back to "
             f"{saved}: {error}; look at `status`, then run the pipeline again"
         ) from error
 
@@ -219,10 +234,10 @@ def _tidied(
     return _deployment(release, endpoint.status(), outcome, " ".join(notes))
 
 
-def _saved(status: EndpointStatus, release: Release) -> dict[str, int]:
+def _saved(status: EndpointStatus, champion: str | None) -> dict[str, int]:
     """The split to return to: the present one, or all to the champion that shares it since a ramp was cut off."""
     shares = _shares(status)
-    return {release.champion: ALL_TRAFFIC} if release.champion in shares else shares
+    return {champion: ALL_TRAFFIC} if champion in shares else shares
 
 
 def _deployed(status: EndpointStatus) -> set[str]:

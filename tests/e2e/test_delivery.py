@@ -80,6 +80,8 @@ def test_a_branch_is_delivered_by_digest_and_its_pull_request_is_told(tmp_path: 
             "inputs.region": "us-central1",
             "inputs.configuration": "prod.yaml",
             "inputs.pipeline_name": MODEL,
+            "github.run_id": "4711",
+            "github.run_attempt": "1",
             "secrets.ZENML_STORE_API_KEY": network.pop("ZENML_STORE_API_KEY"),
             "steps.checkout.outputs.commit": runner.commit,
         }

@@ -12,7 +12,7 @@ from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.reports import PromotionDecision, Verdict
 from evergreen.core.versions import ModelVersion
 from tests.integration.test_versions import aliases, promote, version
-from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_endpoint import MemoryEndpoint, hosting
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 MODEL = "mirrored"
@@ -33,7 +33,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [DownMirror()])
     endpoint = MemoryEndpoint({"a1": 0, "b2": 100})
-    return SimpleNamespace(open=lambda _model, _directory: endpoint)
+    return hosting(endpoint)
 
 
 def test_neither_a_rollback_nor_a_run_fails_of_a_mirror_that_is_down(
@@ -62,7 +62,6 @@ def test_neither_a_rollback_nor_a_run_fails_of_a_mirror_that_is_down(
 def test_a_newcomer_is_tested_before_anyone_has_to_wait_for_its_deployment(
     host: Any, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    from evergreen.core.locks import is_held
     from orchestration import deployment
     from orchestration.record import ZenmlRecord
 
@@ -70,7 +69,7 @@ def test_a_newcomer_is_tested_before_anyone_has_to_wait_for_its_deployment(
     locked: list[bool] = []
 
     def tested(_: ModelVersion) -> Path:
-        locked.append(is_held(deployment.state_directory() / f"{model}.versions.lock"))
+        locked.append(host.lease(model, None).read().holder is not None)
         if fails:
             raise EndpointError("breaks its contract")
         return Path("model")
@@ -97,11 +96,64 @@ def test_a_rollback_while_a_canary_has_a_share_withdraws_the_canary(monkeypatch:
     promote(model, "b2")
     ZenmlRecord(model).add(version("c3"))
     endpoint = MemoryEndpoint({"a1": 0, "b2": 90, "c3": 10})
-    host: Any = SimpleNamespace(open=lambda _model, _directory: endpoint)
+    host: Any = hosting(endpoint)
     assert roll_back_champion(model, host).version == "b2"
     assert endpoint.traffic == {"a1": 0, "b2": 100}
     assert aliases(model) == {"champion": "b2", "previous": "a1"}
     assert ZenmlRecord(model).read().rolled_back == ("c3",)
+
+
+def test_a_rollback_overrules_a_run_that_is_at_its_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evergreen.core.lease import LeaseLostError
+    from evergreen.core.ramp import Ramp
+    from orchestration import deployment, mirrors
+    from orchestration.record import ZenmlRecord
+    from orchestration.status import status_of
+
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
+    monkeypatch.setattr(deployment, "_tested_model", lambda _: Path("model"))
+    model = "overruled"
+    promote(model, "a1")
+    promote(model, "b2")
+    ZenmlRecord(model).add(version("c3"))
+    endpoint = MemoryEndpoint({"a1": 0, "b2": 100})
+    host, predict = hosting(endpoint), endpoint.predict
+    holders: list[str] = []
+
+    def asked(instances: Any, version: str | None = None) -> Any:
+        if endpoint.traffic.get("c3") == 10 and not holders:
+            held = status_of(model, host).lease
+            assert held is not None
+            holders.append(held.run)
+            assert deployment.roll_back_champion(model, host).version == "b2"
+        return predict(instances, version)
+
+    monkeypatch.setattr(endpoint, "predict", asked)
+    decision = PromotionDecision(verdict=Verdict.PROMOTE, version="c3", champion="b2", reasons=())
+    ramp = Ramp(shares=(10,), hold_s=0)
+    with pytest.raises(LeaseLostError, match=r"lost: nobody holds the lease"):
+        deployment.deploy_decision(model, host, decision, ramp, "training-7")
+    assert holders == ["training-7"]
+    assert endpoint.traffic == {"a1": 0, "b2": 100}
+    assert aliases(model) == {"champion": "b2", "previous": "a1"}
+    assert ZenmlRecord(model).read().rolled_back == ("c3",)
+    assert status_of(model, host).lease is None
+
+
+def test_a_teardown_is_refused_while_a_run_is_at_its_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evergreen.core.errors import BusyError
+    from evergreen.core.hold import holder_of
+    from evergreen.core.lease import Claim
+    from orchestration import deployment
+
+    monkeypatch.setattr(deployment, "COMMAND_WAIT_S", 0)
+    endpoint = MemoryEndpoint({"a1": 100})
+    host = hosting(endpoint)
+    store = host.lease("busy", None)
+    assert Claim(store, "busy", holder_of("training-7")).take(store.read())
+    with pytest.raises(BusyError, match=r"held by .+ \(training-7\) since .+ unless renewed; waited 0 s"):
+        deployment.tear_down("busy", host)
+    assert endpoint.traffic == {"a1": 100}
 
 
 @pytest.fixture
@@ -125,7 +177,7 @@ def rollout(monkeypatch: pytest.MonkeyPatch) -> Any:
             return predict(instances, version)
 
         monkeypatch.setattr(endpoint, "predict", asked)
-        host: Any = SimpleNamespace(open=lambda _model, _directory: endpoint)
+        host: Any = hosting(endpoint)
         decision = PromotionDecision(verdict=Verdict.PROMOTE, version="c3", champion="b2", reasons=())
         return deployment.deploy_decision(model, host, decision), endpoint
 

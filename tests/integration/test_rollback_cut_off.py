@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ import pytest
 
 from evergreen.core.reports import PromotionDecision, Verdict
 from tests.integration.test_versions import aliases, promote
-from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_endpoint import MemoryEndpoint, hosting
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 WRITES = 7
@@ -30,7 +29,7 @@ class Rolled:
     def __init__(self) -> None:
         self.model = f"rolled-{uuid4().hex[:8]}"
         self.endpoint = MemoryEndpoint({"a1": 0, "b2": 100})
-        self.host: Any = SimpleNamespace(open=lambda _model, _directory: self.endpoint)
+        self.host: Any = hosting(self.endpoint)
         promote(self.model, "a1")
         promote(self.model, "b2")
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("zenml_home")
 REFUSAL = RuntimeError("Job failed with:\ncode: 9")
 
 
-def a_run(**raised: tuple[str, str] | None) -> Any:
+def a_run(status: str = "failed", **raised: tuple[str, str] | None) -> Any:
     """A run whose steps of these names failed with an exception of a source and a message, or without telling one."""
     steps = {
         name: SimpleNamespace(
@@ -25,7 +25,7 @@ def a_run(**raised: tuple[str, str] | None) -> Any:
         for name, told in raised.items()
     }
     done = SimpleNamespace(status=SimpleNamespace(is_failed=False), exception_info=None)
-    return SimpleNamespace(id=uuid4(), name="training-7", steps={"identify": done, **steps}, stack=None)
+    return SimpleNamespace(id=uuid4(), name="training-7", status=status, steps={"identify": done, **steps}, stack=None)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,18 @@ def a_run(**raised: tuple[str, str] | None) -> Any:
             "'split' of run training-7 failed, look at its logs .*: Job failed with: code",
         ),
         (a_run(), EvergreenError, "^run training-7 failed, look at its logs"),
+        (a_run("stopped", train=None), EvergreenError, "^run training-7 was stopped; `status` shows"),
     ],
-    ids=["bad input", "a failure", "a mere name", "bad input to us", "our failure", "around the step", "no step"],
+    ids=[
+        "bad input",
+        "a failure",
+        "a mere name",
+        "bad input to us",
+        "our failure",
+        "around the step",
+        "no step",
+        "stopped",
+    ],
 )
 def test_a_failed_run_is_one_line_that_names_the_step(
     monkeypatch: pytest.MonkeyPatch, run: Any, kind: type[Exception], told: str

@@ -240,7 +240,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from orchestration.locks import run_lock
-with run_lock(Path(sys.argv[1]), "m"):
+with run_lock(Path(sys.argv[1]), "m", "training-1"):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -257,11 +257,11 @@ def test_one_run_of_a_model_at_a_time_and_a_killed_one_frees_its_turn(tmp_path: 
         assert holder.stdout.readline() == "held\n"
         assert is_running(tmp_path, "m")
         refusal = rf"another run of model 'm' is under way \(process {holder.pid}\)"
-        with pytest.raises(BusyError, match=refusal), run_lock(tmp_path, "m"):
+        with pytest.raises(BusyError, match=refusal), run_lock(tmp_path, "m", "training-2"):
             pass
-        with run_lock(tmp_path, "another"):
+        with run_lock(tmp_path, "another", "training-2"):
             pass
         holder.kill()
     assert not is_running(tmp_path, "m")
-    with run_lock(tmp_path, "m"):
+    with run_lock(tmp_path, "m", "training-2"):
         assert is_running(tmp_path, "m")

@@ -37,7 +37,7 @@ class Submitted:
         self.options: list[dict[str, Any]] = []
         self.noted: list[list[str]] = []
         self.dead = [LACKING]
-        document = {"run_name": "nightly", "steps": {"fetch": {"step_operator": operator}}, "extra": {}}
+        document = {"steps": {"fetch": {"step_operator": operator}}, "extra": {}}
         configuration = Configuration(
             Path("prod.yaml"), ("vertex",), SimpleNamespace(), document, machines={"fetch": MACHINES}
         )
@@ -49,8 +49,8 @@ class Submitted:
         monkeypatch.setattr(watching, "_submitted", submit)
         monkeypatch.setattr(vertex_runs, "deaths", lambda *_: self.dead)
         monkeypatch.setattr(notes, "note_machines", lambda _, sentences: self.noted.append(list(sentences)))
-        project: Any = SimpleNamespace(configuration=configuration, steps=STEPS)
-        self.attempts = watching._Attempts(project, use_cache)
+        project: Any = SimpleNamespace(configuration=configuration, steps=STEPS, accelerators_in=lambda _: {})
+        self.attempts = watching._Attempts(project, "nightly", use_cache)
 
     def uncached(self) -> list[str]:
         """The steps that the newest submission does not take from cache."""

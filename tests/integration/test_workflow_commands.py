@@ -30,13 +30,16 @@ PREPARE, PREPARE_DRY = sorted(
     (run for run in DELIVER.runs() if " prepare " in run.command), key=lambda one: one.command
 )
 STACK, PLAN, REPORT = DELIVER.run("-m stacks.apply"), DELIVER.run('"$NAME" --dry-run'), DELIVER.run(" run.py report ")
+STOP = DELIVER.run(" run.py stop ")
 HERE = {
-    run.command for run in (INSTALL, CHANGES, *ACCESSES, IMAGES, IMAGES_DRY, STACK, PREPARE, PREPARE_DRY, PLAN, REPORT)
+    run.command
+    for run in (INSTALL, CHANGES, *ACCESSES, IMAGES, IMAGES_DRY, STACK, PREPARE, PREPARE_DRY, PLAN, STOP, REPORT)
 }
 SUITES = {"make check", "make test"}
 NAMESPACES = "sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0"
 """A setting of GitHub's machines; tests leave this machine's as they are."""
-PRODUCTION = {"make emulated", '.venv/bin/python run.py --config "$CONFIGURATION" --name "$NAME" --outcome outcome'}
+PIPELINE = DELIVER.run("--outcome outcome", "deliver").command
+PRODUCTION = {"make emulated", PIPELINE}
 PROJECT, REGION = "local-project", "us-central1"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/evergreen"
 ACCOUNT = f"evergreen-deliver@{PROJECT}.iam.gserviceaccount.com"
@@ -64,6 +67,8 @@ VALUES = {
     "inputs.configuration": "prod.yaml",
     "inputs.pipeline_name": "news-of-a-branch",
     "secrets.ZENML_STORE_API_KEY": "",
+    "github.run_id": "4711",
+    "github.run_attempt": "1",
 }
 MADE_BEFORE = """
 from datetime import UTC, datetime, timedelta
@@ -94,7 +99,9 @@ for name, content in shards(160):
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    return clean_clone(tmp_path_factory.mktemp("runner"))
+    runner = clean_clone(tmp_path_factory.mktemp("runner"))
+    (runner.clone / "delivered").symlink_to(runner.clone)  # what is delivered is checked out beside the workflow's own
+    return runner
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +183,8 @@ def test_a_pull_request_of_documents_alone_is_told_from_others(tmp_path: Path, f
 def test_the_access_to_a_project_is_handed_to_the_steps_that_follow(runner: Runner, access: Run) -> None:
     done = runner.run(access, VALUES)
     assert done.returncode == 0, done.stderr
-    assert runner.written("GITHUB_OUTPUT") == {"provider": PROVIDER, "service_account": ACCOUNT}
+    model = {"model": "news-of-a-branch"} if access.job == "access" else {}
+    assert runner.written("GITHUB_OUTPUT") == {"provider": PROVIDER, "service_account": ACCOUNT, **model}
     handed = runner.written("GITHUB_ENV")
     assert handed["EVERGREEN_REGISTRY"] == "us-central1-docker.pkg.dev/local-project/evergreen"
     assert handed["EVERGREEN_BUCKET"] == "gs://evergreen"
@@ -244,6 +252,9 @@ def test_the_stack_is_registered_and_the_plan_told_with_its_cost(runner: Runner,
     assert "news.articles" in planned.stdout
     assert re.search(r"a run +[\d.]+ USD", planned.stdout)
     assert "no step was run" in planned.stdout
+    stopped = runner.run(STOP, VALUES, **delivering, **images)
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert "nothing to stop: no run of model 'news-of-a-branch' is under way" in stopped.stdout
 
 
 def test_the_preparation_is_compiled_for_dataflow_and_sent_only_when_that_is_meant(

@@ -142,10 +142,34 @@ def test_a_secret_is_given_to_single_steps_of_the_job_that_has_an_environment() 
     assert all("secrets." not in str(job.get("env", {})) for job in deliver.jobs.values())
 
 
-def test_only_one_delivery_of_a_model_goes_on_and_none_is_cut_off() -> None:
-    concurrency = workflow("deliver.yml").content["concurrency"]
-    assert concurrency["cancel-in-progress"] == "false"
-    assert {"inputs.project", "inputs.pipeline_name"} <= set(re.findall(r"inputs\.\w+", concurrency["group"]))
+def test_only_one_delivery_of_a_model_goes_on_and_those_that_wait_are_all_kept() -> None:
+    deliver = workflow("deliver.yml")
+    assert "concurrency" not in deliver.content
+    job = deliver.jobs["deliver"]
+    assert job["needs"] == "access"
+    assert job["concurrency"] == {
+        "group": "deliver-${{ inputs.project }}-${{ needs.access.outputs.model }}",
+        "cancel-in-progress": "false",
+        "queue": "max",
+    }
+    assert deliver.jobs["access"]["outputs"]["model"] == "${{ steps.access.outputs.model }}"
+
+
+def test_a_delivery_that_does_not_end_well_stops_the_run_that_it_started() -> None:
+    deliver = workflow("deliver.yml")
+    steps = deliver.jobs["deliver"]["steps"]
+    started, stopped = deliver.run("--outcome outcome", "deliver"), deliver.run(" run.py stop ", "deliver")
+    assert steps.index(stopped.step) == steps.index(started.step) + 1
+    assert int(started.step["timeout-minutes"]) < int(deliver.jobs["deliver"]["timeout-minutes"])
+    condition = stopped.step["if"]
+    assert condition.startswith("${{ always() && ")
+    assert {f"steps.{started.step['id']}.outcome == '{end}'" in condition for end in ("cancelled", "failure")} == {True}
+    assert "success" not in condition
+    for option in ('--config "$CONFIGURATION"', '--name "$NAME"', '--run-name "$RUN_NAME"'):
+        assert option in started.command
+        assert option in stopped.command
+    assert started.environment["RUN_NAME"] == stopped.environment["RUN_NAME"]
+    assert "github.run_attempt" in started.environment["RUN_NAME"]
 
 
 def test_a_delivery_asks_for_what_it_needs_and_is_dry_unless_told() -> None:

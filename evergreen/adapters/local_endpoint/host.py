@@ -13,9 +13,11 @@ from typing import Literal
 from pydantic import Field
 
 from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
+from evergreen.adapters.local_endpoint.lease import FileLease
 from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.base import Frozen
 from evergreen.core.http import HostName
+from evergreen.core.lease import LeaseStore
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.processes import usable_cores
 from evergreen.core.protocols import Mirror
@@ -57,6 +59,10 @@ class LocalEndpoint(Frozen):
             InputError: it is live elsewhere, or something else listens there.
         """
         self.open(model, state_dir).check()
+
+    def lease(self, model: str, state_dir: Path) -> LeaseStore:
+        """A file in `state_dir/locks/`."""
+        return FileLease(state_dir / "locks" / f"{model}.json")
 
     def mirrors(self) -> Sequence[Mirror]:
         """None: this machine keeps no registry of its own."""

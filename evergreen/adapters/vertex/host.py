@@ -19,6 +19,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from evergreen.core.base import Frozen, ModelName
+from evergreen.core.lease import LeaseStore
 from evergreen.core.protocols import Endpoint, Mirror
 
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -113,6 +114,13 @@ class VertexEndpoint(Frozen):
         from evergreen.adapters.vertex.preflight import check_reachable
 
         check_reachable(self, model)
+
+    def lease(self, model: str, state_dir: Path) -> LeaseStore:  # noqa: ARG002 - Vertex AI keeps the state itself
+        """An object in `locks/` of the bucket of `staging`, which every machine that deploys can reach."""
+        from evergreen.adapters.gcs.leases import GcsLease
+
+        bucket = self.staging.removeprefix("gs://").partition("/")[0]
+        return GcsLease(self.project, bucket, f"locks/{model}.json")
 
     def mirrors(self) -> Sequence[Mirror]:
         """Vertex AI's Model Registry."""

@@ -65,10 +65,14 @@ def register_stack() -> None:
 
 
 def schedule(config: Path, *arguments: str) -> list[Any]:
+    return command("schedule", config, *arguments)
+
+
+def command(name: str, config: Path, *arguments: str) -> list[Any]:
     """Exit code, output and errors of the command."""
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-        code = main(["schedule", "--config", str(config), *arguments])
+        code = main([name, "--config", str(config), *arguments])
     return [code, out.getvalue(), errors.getvalue()]
 
 
@@ -120,6 +124,8 @@ def run(home: Home, folder: Path) -> dict[str, Any]:
     told["listed"] = schedule(config, "--list")
     told["deleted"] = [*schedule(config, "--delete"), state()]
     told["deleted_again"] = schedule(config, "--delete")
+    schedule(config, "--cron", "0 6 * * *")
+    told["torn_down"] = [*command("teardown", config), state()]
     return told
 
 

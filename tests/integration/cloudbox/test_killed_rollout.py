@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.core.hold import holder_of
+from evergreen.core.lease import Claim, Lease
+from evergreen.core.lease import Rollout as RolloutNote
 from tests.endpoint_contract import GOOD, deploy, live
 from tests.hosted_trial import ROOT, HostedTrial
 from tests.mortal_rollout import put_live
@@ -77,3 +80,23 @@ def test_the_next_run_that_keeps_the_champion_takes_the_traffic_from_a_canary_th
     assert rollout.aliases() == {"champion": champion, "previous": older}
     assert rollout.trial.endpoint.status().traffic == {champion: 100, older: 0}
     assert rollout.trial.deployed() == sorted([champion, older])
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_stop_gives_the_traffic_of_a_canary_that_was_killed_back_as_it_was(rollout: Rollout) -> None:
+    from orchestration.stopping import stop_runs
+
+    champion, older, host = rollout.champion, rollout.older, rollout.trial.host
+    before, store = rollout.trial.endpoint.status(), host.lease("news", Path())
+    claim = Claim(store, "news", holder_of("training-1"))
+    assert claim.take(store.read())
+    claim.note(RolloutNote(run="training-1", version=rollout.version, champion=champion, before=before))
+    claim.release()  # as its process does on SIGTERM
+    assert rollout.killed_after("canary") == {champion: 80, rollout.version: 20}
+
+    stop = stop_runs("news", host)
+    assert stop.runs == ()
+    assert stop.put_back == f"the traffic is as before the rollout of {rollout.version}: {{'{champion}': 100}}"
+    assert rollout.trial.endpoint.status().traffic == {champion: 100, older: 0}
+    assert rollout.trial.deployed() == sorted([champion, older])
+    assert store.read().lease == Lease()

@@ -131,7 +131,7 @@ def test_code_that_ended_is_no_reason_for_another_machine(spared: Box) -> None:
 def test_a_job_is_told_the_accelerators_of_the_machine_that_it_is_tried_on() -> None:
     told = {"env": [{"name": "EVERGREEN_ACCELERATORS", "value": "1 NVIDIA_TESLA_T4"}, {"name": "OTHER", "value": "x"}]}
     job = {"job_spec": {"worker_pool_specs": [{"container_spec": told}]}}
-    built_in = MachineChoice(machine_type="g2-standard-8")
+    built_in = MachineChoice(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
     values = []
     for machine in (SPOT, LARGE, built_in):
         (pool,) = job_on(job, machine)["job_spec"]["worker_pool_specs"]

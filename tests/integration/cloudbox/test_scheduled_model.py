@@ -184,6 +184,13 @@ def test_a_schedule_is_deleted_once(said: dict[str, Any]) -> None:
     assert said["deleted_again"] == [0, "model 'scheduled-news' had none\n", ""]
 
 
+def test_a_teardown_ends_the_schedule_which_would_bring_the_endpoint_back(said: dict[str, Any]) -> None:
+    code, out, _, state = said["torn_down"]
+    assert code == 0
+    assert out.startswith("no endpoint of model 'scheduled-news' runs any more, and its schedule ended\n")
+    assert state == {"vertex": [], "zenml": []}
+
+
 def test_a_wrong_cron_line_is_told_before_anything_is_done(said: dict[str, Any]) -> None:
     code, _, errors = said["wrong"]
     assert code == 2

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from commands.github.files import export, set_outputs
+from commands.github.models import model_name
 from commands.github.projects import access_to, names_of
 from commands.parser import main
 from evergreen.core.errors import InputError
@@ -94,6 +96,41 @@ def test_a_line_break_in_a_value_sets_no_other_name(tmp_path: Path, monkeypatch:
     with pytest.raises(InputError, match="EVERGREEN_BUCKET holds a line break"):
         export({"EVERGREEN_BUCKET": "gs://a\nLD_PRELOAD=/tmp/x.so"})
     assert not (tmp_path / "env").exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_model_of_each_configuration_is_read_without_a_yaml_library(path: Path) -> None:
+    assert model_name(path, "") == yaml.safe_load(path.read_text("utf-8"))["parameters"]["model_name"]
+    assert model_name(path, "news-of-a-branch") == "news-of-a-branch"
+
+
+def test_one_model_is_one_group_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_PROJECTS", json.dumps({"hers": ENTRY}))
+    config, told = str(ROOT / "configs" / "prod.yaml"), []
+    for name in ("", "news"):
+        monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / f"output-{name}"))
+        command = ["access", "--project", "hers", "--region", "europe-west4", "--config", config, "--name", name]
+        assert main(command) == 0
+        told.append([line for line in (tmp_path / f"output-{name}").read_text("utf-8").splitlines() if "model" in line])
+    assert told == [["model=news"], ["model=news"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "message"),
+    [
+        ("steps: {}\n", "", "has no one line 'model_name: …' below 'parameters:'"),
+        ("extra:\n  model_name: news\n", "", "has no one line"),
+        ("parameters:\n  model_name: ${NAME}\n", "", "model '${NAME}': lower-case letters"),
+        ("parameters:\n  model_name: news\n", "News!", "model 'News!': lower-case letters"),
+        (None, "news", "no configuration"),
+    ],
+)
+def test_a_delivery_of_no_model_is_told(tmp_path: Path, text: str | None, given: str, message: str) -> None:
+    config = tmp_path / "own.yaml"
+    if text is not None:
+        config.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=re.escape(message)):
+        model_name(config, given)
 
 
 def test_outside_of_github_a_shell_gets_the_names(

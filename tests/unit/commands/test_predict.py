@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands import predict
 from commands.predict import Asked, Tables, predict_lines, predict_table
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
@@ -227,14 +226,11 @@ def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
-def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(predict, "BATCH_BYTES", 10_000)
+def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path) -> None:
     ask = Lengths()
     texts = ["я" * 1_500, "ü" * 4_000, "a", '"' * 4_950, "b", "c"]
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in texts])
-    predict_table(asked(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
+    predict_table(asked(ask, 11_000), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
     assert ask.requests == [1, 2, 3]
     assert [row["text"][0] for row in read(tmp_path / "out.jsonl")] == [text[0] for text in texts]
 

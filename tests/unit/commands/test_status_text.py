@@ -1,22 +1,25 @@
-"""What `status` prints of versions and runs."""
+"""What `status` prints of versions, runs, and who changes the endpoint."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from commands.status import _text
+from evergreen.core.lease import HeldLease
 from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import ModelVersion
 
 
-def status(version: ModelVersion | None, *runs: SimpleNamespace) -> Any:
+def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLease | None = None) -> Any:
     return SimpleNamespace(
         model="news",
         champion=version,
         previous=None,
         candidate=None,
         endpoint=EndpointStatus(url=None, traffic={}, ready=()),
+        lease=lease,
         runs=runs,
         lost_firings=(),
         report_page=None,
@@ -51,3 +54,13 @@ def test_status_says_how_far_a_run_is_why_one_failed_and_which_machines_were_not
         "run         training-1  failed  vertex",
         words,
     ]
+
+
+def test_status_says_who_holds_the_lease_for_what_since_when_and_until_when() -> None:
+    since, until = datetime(2026, 11, 28, 19, 46, 5, tzinfo=UTC), datetime(2026, 11, 28, 19, 52, 1, tzinfo=UTC)
+    plain: dict[str, Any] = {"version": "v1", "artifact": "a", "report": "r", "recipe": "c", "run": "training-1"}
+    known = ModelVersion(**plain, judged_against=None, metrics={}, examples=())
+    held = HeldLease(owner="ann@laptop", run="training-7", since=since, until=until)
+    sentence = "ann@laptop (training-7) since 2026-11-28 19:46:05 UTC, until 19:52:01 UTC unless renewed"
+    assert f"lease       {sentence}" in _text(status(known, lease=held)).splitlines()
+    assert "lease" not in _text(status(known))

@@ -1,13 +1,12 @@
 import fcntl
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from evergreen.core.errors import BusyError
-from evergreen.core.locks import exclusive, in_turn, is_held
+from evergreen.core.locks import exclusive, holder, is_held
 
 
 def test_a_held_lock_names_its_holder_and_is_free_again_afterwards(tmp_path: Path) -> None:
@@ -20,8 +19,10 @@ def test_a_held_lock_names_its_holder_and_is_free_again_afterwards(tmp_path: Pat
         pass
     assert not is_held(lock)
     assert lock.read_text() == ""
+    assert holder(lock) is None
     with exclusive(lock, "taken", timeout_s=0):
         assert is_held(lock)
+        assert holder(lock) == os.getpid()
 
 
 def test_somebody_who_only_looks_makes_no_run_fail(tmp_path: Path) -> None:
@@ -32,21 +33,3 @@ def test_somebody_who_only_looks_makes_no_run_fail(tmp_path: Path) -> None:
     threading.Timer(0.2, os.close, [looking]).start()
     with exclusive(lock, "taken"):
         assert lock.read_text() == str(os.getpid())
-
-
-def test_whose_turn_comes_later_is_told_for_whom_it_waits(tmp_path: Path) -> None:
-    lock, held = tmp_path / "news.lock", threading.Event()
-    told: list[str] = []
-
-    def hold() -> None:
-        with in_turn(lock, told.append):
-            held.set()
-            while not told:
-                time.sleep(0.01)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait()
-    with in_turn(lock, told.append):
-        assert told == [str(os.getpid())]
-    holder.join()

@@ -1,0 +1,129 @@
+"""A model's lease in a bucket: one object, written only at the generation that was read.
+
+Cloud Storage takes a write with `ifGenerationMatch` as a whole or not at all, generation 0 standing for no object. All
+times are its own: an object's last write, and the `Date` of its answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+
+from evergreen.adapters.gcs.failures import RefusedError, StorageError
+from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
+
+CALL_TIMEOUT_S = (10.0, 30.0)
+RETRY_TIMEOUT_S = 60.0
+SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+
+
+@dataclass
+class GcsLease:
+    """The `LeaseStore` of one model: the object `name` of the bucket."""
+
+    project: str
+    bucket: str
+    name: str
+    poll_s: float = 2.0
+    _now: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
+
+    def read(self) -> Seen:
+        """The lease as it is now.
+
+        Raises:
+            RefusedError: no credentials, no bucket, or no permission.
+            StorageError: Cloud Storage does not answer, or the object is none of this project's.
+        """
+        from google.api_core.exceptions import NotFound
+
+        with self._translated():
+            for _ in range(3):  # replaced between the two requests: asked again
+                blob = self._client.bucket(self.bucket).get_blob(self.name, **self._calls)
+                if blob is None:
+                    return Seen(lease=Lease(), generation=0, now=self._now, until=self._now)
+                now = self._now
+                try:
+                    content = blob.download_as_bytes(raw_download=True, **self._calls)
+                except NotFound:
+                    continue
+                return Seen(
+                    lease=Lease.model_validate_json(content),
+                    generation=int(blob.generation),
+                    now=now,
+                    until=blob.updated + timedelta(seconds=TTL_S),
+                )
+        raise StorageError(f"{self._address} changes all the time; run again")
+
+    def write(self, lease: Lease, generation: int) -> int:
+        """The new generation. Raises as `read` does, and MovedError when the object has another one than given."""
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self._client.bucket(self.bucket).blob(self.name)
+        with self._translated():
+            try:
+                blob.upload_from_string(
+                    lease.model_dump_json(),
+                    content_type="application/json",
+                    if_generation_match=generation,
+                    **self._calls,
+                )
+            except PreconditionFailed as error:
+                raise MovedError(f"{self._address} has another generation than {generation}") from error
+        return int(blob.generation)
+
+    @property
+    def _address(self) -> str:
+        return f"gs://{self.bucket}/{self.name}"
+
+    @property
+    def _calls(self) -> dict[str, Any]:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        return {"timeout": CALL_TIMEOUT_S, "retry": DEFAULT_RETRY.with_timeout(RETRY_TIMEOUT_S)}
+
+    @cached_property
+    def _client(self) -> Any:
+        import google.auth
+        from google.auth.transport.requests import AuthorizedSession
+        from google.cloud import storage
+
+        with self._translated():
+            credentials, _ = google.auth.default(scopes=[SCOPE])
+            session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
+            session.hooks["response"].append(self._told_time)
+            return storage.Client(project=self.project, credentials=credentials, _http=session)
+
+    def _told_time(self, response: Any, *_: Any, **__: Any) -> None:
+        """Takes the server's time, whole seconds, from its answer."""
+        if told := response.headers.get("Date"):
+            self._now = parsedate_to_datetime(told)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        import requests
+        from google.api_core import exceptions as api
+        from google.auth.exceptions import GoogleAuthError
+
+        try:
+            yield
+        except GoogleAuthError as error:
+            raise RefusedError(
+                f"no credentials for {self._address}: {error}; run `gcloud auth application-default login`"
+            ) from error
+        except (api.Forbidden, api.Unauthorized, api.NotFound) as error:
+            raise RefusedError(
+                f"{self._address} may not be used, or has no bucket: {error.message}; the account needs "
+                "roles/storage.objectUser on the bucket of parameters.host.staging"
+            ) from error
+        except (api.GoogleAPIError, requests.RequestException) as error:
+            reason = " ".join(str(error).split())
+            raise StorageError(
+                f"Cloud Storage does not answer for {self._address}: {reason}; try again later"
+            ) from error
+        except ValueError as error:
+            raise StorageError(f"{self._address} is no lease of a model: {error}; remove the object") from error

@@ -1,0 +1,52 @@
+"""An endpoint that whoever changes it must be allowed to change at that very moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evergreen.core.protocols import Endpoint
+from evergreen.core.reports import EndpointStatus
+
+
+@dataclass(frozen=True)
+class FencedEndpoint:
+    """The `endpoint`, each change of what runs on it after `fence`, which raises when the lease was lost."""
+
+    endpoint: Endpoint
+    fence: Callable[[], None]
+
+    def upload(self, version: str, model_dir: Path) -> None:
+        """Makes the version deployable."""
+        self.fence()
+        self.endpoint.upload(version, model_dir)
+
+    def deploy(self, version: str) -> None:
+        """Starts the version."""
+        self.fence()
+        self.endpoint.deploy(version)
+
+    def set_traffic(self, traffic: Mapping[str, int]) -> None:
+        """Splits requests among deployed versions."""
+        self.fence()
+        self.endpoint.set_traffic(traffic)
+
+    def undeploy(self, version: str) -> None:
+        """Stops the version."""
+        self.fence()
+        self.endpoint.undeploy(version)
+
+    def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
+        """Predictions; changes nothing."""
+        return self.endpoint.predict(instances, version)
+
+    def status(self) -> EndpointStatus:
+        """What runs now."""
+        return self.endpoint.status()
+
+    def delete(self) -> None:
+        """Stops everything and forgets it."""
+        self.fence()
+        self.endpoint.delete()

@@ -1,0 +1,118 @@
+"""A model's lease, waited for, renewed by a thread while it is held, and given back.
+
+with held(store, "news", holder_of("rollback"), patience=Patience(wait_s=60, waiting=print)) as claim:
+    claim.fence()
+    endpoint.set_traffic({"3fa41c02be17": 100})
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from evergreen.core.errors import BusyError, EvergreenError
+from evergreen.core.lease import RENEW_EVERY_S, Claim, Holder, Lease, LeaseLostError, LeaseStore, from_nobody
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the lease is waited for; `waiting` is told once who holds it, `over` says from whom it is taken over."""
+
+    wait_s: float
+    waiting: Callable[[str], None]
+    over: Callable[[Lease], bool] = from_nobody
+
+
+def holder_of(run: str) -> Holder:
+    """This process as the holder of a lease, for a run or command of this name."""
+    return Holder(
+        owner=f"{_user()}@{socket.gethostname()}",
+        run=run,
+        since=datetime.now(UTC).replace(microsecond=0),
+        token=uuid.uuid4().hex,
+        pid=os.getpid(),
+        started=process_started(os.getpid()) or 0.0,
+    )
+
+
+def process_started(pid: int) -> float | None:
+    """When the process of this machine began, in seconds since the epoch; None when there is none."""
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+@contextmanager
+def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> Iterator[Claim]:
+    """The lease, held within the block.
+
+    Raises:
+        BusyError: somebody else held it all the time; the message says who.
+        EvergreenError: the store does not answer.
+    """
+    claim = Claim(store, model, holder)
+    _taken(claim, store, patience)
+    done = threading.Event()
+    renewer = threading.Thread(target=_renew, args=(claim, done), name=f"lease-{model}", daemon=True)
+    renewer.start()
+    try:
+        yield claim
+    finally:
+        done.set()
+        renewer.join()
+        try:
+            claim.release()
+        except EvergreenError as error:  # it lapses by itself; what was done under it is done
+            logger.warning("the lease of model '%s' could not be given back, it lapses by itself: %s", model, error)
+
+
+def _taken(claim: Claim, store: LeaseStore, patience: Patience) -> None:
+    deadline = time.monotonic() + patience.wait_s
+    told = False
+    while True:
+        seen = store.read()
+        if claim.take(seen, patience.over):
+            return
+        if seen.holder is None:  # somebody else was quicker: the next look says who
+            continue
+        if time.monotonic() >= deadline:
+            raise BusyError(
+                f"{seen.sentence(claim.model)}; waited {patience.wait_s:g} s: wait for it to end, or end a run with "
+                "`run.py stop`, then run again"
+            )
+        if not told:
+            patience.waiting(f"{seen.sentence(claim.model)}; waiting up to {patience.wait_s:g} s")
+            told = True
+        time.sleep(min(store.poll_s, max(deadline - time.monotonic(), 0)))
+
+
+def _renew(claim: Claim, done: threading.Event) -> None:
+    while not done.wait(RENEW_EVERY_S):
+        try:
+            claim.fence()
+        except LeaseLostError as error:  # the next change of the traffic is refused with it
+            logger.warning("%s", error)
+            return
+        except EvergreenError as error:
+            logger.warning("the lease of model '%s' was not renewed, it is tried again: %s", claim.model, error)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
