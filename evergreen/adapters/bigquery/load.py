@@ -55,15 +55,24 @@ class BigQueryDestination:
     def _found(self, table: TableId) -> Any:
         """The table, or None; its data set is made where it is missing."""
         from google.api_core.exceptions import NotFound
-        from google.cloud import bigquery
 
         try:
             return self._client.get_table(str(table), retry=self._retry)
         except NotFound:
-            dataset = bigquery.Dataset(f"{table.project}.{table.dataset}")
+            self._ensure_dataset(f"{table.project}.{table.dataset}")
+            return None
+
+    def _ensure_dataset(self, name: str) -> None:
+        """Makes the data set where it is missing: who may write one that is there may not make others."""
+        from google.api_core.exceptions import NotFound
+        from google.cloud import bigquery
+
+        try:
+            self._client.get_dataset(name, retry=self._retry)
+        except NotFound:
+            dataset = bigquery.Dataset(name)
             dataset.location = self.source.location
             self._client.create_dataset(dataset, exists_ok=True, retry=self._retry)
-            return None
 
     def _load(self, table: TableId, prepared: Prepared, *, append: bool, is_new: bool) -> None:
         from google.cloud import bigquery

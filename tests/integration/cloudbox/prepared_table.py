@@ -83,6 +83,7 @@ def main(folder: Path) -> dict[str, Any]:
     said["location"] = CLIENT.get_dataset("news").location
     said["appended"] = [store(more, append=True), state()["rows"], state()["description"]]
     said["replaced"] = [store(rows), state()["rows"], state()["partitioned"]]
+    said["beside"] = store(more, table="news.beside")
     own_table()
     said["own"] = [store(rows, table="news.own"), state("news.own")["rows"]]
     said["own_appended"] = [store(more, append=True, table="news.own"), state("news.own")["rows"]]
