@@ -26,15 +26,18 @@ HF_READ_TOKEN=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))[
 export HF_READ_TOKEN
 
 python - <<'PYTHON'
-"""The bucket, and secrets of ZenML for MLflow and the Hub: what a person makes once in a project of Google's."""
+"""The bucket, the data set, and secrets of ZenML for MLflow and the Hub: what a person makes once in a project of Google's."""
 import os
 
-from google.cloud import storage
+from google.cloud import bigquery, storage
 from zenml.client import Client
 
 bucket = storage.Client().bucket(os.environ["EVERGREEN_BUCKET"].removeprefix("gs://"))
 if not bucket.exists():
     bucket.create()
+news = bigquery.Dataset(f"{os.environ['GOOGLE_CLOUD_PROJECT']}.{os.environ['EVERGREEN_NEWS_TABLE'].partition('.')[0]}")
+news.location = os.environ["EVERGREEN_BIGQUERY_LOCATION"]
+bigquery.Client(location=news.location).create_dataset(news, exists_ok=True)
 secrets = {
     "mlflow": {key: os.environ[f"MLFLOW_TRACKING_{key.upper()}"] for key in ("username", "password")},
     "huggingface": {name: os.environ[name] for name in ("HF_TOKEN", "HF_READ_TOKEN")},

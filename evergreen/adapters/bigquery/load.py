@@ -56,7 +56,6 @@ class BigQueryDestination:
     def _found(self, table: TableId) -> Any:
         """The table, or None; its data set is made where it is missing."""
         from google.api_core.exceptions import NotFound
-        from google.cloud import bigquery
 
         try:
             return self._client.get_table(str(table), retry=self._retry)

@@ -28,7 +28,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     assert not home.refusals.exists() or not home.refusals.read_text()
     told: dict[str, Any] = json.loads(done.stdout)
+    told["data_sets_made"] = home.calls.read_text(encoding="utf-8").count("/datasets.insert")
     return told
+
+
+def test_a_table_beside_another_needs_no_right_to_make_data_sets(said: dict[str, Any]) -> None:
+    assert said["beside"] == "table local-project.news.beside, 10 rows loaded"
+    assert said["data_sets_made"] == 1, "the first table's"
 
 
 def test_the_table_is_made_as_the_source_reads_it(said: dict[str, Any]) -> None:
