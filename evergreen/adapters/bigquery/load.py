@@ -60,16 +60,18 @@ class BigQueryDestination:
         try:
             return self._client.get_table(str(table), retry=self._retry)
         except NotFound:
-            self._ensure_dataset(bigquery.Dataset(f"{table.project}.{table.dataset}"))
+            self._ensure_dataset(f"{table.project}.{table.dataset}")
             return None
 
-    def _ensure_dataset(self, dataset: Any) -> None:
-        """Asks before it makes one: who may only write into a data set that is there is refused to make it."""
+    def _ensure_dataset(self, name: str) -> None:
+        """Makes the data set where it is missing: who may write one that is there may not make others."""
         from google.api_core.exceptions import NotFound
+        from google.cloud import bigquery
 
         try:
-            self._client.get_dataset(dataset.reference, retry=self._retry)
+            self._client.get_dataset(name, retry=self._retry)
         except NotFound:
+            dataset = bigquery.Dataset(name)
             dataset.location = self.source.location
             self._client.create_dataset(dataset, exists_ok=True, retry=self._retry)
 
