@@ -46,8 +46,8 @@ faults: install ## more whole production runs in the box that fail on the way
 test: install ## all tests, in two processes that share their files out between them
 	@.ci/test "$(abspath $(BIN))/python"
 
-fuzz-inputs: install ## thousands of generated inputs at the sources: every row, or an error that names it; EXAMPLES=5000
-	GENERATED_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_generated_*.py
+fuzz-inputs: install ## thousands of generated inputs at the sources, the server and every rule that a test states; EXAMPLES=5000
+	GENERATED_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -m hypothesis tests/unit tests/integration/test_generated_*.py
 
 check: install ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .

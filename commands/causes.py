@@ -15,7 +15,7 @@ from pathlib import Path
 
 from evergreen.core.addresses import without_password
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.quoting import without_rows
+from evergreen.core.quoting import cut, without_rows
 
 FULL = re.compile(
     r"no space left on|disk quota exceeded|os error 28\b|database or disk is full|disk is full|out of disk space", re.I
@@ -31,6 +31,11 @@ GIGABYTE = 1e9
 def plain_cause(error: BaseException) -> EvergreenError | None:
     """What a person can do something about behind an error; None where it is none of the known causes."""
     for cause in _chain(error):
+        if isinstance(cause, OSError) and cause.errno == errno.ENAMETOOLONG:
+            given = str(cause.filename or "")
+            return InputError(
+                f"a path of {len(given):,} characters is longer than one can be: {cut(given)!r}; correct it"
+            )
         if (isinstance(cause, OSError) and cause.errno in FULL_CODES) or FULL.search(str(cause)):
             return _no_room(cause)
         if isinstance(cause, MemoryError) or MEMORY.search(str(cause)):

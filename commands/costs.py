@@ -1,8 +1,10 @@
 """The part of the plan that tells money: each step, a run, a month of the endpoint. Machines of one's own cost nothing.
 
-cost        train      n1-standard-8 + 1 NVIDIA_TESLA_T4      12 min   0.17 USD
-            a run                                                      0.42 USD
+cost        train       n1-standard-8 + 1 NVIDIA_TESLA_T4      12 min   0.17 USD
+            train waits e2-standard-4                          12 min   0.03 USD
+            a run                                                       0.42 USD
 endpoint    n1-standard-4 in us-central1: 159.50 to 638.02 USD a month (1 to 3 replicas, 1 more for rollback)
+billed too  the machine of ZenML and MLflow with its disk, snapshots and address, all the time
 """
 
 from __future__ import annotations
@@ -11,7 +13,18 @@ from collections.abc import Iterator
 
 from commands.project import Project
 from evergreen.adapters.vertex import VertexEndpoint
-from orchestration.costs import HOURS_A_MONTH, Estimate, Fleet, Machine, Prices, Task, estimate_run, load_prices
+from evergreen.preparation import DataflowRunner
+from orchestration.costs import (
+    HOURS_A_MONTH,
+    PROBE_REPLICAS,
+    Estimate,
+    Fleet,
+    Machine,
+    Prices,
+    Task,
+    estimate_run,
+    load_prices,
+)
 from orchestration.machines import DEFAULT_SECONDS, measured_seconds, tasks_of
 
 INDENT = " " * 12
@@ -38,9 +51,9 @@ def cost_lines(project: Project) -> list[str]:
     lines = [*_run_lines(estimate), *(_endpoint_lines(estimate, fleet) if fleet else ())]
     return [
         *lines,
+        *_billed_too(project),
         f"prices      list prices of {prices.as_of}, which change ({prices.sources[0]});",
-        f"{INDENT}to be confirmed there: {prices.to_confirm};",
-        f"{INDENT}machines and accelerators alone: no start-up, disks, network, storage, BigQuery",
+        f"{INDENT}to be confirmed there: {prices.to_confirm}",
     ]
 
 
@@ -50,7 +63,7 @@ def estimate_of(project: Project, prices: Prices) -> Estimate:
     tasks: list[Task] = []
     if region is not None:
         measured = measured_seconds(project.model_name, project.active_stack)
-        tasks = tasks_of(project.configuration.document, project.steps, measured)
+        tasks = tasks_of(project.configuration.document, project.steps, measured, project.components)
     return estimate_run(prices, region or "", tasks, fleet_of(project))
 
 
@@ -77,13 +90,14 @@ def _run_lines(estimate: Estimate) -> Iterator[str]:
         return
     machines = [str(task.machine) for task, _ in estimate.tasks if not isinstance(task.machine, str)]
     width = max(map(len, machines), default=0)
+    names = max(len(task.step) for task, _ in estimate.tasks)
     for number, (task, usd) in enumerate(estimate.tasks):
         machine = "chosen by Vertex AI" if isinstance(task.machine, str) else str(task.machine)
         time = f"{task.seconds / 60:,.1f} min{'' if task.measured else ' *'}"
         cost = "no price" if usd is None else f"{usd:,.2f} USD"
-        yield f"{'cost' if number == 0 else '':<12}{task.step:<10} {machine:<{width}} {time:>12} {cost:>12}"
+        yield f"{'cost' if number == 0 else '':<12}{task.step:<{names}} {machine:<{width}} {time:>12} {cost:>12}"
     more = " and what has no price" if estimate.unpriced_run else ""
-    yield f"{INDENT}{'a run':<10} {'':<{width}} {'':>12} {f'{estimate.run_usd:,.2f} USD':>12}{more}"
+    yield f"{INDENT}{'a run':<{names}} {'':<{width}} {'':>12} {f'{estimate.run_usd:,.2f} USD':>12}{more}"
     yield from (f"{INDENT}{sentence}" for sentence in estimate.unpriced_run)
     if not all(task.measured for task, _ in estimate.tasks):
         yield f"{INDENT}* taken for {DEFAULT_SECONDS / 60:g} minutes: no completed run on this stack tells"
@@ -91,9 +105,37 @@ def _run_lines(estimate: Estimate) -> Iterator[str]:
 
 def _endpoint_lines(estimate: Estimate, fleet: Fleet) -> Iterator[str]:
     what = f"{fleet.machine} in {fleet.region}"
-    if estimate.month is None:
+    if estimate.month is None or estimate.rollout_hour is None:
         yield f"endpoint    {what}: {'; '.join(estimate.unpriced_month)}"
         return
     low, high = estimate.month
     replicas = f"{fleet.min_replicas} to {fleet.max_replicas} replicas, {fleet.min_replicas} more for rollback"
     yield f"endpoint    {what}: {low:,.2f} to {high:,.2f} USD a month of {HOURS_A_MONTH:g} h ({replicas})"
+    beside = f"{fleet.min_replicas} of the newcomer, and {PROBE_REPLICAS} that is asked before it gets traffic"
+    yield f"{INDENT}while a rollout goes on {estimate.rollout_hour:,.2f} USD an hour more ({beside})"
+
+
+def _billed_too(project: Project) -> Iterator[str]:
+    """What is billed and not counted above, as far as the configuration uses it: by size and use, still unknown."""
+    document, prepare = project.configuration.document, project.configuration.prepare
+    operated = any((options or {}).get("step_operator") for options in (document.get("steps") or {}).values())
+    runner = prepare.runner if prepare else None
+    things = [
+        "the machine of ZenML and MLflow with its disk, snapshots and address, all the time",
+        f"starting machines and pulling images; disks of tasks{' and of custom jobs, 100 GB each' if operated else ''}",
+        *([_dataflow(runner)] if isinstance(runner, DataflowRunner) else ()),
+        "Cloud Build and Artifact Registry: three images a delivery, kept until a policy removes them",
+        "the bucket: data, artifacts of every run, checkpoints, code; network between regions",
+        *(["BigQuery: bytes read and stored"] if getattr(project.source, "kind", None) == "bigquery" else ()),
+        f"Cloud Logging{', and the rows of request logging' if _logs_requests(project) else ''}",
+    ]
+    yield from (f"{'billed too' if number == 0 else '':<12}{one}" for number, one in enumerate(things))
+
+
+def _dataflow(runner: DataflowRunner) -> str:
+    machines = f"up to {runner.max_workers} {runner.machine_type} with {runner.disk_gb} GB each"
+    return f"Dataflow, while `prepare` runs: {machines}"
+
+
+def _logs_requests(project: Project) -> bool:
+    return isinstance(project.host, VertexEndpoint) and project.host.request_logging is not None

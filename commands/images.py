@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.github.files import export, set_outputs
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.wheels import PIPELINE_INDEX, SERVING_INDEX
 
 if TYPE_CHECKING:
     from commands.cloud.builds import Place
@@ -25,8 +26,8 @@ VARIABLES = {
     "dataflow": "EVERGREEN_DATAFLOW_IMAGE",
     "serving": "EVERGREEN_SERVING_IMAGE",
 }
-TORCH_INDEX = "EVERGREEN_SERVING_TORCH_INDEX"
-"""Where the serving image takes torch from; unset: the CPU's, as infra/cloudbuild.yaml says."""
+TORCH_INDEXES = {"_PIPELINE_TORCH_INDEX": PIPELINE_INDEX, "_SERVING_TORCH_INDEX": SERVING_INDEX}
+"""Where images take torch from: substitutions and variables; unset: as infra/cloudbuild.yaml says."""
 NEEDED = (
     "GOOGLE_CLOUD_PROJECT",
     "GOOGLE_CLOUD_REGION",
@@ -42,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
     from commands.cloud.builds import build_of, images_of
 
     place = _place()
-    options = {"_SERVING_TORCH_INDEX": os.environ[TORCH_INDEX]} if TORCH_INDEX in os.environ else None
+    options = {name: os.environ[variable] for name, variable in TORCH_INDEXES.items() if os.environ.get(variable)}
     build = build_of(place, args.tag, options)
     tagged = images_of(place, build, args.tag)
     if args.dry_run:

@@ -40,6 +40,7 @@ class Asked(NamedTuple):
 
 INSTANCE = re.compile(r"instances\[(\d+)\]:? ?")
 PROGRESS_EVERY_S = 2.0
+FORMULA_SIGNS = ("=", "+", "-", "@")
 BATCH_BYTES = MAX_BODY_BYTES - 1024
 """What the instances of one request may take as JSON; the rest is for what stands around them."""
 
@@ -92,6 +93,11 @@ class Tables:
         texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
         return join(texts, self.fields.text_separator)
 
+    @property
+    def is_for_spreadsheets(self) -> bool:
+        """Whether the output is delimited text, which spreadsheets open."""
+        return self.output is not None and table_format(self.output, self.fields) == "csv"
+
     def writer(self) -> Any:
         """Context manager that gives the writer of the output."""
         if self.output is None:
@@ -108,16 +114,24 @@ def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
     Raises:
         InputError: a row cannot be read or used; the message names it by its number, from 1.
     """
-    progress = _Progress()
+    progress, formulas = _Progress(), 0
     with tables.writer() as writer:
         instance = partial(_instance_of_row, asked, tables)
         for start, rows, instances in _batches(read_rows(tables.source, tables.fields), batch_size, instance):
             predictions = _predict(asked, instances, f"{tables.source} row", start)
             writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
+            formulas += sum(str(one.get("label", "")).startswith(FORMULA_SIGNS) for one in predictions)
             progress.report(start + len(rows))
         if not progress.rows:
             raise InputError(f"{tables.source} holds no rows")
     progress.end(str(tables.output or "the screen"))
+    if formulas and tables.is_for_spreadsheets:
+        signs = ", ".join(FORMULA_SIGNS[:-1])
+        print(
+            f"{formulas:,} labels begin with {signs} or {FORMULA_SIGNS[-1]}, which a spreadsheet takes for formulas: "
+            f"open {tables.output} as text",
+            file=sys.stderr,
+        )
 
 
 def predict_lines(asked: Asked, lines: Iterable[str], batch_size: int) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
 from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.window import Window
 from evergreen.tasks import AnyTask
+from evergreen.tasks.accelerators import GIVEN
 from orchestration.configuration import Configuration, load
 
 
@@ -43,6 +46,27 @@ class Project:
             "publish": self.publish is not None,
         }
         return [name for name in steps_of(training) if asked_for.get(name, True)]
+
+    @cached_property
+    def components(self) -> dict[str, dict[str, Any]]:
+        """The configuration of each component of the active stack, by component type."""
+        from zenml.client import Client
+
+        stack = Client().active_stack_model
+        return {kind.value: dict(ones[0].configuration) for kind, ones in stack.components.items() if ones}
+
+    @property
+    def accelerators(self) -> dict[str, str]:
+        """What accelerators each step asks for, such as `1 NVIDIA_TESLA_T4`; EVERGREEN_ACCELERATORS takes its place.
+
+        Empty, it says that the machines have none whatever is asked for: those of a stand-in for Google Cloud.
+        """
+        from orchestration.machines import accelerators_of
+
+        found = accelerators_of(self.configuration.document, self.steps, self.components)
+        if (instead := os.environ.get(GIVEN)) is None:
+            return found
+        return dict.fromkeys(found, instead) if instead else {}
 
     def check_host(self) -> None:
         """Returns when the model's endpoint is live or could be opened: better told now than after the training.

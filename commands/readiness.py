@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from commands.cloud.wheels import refuse_wheels
 from commands.costs import check_budget
 from commands.project import Project
 from evergreen.core.errors import InputError
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
-    """Returns when the endpoint is live or could be opened and the budget holds; nothing has been done by then.
+    """Returns when the endpoint is live or could be opened, torch runs on the accelerators that are asked for, and the
+    budget holds; nothing has been done by then.
 
     `plan` is printed in between: whoever is over budget sees what costs how much.
 
@@ -19,6 +21,7 @@ def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None
         InputError: what is in the way.
     """
     project.check_host()
+    refuse_wheels(project)
     if plan is not None:
         print(plan())
     check_budget(project)

@@ -45,7 +45,7 @@ def _run(project: Project, *, use_cache: bool, told_in: Path | None) -> int:
     from orchestration.specifications import removed_specifications
     from pipelines.training import training
 
-    options = project.configuration.options(use_cache=use_cache)
+    options = project.configuration.options(use_cache=use_cache, accelerators=project.accelerators)
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
     with run_lock(state_directory(), project.model_name), removed_specifications():
         run = training.with_options(**options, tags=tags)()

@@ -60,7 +60,7 @@ def _set(project: Project, args: argparse.Namespace) -> None:
             "acts as you; sign in as a service account made for the schedule (docs/production.md, Every night)",
             file=sys.stderr,
         )
-    options = project.configuration.options()
+    options = project.configuration.options(accelerators=project.accelerators)
     options.pop("schedule", None)
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
     made = set_schedule(training, {**options, "tags": tags}, project.model_name, args.cron)

@@ -6,8 +6,9 @@ ARG BASE=python:3.11-slim-bookworm
 ARG BASE_DIGEST
 FROM ${BASE}@${BASE_DIGEST}
 
-# torch comes from here: PyPI's runs on CPU and GPU; CPU only, and gigabytes smaller: https://download.pytorch.org/whl/cpu
-ARG TORCH_INDEX=https://pypi.org/simple
+# torch comes from here. This build runs on CPUs and, with drivers from 525 on, on GPUs from P100 to H200; PyPI's asks for
+# drivers from 580 on and has no code for P100 and V100. CPU only, and gigabytes smaller: https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cu126
 
 ENV PYTHONUNBUFFERED=1 \
     ZENML_ANALYTICS_OPT_IN=false \

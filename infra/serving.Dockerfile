@@ -6,7 +6,7 @@ ARG BASE=python:3.11-slim-bookworm
 ARG BASE_DIGEST
 FROM ${BASE}@${BASE_DIGEST}
 
-# torch comes from here; with a GPU: https://pypi.org/simple
+# torch comes from here; with a GPU: https://download.pytorch.org/whl/cu126
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 ENV PYTHONUNBUFFERED=1 \

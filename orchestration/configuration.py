@@ -19,6 +19,7 @@ from pydantic import Field
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.preparation import Preparation
+from evergreen.tasks.accelerators import GIVEN
 from orchestration.costs import Budget
 from orchestration.document import Document, read
 from orchestration.gate import check_gate
@@ -70,11 +71,14 @@ class Configuration:
             f"{shown(self.path)} is meant for stack {meant}, but stack {active!r} is active; run\n  {line}"
         )
 
-    def options(self, *, use_cache: bool = True) -> dict[str, Any]:
-        """Arguments of `Pipeline.with_options`; the filled-in file exists in memory only."""
+    def options(self, *, use_cache: bool = True, accelerators: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Arguments of `Pipeline.with_options`; the filled-in file exists in memory only.
+
+        `accelerators` are what steps ask for, by step; each is told its own.
+        """
         from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 
-        document = self.document if use_cache else _without_cache(self.document)
+        document = _with_accelerators(self.document if use_cache else _without_cache(self.document), accelerators or {})
         run = PipelineRunConfiguration.model_validate(document)
         options = {key: getattr(run, key) for key in document if key != "extra"}
         hooks = {key: f"on_{key.removesuffix(HOOK_SUFFIX)}" for key in options if key.endswith(HOOK_SUFFIX)}
@@ -226,6 +230,16 @@ def _has(document: Document, path: YamlPath) -> bool:
             return False
         node = node[part]
     return True
+
+
+def _with_accelerators(document: dict[str, Any], accelerators: Mapping[str, str]) -> dict[str, Any]:
+    """The document with a variable for each step that asks for accelerators, unless it sets that variable itself."""
+    steps = {name: options or {} for name, options in (document.get("steps") or {}).items()}
+    for name, asked in accelerators.items():
+        own = steps.get(name, {})
+        environment = {GIVEN: asked, **(document.get("environment") or {}), **(own.get("environment") or {})}
+        steps[name] = {**own, "environment": environment}
+    return {**document, "steps": steps} if steps else document
 
 
 def _without_cache(document: dict[str, Any]) -> dict[str, Any]:

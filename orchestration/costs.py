@@ -3,8 +3,7 @@
     estimate = estimate_run(load_prices(), "us-central1", tasks, fleet)
     estimate.check(Budget(run_usd=5, endpoint_month_usd=200))
 
-Counted are machines and accelerators, and Vertex AI's charge for a pipeline run. Start-up, disks, network, storage and
-BigQuery are not.
+Counted are machines and accelerators, and Vertex AI's charge for a pipeline run. What else is billed, the plan names.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ from evergreen.core.errors import InputError
 
 DIRECTORY = Path(__file__).parent / "prices"
 HOURS_A_MONTH = 730.0
+PROBE_REPLICAS = 1
+"""Of the endpoint on which a version is asked before it gets traffic."""
 
 
 class Budget(Frozen):
@@ -96,7 +97,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Fleet:
-    """The machines of an endpoint's live version; `min_replicas` more hold the previous one, for rollback."""
+    """The machines of an endpoint's live version; `min_replicas` more hold the previous one, for rollback.
+
+    While a rollout is on its way, `min_replicas` more hold the newcomer, and one replica behind an endpoint of its own
+    is asked before it gets traffic.
+    """
 
     region: str
     machine: Machine
@@ -108,12 +113,15 @@ class Fleet:
 class Estimate:
     """USD; `tasks` pairs each with its cost, `month` is the endpoint's lowest and highest; None means no price.
 
+    `rollout_hour` is what an hour of a rollout costs beside the endpoint.
+
     `unpriced_run` and `unpriced_month` are sentences that tell why a part has none; `run_usd` is the rest then.
     """
 
     tasks: tuple[tuple[Task, float | None], ...]
     run_usd: float
     month: tuple[float, float] | None
+    rollout_hour: float | None = None
     unpriced_run: tuple[str, ...] = ()
     unpriced_month: tuple[str, ...] = ()
 
@@ -151,6 +159,12 @@ def load_prices() -> Prices:
     return Prices.model_validate_json(max(DIRECTORY.glob("*.json")).read_text(encoding="utf-8"))
 
 
+def attached_to(machine: Machine, shape: Shape | None) -> Mapping[str, int]:
+    """Accelerators by type; a machine type that always has some names the same ones again."""
+    attached = {machine.accelerator_type: machine.accelerator_count} if machine.accelerator_type else {}
+    return {**(shape.accelerators if shape else {}), **attached}
+
+
 def hourly_usd(prices: Prices, region: str, machine: Machine) -> float | str:
     """USD an hour on Vertex AI, or the sentence that tells which price is missing."""
     listed = prices.regions.get(region)
@@ -161,7 +175,7 @@ def hourly_usd(prices: Prices, region: str, machine: Machine) -> float | str:
         return f"no price of {machine.machine_type} in {region}"
     family = listed.families[shape.family]
     usd = shape.vcpus * family.vcpu_hour + shape.memory_gib * family.gib_hour
-    for kind, count in _accelerators(shape, machine).items():
+    for kind, count in attached_to(machine, shape).items():
         if kind not in listed.accelerators:
             return f"no price of {kind} in {region}"
         usd += count * listed.accelerators[kind]
@@ -178,22 +192,16 @@ def estimate_run(prices: Prices, region: str, tasks: Sequence[Task], fleet: Flee
             unpriced[hourly] = None
         priced.append((task, None if isinstance(hourly, str) else hourly * task.seconds / 3600))
     run_usd = sum((usd or 0.0 for _, usd in priced), prices.pipeline_run_usd if tasks else 0.0)
-    month = _month(prices, fleet) if fleet else None
-    if isinstance(month, str):
-        return Estimate(tuple(priced), run_usd, None, tuple(unpriced), (month,))
-    return Estimate(tuple(priced), run_usd, month, tuple(unpriced))
+    if fleet is None:
+        return Estimate(tuple(priced), run_usd, None, None, tuple(unpriced))
+    replica = hourly_usd(prices, fleet.region, fleet.machine)
+    if isinstance(replica, str):
+        return Estimate(tuple(priced), run_usd, None, None, tuple(unpriced), (replica,))
+    rollout_hour = replica * (fleet.min_replicas + PROBE_REPLICAS)
+    return Estimate(tuple(priced), run_usd, _month(replica, fleet), rollout_hour, tuple(unpriced))
 
 
-def _accelerators(shape: Shape, machine: Machine) -> Mapping[str, int]:
-    """Those attached; a machine type that always has some names the same ones again."""
-    attached = {machine.accelerator_type: machine.accelerator_count} if machine.accelerator_type else {}
-    return {**shape.accelerators, **attached}
-
-
-def _month(prices: Prices, fleet: Fleet) -> tuple[float, float] | str:
+def _month(replica_hour: float, fleet: Fleet) -> tuple[float, float]:
     """Lowest: the first version on its fewest replicas; highest: the live one on its most and the previous one."""
-    hourly = hourly_usd(prices, fleet.region, fleet.machine)
-    if isinstance(hourly, str):
-        return hourly
-    replica = hourly * HOURS_A_MONTH
+    replica = replica_hour * HOURS_A_MONTH
     return replica * fleet.min_replicas, replica * (fleet.max_replicas + fleet.min_replicas)

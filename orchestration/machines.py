@@ -5,10 +5,10 @@ steps: {train: {step_operator: true, settings: {step_operator: {machine_type: n1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from orchestration.costs import Machine, Task
+from orchestration.costs import Machine, Task, attached_to, load_prices
 
 PIPELINE_DEFAULT = "e2-standard-4"
 """What Vertex AI Pipelines gives a task that asks for nothing."""
@@ -18,27 +18,69 @@ DEFAULT_SECONDS = 600.0
 """What a step is taken for that has no run to be measured by; the plan says so."""
 RUNS_LOOKED_AT = 5
 RESOURCES = ("cpu_count", "gpu_count", "memory")
+Components = Mapping[str, Mapping[str, Any]]
+"""The configuration of each of a stack's components, by component type: what settings leave open."""
 
 
-def machine_of(document: Mapping[str, Any], step: str) -> Machine | str:
-    """The machine of a step, by the run configuration; a sentence where Vertex AI chooses it by resources."""
+def machine_of(document: Mapping[str, Any], step: str, components: Components | None = None) -> Machine | str:
+    """The machine of a step, by the run configuration and the stack; a sentence where Vertex AI chooses it."""
     options = (document.get("steps") or {}).get(step) or {}
+    resources = _settings(document, options, "resources", None)
     if options.get("step_operator"):
-        return _custom_job(_settings(document, options, "step_operator"))
-    orchestrator = _settings(document, options, "orchestrator")
-    if job := orchestrator.get("custom_job_parameters"):
+        return _custom_job(_settings(document, options, "step_operator", components), resources.get("gpu_count"))
+    if job := _settings(document, options, "orchestrator", components).get("custom_job_parameters"):
         return _custom_job(job)
-    resources = _settings(document, options, "resources")
     if asked := [f"{name} {resources[name]}" for name in RESOURCES if resources.get(name)]:
         return f"step {step} asks for resources ({', '.join(asked)}): Vertex AI chooses the machine"
     return Machine(PIPELINE_DEFAULT)
 
 
-def tasks_of(document: Mapping[str, Any], steps: Iterable[str], measured: Mapping[str, float]) -> list[Task]:
-    """The steps with their machines and times; `measured` are seconds by step, of earlier runs."""
-    return [
-        Task(step, machine_of(document, step), measured.get(step, DEFAULT_SECONDS), step in measured) for step in steps
-    ]
+def waiting_machine_of(document: Mapping[str, Any], step: str, components: Components | None = None) -> Machine | None:
+    """The machine of the pipeline's own task, which waits while a step operator runs the step; None: no operator does.
+
+    It asks for no resources then: those are the operator's.
+    """
+    options = (document.get("steps") or {}).get(step) or {}
+    if not options.get("step_operator"):
+        return None
+    job = _settings(document, options, "orchestrator", components).get("custom_job_parameters")
+    return _custom_job(job) if job else Machine(PIPELINE_DEFAULT)
+
+
+def accelerators_of(
+    document: Mapping[str, Any], steps: Iterable[str], components: Components | None = None
+) -> dict[str, str]:
+    """What the steps ask for that ask for accelerators: {"train": "1 NVIDIA_TESLA_T4"}."""
+    shapes = load_prices().machines
+    found: dict[str, str] = {}
+    for step in steps:
+        machine = machine_of(document, step, components)
+        attached = attached_to(machine, shapes.get(machine.machine_type)) if isinstance(machine, Machine) else {}
+        options = (document.get("steps") or {}).get(step) or {}
+        gpus = _settings(document, options, "resources", None).get("gpu_count")
+        for kind, count in attached.items() or ([("GPU", gpus)] if gpus else []):
+            found[step] = f"{count} {kind}"
+    return found
+
+
+def tasks_of(
+    document: Mapping[str, Any],
+    steps: Iterable[str],
+    measured: Mapping[str, float],
+    components: Components | None = None,
+) -> list[Task]:
+    """The steps with their machines and times, and tasks that wait; `measured` are seconds by step, of earlier runs."""
+    return list(_tasks(document, steps, measured, components))
+
+
+def _tasks(
+    document: Mapping[str, Any], steps: Iterable[str], measured: Mapping[str, float], components: Components | None
+) -> Iterator[Task]:
+    for step in steps:
+        seconds, known = measured.get(step, DEFAULT_SECONDS), step in measured
+        yield Task(step, machine_of(document, step, components), seconds, known)
+        if waiting := waiting_machine_of(document, step, components):
+            yield Task(f"{step} waits", waiting, seconds, known)
 
 
 def measured_seconds(model: str, stack: str) -> dict[str, float]:
@@ -65,17 +107,23 @@ def measured_seconds(model: str, stack: str) -> dict[str, float]:
     return seconds
 
 
-def _custom_job(settings: Mapping[str, Any]) -> Machine:
+def _custom_job(settings: Mapping[str, Any], gpus: int | None = None) -> Machine:
+    kind = settings.get("accelerator_type")
     return Machine(
         settings.get("machine_type") or CUSTOM_JOB_DEFAULT,
-        settings.get("accelerator_type"),
-        settings.get("accelerator_count") or 0,
+        kind,
+        (gpus or settings.get("accelerator_count") or 0) if kind else 0,
     )
 
 
-def _settings(document: Mapping[str, Any], options: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Settings of a component type (`orchestrator`, `orchestrator.vertex`, …), the step's over the run's."""
-    found: dict[str, Any] = {}
+def _settings(
+    document: Mapping[str, Any], options: Mapping[str, Any], kind: str, components: Components | None
+) -> dict[str, Any]:
+    """Settings of a component type (`orchestrator`, `orchestrator.vertex`, …): the step's over the run's over its own.
+
+    Its own are its configuration.
+    """
+    found: dict[str, Any] = dict((components or {}).get(kind, {}))
     for level in (document.get("settings") or {}, options.get("settings") or {}):
         for key, fields in level.items():
             if key.replace(":", ".").partition(".")[0] == kind:

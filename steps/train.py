@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from zenml import ArtifactConfig, step
@@ -10,6 +11,7 @@ from zenml.enums import ArtifactType
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.reports import Origin
 from evergreen.tasks import AnyTask
+from evergreen.tasks.accelerators import check_accelerators
 from orchestration.training_run import training_run
 from orchestration.versions import incumbent_model
 
@@ -19,5 +21,6 @@ def train(
     task: AnyTask, splits: Splits, origin: Origin, seed: int
 ) -> Annotated[TrainedModel, ArtifactConfig(name="model", artifact_type=ArtifactType.MODEL)]:
     """The trained model. A killed training resumes from its last checkpoint."""
+    check_accelerators(os.environ)
     with training_run(task, splits, origin, seed) as run:
         return task.train(splits, run, incumbent_model(origin.start))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 from collections import defaultdict
@@ -15,11 +16,20 @@ SHARED_OUT = "EVERGREEN_SHARED_OUT"
 """A folder where each of several test processes notes which files it runs; without it, one process runs all."""
 
 # A busy machine is no failure: properties are judged by what they find, pytest's own timeout by how long it takes.
-settings.register_profile("evergreen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Each run tries a few examples, and other ones than the last; `make fuzz-inputs` tries many.
+settings.register_profile(
+    "evergreen",
+    max_examples=int(os.environ.get("GENERATED_EXAMPLES", "30")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("evergreen")
 
 # Two test processes run side by side: threads of two trainings that wait for one another would slow both down.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# What torch and Google's clients hold lives as long as the tests: not to be searched again every few hundred objects.
+gc.set_threshold(50_000)
 
 # A shell without a terminal starts what it puts in the background deaf to SIGINT, and so are the commands under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)

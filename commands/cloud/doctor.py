@@ -10,6 +10,7 @@ from commands.cloud.needs import Needs, needs_of
 from commands.cloud.places import check_buckets, check_images, check_services, enable
 from commands.cloud.quota import check_quota
 from commands.cloud.servers import check_mlflow, check_secrets, check_zenml
+from commands.cloud.wheels import check_wheels
 from commands.machine import Finding
 from commands.project import Project
 
@@ -29,11 +30,7 @@ CHECKS: dict[str, tuple[str, Callable[[Google, Needs], Iterator[Finding]]]] = {
 
 def needs_of_active_stack(project: Project) -> Needs | None:
     """What project and active stack need of Google Cloud; None when both live elsewhere."""
-    from zenml.client import Client
-
-    stack = Client().active_stack_model
-    components = {kind.value: ones[0].configuration for kind, ones in stack.components.items() if ones}
-    return needs_of(project, components, tuple(project.steps))
+    return needs_of(project, project.components, tuple(project.steps))
 
 
 def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Finding]:
@@ -42,6 +39,7 @@ def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Findin
     yield from check_zenml(needs)
     yield from check_mlflow(needs)
     yield from check_secrets(needs)
+    yield from check_wheels(needs)
     try:
         yield Finding("project", True, f"{google.project}, number {google.number}")
     except GoogleError as error:

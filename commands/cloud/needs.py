@@ -8,12 +8,11 @@ from typing import Any
 
 from commands.project import Project
 from evergreen.adapters.vertex import VertexEndpoint
-from orchestration.costs import Machine
+from orchestration.costs import PROBE_REPLICAS, Machine
 from orchestration.machines import tasks_of
 from stacks.apply import SECRET
 
 VERSIONS_AT_ONCE = 3
-PROBE_REPLICAS = 1
 Components = Mapping[str, Mapping[str, Any]]
 """Each stack component's configuration, by component type."""
 
@@ -53,7 +52,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
     if not name or not region:
         return None
     document = project.configuration.document
-    machines = [task.machine for task in tasks_of(document, steps, {})] if "location" in orchestrator else []
+    tasks = tasks_of(document, steps, {}, components) if "location" in orchestrator else []
     return Needs(
         project=str(name),
         region=str(region),
@@ -63,7 +62,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         pipeline_account=orchestrator.get("workload_service_account"),
         serving_account=host.service_account if host else None,
         serving_image=host.image if host else None,
-        training=tuple(dict.fromkeys(machine for machine in machines if isinstance(machine, Machine))),
+        training=tuple(dict.fromkeys(task.machine for task in tasks if isinstance(task.machine, Machine))),
         serving=_fleet(host) if host else None,
         bigquery=_is_bigquery(project.source),
         dataset=_dataset(project.source),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 1_000
 _BATCH_PICTURES = 64
 _SPLIT = "split"
+_PATH = re.compile(r"[./~\\]|[A-Za-z]:|[^/]*/[^/]*/")
+"""How paths begin, and no name of a data set does: `./news`, `/data/news`, `data/news/2024`."""
 _PARQUET_BRANCH = "refs/convert/parquet"
 """Where the Hub keeps the rows of data sets with a loading script, as Parquet."""
 
@@ -145,6 +148,11 @@ class HuggingFaceSource(RowFields):
                 f"source.name '{self.name}' is {what}; name a data set of the Hub or a folder, or read files with "
                 "kind: files"
             )
+        if not self._is_folder and _PATH.match(self.name):
+            raise InputError(
+                f"source.name '{self.name}' is no folder here (looked in {Path.cwd()}), and no data set of the Hub has "
+                "such a name (owner/name); correct source.name"
+            )
         return self._folder_checksum() if self._is_folder else self._commit()
 
     def _commit(self) -> str:
@@ -199,7 +207,7 @@ class HuggingFaceSource(RowFields):
         except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError, FileNotFoundError, ValueError) as error:
             raise InputError(
                 f"data set '{what}' cannot be read: {first_line(error)}; set source.name, config_name, splits, "
-                "revision, or token_env for a private one"
+                f"revision, or token_env for a private one; a folder of this name is not in {Path.cwd()}"
             ) from error
         except (OSError, HTTPError) as error:
             raise EvergreenError(

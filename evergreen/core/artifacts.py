@@ -25,6 +25,7 @@ MANIFEST_NAME = "manifest.json"
 HISTORY_NAME = "history.json"
 VERSION_LENGTH = 12
 INTAKE_FACT = "intake"
+LEFT_OUT_FACT = "left_out"
 
 
 def sha256_of(path: Path) -> str:
@@ -218,6 +219,13 @@ class SplitsManifest(Manifest):
     labels: dict[str, dict[str, int]]
     removed: dict[str, int]
     plan: RecordedSplitPlan | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Which rows are in no split, where there are any, as the run's last lines tell it."""
+        left_out = [f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in self.removed.items() if rows]
+        words = f"{sum(self.removed.values()):,} rows in no split ({', '.join(left_out)})"
+        return {LEFT_OUT_FACT: words} if left_out else {}
 
     @property
     def given(self) -> tuple[str, ...]:

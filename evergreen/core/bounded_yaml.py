@@ -1,10 +1,13 @@
 """YAML that a few bytes of text cannot blow up: depth, nodes and aliases are bounded while the text is read.
 
 Each alias counts as all the nodes that it stands for, so that eight levels of ten ("billion laughs") end at the limit.
+Words and numbers are those of YAML 1.2, as people mean them: `no` and `on` are text, and so are `85:56` and `010`,
+which YAML 1.1 takes for 5156 and 8; `2e-5` is a number.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -13,6 +16,13 @@ from typing_extensions import override
 MOST_LEVELS = 50
 MOST_NODES = 10_000
 MOST_CHARS = 100
+_OLD_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float"))
+_BOOLEAN = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
+_INTEGER = re.compile(r"(?:[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F]+)\Z")
+_NUMBER = re.compile(
+    r"(?:[-+]?(?:(?:0|[1-9][0-9_]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+)
 
 
 class YamlBoundError(yaml.MarkedYAMLError):
@@ -27,6 +37,11 @@ class BoundedLoader(yaml.SafeLoader):
         self._depth = 0
         self._nodes = 0
         self._sizes: dict[int, int] = {}
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag not in _OLD_TAGS]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -84,6 +99,12 @@ class BoundedLoader(yaml.SafeLoader):
 
     def _error(self, problem: str) -> YamlBoundError:
         return YamlBoundError(problem=problem, problem_mark=self._next().start_mark)
+
+
+for _tag, _pattern, _first in zip(
+    _OLD_TAGS, (_BOOLEAN, _INTEGER, _NUMBER), ("tTfF", "-+0123456789", "-+.0123456789"), strict=True
+):
+    BoundedLoader.add_implicit_resolver(_tag, _pattern, list(_first))
 
 
 def safe_load(text: str) -> Any:

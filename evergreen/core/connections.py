@@ -21,6 +21,10 @@ IDLE_S = 1.0
 """How long a connection answers nothing before it may be closed for another: its first request may be under way."""
 
 
+HALF_CLOSED = "the caller closed its side of the connection before the answer; keep it open until the answer is there"
+"""What a caller reads who still can; whoever left for good cannot be told apart, so the work of both is dropped."""
+
+
 class Closable(Protocol):
     """A connection."""
 

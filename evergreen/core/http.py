@@ -12,14 +12,36 @@ import uuid
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from evergreen.core.errors import InputError
 
 TRACE_HEADER = "x-trace-id"
 TIME_LEFT_HEADER = "x-time-left-ms"
-"""How long the caller still waits for the answer, from the front to its workers; work for longer is dropped."""
+"""How long the caller still waits for the answer; work for longer is dropped. The front tells its workers so, too."""
+MILLISECONDS = re.compile(r"[0-9]{1,9}")
 TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s]*)")
-HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::\d{1,5})?")
+TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>\d{1,5}))?")
+HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+
+
+def _host_name(given: str) -> str:
+    parts = HOST.fullmatch(given)
+    if parts is None or parts["port"] or not (parts["v6"] or HOST_NAME.fullmatch(given)):
+        raise ValueError(
+            f"{given[:60]!r} is no host's name; give the name or address alone, without scheme, port or path, such as "
+            "app.example"
+        )
+    return given.strip("[]")
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
+"""A name or an address, as a Host header has it before the port."""
 
 
 def trace_id(headers: Mapping[str, str]) -> str:
@@ -32,9 +54,17 @@ def trace_id(headers: Mapping[str, str]) -> str:
 
 
 def time_left_s(headers: Mapping[str, str]) -> float | None:
-    """How long the caller still waits, where it says so."""
-    given = headers.get(TIME_LEFT_HEADER, "")
-    return int(given) / 1000 if given.isascii() and given.isdigit() and len(given) < 10 else None
+    """How long the caller still waits, where it says so.
+
+    Raises:
+        InputError: what it says is no whole number of milliseconds.
+    """
+    given = headers.get(TIME_LEFT_HEADER)
+    if given is None:
+        return None
+    if not MILLISECONDS.fullmatch(given):
+        raise InputError(f"{TIME_LEFT_HEADER} is {given[:20]!r}; send whole milliseconds, 0 to 999999999")
+    return int(given) / 1000
 
 
 def media_refusal(content_type: str, content_encoding: str) -> str | None:
@@ -56,6 +86,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def target_host(target: str) -> dict[str, str]:
+    """The host of a target that is a whole URL, as the Host header above which it stands; else nothing."""
+    whole = TARGET.match(target)
+    return {"host": whole[1]} if whole else {}
 
 
 def origin_refusal(

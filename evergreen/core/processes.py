@@ -12,12 +12,14 @@ import os
 import resource
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
 INHERITED_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 INHERITED_DEVICES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
 """Prefixes of the variables that say which accelerators a process may use, and how."""
+CGROUP = Path("/sys/fs/cgroup")
 LIBRARY_ROOT = Path(__file__).resolve().parents[2]
 SERVING_FOLDERS = ("core", "data", "metrics", "serving", "tasks")
 TAIL_BYTES = 64 * 1024
@@ -48,6 +50,20 @@ def allow_files(wanted: int) -> None:
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def usable_cores(cgroup: Path = CGROUP) -> int:
+    """How many cores this process may keep busy: its affinity, and what its container is allowed (at least 1).
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu, and `cpu.cfs_quota_us` of version 1.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with suppress(OSError, ValueError):
+            quota, period = (int(number) for name in files for number in (cgroup / name).read_text().split())
+            if quota > 0 and period > 0:
+                return min(cores, max(quota // period, 1))
+    return cores
 
 
 def free_port(host: str = "127.0.0.1") -> int:

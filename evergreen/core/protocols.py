@@ -31,7 +31,13 @@ class Source(Protocol):
 
 
 class Predictor(Protocol):
-    """A loaded model; the same three verbs serve training's evaluation, the server and batch prediction."""
+    """A loaded model; the same verbs serve training's evaluation, the server and batch prediction.
+
+    The server decodes, predicts and encodes in several threads at once.
+    """
+
+    def use_threads(self, count: int) -> None:
+        """Lets the predictions that the calling thread makes from now on use so many threads."""
 
     def decode(self, instances: Sequence[Any]) -> list[Any]:
         """Validated inputs.

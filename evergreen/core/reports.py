@@ -125,6 +125,14 @@ class SliceReport(Frozen):
     metrics: dict[str, Metric]
 
 
+class SmallSlice(Frozen):
+    """Rows where `column` has `value` that are too few to be measured by themselves."""
+
+    column: str
+    value: str
+    rows: int
+
+
 class WorstError(Frozen):
     """A wrong prediction with high confidence; `excerpt` is at most 300 characters."""
 
@@ -223,6 +231,7 @@ class EvaluationReport(Frozen):
     worst_images: tuple[WorstImage, ...] = ()
     terms: Terms = Terms()
     references: tuple[Baseline, ...] = ()
+    small_slices: tuple[SmallSlice, ...] = ()
     specs: tuple[MetricSpec, ...] = ()
 
     def spec(self, name: str) -> MetricSpec:

@@ -6,10 +6,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
+from evergreen.core.quoting import cut
 
 LONGEST = timedelta(days=100 * 365)
 MOST_DIGITS = 9
@@ -44,6 +45,19 @@ class Window(Frozen):
     end: Literal["now"] | AwareDatetime = "now"
     length: Duration
     grain: Duration = "1d"
+
+    @field_validator("end", mode="wrap")
+    @classmethod
+    def _end_has_a_zone(cls, given: object, handler: ValidatorFunctionWrapHandler) -> object:
+        is_written_so = isinstance(given, datetime) or (isinstance(given, str) and (given == "now" or "-" in given[:5]))
+        try:
+            if is_written_so:
+                return handler(given)
+        except ValidationError:
+            pass
+        raise ValueError(
+            f"should be now, or a day with its time and zone such as 2024-05-01T00:00:00Z, got {cut(str(given))!r}"
+        )
 
     def resolve(self, now: datetime | None = None) -> ResolvedWindow:
         """The half-open interval; `now` is given by tests."""

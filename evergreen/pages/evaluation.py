@@ -16,6 +16,7 @@ from evergreen.pages.render import render
 
 MOST_LABELS = 25
 MOST_CONFUSIONS = 8
+MOST_SMALL_SLICES = 20
 
 Matrix = Sequence[Sequence[int]]
 
@@ -58,6 +59,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         other_classes=classes[MOST_LABELS:],
         class_names=_class_names(report),
         class_sparks=_class_sparks(report),
+        most_small=MOST_SMALL_SLICES,
         slice_names=_names(one.metrics for one in report.slices),
         legend=[(label, colour_of(number)) for number, label in enumerate(report.labels)],
     )

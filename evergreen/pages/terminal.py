@@ -32,10 +32,10 @@ def terminal_summary(
     """Plain text: quality beside the majority baseline, verdict with failed reasons, endpoint, traffic, a curl command.
 
     `page` is where the report page was saved, `request_file` where a request too long for a command line is, `intake`
-    what was read of what the source holds.
+    what was read of what the source holds, and which rows of it are in no split, a line each.
     """
     lines = [
-        *([_line("rows", intake)] if intake else []),
+        *(_line("rows", one) for one in (intake or "").splitlines()),
         *_quality(report),
         *_verdict(decision),
         *_deployment(deployment),

@@ -33,7 +33,9 @@ def exit_now(code: int) -> None:
 
 def _load_task(model_dir: Path) -> Predictor:
     from evergreen.tasks import load_predictor  # brings torch, while the port already answers 503
+    from evergreen.tasks.accelerators import check_accelerators
 
+    check_accelerators(os.environ)
     return load_predictor(model_dir, read_object)
 
 

@@ -13,7 +13,7 @@ import h11
 from starlette.requests import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from evergreen.core.connections import HeadTimer, Refused, Room
+from evergreen.core.connections import HALF_CLOSED, HeadTimer, Refused, Room
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S
 
 IS_GUEST = "is_guest"
@@ -53,7 +53,10 @@ class PatientProtocol(asyncio.Protocol):
         self._watch()
 
     def eof_received(self) -> None:
-        """A caller that closes its sending side counts as gone."""
+        """A caller that closes its sending side counts as gone; one that waits for an answer is told so."""
+        cycle = self._inner.cycle
+        if not self._is_over and cycle is not None and not cycle.response_started:
+            self._refuse(HTTPStatus.BAD_REQUEST, HALF_CLOSED)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends what waits."""

@@ -1,4 +1,4 @@
-"""The model behind the server: loaded in a thread, asked in another, so that health always answers."""
+"""The model behind the server: loaded in a thread, asked in others, so that health always answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ServedModel:
         self._settings = settings
         self._load = load
         self._loaded: _Loaded | None = None
-        self._queue = PredictionQueue()
+        self._queue = PredictionQueue(settings.threads)
         self.waiting = 0
         self.waiting_instances = 0
 

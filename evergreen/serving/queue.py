@@ -1,7 +1,11 @@
-"""Predictions in turn: one thread, large requests in slices with small ones between, nothing for callers who left.
+"""Predictions in turn: large requests in slices with small ones between, nothing for callers who left.
 
 A request of 1,000 texts is predicted 32 at a time; another of one text waits for one of these slices, not for all.
 One large request at a time is decoded: the next one waits as it came, for decoded pictures are many times as large.
+
+A request that is alone gets every core. Where more wait, several are predicted at once with a share of the cores each:
+threads that work on one prediction wait for the slowest of them, so that whatever else the machine does on one core
+would stop them all.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.core.protocols import Predictor
 
 SLICE_INSTANCES = 32
+MOST_AT_ONCE = 4
 NEW_IN_A_ROW = 4
 """How many small requests may come before a large one that has begun goes on."""
 
@@ -40,14 +45,18 @@ class UndecodableInstanceError(UndecodableError, InstanceError):
 
 
 class PredictionQueue:
-    """One prediction runs at a time: a batch already uses every core."""
+    """Keeps up to `cores` threads at work, at most four: what is decoded at once must fit into memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, cores: int = 1) -> None:
+        self._cores = cores
+        self._most_at_once = min(cores, MOST_AT_ONCE)
         self._new: deque[_Job] = deque()
         self._begun: _Job | None = None
-        self._filled = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._large_at_work = False
         self._in_a_row = 0
+        self._at_work = 0
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
 
     async def predict(
         self, predictor: Predictor, instances: list[Any], time_left_s: float | None
@@ -59,12 +68,13 @@ class PredictionQueue:
             TooLateError: `time_left_s` was over before all was predicted.
         """
         job = _Job(predictor, instances, time_left_s)
-        with self._filled:
+        with self._changed:
             self._new.append(job)
-            self._filled.notify()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="predict", daemon=True)
-                self._thread.start()
+            self._changed.notify()
+            if len(self._threads) < min(self._at_work + len(self._new), self._most_at_once):
+                thread = threading.Thread(target=self._work, name=f"predict-{len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
         try:
             return await asyncio.wrap_future(job.answer)
         except asyncio.CancelledError:
@@ -79,7 +89,7 @@ class PredictionQueue:
     def _drop(self, job: _Job) -> None:
         """Forgets work that nobody waits for, and with it the memory that it holds."""
         job.answer.cancel()
-        with self._filled:
+        with self._changed:
             if job in self._new:
                 self._new.remove(job)
             if self._begun is job:
@@ -87,28 +97,38 @@ class PredictionQueue:
 
     def _work(self) -> None:
         while True:
-            job = self._next()
-            if job.goes_on():
-                with self._filled:
-                    if not job.answer.cancelled():
-                        self._begun = job
+            job, threads = self._next()
+            goes_on = job.goes_on(threads)
+            with self._changed:
+                self._at_work -= 1
+                if not job.is_small:
+                    self._large_at_work = False
+                if goes_on and not job.answer.cancelled():
+                    self._begun = job
+                self._changed.notify_all()
             del job  # an answered request's pictures must not wait for the next one
 
-    def _next(self) -> _Job:
-        with self._filled:
-            self._filled.wait_for(lambda: self._new or self._begun)
-            begun, between = self._begun, self._between()
-            if begun is not None and (between is None or self._in_a_row >= NEW_IN_A_ROW):
-                self._begun, self._in_a_row = None, 0
-                return begun
-            job = between if begun is not None and between is not None else self._new[0]
+    def _next(self) -> tuple[_Job, int]:
+        """The request whose turn it is, and how many threads its next slice may use."""
+        with self._changed:
+            while (job := self._take()) is None:
+                self._changed.wait()
+            self._at_work += 1
+            self._large_at_work = self._large_at_work or not job.is_small
+            at_once = min(self._at_work + len(self._new), self._most_at_once)
+            return job, max(self._cores // at_once, 1)
+
+    def _take(self) -> _Job | None:
+        small = next((job for job in self._new if job.is_small), None)
+        begun = self._begun
+        if begun is not None and (small is None or self._in_a_row >= NEW_IN_A_ROW):
+            self._begun, self._in_a_row = None, 0
+            return begun
+        job = small if begun is not None or self._large_at_work else next(iter(self._new), None)
+        if job is not None:
             self._in_a_row += 1
             self._new.remove(job)
-            return job
-
-    def _between(self) -> _Job | None:
-        """The first request that is done within one slice, while a large one is under way."""
-        return next((job for job in self._new if job.is_small), None)
+        return job
 
 
 class _Job:
@@ -123,12 +143,13 @@ class _Job:
         self._batch: Sequence[Any] | None = None
         self._predictions: list[dict[str, Any]] = []
 
-    def goes_on(self) -> bool:
-        """Does the next slice; whether another one is to come."""
+    def goes_on(self, threads: int) -> bool:
+        """Does the next slice with so many threads; whether another one is to come."""
         if self.answer.cancelled():
             return False
         try:
             self._check_deadline()
+            self._predictor.use_threads(threads)
             finished = self._finishes()
         except BaseException as error:
             self._give(error)

@@ -16,7 +16,9 @@ from pydantic import Field, ValidationError, field_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.http import HostName
 from evergreen.core.limits import MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
+from evergreen.core.processes import usable_cores
 
 MIB = 1024 * 1024
 ROUTE_PATTERN = r"^/[^\s{}?#]*$"
@@ -32,6 +34,7 @@ VARIABLES = {
     "max_body_bytes": "EVERGREEN_MAX_BODY_BYTES",
     "max_waiting": "EVERGREEN_MAX_WAITING",
     "max_waiting_instances": "EVERGREEN_MAX_WAITING_INSTANCES",
+    "threads": "OMP_NUM_THREADS",
     "drain_s": "EVERGREEN_DRAIN_S",
     "exit_with_stdin": "EVERGREEN_EXIT_WITH_STDIN",
 }
@@ -42,13 +45,14 @@ class ServerSettings(Frozen):
 
     `max_waiting` requests with `max_waiting_instances` together may wait or run at once; further ones get 503, but for
     one that comes while none does. `allowed_hosts` are further names under which a server on loopback may be asked.
-    `drain_s` is how long requests in flight may take after SIGTERM. `exit_with_stdin` ties the server's life to
-    whoever holds the other end of its stdin.
+    `threads` is how many cores predictions use together; unset, all that this process may. `drain_s` is how long
+    requests in flight may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the other end
+    of its stdin.
     """
 
     storage_uri: str = Field(min_length=1)
     host: str = "127.0.0.1"
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
     port: int = Field(default=8080, ge=0, le=65535)
     health_route: str = Field(default="/health", pattern=ROUTE_PATTERN)
     predict_route: str = Field(default="/predict", pattern=ROUTE_PATTERN)
@@ -57,6 +61,7 @@ class ServerSettings(Frozen):
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1)
     max_waiting: int = Field(default=MAX_WAITING, ge=1)
     max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
+    threads: int = Field(default_factory=usable_cores, ge=1)
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False
 
@@ -76,10 +81,7 @@ class ServerSettings(Frozen):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            mistakes = [
-                f"{VARIABLES[str(one['loc'][0])]}: {one['msg']} (got {given.get(str(one['loc'][0]), 'nothing')!r})"
-                for one in error.errors()
-            ]
+            mistakes = [_mistake(str(one["loc"][0]), one["msg"], given) for one in error.errors()]
             raise InputError("the server's environment cannot be used: " + "; ".join(mistakes)) from error
 
     @property
@@ -101,3 +103,7 @@ class ServerSettings(Frozen):
                 f"AIP_STORAGE_URI {self.storage_uri!r} is no folder; point it at a trained-model directory"
             )
         return path
+
+
+def _mistake(field: str, message: str, given: Mapping[str, str]) -> str:
+    return f"{VARIABLES[field]}: {message.removeprefix('Value error, ')} (got {given.get(field, 'nothing')!r})"

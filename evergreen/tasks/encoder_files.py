@@ -40,6 +40,8 @@ def read_object(folder: Path, name: str) -> dict[str, Any]:
     check_fetched(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise UnusableError(f"its {name} is nested too deep for a model's; download it again") from error
     except ValueError as error:
         raise UnusableError(f"its {name} is no JSON ({first_line(error)}); download it again") from error
     if not isinstance(content, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Self
 
@@ -12,15 +12,17 @@ from pydantic import Field, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.reports import ColumnStatistics
+from evergreen.core.reports import ColumnStatistics, SmallSlice
 
 NULL_VALUE = "(null)"
 
 Numbers = npt.NDArray[np.int64]
+Slice = tuple[str, str, Numbers]
+"""Column, value and the numbers of the rows that have it."""
 
 
 class ColumnSlices(Frozen):
-    """The values of further columns of the data; slices below `min_rows` say too little to be shown.
+    """The values of further columns of the data; slices below `min_rows` say too little to be measured.
 
     Tasks add slices of their own, under names that are `reserved`; `own_report` says of a column why it is none.
     """
@@ -62,24 +64,35 @@ class ColumnSlices(Frozen):
                     "task.slices.max_values"
                 )
 
-    def of_columns(
-        self, values: Mapping[str, Numbers], names: Mapping[str, list[str]]
-    ) -> Iterator[tuple[str, str, Numbers]]:
-        """Column, value and row numbers of each slice that is large enough; columns in order, values by name.
+    def of_columns(self, values: Mapping[str, Numbers], names: Mapping[str, list[str]]) -> Iterator[Slice]:
+        """Column, value and row numbers of each slice that has rows; columns in order, values by name.
 
         Args:
             values: (rows,) value number by column; `names[column][number]` is the value.
             names: values by column.
         """
         for column in self.columns:
-            yield from self.large(column, values[column], sorted(enumerate(names[column]), key=lambda pair: pair[1]))
+            yield from slices_of(column, values[column], sorted(enumerate(names[column]), key=lambda pair: pair[1]))
 
-    def large(self, column: str, numbers: Numbers, named: list[tuple[int, str]]) -> Iterator[tuple[str, str, Numbers]]:
-        """The slices of one column that are large enough, in the order of `named`: (number, value) pairs."""
-        for number, value in named:
-            rows = np.flatnonzero(numbers == number)
-            if len(rows) >= self.min_rows:
-                yield column, value, rows
+    def large(self, slices: Iterable[Slice]) -> list[Slice]:
+        """Those that are large enough to be measured."""
+        return [one for one in slices if len(one[2]) >= self.min_rows]
+
+    def small(self, slices: Iterable[Slice]) -> tuple[SmallSlice, ...]:
+        """Those that are not, by their number of rows."""
+        return tuple(
+            SmallSlice(column=column, value=value, rows=len(rows))
+            for column, value, rows in slices
+            if len(rows) < self.min_rows
+        )
+
+
+def slices_of(column: str, numbers: Numbers, named: list[tuple[int, str]]) -> Iterator[Slice]:
+    """The slices of one column that have rows, in the order of `named`: (number, value) pairs."""
+    for number, value in named:
+        rows = np.flatnonzero(numbers == number)
+        if len(rows):
+            yield column, value, rows
 
 
 class ColumnValues:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -22,13 +21,13 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import Curves
 from evergreen.tasks.checkpoints import STATE_NAME, WEIGHTS_NAME, newest_whole_checkpoint, patience_ended
+from evergreen.tasks.loaders import loaders_that_fit
 from evergreen.tasks.precision import computes_in_bf16
 from evergreen.tasks.training import TrainingJob, TrainingSettings, steps_at_shares
 
 MIN_CHECKPOINTS = 10
 MAX_STEPS_BETWEEN_CHECKPOINTS = 500
 LOGS_PER_CHECKPOINT = 4
-MOST_LOADERS = 8
 _NEVER = 10**9
 _TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
 _NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
@@ -131,7 +130,7 @@ class CheckpointedTrainer(transformers.Trainer):
         self._checkpoint_dir = run.checkpoint_dir
         super().__init__(
             model=job.model,
-            args=_arguments(settings, run, _loaders() if job.loads_beside else 0),
+            args=_arguments(settings, run, _loaders(job, settings.batch_size)),
             data_collator=job.collate,
             train_dataset=job.train,
             eval_dataset=job.validation,
@@ -184,6 +183,11 @@ class CheckpointedTrainer(transformers.Trainer):
         save_file(weights, folder / WEIGHTS_NAME)
 
     @override
+    def _prepare_inputs(self, inputs: Any) -> dict[str, torch.Tensor]:
+        moved: dict[str, torch.Tensor] = super()._prepare_inputs(inputs)
+        return moved if self._job.on_device is None else self._job.on_device(moved)
+
+    @override
     def prediction_step(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
         """Loss, predictions and labels of a validation batch, as far as the job's metrics need them."""
         loss, predictions, labels = super().prediction_step(*args, **kwargs)
@@ -214,9 +218,13 @@ def _validation_values(logs: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in values.items() if name not in _NOT_METRICS}
 
 
-def _loaders() -> int:
+def _loaders(job: TrainingJob, batch_size: int) -> int:
     """Processes that make samples: none where the cores are busy with the training itself."""
-    return min(MOST_LOADERS, os.cpu_count() or 1) if torch.cuda.is_available() else 0
+    if not (job.loads_beside and torch.cuda.is_available()):
+        return 0
+    rows = batch_size * max(1, torch.cuda.device_count())  # one batch is shared out among the GPUs
+    batch = job.collate([job.train[0]] * rows)
+    return loaders_that_fit(sum(tensor.nbytes for tensor in batch.values()))
 
 
 def _arguments(settings: TrainingSettings, run: TrainingRun, loaders: int) -> transformers.TrainingArguments:

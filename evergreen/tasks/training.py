@@ -51,7 +51,8 @@ class TrainingSettings(Frozen):
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to fit. Data sets are map-style; `collate` makes of their rows the model's inputs and `labels`.
+    """What to fit. Data sets are map-style; `collate` makes of their rows a batch: the model's inputs and `labels`, or
+    something smaller, of which `on_device` makes them once it has been brought to the device.
 
     `loss(outputs, labels)` is the mean over a batch; `metrics(predictions, labels)` scores the validation rows by name;
     `order(epoch)` gives the keys of all training rows, each once; `fresh` are the names of the weights that have more
@@ -70,6 +71,7 @@ class TrainingJob:
     fresh: frozenset[str] = frozenset()
     condense: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None = None
     loads_beside: bool = False
+    on_device: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
 
 
 def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curves:

@@ -83,6 +83,9 @@ class TfidfPredictor:
         self._vectorizer.idf_ = weights["idf"]
         self._coefficients, self._intercept = weights["coefficients"], weights["intercept"]
 
+    def use_threads(self, count: int) -> None:
+        """A product of sparse matrices takes one."""
+
     def decode(self, instances: Sequence[Any]) -> list[str]:
         for index, instance in enumerate(instances):
             if not instance["text"].strip():

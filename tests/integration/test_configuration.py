@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -53,6 +54,16 @@ def split_step(plan: Plan, rows: str) -> str:
 @pipeline
 def training(model_name: str, source: Source, plan: Plan = PLAN, fail: bool = False) -> None:
     split_step(plan, fetch(source, fail))
+
+
+@step
+def given_accelerators() -> Annotated[str, "asked"]:
+    return os.environ.get("EVERGREEN_ACCELERATORS", "none")
+
+
+@pipeline
+def on_gpu(model_name: str) -> None:
+    given_accelerators()
 
 
 RIGHT = """\
@@ -191,6 +202,32 @@ def test_a_secret_in_place_of_a_variables_name_is_not_shown(tmp_path: Path) -> N
     with pytest.raises(ConfigurationError) as caught:
         load_text(tmp_path, text)
     assert "hf_abcdef" not in str(caught.value)
+
+
+def test_a_step_is_told_of_its_accelerators_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    asked = {"fetch": "1 NVIDIA_TESLA_T4"}
+
+    def told(text: str) -> dict[str, str]:
+        return dict(load_text(tmp_path, text).options(accelerators=asked)["steps"]["fetch"].environment)
+
+    assert told(RIGHT) == {"EVERGREEN_ACCELERATORS": "1 NVIDIA_TESLA_T4"}
+    own = "steps: {fetch: {environment: {SIZE: '3', EVERGREEN_ACCELERATORS: ''}}}"
+    assert told(f"{RIGHT}\n{own}\n") == {"SIZE": "3", "EVERGREEN_ACCELERATORS": ""}
+    assert "steps" not in load_text(tmp_path, RIGHT).options()
+
+
+def test_what_a_step_is_told_reaches_its_process(tmp_path: Path) -> None:
+    from zenml.client import Client
+
+    path = tmp_path / "gpu.yaml"
+    path.write_text("parameters: {model_name: news}\nextra: {stacks: [local]}\n", encoding="utf-8")
+    options = load(path, on_gpu).options(accelerators={"given_accelerators": "2 NVIDIA_L4"})
+    with quiet_zenml(debug=False):
+        response = on_gpu.with_options(**options)()
+    assert response is not None
+    steps = Client().get_pipeline_run(response.id).steps
+    assert steps["given_accelerators"].outputs["asked"][0].load() == "2 NVIDIA_L4"
+    assert "EVERGREEN_ACCELERATORS" not in os.environ
 
 
 def run(configuration: Configuration, **options: Any) -> Any:

@@ -174,6 +174,43 @@ def test_a_head_that_stops_is_a_408_and_a_silent_connection_is_only_closed(reach
     reach(ask)
 
 
+def test_the_host_of_a_whole_url_counts(reach: Callable[..., None]) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, head(path="http://evil.example/health", method="GET"))
+        assert await status_of(reader) in (421, 404)  # the server has no routes that are whole URLs
+        writer.close()
+
+    reach(ask)
+
+
+@pytest.mark.parametrize("left", ["-1", "soon", ""])
+def test_a_time_left_that_is_none_is_refused_by_both(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
+
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, head(f"x-time-left-ms: {left}", f"content-length: {len(BODY)}") + BODY)
+        assert await status_of(reader) == 400
+        writer.close()
+
+    reach(ask)
+
+
+def test_a_caller_without_time_left_gets_no_prediction_from_either(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
+
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, head("x-time-left-ms: 0", f"content-length: {len(BODY)}") + BODY)
+        async with asyncio.timeout(2):  # the front would wait five seconds for a version
+            assert await status_of(reader) == 503
+        writer.close()
+
+    reach(ask)
+
+
 @pytest.mark.parametrize(
     ("host", "allowed"), [("app.example", True), ("APP.example:443", True), ("evil.example", False)]
 )
@@ -184,6 +221,52 @@ def test_further_names_are_answered_where_they_are_allowed(
         named = head(f"origin: https://{host}", path="/health", method="GET", host=host)
         reader, writer = await connected(port, named)
         assert await status_of(reader) in ((200, 503) if allowed else (421,))
+        writer.close()
+
+    reach(ask)
+
+
+@pytest.mark.parametrize("sent", [BODY, BODY[:5]], ids=["whole", "within its body"])
+def test_a_caller_that_closes_its_sending_side_is_told_at_once_and_its_work_dropped(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    begun, dropped = asyncio.Event(), asyncio.Event()
+
+    async def never(*_: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.set()
+
+    monkeypatch.setattr(ServedModel, "predict", never)
+    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
+    monkeypatch.setattr(Proxy, "_answer", never)
+
+    async def ask(port: int) -> None:
+        others = len(asyncio.all_tasks())
+        reader, writer = await connected(port, head(f"content-length: {len(BODY)}") + sent)
+        if sent == BODY:
+            await begun.wait()
+        await asyncio.sleep(0.05)
+        writer.write_eof()
+        assert await status_of(reader) == 400
+        assert await reader.read() == b""
+        if sent == BODY:
+            await dropped.wait()
+        await asyncio.sleep(0.05)
+        assert len(asyncio.all_tasks()) == others
+        writer.close()
+
+    reach(ask)
+
+
+def test_a_caller_that_closes_its_sending_side_after_its_answer_is_only_closed(reach: Callable[..., None]) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, HEALTH)
+        assert await status_of(reader) in (200, 503)
+        writer.write_eof()
+        assert await reader.read() == b""
         writer.close()
 
     reach(ask)

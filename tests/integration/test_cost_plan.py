@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ STACK = {
     "MLFLOW_TRACKING_URI": "https://mlflow.news.example",
 }
 SCRIPT = """
-import json, sys
+import json, os, sys
 from dataclasses import replace
 from stacks.apply import apply
 from stacks.declaration import declaration
@@ -31,40 +32,64 @@ from evergreen.adapters.vertex import VertexEndpoint
 from evergreen.core.errors import InputError
 from orchestration.configuration import load
 from orchestration.costs import Budget
+from commands.cloud.wheels import refuse_wheels
 from pipelines.training import training
 local = load("local.yaml", training)
 gpu = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
 document = {**local.document, "steps": {"train": {"step_operator": True, "settings": {"step_operator": gpu}}}}
-host = VertexEndpoint(project="p", region="us-central1", staging="gs://bucket/models", image="i", max_replicas=3)
+logged = {"table": "p.logs.requests"}
+host = VertexEndpoint(
+    project="p", region="us-central1", staging="gs://bucket/models", image="i", max_replicas=3, request_logging=logged
+)
 given = local.parameters
 def project(budget):
     configuration = replace(local, document=document, budget=budget)
     return Project(configuration, "news", given.source, given.task, host, None)
+def refused(check, *given):
+    try:
+        check(*given)
+    except InputError as error:
+        return str(error)
+told = {"accelerators": project(Budget()).accelerators}
+os.environ["EVERGREEN_ACCELERATORS"] = ""
+told["in a stand-in"] = project(Budget()).accelerators
+told["wheels"] = refused(refuse_wheels, project(Budget()), {})
+gpu["accelerator_type"] = "NVIDIA_TESLA_V100"
+told["dropped"] = refused(refuse_wheels, project(Budget()), {"EVERGREEN_PIPELINE_TORCH_INDEX": "https://pypi.org/simple"})
+gpu["accelerator_type"] = "NVIDIA_TESLA_T4"
+host = host.model_copy(update={"accelerator_type": "NVIDIA_L4", "accelerator_count": 1})
+told["unknown image"] = refused(refuse_wheels, project(Budget()), {})
+cpu = {"EVERGREEN_SERVING_TORCH_INDEX": "https://download.pytorch.org/whl/cpu"}
+told["serving"] = refused(refuse_wheels, project(Budget()), cpu)
+host = host.model_copy(update={"accelerator_type": None, "accelerator_count": 0})
+print(json.dumps(told))
 print(json.dumps(cost_lines(project(Budget()))))
 check_budget(project(Budget()))
 check_budget(project(Budget(run_usd=5, endpoint_month_usd=1000)))
-try:
-    check_budget(project(Budget(run_usd=0.1)))
-except InputError as error:
-    print(json.dumps(str(error)))
+print(json.dumps(refused(check_budget, project(Budget(run_usd=0.1)))))
 """
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the script printed: the lines of the plan, then the refusal."""
+def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str], str]:
+    """What the script printed: what it told of accelerators, the lines of the plan, the refusal."""
     folder = tmp_path_factory.mktemp("costs")
     (folder / "script.py").write_text(SCRIPT, encoding="utf-8")
     done = python(folder / "zenml", str(folder / "script.py"), cwd=ROOT, **STACK)
     assert done.returncode == 0, done.stderr
-    plan, refusal = (json.loads(line) for line in done.stdout.splitlines()[-2:])
-    return [*plan, refusal]
+    accelerators, plan, refusal = (json.loads(line) for line in done.stdout.splitlines()[-3:])
+    return accelerators, plan, refusal
+
+
+@pytest.fixture(scope="module")
+def told(printed: tuple[dict[str, Any], list[str], str]) -> list[str]:
+    return printed[1]
 
 
 def test_the_plan_tells_every_step_with_machine_time_and_cost(told: list[str]) -> None:
-    steps = ("identify", "fetch", "validate", "split", "train", "evaluate", "promote", "deploy")
+    steps = ("identify", "fetch", "validate", "split", "train", "train waits", "evaluate", "promote", "deploy")
     for number, step in enumerate(steps):
-        assert told[number].split()[1 if number == 0 else 0] == step
+        assert told[number][12:].startswith(f"{step:<11} ")
         machine = "n1-standard-8 + 1 NVIDIA_TESLA_T4" if step == "train" else "e2-standard-4"
         assert machine in told[number]
         assert "10.0 min *" in told[number]
@@ -73,16 +98,44 @@ def test_the_plan_tells_every_step_with_machine_time_and_cost(told: list[str]) -
 
 def test_the_plan_tells_run_endpoint_month_and_where_prices_come_from(told: list[str]) -> None:
     text = "\n".join(told)
-    # europe-west4: seven tasks of ten minutes on e2-standard-4, one with a GPU, and the charge for a run
+    # europe-west4: seven tasks of ten minutes on e2-standard-4, one with a GPU and the one that waits for it, and the
+    # charge for a run
     assert "a run" in text
-    assert "0.38 USD" in text
+    assert "0.40 USD" in text
     assert "endpoint    n1-standard-4 in us-central1: 159.50 to 638.02 USD a month of 730 h" in text
     assert "list prices of 2026-09, which change (https://cloud.google.com/vertex-ai/pricing)" in text
     assert "to be confirmed there: all but n1-standard-4 in us-central1" in text
 
 
-def test_a_run_above_the_budget_is_refused(told: list[str]) -> None:
-    assert told[-1].startswith("over budget: a run would cost 0.38 USD (extra.budget.run_usd: 0.1)")
+def test_the_plan_names_what_it_does_not_count(told: list[str]) -> None:
+    text = "\n".join(told)
+    assert "while a rollout goes on 0.44 USD an hour more (1 of the newcomer, and 1 that is asked" in text
+    at = next(number for number, line in enumerate(told) if line.startswith("billed too  "))
+    named = "\n".join(told[at:])
+    for thing in ("machine of ZenML and MLflow", "custom jobs, 100 GB each", "Cloud Build", "Artifact Registry"):
+        assert thing in named
+    for thing in ("pulling images", "checkpoints, code", "Cloud Logging, and the rows of request logging"):
+        assert thing in named
+    assert "Dataflow" not in named  # the configuration has none
+    assert "BigQuery" not in named
+
+
+def test_a_step_is_told_of_its_accelerator_but_in_a_stand_in(printed: tuple[dict[str, Any], list[str], str]) -> None:
+    assert printed[0]["accelerators"] == {"train": "1 NVIDIA_TESLA_T4"}
+    assert printed[0]["in a stand-in"] == {}
+
+
+def test_an_accelerator_that_torch_has_no_code_for_is_refused(printed: tuple[dict[str, Any], list[str], str]) -> None:
+    answers = printed[0]
+    assert (answers["wheels"], answers["unknown image"]) == (None, None)
+    assert answers["dropped"].startswith(
+        "an accelerator cannot be used: NVIDIA_TESLA_V100: torch from https://pypi.org"
+    )
+    assert "NVIDIA_L4: torch from https://download.pytorch.org/whl/cpu runs on CPUs alone" in answers["serving"]
+
+
+def test_a_run_above_the_budget_is_refused(printed: tuple[dict[str, Any], list[str], str]) -> None:
+    assert printed[2].startswith("over budget: a run would cost 0.40 USD (extra.budget.run_usd: 0.1)")
 
 
 def test_a_run_on_this_machine_costs_nothing_and_its_plan_tells_none(tmp_path: Path) -> None:

@@ -32,6 +32,26 @@ def test_an_encoder_of_transformers_is_proven(architecture: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"model_type": ["bert"]}, "has values that transformers cannot use: TypeError: unhashable type: 'list'"),
+        ({"hidden_size": "x"}, "has values that transformers cannot use: .*'hidden_size'.* expected int"),
+        ({"hidden_size": -1}, "has values that transformers cannot use: RuntimeError: .*negative dimension"),
+        ({"num_attention_heads": 0}, "has values that transformers cannot use: ZeroDivisionError"),
+        ({"num_hidden_layers": 1_000_000}, r"has num_hidden_layers 1,000,000 \(allowed: 1,000\)"),
+    ],
+)
+def test_values_of_a_configuration_that_nothing_can_be_made_of_are_told(
+    changed: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    folder = write_encoder(tmp_path / "encoder", "bert")
+    given = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**given, **changed}))
+    with pytest.raises(InputError, match=f"encoder '.*' cannot be used: its config.json {told}"):
+        check(folder, max_length_tokens=16)
+
+
+@pytest.mark.parametrize(
     ("architecture", "asked", "most"),
     [("bert", 128, 66), ("roberta", 66, 64), ("xlm-roberta", 512, 64), ("mpnet", 65, 64), ("gpt2", 67, 66)],
 )
@@ -117,9 +137,9 @@ def without_tokenizer(folder: Path) -> None:
         (without_tokenizer, r"has no tokenizer \(tokenizer.json"),
         (with_config(model_type="no-such-architecture"), "no-such-architecture"),
         (with_config(model_type="vit"), "model_type 'vit' is no text encoder"),
-        (with_config(num_attention_heads=3), "cannot be used: .*; check its files"),
+        (with_config(num_attention_heads=3), "its config.json has values .*: ValueError: The hidden size .*; correct"),
         (with_config(num_hidden_layers=3), "weights do not fit its config.json: .*layer.2.* would start at random"),
-        (with_config(hidden_size="wide"), "cannot be used: .*; check its files"),
+        (with_config(hidden_size="wide"), "its config.json has values that transformers cannot use: .*; correct"),
         (with_config(quantization_config={"quant_method": "gptq", "bits": 4}), "weights are quantized"),
     ],
 )

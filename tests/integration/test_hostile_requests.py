@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, {"delay_s": 0.4})
+    server = Server(tmp_path, {"delay_s": 0.4}, OMP_NUM_THREADS="1")
     server.wait_ready()
     yield server
     server.close()

@@ -35,6 +35,15 @@ def read(tmp_path: Path, **fields: Any) -> list[dict[str, Any]]:
     return rows_of(HuggingFaceSource(**fields).read(None, tmp_path / "out").shards)
 
 
+@pytest.mark.parametrize("name", ["./news", "/data/news", "../news", "~/news", "data/news/2024", "C:\\news", ".\\news"])
+def test_a_folder_that_is_not_there_is_told_as_one_and_the_hub_not_asked(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HuggingFaceSource, "_commit", lambda _: pytest.fail("the Hub was asked"))
+    with pytest.raises(InputError, match=r"is no folder here \(looked in .*\), and no data set of the Hub"):
+        HuggingFaceSource(name=name).identity(None)
+
+
 def test_all_splits_are_streamed_and_class_numbers_become_names(folder: Path, tmp_path: Path) -> None:
     rows = read(tmp_path, name=str(folder), splits=("train", "test"))
     assert len(rows) == 2_503

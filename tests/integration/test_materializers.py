@@ -13,7 +13,15 @@ from typing import Any, get_type_hints
 import pytest
 
 from evergreen.adapters import FilesSource
-from evergreen.core.artifacts import INTAKE_FACT, FileEntry, Manifest, Splits, SplitsManifest, TrainedModel
+from evergreen.core.artifacts import (
+    INTAKE_FACT,
+    LEFT_OUT_FACT,
+    FileEntry,
+    Manifest,
+    Splits,
+    SplitsManifest,
+    TrainedModel,
+)
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reports import Incumbent, Origin
 
@@ -68,6 +76,35 @@ def test_what_was_left_out_of_a_dataset_is_noted_beside_it_where_a_run_s_end_rea
     dataset = FilesSource(path=str(tmp_path / "in")).read(None, tmp_path / "rows")
     noted = DirectoryMaterializer(str(store)).extract_metadata(dataset)
     assert noted[INTAKE_FACT] == "1 read of 2 seen; left out: 1 file with suffix .md (notes.md)"
+
+
+@pytest.mark.usefixtures("zenml_home")
+@pytest.mark.parametrize(
+    ("removed", "noted"),
+    [
+        (
+            {"exact_duplicate": 1_200, "near_duplicate": 3},
+            "1,203 rows in no split (1,200 exact duplicate, 3 near duplicate)",
+        ),
+        (
+            {"exact_duplicate": 0, "near_duplicate": 3, "set_aside": 1},
+            "4 rows in no split (3 near duplicate, 1 set aside)",
+        ),
+        ({"exact_duplicate": 0, "near_duplicate": 0}, None),
+    ],
+)
+def test_rows_that_are_in_no_split_are_noted_beside_the_splits_where_a_run_s_end_reads_it(
+    tmp_path: Path, store: Path, removed: dict[str, int], noted: str | None
+) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+    from orchestration.runs import made_in_words
+
+    manifest = SplitsManifest(files=(), dataset="d", seed=0, rows={"train": 1}, labels={}, removed=removed)
+    beside = DirectoryMaterializer(str(store)).extract_metadata(Splits(tmp_path, manifest))
+    assert beside.get(LEFT_OUT_FACT) == noted
+    words = made_in_words([{INTAKE_FACT: "60 read of 60 seen"}, beside])
+    assert words == ("60 read of 60 seen" if noted is None else f"60 read of 60 seen\n{noted}")
+    assert made_in_words([{}, {}]) is None
 
 
 def with_one_byte_changed(archive: bytes) -> bytes:

@@ -27,6 +27,19 @@ _MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_NO_TEXT = {
+    b"\x1f\x8b": ("gzip", "name it with .gz at the end, or unpack it"),
+    b"PK\x03\x04": ("a zip archive or a workbook of Excel", "unpack it, or save the sheet as CSV"),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("a workbook of Excel (.xls)", "save the sheet as CSV"),
+    b"PAR1": ("Parquet", "name it with .parquet at the end"),
+    b"ARROW1": ("Arrow", "write it as Parquet"),
+    b"BZh": ("bzip2", "unpack it"),
+    b"\xfd7zXZ\x00": ("xz", "unpack it"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "unpack it"),
+    b"%PDF-": ("PDF", "give the texts as CSV or JSON Lines"),
+    b"SQLite format 3\x00": ("a database of SQLite", "write the table as CSV"),
+}
+"""What people name as if it were delimited text or JSON Lines, by its first bytes."""
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _MOST_NULS = 0.02
 """Of a text's bytes; those of several bytes a character have more, if only for spaces and line ends."""
@@ -89,6 +102,13 @@ def head_of(path: Path) -> bytes:
 def marked_encoding(head: bytes) -> str | None:
     """The encoding that the byte order mark at a file's beginning tells; None where it has none."""
     return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
+
+
+def check_text(head: bytes, name: str) -> None:
+    """Raises InputError where a file that begins so is of a known kind that is no text, whatever its name says."""
+    for beginning, (what, advice) in _NO_TEXT.items():
+        if head.startswith(beginning):
+            raise InputError(f"{name} is no text but {what}, by its first bytes; {advice}")
 
 
 def check_width(head: bytes, name: str, encoding: str) -> None:

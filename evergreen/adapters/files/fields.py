@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from evergreen.adapters.files.decoding import check_width, decodes, head_of, marked_encoding
+from evergreen.adapters.files.decoding import check_text, check_width, decodes, head_of, marked_encoding
 from evergreen.adapters.files.dialect import Dialect, Quoting
 from evergreen.adapters.files.find import FileFormat
 from evergreen.core.errors import InputError
@@ -151,12 +151,14 @@ class FileFields(RowFields):
         `head` is its beginning, where that has been read.
 
         Raises:
-            InputError: it is written with several bytes a character, and neither mark nor configuration says so.
+            InputError: it is no text by its first bytes, or written with several bytes a character, and neither mark
+                nor configuration says so.
         """
         head = head_of(file) if head is None else head
         marked = marked_encoding(head)
         if marked is not None:
             return marked
+        check_text(head, name)
         check_width(head, name, self.encoding)
         if self.fallback_encoding is None or decodes(file, self.encoding):
             return self.encoding

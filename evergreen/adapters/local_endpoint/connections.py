@@ -10,7 +10,7 @@ from aiohttp import web
 
 from evergreen.adapters.local_endpoint.answers import Refusals, RefusedError
 from evergreen.adapters.local_endpoint.proxy import Proxy
-from evergreen.core.connections import HeadTimer, Refused, Room
+from evergreen.core.connections import HALF_CLOSED, HeadTimer, Refused, Room
 from evergreen.core.http import trace_id
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
 
@@ -81,6 +81,11 @@ class Connection(web.RequestHandler):
         if self._head_may_begin():
             self._began = True
             self._timer.start()
+
+    def eof_received(self) -> None:
+        """A caller that closes its sending side counts as gone; one that waits for an answer is told so."""
+        if self._answering:
+            self._refuse(HTTPStatus.BAD_REQUEST, HALF_CLOSED)
 
     def answers(self, begins: bool) -> None:
         """A request's answer begins or ends."""

@@ -5,7 +5,6 @@ host: {kind: local_endpoint, port: 8501}
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from pydantic import Field
 from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
 from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.base import Frozen
+from evergreen.core.http import HostName
+from evergreen.core.processes import usable_cores
 from evergreen.core.protocols import Mirror
 
 WORKER_COMMAND = (sys.executable, "-m", "evergreen.serving")
@@ -26,13 +27,13 @@ class LocalEndpoint(Frozen):
 
     `allowed_hosts` are further names under which a loopback address may be asked, as those of a proxy before it.
     `port` 0 takes any free one and keeps it. `request_timeout_s` includes the wait for a worker that starts again.
-    `threads_per_worker` None gives each version every core: one usually works while the other waits.
+    `threads_per_worker` None lets each version's predictions use every core: one usually works while the other waits.
     """
 
     kind: Literal["local_endpoint"] = "local_endpoint"
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
     startup_timeout_s: float = Field(default=180.0, gt=0)
     request_timeout_s: float = Field(default=60.0, gt=0)
     drain_timeout_s: int = Field(default=30, ge=0)
@@ -63,15 +64,10 @@ def open_endpoint(host: LocalEndpoint, model: str, state_dir: Path, worker_comma
         host=host.host,
         port=host.port,
         worker_command=worker_command,
-        threads=host.threads_per_worker or _cores(),
+        threads=host.threads_per_worker or usable_cores(),
         startup_timeout_s=host.startup_timeout_s,
         request_timeout_s=host.request_timeout_s,
         drain_timeout_s=host.drain_timeout_s,
         allowed_hosts=host.allowed_hosts,
     )
     return ServedEndpoint(wanted, state_dir, host.lock_timeout_s)
-
-
-def _cores() -> int:
-    """The cores this process may use; macOS cannot tell and gives all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -19,7 +19,16 @@ from evergreen.adapters.local_endpoint.bodies import Bodies
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.pace import Pace
 from evergreen.adapters.local_endpoint.worker import Worker
-from evergreen.core.http import TIME_LEFT_HEADER, TRACE_HEADER, media_refusal, origin_refusal, trace_id
+from evergreen.core.errors import InputError
+from evergreen.core.http import (
+    TIME_LEFT_HEADER,
+    TRACE_HEADER,
+    media_refusal,
+    origin_refusal,
+    target_host,
+    time_left_s,
+    trace_id,
+)
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 RETURNED = ("content-type", "retry-after", "x-model-version", TRACE_HEADER)
@@ -62,8 +71,9 @@ class Proxy:
 
     def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
         state = self._fleet.state
-        if refusal := origin_refusal(request.method, request.headers, state.host, state.allowed_hosts):
-            raise RefusedError(*refusal, closes=True)
+        for said in (request.headers, target_host(request.raw_path)):
+            if refusal := origin_refusal(request.method, said, state.host, state.allowed_hosts):
+                raise RefusedError(*refusal, closes=True)
         if route == "other":
             raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}")
         if request.method not in METHODS[route]:
@@ -82,6 +92,10 @@ class Proxy:
     async def _predict(self, request: web.BaseRequest, wanted: str | None, trace: str) -> web.Response:
         loop = asyncio.get_running_loop()
         within_s = self._fleet.state.request_timeout_s
+        if (left_s := _time_left_s(request)) is not None:
+            within_s = min(within_s, left_s)
+        if not within_s:
+            raise RefusedError(503, "the caller says that no time is left")
         deadline = loop.time() + within_s
         worker = self._fleet.choose(wanted)
         headers = {"content-type": request.headers["content-type"], TRACE_HEADER: trace}
@@ -136,3 +150,10 @@ class Proxy:
 
     def _status(self) -> str:
         return self._fleet.status().model_dump_json()
+
+
+def _time_left_s(request: web.BaseRequest) -> float | None:
+    try:
+        return time_left_s(request.headers)
+    except InputError as error:
+        raise RefusedError(400, str(error)) from error

@@ -6,7 +6,6 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -53,14 +52,23 @@ class Augmentation(Frozen):
         return View(side, x, y, mirrored, brightness, contrast, saturation)
 
 
-def look(pictures: torch.Tensor, masks: torch.Tensor, views: Sequence[View]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The views of (batch, 3, H, W) pictures in [0, 1] and (batch, H, W) uint8 masks, in the same shapes."""
+def look(pictures: torch.Tensor, masks: torch.Tensor, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The views of (batch, 3, H, W) pictures in [0, 1] and (batch, H, W) uint8 masks, in the same shapes.
+
+    Args:
+        pictures: on any device, with masks and views.
+        masks: class numbers.
+        views: (batch, 7) float32, a View a row.
+    """
     import torch
     from torch.nn import functional
 
-    moves = [[[-one.side if one.mirrored else one.side, 0.0, one.x], [0.0, one.side, one.y]] for one in views]
+    side, x, y, mirrored = views[:, :4].unbind(dim=1)
+    still = torch.zeros_like(side)
+    across = torch.where(mirrored > 0, -side, side)
+    moves = torch.stack([across, still, x, still, side, y], dim=1).view(-1, 2, 3)
     shape = [len(views), 1, *pictures.shape[2:]]
-    grid = functional.affine_grid(torch.tensor(moves, dtype=torch.float32), shape, align_corners=False)
+    grid = functional.affine_grid(moves, shape, align_corners=False)
     seen = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
     marked = functional.grid_sample(
         masks[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
@@ -68,11 +76,8 @@ def look(pictures: torch.Tensor, masks: torch.Tensor, views: Sequence[View]) -> 
     return _coloured(seen, views), marked[:, 0].to(torch.uint8)
 
 
-def _coloured(pictures: torch.Tensor, views: Sequence[View]) -> torch.Tensor:
-    import torch
-
-    factors = torch.tensor([one[-3:] for one in views], dtype=torch.float32)
-    brightness, contrast, saturation = (factors[:, number].view(-1, 1, 1, 1) for number in range(3))
+def _coloured(pictures: torch.Tensor, views: torch.Tensor) -> torch.Tensor:
+    brightness, contrast, saturation = (views[:, number].view(-1, 1, 1, 1) for number in (4, 5, 6))
     pictures = pictures * brightness
     grey = pictures.mean(dim=1, keepdim=True)
     pictures = grey + (pictures - grey) * saturation

@@ -5,6 +5,7 @@ Everything is counted at the pictures' own size, which is what the endpoint answ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ from evergreen.tasks.image_segmentation.metrics import SPECS
 from evergreen.tasks.image_segmentation.pictures import read_rows
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
 from evergreen.tasks.image_segmentation.scorer import MaskScorer, WorstImages, read_test_pictures
-from evergreen.tasks.slices import ColumnValues, Numbers
+from evergreen.tasks.slices import ColumnValues, Numbers, Slice
 
 if TYPE_CHECKING:
     from evergreen.tasks.image_segmentation.task import ImageSegmentation
@@ -60,6 +61,7 @@ def evaluate_images(
     (overall, by_class), *simple = bootstrap_images([scored.confusions, always, scored.by_pixel])
     against_always, against_pixels = (difference(overall, theirs) for theirs, _ in simple)
     total = scored.confusions.sum(axis=0)
+    slices = _slices(scored, task)
     other = champion if champion is not None and champion.version != model.version else None
     return EvaluationReport(
         version=model.version,
@@ -70,7 +72,8 @@ def evaluate_images(
         confidence=CONFIDENCE,
         baseline=_baseline(always, majority, against_always),
         per_class=_classes(scored.confusions, by_class, task.labels),
-        slices=_slices(scored, task),
+        slices=_measured_slices(scored, task.slices.large(slices)),
+        small_slices=task.slices.small(slices),
         confusion=tuple(tuple(row[:-1]) for row in total.tolist()),
         worst=(),
         comparison=_comparison(scored.confusions, other, splits, task) if other else None,
@@ -152,16 +155,19 @@ def _baseline(theirs: Confusions, name: str, differences: Scores) -> Baseline:
     )
 
 
-def _slices(scored: _Scored, task: ImageSegmentation) -> tuple[SliceReport, ...]:
+def _slices(scored: _Scored, task: ImageSegmentation) -> list[Slice]:
     pixels = scored.confusions.sum(axis=2)  # (pictures, classes)
     shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
     by_label = {label: shares[:, number] for number, label in enumerate(task.labels)}
-    found = [
+    return [
         *task.slices.of(scored.sides, by_label),
         *task.slices.of_columns(scored.columns.numbers, scored.columns.names),
     ]
+
+
+def _measured_slices(scored: _Scored, slices: Sequence[Slice]) -> tuple[SliceReport, ...]:
     reports = []
-    for column, value, rows in found:
+    for column, value, rows in slices:
         ((overall, _),) = bootstrap_images([scored.confusions[rows]])
         metrics = {name: interval(samples) for name, samples in overall.items()}
         reports.append(SliceReport(column=column, value=value, rows=len(rows), metrics=metrics))

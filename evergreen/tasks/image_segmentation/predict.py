@@ -20,6 +20,7 @@ from evergreen.core.quoting import cut, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
 from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
 from evergreen.tasks.image_segmentation.model import Architecture
+from evergreen.tasks.threads import use_threads
 
 BUCKET_SCHEME = "gs://"
 PIXELS_OF_A_REQUEST = 4
@@ -47,6 +48,10 @@ class ImagePredictor:
         self._size = size
         self._max_pixels = max_pixels
         self._fetch = fetch
+
+    def use_threads(self, count: int) -> None:
+        """Lets the calling thread's next predictions use so many threads."""
+        use_threads(count)
 
     def decode(self, instances: Sequence[Any]) -> list[Pixels]:
         """The pictures: (H, W, 3) each.
@@ -115,8 +120,8 @@ class ImagePredictor:
         import torch
 
         resized = np.stack([resize_picture(one, self._size, self._size) for one in pictures])
-        inputs = normalised(as_floats(torch.from_numpy(resized)), self._architecture.mean, self._architecture.std)
-        return inputs.to(self._network.device)
+        on_device = torch.from_numpy(resized).to(self._network.device)  # a byte a value on its way there
+        return normalised(as_floats(on_device), self._architecture.mean, self._architecture.std)
 
     def _prediction(self, mask: Pixels) -> dict[str, Any]:
         counts = np.bincount(mask.ravel(), minlength=len(self._labels))

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import AfterValidator
 
-from evergreen.tasks.slices import ColumnSlices, Numbers, ascending, bucket_names
+from evergreen.tasks.slices import ColumnSlices, Numbers, Slice, ascending, bucket_names, slices_of
 
 SIZE_COLUMN = "longer_side_px"
 SHARE_COLUMN = "share_of"
@@ -34,10 +34,8 @@ class ImageSlices(ColumnSlices):
     size_edges_px: Annotated[tuple[int, ...], AfterValidator(ascending)] = (128, 256, 512, 1024)
     share_edges_percent: Annotated[tuple[int, ...], AfterValidator(ascending)] = (5, 25)
 
-    def of(
-        self, sides: Numbers, shares: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]]
-    ) -> Iterator[tuple[str, str, Numbers]]:
-        """Column, value and row numbers of each slice by size or share that is large enough.
+    def of(self, sides: Numbers, shares: Mapping[str, np.ndarray[tuple[int], np.dtype[np.float64]]]) -> Iterator[Slice]:
+        """Column, value and row numbers of each slice by size or share that has rows.
 
         Args:
             sides: (rows,) pixels of the longer side.
@@ -45,12 +43,12 @@ class ImageSlices(ColumnSlices):
         """
         if self.size_edges_px:
             buckets = np.digitize(sides, self.size_edges_px, right=True)
-            yield from self.large(SIZE_COLUMN, buckets, list(enumerate(bucket_names(self.size_edges_px))))
+            yield from slices_of(SIZE_COLUMN, buckets, list(enumerate(bucket_names(self.size_edges_px))))
         if self.share_edges_percent:
             names = list(enumerate(_share_names(self.share_edges_percent)))
             for label, share in shares.items():
                 buckets = np.where(share > 0, np.digitize(100 * share, self.share_edges_percent, right=True), -1)
-                yield from self.large(f"{SHARE_COLUMN} {label}", buckets, names)
+                yield from slices_of(f"{SHARE_COLUMN} {label}", buckets, names)
 
 
 def _share_names(edges: tuple[int, ...]) -> list[str]:

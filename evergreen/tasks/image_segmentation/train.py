@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
 from evergreen.tasks.image_segmentation.augment import look
 from evergreen.tasks.image_segmentation.images import as_floats, normalised
-from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Backbone, freeze_encoder
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture, Backbone, freeze_encoder
 from evergreen.tasks.image_segmentation.overlays import validation_answers
 from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample
 from evergreen.tasks.model_directory import complete_model
@@ -62,26 +62,34 @@ def train_images(
     return complete_model(run.out_dir, configuration, splits, run.seed, curves)
 
 
-def collate(task: ImageSegmentation) -> Callable[[Sequence[Sample]], dict[str, torch.Tensor]]:
-    """What makes of samples the network's input and `labels`: (batch, size, size) int64, ignored pixels marked so."""
-    return partial(_collated, ARCHITECTURES[task.architecture], task.ignore_label)
-
-
-def _collated(architecture: Any, ignore_label: int | None, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+def collate(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+    """A batch as it travels to the device, four bytes a pixel: `pixel_values` (batch, size, size, 3) and `labels`
+    (batch, size, size), uint8 as they are stored; and `views` (batch, 7) float32 where the samples have one.
+    """
     import torch
-
-    from evergreen.tasks.image_segmentation.loss import IGNORED
 
     if len(samples) == 1 and samples[0].view is not None:
         samples = [*samples, *samples]  # of a lone last picture, a batch could not be normalised
-    pictures = as_floats(torch.from_numpy(np.stack([one.picture for one in samples])))
-    masks = torch.from_numpy(np.stack([one.mask for one in samples]))
+    batch = {
+        "pixel_values": torch.from_numpy(np.stack([one.picture for one in samples])),
+        "labels": torch.from_numpy(np.stack([one.mask for one in samples])),
+    }
     views = [one.view for one in samples if one.view is not None]
-    if views:
-        pictures, masks = look(pictures, masks, views)
+    return {**batch, "views": torch.tensor(views, dtype=torch.float32)} if views else batch
+
+
+def on_device(architecture: Architecture, ignore_label: int | None, batch: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """What the network reads of a batch of `collate`, on the batch's device: `pixel_values` (batch, 3, size, size)
+    normalised, and `labels` (batch, size, size) int64, ignored pixels marked so.
+    """
+    from evergreen.tasks.image_segmentation.loss import IGNORED
+
+    pictures, masks = as_floats(batch["pixel_values"]), batch["labels"]
+    if "views" in batch:
+        pictures, masks = look(pictures, masks, batch["views"])
     labels = masks.long()
     if ignore_label is not None:
-        labels[labels == ignore_label] = IGNORED
+        labels = labels.masked_fill(labels == ignore_label, IGNORED)
     return {"pixel_values": normalised(pictures, architecture.mean, architecture.std), "labels": labels}
 
 
@@ -114,7 +122,8 @@ def _job(task: ImageSegmentation, network: Any, tables: tuple[PictureTable, Pict
         model=network,
         train=train,
         validation=validation,
-        collate=collate(task),
+        collate=collate,
+        on_device=partial(on_device, ARCHITECTURES[task.architecture], task.ignore_label),
         loss=partial(segmentation_loss, dice_weight=task.dice_weight),
         metrics=_metrics,
         order=train.order,

@@ -14,8 +14,10 @@ from evergreen.tasks.pretrained import Pretrained, fresh_weights
 from evergreen.tasks.text_classification.proof import (
     check_architecture,
     check_batches,
+    check_layers,
     check_reach,
     check_vocabulary,
+    from_its_config,
 )
 from evergreen.tasks.text_classification.tokens import Tokens
 from evergreen.tasks.verbosity import quiet_transformers
@@ -57,21 +59,27 @@ class Encoder(Pretrained):
 
     def load_config(self, labels: tuple[str, ...], tokenizer: Any) -> Any:
         """The encoder's configuration for these labels, padded with the tokenizer's token where it names none."""
+        config = self._read_config(labels)
+        if getattr(config, "pad_token_id", None) is None:
+            config.pad_token_id = tokenizer.pad_token_id
+        return config
+
+    def _read_config(self, labels: tuple[str, ...]) -> Any:
         import transformers
 
         with self.translated(), quiet_transformers():
             folder = self.small_files()
             check_no_code(folder)
-            config = transformers.AutoConfig.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                id2label=dict(enumerate(labels)),
-                label2id={label: number for number, label in enumerate(labels)},
-                num_labels=len(labels),
-            )
-        if getattr(config, "pad_token_id", None) is None:
-            config.pad_token_id = tokenizer.pad_token_id
+            with from_its_config():
+                config = transformers.AutoConfig.from_pretrained(
+                    folder,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    id2label=dict(enumerate(labels)),
+                    label2id={label: number for number, label in enumerate(labels)},
+                    num_labels=len(labels),
+                )
+            check_layers(config)
         return config
 
     def load_classifier(self, labels: tuple[str, ...], tokens: Tokens) -> Any:
@@ -94,12 +102,14 @@ class Encoder(Pretrained):
             EvergreenError: the Hub does not answer.
         """
         folder = self.checked_files()
+        self._read_config(labels)  # before the tokenizer, which reads it too and says less of it
         tokens = Tokens(self.load_tokenizer(), max_length)
         config = self.load_config(labels, tokens.tokenizer)
         with self.translated():
-            check_architecture(config)
-            check_vocabulary(config, tokens.tokenizer)
-            check_batches(config, tokens)
+            with from_its_config():
+                check_architecture(config)
+                check_vocabulary(config, tokens.tokenizer)
+                check_batches(config, tokens)
             if has_weights(folder):
                 self._load(folder, config, device_map="meta")  # names and shapes alone
 

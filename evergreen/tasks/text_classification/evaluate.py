@@ -44,6 +44,7 @@ def evaluate_text(
     scored = _score(model, splits, task, slices)
     judge = Judge(scored.facts.truth, task.labels)
     overall, per_class = judge.metrics(scored.answers)
+    found = list(slices.of(scored.facts.lengths, scored.facts.values, scored.facts.names))
     other = champion if champion is not None and champion.version != model.version else None
     return EvaluationReport(
         version=model.version,
@@ -54,7 +55,8 @@ def evaluate_text(
         confidence=CONFIDENCE,
         baseline=judge.majority(scored.answers, majority),
         per_class=per_class,
-        slices=judge.slices(scored.answers, scored.facts, slices),
+        slices=judge.slices(scored.answers, slices.large(found)),
+        small_slices=slices.small(found),
         confusion=judge.confusion(scored.answers),
         worst=scored.worst,
         comparison=_comparison(judge, scored.answers, other, splits, task) if other else None,

@@ -5,6 +5,7 @@ Values come from the `evaluate` modules, intervals from the bootstrap; the tests
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,7 @@ import numpy as np
 from evergreen.core.bootstrap import Scores, bootstrap, bootstrap_classes, difference, interval
 from evergreen.core.reports import Baseline, ClassReport, Comparison, Metric, SliceReport
 from evergreen.metrics import measure
-from evergreen.tasks.slices import Numbers
-from evergreen.tasks.text_classification.rows import RowFacts
-from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.slices import Numbers, Slice
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,10 @@ class Judge:
         np.add.at(counts, (self.truth[known], answers[known]), 1)
         return tuple(tuple(row) for row in counts.tolist())
 
-    def slices(self, answers: Numbers, facts: RowFacts, slices: Slices) -> tuple[SliceReport, ...]:
-        """Metrics of each slice that is large enough."""
+    def slices(self, answers: Numbers, slices: Iterable[Slice]) -> tuple[SliceReport, ...]:
+        """Metrics of each slice."""
         reports = []
-        for column, value, rows in slices.of(facts.lengths, facts.values, facts.names):
+        for column, value, rows in slices:
             (scores,) = bootstrap(self.truth[rows], [answers[rows]], len(self.labels))
             reports.append(SliceReport(column=column, value=value, rows=len(rows), metrics=_overall(scores)))
         return tuple(reports)

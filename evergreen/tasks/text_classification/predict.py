@@ -17,6 +17,7 @@ from evergreen.core.quoting import excerpts
 from evergreen.tasks.batching import batches_of_tokens
 from evergreen.tasks.model_directory import loading
 from evergreen.tasks.text_classification.tokens import Tokens
+from evergreen.tasks.threads import use_threads
 from evergreen.tasks.verbosity import quiet_transformers
 
 _TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}  # on a CPU, what the caches hold; measured
@@ -58,6 +59,10 @@ class TextPredictor:
         tokens = Tokens(tokenizer, max_length)
         tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
         return cls(model, tokens, labels, max_text_chars)
+
+    def use_threads(self, count: int) -> None:
+        """Lets the calling thread's next predictions use so many threads."""
+        use_threads(count)
 
     def decode(self, instances: Sequence[Any]) -> list[str]:
         """The texts.

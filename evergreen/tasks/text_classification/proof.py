@@ -5,10 +5,13 @@ The architecture of its `config.json` with one layer of random weights reads the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
-from evergreen.tasks.encoder_files import UnusableError
+from evergreen.core.errors import EvergreenError
+from evergreen.tasks.encoder_files import CONFIG, UnusableError
 from evergreen.tasks.text_classification.tokens import Tokens
 from evergreen.tasks.verbosity import quiet_transformers
 
@@ -21,14 +24,39 @@ _DEPTHS = (
     "decoder_layers",
     "num_decoder_layers",
 )
+MOST_LAYERS = 1_000
 _LARGE_TABLE = 2**22
 """Weights of more numbers are left as the memory comes: random numbers for a large vocabulary would take seconds."""
 MOST_TRIED = 8192
 """Tokens of the longest batch where no limit is named: attention may take memory by the square of them."""
+MOST_CHARS = 300
 _SHORT = "a"
 _WORDS = "a 1 . "
 _ALLOCATION = "DefaultCPUAllocator"
 """What torch's RuntimeError names where memory of the processor ran out."""
+
+
+@contextmanager
+def from_its_config() -> Iterator[None]:
+    """Raises UnusableError where transformers makes nothing of the values in an encoder's configuration."""
+    try:
+        yield
+    except (EvergreenError, MemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:MOST_CHARS]
+        raise UnusableError(
+            f"its {CONFIG} has values that transformers cannot use: {type(error).__name__}: {said}; correct or "
+            "download it again"
+        ) from error
+
+
+def check_layers(config: Any) -> None:
+    """Returns when the encoder has as many layers as a model can have. Raises UnusableError naming the setting."""
+    for name in _DEPTHS:
+        layers = getattr(config, name, None)
+        if isinstance(layers, int) and layers > MOST_LAYERS:
+            raise UnusableError(f"its {CONFIG} has {name} {layers:,} (allowed: {MOST_LAYERS:,}); correct it")
 
 
 def check_architecture(config: Any) -> None:

@@ -13,13 +13,13 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import AfterValidator
 
-from evergreen.tasks.slices import ColumnSlices, Numbers, ascending, bucket_names
+from evergreen.tasks.slices import ColumnSlices, Numbers, Slice, ascending, bucket_names, slices_of
 
 LENGTH_COLUMN = "length_chars"
 
 
 class Slices(ColumnSlices):
-    """Text length buckets, and the values of further columns; slices below `min_rows` say too little to be shown."""
+    """Text length buckets, and the values of further columns; slices below `min_rows` say too little to be measured."""
 
     own_report: ClassVar[Mapping[str, str]] = {
         "id": "its values are all different",
@@ -30,10 +30,8 @@ class Slices(ColumnSlices):
 
     length_edges_chars: Annotated[tuple[int, ...], AfterValidator(ascending)] = (100, 250, 500, 1000, 2500, 5000)
 
-    def of(
-        self, lengths: Numbers, values: Mapping[str, Numbers], names: Mapping[str, list[str]]
-    ) -> Iterator[tuple[str, str, Numbers]]:
-        """Column, value and row numbers of each slice that is large enough; columns in order, values by name.
+    def of(self, lengths: Numbers, values: Mapping[str, Numbers], names: Mapping[str, list[str]]) -> Iterator[Slice]:
+        """Column, value and row numbers of each slice that has rows; columns in order, values by name.
 
         Args:
             lengths: (rows,) characters of each text.
@@ -42,5 +40,5 @@ class Slices(ColumnSlices):
         """
         if self.length_edges_chars:
             buckets = np.digitize(lengths, self.length_edges_chars, right=True)
-            yield from self.large(LENGTH_COLUMN, buckets, list(enumerate(bucket_names(self.length_edges_chars))))
+            yield from slices_of(LENGTH_COLUMN, buckets, list(enumerate(bucket_names(self.length_edges_chars))))
         yield from self.of_columns(values, names)

@@ -59,8 +59,9 @@ class Table:
     labels: dict[str, int]
 
     def examples(self, condition: str, view: str = "rows") -> tuple[str, ...]:
-        """Up to EXAMPLES ids of rows that meet the condition, in row order."""
-        query = f"SELECT coalesce(id, '(no id)') FROM {view} WHERE {condition} LIMIT {EXAMPLES}"  # noqa: S608 - own SQL
+        """Up to EXAMPLES ids of rows that meet the condition, in row order; of `contents`, by content."""
+        order = " ORDER BY key, id" if view == "contents" else ""
+        query = f"SELECT coalesce(id, '(no id)') FROM {view} WHERE {condition}{order} LIMIT {EXAMPLES}"  # noqa: S608 - own SQL
         return tuple(row[0] for row in self.connection.execute(query).fetchall())
 
 

@@ -65,7 +65,59 @@ def test_a_changed_field_is_another_identity_of_a_table_or_data_set() -> None:
     for field in set(RowFields.model_fields) - RowFields.places:
         changed = {field: OTHER[field]}
         assert table.model_copy(update=changed)._identity(query, {}, None) != table._identity(query, {}, None), field
-        assert data_set.model_copy(update=changed)._identity("c0ffee", None) != data_set._identity("c0ffee", None)
+    for field in set(HuggingFaceSource.model_fields) - HuggingFaceSource.places:
+        changed = {field: OTHER[field]}
+        assert data_set.model_copy(update=changed)._identity("c0ffee", None) != data_set._identity("c0ffee", None), (
+            field
+        )
+
+
+def test_a_changed_field_is_another_identity_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shaped_news").mkdir()
+    (tmp_path / "shaped_news" / "__init__.py").touch()
+    (tmp_path / "shaped_news" / "n.csv").write_text("text,label\na,x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = PackageSource(package="shaped_news", path="n.csv")
+    same = source.identity(None).fingerprint
+    for field in set(PackageSource.model_fields) - PackageSource.places:
+        assert source.model_copy(update={field: OTHER[field]}).identity(None).fingerprint != same, field
+
+
+TEXTS: dict[str, Any] = {"columns": {"text": "body"}, "label_names": {"1": "World"}}
+PICTURES: dict[str, Any] = {"columns": {"mask": "trimap"}, "mask_classes": {1: 0, 2: 1}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "group_pattern", "pinned"),
+    [
+        ({}, None, ["bd27aadb9acad287", "f0d544546713044c", "79cb5b4285994470"]),
+        (TEXTS, None, ["1a0c0d8a33a121a3", "09f1b5f00903e50c", "d5c857f1028e8c0a"]),
+        (PICTURES, r"^(\w+?)_", ["78eee1ecbaa30890", "e64ada4fbbfa02b0", "37c4f7c81654ca74"]),
+    ],
+)
+def test_the_identity_of_equal_rows_and_fields_is_the_same_in_every_release(
+    tmp_path: Path, fields: dict[str, Any], group_pattern: str | None, pinned: list[str]
+) -> None:
+    """Another identity would fetch all rows again and train a model of the same rows anew."""
+    (tmp_path / "n.csv").write_text("text,label\na,x\n")
+    table = BigQuerySource(project="my-project", table="news.articles", **fields)
+    identities = (
+        FilesSource(path=str(tmp_path / "n.csv"), group_pattern=group_pattern, **fields).identity(None),
+        HuggingFaceSource(name="own/news", **fields)._identity("c0ffee", None),
+        table._identity(Query("SELECT 1", {}), {}, None),
+    )
+    assert [one.fingerprint[:16] for one in identities] == pinned
+
+
+def test_where_rows_lie_makes_no_other_identity(tmp_path: Path) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "n.csv").write_text("text,label\na,x\n")
+    here, there = (FilesSource(path=str(tmp_path / folder / "n.csv")).identity(None) for folder in ("here", "there"))
+    assert here.fingerprint == there.fingerprint
+    hub = HuggingFaceSource(name="own/news")
+    moved = hub.model_copy(update={"revision": "main", "token_env": "HF_TOKEN"})
+    assert moved._identity("c0ffee", None) == hub._identity("c0ffee", None)
 
 
 def test_all_sources_of_rows_are_covered() -> None:

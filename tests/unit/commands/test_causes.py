@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,15 @@ def test_what_has_no_plain_cause_stays_as_it_is() -> None:
     handled = KeyError("column")
     handled.__context__ = FileNotFoundError(2, "No such file or directory", "/cache/x")
     assert plain_cause(handled) is None
+
+
+def test_a_path_that_is_too_long_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    with report_errors(debug=False) as outcome:
+        Path("a" * 5_000).is_file()
+    err = capsys.readouterr().err
+    assert outcome.code == 2
+    assert err.startswith("error: a path of 5,000 characters is longer than one can be: 'aaaa")
+    assert len(err) < 200
 
 
 def test_an_error_of_our_own_keeps_its_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from commands.cloud.needs import needs_of
 from commands.cloud.quota import quota_id
+from commands.cloud.wheels import check_wheels
 from commands.project import Project
 from evergreen.adapters import FilesSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
@@ -109,3 +110,38 @@ def test_the_dataset_is_in_the_table_s_project_or_else_the_source_s(table: str |
 )
 def test_a_quota_is_named_as_google_names_it(metric: str, name: str) -> None:
     assert quota_id(metric) == name
+
+
+GPU = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_V100", "accelerator_count": 1}
+ON_GPU: dict[str, Any] = {"steps": {"train": {"step_operator": True, "settings": {"step_operator": GPU}}}}
+PYPI = "https://pypi.org/simple"
+
+
+@pytest.mark.parametrize(
+    ("environment", "fine", "told"),
+    [
+        ({}, True, "NVIDIA_TESLA_V100: the pipeline image's torch from https://download.pytorch.org/whl/cu126"),
+        ({"EVERGREEN_PIPELINE_TORCH_INDEX": PYPI}, False, "has no code for its compute capability 7.0"),
+    ],
+)
+def test_the_doctor_knows_which_accelerators_the_images_torch_runs_on(
+    environment: dict[str, str], fine: bool, told: str
+) -> None:
+    needs = needs_of(project(HOST, ON_GPU), COMPONENTS, ("train",))
+    assert needs is not None
+    (finding,) = check_wheels(needs, environment)
+    assert (finding.name, finding.fine) == ("accelerator", fine)
+    assert told in finding.message
+    assert finding.fix.startswith("export EVERGREEN_PIPELINE_TORCH_INDEX=https://download.pytorch.org/whl/cu126\n")
+
+
+def test_an_endpoint_with_an_accelerator_needs_an_image_whose_torch_is_not_the_cpus() -> None:
+    needs = needs_of(
+        project(HOST.model_copy(update={"accelerator_type": "NVIDIA_L4", "accelerator_count": 1}), {}), {}, ()
+    )
+    assert needs is not None
+    (finding,) = check_wheels(needs, {})
+    assert not finding.fine
+    assert finding.fix.startswith("export EVERGREEN_SERVING_TORCH_INDEX=https://download.pytorch.org/whl/cu126\n")
+    (mended,) = check_wheels(needs, {"EVERGREEN_SERVING_TORCH_INDEX": "https://download.pytorch.org/whl/cu126"})
+    assert mended.fine

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from commands import predict
 from commands.predict import Asked, Tables, predict_lines, predict_table
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
@@ -19,8 +20,8 @@ from evergreen.adapters.files.rows import read_rows
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 
 
-def asked(predict: Callable[[Sequence[Any]], list[dict[str, Any]]]) -> Asked:
-    return Asked(predict, lambda text: {"text": text})
+def asked(answer: Callable[[Sequence[Any]], list[dict[str, Any]]]) -> Asked:
+    return Asked(answer, lambda text: {"text": text})
 
 
 class Lengths:
@@ -180,6 +181,22 @@ def test_a_missing_input_or_folder_is_told(tmp_path: Path) -> None:
         predict_table(asked(Lengths()), Tables(source, tmp_path / "gone" / "out.csv", "body", FIELDS), batch_size=3)
 
 
+@pytest.mark.parametrize("sign", "=+-@")
+def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sign: str
+) -> None:
+    label = f"{sign}1+1"
+    ask = asked(lambda instances: [{"label": label, "score": 1.0} for _ in instances])
+    source = write(tmp_path / "in.jsonl", [{"text": "=2"}, {"text": "b"}])
+    predict_table(ask, Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=1)
+    assert [(row["text"], row["label"]) for row in read(tmp_path / "out.csv")] == [("=2", label), ("b", label)]
+    assert f"2 labels begin with =, +, - or @, which a spreadsheet takes for formulas: open {tmp_path}" in (
+        capsys.readouterr().err
+    )
+    predict_table(ask, Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=1)
+    assert "formulas" not in capsys.readouterr().err
+
+
 def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "in.csv", ROWS)
     predict_table(asked(Lengths()), Tables(source, None, "body", FIELDS), batch_size=2)
@@ -209,9 +226,12 @@ def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
-def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path) -> None:
+def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "BATCH_BYTES", 10_000)
     ask = Lengths()
-    texts = ["я" * 1_500_000, "ü" * 4_000_000, "a", '"' * 5_000_000, "b", "c"]
+    texts = ["я" * 1_500, "ü" * 4_000, "a", '"' * 4_950, "b", "c"]
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in texts])
     predict_table(asked(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
     assert ask.requests == [1, 2, 3]

@@ -1,8 +1,14 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from evergreen.core.http import origin_refusal, time_left_s, trace_id
+from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.core.errors import InputError
+from evergreen.core.http import HostName, origin_refusal, target_host, time_left_s, trace_id
+from evergreen.serving.settings import ServerSettings
+
+HOSTS: TypeAdapter[str] = TypeAdapter(HostName)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +77,60 @@ def test_a_trace_id_that_is_none_is_replaced(sent: str) -> None:
     assert trace_id({"x-trace-id": sent}) != sent
 
 
-@pytest.mark.parametrize(("sent", "seconds"), [("1500", 1.5), ("", None), ("-1", None), ("1e9", None), ("²", None)])
-def test_the_time_that_a_caller_has_left_is_read_where_it_is_any(sent: str, seconds: float | None) -> None:
-    assert time_left_s({"x-time-left-ms": sent}) == seconds
+def test_the_time_that_a_caller_has_left_is_read_where_it_says_so() -> None:
+    assert time_left_s({"x-time-left-ms": "1500"}) == 1.5
+    assert time_left_s({"x-time-left-ms": "0"}) == 0
+    assert time_left_s({}) is None
+
+
+@pytest.mark.parametrize("sent", ["", "-1", "1e9", "²", "1.5", "soon", "1" * 10])
+def test_a_time_left_that_is_none_is_refused(sent: str) -> None:
+    with pytest.raises(InputError, match=r"x-time-left-ms is .*; send whole milliseconds"):
+        time_left_s({"x-time-left-ms": sent})
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("http://evil.example/predict", "evil.example"),
+        ("http://127.0.0.1:8501/predict?x=1", "127.0.0.1:8501"),
+        ("foo://evil.example", "evil.example"),
+        ("http://127.0.0.1@evil.example/", "127.0.0.1@evil.example"),
+    ],
+)
+def test_a_target_that_is_a_whole_url_is_held_to_the_rules_of_hosts(target: str, host: str) -> None:
+    assert target_host(target) == {"host": host}
+    refusal = origin_refusal("POST", target_host(target), "127.0.0.1")
+    assert (refusal is None) == host.startswith("127.0.0.1:")
+    assert target_host("/predict") == {}
+
+
+@pytest.mark.parametrize("name", ["app.example", "host.docker.internal", "192.168.0.7", "my_host", "a"])
+def test_a_name_of_a_server_is_a_name_alone(name: str) -> None:
+    assert HOSTS.validate_python(name) == name
+    assert HOSTS.validate_python("[fd00::1]") == "fd00::1"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://app.example",
+        "app.example:8443",
+        "app.example/path",
+        "",
+        "*",
+        "*.example",
+        "a b",
+        "user@app.example",
+        "[",
+    ],
+)
+def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
+    with pytest.raises(ValidationError, match="is no host's name; give the name or address alone, without scheme"):
+        HOSTS.validate_python(given)
+    for made in (
+        lambda: LocalEndpoint(allowed_hosts=(given,)),
+        lambda: ServerSettings(storage_uri="m", allowed_hosts=(given,)),
+    ):
+        with pytest.raises(ValidationError, match="is no host's name"):
+            made()

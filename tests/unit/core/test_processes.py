@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from evergreen.core.processes import free_port, library_environment, log_tail, port_conflict
+from evergreen.core.processes import free_port, library_environment, log_tail, port_conflict, usable_cores
 
 
 def test_a_child_imports_the_library_from_anywhere_and_inherits_no_secret(
@@ -56,3 +56,25 @@ def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
     log.write_bytes(b"first\n" * 50_000 + b"caf\xff\nlast\n")
     assert log_tail(log, 2) == "caf\ufffd\nlast"
     assert log_tail(tmp_path / "none.log") == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "allowed"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000"}, 8),
+        ({"cpu.max": "350000 100000"}, 3),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "3200000 100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+    ],
+)
+def test_a_container_that_is_allowed_fewer_cores_than_the_machine_has_counts_those(
+    files: dict[str, str], allowed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "\n")
+    assert usable_cores(tmp_path) == allowed

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -37,6 +38,28 @@ def test_a_backfill_is_the_same_whenever_it_runs() -> None:
 def test_a_window_of_centuries_is_refused(length: str) -> None:
     with pytest.raises(ValidationError, match="longer than 100 years"):
         Window(length=length)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        date(2024, 5, 1),
+        "2024-05-01",
+        datetime(2024, 5, 1, 12),  # noqa: DTZ001 - as YAML reads it
+        "2024-05-01T12:00:00",
+        20240501,
+        "1714521600",
+        True,
+        "x",
+    ],
+)
+def test_an_end_without_time_and_zone_is_told_with_what_is_one(end: Any) -> None:
+    with pytest.raises(
+        ValidationError, match="should be now, or a day with its time and zone such as 2024-05-01T00"
+    ) as caught:
+        Window(end=end, length="1d")
+    assert f"got '{str(end)[:19]}" in str(caught.value)
+    assert Window(end="2024-05-01T00:00:00+02:00", length="1d").resolve().end == datetime(2024, 4, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("length", ["7", "0d", "7 days", "-1d", ""])

@@ -1,14 +1,19 @@
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.data.database import open_database, read_parquet
+from evergreen.data.database import open_database
 from evergreen.data.near_pictures import find_alike
+
+if TYPE_CHECKING:
+    import duckdb
 
 SEEDS = (0, 2**64 - 1, 0x0123456789ABCDEF, 0xF0F0F0F00F0F0F0F)
 
@@ -18,17 +23,22 @@ HASHES: st.SearchStrategy[Hash] = st.none() | st.builds(
 )
 
 
-def found(rows: list[tuple[Hash, int]], splits: list[int], distance: int) -> list[int]:
-    with TemporaryDirectory() as scratch, open_database() as connection:
-        path = Path(scratch) / "signatures.parquet"
-        columns = {
-            "row": pa.array(range(len(rows)), pa.uint32()),
-            "code": pa.array([code for _, code in rows], pa.uint8()),
-            "likeness": pa.array([one for one, _ in rows], pa.uint64()),
-        }
-        pq.write_table(pa.table(columns), path)
-        connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
-        return list(map(int, find_alike(connection, np.array(splits, dtype=np.uint8), distance)))
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_database() as connection:
+        yield connection
+
+
+def found(
+    database: duckdb.DuckDBPyConnection, rows: list[tuple[Hash, int]], splits: list[int], distance: int
+) -> list[int]:
+    columns = {
+        "row": pa.array(range(len(rows)), pa.uint32()),
+        "code": pa.array([code for _, code in rows], pa.uint8()),
+        "likeness": pa.array([one for one, _ in rows], pa.uint64()),
+    }
+    database.register("signatures", pa.table(columns))
+    return list(map(int, find_alike(database, np.array(splits, dtype=np.uint8), distance)))
 
 
 def compared(rows: list[tuple[Hash, int]], distance: int) -> list[int]:
@@ -43,16 +53,20 @@ def compared(rows: list[tuple[Hash, int]], distance: int) -> list[int]:
 
 @given(st.lists(st.tuples(HASHES, st.sampled_from([0, 1, 2, 2, 5])), max_size=40), st.sampled_from([0, 1, 6, 12]))
 @settings(max_examples=15, deadline=None)
-def test_every_pair_within_the_distance_is_found_and_no_other(rows: list[tuple[Hash, int]], distance: int) -> None:
-    assert found(rows, [code for _, code in rows], distance) == compared(rows, distance)
+def test_every_pair_within_the_distance_is_found_and_no_other(
+    database: duckdb.DuckDBPyConnection, rows: list[tuple[Hash, int]], distance: int
+) -> None:
+    assert found(database, rows, [code for _, code in rows], distance) == compared(rows, distance)
 
 
 @given(st.sampled_from(SEEDS), st.sets(st.integers(0, 63), min_size=1, max_size=7))
 @settings(max_examples=15, deadline=None)
-def test_the_distance_is_met_wherever_the_bits_lie(seed: int, bits: set[int]) -> None:
+def test_the_distance_is_met_wherever_the_bits_lie(
+    database: duckdb.DuckDBPyConnection, seed: int, bits: set[int]
+) -> None:
     other = seed ^ sum(1 << bit for bit in bits)
-    assert found([(seed, 0), (other, 2)], [0, 2], 6) == ([1] if len(bits) <= 6 else [])
+    assert found(database, [(seed, 0), (other, 2)], [0, 2], 6) == ([1] if len(bits) <= 6 else [])
 
 
-def test_rows_that_are_left_out_already_are_not_found_again() -> None:
-    assert found([(7, 0), (7, 2), (5, 1)], [0, 3, 1], 6) == [2]
+def test_rows_that_are_left_out_already_are_not_found_again(database: duckdb.DuckDBPyConnection) -> None:
+    assert found(database, [(7, 0), (7, 2), (5, 1)], [0, 3, 1], 6) == [2]

@@ -1,23 +1,68 @@
-"""What the bucket's rules remove: checkpoints, after as many days as on this machine."""
+"""What the bucket's rules and the registry's policies remove, and what they may not touch."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import yaml
 
 from tests.dockerfile import ROOT
 
+BUCKET = "${EVERGREEN_BUCKET}/"
 
-def test_the_bucket_removes_what_lies_below_the_stacks_checkpoints_and_nothing_else() -> None:
-    stack = yaml.safe_load((ROOT / "stacks" / "vertex.yaml").read_text("utf-8"))
-    store = stack["components"]["artifact_store"]["configuration"]["path"]
-    (rule,) = json.loads((ROOT / "infra" / "lifecycle.json").read_text("utf-8"))["rule"]
-    assert rule["action"] == {"type": "Delete"}
-    assert [f"${{EVERGREEN_BUCKET}}/{one}" for one in rule["condition"]["matchesPrefix"]] == [f"{store}/checkpoints/"]
+
+def rule() -> Any:
+    (only,) = json.loads((ROOT / "infra" / "lifecycle.json").read_text("utf-8"))["rule"]
+    return only
+
+
+def policies() -> dict[str, Any]:
+    listed = json.loads((ROOT / "infra" / "registry-cleanup.json").read_text("utf-8"))
+    return {one["name"]: one for one in listed}
+
+
+def test_the_bucket_removes_checkpoints_and_what_is_of_use_only_while_something_runs() -> None:
+    stack = yaml.safe_load((ROOT / "stacks" / "vertex.yaml").read_text("utf-8"))["components"]
+    pets = yaml.safe_load((ROOT / "configs" / "pets_prod.yaml").read_text("utf-8"))
+    store = stack["artifact_store"]["configuration"]["path"]
+    folders = {
+        f"{store}/checkpoints",
+        stack["orchestrator"]["configuration"]["pipeline_root"],
+        pets["extra"]["prepare"]["runner"]["temp"],
+        f"{BUCKET}build",  # where `images` sends the source of a build
+    }
+    assert '"{bucket}/build"' in (ROOT / "commands" / "images.py").read_text("utf-8")
+    assert rule()["action"] == {"type": "Delete"}
+    assert {f"{BUCKET}{one.rstrip('/')}" for one in rule()["condition"]["matchesPrefix"]} == folders
+
+
+def test_the_bucket_keeps_artifacts_models_and_the_code_that_schedules_start_from() -> None:
+    kept = ("artifacts/model/x", "artifacts/code_uploads/0a.tar.gz", "models/news/0a", "pets/prepared/0.parquet")
+    removed = tuple(rule()["condition"]["matchesPrefix"])
+    assert [one for one in kept if one.startswith(removed)] == []
 
 
 def test_the_bucket_waits_as_long_as_a_run_of_this_machine() -> None:
-    (rule,) = json.loads((ROOT / "infra" / "lifecycle.json").read_text("utf-8"))["rule"]
     text = (ROOT / "orchestration" / "training_run.py").read_text("utf-8")
-    assert f"KEPT_DAYS = {rule['condition']['age']}\n" in text
+    assert f"KEPT_DAYS = {rule()['condition']['age']}\n" in text
+
+
+def test_the_registry_loses_old_images_of_pipelines_and_never_what_an_endpoint_runs() -> None:
+    build = yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))
+    images = {image.rpartition("/")[2].partition(":")[0] for image in build["images"]}
+    deletes = [one for one in policies().values() if one["action"]["type"] == "Delete"]
+    removed = {name for one in deletes for name in one["condition"]["packageNamePrefixes"]}
+    assert removed == images - {"serving"}
+    assert all(one["condition"]["olderThan"].endswith("d") for one in deletes)
+
+
+def test_the_registry_keeps_the_newest_and_what_is_tagged_as_in_use() -> None:
+    newest, in_use = policies()["keep-newest"], policies()["keep-in-use"]
+    assert {one["action"]["type"] for one in (newest, in_use)} == {"Keep"}
+    deleted = policies()["delete-old"]["condition"]["packageNamePrefixes"]
+    assert newest["mostRecentVersions"]["packageNamePrefixes"] == deleted
+    assert newest["mostRecentVersions"]["keepCount"] >= 2
+    (prefix,) = in_use["condition"]["tagPrefixes"]
+    guide = (ROOT / "docs" / "production.md").read_text("utf-8")
+    assert f"gcloud artifacts docker tags add $EVERGREEN_PIPELINE_IMAGE $EVERGREEN_REGISTRY/pipeline:{prefix}" in guide

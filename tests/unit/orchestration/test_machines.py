@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from orchestration.costs import Machine
-from orchestration.machines import DEFAULT_SECONDS, machine_of, tasks_of
+from orchestration.machines import DEFAULT_SECONDS, accelerators_of, machine_of, tasks_of
 
 GPU = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
+ALWAYS_WITH_GPU = {"machine_type": "g2-standard-4"}
 ON_GPU = Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1)
 
 
@@ -52,3 +53,44 @@ def test_steps_without_a_measured_time_get_the_default_and_say_so() -> None:
     fetch, train = tasks_of({}, ["fetch", "train"], {"train": 90.0})
     assert (fetch.seconds, fetch.measured) == (DEFAULT_SECONDS, False)
     assert (train.seconds, train.measured) == (90.0, True)
+
+
+OPERATED = {"steps": {"train": {"step_operator": True, "settings": {"step_operator": GPU}}}}
+
+
+@pytest.mark.parametrize(
+    ("document", "components", "asked"),
+    [
+        ({}, {}, {}),
+        ({"steps": {"train": {"step_operator": True}}}, {}, {}),
+        (OPERATED, {}, {"train": "1 NVIDIA_TESLA_T4"}),
+        ({"steps": {"train": {"step_operator": True}}}, {"step_operator": GPU}, {"train": "1 NVIDIA_TESLA_T4"}),
+        (
+            {"settings": {"orchestrator": {"custom_job_parameters": GPU}}},
+            {},
+            {"fetch": "1 NVIDIA_TESLA_T4", "train": "1 NVIDIA_TESLA_T4"},
+        ),
+        ({"steps": {"train": {"settings": {"resources": {"gpu_count": 2}}}}}, {}, {"train": "2 GPU"}),
+        (
+            {**OPERATED, "settings": {"resources": {"gpu_count": 4}}},
+            {},
+            {"fetch": "4 GPU", "train": "4 NVIDIA_TESLA_T4"},
+        ),
+        (
+            {"steps": {"train": {"step_operator": True, "settings": {"step_operator": ALWAYS_WITH_GPU}}}},
+            {},
+            {"train": "1 NVIDIA_L4"},
+        ),
+    ],
+)
+def test_accelerators_are_those_of_the_step_the_run_and_the_stack(
+    document: dict[str, Any], components: dict[str, Any], asked: dict[str, str]
+) -> None:
+    assert accelerators_of(document, ["fetch", "train"], components) == asked
+
+
+def test_the_task_that_waits_for_a_step_operator_is_billed_as_long() -> None:
+    fetch, train, waiting = tasks_of(OPERATED, ["fetch", "train"], {"train": 90.0})
+    assert (fetch.step, train.step, waiting.step) == ("fetch", "train", "train waits")
+    assert (train.machine, waiting.machine) == (ON_GPU, Machine("e2-standard-4"))
+    assert (waiting.seconds, waiting.measured) == (90.0, True)

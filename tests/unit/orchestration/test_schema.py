@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
@@ -47,6 +47,14 @@ class Task(Frozen):
         if len(self.labels) < 2:
             raise ValueError(f"labels should be at least 2, got {list(self.labels)}")
         return self
+
+
+class Numbers(Frozen):
+    floors: dict[str, FiniteFloat] = {}
+    sizes: tuple[int, ...] = ()
+    most: Annotated[int, Field(ge=1)] | None = None
+    word_or_number: str | int = "a"
+    switch: bool = False
 
 
 AnySource = Annotated[Files | Package, Field(discriminator="kind")]
@@ -177,3 +185,27 @@ def test_tags_are_the_kinds_of_a_union() -> None:
     assert tags(AnySource) == ("files", "package")
     assert tags(Files) == ("files",)
     assert tags(int) == ()
+
+
+def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
+    given = {"floors": {"accuracy": True, "recall": "0.9"}, "sizes": [1, "2"], "most": False, "unknown": 1}
+    found = mistakes_of(tmp_path, Numbers, given)
+    assert {path: one.message for path, one in found.items()} == {
+        "here.floors.accuracy": "should be a number, got True",
+        "here.floors.recall": "should be a number, got '0.9'; remove the quotes and leading zeros",
+        "here.sizes[1]": "should be a number, got '2'; remove the quotes and leading zeros",
+        "here.most": "should be a number, got False",
+        "here.unknown": "unknown key",
+    }
+
+
+def test_numbers_stay_numbers_and_text_stays_where_it_is_meant(tmp_path: Path) -> None:
+    given = {"floors": {"accuracy": 1}, "sizes": [3], "most": None, "word_or_number": "7", "switch": "off"}
+    assert not mistakes_of(tmp_path, Numbers, given)
+
+
+def test_a_number_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOST", "12")
+    path = tmp_path / "one.yaml"
+    path.write_text("here: {most: '${MOST}'}\n", encoding="utf-8")
+    assert check(Numbers, read(path), ("here",)) == (Numbers(most=12), [])

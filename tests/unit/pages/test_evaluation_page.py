@@ -14,6 +14,7 @@ from evergreen.core.reports import (
     Comparison,
     EvaluationReport,
     Metric,
+    SmallSlice,
     Terms,
     WorstError,
     WorstImage,
@@ -190,3 +191,12 @@ def test_a_report_of_pictures_is_told_in_its_own_terms_with_the_worst_to_look_at
     assert "img-src data:" in html  # else the page's own policy hides the pictures
     assert "F1" not in page.text
     assert " rows" not in page.text
+
+
+def test_slices_that_are_too_small_are_named_with_their_rows(read: Read, report: EvaluationReport) -> None:
+    small = tuple(SmallSlice(column="source", value=f"radio {n}", rows=n) for n in range(1, 25))
+    text = read(evaluation_page(report.model_copy(update={"small_slices": small}))).text
+    assert "Too few to be measured by themselves" in text
+    assert "Source radio 1: 1 row; Source radio 2: 2 rows;" in text
+    assert "radio 20: 20 rows and 4 more slices." in text
+    assert "Too few to be measured" not in read(evaluation_page(report)).text

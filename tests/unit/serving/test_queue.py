@@ -16,8 +16,12 @@ class Gated:
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.threads: list[int] = []
         self._begins = threading.Semaphore(0)
         self._goes_on = threading.Semaphore(0)
+
+    def use_threads(self, count: int) -> None:
+        self.threads.append(count)
 
     def decode(self, instances: Sequence[str]) -> list[str]:
         self.steps.append(f"decode {instances[0]}")
@@ -43,12 +47,12 @@ class Gated:
 Asked = Callable[[str, int], asyncio.Task[list[dict[str, Any]]]]
 
 
-def with_queue(test: Callable[[PredictionQueue, Gated, Asked], Coroutine[Any, Any, None]]) -> Gated:
+def with_queue(test: Callable[[PredictionQueue, Gated, Asked], Coroutine[Any, Any, None]], cores: int = 1) -> Gated:
     """What the model did while the test ran against a queue of its own."""
     gated = Gated()
 
     async def run() -> None:
-        queue = PredictionQueue()
+        queue = PredictionQueue(cores)
 
         def asked(name: str, instances: int) -> asyncio.Task[list[dict[str, Any]]]:
             return asyncio.create_task(queue.predict(gated, [name] * instances, None))
@@ -135,3 +139,52 @@ def test_what_is_late_or_comes_out_short_is_an_error() -> None:
             await PredictionQueue().predict(short, ["a"], -1.0)
 
     asyncio.run(run())
+
+
+def test_a_request_alone_gets_every_core_and_two_at_once_half_of_them_each() -> None:
+    async def alone_then_two(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        first = asked("first", 1)
+        await gated.at_work()
+        gated.let(1)
+        await first
+        two = [asked(name, 1) for name in ("second", "third", "fourth")]
+        await gated.at_work()
+        await gated.at_work()
+        gated.let(3)
+        await asyncio.gather(first, *two)
+
+    done = with_queue(alone_then_two, cores=2)
+    assert done.threads[0] == 2
+    assert 1 in done.threads[1:3]
+    assert sorted(done.steps[:2]) == ["1 of first", "decode first"]
+    assert len(done.steps) == 8
+
+
+def test_no_more_than_four_requests_are_decoded_at_once_on_many_cores() -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked(str(number), 1) for number in range(6)]
+        for _ in range(4):
+            await gated.at_work()
+        assert queue.held == 2
+        assert len(gated.steps) == 4
+        gated.let(6)
+        await asyncio.gather(*tasks)
+
+    assert set(with_queue(crowd, cores=16).threads) <= {4, 5, 8, 16}
+
+
+def test_on_many_cores_too_one_large_request_at_a_time_is_decoded_and_small_ones_are_done_beside_it() -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        first = asked("first", 2 * SLICE_INSTANCES)
+        await gated.at_work()
+        second, small = asked("second", SLICE_INSTANCES + 1), asked("small", 1)
+        await gated.at_work()
+        assert queue.held == 1
+        assert [step for step in gated.steps if step.startswith("decode")] == ["decode first", "decode small"]
+        gated.let(5)
+        await asyncio.gather(first, second, small)
+        assert queue.held == 0
+
+    steps = with_queue(crowd, cores=4).steps
+    last_of_first = len(steps) - 1 - steps[::-1].index("32 of first")
+    assert last_of_first < steps.index("decode second")

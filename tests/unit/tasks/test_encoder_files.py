@@ -70,6 +70,11 @@ def leave_an_adapter_alone(folder: Path) -> None:
         (leave_an_adapter, "an adapter alone, not a whole model; merge it into its base model"),
         (leave_an_adapter_alone, "is an adapter alone .*; merge it into its base model"),
         (overwrite("config.json", b"{'model_type': bert}"), "its config.json is no JSON .*; download it again"),
+        (
+            overwrite("config.json", b"[" * 200_000),
+            "its config.json is nested too deep for a model's; download it again",
+        ),
+        (overwrite("config.json", b'"\xff"'), "its config.json is no JSON .*; download it again"),
         (overwrite("config.json", b"[]"), "its config.json holds list, not a JSON object"),
         (overwrite("config.json", b'{"auto_map": {"AutoModel": "m.M"}}'), "config.json names Python code of its own"),
         (

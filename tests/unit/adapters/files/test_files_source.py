@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters import AnySource, FilesSource
+from evergreen.adapters.files import decoding, delimited
 from evergreen.core.errors import InputError
 from tests.rows import rows_of
 
@@ -78,8 +79,8 @@ def test_the_case_of_a_suffix_does_not_matter(tmp_path: Path) -> None:
 
 
 WHOLE = {
-    "n.csv.gz": gzip.compress(b"text,label\n" + b"".join(b"%d a word,x\n" % n for n in range(50_000))),
-    "n.jsonl.gz": gzip.compress(b"".join(b'{"text": "%d", "label": "x"}\n' % n for n in range(50_000))),
+    "n.csv.gz": gzip.compress(b"text,label\n" + b"".join(b"%d a word,x\n" % n for n in range(5_000))),
+    "n.jsonl.gz": gzip.compress(b"".join(b'{"text": "%d", "label": "x"}\n' % n for n in range(5_000))),
 }
 
 
@@ -90,11 +91,32 @@ def test_a_damaged_gzip_file_is_an_error_that_names_it(
     tmp_path: Path, name: str, damage: str, fields: dict[str, str]
 ) -> None:
     whole = WHOLE[name]
-    content = {"cut": whole[:-5_000], "no gzip": gzip.decompress(whole), "checksum": whole[:-8] + b"12345678"}[damage]
+    content = {"cut": whole[:-2_000], "no gzip": gzip.decompress(whole), "checksum": whole[:-8] + b"12345678"}[damage]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name} is no whole gzip file: .*write it again, or name it without \.gz"):
         read(tmp_path / name, tmp_path / "out", **fields)
     assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (gzip.compress(b"text,label\n"), "gzip, by its first bytes; name it with .gz"),
+        (b"PK\x03\x04\x14\x00", "a zip archive or a workbook of Excel, .*; unpack it, or save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", r"a workbook of Excel \(.xls\), .*; save the sheet as CSV"),
+        (b"PAR1\x15\x04\x15", "Parquet, by its first bytes; name it with .parquet"),
+        (b"%PDF-1.7", "PDF"),
+    ],
+)
+@pytest.mark.parametrize("name", ["n.csv", "n.tsv", "n.jsonl", "n.csv.gz"])
+@pytest.mark.parametrize("fields", [{}, {"fallback_encoding": "latin-1"}])
+def test_a_file_that_is_no_text_whatever_its_name_is_told_by_its_first_bytes(
+    tmp_path: Path, head: bytes, what: str, name: str, fields: dict[str, str]
+) -> None:
+    content = head + bytes(range(256))
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(InputError, match=rf"{name} is no text but {what}"):
+        read(tmp_path / name, tmp_path / "out", **fields)
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(
@@ -203,17 +225,24 @@ def test_a_broken_csv_is_an_error_that_says_what_to_do(tmp_path: Path, content: 
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_the_place_of_a_broken_byte_is_right_beyond_the_first_block(tmp_path: Path) -> None:
-    head = ("text,label\n" + "é" * 5 + "a word,x\n" * 150_000).encode()
+def test_the_place_of_a_broken_byte_is_right_beyond_the_first_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_BLOCK_BYTES", 1024)
+    head = ("text,label\n" + "é" * 501 + "a word,x\n" * 500).encode()  # the first block ends within a character
     (tmp_path / "n.csv").write_bytes(head + b"caf\xe9 noir,x\n")
-    expected = rf"position {len(head) + 3} \(line 150002\)"
+    expected = rf"position {len(head) + 3} \(line 502\)"
     with pytest.raises(InputError, match=expected):
         read(tmp_path / "n.csv", tmp_path / "out")
 
 
-def test_a_quote_that_is_never_closed_is_suspected(tmp_path: Path) -> None:
-    (tmp_path / "n.csv").write_text('text,label\n"a,x\n' + "b,x\n" * 2_500_000)
-    with pytest.raises(InputError, match=r"n\.csv is no CSV: .*; correct the row, its quotes"):
+@pytest.mark.parametrize("longest", [1_000, decoding.LONGEST_FIELD], ids=["longer than any field", "to the end"])
+def test_a_quote_that_is_never_closed_is_suspected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longest: int
+) -> None:
+    monkeypatch.setattr(delimited, "LONGEST_FIELD", longest)
+    (tmp_path / "n.csv").write_text('text,label\n"a,x\n' + "b,x\n" * 2_500)
+    with pytest.raises(InputError, match=r"n\.csv is no CSV: .*: a quote is not closed; correct the row, its quotes"):
         read(tmp_path / "n.csv", tmp_path / "out")
 
 

@@ -196,13 +196,13 @@ def test_thousands_of_suffixes_are_a_few_reasons(tmp_path: Path) -> None:
 def test_parts_of_a_bucket_keep_their_objects_and_hidden_names_cost_no_more_than_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    names = [f"b/in/{kind}{number}.csv" for number in range(8_000) for kind in (".", "")]
+    names = [f"b/in/{kind}{number}.csv" for number in range(4_000) for kind in (".", "")]
     listed = [CloudFile(name, 1, f"md5:{name}") for name in names]
     monkeypatch.setattr(find, "list_cloud", lambda _: ("b/in", listed, True))
     began = time.process_time()
     listing = find.find_files("gs://b/in", None)
     parts = list(listing.parts(50))
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 1
     assert [name for part in parts for name, _, _ in part.checksums()] == [name for name, _, _ in listing.checksums()]
     assert all(checksum.endswith(f"/{name}") for name, checksum, _ in parts[7].checksums())
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evergreen.core.errors import InputError
-from evergreen.core.reports import ColumnStatistics
+from evergreen.core.reports import ColumnStatistics, SmallSlice
 from evergreen.tasks.text_classification.slices import Slices
 from evergreen.tasks.text_classification.task import TextClassification
 from tests.rows import dataset_of
@@ -25,11 +25,12 @@ def test_edges_belong_to_the_bucket_below() -> None:
     assert found == {"≤ 10": [0], "11–20": [1, 2], "> 20": [3]}
 
 
-def test_small_slices_are_left_out_and_values_come_by_name() -> None:
+def test_small_slices_are_named_apart_and_values_come_by_name() -> None:
     slices = Slices(columns=("source",), length_edges_chars=(), min_rows=2)
     numbers, names = {"source": np.array([0, 0, 1, 2, 2])}, {"source": ["web", "radio", "print"]}
-    found = [(value, rows.tolist()) for _, value, rows in slices.of(np.zeros(5, dtype=np.int64), numbers, names)]
-    assert found == [("print", [3, 4]), ("web", [0, 1])]
+    found = list(slices.of(np.zeros(5, dtype=np.int64), numbers, names))
+    assert [(value, rows.tolist()) for _, value, rows in slices.large(found)] == [("print", [3, 4]), ("web", [0, 1])]
+    assert slices.small(found) == (SmallSlice(column="source", value="radio", rows=1),)
 
 
 @pytest.mark.parametrize("edges", [(20, 10), (10, 10), (0, 10)])

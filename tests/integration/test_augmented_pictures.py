@@ -10,6 +10,11 @@ IDENTITY = View(1.0, 0.0, 0.0, mirrored=False, brightness=1.0, contrast=1.0, sat
 SIZE = 16
 
 
+def table(*views: View) -> torch.Tensor:
+    """The views as a batch carries them."""
+    return torch.tensor(views, dtype=torch.float32)
+
+
 @pytest.fixture
 def masks() -> torch.Tensor:
     """Class numbers far apart: whatever is mixed of two is none of them."""
@@ -22,13 +27,13 @@ def as_pictures(masks: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_identity_changes_nothing(masks: torch.Tensor) -> None:
-    pictures, seen = look(as_pictures(masks), masks, [IDENTITY] * 3)
+    pictures, seen = look(as_pictures(masks), masks, table(*[IDENTITY] * 3))
     assert torch.equal(seen, masks)
     assert torch.allclose(pictures, as_pictures(masks), atol=1e-6)
 
 
 def test_a_mirrored_view_mirrors_picture_and_mask(masks: torch.Tensor) -> None:
-    pictures, seen = look(as_pictures(masks), masks, [IDENTITY._replace(mirrored=True)] * 3)
+    pictures, seen = look(as_pictures(masks), masks, table(*[IDENTITY._replace(mirrored=True)] * 3))
     assert torch.equal(seen, masks.flip(2))
     assert torch.allclose(pictures, as_pictures(masks).flip(3), atol=1e-6)
 
@@ -40,17 +45,17 @@ def test_a_crop_moves_picture_and_mask_together_and_makes_up_no_class(masks: tor
     generator = np.random.default_rng(3)
     for _ in range(20):
         view = augmentation.draw(generator)
-        picture, seen = look(as_pictures(halves), halves, [view])
+        picture, seen = look(as_pictures(halves), halves, table(view))
         assert set(seen.flatten().tolist()) <= {0, 200}
         agree = (picture[0, 0] > 100 / 255) == (seen[0] == 200)
         assert agree.float().mean() >= 1 - 1 / SIZE  # all but the column that the picture blends
-    _, seen = look(as_pictures(masks), masks, [augmentation.draw(generator) for _ in range(3)])
+    _, seen = look(as_pictures(masks), masks, table(*(augmentation.draw(generator) for _ in range(3))))
     assert set(seen.flatten().tolist()) <= set(masks.flatten().tolist())
 
 
 def test_colours_change_the_picture_alone(masks: torch.Tensor) -> None:
     view = IDENTITY._replace(brightness=0.5, contrast=1.2, saturation=0.8)
-    pictures, seen = look(as_pictures(masks), masks, [view] * 3)
+    pictures, seen = look(as_pictures(masks), masks, table(*[view] * 3))
     assert torch.equal(seen, masks)
     assert not torch.allclose(pictures, as_pictures(masks), atol=0.05)
     assert 0 <= pictures.min() <= pictures.max() <= 1

@@ -1,0 +1,62 @@
+"""What an earlier commit left on a machine is opened, compared with, replaced and rolled back to."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.project import Project
+from tests.homes import unpack
+
+pytestmark = pytest.mark.e2e
+
+FIRST, SECOND = "56eecea4b145", "00c62b841905"
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Iterator[Project]:
+    """The folder of the commit, in which its endpoint does not run any more."""
+    project = Project(unpack("207a66e.tar.xz", tmp_path / "home"))
+    yield project
+    for pid in project.endpoint_processes():
+        psutil.Process(pid).kill()
+
+
+def test_a_commit_of_today_goes_on_where_an_earlier_one_left(left: Project) -> None:
+    config, expected = left.home / "news.yaml", json.loads((left.home / "answers.json").read_text())
+    before = left.status(config)
+    assert (before["champion"]["version"], before["previous"]["version"]) == (SECOND, FIRST)
+    assert not before["endpoint"]["ready"]
+
+    left.run("rollback", "--config", config)
+    back = left.status(config)
+    assert back["champion"]["version"] == FIRST
+    assert_close(answers(back["endpoint"]["url"], expected["instances"]), expected["predictions"][FIRST])
+
+    shorter = left.home / "shorter.yaml"
+    shorter.write_text(config.read_text().replace("epochs: 3", "epochs: 1"))
+    left.run("--config", shorter)
+    assert left.last_report()["comparison"]["champion"] == FIRST
+
+    left.run("rollback", "--config", config)
+    again = left.status(config)
+    assert again["champion"]["version"] == FIRST
+    assert again["previous"]["version"] not in (FIRST, SECOND)
+    assert_close(answers(again["endpoint"]["url"], expected["instances"]), expected["predictions"][FIRST])
+
+
+def answers(url: str, instances: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """What the live version answers."""
+    answer = httpx.post(url, json={"instances": instances}, trust_env=False, timeout=60)
+    return list(answer.raise_for_status().json()["predictions"])
+
+
+def assert_close(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
+    """The same labels, and probabilities that differ by rounding at most."""
+    assert [one["label"] for one in ours] == [one["label"] for one in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)

@@ -1,0 +1,56 @@
+"""Steps and servers that were given an accelerator do not go on without it."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evergreen.core.errors import InputError
+from evergreen.core.processes import free_port, library_environment
+from tests.keyword_model import write_keyword_model
+
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.fixture
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def init() -> None:
+        raise RuntimeError("No CUDA GPUs are available")
+
+    monkeypatch.setattr(torch.cuda, "init", init)
+    monkeypatch.setenv("EVERGREEN_ACCELERATORS", "1 NVIDIA_TESLA_T4")
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+@pytest.mark.usefixtures("without_gpu")
+def test_a_step_stops_before_its_first_batch(name: str) -> None:
+    class Untouched:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"{name} was asked for")
+
+    step = getattr(importlib.import_module(f"steps.{name}"), name)
+    some = [Untouched() for _ in range(3)]
+    with pytest.raises(InputError, match="accelerator 1 NVIDIA_TESLA_T4 was asked for"):
+        step.entrypoint(*some, 1)
+
+
+def test_a_server_on_such_a_machine_does_not_become_ready(tmp_path: Path) -> None:
+    write_keyword_model(tmp_path / "model")
+    given = {"AIP_STORAGE_URI": str(tmp_path / "model"), "AIP_HTTP_PORT": str(free_port()), **NO_GPU}
+    done = subprocess.run(
+        [sys.executable, "-m", "evergreen.serving"],
+        env=library_environment({**given, "AIP_ACCELERATOR_TYPE": "NVIDIA_TESLA_T4"}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "the model did not load: accelerator NVIDIA_TESLA_T4 was asked for, but torch cannot use it" in done.stderr
