@@ -22,9 +22,20 @@ def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None
     """
     project.check_host()
     refuse_wheels(project)
+    _check_own_accelerators(project)
     if plan is not None:
         print(plan())
     check_budget(project)
+
+
+def _check_own_accelerators(project: Project) -> None:
+    """Where steps run on this machine, what they ask for has to be on it."""
+    from evergreen.tasks.accelerators import GIVEN, check_accelerators
+    from orchestration.runs import runs_here
+
+    if runs_here():
+        for asked in dict.fromkeys(project.accelerators.values()):
+            check_accelerators({GIVEN: asked})
 
 
 def check_secrets(project: Project) -> None:

@@ -56,8 +56,12 @@ def accelerators_of(
         machine = machine_of(document, step, components)
         attached = attached_to(machine, shapes.get(machine.machine_type)) if isinstance(machine, Machine) else {}
         options = (document.get("steps") or {}).get(step) or {}
-        gpus = settings_of(document, options, "resources").get("gpu_count")
-        for kind, count in attached.items() or ([("GPU", gpus)] if gpus else []):
+        orchestrator = (
+            {} if options.get("step_operator") else settings_of(document, options, "orchestrator", components)
+        )
+        gpus = settings_of(document, options, "resources").get("gpu_count") or orchestrator.get("gpu_limit")
+        _, node = orchestrator.get("node_selector_constraint") or ("", "GPU")
+        for kind, count in attached.items() or ([(node, gpus)] if gpus else []):
             found[step] = f"{count} {kind}"
     return found
 

@@ -26,6 +26,8 @@ class KeywordPredictor:
         self.delay_s = delay_s
         self.batches: list[int] = []
 
+    takes_turns = False
+
     def use_threads(self, count: int) -> None:
         """Counting words takes one."""
 

@@ -11,7 +11,7 @@ from commands.machine import Finding
 from commands.project import Project
 from evergreen.core.errors import InputError
 from evergreen.tasks.accelerators import CUDA_INDEX
-from orchestration.costs import Machine
+from orchestration.costs import Machine, attached_to, load_prices
 from orchestration.machines import tasks_of
 from orchestration.wheels import PIPELINE_INDEX, SERVING_INDEX, refusal
 
@@ -60,7 +60,8 @@ def _refusals(machines: list[Machine], index: str) -> list[str]:
 
 
 def _kinds(machines: tuple[Machine, ...]) -> list[str]:
-    return list(dict.fromkeys(one.accelerator_type for one in machines if one.accelerator_type))
+    shapes = load_prices().machines
+    return list(dict.fromkeys(kind for one in machines for kind in attached_to(one, shapes.get(one.machine_type))))
 
 
 def _pipeline_index(environment: Mapping[str, str]) -> str:

@@ -34,8 +34,13 @@ class Source(Protocol):
 class Predictor(Protocol):
     """A loaded model; the same verbs serve training's evaluation, the server and batch prediction.
 
-    The server decodes, predicts and encodes in several threads at once.
+    The server decodes, predicts and encodes in several threads at once, unless the model `takes_turns`: on a GPU each
+    prediction has all of it.
     """
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether one prediction is made at a time."""
 
     def use_threads(self, count: int) -> None:
         """Lets the predictions that the calling thread makes from now on use so many threads."""

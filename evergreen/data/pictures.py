@@ -186,8 +186,10 @@ def _opened(encoded: bytes, formats: tuple[str, ...], most_pixels: int | None = 
     if not encoded:
         raise PictureError("is empty")
     most = MOST_PIXELS if most_pixels is None else min(most_pixels, MOST_PIXELS)
-    with _decoding(formats, encoded), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the limit of pixels is ours, and what is broken is told by an error
+    # The limit of pixels is ours, and what is broken is told by an error. For the whole process: to catch warnings for
+    # a while is not safe in threads.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    with _decoding(formats, encoded):
         opened = Image.open(io.BytesIO(encoded), formats=formats)
         if opened.width * opened.height > most:
             raise PictureError(f"has {opened.width:,} x {opened.height:,} pixels (allowed: {most:,})")

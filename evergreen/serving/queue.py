@@ -3,9 +3,9 @@
 A request of 1,000 texts is predicted 32 at a time; another of one text waits for one of these slices, not for all.
 One large request at a time is decoded: the next one waits as it came, for decoded pictures are many times as large.
 
-A request that is alone gets every core. Where more wait, several are predicted at once with a share of the cores each:
-threads that work on one prediction wait for the slowest of them, so that whatever else the machine does on one core
-would stop them all.
+A request that is alone gets every core. Where more wait, up to four are predicted at once with a share of the cores
+each: threads that work on one prediction wait for the slowest of them, so that whatever else the machine does on one
+core would stop them all. On a GPU predictions take turns.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class UndecodableInstanceError(UndecodableError, InstanceError):
 
 
 class PredictionQueue:
-    """Keeps up to `cores` threads at work, at most four: what is decoded at once must fit into memory."""
+    """Shares `cores` out among the requests at work, of which there are four at most: they are decoded in memory."""
 
     def __init__(self, cores: int = 1) -> None:
         self._cores = cores
@@ -54,7 +54,8 @@ class PredictionQueue:
         self._begun: _Job | None = None
         self._large_at_work = False
         self._in_a_row = 0
-        self._at_work = 0
+        self._shares: list[int] = []
+        """Threads of each request at work."""
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
 
@@ -66,15 +67,14 @@ class PredictionQueue:
         Raises:
             InstanceError: an instance cannot be used.
             TooLateError: `time_left_s` was over before all was predicted.
+            NotReadyError: the machine has no thread for it.
         """
         job = _Job(predictor, instances, time_left_s)
         with self._changed:
+            self._most_at_once = 1 if predictor.takes_turns else min(self._cores, MOST_AT_ONCE)
             self._new.append(job)
             self._changed.notify()
-            if len(self._threads) < min(self._at_work + len(self._new), self._most_at_once):
-                thread = threading.Thread(target=self._work, name=f"predict-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            self._grow(job)
         try:
             return await asyncio.wrap_future(job.answer)
         except asyncio.CancelledError:
@@ -85,6 +85,20 @@ class PredictionQueue:
     def held(self) -> int:
         """How many requests are kept in memory until their turn comes."""
         return len(self._new) + (self._begun is not None)
+
+    def _grow(self, job: _Job) -> None:
+        """Starts one more thread where the requests need it; raises NotReadyError where none can be had at all."""
+        if len(self._threads) >= min(len(self._shares) + len(self._new), self._most_at_once):
+            return
+        thread = threading.Thread(target=self._work, name=f"predict-{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the machine has no thread left
+            if not self._threads:
+                self._new.remove(job)
+                raise NotReadyError("the server cannot start a thread; ask again later") from error
+            return
+        self._threads.append(thread)
 
     def _drop(self, job: _Job) -> None:
         """Forgets work that nobody waits for, and with it the memory that it holds."""
@@ -97,10 +111,10 @@ class PredictionQueue:
 
     def _work(self) -> None:
         while True:
-            job, threads = self._next()
-            goes_on = job.goes_on(threads)
+            job, share = self._next()
+            goes_on = job.goes_on(share)
             with self._changed:
-                self._at_work -= 1
+                self._shares.remove(share)
                 if not job.is_small:
                     self._large_at_work = False
                 if goes_on and not job.answer.cancelled():
@@ -113,12 +127,23 @@ class PredictionQueue:
         with self._changed:
             while (job := self._take()) is None:
                 self._changed.wait()
-            self._at_work += 1
             self._large_at_work = self._large_at_work or not job.is_small
-            at_once = min(self._at_work + len(self._new), self._most_at_once)
-            return job, max(self._cores // at_once, 1)
+            share = self._share()
+            self._shares.append(share)
+            return job, share
+
+    def _share(self) -> int:
+        """Cores for a request that begins: of those that nobody uses, as much as whoever may begin beside it gets."""
+        smalls = sum(job.is_small for job in self._new)
+        large = not self._large_at_work and (self._begun is not None or smalls < len(self._new))
+        begin = min(1 + smalls + large, self._most_at_once - len(self._shares))
+        free = self._cores - sum(self._shares)
+        fair = -(-self._cores // (len(self._shares) + begin))
+        return max(min(free // begin, fair), 1)
 
     def _take(self) -> _Job | None:
+        if len(self._shares) >= self._most_at_once:
+            return None
         small = next((job for job in self._new if job.is_small), None)
         begun = self._begun
         if begun is not None and (small is None or self._in_a_row >= NEW_IN_A_ROW):

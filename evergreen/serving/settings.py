@@ -67,6 +67,12 @@ class ServerSettings(Frozen):
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False
 
+    @field_validator("threads", mode="before")
+    @classmethod
+    def _outermost(cls, given: object) -> object:
+        """Of OMP_NUM_THREADS, which lists a number for each level of nesting."""
+        return given.partition(",")[0] if isinstance(given, str) else given
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_names(cls, given: object) -> object:

@@ -83,6 +83,8 @@ class TfidfPredictor:
         self._vectorizer.idf_ = weights["idf"]
         self._coefficients, self._intercept = weights["coefficients"], weights["intercept"]
 
+    takes_turns = False
+
     def use_threads(self, count: int) -> None:
         """A product of sparse matrices takes one."""
 

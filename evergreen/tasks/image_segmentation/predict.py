@@ -49,6 +49,11 @@ class ImagePredictor:
         self._max_pixels = max_pixels
         self._fetch = fetch
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether one prediction is made at a time: on a GPU."""
+        return bool(self._network.device.type != "cpu")
+
     def use_threads(self, count: int) -> None:
         """Lets the calling thread's next predictions use so many threads."""
         use_threads(count)

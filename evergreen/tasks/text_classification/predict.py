@@ -60,6 +60,11 @@ class TextPredictor:
         tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
         return cls(model, tokens, labels, max_text_chars)
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether one prediction is made at a time: on a GPU."""
+        return bool(self._model.device.type != "cpu")
+
     def use_threads(self, count: int) -> None:
         """Lets the calling thread's next predictions use so many threads."""
         use_threads(count)

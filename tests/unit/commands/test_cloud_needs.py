@@ -135,6 +135,14 @@ def test_the_doctor_knows_which_accelerators_the_images_torch_runs_on(
     assert finding.fix.startswith("export EVERGREEN_PIPELINE_TORCH_INDEX=https://download.pytorch.org/whl/cu126\n")
 
 
+def test_machines_that_always_have_a_gpu_are_looked_at_too() -> None:
+    document = {"settings": {"orchestrator": {"custom_job_parameters": {"machine_type": "g2-standard-4"}}}}
+    needs = needs_of(project(HOST, document), COMPONENTS, ("train",))
+    assert needs is not None
+    (finding,) = check_wheels(needs, {"EVERGREEN_PIPELINE_TORCH_INDEX": "https://download.pytorch.org/whl/cpu"})
+    assert (finding.fine, "NVIDIA_L4" in finding.message) == (False, True)
+
+
 def test_an_endpoint_with_an_accelerator_needs_an_image_whose_torch_is_not_the_cpus() -> None:
     needs = needs_of(
         project(HOST.model_copy(update={"accelerator_type": "NVIDIA_L4", "accelerator_count": 1}), {}), {}, ()

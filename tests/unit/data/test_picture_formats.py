@@ -3,6 +3,8 @@
 import io
 import os
 import struct
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,13 @@ def test_values_that_are_not_listed_stay_known() -> None:
     assert unlisted_values(renamed) == {17: 2}
     assert unlisted_values(mask()) == {}
     assert unlisted_values(b"") == {}
+
+
+def test_pictures_that_are_decoded_in_threads_silence_nobody_else() -> None:
+    with warnings.catch_warnings():
+        before = len(warnings.filters)
+        with ThreadPoolExecutor(4) as pool:
+            assert len(list(pool.map(lambda seed: decode_picture(picture(seed)), range(64)))) == 64
+        assert len(warnings.filters) <= before + 1
+        with pytest.warns(UserWarning, match="somebody else's"):
+            warnings.warn("somebody else's", stacklevel=1)

@@ -72,6 +72,11 @@ OPERATED = {"steps": {"train": {"step_operator": True, "settings": {"step_operat
         ),
         ({"steps": {"train": {"settings": {"resources": {"gpu_count": 2}}}}}, {}, {"train": "2 GPU"}),
         (
+            {},
+            {"orchestrator": {"gpu_limit": 1, "node_selector_constraint": ["accelerator", "NVIDIA_TESLA_T4"]}},
+            {"fetch": "1 NVIDIA_TESLA_T4", "train": "1 NVIDIA_TESLA_T4"},
+        ),
+        (
             {**OPERATED, "settings": {"resources": {"gpu_count": 4}}},
             {},
             {"fetch": "4 GPU", "train": "4 NVIDIA_TESLA_T4"},

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from evergreen.core.errors import EvergreenError
-from evergreen.serving.queue import SLICE_INSTANCES, PredictionQueue, TooLateError
+from evergreen.serving.queue import SLICE_INSTANCES, NotReadyError, PredictionQueue, TooLateError
 
 WITHIN_S = 10.0
 
 
 class Gated:
     """Predicts one slice whenever the test lets it, and writes down what was done in which order."""
+
+    takes_turns = False
 
     def __init__(self) -> None:
         self.steps: list[str] = []
@@ -155,7 +157,7 @@ def test_a_request_alone_gets_every_core_and_two_at_once_half_of_them_each() -> 
 
     done = with_queue(alone_then_two, cores=2)
     assert done.threads[0] == 2
-    assert 1 in done.threads[1:3]
+    assert sorted(done.threads[1:3]) in ([1, 1], [1, 2])  # the first may begin before the second has come
     assert sorted(done.steps[:2]) == ["1 of first", "decode first"]
     assert len(done.steps) == 8
 
@@ -170,7 +172,7 @@ def test_no_more_than_four_requests_are_decoded_at_once_on_many_cores() -> None:
         gated.let(6)
         await asyncio.gather(*tasks)
 
-    assert set(with_queue(crowd, cores=16).threads) <= {4, 5, 8, 16}
+    assert 16 <= sum(with_queue(crowd, cores=16).threads[:4]) < 16 + 4
 
 
 def test_on_many_cores_too_one_large_request_at_a_time_is_decoded_and_small_ones_are_done_beside_it() -> None:
@@ -188,3 +190,71 @@ def test_on_many_cores_too_one_large_request_at_a_time_is_decoded_and_small_ones
     steps = with_queue(crowd, cores=4).steps
     last_of_first = len(steps) - 1 - steps[::-1].index("32 of first")
     assert last_of_first < steps.index("decode second")
+
+
+def test_large_requests_that_wait_for_each_other_get_every_core() -> None:
+    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked(str(number), 2 * SLICE_INSTANCES) for number in range(4)]
+        gated.let(8)
+        await asyncio.gather(*tasks)
+
+    assert with_queue(crowd, cores=8).threads == [8] * 8
+
+
+def test_what_a_division_leaves_is_given_to_the_next_and_no_more_than_there_is() -> None:
+    async def two(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked("a", 1), asked("b", 1)]
+        await gated.at_work()
+        await gated.at_work()
+        gated.let(2)
+        await asyncio.gather(*tasks)
+
+    assert sorted(with_queue(two, cores=3).threads) in ([1, 2], [1, 3])  # the first may begin before the second comes
+
+
+def test_one_that_had_every_core_is_followed_by_one_that_has_its_share() -> None:
+    async def later(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked("alone", 1)]
+        await gated.at_work()
+        tasks += [asked(str(number), 1) for number in range(6)]
+        for _number in range(3):
+            await gated.at_work()
+        gated.let(1)
+        await gated.at_work()
+        assert gated.threads[:4] == [8, 1, 1, 1]
+        assert gated.threads[4] in (1, 2)
+        gated.let(6)
+        await asyncio.gather(*tasks)
+
+    with_queue(later, cores=8)
+
+
+def test_predictions_on_a_gpu_take_turns() -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        gated.takes_turns = True
+        tasks = [asked(str(number), 1) for number in range(3)]
+        await gated.at_work()
+        await asyncio.sleep(0.01)
+        assert queue.held == 2
+        gated.let(3)
+        await asyncio.gather(*tasks)
+
+    assert with_queue(crowd, cores=8).threads == [8, 8, 8]
+
+
+def test_a_machine_without_a_thread_left_is_told_and_the_next_request_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_thread)
+            with pytest.raises(NotReadyError, match="cannot start a thread"):
+                await queue.predict(gated, ["a"], None)
+        assert queue.held == 0
+        gated.let(1)
+        assert await asked("b", 1) == [{"is": "b"}]
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with_queue(refused)

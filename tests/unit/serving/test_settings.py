@@ -32,6 +32,11 @@ def test_further_names_are_read_with_commas_between() -> None:
     assert ServerSettings.from_environment(given).allowed_hosts == ("app.example", "host.docker.internal")
 
 
+@pytest.mark.parametrize(("given", "threads"), [("3", 3), ("4,2", 4)])
+def test_threads_are_those_of_openmp_s_outermost_level(given: str, threads: int) -> None:
+    assert ServerSettings.from_environment({"AIP_STORAGE_URI": "/m", "OMP_NUM_THREADS": given}).threads == threads
+
+
 def test_every_mistake_in_the_environment_is_named_at_once() -> None:
     with pytest.raises(InputError) as caught:
         ServerSettings.from_environment({"AIP_HTTP_PORT": "eighty", "AIP_HEALTH_ROUTE": "health"})

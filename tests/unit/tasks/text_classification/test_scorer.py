@@ -18,6 +18,8 @@ from evergreen.tasks.text_classification.validate import TextRules
 class Counting:
     """Answers class `number of a's in the text`; blank texts cannot be used."""
 
+    takes_turns = False
+
     def use_threads(self, count: int) -> None:
         """Counting takes one."""
 
