@@ -264,6 +264,35 @@ def test_a_caller_that_closes_its_sending_side_is_told_at_once_and_its_work_drop
     reach(ask)
 
 
+def test_the_work_of_a_caller_that_closes_its_connection_is_dropped(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, dropped = asyncio.Event(), asyncio.Event()
+
+    async def never(*_: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.set()
+
+    monkeypatch.setattr(ServedModel, "predict", never)
+    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
+    monkeypatch.setattr(Proxy, "_answer", never)
+
+    async def ask(port: int) -> None:
+        others = len(asyncio.all_tasks())
+        _, writer = await connected(port, head(f"content-length: {len(BODY)}") + BODY)
+        await begun.wait()
+        writer.close()
+        async with asyncio.timeout(2):
+            await dropped.wait()
+        await asyncio.sleep(0.05)
+        assert len(asyncio.all_tasks()) == others
+
+    reach(ask)
+
+
 def test_a_caller_that_closes_its_sending_side_after_its_answer_is_only_closed(reach: Callable[..., None]) -> None:
     async def ask(port: int) -> None:
         reader, writer = await connected(port, HEALTH)
