@@ -46,7 +46,7 @@ faults: install ## more whole production runs in the box that fail on the way
 test: install ## all tests, in two processes that share their files out between them
 	@.ci/test "$(abspath $(BIN))/python"
 
-fuzz-inputs: install ## thousands of generated inputs at the sources, the server and every rule that a test states; EXAMPLES=5000
+fuzz-inputs: install ## thousands of generated inputs at the sources, the server and every rule that a unit test states; EXAMPLES=5000
 	GENERATED_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -m hypothesis tests/unit tests/integration/test_generated_*.py
 
 gcp: install ## what only a real project proves, for less than 5 USD: PROJECT=my-project; YES=1: unasked; REMOVE=1: clean up only

@@ -17,13 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import yaml
 from pydantic import AfterValidator, Field
 
 from commands.capture import captured, warnings_kept
 from commands.console import report_errors
 from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
+from evergreen.core.bounded_yaml import safe_dump
 from evergreen.core.errors import EvergreenError
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
@@ -222,7 +222,7 @@ def _with_free_port(config: Path, port: int, scratch: Path) -> Path:
     written = read(config).written
     written["parameters"]["host"]["port"] = 0
     copy = scratch / CONFIG
-    copy.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
+    copy.write_text(safe_dump(written), encoding="utf-8")
     return copy
 
 

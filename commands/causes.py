@@ -32,10 +32,7 @@ def plain_cause(error: BaseException) -> EvergreenError | None:
     """What a person can do something about behind an error; None where it is none of the known causes."""
     for cause in _chain(error):
         if isinstance(cause, OSError) and cause.errno == errno.ENAMETOOLONG:
-            given = str(cause.filename or "")
-            return InputError(
-                f"a path of {len(given):,} characters is longer than one can be: {cut(given)!r}; correct it"
-            )
+            return InputError(f"{_named(cause)}, or a name in it, is longer than the system takes; shorten it")
         if (isinstance(cause, OSError) and cause.errno in FULL_CODES) or FULL.search(str(cause)):
             return _no_room(cause)
         if isinstance(cause, MemoryError) or MEMORY.search(str(cause)):
@@ -50,6 +47,11 @@ def plain_cause(error: BaseException) -> EvergreenError | None:
     if isinstance(error, OSError) and error.filename is not None:
         return _of_file(error)
     return _of_tracker(error)
+
+
+def _named(error: OSError) -> str:
+    given = str(error.filename or "")
+    return f"the path {cut(given)!r} of {len(given):,} characters" if given else "a path"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

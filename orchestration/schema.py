@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import UnionType
@@ -10,11 +11,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from evergreen.core.bounded_yaml import safe_load
 from evergreen.core.errors import EvergreenError
 from orchestration.document import Document
 from orchestration.mistakes import Mistake, YamlPath, unknown
 
 SHOWN_CHARACTERS = 60
+LEADING_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 PLAIN = {
     "missing": "missing",
     "dict_type": "should be a mapping (key: value)",
@@ -91,8 +94,7 @@ def _no_numbers(annotations: Sequence[Any], written: Any, path: YamlPath) -> Ite
     elif isinstance(written, bool) or (isinstance(written, str) and _is_number(written)):
         kinds = {one for annotation in annotations for one in _flat(annotation)} - {type(None)}
         if kinds and kinds <= {int, float}:
-            advice = "; remove the quotes and leading zeros" if isinstance(written, str) else ""
-            yield Mistake(path, f"should be a number, got {_short(written)}{advice}")
+            yield Mistake(path, _no_number(written))
 
 
 def _is_number(text: str) -> bool:
@@ -101,6 +103,17 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _no_number(written: str | bool) -> str:
+    """What is wrong with it, and what to do where the same characters can be the number."""
+    if isinstance(written, bool):
+        return f"should be a number, got {written}"
+    if not math.isfinite(float(written)):
+        return f"should be a finite number, got {_short(written)}"
+    bare = LEADING_ZEROS.sub("", written)
+    advice = "; remove the quotes and leading zeros" if isinstance(safe_load(bare), int | float) else ""
+    return f"should be a number, got {_short(written)}{advice}"
 
 
 def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Document, root: YamlPath) -> Mistake:

@@ -16,10 +16,10 @@ SHARED_OUT = "EVERGREEN_SHARED_OUT"
 """A folder where each of several test processes notes which files it runs; without it, one process runs all."""
 
 # A busy machine is no failure: properties are judged by what they find, pytest's own timeout by how long it takes.
-# Each run tries a few examples, and other ones than the last; `make fuzz-inputs` tries many.
+# Each run tries other examples than the last, fewer of slow properties (`few`); `make fuzz-inputs` tries many.
 settings.register_profile(
     "evergreen",
-    max_examples=int(os.environ.get("GENERATED_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("GENERATED_EXAMPLES", "100")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -1,4 +1,4 @@
-"""Generated inputs at a source: how many, and what became of them."""
+"""Generated inputs: how many, and what became of those at a source."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from hypothesis import HealthCheck, settings
 from evergreen.core.errors import InputError
 
 Rows = list[dict[str, Any]]
+
+
+def few() -> settings:
+    """Three examples for ten of other properties: for one that takes milliseconds an example."""
+    return settings(max_examples=max(1, settings().max_examples * 3 // 10))
 
 
 def examples(share: float, in_ci: int) -> settings:

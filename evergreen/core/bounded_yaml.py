@@ -2,11 +2,12 @@
 
 Each alias counts as all the nodes that it stands for, so that eight levels of ten ("billion laughs") end at the limit.
 Words and numbers are those of YAML 1.2, as people mean them: `no` and `on` are text, and so are `85:56` and `010`,
-which YAML 1.1 takes for 5156 and 8; `2e-5` is a number.
+which YAML 1.1 takes for 5156 and 8; `2e-5` is a number, and `1234e567`, too large for one, the text of a commit's name.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -71,6 +72,8 @@ class BoundedLoader(yaml.SafeLoader):
         """
         try:
             value = super().construct_object(node, deep)
+            if isinstance(value, float) and math.isinf(value) and "inf" not in node.value.lower():
+                value = node.value
             if isinstance(value, str):
                 value.encode()  # refuses half a character, which no file, log or database takes
         except (ValueError, LookupError, OverflowError, AttributeError) as error:  # PyYAML's own conversions
@@ -105,6 +108,17 @@ for _tag, _pattern, _first in zip(
     _OLD_TAGS, (_BOOLEAN, _INTEGER, _NUMBER), ("tTfF", "-+0123456789", "-+.0123456789"), strict=True
 ):
     BoundedLoader.add_implicit_resolver(_tag, _pattern, list(_first))
+
+
+class BoundedDumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which quotes what BoundedLoader would not read as text."""
+
+    yaml_implicit_resolvers = BoundedLoader.yaml_implicit_resolvers
+
+
+def safe_dump(value: Any) -> str:
+    """The value as a YAML text of which `safe_load` makes the same value."""
+    return yaml.dump(value, Dumper=BoundedDumper, allow_unicode=True, sort_keys=False)
 
 
 def safe_load(text: str) -> Any:

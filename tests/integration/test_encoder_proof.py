@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import time
@@ -14,6 +15,7 @@ import pytest
 from evergreen.core.errors import InputError
 from evergreen.tasks import ImageSegmentation, TextClassification
 from evergreen.tasks.text_classification import proof
+from evergreen.tasks.text_classification.tokens import Tokens
 from tests.tiny_encoders import POSITIONS, VOCABULARY, config_of, write_encoder, write_model, write_tokenizer
 from tests.tiny_text import task_with
 
@@ -108,6 +110,26 @@ def test_a_machine_without_memory_is_no_limit_of_the_encoder(tmp_path: Path, mon
         check(folder, max_length_tokens=64)
 
 
+def test_a_machine_without_room_is_no_fault_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = write_encoder(tmp_path / "encoder", "bert")
+    for place, name in ((Tokens, "of"), (proof, "_built")):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, full)
+            with pytest.raises(OSError, match="No space left on device"):
+                check(folder, max_length_tokens=16)
+
+
+def without_an_unknown_word(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["model"]["unk_token"] = "[NONE]"
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
 def without_padding(folder: Path) -> None:
     write_tokenizer(folder, pad_token=None, eos_token=None)
 
@@ -133,6 +155,7 @@ def without_tokenizer(folder: Path) -> None:
     ("damage", "told"),
     [
         (without_padding, "no pad token, and no eos token to pad with; set pad_token"),
+        (without_an_unknown_word, "cannot be used: Exception: WordLevel error: Missing .*; check its files"),
         (with_a_smaller_embedding, r"tokens up to number \d+, but its config.json has vocab_size \d+"),
         (without_tokenizer, r"has no tokenizer \(tokenizer.json"),
         (with_config(model_type="no-such-architecture"), "no-such-architecture"),

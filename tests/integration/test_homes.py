@@ -3,7 +3,11 @@
 import base64
 import io
 import json
+import re
+import shutil
 import sqlite3
+import sys
+import tarfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,8 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.reports import EvaluationReport
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import load_predictor
-from tests.homes import unpack
+from tests.homes import ARCHIVES, HOME, USERS, pack, unpack
+from tests.own_zenml import ROOT
 
 VERSIONS = ["56eecea4b145", "00c62b841905"]
 
@@ -79,3 +84,35 @@ def asked(model_dir: Path, version: str, instances: list[dict[str, Any]]) -> lis
 def classes(mask: str) -> npt.NDArray[np.uint8]:
     """(H, W) class numbers of a mask as an endpoint sends it."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(mask))))
+
+
+def test_nothing_in_it_tells_of_the_machine_where_it_was_made(tmp_path: Path) -> None:
+    with tarfile.open(ARCHIVES / "207a66e.tar.xz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    told = [re.findall(rb"(?:/tmp|/root|/home|/work)/(?!zenml-ssh)[\w./-]+", path.read_bytes()) for path in files]
+    assert list(filter(None, told)) == []
+    assert any(HOME.encode() in path.read_bytes() for path in tmp_path.rglob("content.tar"))
+    with closing(sqlite3.connect(tmp_path / USERS)) as database:
+        assert database.execute("SELECT name, password FROM user").fetchall() == [("default", None)]
+    assert not [path for path in files if path.suffix == ".py"]
+
+
+def test_what_was_packed_is_unpacked_as_it_was(tmp_path: Path) -> None:
+    home = unpack("207a66e.tar.xz", tmp_path / "home")
+    before = contents(home)
+    pack(home, tmp_path / "again.tar.xz", str(ROOT), sys.executable)
+    shutil.rmtree(home)
+    assert contents(unpack(str(tmp_path / "again.tar.xz"), home)) == before
+
+
+def contents(home: Path) -> dict[str, Any]:
+    """What is in each file, of tar files in each of theirs."""
+    found: dict[str, Any] = {}
+    for path in home.rglob("*"):
+        if path.suffix == ".tar":
+            with tarfile.open(path) as packed:
+                found |= {f"{path}/{one.name}": packed.extractfile(one).read() for one in packed}  # type: ignore[union-attr]
+        elif path.is_file() and path.suffix != ".db":
+            found[str(path)] = path.read_bytes()
+    return found

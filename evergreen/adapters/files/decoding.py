@@ -31,15 +31,15 @@ _NO_TEXT = {
     b"\x1f\x8b": ("gzip", "name it with .gz at the end, or unpack it"),
     b"PK\x03\x04": ("a zip archive or a workbook of Excel", "unpack it, or save the sheet as CSV"),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("a workbook of Excel (.xls)", "save the sheet as CSV"),
-    b"PAR1": ("Parquet", "name it with .parquet at the end"),
-    b"ARROW1": ("Arrow", "write it as Parquet"),
-    b"BZh": ("bzip2", "unpack it"),
+    b"PAR1\x15": ("Parquet", "name it with .parquet at the end"),
+    b"ARROW1\0\0": ("Arrow", "write it as Parquet"),
+    **{b"BZh%d1AY&SY" % level: ("bzip2", "unpack it") for level in range(1, 10)},
     b"\xfd7zXZ\x00": ("xz", "unpack it"),
     b"\x28\xb5\x2f\xfd": ("zstd", "unpack it"),
     b"%PDF-": ("PDF", "give the texts as CSV or JSON Lines"),
     b"SQLite format 3\x00": ("a database of SQLite", "write the table as CSV"),
 }
-"""What people name as if it were delimited text or JSON Lines, by its first bytes."""
+"""What people name as if it were delimited text or JSON Lines, by first bytes that no table begins with."""
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _MOST_NULS = 0.02
 """Of a text's bytes; those of several bytes a character have more, if only for spaces and line ends."""

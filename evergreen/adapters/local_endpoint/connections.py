@@ -53,7 +53,7 @@ class Connection(web.RequestHandler):
         super().__init__(server, **arguments)
         self._front = server
         self._timer = HeadTimer(HEADER_TIMEOUT_S, self._too_slow)
-        self._answering = False
+        self._owes = False
         self._asked = False
         self._began = False
         self._taken = False
@@ -78,18 +78,19 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Hands the bytes on, and watches whether they ever make a request."""
         super().data_received(data)
+        self._owes = self._owes or bool(self._messages)  # its handler starts in a later turn of the loop
         if self._head_may_begin():
             self._began = True
             self._timer.start()
 
     def eof_received(self) -> None:
         """A caller that closes its sending side counts as gone; one that waits for an answer is told so."""
-        if self._answering:
+        if self._owes:
             self._refuse(HTTPStatus.BAD_REQUEST, HALF_CLOSED)
 
     def answers(self, begins: bool) -> None:
         """A request's answer begins or ends."""
-        self._answering = begins
+        self._owes = begins or bool(self._messages)
         self._asked, self._began = True, False
         self._timer.stop()
         if begins:
@@ -112,13 +113,13 @@ class Connection(web.RequestHandler):
 
     def _head_may_begin(self) -> bool:
         """Whether what just came is part of a head: no request is answered, queued or still sending its body."""
-        if self._answering or self._messages:
+        if self._owes:
             return False
         waits = self._waiter is not None and not self._waiter.done()
         return waits or not self._asked
 
     def _too_slow(self) -> None:
-        if self._answering:
+        if self._owes:
             return
         if self._began:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")

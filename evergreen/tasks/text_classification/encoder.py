@@ -106,10 +106,9 @@ class Encoder(Pretrained):
         tokens = Tokens(self.load_tokenizer(), max_length)
         config = self.load_config(labels, tokens.tokenizer)
         with self.translated():
-            with from_its_config():
-                check_architecture(config)
-                check_vocabulary(config, tokens.tokenizer)
-                check_batches(config, tokens)
+            check_architecture(config)
+            check_vocabulary(config, tokens.tokenizer)
+            check_batches(config, tokens)
             if has_weights(folder):
                 self._load(folder, config, device_map="meta")  # names and shapes alone
 

@@ -38,10 +38,13 @@ _ALLOCATION = "DefaultCPUAllocator"
 
 @contextmanager
 def from_its_config() -> Iterator[None]:
-    """Raises UnusableError where transformers makes nothing of the values in an encoder's configuration."""
+    """Raises UnusableError where transformers makes nothing of the values in an encoder's configuration.
+
+    What the system says of files and disks passes: it is no fault of the values.
+    """
     try:
         yield
-    except (EvergreenError, MemoryError):
+    except (EvergreenError, MemoryError, OSError):
         raise
     except Exception as error:
         said = " ".join(str(error).split())[:MOST_CHARS]
@@ -116,12 +119,15 @@ def check_batches(config: Any, tokens: Tokens) -> None:
     """
     named = getattr(config, "max_position_embeddings", None)
     most = min(tokens.max_length, named if isinstance(named, int) and named > 0 else MOST_TRIED)
-    try:
-        _try_lengths(_built(_with_one_layer(config)), tokens, most)
-    except (UnusableError, MemoryError):
-        raise
-    except Exception:  # some architectures describe each of their layers, and cannot be had with one
-        _try_lengths(_built(config), tokens, most)
+    batch = [Tokens(tokens.tokenizer, most).of([_WORDS * most])[0], tokens.of([_SHORT])[0]]
+    tokens.pad(batch)  # here, so that what a tokenizer cannot do is not laid to the configuration
+    with from_its_config():
+        try:
+            _try_lengths(_built(_with_one_layer(config)), tokens, batch)
+        except (UnusableError, MemoryError, OSError):
+            raise
+        except Exception:  # some architectures describe each of their layers, and cannot be had with one
+            _try_lengths(_built(config), tokens, batch)
     check_reach(config, tokens.max_length)
 
 
@@ -130,10 +136,9 @@ def too_long(max_length: int, most: int) -> UnusableError:
     return UnusableError(f"max_length_tokens is {max_length}, but it reads at most {most}; lower it")
 
 
-def _try_lengths(model: Any, tokens: Tokens, most: int) -> None:
-    """A batch of `most` tokens and one of few through the model; on failure, the longest that goes, by halving."""
-    shortest = tokens.of([_SHORT])[0]
-    longest = Tokens(tokens.tokenizer, most).of([_WORDS * most])[0]
+def _try_lengths(model: Any, tokens: Tokens, batch: list[list[int]]) -> None:
+    """The longest text and the shortest through the model; on failure, the longest that goes, by halving."""
+    longest, shortest = batch
     _forward(model, tokens, [shortest])
     if _taken(model, tokens, longest, shortest):
         return

@@ -71,8 +71,11 @@ def test_a_path_that_is_too_long_is_bad_input(capsys: pytest.CaptureFixture[str]
         Path("a" * 5_000).is_file()
     err = capsys.readouterr().err
     assert outcome.code == 2
-    assert err.startswith("error: a path of 5,000 characters is longer than one can be: 'aaaa")
+    assert err.startswith("error: the path 'aaaa")
+    assert "of 5,000 characters, or a name in it, is longer than the system takes; shorten it" in err
     assert len(err) < 200
+    unnamed = plain_cause(OSError(errno.ENAMETOOLONG, "File name too long"))
+    assert str(unnamed) == "a path, or a name in it, is longer than the system takes; shorten it"
 
 
 def test_an_error_of_our_own_keeps_its_words(capsys: pytest.CaptureFixture[str]) -> None:

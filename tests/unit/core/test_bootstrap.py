@@ -4,7 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.bootstrap import Labels, Scores, bootstrap, bootstrap_classes, difference, interval
@@ -38,7 +38,6 @@ def accuracy(scores: Scores) -> Metric:
 
 
 @given(answers)
-@settings(max_examples=30)
 def test_intervals_hold_shares_in_order_and_differences_are_antisymmetric(rows: list[tuple[int, int, int]]) -> None:
     truth, first, second = np.array(rows).T
     a, b = bootstrap(truth, [first, second], CLASSES)
@@ -51,7 +50,6 @@ def test_intervals_hold_shares_in_order_and_differences_are_antisymmetric(rows: 
 
 
 @given(answers)
-@settings(max_examples=30)
 def test_row_order_does_not_matter(rows: list[tuple[int, int, int]]) -> None:
     def metric(of: list[tuple[int, int, int]]) -> object:
         truth, first, _ = np.array(of).T

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import datetime
 import time
 
 import pytest
 import yaml
 
 from evergreen.core import bounded_yaml
-from evergreen.core.bounded_yaml import BoundedLoader, YamlBoundError, safe_load
+from evergreen.core.bounded_yaml import BoundedLoader, YamlBoundError, safe_dump, safe_load
 
 LAUGHS = "a: &l0 [lol]\n" + "".join(f"b{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 10))
 
@@ -64,6 +65,24 @@ def test_a_value_that_is_none_of_its_type_is_an_error_of_yaml_with_its_line(valu
 )
 def test_what_older_yaml_takes_for_another_value_is_the_text_that_is_written(text: str) -> None:
     assert safe_load(f"[{text}]") == [text]
+
+
+@pytest.mark.parametrize("text", ["1234e567", "-5e400", "1" * 400 + "."])
+def test_what_is_too_large_for_a_number_is_the_text_that_is_written(text: str) -> None:
+    assert safe_load(f"[&same {text}, *same]") == [text, text]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["1e5", "2e-5", "1234e567", "010", "85:56", "no", "true", "1_0", ".inf", "~", "", " a", "2024-05-01", "è: #"],
+        [1e5, 2e-5, 1e300, float("-inf"), 10, True, None, datetime.date(2024, 5, 1)],
+        {"1e5": {"010": ["\n", "'"]}, "b": {}, "a": []},
+    ],
+)
+def test_what_is_written_is_read_as_the_same(value: object) -> None:
+    read = safe_load(safe_dump(value))
+    assert repr(read) == repr(value)
 
 
 @pytest.mark.parametrize(

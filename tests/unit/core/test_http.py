@@ -105,10 +105,19 @@ def test_a_target_that_is_a_whole_url_is_held_to_the_rules_of_hosts(target: str,
     assert target_host("/predict") == {}
 
 
-@pytest.mark.parametrize("name", ["app.example", "host.docker.internal", "192.168.0.7", "my_host", "a"])
-def test_a_name_of_a_server_is_a_name_alone(name: str) -> None:
-    assert HOSTS.validate_python(name) == name
-    assert HOSTS.validate_python("[fd00::1]") == "fd00::1"
+@pytest.mark.parametrize(
+    "name", ["app.example", "host.docker.internal", "192.168.0.7", "my_host", "a", "fd00::1", "[fd00::1]"]
+)
+def test_a_name_of_a_server_is_a_name_alone_and_stays_it_when_it_is_read_again(name: str) -> None:
+    host = LocalEndpoint(allowed_hosts=(name,))
+    assert host.allowed_hosts == (name.strip("[]"),)
+    assert LocalEndpoint.model_validate(host.model_dump(mode="json")) == host
+
+
+def test_an_address_of_ipv6_is_a_further_name() -> None:
+    for written in ("fd00::1", "[fd00::1]"):
+        allowed = (HOSTS.validate_python(written),)
+        assert origin_refusal("GET", {"host": "[fd00::1]:8501"}, "127.0.0.1", allowed) is None
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,10 @@ def test_a_name_of_a_server_is_a_name_alone(name: str) -> None:
         "a b",
         "user@app.example",
         "[",
+        "[app.example]",
+        "[fd00::1]:8501",
+        "fe80::1%eth0",
+        "1:2",
     ],
 )
 def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.bootstrap import RESAMPLES, difference, interval
@@ -32,7 +32,6 @@ def naive(truths: list[np.ndarray], answers: list[np.ndarray], ignore: int) -> t
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
 def test_scores_are_those_of_counting_pixels_one_by_one(seed: int) -> None:
     random = np.random.default_rng(seed)
     truths = [random.choice([0, 1, 2, 255], size=(4, 5)).astype(np.uint8) for _ in range(3)]

@@ -112,7 +112,7 @@ class TwoMachines(RuleBasedStateMachine):
             return False
 
 
-TwoMachines.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TwoMachines.TestCase.settings = settings(stateful_step_count=40)
 TestTwoMachines = TwoMachines.TestCase
 
 

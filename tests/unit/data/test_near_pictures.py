@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.data.database import open_database
 from evergreen.data.near_pictures import find_alike
+from tests.generated import few
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,7 +53,7 @@ def compared(rows: list[tuple[Hash, int]], distance: int) -> list[int]:
 
 
 @given(st.lists(st.tuples(HASHES, st.sampled_from([0, 1, 2, 2, 5])), max_size=40), st.sampled_from([0, 1, 6, 12]))
-@settings(max_examples=15, deadline=None)
+@few()
 def test_every_pair_within_the_distance_is_found_and_no_other(
     database: duckdb.DuckDBPyConnection, rows: list[tuple[Hash, int]], distance: int
 ) -> None:
@@ -60,7 +61,7 @@ def test_every_pair_within_the_distance_is_found_and_no_other(
 
 
 @given(st.sampled_from(SEEDS), st.sets(st.integers(0, 63), min_size=1, max_size=7))
-@settings(max_examples=15, deadline=None)
+@few()
 def test_the_distance_is_met_wherever_the_bits_lie(
     database: duckdb.DuckDBPyConnection, seed: int, bits: set[int]
 ) -> None:

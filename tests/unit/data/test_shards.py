@@ -11,6 +11,7 @@ from evergreen.core.errors import InputError
 from evergreen.data import shards
 from evergreen.data.dataset import write_dataset
 from evergreen.data.shards import ShardWriter, iter_batches, regroup
+from tests.generated import few
 from tests.rows import SOURCE, rows_of
 
 
@@ -26,7 +27,7 @@ def batches_of(texts: Sequence[str | None], cuts: list[int]) -> list[pa.RecordBa
     texts=st.lists(st.none() | st.text(max_size=30), min_size=1, max_size=60),
     cuts=st.lists(st.integers(0, 100), max_size=8),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(few(), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_same_rows_give_the_same_bytes_however_they_arrive(
     texts: list[str | None], cuts: list[int], tmp_path: Path
 ) -> None:

@@ -199,6 +199,26 @@ def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("'007'", "number, got '007'; remove the quotes and leading zeros"),
+        ("007", "number, got '007'; remove the quotes and leading zeros"),
+        ("'-00.5e1'", "number, got '-00.5e1'; remove the quotes and leading zeros"),
+        ("' 1_0 '", "number, got ' 1_0 '; remove the quotes and leading zeros"),
+        ("'1_0.5'", "number, got '1_0.5'; remove the quotes and leading zeros"),
+        ("'1.0_5'", "number, got '1.0_5'"),
+        ("'１２'", "number, got '１２'"),
+        ("'nan'", "finite number, got 'nan'"),
+        ("5e400", "finite number, got '5e400'"),
+    ],
+)
+def test_how_text_becomes_a_number_is_told_where_it_can(tmp_path: Path, written: str, told: str) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(f"here: {{floors: {{recall: {written}}}}}\n", encoding="utf-8")
+    assert [one.message for one in check(Numbers, read(path), ("here",))[1]] == [f"should be a {told}"]
+
+
 def test_numbers_stay_numbers_and_text_stays_where_it_is_meant(tmp_path: Path) -> None:
     given = {"floors": {"accuracy": 1}, "sizes": [3], "most": None, "word_or_number": "7", "switch": "off"}
     assert not mistakes_of(tmp_path, Numbers, given)

@@ -4,7 +4,7 @@ import math
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.pages.charts.axis import Axis
@@ -42,7 +42,6 @@ def test_ticks_are_round() -> None:
     assert [rates.name(tick) for tick in rates.ticks] == ["0", "5e−5", "1e−4", "1.5e−4", "2e−4"]
 
 
-@settings(max_examples=50)
 @given(text=st.text(max_size=200), width=st.floats(min_value=30, max_value=300))
 def test_a_label_is_cut_to_its_width_and_keeps_its_ends(text: str, width: float) -> None:
     short = fit(text, width)

@@ -21,6 +21,7 @@ from evergreen.core.reports import (
 )
 from evergreen.pages import evaluation_page
 from evergreen.pages.evaluation import MOST_LABELS, fold, judged
+from tests.generated import few
 from tests.unit.pages.reading import UNDEFINED, Page, metric
 
 Read = Callable[[str], Page]
@@ -92,7 +93,7 @@ def test_hostile_text_stays_text(report: EvaluationReport, read: Read) -> None:
     assert page.text.count(hostile) >= 6
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(few(), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(min_size=1, max_size=400))
 def test_any_text_gives_a_whole_page_with_well_formed_drawings(report: EvaluationReport, text: str) -> None:
     worst = WorstError(id=text, excerpt=text, truth=text, predicted="tech", score=0.5)

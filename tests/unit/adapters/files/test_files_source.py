@@ -1,3 +1,4 @@
+import bz2
 import csv
 import gzip
 import json
@@ -105,6 +106,8 @@ def test_a_damaged_gzip_file_is_an_error_that_names_it(
         (b"PK\x03\x04\x14\x00", "a zip archive or a workbook of Excel, .*; unpack it, or save the sheet as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", r"a workbook of Excel \(.xls\), .*; save the sheet as CSV"),
         (b"PAR1\x15\x04\x15", "Parquet, by its first bytes; name it with .parquet"),
+        (b"ARROW1\0\0\xff\xff", "Arrow, by its first bytes; write it as Parquet"),
+        (bz2.compress(b"text,label\n"), "bzip2, by its first bytes; unpack it"),
         (b"%PDF-1.7", "PDF"),
     ],
 )
@@ -117,6 +120,12 @@ def test_a_file_that_is_no_text_whatever_its_name_is_told_by_its_first_bytes(
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     with pytest.raises(InputError, match=rf"{name} is no text but {what}"):
         read(tmp_path / name, tmp_path / "out", **fields)
+
+
+@pytest.mark.parametrize("column", ["PAR1", "ARROW1", "BZhash", "BZh9", "PK"])
+def test_a_column_is_no_kind_of_file(tmp_path: Path, column: str) -> None:
+    write_csv(tmp_path / "n.csv", [[column, "text", "label"], ["1", "a", "x"]])
+    assert [row["text"] for row in read(tmp_path / "n.csv", tmp_path / "out")] == ["a"]
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(
