@@ -64,8 +64,9 @@ told["unknown image"] = refused(refuse_wheels, project(Budget()), {})
 cpu = {"EVERGREEN_SERVING_TORCH_INDEX": "https://download.pytorch.org/whl/cpu"}
 told["serving"] = refused(refuse_wheels, project(Budget()), cpu)
 host = host.model_copy(update={"accelerator_type": None, "accelerator_count": 0})
+b200 = {"machine_type": "a4-highgpu-8g", "accelerator_type": "NVIDIA_B200", "accelerator_count": 8}
 tried = [MachineChoice(machine_type="n1-standard-4"), MachineChoice(**gpu)]
-local = replace(local, machines={"train": (*tried, MachineChoice(machine_type="a4-highgpu-8g"))})
+local = replace(local, machines={"train": (*tried, MachineChoice(**b200))})
 document = with_machines({**document, "steps": {"train": {"step_operator": True}}}, local.machines)
 told["further down"] = refused(refuse_wheels, project(Budget()), {})
 told["no price"] = refused(check_budget, project(Budget(run_usd=50)))
