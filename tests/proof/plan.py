@@ -138,7 +138,9 @@ def small(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         parameters["source"] = {**parameters["source"], "path": f"{FOLDER}/pets/prepared"}
         prepare = document["extra"]["prepare"]
         origin = {**prepare["origin"], "path": f"{FOLDER}/pets/raw/*.tfrec"}
-        changed["extra"] = {**document["extra"], "prepare": {**prepare, "origin": origin, "runner": {"kind": "local"}}}
+        machines = {step: tried[:1] for step, tried in document["extra"]["machines"].items()}  # those with a price told
+        prepare = {**prepare, "origin": origin, "runner": {"kind": "local"}}
+        changed["extra"] = {**document["extra"], "prepare": prepare, "machines": machines}
     return {**changed, "parameters": parameters, "settings": settings}
 
 

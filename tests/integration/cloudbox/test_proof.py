@@ -23,7 +23,7 @@ from orchestration.document import PLACEHOLDER
 from tests.hosted_trial import BUCKET, HostedTrial
 from tests.proof import removal
 from tests.proof.cassettes import FILE, differences, read
-from tests.proof.plan import LABEL, MODELS, write_small
+from tests.proof.plan import LABEL, MODELS, TRAINER, write_small
 from tests.proof.removal import Place
 from tests.running_box import REPOSITORY, RunningBox, running_box
 
@@ -186,5 +186,6 @@ def test_the_small_configurations_are_ones_that_the_pipeline_takes(
     assert (parameters.model_name, parameters.publish) == (MODELS[name], None)
     assert (parameters.host.environment, parameters.host.max_replicas) == ("proof", 1)
     assert parameters.host.staging == "gs://bucket/proof/models"
+    assert configuration.tried == ({} if name == "prod.yaml" else {"train": (TRAINER,)})
     assert configuration.document["run_name"].startswith(f"{MODELS[name]}-{{date}}")
     assert configuration.document["settings"]["orchestrator.vertex"]["labels"] == {LABEL: "1"}
