@@ -18,7 +18,7 @@
 | queue | as quota | a custom job on it stays queued for `seconds` before it starts |
 | driver | task | the task fails before it has a container: INTERNAL |
 | image | task or custom job | its image cannot be pulled, so that its container never starts: NOT_FOUND |
-| preempt | task or custom job | its machine is taken back `seconds` after the start, as Spot VMs are: ABORTED |
+| preempt | task or custom job | its Spot machine is taken back `seconds` after the start: RESOURCE_EXHAUSTED |
 | never-ready | display name of the model | its container never answers its health route; given up after `seconds` |
 | kill | task or custom job | its container is killed (SIGKILL) `seconds` after its start |
 | never-ends | method | the operation that it starts is never done |

@@ -25,7 +25,7 @@ from orchestration.costs import (
     estimate_run,
     load_prices,
 )
-from orchestration.machines import DEFAULT_SECONDS, measured_seconds, tasks_of
+from orchestration.machines import DEFAULT_SECONDS, measured_seconds
 
 INDENT = " " * 12
 
@@ -63,7 +63,7 @@ def estimate_of(project: Project, prices: Prices) -> Estimate:
     tasks: list[Task] = []
     if region is not None:
         measured = measured_seconds(project.model_name, project.active_stack)
-        tasks = tasks_of(project.configuration.document, project.steps, measured, project.components)
+        tasks = project.tasks(measured)
     return estimate_run(prices, region or "", tasks, fleet_of(project))
 
 
@@ -99,6 +99,9 @@ def _run_lines(estimate: Estimate) -> Iterator[str]:
     more = " and what has no price" if estimate.unpriced_run else ""
     yield f"{INDENT}{'a run':<{names}} {'':<{width}} {'':>12} {f'{estimate.run_usd:,.2f} USD':>12}{more}"
     yield from (f"{INDENT}{sentence}" for sentence in estimate.unpriced_run)
+    for task, _ in estimate.tasks:
+        if task.instead:
+            yield f"{INDENT}{task.step} on the dearest of the {len(task.instead) + 1} machines that it is tried on"
     if not all(task.measured for task, _ in estimate.tasks):
         yield f"{INDENT}* taken for {DEFAULT_SECONDS / 60:g} minutes: no completed run on this stack tells"
 

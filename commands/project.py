@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
@@ -14,6 +15,9 @@ from evergreen.core.window import Window
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.configuration import Configuration, load
+
+if TYPE_CHECKING:
+    from orchestration.costs import Task
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,13 @@ class Project:
 
         stack = Client().active_stack_model
         return {kind.value: dict(ones[0].configuration) for kind, ones in stack.components.items() if ones}
+
+    def tasks(self, measured: Mapping[str, float] | None = None) -> list[Task]:
+        """The tasks of a run, with each machine that they may run on; `measured` are seconds by step, as known."""
+        from orchestration.machines import tasks_of
+
+        given = self.configuration
+        return tasks_of(given.document, self.steps, measured or {}, self.components, given.tried)
 
     @property
     def accelerators(self) -> dict[str, str]:

@@ -86,14 +86,15 @@ class Attempts:
             return
         job = self._client().get_custom_job(name=name, timeout=CALL_TIMEOUT_S)
         code, text, began = job.error.code, job.error.message, bool(job.start_time)
-        cause = cause_of(code, text)
+        ran_on_spot = began and self.machine is not None and self.machine.spot
+        cause, words = cause_of(code, text, ran_on_spot=ran_on_spot), describe(code, text, ran_on_spot=ran_on_spot)
         if cause is Cause.PREEMPTED or (cause is Cause.CAPACITY and not began):
-            self._refuse(describe(code, text))
+            self._refuse(words)
             if began and not self._left:
                 raise EvergreenError(f"{self.refused[-1]}; {AGAIN}")
             return
         ended = "ended without a word of its code" if began else "did not start"
-        raise EvergreenError(f"its custom job on {self.machine} {ended}: {describe(code, text)}")
+        raise EvergreenError(f"its custom job on {self.machine} {ended}: {words}")
 
     def _refuse(self, words: str) -> None:
         self.refused.append(f"{self.machine}: {words}")

@@ -20,7 +20,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.preparation import Preparation
 from evergreen.tasks.accelerators import GIVEN
-from orchestration.costs import Budget
+from orchestration.costs import Budget, Machine
 from orchestration.document import Document, read
 from orchestration.gate import check_gate
 from orchestration.machine_lists import MachineLists, check_machines, with_machines
@@ -74,6 +74,11 @@ class Configuration:
         raise InputError(
             f"{shown(self.path)} is meant for stack {meant}, but stack {active!r} is active; run\n  {line}"
         )
+
+    @property
+    def tried(self) -> dict[str, tuple[Machine, ...]]:
+        """The machines of each step that has a list, in the order in which they are tried."""
+        return {step: tuple(one.machine for one in machines) for step, machines in self.machines.items()}
 
     def on_machines(self, chosen: Mapping[str, int]) -> Configuration:
         """The same, each of these steps on another machine of its list, by number from 0."""

@@ -9,7 +9,7 @@ Counted are machines and accelerators, and Vertex AI's charge for a pipeline run
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import Field
@@ -87,12 +87,21 @@ class Machine:
 
 @dataclass(frozen=True)
 class Task:
-    """A step of a run; `machine` is a sentence where it is not known; `measured` tells whether `seconds` were."""
+    """A step of a run; `machine` is a sentence where it is not known; `measured` tells whether `seconds` were.
+
+    `instead` are the machines that are tried where that one is not to be had.
+    """
 
     step: str
     machine: Machine | str
     seconds: float
     measured: bool
+    instead: tuple[Machine, ...] = ()
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Each that it may run on, as far as it is known."""
+        return (*((self.machine,) if isinstance(self.machine, Machine) else ()), *self.instead)
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,8 @@ class Fleet:
 @dataclass(frozen=True)
 class Estimate:
     """USD; `tasks` pairs each with its cost, `month` is the endpoint's lowest and highest; None means no price.
+
+    A task that is tried on several machines is there on the dearest of them that has a price.
 
     `rollout_hour` is what an hour of a rollout costs beside the endpoint.
 
@@ -187,10 +198,12 @@ def estimate_run(prices: Prices, region: str, tasks: Sequence[Task], fleet: Flee
     unpriced: dict[str, None] = {}
     priced: list[tuple[Task, float | None]] = []
     for task in tasks:
-        hourly = task.machine if isinstance(task.machine, str) else hourly_usd(prices, region, task.machine)
-        if isinstance(hourly, str):
-            unpriced[hourly] = None
-        priced.append((task, None if isinstance(hourly, str) else hourly * task.seconds / 3600))
+        hourly = {machine: hourly_usd(prices, region, machine) for machine in task.machines}
+        lacking = [one for one in hourly.values() if isinstance(one, str)]
+        unpriced |= dict.fromkeys([task.machine, *lacking] if isinstance(task.machine, str) else lacking)
+        usd = {machine: one for machine, one in hourly.items() if not isinstance(one, str)}
+        dearest = max(usd, key=lambda machine: usd[machine], default=None)
+        priced.append((replace(task, machine=dearest), usd[dearest] * task.seconds / 3600) if dearest else (task, None))
     run_usd = sum((usd or 0.0 for _, usd in priced), prices.pipeline_run_usd if tasks else 0.0)
     if fleet is None:
         return Estimate(tuple(priced), run_usd, None, None, tuple(unpriced))

@@ -21,9 +21,9 @@ from zenml.utils.exception_utils import collect_exception_information
 from evergreen.core.errors import EvergreenError
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.attempts import Attempts
-from orchestration.costs import attached_to, load_prices
 from orchestration.machine_flavor import MachinesSettings
 from orchestration.machine_lists import RESERVATION_KEY, SPECIFIC_RESERVATION, SPOT, MachineChoice
+from orchestration.machines import accelerators_on
 from orchestration.notes import MACHINES_KEY
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class MachinesStepOperator(VertexStepOperator):
             EvergreenError: none of them is to be had.
         """
         settings = cast(MachinesSettings, self.get_settings(info))
-        machines = settings.machines or (_of(settings),)
+        machines = settings.machines or (_of(settings, info.config.resource_settings.gpu_count),)
         job = build_job_request(
             display_name=f"{info.run_name}-{info.pipeline_step_name}",
             image=info.get_image(key=VERTEX_DOCKER_IMAGE_KEY),
@@ -64,7 +64,9 @@ class MachinesStepOperator(VertexStepOperator):
             network=self.config.network,
         )
         parent = f"projects/{self.gcp_project_id}/locations/{self.config.region}"
-        self._attempts = Attempts(self.get_job_service_client, parent, machines, lambda machine: job_on(job, machine))
+        self._attempts = Attempts(
+            self.get_job_service_client, parent, machines, lambda machine: job_on(job, machine, machines[0])
+        )
         self._submit(self._attempts, info.step_run)
         info.force_write_logs()
 
@@ -113,8 +115,8 @@ def _kept() -> Iterator[None]:
         raise
 
 
-def job_on(job: dict[str, Any], machine: MachineChoice) -> dict[str, Any]:
-    """The job, as ZenML asks for it, on this machine."""
+def job_on(job: dict[str, Any], machine: MachineChoice, first: MachineChoice) -> dict[str, Any]:
+    """The job, as ZenML asks for it of the list's first machine, on this one."""
     spec = job["job_spec"]
     (pool,) = spec["worker_pool_specs"]
     wanted: dict[str, Any] = {"machine_type": machine.machine_type}
@@ -130,22 +132,25 @@ def job_on(job: dict[str, Any], machine: MachineChoice) -> dict[str, Any]:
             "values": [machine.reservation],
         }
     scheduling = {"scheduling": {"strategy": SPOT}} if machine.spot else {}
-    chosen = {**pool, "machine_spec": wanted, "container_spec": _told(pool.get("container_spec", {}), machine)}
+    told = _told(pool.get("container_spec", {}), accelerators_on(machine.machine), accelerators_on(first.machine))
+    chosen = {**pool, "machine_spec": wanted, "container_spec": told}
     return {**job, "job_spec": {**spec, "worker_pool_specs": [chosen], **scheduling}}
 
 
-def _told(container: dict[str, Any], machine: MachineChoice) -> dict[str, Any]:
-    """The container, told which accelerators this very machine gives it, where it is told of any."""
-    attached = attached_to(machine.machine, load_prices().machines.get(machine.machine_type))
-    asked = next((f"{count} {kind}" for kind, count in attached.items()), "")
-    environment = [{**one, "value": asked} if one["name"] == GIVEN else one for one in container.get("env", [])]
+def _told(container: dict[str, Any], asked: str, of_first: str) -> dict[str, Any]:
+    """The container, told which accelerators this very machine gives it instead of those of the list's first.
+
+    What else it is told is somebody's own word (EVERGREEN_ACCELERATORS of whoever submitted it), and stays.
+    """
+    replaced = {"name": GIVEN, "value": of_first}
+    environment = [{**one, "value": asked} if one == replaced else one for one in container.get("env", [])]
     return {**container, "env": environment} if environment else container
 
 
-def _of(settings: MachinesSettings) -> MachineChoice:
-    """The one machine of settings without a list."""
+def _of(settings: MachinesSettings, gpus: int | None) -> MachineChoice:
+    """The one machine of settings without a list; `gpus` is what the step asks for as a resource."""
     return MachineChoice(
         machine_type=settings.machine_type,
         accelerator_type=settings.accelerator_type,
-        accelerator_count=settings.accelerator_count if settings.accelerator_type else 0,
+        accelerator_count=(gpus or settings.accelerator_count) if settings.accelerator_type else 0,
     )

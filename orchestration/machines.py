@@ -5,9 +5,10 @@ steps: {train: {step_operator: true, settings: {step_operator: {machine_type: n1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from evergreen.tasks.accelerators import UNSPECIFIED
 from orchestration.costs import Machine, Task, attached_to, load_prices
 from orchestration.run_settings import Components, settings_of
 
@@ -49,13 +50,21 @@ def waiting_machine_of(document: Mapping[str, Any], step: str, components: Compo
 def accelerators_of(
     document: Mapping[str, Any], steps: Iterable[str], components: Components | None = None
 ) -> dict[str, str]:
-    """What the steps ask for that ask for accelerators: {"train": "1 NVIDIA_TESLA_T4"}."""
+    """What the steps ask for that ask for accelerators: {"train": "1 NVIDIA_TESLA_T4"}.
+
+    Of a step whose operator tries several machines it is what the first one has, also where that is none and only
+    another one has some: the operator tells the step what it runs on instead.
+    """
     shapes = load_prices().machines
     found: dict[str, str] = {}
     for step in steps:
+        options = (document.get("steps") or {}).get(step) or {}
+        if tried := [accelerators_on(one) for one in _tried_by_operator(document, options, components)]:
+            if any(asked != UNSPECIFIED for asked in tried):
+                found[step] = tried[0]
+            continue
         machine = machine_of(document, step, components)
         attached = attached_to(machine, shapes.get(machine.machine_type)) if isinstance(machine, Machine) else {}
-        options = (document.get("steps") or {}).get(step) or {}
         orchestrator = (
             {} if options.get("step_operator") else settings_of(document, options, "orchestrator", components)
         )
@@ -66,22 +75,40 @@ def accelerators_of(
     return found
 
 
+def accelerators_on(machine: Machine) -> str:
+    """What a step on the machine is told that it has: `1 NVIDIA_TESLA_T4`, or that it has none."""
+    attached = attached_to(machine, load_prices().machines.get(machine.machine_type))
+    return next((f"{count} {kind}" for kind, count in attached.items()), UNSPECIFIED)
+
+
 def tasks_of(
     document: Mapping[str, Any],
     steps: Iterable[str],
     measured: Mapping[str, float],
     components: Components | None = None,
+    lists: Mapping[str, Sequence[Machine]] | None = None,
 ) -> list[Task]:
-    """The steps with their machines and times, and tasks that wait; `measured` are seconds by step, of earlier runs."""
-    return list(_tasks(document, steps, measured, components))
+    """The steps with their machines and times, and tasks that wait.
+
+    `measured` are seconds by step, of earlier runs; `lists` are the machines of steps that are tried on several.
+    """
+    return list(_tasks(document, steps, measured, components, lists or {}))
 
 
 def _tasks(
-    document: Mapping[str, Any], steps: Iterable[str], measured: Mapping[str, float], components: Components | None
+    document: Mapping[str, Any],
+    steps: Iterable[str],
+    measured: Mapping[str, float],
+    components: Components | None,
+    lists: Mapping[str, Sequence[Machine]],
 ) -> Iterator[Task]:
     for step in steps:
         seconds, known = measured.get(step, DEFAULT_SECONDS), step in measured
-        yield Task(step, machine_of(document, step, components), seconds, known)
+        machine, instead = machine_of(document, step, components), tuple[Machine, ...]()
+        if step in lists:
+            machine, *others = lists[step]
+            instead = tuple(others)
+        yield Task(step, machine, seconds, known, instead)
         if waiting := waiting_machine_of(document, step, components):
             yield Task(f"{step} waits", waiting, seconds, known)
 
@@ -108,6 +135,14 @@ def measured_seconds(model: str, stack: str) -> dict[str, float]:
             if step.status == ExecutionStatus.COMPLETED and step.start_time and step.end_time:
                 seconds.setdefault(name, (step.end_time - step.start_time).total_seconds())
     return seconds
+
+
+def _tried_by_operator(
+    document: Mapping[str, Any], options: Mapping[str, Any], components: Components | None
+) -> list[Machine]:
+    """The list that the step's operator works through; empty where it has one machine, or none runs the step."""
+    settings = settings_of(document, options, "step_operator", components) if options.get("step_operator") else {}
+    return [_custom_job(one) for one in settings.get("machines") or ()]
 
 
 def _custom_job(settings: Mapping[str, Any], gpus: int | None = None) -> Machine:

@@ -112,14 +112,16 @@ def ended_on_vertex(run: PipelineRunResponse) -> str | None:
 
 def _death(jobs: WatchedJobs, task: JobTask) -> Death | None:
     """Why a task died; None when its container ran and ended by itself."""
-    code, text, began = task.code, task.error, False
+    code, text, began, ran_on_spot = task.code, task.error, False, False
     if task.job:
         custom = jobs.custom_job(task.job)
         began = custom.started is not None
         code, text = custom.code or code, custom.error or text
-        if began and cause_of(code, text) is not Cause.PREEMPTED:
-            return None
-    return Death(task=task.name, cause=cause_of(code, text), words=describe(code, text), began=began)
+        ran_on_spot = began and custom.spot
+    cause = cause_of(code, text, ran_on_spot=ran_on_spot)
+    if began and cause is not Cause.PREEMPTED:
+        return None
+    return Death(task=task.name, cause=cause, words=describe(code, text, ran_on_spot=ran_on_spot), began=began)
 
 
 def _end(task: JobTask) -> float:

@@ -20,7 +20,7 @@ from cloudbox.vertex.labels import check_labels
 from cloudbox.vertex.listing import page
 from cloudbox.vertex.machines import memory_bytes
 from cloudbox.vertex.operations import Operations
-from cloudbox.vertex.provisioning import check_quota, check_start, queued_s
+from cloudbox.vertex.provisioning import check_quota, check_start, is_spot, queued_s
 from cloudbox.vertex.serving import expanded
 from cloudbox.vertex.store import Store, location_of, new_id, now
 
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 State = v1.JobState
 ENDED = (State.JOB_STATE_SUCCEEDED, State.JOB_STATE_FAILED, State.JOB_STATE_CANCELLED, State.JOB_STATE_EXPIRED)
 
-PREEMPTED = "The replica workerpool0-0 was stopped: its Spot VM was preempted."
+PREEMPTED = "The replica workerpool0-0 failed with a STOCKOUT error."
+"""Google documents the word alone (Vertex AI, "Use Spot VMs"): nothing tells it from a machine that is not there."""
 
 
 class CustomJobs:
@@ -158,7 +159,7 @@ class CustomJobs:
             job.state = State.JOB_STATE_RUNNING
             job.start_time = job.update_time = now()
             self._store.put(job)
-        preempted = faults.take(self._home, "preempt", job.display_name)
+        preempted = faults.take(self._home, "preempt", job.display_name) if is_spot(job) else None
         if fault := preempted or faults.take(self._home, "kill", job.display_name):
             killer = threading.Timer(fault.seconds, container.kill)
             killer.daemon = True
@@ -173,7 +174,7 @@ class CustomJobs:
         elif code == 0:
             self._end(name, State.JOB_STATE_SUCCEEDED)
         elif preempted:
-            self._end(name, State.JOB_STATE_FAILED, PREEMPTED, grpc.StatusCode.ABORTED.value[0])
+            self._end(name, State.JOB_STATE_FAILED, PREEMPTED, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
         else:
             self._end(name, State.JOB_STATE_FAILED, _reason(container, code))
 

@@ -54,6 +54,11 @@ def queued_s(home: Home, job: Any) -> float | None:
     return next((one.seconds for one in queued if one), None)
 
 
+def is_spot(job: Any) -> bool:
+    """Whether the job's machine is one that may be taken back."""
+    return bool(job.job_spec.scheduling.strategy == v1.Scheduling.Strategy.SPOT)
+
+
 def check_driver(home: Home, task: str) -> None:
     """Returns when the task's driver did its part. Raises ApiError(INTERNAL)."""
     if faults.take(home, "driver", task):
@@ -80,6 +85,6 @@ def _resources(job: Any) -> list[str]:
     names = [machine.machine_type]
     if machine.accelerator_type:
         names.append(machine.accelerator_type.name)
-    if job.job_spec.scheduling.strategy == v1.Scheduling.Strategy.SPOT:
+    if is_spot(job):
         names.append(SPOT)
     return names

@@ -22,8 +22,9 @@ Components = Mapping[str, Mapping[str, Any]]
 class Needs:
     """Names as the configuration gives them; empty or None where it needs none.
 
-    `training` are the machines of custom jobs and tasks, `serving` the endpoint's machine with how many of them
-    Vertex AI counts at most, `serving_image` what they run.
+    `training` are the machines of custom jobs and tasks, `training_instead` those that are tried where one of them is
+    not to be had, `serving` the endpoint's machine with how many of them Vertex AI counts at most, `serving_image` what
+    they run.
     `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it, and
     `dataset_location` where it lies. `secrets` are ZenML secrets with the keys that are read of them, `models` is the
     folder of trained models. `dataflow` is how rows are prepared there, `dedicated` whether the endpoint has a public
@@ -44,6 +45,7 @@ class Needs:
     dataset: str | None
     mlflow: str | None
     secrets: Mapping[str, frozenset[str]]
+    training_instead: tuple[Machine, ...] = ()
     models: str = ""
     dataset_location: str = "US"
     dataflow: DataflowRunner | None = None
@@ -61,7 +63,8 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
     document = project.configuration.document
     prepare = project.configuration.prepare
     dataflow = prepare.runner if prepare and isinstance(prepare.runner, DataflowRunner) else None
-    tasks = tasks_of(document, steps, {}, components) if "location" in orchestrator else []
+    on_vertex = "location" in orchestrator
+    tasks = tasks_of(document, steps, {}, components, project.configuration.tried) if on_vertex else []
     return Needs(
         project=str(name),
         region=str(region),
@@ -77,6 +80,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         dataset=_dataset(project.source),
         mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
         secrets=_secrets(components, document),
+        training_instead=tuple(dict.fromkeys(one for task in tasks for one in task.instead)),
         models=host.staging if host else "",
         dataset_location=str(getattr(project.source, "location", "US")),
         dataflow=dataflow,

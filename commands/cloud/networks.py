@@ -17,24 +17,23 @@ UNREADABLE = {403, 404}
 def check_network(google: Google, needs: Needs) -> Iterator[Finding]:
     """Whether there is the network `default`, which an organization's policy may leave out of new projects.
 
-    Workers of Dataflow are put there when no subnetwork is named, and the machine of the guide's two servers.
+    Workers of Dataflow alone are put there, where the configuration names no subnetwork for them.
     """
+    if needs.dataflow is None or needs.dataflow.subnetwork is not None:
+        return
     if google.find("compute", f"compute/v1/projects/{google.project}/global/networks/default") is not None:
         yield Finding("network", True, "there is the network 'default'")
         return
-    wanted = needs.dataflow is not None and needs.dataflow.subnetwork is None
-    who = (
-        "workers of Dataflow need it; set extra.prepare.runner.subnetwork, or make it"
-        if wanted
-        else "no step needs it, the machine of the two servers does"
-    )
     fix = (
         f"gcloud compute networks create default --project {google.project} --subnet-mode auto\n"
         f"gcloud compute networks subnets update default --project {google.project} --region {needs.region} "
         "--enable-private-ip-google-access"
     )
-    message = f"there is no network 'default' (constraints/compute.skipDefaultNetworkCreation leaves it out): {who}"
-    yield Finding("network", False, message, fix, note=not wanted)
+    message = (
+        "there is no network 'default' (constraints/compute.skipDefaultNetworkCreation leaves it out): "
+        "workers of Dataflow need it; set extra.prepare.runner.subnetwork, or make it"
+    )
+    yield Finding("network", False, message, fix)
 
 
 def check_perimeter(google: Google, needs: Needs) -> Iterator[Finding]:

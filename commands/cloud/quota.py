@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from commands.cloud.google import Google, in_path
 from commands.cloud.needs import Needs
@@ -17,15 +18,18 @@ MACHINE = re.compile(r"(?P<family>[a-z]\d)-[a-z]+-(?P<vcpus>\d+)")
 
 
 def check_quota(google: Google, needs: Needs) -> Iterator[Finding]:
-    """The quotas of training that its largest machine needs, and those of serving for all replicas."""
-    wanted: dict[str, int] = {}
-    for machine in needs.training:
-        for metric, amount in _of(machine, "training", 1).items():
-            wanted[metric] = max(amount, wanted.get(metric, 0))
+    """The quotas of training that its largest machine needs, and those of serving for all replicas.
+
+    What only machines need that are tried after another one is a note: a run goes without them.
+    """
+    wanted = _most(needs.training)
     if needs.serving:
         wanted |= _of(needs.serving[0], "serving", needs.serving[1])
     for metric, amount in wanted.items():
         yield _check(google, needs.region, metric, amount)
+    for metric, amount in _most(needs.training_instead).items():
+        if amount > wanted.get(metric, 0):
+            yield replace(_check(google, needs.region, metric, amount), note=True)
 
 
 def quota_id(metric: str) -> str:
@@ -33,6 +37,15 @@ def quota_id(metric: str) -> str:
     _, _, use, *what = metric.split("_")
     name = "".join(part.upper() for part in what if part != "nvidia").replace("GPUS", "GPUs").replace("CPUS", "CPUs")
     return f"CustomModel{use.capitalize()}{name}PerProjectPerRegion"
+
+
+def _most(machines: Iterable[Machine]) -> dict[str, int]:
+    """Amounts of training by metric, of the machine that needs most of it."""
+    most: dict[str, int] = {}
+    for machine in machines:
+        for metric, amount in _of(machine, "training", 1).items():
+            most[metric] = max(amount, most.get(metric, 0))
+    return most
 
 
 def _of(machine: Machine, use: str, count: int) -> dict[str, int]:

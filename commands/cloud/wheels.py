@@ -12,7 +12,6 @@ from commands.project import Project
 from evergreen.core.errors import InputError
 from evergreen.tasks.accelerators import CUDA_INDEX
 from orchestration.costs import Machine, attached_to, load_prices
-from orchestration.machines import tasks_of
 from orchestration.wheels import PIPELINE_INDEX, SERVING_INDEX, refusal
 
 BUILD = 'eval "$(python run.py images --tag $EVERGREEN_TAG)"'
@@ -24,11 +23,8 @@ def refuse_wheels(project: Project, environment: Mapping[str, str] = os.environ)
     Raises:
         InputError: it does not; machines would be paid for that refuse the first computation.
     """
-    machines: list[Machine | str] = []
-    if pipeline_region() is not None:
-        tasks = tasks_of(project.configuration.document, project.steps, {}, project.components)
-        machines = [task.machine for task in tasks]
-    found = _refusals([one for one in machines if isinstance(one, Machine)], _pipeline_index(environment))
+    tasks = project.tasks() if pipeline_region() is not None else []
+    found = _refusals([one for task in tasks for one in task.machines], _pipeline_index(environment))
     fleet, index = fleet_of(project), environment.get(SERVING_INDEX)
     if fleet and index:
         found += _refusals([fleet.machine], index)
@@ -39,7 +35,8 @@ def refuse_wheels(project: Project, environment: Mapping[str, str] = os.environ)
 def check_wheels(needs: Needs, environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     """A finding for each kind of accelerator, of the pipeline's machines and of the endpoint's."""
     serving = (needs.serving[0],) if needs.serving else ()
-    yield from _findings("pipeline", needs.training, _pipeline_index(environment), PIPELINE_INDEX)
+    training = (*needs.training, *needs.training_instead)
+    yield from _findings("pipeline", training, _pipeline_index(environment), PIPELINE_INDEX)
     if environment.get(SERVING_INDEX):
         yield from _findings("serving", serving, environment[SERVING_INDEX], SERVING_INDEX)
         return

@@ -1,6 +1,6 @@
 """Whether the accelerators that a machine was asked to have can be used: else its CPU would train, at their price.
 
-EVERGREEN_ACCELERATORS="1 NVIDIA_TESLA_T4"      what a step was given, by its configuration
+EVERGREEN_ACCELERATORS="1 NVIDIA_TESLA_T4"      what a step was given, by its configuration; or UNSPECIFIED: none
 AIP_ACCELERATOR_TYPE=NVIDIA_TESLA_T4            what Vertex AI tells a server of its machine
 """
 
@@ -13,7 +13,9 @@ from evergreen.core.errors import InputError
 
 GIVEN = "EVERGREEN_ACCELERATORS"
 OF_THE_PLATFORM = "AIP_ACCELERATOR_TYPE"
-NONE = ("", "ACCELERATOR_TYPE_UNSPECIFIED")
+UNSPECIFIED = "ACCELERATOR_TYPE_UNSPECIFIED"
+"""Vertex AI's own word for none."""
+NONE = ("", UNSPECIFIED)
 CUDA_INDEX = "https://download.pytorch.org/whl/cu126"
 """Where torch comes from that runs on GPUs: of this torch's builds the one that the oldest drivers take."""
 OLDEST_DRIVER = 525

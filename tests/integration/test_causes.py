@@ -34,6 +34,14 @@ def test_the_kind_of_failure_is_read_from_what_google_says(code: int, words: str
     assert cause_of(code, words) is cause
 
 
+def test_what_took_a_spot_machine_away_is_named_as_that_and_nothing_else_is() -> None:
+    stockout = "The replica workerpool0-0 failed with a STOCKOUT error."
+    assert cause_of(8, stockout) is Cause.CAPACITY
+    assert cause_of(8, stockout, ran_on_spot=True) is Cause.PREEMPTED
+    assert describe(8, stockout, ran_on_spot=True) == f"its Spot machine was taken back (preempted): {stockout}"
+    assert cause_of(3, "The replica exited with a non-zero status of 1.", ran_on_spot=True) is None
+
+
 def test_the_sentence_is_googles_own_without_what_it_is_wrapped_in() -> None:
     assert describe(8, WRAPPED) == f"no machine was to be had: {QUOTA}"
 

@@ -195,7 +195,7 @@ def test_what_only_a_delivery_needs_is_a_note(answers: dict[str, Any]) -> None:
 
 def test_a_preparation_on_dataflow_needs_its_interface_role_image_and_a_network(answers: dict[str, Any]) -> None:
     del answers[NETWORK]
-    assert [one.name for one in notes(answers)] == ["network"]
+    assert {one.word for one in findings(answers)} == {"fine"}  # nothing else is put there
     lacking = [one for one in findings(answers, DATAFLOW) if one.missing]
     assert [one.name for one in lacking] == ["services", "pipeline", "pipeline", "network"]
     told = [one.message for one in lacking]
@@ -380,6 +380,16 @@ def test_a_quota_that_does_not_hold_the_machines_is_told(
     answers[quota(metric)] = answer
     (finding,) = missing(answers)
     assert finding.message == f"{metric}: {told}"
+
+
+def test_quotas_of_machines_that_are_tried_after_another_one_are_notes(answers: dict[str, Any]) -> None:
+    instead = (Machine("n1-standard-64"), Machine("n1-standard-8", "NVIDIA_TESLA_P100", 2), Machine("n1-standard-4"))
+    answers[quota("custom_model_training_nvidia_p100_gpus")] = limit(1)
+    found = [one for one in findings(answers, replace(NEEDS, training_instead=instead)) if one.word != "fine"]
+    assert [(one.word, one.message) for one in found] == [
+        ("note", "custom_model_training_cpus: 64 needed, 42 allowed in europe-west4"),
+        ("note", "custom_model_training_nvidia_p100_gpus: 2 needed, 1 allowed in europe-west4"),
+    ]
 
 
 def test_the_line_that_asks_for_quota_names_it_as_google_does(answers: dict[str, Any]) -> None:

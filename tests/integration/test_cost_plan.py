@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from evergreen.core.errors import InputError
 from orchestration.configuration import load
 from orchestration.costs import Budget
 from commands.cloud.wheels import refuse_wheels
+from orchestration.machine_lists import MachineChoice, with_machines
 from pipelines.training import training
 local = load("local.yaml", training)
 gpu = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
@@ -62,6 +64,16 @@ told["unknown image"] = refused(refuse_wheels, project(Budget()), {})
 cpu = {"EVERGREEN_SERVING_TORCH_INDEX": "https://download.pytorch.org/whl/cpu"}
 told["serving"] = refused(refuse_wheels, project(Budget()), cpu)
 host = host.model_copy(update={"accelerator_type": None, "accelerator_count": 0})
+b200 = {"machine_type": "a4-highgpu-8g", "accelerator_type": "NVIDIA_B200", "accelerator_count": 8}
+tried = [MachineChoice(machine_type="n1-standard-4"), MachineChoice(**gpu)]
+local = replace(local, machines={"train": (*tried, MachineChoice(**b200))})
+document = with_machines({**document, "steps": {"train": {"step_operator": True}}}, local.machines)
+told["further down"] = refused(refuse_wheels, project(Budget()), {})
+told["no price"] = refused(check_budget, project(Budget(run_usd=50)))
+local = replace(local, machines={"train": tuple(tried)})
+told["dearest"] = cost_lines(project(Budget()))
+local = replace(local, machines={})
+document = {**local.document, "steps": {"train": {"step_operator": True, "settings": {"step_operator": gpu}}}}
 print(json.dumps(told))
 print(json.dumps(cost_lines(project(Budget()))))
 check_budget(project(Budget()))
@@ -132,6 +144,15 @@ def test_an_accelerator_that_torch_has_no_code_for_is_refused(printed: tuple[dic
         "an accelerator cannot be used: NVIDIA_TESLA_V100: torch from https://pypi.org"
     )
     assert "NVIDIA_L4: torch from https://download.pytorch.org/whl/cpu runs on CPUs alone" in answers["serving"]
+
+
+def test_every_machine_of_a_list_is_looked_at(printed: tuple[dict[str, Any], list[str], str]) -> None:
+    answers = printed[0]
+    assert answers["further down"].startswith("an accelerator cannot be used: NVIDIA_B200: torch from")
+    assert "no price of a4-highgpu-8g" in answers["no price"]
+    lines = "\n".join(answers["dearest"])
+    assert re.search(r"train +n1-standard-8 \+ 1 NVIDIA_TESLA_T4 ", lines)
+    assert "train on the dearest of the 2 machines that it is tried on" in lines
 
 
 def test_a_run_above_the_budget_is_refused(printed: tuple[dict[str, Any], list[str], str]) -> None:

@@ -104,8 +104,7 @@ def prove(planned: Sequence[Stage], environment: dict[str, str], removal: Callab
     except (KeyboardInterrupt, SystemExit):
         code = INTERRUPTED
     finally:
-        for name in SIGNALS:
-            signal.signal(name, signal.SIG_IGN)
+        _undisturbed()
         print("removing everything that was made; this goes on whatever you press", flush=True)
         left = _told(removal())
     if failed:
@@ -119,19 +118,26 @@ def _run(stage: Stage, environment: dict[str, str]) -> bool:
     """Whether all commands of the stage succeeded; the first that fails ends it."""
     for command in stage.commands:
         print(f"{stage.name}: {' '.join(command[1:])}", flush=True)
-        process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        # In a session of its own a terminal's Ctrl-C does not come to it as well: two would cut off what one begins.
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
         try:
             code = process.wait()
         except BaseException:
-            process.send_signal(signal.SIGINT)
+            _undisturbed()
+            os.killpg(process.pid, signal.SIGINT)
             try:
                 process.wait(timeout=LAST_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             raise
         if code:
             return False
     return True
+
+
+def _undisturbed() -> None:
+    for name in SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
 
 
 def _told(left: list[str]) -> int:

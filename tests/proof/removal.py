@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.proof.plan import CONTRACT_MODEL, ENVIRONMENT, LABEL, TABLE
+from tests.proof.plan import CONTRACT_MODEL, ENVIRONMENT, LABEL, MODELS, TABLE
 
 ATTEMPTS = 3
 LOOK_EVERY_S = 1.0
-FILES = "proof/"
+FILES = ("proof/", *(f"locks/{model}.json" for model in MODELS.values()))
+"""Prefixes of objects: folders, and the leases of the models' endpoints."""
+JOBS = tuple(f"{model}-" for model in MODELS.values())
+"""How names of custom jobs begin: each is named as the run, and the step, that it was made for."""
 PATIENCE_S = 1800
-ENDED = {"PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED"}
+ENDED = {"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED"}
+"""Of pipeline jobs and custom jobs, without the prefix."""
 OURS = (f'labels.evergreen_environment="{ENVIRONMENT}"', f'labels.evergreen_model="{CONTRACT_MODEL}"')
 
 
@@ -64,16 +68,34 @@ def _runs(place: Place) -> Iterator[str]:
 
     client: Any = v1.PipelineServiceClient(client_options=place.options)
     ours = [job for job in client.list_pipeline_jobs(parent=place.parent) if LABEL in job.labels]
-    running = [job.name for job in ours if job.state.name not in ENDED]
+    yield from _cancelled(ours, client.cancel_pipeline_job, client.get_pipeline_job)
+
+
+def _custom_jobs(place: Place) -> Iterator[str]:
+    """Those of a step operator, which go on when the pipeline's task that waited for them was cancelled."""
+    from google.cloud import aiplatform_v1 as v1
+
+    client: Any = v1.JobServiceClient(client_options=place.options)
+    ours = [job for job in client.list_custom_jobs(parent=place.parent) if job.display_name.startswith(JOBS)]
+    yield from _cancelled(ours, client.cancel_custom_job, client.get_custom_job)
+
+
+def _cancelled(jobs: Iterable[Any], cancel: Any, look: Any) -> Iterator[str]:
+    """Returns when none of them is under way any more; names those that go on."""
+    running = [job.name for job in jobs if not _has_ended(job)]
     for name in running:
-        client.cancel_pipeline_job(name=name)
+        cancel(name=name)
     deadline = time.monotonic() + PATIENCE_S
     for name in running:
-        while client.get_pipeline_job(name=name).state.name not in ENDED:
+        while not _has_ended(look(name=name)):
             if time.monotonic() > deadline:
-                yield f"the run {name} does not end"
+                yield f"{name} does not end"
                 break
             time.sleep(LOOK_EVERY_S)
+
+
+def _has_ended(job: Any) -> bool:
+    return str(job.state.name).partition("STATE_")[2] in ENDED
 
 
 def _endpoints(place: Place) -> Iterator[str]:
@@ -122,10 +144,11 @@ def _files(place: Place) -> Iterator[str]:
     from google.cloud import storage
 
     bucket = storage.Client(project=place.project).bucket(place.bucket.removeprefix("gs://"))
-    for blob in bucket.list_blobs(prefix=FILES):
-        blob.delete()
-    if list(bucket.list_blobs(prefix=FILES, max_results=1)):
-        yield f"gcloud storage rm {place.bucket}/{FILES} --recursive"
+    for prefix in FILES:
+        for blob in bucket.list_blobs(prefix=prefix):
+            blob.delete()
+        if list(bucket.list_blobs(prefix=prefix, max_results=1)):
+            yield f"gcloud storage rm {place.bucket}/{prefix} --recursive"
 
 
 def _listed(method: Any, place: Place) -> list[Any]:
@@ -135,4 +158,4 @@ def _listed(method: Any, place: Place) -> list[Any]:
 
 
 Part = Callable[[Place], Iterator[str]]
-PARTS: tuple[Part, ...] = (_runs, _endpoints, _models, _tables, _files)
+PARTS: tuple[Part, ...] = (_runs, _custom_jobs, _endpoints, _models, _tables, _files)

@@ -35,9 +35,14 @@ PATTERNS = (
 CODES = {RESOURCE_EXHAUSTED: Cause.CAPACITY, PERMISSION_DENIED: Cause.PERMISSION, INTERNAL: Cause.PLATFORM}
 
 
-def cause_of(code: int, words: str) -> Cause | None:
-    """The kind of failure; None for one that code caused itself. What the words name counts more than the number."""
-    return next((cause for cause, pattern in PATTERNS if re.search(pattern, words, re.IGNORECASE)), CODES.get(code))
+def cause_of(code: int, words: str, *, ran_on_spot: bool = False) -> Cause | None:
+    """The kind of failure; None for one that code caused itself. What the words name counts more than the number.
+
+    `ran_on_spot`: code had begun on a Spot machine. Where that is taken back, Google says what it says of one that is
+    not to be had: "job fails with a STOCKOUT error" (cloud.google.com/vertex-ai/docs/predictions/use-spot-vms).
+    """
+    cause = next((cause for cause, pattern in PATTERNS if re.search(pattern, words, re.IGNORECASE)), CODES.get(code))
+    return Cause.PREEMPTED if ran_on_spot and cause is Cause.CAPACITY else cause
 
 
 def google_words(text: str) -> str:
@@ -47,8 +52,8 @@ def google_words(text: str) -> str:
     return plain if len(plain) <= MOST_CHARS else f"… {plain[-MOST_CHARS:]}"
 
 
-def describe(code: int, text: str) -> str:
+def describe(code: int, text: str, *, ran_on_spot: bool = False) -> str:
     """The cause in words, where it is known, before Google's own."""
     words = google_words(text)
-    cause = cause_of(code, text)
+    cause = cause_of(code, text, ran_on_spot=ran_on_spot)
     return f"{cause}: {words}" if cause else words

@@ -55,12 +55,13 @@ class PipelineJob(Frozen):
 
 
 class CustomJob(Frozen):
-    """A custom job; `started` is null until its container runs."""
+    """A custom job; `started` is null until its container runs, `spot` tells whether its machine may be taken back."""
 
     state: str
     started: datetime | None
     code: int
     error: str
+    spot: bool
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class WatchedJobs:
             started=_moment(found.start_time),
             code=found.error.code,
             error=found.error.message,
+            spot=found.job_spec.scheduling.strategy.name == "SPOT",
         )
 
     @cached_property

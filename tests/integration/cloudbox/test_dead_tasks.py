@@ -48,6 +48,19 @@ def submitted(box: Box, **commands: Sequence[str]) -> tuple[WatchedJobs, str]:
     return WatchedJobs(box.project, REGION), made.name.rpartition("/")[2]
 
 
+def on_spot(name: str, *command: str) -> list[str]:
+    """The command of a task that runs it as a custom job on a Spot machine, by Google's component."""
+    pool = {
+        "machine_spec": {"machine_type": "n1-highmem-2", "accelerator_type": ""},
+        "replica_count": 1,
+        "container_spec": {"image_uri": "steps", "command": list(command), "env": []},
+    }
+    spec = {"worker_pool_specs": [pool], "scheduling": {"strategy": "SPOT", "max_wait_duration": "86400s"}}
+    payload = json.dumps({"display_name": name, "job_spec": spec, "labels": {}})
+    launcher = ["python3", "-u", "-m", "google_cloud_pipeline_components.container.v1.custom_job.launcher"]
+    return [*launcher, "--payload", payload]
+
+
 def followed(jobs: WatchedJobs, job_id: str) -> tuple[PipelineJob, list[str]]:
     """The job at its end, and what was told until then."""
     lines: list[str] = []
@@ -88,13 +101,11 @@ def test_what_kept_a_task_from_its_code_is_told_in_googles_words(
 def test_a_preempted_machine_is_named_as_such(box: Box) -> None:
     faults.add(box.home, faults.Fault(kind="preempt", target="first", seconds=0.2))
     try:
-        jobs, job_id = submitted(box, first=["sleep", "60"])
+        jobs, job_id = submitted(box, first=on_spot("first", "sleep", "60"))
         job, _ = followed(jobs, job_id)
     finally:
         faults.clear(box.home)
-    expected = (
-        "its Spot machine was taken back (preempted): The replica workerpool0-0 was stopped: its Spot VM was preempted."
-    )
+    expected = "its Spot machine was taken back (preempted): The replica workerpool0-0 failed with a STOCKOUT error."
     assert deaths(jobs, job) == [Death(task="first", cause=Cause.PREEMPTED, words=expected, began=True)]
 
 
@@ -115,15 +126,7 @@ def test_a_run_is_told_step_by_step_through_an_outage_and_its_own_failure_is_no_
 
 
 def test_a_task_that_describes_a_custom_job_is_that_job_on_its_machine(box: Box) -> None:
-    pool = {
-        "machine_spec": {"machine_type": "n1-highmem-2", "accelerator_type": ""},
-        "replica_count": 1,
-        "container_spec": {"image_uri": "steps", "command": ["true"], "env": []},
-    }
-    spec = {"worker_pool_specs": [pool], "scheduling": {"strategy": "SPOT", "max_wait_duration": "86400s"}}
-    payload = json.dumps({"display_name": "second", "job_spec": spec, "labels": {}})
-    launcher = ["python3", "-u", "-m", "google_cloud_pipeline_components.container.v1.custom_job.launcher"]
-    jobs, job_id = submitted(box, second=[*launcher, "--payload", payload])
+    jobs, job_id = submitted(box, second=on_spot("second", "true"))
     job, _ = followed(jobs, job_id)
     assert job.state == "SUCCEEDED", job.error
     address = {"api_endpoint": f"{REGION}-aiplatform.googleapis.com"}
@@ -132,6 +135,6 @@ def test_a_task_that_describes_a_custom_job_is_that_job_on_its_machine(box: Box)
     assert ran.scheduling.strategy == v1.Scheduling.Strategy.SPOT
 
     faults.add(box.home, faults.Fault(kind="quota", target="spot", times=1))
-    jobs, job_id = submitted(box, second=[*launcher, "--payload", payload])
+    jobs, job_id = submitted(box, second=on_spot("second", "true"))
     job, _ = followed(jobs, job_id)
     assert [(one.task, one.lacked_a_machine) for one in deaths(jobs, job)] == [("second", True)]

@@ -30,7 +30,7 @@ class Tried:
         job: dict[str, Any] = {"display_name": "run-7-train", "job_spec": {"worker_pool_specs": [pool]}}
         parent = f"projects/{box.project}/locations/us-central1"
         self.attempts = Attempts(
-            lambda: self.client, parent, [SPOT, LARGE, SMALL], lambda machine: job_on(job, machine)
+            lambda: self.client, parent, [SPOT, LARGE, SMALL], lambda machine: job_on(job, machine, SPOT)
         )
 
     def ended(self) -> Any:
@@ -128,12 +128,25 @@ def test_code_that_ended_is_no_reason_for_another_machine(spared: Box) -> None:
     assert tried.attempts.history() == []
 
 
-def test_a_job_is_told_the_accelerators_of_the_machine_that_it_is_tried_on() -> None:
-    told = {"env": [{"name": "EVERGREEN_ACCELERATORS", "value": "1 NVIDIA_TESLA_T4"}, {"name": "OTHER", "value": "x"}]}
-    job = {"job_spec": {"worker_pool_specs": [{"container_spec": told}]}}
-    built_in = MachineChoice(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
-    values = []
-    for machine in (SPOT, LARGE, built_in):
-        (pool,) = job_on(job, machine)["job_spec"]["worker_pool_specs"]
-        values.append([one["value"] for one in pool["container_spec"]["env"]])
-    assert values == [["1 NVIDIA_TESLA_T4", "x"], ["", "x"], ["1 NVIDIA_L4", "x"]]
+BUILT_IN = MachineChoice(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
+NONE = "ACCELERATOR_TYPE_UNSPECIFIED"
+
+
+@pytest.mark.parametrize(
+    ("machines", "given", "told"),
+    [
+        ((SPOT, LARGE, BUILT_IN), "1 NVIDIA_TESLA_T4", ["1 NVIDIA_TESLA_T4", NONE, "1 NVIDIA_L4"]),
+        ((LARGE, SPOT), NONE, [NONE, "1 NVIDIA_TESLA_T4"]),
+        ((SPOT, LARGE), "3 of my own", ["3 of my own", "3 of my own"]),  # whoever submitted it says so
+        ((LARGE, SPOT), None, [None, None]),  # the submitter says that no machine here has any
+    ],
+)
+def test_a_job_is_told_the_accelerators_of_the_machine_that_it_is_tried_on(
+    machines: tuple[MachineChoice, ...], given: str | None, told: list[str | None]
+) -> None:
+    env = [{"name": "OTHER", "value": "x"}, *([{"name": "EVERGREEN_ACCELERATORS", "value": given}] if given else [])]
+    job = {"job_spec": {"worker_pool_specs": [{"container_spec": {"env": env}}]}}
+    for machine, expected in zip(machines, told, strict=True):
+        (pool,) = job_on(job, machine, machines[0])["job_spec"]["worker_pool_specs"]
+        values = {one["name"]: one["value"] for one in pool["container_spec"]["env"]}
+        assert values == {"OTHER": "x", **({"EVERGREEN_ACCELERATORS": expected} if expected else {})}

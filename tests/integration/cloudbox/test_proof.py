@@ -23,7 +23,7 @@ from orchestration.document import PLACEHOLDER
 from tests.hosted_trial import BUCKET, HostedTrial
 from tests.proof import removal
 from tests.proof.cassettes import FILE, differences, read
-from tests.proof.plan import LABEL, MODELS, write_small
+from tests.proof.plan import LABEL, MODELS, TRAINER, write_small
 from tests.proof.removal import Place
 from tests.running_box import REPOSITORY, RunningBox, running_box
 
@@ -35,6 +35,14 @@ parent = "projects/local-project/locations/us-central1"
 options = {"api_endpoint": "us-central1-aiplatform.googleapis.com"}
 endpoints, models = v1.EndpointServiceClient(client_options=options), v1.ModelServiceClient(client_options=options)
 bucket = storage.Client().create_bucket("evergreen")
+jobs = v1.JobServiceClient(client_options=options)
+for name in ("proof-pets-2026-train", "nightly-2026-train"):
+    pool = {"replica_count": 1, "container_spec": {"image_uri": "steps", "command": ["sleep", "600"]}}
+    jobs.create_custom_job(
+        parent=parent, custom_job={"display_name": name, "job_spec": {"worker_pool_specs": [pool]}}
+    )
+for name in ("proof-news", "news"):
+    bucket.blob(f"locks/{name}.json").upload_from_string("{}")
 bigquery.Client().create_dataset("news")
 for name, labels in {
     "proof": {"evergreen_model": "proof-news", "evergreen_environment": "proof"},
@@ -57,7 +65,10 @@ from google.cloud import aiplatform_v1 as v1, bigquery, storage
 parent = "projects/local-project/locations/us-central1"
 options = {"api_endpoint": "us-central1-aiplatform.googleapis.com"}
 endpoints, models = v1.EndpointServiceClient(client_options=options), v1.ModelServiceClient(client_options=options)
+jobs = v1.JobServiceClient(client_options=options)
+ends = ("JOB_STATE_CANCELLED", "JOB_STATE_FAILED")
 print(json.dumps({
+    "jobs": [one.display_name for one in jobs.list_custom_jobs(parent=parent) if one.state.name not in ends],
     "endpoints": [one.display_name for one in endpoints.list_endpoints(parent=parent)],
     "models": [one.display_name for one in models.list_models(parent=parent)],
     "tables": [one.table_id for one in bigquery.Client().list_tables("news")],
@@ -119,15 +130,17 @@ def test_the_removal_leaves_nothing_of_a_proof_and_everything_else(own_box: Runn
     assert recorded.is_file()
     before = json.loads(python(own_box, "-c", SHOWN).stdout)
     assert sorted(before["endpoints"]) == ["contract", "production", "proof"]
+    assert sorted(before["jobs"]) == ["nightly-2026-train", "proof-pets-2026-train"]
     done = python(own_box, "-m", "tests.proof", "--project", "local-project", "--region", "us-central1", "--remove")
     assert done.returncode == 0, done.stderr
     assert "nothing of the proof is left" in done.stdout
     after = json.loads(python(own_box, "-c", SHOWN).stdout)
     assert after == {
+        "jobs": ["nightly-2026-train"],
         "endpoints": ["production"],
         "models": ["production"],
         "tables": ["contract", "production"],
-        "files": ["contract/model/a", "production/model/a"],
+        "files": ["contract/model/a", "locks/news.json", "production/model/a"],
     }
 
 
@@ -173,4 +186,6 @@ def test_the_small_configurations_are_ones_that_the_pipeline_takes(
     assert (parameters.model_name, parameters.publish) == (MODELS[name], None)
     assert (parameters.host.environment, parameters.host.max_replicas) == ("proof", 1)
     assert parameters.host.staging == "gs://bucket/proof/models"
+    assert configuration.tried == ({} if name == "prod.yaml" else {"train": (TRAINER,)})
+    assert configuration.document["run_name"].startswith(f"{MODELS[name]}-{{date}}")
     assert configuration.document["settings"]["orchestrator.vertex"]["labels"] == {LABEL: "1"}

@@ -21,6 +21,7 @@ from evergreen.core.rollout import Release, roll_out
 from evergreen.tasks import TextClassification
 from orchestration.configuration import Configuration
 from orchestration.costs import Machine
+from orchestration.machine_lists import MachineChoice
 from tests.memory_endpoint import MemoryEndpoint
 
 COMPONENTS: dict[str, dict[str, Any]] = {
@@ -43,6 +44,22 @@ def project(host: LocalEndpoint | VertexEndpoint, document: dict[str, Any]) -> P
     source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
     task = TextClassification(labels=("a", "b"), encoder="package://x/y")
     return Project(Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, host, None)
+
+
+def test_machines_that_are_tried_after_another_one_are_told_apart_and_checked_for_torch() -> None:
+    t4, b200 = (
+        MachineChoice(machine_type="n1-standard-8", accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1),
+        MachineChoice(machine_type="a4-highgpu-8g", accelerator_type="NVIDIA_B200", accelerator_count=8),
+    )
+    given = project(HOST, {"steps": {"train": {"step_operator": True}}})
+    lists = {"train": (t4, b200), "publish": (b200,)}  # this configuration publishes nothing
+    needs = needs_of(replace(given, configuration=replace(given.configuration, machines=lists)), COMPONENTS, ("train",))
+    assert needs is not None
+    assert (needs.training, needs.training_instead) == ((t4.machine, Machine("e2-standard-4")), (b200.machine,))
+    assert [(one.fine, one.message.partition(":")[0]) for one in check_wheels(needs, {})] == [
+        (True, "NVIDIA_TESLA_T4"),
+        (False, "NVIDIA_B200"),
+    ]
 
 
 def test_names_come_from_stack_and_configuration() -> None:

@@ -50,6 +50,24 @@ def test_what_has_no_price_is_said_and_never_guessed(region: str, machine: Machi
     assert estimate.unpriced_run == estimate.unpriced_month == (sentence,)
 
 
+def test_a_task_that_is_tried_on_several_machines_counts_with_the_dearest() -> None:
+    dear = Machine("n1-standard-8", "NVIDIA_TESLA_V100", 2)
+    estimate = estimate_run(PRICES, REGION, [Task("train", SMALL, HOUR, True, (dear, SMALL))], None)
+    ((task, usd),) = estimate.tasks
+    assert task.machine == dear
+    assert usd == pytest.approx(0.4370 + 2 * 2.852, rel=1e-3)
+    with pytest.raises(InputError, match="a run would cost 6"):
+        estimate.check(Budget(run_usd=2))
+
+
+def test_a_machine_without_a_price_further_down_a_list_keeps_anybody_from_telling() -> None:
+    task = Task("train", SMALL, HOUR, True, (Machine("a4-highgpu-8g", "NVIDIA_B200", 8),))
+    estimate = estimate_run(PRICES, REGION, [task], None)
+    assert estimate.tasks[0][1] == pytest.approx(0.2185, rel=1e-3)
+    with pytest.raises(InputError, match="cannot be told: no price of a4-highgpu-8g in us-central1"):
+        estimate.check(Budget(run_usd=2))
+
+
 def test_a_run_is_the_sum_of_its_tasks_and_of_the_charge_for_a_run() -> None:
     tasks = [Task("fetch", SMALL, HOUR / 2, True), Task("train", SMALL, 2 * HOUR, False)]
     estimate = estimate_run(PRICES, REGION, tasks, None)

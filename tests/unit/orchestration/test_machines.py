@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from orchestration.costs import Machine
+from orchestration.machine_lists import MachineChoice, with_machines
 from orchestration.machines import DEFAULT_SECONDS, accelerators_of, machine_of, tasks_of
 
-GPU = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
+GPU: dict[str, Any] = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
 ALWAYS_WITH_GPU = {"machine_type": "g2-standard-4"}
 ON_GPU = Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1)
 
@@ -92,6 +93,32 @@ def test_accelerators_are_those_of_the_step_the_run_and_the_stack(
     document: dict[str, Any], components: dict[str, Any], asked: dict[str, str]
 ) -> None:
     assert accelerators_of(document, ["fetch", "train"], components) == asked
+
+
+CPU_FIRST = (MachineChoice(machine_type="n1-standard-8"), MachineChoice(**GPU))
+
+
+@pytest.mark.parametrize(
+    ("machines", "asked"),
+    [
+        (CPU_FIRST, {"train": "ACCELERATOR_TYPE_UNSPECIFIED"}),  # the operator has to have something to replace
+        (CPU_FIRST[::-1], {"train": "1 NVIDIA_TESLA_T4"}),
+        (CPU_FIRST[:1], {}),
+    ],
+)
+def test_a_step_whose_operator_may_take_a_machine_with_accelerators_is_told_of_the_first(
+    machines: tuple[MachineChoice, ...], asked: dict[str, str]
+) -> None:
+    document = with_machines({"steps": {"train": {"step_operator": True}}}, {"train": machines})
+    assert accelerators_of(document, ["fetch", "train"]) == asked
+
+
+def test_a_task_that_is_submitted_again_is_told_of_the_machine_that_it_is_submitted_for() -> None:
+    lists = {"train": CPU_FIRST}
+    assert accelerators_of(with_machines({}, lists), ["fetch", "train"]) == {}
+    assert accelerators_of(with_machines(with_machines({}, lists), lists, {"train": 1}), ["train"]) == {
+        "train": "1 NVIDIA_TESLA_T4"
+    }
 
 
 def test_the_task_that_waits_for_a_step_operator_is_billed_as_long() -> None:

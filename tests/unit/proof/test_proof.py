@@ -39,6 +39,12 @@ def test_the_whole_proof_has_a_price_below_its_limit_wherever_prices_are_known(r
     assert [line.split()[0] for line in lines] == ["doctor", "contract", "news", "pets", "all"]
 
 
+def test_no_run_of_it_is_answered_from_the_cache_of_an_earlier_one(tmp_path: Path) -> None:
+    commands = [command for stage in stages(tmp_path) for command in stage.commands]
+    runs = [one for one in commands if "run.py" in one and one[one.index("run.py") + 1] == "--config"]
+    assert [one[-1] for one in runs] == ["--no-cache", "--no-cache"]
+
+
 def test_a_proof_that_costs_more_or_has_no_price_is_refused() -> None:
     with pytest.raises(InputError, match=r"would cost 21\.\d\d USD in us-central1 \(allowed: 5\)"):
         priced([Stage("long", (), ((SERVER, 98.0),))], PRICES, "us-central1")
@@ -110,6 +116,15 @@ def keeping_signals() -> Iterator[None]:
         signal.signal(name, handler)
 
 
+CHILD = """
+import os, time
+open({started!r}, 'w').write(str(os.getpid()))
+try:
+    time.sleep(60)
+finally:  # one more signal would cut this off
+    time.sleep(0.3)
+    open({stopped!r}, 'w')
+"""
 CUT_OFF = """
     import os, sys, time
     from pathlib import Path
@@ -117,7 +132,7 @@ CUT_OFF = """
     from tests.proof.plan import Stage
 
     folder = Path({folder!r})
-    child = f"import os, time; open({started!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    child = {child!r}
 
     def removal():
         (folder / "removing").touch()
@@ -136,19 +151,21 @@ CUT_OFF = """
 )
 def test_cut_off_it_ends_what_runs_and_removes_all_undisturbed(tmp_path: Path, signals: list[signal.Signals]) -> None:
     started = tmp_path / "started"
-    values = {"folder": str(tmp_path), "started": str(started), "never": str(tmp_path / "never")}
+    child = CHILD.format(started=str(started), stopped=str(tmp_path / "stopped"))
+    values = {"folder": str(tmp_path), "child": child, "never": str(tmp_path / "never")}
     script = textwrap.dedent(CUT_OFF)
     for name, value in values.items():
         script = script.replace(f"{{{name}!r}}", repr(value))
     process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, start_new_session=True)
     try:
         wait_until(lambda: started.exists() and started.read_text() != "", timeout_s=20)
-        process.send_signal(signals[0])
+        os.killpg(process.pid, signals[0])  # as a terminal does: to all that runs in it
         wait_until((tmp_path / "removing").exists, timeout_s=20)
         process.send_signal(signals[1])
         assert process.wait(timeout=20) == proof.INTERRUPTED
     finally:
         process.kill()
+    assert (tmp_path / "stopped").exists()
     assert (tmp_path / "removed").exists()
     assert not (tmp_path / "never").exists()
     with pytest.raises(ProcessLookupError):
