@@ -60,7 +60,7 @@ def test_a_failed_run_is_one_line_that_names_the_step(
 ) -> None:
     from orchestration import runs
 
-    monkeypatch.setattr(runs, "newest_submission", lambda *_: run)
+    monkeypatch.setattr(runs, "newest_submission", lambda *own: run if own == ("news", "training-7") else None)
     failure = runs.run_failure("news", "training-7", REFUSAL)
     assert type(failure) is kind
     with pytest.raises(kind, match=told):
