@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,3 +51,36 @@ def announcing(announce: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, then in before.items():
             signal.signal(number, then)
+
+
+@contextmanager
+def held_back(until: str) -> Iterator[None]:
+    """Within the block the first Ctrl-C or SIGTERM waits for the block's end, however it ends; a second one does not.
+
+    `until` says on stderr what is waited for.
+    """
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    owner = os.getpid()
+    came: int | None = None
+
+    def restore() -> None:
+        for number, then in before.items():
+            signal.signal(number, then)
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        if os.getpid() == owner and came is None:
+            came = number
+            os.write(sys.stderr.fileno(), f"interrupted; waiting until {until} (once more: at once)\n".encode())
+            return
+        restore()
+        os.kill(os.getpid(), number)
+
+    for number in SIGNALS:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()
+        if came is not None:
+            os.kill(os.getpid(), came)

@@ -32,15 +32,14 @@ def main(args: argparse.Namespace) -> int:
     check_secrets(project)
     if args.outcome is not None:
         empty_folder(args.outcome)
-    from orchestration.runs import newest_run, run_failure, run_name
+    from orchestration.runs import run_failure, run_name
 
-    before = newest_run(project.model_name)
     name = run_name(project.configuration.options(), args.run_name)
     try:
         with quiet_zenml(debug=args.debug), _stopped_with_this_command(project, name, detach=args.detach):
             return _run(project, name, use_cache=use_cache, told_in=args.outcome)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
-        raise run_failure(project.model_name, before.id if before else None, error) from error
+        raise run_failure(project.model_name, name, error) from error
 
 
 @contextmanager
@@ -50,9 +49,9 @@ def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> 
     Raises:
         InputError: to detach from a run of this very process.
     """
-    from commands.stop import stop_lines
+    from commands.stop import again, left_over, stop_lines, stopped
     from orchestration.runs import runs_here
-    from orchestration.stopping import announce_stop, stop_runs
+    from orchestration.stopping import announce_stop
 
     if detach and runs_here():
         raise InputError(f"--detach: stack '{project.active_stack}' runs in this command itself; leave it out")
@@ -60,7 +59,7 @@ def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> 
         try:
             yield
         except (KeyboardInterrupt, Terminated):
-            print(f"run {name} goes on; end it with: run.py stop --config … --run-name {name}", file=sys.stderr)
+            print(f"run {name} goes on; end it with\n  {again(project, name)}", file=sys.stderr)
             raise
         return
     try:
@@ -68,7 +67,10 @@ def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> 
             yield
     except (KeyboardInterrupt, Terminated):
         print(f"stopping run {name} …", file=sys.stderr)
-        print(stop_lines(project.model_name, stop_runs(project.model_name, project.host, name)), file=sys.stderr)
+        stop = stopped(project, name)
+        print(stop_lines(project.model_name, stop, name), file=sys.stderr)
+        if stop.left:
+            print(f"error: {left_over(stop, again(project, name))}", file=sys.stderr)
         raise
 
 

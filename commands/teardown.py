@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+from evergreen.core.errors import InputError
+
+if TYPE_CHECKING:
+    from commands.project import ServedModel
 
 
 def main(args: argparse.Namespace) -> None:
-    """Ends the schedule, which would bring the endpoint back, stops the endpoint and forgets its state."""
+    """Ends the schedule, which would bring the endpoint back, stops the endpoint and forgets its state.
+
+    Raises:
+        InputError: a run is under way, which would bring the endpoint back as well.
+    """
     from commands.project import open_served
     from orchestration.deployment import tear_down
     from orchestration.runs import runs_here
@@ -15,8 +25,23 @@ def main(args: argparse.Namespace) -> None:
     project = open_served(args.config, args.name)
     project.check_stack()
     model = project.model_name
+    _check_idle(project)
     ended = 0 if runs_here() else delete_schedules(model)
+    if ended:
+        _check_idle(project)  # of a run that its schedule began meanwhile; from here on it begins none
     tear_down(model, project.host)
     print(f"no endpoint of model '{model}' runs any more" + (", and its schedule ended" if ended else ""))
     print("versions and reports are kept; the next run brings a champion back")
     print("servers (by the hour), buckets and images (by their size) stay and cost money: docs/production.md ends them")
+
+
+def _check_idle(project: ServedModel) -> None:
+    """Returns when no run of the model is under way."""
+    from commands.stop import again
+    from orchestration.stopping import under_way
+
+    if runs := under_way(project.model_name):
+        raise InputError(
+            f"still under way: {', '.join(runs)}, which may bring the endpoint back; nothing of it was deleted. "
+            f"Stop all runs of the model, then tear it down\n  {again(project, None)}"
+        )

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from commands.interruption import held_back
 from commands.project import Project
 from evergreen.core.errors import EvergreenError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from evergreen.adapters.vertex.watched_jobs import PipelineJob, WatchedJobs
     from orchestration.configuration import Configuration
 
+SUBMITTED = "the job is submitted, so that it can be stopped"
 SUCCEEDED, FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 
 
@@ -34,8 +36,9 @@ def run_training(project: Project, name: str, *, use_cache: bool) -> PipelineRun
     if not project.is_on_vertex:
         return _submitted(project, _options(project, configuration, name, use_cache=use_cache))
     configuration = configuration.without_waiting()
-    run = _submitted(project, _options(project, configuration, name, use_cache=use_cache))
-    if run is None or not is_watched(configuration.document):
+    with held_back(SUBMITTED):
+        run = _submitted(project, _options(project, configuration, name, use_cache=use_cache))
+    if run is None or not is_watched(project.configuration.document):
         return None
     if job_id_of(run) is None:  # all of it came from cache: there was nothing to submit
         return run
@@ -105,7 +108,8 @@ class _Attempts:
         fresh = () if self._use_cache else [step for step in self._project.steps if step not in self._done]
         name = attempt_name(self._name, self._number)
         options = _options(self._project, self.configuration.without_waiting(), name, fresh=fresh)
-        run = _submitted(self._project, options)
+        with held_back(SUBMITTED):
+            run = _submitted(self._project, options)
         if run is None:
             raise RuntimeError("the orchestrator took no second run")
         return run

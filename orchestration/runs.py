@@ -29,8 +29,11 @@ from orchestration.vertex_runs import death_words, ended_on_vertex
 Value = TypeVar("Value", bound=Frozen)
 OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
+NEWEST = 50
+"""How many of a model's runs are looked at, newest first."""
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
+_ATTEMPT = re.compile(r"~[0-9]+$")
 
 
 class RunSummary(Frozen):
@@ -73,26 +76,57 @@ def run_name(options: Mapping[str, Any], given: str | None) -> str:
     """The name of a run that is about to begin: the one given, or made as ZenML makes it, of the configuration's form.
 
     Raises:
-        InputError: a run of the name given is there already, or the form names what is unknown.
+        InputError: a run of that name is there, the name may not be given, or the form names what is unknown.
     """
     template = given or options.get("run_name") or f"{PIPELINE}-{{date}}-{{time}}"
     try:
         name = format_name_template(template, options.get("substitutions"))
     except (KeyError, ValueError) as error:
         raise InputError(f"run name '{template}' cannot be filled in: {error}; use {{date}} and {{time}}") from error
-    if given and Client().list_pipeline_runs(name=name, size=1, hydrate=False).items:
+    if _ATTEMPT.search(name):
+        raise InputError(f"run name '{name}' ends as that of a run's second submission does; leave out the '~'")
+    if any(Client().list_pipeline_runs(name=one, size=1, hydrate=False).items for one in _names_like(name)):
         raise InputError(f"a run named '{name}' is there already; give another --run-name")
     return name
 
 
 def attempt_name(name: str, number: int) -> str:
-    """The name of the `number`th submission of a run, from 1: ZenML gives a name once."""
-    return name if number == 1 else f"{name}-{number}"
+    """The name of the `number`th submission of a run, from 1: ZenML gives a name once.
+
+    It ends as no run's own name may, so that nobody's run is taken for one.
+    """
+    return name if number == 1 else f"{name}~{number}"
 
 
 def is_attempt(run: str, name: str) -> bool:
     """Whether a run is one of the submissions of the run of this name."""
-    return re.fullmatch(rf"{re.escape(name)}(-[0-9]+)?", run) is not None
+    return _ATTEMPT.sub("", run) == name
+
+
+def submissions(model: str, name: str | None = None) -> list[PipelineRunResponse]:
+    """The model's newest runs, newest first; of a name, what took its place on other machines, and that run."""
+    found = [
+        Client().list_pipeline_runs(tags=model_tag(model), name=one, sort_by="desc:created", size=NEWEST, hydrate=False)
+        for one in (_names_like(name) if name else [None])
+    ]
+    return [run for page in found for run in page.items if name is None or is_attempt(run.name, name)]
+
+
+def newest_submission(model: str, name: str) -> PipelineRunResponse | None:
+    """The run of this name, or what took its place last; None where the orchestrator took neither."""
+    newest = next(iter(submissions(model, name)), None)
+    return Client().get_pipeline_run(newest.id) if newest else None
+
+
+def _names_like(name: str) -> list[str]:
+    """What ZenML is asked for: the submissions after the first one, then the first."""
+    return [f"startswith:{attempt_name(name, 2)[:-1]}", name]
+
+
+def has_ended(model: str, name: str) -> bool:
+    """Whether the model's run of this name is finished, as far as ZenML knows."""
+    found = Client().list_pipeline_runs(tags=model_tag(model), name=name, size=1, hydrate=False)
+    return any(run.status.is_finished for run in found.items)
 
 
 def runs_here() -> bool:
@@ -188,21 +222,15 @@ def made_in_words(notes: Sequence[Mapping[str, object]]) -> str | None:
     return "\n".join(str(one[fact]) for one in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if one.get(fact)) or None
 
 
-def newest_run(model: str) -> PipelineRunResponse | None:
-    """The model's newest run, however it is."""
-    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=1, hydrate=True)
-    return next(iter(found.items), None)
-
-
-def run_failure(model: str, but: UUID | None, error: RuntimeError) -> Exception:
-    """What a step of the model's newest run raised, as an error of this process; or that the orchestrator tells more.
+def run_failure(model: str, name: str, error: RuntimeError) -> Exception:
+    """What a step of the model's run of this name raised, as an error here; or that the orchestrator tells more.
 
     A step that ran elsewhere leaves its exception with the run, unless it failed around its own code; the orchestrator
-    only says that it failed. `but` is the newest run of before: where there is none newer, the orchestrator refused the
-    run itself, and its `error` is all that is known.
+    only says that it failed. Where there is no run of the name, the orchestrator refused it itself, and its `error` is
+    all that is known.
     """
-    run = newest_run(model)
-    if run is None or run.id == but:
+    run = newest_submission(model, name)
+    if run is None:
         return error
     if run.status in {ExecutionStatus.STOPPING, ExecutionStatus.STOPPED}:
         return EvergreenError(f"run {run.name} was stopped; `status` shows what the endpoint serves")

@@ -19,6 +19,7 @@ from zenml.config.schedule import Schedule
 from zenml.enums import StackComponentType
 from zenml.pipelines.pipeline_definition import Pipeline
 
+from evergreen.adapters.vertex.jobs import VertexJobs
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.specifications import removed_specifications
@@ -105,6 +106,27 @@ def goes_on(model: str) -> list[str]:
     vertex = vertex_schedules()
     ended = [one for one in _of(vertex, model) if not _fires(one)]
     return [job for one in ended for job in vertex.running(one.resource)]
+
+
+def firings_under_way(model: str) -> list[str]:
+    """The pipeline jobs of the model's schedules that have not ended, whether ZenML knows of them yet or not.
+
+    None where the active stack keeps no schedules. Raises as `set_schedule` does.
+    """
+    if Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name != FLAVOR:
+        return []
+    vertex = vertex_schedules()
+    return [job for one in _of(vertex, model) for job in vertex.running(one.resource)]
+
+
+def end_firing(job: str) -> str:
+    """The state in which the pipeline job of a firing has ended, which is cancelled where it had not.
+
+    Raises:
+        EvergreenError: it was refused, or has not ended in time.
+    """
+    vertex = vertex_schedules()
+    return VertexJobs(vertex.project, vertex.region, vertex.credentials).cancel_pipeline(job).lower()
 
 
 def person() -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen.adapters.vertex.causes import Cause, cause_of, describe
 from evergreen.adapters.vertex.watched_jobs import FAILED, JobTask, PipelineJob, WatchedJobs
@@ -49,8 +49,16 @@ def job_id_of(run: PipelineRunResponse) -> str | None:
     return str(noted) if noted else None
 
 
-def jobs_of(run: PipelineRunResponse) -> WatchedJobs:
-    """Where the jobs of the run's stack are, with the credentials of its orchestrator: service connectors too."""
+class Place(NamedTuple):
+    """Where the jobs of a run are, and the credentials of its orchestrator: service connectors too."""
+
+    project: str
+    region: str
+    credentials: Any
+
+
+def place_of(run: PipelineRunResponse) -> Place:
+    """Where the run's own stack has its jobs, whatever stack is active. Raises EvergreenError: nobody can tell."""
     from zenml.enums import StackComponentType
     from zenml.integrations.gcp.orchestrators import VertexOrchestrator
     from zenml.stack import StackComponent
@@ -62,7 +70,12 @@ def jobs_of(run: PipelineRunResponse) -> WatchedJobs:
     if not isinstance(orchestrator, VertexOrchestrator):
         raise EvergreenError(f"run {run.name} is no run of Vertex AI (orchestrator: {orchestrator.flavor})")
     credentials, project = orchestrator._get_authentication()
-    return WatchedJobs(orchestrator.config.project or project, orchestrator.config.location, credentials)
+    return Place(orchestrator.config.project or project, orchestrator.config.location, credentials)
+
+
+def jobs_of(run: PipelineRunResponse) -> WatchedJobs:
+    """The jobs of the run's stack, to look at. Raises as `place_of` does."""
+    return WatchedJobs(*place_of(run))
 
 
 def pipeline_job_of(run: PipelineRunResponse) -> tuple[WatchedJobs, PipelineJob] | None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from evergreen.adapters.vertex.watched_jobs import ENDED, FAILED, JobTask, PipelineJob, UnreachableError, WatchedJobs
+from evergreen.adapters.vertex.states import ENDED
+from evergreen.adapters.vertex.watched_jobs import FAILED, JobTask, PipelineJob, UnreachableError, WatchedJobs
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 

@@ -24,6 +24,9 @@ from evergreen.core.lease import RENEW_EVERY_S, Claim, Holder, Lease, LeaseLostE
 
 logger = logging.getLogger(__name__)
 
+SAME_START_S = 2.0
+"""A process's start is read from the clock, which may be set in between; two processes of one id are further apart."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -54,6 +57,14 @@ def process_started(pid: int) -> float | None:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:
         return None
+
+
+def is_gone(holder: Holder) -> bool:
+    """Whether the holder was a process of this machine that has ended; of another machine's nobody here can tell."""
+    if holder.owner.rpartition("@")[2] != socket.gethostname():
+        return False
+    started = process_started(holder.pid)
+    return started is None or abs(started - holder.started) > SAME_START_S
 
 
 @contextmanager

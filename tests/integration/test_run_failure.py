@@ -60,8 +60,8 @@ def test_a_failed_run_is_one_line_that_names_the_step(
 ) -> None:
     from orchestration import runs
 
-    monkeypatch.setattr(runs, "newest_run", lambda _: run)
-    failure = runs.run_failure("news", None, REFUSAL)
+    monkeypatch.setattr(runs, "newest_submission", lambda *own: run if own == ("news", "training-7") else None)
+    failure = runs.run_failure("news", "training-7", REFUSAL)
     assert type(failure) is kind
     with pytest.raises(kind, match=told):
         raise failure
@@ -70,16 +70,15 @@ def test_a_failed_run_is_one_line_that_names_the_step(
 def test_what_the_orchestrator_refused_before_any_run_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestration import runs
 
-    before = a_run(fetch=None)
-    monkeypatch.setattr(runs, "newest_run", lambda _: before)
-    assert runs.run_failure("news", before.id, REFUSAL) is REFUSAL
+    monkeypatch.setattr(runs, "newest_submission", lambda *_: None)
+    assert runs.run_failure("news", "training-7", REFUSAL) is REFUSAL
 
 
 def test_of_a_task_that_died_before_its_code_ran_the_platforms_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestration import runs
 
     words = "task 'train': no machine was to be had: The following quota metrics exceed quota limits"
-    monkeypatch.setattr(runs, "newest_run", lambda _: a_run())
+    monkeypatch.setattr(runs, "newest_submission", lambda *_: a_run())
     monkeypatch.setattr(runs, "death_words", lambda _: words)
     with pytest.raises(EvergreenError, match=f"^run training-7 failed: {re.escape(words)}$"):
-        raise runs.run_failure("news", None, REFUSAL)
+        raise runs.run_failure("news", "training-7", REFUSAL)

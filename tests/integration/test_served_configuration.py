@@ -80,15 +80,17 @@ def test_what_is_missing_or_secret_is_told(tmp_path: Path, text: str, message: s
 
 
 @pytest.mark.usefixtures("of_the_host")
-@pytest.mark.parametrize("command", ["status", "teardown", "rollback"])
+@pytest.mark.parametrize("command", ["status", "stop", "teardown", "rollback"])
 def test_these_commands_open_the_endpoint_alone(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They get past the configuration: what stops them is the active stack, or Google that cannot be asked."""
     from commands.parser import main
 
     told: list[str] = []
     monkeypatch.setattr("commands.project.ServedModel.check_stack", lambda self: told.append(self.model_name))
+    monkeypatch.setattr("orchestration.deployment.lease_of", refuse)
     monkeypatch.setattr("orchestration.deployment.open_endpoint", refuse)
     monkeypatch.setattr("orchestration.status.open_endpoint", refuse)
+    monkeypatch.setattr("orchestration.stopping.lease_of", refuse)
     assert main([command, "--config", "prod.yaml", "--name", "never-trained"]) == 1
     assert told == ([] if command == "status" else ["never-trained"])
 

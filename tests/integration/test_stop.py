@@ -44,9 +44,9 @@ def rolling(home: Path, model: str, lease: Path) -> Iterator[subprocess.Popen[st
 
 
 def status(model: str) -> str:
-    from orchestration.runs import newest_run
+    from orchestration.runs import newest_submission
 
-    run = newest_run(model)
+    run = newest_submission(model, f"training-of-{model}")
     assert run is not None
     return str(run.status)
 
@@ -58,9 +58,9 @@ def assert_late_words_change_nothing(model: str) -> None:
     from zenml.exceptions import IllegalOperationError
     from zenml.orchestrators import publish_utils
 
-    from orchestration.runs import newest_run
+    from orchestration.runs import newest_submission
 
-    run = newest_run(model)
+    run = newest_submission(model, f"training-of-{model}")
     assert run is not None
     for late in (ExecutionStatus.FAILED, ExecutionStatus.COMPLETED, ExecutionStatus.RUNNING):
         with pytest.raises(IllegalOperationError):
@@ -128,11 +128,14 @@ def test_a_run_elsewhere_that_was_detached_goes_on_without_its_command(
 
     monkeypatch.setattr(stopping, "stop_runs", never)
     monkeypatch.setattr(stopping, "announce_stop", never)
-    project: Any = SimpleNamespace(model_name="news", host=None, active_stack="vertex")
+    configuration = SimpleNamespace(path=Path("prod.yaml"))
+    project: Any = SimpleNamespace(model_name="news", host=None, active_stack="vertex", configuration=configuration)
     monkeypatch.setattr(runs, "runs_here", lambda: False)
     with pytest.raises(KeyboardInterrupt), _stopped_with_this_command(project, "training-7", detach=True):
         signal.raise_signal(signal.SIGINT)
-    assert "run training-7 goes on" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "run training-7 goes on; end it with\n" in told
+    assert "  python run.py stop --config prod.yaml --name news --run-name training-7\n" in told
 
     monkeypatch.setattr(runs, "runs_here", lambda: True)
     with (

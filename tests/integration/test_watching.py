@@ -63,7 +63,7 @@ def test_the_run_is_submitted_from_cache_on_the_next_machine_under_a_name_of_its
     submitted = Submitted(monkeypatch)
     submitted.attempts.next(JOBS, failed("fetch"))
     (options,) = submitted.options
-    assert options["run_name"] == "nightly-2"
+    assert options["run_name"] == "nightly~2"
     job = options["steps"]["fetch"].settings["orchestrator"].model_dump()["custom_job_parameters"]
     assert job == {"machine_type": "n1-standard-8"}
     assert submitted.uncached() == []

@@ -16,6 +16,7 @@ from commands.parser import COMMANDS
 from tests.workflows import FOLDER, ROOT, Workflow, workflow, workflows
 
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+LIMIT = re.compile(r"timeout --kill-after=\d+ \"\$\w+\" ")
 COMMAND = re.compile(r"(?:\.venv/bin/)?python (?:run\.py|-m) ")
 RIGHTS = {
     ("deliver.yml", "deliver"): {"contents": "read", "id-token": "write"},
@@ -109,7 +110,7 @@ def test_what_a_person_or_a_step_gives_reaches_a_command_by_its_environment_alon
 def test_every_command_is_a_target_of_the_makefile_or_a_command_that_the_documents_show(one: Workflow) -> None:
     assert one.runs()
     for run in one.runs():
-        line = run.command.strip()
+        line = LIMIT.sub("", run.command.strip())
         assert "\n" not in line, line
         assert not re.search(r"[;&|<>`]|\$\(", line), line
         if line.startswith("make "):
@@ -170,6 +171,18 @@ def test_a_delivery_that_does_not_end_well_stops_the_run_that_it_started() -> No
         assert option in stopped.command
     assert started.environment["RUN_NAME"] == stopped.environment["RUN_NAME"]
     assert "github.run_attempt" in started.environment["RUN_NAME"]
+
+
+def test_what_a_cancelled_delivery_leaves_is_told_before_github_ends_its_job() -> None:
+    stopped = workflow("deliver.yml").run(" run.py stop ", "deliver")
+    found = re.fullmatch(r"\$\{\{ job.status == 'cancelled' && (\d+) \|\| (\d+) \}\}", stopped.environment["WITHIN_S"])
+    kill = re.match(r'timeout --kill-after=(\d+) "\$WITHIN_S" \.venv/bin/python run\.py stop ', stopped.command)
+    assert found is not None
+    assert kill is not None
+    assert int(found[1]) + int(kill[1]) < 5 * 60
+    job = workflow("deliver.yml").jobs["deliver"]
+    running = next(int(one["timeout-minutes"]) for one in job["steps"] if one.get("id") == "pipeline")
+    assert int(found[2]) + int(kill[1]) < (int(job["timeout-minutes"]) - running) * 60
 
 
 def test_a_delivery_asks_for_what_it_needs_and_is_dry_unless_told() -> None:

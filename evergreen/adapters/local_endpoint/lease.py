@@ -5,7 +5,6 @@ locks/news.json  {"generation": 7, "written": 1795895165.79, "lease": {"holder":
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +13,11 @@ from pathlib import Path
 from evergreen.adapters.local_endpoint.state import write_atomically
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
-from evergreen.core.hold import process_started
-from evergreen.core.lease import TTL_S, Holder, Lease, MovedError, Seen
+from evergreen.core.hold import is_gone
+from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
 from evergreen.core.locks import exclusive
 
 LOCK_TIMEOUT_S = 10.0
-SAME_START_S = 2.0
-"""A process's start is read from the clock, which may be set in between; two processes of one id are further apart."""
 
 
 class _Kept(Frozen):
@@ -42,7 +39,7 @@ class FileLease:
         """The lease as it is now; free where there is none. Raises EvergreenError when the file is damaged."""
         kept = self._kept()
         now = time.time()
-        gone = kept.lease.holder is not None and _is_gone(kept.lease.holder)
+        gone = kept.lease.holder is not None and is_gone(kept.lease.holder)
         return Seen(
             lease=kept.lease,
             generation=kept.generation,
@@ -69,11 +66,3 @@ class FileLease:
             raise EvergreenError(
                 f"{self.path} is damaged ({error}); remove it while no run of the model is under way, then run again"
             ) from error
-
-
-def _is_gone(holder: Holder) -> bool:
-    """Whether the holder was a process of this machine that has ended; of another machine's nobody here can tell."""
-    if holder.owner.rpartition("@")[2] != socket.gethostname():
-        return False
-    started = process_started(holder.pid)
-    return started is None or abs(started - holder.started) > SAME_START_S

@@ -9,13 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from evergreen.adapters.vertex.failures import retry_policy, translated
+from evergreen.adapters.vertex.states import ENDED, state_of
 from evergreen.core.errors import EndpointError
 
 CALL_TIMEOUT_S = 60.0
 RETRY_TIMEOUT_S = 120.0
 ENDED_WITHIN_S = 900.0
 POLL_S = 2.0
-ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED"})
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class VertexJobs:
             with translated(f"looking for the jobs of {display_name}"):
                 found = list(client.list_custom_jobs(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S))
             for job in found:
-                if _state(job) not in ENDED:
+                if state_of(job) not in ENDED:
                     self._ended(job.name, client.get_custom_job, client.cancel_custom_job)
                     cancelled.append(job.name)
         return cancelled
@@ -60,7 +60,7 @@ class VertexJobs:
         asked = False
         while True:
             with translated(f"ending {name}"):
-                state = _state(get(request={"name": name}, retry=self._retry, timeout=CALL_TIMEOUT_S))
+                state = state_of(get(request={"name": name}, retry=self._retry, timeout=CALL_TIMEOUT_S))
                 if state in ENDED:
                     return state
                 if not asked:
@@ -98,7 +98,3 @@ class VertexJobs:
     @property
     def _retry(self) -> Any:
         return retry_policy(RETRY_TIMEOUT_S)
-
-
-def _state(job: Any) -> str:
-    return str(job.state.name).removeprefix("PIPELINE_STATE_").removeprefix("JOB_STATE_")

@@ -9,13 +9,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from evergreen.adapters.vertex.states import ENDED, state_of
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 
 CALL_TIMEOUT_S = 60.0
 RETRY_TIMEOUT_S = 120.0
 DELETE_TIMEOUT_S = 300.0
-ENDED = ("PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
 
 
 class VertexSchedule(Frozen):
@@ -57,7 +57,7 @@ class VertexSchedules:
         }
         with self._translated(f"listing runs of schedule {resource}"):
             jobs = list(self._jobs.list_pipeline_jobs(request=request, retry=self._retry, timeout=CALL_TIMEOUT_S))
-        return [job.name.rpartition("/")[2] for job in jobs if job.state.name not in ENDED]
+        return [job.name.rpartition("/")[2] for job in jobs if state_of(job) not in ENDED]
 
     def pause(self, resource: str) -> None:
         """Lets no further run begin; those that run go on. Raises as `beginning` does."""

@@ -10,14 +10,13 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from evergreen.adapters.vertex.states import ENDED, state_of
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 
 CALL_TIMEOUT_S = 20.0
 CONSOLE = "https://console.cloud.google.com/vertex-ai"
 FAILED, RUNNING = "FAILED", "RUNNING"
-ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "SKIPPED", "NOT_TRIGGERED"})
-"""Of a task, of a pipeline job and of a custom job, each without its prefix."""
 
 
 class UnreachableError(EvergreenError):
@@ -101,7 +100,7 @@ class WatchedJobs:
         """The custom job of this resource name, as it is now. Raises as `pipeline` does."""
         found = self._ask(f"custom job {name.rpartition('/')[2]}", self._jobs.get_custom_job, name)
         return CustomJob(
-            state=found.state.name.removeprefix("JOB_STATE_"),
+            state=state_of(found),
             started=_moment(found.start_time),
             code=found.error.code,
             error=found.error.message,
@@ -134,7 +133,7 @@ class WatchedJobs:
 def _pipeline(job: Any) -> PipelineJob:
     return PipelineJob(
         name=job.name.rpartition("/")[2],
-        state=job.state.name.removeprefix("PIPELINE_STATE_"),
+        state=state_of(job),
         error=job.error.message,
         tasks=tuple(_task(one) for one in job.job_detail.task_details),
         created=_moment(job.create_time),
@@ -145,7 +144,7 @@ def _task(detail: Any) -> JobTask:
     executor = detail.executor_detail
     return JobTask(
         name=detail.task_name,
-        state=detail.state.name,
+        state=state_of(detail),
         started=_moment(detail.start_time),
         ended=_moment(detail.end_time),
         code=detail.error.code,

@@ -1,6 +1,6 @@
 """A run on ZenML's Vertex orchestrator that is at its rollout, and its end: `python -m … register|start|stop|state`.
 
-`start NAME` waits for the run, as a delivery does. Its one step takes the model's lease, notes a rollout, starts a
+`start NAME` watches the run, as a delivery does. Its one step takes the model's lease, notes a rollout, starts a
 custom job as a step operator would, and goes on for minutes. `stop` says what was stopped, `state` what is left.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,16 +20,18 @@ from zenml.config import DockerSettings
 from zenml.utils.run_utils import refresh_run_status
 from zenml.utils.source_utils import set_custom_source_root
 
+import pipelines.training
 from commands.console import report_errors
 from commands.run import _stopped_with_this_command
 from commands.stop import stop_lines
 from commands.termination import sigterm_raises
+from commands.watching import run_training
 from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.core.lease import Rollout
 from evergreen.core.reports import EndpointStatus
+from orchestration.configuration import Configuration
 from orchestration.deployment import lease_of
 from orchestration.locks import model_lease
-from orchestration.runs import model_tag
 from orchestration.stopping import stop_runs
 from tests.integration.cloudbox.scheduled_model import BUCKET, PARENT, PROJECT, REGION, register_stack
 from tests.running_box import REPOSITORY
@@ -68,14 +71,25 @@ def training(run: str) -> None:
 
 
 def start(name: str) -> int:
-    project: Any = SimpleNamespace(model_name=MODEL, host=HOST, active_stack="boxed")
+    """Runs the pipeline of this module in the place of the training pipeline, as `run` does."""
+    pipelines.training.training = training
+    document = {"parameters": {"run": name}, "extra": {}}
+    project: Any = SimpleNamespace(
+        model_name=MODEL,
+        host=HOST,
+        active_stack="boxed",
+        is_on_vertex=True,
+        steps=["roll"],
+        accelerators_in=lambda _: {},
+        configuration=Configuration(Path("stopped.yaml"), ("boxed",), SimpleNamespace(), document),
+    )
+    set_custom_source_root(str(REPOSITORY))
     with (
         report_errors(debug=False) as outcome,
         sigterm_raises(),
         _stopped_with_this_command(project, name, detach=False),
     ):
-        set_custom_source_root(str(REPOSITORY))
-        training.with_options(run_name=name, tags=[model_tag(MODEL)])(name)
+        run_training(project, name, use_cache=True)
     return outcome.code
 
 

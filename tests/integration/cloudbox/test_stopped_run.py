@@ -115,12 +115,13 @@ def test_the_step_that_follows_a_cancelled_delivery_ends_its_run(person: Person)
     assert_nothing_is_left(person, name)
 
 
-def test_ctrl_c_in_the_command_that_waits_ends_the_run(person: Person) -> None:
+def test_ctrl_c_in_the_command_that_watches_ends_the_run(person: Person) -> None:
     name = "by-hand"
     process = person.started(name)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 130, said
     assert f"run         {name}  stopped  (pipeline job cancelled, 1 custom jobs cancelled)" in said
+    assert "pipeline    https://console.cloud.google.com/vertex-ai/" in said
     assert "Traceback" not in said
     assert_nothing_is_left(person, name)
