@@ -96,7 +96,16 @@ def test_the_next_run_that_keeps_the_champion_takes_the_traffic_from_a_canary_th
     assert rollout.trial.deployed() == sorted([champion, older])
 
 
-@pytest.mark.usefixtures("zenml_home")
+@pytest.fixture
+def recorded(rollout: Rollout, zenml_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The champion is that of the record, for who stops a rollout."""
+    from orchestration import stopping
+
+    record = SimpleNamespace(settle=lambda: False, read=lambda: RecordState(aliases={Alias.CHAMPION: rollout.champion}))
+    monkeypatch.setattr(stopping, "ZenmlRecord", lambda _model: record)
+
+
+@pytest.mark.usefixtures("recorded")
 def test_stop_gives_the_traffic_of_a_canary_that_was_killed_back_as_it_was(rollout: Rollout) -> None:
     """Its delivery brought a new container, which the champion does not run and the stop does not start."""
     from orchestration.stopping import stop_runs
@@ -117,12 +126,10 @@ def test_stop_gives_the_traffic_of_a_canary_that_was_killed_back_as_it_was(rollo
     assert store.read().lease == Lease()
 
 
-@pytest.mark.usefixtures("zenml_home")
+@pytest.mark.usefixtures("recorded")
 @pytest.mark.parametrize("change", ["renew", "switch"])
-def test_stop_undoes_a_renewal_that_was_killed_and_keeps_one_that_was_done(
-    rollout: Rollout, change: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from orchestration import stopping
+def test_stop_undoes_a_renewal_that_was_killed_and_keeps_one_that_was_done(rollout: Rollout, change: str) -> None:
+    from orchestration.stopping import stop_runs
 
     champion, older, host = rollout.champion, rollout.older, rollout.with_env(LC_ALL="C")
     endpoint, store = host.open("news", Path()), host.lease("news", Path())
@@ -131,12 +138,10 @@ def test_stop_undoes_a_renewal_that_was_killed_and_keeps_one_that_was_done(
     claim.note(RolloutNote(run="training-1", version=champion, champion=None, before=endpoint.status()))
     claim.release()
     assert rollout.renewal_killed_after(change, host) == {champion: 100}
-    record = SimpleNamespace(settle=lambda: False, read=lambda: RecordState(aliases={Alias.CHAMPION: champion}))
-    monkeypatch.setattr(stopping, "ZenmlRecord", lambda _model: record)
 
     undone = f"version {champion} serves on with older code, its renewal is undone"
     kept = f"version {champion} was renewed, it stays live"
-    assert stopping.stop_runs("news", host).put_back == (undone if change == "renew" else kept)
+    assert stop_runs("news", host).put_back == (undone if change == "renew" else kept)
     assert endpoint.status().outdated == ((champion,) if change == "renew" else ())
     assert rollout.trial.deployed() == sorted([champion, older])
     assert rollout.trial.endpoint.predict(GOOD)
