@@ -162,16 +162,20 @@ def _undo(model: str, host: AnyHost, claim: Claim) -> str | None:
     record = ZenmlRecord(model)
     record.settle()
     champion = record.read().aliases.get(Alias.CHAMPION)
+    endpoint = FencedEndpoint(open_endpoint(model, host), claim.fence)
     told = f"version {noted.version} is champion, it stays live"
     if champion != noted.version:
-        endpoint = FencedEndpoint(open_endpoint(model, host), claim.fence)
         cause = EvergreenError("its run was stopped")
         restore(endpoint, noted.version, noted.champion, noted.before, cause)
         if noted.version not in {*noted.before.traffic, *noted.before.ready}:
             endpoint.undeploy(noted.version)  # one that was still being deployed, once that has ended
-        if champion in noted.before.ready:
-            endpoint.deploy(champion)  # nothing, where it runs; ends what was only there to ask the newcomer
         shares = {version: share for version, share in endpoint.status().traffic.items() if share}
         told = f"the traffic is as before the rollout of {noted.version}: {shares or 'nothing is live'}"
+    endpoint.clear()  # a successor of the champion, and what was only there to ask the newcomer
+    if champion == noted.version in noted.before.outdated:
+        undone = champion in endpoint.status().outdated
+        told = f"version {champion} " + (
+            "serves on with older code, its renewal is undone" if undone else "was renewed, it stays live"
+        )
     claim.note(None)
     return told

@@ -30,6 +30,7 @@ class MemoryEndpoint:
         self.broken: set[str] = set()
         self.dies_at: tuple[str, int] | None = None
         self.outdated: tuple[str, ...] = ()
+        self.successors: set[str] = set()
         self.fail = dict(fail or {})
         self.calls: list[str] = []
         self.unserved: list[str] = []
@@ -50,6 +51,27 @@ class MemoryEndpoint:
         if version in self.broken:
             raise EndpointError(f"version {version} does not load")
         self.ready.add(version)
+
+    def renew(self, version: str) -> None:
+        if version not in self.ready:
+            raise EndpointError(f"version {version} is not ready")
+        if version in self.outdated:
+            self._called("renew", version)
+            self.successors.add(version)
+
+    def switch(self, version: str) -> None:
+        if version not in self.outdated:
+            return
+        self._called("switch", version)
+        if version not in self.successors:
+            raise EndpointError(f"version {version} has no successor")
+        self.successors.discard(version)
+        self.outdated = tuple(one for one in self.outdated if one != version)
+
+    def clear(self) -> None:
+        if self.successors:
+            self._called("clear", None)
+            self.successors.clear()
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         shares = {version: percent for version, percent in traffic.items() if percent}
@@ -92,7 +114,7 @@ class MemoryEndpoint:
 
     def delete(self) -> None:
         self.calls.append("delete")
-        self.traffic, self.ready, self.uploaded = {}, set(), {}
+        self.traffic, self.ready, self.uploaded, self.successors = {}, set(), {}, set()
 
     def _called(self, verb: str, version: str | None) -> None:
         self.calls.append(f"{verb} {version}")

@@ -50,6 +50,17 @@ class MortalEndpoint:
         self._endpoint.deploy(version)
         self._mortality.changed()
 
+    def renew(self, version: str) -> None:
+        self._endpoint.renew(version)
+        self._mortality.changed()
+
+    def switch(self, version: str) -> None:
+        self._endpoint.switch(version)
+        self._mortality.changed()
+
+    def clear(self) -> None:
+        self._endpoint.clear()
+
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         self._endpoint.set_traffic(traffic)
         self._mortality.changed()

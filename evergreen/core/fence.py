@@ -28,6 +28,21 @@ class FencedEndpoint:
         self.fence()
         self.endpoint.deploy(version)
 
+    def renew(self, version: str) -> None:
+        """Starts a successor."""
+        self.fence()
+        self.endpoint.renew(version)
+
+    def switch(self, version: str) -> None:
+        """Gives the traffic to the successor."""
+        self.fence()
+        self.endpoint.switch(version)
+
+    def clear(self) -> None:
+        """Stops successors without traffic."""
+        self.fence()
+        self.endpoint.clear()
+
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         """Splits requests among deployed versions."""
         self.fence()

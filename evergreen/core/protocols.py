@@ -176,14 +176,33 @@ class Endpoint(Protocol):
         """Makes the version deployable; does nothing when it is."""
 
     def deploy(self, version: str) -> None:
-        """Starts the version at 0 % of the traffic and returns once it is ready; does nothing when it runs.
+        """Starts the version at 0 % of the traffic and returns once it is ready; does nothing when it answers.
 
-        An outdated version is replaced by one that runs the present code, and answers meanwhile. One that was deployed
-        keeps its traffic and is started again, whatever it failed of before.
+        One that answers is never replaced, whatever code it runs. One that was deployed and is dead keeps its traffic
+        and is started again as it was, whatever it failed of before.
 
         Raises:
             EndpointError: it never became ready, or was not uploaded; what it printed last is in the message.
         """
+
+    def renew(self, version: str) -> None:
+        """Starts the present code beside an outdated version and returns once that successor is ready.
+
+        The successor is what `predict` asks of the version until `switch` or `clear`. A host whose successors need no
+        question may give it the traffic at once.
+
+        Raises:
+            EndpointError: it never became ready, or was not uploaded so; the version answers on as before.
+        """
+
+    def switch(self, version: str) -> None:
+        """Gives the traffic of a version to the successor that `renew` started, and stops the other.
+
+        Does nothing where the version runs the present code. Raises EndpointError when no successor is ready.
+        """
+
+    def clear(self) -> None:
+        """Stops successors that got no traffic, and what was there only to ask a version; does nothing without any."""
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         """Splits requests among deployed versions; percents sum to 100.

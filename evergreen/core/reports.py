@@ -290,9 +290,9 @@ class EndpointStatus(Frozen):
     """What an endpoint says of itself.
 
     `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
-    stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those of them whose server runs
-    other code than this library's, until they are deployed again; `token_command` the shell command that prints the
-    bearer token of requests (None: they need none).
+    stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those whose server is of other
+    code or another container than the configured one, until they are renewed; `token_command` the shell command that
+    prints the bearer token of requests (None: they need none).
     """
 
     url: str | None

@@ -3,6 +3,9 @@
 fetch → upload → deploy at 0 % → smoke test → each share of the ramp → 100 % → smoke test by the public route →
 `on_live` → undeploy what is older than the previous version. Works through the `Endpoint` protocol alone: the local
 endpoint and Vertex AI share it.
+
+A version with all the traffic whose code is outdated is *renewed* instead: a successor starts beside it, is asked, and
+gets the traffic. Nothing else renews: a canary, a rollback and a restore take the others as they answer.
 """
 
 from __future__ import annotations
@@ -70,6 +73,8 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
         EndpointError: the endpoint cannot be asked, or the saved split cannot be restored.
         LeaseLostError: somebody else may move the traffic now; it is left as it is.
     """
+    with suppress(EndpointError):  # what is left stands by without traffic; the next rollout tries again
+        endpoint.clear()
     before = endpoint.status()
     had_all = before.traffic.get(release.version) == ALL_TRAFFIC
     outdated = had_all and release.version in before.outdated
@@ -77,7 +82,10 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
         on_live()
         return _tidied(endpoint, release, previous, "kept", "already serves all traffic")
     try:
-        _bring_live(endpoint, release, before)
+        if outdated:
+            _renew(endpoint, release, before)
+        else:
+            _bring_live(endpoint, release, before)
         on_live()
     except LeaseLostError:
         raise  # whoever holds the lease now decides on the traffic
@@ -87,7 +95,8 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
             raise
         status = endpoint.status()
         failed = "could not be brought back" if had_all else "was not put live"
-        failed = "could not be renewed and serves on with older code" if outdated else failed
+        if outdated and _answers(status, release.version):
+            failed = "could not be renewed and serves on with older code"
         return _deployment(
             release, status, "rolled_back", f"version {release.version} {failed}: {error}; {_served(status)}"
         )
@@ -119,11 +128,22 @@ def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) ->
     """Heals the incumbents first, so that the saved split is worth returning to; a newcomer may replace a dead one."""
     _heal(endpoint, before, _shares(before).keys() - {release.version})
     _deploy(endpoint, release, before)
-    if not (release.proven and release.version in set(before.ready) - set(before.outdated)):
+    if not (release.proven and release.version in before.ready):
         smoke_test(endpoint, release.smoke, release.version)
     split = _ramp_up(endpoint, release, _shares(before))
     _require(endpoint.status(), split)
     endpoint.set_traffic({release.version: ALL_TRAFFIC})
+    smoke_test(endpoint, release.smoke, None)
+
+
+def _renew(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None:
+    """Gives the traffic of an outdated version to its successor, once that was asked; a dead one serves again first."""
+    _heal(endpoint, before, [release.version])
+    endpoint.upload(release.version, release.fetch())
+    endpoint.renew(release.version)
+    smoke_test(endpoint, release.smoke, release.version)
+    _require(endpoint.status(), _shares(before))
+    endpoint.switch(release.version)
     smoke_test(endpoint, release.smoke, None)
 
 
@@ -189,7 +209,7 @@ def _deploy(endpoint: Endpoint, release: Release, before: EndpointStatus) -> Non
 def restore(
     endpoint: Endpoint, version: str, champion: str | None, before: EndpointStatus, cause: BaseException
 ) -> None:
-    """Returns the saved split, or keeps the one that somebody else chose, and undeploys an idle newcomer.
+    """Returns the saved split, or keeps the one that somebody else chose, and undeploys an idle newcomer or successor.
 
     `version` is the newcomer, `champion` as in its Release, `before` what ran when its rollout began.
 
@@ -211,6 +231,8 @@ def restore(
         stood_by = version in _deployed(before) - (_shares(before).keys() - saved.keys())
         if version in _deployed(now) - saved.keys() and not stood_by:
             endpoint.undeploy(version)
+        with suppress(EndpointError):  # the traffic is right; the next rollout tries again
+            endpoint.clear()
     except LeaseLostError:
         raise
     except EvergreenError as error:

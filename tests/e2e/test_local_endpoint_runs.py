@@ -143,6 +143,7 @@ from tests.keyword_model import COMMAND
 version, state = sys.argv[1:]
 endpoint = open_endpoint(LocalEndpoint(port=0, startup_timeout_s=30), "news", Path(state), COMMAND)
 endpoint.deploy(version)
+endpoint.renew(version)
 endpoint.set_traffic({version: 100})
 print(*endpoint.status().outdated)
 """

@@ -57,6 +57,15 @@ class FrontControl:
             self._reload(address, changed(state, revision=state.revision + 1))
         return address
 
+    def answers(self, version: str) -> bool:
+        """Whether the version is ready where the configuration says. Raises InputError when the front is elsewhere."""
+        running = self.running()
+        if running is None:
+            return False
+        address, status = running
+        self._check_address(address)
+        return version in status.versions and status.versions[version].state == "ready"
+
     def _reload(self, address: FrontAddress, state: EndpointState) -> None:
         self._files.write_state(state)
         self._signal_reload()

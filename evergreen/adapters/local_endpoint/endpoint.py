@@ -48,17 +48,17 @@ class ServedEndpoint:
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic, and what else should run and does not; returns when it is ready.
 
-        Workers that run older code answer until those that take their place are ready.
+        Does nothing where it answers, whatever code its worker runs.
 
         Raises:
             EndpointError: it never became ready, was not uploaded, or the port is taken.
         """
-        _check_name("version", version)
-        if not self._files.model_dir(version).is_dir():
-            raise EndpointError(f"version {version} of {self._wanted.model} is not here; upload it first")
+        self._require_files(version)
         with self._locked():
             before = self._front.state()
             known = version in before.versions
+            if known and self._front.answers(version):
+                return
             after = before if known else changed(before, versions=(*before.versions, version))
             try:
                 address = self._front.apply(after, reload=not known)
@@ -67,6 +67,23 @@ class ServedEndpoint:
                 if not known:
                     self._front.withdraw(version)
                 raise
+
+    def renew(self, version: str) -> None:
+        """Starts a worker with the present code beside an older one, whose place it takes once it is ready.
+
+        Raises:
+            EndpointError: it never became ready; the older one answers on.
+        """
+        self._require_files(version)
+        with self._locked():
+            address = self._front.apply(self._front.state())
+            self._front.wait_ready(address, version)
+
+    def switch(self, version: str) -> None:
+        """Does nothing: the front gave the traffic to the successor as soon as it was ready."""
+
+    def clear(self) -> None:
+        """Does nothing: the front knows its workers, and asks a version that has no traffic as it is."""
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         """Splits requests among deployed versions.
@@ -145,6 +162,11 @@ class ServedEndpoint:
             if front is not None:
                 stop_front(front, self._wanted.drain_timeout_s)
             shutil.rmtree(self._files.root, ignore_errors=True)
+
+    def _require_files(self, version: str) -> None:
+        _check_name("version", version)
+        if not self._files.model_dir(version).is_dir():
+            raise EndpointError(f"version {version} of {self._wanted.model} is not here; upload it first")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

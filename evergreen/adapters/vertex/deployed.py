@@ -22,7 +22,7 @@ class Deployed(Frozen):
 
 
 def deployed_on(endpoint: Any) -> list[Deployed]:
-    """The deployed models of a Vertex AI endpoint, those with traffic first."""
+    """The deployed models of a Vertex AI endpoint, those with traffic first, then the older ones."""
     split = dict(endpoint.traffic_split)
     found = [
         Deployed(
@@ -32,7 +32,7 @@ def deployed_on(endpoint: Any) -> list[Deployed]:
             percent=split.get(one.id, 0),
             ready=_is_ready(one),
         )
-        for one in endpoint.deployed_models
+        for one in sorted(endpoint.deployed_models, key=_created)
     ]
     return sorted(found, key=lambda one: -one.percent)
 
@@ -43,7 +43,7 @@ def number_of(model: str, version_id: str) -> str:
 
 
 def leading(found: Iterable[Deployed], version: str) -> Deployed | None:
-    """The deployed model that stands for the version: of several, one with traffic, then one that answers."""
+    """The deployed model that stands for the version: of several, one with traffic, one that answers, the oldest."""
     mine = [one for one in found if one.version == version]
     return max(mine, key=lambda one: (one.percent, one.ready), default=None)
 
@@ -66,6 +66,11 @@ def successor(found: Iterable[Deployed], version: str, number: str | None) -> De
         return None
     has_traffic = any(one.percent for one in mine)
     return next((one for one in mine if has_traffic and one.ready and one.number == number), None)
+
+
+def _created(deployed_model: Any) -> float:
+    """When it was deployed, in seconds since the epoch."""
+    return float(deployed_model.create_time.timestamp()) if "create_time" in deployed_model else 0.0
 
 
 def _is_ready(deployed_model: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
-from evergreen.core.errors import EndpointError, EvergreenError, InputError
+from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
 from evergreen.core.reports import EndpointStatus
 
@@ -40,30 +39,58 @@ class HostedEndpoint:
         self._live.ensure(logged=True)
 
     def deploy(self, version: str) -> None:
-        """Starts the version at 0 % of the traffic, or one that is dead in its place; returns when it is ready.
+        """Starts the version at 0 % of the traffic, or a dead one in its place; returns when it is ready.
 
-        One with traffic and another container than the configured one gets a successor, to which `set_traffic` moves
-        it. One that stands by keeps the container with which it has served: so a rollback is quick.
+        One that answers is left alone, and a dead one starts again with the container that it had: what has served
+        before depends on no image that is new.
 
         Raises:
             EndpointError: it never became ready, or was not uploaded.
         """
-        held = None if self._live.find() is None else self._registry.find(version)
-        number = None if held is None else _number(held)
-        self._probe.remove()
         running = [one for one in self._live.settled() if one.version == version]
-        answering = [one for one in running if one.ready]
-        if any(one.percent for one in answering):
-            kept = next((one for one in answering if one.number == number), None)
-        else:
-            kept = next(iter(sorted(answering, key=lambda one: one.number != number)), None)
+        kept = own = leading(running, version)
+        if own is None or not own.ready:
+            kept = next((one for one in running if own and one.ready and one.number == own.number), None)
         if kept is None:
-            if held is None:
-                raise EndpointError(f"version {version} of {self._model} is not on Vertex AI so; upload it first")
-            replicas = (self._host.min_replicas, self._host.max_replicas)
-            kept = self._live.start(version, resource_of(held), replicas)
-        serving = [one.id for one in answering if one.percent and one.number != number]
-        self._replace([one for one in running if one.id not in (kept.id, *serving)], kept)
+            kept = self._start(version, (own and self._registry.numbered(own.number)) or self._registry.find(version))
+        serving = {one.id for one in running if one.ready and one.percent}
+        self._replace([one for one in running if one.id not in {kept.id, *serving}], kept)
+
+    def renew(self, version: str) -> None:
+        """Starts the configured container beside the version's, at 0 % of the traffic; returns when it is ready.
+
+        Raises:
+            EndpointError: it never became ready, or the version was not uploaded with that container.
+        """
+        running = self._live.settled()
+        if version in self._outdated(running) and self._successor(running, version) is None:
+            self._start(version, self._registry.find(version))
+
+    def switch(self, version: str) -> None:
+        """Gives the version's traffic to its successor and stops the other; Vertex AI lets its requests end.
+
+        Raises:
+            EndpointError: there is no successor that is ready, or Vertex AI refuses.
+        """
+        running = self._live.running()
+        if version not in self._outdated(running):
+            return
+        newer = self._successor(running, version)
+        if newer is None:
+            raise EndpointError(f"version {version} of {self._model} has no successor that is ready; renew it again")
+        self._replace([one for one in running if one.version == version and one.id != newer.id], newer)
+
+    def clear(self) -> None:
+        """Removes the probe endpoint, and of each version what stands by beside the one that stands for it.
+
+        What was started in place of a dead one stays: the next `deploy` takes it.
+        """
+        self._probe.remove()
+        running = self._live.settled()
+        for one in running:
+            lead = leading(running, one.version)
+            if lead and one.id != lead.id and not one.percent and (lead.ready or one.number != lead.number):
+                self._live.stop(one)
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         """Splits requests among deployed versions.
@@ -77,13 +104,9 @@ class HostedEndpoint:
             raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
         found = self._live.find()
         running = [] if found is None else deployed_models(found)
-        chosen = {version: self._successor(running, version) or _require_ready(running, version) for version in shares}
-        wanted = {chosen[version].id: percent for version, percent in shares.items()}
+        wanted = {_require_ready(running, version).id: percent for version, percent in shares.items()}
         if wanted != {one.id: one.percent for one in running if one.percent}:
             self._live.split(found, wanted)
-        for one in running:
-            if one.version in shares and one.id not in wanted:
-                self._live.stop(one)
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
@@ -97,6 +120,8 @@ class HostedEndpoint:
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one version: without all the traffic it is asked on a probe endpoint.
 
+        Of a version that is being renewed its successor is asked.
+
         Raises:
             InputError: the model refuses the instances.
             EndpointError: nothing answers.
@@ -107,9 +132,7 @@ class HostedEndpoint:
             raise EndpointError(f"the endpoint of {self._model} serves nothing; run the pipeline to put a version live")
         if version is None:
             return self._live.ask(instances)
-        if (newer := self._successor(running, version)) is not None:
-            return self._ask_successor(newer, instances)
-        asked = _require_ready(running, version)
+        asked = self._successor(running, version) or _require_ready(running, version)
         if asked.percent != ALL_TRAFFIC:
             return self._probe.predict(version, self._resource(asked), instances)
         return self._live.ask(instances)
@@ -134,7 +157,7 @@ class HostedEndpoint:
 
     def _outdated(self, running: Sequence[Deployed]) -> tuple[str, ...]:
         """The versions whose traffic goes to another container than the configured one."""
-        serving = [one for one in running if one.percent and one.ready]
+        serving = [one for one in running if one.percent]
         return tuple(dict.fromkeys(one.version for one in serving if one.number != self._number(one.version)))
 
     def _successor(self, running: Sequence[Deployed], version: str) -> Deployed | None:
@@ -145,14 +168,11 @@ class HostedEndpoint:
         held = self._registry.find(version)
         return None if held is None else _number(held)
 
-    def _ask_successor(self, newer: Deployed, instances: Sequence[Any]) -> list[dict[str, Any]]:
-        """What it answers; one that does not is stopped, and the one that has the traffic serves on."""
-        try:
-            return self._probe.predict(newer.version, self._resource(newer), instances)
-        except EvergreenError:
-            with suppress(EvergreenError):  # why it does not answer counts; what is left stands by at 0 %
-                self._live.stop(newer)
-            raise
+    def _start(self, version: str, held: Any | None) -> Deployed:
+        """The version of the Model Registry, deployed anew. Raises EndpointError when there is none."""
+        if held is None:
+            raise EndpointError(f"version {version} of {self._model} is not on Vertex AI so; upload it first")
+        return self._live.start(version, resource_of(held), (self._host.min_replicas, self._host.max_replicas))
 
     def _resource(self, deployed: Deployed) -> str:
         """The resource name of what was deployed."""

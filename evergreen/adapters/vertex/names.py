@@ -59,6 +59,8 @@ def version_alias(version: str) -> str:
 def container_alias(host: VertexEndpoint, version: str) -> str:
     """The alias that finds a version with the configured image, command and variables: another one has another alias.
 
+    They are compared as written, an image by its tag too: it is handed on by digest.
+
     Raises:
         InputError: the version is no content-hash name.
     """

@@ -42,7 +42,7 @@ class Probe:
                 self._endpoint.start(version, resource, ONE_REPLICA, all_traffic=True)
             return self._endpoint.ask(instances)
         finally:
-            with suppress(EvergreenError):  # the answer counts; the next deployment removes what is left
+            with suppress(EvergreenError):  # the answer counts; the next rollout removes what is left
                 self.remove()
 
     def remove(self) -> None:

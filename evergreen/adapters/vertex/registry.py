@@ -51,6 +51,10 @@ class ModelRegistry:
         parent = self._parent()
         return None if parent is None else self._get(f"{parent}@{alias}")
 
+    def numbered(self, number: str) -> Any | None:
+        """The version of this `ID@NUMBER`; None when it was deleted."""
+        return self._get(f"{self._clients.location}/models/{number}")
+
     def upload(self, version: str, model_dir: Path) -> Any:
         """The version with the configured container, uploaded now unless it was before.
 

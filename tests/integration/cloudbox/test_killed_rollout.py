@@ -6,18 +6,22 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Lease
 from evergreen.core.lease import Rollout as RolloutNote
+from evergreen.core.versions import Alias, RecordState
 from tests.endpoint_contract import GOOD, deploy, live
 from tests.hosted_trial import ROOT, HostedTrial
 from tests.mortal_rollout import put_live
 
 pytestmark = pytest.mark.e2e  # minutes on a busy machine
 
+RENEWAL = ["upload", "renew", "switch"]
 CHANGES = ["upload", "deploy", "canary", "all traffic", "record", "undeploy"]
 
 
@@ -38,10 +42,20 @@ class Rollout:
     def aliases(self) -> dict[str, str]:
         return dict(json.loads(self.record.read_text(encoding="utf-8")))
 
-    def killed_after(self, change: str) -> dict[str, int]:
+    def with_env(self, **env: str) -> VertexEndpoint:
+        """The host with another container."""
+        return self.trial.host.model_copy(update={"env": {**self.trial.host.env, **env}})
+
+    def killed_after(self, change: str, host: VertexEndpoint | None = None) -> dict[str, int]:
         """The traffic that is left by a rollout that is killed right after the change."""
-        number = CHANGES.index(change) + 1
-        arguments = [self.trial.host.model_dump_json(), self.version, self.model_dir, self.record, number]
+        return self._killed(host or self.trial.host, self.version, self.model_dir, CHANGES.index(change) + 1)
+
+    def renewal_killed_after(self, change: str, host: VertexEndpoint) -> dict[str, int]:
+        """The traffic that is left by a renewal of the champion that is killed right after the change."""
+        return self._killed(host, self.champion, self.trial.path / "a", RENEWAL.index(change) + 1)
+
+    def _killed(self, host: VertexEndpoint, version: str, model_dir: Path, number: int) -> dict[str, int]:
+        arguments = [host.model_dump_json(), version, model_dir, self.record, number]
         killed = subprocess.run(
             [sys.executable, "-m", "tests.mortal_rollout", *map(str, arguments)], cwd=ROOT, check=False
         )
@@ -82,21 +96,53 @@ def test_the_next_run_that_keeps_the_champion_takes_the_traffic_from_a_canary_th
     assert rollout.trial.deployed() == sorted([champion, older])
 
 
-@pytest.mark.usefixtures("zenml_home")
+@pytest.fixture
+def recorded(rollout: Rollout, zenml_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The champion is that of the record, for who stops a rollout."""
+    from orchestration import stopping
+
+    record = SimpleNamespace(settle=lambda: False, read=lambda: RecordState(aliases={Alias.CHAMPION: rollout.champion}))
+    monkeypatch.setattr(stopping, "ZenmlRecord", lambda _model: record)
+
+
+@pytest.mark.usefixtures("recorded")
 def test_stop_gives_the_traffic_of_a_canary_that_was_killed_back_as_it_was(rollout: Rollout) -> None:
+    """Its delivery brought a new container, which the champion does not run and the stop does not start."""
     from orchestration.stopping import stop_runs
 
-    champion, older, host = rollout.champion, rollout.older, rollout.trial.host
+    champion, older, host = rollout.champion, rollout.older, rollout.with_env(LC_ALL="C")
     before, store = rollout.trial.endpoint.status(), host.lease("news", Path())
     claim = Claim(store, "news", holder_of("training-1"))
     assert claim.take(store.read())
     claim.note(RolloutNote(run="training-1", version=rollout.version, champion=champion, before=before))
     claim.release()  # as its process does on SIGTERM
-    assert rollout.killed_after("canary") == {champion: 80, rollout.version: 20}
+    assert rollout.killed_after("canary", host) == {champion: 80, rollout.version: 20}
 
     stop = stop_runs("news", host)
     assert stop.runs == ()
     assert stop.put_back == f"the traffic is as before the rollout of {rollout.version}: {{'{champion}': 100}}"
     assert rollout.trial.endpoint.status().traffic == {champion: 100, older: 0}
     assert rollout.trial.deployed() == sorted([champion, older])
+    assert store.read().lease == Lease()
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("change", ["renew", "switch"])
+def test_stop_undoes_a_renewal_that_was_killed_and_keeps_one_that_was_done(rollout: Rollout, change: str) -> None:
+    from orchestration.stopping import stop_runs
+
+    champion, older, host = rollout.champion, rollout.older, rollout.with_env(LC_ALL="C")
+    endpoint, store = host.open("news", Path()), host.lease("news", Path())
+    claim = Claim(store, "news", holder_of("training-1"))
+    assert claim.take(store.read())
+    claim.note(RolloutNote(run="training-1", version=champion, champion=None, before=endpoint.status()))
+    claim.release()
+    assert rollout.renewal_killed_after(change, host) == {champion: 100}
+
+    undone = f"version {champion} serves on with older code, its renewal is undone"
+    kept = f"version {champion} was renewed, it stays live"
+    assert stop_runs("news", host).put_back == (undone if change == "renew" else kept)
+    assert endpoint.status().outdated == ((champion,) if change == "renew" else ())
+    assert rollout.trial.deployed() == sorted([champion, older])
+    assert rollout.trial.endpoint.predict(GOOD)
     assert store.read().lease == Lease()

@@ -89,15 +89,59 @@ def test_a_version_that_another_run_holds_is_only_told() -> None:
 
 
 @pytest.mark.parametrize("breaks", [False, True])
-def test_an_outdated_version_is_deployed_again_and_serves_on_when_that_fails(breaks: bool) -> None:
+def test_an_outdated_version_is_renewed_and_serves_on_when_that_fails(breaks: bool) -> None:
     endpoint = MemoryEndpoint({"a": 100})
     endpoint.outdated = ("a",)
     if breaks:
-        endpoint.fail["deploy"] = EndpointError("a slip")
+        endpoint.fail["renew"] = EndpointError("a slip")
     deployment = put_live(endpoint, "a")
-    assert "deploy a" in endpoint.calls
+    assert endpoint.calls[:2] == ["upload a", "renew a"]
+    assert endpoint.outdated == (("a",) if breaks else ())
     assert (deployment.version, deployment.traffic) == ("a", {"a": 100})
     told = "could not be renewed and serves on with older code: a slip" if breaks else "ran older code and was renewed"
     assert told in deployment.message
     assert deployment.outcome == ("rolled_back" if breaks else "live")
     assert endpoint.unserved == []
+
+
+def test_a_successor_gets_the_traffic_only_after_it_was_asked() -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    endpoint.outdated = ("a",)
+    put_live(endpoint, "a")
+    assert endpoint.calls == ["upload a", "renew a", "predict a", "switch a", "predict None", "on_live"]
+
+
+def test_a_successor_that_answers_wrongly_gets_no_traffic_and_is_stopped() -> None:
+    endpoint = MemoryEndpoint({"a": 100}, {"predict": [{"score": float("nan")}] * 2})
+    endpoint.outdated = ("a",)
+    assert put_live(endpoint, "a").outcome == "rolled_back"
+    assert "switch a" not in endpoint.calls
+    assert (endpoint.outdated, endpoint.successors) == (("a",), set())
+
+
+def test_an_outdated_version_that_is_dead_serves_again_even_where_its_renewal_fails() -> None:
+    endpoint = MemoryEndpoint({"a": 100}, {"renew": EndpointError("the new image does not start")})
+    endpoint.outdated = ("a",)
+    endpoint.die()
+    deployment = put_live(endpoint, "a")
+    assert (deployment.outcome, endpoint.ready) == ("rolled_back", {"a"})
+    assert "could not be renewed and serves on with older code: the new image" in deployment.message
+
+
+@pytest.mark.parametrize("version", ["a", "b"])
+def test_neither_a_canary_nor_its_withdrawal_renews_a_champion(version: str) -> None:
+    endpoint = MemoryEndpoint({"a": 90, "b": 10})
+    endpoint.outdated = ("a",)
+    deployment = roll_out(endpoint, replace(release(version), champion="a", proven=version == "a"), "a", lambda: None)
+    assert (deployment.outcome, deployment.traffic[version]) == ("live", 100)
+    assert endpoint.outdated == ("a",)
+    assert not {"renew a", "switch a"} & set(endpoint.calls)
+
+
+@pytest.mark.parametrize("clears", [True, False])
+def test_a_rollout_begins_by_stopping_what_a_renewal_left_and_goes_on_where_it_cannot(clears: bool) -> None:
+    endpoint = MemoryEndpoint({"a": 100}, {} if clears else {"clear": EndpointError("not now")})
+    endpoint.successors = {"a"}
+    assert put_live(endpoint, "b", previous="a").traffic == {"a": 0, "b": 100}
+    assert endpoint.calls[0] == "clear None"
+    assert endpoint.successors == (set() if clears else {"a"})
