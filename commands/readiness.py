@@ -30,12 +30,17 @@ def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None
 
 def _check_own_accelerators(project: Project) -> None:
     """Where steps run on this machine, what they ask for has to be on it."""
-    from evergreen.tasks.accelerators import GIVEN, check_accelerators
+    from evergreen.tasks.accelerators import unusable
     from orchestration.runs import runs_here
 
-    if runs_here():
-        for asked in dict.fromkeys(project.accelerators.values()):
-            check_accelerators({GIVEN: asked})
+    if not runs_here():
+        return
+    for step, asked in project.accelerators.items():
+        if problem := unusable(asked):
+            raise InputError(
+                f"step {step}: {problem}; stack '{project.active_stack}' runs steps on this machine: take the "
+                "accelerator out of the step's settings, or set a stack whose machines have it (zenml stack set …)"
+            )
 
 
 def check_secrets(project: Project) -> None:

@@ -30,19 +30,22 @@ def check_accelerators(environment: Mapping[str, str]) -> None:
         InputError: it cannot; the message tells what was asked for, what there is, and what to do.
     """
     asked = environment.get(GIVEN, "") or environment.get(OF_THE_PLATFORM, "")
-    if asked in NONE:
-        return
+    if asked not in NONE and (problem := unusable(asked)):
+        raise InputError(
+            f"{problem}; build the image with torch from {CUDA_INDEX}, which takes drivers from {OLDEST_DRIVER} on, "
+            "choose another accelerator, or ask for none"
+        )
+
+
+def unusable(asked: str) -> str | None:
+    """Why torch cannot compute on `1 NVIDIA_TESLA_T4` on this machine, in a sentence; None: it can."""
     import torch
 
     reason = _obstacle(_count(asked))
     if reason is None:
-        return
+        return None
     built = f"torch {torch.__version__}, built for {f'CUDA {torch.version.cuda}' if torch.version.cuda else 'no CUDA'}"
-    raise InputError(
-        f"accelerator {asked} was asked for, but torch cannot use it here: {reason} ({built}; driver: {_driver()}); "
-        f"build the image with torch from {CUDA_INDEX}, which takes drivers from {OLDEST_DRIVER} on, choose another "
-        "accelerator, or ask for none"
-    )
+    return f"accelerator {asked} was asked for, but torch cannot use it here: {reason} ({built}; driver: {_driver()})"
 
 
 def _count(asked: str) -> int:

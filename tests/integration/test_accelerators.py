@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,3 +55,24 @@ def test_a_server_on_such_a_machine_does_not_become_ready(tmp_path: Path) -> Non
     )
     assert done.returncode == 2
     assert "the model did not load: accelerator NVIDIA_TESLA_T4 was asked for, but torch cannot use it" in done.stderr
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.usefixtures("without_gpu")
+def test_before_a_run_on_this_machine_its_own_accelerators_are_asked_for(
+    here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from commands import readiness
+    from orchestration import runs
+
+    monkeypatch.setattr(runs, "runs_here", lambda: here)
+    monkeypatch.setattr(readiness, "refuse_wheels", lambda _: None)
+    monkeypatch.setattr(readiness, "check_budget", lambda _: None)
+    project: Any = SimpleNamespace(accelerators={"train": "1 GPU"}, active_stack="default", check_host=lambda: None)
+    if not here:
+        return readiness.check_ready(project)
+    with pytest.raises(
+        InputError, match=r"step train: accelerator 1 GPU .* stack 'default' runs steps on this machine"
+    ):
+        readiness.check_ready(project)
+    return None
