@@ -36,8 +36,13 @@ class Document:
     mistakes: tuple[Mistake, ...]
 
     def error(self, mistakes: list[Mistake]) -> ConfigurationError:
-        """The error that tells these mistakes and those of the file itself."""
-        return ConfigurationError(self.path, [*self.mistakes, *mistakes], self.lines)
+        """The error that tells these mistakes and those of the file itself.
+
+        Of a value that could not be filled in, that alone is told: what else is wrong with it is the placeholder.
+        """
+        unfilled = {one.path for one in self.mistakes}
+        told = [one for one in mistakes if one.path not in unfilled]
+        return ConfigurationError(self.path, [*self.mistakes, *told], self.lines)
 
     def with_parameter(self, name: str, value: str) -> Document:
         """The document with another value at `parameters.<name>`; its line stays that of the file."""

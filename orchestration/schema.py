@@ -52,7 +52,8 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
 
 def told(annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath) -> list[Mistake]:
     """What pydantic found wrong with the value at `path`, as mistakes."""
-    return _merged(_mistake(annotation, value, one, document, path) for one in error.errors(include_url=False))
+    found = _first_causes(error.errors(include_url=False))
+    return _merged(_mistake(annotation, value, one, document, path) for one in found)
 
 
 def unknown_keys(annotations: Sequence[Any], value: Any, path: YamlPath) -> Iterator[Mistake]:
@@ -173,6 +174,17 @@ def _locate(annotation: Any, value: Any, error: ErrorDetails) -> tuple[YamlPath,
         else:
             inside = member or inside
     return tuple(path), holders if error["type"] == "extra_forbidden" else inside
+
+
+def _first_causes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short only since none of their items could be used."""
+    places = [error["loc"] for error in errors]
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(len(place) > len(error["loc"]) and place[: len(error["loc"])] == error["loc"] for place in places)
+    ]
 
 
 def _merged(mistakes: Iterable[Mistake]) -> list[Mistake]:

@@ -6,7 +6,7 @@ import pytest
 
 from evergreen.core.errors import InputError
 from orchestration.document import Document, read
-from orchestration.mistakes import ConfigurationError
+from orchestration.mistakes import ConfigurationError, Mistake
 
 
 def read_text(tmp_path: Path, text: str) -> Document:
@@ -112,3 +112,15 @@ def test_a_message_is_masked_with_the_placeholder(tmp_path: Path, monkeypatch: p
     document = read_text(tmp_path, "a: {b: 'x-${HIDDEN}'}\nc: open\n")
     assert document.mask("got x-s3cret", ("a",)) == "got x-${HIDDEN}"
     assert document.mask("got x-s3cret", ("c",)) == "got x-s3cret"
+
+
+def test_of_a_value_that_could_not_be_filled_in_nothing_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EVERGREEN_BUCKET", raising=False)
+    document = read_text(tmp_path, "staging: ${EVERGREEN_BUCKET}/models\nregion: nowhere\n")
+    wrong = [Mistake(("staging",), "should match pattern '^gs://'"), Mistake(("region",), "should match pattern")]
+    told = str(document.error(wrong))
+    assert "EVERGREEN_BUCKET is not set" in told
+    assert "gs://" not in told
+    assert "region: should match pattern" in told

@@ -229,3 +229,20 @@ def test_a_number_may_come_from_the_environment(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "one.yaml"
     path.write_text("here: {most: '${MOST}'}\n", encoding="utf-8")
     assert check(Numbers, read(path), ("here",)) == (Numbers(most=12), [])
+
+
+def test_a_list_of_items_that_cannot_be_used_is_not_told_to_be_too_short(tmp_path: Path) -> None:
+    class Labelled(Frozen):
+        labels: Annotated[tuple[str, ...], Field(min_length=2)]
+
+    def mistakes(text: str) -> list[tuple[str, str]]:
+        path = tmp_path / "one.yaml"
+        path.write_text(text, encoding="utf-8")
+        _, found = check(Labelled, read(path), ())
+        return [(dotted(one.path), one.message.split(",")[0]) for one in found]
+
+    assert mistakes("labels: [1, 2]\n") == [
+        ("labels[0]", "should be text; quote it"),
+        ("labels[1]", "should be text; quote it"),
+    ]
+    assert [place for place, _ in mistakes("labels: [a]\n")] == ["labels"]
