@@ -7,6 +7,7 @@ safetensors' `SafetensorError: … No space left on device (os error 28)`
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import tempfile
@@ -30,23 +31,43 @@ GIGABYTE = 1e9
 
 def plain_cause(error: BaseException) -> EvergreenError | None:
     """What a person can do something about behind an error; None where it is none of the known causes."""
-    for cause in _chain(error):
-        if isinstance(cause, OSError) and cause.errno == errno.ENAMETOOLONG:
-            return InputError(f"{_named(cause)}, or a name in it, is longer than the system takes; shorten it")
-        if (isinstance(cause, OSError) and cause.errno in FULL_CODES) or FULL.search(str(cause)):
-            return _no_room(cause)
-        if isinstance(cause, MemoryError) or MEMORY.search(str(cause)):
-            return EvergreenError(
-                f"not enough memory: {_short(cause)}; set a smaller batch_size or image_size, or give the machine more"
-            )
-        if isinstance(cause, RecursionError):
-            return InputError(
-                "nested too deep to be read: a configuration, a row or an answer holds thousands of levels; write it "
-                "flatter (--debug shows where)"
-            )
-    if isinstance(error, OSError) and error.filename is not None:
+    known = next((plain for cause in _chain(error) if (plain := _known(cause)) is not None), None)
+    if known is None and isinstance(error, OSError) and error.filename is not None:
         return _of_file(error)
-    return _of_tracker(error)
+    return known or _of_tracker(error)
+
+
+def _known(cause: BaseException) -> EvergreenError | None:
+    if isinstance(cause, OSError) and cause.errno == errno.ENAMETOOLONG:
+        return InputError(f"{_named(cause)}, or a name in it, is longer than the system takes; shorten it")
+    if (isinstance(cause, OSError) and cause.errno in FULL_CODES) or FULL.search(str(cause)):
+        return _no_room(cause)
+    if isinstance(cause, MemoryError) or MEMORY.search(str(cause)):
+        return EvergreenError(
+            f"not enough memory: {_short(cause)}; set a smaller batch_size or image_size, or give the machine more"
+        )
+    if isinstance(cause, RecursionError):
+        return InputError(
+            "nested too deep to be read: a configuration, a row or an answer holds thousands of levels; write it "
+            "flatter (--debug shows where)"
+        )
+    if (server := _login_refused_by(cause)) is not None:
+        return EvergreenError(
+            f"ZenML at {server} refuses this login: it has run out, or was withdrawn; zenml login {server}"
+        )
+    return None
+
+
+def _login_refused_by(error: BaseException) -> str | None:
+    """The ZenML server whose own error this is; the class is not imported for that."""
+    refused = type(error).__module__ == "zenml.exceptions" and type(error).__name__ == "CredentialsNotValid"
+    return _zenml_server() if refused else None
+
+
+def _zenml_server() -> str:
+    from zenml.config.global_config import GlobalConfiguration
+
+    return without_password(str(GlobalConfiguration().store_configuration.url))
 
 
 def _named(error: OSError) -> str:
@@ -66,18 +87,25 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _no_room(error: BaseException) -> EvergreenError:
     place, free = min(_places(error), key=lambda place: place[1])
     return EvergreenError(
-        f"no room in {place} ({free / GIGABYTE:.1f} GB free): {_short(error)}; free space there, or set TMPDIR to a "
-        "folder with room, then run again: what was finished is kept"
+        f"no room in {place} ({free / GIGABYTE:.1f} GB free): {_short(error)}; free space there, or set TMPDIR (for "
+        "ZenML's folder ZENML_CONFIG_PATH) to a folder with room, then run again: what was finished is kept"
     )
 
 
 def _places(error: BaseException) -> Iterator[tuple[Path, int]]:
-    """Folders that may be full, and their free bytes: those that the error names, and where scratch files lie."""
+    """Folders that may be full, and their free bytes: those that the error names, and where scratch files and ZenML's
+    own lie.
+    """
     named = [Path(str(name)) for name in (getattr(error, "filename", None), getattr(error, "filename2", None)) if name]
-    for path in (*named, *map(Path, PATHS.findall(str(error))), Path(tempfile.gettempdir())):
+    for path in (*named, *map(Path, PATHS.findall(str(error))), Path(tempfile.gettempdir()), _zenml_home()):
         folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), None)
         if folder is not None and folder != Path("/"):
             yield folder, shutil.disk_usage(folder).free
+
+
+def _zenml_home() -> Path:
+    given = os.environ.get("ZENML_CONFIG_PATH")
+    return Path(given) if given else Path.home() / ".config" / "zenml"
 
 
 def _of_file(error: OSError) -> EvergreenError:

@@ -68,7 +68,8 @@ def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> 
     except (KeyboardInterrupt, Terminated):
         print(f"stopping run {name} …", file=sys.stderr)
         stop = stopped(project, name)
-        print(stop_lines(project.model_name, stop, name), file=sys.stderr)
+        anything = stop.runs or stop.put_back or stop.left  # its process, this one, may have ended it already
+        print(stop_lines(project.model_name, stop, name) if anything else f"run {name} has ended", file=sys.stderr)
         if stop.left:
             print(f"error: {left_over(stop, again(project, name))}", file=sys.stderr)
         raise

@@ -26,13 +26,15 @@ def main(args: argparse.Namespace) -> None:
     project.check_stack()
     model = project.model_name
     _check_idle(project)
-    ended = 0 if runs_here() else delete_schedules(model)
+    here = runs_here()
+    ended = 0 if here else delete_schedules(model)
     if ended:
         _check_idle(project)  # of a run that its schedule began meanwhile; from here on it begins none
     tear_down(model, project.host)
     print(f"no endpoint of model '{model}' runs any more" + (", and its schedule ended" if ended else ""))
     print("versions and reports are kept; the next run brings a champion back")
-    print("servers (by the hour), buckets and images (by their size) stay and cost money: docs/production.md ends them")
+    if not here:
+        print("servers (by the hour), buckets and images (by size) stay and cost money: docs/production.md ends them")
 
 
 def _check_idle(project: ServedModel) -> None:

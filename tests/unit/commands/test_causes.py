@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from commands import causes
 from commands.causes import plain_cause
 from commands.console import report_errors
 from evergreen.core.errors import InputError
@@ -13,6 +15,25 @@ from evergreen.core.errors import InputError
 
 class SafetensorError(Exception):
     """As safetensors raises it."""
+
+
+def test_where_zenml_keeps_its_own_may_be_the_full_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "zenml"
+    home.mkdir()
+    monkeypatch.setenv("ZENML_CONFIG_PATH", str(home))
+    room = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: room._replace(free=0) if path == home else room)
+    assert str(plain_cause(OSError(errno.ENOSPC, "No space left on device"))).startswith(
+        f"no room in {home} (0.0 GB free)"
+    )
+
+
+def test_a_login_that_has_run_out_is_told_with_the_line_that_renews_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = type("CredentialsNotValid", (Exception,), {"__module__": "zenml.exceptions"})
+    monkeypatch.setattr(causes, "_zenml_server", lambda: "https://zenml.example.org")
+    told = str(plain_cause(refused("invalid")))
+    assert told.endswith("zenml login https://zenml.example.org")
+    assert "run out" in told
 
 
 @pytest.mark.parametrize(
@@ -35,7 +56,7 @@ def test_a_full_disk_is_told_with_the_place_its_room_and_what_to_do(
     assert outcome.code == 1
     assert err.startswith("error: no room in /")
     assert "GB free" in err
-    assert "set TMPDIR to a folder with room" in err
+    assert "set TMPDIR (for ZenML's folder ZENML_CONFIG_PATH) to a folder with room" in err
     assert "not expected" not in err
 
 
