@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
+from evergreen.adapters.gcs.clients import storage_client
 from evergreen.adapters.gcs.failures import RefusedError, StorageError
 from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
 
@@ -90,13 +91,12 @@ class GcsLease:
     def _client(self) -> Any:
         import google.auth
         from google.auth.transport.requests import AuthorizedSession
-        from google.cloud import storage
 
         with self._translated():
             credentials, _ = google.auth.default(scopes=[SCOPE])
             session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
             session.hooks["response"].append(self._told_time)
-            return storage.Client(project=self.project, credentials=credentials, _http=session)
+            return storage_client(project=self.project, credentials=credentials, _http=session)
 
     def _told_time(self, response: Any, *_: Any, **__: Any) -> None:
         """Takes the server's time, whole seconds, from its answer."""

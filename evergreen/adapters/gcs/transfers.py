@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.gcs.bucket import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, SCHEME, check_address
+from evergreen.adapters.gcs.clients import storage_client
 from evergreen.adapters.gcs.failures import translated
 
 REPEAT_FOR_S = 600.0
@@ -82,11 +83,8 @@ def transfers(address: str, to_correct: str) -> Iterator[Transfers]:
         EvergreenError: Cloud Storage does not answer, or a file of this machine cannot be read or written.
     """
     check_address(address)
-    with translated(address, to_correct):
-        from google.cloud.storage import Client
-
-        with Client(project=None) as client:
-            yield Transfers(client)
+    with translated(address, to_correct), storage_client(project=None) as client:
+        yield Transfers(client)
 
 
 def md5_of(local: Path) -> str:

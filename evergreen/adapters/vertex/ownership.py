@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evergreen.adapters.gcs.clients import storage_client
 from evergreen.adapters.vertex.clients import CALL_TIMEOUT_S, Clients
 from evergreen.adapters.vertex.failures import retry_policy, translated
 from evergreen.core.errors import InputError
@@ -27,10 +28,8 @@ def check_owner(clients: Clients, uri: str) -> None:
 
 
 def _owner(clients: Clients, name: str) -> str:
-    from google.cloud import storage
-
     with translated(f"asking whose bucket gs://{name} is"):
-        bucket = storage.Client(project=clients.host.project).bucket(name)
+        bucket = storage_client(project=clients.host.project).bucket(name)
         bucket.reload(retry=retry_policy(clients.host.retry_timeout_s), timeout=CALL_TIMEOUT_S)
         return str(bucket.project_number)
 

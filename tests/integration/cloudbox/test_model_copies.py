@@ -1,5 +1,7 @@
 """Trained-model directories go to Cloud Storage and back, checked on both ways."""
 
+import json
+import time
 from pathlib import Path
 
 import gcsfs
@@ -28,6 +30,18 @@ def test_a_server_gets_the_model_as_it_was_uploaded_and_keeps_no_copy(model: Tra
         assert TrainedModel.open(copied).version == model.version
         assert (copied / "task.json").read_bytes() == (model.path / "task.json").read_bytes()
     assert not copied.exists()
+
+
+def test_a_copy_asks_for_objects_alone_which_is_all_that_a_server_s_account_may_read(
+    box: Box, model: TrainedModel, tmp_path: Path
+) -> None:
+    uri = f"gs://{BUCKET}/asked"
+    copy_to(model.path, uri)
+    before = len(box.home.calls.read_text(encoding="utf-8").splitlines())
+    copy_from(uri, tmp_path / "copy")
+    time.sleep(0.5)  # what the client asks for beside it, it asks for in a thread of its own
+    calls = box.home.calls.read_text(encoding="utf-8").splitlines()[before:]
+    assert {json.loads(call)["method"] for call in calls} == {"storage.objects.get"}
 
 
 def test_a_damaged_object_is_refused_and_the_next_upload_repairs_it(
