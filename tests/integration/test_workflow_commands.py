@@ -252,7 +252,8 @@ def test_the_stack_is_registered_and_the_plan_told_with_its_cost(runner: Runner,
     assert "news.articles" in planned.stdout
     assert re.search(r"a run +[\d.]+ USD", planned.stdout)
     assert "no step was run" in planned.stdout
-    stopped = runner.run(STOP, VALUES, **delivering, **images)
+    cancelled = {"job.status == 'cancelled' && 240 || 1500": "240"}
+    stopped = runner.run(STOP, {**VALUES, **cancelled}, **delivering, **images)
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     assert "nothing to stop: no run of model 'news-of-a-branch' is under way" in stopped.stdout
 
