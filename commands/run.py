@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> int:
         empty_folder(args.outcome)
     from orchestration.runs import run_failure, run_name
 
-    name = run_name(project.configuration.options(), args.run_name)
+    name = run_name(project.configuration.document, args.run_name)
     try:
         with quiet_zenml(debug=args.debug), _stopped_with_this_command(project, name, detach=args.detach):
             return _run(project, name, use_cache=use_cache, told_in=args.outcome)

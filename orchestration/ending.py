@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 from zenml.client import Client
-from zenml.enums import ExecutionStatus, StackComponentType
+from zenml.enums import ExecutionStatus
 from zenml.exceptions import IllegalOperationError
 from zenml.models import PipelineRunResponse
 from zenml.orchestrators import publish_utils
@@ -23,6 +23,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.deployment import state_directory
 from orchestration.locks import running_process
+from orchestration.runs import is_local
 from orchestration.vertex_runs import ended_on_vertex, job_id_of, place_of
 
 REASON = "stopped by hand"
@@ -53,7 +54,7 @@ def end(model: str, run: PipelineRunResponse) -> Stopped:
             "its stack was deleted, so that only ZenML was told: it begins no further step; what it runs now ends by "
             "itself, or in Google's console"
         )
-    ended = _end_process(model, run.name) if _is_local(run) else _end_jobs(run)
+    ended = _end_process(model, run.name) if is_local(run) else _end_jobs(run)
     return Stopped(run=run.name, status=_settle(run), ended=ended)
 
 
@@ -65,7 +66,7 @@ def announce(run: PipelineRunResponse) -> None:
 
 def goes_on(model: str, run: PipelineRunResponse) -> bool:
     """Whether a run that ZenML takes for unfinished may still do something, as far as can be told."""
-    if _is_local(run):
+    if is_local(run):
         return running_process(state_directory(), model, run.name) is not None
     return ended_on_vertex(run) is None
 
@@ -92,10 +93,6 @@ def _end_jobs(run: PipelineRunResponse) -> str:
     cancelled = jobs.cancel_custom(steps)
     custom = f", {len(cancelled)} custom jobs cancelled" if cancelled else ""
     return f"pipeline job {state}{custom}"
-
-
-def _is_local(run: PipelineRunResponse) -> bool:
-    return run.stack is not None and run.stack.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
 
 
 def _end_process(model: str, run: str) -> str:

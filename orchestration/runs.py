@@ -129,6 +129,11 @@ def has_ended(model: str, name: str) -> bool:
     return any(run.status.is_finished for run in found.items)
 
 
+def is_local(run: PipelineRunResponse) -> bool:
+    """Whether a process of some machine runs it, started by the command itself."""
+    return run.stack is not None and run.stack.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
+
+
 def runs_here() -> bool:
     """Whether the active stack runs a pipeline in the very process that starts it."""
     return Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
@@ -166,8 +171,7 @@ def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
     ZenML's status, but for a run that ended without its word: one of this machine that was killed stays `running`
     there, and is `abandoned` here; of one on Vertex AI that is not finished there, Vertex AI is asked.
     """
-    local = run.stack is not None and run.stack.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "local"
-    if local and not run.status.is_finished and not is_running(state_directory(), model):
+    if is_local(run) and not run.status.is_finished and not is_running(state_directory(), model):
         return "abandoned", None
     if run.status.is_failed:
         raised = step_failure(run)

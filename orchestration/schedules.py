@@ -23,8 +23,8 @@ from evergreen.adapters.vertex.jobs import VertexJobs
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.specifications import removed_specifications
+from orchestration.vertex_runs import FLAVOR
 
-FLAVOR = "vertex"
 SHOWN_WITHIN_S = 60.0
 LOOK_EVERY_S = 2.0
 ID_BYTES = 4

@@ -15,15 +15,11 @@ OPEN_REGIONS = (
     "southamerica-east1",
 )
 """Open to every project: https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects."""
-_NEAREST = {"us-west": "us-west2"}
 
 
 def build_region(region: str) -> str:
     """The region nearest to this one in which every project may build; itself where it is one of them."""
     if region in OPEN_REGIONS:
         return region
-    for beginning, nearest in _NEAREST.items():
-        if region.startswith(beginning):
-            return nearest
-    continent = region.partition("-")[0]
-    return next((one for one in OPEN_REGIONS if one.startswith(f"{continent}-")), OPEN_REGIONS[0])
+    near = "us-west" if region.startswith("us-west") else f"{region.partition('-')[0]}-"
+    return next((one for one in OPEN_REGIONS if one.startswith(near)), OPEN_REGIONS[0])

@@ -162,11 +162,13 @@ class Claim:
             LeaseLostError: it is not; the message says whose it is.
             EvergreenError: the store does not answer.
         """
-        self._change(self._lease)
+        with self._turn:  # what is noted meanwhile must not be written over with what there was before
+            self._change(self._lease)
 
     def note(self, rollout: Rollout | None) -> None:
         """Keeps beside the lease what is under way; None: finished, or undone. Raises as `fence` does."""
-        self._change(self._lease.model_copy(update={"rollout": rollout}))
+        with self._turn:
+            self._change(self._lease.model_copy(update={"rollout": rollout}))
 
     def release(self) -> None:
         """Gives the lease back; does nothing when it was lost. Raises EvergreenError when the store does not answer."""
@@ -180,15 +182,14 @@ class Claim:
                 return
 
     def _change(self, lease: Lease) -> None:
-        with self._turn:
-            if self._generation is None:
-                raise self._lost()
-            try:
-                self._generation = self._written(lease, self._generation)
-            except MovedError as error:
-                self._generation = None
-                raise self._lost() from error
-            self._lease = lease
+        if self._generation is None:
+            raise self._lost()
+        try:
+            self._generation = self._written(lease, self._generation)
+        except MovedError as error:
+            self._generation = None
+            raise self._lost() from error
+        self._lease = lease
 
     def _written(self, lease: Lease, generation: int) -> int:
         """The new generation; written once more where the claim's own last write was done and only its answer lost."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,9 +187,7 @@ def _opened(encoded: bytes, formats: tuple[str, ...], most_pixels: int | None = 
     if not encoded:
         raise PictureError("is empty")
     most = MOST_PIXELS if most_pixels is None else min(most_pixels, MOST_PIXELS)
-    # The limit of pixels is ours, and what is broken is told by an error. For the whole process: to catch warnings for
-    # a while is not safe in threads.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    _silence_warnings()
     with _decoding(formats, encoded):
         opened = Image.open(io.BytesIO(encoded), formats=formats)
         if opened.width * opened.height > most:
@@ -198,6 +197,15 @@ def _opened(encoded: bytes, formats: tuple[str, ...], most_pixels: int | None = 
         opened.load()
     with opened:
         yield opened
+
+
+@cache
+def _silence_warnings() -> None:
+    """Once for the whole process: to catch warnings for a while is not safe in threads.
+
+    The limit of pixels is ours, and what is broken is told by an error.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _check_single(opened: Image.Image) -> None:

@@ -226,14 +226,8 @@ def test_further_names_are_answered_where_they_are_allowed(
     reach(ask)
 
 
-@pytest.mark.parametrize(
-    ("sent", "waits"),
-    [(BODY, True), (BODY, False), (BODY[:5], False)],
-    ids=["under way", "as soon as it is sent", "within its body"],
-)
-def test_a_caller_that_closes_its_sending_side_is_told_at_once_and_its_work_dropped(
-    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch, sent: bytes, waits: bool
-) -> None:
+def never_answering(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Server and front that work on a request for good: set when that has begun, and when it was dropped."""
     begun, dropped = asyncio.Event(), asyncio.Event()
 
     async def never(*_: Any) -> Any:
@@ -246,6 +240,18 @@ def test_a_caller_that_closes_its_sending_side_is_told_at_once_and_its_work_drop
     monkeypatch.setattr(ServedModel, "predict", never)
     monkeypatch.setattr(Fleet, "choose", lambda *_: None)
     monkeypatch.setattr(Proxy, "_answer", never)
+    return begun, dropped
+
+
+@pytest.mark.parametrize(
+    ("sent", "waits"),
+    [(BODY, True), (BODY, False), (BODY[:5], False)],
+    ids=["under way", "as soon as it is sent", "within its body"],
+)
+def test_a_caller_that_closes_its_sending_side_is_told_at_once_and_its_work_dropped(
+    reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch, sent: bytes, waits: bool
+) -> None:
+    begun, dropped = never_answering(monkeypatch)
 
     async def ask(port: int) -> None:
         others = len(asyncio.all_tasks())
@@ -267,18 +273,7 @@ def test_a_caller_that_closes_its_sending_side_is_told_at_once_and_its_work_drop
 def test_the_work_of_a_caller_that_closes_its_connection_is_dropped(
     reach: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, dropped = asyncio.Event(), asyncio.Event()
-
-    async def never(*_: Any) -> Any:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            dropped.set()
-
-    monkeypatch.setattr(ServedModel, "predict", never)
-    monkeypatch.setattr(Fleet, "choose", lambda *_: None)
-    monkeypatch.setattr(Proxy, "_answer", never)
+    begun, dropped = never_answering(monkeypatch)
 
     async def ask(port: int) -> None:
         others = len(asyncio.all_tasks())

@@ -10,7 +10,8 @@ from evergreen.core import hold
 from evergreen.core.errors import BusyError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.hold import Patience, held, holder_of
-from evergreen.core.lease import TTL_S, Claim, LeaseLostError
+from evergreen.core.lease import TTL_S, Claim, Lease, LeaseLostError, Rollout
+from evergreen.core.reports import EndpointStatus
 from evergreen.core.rollout import roll_out
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_lease import MemoryLease
@@ -101,3 +102,26 @@ def test_a_rollout_that_lost_its_lease_stops_and_leaves_the_traffic_alone() -> N
             roll_out(FencedEndpoint(endpoint, claim.fence), release("b2", shares=(10,)), None, lose)
     assert endpoint.traffic == {"a1": 90, "b2": 10}
     assert endpoint.calls[-1] != "on_live"
+
+
+def test_a_renewal_that_comes_while_a_rollout_is_noted_does_not_forget_it() -> None:
+    class Renewing(MemoryLease):
+        """Whose write of a rollout is met by a renewal of the other thread."""
+
+        def write(self, lease: Lease, generation: int) -> int:
+            if lease.rollout is not None and not renewals:
+                renewals.append(threading.Thread(target=claim.fence))
+                renewals[0].start()
+                renewals[0].join(0.1)  # it waits for this write
+            return super().write(lease, generation)
+
+    renewals: list[threading.Thread] = []
+    store = Renewing()
+    claim = Claim(store, "news", holder_of("training-1"))
+    assert claim.take(store.read())
+    before = EndpointStatus(url=None, traffic={"a1": 100}, ready=("a1",))
+    claim.note(Rollout(run="training-1", version="b2", champion="a1", before=before))
+    renewals[0].join()
+    noted = store.read().lease.rollout
+    assert noted is not None
+    assert noted.version == "b2"
