@@ -87,10 +87,8 @@ def test_these_commands_open_the_endpoint_alone(command: str, monkeypatch: pytes
 
     told: list[str] = []
     monkeypatch.setattr("commands.project.ServedModel.check_stack", lambda self: told.append(self.model_name))
-    monkeypatch.setattr("orchestration.deployment.lease_of", refuse)
-    monkeypatch.setattr("orchestration.deployment.open_endpoint", refuse)
-    monkeypatch.setattr("orchestration.status.open_endpoint", refuse)
-    monkeypatch.setattr("orchestration.stopping.lease_of", refuse)
+    for name in ("open", "lease"):  # of the class: a name in a module would stay with whoever imports it meanwhile
+        monkeypatch.setattr(f"evergreen.adapters.vertex.host.VertexEndpoint.{name}", refuse)
     assert main([command, "--config", "prod.yaml", "--name", "never-trained"]) == 1
     assert told == ([] if command == "status" else ["never-trained"])
 
