@@ -83,7 +83,7 @@ class Observed:
             self._finish(scope, seen, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """Status and reason for a repeated header, and for a foreign name in one, or in a target that is a whole URL."""
+        """Status and reason for a repeated header, and for a foreign name in one, or in a target that is a URL."""
         if repeated := repeated_refusal(headers.keys()):
             return 400, repeated
         for said in (headers, target_host(scope["raw_path"].decode("latin-1"))):

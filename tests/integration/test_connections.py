@@ -330,7 +330,7 @@ def test_what_is_no_http_is_told_by_both_in_the_words_of_their_parsers(
     async def ask(port: int) -> None:
         reader, writer = await connected(port, sent)
         answered = await reader.readuntil(b"}}")
-        assert answered.startswith(b"HTTP/1.1 400 ")
+        assert answered.split(b" ")[1] == b"400"
         assert told in answered.partition(b"well-formed")[1] + answered.partition(b"well-formed")[2]
         assert b"secret" not in answered
         writer.close()
