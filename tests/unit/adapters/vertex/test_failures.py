@@ -11,16 +11,15 @@ LOGIN = "log in: gcloud auth application-default login"
 
 
 @pytest.mark.parametrize(
-    ("error", "is_login"),
+    ("kind", "message", "is_login"),
     [
-        (DefaultCredentialsError("Your default credentials were not found."), True),
-        (RefreshError("invalid_grant: Token has been expired"), True),
-        (Unauthenticated("who are you?"), True),
-        (TransportError("no route"), False),
+        (DefaultCredentialsError, "Your default credentials were not found.", True),
+        (RefreshError, "invalid_grant: Token has been expired", True),
+        (Unauthenticated, "who are you?", True),
+        (TransportError, "no route", False),
     ],
-    ids=lambda one: type(one).__name__,
 )
-def test_who_has_no_credentials_is_told_how_to_log_in(error: Exception, is_login: bool) -> None:
+def test_who_has_no_credentials_is_told_how_to_log_in(kind: type[Exception], message: str, is_login: bool) -> None:
     with pytest.raises(EndpointError, match="opening the service: ") as caught, translated("opening the service"):
-        raise error
+        raise kind(message)
     assert str(caught.value).endswith(f"; {LOGIN}") == is_login
