@@ -138,6 +138,8 @@ def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Documen
         return Mistake((*path, "kind"), "missing", tuple(sorted(t for one in annotations for t in tags(one))))
     if kind in {"literal_error", "enum"} and (words := re.findall(r"'([^']*)'", context["expected"])):
         return unknown(path, f"value {_got(document, path)}", words)
+    if isinstance(cause := context.get("error"), SpellingError):
+        return Mistake(path, _misspelt(cause, error, document, path))
     return Mistake(path, document.mask(_plain_message(error, document, path), path))
 
 
@@ -150,14 +152,17 @@ def _with_origin(mistake: Mistake, document: Document) -> Mistake:
     return replace(mistake, message=f"{mistake.message} (filled from {filled})") if filled else mistake
 
 
+def _misspelt(cause: SpellingError, error: ErrorDetails, document: Document, path: YamlPath) -> str:
+    if KEY in error["loc"]:
+        return f"the key {cause}".replace(", got ", ", not ")
+    if document.variables(path):
+        return f"{cause.rule}, got {_got(document, path)}"  # how it would be spelled tells the value
+    return str(cause)
+
+
 def _plain_message(error: ErrorDetails, document: Document, path: YamlPath) -> str:
     if error["type"] in {"value_error", "assertion_error"}:
-        cause = error["ctx"]["error"]
-        if isinstance(cause, SpellingError) and KEY in error["loc"]:
-            return f"the key {cause}".replace(", got ", ", not ")
-        if isinstance(cause, SpellingError) and document.variables(path):
-            return f"{cause.rule}, got {_got(document, path)}"  # how it would be spelled tells the value
-        return str(cause)
+        return str(error["ctx"]["error"])
     message = PLAIN.get(error["type"]) or error["msg"].removeprefix("Input ")
     message = message.split(", unable to")[0]
     return message if error["type"] == "missing" else f"{message}, got {_got(document, path)}"

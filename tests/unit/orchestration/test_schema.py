@@ -286,3 +286,12 @@ def test_what_the_environment_filled_in_is_told_by_its_variable_and_never_shown(
     (one,) = (one for one in mistakes if dotted(one.path) == f"place.{place}")
     assert re.search(told, one.message), one.message
     assert "hidden" not in str(mistakes).lower()
+
+
+def test_words_of_a_rule_are_not_taken_for_a_value_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_NAME", "-")
+    (tmp_path / "one.yaml").write_text("place: {region: us-east1, name: '${A_NAME}'}", encoding="utf-8")
+    _, (one,) = check(Place, read(tmp_path / "one.yaml"), ("place",))
+    assert one.message.startswith("should be lower-case letters, digits and hyphens, ")

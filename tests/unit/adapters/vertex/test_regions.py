@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.adapters.vertex import VertexEndpoint, preflight
 from evergreen.adapters.vertex.regions import REGIONS, check_region, doubt
+from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.spelling import SpellingError
 
 
@@ -64,3 +65,18 @@ def test_a_region_that_may_be_newer_than_the_list_is_taken_and_doubted(region: s
 def test_an_endpoint_is_in_a_region() -> None:
     with pytest.raises(ValidationError, match=r"did you mean 'europe-west4'\?"):
         VertexEndpoint(project="p", region="europe-wst4", staging="gs://news/models", image="i")
+
+
+@pytest.mark.parametrize(("region", "doubted"), [("us-west9", True), ("us-west4", False)])
+def test_a_region_that_does_not_answer_is_doubted_before_a_run_where_it_may_be_none(
+    region: str, doubted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: object) -> None:
+        raise EndpointError("finding the endpoint: no such host")
+
+    monkeypatch.setattr("google.auth.default", lambda: (None, None))
+    monkeypatch.setattr(preflight.EndpointResource, "find", silent)
+    host = VertexEndpoint(project="p", region=region, staging="gs://news/models", image="i")
+    with pytest.raises(InputError, match=rf"in parameters\.host\.region '{region}'.*: finding the endpoint") as caught:
+        preflight.check_reachable(host, "news")
+    assert ("no region that is known here" in str(caught.value)) == doubted
