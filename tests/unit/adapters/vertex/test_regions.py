@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from evergreen.adapters.vertex import VertexEndpoint, preflight
 from evergreen.adapters.vertex.regions import REGIONS, check_region, doubt
+from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.spelling import SpellingError
 
@@ -75,7 +76,7 @@ def test_a_region_that_does_not_answer_is_doubted_before_a_run_where_it_may_be_n
         raise EndpointError("finding the endpoint: no such host")
 
     monkeypatch.setattr("google.auth.default", lambda: (None, None))
-    monkeypatch.setattr(preflight.EndpointResource, "find", silent)
+    monkeypatch.setattr(EndpointResource, "find", silent)
     host = VertexEndpoint(project="p", region=region, staging="gs://news/models", image="i")
     with pytest.raises(InputError, match=rf"in parameters\.host\.region '{region}'.*: finding the endpoint") as caught:
         preflight.check_reachable(host, "news")
