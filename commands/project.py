@@ -15,6 +15,7 @@ from evergreen.core.window import Window
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.configuration import Configuration, load
+from orchestration.settings import declared_flavors
 
 if TYPE_CHECKING:
     from orchestration.costs import Task
@@ -46,6 +47,18 @@ class Project:
         from zenml.enums import StackComponentType
 
         return Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name == "vertex"
+
+    @cached_property
+    def orchestrator(self) -> str:
+        """The flavor of what runs the steps: of the active stack, or of those that the configuration is meant for where
+        it is none of them, as in `cases`.
+        """
+        from zenml.client import Client
+        from zenml.enums import StackComponentType
+
+        active = Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name
+        meant = declared_flavors(self.configuration.stacks).get("orchestrator", {active})
+        return active if active in meant else min(meant)
 
     @property
     def steps(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 from commands.cloud.wheels import refuse_wheels
@@ -21,19 +22,25 @@ def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None
         InputError: what is in the way.
     """
     project.check_host()
-    refuse_wheels(project)
-    _check_own_accelerators(project)
+    check_accelerators(project)
+    if note := unused_settings(project):
+        print(f"note: {note}", file=sys.stderr)
     if plan is not None:
         print(plan())
     check_budget(project)
 
 
-def _check_own_accelerators(project: Project) -> None:
-    """Where steps run on this machine, what they ask for has to be on it."""
-    from evergreen.tasks.accelerators import unusable
-    from orchestration.runs import runs_here
+def check_accelerators(project: Project) -> None:
+    """Returns when torch runs on the accelerators that are asked for: those of images, and those of this machine where
+    it runs the steps.
 
-    if not runs_here():
+    Raises:
+        InputError: it does not.
+    """
+    from evergreen.tasks.accelerators import unusable
+
+    refuse_wheels(project)
+    if project.orchestrator != "local":
         return
     for step, asked in project.accelerators.items():
         if problem := unusable(asked):
@@ -41,6 +48,22 @@ def _check_own_accelerators(project: Project) -> None:
                 f"step {step}: {problem}; stack '{project.active_stack}' runs steps on this machine: take the "
                 "accelerator out of the step's settings, or set a stack whose machines have it (zenml stack set …)"
             )
+
+
+def unused_settings(project: Project) -> str | None:
+    """A sentence for settings that nothing reads where steps run on this machine; None where there are none."""
+    if project.orchestrator != "local":
+        return None
+    document = project.configuration.document
+    levels = {"": document, **{f"steps.{name}.": one or {} for name, one in (document.get("steps") or {}).items()}}
+    found = [f"{place}settings.docker" for place, one in levels.items() if "docker" in (one.get("settings") or {})]
+    if not found:
+        return None
+    verb = "is" if len(found) == 1 else "are"
+    return (
+        f"{', '.join(found)} {verb} not used: stack '{project.active_stack}' runs steps in this process, without "
+        "containers; remove it, or set a stack whose steps run in containers (zenml stack set …)"
+    )
 
 
 def check_secrets(project: Project) -> None:

@@ -76,6 +76,7 @@ def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> 
 
 
 def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) -> int:
+    from commands.stop import again
     from evergreen.pages.terminal import publication_lines, terminal_summary
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
@@ -83,7 +84,8 @@ def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) 
     from orchestration.runs import machines_refused, outcome_of
     from orchestration.specifications import removed_specifications
 
-    with run_lock(state_directory(), project.model_name, name), removed_specifications():
+    stop = again(project, None)
+    with run_lock(state_directory(), project.model_name, name, stop), removed_specifications():
         run = run_training(project, name, use_cache=use_cache)
     if run is None:
         print(f"nothing waits for the run; see: python run.py status --config {project.configuration.path}")

@@ -6,8 +6,10 @@ key: ${EVERGREEN_KMS_KEY:-}        →     {"key": None} where it is not set, or
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from orchestration.mistakes import ConfigurationError, Mistake, YamlPath, shown
 PLACEHOLDER = re.compile(r"\$\{([^}]*?)(?::-)?\}")
 OPTIONAL = re.compile(r"\$\{([^}]*):-\}")
 """A whole value that may be left out."""
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -64,6 +67,14 @@ class Document:
             node = node[part]
         return node
 
+    def variables(self, path: YamlPath) -> list[str]:
+        """The names of those that fill the value at `path` itself."""
+        try:
+            written = self.got(path)
+        except LookupError:
+            return []
+        return PLACEHOLDER.findall(written) if isinstance(written, str) else []
+
     def mask(self, text: str, path: YamlPath) -> str:
         """`text` with the values that were filled in at or below `path` turned back into their placeholders."""
         for place, one in walk(self.written):
@@ -81,8 +92,12 @@ def read(path: Path) -> Document:
         InputError: the file cannot be read; a ConfigurationError when it is not YAML or not a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:  # plain letters in UTF-16 are UTF-8 as well
+            raise InputError(_not_utf8(path))
+    except UnicodeDecodeError as error:
+        raise InputError(_not_utf8(path)) from error
+    except OSError as error:
         raise InputError(f"cannot read {shown(path)}: {error}") from error
     try:
         root = yaml.compose(text, BoundedLoader)
@@ -95,6 +110,16 @@ def read(path: Path) -> Document:
     lines: dict[YamlPath, int] = {}
     mistakes = [*_index(root, (), lines), *_unfilled(written)]
     return Document(path, written, _filled(written), lines, tuple(mistakes))
+
+
+def _not_utf8(path: Path) -> str:
+    given = path.read_bytes()
+    encoding = "UTF-16" if given.startswith(UTF_16) else "UTF-16LE" if b"\0" in given else "CP1252"
+    name = shown(path)
+    return (
+        f"{name} is not UTF-8, which configurations are written in, but {encoding} by its looks; save it as UTF-8 in "
+        f"your editor, or run: iconv -f {encoding} -t UTF-8 {shlex.quote(name)} > utf8.yaml"
+    )
 
 
 def walk(node: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Any]]:

@@ -17,13 +17,14 @@ COMMAND_WAIT_S = 300.0
 
 
 @contextmanager
-def run_lock(directory: Path, model: str, run: str) -> Iterator[None]:
+def run_lock(directory: Path, model: str, run: str, stop: str) -> Iterator[None]:
     """Held by one run of a model at a time on this machine; tells which run this process is at.
 
     Raises:
-        BusyError: another run holds it.
+        BusyError: another run holds it; the message has `stop`, the line that ends it.
     """
-    with exclusive(_run_lock(directory, model), f"another run of model '{model}' is under way"):
+    taken, instead = f"another run of model '{model}' is under way", f"wait for it to end, or end it with\n  {stop}"
+    with exclusive(_run_lock(directory, model), taken, instead=instead):
         _run_name(directory, model).write_text(run, encoding="utf-8")
         yield
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from evergreen.core.base import Frozen
+from evergreen.core.spelling import written_as
 from orchestration.costs import Machine
 from orchestration.machine_fit import misfit
 from orchestration.machines import machine_of
@@ -28,6 +29,14 @@ SPOT = "SPOT"
 SAID_TWICE = ("machine_type", "accelerator_type", "accelerator_count", "custom_job_parameters")
 
 
+Reservation = Annotated[
+    str,
+    AfterValidator(
+        written_as(r"projects/[^/]+/zones/[^/]+/reservations/[^/]+", "projects/PROJECT/zones/ZONE/reservations/NAME")
+    ),
+]
+
+
 class MachineChoice(Frozen):
     """One machine to try. `spot`: cheaper, and may be taken back at any time; `reservation` is one of the project's."""
 
@@ -35,7 +44,7 @@ class MachineChoice(Frozen):
     accelerator_type: str | None = None
     accelerator_count: int = Field(default=0, ge=0)
     spot: bool = False
-    reservation: str | None = Field(default=None, pattern=r"^projects/[^/]+/zones/[^/]+/reservations/[^/]+$")
+    reservation: Reservation | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

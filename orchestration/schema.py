@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,10 +14,14 @@ from pydantic_core import ErrorDetails
 
 from evergreen.core.bounded_yaml import safe_load
 from evergreen.core.errors import EvergreenError
-from orchestration.document import Document
+from evergreen.core.spelling import SpellingError
+from orchestration.document import NAME, PLACEHOLDER, Document
 from orchestration.mistakes import Mistake, YamlPath, unknown
 
 SHOWN_CHARACTERS = 60
+UNKNOWN_KEY = "unknown key"
+KEY = "[key]"
+"""What pydantic calls a mapping's key in the place of an error."""
 LEADING_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 PLAIN = {
     "missing": "missing",
@@ -42,7 +47,7 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
     try:
         checked = adapter.validate_python(value, extra="forbid" if strict else None)
     except EvergreenError as error:
-        return None, [*mistakes, Mistake(path, document.mask(str(error), path))]
+        return None, [*mistakes, _with_origin(Mistake(path, document.mask(str(error), path)), document)]
     except ValidationError as error:
         known = {one.path for one in mistakes}
         others = told(annotation, value, error, document, path)
@@ -53,7 +58,9 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
 def told(annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath) -> list[Mistake]:
     """What pydantic found wrong with the value at `path`, as mistakes."""
     found = _first_causes(error.errors(include_url=False))
-    return _merged(_mistake(annotation, value, one, document, path) for one in found)
+    return [
+        _with_origin(one, document) for one in _merged(_mistake(annotation, value, e, document, path) for e in found)
+    ]
 
 
 def unknown_keys(annotations: Sequence[Any], value: Any, path: YamlPath) -> Iterator[Mistake]:
@@ -131,7 +138,26 @@ def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Documen
         return Mistake((*path, "kind"), "missing", tuple(sorted(t for one in annotations for t in tags(one))))
     if kind in {"literal_error", "enum"} and (words := re.findall(r"'([^']*)'", context["expected"])):
         return unknown(path, f"value {_got(document, path)}", words)
+    if isinstance(cause := context.get("error"), SpellingError):
+        return Mistake(path, _misspelt(cause, error, document, path))
     return Mistake(path, document.mask(_plain_message(error, document, path), path))
+
+
+def _with_origin(mistake: Mistake, document: Document) -> Mistake:
+    """The mistake, with the variables that its value, which is not shown, came from."""
+    if mistake.message.startswith(UNKNOWN_KEY):  # the key is wrong, whatever its value is
+        return mistake
+    names = dict.fromkeys([*document.variables(mistake.path), *PLACEHOLDER.findall(mistake.message)])
+    filled = " and ".join(f"${{{name}}}" for name in names if NAME.fullmatch(name))
+    return replace(mistake, message=f"{mistake.message} (filled from {filled})") if filled else mistake
+
+
+def _misspelt(cause: SpellingError, error: ErrorDetails, document: Document, path: YamlPath) -> str:
+    if KEY in error["loc"]:
+        return f"the key {cause}".replace(", got ", ", not ")
+    if document.variables(path):
+        return f"{cause.rule}, got {_got(document, path)}"  # how it would be spelled tells the value
+    return str(cause)
 
 
 def _plain_message(error: ErrorDetails, document: Document, path: YamlPath) -> str:

@@ -53,7 +53,7 @@ def main(model: str, lease: str) -> int:
         sigterm_raises(),
         quiet_zenml(debug=False),
         _stopped_with_this_command(project, run, detach=False),
-        run_lock(state_directory(), model, run),
+        run_lock(state_directory(), model, run, "python run.py stop"),
     ):
         training.with_options(run_name=run, tags=[model_tag(model)])(model, run, lease)
     sys.stdout.write(f"left {endpoint.traffic}\n")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from commands.cloud.needs import Needs
-from commands.costs import fleet_of, pipeline_region
+from commands.costs import fleet_of
 from commands.machine import Finding
 from commands.project import Project
 from evergreen.core.errors import InputError
@@ -23,7 +23,7 @@ def refuse_wheels(project: Project, environment: Mapping[str, str] = os.environ)
     Raises:
         InputError: it does not; machines would be paid for that refuse the first computation.
     """
-    tasks = project.tasks() if pipeline_region() is not None else []
+    tasks = project.tasks() if project.orchestrator == "vertex" else []
     found = _refusals([one for task in tasks for one in task.machines], _pipeline_index(environment))
     fleet, index = fleet_of(project), environment.get(SERVING_INDEX)
     if fleet and index:

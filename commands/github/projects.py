@@ -15,13 +15,14 @@ from typing import Any
 
 from commands.cloud.build_regions import VARIABLE as BUILD_REGION
 from commands.cloud.build_regions import build_region
+from evergreen.adapters.vertex.regions import check_region
 from evergreen.core.errors import InputError
+from evergreen.core.spelling import SpellingError
 
 VARIABLE = "GOOGLE_PROJECTS"
 PROVIDER = re.compile(r"projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+")
 ACCOUNT = re.compile(r"[a-z0-9-]+@[a-z0-9.:-]+\.gserviceaccount\.com")
 PROJECT = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
-REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 SETTABLE = re.compile(r"BASE_DIGEST|BEAM_DIGEST|(EVERGREEN|HF|MLFLOW|ZENML)_[A-Z0-9_]+")
 SECRET = re.compile(r"(?<!_KMS_)KEY|PASSWORD|SECRET|TOKEN")
 """Of names; that of a key in Cloud KMS opens nothing."""
@@ -46,8 +47,10 @@ def access_to(project: str, region: str, variable: str) -> Access:
     """
     if not PROJECT.fullmatch(project):
         raise InputError(f"project {project!r} is no id of a Google project, such as news-production")
-    if not REGION.fullmatch(region):
-        raise InputError(f"region {region!r} is no region of Google's, such as europe-west4")
+    try:
+        check_region(region)
+    except SpellingError as error:
+        raise InputError(f"--region {error}") from error
     projects = _projects(variable)
     if project not in projects:
         known = ", ".join(sorted(projects)) or "none"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
-ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
+from evergreen.core.spelling import MODEL_NAME
+
+ModelName = Annotated[str, AfterValidator(MODEL_NAME.check)]
 """Names a model in the record, its mirrors and folders: lower-case letters, digits and hyphens, at most 63."""
 
 

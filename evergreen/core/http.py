@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated
@@ -21,6 +21,13 @@ from evergreen.core.errors import InputError
 TRACE_HEADER = "x-trace-id"
 TIME_LEFT_HEADER = "x-time-left-ms"
 """How long the caller still waits for the answer; work for longer is dropped. The front tells its workers so, too."""
+SINGLE = (
+    *(TIME_LEFT_HEADER, TRACE_HEADER, "content-type", "content-encoding", "content-length", "expect"),
+    *("host", "origin", "sec-fetch-site", "sec-fetch-mode"),
+)
+"""Headers of one value. Of `traceparent`, the standard has what cannot be read begin a new trace."""
+QUOTE = re.compile(r"\s*'[A-Za-z-]{1,40}' header|(?P<quoted>[\s:]*(?:bytearray\(|b?['\"]).*)")
+"""The name of a header, as in `Missing 'Host' header`; or where a parser begins to quote a request."""
 MILLISECONDS = re.compile(r"[0-9]{1,9}")
 TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
@@ -49,6 +56,24 @@ def _is_v6(text: str) -> bool:
 
 HostName = Annotated[str, AfterValidator(_host_name)]
 """A name or an address; one of IPv6 with or without the brackets of a Host header."""
+
+
+def repeated_refusal(names: Iterable[str]) -> str | None:
+    """Why a request is refused whose headers have these names, one for each line; None where all are said once.
+
+    Of a header that holds one value, each program on the way may take another one for it.
+    """
+    lines = [name.lower() for name in names]
+    return next(
+        (f"{name} is there {lines.count(name)} times; send it once" for name in SINGLE if lines.count(name) > 1), None
+    )
+
+
+def malformed(told: str) -> str:
+    """What is said of a request that is no HTTP: what its parser knows, without what that quotes of it."""
+    first = told.strip().partition("\n")[0]
+    what = QUOTE.sub(lambda match: "" if match["quoted"] else match[0], first).rstrip(" :.")
+    return f"this is no well-formed HTTP request{f': {what}' if what else ''}"
 
 
 def trace_id(headers: Mapping[str, str]) -> str:

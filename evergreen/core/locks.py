@@ -21,17 +21,19 @@ LOOK_S = 1.0
 
 
 @contextmanager
-def exclusive(path: Path, taken: str, timeout_s: float = LOOK_S) -> Iterator[None]:
+def exclusive(
+    path: Path, taken: str, timeout_s: float = LOOK_S, instead: str = "wait for it to end, then run again"
+) -> Iterator[None]:
     """Held by one process at a time.
 
     Raises:
-        BusyError: another one held it all the time; the message is `taken`, who, and what to do.
+        BusyError: another one held it all the time; the message is `taken`, who, and what to do `instead`.
     """
     with _opened(path) as descriptor:
         deadline = time.monotonic() + timeout_s
         while not _taken(descriptor):
             if time.monotonic() >= deadline:
-                raise BusyError(f"{taken} (process {_holder(descriptor)}); wait for it to end, then run again")
+                raise BusyError(f"{taken} (process {_holder(descriptor)}); {instead}")
             time.sleep(POLL_S)
         if not os.fstat(descriptor).st_nlink:  # its last holder removed the file: the next to come locks another one
             raise BusyError(f"{taken}, or was until now; run again")

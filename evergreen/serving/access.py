@@ -16,7 +16,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergreen.core.http import TRACE_HEADER, origin_refusal, target_host, trace_id
+from evergreen.core.http import TRACE_HEADER, origin_refusal, repeated_refusal, target_host, trace_id
 from evergreen.core.throttle import Throttle
 from evergreen.serving.answers import error_response
 from evergreen.serving.metrics import Metrics
@@ -83,7 +83,9 @@ class Observed:
             self._finish(scope, seen, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """Status and reason for a foreign name in a header, or in a target that is a whole URL."""
+        """Status and reason for a repeated header, and for a foreign name in one, or in a target that is a URL."""
+        if repeated := repeated_refusal(headers.keys()):
+            return 400, repeated
         for said in (headers, target_host(scope["raw_path"].decode("latin-1"))):
             if refusal := origin_refusal(scope["method"], said, self._host, self._allowed_hosts):
                 return refusal

@@ -6,6 +6,7 @@ The HTTP of the image is that of tests and workers: h11, whatever else is instal
 from __future__ import annotations
 
 import asyncio
+import sys
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from evergreen.core.connections import HALF_CLOSED, HeadTimer, Refused, Room
+from evergreen.core.http import malformed
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S
 
 IS_GUEST = "is_guest"
@@ -110,7 +112,8 @@ class PatientProtocol(asyncio.Protocol):
             self._transport.close()
 
     def _malformed(self, _: str) -> None:
-        self._refuse(HTTPStatus.BAD_REQUEST, "this is no well-formed HTTP request")
+        error = sys.exception()  # uvicorn calls this where it caught what h11 has to say
+        self._refuse(HTTPStatus.BAD_REQUEST, malformed(str(error or "")))
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         """Refuses on a connection that uvicorn then knows no more."""

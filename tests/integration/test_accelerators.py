@@ -63,12 +63,15 @@ def test_before_a_run_on_this_machine_its_own_accelerators_are_asked_for(
     here: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from commands import readiness
-    from orchestration import runs
 
-    monkeypatch.setattr(runs, "runs_here", lambda: here)
     monkeypatch.setattr(readiness, "refuse_wheels", lambda _: None)
     monkeypatch.setattr(readiness, "check_budget", lambda _: None)
-    project: Any = SimpleNamespace(accelerators={"train": "1 GPU"}, active_stack="default", check_host=lambda: None)
+    project: Any = SimpleNamespace(
+        accelerators={"train": "1 GPU"},
+        active_stack="default",
+        orchestrator="local" if here else "vertex",
+        check_host=lambda: None,
+    )
     if not here:
         return readiness.check_ready(project)
     with pytest.raises(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 from commands import case, cases, run, teardown
 from commands.parser import parse
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.tasks import accelerators
 from tests.tiny_cases import write_case
 from tests.tiny_text import headlines
 
@@ -102,6 +104,39 @@ def test_what_nobody_expects_is_a_result_and_the_next_case_is_tried(
     assert [line[:2] for line in lines[1:]] == [["a", "1"], ["b", "0"]]
     assert "KeyError" in lines[1][5]
     assert (lines[1][-1], lines[2][-1]) == ("yes", "")
+
+
+T4 = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
+B200 = {"machine_type": "a4-highgpu-8g", "accelerator_type": "NVIDIA_B200", "accelerator_count": 8}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"steps": {"train": {"settings": {"resources": {"gpu_count": 1}}}}}, "accelerator 1 GPU was asked"),
+        ({"extra": {"stacks": ["local"], "machines": {"train": [T4]}}}, "accelerator 1 NVIDIA_TESLA_T4 was asked"),
+        ({"extra": {"stacks": ["vertex"], "machines": {"train": [T4, B200]}}}, "cannot be used: .*NVIDIA_B200"),
+        ({"extra": {"stacks": ["vertex"], "machines": {"train": [T4]}}}, None),
+    ],
+    ids=["resources here", "machine here", "machine of images", "machine elsewhere"],
+)
+def test_accelerators_that_no_run_could_use_are_refused_as_by_a_dry_run(
+    more: dict[str, Any],
+    told: str | None,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("EVERGREEN_ACCELERATORS", "EVERGREEN_PIPELINE_TORCH_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(accelerators, "_obstacle", lambda _: "it sees 0")
+    case = write_case(tmp_path, "asking")
+    document = yaml.safe_load((case / "config.yaml").read_text("utf-8"))
+    document |= more
+    (case / "config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    _, (result,) = tried(tmp_path, capfd)
+    assert result["exit"] == (2 if told else 0)
+    assert re.search(told or "^$", result["message"])
 
 
 def test_what_a_source_leaves_out_is_counted_and_a_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

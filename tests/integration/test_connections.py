@@ -297,3 +297,42 @@ def test_a_caller_that_closes_its_sending_side_after_its_answer_is_only_closed(r
         writer.close()
 
     reach(ask)
+
+
+@pytest.mark.parametrize(
+    "line", ["x-time-left-ms: 900", "x-trace-id: b", "content-encoding: gzip", "origin: http://a.b"]
+)
+def test_a_header_of_one_value_that_is_there_twice_is_refused_by_both(reach: Callable[..., None], line: str) -> None:
+    async def ask(port: int) -> None:
+        name = line.partition(":")[0]
+        reader, writer = await connected(port, head(f"{name}: 500", line.title(), "content-length: 0"))
+        answered = await reader.readuntil(b"}}")
+        assert answered.startswith(b"HTTP/1.1 400 ")
+        assert f"{name} is there 2 times; send it once".encode() in answered
+        writer.close()
+
+    reach(ask)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"secret-word nonsense\r\n\r\n", b"well-formed HTTP request: "),
+        (b"GET /health HTTP/1.1\r\nhost: a\r\nhost: secret-word\r\n\r\n", b"Host"),
+        (b"GET /health HTTP/1.1\r\nhost: a\r\nsecret word: 1\r\n\r\n", b"header"),
+        (b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: secret-word\r\n\r\n", b"ontent-Length"),
+    ],
+    ids=["no request line", "two hosts", "no header", "no length"],
+)
+def test_what_is_no_http_is_told_by_both_in_the_words_of_their_parsers(
+    reach: Callable[..., None], sent: bytes, told: bytes
+) -> None:
+    async def ask(port: int) -> None:
+        reader, writer = await connected(port, sent)
+        answered = await reader.readuntil(b"}}")
+        assert answered.split(b" ")[1] == b"400"
+        assert told in answered.partition(b"well-formed")[1] + answered.partition(b"well-formed")[2]
+        assert b"secret" not in answered
+        writer.close()
+
+    reach(ask)

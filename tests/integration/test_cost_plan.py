@@ -45,7 +45,7 @@ host = VertexEndpoint(
 )
 given = local.parameters
 def project(budget):
-    configuration = replace(local, document=document, budget=budget)
+    configuration = replace(local, document=document, budget=budget, stacks=("vertex",))
     return Project(configuration, "news", given.source, given.task, host, None)
 def refused(check, *given):
     try:

@@ -236,11 +236,12 @@ def test_an_artifact_that_is_gone_is_told_with_what_to_do() -> None:
         load_artifact(str(uuid4()), Incumbent)
 
 
+STOP = "python run.py stop --config own.yaml --name m"
 HOLD = """
 import sys, time
 from pathlib import Path
 from orchestration.locks import run_lock
-with run_lock(Path(sys.argv[1]), "m", "training-1"):
+with run_lock(Path(sys.argv[1]), "m", "training-1", "stop it"):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -256,12 +257,12 @@ def test_one_run_of_a_model_at_a_time_and_a_killed_one_frees_its_turn(tmp_path: 
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         assert is_running(tmp_path, "m")
-        refusal = rf"another run of model 'm' is under way \(process {holder.pid}\)"
-        with pytest.raises(BusyError, match=refusal), run_lock(tmp_path, "m", "training-2"):
+        refusal = rf"another run of model 'm' is under way \(process {holder.pid}\); wait .* end it with\n  {STOP}$"
+        with pytest.raises(BusyError, match=refusal), run_lock(tmp_path, "m", "training-2", STOP):
             pass
-        with run_lock(tmp_path, "another", "training-2"):
+        with run_lock(tmp_path, "another", "training-2", STOP):
             pass
         holder.kill()
     assert not is_running(tmp_path, "m")
-    with run_lock(tmp_path, "m", "training-2"):
+    with run_lock(tmp_path, "m", "training-2", STOP):
         assert is_running(tmp_path, "m")

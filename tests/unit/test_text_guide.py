@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from evergreen.adapters import AnySource
+from evergreen.core.errors import InputError
+from evergreen.core.window import Window
+from tests.rows import rows_of
 
 GUIDE = Path(__file__).parents[2] / "docs" / "text-data.md"
 BLOCKS: list[dict[str, Any]] = [
@@ -23,6 +27,23 @@ def test_a_source_is_valid_and_reads_texts(source: dict[str, Any]) -> None:
     read: Any = TypeAdapter(AnySource).validate_python(source)
     assert {"text", "label"} <= read.mapping.keys()
     assert TypeAdapter(AnySource).validate_json(read.model_dump_json()) == read
+
+
+def test_a_window_takes_the_rows_of_its_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = (block for block in BLOCKS if "window" in block)
+    window = Window.model_validate(block["window"]).resolve(datetime(2024, 5, 31, 12, tzinfo=UTC))
+    times = ["2024-04-30T23:59:59Z", "2024-05-01", "2024-05-30T23:30:00", "2024-05-31T00:30:00+01:00", "2024-05-31"]
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    rows = [f"news {number},sport,{time}" for number, time in enumerate(times)]
+    Path("data", "news-1.csv").write_text("\n".join(["headline,category,published_at", *rows]), encoding="utf-8")
+    read: Any = TypeAdapter(AnySource).validate_python(block["source"])
+    dataset = read.read(window, tmp_path / "rows")
+    assert [row["text"] for row in rows_of(dataset.shards)] == ["news 1", "news 2", "news 3"]
+    assert dataset.manifest.intake.left_out == {"row outside of the window": 2}
+    Path("data", "news-2.csv").write_text("headline,category,published_at\nnews,sport,\n", encoding="utf-8")
+    with pytest.raises(InputError, match="has no timestamp, so no window can hold it"):
+        read.read(window, tmp_path / "again")
 
 
 def test_the_guide_shows_sources() -> None:

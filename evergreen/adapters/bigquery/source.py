@@ -16,20 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from evergreen.adapters.bigquery.query import Query, TableId, file_query, quoted_column, table_query
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
+from evergreen.core.spelling import LABEL_KEY, LABEL_VALUE, written_as
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
 from evergreen.data.row_fields import Joined, RowFields, check_columns, mapped_columns
 
-Project = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,61}[a-z0-9]$")]
-LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
+Project = Annotated[
+    str,
+    AfterValidator(written_as(r"[a-z][a-z0-9-]{4,61}[a-z0-9]", "the id of a Google project, such as news-production")),
+]
+LabelKey = Annotated[str, AfterValidator(LABEL_KEY.check)]
+LabelValue = Annotated[str, AfterValidator(LABEL_VALUE.check)]
 _GIBIBYTE = 1 << 30
 RECORDS = {"RECORD", "STRUCT"}
 

@@ -5,19 +5,33 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from evergreen.adapters.files.decoding import check_text, check_width, decodes, head_of, marked_encoding
 from evergreen.adapters.files.dialect import Dialect, Quoting
 from evergreen.adapters.files.find import FileFormat
 from evergreen.core.errors import InputError
+from evergreen.core.spelling import written_as
 from evergreen.data.row_fields import RowFields
 
 PICTURE_FORMATS = ("image_folders", "tfrecord")
 _OF_DELIMITED = ("delimiter", "quoting", "escape", "header", "names")
 """Fields that say how delimited text is written, and nothing of other formats."""
+
+
+Place = Annotated[
+    str,
+    AfterValidator(
+        written_as(
+            r"(?s)(?!(?!gs:)[A-Za-z][A-Za-z0-9+.-]+://).*",
+            "a file, a folder or a pattern such as data/news-*.csv, of this machine or of a bucket (gs://…); what lies "
+            "at another address is downloaded first",
+        )
+    ),
+]
+"""Where files are read from."""
 
 
 class FileFields(RowFields):
@@ -35,7 +49,7 @@ class FileFields(RowFields):
 
     places: ClassVar[frozenset[str]] = RowFields.places | {"path", "format"}  # what a format is, the listing says
 
-    path: str
+    path: Place
     format: FileFormat | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"

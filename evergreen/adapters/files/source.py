@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 
 from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.delimited import read_delimited
-from evergreen.adapters.files.fields import FileFields
+from evergreen.adapters.files.fields import FileFields, Place
 from evergreen.adapters.files.find import FileFormat, Listing, find_files
 from evergreen.adapters.files.folders import read_folders
 from evergreen.adapters.files.jsonl import read_jsonl
@@ -49,7 +49,7 @@ class FilesSource(FileFields):
     places: ClassVar[frozenset[str]] = FileFields.places | {"masks", "mask_suffix"}  # the files that pair are listed
 
     kind: Literal["files"] = "files"
-    masks: str | None = Field(None, min_length=1)
+    masks: Place | None = Field(None, min_length=1)
     mask_suffix: str | None = None
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 
 from evergreen.core.errors import InputError
 from evergreen.core.intake import LeftOutReason
+from evergreen.core.names import nearest
 
 _MARKERS = (
     # of Spark, Hadoop, Delta Lake and Hudi
@@ -54,14 +55,25 @@ def files_below(path: str, setting: str) -> tuple[Path, list[Path], list[tuple[s
     if place.is_symlink():
         raise _dangling(place, path, setting)
     if not glob.has_magic(path):
-        raise InputError(f"no file or folder '{path}' (looked in {Path.cwd()}); set {setting}")
+        raise InputError(f"no file or folder '{path}'{_nearest(place)} (looked in {Path.cwd()}); set {setting}")
     parts = place.parts
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])
     candidates = list(_matching(root, str(Path(*parts[fixed:])), path, setting))
     if not candidates:
-        raise InputError(f"no file matches '{path}' (looked in {root.resolve()}); set {setting}")
+        near = "" if root.exists() else _nearest(root)
+        raise InputError(f"no file matches '{path}'{near} (looked in {root.resolve()}); set {setting}")
     return root, *_parted(root, candidates)
+
+
+def _nearest(place: Path) -> str:
+    """` (did you mean 'news.csv'?)`: what is there in place of the first name of the path that is not."""
+    lacking = next(one for one in (*reversed(place.parents), place) if not one.exists())
+    try:
+        names = sorted(one.name for one in lacking.parent.iterdir() if not is_hidden(one.name))
+    except OSError:
+        return ""
+    return nearest(lacking.name, names)
 
 
 def _parted(root: Path, candidates: Iterable[Candidate]) -> tuple[list[Path], list[tuple[str, Path]]]:

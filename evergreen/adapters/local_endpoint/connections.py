@@ -11,7 +11,7 @@ from aiohttp import web
 from evergreen.adapters.local_endpoint.answers import Refusals, RefusedError
 from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.core.connections import HALF_CLOSED, HeadTimer, Refused, Room
-from evergreen.core.http import trace_id
+from evergreen.core.http import malformed, trace_id
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
 
 
@@ -106,8 +106,8 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """The answer for what is no HTTP; the library's own would quote it in answer and log."""
-        del exc, message
-        reason = "this is no well-formed HTTP request" if status < 500 else "the endpoint failed on this request"
+        del exc
+        reason = malformed(message or "") if status < 500 else "the endpoint failed on this request"
         refusal = RefusedError(status, reason, closes=True)
         return self._front.refusals.answer(refusal, trace_id(request.headers), "other")
 

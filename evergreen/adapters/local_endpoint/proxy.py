@@ -25,6 +25,7 @@ from evergreen.core.http import (
     TRACE_HEADER,
     media_refusal,
     origin_refusal,
+    repeated_refusal,
     target_host,
     time_left_s,
     trace_id,
@@ -71,6 +72,8 @@ class Proxy:
 
     def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
         state = self._fleet.state
+        if repeated := repeated_refusal(name for name, _ in request.headers.items()):
+            raise RefusedError(400, repeated, closes=True)
         for said in (request.headers, target_host(request.raw_path)):
             if refusal := origin_refusal(request.method, said, state.host, state.allowed_hosts):
                 raise RefusedError(*refusal, closes=True)

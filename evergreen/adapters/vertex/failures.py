@@ -64,6 +64,13 @@ def _reason(error: Exception) -> str:
     if isinstance(cause, Exception):  # a RetryError keeps what failed last
         return _reason(cause)
     text = " ".join(str(getattr(error, "message", "") or error).split()).rstrip(".")
-    code = getattr(error, "code", None)
+    code = 401 if _lacks_credentials(error) else getattr(error, "code", None)
     advice = ADVICE.get(int(code)) if isinstance(code, int) else None
     return f"{text}; {advice}" if advice else text
+
+
+def _lacks_credentials(error: Exception) -> bool:
+    """Whether there are none, or they are good no more, which Google's library finds out itself."""
+    from google.auth.exceptions import DefaultCredentialsError, RefreshError
+
+    return isinstance(error, DefaultCredentialsError | RefreshError)

@@ -16,14 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from evergreen.adapters.vertex.regions import check_region
 from evergreen.core.base import Frozen, ModelName
 from evergreen.core.lease import LeaseStore
 from evergreen.core.protocols import Endpoint, Mirror
+from evergreen.core.spelling import LABEL_KEY, LABEL_VALUE, written_as
 
-LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
+LabelKey = Annotated[str, AfterValidator(LABEL_KEY.check)]
+LabelValue = Annotated[str, AfterValidator(LABEL_VALUE.check)]
 DEDICATED_BYTES, SHARED_BYTES = 9_500_000, 1_400_000
 """Of the 10 MB and the 1.5 MB that Google takes for a request, powers of ten; the rest is for what goes around it."""
 MAX_STARTUP_S = 7200
@@ -33,7 +35,10 @@ MAX_STARTUP_S = 7200
 class RequestLogging(Frozen):
     """Where requests and predictions are logged: `table` is `project.dataset.table`, `sampling_rate` a share."""
 
-    table: str = Field(pattern=r"^[^.\s]+\.[^.\s]+\.[^.\s]+$")
+    table: Annotated[
+        str,
+        AfterValidator(written_as(r"[^.\s]+\.[^.\s]+\.[^.\s]+", "project.dataset.table, such as news.logs.requests")),
+    ]
     sampling_rate: float = Field(default=1.0, gt=0, le=1)
 
 
@@ -44,7 +49,10 @@ class PrivateServiceConnect(Frozen):
     `project_allowlist` names the projects that may connect.
     """
 
-    network: str = Field(pattern=r"^projects/[^/]+/global/networks/[^/]+$")
+    network: Annotated[
+        str,
+        AfterValidator(written_as(r"projects/[^/]+/global/networks/[^/]+", "projects/PROJECT/global/networks/NAME")),
+    ]
     project_allowlist: tuple[str, ...] = Field(min_length=1)
 
 
@@ -61,8 +69,13 @@ class VertexEndpoint(Frozen):
 
     kind: Literal["vertex_endpoint"] = "vertex_endpoint"
     project: str = Field(min_length=1)
-    region: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")
-    staging: str = Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]+(/.*)?$")
+    region: Annotated[str, AfterValidator(check_region)]
+    staging: Annotated[
+        str,
+        AfterValidator(
+            written_as(r"gs://[a-z0-9][a-z0-9._-]+(/.*)?", "a folder of a bucket, such as gs://news/models")
+        ),
+    ]
     image: str = Field(min_length=1)
     command: tuple[str, ...] = ()
     env: dict[str, str] = {}

@@ -8,6 +8,7 @@ from evergreen.adapters.vertex.failures import MissingError
 from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.ownership import check_owner
+from evergreen.adapters.vertex.regions import doubt
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, InputError
 
@@ -36,7 +37,8 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
     except EndpointError as error:
         raise InputError(
             f"Vertex AI does not answer for parameters.host.project '{host.project}' in parameters.host.region "
-            f"'{host.region}': {error}; run: gcloud services enable aiplatform.googleapis.com --project {host.project}"
+            f"'{host.region}'{doubt(host.region)}: {error}; run: "
+            f"gcloud services enable aiplatform.googleapis.com --project {host.project}"
         ) from error
     try:
         check_owner(clients, host.staging)

@@ -88,7 +88,7 @@ def test_the_name_of_a_key_of_one_s_own_is_no_secret() -> None:
 
 def test_what_is_no_project_or_region_is_told() -> None:
     assert "'No' is no id of a Google project" in told(ENTRY, project="No")
-    assert "'mars' is no region" in told(ENTRY, region="mars")
+    assert "--region should be a region of Vertex AI" in told(ENTRY, region="mars")
 
 
 def test_a_line_break_in_a_value_sets_no_other_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from commands.project import Project
-from commands.readiness import task_needs
+from commands.readiness import task_needs, unused_settings
 from evergreen.adapters import FilesSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.core.errors import InputError
@@ -31,3 +33,27 @@ def test_an_encoder_whose_token_only_steps_have_is_left_to_them(monkeypatch: pyt
     )
     with pytest.raises(InputError, match="HF_READ_TOKEN is not set"):
         task_needs(project({}))
+
+
+@pytest.mark.parametrize(
+    ("orchestrator", "document", "told"),
+    [
+        ("local", {"settings": {"docker": {"skip_build": True}}}, "^settings.docker is not used: stack 'here' runs"),
+        (
+            "local",
+            {"settings": {"docker": {}}, "steps": {"train": {"settings": {"docker": {}}}, "split": None}},
+            "^settings.docker, steps.train.settings.docker are not used",
+        ),
+        ("local", {"settings": {"experiment_tracker": {}}}, None),
+        ("vertex", {"settings": {"docker": {"skip_build": True}}}, None),
+    ],
+    ids=["run", "run and step", "none", "in containers"],
+)
+def test_docker_settings_that_nothing_reads_are_told(
+    orchestrator: str, document: dict[str, Any], told: str | None
+) -> None:
+    given: Any = SimpleNamespace(
+        orchestrator=orchestrator, active_stack="here", configuration=SimpleNamespace(document=document)
+    )
+    note = unused_settings(given)
+    assert re.search(told, note or "") if told else note is None

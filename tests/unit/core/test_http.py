@@ -5,7 +5,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.core.errors import InputError
-from evergreen.core.http import HostName, origin_refusal, target_host, time_left_s, trace_id
+from evergreen.core.http import (
+    HostName,
+    malformed,
+    origin_refusal,
+    repeated_refusal,
+    target_host,
+    time_left_s,
+    trace_id,
+)
 from evergreen.serving.settings import ServerSettings
 
 HOSTS: TypeAdapter[str] = TypeAdapter(HostName)
@@ -147,3 +155,31 @@ def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
     ):
         with pytest.raises(ValidationError, match="is no host's name"):
             made()
+
+
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        ("illegal request line: bytearray(b'GET secret')", ": illegal request line"),
+        ("Illegal header value b'secret'", ": Illegal header value"),
+        ("Missing mandatory Host: header", ": Missing mandatory Host: header"),
+        ("Duplicate 'Host' header found.", ": Duplicate 'Host' header found"),
+        ("Invalid header token:\n\n  b'secret'\n    ^", ": Invalid header token"),
+        ("Bad status line 'secret word'", ": Bad status line"),
+        ("", ""),
+    ],
+)
+def test_what_a_parser_knows_of_a_malformed_request_is_told_without_its_quotes(told: str, what: str) -> None:
+    assert malformed(told) == f"this is no well-formed HTTP request{what}"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["Host", "X-Time-Left-Ms", "x-time-left-ms"], "x-time-left-ms is there 2 times; send it once"),
+        (["host", "Host", "HOST"], "host is there 3 times; send it once"),
+        (["host", "accept", "accept", "cookie", "cookie", "traceparent", "traceparent"], None),
+    ],
+)
+def test_a_header_of_one_value_is_said_once(names: list[str], told: str | None) -> None:
+    assert repeated_refusal(names) == told

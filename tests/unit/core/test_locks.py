@@ -25,6 +25,16 @@ def test_a_held_lock_names_its_holder_and_is_free_again_afterwards(tmp_path: Pat
         assert holder(lock) == os.getpid()
 
 
+def test_what_to_do_instead_is_told_where_there_is_more_than_to_wait(tmp_path: Path) -> None:
+    lock = tmp_path / "news.lock"
+    with (
+        exclusive(lock, "taken"),
+        pytest.raises(BusyError, match=rf"busy \(process {os.getpid()}\); stop it$"),
+        exclusive(lock, "busy", timeout_s=0, instead="stop it"),
+    ):
+        pass
+
+
 def test_somebody_who_only_looks_makes_no_run_fail(tmp_path: Path) -> None:
     lock = tmp_path / "news.lock"
     lock.write_text("4711")  # left by a process that was killed

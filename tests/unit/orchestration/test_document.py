@@ -64,7 +64,7 @@ def test_what_is_no_yaml_mapping_is_told_with_line_and_column(tmp_path: Path, te
 def test_a_file_that_is_not_utf8_or_not_there_is_an_input_error(tmp_path: Path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("a: é".encode("latin-1"))
-    with pytest.raises(InputError, match=r"cannot read .*latin\.yaml"):
+    with pytest.raises(InputError, match=r"latin\.yaml is not UTF-8"):
         read(path)
     with pytest.raises(InputError, match=r"cannot read .*gone\.yaml"):
         read(tmp_path / "gone.yaml")
@@ -124,3 +124,22 @@ def test_of_a_value_that_could_not_be_filled_in_nothing_else_is_told(
     assert "EVERGREEN_BUCKET is not set" in told
     assert "gs://" not in told
     assert "region: should match pattern" in told
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE"), ("cp1252", "CP1252")],
+)
+def test_a_file_that_is_not_utf_8_is_told_with_what_to_do(encoding: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "own file.yaml"
+    path.write_bytes(("name: ü\n" if encoding == "cp1252" else "name: news\n").encode(encoding))
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert "is not UTF-8, which configurations are written in" in str(caught.value)
+    assert f"iconv -f {told} -t UTF-8 '{path}' > utf8.yaml" in str(caught.value)
+
+
+def test_a_mark_of_utf_8_before_the_first_key_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_bytes("a: ü\n".encode("utf-8-sig"))
+    assert read(path).values == {"a": "ü"}

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
-from pydantic import BaseModel, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, model_validator
 
-from evergreen.core.base import Frozen
+from evergreen.core.base import Frozen, ModelName
 from evergreen.core.errors import InputError
+from evergreen.core.spelling import LABEL_KEY
 from orchestration.document import read
 from orchestration.mistakes import Mistake, dotted
 from orchestration.schema import check, tags, unknown_keys
@@ -138,7 +140,7 @@ def test_a_validators_message_shows_no_value_of_the_environment(
 ) -> None:
     monkeypatch.setenv("LABEL", "s3cret")
     message = mistakes_of(tmp_path, Task, {"labels": ["${LABEL}"]})["here"].message
-    assert message == "labels should be at least 2, got ['${LABEL}']"
+    assert message == "labels should be at least 2, got ['${LABEL}'] (filled from ${LABEL})"
     assert "s3cret" not in mistakes_of(tmp_path, Rules, {"min_rows": "${LABEL}"})["here.min_rows"].message
 
 
@@ -246,3 +248,50 @@ def test_a_list_of_items_that_cannot_be_used_is_not_told_to_be_too_short(tmp_pat
         ("labels[1]", "should be text; quote it"),
     ]
     assert [place for place, _ in mistakes("labels: [a]\n")] == ["labels"]
+
+
+class Place(Frozen):
+    region: Annotated[str, Field(pattern="^[a-z]+-[a-z]+[0-9]$")]
+    name: ModelName = "n"
+    labels: dict[Annotated[str, AfterValidator(LABEL_KEY.check)], Literal["a", "b"]] = {}
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "told"),
+    [
+        ("region: '${SOME_REGION}'", "region", r"got '\$\{SOME_REGION\}' \(filled from \$\{SOME_REGION\}\)$"),
+        ("region: '${A_NAME}-${SOME_REGION}'", "region", r"\(filled from \$\{A_NAME\} and \$\{SOME_REGION\}\)$"),
+        (
+            "{region: us-east1, name: '${A_NAME}'}",
+            "name",
+            r"at most 63, got '\$\{A_NAME\}' \(filled from \$\{A_NAME\}\)$",
+        ),
+        ("{region: us-east1, labels: {x: '${A_NAME}'}}", "labels.x", r"unknown value .* \(filled from \$\{A_NAME\}\)$"),
+        (
+            "{region: us-east1, labels: {My Team: a}}",
+            "labels.My Team",
+            "^the key should .*, not 'My Team'; write 'my-team'$",
+        ),
+        ("{region: us-east1, name: My Model}", "name", "got 'My Model'; write 'my-model'$"),
+        ("{region: us-east1, nam: '${A_NAME}'}", "nam", r"^unknown key; did you mean 'name'\?$"),
+    ],
+)
+def test_what_the_environment_filled_in_is_told_by_its_variable_and_never_shown(
+    text: str, place: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_REGION", "Hidden Place")
+    monkeypatch.setenv("A_NAME", "Hidden Name")
+    (tmp_path / "one.yaml").write_text(f"place: {{{text}}}" if text[0] != "{" else f"place: {text}", encoding="utf-8")
+    _, mistakes = check(Place, read(tmp_path / "one.yaml"), ("place",))
+    (one,) = (one for one in mistakes if dotted(one.path) == f"place.{place}")
+    assert re.search(told, one.message), one.message
+    assert "hidden" not in str(mistakes).lower()
+
+
+def test_words_of_a_rule_are_not_taken_for_a_value_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_NAME", "-")
+    (tmp_path / "one.yaml").write_text("place: {region: us-east1, name: '${A_NAME}'}", encoding="utf-8")
+    _, (one,) = check(Place, read(tmp_path / "one.yaml"), ("place",))
+    assert one.message.startswith("should be lower-case letters, digits and hyphens, ")

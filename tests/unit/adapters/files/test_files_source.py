@@ -312,6 +312,39 @@ def test_files_that_are_not_there_are_an_error(tmp_path: Path, path: str, fields
         source.read(None, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("data/newz.csv", "news.csv"),
+        ("dta/news.csv", "data"),
+        ("dta/*.csv", "data"),
+        ("data/weather.csv", None),
+        ("data/*.jsonl", None),
+        ("data/sucess", None),
+    ],
+)
+def test_a_mistyped_path_is_told_with_the_nearest_name_that_is_there(
+    tmp_path: Path, path: str, near: str | None
+) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("news.csv", "pictures.zip", "_SUCCESS"):
+        (tmp_path / "data" / name).touch()
+    with pytest.raises(InputError, match=r"^no file") as caught:
+        FilesSource(path=str(tmp_path / path)).identity(None)
+    assert (f"(did you mean '{near}'?)" in str(caught.value)) == (near is not None)
+    assert ("did you mean" in str(caught.value)) == (near is not None)
+
+
+@pytest.mark.parametrize("path", ["https://news.example/rows.csv", "s3://news/rows.csv", "HTTP://news.example/a"])
+@pytest.mark.parametrize("field", ["path", "masks"])
+def test_an_address_of_the_web_is_no_path(path: str, field: str) -> None:
+    given = {"kind": "files", "format": "image_folders", "path": "pictures", "columns": {}, field: path}
+    with pytest.raises(ValidationError, match=r"should be a file, a folder or a pattern .* is downloaded first, got"):
+        TypeAdapter(AnySource).validate_python(given)
+    places = {"path": "gs://news/rows", "masks": "data/a:b/c"}
+    assert TypeAdapter(AnySource).validate_python({**given, **places})
+
+
 def test_identity_follows_names_bytes_and_fields_and_not_the_place(tmp_path: Path) -> None:
     for place in ("one", "two"):
         write_csv(tmp_path / place / "n.csv", [["text", "label"], ["a", "x"]])

