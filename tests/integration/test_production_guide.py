@@ -119,6 +119,90 @@ def block_with(words: str) -> str:
     return str(found)
 
 
+MADE_BY_THE_SHELL = {"1", "@", "BASH", "HOME"}
+SERVICES = {
+    "ai": "aiplatform",
+    "artifacts": "artifactregistry",
+    "bq": "bigquery",
+    "builds": "cloudbuild",
+    "compute": "compute",
+    "dns": "dns",
+    "iam": "iam",
+    "kms": "cloudkms",
+    "monitoring": "monitoring",
+    "network-connectivity": "networkconnectivity",
+    "secrets": "secretmanager",
+    "storage": "storage",
+}
+"""By the first word of a command, Google's service that answers it."""
+
+
+def test_a_name_is_known_before_a_line_uses_it() -> None:
+    known = set(MADE_BY_THE_SHELL)
+    unknown = []
+    for line in lines():
+        known |= set(re.findall(r"(?:^|[\s\"])(\w+)=", line)) | set(re.findall(r"\bfor (\w+) in\b", line))
+        known |= set(re.findall(r"\bread -\w+ '[^']*' (\w+)", line))
+        used = re.findall(r"(?<!\\)\$\{?(\w+)", line)
+        unknown += [f"{name}: {line}" for name in used if name not in known and not line.startswith("copy")]
+    assert len(known) > 30
+    assert unknown == []
+
+
+def test_a_service_is_switched_on_before_a_line_asks_it() -> None:
+    enabled: set[str] = set()
+    asked = set()
+    for call in all_calls():
+        if call[:3] == ["gcloud", "services", "enable"]:
+            enabled |= {name.removesuffix(".googleapis.com") for name in call[3:]}
+        group = call[0] if call[0] == "bq" else next(word for word in call[1:] if word not in {"alpha", "beta"})
+        needed = {SERVICES[group]} if group in SERVICES else set()
+        if "--tunnel-through-iap" in call:
+            needed.add("iap")
+        asked |= needed
+        assert needed <= enabled, call
+    assert len(asked) > 9
+
+
+def test_an_account_is_made_before_it_gets_a_role() -> None:
+    made: set[str] = set()
+    names = dict(re.findall(r"^export (EVERGREEN_\w+_ACCOUNT)=([\w-]+)@", GUIDE, re.MULTILINE))
+    given = set()
+    for line in lines():
+        if line.startswith("for account in evergreen-") or "service-accounts create" in line:
+            made |= set(re.findall(r"evergreen-\w+", line))
+        for member in re.findall(r"serviceAccount:(\$?[\w-]+)", line):
+            if member != "$agent" and not member.startswith("service-"):  # Google's own
+                given.add(name := names.get(member.removeprefix("$"), member))
+                assert name in made, line
+    assert len(given) >= 5
+
+
+def test_google_s_own_account_that_was_asked_for_gets_its_role() -> None:
+    """The documentation of `services identity create`: such an account gets none by itself."""
+    made = [place for place, line in enumerate(lines()) if "identity create --service aiplatform" in line]
+    given = [place for place, line in enumerate(lines()) if "--role roles/aiplatform.serviceAgent" in line]
+    assert len(made) == len(given) == 1
+    assert "@gcp-sa-aiplatform.iam" in lines()[given[0]]
+    assert given[0] > made[0]
+
+
+def test_the_servers_machine_which_no_address_but_the_tunnel_s_reaches_is_reached_by_the_tunnel() -> None:
+    (rule,) = [line for line in lines() if "firewall-rules create" in line and "tcp:22" in line]
+    assert "--source-ranges 35.235.240.0/20" in rule  # gcloud takes the tunnel by itself only where there is no address
+    reached = [call for call in all_calls() if call[1:3] in (["compute", "ssh"], ["compute", "scp"])]
+    assert len(reached) >= 4
+    assert [call for call in reached if "--tunnel-through-iap" not in call] == []
+
+
+def test_no_line_of_the_way_to_a_nightly_pipeline_deletes_anything() -> None:
+    way, _, rest = GUIDE.partition("## 10. Back, and away")
+    deleting = re.compile(r"\b(?:gcloud|bq) .* (?:delete|rm) |run\.py teardown")
+    assert [line for line in shell_lines(way) if deleting.search(line)] == []
+    (project,) = [block for block in BLOCK.findall(rest) if "gcloud projects delete" in block]
+    assert len(project.splitlines()) == 1  # whoever copies another line does not copy this one
+
+
 def test_every_call_of_bq_says_where_the_data_lie() -> None:
     queries = [call for call in all_calls() if call[0] == "bq" and "rm" not in call]
     assert queries
