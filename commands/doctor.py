@@ -56,7 +56,7 @@ def examine(config: str) -> Iterator[Finding]:
         yield from _guarded("task", lambda: _check_task(opened))
         yield from _guarded("source", lambda: _check_source(opened))
         yield from _guarded("publish", lambda: _check_publish(opened))
-        yield from _guarded("port", lambda: _check_endpoint(opened))
+        yield from _guarded("endpoint", lambda: _check_endpoint(opened))
         yield from _guarded("cloud", lambda: _check_cloud(opened))
 
 

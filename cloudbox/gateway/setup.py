@@ -125,7 +125,7 @@ async def _image(box: Box, request: Request) -> Response:
 async def _bucket(box: Box, request: Request) -> Response:
     """As the storage service tells it."""
     async with httpx.AsyncClient(trust_env=False) as client:
-        answer = await client.get(f"{box.url('gcs')}{request.url.path}")
+        answer = await client.get(f"{box.url('gcs')}/storage/v1/b/{request.path_params['bucket']}")
     return Response(answer.content, answer.status_code, media_type="application/json")
 
 

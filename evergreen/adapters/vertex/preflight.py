@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from evergreen.adapters.gcs import StorageError, check_bucket
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import MissingError
@@ -12,6 +14,7 @@ from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, InputError
 
 PATIENCE_S = 20.0
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def check_reachable(host: VertexEndpoint, model: str) -> None:
@@ -20,15 +23,7 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
     Raises:
         InputError: the first that does not, and what to do.
     """
-    import google.auth
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        google.auth.default()
-    except GoogleAuthError as error:
-        raise InputError(
-            f"no Google credentials for the endpoint of {model} ({error}); run: gcloud auth application-default login"
-        ) from error
+    _sign_in(model)
     patient = host.model_copy(update={"retry_timeout_s": min(host.retry_timeout_s, PATIENCE_S)})
     clients = Clients(patient)
     try:
@@ -36,7 +31,8 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
     except EndpointError as error:
         raise InputError(
             f"Vertex AI does not answer for parameters.host.project '{host.project}' in parameters.host.region "
-            f"'{host.region}': {error}; run: gcloud services enable aiplatform.googleapis.com --project {host.project}"
+            f"'{host.region}': {error}; {_another_region(host.region)}"
+            f"run: gcloud services enable aiplatform.googleapis.com --project {host.project}"
         ) from error
     try:
         check_owner(clients, host.staging)
@@ -55,3 +51,34 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
             f"parameters.host.staging cannot be used: {error}; create it with: "
             f"gcloud storage buckets create gs://{bucket} --project {host.project} --location {host.region}"
         ) from error
+
+
+def _sign_in(model: str) -> None:
+    """Asks for a token, once: an expired login would be repeated by every call, until its patience ends."""
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError, RefreshError
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials, _ = google.auth.default(scopes=[SCOPE])
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google.auth has no types
+    except RefreshError as error:
+        raise InputError(
+            f"Google refuses the credentials for the endpoint of {model} ({error}): they have expired, or this "
+            "machine's clock is off; run: gcloud auth application-default login"
+        ) from error
+    except GoogleAuthError as error:
+        raise InputError(
+            f"no Google credentials for the endpoint of {model} ({error}); run: gcloud auth application-default login"
+        ) from error
+
+
+def _another_region(region: str) -> str:
+    """What to set instead of a region that Vertex AI has not, as far as the client library knows; else nothing."""
+    from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
+
+    if region in SUPPORTED_REGIONS:
+        return ""
+    near = get_close_matches(region, sorted(SUPPORTED_REGIONS), n=1)
+    meant = f", did you mean '{near[0]}'?" if near else ""
+    return f"no such region is known{meant} Set parameters.host.region and GOOGLE_CLOUD_REGION; where it is right, "
