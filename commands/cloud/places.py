@@ -30,6 +30,8 @@ IMAGE = re.compile(
 DATAFLOW_SERVICE = "dataflow.googleapis.com"
 DELIVERY_SERVICES = ("iamcredentials.googleapis.com", "sts.googleapis.com")
 """What GitHub signs in by."""
+APPLY = "python -m stacks.apply vertex"
+"""A stack keeps the names that it was registered with."""
 CONTINENTS = {"EU": "europe-", "US": "us-", "ASIA": "asia-"}
 
 
@@ -65,7 +67,7 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
             "--uniform-bucket-level-access --public-access-prevention"
         )
         name = f"{google.project}-{bucket}"
-        another = f"gcloud storage buckets create gs://{name} {create}\nexport EVERGREEN_BUCKET=gs://{name}"
+        another = f"gcloud storage buckets create gs://{name} {create}\nexport EVERGREEN_BUCKET=gs://{name}\n{APPLY}"
         try:
             found = google.find("storage", f"storage/v1/b/{in_path(bucket)}")
         except GoogleError as error:
@@ -90,7 +92,7 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
         location = str(found["location"])
         fine = _near(location, needs.region)
         message = f"gs://{bucket} is in {location.lower()}" + ("" if fine else f", the pipeline in {needs.region}")
-        fix = f"gcloud storage buckets create gs://{bucket}-{needs.region} {create}\nexport EVERGREEN_BUCKET=gs://{bucket}-{needs.region}"
+        fix = f"gcloud storage buckets create gs://{bucket}-{needs.region} {create}\nexport EVERGREEN_BUCKET=gs://{bucket}-{needs.region}\n{APPLY}"
         yield Finding("bucket", fine, message, fix)
 
 

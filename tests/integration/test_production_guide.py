@@ -195,6 +195,15 @@ def test_the_servers_machine_which_no_address_but_the_tunnel_s_reaches_is_reache
     assert [call for call in reached if "--tunnel-through-iap" not in call] == []
 
 
+def test_the_schedule_s_key_does_not_become_the_login_of_whoever_sets_it() -> None:
+    """ZenML's RestZenStoreConfiguration keeps ZENML_STORE_API_KEY for the server's address, in its folder."""
+    block = block_with("ZENML_STORE_API_KEY=")
+    (own,) = re.findall(r"^\(\n(.*?)^\)", block, re.MULTILINE | re.DOTALL)  # a subshell: nothing stays exported
+    assert "ZENML_CONFIG_PATH=" in own
+    assert own.index("stacks.apply vertex") < own.index("run.py schedule")  # an empty folder has no stack
+    assert "ZENML_STORE" not in block.replace(own, "")
+
+
 def test_no_line_of_the_way_to_a_nightly_pipeline_deletes_anything() -> None:
     way, _, rest = GUIDE.partition("## 10. Back, and away")
     deleting = re.compile(r"\b(?:gcloud|bq) .* (?:delete|rm) |run\.py teardown")
