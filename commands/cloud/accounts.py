@@ -128,7 +128,10 @@ def _on_bucket(google: Google, project: Grants, bucket: str, member: str, roles:
     grants = Grants.of(policy)
     for role in roles:
         if not grants.allow(member, role) and not project.allow(member, role):
-            fix = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
+            fix = (
+                f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role} "
+                "--condition None"
+            )
             yield Finding("bucket", False, f"{_short(member)} lacks {role} on gs://{bucket}", fix)
 
 

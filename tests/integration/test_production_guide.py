@@ -105,6 +105,14 @@ def test_grants_to_accounts_that_are_new_are_repeated_until_they_hold() -> None:
     assert [line for line in granted if not line.startswith("again ")] == []
 
 
+def test_no_grant_on_a_bucket_stops_to_ask_whether_it_has_a_condition() -> None:
+    """gcloud asks once a policy has a condition, as the server's has, and refuses where nobody can answer."""
+    buckets = [line for line in lines() if "buckets add-iam-policy-binding" in line]
+    assert len(buckets) >= 5
+    assert any("expression=" in line for line in buckets)
+    assert [line for line in buckets if "--condition" not in line] == []
+
+
 def test_a_command_is_repeated_until_it_succeeds(tmp_path: Path) -> None:
     script = f"""{block_with("again()")}
 sleep() {{ :; }}
