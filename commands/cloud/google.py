@@ -111,7 +111,8 @@ class Google:
         try:
             response = self.session.request(method, url, timeout=TIMEOUT_S, **options)
         except (requests.RequestException, GoogleAuthError) as error:
-            raise GoogleError(f"{service}.googleapis.com does not answer: {error}") from error
+            told = error.args[0] if error.args else error  # the rest of them is Google's whole answer
+            raise GoogleError(f"{service}.googleapis.com does not answer: {told}") from error
         if response.status_code != 200:
             raise GoogleError(f"{service}.googleapis.com: {_reason(response)}", response.status_code)
         answer: dict[str, Any] = response.json()

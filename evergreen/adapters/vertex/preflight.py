@@ -64,7 +64,7 @@ def _sign_in(model: str) -> None:
         credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google.auth has no types
     except RefreshError as error:
         raise InputError(
-            f"Google refuses the credentials for the endpoint of {model} ({error}): they have expired, or this "
+            f"Google refuses the credentials for the endpoint of {model} ({error.args[0]}): they have expired, or this "
             "machine's clock is off; run: gcloud auth application-default login"
         ) from error
     except GoogleAuthError as error:
