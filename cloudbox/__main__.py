@@ -1,4 +1,4 @@
-"""The box's one command: `python -m cloudbox up | restart | down | status | env | logs | fault | permissions`."""
+"""The box's one command, `python -m cloudbox`: up, restart, down, status, env, logs, fault, setup, permissions."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from cloudbox.home import Home
 from cloudbox.ledger.calls import listed
 from cloudbox.ledger.grants import granted
 from cloudbox.ledger.proof import Table, proof
+from cloudbox.ledger.setup import setup_of
 from cloudbox.services import SERVICES, zenml
 
 FAULT_FIELDS = ("kind", "target", "code", "seconds", "times")
@@ -105,6 +106,13 @@ def _fault(options: argparse.Namespace) -> None:
         print(rule.model_dump_json(exclude_none=True))
 
 
+def _setup(options: argparse.Namespace) -> None:
+    box = open_box(Home(options.home))
+    own = {"GOOGLE_CLOUD_PROJECT": box.project, "GOOGLE_PROJECT_NUMBER": str(box.project_number)}
+    made = setup_of(options.guide.read_text(encoding="utf-8"), {**os.environ, **own})
+    box.home.write(box.home.setup, made.model_dump_json(indent=1) + "\n")
+
+
 def _permissions(options: argparse.Namespace) -> int:
     calls = listed(open_box(Home(options.home)).home, options.skip)
     found = proof(calls, granted(options.guide.read_text(encoding="utf-8"), os.environ), Table.read())
@@ -175,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(run=_status)
     commands.add_parser("env", help="export lines for a shell; they hold an API key").set_defaults(run=_env)
     _add_fault_parsers(commands.add_parser("fault", help="failures on demand: add, list, clear"))
+    setup = commands.add_parser("setup", help="take for done what a guide makes in a project, for who asks after it")
+    setup.add_argument("guide", type=Path, help="a Markdown file with `gcloud` lines; names are of the environment")
+    setup.set_defaults(run=_setup)
     permissions = commands.add_parser(
         "permissions", help="whether the roles that a guide grants suffice for the calls so far"
     )

@@ -65,6 +65,11 @@ class Home:
         """Which of Google's methods were called, and by whom."""
         return self.path / "calls.jsonl"
 
+    @property
+    def setup(self) -> Path:
+        """What was made in the project, as far as `run.py doctor` asks."""
+        return self.path / "setup.json"
+
     def account(self, email: str) -> Path:
         """The key file of an account that containers run as."""
         return self.path / "accounts" / f"{email}.json"

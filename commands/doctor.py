@@ -56,7 +56,7 @@ def examine(config: str) -> Iterator[Finding]:
         yield from _guarded("task", lambda: _check_task(opened))
         yield from _guarded("source", lambda: _check_source(opened))
         yield from _guarded("publish", lambda: _check_publish(opened))
-        yield from _guarded("port", lambda: _check_endpoint(opened))
+        yield from _guarded("endpoint", lambda: _check_endpoint(opened))
         yield from _guarded("cloud", lambda: _check_cloud(opened))
 
 
@@ -93,9 +93,16 @@ def _check_zenml() -> Iterator[Finding]:
 def _check_stack(project: Project | None) -> Iterator[Finding]:
     from zenml.client import Client
 
+    from stacks.apply import outdated
+
     if project is not None:
         project.check_stack()
-    yield Finding("stack", True, f"'{Client().active_stack_model.name}' is active")
+    name = Client().active_stack_model.name
+    if differing := outdated(name):
+        message = f"'{name}' is active, registered with other names than this shell has: {'; '.join(differing)}"
+        yield Finding("stack", False, message, f"python -m stacks.apply {name}")
+    else:
+        yield Finding("stack", True, f"'{name}' is active")
 
 
 def _check_variables(project: Project) -> Iterator[Finding]:

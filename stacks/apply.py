@@ -19,7 +19,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from orchestration.configuration import CONFIGS_DIRECTORY
 from orchestration.document import read
 from orchestration.settings import own_flavors
-from stacks.declaration import Component, Declaration, declaration
+from stacks.declaration import DIRECTORY, Component, Declaration, declaration
 from stacks.server import RemoteServerError, refuse_remote
 
 if TYPE_CHECKING:
@@ -86,6 +86,31 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
         yield f"{plan.kind.value:<20} {plan.flavor:<8} {registered.name}: {done}"
     yield f"{'stack':<29} {name}: {_register_stack(client, name, stack, components)}"
     client.activate_stack(name)
+
+
+def outdated(name: str) -> list[str]:
+    """What the applied stack keeps otherwise than its file says now: `orchestrator.location is us-east1, not us-west1`.
+
+    Nothing for what a person registered, nor where the file's names are not all set in the environment.
+    """
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    if not (DIRECTORY / f"{name}.yaml").is_file():
+        return []
+    try:
+        declared = declaration(name)
+    except InputError:
+        return []
+    client = Client()
+    plans = [_plan(client, StackComponentType(kind), one, name) for kind, one in declared.components.items()]
+    return [
+        f"{plan.kind.value}.{field} is {plan.registered.configuration.get(field)}, not {wanted}"
+        for plan in plans
+        if plan.registered is not None and _ours(plan.registered)
+        for field, wanted in plan.configuration.items()
+        if plan.registered.configuration.get(field) != wanted
+    ]
 
 
 def _register_own_flavors(client: Client, wanted: set[str]) -> None:

@@ -19,7 +19,9 @@ export PYTHONWARNINGS="ignore:You are using a Python version:FutureWarning" # ea
 rm -rf "$EVERGREEN_BOX/images" && mkdir -p "$EVERGREEN_BOX/images/serving" && cp -R evergreen "$EVERGREEN_BOX/images/serving/"
 python -m cloudbox --home "$EVERGREEN_BOX" up \
     --image "$EVERGREEN_SERVING_IMAGE=$(command -v python),$EVERGREEN_BOX/images/serving" \
-    --entrypoint "$EVERGREEN_SERVING_IMAGE=python -m evergreen.serving"
+    --entrypoint "$EVERGREEN_SERVING_IMAGE=python -m evergreen.serving" \
+    --image "$EVERGREEN_PIPELINE_IMAGE=$(command -v python)" --image "$EVERGREEN_DATAFLOW_IMAGE=$(command -v python)"
+python -m cloudbox --home "$EVERGREEN_BOX" setup docs/production.md
 eval "$(python -m cloudbox --home "$EVERGREEN_BOX" env)"
 export ZENML_CONFIG_PATH="$EVERGREEN_BOX/client"
 HF_READ_TOKEN=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["read"])' "$EVERGREEN_BOX/hub/tokens.json")
@@ -37,7 +39,10 @@ if not bucket.exists():
     bucket.create()
 news = bigquery.Dataset(f"{os.environ['GOOGLE_CLOUD_PROJECT']}.{os.environ['EVERGREEN_NEWS_TABLE'].partition('.')[0]}")
 news.location = os.environ["EVERGREEN_BIGQUERY_LOCATION"]
-bigquery.Client(location=news.location).create_dataset(news, exists_ok=True)
+client = bigquery.Client(location=news.location)
+news = client.create_dataset(news, exists_ok=True)
+news.access_entries = [bigquery.AccessEntry("READER", "userByEmail", os.environ["EVERGREEN_PIPELINE_ACCOUNT"])]
+client.update_dataset(news, ["access_entries"])
 secrets = {
     "mlflow": {key: os.environ[f"MLFLOW_TRACKING_{key.upper()}"] for key in ("username", "password")},
     "huggingface": {name: os.environ[name] for name in ("HF_TOKEN", "HF_READ_TOKEN")},

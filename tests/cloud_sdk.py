@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("cloud_sdk.json")
 GUIDE = ROOT / "docs" / "production.md"
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
-INNER = re.compile(r"\$\(((?:gcloud|bq) [^()]*)\)")
+INNER = re.compile(r"\$\(((?:gcloud|bq) (?:'[^']*'|[^()'])*)\)")
 DEFINED = re.compile(r"DEFINE_(\w+)\(\s*'(\w+)'(.*?)\n    \)", re.DOTALL)
 SHORT = re.compile(r"short_name='(\w)'")
 BQ_FILES = {"query": "query", "mk": "make", "rm": "delete", "ls": "list", "show": "show", "update": "update"}

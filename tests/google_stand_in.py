@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,11 @@ from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
 
 Answers = Mapping[str, Any]
-"""By `<service>/<path>`: the JSON of the answer, or a status to refuse with. What is not in it is a 404."""
+"""By `<service>/<path>`: the JSON of the answer, or a status to refuse with. What is not in it is a 404.
+
+`CLOCK`: by how many seconds this Google's clock is ahead of the machine's.
+"""
+CLOCK = "clock"
 
 
 class _ToLocal(HTTPAdapter):
@@ -41,6 +46,13 @@ def google_session(answers: Answers) -> Iterator[AuthorizedSession]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer()
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((timestamp or time.time()) + answers.get(CLOCK, 0))
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))

@@ -24,6 +24,7 @@ from cloudbox import refusals
 from cloudbox.box import HOST, Box
 from cloudbox.credentials import service_account
 from cloudbox.errors import ApiError, not_found
+from cloudbox.gateway import setup
 from cloudbox.gateway.projects import GET_PROJECT
 from cloudbox.ledger.calls import caller, principal_of, token_of
 from cloudbox.rpc import Dispatcher, raw
@@ -45,8 +46,10 @@ def application(box: Box, dispatcher: Dispatcher) -> Starlette:
         HOST: [token, Route("/health", _health)],
         "oauth2.googleapis.com": [token],
         "iamcredentials.googleapis.com": [boundary],
-        "cloudresourcemanager.googleapis.com": [project],
     }
+    for host, questions in setup.routes(box).items():
+        hosts[host] = [*hosts.get(host, ()), *questions]
+    hosts["cloudresourcemanager.googleapis.com"].append(project)
     unknown = Route("/{path:path}", partial(_unknown, dispatcher), methods=METHODS)
     return Starlette(
         routes=[*(Host(host, Router([*routes, unknown])) for host, routes in hosts.items()), unknown],

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 _BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LOOP = re.compile(r"for (\w+) in (.+); do")
-_ROLE = re.compile(r"roles/[\w.]+")
-_MEMBER = re.compile(r"serviceAccount:([^\s'\"]+)")
+ROLE = re.compile(r"roles/[\w.]+")
+MEMBER = re.compile(r"serviceAccount:([^\s'\"]+)")
+_BUCKET = re.compile(r"\$\{(\w+)#gs://\}")
 
 
 class Grant(NamedTuple):
@@ -31,12 +32,17 @@ class Grant(NamedTuple):
 def granted(guide: str, environment: Mapping[str, str]) -> set[Grant]:
     """Every grant in the shell blocks of a Markdown text."""
     found = set()
-    for block in _BLOCK.findall(guide):
-        for line in _unrolled(block.replace("\\\n", " "), environment):
-            role, member = _ROLE.search(line), _MEMBER.search(line)
-            if role and member and ("add-iam-policy-binding" in line or "GRANT " in line):
-                found.add(Grant(member[1], role[0], "gcloud projects add-iam-policy-binding" in line))
+    for line in shell_lines(guide, environment):
+        role, member = ROLE.search(line), MEMBER.search(line)
+        if role and member and ("add-iam-policy-binding" in line or "GRANT " in line):
+            found.add(Grant(member[1], role[0], "gcloud projects add-iam-policy-binding" in line))
     return found
+
+
+def shell_lines(guide: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """The lines of a Markdown text's shell blocks, as a shell would fill and repeat them."""
+    for block in _BLOCK.findall(guide):
+        yield from _unrolled(block.replace("\\\n", " "), environment)
 
 
 def _unrolled(block: str, environment: Mapping[str, str]) -> Iterator[str]:
@@ -48,4 +54,5 @@ def _unrolled(block: str, environment: Mapping[str, str]) -> Iterator[str]:
             name, values = "", [""]
         else:
             for value in values:
-                yield Template(Template(line).safe_substitute({name: value})).safe_substitute(environment)
+                bare = _BUCKET.sub(lambda match: environment.get(match[1], "").removeprefix("gs://"), line)
+                yield Template(Template(bare).safe_substitute({name: value})).safe_substitute(environment)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from commands.cloud.google import Google, in_path
+from commands.cloud.google import FORBIDDEN, Google, GoogleError, in_path
 from commands.cloud.needs import Needs
 from commands.cloud.places import IMAGE
 from commands.machine import Finding
@@ -112,20 +112,38 @@ def _on_project(google: Google, grants: Grants, name: str, member: str, roles: l
 
 def _on_bucket(google: Google, project: Grants, bucket: str, member: str, roles: tuple[str, ...]) -> Iterator[Finding]:
     """On the bucket itself or on the whole project; a bucket that is not there is told elsewhere."""
-    policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam")
+    try:
+        policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam")
+    except GoogleError as error:
+        if error.status != FORBIDDEN:
+            raise
+        fix = (
+            f"gcloud projects add-iam-policy-binding {google.project} --member user:YOU "
+            "--role roles/iam.securityReviewer --condition None"
+        )
+        yield Finding("bucket", False, f"who may use gs://{bucket} was not told: {error}", fix)
+        return
     if policy is None:
         return
     grants = Grants.of(policy)
     for role in roles:
         if not grants.allow(member, role) and not project.allow(member, role):
-            fix = f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role}"
+            fix = (
+                f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {member} --role {role} "
+                "--condition None"
+            )
             yield Finding("bucket", False, f"{_short(member)} lacks {role} on gs://{bucket}", fix)
 
 
 def _reads_models(google: Google, project: Grants, models: str, member: str) -> Iterator[Finding]:
     """The folder of models is enough, by a condition: who asks a server of pictures can name any object it may read."""
     bucket, _, folder = models.removeprefix("gs://").rstrip("/").partition("/")
-    policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam", optionsRequestedPolicyVersion=3)
+    try:
+        policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam", optionsRequestedPolicyVersion=3)
+    except GoogleError as error:
+        if error.status != FORBIDDEN:
+            raise
+        return  # told with the pipeline's roles there
     if not bucket or policy is None:
         return
     role = "roles/storage.objectViewer"

@@ -16,6 +16,10 @@ from commands.machine import Finding
 from commands.project import Project
 
 LOGIN = "gcloud auth application-default login"
+MOST_AHEAD_S = 120.0
+"""Google takes a few minutes for the age of a signature; an answer under way is no more than seconds."""
+READERS = ("roles/viewer", "roles/iam.securityReviewer")
+"""Who may look at a project has the first, who may read the policies of its buckets and accounts the second."""
 CHECKS: dict[str, tuple[str, Callable[[Google, Needs], Iterator[Finding]]]] = {
     "services": ("serviceusage.googleapis.com", check_services),
     "bucket": ("storage.googleapis.com", check_buckets),
@@ -40,6 +44,7 @@ def needs_of_active_stack(project: Project) -> Needs | None:
 def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Finding]:
     """Every finding; one that cannot be made is a finding too, and hides no other."""
     google = google or Google(needs.project)
+    yield from check_clock(google)
     yield from check_zenml(needs)
     yield from check_mlflow(needs)
     yield from check_secrets(needs)
@@ -51,6 +56,18 @@ def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Findin
         if not error.status:
             return  # without credentials or network no other question is answered
     yield from check_google(google, needs)
+
+
+def check_clock(google: Google) -> Iterator[Finding]:
+    """Whether this machine's clock is right: Google takes no signature from the past or the future, ZenML no token."""
+    try:
+        ahead_s = google.clock_ahead_s()
+    except GoogleError:
+        return  # told by the next question
+    if ahead_s is not None and abs(ahead_s) > MOST_AHEAD_S:
+        way = "ahead of" if ahead_s > 0 else "behind"
+        message = f"this machine's clock is {abs(ahead_s):,.0f} s {way} Google's; sign-in fails with another time"
+        yield Finding("clock", False, message, "sudo timedatectl set-ntp true")
 
 
 def check_google(google: Google, needs: Needs) -> Iterator[Finding]:
@@ -66,5 +83,8 @@ def _way_in(error: GoogleError, project: str, services: str = "cloudresourcemana
     """What lets the doctor look: a login, or the service switched on and the right to read it."""
     if error.status in (0, 401):
         return LOGIN
-    reader = f"gcloud projects add-iam-policy-binding {project} --member user:YOU --role roles/viewer --condition None"
-    return f"{enable(project, services)}\n{reader}"
+    readers = [
+        f"gcloud projects add-iam-policy-binding {project} --member user:YOU --role {role} --condition None"
+        for role in READERS
+    ]
+    return "\n".join([enable(project, services), *readers])

@@ -5,6 +5,8 @@ Google("news-project").get("storage", "storage/v1/b/news-bucket")["location"]
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +15,11 @@ from evergreen.core.errors import EvergreenError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TIMEOUT_S = 30.0
+CLOCK = "https://oauth2.googleapis.com/token"
+"""Any address of Google's: each answer tells the time."""
+
+
+FORBIDDEN = 403
 
 
 class GoogleError(EvergreenError):
@@ -54,6 +61,23 @@ class Google:
         """The project's number, by which Google names its service agents."""
         return str(self.get("cloudresourcemanager", f"v1/projects/{self.project}")["projectNumber"])
 
+    def clock_ahead_s(self) -> float | None:
+        """By how many seconds this machine's clock is ahead of Google's; None where Google tells no time.
+
+        Nobody signs in for it: with a clock that is off, nobody could.
+
+        Raises:
+            GoogleError: there are no credentials, or no answer.
+        """
+        import requests
+
+        try:
+            answer = requests.Session.request(self.session, "HEAD", CLOCK, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            raise GoogleError(f"{CLOCK} does not answer: {error}") from error
+        told = answer.headers.get("Date")
+        return (datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds() if told else None
+
     def get(self, service: str, path: str, **query: Any) -> dict[str, Any]:
         """The answer of `https://<service>.googleapis.com/<path>`.
 
@@ -87,7 +111,8 @@ class Google:
         try:
             response = self.session.request(method, url, timeout=TIMEOUT_S, **options)
         except (requests.RequestException, GoogleAuthError) as error:
-            raise GoogleError(f"{service}.googleapis.com does not answer: {error}") from error
+            told = error.args[0] if error.args else error  # the rest of them is Google's whole answer
+            raise GoogleError(f"{service}.googleapis.com does not answer: {told}") from error
         if response.status_code != 200:
             raise GoogleError(f"{service}.googleapis.com: {_reason(response)}", response.status_code)
         answer: dict[str, Any] = response.json()

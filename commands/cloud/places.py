@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from commands.cloud.build_regions import OPEN_REGIONS, VARIABLE, build_region
-from commands.cloud.google import Google, in_path
+from commands.cloud.google import FORBIDDEN, Google, GoogleError, in_path
 from commands.cloud.needs import Needs
 from commands.machine import Finding
 
@@ -30,6 +30,8 @@ IMAGE = re.compile(
 DATAFLOW_SERVICE = "dataflow.googleapis.com"
 DELIVERY_SERVICES = ("iamcredentials.googleapis.com", "sts.googleapis.com")
 """What GitHub signs in by."""
+APPLY = "python -m stacks.apply vertex"
+"""A stack keeps the names that it was registered with."""
 CONTINENTS = {"EU": "europe-", "US": "us-", "ASIA": "asia-"}
 
 
@@ -60,11 +62,23 @@ def enable(project: str, *services: str) -> str:
 def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
     """Buckets that are missing, somebody else's, or elsewhere."""
     for bucket in needs.buckets:
-        found = google.find("storage", f"storage/v1/b/{in_path(bucket)}")
         create = (
             f"--project {google.project} --location {needs.region} "
             "--uniform-bucket-level-access --public-access-prevention"
         )
+        name = f"{google.project}-{bucket}"
+        another = f"gcloud storage buckets create gs://{name} {create}\nexport EVERGREEN_BUCKET=gs://{name}\n{APPLY}"
+        try:
+            found = google.find("storage", f"storage/v1/b/{in_path(bucket)}")
+        except GoogleError as error:
+            if error.status != FORBIDDEN:
+                raise
+            message = (
+                f"gs://{bucket} is there, and these credentials may not see it: it is another project's, or you lack "
+                "roles/storage.legacyBucketReader on it"
+            )
+            yield Finding("bucket", False, message, another)
+            continue
         if found is None:
             fix = f"gcloud storage buckets create gs://{bucket} {create}"
             yield Finding("bucket", False, f"there is no gs://{bucket}", fix)
@@ -73,14 +87,12 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
         if owner != google.number:
             ours = f"{google.project} ({google.number})"
             message = f"gs://{bucket} belongs to the project with the number {owner}, not to {ours}"
-            name = f"{google.project}-{bucket}"
-            fix = f"gcloud storage buckets create gs://{name} {create}\nexport EVERGREEN_BUCKET=gs://{name}"
-            yield Finding("bucket", False, message, fix)
+            yield Finding("bucket", False, message, another)
             continue
         location = str(found["location"])
         fine = _near(location, needs.region)
         message = f"gs://{bucket} is in {location.lower()}" + ("" if fine else f", the pipeline in {needs.region}")
-        fix = f"gcloud storage buckets create gs://{bucket}-{needs.region} {create}\nexport EVERGREEN_BUCKET=gs://{bucket}-{needs.region}"
+        fix = f"gcloud storage buckets create gs://{bucket}-{needs.region} {create}\nexport EVERGREEN_BUCKET=gs://{bucket}-{needs.region}\n{APPLY}"
         yield Finding("bucket", fine, message, fix)
 
 

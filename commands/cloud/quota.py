@@ -74,6 +74,7 @@ def _check(google: Google, region: str, metric: str, amount: int) -> Finding:
     fine = min(allowed) < 0 or min(allowed) >= amount  # -1 is unlimited
     told = "unlimited" if min(allowed) < 0 else f"{min(allowed):,}"
     fix = (
+        f"gcloud services enable cloudquotas.googleapis.com --project {google.project}\n"
         f"gcloud beta quotas preferences create --service {SERVICE} --project {google.project} "
         f"--quota-id {quota_id(metric)} --preferred-value {amount} --dimensions region={region}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from commands.cloud.accounts import check_accounts
-from commands.cloud.doctor import LOGIN, check_google, examine_cloud
+from commands.cloud.doctor import LOGIN, check_clock, check_google, examine_cloud
 from commands.cloud.google import Google
 from commands.cloud.needs import Needs
 from commands.cloud.servers import check_secrets
@@ -18,7 +19,7 @@ from commands.machine import Finding
 from evergreen.preparation import DataflowRunner
 from orchestration.costs import Machine
 from tests.gcloud import refused_by_gcloud
-from tests.google_stand_in import Answers, google_session
+from tests.google_stand_in import CLOCK, Answers, google_session
 from tests.own_zenml import ROOT, python
 
 PIPELINE = "pipeline@news-project.iam.gserviceaccount.com"
@@ -349,6 +350,34 @@ def test_a_bucket_of_another_project_is_told_before_anything_is_written_to_it(an
     assert "gcloud storage buckets create gs://news-project-news-bucket --project news-project" in bucket.fix
 
 
+def test_a_bucket_that_may_not_be_seen_is_told_as_somebody_else_s_and_hides_nothing(answers: dict[str, Any]) -> None:
+    answers |= {BUCKET: 403, f"{BUCKET}/iam": 403}
+    answers[f"{REPOSITORY}:getIamPolicy"] = {}
+    hidden, policy, server = missing(answers)
+    assert "may not see it: it is another project's, or you lack roles/storage.legacyBucketReader" in hidden.message
+    assert "export EVERGREEN_BUCKET=gs://news-project-news-bucket" in hidden.fix
+    assert policy.fix.endswith("--role roles/iam.securityReviewer --condition None")
+    assert server.message.startswith(f"{SERVING} lacks roles/artifactregistry.reader")
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "told"),
+    [
+        (-600, "clock is 600 s ahead of Google's"),
+        (86400, "clock is 86,400 s behind Google's"),
+        (30, None),
+    ],
+)
+def test_a_clock_that_is_off_is_told_before_anybody_signs_in(ahead_s: int, told: str | None) -> None:
+    with google_session({CLOCK: ahead_s}) as session:
+        findings = list(check_clock(Google("news-project", session)))
+    assert bool(findings) is (told is not None)
+    for one in findings:
+        rounded = re.sub(r"\d+(?= s )", lambda match: str(round(int(match[0]), -1)), one.message.replace(",", ""))
+        assert str(told).replace(",", "") in rounded
+        assert one.fix == "sudo timedatectl set-ntp true"
+
+
 def test_a_missing_bucket_repository_and_image_are_told_with_what_makes_them(answers: dict[str, Any]) -> None:
     del answers[BUCKET], answers[f"{BUCKET}/iam"], answers[f"{REPOSITORY}/packages/serving/tags/1.0"]
     bucket, image = missing(answers)
@@ -396,6 +425,7 @@ def test_the_line_that_asks_for_quota_names_it_as_google_does(answers: dict[str,
     answers[quota("custom_model_training_nvidia_t4_gpus")] = limit(0)
     (finding,) = missing(answers)
     assert finding.fix == (
+        "gcloud services enable cloudquotas.googleapis.com --project news-project\n"
         "gcloud beta quotas preferences create --service aiplatform.googleapis.com --project news-project "
         "--quota-id CustomModelTrainingT4GPUsPerProjectPerRegion --preferred-value 1 --dimensions region=europe-west4"
     )

@@ -105,6 +105,14 @@ def test_grants_to_accounts_that_are_new_are_repeated_until_they_hold() -> None:
     assert [line for line in granted if not line.startswith("again ")] == []
 
 
+def test_no_grant_on_a_bucket_stops_to_ask_whether_it_has_a_condition() -> None:
+    """gcloud asks once a policy has a condition, as the server's has, and refuses where nobody can answer."""
+    buckets = [line for line in lines() if "buckets add-iam-policy-binding" in line]
+    assert len(buckets) >= 5
+    assert any("expression=" in line for line in buckets)
+    assert [line for line in buckets if "--condition" not in line] == []
+
+
 def test_a_command_is_repeated_until_it_succeeds(tmp_path: Path) -> None:
     script = f"""{block_with("again()")}
 sleep() {{ :; }}
@@ -117,6 +125,99 @@ again attempt"""
 def block_with(words: str) -> str:
     (found,) = [block for block in BLOCK.findall(GUIDE) if words in block]
     return str(found)
+
+
+MADE_BY_THE_SHELL = {"1", "@", "BASH", "HOME"}
+SERVICES = {
+    "ai": "aiplatform",
+    "artifacts": "artifactregistry",
+    "bq": "bigquery",
+    "builds": "cloudbuild",
+    "compute": "compute",
+    "dns": "dns",
+    "iam": "iam",
+    "kms": "cloudkms",
+    "monitoring": "monitoring",
+    "network-connectivity": "networkconnectivity",
+    "secrets": "secretmanager",
+    "storage": "storage",
+}
+"""By the first word of a command, Google's service that answers it."""
+
+
+def test_a_name_is_known_before_a_line_uses_it() -> None:
+    known = set(MADE_BY_THE_SHELL)
+    unknown = []
+    for line in lines():
+        known |= set(re.findall(r"(?:^|[\s\"])(\w+)=", line)) | set(re.findall(r"\bfor (\w+) in\b", line))
+        known |= set(re.findall(r"\bread -\w+ '[^']*' (\w+)", line))
+        used = re.findall(r"(?<!\\)\$\{?(\w+)", line)
+        unknown += [f"{name}: {line}" for name in used if name not in known and not line.startswith("copy")]
+    assert len(known) > 30
+    assert unknown == []
+
+
+def test_a_service_is_switched_on_before_a_line_asks_it() -> None:
+    enabled: set[str] = set()
+    asked = set()
+    for call in all_calls():
+        if call[:3] == ["gcloud", "services", "enable"]:
+            enabled |= {name.removesuffix(".googleapis.com") for name in call[3:]}
+        group = call[0] if call[0] == "bq" else next(word for word in call[1:] if word not in {"alpha", "beta"})
+        needed = {SERVICES[group]} if group in SERVICES else set()
+        if "--tunnel-through-iap" in call:
+            needed.add("iap")
+        asked |= needed
+        assert needed <= enabled, call
+    assert len(asked) > 9
+
+
+def test_an_account_is_made_before_it_gets_a_role() -> None:
+    made: set[str] = set()
+    names = dict(re.findall(r"^export (EVERGREEN_\w+_ACCOUNT)=([\w-]+)@", GUIDE, re.MULTILINE))
+    given = set()
+    for line in lines():
+        if line.startswith("for account in evergreen-") or "service-accounts create" in line:
+            made |= set(re.findall(r"evergreen-\w+", line))
+        for member in re.findall(r"serviceAccount:(\$?[\w-]+)", line):
+            if member != "$agent" and not member.startswith("service-"):  # Google's own
+                given.add(name := names.get(member.removeprefix("$"), member))
+                assert name in made, line
+    assert len(given) >= 5
+
+
+def test_google_s_own_account_that_was_asked_for_gets_its_role() -> None:
+    """The documentation of `services identity create`: such an account gets none by itself."""
+    made = [place for place, line in enumerate(lines()) if "identity create --service aiplatform" in line]
+    given = [place for place, line in enumerate(lines()) if "--role roles/aiplatform.serviceAgent" in line]
+    assert len(made) == len(given) == 1
+    assert "@gcp-sa-aiplatform.iam" in lines()[given[0]]
+    assert given[0] > made[0]
+
+
+def test_the_servers_machine_which_no_address_but_the_tunnel_s_reaches_is_reached_by_the_tunnel() -> None:
+    (rule,) = [line for line in lines() if "firewall-rules create" in line and "tcp:22" in line]
+    assert "--source-ranges 35.235.240.0/20" in rule  # gcloud takes the tunnel by itself only where there is no address
+    reached = [call for call in all_calls() if call[1:3] in (["compute", "ssh"], ["compute", "scp"])]
+    assert len(reached) >= 4
+    assert [call for call in reached if "--tunnel-through-iap" not in call] == []
+
+
+def test_the_schedule_s_key_does_not_become_the_login_of_whoever_sets_it() -> None:
+    """ZenML's RestZenStoreConfiguration keeps ZENML_STORE_API_KEY for the server's address, in its folder."""
+    block = block_with("ZENML_STORE_API_KEY=")
+    (own,) = re.findall(r"^\(\n(.*?)^\)", block, re.MULTILINE | re.DOTALL)  # a subshell: nothing stays exported
+    assert "ZENML_CONFIG_PATH=" in own
+    assert own.index("stacks.apply vertex") < own.index("run.py schedule")  # an empty folder has no stack
+    assert "ZENML_STORE" not in block.replace(own, "")
+
+
+def test_no_line_of_the_way_to_a_nightly_pipeline_deletes_anything() -> None:
+    way, _, rest = GUIDE.partition("## 10. Back, and away")
+    deleting = re.compile(r"\b(?:gcloud|bq) .* (?:delete|rm) |run\.py teardown")
+    assert [line for line in shell_lines(way) if deleting.search(line)] == []
+    (project,) = [block for block in BLOCK.findall(rest) if "gcloud projects delete" in block]
+    assert len(project.splitlines()) == 1  # whoever copies another line does not copy this one
 
 
 def test_every_call_of_bq_says_where_the_data_lie() -> None:

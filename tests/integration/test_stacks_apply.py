@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import stacks.apply
 from evergreen.core.errors import InputError
 from orchestration.mistakes import ConfigurationError, dotted
 from stacks import declaration as module
@@ -64,6 +65,29 @@ def test_a_change_of_the_file_is_carried_out(tmp_path: Path) -> None:
     assert done.stdout.count("own: updated") == 2
     assert done.stdout.splitlines()[-1].startswith("{'experiment_name': 'b'} ")
     assert "experiment_tracker" not in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_a_stack_that_was_registered_with_other_names_is_told_with_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zenml.client import Client
+
+    file = "components: {orchestrator: {flavor: local}, artifact_store: {flavor: local, configuration: {path: '${P}'}}}"
+    (tmp_path / "own.yaml").write_text(file, "utf-8")
+    for where in (module, stacks.apply):
+        monkeypatch.setattr(where, "DIRECTORY", tmp_path)
+    monkeypatch.setenv("P", str(tmp_path / "one"))
+    active = Client().active_stack_model.id
+    try:
+        list(stacks.apply.apply("own", declaration("own")))
+        assert stacks.apply.outdated("own") == []
+        monkeypatch.setenv("P", str(tmp_path / "two"))
+        assert stacks.apply.outdated("own") == [f"artifact_store.path is {tmp_path / 'one'}, not {tmp_path / 'two'}"]
+        monkeypatch.delenv("P")
+        assert stacks.apply.outdated("own") == []
+    finally:
+        Client().activate_stack(active)
 
 
 OTHERS = """

@@ -13,6 +13,7 @@ from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, InputError
 
 PATIENCE_S = 20.0
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def check_reachable(host: VertexEndpoint, model: str) -> None:
@@ -21,15 +22,7 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
     Raises:
         InputError: the first that does not, and what to do.
     """
-    import google.auth
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        google.auth.default()
-    except GoogleAuthError as error:
-        raise InputError(
-            f"no Google credentials for the endpoint of {model} ({error}); run: gcloud auth application-default login"
-        ) from error
+    _sign_in(model)
     patient = host.model_copy(update={"retry_timeout_s": min(host.retry_timeout_s, PATIENCE_S)})
     clients = Clients(patient)
     try:
@@ -37,8 +30,8 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
     except EndpointError as error:
         raise InputError(
             f"Vertex AI does not answer for parameters.host.project '{host.project}' in parameters.host.region "
-            f"'{host.region}'{doubt(host.region)}: {error}; run: "
-            f"gcloud services enable aiplatform.googleapis.com --project {host.project}"
+            f"'{host.region}'{doubt(host.region)}: {error}; {_if_doubted(host.region)}"
+            f"run: gcloud services enable aiplatform.googleapis.com --project {host.project}"
         ) from error
     try:
         check_owner(clients, host.staging)
@@ -57,3 +50,28 @@ def check_reachable(host: VertexEndpoint, model: str) -> None:
             f"parameters.host.staging cannot be used: {error}; create it with: "
             f"gcloud storage buckets create gs://{bucket} --project {host.project} --location {host.region}"
         ) from error
+
+
+def _sign_in(model: str) -> None:
+    """Asks for a token, once: an expired login would be repeated by every call, until its patience ends."""
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError, RefreshError
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials, _ = google.auth.default(scopes=[SCOPE])
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google.auth has no types
+    except RefreshError as error:
+        raise InputError(
+            f"Google refuses the credentials for the endpoint of {model} ({error.args[0]}): they have expired, or this "
+            "machine's clock is off; run: gcloud auth application-default login"
+        ) from error
+    except GoogleAuthError as error:
+        raise InputError(
+            f"no Google credentials for the endpoint of {model} ({error}); run: gcloud auth application-default login"
+        ) from error
+
+
+def _if_doubted(region: str) -> str:
+    """What to do about a region that is not known here."""
+    return "set parameters.host.region and GOOGLE_CLOUD_REGION; where it is right, " if doubt(region) else ""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import HostedEndpoint
 from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import new_id
+from evergreen.adapters.vertex.preflight import PATIENCE_S
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.specification import deployed_model_message
@@ -195,6 +197,22 @@ def test_the_preflight_says_what_is_in_the_way(box: Box, tmp_path: Path) -> None
     faults.add(box.home, faults.Fault(kind="error", target="ListEndpoints", code="PERMISSION_DENIED", times=1))
     with pytest.raises(InputError, match=r"parameters\.host\.project 'local-project'.*gcloud services enable"):
         host_in(box).check("news", tmp_path)
+    with pytest.raises(
+        InputError, match=r"'europe-west44'.*no region that is known here \(did you mean 'europe-west4'\?"
+    ):
+        host_in(box, region="europe-west44").check("news", tmp_path)
+
+
+def test_an_expired_login_is_told_at_once_with_the_line_that_renews_it(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = {"type": "authorized_user", "client_id": "me", "client_secret": "of-no-use", "refresh_token": "expired"}
+    (tmp_path / "login.json").write_text(json.dumps(login), "utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))
+    started = time.monotonic()
+    with pytest.raises(InputError, match=r"refuses the credentials.*gcloud auth application-default login"):
+        host_in(box).check("news", tmp_path)
+    assert time.monotonic() - started < PATIENCE_S / 2
 
 
 def test_no_byte_of_a_model_goes_into_another_projects_bucket(box: Box, trial: HostedTrial) -> None:

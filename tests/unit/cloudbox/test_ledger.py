@@ -13,6 +13,7 @@ from cloudbox.home import Home
 from cloudbox.ledger.calls import ANONYMOUS, Call, listed, principal_of, record, token_of
 from cloudbox.ledger.grants import Grant, granted
 from cloudbox.ledger.proof import Entry, Table, proof
+from cloudbox.ledger.setup import Binding, Setup, setup_of
 from cloudbox.vertex.service import VertexService
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "production.md"
@@ -68,6 +69,19 @@ def test_the_guide_grants_what_its_lines_say() -> None:
     assert not [
         grant for grant in grants if grant.account == SERVING and grant.on_project and "aiplatform" in grant.role
     ]
+
+
+def test_what_a_guide_makes_is_known_with_what_a_role_is_on_and_its_condition(tmp_path: Path) -> None:
+    names = {**ACCOUNTS, "EVERGREEN_BUCKET": "gs://news", "GOOGLE_PROJECT_NUMBER": "7"}
+    made = setup_of(GUIDE.read_text(encoding="utf-8"), names)
+    assert {"aiplatform.googleapis.com", "storage.googleapis.com"} <= made.services
+    assert made.repositories == {"evergreen", "docker-hub"}
+    assert {PIPELINE, SERVING, "service-7@gcp-sa-aiplatform.iam.gserviceaccount.com"} <= made.accounts
+    (reader,) = [one for one in made.policies["bucket news"] if one.role == "roles/storage.objectViewer"]
+    condition = "resource.name.startsWith('projects/_/buckets/news/objects/models/')"
+    assert reader == Binding(role=reader.role, member=f"serviceAccount:{SERVING}", condition=condition)
+    assert f"account {SERVING}" in made.policies
+    assert Setup.of(Home(tmp_path)) == Setup()  # where nobody did anything
 
 
 def test_every_method_that_the_box_has_is_in_the_table_and_every_source_is_named(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ def locked(package: str) -> str:
 def test_models_go_where_the_guide_says_and_that_is_a_bucket() -> None:
     (destination,) = [one for one in mlflow()["command"] if one.startswith("--artifacts-destination=")]
     (variable,) = re.findall(r"\$\{(\w+):-/mlflow/artifacts\}", destination)
-    assert re.findall(rf"^{variable}=(\S+)", GUIDE, re.MULTILINE) == ["gs://news-production-evergreen-mlflow"]
+    assert re.findall(rf"^{variable}=(\S+)", GUIDE, re.MULTILINE) == ["gs://$GOOGLE_CLOUD_PROJECT-evergreen-mlflow"]
+    assert "export EVERGREEN_BUCKET=gs://$GOOGLE_CLOUD_PROJECT-evergreen\n" in GUIDE
     assert "gcloud storage buckets create $EVERGREEN_BUCKET-mlflow" in GUIDE
 
 
