@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -170,6 +172,21 @@ def test_a_first_creation_that_failed_leaves_nothing(vertex: Vertex) -> None:
     with pytest.raises(EvergreenError, match="quota exceeded; nothing is scheduled; correct it"):
         set_schedule(Scheduling(vertex, error=RuntimeError("quota exceeded")))
     assert vertex.own() == {}
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("quota exceeded")], ids=["made", "refused"])
+def test_what_was_compiled_for_it_is_removed(vertex: Vertex, zenml_home: Path, error: RuntimeError | None) -> None:
+    folder = zenml_home / "vertex" / "0a1b" / "pipelines"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    class Compiling(Scheduling):
+        def __call__(self) -> None:
+            (folder / "training_of_a_schedule.json").write_text("{}", encoding="utf-8")
+            super().__call__()
+
+    with suppress(EvergreenError):
+        set_schedule(Compiling(vertex, error=error))
+    assert list(folder.iterdir()) == []
 
 
 def test_a_creation_that_is_interrupted_leaves_the_old_one_alone(vertex: Vertex) -> None:
