@@ -153,6 +153,16 @@ def test_a_schedule_is_set_by_an_account_that_can_be_switched_off_by_itself() ->
     assert "`zenml service-account update schedule --active False`" in GUIDE
 
 
+def test_steps_fetch_from_the_hub_by_a_token_that_may_only_read() -> None:
+    (made,) = [line for line in lines() if line.startswith("zenml secret create huggingface ")]
+    assert made.endswith("--HF_TOKEN=THE-WRITING-TOKEN --HF_READ_TOKEN=THE-READING-TOKEN")
+    pets = yaml.safe_load((ROOT / "configs" / "pets_prod.yaml").read_text("utf-8"))
+    assert pets["secrets"] == ["huggingface"]
+    parameters = pets["parameters"]
+    reading = (parameters["task"].get("token_env"), parameters["publish"]["space"]["token_env"])
+    assert (*reading, parameters["publish"]["token_env"]) == ("HF_READ_TOKEN", "HF_READ_TOKEN", "HF_TOKEN")
+
+
 def test_the_server_reads_the_models_of_the_bucket_alone() -> None:
     (granted,) = [line for line in lines() if "$EVERGREEN_SERVING_ACCOUNT" in line and " storage buckets " in line]
     assert "--role roles/storage.objectViewer " in granted

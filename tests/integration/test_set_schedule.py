@@ -176,7 +176,7 @@ def test_a_first_creation_that_failed_leaves_nothing(vertex: Vertex) -> None:
 
 @pytest.mark.parametrize("error", [None, RuntimeError("quota exceeded")], ids=["made", "refused"])
 def test_what_was_compiled_for_it_is_removed(vertex: Vertex, zenml_home: Path, error: RuntimeError | None) -> None:
-    folder = zenml_home / "vertex" / "0a1b" / "pipelines"
+    folder = zenml_home / "vertex" / "5c5c" / "pipelines"
     folder.mkdir(parents=True, exist_ok=True)
 
     class Compiling(Scheduling):

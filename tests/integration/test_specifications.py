@@ -32,7 +32,7 @@ def test_compiled_pipelines_are_removed_and_nothing_else_of_zenml(zenml_home: Pa
 def test_a_run_that_is_refused_leaves_none(zenml_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from commands import run
 
-    folder = zenml_home / "vertex" / "0a1b" / "pipelines"
+    folder = zenml_home / "vertex" / "7e7e" / "pipelines"
     folder.mkdir(parents=True, exist_ok=True)
 
     def compile_and_fail(*_: object, **__: object) -> None:
