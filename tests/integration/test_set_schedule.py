@@ -101,7 +101,6 @@ def vertex(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vertex]:
     monkeypatch.setattr(schedules, "vertex_schedules", lambda: cast(VertexSchedules, vertex))
     monkeypatch.setattr(schedules, "_archive", vertex.archive)
     monkeypatch.setattr(schedules, "LOOK_EVERY_S", 0.001)
-    monkeypatch.setattr(schedules, "SHOWN_WITHIN_S", 0.05)
     yield vertex
     assert set(OTHERS) <= vertex.states.keys()
     assert not set(OTHERS) & {name for _, name in vertex.done}
@@ -150,7 +149,10 @@ def test_a_schedule_that_ends_during_a_run_is_paused_and_gone_after_it(vertex: V
     assert schedules.delete_schedules("news") == 0
 
 
-def test_a_schedule_that_is_never_listed_is_withdrawn_and_says_what_to_look_at(vertex: Vertex) -> None:
+def test_a_schedule_that_is_never_listed_is_withdrawn_and_says_what_to_look_at(
+    vertex: Vertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "SHOWN_WITHIN_S", 0.05)
     vertex.lag = 1_000_000
     with pytest.raises(EvergreenError, match=r"did not list it within .*run\.py schedule --list.*before goes on"):
         set_schedule(Scheduling(vertex))
