@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf import json_format
 
 from cloudbox.errors import ApiError, invalid
 from cloudbox.vertex.prediction import plain
@@ -56,6 +57,7 @@ def tasks_of(spec: Mapping[str, Any]) -> list[Task]:
     Raises:
         ApiError: INVALID_ARGUMENT for a broken specification or a cycle, UNIMPLEMENTED for what the box cannot run.
     """
+    _check_schema(spec)
     try:
         dag = spec["root"]["dag"]["tasks"]
         tasks = [_task(name, one, spec) for name, one in dag.items()]
@@ -129,6 +131,17 @@ def resolver(fixed: Mapping[str, str], values: Mapping[str, Any], outputs: Mappi
 def typed(text: str, parameter_type: str) -> Any:
     """The value of an output parameter from the file that the task wrote."""
     return text if parameter_type == "STRING" else plain(json.loads(text))
+
+
+def _check_schema(spec: Mapping[str, Any]) -> None:
+    """Returns when KFP's own messages have every field of the specification, each of its type."""
+    from kfp.pipeline_spec import pipeline_spec_pb2 as ir  # brings all of KFP
+
+    try:
+        json_format.ParseDict(spec, ir.PipelineSpec())
+        json_format.ParseDict(spec.get("deploymentSpec", {}), ir.PipelineDeploymentConfig())
+    except json_format.ParseError as error:
+        raise invalid(f"Invalid pipeline spec: {str(error).partition(chr(10))[0]}") from error
 
 
 def _task(name: str, task: Mapping[str, Any], spec: Mapping[str, Any]) -> Task:

@@ -59,7 +59,7 @@ class Server:
             subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=log) as process,
         ):
             try:
-                wait_until(lambda: process.poll() is not None or http_answers(f"{self.url}/health"), timeout_s=60)
+                wait_until(lambda: process.poll() is not None or http_answers(f"{self.url}/health"), timeout_s=150)
                 with httpx.Client(base_url=f"{self.url}/api/v1", trust_env=False, timeout=30) as client:
                     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a task keeps none
                     yield client
@@ -161,8 +161,11 @@ def test_the_administrator_is_there_before_any_visitor(told: dict[str, Any]) -> 
     assert told["activation"] >= 400
 
 
-def test_secrets_lie_encrypted_in_the_database_and_are_read_after_a_restart(told: dict[str, Any]) -> None:
+def test_secrets_lie_encrypted_in_the_database_and_are_read_after_a_restart(
+    told: dict[str, Any], generated: dict[str, str]
+) -> None:
     assert b"evergreen-news-0a1b2c3d" in told["snapshot"]  # the search looks where such things are
+    assert [name for name, key in generated.items() if key.encode() in told["snapshot"]] == []
     written = [base64.b64encode(b" " * shift + SECRET.encode())[4:-4] for shift in range(3)]  # as it may be encoded
     assert [one for one in (SECRET.encode(), *written) if one in told["snapshot"]] == []
     assert told["secret_after"]["HUB_TOKEN"] == SECRET

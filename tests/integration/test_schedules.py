@@ -130,6 +130,32 @@ def test_who_is_signed_in_as_a_person_is_warned_and_told_which_run_goes_on(
     assert said.out.splitlines()[-1].startswith("still under way: training-7; its schedule fires no more")
 
 
+def test_a_scheduled_step_is_told_the_accelerators_that_it_was_given(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from commands import readiness
+    from orchestration import schedules
+
+    made = VertexSchedule(name="new", resource="schedules/1", cron="0 3 * * *", state="ACTIVE", next_run=None)
+    options: list[dict[str, Any]] = []
+
+    def take(_: object, given: dict[str, Any], *__: object) -> VertexSchedule:
+        options.append(given)
+        return made
+
+    monkeypatch.delenv("EVERGREEN_ACCELERATORS", raising=False)
+    monkeypatch.setattr(readiness, "check_ready", lambda _project: None)
+    monkeypatch.setattr(schedules, "check_orchestrator", lambda _config: None)
+    monkeypatch.setattr(schedules, "set_schedule", take)
+    monkeypatch.setattr(schedules, "goes_on", lambda _model: [])
+    step = "train: {settings: {resources: {gpu_count: 1}}, "
+    Path(config).write_text(Path(config).read_text().replace("train: {", step))
+    schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False))
+    (given,) = options
+    assert given["steps"]["train"].environment == {"EVERGREEN_ACCELERATORS": "1 GPU"}
+    assert not given["steps"]["evaluate"].environment
+
+
 def _inputs(function: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     """Frozen parameters as the types that the step takes, as ZenML makes them when it runs the step."""
     from typing import get_type_hints

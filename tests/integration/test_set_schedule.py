@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -99,7 +101,6 @@ def vertex(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vertex]:
     monkeypatch.setattr(schedules, "vertex_schedules", lambda: cast(VertexSchedules, vertex))
     monkeypatch.setattr(schedules, "_archive", vertex.archive)
     monkeypatch.setattr(schedules, "LOOK_EVERY_S", 0.001)
-    monkeypatch.setattr(schedules, "SHOWN_WITHIN_S", 0.05)
     yield vertex
     assert set(OTHERS) <= vertex.states.keys()
     assert not set(OTHERS) & {name for _, name in vertex.done}
@@ -148,7 +149,10 @@ def test_a_schedule_that_ends_during_a_run_is_paused_and_gone_after_it(vertex: V
     assert schedules.delete_schedules("news") == 0
 
 
-def test_a_schedule_that_is_never_listed_is_withdrawn_and_says_what_to_look_at(vertex: Vertex) -> None:
+def test_a_schedule_that_is_never_listed_is_withdrawn_and_says_what_to_look_at(
+    vertex: Vertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "SHOWN_WITHIN_S", 0.05)
     vertex.lag = 1_000_000
     with pytest.raises(EvergreenError, match=r"did not list it within .*run\.py schedule --list.*before goes on"):
         set_schedule(Scheduling(vertex))
@@ -170,6 +174,21 @@ def test_a_first_creation_that_failed_leaves_nothing(vertex: Vertex) -> None:
     with pytest.raises(EvergreenError, match="quota exceeded; nothing is scheduled; correct it"):
         set_schedule(Scheduling(vertex, error=RuntimeError("quota exceeded")))
     assert vertex.own() == {}
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("quota exceeded")], ids=["made", "refused"])
+def test_what_was_compiled_for_it_is_removed(vertex: Vertex, zenml_home: Path, error: RuntimeError | None) -> None:
+    folder = zenml_home / "vertex" / "5c5c" / "pipelines"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    class Compiling(Scheduling):
+        def __call__(self) -> None:
+            (folder / "training_of_a_schedule.json").write_text("{}", encoding="utf-8")
+            super().__call__()
+
+    with suppress(EvergreenError):
+        set_schedule(Compiling(vertex, error=error))
+    assert list(folder.iterdir()) == []
 
 
 def test_a_creation_that_is_interrupted_leaves_the_old_one_alone(vertex: Vertex) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import faulthandler
+import importlib
 import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -44,6 +49,18 @@ def test_a_training_that_hangs_is_ended_and_its_log_says_where() -> None:
 
 def test_a_training_that_ends_in_time_is_left_alone() -> None:
     assert run(0).stdout == "done\n"
+
+
+def test_the_step_that_trains_is_the_one_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, armed = importlib.import_module("steps.train"), list[float]()
+    monkeypatch.setenv(LIMIT, "3600")
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: armed.append(seconds))
+    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", armed.clear)
+    monkeypatch.setattr(step, "training_run", lambda *_: nullcontext())
+    monkeypatch.setattr(step, "incumbent_model", lambda _: None)
+    task: Any = SimpleNamespace(train=lambda *_: list(armed))
+    assert step.train.entrypoint(task, None, SimpleNamespace(start=None), 0) == [3600]
+    assert armed == []
 
 
 @pytest.mark.parametrize("value", ["a day", "0", "-1", "nan", "10000000"])

@@ -17,6 +17,7 @@ from orchestration.vertex_runs import Death
 STEPS = ["identify", "fetch", "train"]
 MACHINES = tuple(MachineChoice(machine_type=f"n1-standard-{size}") for size in (16, 8))
 JOBS = WatchedJobs("news-project", "europe-west4")
+GIVEN = {"train": "1 NVIDIA_TESLA_T4"}
 LACKING = Death(task="fetch", cause=Cause.CAPACITY, words="no machine was to be had: no quota", began=False)
 
 
@@ -49,7 +50,7 @@ class Submitted:
         monkeypatch.setattr(watching, "_submitted", submit)
         monkeypatch.setattr(vertex_runs, "deaths", lambda *_: self.dead)
         monkeypatch.setattr(notes, "note_machines", lambda _, sentences: self.noted.append(list(sentences)))
-        project: Any = SimpleNamespace(configuration=configuration, steps=STEPS, accelerators_in=lambda _: {})
+        project: Any = SimpleNamespace(configuration=configuration, steps=STEPS, accelerators_in=lambda _: GIVEN)
         self.attempts = watching._Attempts(project, "nightly", use_cache)
 
     def uncached(self) -> list[str]:
@@ -66,6 +67,7 @@ def test_the_run_is_submitted_from_cache_on_the_next_machine_under_a_name_of_its
     assert options["run_name"] == "nightly~2"
     job = options["steps"]["fetch"].settings["orchestrator"].model_dump()["custom_job_parameters"]
     assert job == {"machine_type": "n1-standard-8"}
+    assert options["steps"]["train"].environment == {"EVERGREEN_ACCELERATORS": GIVEN["train"]}
     assert submitted.uncached() == []
     assert submitted.noted == [["fetch: n1-standard-16: no machine was to be had: no quota"]]
     told = "fetch       n1-standard-16: no machine was to be had: no quota; once more from cache, on n1-standard-8\n"

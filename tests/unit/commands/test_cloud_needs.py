@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from evergreen.adapters import FilesSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.adapters.vertex import VertexEndpoint
 from evergreen.core.rollout import Release, roll_out
+from evergreen.preparation import DataflowRunner, Preparation
 from evergreen.tasks import TextClassification
 from orchestration.configuration import Configuration
 from orchestration.costs import Machine
@@ -98,6 +99,17 @@ def test_the_quota_holds_all_that_is_deployed_at_the_height_of_a_rollout(most: i
 
 def test_a_run_and_an_endpoint_on_this_machine_need_nothing_of_google() -> None:
     assert needs_of(project(LocalEndpoint(), {}), {"orchestrator": {}}, ("train",)) is None
+
+
+def test_a_preparation_on_dataflow_needs_its_image_too() -> None:
+    runner = DataflowRunner(
+        kind="dataflow", project="p", region="r", temp="gs://steps/dataflow", image="registry/dataflow:1"
+    )
+    given, prepare = project(HOST, {}), cast(Preparation, SimpleNamespace(runner=runner))
+    configuration = replace(given.configuration, prepare=prepare)
+    needs = needs_of(replace(given, configuration=configuration), COMPONENTS, ())
+    assert needs is not None
+    assert (needs.dataflow, needs.images) == (runner, ("registry/serving:1", "registry/dataflow:1"))
 
 
 def test_an_endpoint_on_google_alone_needs_no_quota_for_training() -> None:

@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands.predict import Asked, Tables, predict_lines, predict_table
+from commands.parser import parse
+from commands.predict import Asked, Tables, main, predict_lines, predict_table
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import read_rows
@@ -288,6 +290,19 @@ def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str
     with pytest.raises(InputError, match=said):
         predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", form), batch_size=2)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_command_asks_by_the_limit_of_its_own_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = Lengths()
+    task = SimpleNamespace(instance=lambda text: {"text": text}, input_field="text")
+    source = FilesSource.model_validate({"path": "unused.csv", "columns": {"text": "body", "label": "label"}})
+    host = SimpleNamespace(max_request_bytes=30)
+    project = SimpleNamespace(model_name="news", host=host, task=task, source=source)
+    monkeypatch.setattr("commands.project.open_project", lambda *_: project)
+    monkeypatch.setattr("orchestration.deployment.open_endpoint", lambda *_: SimpleNamespace(predict=ask))
+    table = write(tmp_path / "in.csv", [{"body": "a"}, {"body": "b"}, {"body": "c"}])
+    main(parse(["predict", "--config", "prod.yaml", "--input", str(table), "--output", str(tmp_path / "out.csv")]))
+    assert ask.requests == [2, 1]
 
 
 def test_a_request_takes_no_more_than_the_host_lets_through(tmp_path: Path) -> None:

@@ -66,3 +66,10 @@ def test_the_registry_keeps_the_newest_and_what_is_tagged_as_in_use() -> None:
     (prefix,) = in_use["condition"]["tagPrefixes"]
     guide = (ROOT / "docs" / "production.md").read_text("utf-8")
     assert f"gcloud artifacts docker tags add $EVERGREEN_PIPELINE_IMAGE $EVERGREEN_REGISTRY/pipeline:{prefix}" in guide
+
+
+def test_the_guide_puts_rules_and_policies_in_force() -> None:
+    guide = (ROOT / "docs" / "production.md").read_text("utf-8").splitlines()
+    assert "gcloud storage buckets update $EVERGREEN_BUCKET --lifecycle-file infra/lifecycle.json" in guide
+    (policies_set,) = [line for line in guide if "repositories set-cleanup-policies evergreen " in line]
+    assert policies_set.endswith("--policy infra/registry-cleanup.json --no-dry-run")  # a dry run removes nothing

@@ -27,12 +27,42 @@ def locked(package: str) -> str:
     return str(version)
 
 
+def commands() -> list[str]:
+    """The lines of the guide, continued lines joined."""
+    return GUIDE.replace("\\\n", " ").splitlines()
+
+
 def test_models_go_where_the_guide_says_and_that_is_a_bucket() -> None:
     (destination,) = [one for one in mlflow()["command"] if one.startswith("--artifacts-destination=")]
     (variable,) = re.findall(r"\$\{(\w+):-/mlflow/artifacts\}", destination)
     assert re.findall(rf"^{variable}=(\S+)", GUIDE, re.MULTILINE) == ["gs://$GOOGLE_CLOUD_PROJECT-evergreen-mlflow"]
     assert "export EVERGREEN_BUCKET=gs://$GOOGLE_CLOUD_PROJECT-evergreen\n" in GUIDE
     assert "gcloud storage buckets create $EVERGREEN_BUCKET-mlflow" in GUIDE
+
+
+def test_the_machine_runs_as_an_account_that_may_write_the_models_bucket_and_no_other() -> None:
+    account = "evergreen-servers@$GOOGLE_CLOUD_PROJECT.iam.gserviceaccount.com"
+    (machine,) = [line for line in commands() if "gcloud compute instances create evergreen-servers" in line]
+    assert f"--service-account {account}" in machine
+    grants = [line for line in commands() if f"--member serviceAccount:{account}" in line]
+    (bucket,) = [re.findall(r"buckets add-iam-policy-binding (\S+)", line)[0] for line in grants if "storage" in line]
+    assert bucket == "$EVERGREEN_BUCKET-mlflow"
+    roles = {role for line in grants for role in re.findall(r"--role roles/(\S+)", line)}
+    assert roles == {"storage.objectUser", "monitoring.metricWriter"}
+
+
+def test_the_keys_lie_on_no_disk_of_which_snapshots_are_taken() -> None:
+    (snapshots,) = re.findall(r"^gcloud compute disks add-resource-policies (\S+) ", GUIDE, re.MULTILINE)
+    (machine,) = [line for line in commands() if "gcloud compute instances create evergreen-servers" in line]
+    device = re.findall(rf"--disk name={snapshots},device-name=(\S+?),", machine)  # not the one that it boots from
+    mounted = re.findall(r"/dev/disk/by-id/google-(\S+) (\S+) ext4", GUIDE)
+    assert mounted == [(*device, "/var/lib/docker/volumes")]
+    assert GUIDE.index("sudo mount /var/lib/docker/volumes\n") < GUIDE.index("install --yes docker.io")
+    services = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text("utf-8"))["services"]
+    kept = [volume for name in ("zenml", "mlflow") for volume in services[name]["volumes"]]
+    assert kept
+    assert all(re.match(r"\w+:/", volume) for volume in kept)  # docker's own, none of the folder that has `.env`
+    assert "gcloud compute scp infra evergreen-servers: " in GUIDE  # into the home of whoever logs in
 
 
 def test_the_server_can_reach_a_bucket_and_is_of_the_clients_version() -> None:

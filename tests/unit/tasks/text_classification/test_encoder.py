@@ -1,10 +1,12 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.tasks.text_classification.encoder import Encoder
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -73,3 +75,26 @@ def test_a_folder_that_lacks_a_part_is_refused(folder: Path, missing: str) -> No
 def test_a_token_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(InputError, match="variable NO_SUCH_TOKEN is not set; export it, or remove token_env"):
         Encoder.model_validate({"reference": "org/model", "token_env": "NO_SUCH_TOKEN"}).check()
+
+
+def test_the_hub_is_asked_with_the_token_that_the_variable_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, str | None]] = []
+
+    class Api:
+        def __init__(self, _endpoint: str | None = None, token: str | None = None) -> None:
+            self.token = token
+
+        def model_info(self, *_: object, **__: object) -> Any:
+            shown.append(("revision", self.token))
+            return SimpleNamespace(sha="c0ffee", siblings=[SimpleNamespace(rfilename=name) for name in FILES])
+
+    def download(*_: object, token: str | None, **__: object) -> str:
+        shown.append(("file", token))
+        raise OSError("enough")
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setenv("READING", "hf_reading")
+    with pytest.raises(EvergreenError, match="enough"):
+        Encoder.model_validate({"reference": "org/never-cached", "token_env": "READING"}).check()
+    assert shown == [("revision", "hf_reading"), ("file", "hf_reading")]
