@@ -40,9 +40,9 @@ class Attempts:
         """The resource name of a job on the next machine for which one is taken.
 
         Raises:
-            EvergreenError: none is left.
+            EvergreenError: none is left, or Vertex AI refuses the job on any machine; in Google's words.
         """
-        from google.api_core.exceptions import ResourceExhausted
+        from google.api_core.exceptions import GoogleAPICallError, ResourceExhausted
 
         while self._left:
             self.machine = self._left.pop(0)
@@ -53,6 +53,10 @@ class Attempts:
             except ResourceExhausted as error:
                 self._refuse(describe(RESOURCE_EXHAUSTED, error.message or str(error)))
                 continue
+            except GoogleAPICallError as error:
+                raise EvergreenError(
+                    f"Vertex AI does not take the step's job on {self.machine}: {error.message or error}"
+                ) from error
             return str(job.name)
         raise EvergreenError(
             f"no machine is left to try: {'; '.join(self.refused)}; add another one to extra.machines, or try later"

@@ -134,7 +134,17 @@ def job_on(job: dict[str, Any], machine: MachineChoice, first: MachineChoice) ->
     scheduling = {"scheduling": {"strategy": SPOT}} if machine.spot else {}
     told = _told(pool.get("container_spec", {}), accelerators_on(machine.machine), accelerators_on(first.machine))
     chosen = {**pool, "machine_spec": wanted, "container_spec": told}
-    return {**job, "job_spec": {**spec, "worker_pool_specs": [chosen], **scheduling}}
+    on_machine = {**job, "job_spec": {**spec, "worker_pool_specs": [chosen], **scheduling}}
+    return {**on_machine, "encryption_spec": _encryption(on_machine.pop("encryption_spec", {}))}
+
+
+def _encryption(of_zenml: dict[str, str]) -> dict[str, str] | None:
+    """The key that encrypts the job; None: it has none, which an empty one would not say.
+
+    ZenML spells the field as JSON does, and Google's message types drop what they do not know below their first level.
+    """
+    key = of_zenml.get("kmsKeyName")
+    return {"kms_key_name": key} if key else None
 
 
 def _told(container: dict[str, Any], asked: str, of_first: str) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from google.cloud import aiplatform_v1 as v1
+from zenml.config import ResourceSettings
+from zenml.integrations.gcp.utils import build_job_request
 
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.core.errors import EvergreenError
 from orchestration import attempts
 from orchestration.attempts import Attempts
+from orchestration.machine_flavor import MachinesSettings
 from orchestration.machine_lists import MachineChoice
 from orchestration.machine_operator import job_on
 
@@ -23,11 +26,11 @@ LARGE, SMALL = MachineChoice(machine_type="n1-standard-16"), MachineChoice(machi
 class Tried:
     """A step's job, tried on machines, and waited for."""
 
-    def __init__(self, box: Box, *command: str) -> None:
+    def __init__(self, box: Box, *command: str, key: str | None = None, **fields: Any) -> None:
         address = {"api_endpoint": "us-central1-aiplatform.googleapis.com"}
         self.client = v1.JobServiceClient(client_options=address)
         pool = {"replica_count": 1, "container_spec": {"image_uri": "steps", "command": list(command)}}
-        job: dict[str, Any] = {"display_name": "run-7-train", "job_spec": {"worker_pool_specs": [pool]}}
+        job = {"display_name": "run-7-train", "job_spec": {"worker_pool_specs": [pool]}, **of_zenml(key), **fields}
         parent = f"projects/{box.project}/locations/us-central1"
         self.attempts = Attempts(
             lambda: self.client, parent, [SPOT, LARGE, SMALL], lambda machine: job_on(job, machine, SPOT)
@@ -48,6 +51,25 @@ class Tried:
                 return job
             time.sleep(0.05)
         raise AssertionError(f"{name} is {job.state.name}")
+
+
+def of_zenml(key: str | None) -> dict[str, Any]:
+    """What ZenML asks for beside machines, as its step operator does."""
+    machine = MachinesSettings(machine_type="n1-standard-4")
+    request = build_job_request("run-7", "steps", ["true"], machine, ResourceSettings(), {}, {}, key)
+    return {"encryption_spec": request["encryption_spec"]}
+
+
+def test_a_job_is_encrypted_with_the_key_of_the_step_operator_alone(spared: Box) -> None:
+    key = "projects/local-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
+    encrypted, plain = (Tried(spared, "true", key=one).ended() for one in (key, None))
+    assert (encrypted.encryption_spec.kms_key_name, "encryption_spec" in plain) == (key, False)
+
+
+def test_a_job_that_vertex_ai_does_not_take_is_told_in_its_words(spared: Box) -> None:
+    tried = Tried(spared, "true", display_name="")
+    with pytest.raises(EvergreenError, match=r"does not take the step's job on n1-standard-8 \+ 1 .*display_name"):
+        tried.attempts.submit()
 
 
 @pytest.fixture
