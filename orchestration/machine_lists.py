@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from evergreen.core.base import Frozen
-from orchestration.costs import Machine
+from evergreen.core.cloud import Machine
 from orchestration.machine_fit import misfit
 from orchestration.machines import machine_of
 from orchestration.mistakes import Mistake, unknown

@@ -26,7 +26,7 @@ from evergreen.core.reports import EndpointStatus
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class ServedEndpoint:
+class LocalEndpoint:
     """The `Endpoint` of one model below `state_dir`. `wanted` carries the configuration: address, limits, command."""
 
     def __init__(self, wanted: EndpointState, state_dir: Path, lock_timeout_s: float) -> None:

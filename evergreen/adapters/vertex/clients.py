@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from evergreen.adapters.vertex.failures import retry_policy, translated
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 
 CALL_TIMEOUT_S = 60.0
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -18,7 +18,7 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 class Clients:
     """Opened when first used; `host` says where."""
 
-    host: VertexEndpoint
+    host: VertexHostSettings
 
     @property
     def location(self) -> str:

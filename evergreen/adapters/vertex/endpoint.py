@@ -9,11 +9,11 @@ from typing import Any
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.deployed import Deployed, leading, number_of, ready, successor, traffic
 from evergreen.adapters.vertex.deployed import deployed_on as deployed_models
-from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
 from evergreen.core.reports import EndpointStatus
@@ -21,10 +21,10 @@ from evergreen.core.reports import EndpointStatus
 TOKEN_COMMAND = "gcloud auth print-access-token"  # noqa: S105 - prints a token, is none
 
 
-class HostedEndpoint:
+class VertexEndpoint:
     """The `Endpoint` of one model."""
 
-    def __init__(self, host: VertexEndpoint, model: str) -> None:
+    def __init__(self, host: VertexHostSettings, model: str) -> None:
         clients = Clients(host)
         self._host = host
         self._model = model

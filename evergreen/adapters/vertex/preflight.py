@@ -5,16 +5,16 @@ from __future__ import annotations
 from evergreen.adapters.gcs import StorageError, check_bucket
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.failures import MissingError
-from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.ownership import check_owner
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, InputError
 
 PATIENCE_S = 20.0
 
 
-def check_reachable(host: VertexEndpoint, model: str) -> None:
+def check_reachable(host: VertexHostSettings, model: str) -> None:
     """Returns when all answer.
 
     Raises:
