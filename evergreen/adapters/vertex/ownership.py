@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from evergreen.adapters.gcs.clients import storage_client
-from evergreen.adapters.vertex.clients import CALL_TIMEOUT_S, Clients
-from evergreen.adapters.vertex.failures import retry_policy, translated
+from evergreen.adapters.google.calls import CALL_TIMEOUT_S, retry_policy
+from evergreen.adapters.vertex.clients import Clients, translated
 from evergreen.core.errors import InputError
 
 

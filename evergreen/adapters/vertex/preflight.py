@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from evergreen.adapters.gcs import StorageError, check_bucket
-from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.failures import MissingError
+from evergreen.adapters.vertex.clients import Clients, MissingError
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.ownership import check_owner
 from evergreen.adapters.vertex.resource import EndpointResource
