@@ -57,8 +57,10 @@ class LocalEndpoint:
         with self._locked():
             before = self._front.state()
             known = version in before.versions
-            if known and self._front.answers(version):
-                return
+            if known:
+                if self._front.answers(version):
+                    return
+                self._front.end_hung_front()
             after = before if known else changed(before, versions=(*before.versions, version))
             try:
                 address = self._front.apply(after, reload=not known)
