@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
-from evergreen.adapters.gcs.clients import storage_client
+from evergreen.adapters.gcs.clients import limits, storage_client
 from evergreen.adapters.gcs.failures import RefusedError, StorageError
 from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling
 from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
@@ -88,9 +88,7 @@ class GcsLease:
 
     @property
     def _calls(self) -> dict[str, Any]:
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        return {"timeout": CALL_TIMEOUT_S, "retry": DEFAULT_RETRY.with_timeout(RETRY_TIMEOUT_S)}
+        return limits(CALL_TIMEOUT_S, RETRY_TIMEOUT_S)
 
     @cached_property
     def _client(self) -> Any:
