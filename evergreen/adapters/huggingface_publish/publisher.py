@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any
 
 from evergreen.adapters.huggingface_publish.card import model_card
-from evergreen.adapters.huggingface_publish.failures import translated
-from evergreen.adapters.huggingface_publish.repository import MAIN, HubRepository
+from evergreen.adapters.huggingface_publish.repository import MAIN, HubRepository, translated
 from evergreen.adapters.huggingface_publish.settings import HuggingFaceHubSettings, HuggingFaceSpace
 from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.errors import InputError
