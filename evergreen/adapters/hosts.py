@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.core.kinds import Kinds
 from evergreen.core.members import HostSettings
 
-KINDS = Kinds(
+HOSTS = Kinds(
     "evergreen.hosts",
     {
         "local_endpoint": "evergreen.adapters.local_endpoint.settings:LocalHostSettings",
@@ -22,5 +22,5 @@ else:
     def __getattr__(name: str) -> Any:
         """`AnyHost`: every kind of host that is installed, found when it is first asked for."""
         if name == "AnyHost":
-            return KINDS.union
+            return HOSTS.union
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

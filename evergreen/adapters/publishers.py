@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.core.kinds import Kinds
 from evergreen.core.members import PublisherSettings
 
-KINDS = Kinds(
+PUBLISHERS = Kinds(
     "evergreen.publishers",
     {"huggingface_hub": "evergreen.adapters.huggingface_publish.settings:HuggingFaceHubSettings"},
 )
@@ -19,5 +19,5 @@ else:
     def __getattr__(name: str) -> Any:
         """`AnyPublisher`: every kind of publisher that is installed, found when it is first asked for."""
         if name == "AnyPublisher":
-            return KINDS.union
+            return PUBLISHERS.union
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

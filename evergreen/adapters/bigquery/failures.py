@@ -22,7 +22,7 @@ def translated(what: str, present: Callable[[], str] | None = None) -> AbstractC
 
     `what` names the table or query, `present` tells what there is instead of it.
     """
-    return calling(lambda failure: _told(what, failure, present))
+    return calling(lambda failure: _error_of(what, failure, present))
 
 
 def transient_retry(deadline_s: float) -> Any:
@@ -46,7 +46,7 @@ def unseen() -> Iterator[None]:
             raise  # a quota, say
 
 
-def _told(what: str, failure: Failure, present: Callable[[], str] | None) -> EvergreenError:
+def _error_of(what: str, failure: Failure, present: Callable[[], str] | None) -> EvergreenError:
     from google.api_core.exceptions import GoogleAPICallError
 
     error = failure.error

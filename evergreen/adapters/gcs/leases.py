@@ -41,7 +41,7 @@ class GcsLease:
         """
         from google.api_core.exceptions import NotFound
 
-        with calling(self._failure):
+        with calling(self._error_of):
             for _ in range(3):  # replaced between the two requests: asked again
                 blob = self._client.bucket(self.bucket).get_blob(self.name, **self._calls)
                 if blob is None:
@@ -64,7 +64,7 @@ class GcsLease:
         from google.api_core.exceptions import PreconditionFailed
 
         blob = self._client.bucket(self.bucket).blob(self.name)
-        with calling(self._failure):
+        with calling(self._error_of):
             try:
                 blob.upload_from_string(
                     lease.model_dump_json(),
@@ -95,7 +95,7 @@ class GcsLease:
         import google.auth
         from google.auth.transport.requests import AuthorizedSession
 
-        with calling(self._failure):
+        with calling(self._error_of):
             credentials, _ = google.auth.default(scopes=[SCOPE])
             session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
             session.hooks["response"].append(self._told_time)
@@ -106,7 +106,7 @@ class GcsLease:
         if told := response.headers.get("Date"):
             self._now = parsedate_to_datetime(told)
 
-    def _failure(self, failure: Failure) -> StorageError:
+    def _error_of(self, failure: Failure) -> StorageError:
         match failure.kind:
             case Kind.CREDENTIALS:
                 return RefusedError(f"no credentials for {self._address}: {failure.reason}; run `{LOGIN}`")

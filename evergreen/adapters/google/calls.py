@@ -1,4 +1,4 @@
-"""How Google is called: for how long, what is repeated, and what a failure is. Whoever calls tells it in own words.
+"""How Google is called: for how long, what is repeated, and what a failure is about.
 
 with calling(lambda failure: EndpointError(f"reading the endpoint: {failure.reason}")):
 client.get_endpoint(name=name, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
@@ -69,15 +69,15 @@ def retry_policy(timeout_s: float, also: Callable[[Exception], bool] = lambda _:
 
 
 @contextmanager
-def calling(told: Callable[[Failure], EvergreenError]) -> Iterator[None]:
-    """A block of calls to Google; what fails of them is raised as `told` tells it, anything else as it is."""
+def calling(error_of: Callable[[Failure], EvergreenError]) -> Iterator[None]:
+    """A block of calls to Google, whose failures are raised as `error_of` makes them, other errors as they are."""
     try:
         yield
     except Exception as error:
         failure = failure_of(error)
         if failure is None:
             raise
-        raise told(failure) from error
+        raise error_of(failure) from error
 
 
 def failure_of(error: Exception) -> Failure | None:

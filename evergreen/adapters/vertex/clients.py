@@ -33,12 +33,12 @@ def translated(what: str) -> AbstractContextManager[None]:
         EndpointError: any other refusal or failure.
     """
 
-    def told(failure: Failure) -> EndpointError:
+    def error_of(failure: Failure) -> EndpointError:
         advice = ADVICE.get(failure.code or 0)
         message = f"{what}: {failure.reason}{f'; {advice}' if advice else ''}"
         return MissingError(message) if failure.kind is Kind.MISSING else EndpointError(message)
 
-    return calling(told)
+    return calling(error_of)
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class VertexJobs:
     def of_schedule(self, schedule: str, newest: int) -> list[PipelineJob]:
         """The newest jobs that the schedule of this resource name has fired."""
         request = {"parent": self.location, "filter": f'schedule_name="{schedule}"', "page_size": newest}
-        with calling(told(f"listing the jobs of {schedule}")):
+        with calling(job_error(f"listing the jobs of {schedule}")):
             listed = self._pipelines.list_pipeline_jobs(request=request, retry=None, timeout=LOOK_TIMEOUT_S)
             return [_pipeline(one) for one in islice(listed, newest)]
 
@@ -154,18 +154,18 @@ class VertexJobs:
 
     def call(self, what: str, method: Callable[..., Any], request: Any) -> Any:
         """The answer to the request, which is repeated while errors are transient."""
-        with calling(told(what)):
+        with calling(job_error(what)):
             return method(request=request, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
 
     def client(self, service: Callable[..., Any]) -> Any:
         """Google's client of one of Vertex AI's services in the region."""
-        with calling(told("opening Vertex AI")):
+        with calling(job_error("opening Vertex AI")):
             options = {"api_endpoint": f"{self.region}-aiplatform.googleapis.com"}
             return service(credentials=self.credentials, client_options=options)
 
     def _look(self, what: str, method: Callable[..., Any], name: str) -> Any:
         """One call without repetitions: whoever looks again and again repeats it anyway."""
-        with calling(told(f"looking at {what}")):
+        with calling(job_error(f"looking at {what}")):
             return method(request={"name": name}, retry=None, timeout=LOOK_TIMEOUT_S)
 
     def _ended(self, name: str, get: Callable[..., Any], cancel: Callable[..., Any]) -> str:
@@ -176,7 +176,7 @@ class VertexJobs:
         while (state := _state(self.call(f"ending {name}", get, {"name": name}))) not in ENDED:
             if not asked:
                 asked = True
-                with calling(told(f"ending {name}")), suppress(FailedPrecondition):  # it ended in between
+                with calling(job_error(f"ending {name}")), suppress(FailedPrecondition):  # it ended in between
                     cancel(request={"name": name}, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
             if time.monotonic() >= deadline:
                 raise EndpointError(f"{name} is {state} {ENDED_WITHIN_S:g} s after it was cancelled; run `stop` again")
@@ -196,8 +196,8 @@ class VertexJobs:
         return self.client(JobServiceClient)
 
 
-def told(what: str) -> Callable[[Failure], EvergreenError]:
-    """How a failed call that does `what` is told of jobs and schedules."""
+def job_error(what: str) -> Callable[[Failure], EvergreenError]:
+    """What a failed call that does `what` with jobs or schedules is raised as."""
 
     def error_of(failure: Failure) -> EvergreenError:
         said = f"{what}: {failure.reason}"

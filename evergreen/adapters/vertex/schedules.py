@@ -10,7 +10,7 @@ from typing import Any
 
 from evergreen.adapters.google.calls import calling
 from evergreen.adapters.vertex.clients import MissingError
-from evergreen.adapters.vertex.jobs import VertexJobs, told
+from evergreen.adapters.vertex.jobs import VertexJobs, job_error
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 
@@ -63,7 +63,7 @@ class VertexSchedules:
         what = f"deleting schedule {resource}"
         with suppress(MissingError):
             operation = self.jobs.call(what, self._client.delete_schedule, {"name": resource})
-            with calling(told(what)):
+            with calling(job_error(what)):
                 try:
                     operation.result(timeout=DELETE_TIMEOUT_S)
                 except TimeoutError as error:

@@ -31,7 +31,7 @@ from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_en
 from tests.waiting import wait_until
 
 
-class TestHostedEndpoint(EndpointContract):
+class TestVertexEndpoint(EndpointContract):
     """The whole contract."""
 
 

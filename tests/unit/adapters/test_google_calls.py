@@ -11,7 +11,7 @@ from google.auth.exceptions import DefaultCredentialsError, TransportError
 
 from evergreen.adapters.google.calls import Failure, Kind, calling, retry_policy
 from evergreen.adapters.vertex.clients import MissingError, translated
-from evergreen.adapters.vertex.jobs import UnreachableError, told
+from evergreen.adapters.vertex.jobs import UnreachableError, job_error
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
 BUSY = api.ServiceUnavailable("the region\nis busy.")  # type: ignore[no-untyped-call]  # google.api_core has no types
@@ -67,7 +67,7 @@ def test_endpoints_and_jobs_tell_a_failure_each_as_its_own_error(
 ) -> None:
     with pytest.raises(of_endpoints, match="asking: ") as endpoint, translated("asking"):
         raise error
-    with pytest.raises(of_jobs, match="asking: ") as job, calling(told("asking")):
+    with pytest.raises(of_jobs, match="asking: ") as job, calling(job_error("asking")):
         raise error
     assert (type(endpoint.value), type(job.value), job.value.exit_code) == (of_endpoints, of_jobs, exit_code)
 

@@ -25,8 +25,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kinds:
     packages.mkdir()
     offer(packages, "memory_host", "evergreen.hosts", "memory", "tests.memory_host:MemoryHostSettings")
     monkeypatch.syspath_prepend(str(packages))
-    kinds = Kinds(hosts.KINDS.group, hosts.KINDS._shipped)
-    monkeypatch.setattr(hosts, "KINDS", kinds)
+    kinds = Kinds(hosts.HOSTS.group, hosts.HOSTS._shipped)
+    monkeypatch.setattr(hosts, "HOSTS", kinds)
     return kinds
 
 

@@ -50,7 +50,7 @@ def test_every_member_of_a_union_is_checked_against_its_protocol(union: object, 
 
 @pytest.mark.parametrize(
     ("kinds", "verb", "checked"),
-    [(hosts.KINDS, "hosting", HOSTS), (publishers.KINDS, "publisher", PUBLISHERS)],
+    [(hosts.HOSTS, "hosting", HOSTS), (publishers.PUBLISHERS, "publisher", PUBLISHERS)],
     ids=["host", "publisher"],
 )
 def test_the_behaviour_of_every_kind_is_checked_against_its_protocol(
