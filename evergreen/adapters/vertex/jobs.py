@@ -124,7 +124,7 @@ class VertexJobs:
             "read_mask": {"paths": ["name", "state"]},  # without the specifications, which hold a token
         }
         what = f"listing runs of schedule {schedule}"
-        jobs = self.call(what, lambda **options: list(self._pipelines.list_pipeline_jobs(**options)), request)
+        jobs = self.call_list(what, self._pipelines.list_pipeline_jobs, request)
         return [job.name.rpartition("/")[2] for job in jobs if _state(job) not in ENDED]
 
     def cancel_pipeline(self, job_id: str) -> str:
@@ -146,7 +146,7 @@ class VertexJobs:
         for display_name in display_names:
             request = {"parent": self.location, "filter": f'display_name="{display_name}"'}
             what = f"looking for the jobs of {display_name}"
-            for job in self.call(what, lambda **options: list(client.list_custom_jobs(**options)), request):
+            for job in self.call_list(what, client.list_custom_jobs, request):
                 if _state(job) not in ENDED:
                     self._ended(job.name, client.get_custom_job, client.cancel_custom_job)
                     cancelled.append(job.name)
@@ -156,6 +156,11 @@ class VertexJobs:
         """The answer to the request, which is repeated while errors are transient."""
         with calling(job_error(what)):
             return method(request=request, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
+
+    def call_list(self, what: str, method: Callable[..., Iterable[Any]], request: Any) -> list[Any]:
+        """All items of all pages."""
+        with calling(job_error(what)):
+            return list(method(request=request, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S))
 
     def client(self, service: Callable[..., Any]) -> Any:
         """Google's client of one of Vertex AI's services in the region."""

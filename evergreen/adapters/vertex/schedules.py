@@ -37,8 +37,7 @@ class VertexSchedules:
         """Those whose display name begins with `prefix`, newest first."""
         location = self.jobs.location
         request = {"parent": location, "filter": f'display_name:"{prefix}*"'}
-        what = f"listing schedules of {location}"
-        listed = self.jobs.call(what, lambda **options: list(self._client.list_schedules(**options)), request)
+        listed = self.jobs.call_list(f"listing schedules of {location}", self._client.list_schedules, request)
         return [_schedule(one) for one in listed if one.display_name.startswith(prefix)]
 
     def running(self, resource: str) -> list[str]:
