@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.report import parse_arguments, print_result, print_table
-from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.artifacts import FileEntry, TrainedModel, TrainedModelManifest
 from evergreen.tasks import TextClassification
 
@@ -69,7 +70,7 @@ def _heard(seen: Seen) -> float:
 def _endpoint(folder: Path) -> Iterator[int]:
     """The port of an endpoint with one version, live while the block runs."""
     model = _model(folder / "model")
-    endpoint = LocalEndpoint(port=0).open("goodput", folder / "state")
+    endpoint = LocalHost(LocalHostSettings(port=0)).open("goodput", folder / "state")
     try:
         endpoint.upload(model.version, model.path)
         endpoint.deploy(model.version)

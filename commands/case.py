@@ -7,10 +7,9 @@ cases/quotes/expect.yaml    accept: [{exit: 0, read: 48}, {exit: 2, message: quo
 from __future__ import annotations
 
 import re
-import socket
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_dump
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import host_of
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
 MAX_MODEL_NAME = 63
@@ -163,7 +163,7 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     split.entrypoint(trial.dataset, given.split, set_aside)
     if options.train:
         name = _free_name(given.model_name, options.taken)
-        config = _with_free_port(trial.config, getattr(given.host, "port", 0), scratch)
+        config = _with_room(trial.config, host_of(given.host).room(), scratch)
         with _torn_down(config, name, trial.said):
             trial.said.append(_run(config, name, scratch / "outcome"))
 
@@ -217,24 +217,14 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def _with_free_port(config: Path, port: int, scratch: Path) -> Path:
-    """The configuration, or, where its host's port is taken, a copy that lets the endpoint choose another."""
-    if not port or not _is_taken(port):
+def _with_room(config: Path, changes: Mapping[str, object], scratch: Path) -> Path:
+    """The configuration, or, where its host has to change, a copy with these fields of it changed."""
+    if not changes:
         return config
     from orchestration.document import read
 
     written = read(config).written
-    written["parameters"]["host"]["port"] = 0
+    written["parameters"]["host"] |= changes
     copy = scratch / CONFIG
     copy.write_text(safe_dump(written), encoding="utf-8")
     return copy
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, which need not wait for old ones
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False

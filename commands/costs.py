@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from commands.project import Project
-from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.core.cloud import Fleet
+from evergreen.core.members import host_of
 from evergreen.preparation import DataflowRunner
 from orchestration.costs import (
     HOURS_A_MONTH,
     PROBE_REPLICAS,
     Estimate,
-    Fleet,
-    Machine,
     Prices,
     Task,
     estimate_run,
@@ -77,12 +76,9 @@ def pipeline_region() -> str | None:
 
 
 def fleet_of(project: Project) -> Fleet | None:
-    """The machines of the endpoint, when it is Vertex AI's."""
-    host = project.host
-    if not isinstance(host, VertexEndpoint):
-        return None
-    machine = Machine(host.machine_type, host.accelerator_type, host.accelerator_count)
-    return Fleet(host.region, machine, host.min_replicas, host.max_replicas)
+    """The machines of the endpoint, when they are Google's."""
+    needs = host_of(project.host).needs()
+    return needs.fleet if needs else None
 
 
 def _run_lines(estimate: Estimate) -> Iterator[str]:
@@ -141,4 +137,5 @@ def _dataflow(runner: DataflowRunner) -> str:
 
 
 def _logs_requests(project: Project) -> bool:
-    return isinstance(project.host, VertexEndpoint) and project.host.request_logging is not None
+    needs = host_of(project.host).needs()
+    return needs is not None and needs.logs_requests

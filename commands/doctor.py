@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
 from commands.readiness import listed_secrets, task_needs
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import publisher_of
 from orchestration.mistakes import ConfigurationError, shown
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def _check_publish(project: Project) -> Iterator[Finding]:
     """The token and its right to write, where versions are published."""
     if project.publish is None:
         return
-    absent = [name for name in project.publish.variables if not os.environ.get(name)]
+    publisher = publisher_of(project.publish)
+    absent = [name for name in publisher.variables if not os.environ.get(name)]
     if absent and listed_secrets(project):
         states = {name: _state_of(name, project) for name in absent}
         reasons = ", ".join(f"{name} {state}" for name, (_, state) in states.items())
@@ -162,18 +164,11 @@ def _check_publish(project: Project) -> Iterator[Finding]:
         message = f"{project.publish.kind}: not asked, {reasons}; export it here to have it tried"
         yield Finding("publish", fine, message, f"export {absent[0]}=…")
     else:
-        yield Finding("publish", True, f"{project.publish.kind}: {project.publish.check()}")
+        yield Finding("publish", True, f"{project.publish.kind}: {publisher.check()}")
 
 
 def _check_endpoint(project: Project) -> Iterator[Finding]:
-    from orchestration.deployment import open_endpoint
-
-    project.check_host()
-    port = getattr(project.host, "port", None)
-    if port is not None:
-        served = open_endpoint(project.model_name, project.host).status().url
-        place = f"{getattr(project.host, 'host', '127.0.0.1')}:{port or 'any free port'} can be used"
-        yield Finding("port", True, f"this model's endpoint is live at {served}" if served else place)
+    yield Finding("endpoint", True, project.check_host())
 
 
 def _check_cloud(project: Project) -> Iterator[Finding]:

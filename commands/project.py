@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.adapters import AnySource
 from evergreen.adapters.hosts import AnyHost
 from evergreen.adapters.publishers import AnyPublisher
+from evergreen.core.members import host_of
 from evergreen.core.window import Window
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import GIVEN
@@ -104,15 +105,15 @@ class Project:
             return found
         return dict.fromkeys(found, instead) if instead else {}
 
-    def check_host(self) -> None:
-        """Returns when the model's endpoint is live or could be opened: better told now than after the training.
+    def check_host(self) -> str:
+        """Where the model's endpoint is live or could be opened: better told now than after the training.
 
         Raises:
             InputError: what is in the way.
         """
         from orchestration.deployment import state_directory
 
-        self.host.check(self.model_name, state_directory())
+        return host_of(self.host).check(self.model_name, state_directory())
 
     def check_stack(self) -> None:
         """Returns when the active stack is one that the configuration is meant for.

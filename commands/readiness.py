@@ -10,6 +10,7 @@ from commands.cloud.wheels import refuse_wheels
 from commands.costs import check_budget
 from commands.project import Project
 from evergreen.core.errors import InputError
+from evergreen.core.members import publisher_of
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
@@ -86,7 +87,7 @@ def check_secrets(project: Project) -> None:
             ) from error
     if project.publish is None or project.publish.dry_run or listed:
         return
-    if absent := [name for name in project.publish.variables if name not in os.environ]:
+    if absent := [name for name in publisher_of(project.publish).variables if name not in os.environ]:
         raise InputError(
             f"environment variable {', '.join(absent)} is not set, which parameters.publish names; export it, or list "
             "the ZenML secret that holds it under `secrets:`"

@@ -18,6 +18,7 @@ from commands.termination import Terminated
 from commands.watching import run_training
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
+from evergreen.core.members import publisher_of
 
 
 def main(args: argparse.Namespace) -> int:
@@ -125,7 +126,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(project.steps)}",
-            *([f"publish     {project.publish.plan()}"] if project.publish else []),
+            *([f"publish     {publisher_of(project.publish).plan()}"] if project.publish else []),
             f"cache       {cache}",
             *cost_lines(project),
             "no step was run; rows and labels are checked by a run",

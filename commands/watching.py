@@ -15,7 +15,7 @@ from evergreen.core.errors import EvergreenError
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
 
-    from evergreen.adapters.vertex.watched_jobs import PipelineJob, WatchedJobs
+    from evergreen.adapters.vertex.jobs import PipelineJob, VertexJobs
     from orchestration.configuration import Configuration
 
 SUBMITTED = "the job is submitted, so that it can be stopped"
@@ -81,7 +81,7 @@ class _Attempts:
         self._refused: list[str] = []
         self._done: set[str] = set()
 
-    def next(self, jobs: WatchedJobs, job: PipelineJob) -> PipelineRunResponse:
+    def next(self, jobs: VertexJobs, job: PipelineJob) -> PipelineRunResponse:
         """The run that takes the place of the failed job. Raises RuntimeError: there is none to take it."""
         from orchestration.machine_lists import next_machines
         from orchestration.notes import note_machines
@@ -129,9 +129,7 @@ def _submitted(project: Project, options: dict[str, Any]) -> PipelineRunResponse
     return training.with_options(**options, tags=tags)()
 
 
-def _follow(
-    project: Project, configuration: Configuration, run: PipelineRunResponse
-) -> tuple[WatchedJobs, PipelineJob]:
+def _follow(project: Project, configuration: Configuration, run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob]:
     """The run's pipeline job, ended and told."""
     from orchestration.machines import machine_of
     from orchestration.notes import Notes
@@ -147,7 +145,7 @@ def _follow(
 
 
 def _lacking(
-    configuration: Configuration, jobs: WatchedJobs, job: PipelineJob, steps: Collection[str]
+    configuration: Configuration, jobs: VertexJobs, job: PipelineJob, steps: Collection[str]
 ) -> dict[str, str]:
     """Google's words by step, of those whose own task had no machine; empty where something else failed as well.
 

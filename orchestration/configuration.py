@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 from pydantic import Field
 
 from evergreen.core.base import Frozen
+from evergreen.core.cloud import Machine
 from evergreen.core.errors import InputError
 from evergreen.preparation import Preparation
 from evergreen.tasks.accelerators import GIVEN
-from orchestration.costs import Budget, Machine
+from orchestration.costs import Budget
 from orchestration.document import Document, read
 from orchestration.gate import check_gate
 from orchestration.machine_lists import MachineLists, check_machines, with_machines

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import Field
 
 from evergreen.core.base import Frozen
+from evergreen.core.cloud import Fleet, Machine
 from evergreen.core.errors import InputError
 
 DIRECTORY = Path(__file__).parent / "prices"
@@ -73,19 +74,6 @@ class Prices(Frozen):
 
 
 @dataclass(frozen=True)
-class Machine:
-    """A machine with what is attached to it."""
-
-    machine_type: str
-    accelerator_type: str | None = None
-    accelerator_count: int = 0
-
-    def __str__(self) -> str:
-        attached = f" + {self.accelerator_count} {self.accelerator_type}" if self.accelerator_type else ""
-        return f"{self.machine_type}{attached}"
-
-
-@dataclass(frozen=True)
 class Task:
     """A step of a run; `machine` is a sentence where it is not known; `measured` tells whether `seconds` were.
 
@@ -102,20 +90,6 @@ class Task:
     def machines(self) -> tuple[Machine, ...]:
         """Each that it may run on, as far as it is known."""
         return (*((self.machine,) if isinstance(self.machine, Machine) else ()), *self.instead)
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """The machines of an endpoint's live version; `min_replicas` more hold the previous one, for rollback.
-
-    While a rollout is on its way, `min_replicas` more hold the newcomer, and one replica behind an endpoint of its own
-    is asked before it gets traffic.
-    """
-
-    region: str
-    machine: Machine
-    min_replicas: int
-    max_replicas: int
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.lease import Claim, Lease, LeaseStore, Rollout
+from evergreen.core.members import host_of
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import AT_ONCE, Ramp
 from evergreen.core.reconcile import crown, roll_back
@@ -40,12 +41,12 @@ def state_directory() -> Path:
 
 def open_endpoint(model_name: str, host: AnyHost) -> Endpoint:
     """The live endpoint of a model."""
-    return host.open(model_name, state_directory())
+    return host_of(host).open(model_name, state_directory())
 
 
 def lease_of(model_name: str, host: AnyHost) -> LeaseStore:
     """Where it is kept who may change the versions and the traffic of a model."""
-    return host.lease(model_name, state_directory())
+    return host_of(host).lease(model_name, state_directory())
 
 
 def deploy_decision(

@@ -17,14 +17,13 @@ from zenml.exceptions import IllegalOperationError
 from zenml.models import PipelineRunResponse
 from zenml.orchestrators import publish_utils
 
-from evergreen.adapters.vertex.failures import MissingError
-from evergreen.adapters.vertex.jobs import VertexJobs
+from evergreen.adapters.vertex.clients import MissingError
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.deployment import state_directory
 from orchestration.locks import running_process
 from orchestration.runs import is_local
-from orchestration.vertex_runs import ended_on_vertex, job_id_of, place_of
+from orchestration.vertex_runs import ended_on_vertex, job_id_of, jobs_of
 
 REASON = "stopped by hand"
 TERMINATED_WITHIN_S = 90.0
@@ -84,7 +83,7 @@ def _settle(run: PipelineRunResponse) -> str:
 
 def _end_jobs(run: PipelineRunResponse) -> str:
     """Cancels the run's pipeline job, then the jobs that its steps started: by then nobody starts another one."""
-    jobs, job_id = VertexJobs(*place_of(run)), job_id_of(run)
+    jobs, job_id = jobs_of(run), job_id_of(run)
     state = "never started"
     if job_id:
         with suppress(MissingError):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from zenml.client import Client
 
-from evergreen.adapters.vertex.watched_jobs import FAILED, PipelineJob, WatchedJobs
+from evergreen.adapters.vertex.jobs import FAILED, PipelineJob, VertexJobs
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from orchestration.schedules import schedule_prefix, schedules, vertex_schedules
@@ -30,8 +30,7 @@ def lost_firings(model: str) -> tuple[LostFiring, ...]:
     if not client.list_schedules(name=f"startswith:{schedule_prefix(model)}", size=1).items:
         return ()
     try:
-        vertex = vertex_schedules()
-        jobs = WatchedJobs(vertex.project, vertex.region, vertex.credentials)
+        jobs = vertex_schedules().jobs
         fired = [job for one in schedules(model) for job in jobs.of_schedule(one.resource, NEWEST)]
         return tuple(_lost(jobs, job) for job in fired if job.state == FAILED and not _known(client, job))
     except EvergreenError:
@@ -42,7 +41,7 @@ def _known(client: Client, job: PipelineJob) -> bool:
     return bool(client.list_pipeline_runs(orchestrator_run_id=job.name, size=1, hydrate=False).items)
 
 
-def _lost(jobs: WatchedJobs, job: PipelineJob) -> LostFiring:
+def _lost(jobs: VertexJobs, job: PipelineJob) -> LostFiring:
     whole = jobs.pipeline(job.name)  # a list may leave out what became of each task
     reason = words_of(jobs, whole) or whole.error or "Vertex AI does not say why"
     return LostFiring(job=job.name, created=job.created, reason=reason)

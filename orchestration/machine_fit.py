@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from orchestration.costs import Machine
+from evergreen.core.cloud import Machine
 
 
 @dataclass(frozen=True)

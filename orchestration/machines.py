@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from evergreen.core.cloud import Machine
 from evergreen.tasks.accelerators import UNSPECIFIED
-from orchestration.costs import Machine, Task, attached_to, load_prices
+from orchestration.costs import Task, attached_to, load_prices
 from orchestration.run_settings import Components, settings_of
 
 PIPELINE_DEFAULT = "e2-standard-4"

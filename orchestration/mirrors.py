@@ -9,6 +9,7 @@ from evergreen.adapters.hosts import AnyHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.members import host_of
 from evergreen.core.protocols import Mirror
 from evergreen.core.reconcile import Action, SetAlias, reconcile
 from evergreen.core.reports import EvaluationReport
@@ -43,7 +44,7 @@ def active_mirrors(host: AnyHost) -> list[Mirror]:
     """The MLflow registry behind the active stack's experiment tracker, and what the host keeps itself."""
     uri = tracking_uri()
     tracked = [MlflowMirror(tracking_uri=uri, loader=PREDICTOR, render=evaluation_page)] if uri else []
-    return [*tracked, *host.mirrors()]
+    return [*tracked, *host_of(host).mirrors()]
 
 
 def sync_mirrors(record: ZenmlRecord, host: AnyHost) -> None:

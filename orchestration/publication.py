@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
+from evergreen.core.members import publisher_of
 from evergreen.core.publication import Choice, Edition, Publication, candidate_to_publish, live_to_publish
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
 from evergreen.tasks import load_task
@@ -47,7 +48,7 @@ def _publish(
         description=load_task(model.path).describe(),
         examples=version.examples,
     )
-    publication = publisher.publish(edition, live=live)
+    publication = publisher_of(publisher).publish(edition, live=live)
     if publication.url:
         record.note_mirror(name, NOTED_AS, publication.url)
     return publication

@@ -19,11 +19,10 @@ from zenml.config.schedule import Schedule
 from zenml.enums import StackComponentType
 from zenml.pipelines.pipeline_definition import Pipeline
 
-from evergreen.adapters.vertex.jobs import VertexJobs
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.specifications import removed_specifications
-from orchestration.vertex_runs import FLAVOR
+from orchestration.vertex_runs import FLAVOR, jobs_by
 
 SHOWN_WITHIN_S = 60.0
 LOOK_EVERY_S = 2.0
@@ -125,8 +124,7 @@ def end_firing(job: str) -> str:
     Raises:
         EvergreenError: it was refused, or has not ended in time.
     """
-    vertex = vertex_schedules()
-    return VertexJobs(vertex.project, vertex.region, vertex.credentials).cancel_pipeline(job).lower()
+    return vertex_schedules().jobs.cancel_pipeline(job).lower()
 
 
 def person() -> str | None:
@@ -201,10 +199,8 @@ def _translated() -> Iterator[None]:
 
 def vertex_schedules() -> VertexSchedules:
     """Where the active stack's orchestrator puts its schedules, with its credentials."""
-    from zenml.integrations.gcp.orchestrators import VertexOrchestrator
-
     orchestrator = Client().active_stack.orchestrator
-    if not isinstance(orchestrator, VertexOrchestrator):
+    jobs = jobs_by(orchestrator)
+    if jobs is None:
         raise InputError(f"orchestrator '{orchestrator.flavor}' keeps no schedules (allowed: {FLAVOR})")
-    credentials, project = orchestrator._get_authentication()  # as it signs in itself: service connectors too
-    return VertexSchedules(orchestrator.config.project or project, orchestrator.config.location, credentials)
+    return VertexSchedules(jobs)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.vertex.causes import Cause, cause_of, describe
-from evergreen.adapters.vertex.watched_jobs import FAILED, JobTask, PipelineJob, WatchedJobs
+from evergreen.adapters.vertex.jobs import FAILED, JobTask, PipelineJob, VertexJobs
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
+    from zenml.stack import StackComponent
 
 FLAVOR = "vertex"
 RUN_ID = "orchestrator_run_id"
@@ -49,36 +50,32 @@ def job_id_of(run: PipelineRunResponse) -> str | None:
     return str(noted) if noted else None
 
 
-class Place(NamedTuple):
-    """Where the jobs of a run are, and the credentials of its orchestrator: service connectors too."""
-
-    project: str
-    region: str
-    credentials: Any
-
-
-def place_of(run: PipelineRunResponse) -> Place:
-    """Where the run's own stack has its jobs, whatever stack is active. Raises EvergreenError: nobody can tell."""
+def jobs_of(run: PipelineRunResponse) -> VertexJobs:
+    """The jobs of the run's own stack, whatever stack is active. Raises EvergreenError: nobody can tell."""
     from zenml.enums import StackComponentType
-    from zenml.integrations.gcp.orchestrators import VertexOrchestrator
     from zenml.stack import StackComponent
 
     stack = run.stack
     if stack is None:
         raise EvergreenError(f"the stack of run {run.name} was deleted; look in Google's console")
     orchestrator = StackComponent.from_model(stack.components[StackComponentType.ORCHESTRATOR][0])
-    if not isinstance(orchestrator, VertexOrchestrator):
+    jobs = jobs_by(orchestrator)
+    if jobs is None:
         raise EvergreenError(f"run {run.name} is no run of Vertex AI (orchestrator: {orchestrator.flavor})")
-    credentials, project = orchestrator._get_authentication()
-    return Place(orchestrator.config.project or project, orchestrator.config.location, credentials)
+    return jobs
 
 
-def jobs_of(run: PipelineRunResponse) -> WatchedJobs:
-    """The jobs of the run's stack, to look at. Raises as `place_of` does."""
-    return WatchedJobs(*place_of(run))
+def jobs_by(orchestrator: StackComponent) -> VertexJobs | None:
+    """Where an orchestrator has its jobs, with its own credentials (service connectors too); None: not on Vertex AI."""
+    from zenml.integrations.gcp.orchestrators import VertexOrchestrator
+
+    if not isinstance(orchestrator, VertexOrchestrator):
+        return None
+    credentials, project = orchestrator._get_authentication()  # as it signs in itself
+    return VertexJobs(orchestrator.config.project or project, orchestrator.config.location, credentials)
 
 
-def pipeline_job_of(run: PipelineRunResponse) -> tuple[WatchedJobs, PipelineJob] | None:
+def pipeline_job_of(run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob] | None:
     """The run's pipeline job; None where it has none. Raises EvergreenError when Vertex AI does not tell."""
     job_id = job_id_of(run) if is_on_vertex(run) else None
     if job_id is None:
@@ -87,7 +84,7 @@ def pipeline_job_of(run: PipelineRunResponse) -> tuple[WatchedJobs, PipelineJob]
     return jobs, jobs.pipeline(job_id)
 
 
-def deaths(jobs: WatchedJobs, job: PipelineJob) -> list[Death]:
+def deaths(jobs: VertexJobs, job: PipelineJob) -> list[Death]:
     """The failed tasks of a job whose own code is not to blame, in the order of their ends.
 
     The job itself is listed among its tasks, under its own name.
@@ -107,7 +104,7 @@ def death_words(run: PipelineRunResponse) -> str | None:
         return f"Vertex AI does not tell why ({error})"
 
 
-def words_of(jobs: WatchedJobs, job: PipelineJob) -> str | None:
+def words_of(jobs: VertexJobs, job: PipelineJob) -> str | None:
     """What Google says of a job that it ended; None where it says nothing of use. Raises EvergreenError: no answer."""
     if dead := deaths(jobs, job):
         return "; ".join(f"task '{one.task}': {one.words}" for one in dead)
@@ -123,7 +120,7 @@ def ended_on_vertex(run: PipelineRunResponse) -> str | None:
     return ENDS.get(found[1].state) if found else None
 
 
-def _death(jobs: WatchedJobs, task: JobTask) -> Death | None:
+def _death(jobs: VertexJobs, task: JobTask) -> Death | None:
     """Why a task died; None when its container ran and ended by itself."""
     code, text, began, ran_on_spot = task.code, task.error, False, False
     if task.job:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from evergreen.adapters.vertex.states import ENDED
-from evergreen.adapters.vertex.watched_jobs import FAILED, JobTask, PipelineJob, UnreachableError, WatchedJobs
+from evergreen.adapters.vertex.jobs import ENDED, FAILED, JobTask, PipelineJob, UnreachableError, VertexJobs
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 
@@ -168,7 +167,7 @@ def patiently(ask: Callable[[], Value], patience: Patience, sleep: Callable[[flo
 
 
 def follow(
-    jobs: WatchedJobs,
+    jobs: VertexJobs,
     job_id: str,
     watch: Watch,
     notes: Callable[[bool], Mapping[str, StepNote]],

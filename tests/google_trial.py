@@ -11,9 +11,9 @@ from zlib import crc32
 import gcsfs
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.registry import ModelRegistry
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.artifacts import FileEntry, TrainedModel
 from tests.tiny_text import RecordingRun, headlines, task_with, write_encoder, write_splits
 
@@ -32,10 +32,10 @@ class GoogleTrial:
         settings = {name.lower(): os.environ[PREFIX + name] for name in NEEDED}
         settings["staging"] = f"{settings['staging'].rstrip('/')}/{secrets.token_hex(4)}"
         account = os.environ.get(PREFIX + "SERVICE_ACCOUNT")
-        self.host = VertexEndpoint.model_validate(
+        self.host = VertexHostSettings.model_validate(
             {**settings, "environment": f"test-{secrets.token_hex(4)}", "service_account": account}
         )
-        self.endpoint = HostedEndpoint(self.host, MODEL)
+        self.endpoint = VertexEndpoint(self.host, MODEL)
 
     def model(self, name: str, broken: bool = False) -> tuple[str, Path]:
         folder = self.path / name

@@ -7,10 +7,10 @@ import gcsfs
 
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.registry import ModelRegistry
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from tests import mortal_model
 from tests.keyword_model import write_keyword_model
 from tests.waiting import wait_until
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = (f"trial-{number}" for number in itertools.count())
 
 
-def host_in(box: Box, **changes: object) -> VertexEndpoint:
+def host_in(box: Box, **changes: object) -> VertexHostSettings:
     """A host of the box's project in an environment that no other host has."""
     settings: dict[str, object] = {
         "project": box.project,
@@ -33,7 +33,7 @@ def host_in(box: Box, **changes: object) -> VertexEndpoint:
         "retry_timeout_s": 3,
         **changes,
     }
-    return VertexEndpoint.model_validate(settings)
+    return VertexHostSettings.model_validate(settings)
 
 
 class HostedTrial:
@@ -49,7 +49,7 @@ class HostedTrial:
             command=("python", "-m", "tests.mortal_model"),
             env={"PYTHONPATH": str(ROOT), "MORTAL_FOLDER": str(self.servers)},
         )
-        self.endpoint = HostedEndpoint(self.host, "news")
+        self.endpoint = VertexEndpoint(self.host, "news")
 
     def model(self, name: str, broken: bool = False) -> tuple[str, Path]:
         trained = write_keyword_model(self.path / name, name=name, broken=broken)

@@ -2,18 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.reports import EndpointStatus
-from tests.memory_lease import MemoryLease
-
-
-def hosting(endpoint: Any) -> Any:
-    """A host of this one endpoint, with a lease in memory."""
-    lease = MemoryLease()
-    return SimpleNamespace(open=lambda _model, _directory: endpoint, lease=lambda _model, _directory: lease)
 
 
 class MemoryEndpoint:

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import Ramp
 from evergreen.core.reports import Deployment, EndpointStatus
@@ -79,10 +80,10 @@ class MortalEndpoint:
         self._endpoint.delete()
 
 
-def put_live(host: VertexEndpoint, version: str, model_dir: Path, record: Path, changes: int = NEVER) -> Deployment:
+def put_live(host: VertexHostSettings, version: str, model_dir: Path, record: Path, changes: int = NEVER) -> Deployment:
     """The rollout that the step `deploy` does, with the aliases in a file; it ends with the n-th change."""
     mortality = Mortality(changes)
-    endpoint = MortalEndpoint(host.open("news", Path()), mortality)
+    endpoint = MortalEndpoint(VertexEndpoint(host, "news"), mortality)
     aliases = json.loads(record.read_text(encoding="utf-8"))
     champion = aliases["champion"]
 
@@ -98,4 +99,4 @@ def put_live(host: VertexEndpoint, version: str, model_dir: Path, record: Path, 
 
 if __name__ == "__main__":
     given, version, model_dir, record, changes = sys.argv[1:]
-    put_live(VertexEndpoint.model_validate_json(given), version, Path(model_dir), Path(record), int(changes))
+    put_live(VertexHostSettings.model_validate_json(given), version, Path(model_dir), Path(record), int(changes))

@@ -10,8 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from evergreen.adapters.huggingface_publish import HuggingFaceHub
+from evergreen.adapters.huggingface_publish.publisher import HuggingFaceHub
 from evergreen.adapters.huggingface_publish.repository import HubRepository
+from evergreen.adapters.huggingface_publish.settings import HuggingFaceHubSettings
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.publication import Edition
@@ -49,7 +50,9 @@ def main(folder: Path, configuration: str, stage: str, *cut_off: str) -> int:
     if cut_off:
         HubRepository.tag = lambda *_: os._exit(9)  # type: ignore[method-assign]  # stands for a kill
     try:
-        publication = HuggingFaceHub.model_validate_json(configuration).publish(edition(folder), live=stage == "live")
+        publication = HuggingFaceHub(HuggingFaceHubSettings.model_validate_json(configuration)).publish(
+            edition(folder), live=stage == "live"
+        )
         sys.stdout.write(publication.model_dump_json() + "\n")
     except EvergreenError as error:
         sys.stdout.write(f"{type(error).__name__}: {error}\n")

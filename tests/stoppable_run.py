@@ -23,12 +23,9 @@ from orchestration.deployment import state_directory
 from orchestration.locks import model_lease, run_lock
 from orchestration.runs import model_tag
 from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
 
 BEFORE = EndpointStatus(url="http://127.0.0.1:1", traffic={"a1": 100}, ready=("a1",))
-
-
-def host_of(lease: Path, endpoint: MemoryEndpoint) -> Any:
-    return SimpleNamespace(open=lambda _model, _directory: endpoint, lease=lambda _model, _directory: FileLease(lease))
 
 
 @step
@@ -47,7 +44,9 @@ def training(model: str, run: str, lease: str) -> None:
 
 def main(model: str, lease: str) -> int:
     run, endpoint = f"training-of-{model}", MemoryEndpoint({"a1": 90, "b2": 10})
-    project: Any = SimpleNamespace(model_name=model, host=host_of(Path(lease), endpoint), active_stack="default")
+    project: Any = SimpleNamespace(
+        model_name=model, host=hosting(endpoint, FileLease(Path(lease))), active_stack="default"
+    )
     with (
         report_errors(debug=False) as outcome,
         sigterm_raises(),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from commands.project import Project
-from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.core.cloud import Fleet, HostNeeds, Machine
+from evergreen.core.members import host_of
 from evergreen.preparation import DataflowRunner
-from orchestration.costs import PROBE_REPLICAS, Machine
+from orchestration.costs import PROBE_REPLICAS
 from orchestration.machines import tasks_of
 from stacks.apply import SECRET
 
@@ -54,10 +55,10 @@ class Needs:
 
 def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -> Needs | None:
     """The needs; None when neither the stack nor the host is on Google Cloud."""
-    host = project.host if isinstance(project.host, VertexEndpoint) else None
+    host = host_of(project.host).needs()
     orchestrator = components.get("orchestrator", {})
     name = orchestrator.get("project") or (host.project if host else None)
-    region = orchestrator.get("location") or (host.region if host else None)
+    region = orchestrator.get("location") or (host.fleet.region if host else None)
     if not name or not region:
         return None
     document = project.configuration.document
@@ -72,34 +73,34 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         registry=components.get("container_registry", {}).get("uri"),
         images=tuple(dict.fromkeys(_images(document, host, dataflow))),
         pipeline_account=orchestrator.get("workload_service_account"),
-        serving_account=host.service_account if host else None,
+        serving_account=host.account if host else None,
         serving_image=host.image if host else None,
         training=tuple(dict.fromkeys(task.machine for task in tasks if isinstance(task.machine, Machine))),
-        serving=_fleet(host) if host else None,
+        serving=_counted(host.fleet) if host else None,
         bigquery=_is_bigquery(project.source),
         dataset=_dataset(project.source),
         mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
         secrets=_secrets(components, document),
         training_instead=tuple(dict.fromkeys(one for task in tasks for one in task.instead)),
-        models=host.staging if host else "",
+        models=host.models if host else "",
         dataset_location=str(getattr(project.source, "location", "US")),
         dataflow=dataflow,
         dedicated=bool(host and host.dedicated),
     )
 
 
-def _buckets(components: Components, host: VertexEndpoint | None) -> Iterator[str]:
+def _buckets(components: Components, host: HostNeeds | None) -> Iterator[str]:
     addresses = [
         components.get("artifact_store", {}).get("path"),
         components.get("orchestrator", {}).get("pipeline_root"),
-        host.staging if host else None,
+        host.models if host else None,
     ]
     for address in addresses:
         if address and str(address).startswith("gs://"):
             yield str(address).removeprefix("gs://").partition("/")[0]
 
 
-def _images(document: Mapping[str, Any], host: VertexEndpoint | None, dataflow: DataflowRunner | None) -> Iterator[str]:
+def _images(document: Mapping[str, Any], host: HostNeeds | None, dataflow: DataflowRunner | None) -> Iterator[str]:
     parent = ((document.get("settings") or {}).get("docker") or {}).get("parent_image")
     if parent:
         yield str(parent)
@@ -122,15 +123,14 @@ def _dataset(source: Any) -> str | None:
     return f"{home[0] if home else source.project}:{dataset}"
 
 
-def _fleet(host: VertexEndpoint) -> tuple[Machine, int]:
+def _counted(fleet: Fleet) -> tuple[Machine, int]:
     """The machine, and how many of it count against the quota while a rollout is on its way: 3 × max_replicas + 1.
 
     Three versions are deployed then: the champion, the newcomer at 0 %, and the previous champion that stands by for a
     rollback. Each counts with its most replicas, however few of them run ("charged for max_replica_count × cores",
     DedicatedResources of google.cloud.aiplatform.v1). The probe endpoint, on which the newcomer is asked, has one more.
     """
-    machine = Machine(host.machine_type, host.accelerator_type, host.accelerator_count)
-    return machine, VERSIONS_AT_ONCE * host.max_replicas + PROBE_REPLICAS
+    return fleet.machine, VERSIONS_AT_ONCE * fleet.max_replicas + PROBE_REPLICAS
 
 
 def _secrets(components: Components, document: Mapping[str, Any]) -> dict[str, frozenset[str]]:

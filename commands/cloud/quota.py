@@ -9,7 +9,7 @@ from dataclasses import replace
 from commands.cloud.google import Google, in_path
 from commands.cloud.needs import Needs
 from commands.machine import Finding
-from orchestration.costs import Machine
+from evergreen.core.cloud import Machine
 
 SERVICE = "aiplatform.googleapis.com"
 CPU_FAMILIES = {"n1", "e2"}

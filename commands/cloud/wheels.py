@@ -9,9 +9,10 @@ from commands.cloud.needs import Needs
 from commands.costs import fleet_of
 from commands.machine import Finding
 from commands.project import Project
+from evergreen.core.cloud import Machine
 from evergreen.core.errors import InputError
 from evergreen.tasks.accelerators import CUDA_INDEX
-from orchestration.costs import Machine, attached_to, load_prices
+from orchestration.costs import attached_to, load_prices
 from orchestration.wheels import PIPELINE_INDEX, SERVING_INDEX, refusal
 
 BUILD = 'eval "$(python run.py images --tag $EVERGREEN_TAG)"'

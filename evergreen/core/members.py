@@ -5,7 +5,7 @@ source_of(configuration.source).read(window, out_dir)
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.protocols import Host, Publisher, Source
@@ -18,15 +18,21 @@ class SourceSettings(Settings):
 
 
 class HostSettings(Settings):
-    """Where endpoints live; `host` names its `Host`."""
+    """Where endpoints live; `hosting` names its `Host`: a field `host` is an address."""
 
-    host: ClassVar[str]
+    hosting: ClassVar[str]
 
 
 class PublisherSettings(Settings):
-    """Where versions are published; `publisher` names its `Publisher`."""
+    """Where versions are published; `publisher` names its `Publisher`.
+
+    With `when: candidate` a version is published before its rollout, too, for review. `dry_run` only says what would be
+    done.
+    """
 
     publisher: ClassVar[str]
+    when: Literal["live", "candidate"] = "live"
+    dry_run: bool = False
 
 
 def source_of(settings: SourceSettings) -> Source:
@@ -36,7 +42,7 @@ def source_of(settings: SourceSettings) -> Source:
 
 def host_of(settings: HostSettings) -> Host:
     """The host that these settings describe."""
-    return cast("Host", behaviour(settings, "host"))
+    return cast("Host", behaviour(settings, "hosting"))
 
 
 def publisher_of(settings: PublisherSettings) -> Publisher:

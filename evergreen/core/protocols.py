@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
+from evergreen.core.cloud import HostNeeds
 from evergreen.core.lease import LeaseStore
 from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
@@ -240,8 +241,8 @@ class Host(Protocol):
     def open(self, model: str, state_dir: Path) -> Endpoint:
         """The endpoint of one model name; `state_dir` is where a host of this machine keeps its state."""
 
-    def check(self, model: str, state_dir: Path) -> None:
-        """Returns when the model's endpoint is live or could be opened. Raises InputError saying what is in the way."""
+    def check(self, model: str, state_dir: Path) -> str:
+        """Where the model's endpoint is live or could be opened, in words. Raises InputError: what is in the way."""
 
     def lease(self, model: str, state_dir: Path) -> LeaseStore:
         """Where it is kept who may move the model's traffic, for all machines that may."""
@@ -249,13 +250,15 @@ class Host(Protocol):
     def mirrors(self) -> Sequence[Mirror]:
         """Registries of the host's own, which follow the record."""
 
+    def needs(self) -> HostNeeds | None:
+        """What it takes of Google Cloud; None for nothing."""
+
+    def room(self) -> Mapping[str, object]:
+        """The fields to change so that another model's endpoint fits beside what is there; empty where it does."""
+
 
 class Publisher(Protocol):
     """Where versions are published for others. Repeating a call changes nothing, and completes what was cut off."""
-
-    @property
-    def when(self) -> Literal["live", "candidate"]:
-        """Whether a version is published once it is live, or before its rollout, too, for review."""
 
     @property
     def variables(self) -> Sequence[str]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evergreen.adapters.local_endpoint import LocalEndpoint
-from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
+from evergreen.adapters.local_endpoint.endpoint import LocalEndpoint
 from evergreen.adapters.local_endpoint.front_process import ask_status
-from evergreen.adapters.local_endpoint.host import open_endpoint
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontStatus
 from tests.keyword_model import COMMAND, write_keyword_model
 
 GOOD = [{"text": "a late goal"}]
-HOST = LocalEndpoint(port=0, startup_timeout_s=30, request_timeout_s=20, drain_timeout_s=10, lock_timeout_s=0.3)
+HOST = LocalHostSettings(port=0, startup_timeout_s=30, request_timeout_s=20, drain_timeout_s=10, lock_timeout_s=0.3)
 
 
 class Served:
@@ -24,8 +24,8 @@ class Served:
         self.files = EndpointFiles(path / "state" / "news")
         self.endpoint = self.open()
 
-    def open(self, **changes: Any) -> ServedEndpoint:
-        return open_endpoint(HOST.model_copy(update=changes), "news", self.path / "state", COMMAND)
+    def open(self, **changes: Any) -> LocalEndpoint:
+        return LocalHost(HOST.model_copy(update=changes), COMMAND).open("news", self.path / "state")
 
     def upload(self, name: str, **model: Any) -> str:
         trained = write_keyword_model(self.path / name, name=name, **model)

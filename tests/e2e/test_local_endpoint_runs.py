@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from evergreen.adapters.local_endpoint import post_predict
+from evergreen.adapters.local_endpoint.client import post_predict
 from evergreen.adapters.local_endpoint.front_process import find_front
 from evergreen.core.errors import BusyError, EndpointError, InputError
 from evergreen.core.processes import free_port
@@ -30,10 +30,11 @@ def test_the_endpoint_outlives_the_run_that_started_it_its_terminal_and_its_file
     script = """
 import sys
 from pathlib import Path
-from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from tests.keyword_model import COMMAND
 version, model_dir, state = sys.argv[1:]
-endpoint = open_endpoint(LocalEndpoint(port=0), "news", Path(state), COMMAND)
+endpoint = LocalHost(LocalHostSettings(port=0), COMMAND).open("news", Path(state))
 endpoint.upload(version, Path(model_dir))
 endpoint.deploy(version)
 endpoint.set_traffic({version: 100})
@@ -103,9 +104,10 @@ def test_ctrl_c_while_a_version_starts_withdraws_it_and_the_live_one_serves_on(s
     script = """
 import sys
 from pathlib import Path
-from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from tests.keyword_model import COMMAND
-open_endpoint(LocalEndpoint(port=0), "news", Path(sys.argv[2]), COMMAND).deploy(sys.argv[1])
+LocalHost(LocalHostSettings(port=0), COMMAND).open("news", Path(sys.argv[2])).deploy(sys.argv[1])
 """
     command = [sys.executable, "-c", script, slow, str(served.path / "state")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
@@ -122,8 +124,9 @@ def test_a_run_killed_while_it_deploys_holds_up_no_later_one(served: Served) -> 
             sys.executable,
             "-c",
             "import sys; from pathlib import Path; from tests.keyword_model import COMMAND\n"
-            "from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint\n"
-            "open_endpoint(LocalEndpoint(port=0), 'news', Path(sys.argv[2]), COMMAND).deploy(sys.argv[1])",
+            "from evergreen.adapters.local_endpoint.host import LocalHost\n"
+            "from evergreen.adapters.local_endpoint.settings import LocalHostSettings\n"
+            "LocalHost(LocalHostSettings(port=0), COMMAND).open('news', Path(sys.argv[2])).deploy(sys.argv[1])",
             slow,
             str(served.path / "state"),
         ]
@@ -138,10 +141,11 @@ def test_a_run_killed_while_it_deploys_holds_up_no_later_one(served: Served) -> 
 DEPLOY = """
 import sys
 from pathlib import Path
-from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from tests.keyword_model import COMMAND
 version, state = sys.argv[1:]
-endpoint = open_endpoint(LocalEndpoint(port=0, startup_timeout_s=30), "news", Path(state), COMMAND)
+endpoint = LocalHost(LocalHostSettings(port=0, startup_timeout_s=30), COMMAND).open("news", Path(state))
 endpoint.deploy(version)
 endpoint.renew(version)
 endpoint.set_traffic({version: 100})

@@ -16,6 +16,7 @@ import yaml
 
 from commands import case, cases, run, teardown
 from commands.parser import parse
+from evergreen.adapters.local_endpoint import host as local_host
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.tasks import accelerators
 from tests.tiny_cases import write_case
@@ -237,7 +238,7 @@ def test_a_host_whose_port_is_taken_lets_the_endpoint_choose_another(
     document = yaml.safe_load(config.read_text("utf-8"))
     document["parameters"]["host"] = {"kind": "local_endpoint"} | ({} if written is None else {"port": written})
     config.write_text(yaml.safe_dump(document), encoding="utf-8")
-    monkeypatch.setattr(case, "_is_taken", lambda port: port == taken)
+    monkeypatch.setattr(local_host, "port_conflict", lambda _, port: "taken" if port == taken else None)
     monkeypatch.setattr(case, "_run", lambda config, *_: f"port {yaml.safe_load(config.read_text('utf-8'))}")
     monkeypatch.setattr(teardown, "main", lambda _: None)
     _, (result,) = tried(tmp_path, capfd, "--train")

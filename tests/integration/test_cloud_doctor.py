@@ -16,8 +16,8 @@ from commands.cloud.google import Google
 from commands.cloud.needs import Needs
 from commands.cloud.servers import check_secrets
 from commands.machine import Finding
+from evergreen.core.cloud import Machine
 from evergreen.preparation import DataflowRunner
-from orchestration.costs import Machine
 from tests.gcloud import refused_by_gcloud
 from tests.google_stand_in import CLOCK, Answers, google_session
 from tests.own_zenml import ROOT, python

@@ -29,7 +29,7 @@ Client().create_secret("mlflow", {"username": "news", "password": "not-a-real-on
 list(apply("vertex", declaration("vertex")))
 from commands.costs import check_budget, cost_lines
 from commands.project import Project
-from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import InputError
 from orchestration.configuration import load
 from orchestration.costs import Budget
@@ -40,7 +40,7 @@ local = load("local.yaml", training)
 gpu = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1}
 document = {**local.document, "steps": {"train": {"step_operator": True, "settings": {"step_operator": gpu}}}}
 logged = {"table": "p.logs.requests"}
-host = VertexEndpoint(
+host = VertexHostSettings(
     project="p", region="us-central1", staging="gs://bucket/models", image="i", max_replicas=3, request_logging=logged
 )
 given = local.parameters

@@ -9,6 +9,10 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from grimp import build_graph
+
+from evergreen.core.processes import SERVING_FOLDERS
+
 ROOT = Path(__file__).parents[2]
 PRODUCTION = ("evergreen", "orchestration", "steps", "pipelines", "commands", "stacks")
 DEVELOPMENT = ("bench", "cloudbox")
@@ -87,3 +91,11 @@ def test_a_space_is_given_the_gradio_that_is_tested_here() -> None:
 
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     assert f"gradio=={GRADIO_VERSION}" in lock
+
+
+def test_the_fingerprint_of_serving_code_covers_all_that_a_server_imports() -> None:
+    """Edited code takes the place of what runs only where the fingerprint knows it."""
+    imported = build_graph("evergreen", cache_dir=None).find_upstream_modules("evergreen.serving", as_package=True)
+    folders = tuple(f"evergreen.{folder.replace('/', '.')}" for folder in SERVING_FOLDERS)
+    assert imported
+    assert [one for one in sorted(imported) if not f"{one}.".startswith(tuple(f"{name}." for name in folders))] == []

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.members import host_of
 from evergreen.core.reports import PromotionDecision, Verdict
 from evergreen.core.versions import ModelVersion
 from tests.integration.test_versions import aliases, promote, version
-from tests.memory_endpoint import MemoryEndpoint, hosting
+from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 MODEL = "mirrored"
@@ -69,7 +71,7 @@ def test_a_newcomer_is_tested_before_anyone_has_to_wait_for_its_deployment(
     locked: list[bool] = []
 
     def tested(_: ModelVersion) -> Path:
-        locked.append(host.lease(model, None).read().holder is not None)
+        locked.append(host_of(host).lease(model, Path()).read().holder is not None)
         if fails:
             raise EndpointError("breaks its contract")
         return Path("model")
@@ -149,7 +151,7 @@ def test_a_teardown_is_refused_while_a_run_is_at_its_rollout(monkeypatch: pytest
     monkeypatch.setattr(deployment, "COMMAND_WAIT_S", 0)
     endpoint = MemoryEndpoint({"a1": 100})
     host = hosting(endpoint)
-    store = host.lease("busy", None)
+    store = host_of(host).lease("busy", Path())
     assert Claim(store, "busy", holder_of("training-7")).take(store.read())
     with pytest.raises(BusyError, match=r"held by .+ \(training-7\) since .+ unless renewed; waited 0 s"):
         deployment.tear_down("busy", host)

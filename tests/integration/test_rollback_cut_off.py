@@ -12,7 +12,8 @@ import pytest
 
 from evergreen.core.reports import PromotionDecision, Verdict
 from tests.integration.test_versions import aliases, promote
-from tests.memory_endpoint import MemoryEndpoint, hosting
+from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 WRITES = 7

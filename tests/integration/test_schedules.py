@@ -95,15 +95,15 @@ def test_a_window_is_compiled_as_it_is_written_and_resolved_by_each_run(
 def test_what_refuses_a_run_refuses_its_schedule(
     config: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], refusal: str
 ) -> None:
-    from evergreen.adapters.vertex import VertexEndpoint
+    from evergreen.adapters.vertex.host import VertexHost
     from orchestration import schedules
 
-    def check(self: VertexEndpoint, model: str, state_dir: Path) -> None:
+    def check(self: VertexHost, model: str, state_dir: Path) -> None:
         if not given:
             raise InputError("no credentials")
 
     made: list[Any] = []
-    monkeypatch.setattr(VertexEndpoint, "check", check)
+    monkeypatch.setattr(VertexHost, "check", check)
     monkeypatch.setattr(schedules, "check_orchestrator", lambda _config: None)
     monkeypatch.setattr(schedules, "set_schedule", lambda *_: made.append("a schedule"))
     text = Path(config).read_text().replace("{kind: local_endpoint, port: 8599}", HOST)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import InputError
 from orchestration.configuration import load
 from orchestration.mistakes import ConfigurationError
@@ -39,7 +39,7 @@ def test_variables_of_source_and_task_may_be_missing(name: str, model: str) -> N
         load(name, training)
     served = load_served(name, training)
     assert (served.parameters.model_name, served.stacks) == (model, ("vertex", "emulated"))
-    assert isinstance(served.parameters.host, VertexEndpoint)
+    assert isinstance(served.parameters.host, VertexHostSettings)
     assert served.parameters.host.staging == "gs://my-bucket/models"
     assert load_served(name, training, "other").parameters.model_name == "other"
 
@@ -88,7 +88,7 @@ def test_these_commands_open_the_endpoint_alone(command: str, monkeypatch: pytes
     told: list[str] = []
     monkeypatch.setattr("commands.project.ServedModel.check_stack", lambda self: told.append(self.model_name))
     for name in ("open", "lease"):  # of the class: a name in a module would stay with whoever imports it meanwhile
-        monkeypatch.setattr(f"evergreen.adapters.vertex.host.VertexEndpoint.{name}", refuse)
+        monkeypatch.setattr(f"evergreen.adapters.vertex.host.VertexHost.{name}", refuse)
     assert main([command, "--config", "prod.yaml", "--name", "never-trained"]) == 1
     assert told == ([] if command == "status" else ["never-trained"])
 

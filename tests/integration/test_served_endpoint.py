@@ -12,20 +12,21 @@ import pytest
 
 from evergreen.adapters.local_endpoint import endpoint as endpoint_module
 from evergreen.adapters.local_endpoint.front_process import ask_status
-from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontStatus, WorkerStatus
 from evergreen.core.rollout import Release, roll_out
 from tests.endpoint_contract import GOOD, EndpointContract, deploy, live, never, release
 from tests.keyword_model import COMMAND, write_keyword_model
 
-HOST = LocalEndpoint(port=0, startup_timeout_s=30, request_timeout_s=20, drain_timeout_s=5)
+HOST = LocalHostSettings(port=0, startup_timeout_s=30, request_timeout_s=20, drain_timeout_s=5)
 
 
 class ServedTrial:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files = EndpointFiles(path / "state" / "news")
-        self.endpoint = open_endpoint(HOST, "news", path / "state", COMMAND)
+        self.endpoint = LocalHost(HOST, COMMAND).open("news", path / "state")
 
     def model(self, name: str, broken: bool = False) -> tuple[str, Path]:
         trained = write_keyword_model(self.path / name, name=name, broken=broken)
@@ -60,7 +61,7 @@ def trial(tmp_path: Path) -> Iterator[ServedTrial]:
     trial.endpoint.delete()
 
 
-class TestServedEndpoint(EndpointContract):
+class TestLocalEndpoint(EndpointContract):
     """The whole contract."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_password_of_the_tracking_database_is_not_shown(json: bool) -> None:
     from commands.status import _text
     from orchestration.status import status_of
 
-    shown = status_of("never-trained", LocalEndpoint(port=0))
+    shown = status_of("never-trained", LocalHostSettings(port=0))
     assert shown.mlflow == "mysql+pymysql://host/mlflow"
     text = shown.model_dump_json() if json else _text(shown)
     assert "s3cret" not in text

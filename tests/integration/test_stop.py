@@ -16,6 +16,7 @@ import pytest
 from evergreen.adapters.local_endpoint.lease import FileLease
 from evergreen.core.errors import InputError
 from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
 from tests.own_zenml import ROOT, environment
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -74,11 +75,10 @@ def assert_late_words_change_nothing(model: str) -> None:
 def test_a_stopped_run_ends_and_its_canary_goes_back(zenml_home: Path, tmp_path: Path, killed: bool) -> None:
     from commands.stop import stop_lines
     from orchestration.stopping import stop_runs
-    from tests.stoppable_run import host_of
 
     model = f"stopped-{killed}".lower()
     endpoint = MemoryEndpoint({"a1": 90, "b2": 10})
-    host = host_of(tmp_path / "lease.json", endpoint)
+    host = hosting(endpoint, FileLease(tmp_path / "lease.json"))
     with rolling(zenml_home, model, tmp_path / "lease.json") as process:
         if killed:
             process.kill()

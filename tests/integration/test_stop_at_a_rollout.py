@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +10,11 @@ import pytest
 
 from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Rollout
+from evergreen.core.members import host_of
 from evergreen.core.reports import EndpointStatus
 from tests.integration.test_versions import promote
-from tests.memory_endpoint import MemoryEndpoint, hosting
+from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 
@@ -23,7 +26,7 @@ def stopped(endpoint: MemoryEndpoint, version: str, champion: str, before: Endpo
     model = f"left-{uuid4().hex[:8]}"
     promote(model, champion)
     host = hosting(endpoint)
-    store = host.lease(model, None)
+    store = host_of(host).lease(model, Path())
     claim = Claim(store, model, holder_of("training-1"))
     assert claim.take(store.read())
     claim.note(

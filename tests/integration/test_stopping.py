@@ -19,6 +19,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Holder, Lease, Rollout
 from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
 from tests.memory_lease import MemoryLease
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -31,7 +32,7 @@ class Canary:
 
     def __init__(self, run: str, **holder: Any) -> None:
         self.lease, self.endpoint = MemoryLease(), MemoryEndpoint({"old": 90, "new": 10})
-        self.host: Any = SimpleNamespace(open=lambda *_: self.endpoint, lease=lambda *_: self.lease)
+        self.host = hosting(self.endpoint, self.lease)
         claimed: Holder = holder_of(run).model_copy(update={"owner": "root@elsewhere", **holder})
         claim = Claim(self.lease, "news", claimed)
         assert claim.take(self.lease.read())

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
 from evergreen.core.protocols import VersionRecord
@@ -19,7 +19,7 @@ from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Incu
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
-HOST = LocalEndpoint(port=0)
+HOST = LocalHostSettings(port=0)
 
 
 @pytest.fixture

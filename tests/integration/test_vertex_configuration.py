@@ -4,8 +4,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters.hosts import AnyHost
-from evergreen.adapters.vertex import VertexEndpoint
 from evergreen.adapters.vertex.names import label, label_filter, labels, model_id, version_alias, version_of
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message, version_message
 from evergreen.core.errors import InputError
 
@@ -19,8 +19,8 @@ NEEDED = {
 ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")  # as the Model Registry asks for
 
 
-def host(**changes: object) -> VertexEndpoint:
-    return VertexEndpoint.model_validate(NEEDED | changes)
+def host(**changes: object) -> VertexHostSettings:
+    return VertexHostSettings.model_validate(NEEDED | changes)
 
 
 def test_a_configuration_is_told_by_its_kind() -> None:

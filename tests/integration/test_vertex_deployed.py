@@ -1,7 +1,7 @@
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from evergreen.adapters.vertex.deployed import deployed_on, leading, ready, successor, traffic
+from evergreen.adapters.vertex.deployed import deployed_on, leading, ready_in, successor, traffic_of
 
 TOLD = Timestamp(seconds=1)
 
@@ -23,17 +23,17 @@ def endpoint(split: dict[str, int], **models: tuple[str, int | None]) -> v1.Endp
 
 def test_versions_have_the_traffic_of_their_deployed_models() -> None:
     found = deployed_on(endpoint({"d2": 100}, d1=("a", 1), d2=("b", 1), d3=("c", 0)))
-    assert traffic(found) == {"a": 0, "b": 100, "c": 0}
-    assert set(ready(found)) == {"a", "b"}
+    assert traffic_of(found) == {"a": 0, "b": 100, "c": 0}
+    assert set(ready_in(found)) == {"a", "b"}
 
 
 def test_a_version_whose_status_is_not_told_yet_counts_as_ready() -> None:
-    assert ready(deployed_on(endpoint({}, d1=("a", None)))) == ("a",)
+    assert ready_in(deployed_on(endpoint({}, d1=("a", None)))) == ("a",)
 
 
 def test_a_version_is_not_ready_while_its_traffic_goes_to_a_dead_one() -> None:
     found = deployed_on(endpoint({"d1": 100}, d1=("a", 0), d2=("a", 1)))
-    assert (traffic(found), ready(found)) == ({"a": 100}, ())
+    assert (traffic_of(found), ready_in(found)) == ({"a": 100}, ())
     lead = leading(found, "a")
     assert lead is not None
     assert lead.id == "d1"

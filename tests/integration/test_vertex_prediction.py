@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.prediction import post_predict
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.adapters.vertex.specification import version_message
 from evergreen.core.errors import InputError, RequestTooLargeError
 
@@ -42,8 +42,8 @@ def ask(session: Session, text: str = "rain") -> list[dict[str, Any]]:
     return post_predict(clients, URL, [{"text": text}])
 
 
-def host(**changes: object) -> VertexEndpoint:
-    return VertexEndpoint.model_validate(NEEDED | changes)
+def host(**changes: object) -> VertexHostSettings:
+    return VertexHostSettings.model_validate(NEEDED | changes)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 
 from evergreen.adapters.vertex.causes import Cause
-from evergreen.adapters.vertex.watched_jobs import JobTask, PipelineJob, WatchedJobs
+from evergreen.adapters.vertex.jobs import JobTask, PipelineJob, VertexJobs
 from orchestration.machine_lists import MachineChoice
 from orchestration.vertex_runs import Death
 
 STEPS = ["identify", "fetch", "train"]
 MACHINES = tuple(MachineChoice(machine_type=f"n1-standard-{size}") for size in (16, 8))
-JOBS = WatchedJobs("news-project", "europe-west4")
+JOBS = VertexJobs("news-project", "europe-west4")
 GIVEN = {"train": "1 NVIDIA_TESLA_T4"}
 LACKING = Death(task="fetch", cause=Cause.CAPACITY, words="no machine was to be had: no quota", began=False)
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
+from evergreen.core.cloud import Machine
 from evergreen.core.errors import InputError
-from orchestration.costs import Machine, Prices, hourly_usd
+from orchestration.costs import Prices, hourly_usd
 from tests.proof.cassettes import FILE
 
 ROOT = Path(__file__).parents[2]

@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
+from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling, retry_policy
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.quoting import without_rows
 
+_LONGEST_WAIT_S = 30.0
 _ROLES = (
     "roles/bigquery.jobUser on the project, roles/bigquery.readSessionUser, and roles/bigquery.dataViewer on the data"
 )
 
 
-@contextmanager
-def translated(what: str, present: Callable[[], str] | None = None) -> Iterator[None]:
+def translated(what: str, present: Callable[[], str] | None = None) -> AbstractContextManager[None]:
     """Raises InputError for what a person can set right, EvergreenError where BigQuery does not answer.
 
     `what` names the table or query, `present` tells what there is instead of it.
     """
-    from google.api_core import exceptions as api
-    from google.auth import exceptions as auth
-    from requests import exceptions as requests
+    return calling(lambda failure: _error_of(what, failure, present))
 
-    try:
-        yield
-    except auth.GoogleAuthError as error:
-        raise InputError(
-            f"no credentials for BigQuery: {_first_line(error)}; run `gcloud auth application-default login`, or set "
-            "GOOGLE_APPLICATION_CREDENTIALS to a key file"
-        ) from error
-    except api.NotFound as error:
-        there = present() if present else ""
-        raise InputError(f"{what} not found: {_message(error)}{there}; set source.table or its query") from error
-    except api.GoogleAPICallError as error:
-        raise _of_call(what, error) from error
-    except (api.RetryError, requests.RequestException, ConnectionError, TimeoutError) as error:
-        raise _unanswered(what, error) from error
+
+def transient_retry(deadline_s: float) -> Any:
+    """Backoff on what any service of Google's takes for transient, and on BigQuery's own reasons."""
+    from google.cloud.bigquery import DEFAULT_RETRY
+
+    return retry_policy(deadline_s, DEFAULT_RETRY._predicate, _LONGEST_WAIT_S)
 
 
 @contextmanager
@@ -52,6 +44,21 @@ def unseen() -> Iterator[None]:
     except api.Forbidden as error:
         if "accessDenied" not in _reasons(error):
             raise  # a quota, say
+
+
+def _error_of(what: str, failure: Failure, present: Callable[[], str] | None) -> EvergreenError:
+    from google.api_core.exceptions import GoogleAPICallError
+
+    error = failure.error
+    if failure.kind is Kind.CREDENTIALS:
+        return InputError(
+            f"no credentials for BigQuery: {_first_line(error)}; run `{LOGIN}`, or set "
+            "GOOGLE_APPLICATION_CREDENTIALS to a key file"
+        )
+    if failure.kind is Kind.MISSING:
+        there = present() if present else ""
+        return InputError(f"{what} not found: {_message(error)}{there}; set source.table or its query")
+    return _of_call(what, error) if isinstance(error, GoogleAPICallError) else _unanswered(what, error)
 
 
 def _of_call(what: str, error: Exception) -> EvergreenError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evergreen.adapters.bigquery.failures import translated
+from evergreen.adapters.bigquery.failures import transient_retry, translated
 from evergreen.adapters.bigquery.query import TableId
 from evergreen.adapters.bigquery.source import BigQuerySource
 from evergreen.core.errors import InputError
@@ -123,9 +123,7 @@ class BigQueryDestination:
 
     @property
     def _retry(self) -> Any:
-        from google.cloud.bigquery import DEFAULT_RETRY
-
-        return DEFAULT_RETRY.with_timeout(self.source.retry_deadline_s)
+        return transient_retry(self.source.retry_deadline_s)
 
 
 def _is_prepared(table: Any) -> bool:

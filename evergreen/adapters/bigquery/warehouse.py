@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evergreen.adapters.bigquery.failures import translated, unseen
+from evergreen.adapters.bigquery.failures import transient_retry, translated, unseen
 from evergreen.adapters.bigquery.query import Query, TableId
 from evergreen.adapters.bigquery.streams import read_streams
 from evergreen.core.errors import InputError
@@ -16,7 +16,6 @@ from evergreen.core.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
 _LISTED = 20
 _CHANNEL = (
     ("grpc.max_receive_message_length", -1),
@@ -137,17 +136,7 @@ class BigQueryWarehouse:
 
     @property
     def _retry(self) -> Any:
-        """Exponential backoff on 429, 502, 503, 504, lost connections and Google's own transient reasons alone."""
-        from google.api_core import exceptions as api
-        from google.api_core.retry import Retry
-        from google.cloud.bigquery import DEFAULT_RETRY
-
-        busy = (api.TooManyRequests, api.BadGateway, api.ServiceUnavailable, api.GatewayTimeout)
-
-        def is_transient(error: Exception) -> bool:
-            return isinstance(error, busy) or bool(DEFAULT_RETRY._predicate(error))
-
-        return Retry(is_transient, initial=_FIRST_WAIT_S, maximum=_LONGEST_WAIT_S, timeout=self.deadline_s)
+        return transient_retry(self.deadline_s)
 
     def _configuration(self, query: Query, **settings: Any) -> Any:
         from google.cloud import bigquery

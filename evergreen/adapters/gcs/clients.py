@@ -17,3 +17,10 @@ def storage_client(**options: Any) -> Any:
     from google.cloud.storage import Client
 
     return Client(**options)
+
+
+def limits(timeout_s: tuple[float, float], repeat_for_s: float) -> dict[str, Any]:
+    """Options of a call: how long a connection and its silence may take, and how long transient errors are repeated."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return {"timeout": timeout_s, "retry": DEFAULT_RETRY.with_timeout(repeat_for_s)}

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from evergreen.adapters.google.calls import LOGIN
 from evergreen.core.errors import EvergreenError, InputError
 
 _NOT_FOUND = 404
@@ -40,9 +41,7 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
     try:
         yield
     except GoogleAuthError as error:
-        raise RefusedError(
-            f"no credentials for {address}: {_line(error)}; run `gcloud auth application-default login`"
-        ) from error
+        raise RefusedError(f"no credentials for {address}: {_line(error)}; run `{LOGIN}`") from error
     except NotFound as error:
         raise _nothing(address, to_correct, error) from error
     except (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError, ClientError) as error:

@@ -6,16 +6,15 @@ times are its own: an object's last write, and the `Date` of its answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
-from evergreen.adapters.gcs.clients import storage_client
+from evergreen.adapters.gcs.clients import limits, storage_client
 from evergreen.adapters.gcs.failures import RefusedError, StorageError
+from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling
 from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
 
 CALL_TIMEOUT_S = (10.0, 30.0)
@@ -42,7 +41,7 @@ class GcsLease:
         """
         from google.api_core.exceptions import NotFound
 
-        with self._translated():
+        with calling(self._error_of):
             for _ in range(3):  # replaced between the two requests: asked again
                 blob = self._client.bucket(self.bucket).get_blob(self.name, **self._calls)
                 if blob is None:
@@ -53,7 +52,7 @@ class GcsLease:
                 except NotFound:
                     continue
                 return Seen(
-                    lease=Lease.model_validate_json(content),
+                    lease=self._lease(content),
                     generation=int(blob.generation),
                     now=now,
                     until=blob.updated + timedelta(seconds=TTL_S),
@@ -65,7 +64,7 @@ class GcsLease:
         from google.api_core.exceptions import PreconditionFailed
 
         blob = self._client.bucket(self.bucket).blob(self.name)
-        with self._translated():
+        with calling(self._error_of):
             try:
                 blob.upload_from_string(
                     lease.model_dump_json(),
@@ -77,22 +76,26 @@ class GcsLease:
                 raise MovedError(f"{self._address} has another generation than {generation}") from error
         return int(blob.generation)
 
+    def _lease(self, content: bytes) -> Lease:
+        try:
+            return Lease.model_validate_json(content)
+        except ValueError as error:
+            raise StorageError(f"{self._address} is no lease of a model: {error}; remove the object") from error
+
     @property
     def _address(self) -> str:
         return f"gs://{self.bucket}/{self.name}"
 
     @property
     def _calls(self) -> dict[str, Any]:
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        return {"timeout": CALL_TIMEOUT_S, "retry": DEFAULT_RETRY.with_timeout(RETRY_TIMEOUT_S)}
+        return limits(CALL_TIMEOUT_S, RETRY_TIMEOUT_S)
 
     @cached_property
     def _client(self) -> Any:
         import google.auth
         from google.auth.transport.requests import AuthorizedSession
 
-        with self._translated():
+        with calling(self._error_of):
             credentials, _ = google.auth.default(scopes=[SCOPE])
             session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
             session.hooks["response"].append(self._told_time)
@@ -103,27 +106,13 @@ class GcsLease:
         if told := response.headers.get("Date"):
             self._now = parsedate_to_datetime(told)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        import requests
-        from google.api_core import exceptions as api
-        from google.auth.exceptions import GoogleAuthError
-
-        try:
-            yield
-        except GoogleAuthError as error:
-            raise RefusedError(
-                f"no credentials for {self._address}: {error}; run `gcloud auth application-default login`"
-            ) from error
-        except (api.Forbidden, api.Unauthorized, api.NotFound) as error:
-            raise RefusedError(
-                f"{self._address} may not be used, or has no bucket: {error.message}; the account needs "
-                "roles/storage.objectUser on the bucket of parameters.host.staging"
-            ) from error
-        except (api.GoogleAPIError, requests.RequestException) as error:
-            reason = " ".join(str(error).split())
-            raise StorageError(
-                f"Cloud Storage does not answer for {self._address}: {reason}; try again later"
-            ) from error
-        except ValueError as error:
-            raise StorageError(f"{self._address} is no lease of a model: {error}; remove the object") from error
+    def _error_of(self, failure: Failure) -> StorageError:
+        match failure.kind:
+            case Kind.CREDENTIALS:
+                return RefusedError(f"no credentials for {self._address}: {failure.reason}; run `{LOGIN}`")
+            case Kind.DENIED | Kind.MISSING:
+                return RefusedError(
+                    f"{self._address} may not be used, or has no bucket: {failure.reason}; the account needs "
+                    "roles/storage.objectUser on the bucket of parameters.host.staging"
+                )
+        return StorageError(f"Cloud Storage does not answer for {self._address}: {failure.reason}; try again later")

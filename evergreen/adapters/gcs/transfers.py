@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.gcs.bucket import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, SCHEME, check_address
-from evergreen.adapters.gcs.clients import storage_client
+from evergreen.adapters.gcs.clients import limits, storage_client
 from evergreen.adapters.gcs.failures import translated
 
 REPEAT_FOR_S = 600.0
@@ -68,10 +68,7 @@ class Transfers:
         return self.client.bucket(name).blob(key, **options)
 
     def _limits(self) -> dict[str, Any]:
-        """How long one request may take, and how long it is repeated."""
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        return {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "retry": DEFAULT_RETRY.with_timeout(REPEAT_FOR_S)}
+        return limits((CONNECT_TIMEOUT_S, READ_TIMEOUT_S), REPEAT_FOR_S)
 
 
 @contextmanager

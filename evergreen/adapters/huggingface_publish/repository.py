@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from evergreen.core.errors import InputError
-from evergreen.core.hub import retried
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.hub import first_line, is_outage, retried
 
 MAIN = "main"
 KEPT = ".gitattributes"
@@ -100,3 +102,34 @@ class HubRepository:
 
 def _content(content: Path | bytes) -> str | bytes:
     return str(content) if isinstance(content, Path) else content
+
+
+@contextmanager
+def translated(repository: str, token_env: str) -> Iterator[None]:
+    """Raises what goes wrong inside as InputError (the token, the repository) or EvergreenError (the Hub).
+
+    Each is one line that tells what to do, and none holds a token.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+    try:
+        yield
+    except (HfHubHTTPError, HTTPError, OSError, RuntimeError, ValueError) as error:
+        if is_outage(error):
+            raise EvergreenError(
+                f"the Hugging Face Hub does not answer for {repository}: {first_line(error)}; run again later, what is "
+                "published already stays"
+            ) from error
+        status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+        if status == HTTPStatus.UNAUTHORIZED and not isinstance(error, RepositoryNotFoundError):
+            raise InputError(
+                f"the Hugging Face Hub does not know the token in {token_env}; make one that may write to {repository} "
+                f"(Settings, Access Tokens) and set {token_env} to it"
+            ) from error
+        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):
+            raise InputError(
+                f"the token in {token_env} may not write to {repository} ({status}); give it that right, or set "
+                "publish.repository to one that it may write to"
+            ) from error
+        raise EvergreenError(f"{repository} cannot be published: {first_line(error)}") from error

@@ -47,6 +47,7 @@ class FrontControl:
         """
         running = self.running()
         if running is None:
+            self.end_hung_front()
             return self._start(state)
         address, status = running
         self._check_address(address)
@@ -85,7 +86,7 @@ class FrontControl:
         return address
 
     def running(self) -> tuple[FrontAddress, FrontStatus] | None:
-        """The front that answers; one that hangs is ended.
+        """The front that answers, within a while; None where none runs, or one that hangs.
 
         Raises:
             EndpointError: it answers, but is too full to say how it is.
@@ -104,9 +105,14 @@ class FrontControl:
             raise EndpointError(
                 f"the endpoint at {address.url} answers, but is too full to say how it is; try again when fewer ask it"
             )
-        front.kill()
-        front.wait(RELOAD_S)
         return None
+
+    def end_hung_front(self) -> None:
+        """Kills a front that gives no answer at all, so that another one can take its place."""
+        front, address = find_front(self._files), self._files.read_address()
+        if front is not None and address is not None and not gives_any_answer(address):
+            front.kill()
+            front.wait(RELOAD_S)
 
     def require_running(self) -> tuple[FrontAddress, FrontStatus]:
         """The front that answers. Raises EndpointError when none does."""

@@ -26,7 +26,7 @@ from evergreen.core.reports import EndpointStatus
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class ServedEndpoint:
+class LocalEndpoint:
     """The `Endpoint` of one model below `state_dir`. `wanted` carries the configuration: address, limits, command."""
 
     def __init__(self, wanted: EndpointState, state_dir: Path, lock_timeout_s: float) -> None:
@@ -57,8 +57,10 @@ class ServedEndpoint:
         with self._locked():
             before = self._front.state()
             known = version in before.versions
-            if known and self._front.answers(version):
-                return
+            if known:
+                if self._front.answers(version):
+                    return
+                self._front.end_hung_front()
             after = before if known else changed(before, versions=(*before.versions, version))
             try:
                 address = self._front.apply(after, reload=not known)

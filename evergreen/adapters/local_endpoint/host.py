@@ -1,64 +1,62 @@
-"""The local endpoint's configuration.
-
-host: {kind: local_endpoint, port: 8501}
-"""
+"""This machine as a host: each model has an endpoint below the state directory."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
-
-from evergreen.adapters.local_endpoint.endpoint import ServedEndpoint
+from evergreen.adapters.local_endpoint.endpoint import LocalEndpoint
 from evergreen.adapters.local_endpoint.lease import FileLease
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointState
-from evergreen.core.base import Frozen
-from evergreen.core.http import HostName
 from evergreen.core.lease import LeaseStore
 from evergreen.core.limits import MAX_BODY_BYTES
-from evergreen.core.processes import usable_cores
+from evergreen.core.processes import port_conflict, usable_cores
 from evergreen.core.protocols import Mirror
 
 WORKER_COMMAND = (sys.executable, "-m", "evergreen.serving")
 
 
-class LocalEndpoint(Frozen):
-    """Live endpoints on this machine, reachable from it alone unless `host` says otherwise.
+class LocalHost:
+    """The `Host` of these settings; `worker_command` starts the server of a version."""
 
-    `allowed_hosts` are further names under which a loopback address may be asked, as those of a proxy before it.
-    `port` 0 takes any free one and keeps it. `request_timeout_s` includes the wait for a worker that starts again.
-    `threads_per_worker` None lets each version's predictions use every core: one usually works while the other waits.
-    """
-
-    kind: Literal["local_endpoint"] = "local_endpoint"
-    host: str = "127.0.0.1"
-    port: int = Field(default=8501, ge=0, le=65535)
-    allowed_hosts: tuple[HostName, ...] = ()
-    startup_timeout_s: float = Field(default=180.0, gt=0)
-    request_timeout_s: float = Field(default=60.0, gt=0)
-    drain_timeout_s: int = Field(default=30, ge=0)
-    lock_timeout_s: float = Field(default=10.0, ge=0)
-    threads_per_worker: int | None = Field(default=None, ge=1)
+    def __init__(self, settings: LocalHostSettings, worker_command: tuple[str, ...] = WORKER_COMMAND) -> None:
+        self._settings = settings
+        self._worker_command = worker_command
 
     @property
     def max_request_bytes(self) -> int:
         """What the instances of one request may take as JSON; the rest of a body is for what stands around them."""
         return MAX_BODY_BYTES - 1024
 
-    def open(self, model: str, state_dir: Path) -> ServedEndpoint:
+    def open(self, model: str, state_dir: Path) -> LocalEndpoint:
         """The endpoint of one model name; its state is `state_dir/<model>/`."""
-        return open_endpoint(self, model, state_dir, WORKER_COMMAND)
+        given = self._settings
+        wanted = EndpointState(
+            model=model,
+            host=given.host,
+            port=given.port,
+            worker_command=self._worker_command,
+            threads=given.threads_per_worker or usable_cores(),
+            startup_timeout_s=given.startup_timeout_s,
+            request_timeout_s=given.request_timeout_s,
+            drain_timeout_s=given.drain_timeout_s,
+            allowed_hosts=given.allowed_hosts,
+        )
+        return LocalEndpoint(wanted, state_dir, given.lock_timeout_s)
 
-    def check(self, model: str, state_dir: Path) -> None:
-        """Returns when the model's endpoint is live at this address, or could be opened there.
+    def check(self, model: str, state_dir: Path) -> str:
+        """Where the model's endpoint is live, or the address at which it could be opened.
 
         Raises:
             InputError: it is live elsewhere, or something else listens there.
         """
-        self.open(model, state_dir).check()
+        endpoint = self.open(model, state_dir)
+        endpoint.check()
+        if url := endpoint.status().url:
+            return f"this model's endpoint is live at {url}"
+        return f"{self._settings.host}:{self._settings.port or 'any free port'} can be used"
 
     def lease(self, model: str, state_dir: Path) -> LeaseStore:
         """A file in `state_dir/locks/`."""
@@ -68,18 +66,10 @@ class LocalEndpoint(Frozen):
         """None: this machine keeps no registry of its own."""
         return ()
 
+    def needs(self) -> None:
+        """Nothing of Google Cloud."""
 
-def open_endpoint(host: LocalEndpoint, model: str, state_dir: Path, worker_command: tuple[str, ...]) -> ServedEndpoint:
-    """The endpoint whose workers are started by `worker_command`."""
-    wanted = EndpointState(
-        model=model,
-        host=host.host,
-        port=host.port,
-        worker_command=worker_command,
-        threads=host.threads_per_worker or usable_cores(),
-        startup_timeout_s=host.startup_timeout_s,
-        request_timeout_s=host.request_timeout_s,
-        drain_timeout_s=host.drain_timeout_s,
-        allowed_hosts=host.allowed_hosts,
-    )
-    return ServedEndpoint(wanted, state_dir, host.lock_timeout_s)
+    def room(self) -> Mapping[str, object]:
+        """Any free port, where the configured one is taken."""
+        taken = self._settings.port and port_conflict(self._settings.host, self._settings.port)
+        return {"port": 0} if taken else {}

@@ -14,10 +14,9 @@ from urllib.parse import unquote
 import aiohttp
 from aiohttp import web
 
-from evergreen.adapters.local_endpoint.answers import OverloadedError, Refusals, RefusedError
+from evergreen.adapters.local_endpoint.answers import OverloadedError, Pace, Refusals, RefusedError
 from evergreen.adapters.local_endpoint.bodies import Bodies
 from evergreen.adapters.local_endpoint.fleet import Fleet
-from evergreen.adapters.local_endpoint.pace import Pace
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import InputError
 from evergreen.core.http import (

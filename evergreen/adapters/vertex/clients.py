@@ -1,24 +1,51 @@
-"""Google's clients for one project and region, and the way every call goes: repeated when transient, translated."""
+"""Google's clients for one project and region, and the way every call goes: repeated when transient, told in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evergreen.adapters.vertex.failures import retry_policy, translated
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, retry_policy
+from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.errors import EndpointError
 
-CALL_TIMEOUT_S = 60.0
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+ADVICE = {
+    401: f"log in: {LOGIN}",
+    403: "grant roles/aiplatform.user to the account that runs this, and enable aiplatform.googleapis.com",
+    429: "ask for more quota, or for another machine_type or region",
+    503: "Vertex AI did not answer in time; run again",
+}
+
+
+class MissingError(EndpointError):
+    """Vertex AI does not know the resource."""
+
+
+def translated(what: str) -> AbstractContextManager[None]:
+    """A block of calls to Vertex AI that does `what`.
+
+    Raises:
+        MissingError: the resource is not there.
+        EndpointError: any other refusal or failure.
+    """
+
+    def error_of(failure: Failure) -> EndpointError:
+        advice = ADVICE.get(401 if failure.kind is Kind.CREDENTIALS else failure.code or 0)
+        message = f"{what}: {failure.reason}{f'; {advice}' if advice else ''}"
+        return MissingError(message) if failure.kind is Kind.MISSING else EndpointError(message)
+
+    return calling(error_of)
 
 
 @dataclass(frozen=True)
 class Clients:
     """Opened when first used; `host` says where."""
 
-    host: VertexEndpoint
+    host: VertexHostSettings
 
     @property
     def location(self) -> str:

@@ -48,12 +48,12 @@ def leading(found: Iterable[Deployed], version: str) -> Deployed | None:
     return max(mine, key=lambda one: (one.percent, one.ready), default=None)
 
 
-def traffic(found: Sequence[Deployed]) -> dict[str, int]:
+def traffic_of(found: Sequence[Deployed]) -> dict[str, int]:
     """Percent by version, 0 for one that stands by."""
     return {one.version: sum(same.percent for same in found if same.version == one.version) for one in found}
 
 
-def ready(found: Sequence[Deployed]) -> tuple[str, ...]:
+def ready_in(found: Sequence[Deployed]) -> tuple[str, ...]:
     """The versions that answer."""
     versions = dict.fromkeys(one.version for one in found)
     return tuple(version for version in versions if (lead := leading(found, version)) and lead.ready)

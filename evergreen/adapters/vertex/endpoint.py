@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.deployed import Deployed, leading, number_of, ready, successor, traffic
-from evergreen.adapters.vertex.deployed import deployed_on as deployed_models
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.deployed import (
+    Deployed,
+    deployed_on,
+    leading,
+    number_of,
+    ready_in,
+    successor,
+    traffic_of,
+)
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
 from evergreen.core.reports import EndpointStatus
@@ -21,10 +28,10 @@ from evergreen.core.reports import EndpointStatus
 TOKEN_COMMAND = "gcloud auth print-access-token"  # noqa: S105 - prints a token, is none
 
 
-class HostedEndpoint:
+class VertexEndpoint:
     """The `Endpoint` of one model."""
 
-    def __init__(self, host: VertexEndpoint, model: str) -> None:
+    def __init__(self, host: VertexHostSettings, model: str) -> None:
         clients = Clients(host)
         self._host = host
         self._model = model
@@ -103,7 +110,7 @@ class HostedEndpoint:
         if sum(shares.values()) != ALL_TRAFFIC or min(shares.values()) < 0:
             raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
         found = self._live.find()
-        running = [] if found is None else deployed_models(found)
+        running = [] if found is None else deployed_on(found)
         wanted = {_require_ready(running, version).id: percent for version, percent in shares.items()}
         if wanted != {one.id: one.percent for one in running if one.percent}:
             self._live.split(found, wanted)
@@ -127,7 +134,7 @@ class HostedEndpoint:
             EndpointError: nothing answers.
         """
         found = self._live.find()
-        running = [] if found is None else deployed_models(found)
+        running = [] if found is None else deployed_on(found)
         if version is None and not any(one.percent for one in running):
             raise EndpointError(f"the endpoint of {self._model} serves nothing; run the pipeline to put a version live")
         if version is None:
@@ -140,11 +147,11 @@ class HostedEndpoint:
     def status(self) -> EndpointStatus:
         """What Vertex AI says runs; no URL when no version has a replica up, or its address is not told yet."""
         found = self._live.find()
-        running = [] if found is None else deployed_models(found)
-        answering = ready(running)
+        running = [] if found is None else deployed_on(found)
+        answering = ready_in(running)
         return EndpointStatus(
             url=self._live.url(found) if answering else None,
-            traffic=traffic(running),
+            traffic=traffic_of(running),
             ready=answering,
             outdated=self._outdated(running),
             token_command=TOKEN_COMMAND if answering else None,
@@ -183,7 +190,7 @@ class HostedEndpoint:
         moved = sum(one.percent for one in others)
         if moved:
             gone, found = {one.id for one in others}, self._live.find()
-            rest = {one.id: one.percent for one in deployed_models(found) if one.percent and one.id not in gone}
+            rest = {one.id: one.percent for one in deployed_on(found) if one.percent and one.id not in gone}
             self._live.split(found, {**rest, kept.id: kept.percent + moved})
         for one in others:
             self._live.stop(one)

@@ -10,9 +10,9 @@ from typing import Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.evaluation import evaluation_message
-from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import EVALUATED, RUN, label, version_alias, version_of
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reports import EvaluationReport
@@ -26,7 +26,7 @@ DEFAULT = "default"
 class VertexMirror:
     """Implements `Mirror` in the project, region and environment of `host`."""
 
-    host: VertexEndpoint
+    host: VertexHostSettings
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import InputError
 
 MODEL = "evergreen_model"
@@ -30,12 +30,12 @@ def label(text: str) -> str:
     return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:LONGEST]
 
 
-def identity(host: VertexEndpoint, model: str) -> dict[str, str]:
+def identity(host: VertexHostSettings, model: str) -> dict[str, str]:
     """The labels by which a model's resources are found."""
     return {MODEL: label(model), ENVIRONMENT: host.environment}
 
 
-def labels(host: VertexEndpoint, model: str, **further: str) -> dict[str, str]:
+def labels(host: VertexHostSettings, model: str, **further: str) -> dict[str, str]:
     """All labels of a resource: the configured ones, and ours, which win."""
     return {**host.labels, **identity(host, model), **{key: label(value) for key, value in further.items()}}
 
@@ -56,7 +56,7 @@ def version_alias(version: str) -> str:
     return f"{_ALIAS_PREFIX}{version}"
 
 
-def container_alias(host: VertexEndpoint, version: str) -> str:
+def container_alias(host: VertexHostSettings, version: str) -> str:
     """The alias that finds a version with the configured image, command and variables: another one has another alias.
 
     They are compared as written, an image by its tag too: it is handed on by digest.
@@ -75,7 +75,7 @@ def version_of(aliases: list[str]) -> str | None:
     return names[0] if names else None
 
 
-def environment(host: VertexEndpoint) -> dict[str, str]:
+def environment(host: VertexHostSettings) -> dict[str, str]:
     """The container's variables: the configured ones, and how large an answer this kind of endpoint lets through."""
     return {ANSWER_BYTES: str(host.max_request_bytes), **host.env}
 
@@ -85,13 +85,13 @@ def new_id() -> str:
     return str(10**8 + secrets.randbelow(9 * 10**8))
 
 
-def live_id(host: VertexEndpoint, model: str) -> str:
+def live_id(host: VertexHostSettings, model: str) -> str:
     """The id of a model's live endpoint, so that two runs at once create one and know its name without a list."""
     owner = json.dumps([host.project, host.region, identity(host, model)], sort_keys=True)
     return f"evergreen-{hashlib.sha256(owner.encode()).hexdigest()[:20]}"
 
 
-def model_id(host: VertexEndpoint, model: str) -> str:
+def model_id(host: VertexHostSettings, model: str) -> str:
     """The id under which a model's parent is created, so that two runs at once create one."""
     name = f"evergreen_{host.environment}__{model}".replace("-", "_")
     if len(name) <= LONGEST:

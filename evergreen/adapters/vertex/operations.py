@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.failures import MissingError, retry_policy, translated
+from evergreen.adapters.google.calls import retry_policy
+from evergreen.adapters.vertex.clients import Clients, MissingError, translated
 from evergreen.core.errors import EndpointError
 
 FIRST_POLL_S = 0.2

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.failures import retry_policy, translated
+from evergreen.adapters.google.calls import retry_policy
+from evergreen.adapters.vertex.clients import Clients, translated
 from evergreen.core.answers import predictions_in, request_body
 from evergreen.core.errors import InputError, RequestTooLargeError
 

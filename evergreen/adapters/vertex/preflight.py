@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from evergreen.adapters.gcs import StorageError, check_bucket
-from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.failures import MissingError
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.gcs.clients import storage_client
+from evergreen.adapters.google.calls import CALL_TIMEOUT_S, retry_policy
+from evergreen.adapters.vertex.clients import Clients, MissingError, translated
 from evergreen.adapters.vertex.names import LIVE
-from evergreen.adapters.vertex.ownership import check_owner
 from evergreen.adapters.vertex.regions import doubt
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, InputError
 
 PATIENCE_S = 20.0
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
-def check_reachable(host: VertexEndpoint, model: str) -> None:
+def check_reachable(host: VertexHostSettings, model: str) -> None:
     """Returns when all answer.
 
     Raises:
@@ -75,3 +77,45 @@ def _sign_in(model: str) -> None:
 def _if_doubted(region: str) -> str:
     """What to do about a region that is not known here."""
     return "set parameters.host.region and GOOGLE_CLOUD_REGION; where it is right, " if doubt(region) else ""
+
+
+def check_owner(clients: Clients, uri: str) -> None:
+    """Returns when the bucket of `uri` belongs to the host's project; nothing is written to it.
+
+    Names of buckets are taken from one space of all the world, and a stranger may have been first.
+
+    Raises:
+        InputError: it is another project's, whatever that lets others do with it.
+        MissingError: there is no such bucket.
+        EndpointError: Google does not tell.
+    """
+    bucket, project = uri.removeprefix("gs://").partition("/")[0], clients.host.project
+    owner, ours = _owner(clients, bucket), _number(clients)
+    if owner != ours:
+        raise InputError(
+            f"bucket gs://{bucket} belongs to the project with the number {owner}, not to {project} ({ours}): whoever "
+            "owns it could read and replace models; name a bucket of this project in parameters.host.staging"
+        )
+
+
+def _owner(clients: Clients, name: str) -> str:
+    with translated(f"asking whose bucket gs://{name} is"):
+        bucket = storage_client(project=clients.host.project).bucket(name)
+        bucket.reload(retry=retry_policy(clients.host.retry_timeout_s), timeout=CALL_TIMEOUT_S)
+        return str(bucket.project_number)
+
+
+def _number(clients: Clients) -> str:
+    """The project's number, which `projects/123` ends with."""
+    from google.api_core.exceptions import from_http_response
+
+    url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{clients.host.project}"
+
+    def ask() -> Any:
+        answer = clients.session.get(url, timeout=CALL_TIMEOUT_S)
+        if answer.status_code != 200:
+            raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
+        return answer.json()
+
+    with translated(f"asking for the number of project {clients.host.project}"):
+        return str(retry_policy(clients.host.retry_timeout_s)(ask)()["name"]).rpartition("/")[2]

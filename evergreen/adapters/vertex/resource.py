@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.clients import Clients, MissingError
 from evergreen.adapters.vertex.deployed import Deployed, deployed_on
-from evergreen.adapters.vertex.failures import MissingError
 from evergreen.adapters.vertex.names import LIVE, ROLE, identity, label_filter, live_id, new_id
 from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.prediction import post_predict

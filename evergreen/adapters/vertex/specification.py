@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from evergreen.adapters.vertex.host import VertexEndpoint
 from evergreen.adapters.vertex.names import ROLE, VERSION, container_alias, environment, labels
+from evergreen.adapters.vertex.settings import VertexHostSettings
 
 PORT = 8080
 HEALTH_ROUTE = "/health"
@@ -17,7 +17,7 @@ ACCELERATOR_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/du
 CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 
 
-def endpoint_message(host: VertexEndpoint, model: str, role: str, logged: bool) -> Any:
+def endpoint_message(host: VertexHostSettings, model: str, role: str, logged: bool) -> Any:
     """The endpoint to create; what cannot be changed later (logging, encryption, network) is set now."""
     from google.cloud import aiplatform_v1 as v1
 
@@ -34,7 +34,7 @@ def endpoint_message(host: VertexEndpoint, model: str, role: str, logged: bool) 
     )
 
 
-def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri: str) -> Any:
+def version_message(host: VertexHostSettings, model: str, version: str, artifact_uri: str) -> Any:
     """The model version to upload: image, files, routes and probes."""
     from google.cloud import aiplatform_v1 as v1
 
@@ -60,7 +60,7 @@ def version_message(host: VertexEndpoint, model: str, version: str, artifact_uri
 
 
 def deployed_model_message(
-    host: VertexEndpoint, resource: str, version: str, replicas: tuple[int, int], deployed_id: str
+    host: VertexHostSettings, resource: str, version: str, replicas: tuple[int, int], deployed_id: str
 ) -> Any:
     """The deployment of the model version `resource` on its own machines; `replicas` are least and most."""
     from google.cloud import aiplatform_v1 as v1
@@ -83,7 +83,7 @@ def deployed_model_message(
     )
 
 
-def _logging(host: VertexEndpoint) -> dict[str, object] | None:
+def _logging(host: VertexHostSettings) -> dict[str, object] | None:
     logging = host.request_logging
     if logging is None:
         return None
@@ -91,7 +91,7 @@ def _logging(host: VertexEndpoint) -> dict[str, object] | None:
     return {"enabled": True, "sampling_rate": logging.sampling_rate, "bigquery_destination": destination}
 
 
-def _private_service_connect(host: VertexEndpoint) -> dict[str, object] | None:
+def _private_service_connect(host: VertexHostSettings) -> dict[str, object] | None:
     private = host.private_service_connect
     if private is None:
         return None

@@ -26,7 +26,7 @@ from commands.run import _stopped_with_this_command
 from commands.stop import stop_lines
 from commands.termination import sigterm_raises
 from commands.watching import run_training
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.lease import Rollout
 from evergreen.core.reports import EndpointStatus
 from orchestration.configuration import Configuration
@@ -37,7 +37,7 @@ from tests.integration.cloudbox.scheduled_model import BUCKET, PARENT, PROJECT, 
 from tests.running_box import REPOSITORY
 
 MODEL = "stopped-news"
-HOST = VertexEndpoint(project=PROJECT, region=REGION, staging=f"gs://{BUCKET}/models", image="serving:test")
+HOST = VertexHostSettings(project=PROJECT, region=REGION, staging=f"gs://{BUCKET}/models", image="serving:test")
 ADDRESS = {"api_endpoint": f"{REGION}-aiplatform.googleapis.com"}
 
 

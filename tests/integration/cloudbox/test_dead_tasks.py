@@ -12,14 +12,14 @@ from google.cloud import aiplatform_v1 as v1
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.causes import Cause
-from evergreen.adapters.vertex.watched_jobs import PipelineJob, WatchedJobs
+from evergreen.adapters.vertex.jobs import PipelineJob, VertexJobs
 from orchestration.vertex_runs import Death, deaths
 from orchestration.watch import StepNote, Watch, follow
 
 REGION = "us-central1"
 
 
-def submitted(box: Box, **commands: Sequence[str]) -> tuple[WatchedJobs, str]:
+def submitted(box: Box, **commands: Sequence[str]) -> tuple[VertexJobs, str]:
     """A pipeline job with a task for each command, one after the other, on its way.
 
     What follows `--payload` are arguments, as Google's component for custom jobs has them.
@@ -45,7 +45,7 @@ def submitted(box: Box, **commands: Sequence[str]) -> tuple[WatchedJobs, str]:
         parent=f"projects/{box.project}/locations/{REGION}",
         pipeline_job=v1.PipelineJob(pipeline_spec=spec, runtime_config={"gcs_output_directory": "gs://bucket/root"}),
     )
-    return WatchedJobs(box.project, REGION), made.name.rpartition("/")[2]
+    return VertexJobs(box.project, REGION), made.name.rpartition("/")[2]
 
 
 def on_spot(name: str, *command: str) -> list[str]:
@@ -61,7 +61,7 @@ def on_spot(name: str, *command: str) -> list[str]:
     return [*launcher, "--payload", payload]
 
 
-def followed(jobs: WatchedJobs, job_id: str) -> tuple[PipelineJob, list[str]]:
+def followed(jobs: VertexJobs, job_id: str) -> tuple[PipelineJob, list[str]]:
     """The job at its end, and what was told until then."""
     lines: list[str] = []
     watch = Watch(["first", "second"], {"first": "e2-standard-4"}, lines.append)

@@ -15,7 +15,7 @@ from commands.cloud.doctor import check_clock, check_google
 from commands.cloud.google import Google
 from commands.cloud.needs import Needs
 from commands.machine import Finding
-from orchestration.costs import Machine
+from evergreen.core.cloud import Machine
 from tests.hosted_trial import BUCKET
 
 GUIDE = Path(__file__).parents[3] / "docs" / "production.md"

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Lease
 from evergreen.core.lease import Rollout as RolloutNote
+from evergreen.core.members import host_of
 from evergreen.core.versions import Alias, RecordState
 from tests.endpoint_contract import GOOD, deploy, live
 from tests.hosted_trial import ROOT, HostedTrial
@@ -42,19 +43,19 @@ class Rollout:
     def aliases(self) -> dict[str, str]:
         return dict(json.loads(self.record.read_text(encoding="utf-8")))
 
-    def with_env(self, **env: str) -> VertexEndpoint:
+    def with_env(self, **env: str) -> VertexHostSettings:
         """The host with another container."""
         return self.trial.host.model_copy(update={"env": {**self.trial.host.env, **env}})
 
-    def killed_after(self, change: str, host: VertexEndpoint | None = None) -> dict[str, int]:
+    def killed_after(self, change: str, host: VertexHostSettings | None = None) -> dict[str, int]:
         """The traffic that is left by a rollout that is killed right after the change."""
         return self._killed(host or self.trial.host, self.version, self.model_dir, CHANGES.index(change) + 1)
 
-    def renewal_killed_after(self, change: str, host: VertexEndpoint) -> dict[str, int]:
+    def renewal_killed_after(self, change: str, host: VertexHostSettings) -> dict[str, int]:
         """The traffic that is left by a renewal of the champion that is killed right after the change."""
         return self._killed(host, self.champion, self.trial.path / "a", RENEWAL.index(change) + 1)
 
-    def _killed(self, host: VertexEndpoint, version: str, model_dir: Path, number: int) -> dict[str, int]:
+    def _killed(self, host: VertexHostSettings, version: str, model_dir: Path, number: int) -> dict[str, int]:
         arguments = [host.model_dump_json(), version, model_dir, self.record, number]
         killed = subprocess.run(
             [sys.executable, "-m", "tests.mortal_rollout", *map(str, arguments)], cwd=ROOT, check=False
@@ -111,7 +112,7 @@ def test_stop_gives_the_traffic_of_a_canary_that_was_killed_back_as_it_was(rollo
     from orchestration.stopping import stop_runs
 
     champion, older, host = rollout.champion, rollout.older, rollout.with_env(LC_ALL="C")
-    before, store = rollout.trial.endpoint.status(), host.lease("news", Path())
+    before, store = rollout.trial.endpoint.status(), host_of(host).lease("news", Path())
     claim = Claim(store, "news", holder_of("training-1"))
     assert claim.take(store.read())
     claim.note(RolloutNote(run="training-1", version=rollout.version, champion=champion, before=before))
@@ -132,7 +133,7 @@ def test_stop_undoes_a_renewal_that_was_killed_and_keeps_one_that_was_done(rollo
     from orchestration.stopping import stop_runs
 
     champion, older, host = rollout.champion, rollout.older, rollout.with_env(LC_ALL="C")
-    endpoint, store = host.open("news", Path()), host.lease("news", Path())
+    endpoint, store = host_of(host).open("news", Path()), host_of(host).lease("news", Path())
     claim = Claim(store, "news", holder_of("training-1"))
     assert claim.take(store.read())
     claim.note(RolloutNote(run="training-1", version=champion, champion=None, before=endpoint.status()))

@@ -17,7 +17,7 @@ import pytest
 
 from cloudbox import environment
 from cloudbox.box import Box
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from orchestration.configuration import load
 from orchestration.document import PLACEHOLDER
 from tests.hosted_trial import BUCKET, HostedTrial
@@ -147,7 +147,7 @@ def test_the_removal_leaves_nothing_of_a_proof_and_everything_else(own_box: Runn
 def test_an_endpoint_with_traffic_and_one_that_stands_by_is_removed(box: Box, tmp_path: Path) -> None:
     trial = HostedTrial(box, tmp_path)
     trial.host = trial.host.model_copy(update={"environment": "proof"})
-    trial.endpoint = HostedEndpoint(trial.host, "news")
+    trial.endpoint = VertexEndpoint(trial.host, "news")
     for name in ("a", "b"):
         version, folder = trial.model(name)
         trial.endpoint.upload(version, folder)

@@ -15,7 +15,7 @@ from cloudbox.box import Box
 from cloudbox.credentials import service_account
 from cloudbox.ledger.calls import listed as listed_calls
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from tests.endpoint_contract import live
 from tests.hosted_trial import BUCKET, HostedTrial, host_in
 from tests.waiting import wait_until
@@ -103,7 +103,7 @@ def test_a_request_above_the_limit_of_its_kind_of_endpoint_is_invalid(
     trial: HostedTrial, dedicated: bool, limit: int
 ) -> None:
     trial.host = trial.host.model_copy(update={"dedicated": dedicated})
-    trial.endpoint = HostedEndpoint(trial.host, "news")
+    trial.endpoint = VertexEndpoint(trial.host, "news")
     live(trial, "a")
     clients = Clients(trial.host)
 

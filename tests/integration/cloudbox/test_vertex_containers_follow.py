@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.names import identity, label_filter
 from evergreen.adapters.vertex.registry import ModelRegistry
 from evergreen.adapters.vertex.resource import EndpointResource
@@ -27,8 +27,8 @@ def endpoints(trial: HostedTrial) -> list[Any]:
     return list(clients.endpoints.list_endpoints(request=request))
 
 
-def with_env(trial: HostedTrial, **env: str) -> HostedEndpoint:
-    return HostedEndpoint(trial.host.model_copy(update={"env": {**trial.host.env, **env}}), "news")
+def with_env(trial: HostedTrial, **env: str) -> VertexEndpoint:
+    return VertexEndpoint(trial.host.model_copy(update={"env": {**trial.host.env, **env}}), "news")
 
 
 def test_two_first_runs_at_once_make_one_endpoint_and_one_model(
@@ -39,7 +39,7 @@ def test_two_first_runs_at_once_make_one_endpoint_and_one_model(
     with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
         patched.setattr(EndpointResource, "find", together(EndpointResource.find, call=1))
         patched.setattr(ModelRegistry, "_parent", together(ModelRegistry._parent, call=2))
-        runs = [pool.submit(HostedEndpoint(trial.host, "news").upload, *model) for model in models]
+        runs = [pool.submit(VertexEndpoint(trial.host, "news").upload, *model) for model in models]
         assert [one.result(60) for one in runs] == [None, None]
     assert len(endpoints(trial)) == 1
     assert [one.version_id for one in ModelRegistry(Clients(trial.host), "news").versions()] == ["1", "2"]

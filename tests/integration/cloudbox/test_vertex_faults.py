@@ -12,7 +12,7 @@ import pytest
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.names import identity, label_filter
 from evergreen.adapters.vertex.registry import ModelRegistry
 from evergreen.adapters.vertex.resource import EndpointResource
@@ -26,10 +26,11 @@ pytestmark = pytest.mark.e2e  # minutes on a busy machine
 ROLL_OUT = """
 import sys
 from pathlib import Path
-from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.rollout import Release, roll_out
 host, version, path, champion = sys.argv[1:]
-endpoint = VertexEndpoint.model_validate_json(host).open("news", Path())
+endpoint = VertexEndpoint(VertexHostSettings.model_validate_json(host), "news")
 release = Release(model="news", version=version, fetch=lambda: Path(path), smoke=[{"text": "bank"}])
 roll_out(endpoint, release, champion, lambda: None)
 """
@@ -47,7 +48,7 @@ def test_transient_errors_are_repeated_until_they_pass(box: Box, trial: HostedTr
 
 
 def test_a_deployment_goes_on_while_vertex_ai_cannot_be_asked_about_it(box: Box, trial: HostedTrial) -> None:
-    impatient = HostedEndpoint(trial.host.model_copy(update={"retry_timeout_s": 0.2}), "news")
+    impatient = VertexEndpoint(trial.host.model_copy(update={"retry_timeout_s": 0.2}), "news")
     challenger = release(trial, "a")
     impatient.upload(challenger.version, challenger.fetch())
     # the waits in between grow to 4 s: the failures outlast the time in which any other call is given up
@@ -87,7 +88,7 @@ def test_a_lasting_fault_ends_in_one_line_with_the_champion_live(
 ) -> None:
     champion = live(trial, "a")
     challenger = release(trial, "b")
-    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": 4}), "news")
+    hasty = VertexEndpoint(trial.host.model_copy(update={"startup_timeout_s": 4}), "news")
     faults.add(box.home, fault)
     try:
         deployment = roll_out(hasty, challenger, champion, never)
@@ -107,7 +108,7 @@ def test_a_deployment_that_goes_on_after_its_cancellation_leaves_nothing_in_the_
     slow = write_keyword_model(trial.path / "slow", name="slow", loads_after=loads)
     trial.endpoint.upload(slow.version, slow.path)
     in_time = attached == "while waited for"
-    hasty = HostedEndpoint(trial.host.model_copy(update={"startup_timeout_s": 8 if in_time else 1}), "news")
+    hasty = VertexEndpoint(trial.host.model_copy(update={"startup_timeout_s": 8 if in_time else 1}), "news")
     challenger = Release(model="news", version=slow.version, fetch=lambda: slow.path, smoke=GOOD)
     faults.add(box.home, faults.Fault(kind="cancel-ignored", target="DeployModel", times=1))
     with loaded_once_cancelled(box, loads) if in_time else nullcontext():

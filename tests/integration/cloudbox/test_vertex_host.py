@@ -15,12 +15,13 @@ import pytest
 from cloudbox import faults
 from cloudbox.box import Box
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
-from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
+from evergreen.adapters.vertex.host import VertexHost
 from evergreen.adapters.vertex.names import new_id
 from evergreen.adapters.vertex.preflight import PATIENCE_S
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.adapters.vertex.specification import deployed_model_message
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 from evergreen.core.rollout import roll_out
@@ -32,7 +33,7 @@ from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_en
 from tests.waiting import wait_until
 
 
-class TestHostedEndpoint(EndpointContract):
+class TestVertexEndpoint(EndpointContract):
     """The whole contract."""
 
 
@@ -126,7 +127,7 @@ def test_a_dedicated_endpoint_answers_under_its_own_name_alone(trial: HostedTria
 
 
 def test_an_endpoint_that_is_not_dedicated_answers_under_the_name_of_the_region(trial: HostedTrial) -> None:
-    shared = HostedEndpoint(trial.host.model_copy(update={"dedicated": False}), "news")
+    shared = VertexEndpoint(trial.host.model_copy(update={"dedicated": False}), "news")
     challenger = release(trial, "a")
     assert roll_out(shared, challenger, None, lambda: None).outcome == "live"
     assert str(shared.status().url).startswith(f"https://{trial.host.region}-aiplatform.googleapis.com/v1/")
@@ -141,7 +142,7 @@ def test_a_private_endpoint_goes_live_from_inside_its_network_and_says_so_elsewh
     network = "projects/local-project/global/networks/private"
     private = {"network": network, "project_allowlist": ("local-project",)}
     settings = trial.host.model_dump() | {"dedicated": False, "private_service_connect": private}
-    endpoint, challenger = VertexEndpoint.model_validate(settings).open("news", trial.path), release(trial, "a")
+    endpoint, challenger = VertexEndpoint(VertexHostSettings.model_validate(settings), "news"), release(trial, "a")
     outside = roll_out(endpoint, challenger, None, never)
     assert (outside.outcome, trial.deployed()) == ("rolled_back", [])
     assert f"reached from {network} alone" in outside.message
@@ -158,7 +159,7 @@ def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box
     splits = write_splits(tmp_path / "splits", {"train": rows, "validation": rows, "test": rows})
     trained = task_with(encoder).train(splits, RecordingRun.below(tmp_path / "run"))
     host = host_in(box, command=("python", "-m", "evergreen.serving"), env={"PYTHONPATH": str(ROOT)})
-    endpoint = host.open("news", tmp_path)
+    endpoint = VertexEndpoint(host, "news")
     try:
         endpoint.upload(trained.version, trained.path)
         endpoint.deploy(trained.version)
@@ -187,20 +188,20 @@ def ask_as_printed(url: str, folder: Path) -> dict[str, Any]:
 
 
 def test_the_preflight_says_what_is_in_the_way(box: Box, tmp_path: Path) -> None:
-    host_in(box).check("news", tmp_path)
+    VertexHost(host_in(box)).check("news", tmp_path)
     with pytest.raises(InputError, match="gcloud storage buckets create gs://no-such-bucket"):
-        host_in(box, staging="gs://no-such-bucket/models").check("news", tmp_path)
+        VertexHost(host_in(box, staging="gs://no-such-bucket/models")).check("news", tmp_path)
     faults.add(box.home, faults.Fault(kind="foreign", target="squatted"))
     with pytest.raises(InputError, match="gs://squatted belongs to the project with the number"):
-        host_in(box, staging="gs://squatted/models").check("news", tmp_path)
+        VertexHost(host_in(box, staging="gs://squatted/models")).check("news", tmp_path)
     faults.clear(box.home, "foreign")
     faults.add(box.home, faults.Fault(kind="error", target="ListEndpoints", code="PERMISSION_DENIED", times=1))
     with pytest.raises(InputError, match=r"parameters\.host\.project 'local-project'.*gcloud services enable"):
-        host_in(box).check("news", tmp_path)
+        VertexHost(host_in(box)).check("news", tmp_path)
     with pytest.raises(
         InputError, match=r"'europe-west44'.*no region that is known here \(did you mean 'europe-west4'\?"
     ):
-        host_in(box, region="europe-west44").check("news", tmp_path)
+        VertexHost(host_in(box, region="europe-west44")).check("news", tmp_path)
 
 
 def test_an_expired_login_is_told_at_once_with_the_line_that_renews_it(
@@ -211,7 +212,7 @@ def test_an_expired_login_is_told_at_once_with_the_line_that_renews_it(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "login.json"))
     started = time.monotonic()
     with pytest.raises(InputError, match=r"refuses the credentials.*gcloud auth application-default login"):
-        host_in(box).check("news", tmp_path)
+        VertexHost(host_in(box)).check("news", tmp_path)
     assert time.monotonic() - started < PATIENCE_S / 2
 
 

@@ -14,7 +14,7 @@ SCRIPT = """
 import json, sys, time
 from google.cloud import aiplatform_v1 as v1
 from kfp import compiler, dsl
-from evergreen.adapters.vertex.failures import MissingError
+from evergreen.adapters.vertex.clients import MissingError
 from evergreen.adapters.vertex.jobs import VertexJobs
 
 project, region, path = sys.argv[1:]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from cloudbox.box import Box
-from evergreen.adapters.vertex import VertexMirror
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
+from evergreen.adapters.vertex.mirror import VertexMirror
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
@@ -94,7 +94,7 @@ def test_a_version_that_the_host_uploaded_is_registered_with_its_evaluation_and_
     mirror: VertexMirror, models: list[TrainedModel]
 ) -> None:
     model = models[0]
-    HostedEndpoint(mirror.host, MODEL).upload(model.version, model.path)
+    VertexEndpoint(mirror.host, MODEL).upload(model.version, model.path)
     assert mirror.read(MODEL) == MirrorState()
     numbers = [mirror.register(MODEL, version(model), model, report(model)) for _ in range(2)]
     assert numbers == ["1", "1"]
@@ -106,7 +106,7 @@ def test_a_version_that_the_host_uploaded_is_registered_with_its_evaluation_and_
     assert [list(row) for row in matrix["rows"]] == [[2, 0], [1, 1]]
     assert dict(evaluation.metadata["metrics"]["accuracy"]) == {"value": 0.75, "low": 0.5, "high": 1.0}
     assert (held.labels["evergreen_run"], held.labels["evergreen_version"]) == ("training_7", model.version)
-    HostedEndpoint(mirror.host, MODEL).delete()
+    VertexEndpoint(mirror.host, MODEL).delete()
 
 
 def test_an_alias_of_a_version_that_vertex_lacks_is_an_error(mirror: VertexMirror, models: list[TrainedModel]) -> None:

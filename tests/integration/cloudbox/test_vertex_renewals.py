@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.endpoint import HostedEndpoint
+from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.ramp import Ramp
@@ -27,7 +27,7 @@ def running(trial: HostedTrial) -> list[tuple[str, str, int]]:
     return [(one.version, one.id, one.percent) for one in found]
 
 
-def at_canary(trial: HostedTrial, changed: HostedEndpoint) -> tuple[str, str, EndpointStatus]:
+def at_canary(trial: HostedTrial, changed: VertexEndpoint) -> tuple[str, str, EndpointStatus]:
     """A champion in its own container, a newcomer in another one with 10 %, and what was before."""
     champion = live(trial, "a")
     before = changed.status()
@@ -80,15 +80,15 @@ def test_a_dead_champion_whose_container_is_broken_for_good_is_back_in_the_confi
     assert roll_out(trial.endpoint, champion, None, lambda: None).outcome == "live"
     trial.die()
     changed = with_env(trial, LC_ALL="C")
-    deploy = HostedEndpoint.deploy
+    deploy = VertexEndpoint.deploy
 
-    def fails(endpoint: HostedEndpoint, version: str) -> None:
+    def fails(endpoint: VertexEndpoint, version: str) -> None:
         if version == champion.version:
             raise EndpointError("its image is gone")
         deploy(endpoint, version)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HostedEndpoint, "deploy", fails)
+        patch.setattr(VertexEndpoint, "deploy", fails)
         deployment = roll_out(changed, champion, None, lambda: None)
     assert (deployment.outcome, changed.status().outdated) == ("live", ()), deployment.message
     assert trial.deployed() == [champion.version]

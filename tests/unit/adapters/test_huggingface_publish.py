@@ -11,12 +11,13 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from evergreen.adapters.huggingface_publish import HuggingFaceHub
 from evergreen.adapters.huggingface_publish.card import model_card
+from evergreen.adapters.huggingface_publish.settings import HuggingFaceHubSettings
 from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.artifacts import SourceIdentity, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import InputError
 from evergreen.core.library import LIBRARY
+from evergreen.core.members import publisher_of
 from evergreen.core.publication import Edition, ModelDescription
 from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Metric, Timings
 
@@ -119,16 +120,16 @@ def test_a_space_holds_the_library_its_requirements_and_an_app_pinned_to_the_rev
 )
 def test_what_cannot_be_published_is_refused_by_the_configuration(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        HuggingFaceHub.model_validate({"repository": "org/news", **given})
+        HuggingFaceHubSettings.model_validate({"repository": "org/news", **given})
 
 
 def test_a_token_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HUB_TOKEN", raising=False)
     with pytest.raises(InputError, match="HUB_TOKEN is not set"):
-        HuggingFaceHub(repository="org/news", token_env="HUB_TOKEN").check()  # noqa: S106 (a name)
+        publisher_of(HuggingFaceHubSettings(repository="org/news", token_env="HUB_TOKEN")).check()  # noqa: S106 (a name)
 
 
 def test_the_plan_says_what_goes_where() -> None:
-    plan = HuggingFaceHub(repository="org/news", when="candidate", dry_run=True).plan()
+    plan = publisher_of(HuggingFaceHubSettings(repository="org/news", when="candidate", dry_run=True)).plan()
     assert "before its rollout, for review, and as main once it is live, to org/news (private)" in plan
     assert "nothing is sent" in plan

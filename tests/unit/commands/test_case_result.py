@@ -1,7 +1,5 @@
 from pathlib import Path
 
-import pytest
-
 from commands import case
 from commands.case import Result
 from orchestration.document import read
@@ -13,11 +11,8 @@ def test_a_message_that_names_half_a_character_can_be_printed() -> None:
     assert Result.model_validate_json(result.model_dump_json()) == result
 
 
-def test_a_copy_with_another_port_holds_the_types_that_were_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_with_another_port_holds_the_types_that_were_written(tmp_path: Path) -> None:
     config = tmp_path / "written.yaml"
     config.write_text("parameters: {host: {port: 8501}, revision: '1e5', rate: 1e-5, at: 2024-05-01}\n", "utf-8")
-    monkeypatch.setattr(case, "_is_taken", lambda _: True)
-    copied = read(case._with_free_port(config, 8501, tmp_path)).written
+    copied = read(case._with_room(config, {"port": 0}, tmp_path)).written
     assert copied["parameters"] == read(config).written["parameters"] | {"host": {"port": 0}}

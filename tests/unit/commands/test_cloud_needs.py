@@ -15,13 +15,13 @@ from commands.cloud.quota import quota_id
 from commands.cloud.wheels import check_wheels
 from commands.project import Project
 from evergreen.adapters import FilesSource
-from evergreen.adapters.local_endpoint import LocalEndpoint
-from evergreen.adapters.vertex import VertexEndpoint
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
+from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.cloud import Machine
 from evergreen.core.rollout import Release, roll_out
 from evergreen.preparation import DataflowRunner, Preparation
 from evergreen.tasks import TextClassification
 from orchestration.configuration import Configuration
-from orchestration.costs import Machine
 from orchestration.machine_lists import MachineChoice
 from tests.memory_endpoint import MemoryEndpoint
 
@@ -36,12 +36,12 @@ COMPONENTS: dict[str, dict[str, Any]] = {
     "container_registry": {"uri": "europe-west4-docker.pkg.dev/p/evergreen"},
     "experiment_tracker": {"tracking_uri": "https://mlflow", "tracking_username": "{{mlflow.username}}"},
 }
-HOST = VertexEndpoint(
+HOST = VertexHostSettings(
     project="p", region="europe-west4", staging="gs://models/m", image="registry/serving:1", max_replicas=3
 )
 
 
-def project(host: LocalEndpoint | VertexEndpoint, document: dict[str, Any]) -> Project:
+def project(host: LocalHostSettings | VertexHostSettings, document: dict[str, Any]) -> Project:
     source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
     task = TextClassification(labels=("a", "b"), encoder="package://x/y")
     return Project(Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, host, None)
@@ -98,7 +98,7 @@ def test_the_quota_holds_all_that_is_deployed_at_the_height_of_a_rollout(most: i
 
 
 def test_a_run_and_an_endpoint_on_this_machine_need_nothing_of_google() -> None:
-    assert needs_of(project(LocalEndpoint(), {}), {"orchestrator": {}}, ("train",)) is None
+    assert needs_of(project(LocalHostSettings(), {}), {"orchestrator": {}}, ("train",)) is None
 
 
 def test_a_preparation_on_dataflow_needs_its_image_too() -> None:

@@ -12,7 +12,7 @@ import pytest
 from commands.project import Project
 from commands.readiness import task_needs, unused_settings
 from evergreen.adapters import FilesSource
-from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import InputError
 from evergreen.tasks import TextClassification
 from orchestration.configuration import Configuration
@@ -22,7 +22,7 @@ def project(document: dict[str, Any]) -> Project:
     source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
     task = TextClassification(labels=("a", "b"), encoder="my/private", token_env="HF_READ_TOKEN")  # noqa: S106 (a name)
     return Project(
-        Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, LocalEndpoint(), None
+        Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, LocalHostSettings(), None
     )
 
 

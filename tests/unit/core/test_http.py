@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import InputError
 from evergreen.core.http import (
     HostName,
@@ -117,9 +117,9 @@ def test_a_target_that_is_a_whole_url_is_held_to_the_rules_of_hosts(target: str,
     "name", ["app.example", "host.docker.internal", "192.168.0.7", "my_host", "a", "fd00::1", "[fd00::1]"]
 )
 def test_a_name_of_a_server_is_a_name_alone_and_stays_it_when_it_is_read_again(name: str) -> None:
-    host = LocalEndpoint(allowed_hosts=(name,))
+    host = LocalHostSettings(allowed_hosts=(name,))
     assert host.allowed_hosts == (name.strip("[]"),)
-    assert LocalEndpoint.model_validate(host.model_dump(mode="json")) == host
+    assert LocalHostSettings.model_validate(host.model_dump(mode="json")) == host
 
 
 def test_an_address_of_ipv6_is_a_further_name() -> None:
@@ -150,7 +150,7 @@ def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
     with pytest.raises(ValidationError, match="is no host's name; give the name or address alone, without scheme"):
         HOSTS.validate_python(given)
     for made in (
-        lambda: LocalEndpoint(allowed_hosts=(given,)),
+        lambda: LocalHostSettings(allowed_hosts=(given,)),
         lambda: ServerSettings(storage_uri="m", allowed_hosts=(given,)),
     ):
         with pytest.raises(ValidationError, match="is no host's name"):

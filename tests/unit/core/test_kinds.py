@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Kinds, Settings, behaviour
+from tests.offers import offer
 
 GROUP = "evergreen.letters"
 
@@ -41,14 +42,6 @@ class Italic(Settings):
 """
 
 
-def offer(folder: Path, name: str, kind: str, place: str) -> None:
-    """Installs a package that offers the kind."""
-    info = folder / f"{name}-2.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{kind} = {place}\n", encoding="utf-8")
-
-
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose packages count as installed, with a module `italic_letters`."""
@@ -59,7 +52,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_kind_of_an_installed_package_is_told_apart_like_a_shipped_one(packages: Path) -> None:
-    offer(packages, "letters", "italic", "italic_letters:Italic")
+    offer(packages, "letters", GROUP, "italic", "italic_letters:Italic")
     kinds = Kinds(GROUP, SHIPPED)
     read = TypeAdapter(kinds.union).validate_python({"kind": "italic", "slant": 3})
     assert (type(read).__name__, read.slant, kinds.package("italic")) == ("Italic", 3, "letters==2.0")
@@ -84,7 +77,7 @@ def test_the_behaviour_is_made_of_the_settings_when_it_is_asked_for() -> None:
     ],
 )
 def test_what_cannot_be_had_is_told_when_its_kind_is_named(packages: Path, kind: str, place: str, message: str) -> None:
-    offer(packages, "letters", kind, place)
+    offer(packages, "letters", GROUP, kind, place)
     kinds = Kinds(GROUP, SHIPPED)
     with pytest.raises(InputError) as caught:
         kinds.member(kind)
@@ -95,8 +88,8 @@ def test_what_cannot_be_had_is_told_when_its_kind_is_named(packages: Path, kind:
 
 
 def test_two_packages_of_one_kind_are_refused_by_both_names(packages: Path) -> None:
-    offer(packages, "letters", "italic", "italic_letters:Italic")
-    offer(packages, "scripts", "italic", "italic_scripts:Italic")
+    offer(packages, "letters", GROUP, "italic", "italic_letters:Italic")
+    offer(packages, "scripts", GROUP, "italic", "italic_scripts:Italic")
     with pytest.raises(InputError) as caught:
         Kinds(GROUP, SHIPPED).member("italic")
     assert "letters==2.0" in str(caught.value)

@@ -6,17 +6,19 @@ from typing import get_args
 
 import pytest
 
-from evergreen.adapters import AnySource
+from evergreen.adapters import AnySource, hosts, publishers
 from evergreen.adapters.bigquery import BigQuerySource
 from evergreen.adapters.files import FilesSource
-from evergreen.adapters.hosts import AnyHost
 from evergreen.adapters.huggingface import HuggingFaceSource
-from evergreen.adapters.local_endpoint import LocalEndpoint
+from evergreen.adapters.huggingface_publish.publisher import HuggingFaceHub
+from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.adapters.package import PackageSource
 from evergreen.adapters.shapes import ShapesSource
-from evergreen.adapters.vertex import VertexEndpoint, VertexMirror
-from evergreen.core.protocols import Host, Mirror, Source, Task
+from evergreen.adapters.vertex.host import VertexHost
+from evergreen.adapters.vertex.mirror import VertexMirror
+from evergreen.core.kinds import Kinds, imported
+from evergreen.core.protocols import Host, Mirror, Publisher, Source, Task
 from evergreen.tasks import AnyTask
 from evergreen.tasks.image_segmentation.task import ImageSegmentation
 from evergreen.tasks.text_classification.task import TextClassification
@@ -29,7 +31,8 @@ SOURCES: tuple[type[Source], ...] = (
     ShapesSource,
 )
 TASKS: tuple[type[Task], ...] = (TextClassification, ImageSegmentation)
-HOSTS: tuple[type[Host], ...] = (LocalEndpoint, VertexEndpoint)
+HOSTS: tuple[type[Host], ...] = (LocalHost, VertexHost)
+PUBLISHERS: tuple[type[Publisher], ...] = (HuggingFaceHub,)
 MIRRORS: tuple[type[Mirror], ...] = (MlflowMirror, VertexMirror)
 
 
@@ -39,9 +42,18 @@ def members(union: object) -> set[object]:
     return set().union(*(members(one) for one in inner if isinstance(one, type) or get_args(one))) if inner else {union}
 
 
-@pytest.mark.parametrize(
-    ("union", "checked"), [(AnySource, SOURCES), (AnyTask, TASKS), (AnyHost, HOSTS)], ids=["source", "task", "host"]
-)
+@pytest.mark.parametrize(("union", "checked"), [(AnySource, SOURCES), (AnyTask, TASKS)], ids=["source", "task"])
 def test_every_member_of_a_union_is_checked_against_its_protocol(union: object, checked: tuple[type, ...]) -> None:
     assert members(union) == set(checked)
     assert MIRRORS
+
+
+@pytest.mark.parametrize(
+    ("kinds", "verb", "checked"),
+    [(hosts.HOSTS, "hosting", HOSTS), (publishers.PUBLISHERS, "publisher", PUBLISHERS)],
+    ids=["host", "publisher"],
+)
+def test_the_behaviour_of_every_kind_is_checked_against_its_protocol(
+    kinds: Kinds, verb: str, checked: tuple[type, ...]
+) -> None:
+    assert {imported(getattr(one, verb)) for one in members(kinds.union)} == set(checked)

@@ -7,8 +7,9 @@ import datetime
 import pytest
 from pydantic import ValidationError
 
+from evergreen.core.cloud import Fleet, Machine
 from evergreen.core.errors import InputError
-from orchestration.costs import DIRECTORY, Budget, Fleet, Machine, Prices, Task, estimate_run, hourly_usd, load_prices
+from orchestration.costs import DIRECTORY, Budget, Prices, Task, estimate_run, hourly_usd, load_prices
 
 REGION = "us-central1"
 PRICES = load_prices()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestration.costs import Machine
+from evergreen.core.cloud import Machine
 from orchestration.machine_fit import misfit
 from orchestration.machine_lists import MachineChoice, check_machines, next_machines, with_machines
 from orchestration.machines import machine_of

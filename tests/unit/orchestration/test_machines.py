@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.costs import Machine
+from evergreen.core.cloud import Machine
 from orchestration.machine_lists import MachineChoice, with_machines
 from orchestration.machines import DEFAULT_SECONDS, accelerators_of, machine_of, tasks_of
 

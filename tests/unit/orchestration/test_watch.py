@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evergreen.adapters.vertex.watched_jobs import JobTask, PipelineJob, UnreachableError, WatchedJobs
+from evergreen.adapters.vertex.jobs import JobTask, PipelineJob, UnreachableError, VertexJobs
 from evergreen.core.errors import EvergreenError
 from orchestration.run_settings import is_watched, without_waiting
 from orchestration.watch import PATIENCE_S, Patience, StepNote, Watch, follow, patiently
@@ -89,7 +89,7 @@ def test_a_step_that_never_started_and_machines_that_were_not_to_be_had_are_told
     assert told.see(12, task("train", "FAILED", 6, 12), train=refused) == ["train       failed after 6 s"]
 
 
-class Answers(WatchedJobs):
+class Answers(VertexJobs):
     """What Vertex AI answers, one after another; errors are raised."""
 
     def __init__(self, *answers: PipelineJob | Exception) -> None:

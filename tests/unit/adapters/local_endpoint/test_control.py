@@ -69,12 +69,21 @@ def test_a_front_that_gives_any_answer_is_not_killed(
     tmp_path: Path, full_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = Process()
+    front = control_of(tmp_path, full_port, process, monkeypatch)
     with pytest.raises(EndpointError, match="too full to say how it is; try again"):
-        control_of(tmp_path, full_port, process, monkeypatch).running()
+        front.running()
+    front.end_hung_front()
     assert not process.killed
 
 
-def test_a_front_that_gives_none_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_front_that_gives_none_is_ended_by_who_wants_it_to_and_by_no_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     process = Process()
-    assert control_of(tmp_path, free_port(), process, monkeypatch).running() is None
+    front = control_of(tmp_path, free_port(), process, monkeypatch)
+    assert (front.running(), front.answers("a1")) == (None, False)
+    with pytest.raises(EndpointError, match="the endpoint of news is down"):
+        front.require_running()
+    assert not process.killed
+    front.end_hung_front()
     assert process.killed

@@ -1,6 +1,6 @@
 import asyncio
 
-from evergreen.adapters.local_endpoint.pace import AT_ONCE, LEAST_TICKS, TICK_S, Pace
+from evergreen.adapters.local_endpoint.answers import AT_ONCE, LEAST_TICKS, TICK_S, Pace
 
 
 def test_the_first_refusals_go_out_at_once_and_further_ones_together_within_some_ticks() -> None:

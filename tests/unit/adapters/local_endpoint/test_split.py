@@ -4,7 +4,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.adapters.local_endpoint.split import SmoothSplit
+from evergreen.adapters.local_endpoint.fleet import SmoothSplit
 
 CUTS = st.lists(st.integers(min_value=0, max_value=100), max_size=4).map(lambda cuts: sorted([0, *cuts, 100]))
 SPLITS = CUTS.map(lambda cuts: {f"v{i}": high - low for i, (low, high) in enumerate(itertools.pairwise(cuts))})

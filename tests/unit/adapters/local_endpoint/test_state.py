@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from evergreen.adapters.local_endpoint.front import main
-from evergreen.adapters.local_endpoint.host import LocalEndpoint, open_endpoint
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import (
     EndpointFiles,
     EndpointState,
@@ -73,16 +74,16 @@ def test_a_second_front_is_told_that_one_runs_and_not_that_a_run_changes_somethi
 
 def test_a_front_that_does_not_answer_has_the_traffic_that_stands_on_disk(tmp_path: Path) -> None:
     EndpointFiles(tmp_path / "news").write_state(STATE)
-    endpoint = open_endpoint(LocalEndpoint(), "news", tmp_path, ("true",))
+    endpoint = LocalHost(LocalHostSettings(), ("true",)).open("news", tmp_path)
     assert endpoint.status() == EndpointStatus(url=None, traffic={"a": 100, "b": 0}, ready=())
-    assert open_endpoint(LocalEndpoint(), "other", tmp_path, ("true",)).status().traffic == {}
+    assert LocalHost(LocalHostSettings(), ("true",)).open("other", tmp_path).status().traffic == {}
 
 
 def test_a_damaged_state_is_never_taken_for_an_empty_endpoint(tmp_path: Path) -> None:
     (tmp_path / "news").mkdir()
     (tmp_path / "news" / "endpoint.json").write_text("{half")
     with pytest.raises(EndpointError, match="damaged"):
-        open_endpoint(LocalEndpoint(), "news", tmp_path, ("true",)).status()
+        LocalHost(LocalHostSettings(), ("true",)).open("news", tmp_path).status()
 
 
 def test_a_port_that_somebody_else_holds_is_in_the_way_unless_any_will_do(tmp_path: Path) -> None:
@@ -90,9 +91,9 @@ def test_a_port_that_somebody_else_holds_is_in_the_way_unless_any_will_do(tmp_pa
         port = other.getsockname()[1]
         told = rf"127\.0\.0\.1:{port}: .*held by .*pid {os.getpid()}.*set parameters\.host\.port"
         with pytest.raises(InputError, match=told):
-            LocalEndpoint(port=port).check("news", tmp_path)
-    LocalEndpoint(port=port).check("news", tmp_path)
-    LocalEndpoint(port=0).check("news", tmp_path)
+            LocalHost(LocalHostSettings(port=port)).check("news", tmp_path)
+    LocalHost(LocalHostSettings(port=port)).check("news", tmp_path)
+    LocalHost(LocalHostSettings(port=0)).check("news", tmp_path)
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
@@ -119,8 +120,8 @@ def test_the_url_reaches_the_front_from_this_machine(host: str, url: str) -> Non
 @pytest.mark.parametrize("model", ["", "../up", "a/b", ".hidden", "a b"])
 def test_a_model_name_that_is_no_folder_name_is_refused(tmp_path: Path, model: str) -> None:
     with pytest.raises(InputError, match="cannot name a folder"):
-        open_endpoint(LocalEndpoint(), model, tmp_path, ("true",))
+        LocalHost(LocalHostSettings(), ("true",)).open(model, tmp_path)
 
 
 def test_the_endpoint_is_on_loopback_by_default() -> None:
-    assert LocalEndpoint().host == "127.0.0.1"
+    assert LocalHostSettings().host == "127.0.0.1"

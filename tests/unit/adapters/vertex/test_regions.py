@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters.vertex import VertexEndpoint, preflight
+from evergreen.adapters.vertex import preflight
 from evergreen.adapters.vertex.regions import REGIONS, check_region, doubt
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.spelling import SpellingError
 
@@ -65,7 +66,7 @@ def test_a_region_that_may_be_newer_than_the_list_is_taken_and_doubted(region: s
 
 def test_an_endpoint_is_in_a_region() -> None:
     with pytest.raises(ValidationError, match=r"did you mean 'europe-west4'\?"):
-        VertexEndpoint(project="p", region="europe-wst4", staging="gs://news/models", image="i")
+        VertexHostSettings(project="p", region="europe-wst4", staging="gs://news/models", image="i")
 
 
 @pytest.mark.parametrize(("region", "doubted"), [("us-west9", True), ("us-west4", False)])
@@ -75,9 +76,9 @@ def test_a_region_that_does_not_answer_is_doubted_before_a_run_where_it_may_be_n
     def silent(_: object) -> None:
         raise EndpointError("finding the endpoint: no such host")
 
-    monkeypatch.setattr("google.auth.default", lambda: (None, None))
+    monkeypatch.setattr(preflight, "_sign_in", lambda _: None)
     monkeypatch.setattr(EndpointResource, "find", silent)
-    host = VertexEndpoint(project="p", region=region, staging="gs://news/models", image="i")
+    host = VertexHostSettings(project="p", region=region, staging="gs://news/models", image="i")
     with pytest.raises(InputError, match=rf"in parameters\.host\.region '{region}'.*: finding the endpoint") as caught:
         preflight.check_reachable(host, "news")
     assert ("no region that is known here" in str(caught.value)) == doubted

@@ -4,7 +4,7 @@ import pytest
 from google.api_core.exceptions import Unauthenticated
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
-from evergreen.adapters.vertex.failures import translated
+from evergreen.adapters.vertex.clients import translated
 from evergreen.core.errors import EndpointError
 
 LOGIN = "log in: gcloud auth application-default login"

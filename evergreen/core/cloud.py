@@ -1,0 +1,49 @@
+"""What a host takes of Google Cloud, so that the doctor, the plan and its costs know no host by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine with what is attached to it."""
+
+    machine_type: str
+    accelerator_type: str | None = None
+    accelerator_count: int = 0
+
+    def __str__(self) -> str:
+        attached = f" + {self.accelerator_count} {self.accelerator_type}" if self.accelerator_type else ""
+        return f"{self.machine_type}{attached}"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The machines of an endpoint's live version; `min_replicas` more hold the previous one, for rollback.
+
+    While a rollout is on its way, `min_replicas` more hold the newcomer, and one replica behind an endpoint of its own
+    is asked before it gets traffic.
+    """
+
+    region: str
+    machine: Machine
+    min_replicas: int
+    max_replicas: int
+
+
+@dataclass(frozen=True)
+class HostNeeds:
+    """Names as the configuration gives them.
+
+    `models` is the folder of trained models, `image` what the machines run as `account` (None: the project's own),
+    `dedicated` tells whether the endpoint has a public address of its own, `logs_requests` whether rows are kept.
+    """
+
+    project: str
+    models: str
+    image: str
+    account: str | None
+    fleet: Fleet
+    dedicated: bool
+    logs_requests: bool
