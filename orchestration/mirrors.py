@@ -11,7 +11,7 @@ from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.protocols import Mirror
 from evergreen.core.reconcile import Action, SetAlias, reconcile
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
 from orchestration.record import ZenmlRecord, load_artifact
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.core.reports import EndpointStatus
 from tests.memory_lease import MemoryLease
 
 

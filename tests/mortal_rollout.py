@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.vertex.host import VertexEndpoint
+from evergreen.core.deployment import Deployment, EndpointStatus
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import Ramp
-from evergreen.core.reports import Deployment, EndpointStatus
 from evergreen.core.rollout import Release, roll_out
 from tests.endpoint_contract import GOOD
 

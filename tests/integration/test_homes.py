@@ -19,7 +19,7 @@ from PIL import Image
 
 from evergreen.adapters.local_endpoint.state import EndpointFiles
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import load_predictor
 from tests.homes import ARCHIVES, HOME, USERS, pack, unpack

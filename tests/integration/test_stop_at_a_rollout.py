@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Rollout
-from evergreen.core.reports import EndpointStatus
 from tests.integration.test_versions import promote
 from tests.memory_endpoint import MemoryEndpoint, hosting
 

@@ -19,7 +19,7 @@ from evergreen.adapters.mlflow.failures import translated
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.baselines import measured_baselines
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
 
 VERSION_TAG = "evergreen.version"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Reason
+from evergreen.core.decision import PromotionDecision, Reason
+from evergreen.core.deployment import Deployment
+from evergreen.core.report import EvaluationReport
 from evergreen.pages.markdown import outcome_markdown
 from tests.unit.pages.reading import UNDEFINED
 

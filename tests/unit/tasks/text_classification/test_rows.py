@@ -3,10 +3,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from evergreen.tasks.text_classification.rows import Batch, RowFacts, read_test_rows
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
 from evergreen.core.errors import InputError
-from evergreen.tasks.text_classification.rows import Batch, RowFacts, read_test_rows
 
 
 def splits(folder: Path, rows: int = 1200, label: str = "tech", shards: int = 2) -> Splits:
