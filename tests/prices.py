@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
+from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.metric import MetricSpec
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
 from evergreen.evaluation.measure import Counts
@@ -59,8 +60,11 @@ class PricePredictor:
 
 
 def priced_by(rate: float) -> TrainedModel:
-    """A model of so many EUR a square metre, which is its whole configuration."""
-    manifest = TrainedModelManifest(files=(), task={"kind": "prices", "rate": rate}, trained_on="0" * 64, seed=0)
+    """A model of so many EUR a square metre: its version is the hash of that."""
+    weights = FileEntry(name="rate", sha256=hashlib.sha256(str(rate).encode()).hexdigest(), bytes=8)
+    manifest = TrainedModelManifest(
+        files=(weights,), task={"kind": "prices", "rate": rate}, trained_on="0" * 64, seed=0
+    )
     return TrainedModel(Path("model"), manifest)
 
 

@@ -8,7 +8,7 @@ from evergreen.core.base import Frozen
 
 
 class Reason(Frozen):
-    """One rule of the gate: what was required, what was found, and whether it passed."""
+    """One rule of the gate: what was required, what was measured, and whether it passed."""
 
     rule: str
     passed: bool

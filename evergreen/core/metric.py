@@ -41,7 +41,7 @@ class Metric(Frozen):
 class MetricSpec(Frozen):
     """A metric's direction, unit and bounds (None: without end).
 
-    Whoever compares values speaks of `gain`, what one is better than another by, whichever way the metric runs.
+    Comparisons speak of the `gain`, by how much a value is better than another, whichever way the metric runs.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Parts of an evaluation report beside its metrics, told apart by `kind`; a package may add kinds of its own.
+"""Parts of an evaluation report beside its metrics, each of a `kind`; a package may add kinds of its own.
 
 A section that this version does not know, of a plug-in or written by a later version, is kept as it is and shown as a
 table.

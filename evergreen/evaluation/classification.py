@@ -46,7 +46,7 @@ class Classification:
     def score(self, ours: Counts, baselines: Sequence[Counts] = (), champion: Counts | None = None) -> Scored:
         """The model by itself, and in pairs with each of the others: pseudo-rows are of one model or of two."""
         (by_class,) = bootstrap_classes(ours[:, 0], [ours[:, 1]], len(self.labels))
-        scored = Scored(self.overall(ours), by_class, tuple(self._paired(ours, one) for one in baselines))
+        scored = Scored(self.overall(ours), by_class, tuple(self._paired(ours, theirs) for theirs in baselines))
         if champion is None:
             return scored
         both = bootstrap_classes(ours[:, 0], [ours[:, 1], champion[:, 1]], len(self.labels))

@@ -51,7 +51,8 @@ def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Eval
         confidence=CONFIDENCE,
         baseline=_baseline(constant.name, always),
         references=tuple(
-            _baseline(one.name, paired, one.fitted_on) for one, paired in zip(references, simple, strict=True)
+            _baseline(reference.name, paired, reference.fitted_on)
+            for reference, paired in zip(references, simple, strict=True)
         ),
         comparison=_comparison(scored, other, evaluator) if other else None,
         per_class=_per_class(scored, counts, measure),
@@ -82,8 +83,8 @@ def _answered(model: TrainedModel, evaluator: Evaluator[B, A], references: Seque
     for batch in evaluator.rows(evaluator.slices.columns):
         answer = loaded.answer(batch)
         counts = _finite(evaluator.counts(batch, answer), model, batch.ids)
-        for part, one in zip(parts, [counts, *(reference.counts(batch) for reference in references)], strict=True):
-            part.append(one)
+        for part, counted in zip(parts, [counts, *(reference.counts(batch) for reference in references)], strict=True):
+            part.append(counted)
         evaluator.keep_worst(batch, answer, counts, seen)
         columns.add(batch.columns)
         for name, numbers in evaluator.facts(batch).items():

@@ -93,7 +93,8 @@ class Regression:
 
     def _bootstrap(self, models: Sequence[Counts]) -> list[Scores]:
         centre = models[0][:, 0].mean()  # sums of squares around it are small: no digit is lost
-        return [self._scores(sums) for sums in resampled_sums([_grouped(self._sums(one, centre)) for one in models])]
+        rows = [_grouped(self._sums(counts, centre)) for counts in models]
+        return [self._scores(sums) for sums in resampled_sums(rows)]
 
     def _sums(self, counts: Counts, centre: float) -> Floats:
         """(rows, SUMS + further)."""

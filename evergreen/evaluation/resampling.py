@@ -46,11 +46,11 @@ def resampled_sums(models: Sequence[npt.NDArray[np.generic]]) -> list[Floats]:
         models: (rows, …) of each model; at least one row.
     """
     rows = len(models[0])
-    flat = [one.reshape(rows, -1).astype(np.float64) for one in models]
+    flat = [counts.reshape(rows, -1).astype(np.float64) for counts in models]
     parts: list[list[Floats]] = [[] for _ in models]
     for weights in resamples(np.ones(rows), np.zeros(rows)):
-        for part, one in zip(parts, flat, strict=True):
-            part.append(weights @ one)
+        for part, counts in zip(parts, flat, strict=True):
+            part.append(weights @ counts)
     return [np.concatenate(part).reshape(-1, *models[0].shape[1:]) for part in parts]
 
 

@@ -1,4 +1,4 @@
-"""The page of an evaluation: how good a version is, how sure that is, against whom, and where it errs."""
+"""The page of an evaluation: how good a version is, how sure that is, against what, and where it errs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         class_names=_class_names(report),
         class_sparks=_class_sparks(report),
         most_small=MOST_SMALL_SLICES,
-        slice_names=_names(one.metrics for one in report.slices),
+        slice_names=_names(part.metrics for part in report.slices),
     )
 
 
@@ -155,7 +155,7 @@ def _class_names(report: EvaluationReport) -> list[str]:
 
 
 def _names(metrics: Iterable[dict[str, Metric]]) -> list[str]:
-    return list(dict.fromkeys(name for one in metrics for name in one))
+    return list(dict.fromkeys(name for by_name in metrics for name in by_name))
 
 
 def _class_sparks(report: EvaluationReport) -> dict[str, object]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import mlflow
 import numpy as np
 import pytest
 from google.protobuf.json_format import MessageToDict
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from evergreen.adapters.huggingface_publish.card import model_card
+from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.adapters.vertex.evaluation import evaluation_message
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.decision import PromotionDecision, Verdict
@@ -17,9 +21,11 @@ from evergreen.core.gate import Gate, decide
 from evergreen.core.publication import Edition, ModelDescription
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import OtherSection, Residuals
+from evergreen.core.versions import ModelVersion
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.pages import decision_page, evaluation_page, terminal_summary
 from evergreen.pages.markdown import outcome_markdown
+from tests.integration.bbc import bbc_rows, train
 from tests.prices import PriceEvaluator, priced_by
 from tests.unit.pages.reading import Page
 
@@ -115,6 +121,25 @@ def test_vertex_ai_draws_it_by_its_schema_of_regressions_and_another_kind_by_non
     other = evaluation_message(report.model_copy(update={"kind": "ranking"}))
     assert other.metrics_schema_uri == ""
     assert MessageToDict(other._pb)["metadata"]["metrics"]["mae"]["better"] == "lower"
+
+
+def test_the_registry_of_mlflow_holds_its_errors_gains_and_baselines(
+    report: EvaluationReport, mlflow_uri: str, tmp_path: Path
+) -> None:
+    model = train(tmp_path / "model", bbc_rows(4))
+    own = ModelVersion(
+        version=model.version, artifact="a", report="r", recipe="r", run="training-7", judged_against=None, metrics={}
+    )
+    mirror = MlflowMirror(
+        loader="tests.integration.bbc:TfidfPredictor", tracking_uri=mlflow_uri, render=evaluation_page
+    )
+    mirror.register("prices", own, model, report)
+    client = mlflow.MlflowClient(tracking_uri=mlflow_uri)
+    held = client.get_run(str(client.get_model_version("prices", "1").run_id)).data.metrics
+    assert report.comparison is not None
+    assert held["test/mae"] == pytest.approx(report.metrics["mae"].value)
+    assert held["gain/mae"] == pytest.approx(-report.comparison.differences["mae"].value)
+    assert held["baseline/mean/mae"] == pytest.approx(report.baseline.metrics["mae"])
 
 
 def test_answers_that_are_not_finite_are_named() -> None:

@@ -62,7 +62,7 @@ def _sampled(splits: Splits, classes: int) -> tuple[npt.NDArray[np.float32], Num
 
 
 def _features(picture: Pixels, pixels: Numbers) -> npt.NDArray[np.float32]:
-    """Colour and position of pixels by number: (pixels, 7). Squares of the position tell the middle from the edges."""
+    """Colour and position of pixels by number: (pixels, 7). Squares of the position part the middle from the edges."""
     height, width = picture.shape[:2]
     x, y = np.linspace(-1, 1, width)[pixels % width], np.linspace(-1, 1, height)[pixels // width]
     colour = picture.reshape(-1, 3)[pixels] / 255

@@ -1,4 +1,4 @@
-"""What words and characters tell by themselves: a logistic regression of TF-IDF, fitted in seconds on whole texts.
+"""What words and characters say by themselves: a logistic regression of TF-IDF, fitted in seconds on whole texts.
 
 An encoder that is behind it earns nothing. Words alone would be a straw man in languages without blanks, so runs of one
 to three characters count as well. TF-IDF: Salton and Buckley, *Information Processing & Management* 24, 1988.

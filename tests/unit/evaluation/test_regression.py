@@ -19,7 +19,7 @@ def noisy(rows: int, spread: float, seed: int = 0) -> Floats:
 def test_intervals_match_those_of_rows_drawn_one_by_one() -> None:
     counts = noisy(500, 5)
     ours = Regression().overall(counts)
-    drawn = counts[np.random.default_rng(3).integers(0, 500, (4000, 500))]  # (resamples, rows, 2)
+    drawn = counts[np.random.default_rng(3).integers(0, 500, (2000, 500))]  # (resamples, rows, 2)
     errors, truth = drawn[:, :, 1] - drawn[:, :, 0], drawn[:, :, 0]
     explained = 1 - (errors**2).sum(axis=1) / ((truth - truth.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     for name, samples, close in (
@@ -56,12 +56,12 @@ def test_differences_are_paired_and_a_metric_of_a_tasks_own_is_a_mean_over_rows(
 def test_many_rows_are_drawn_in_groups_with_the_same_value_and_about_the_same_interval(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counts = noisy(6000, 5)
+    counts = noisy(1500, 5)
     whole = interval(Regression().overall(counts)["mae"])
-    monkeypatch.setattr(regression, "MOST_GROUPS", 1000)
+    monkeypatch.setattr(regression, "MOST_GROUPS", 300)
     grouped = interval(Regression().overall(counts)["mae"])
     assert grouped.value == pytest.approx(whole.value, rel=1e-12)
-    assert grouped.high - grouped.low == pytest.approx(whole.high - whole.low, rel=0.15)
+    assert grouped.high - grouped.low == pytest.approx(whole.high - whole.low, rel=0.2)
 
 
 def test_where_all_true_numbers_are_equal_nothing_can_be_explained() -> None:

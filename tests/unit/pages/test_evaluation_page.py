@@ -116,6 +116,7 @@ def test_what_is_undefined_says_so_and_breaks_nothing(report: EvaluationReport, 
 
 def test_an_empty_report_still_has_a_page(report: EvaluationReport, read: Read) -> None:
     nothing: dict[str, Any] = {"metrics": {}, "per_class": {}, "slices": (), "sections": (), "labels": ()}
+    nothing["comparison"] = None
     text = read(evaluation_page(report.model_copy(update=nothing))).text
     assert "No slice has enough rows" in text
     assert "class" not in text.lower()
