@@ -6,6 +6,7 @@ Everything is counted at the pictures' own size, which is what the endpoint answ
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -178,7 +179,7 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         for row, iou in enumerate(scores[MetricName.MEAN_IOU].tolist()):
             if not np.isnan(iou):
                 own = {name: float(values[row]) for name, values in scores.items()}
-                self._worst.add(-iou, first + row, lambda: self._overlay(batch, answer, row, own))  # noqa: B023 - called at once
+                self._worst.add(-iou, first + row, partial(self._overlay, batch, answer, row, own))
 
     def _overlay(self, batch: ImageBatch, answer: Masks, row: int, scores: dict[str, float]) -> WorstPicture:
         mask = np.minimum(answer[row], np.iinfo(np.uint8).max).astype(np.uint8)

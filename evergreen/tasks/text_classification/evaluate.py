@@ -7,6 +7,7 @@ row, whatever the texts weigh.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -183,7 +184,7 @@ class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
     def keep_worst(self, batch: TextBatch, answer: TextAnswers, counts: Counts, first: int) -> None:  # noqa: ARG002
         """Keeps the wrong answers with the highest scores."""
         for row in np.flatnonzero(answer.predicted != batch.truth).tolist():
-            self._worst.add(float(answer.scores[row]), first + row, lambda: self._wrong(batch, answer, row))  # noqa: B023 - called at once
+            self._worst.add(float(answer.scores[row]), first + row, partial(self._wrong, batch, answer, row))
 
     def _wrong(self, batch: TextBatch, answer: TextAnswers, row: int) -> WorstText:
         return WorstText(
