@@ -128,7 +128,14 @@ def test_the_registry_of_mlflow_holds_its_errors_gains_and_baselines(
 ) -> None:
     model = train(tmp_path / "model", bbc_rows(4))
     own = ModelVersion(
-        version=model.version, artifact="a", report="r", recipe="r", run="training-7", judged_against=None, metrics={}
+        version=model.version,
+        artifact="a",
+        report="r",
+        recipe="r",
+        run="training-7",
+        judged_against=None,
+        metrics={},
+        examples=({"text": "shares rose"},),
     )
     mirror = MlflowMirror(
         loader="tests.integration.bbc:TfidfPredictor", tracking_uri=mlflow_uri, render=evaluation_page
