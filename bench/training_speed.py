@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from bench.baselines import tutorial_loop
 from bench.report import print_result, print_table
 from evergreen.core.artifacts import FileEntry, SplitName, Splits, SplitsManifest
-from evergreen.core.reports import Curves, PictureAnswers
+from evergreen.core.training import Curves, PictureAnswers
 from evergreen.tasks import TextClassification
 from evergreen.tasks.text_classification.predict import TextPredictor
 from evergreen.tasks.text_classification.tokens import Tokens

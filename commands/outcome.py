@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.base import Frozen
 from evergreen.core.baselines import leader_sentence, measured_baselines
+from evergreen.core.decision import PromotionDecision, Reason, Verdict
 from evergreen.core.errors import InputError
-from evergreen.core.reports import Baseline, Metric, PromotionDecision, Reason, Verdict
+from evergreen.core.metric import Metric
+from evergreen.core.report import Baseline
 from evergreen.pages.markdown import outcome_markdown
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def judgement_of(outcome: RunOutcome) -> Judgement:
         accepted=_accepted(decision),
         verdict=decision.verdict,
         reasons=decision.reasons,
-        lead=report.terms.lead,
+        lead=report.primary_metric,
         confidence=report.confidence,
         version=decision.version,
         metrics=report.metrics,

@@ -13,6 +13,8 @@ from zenml.logger import get_logger
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.decision import PromotionDecision, Verdict
+from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.lease import Claim, Lease, LeaseStore, Rollout
@@ -20,7 +22,6 @@ from evergreen.core.members import host_of
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import AT_ONCE, Ramp
 from evergreen.core.reconcile import crown, roll_back
-from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.core.rollout import Release, roll_out
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.serving.contract import check_server

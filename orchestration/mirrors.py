@@ -12,7 +12,7 @@ from evergreen.core.artifacts import TrainedModel
 from evergreen.core.members import host_of
 from evergreen.core.protocols import Mirror
 from evergreen.core.reconcile import Action, SetAlias, reconcile
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
 from orchestration.record import ZenmlRecord, load_artifact
 

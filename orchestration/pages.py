@@ -6,16 +6,12 @@ from functools import singledispatch
 from typing import Any
 
 from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
 from evergreen.core.publication import Publication
-from evergreen.core.reports import (
-    Curves,
-    Deployment,
-    EvaluationReport,
-    Incumbent,
-    Origin,
-    PromotionDecision,
-    ValidationReport,
-)
+from evergreen.core.report import EvaluationReport
+from evergreen.core.training import Curves, Incumbent, Origin
+from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import first_rows
 from evergreen.pages.curves import curves_page
 from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page

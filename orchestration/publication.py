@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
 from evergreen.core.members import publisher_of
 from evergreen.core.publication import Choice, Edition, Publication, candidate_to_publish, live_to_publish
-from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
+from evergreen.core.report import EvaluationReport
 from evergreen.tasks import load_task
 from orchestration.record import ZenmlRecord, load_artifact
 

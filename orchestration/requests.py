@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evergreen.core.reports import Deployment
+from evergreen.core.deployment import Deployment
 from evergreen.pages.curl import request_body
 from orchestration.deployment import state_directory
 

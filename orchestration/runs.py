@@ -17,9 +17,11 @@ from zenml.utils.string_utils import format_name_template
 
 from evergreen.core.artifacts import INTAKE_FACT, LEFT_OUT_FACT
 from evergreen.core.base import Frozen
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
-from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
+from evergreen.core.report import EvaluationReport
 from orchestration.deployment import state_directory
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri

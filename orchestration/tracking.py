@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.asides import beside_the_point
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
 from orchestration.training_run import model_notes
 

@@ -21,7 +21,7 @@ from evergreen.core.asides import beside_the_point
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.locks import exclusive
 from evergreen.core.protocols import Task
-from evergreen.core.reports import Origin
+from evergreen.core.training import Origin
 from evergreen.pages.answers import answers_page
 from evergreen.pages.curves import curves_page
 from evergreen.tasks.checkpoints import newest_step

@@ -5,10 +5,12 @@ from __future__ import annotations
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.asides import beside_the_point
+from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.errors import EvergreenError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
-from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision, Verdict
+from evergreen.core.report import EvaluationReport
+from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from orchestration.deployment import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease

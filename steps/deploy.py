@@ -7,8 +7,9 @@ from typing import Annotated
 from zenml import get_step_context, log_metadata, step
 
 from evergreen.adapters.hosts import AnyHost
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
-from evergreen.core.reports import Deployment, PromotionDecision
 from orchestration.deployment import deploy_decision
 from orchestration.runs import OUTCOME_KEY
 

@@ -8,7 +8,8 @@ from typing import Annotated
 from zenml import step
 
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.reports import EvaluationReport, Incumbent
+from evergreen.core.report import EvaluationReport
+from evergreen.core.training import Incumbent
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
 from orchestration.tracking import track_report

@@ -8,7 +8,7 @@ from zenml import step
 
 from evergreen.adapters import AnySource
 from evergreen.core.artifacts import SourceIdentity
-from evergreen.core.reports import Incumbent, Origin
+from evergreen.core.training import Incumbent, Origin
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask

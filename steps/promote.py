@@ -9,8 +9,10 @@ from zenml import get_step_context, step
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.baselines import leader_sentence
+from evergreen.core.decision import PromotionDecision
 from evergreen.core.gate import Gate
-from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision
+from evergreen.core.report import EvaluationReport
+from evergreen.core.training import Incumbent
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import AnyTask
 from orchestration.mirrors import tracking_uri

@@ -8,8 +8,9 @@ from zenml import step
 
 from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
 from evergreen.core.publication import Publication
-from evergreen.core.reports import Deployment, PromotionDecision
 from orchestration.publication import publish_live
 
 

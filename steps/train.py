@@ -9,7 +9,7 @@ from zenml import ArtifactConfig, step
 from zenml.enums import ArtifactType
 
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.reports import Origin
+from evergreen.core.training import Origin
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
 from orchestration.time_limit import time_limit

@@ -10,7 +10,7 @@ from typing import Annotated
 from zenml import step
 
 from evergreen.core.artifacts import Dataset
-from evergreen.core.reports import ValidationReport
+from evergreen.core.validation import ValidationReport
 from evergreen.tasks import AnyTask
 
 

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 from evergreen.core.protocols import Endpoint
-from evergreen.core.reports import EndpointStatus
 from evergreen.core.rollout import Release, roll_out
 
 GOOD = [{"text": "a late goal"}, {"text": "bank"}]

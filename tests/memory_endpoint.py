@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.core.reports import EndpointStatus
 
 
 class MemoryEndpoint:

@@ -15,9 +15,9 @@ from typing import Any
 
 from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.deployment import Deployment, EndpointStatus
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import Ramp
-from evergreen.core.reports import Deployment, EndpointStatus
 from evergreen.core.rollout import Release, roll_out
 from tests.endpoint_contract import GOOD
 

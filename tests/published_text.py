@@ -16,7 +16,7 @@ from evergreen.adapters.huggingface_publish.settings import HuggingFaceHubSettin
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.publication import Edition
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.tasks import load_task
 from tests.tiny_text import RecordingRun, headlines, task_with, write_encoder, write_splits
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
-from evergreen.core.reports import Deployment
 from evergreen.core.rollout import Release, roll_out
 from tests.memory_endpoint import MemoryEndpoint
 

@@ -17,8 +17,8 @@ from commands.console import quiet_zenml, report_errors
 from commands.run import _stopped_with_this_command
 from commands.termination import sigterm_raises
 from evergreen.adapters.local_endpoint.lease import FileLease
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import Rollout
-from evergreen.core.reports import EndpointStatus
 from orchestration.deployment import state_directory
 from orchestration.locks import model_lease, run_lock
 from orchestration.runs import model_tag

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
-from evergreen.core.reports import Curves, PictureAnswers
+from evergreen.core.training import Curves, PictureAnswers
 from evergreen.tasks import TextClassification
 
 WORDS = {

@@ -1,4 +1,4 @@
-"""What to know of a version beside the simple models that were scored on the same rows.
+"""How a version stands beside the simple models that were scored on the same rows.
 
 leader(report).label -> "logistic regression of TF-IDF"
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import isnan
 
-from evergreen.core.reports import Baseline, EvaluationReport
+from evergreen.core.report import Baseline, EvaluationReport
 
 
 def measured_baselines(report: EvaluationReport) -> tuple[Baseline, ...]:
@@ -17,15 +17,15 @@ def measured_baselines(report: EvaluationReport) -> tuple[Baseline, ...]:
 
 def leader(report: EvaluationReport) -> Baseline | None:
     """The baseline that scores best in the leading metric, where it scores better than the model; None: none does."""
-    name = report.terms.lead
+    name = report.primary_metric
     metric = report.metrics.get(name)
     if metric is None:
         return None
     spec = report.spec(name)
     ahead = {
-        one.label: (spec.gain(one.metrics[name], metric.value), one)
-        for one in measured_baselines(report)
-        if name in one.metrics and spec.gain(one.metrics[name], metric.value) > 0
+        baseline.label: (spec.gain(baseline.metrics[name], metric.value), baseline)
+        for baseline in measured_baselines(report)
+        if name in baseline.metrics and spec.gain(baseline.metrics[name], metric.value) > 0
     }
     return max(ahead.values(), key=lambda pair: pair[0])[1] if ahead else None
 
@@ -35,11 +35,11 @@ def leader_sentence(report: EvaluationReport) -> str | None:
 
     Where its interval holds zero, the sentence says that the difference is not certain.
     """
-    one, name = leader(report), report.terms.lead
-    if one is None:
+    ahead, name = leader(report), report.primary_metric
+    if ahead is None:
         return None
-    difference = one.differences.get(name)
+    difference = ahead.differences.get(name)
     gain = report.gain(name, difference) if difference else None
     sure = "" if gain is None or isnan(gain.high) else "; certainly better" if gain.high < 0 else "; not certain"
-    what = f"always answering {one.label!r}" if one is report.baseline else f"a {one.label}"
-    return f"{what} leads: {name} {one.metrics[name]:.3f}, this version {report.metrics[name].value:.3f}{sure}"
+    what = f"always answering {ahead.label!r}" if ahead is report.baseline else f"a {ahead.label}"
+    return f"{what} leads: {name} {ahead.metrics[name]:.3f}, this version {report.metrics[name].value:.3f}{sure}"

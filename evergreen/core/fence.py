@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.protocols import Endpoint
-from evergreen.core.reports import EndpointStatus
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat
 
 from evergreen.core.base import Frozen
+from evergreen.core.decision import PromotionDecision, Reason, Verdict
 from evergreen.core.gate_words import advice, against, beside, gain_name, gain_shown, number, rows_of, shown, signed
-from evergreen.core.metric import MetricSpec
-from evergreen.core.reports import Baseline, EvaluationReport, Metric, PromotionDecision, Reason, Verdict
+from evergreen.core.metric import Metric, MetricSpec
+from evergreen.core.report import Baseline, EvaluationReport
 
 # A paired difference is a quotient of counts; binary rounding must not turn "exactly allowed" into "refused".
 ROUNDING = 1e-9
@@ -36,16 +37,17 @@ class Gate(Frozen):
     """What a version must show before it may replace the champion.
 
     Which metrics may be named, and what values they can have, is the task's to say: `orchestration.gate` checks it when
-    the configuration is read. Every class must have test rows, for what was not measured does not go live.
+    the configuration is read. Every class must have test rows, for what was not measured does not go
+    live.
     `minimum` bounds metrics that are better when high, `maximum` those that are better when low; `class_floors` and
     `slice_floors` are the worst values allowed, whichever way the metric runs. `margin` is how much worse than the
     champion the unfavourable end of the paired difference's interval may be: 0 asks for certainty that it is no worse,
     a negative margin for a gain; null allows, in the metric that the report leads with (`accuracy`, `mean_iou`),
     DEFAULT_MARGIN of the span of its bounds, or of the champion's value where it has none. `value_margin` judges the
     bare difference, however uncertain it is. `beat_baseline` asks that the interval of the leading metric lies on the
-    better side of the majority baseline. `baselines` is about the simple models that the report shows: `not_worse`
-    keeps out what is certainly worse than one of them, `beaten` what is not certainly better, `report` nothing. Sizes
-    are 10⁶ bytes.
+    better side of what one answer to every row scores: the majority's, or the mean. `baselines` is about the simple
+    models that the report shows: `not_worse` keeps out what is certainly worse than one of them, `beaten` what is not
+    certainly better, `report` nothing. Sizes are 10⁶ bytes.
     """
 
     minimum: Thresholds = {}
@@ -90,7 +92,7 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
         report.rows >= gate.min_test_rows,
         f"measured on {rows_of(report)}, at least {gate.min_test_rows} required",
     )
-    yield _every_class(report)
+    yield from _every_class(report)
     for name, floor in gate.minimum.items():
         yield _bound(report, name, floor, "minimum")
     for name, ceiling in gate.maximum.items():
@@ -98,15 +100,16 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
     if champion is not None and _judged_against(report) == champion:
         yield from _margins(report, gate)
     for name, floor in gate.class_floors.items():
-        classes = {f"class {label!r}": one.metrics for label, one in report.per_class.items()}
+        classes = {f"class {label!r}": measured.metrics for label, measured in report.per_class.items()}
         yield _floors(f"class {name}", report.spec(name), floor, classes)
     for name, floor in gate.slice_floors.items():
-        slices = {f"slice {one.column} {one.value!r}": one.metrics for one in report.slices}
+        slices = {f"slice {part.column} {part.value!r}": part.metrics for part in report.slices}
         yield _floors(f"slice {name}", report.spec(name), floor, slices)
     if gate.beat_baseline:
-        yield _majority(report)
+        yield _constant(report)
     if gate.baselines != "report":
-        yield from (_baseline(report, one, certainly=gate.baselines == "beaten") for one in report.references)
+        certainly = gate.baselines == "beaten"
+        yield from (_baseline(report, simple, certainly=certainly) for simple in report.references)
     if gate.max_latency_p95_ms is not None:
         yield _limit("latency", "95th percentile latency", report.timings.latency_p95_ms, gate.max_latency_p95_ms, "ms")
     if gate.max_size_mb is not None:
@@ -147,22 +150,24 @@ def _bound(report: EvaluationReport, name: str, limit: float, which: Literal["mi
     )
 
 
-def _every_class(report: EvaluationReport) -> Reason:
-    rule, rows = "test rows of every class", f"test {report.terms.row}s"
+def _every_class(report: EvaluationReport) -> Iterator[Reason]:
+    """Of a report without classes nothing."""
+    if not report.labels:
+        return
+    rule, rows = "test rows of every class", f"test {report.row_noun}s"
     unmeasured = [
         label for label in report.labels if label not in report.per_class or not report.per_class[label].support
     ]
     if not unmeasured:
-        return _reason(rule, True, f"each of the {len(report.labels)} classes has {rows}")
+        yield _reason(rule, True, f"each of the {len(report.labels)} classes has {rows}")
+        return
     more = len(unmeasured) - MOST_NAMED
     named = ", ".join(map(repr, unmeasured[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
-    return _reason(
-        rule, False, f"no {rows} of {named}: not measured; add {report.terms.row}s of it, or raise split.test"
-    )
+    yield _reason(rule, False, f"no {rows} of {named}: not measured; add {report.row_noun}s of it, or raise split.test")
 
 
 def _margins(report: EvaluationReport, gate: Gate) -> Iterator[Reason]:
-    margin = {report.terms.lead: _default_margin(report)} if gate.margin is None else gate.margin
+    margin = {report.primary_metric: _default_margin(report)} if gate.margin is None else gate.margin
     reasons = [_margin(report, name, allowed, by_interval=True) for name, allowed in margin.items()]
     reasons += [_margin(report, name, allowed, by_interval=False) for name, allowed in gate.value_margin.items()]
     yield from reasons
@@ -179,8 +184,8 @@ def _margins(report: EvaluationReport, gate: Gate) -> Iterator[Reason]:
 
 def _default_margin(report: EvaluationReport) -> float:
     """DEFAULT_MARGIN of what the leading metric ranges over; without end, of the champion's value."""
-    name, comparison = report.terms.lead, report.comparison
-    if name not in {one.name for one in report.specs}:
+    name, comparison = report.primary_metric, report.comparison
+    if name not in {spec.name for spec in report.specs}:
         return DEFAULT_MARGIN
     span = report.spec(name).span
     if span is None:
@@ -227,8 +232,8 @@ def _floors(rule: str, spec: MetricSpec, floor: float, groups: Mapping[str, Mapp
     return _reason(rule, True, f"{name} {kept} the {word} {floor:.3f} everywhere; {least}: {worst} {values[worst]:.3f}")
 
 
-def _majority(report: EvaluationReport) -> Reason:
-    rule, name = "better than majority", report.terms.lead
+def _constant(report: EvaluationReport) -> Reason:
+    rule, name = f"better than {report.baseline_name}", report.primary_metric
     metric, baseline = report.metrics.get(name), report.baseline.metrics.get(name)
     if metric is None or baseline is None:
         return _missing(rule, name, report.metrics if metric is None else report.baseline.metrics)
@@ -240,12 +245,12 @@ def _majority(report: EvaluationReport) -> Reason:
     return _reason(rule, passed, f"{shown(name, metric, report)} {verb} {always}")
 
 
-def _baseline(report: EvaluationReport, one: Baseline, *, certainly: bool) -> Reason:
+def _baseline(report: EvaluationReport, simple: Baseline, *, certainly: bool) -> Reason:
     """Whether the model is not certainly worse than a simple one; with `certainly`, whether it is certainly better."""
-    rule, name = f"{'better' if certainly else 'not worse'} than {one.label}", report.terms.lead
-    metric, difference = report.metrics.get(name), one.differences.get(name)
-    if metric is None or name not in one.metrics or difference is None:
-        return _missing(rule, name, report.metrics if metric is None else one.differences)
+    rule, name = f"{'better' if certainly else 'not worse'} than {simple.label}", report.primary_metric
+    metric, difference = report.metrics.get(name), simple.differences.get(name)
+    if metric is None or name not in simple.metrics or difference is None:
+        return _missing(rule, name, report.metrics if metric is None else simple.differences)
     gain = report.gain(name, difference)
     if isnan(gain.low) or isnan(gain.high):
         passed, verb = False, "cannot be compared with"
@@ -255,7 +260,7 @@ def _baseline(report: EvaluationReport, one: Baseline, *, certainly: bool) -> Re
     else:
         passed = gain.high >= 0
         verb = "is not certainly worse than" if passed else "is certainly worse than"
-    theirs = f"a {one.label}: {number(one.metrics[name])}"
+    theirs = f"a {simple.label}: {number(simple.metrics[name])}"
     message = f"{shown(name, metric, report)} {verb} {theirs}, {gain_shown(gain, report.spec(name))}"
     return _reason(rule, passed, message if passed else f"{message}; {advice(certainly)}")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isnan
 from typing import Literal
 
-from evergreen.core.metric import MetricSpec
-from evergreen.core.reports import EvaluationReport, Metric
+from evergreen.core.metric import Metric, MetricSpec
+from evergreen.core.report import EvaluationReport
 
 
 def shown(name: str, metric: Metric, report: EvaluationReport) -> str:
@@ -67,4 +67,4 @@ def signed(value: float) -> str:
 
 def rows_of(report: EvaluationReport) -> str:
     """`600 test rows`."""
-    return f"{report.rows:,} test {report.terms.row}{'' if report.rows == 1 else 's'}"
+    return f"{report.rows:,} test {report.row_noun}{'' if report.rows == 1 else 's'}"

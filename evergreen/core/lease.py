@@ -16,8 +16,8 @@ from threading import RLock
 from typing import Protocol
 
 from evergreen.core.base import Frozen
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import BusyError, EvergreenError
-from evergreen.core.reports import EndpointStatus
 
 TTL_S = 120.0
 RENEW_EVERY_S = 30.0

@@ -1,4 +1,4 @@
-"""Which way a metric is good, in what unit, and between which values: said once, by the task that owns it.
+"""A measured metric, and which way it is good, in what unit, and between which values: said once, by its owner.
 
 MetricSpec(name="accuracy", bounds=(0, 1))
 MetricSpec(name="mean_absolute_error", better="lower", unit="EUR", bounds=(0, None))
@@ -11,10 +11,37 @@ from typing import Literal
 from evergreen.core.base import Frozen
 
 
+class MetricName:
+    """The names of the metrics that are shipped, spelled once."""
+
+    ACCURACY = "accuracy"
+    MACRO_F1 = "macro_f1"
+    MACRO_PRECISION = "macro_precision"
+    MACRO_RECALL = "macro_recall"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    MEAN_IOU = "mean_iou"
+    DICE = "dice"
+    PIXEL_ACCURACY = "pixel_accuracy"
+    IOU = "iou"
+    MAE = "mae"
+    RMSE = "rmse"
+    R2 = "r2"
+
+
+class Metric(Frozen):
+    """A value with its bootstrap interval; for differences, challenger minus champion. NaN when undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
 class MetricSpec(Frozen):
     """A metric's direction, unit and bounds (None: without end).
 
-    Whoever compares values speaks of `gain`, what one is better than another by, whichever way the metric runs.
+    Comparisons speak of the `gain`, by how much a value is better than another, whichever way the metric runs.
     """
 
     name: str

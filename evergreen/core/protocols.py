@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.cloud import HostNeeds
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
 from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
-from evergreen.core.reports import Curves, EndpointStatus, EvaluationReport, PictureAnswers, ValidationReport
+from evergreen.core.report import EvaluationReport
+from evergreen.core.training import Curves, PictureAnswers
+from evergreen.core.validation import ValidationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
 
 if TYPE_CHECKING:

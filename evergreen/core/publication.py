@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
 from evergreen.core.base import Frozen
-from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Verdict
+from evergreen.core.decision import PromotionDecision, Verdict
+from evergreen.core.deployment import Deployment
+from evergreen.core.report import EvaluationReport
 
 
 class ModelDescription(Frozen):

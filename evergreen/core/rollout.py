@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from evergreen.core.deployment import Deployment, EndpointStatus
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.lease import LeaseLostError
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import ALL_TRAFFIC, AT_ONCE, Ramp, split_at
-from evergreen.core.reports import Deployment, EndpointStatus
 
 HOLD_CHECK_S = 5.0
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset
-from evergreen.core.reports import ColumnStatistics
+from evergreen.core.validation import ColumnStatistics
 from evergreen.data.content import content_keys, normalise
 from evergreen.data.database import fetch_counts, open_database, quoted, read_parquet
 from evergreen.data.shards import iter_batches

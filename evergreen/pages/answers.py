@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evergreen.core.colours import colour_of
-from evergreen.core.reports import PictureAnswers
+from evergreen.core.training import PictureAnswers
 from evergreen.pages.render import render
 
 

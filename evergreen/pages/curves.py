@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from evergreen.core.artifacts import TrainedModelManifest
-from evergreen.core.reports import Curves
+from evergreen.core.training import Curves
 from evergreen.pages.charts.bars import SERIES_TONES
 from evergreen.pages.charts.lines import Series, lines
 from evergreen.pages.formatting import words

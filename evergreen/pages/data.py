@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evergreen.core.artifacts import DatasetManifest, SourceIdentity, SplitName, SplitsManifest
-from evergreen.core.reports import PictureStatistics, ValidationReport
+from evergreen.core.validation import PictureStatistics, ValidationReport
 from evergreen.pages.charts.bars import SERIES_TONES, Bar, Group, bars, legend
 from evergreen.pages.charts.histogram import histogram
 from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio, size

@@ -9,7 +9,7 @@ import math
 import re
 from datetime import UTC, datetime
 
-from evergreen.core.reports import Metric
+from evergreen.core.metric import Metric
 
 UNDEFINED = "undefined"
 SPACE = "\N{NO-BREAK SPACE}"

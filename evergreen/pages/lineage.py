@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evergreen.core.reports import Incumbent, Origin
+from evergreen.core.training import Incumbent, Origin
 from evergreen.pages.render import render
 
 

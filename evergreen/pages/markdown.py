@@ -10,13 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evergreen.core.baselines import leader_sentence
-from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Reason
+from evergreen.core.decision import PromotionDecision, Reason
+from evergreen.core.deployment import Deployment
+from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import Cell
 from evergreen.pages.evaluation import judged, lead_metric
 from evergreen.pages.formatting import clean, count, decimal, interval, level, signed, signed_interval, words
 from evergreen.pages.outcome import OUTCOMES, verdict_words
 
+MOST_COLUMNS = 12
+MOST_ROWS = 25
 _SPECIAL = str.maketrans(
-    {one: f"\\{one}" for one in "\\`*_{}[]<>#|~!&"} | {"@": "@\N{WORD JOINER}"}  # GitHub calls people also behind a \
+    {special: f"\\{special}" for special in "\\`*_{}[]<>#|~!&"}
+    | {"@": "@\N{WORD JOINER}"}  # GitHub calls people also behind a \
 )
 
 
@@ -46,6 +52,7 @@ def outcome_markdown(
             "",
             *_reasons(decision),
             "",
+            *_sections(report),
             f"Run {f'[{plain(run)}]({run_url})' if run_url else plain(run)}, report `{clean(page)}`",
             "",
         ]
@@ -79,8 +86,25 @@ def _table(report: EvaluationReport) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def _sections(report: EvaluationReport) -> Iterator[str]:
+    """Those that hold no rows of the data, as folded tables."""
+    for table in (section.table() for section in report.sections if not section.holds_rows):
+        if len(table.columns) > MOST_COLUMNS:
+            continue
+        yield from (f"<details><summary>{plain(table.title)}</summary>", "")
+        yield f"| {' | '.join(map(plain, table.columns))} |"
+        yield f"|{' --- |' * len(table.columns)}"
+        for row in table.rows[:MOST_ROWS]:
+            yield f"| {' | '.join(_cell(cell) for cell in row)} |"
+        yield from ("", "</details>", "")
+
+
+def _cell(cell: Cell) -> str:
+    return decimal(cell) if isinstance(cell, float) else plain("–" if cell is None else str(cell))
+
+
 def _measured_on(report: EvaluationReport) -> str:
-    where = f"Measured on {count(report.rows)} test {report.terms.row}s"
+    where = f"Measured on {count(report.rows)} test {report.row_noun}s"
     name = lead_metric(report)
     scores = []
     if name is not None and name in report.baseline.metrics:
@@ -88,7 +112,9 @@ def _measured_on(report: EvaluationReport) -> str:
         scores.append(f"{always} scores {decimal(report.baseline.metrics[name])}")
     if name is not None:
         scores += [
-            f"a {plain(one.label)} {decimal(one.metrics[name])}" for one in report.references if name in one.metrics
+            f"a {plain(simple.label)} {decimal(simple.metrics[name])}"
+            for simple in report.references
+            if name in simple.metrics
         ]
     compared = f"{where}; {', '.join(scores)}." if scores else f"{where}."
     ahead = leader_sentence(report)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 
 from evergreen.core.baselines import leader_sentence
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
+from evergreen.core.metric import Metric
 from evergreen.core.publication import Publication
-from evergreen.core.reports import Deployment, EvaluationReport, Metric, PromotionDecision
+from evergreen.core.report import EvaluationReport
 from evergreen.pages.curl import curl_command
 from evergreen.pages.evaluation import judged, lead_metric
 from evergreen.pages.formatting import UNDEFINED, clean, clip
@@ -29,13 +32,13 @@ def terminal_summary(
     request_file: str = "request.json",
     intake: str | None = None,
 ) -> str:
-    """Plain text: quality beside the majority baseline, verdict with failed reasons, endpoint, traffic, a curl command.
+    """Plain text: quality beside the baselines, verdict with failed reasons, endpoint, traffic, a curl command.
 
     `page` is where the report page was saved, `request_file` where a request too long for a command line is, `intake`
     what was read of what the source holds, and which rows of it are in no split, a line each.
     """
     lines = [
-        *(_line("rows", one) for one in (intake or "").splitlines()),
+        *(_line("rows", line) for line in (intake or "").splitlines()),
         *_quality(report),
         *_verdict(decision),
         *_deployment(deployment),
@@ -62,13 +65,13 @@ def _quality(report: EvaluationReport) -> list[str]:
     if name is None:
         return [_line("quality", "no metric was measured")]
     metric = report.metrics[name]
-    text = f"{_value(metric, report.confidence)} on {report.rows:,} test {report.terms.row}s"
+    text = f"{_value(metric, report.confidence)} on {report.rows:,} test {report.row_noun}s"
     if name in report.baseline.metrics:
         label = clip(report.baseline.label, 40)
         text += f"; always answering '{label}' scores {_number(report.baseline.metrics[name])}"
-    for one in report.references:
-        if name in one.metrics:
-            text += f", a {one.label} {_number(one.metrics[name])}"
+    for simple in report.references:
+        if name in simple.metrics:
+            text += f", a {simple.label} {_number(simple.metrics[name])}"
     lines = [_line(name, text)]
     if ahead := leader_sentence(report):
         lines.append(_line("baseline", ahead))
@@ -79,6 +82,7 @@ def _quality(report: EvaluationReport) -> list[str]:
         turned = "difference" if report.spec(name).higher else "gain"
         text = f"{comparison.champion}: {turned} {_number(gain.value, '+')} {bounds}, {judged(gain)[0]}"
         lines.append(_line("champion", text))
+    lines += [_line(section.kind, section.summary) for section in report.sections if section.summary]
     return lines
 
 

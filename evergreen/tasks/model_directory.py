@@ -15,7 +15,7 @@ from typing import Any
 from evergreen.core.artifacts import HISTORY_NAME, FileEntry, Splits, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line
-from evergreen.core.reports import Curves
+from evergreen.core.training import Curves
 
 TASK_NAME = "task.json"
 

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import TrainingRun
-from evergreen.core.reports import Curves
+from evergreen.core.training import Curves
 from evergreen.tasks.checkpoints import STATE_NAME, WEIGHTS_NAME, newest_whole_checkpoint, patience_ended
 from evergreen.tasks.loaders import loaders_that_fit
 from evergreen.tasks.precision import computes_in_bf16

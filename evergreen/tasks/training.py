@@ -16,7 +16,7 @@ from pydantic import Field
 
 from evergreen.core.base import Frozen
 from evergreen.core.protocols import TrainingRun
-from evergreen.core.reports import Curves
+from evergreen.core.training import Curves
 from evergreen.tasks.precision import Precision
 from evergreen.tasks.verbosity import quiet_transformers
 

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from evergreen.adapters.shapes.scene import draw_scene
-from evergreen.core.image_bootstrap import confusion_of, segmentation_scores
 from evergreen.data.pictures import Pixels, encode_png
+from evergreen.evaluation.segmentation import confusion_of, segmentation_scores
 from tests.e2e.project import Project
 
 pytestmark = pytest.mark.e2e

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evergreen.core.image_bootstrap import confusion_of, segmentation_scores
 from evergreen.data.pictures import Pixels, encode_png
+from evergreen.evaluation.segmentation import confusion_of, segmentation_scores
 from tests.e2e import pets, space
 from tests.e2e.production import Production, production_in
 from tests.own_zenml import ROOT

@@ -12,8 +12,8 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from evergreen.adapters.files.source import FilesSource
 from evergreen.core.artifacts import Splits
+from evergreen.core.decision import Verdict
 from evergreen.core.gate import Gate, decide
-from evergreen.core.reports import Verdict
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import ImageSegmentation

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.members import host_of
-from evergreen.core.reports import PromotionDecision, Verdict
 from evergreen.core.versions import ModelVersion
 from tests.integration.test_versions import aliases, promote, version
 from tests.memory_endpoint import MemoryEndpoint

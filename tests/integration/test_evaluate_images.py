@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 
 from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.decision import Verdict
 from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
-from evergreen.core.image_bootstrap import Confusions, bootstrap_images
-from evergreen.core.reports import EvaluationReport, Verdict
+from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import ConfusionMatrix, WorstPictures
 from evergreen.data.pictures import decode_mask, decode_picture
-from evergreen.tasks.image_segmentation import evaluate, pixel_regression, scorer
+from evergreen.evaluation import segmentation
+from evergreen.evaluation.segmentation import Confusions, bootstrap_images
+from evergreen.tasks.image_segmentation import evaluate, pixel_regression
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
@@ -65,7 +68,9 @@ def test_metrics_are_those_of_counting_the_served_masks(report: EvaluationReport
     for number, label in enumerate(LABELS):
         assert report.per_class[label].metrics["iou"].value == pytest.approx(ious[number])
         assert report.per_class[label].support == 50
-    assert np.sum(report.confusion) == len(true)
+    matrix = report.section(ConfusionMatrix)
+    assert matrix is not None
+    assert np.sum(matrix.counts) == len(true)
     (regression,) = report.references
     assert report.baseline.metrics["mean_iou"] + 0.1 < regression.metrics["mean_iou"] < 1  # colours tell much here
     assert report.baseline.label == "ground"
@@ -78,10 +83,12 @@ def test_a_report_shows_slices_and_the_worst_pictures(report: EvaluationReport) 
     assert slices["camera", "left"] + slices["camera", "right"] == 50
     assert slices["longer_side_px", "≤ 128"] == 50
     assert sum(rows for (column, _), rows in slices.items() if column == "share_of disc") > 40
-    scores = [one.scores["mean_iou"] for one in report.worst_images]
+    section = report.section(WorstPictures)
+    assert section is not None
+    scores = [one.scores["mean_iou"] for one in section.pictures]
     assert scores == sorted(scores)
     assert scores[-1] <= report.metrics["mean_iou"].value
-    strip = Image.open(io.BytesIO(base64.b64decode(report.worst_images[0].overlay)))
+    strip = Image.open(io.BytesIO(base64.b64decode(section.pictures[0].overlay)))
     assert strip.size == (3 * 48 + 2 * 4, 36)
 
 
@@ -100,7 +107,7 @@ def test_pictures_are_drawn_once_for_the_model_and_all_its_baselines(
         assert {one.dtype for one in models} == {np.dtype(np.int32)}
         return bootstrap_images(models)
 
-    monkeypatch.setattr(evaluate, "bootstrap_images", recorded)
+    monkeypatch.setattr(segmentation, "bootstrap_images", recorded)
     task_with(slices={"min_rows": 1000}).evaluate(model, None, splits)
     assert drawn == [3]
 
@@ -143,9 +150,9 @@ def test_large_pictures_are_looked_at_few_at_a_time_and_score_the_same(
     model: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = task_with().evaluate(model, None, splits)
-    monkeypatch.setattr(scorer, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
+    monkeypatch.setattr(evaluate, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
     monkeypatch.setattr(pixel_regression, "PIXELS_AT_ONCE", 100)
-    sizes = [len(batch.ids) for batch in scorer.read_test_pictures(splits, task_with())]
+    sizes = [len(batch.ids) for batch in evaluate.ImageEvaluator(splits, task_with()).rows(())]
     assert max(sizes) == 3
     assert sum(sizes) == whole.rows
     parts = task_with().evaluate(model, None, splits)

@@ -5,9 +5,11 @@ import pytest
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 
 from evergreen.core.artifacts import RecordedSplitPlan, Splits, TrainedModel
+from evergreen.core.decision import Verdict
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.gate import Gate, decide
-from evergreen.core.reports import EvaluationReport, Timings, Verdict
+from evergreen.core.report import EvaluationReport, Timings
+from evergreen.core.sections import ConfusionMatrix, WorstTexts
 from evergreen.tasks.text_classification.evaluate import evaluate_text
 from evergreen.tasks.text_classification.slices import Slices
 from tests.integration.bbc import LABELS, TfidfPredictor, TfidfTask, bbc_rows, train, write_splits
@@ -44,6 +46,12 @@ def report(good: TrainedModel, weak: TrainedModel, splits: Splits) -> Evaluation
     return evaluate_text(good, weak, splits, task=TASK, slices=slices)
 
 
+def matrix_of(report: EvaluationReport) -> tuple[tuple[int, ...], ...]:
+    matrix = report.section(ConfusionMatrix)
+    assert matrix is not None
+    return matrix.counts
+
+
 def answers(model: TrainedModel) -> tuple[list[str], list[str]]:
     rows = bbc_rows(150)[1::2]
     best = TfidfPredictor(model.path).predict([row["text"] for row in rows]).argmax(axis=1)
@@ -57,7 +65,7 @@ def test_metrics_equal_those_of_scikit_learn(report: EvaluationReport, good: Tra
     assert report.rows == len(truth)
     assert report.metrics["accuracy"].value == pytest.approx(accuracy_score(truth, predicted))
     assert report.metrics["macro_f1"].value == pytest.approx(f1_score(truth, predicted, average="macro"))
-    assert report.confusion == tuple(map(tuple, confusion_matrix(truth, predicted, labels=LABELS).tolist()))
+    assert matrix_of(report) == tuple(map(tuple, confusion_matrix(truth, predicted, labels=LABELS).tolist()))
     for label in LABELS:
         assert report.per_class[label].support == expected[label]["support"]
         assert report.per_class[label].metrics["recall"].value == pytest.approx(expected[label]["recall"])
@@ -105,9 +113,12 @@ def test_slices_are_measured_on_their_own_rows(report: EvaluationReport) -> None
 def test_the_worst_errors_are_the_most_confident_wrong_answers(report: EvaluationReport, good: TrainedModel) -> None:
     truth, predicted = answers(good)
     wrong = sum(true != answer for true, answer in zip(truth, predicted, strict=True))
-    assert len(report.worst) == min(wrong, 25) > 0
-    assert [one.score for one in report.worst] == sorted((one.score for one in report.worst), reverse=True)
-    assert all(one.truth != one.predicted and len(one.excerpt) <= 300 for one in report.worst)
+    section = report.section(WorstTexts)
+    assert section is not None
+    worst = section.rows
+    assert len(worst) == min(wrong, 25) > 0
+    assert [one.score for one in worst] == sorted((one.score for one in worst), reverse=True)
+    assert all(one.truth != one.predicted and len(one.excerpt) <= 300 for one in worst)
 
 
 def test_equal_evaluations_give_equal_reports_apart_from_timings(
@@ -140,7 +151,7 @@ def test_answers_with_labels_that_the_task_lacks_are_wrong(folder: Path, good: T
     rows = [row for row in bbc_rows(150)[1::2] if row["label"] != "tech"]
     fewer = write_splits(folder / "no-tech", train=bbc_rows(40), test=rows)
     report = evaluate_text(good, None, fewer, task=TfidfTask(labels=LABELS[:4]))
-    answered_tech = report.rows - sum(map(sum, report.confusion))
+    answered_tech = report.rows - sum(map(sum, matrix_of(report)))
     assert answered_tech > 0
     assert report.metrics["accuracy"].value <= 1 - answered_tech / report.rows
 

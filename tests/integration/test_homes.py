@@ -19,7 +19,8 @@ from PIL import Image
 
 from evergreen.adapters.local_endpoint.state import EndpointFiles
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import ConfusionMatrix, WorstTexts
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import load_predictor
 from tests.homes import ARCHIVES, HOME, USERS, pack, unpack
@@ -49,6 +50,9 @@ def test_reports_tell_what_they_told(home: Path) -> None:
     assert sorted(report.version for report in reports) == sorted(VERSIONS)
     assert {report.comparison.champion for report in reports if report.comparison} == {VERSIONS[0]}
     assert all(report.spec("accuracy").higher for report in reports)
+    matrices = [report.section(ConfusionMatrix) for report in reports]
+    assert [sum(map(sum, matrix.counts)) for matrix in matrices if matrix] == [report.rows for report in reports]
+    assert all(report.section(WorstTexts) for report in reports)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -23,7 +23,7 @@ from evergreen.core.artifacts import (
     TrainedModel,
 )
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reports import Incumbent, Origin
+from evergreen.core.training import Incumbent, Origin
 
 STEPS = ("identify", "fetch", "validate", "split", "train", "evaluate", "promote", "deploy")
 

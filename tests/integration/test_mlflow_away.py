@@ -18,7 +18,7 @@ import pytest
 
 from evergreen.core.artifacts import HISTORY_NAME, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.processes import free_port
-from evergreen.core.reports import Curves, Origin
+from evergreen.core.training import Curves, Origin
 from tests.tiny_text import headlines, task_with, write_encoder, write_splits
 from tests.waiting import wait_until
 

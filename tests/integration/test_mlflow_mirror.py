@@ -12,8 +12,10 @@ import pytest
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
+from evergreen.core.metric import Metric
 from evergreen.core.reconcile import Register, crown, reconcile
-from evergreen.core.reports import Baseline, EvaluationReport, Metric, Timings
+from evergreen.core.report import Baseline, EvaluationReport, Timings
+from evergreen.core.sections import ConfusionMatrix
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
 from tests.integration.bbc import TfidfPredictor, bbc_rows, train
 
@@ -42,6 +44,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[TrainedModel]:
 
 def report(model: TrainedModel) -> EvaluationReport:
     return EvaluationReport(
+        kind="classification",
+        primary_metric="accuracy",
+        primary_class_metric="f1",
         version=model.version,
         splits="0" * 64,
         rows=400,
@@ -49,10 +54,8 @@ def report(model: TrainedModel) -> EvaluationReport:
         metrics={"accuracy": Metric(value=0.9, low=0.8, high=0.95), "macro_f1": Metric(value=0.9, low=0.8, high=0.95)},
         confidence=0.95,
         baseline=Baseline(label="business", metrics={"accuracy": 0.5}),
-        per_class={},
         slices=(),
-        confusion=((1, 0), (0, 1)),
-        worst=(),
+        sections=(ConfusionMatrix(labels=("business", "tech & science"), counts=((1, 0), (0, 1))),),
         comparison=None,
         size_bytes=model.size_bytes,
         timings=Timings(latency_p50_ms=1, latency_p95_ms=2, rows_per_s=3),

@@ -19,7 +19,7 @@ from evergreen.adapters.mlflow.tracking import (
     flatten,
 )
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reports import Curves, PictureAnswers
+from evergreen.core.training import Curves, PictureAnswers
 from evergreen.pages.answers import answers_page
 from evergreen.pages.curves import curves_page
 from tests.waiting import wait_until

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from evergreen.core.reports import PromotionDecision, Verdict
+from evergreen.core.decision import PromotionDecision, Verdict
 from tests.integration.test_versions import aliases, promote
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting

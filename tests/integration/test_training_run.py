@@ -17,7 +17,7 @@ import pytest
 from evergreen.adapters.mlflow.spool import Spool
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import BusyError
-from evergreen.core.reports import Origin
+from evergreen.core.training import Origin
 from evergreen.tasks import TextClassification
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from evergreen.core.artifacts import Dataset, SplitName
-from evergreen.core.reports import ValidationReport
+from evergreen.core.validation import ValidationReport
 from evergreen.data.picture_columns import reclassed
 from evergreen.data.pictures import UNLISTED
 from evergreen.data.split import split

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from evergreen.core.artifacts import Dataset
-from evergreen.core.reports import ValidationReport
+from evergreen.core.validation import ValidationReport
 from evergreen.data import statistics
 from evergreen.data.database import WHITE_SPACE
 from evergreen.tasks.text_classification.validate import TextRules, validate_text

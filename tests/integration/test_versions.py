@@ -11,11 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
+from evergreen.core.decision import Verdict
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
+from evergreen.core.metric import Metric
 from evergreen.core.protocols import VersionRecord
 from evergreen.core.reconcile import crown, nominate
-from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Incumbent, Metric, Timings, Verdict
+from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timings
+from evergreen.core.sections import ConfusionMatrix
+from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -48,6 +52,9 @@ def challenger_report() -> EvaluationReport:
     """Passes every rule of the gate that is on by default."""
     good = Metric(value=0.9, low=0.88, high=0.92)
     return EvaluationReport(
+        kind="classification",
+        primary_metric="accuracy",
+        primary_class_metric="f1",
         version="c3",
         splits="5" * 64,
         rows=600,
@@ -57,8 +64,7 @@ def challenger_report() -> EvaluationReport:
         baseline=Baseline(label="a", metrics={"accuracy": 0.5}),
         per_class={label: ClassReport(metrics={"recall": good}, support=300) for label in ("a", "b")},
         slices=(),
-        confusion=((270, 30), (30, 270)),
-        worst=(),
+        sections=(ConfusionMatrix(labels=("a", "b"), counts=((270, 30), (30, 270))),),
         comparison=None,
         size_bytes=1,
         timings=Timings(latency_p50_ms=1, latency_p95_ms=1, rows_per_s=1),

@@ -7,14 +7,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evergreen.core.metric import Metric
 from evergreen.core.publication import Edition
-from evergreen.core.reports import ClassReport, EvaluationReport, Metric
+from evergreen.core.report import ClassReport, EvaluationReport
+from evergreen.core.sections import Table
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
 _LOCAL_FOLDERS = re.compile(r"(?<!\S)/(?:[^/\s]+/)+")
 """The folders of a path on somebody's machine, which concern no reader."""
+MOST_TABLE_ROWS = 25
 TEMPLATE = Path(__file__).with_name("card.md")
 
 
@@ -23,9 +26,11 @@ def model_card(edition: Edition, repository: str, revision: str, license_name: s
     from huggingface_hub import ModelCard
 
     report, data, described = edition.report, edition.data, edition.description
-    columns = sorted({name for one in report.per_class.values() for name in one.metrics})
+    columns = sorted({name for measured in report.per_class.values() for name in measured.metrics})
     lead = (
-        report.terms.lead if report.terms.lead in report.baseline.metrics else next(iter(report.baseline.metrics), None)
+        report.primary_metric
+        if report.primary_metric in report.baseline.metrics
+        else next(iter(report.baseline.metrics), None)
     )
     card = ModelCard.from_template(
         _metadata(edition, license_name),
@@ -39,9 +44,16 @@ def model_card(edition: Edition, repository: str, revision: str, license_name: s
         metrics=[_row(_directed(report, name), metric) for name, metric in report.metrics.items()],
         baseline_label=report.baseline.label,
         baseline=f"{lead} {_number(report.baseline.metrics[lead])}" if lead else "nothing that was measured",
-        references=[(one.label, lead, _number(one.metrics[lead])) for one in report.references if lead in one.metrics],
+        references=[
+            (simple.label, lead, _number(simple.metrics[lead]))
+            for simple in report.references
+            if lead in simple.metrics
+        ],
         class_metrics=columns,
-        classes=[(_cell(label), one.support, _values(one, columns)) for label, one in report.per_class.items()],
+        classes=[
+            (_cell(label), measured.support, _values(measured, columns)) for label, measured in report.per_class.items()
+        ],
+        tables=[_cells(section.table()) for section in report.sections if not section.holds_rows],
         data=_LOCAL_FOLDERS.sub("", data.description),
         window=f"{data.window.start:%Y-%m-%d %H:%M} to {data.window.end:%Y-%m-%d %H:%M} UTC" if data.window else None,
         source_rows=f"{data.rows:,}" if data.rows is not None else None,
@@ -96,6 +108,15 @@ def _row(name: str, metric: Metric) -> dict[str, str]:
         "low": _number(metric.low),
         "high": _number(metric.high),
     }
+
+
+def _cells(table: Table) -> Table:
+    """The table with cells as Markdown has them."""
+    rows = tuple(
+        tuple(_number(cell) if isinstance(cell, float) else _cell("" if cell is None else str(cell)) for cell in row)
+        for row in table.rows[:MOST_TABLE_ROWS]
+    )
+    return Table(title=_cell(table.title), columns=tuple(map(_cell, table.columns)), rows=rows)
 
 
 def _values(report: ClassReport, columns: list[str]) -> list[str]:

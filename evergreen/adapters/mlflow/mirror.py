@@ -19,7 +19,7 @@ from evergreen.adapters.mlflow.failures import translated
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.baselines import measured_baselines
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
 
 VERSION_TAG = "evergreen.version"
@@ -185,7 +185,7 @@ def _attach_metrics(client: Any, run_id: str, model_id: str, report: EvaluationR
     for name, difference in report.comparison.differences.items() if report.comparison else ():
         values[f"gain/{name}"] = report.gain(name, difference).value
     for one in measured_baselines(report):
-        kind = "majority" if one is report.baseline else _METRIC_NAME.sub("_", one.label)
+        kind = _METRIC_NAME.sub("_", report.baseline_name if one is report.baseline else one.label)
         values |= {f"baseline/{kind}/{name}": value for name, value in one.metrics.items()}
     for name, value in values.items():
         client.log_metric(run_id, name, value, model_id=model_id)

@@ -12,7 +12,7 @@ from typing import Any
 
 from evergreen.adapters.mlflow.spool import Spool
 from evergreen.core.asides import beside_the_point
-from evergreen.core.reports import Curves, PictureAnswers
+from evergreen.core.training import Curves, PictureAnswers
 
 MAX_PARAM_CHARS = 500
 SECRET_WORDS = ("token", "password", "secret", "credential", "api_key")

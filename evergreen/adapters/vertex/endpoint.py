@@ -21,9 +21,9 @@ from evergreen.adapters.vertex.probe import Probe
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
-from evergreen.core.reports import EndpointStatus
 
 TOKEN_COMMAND = "gcloud auth print-access-token"  # noqa: S105 - prints a token, is none
 

@@ -1,7 +1,7 @@
 """An evaluation report in the shape of Vertex AI's model evaluations, which its console draws.
 
-Schemas: gs://google-cloud-aiplatform/schema/modelevaluation/ classification_metrics_1.0.0.yaml and
-image_segmentation_metrics_1.0.0.yaml
+Schemas: gs://google-cloud-aiplatform/schema/modelevaluation/ classification_metrics_1.0.0.yaml,
+image_segmentation_metrics_1.0.0.yaml and regression_metrics_1.0.0.yaml
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evergreen.core.metric import MetricSpec
-from evergreen.core.reports import EvaluationReport, Metric, MetricName
+from evergreen.core.metric import Metric, MetricName, MetricSpec
+from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import ConfusionMatrix
 
 LOCATION = "gs://google-cloud-aiplatform/schema/modelevaluation"
 
@@ -32,60 +33,68 @@ class Schema:
 
     def metrics(self, report: EvaluationReport) -> dict[str, object]:
         """The report's metrics in this shape, without those that are not finite."""
-        found = {name: _finite(report.metrics.get(ours)) for name, ours in self.scores.items()}
-        return self.shape(
-            {name: value for name, value in found.items() if value is not None}, _confusion_matrix(report)
-        )
+        values = {name: _finite(report.metrics.get(ours)) for name, ours in self.scores.items()}
+        return self.shape({name: value for name, value in values.items() if value is not None}, _confusions(report))
 
 
-SCHEMAS = (
-    Schema(  # each row has one label and the most probable one is taken: precision and recall over all are accuracy
+SCHEMAS = {
+    "classification": Schema(  # each row has one label, the most probable: precision and recall over all are accuracy
         "classification_metrics",
         dict.fromkeys(("precision", "recall", "f1Score", "f1ScoreMicro"), MetricName.ACCURACY)
         | {"f1ScoreMacro": MetricName.MACRO_F1},
         lambda scores, matrix: {
             "confidenceMetrics": [{"confidenceThreshold": 0.0, "maxPredictions": 1} | scores],
-            "confusionMatrix": matrix,
+            **matrix,
         },
     ),
-    Schema(  # one entry without a threshold: each pixel has the class of its highest logit
+    "segmentation": Schema(  # one entry without a threshold: each pixel has the class of its highest logit
         "image_segmentation_metrics",
         {"iouScore": MetricName.MEAN_IOU, "diceScoreCoefficient": MetricName.DICE},
-        lambda scores, matrix: {"confidenceMetricsEntries": [scores | {"confusionMatrix": matrix}]},
+        lambda scores, matrix: {"confidenceMetricsEntries": [scores | matrix]},
     ),
-)
-"""Those that Vertex AI's console draws, found by the metric that a report leads with."""
+    "regression": Schema(
+        "regression_metrics",
+        {
+            "meanAbsoluteError": MetricName.MAE,
+            "rootMeanSquaredError": MetricName.RMSE,
+            "rSquared": MetricName.R2,
+        },
+        lambda scores, _matrix: scores,
+    ),
+}
+"""Those that Vertex AI's console draws, by what was measured."""
 
 
 def evaluation_message(report: EvaluationReport) -> Any:
     """The evaluation: confusion matrix and scores by the schema; all metrics with intervals as metadata.
 
-    One that leads with a metric of no schema has the metadata alone.
+    A kind of measuring that has no schema has the metadata alone.
     """
     from google.cloud import aiplatform_v1 as v1
     from google.protobuf.json_format import ParseDict
     from google.protobuf.struct_pb2 import Value
 
-    schema = next((one for one in SCHEMAS if report.terms.lead in one.scores.values()), None)
+    schema = SCHEMAS.get(report.kind)
     drawn = {"metrics_schema_uri": schema.uri, "metrics": ParseDict(schema.metrics(report), Value())} if schema else {}
     return v1.ModelEvaluation(
         display_name=f"test split {report.splits[:12]}", metadata=ParseDict(_metadata(report), Value()), **drawn
     )
 
 
-def _confusion_matrix(report: EvaluationReport) -> dict[str, object]:
-    return {
-        "annotationSpecs": [{"displayName": name} for name in report.labels],
-        "rows": [list(row) for row in report.confusion],
-    }
+def _confusions(report: EvaluationReport) -> dict[str, object]:
+    matrix = report.section(ConfusionMatrix)
+    if matrix is None:
+        return {}
+    named = [{"displayName": label} for label in matrix.labels]
+    return {"confusionMatrix": {"annotationSpecs": named, "rows": [list(row) for row in matrix.counts]}}
 
 
 def _metadata(report: EvaluationReport) -> dict[str, object]:
-    finite = {name: one for name, one in report.metrics.items() if _finite(one) is not None}
+    finite = {name: metric for name, metric in report.metrics.items() if _finite(metric) is not None}
     return {
         "test_rows": report.rows,
         "confidence": report.confidence,
-        "metrics": {name: _described(one, report.spec(name)) for name, one in finite.items()},
+        "metrics": {name: _described(metric, report.spec(name)) for name, metric in finite.items()},
     }
 
 

@@ -15,7 +15,7 @@ from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reports import EvaluationReport
+from evergreen.core.report import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
 
 DEFAULT = "default"

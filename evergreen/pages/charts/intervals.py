@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evergreen.core.reports import Metric
+from evergreen.core.metric import Metric
 from evergreen.pages.charts.axis import Axis
 from evergreen.pages.charts.svg import Svg, column_width
 

@@ -1,209 +1,221 @@
-"""How good a segmentation model is on the test split, how sure that is, and against the champion on the same pictures.
+"""What the evaluation of a segmentation model is made of: test pictures, masks in the task's class numbers, the worst.
 
 Everything is counted at the pictures' own size, which is what the endpoint answers with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.bootstrap import CONFIDENCE, Scores, difference, interval
 from evergreen.core.errors import InputError
-from evergreen.core.image_bootstrap import Confusions, bootstrap_images
-from evergreen.core.leakage import doubt_about
-from evergreen.core.reports import (
-    Baseline,
-    ClassReport,
-    Comparison,
-    EvaluationReport,
-    Metric,
-    MetricName,
-    SliceReport,
-    Terms,
-    Timings,
-    WorstImage,
-)
-from evergreen.data.pictures import decode_mask
-from evergreen.metrics import measure_masks
+from evergreen.core.metric import MetricName
+from evergreen.core.protocols import Predictor
+from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import WorstPicture, WorstPictures
+from evergreen.data.pictures import Pixels, decode_mask
+from evergreen.evaluation.champion import LabelledTask, numbers_by_name, own_labelled_task
+from evergreen.evaluation.evaluate import evaluate
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
+from evergreen.evaluation.measure import Counts, Numbers
+from evergreen.evaluation.segmentation import Confusions, Segmentation, confusion_of, segmentation_scores
+from evergreen.evaluation.slices import Slice, require_columns
+from evergreen.evaluation.timing import Stopwatch
+from evergreen.evaluation.worst import Worst
 from evergreen.tasks.image_segmentation import pixel_regression
-from evergreen.tasks.image_segmentation.metrics import SPECS
-from evergreen.tasks.image_segmentation.pictures import read_rows
+from evergreen.tasks.image_segmentation.overlays import strip
+from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
-from evergreen.tasks.image_segmentation.scorer import MaskScorer, WorstImages, read_test_pictures
-from evergreen.tasks.slices import ColumnValues, Numbers, Slice
+from evergreen.tasks.image_segmentation.predict import instance_of
+from evergreen.tasks.image_segmentation.slices import SIZE_COLUMN, ImageSlices
 
-if TYPE_CHECKING:
-    from evergreen.tasks.image_segmentation.task import ImageSegmentation
-
-LATENCY_SAMPLES = 30
+PICTURES_AT_ONCE = 16
+PIXELS_AT_ONCE = PICTURES_AT_ONCE * 512 * 512
+"""What bounds the memory that large pictures take: fewer of them are scored together, at least one."""
+WORST_PICTURES = 12
 MAJORITY_PICTURES = 2000
-TERMS = Terms(lead=MetricName.MEAN_IOU, class_lead=MetricName.IOU, row="image", counted="pixel")
+
+
+class ImageTask(LabelledTask, Protocol):
+    """What evaluation asks of a task."""
+
+    @property
+    def ignore_label(self) -> int | None:
+        """The number in masks whose pixels do not count."""
+
+    @property
+    def rules(self) -> object:
+        """Which pictures can be used."""
+
+    @property
+    def slices(self) -> ImageSlices:
+        """Which parts are measured by themselves."""
+
+    def load(self, model_dir: Path) -> Predictor:
+        """A predictor whose outputs are masks of class numbers, one a picture."""
 
 
 def evaluate_images(
-    model: TrainedModel, champion: TrainedModel | None, splits: Splits, *, task: ImageSegmentation
+    model: TrainedModel, champion: TrainedModel | None, splits: Splits, *, task: ImageTask
 ) -> EvaluationReport:
-    """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
+    """The model, and the champion re-scored, on the test split; see `evaluation.evaluate`.
 
     A champion with other labels is compared by label name: its answers with labels that the task lacks are wrong
-    answers. `comparison` is None without a champion, and when the model is the champion.
+    answers.
 
     Raises:
         InputError: a split is empty, or rows, slices or champion do not fit the task.
     """
-    majority = _majority(splits, task)
-    scored = _score(model, splits, task)
-    always = _always(scored.confusions, task.labels.index(majority))
-    (overall, by_class), *simple = bootstrap_images([scored.confusions, always, scored.by_pixel])
-    against_always, against_pixels = (difference(overall, theirs) for theirs, _ in simple)
-    total = scored.confusions.sum(axis=0)
-    slices = _slices(scored, task)
-    other = champion if champion is not None and champion.version != model.version else None
-    return EvaluationReport(
-        version=model.version,
-        splits=splits.manifest.content_hash,
-        rows=len(scored.confusions),
-        labels=task.labels,
-        metrics=_measured(scored.confusions, overall),
-        confidence=CONFIDENCE,
-        baseline=_baseline(always, majority, against_always),
-        per_class=_classes(scored.confusions, by_class, task.labels),
-        slices=_measured_slices(scored, task.slices.large(slices)),
-        small_slices=task.slices.small(slices),
-        confusion=tuple(tuple(row[:-1]) for row in total.tolist()),
-        worst=(),
-        comparison=_comparison(scored.confusions, other, splits, task) if other else None,
-        size_bytes=model.size_bytes,
-        timings=scored.timings,
-        worst_images=scored.worst,
-        terms=TERMS,
-        references=(_baseline(scored.by_pixel, pixel_regression.NAME, against_pixels),),
-        specs=SPECS,
-    )
+    return evaluate(model, champion, ImageEvaluator(splits, task))
 
 
-class _Scored(NamedTuple):
-    """The model's pixels by true class and answer of each picture, and what was seen on the way.
+class ImageBatch(NamedTuple):
+    """Some pictures of the test split with their masks; `encoded` as the source gave them, `columns` to slice by."""
 
-    `by_pixel` counts the answers of the pixel regression in the same way.
-    """
-
-    confusions: Confusions
-    sides: Numbers
-    columns: ColumnValues
-    worst: tuple[WorstImage, ...]
-    timings: Timings
-    by_pixel: Confusions
+    ids: list[str]
+    encoded: list[bytes]
+    pictures: list[Pixels]
+    truth: list[Pixels]
+    columns: dict[str, list[Any]]
 
 
-def _score(model: TrainedModel, splits: Splits, task: ImageSegmentation) -> _Scored:
-    scorer, worst = MaskScorer(model, task), WorstImages(len(task.labels))
-    columns, regression = ColumnValues(task.slices.max_values), PixelRegression(splits, task)
-    step = max(1, splits.manifest.rows[SplitName.TEST] // LATENCY_SAMPLES)
-    parts: list[Confusions] = []
-    by_pixel: list[Confusions] = []
-    sides: list[int] = []
-    timed: list[bytes] = []
-    for batch in read_test_pictures(splits, task, task.slices.columns):
-        answers = scorer.answer(batch)
-        parts.append(scorer.confusions(batch, answers))
-        worst.add(batch, answers, parts[-1])
-        columns.add(batch.columns)
-        by_pixel.append(scorer.confusions(batch, [regression.answer(one) for one in batch.pictures]))
-        timed += batch.encoded[-len(sides) % step :: step]  # every step-th row of the split, for it may be ordered
-        sides += [max(mask.shape) for mask in batch.truth]
-    confusions = np.concatenate(parts)
-    if not confusions.any():
-        raise InputError("no pixel of the test split counts: all hold task.ignore_label; give masks with classes")
-    simple = np.concatenate(by_pixel)
-    return _Scored(confusions, np.array(sides), columns, worst.sorted(), scorer.timings(timed), simple)
+Masks = list[Numbers]
+"""(H, W) class numbers of the task of each picture; its number of labels where it lacks the label."""
 
 
-def _measured(confusions: Confusions, scores: Scores) -> dict[str, Metric]:
-    """Values of the `evaluate` modules, with the intervals of the bootstrap; the tests hold them equal."""
-    values, _ = measure_masks(confusions)
-    return {name: interval(samples).model_copy(update={"value": values[name]}) for name, samples in scores.items()}
+class ImageEvaluator(Evaluator[ImageBatch, Masks]):
+    """Counts are those of `Segmentation`."""
+
+    row_noun: ClassVar[str] = "image"
+    latency_samples: ClassVar[int] = 30
+
+    def __init__(self, splits: Splits, task: ImageTask) -> None:
+        super().__init__(splits, Segmentation(task.labels), task.slices)
+        self._task = task
+        self._worst: Worst[WorstPicture] = Worst(WORST_PICTURES)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[ImageBatch]:
+        """The test split, a few pictures at a time.
+
+        Raises:
+            InputError: a slice column is missing, or a picture or mask cannot be used.
+        """
+        import pyarrow.parquet as pq
+
+        for shard in self.splits.shards(SplitName.TEST)[:1]:
+            require_columns(tuple(columns), pq.read_schema(shard).names)
+        for rows in read_rows(self.splits, SplitName.TEST, (*COLUMNS, *columns)):
+            decoded = (decode_pair(*row) for row in zip(*(rows[name] for name in COLUMNS), strict=True))
+            start = 0
+            for decoded_pairs in _few(decoded):
+                some = {name: values[start : start + len(decoded_pairs)] for name, values in rows.items()}
+                ids, encoded, _ = (some.pop(name) for name in COLUMNS)
+                pictures, masks = ([pair[side] for pair in decoded_pairs] for side in (0, 1))
+                self._check_classes(ids, masks)
+                yield ImageBatch(ids, encoded, pictures, masks, some)
+                start += len(decoded_pairs)
+
+    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[ImageBatch, Masks]:
+        """The model, aligned by label name."""
+        own = own_labelled_task(model, self._task, rules=self._task.rules)
+        numbers, predictor = numbers_by_name(own.labels, self._task.labels), own.load(model.path)
+
+        def answer(batch: ImageBatch) -> Masks:
+            with stopwatch.answering(len(batch.ids)):
+                masks = predictor.predict(batch.pictures)
+            return [numbers[mask] for mask in masks]
+
+        return Loaded(predictor, answer)
+
+    def counts(self, batch: ImageBatch, answer: Masks) -> Confusions:
+        """(pictures, classes, classes + 1) pixels by true class and answer."""
+        classes, ignored = len(self._task.labels), self._task.ignore_label
+        both = zip(batch.truth, answer, strict=True)
+        return np.stack([confusion_of(truth, mask, classes, ignored) for truth, mask in both])
+
+    def instance(self, batch: ImageBatch, row: int) -> Mapping[str, Any]:
+        """The picture as the source gave it."""
+        return instance_of(batch.encoded[row])
+
+    def constant(self) -> Constant:
+        """The label of most pixels in the training masks, of evenly spaced ones where they are many."""
+        rows, labels = self.splits.manifest.rows[SplitName.TRAIN], self._task.labels
+        chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAJORITY_PICTURES)).astype(np.int64))
+        counts = np.zeros(256, dtype=np.int64)
+        for batch in read_rows(self.splits, SplitName.TRAIN, ("mask",), chosen):
+            for mask in batch["mask"]:
+                counts += np.bincount(decode_mask(mask).ravel(), minlength=256)
+        number = int(counts[: len(labels)].argmax())
+        return Constant(labels[number], number)
+
+    def references(self) -> Sequence[Reference[ImageBatch]]:
+        """A regression of colour and position."""
+        regression = PixelRegression(self.splits, len(self._task.labels))
+
+        def counts(batch: ImageBatch) -> Confusions:
+            return self.counts(batch, [regression.answer(picture) for picture in batch.pictures])
+
+        return [Reference(pixel_regression.NAME, counts)]
+
+    def facts(self, batch: ImageBatch) -> Mapping[str, Numbers]:
+        """The longer side of each picture."""
+        return {SIZE_COLUMN: np.array([max(mask.shape) for mask in batch.truth])}
+
+    def own_slices(self, facts: Mapping[str, Numbers], counts: Counts) -> Iterable[Slice]:
+        """Buckets of size, and of the share that a class takes."""
+        pixels = counts.sum(axis=2)  # (pictures, classes)
+        shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
+        by_label = {label: shares[:, number] for number, label in enumerate(self._task.labels)}
+        return self._task.slices.of(facts[SIZE_COLUMN], by_label)
+
+    def keep_worst(self, batch: ImageBatch, answer: Masks, counts: Counts, first: int) -> None:
+        """Keeps small overlays of the pictures with the lowest mean IoU of their own."""
+        scores, _ = segmentation_scores(counts)
+        for row, iou in enumerate(scores[MetricName.MEAN_IOU].tolist()):
+            if not np.isnan(iou):
+                own = {name: float(values[row]) for name, values in scores.items()}
+                self._worst.add(-iou, first + row, partial(self._overlay, batch, answer, row, own))
+
+    def _overlay(self, batch: ImageBatch, answer: Masks, row: int, scores: dict[str, float]) -> WorstPicture:
+        mask = np.minimum(answer[row], np.iinfo(np.uint8).max).astype(np.uint8)
+        overlay = strip(batch.pictures[row], batch.truth[row], mask, len(self._task.labels))
+        return WorstPicture(id=batch.ids[row], overlay=overlay, scores=scores)
+
+    def check(self, counts: Counts) -> None:
+        """Nothing when a pixel counts."""
+        if not counts.any():
+            raise InputError("no pixel of the test split counts: all hold task.ignore_label; give masks with classes")
+
+    def sections(self) -> tuple[WorstPictures, ...]:
+        """The worst pictures."""
+        return (WorstPictures(labels=self._task.labels, pictures=self._worst.sorted()),)
+
+    def _check_classes(self, ids: Sequence[str], masks: Sequence[Pixels]) -> None:
+        classes, ignored = len(self._task.labels), self._task.ignore_label
+        for row_id, mask in zip(ids, masks, strict=True):
+            beyond = mask[mask >= classes]
+            strange = beyond if ignored is None else beyond[beyond != ignored]
+            if strange.size:
+                raise InputError(
+                    f"row {row_id!r}: its mask has class number {int(strange[0])}, the task has 0 to {classes - 1}; "
+                    "correct the mask, or set task.labels or task.ignore_label"
+                )
 
 
-def _classes(confusions: Confusions, scores: Scores, labels: tuple[str, ...]) -> dict[str, ClassReport]:
-    support = (confusions.sum(axis=2) > 0).sum(axis=0).tolist()
-    return {
-        label: ClassReport(
-            metrics={name: interval(samples[:, number]) for name, samples in scores.items()}, support=support[number]
-        )
-        for number, label in enumerate(labels)
-    }
-
-
-def _always(confusions: Confusions, number: int) -> Confusions:
-    """What answering every pixel with one class would count, a picture each."""
-    always = np.zeros_like(confusions)
-    always[:, :, number] = confusions.sum(axis=2)
-    return always
-
-
-def _baseline(theirs: Confusions, name: str, differences: Scores) -> Baseline:
-    """What a simple model's answers score, and the model's differences to them, paired by picture."""
-    return Baseline(
-        label=name,
-        metrics=measure_masks(theirs.sum(axis=0, keepdims=True))[0],
-        differences={metric: interval(one) for metric, one in differences.items()},
-    )
-
-
-def _slices(scored: _Scored, task: ImageSegmentation) -> list[Slice]:
-    pixels = scored.confusions.sum(axis=2)  # (pictures, classes)
-    shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
-    by_label = {label: shares[:, number] for number, label in enumerate(task.labels)}
-    return [
-        *task.slices.of(scored.sides, by_label),
-        *task.slices.of_columns(scored.columns.numbers, scored.columns.names),
-    ]
-
-
-def _measured_slices(scored: _Scored, slices: Sequence[Slice]) -> tuple[SliceReport, ...]:
-    reports = []
-    for column, value, rows in slices:
-        ((overall, _),) = bootstrap_images([scored.confusions[rows]])
-        metrics = {name: interval(samples) for name, samples in overall.items()}
-        reports.append(SliceReport(column=column, value=value, rows=len(rows), metrics=metrics))
-    return tuple(reports)
-
-
-def _comparison(confusions: Confusions, champion: TrainedModel, splits: Splits, task: ImageSegmentation) -> Comparison:
-    scorer = MaskScorer(champion, task)
-    theirs = np.concatenate(
-        [scorer.confusions(batch, scorer.answer(batch)) for batch in read_test_pictures(splits, task)]
-    )
-    (our_scores, our_classes), (their_scores, their_classes) = bootstrap_images([confusions, theirs])
-    by_class = difference(our_classes, their_classes)
-    return Comparison(
-        champion=champion.version,
-        metrics={name: interval(samples) for name, samples in their_scores.items()},
-        differences={name: interval(one) for name, one in difference(our_scores, their_scores).items()},
-        class_differences={
-            label: {name: interval(samples[:, number]) for name, samples in by_class.items()}
-            for number, label in enumerate(task.labels)
-        },
-        doubt=doubt_about(champion.manifest, splits.manifest),
-    )
-
-
-def _majority(splits: Splits, task: ImageSegmentation) -> str:
-    """The label of most pixels in the training masks, of evenly spaced ones where they are many."""
-    test_rows, rows = (splits.manifest.rows.get(name, 0) for name in (SplitName.TEST, SplitName.TRAIN))
-    if not test_rows or not rows:
-        raise InputError(
-            f"nothing to evaluate on: the test split has {test_rows} rows, the train split {rows}; give more data, or "
-            "raise split.test"
-        )
-    chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAJORITY_PICTURES)).astype(np.int64))
-    counts = np.zeros(256, dtype=np.int64)
-    for batch in read_rows(splits, SplitName.TRAIN, ("mask",), chosen):
-        for mask in batch["mask"]:
-            counts += np.bincount(decode_mask(mask).ravel(), minlength=256)
-    return task.labels[int(counts[: len(task.labels)].argmax())]
+def _few(decoded: Iterator[tuple[Pixels, Pixels]]) -> Iterator[list[tuple[Pixels, Pixels]]]:
+    """Lists of up to PICTURES_AT_ONCE, which end with the picture that fills PIXELS_AT_ONCE."""
+    some: list[tuple[Pixels, Pixels]] = []
+    pixels = 0
+    for pair in decoded:
+        some.append(pair)
+        pixels += pair[1].size
+        if len(some) == PICTURES_AT_ONCE or pixels >= PIXELS_AT_ONCE:
+            yield some
+            some, pixels = [], 0
+    if some:
+        yield some

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.colours import rgb_of
-from evergreen.core.reports import PictureAnswers
+from evergreen.core.training import PictureAnswers
 from evergreen.data.pictures import Pixels, encode_png
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 

@@ -1,22 +1,19 @@
-"""What can be told of a pixel by itself: a logistic regression of its colour and position.
+"""What a pixel says by itself: a logistic regression of its colour and position.
 
 A network that is no better has not learned what things look like. Classes weigh alike, as in a mean over classes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.data.pictures import Pixels
+from evergreen.evaluation.measure import Numbers
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
-from evergreen.tasks.slices import Numbers
-
-if TYPE_CHECKING:
-    from evergreen.tasks.image_segmentation.task import ImageSegmentation
 
 NAME = "logistic regression of colour and position"
 PICTURES = 200
@@ -29,12 +26,12 @@ STEPS = 300
 class PixelRegression:
     """Fitted on some pixels of evenly spaced training pictures."""
 
-    def __init__(self, splits: Splits, task: ImageSegmentation) -> None:
+    def __init__(self, splits: Splits, classes: int) -> None:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        inputs, truth = _sampled(splits, task)
+        inputs, truth = _sampled(splits, classes)
         self._only = int(truth[0]) if len(truth) and (truth == truth[0]).all() else None
         self._model: Any = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=STEPS))
         if self._only is None:
@@ -50,14 +47,14 @@ class PixelRegression:
         return np.concatenate(answers).reshape(picture.shape[:2])
 
 
-def _sampled(splits: Splits, task: ImageSegmentation) -> tuple[npt.NDArray[np.float32], Numbers]:
+def _sampled(splits: Splits, classes: int) -> tuple[npt.NDArray[np.float32], Numbers]:
     rows, draw = splits.manifest.rows[SplitName.TRAIN], np.random.default_rng(0)
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, PICTURES)).astype(np.int64))
     inputs, labels = [], []
     for batch in read_rows(splits, SplitName.TRAIN, COLUMNS, chosen):
         for row in zip(*(batch[name] for name in COLUMNS), strict=True):
             picture, mask = decode_pair(*row)
-            counted = np.flatnonzero(mask.ravel() < len(task.labels))
+            counted = np.flatnonzero(mask.ravel() < classes)
             pixels = draw.choice(counted, min(PIXELS_PER_PICTURE, len(counted)), replace=False)
             inputs.append(_features(picture, pixels))
             labels.append(mask.ravel()[pixels].astype(np.int64))
@@ -65,7 +62,7 @@ def _sampled(splits: Splits, task: ImageSegmentation) -> tuple[npt.NDArray[np.fl
 
 
 def _features(picture: Pixels, pixels: Numbers) -> npt.NDArray[np.float32]:
-    """Colour and position of pixels by number: (pixels, 7). Squares of the position tell the middle from the edges."""
+    """Colour and position of pixels by number: (pixels, 7). Squares of the position part the middle from the edges."""
     height, width = picture.shape[:2]
     x, y = np.linspace(-1, 1, width)[pixels % width], np.linspace(-1, 1, height)[pixels // width]
     colour = picture.reshape(-1, 3)[pixels] / 255

@@ -1,4 +1,4 @@
-"""Which parts of the test split are also looked at by themselves, so that a mean hides no weak spot.
+"""Which parts of the test split are also measured by themselves, so that a mean hides no weak spot.
 
 slices:
   columns: [breed]                      # any column of the data with few values
@@ -15,7 +15,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import AfterValidator
 
-from evergreen.tasks.slices import ColumnSlices, Numbers, Slice, ascending, bucket_names, slices_of
+from evergreen.evaluation.measure import Numbers
+from evergreen.evaluation.slices import ColumnSlices, Slice, ascending, bucket_names, slices_of
 
 SIZE_COLUMN = "longer_side_px"
 SHARE_COLUMN = "share_of"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.core.reports import PictureStatistics
+from evergreen.core.validation import PictureStatistics
 from evergreen.tasks.image_segmentation.examine import Found
 
 EXAMPLES = 5

@@ -20,10 +20,11 @@ from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
 from evergreen.core.quoting import excerpt
-from evergreen.core.reports import EvaluationReport, ValidationReport
+from evergreen.core.report import EvaluationReport
+from evergreen.core.validation import ValidationReport
 from evergreen.data.pictures import UNLISTED
+from evergreen.evaluation.segmentation import CLASS_METRICS, METRICS
 from evergreen.tasks.image_segmentation.augment import Augmentation
-from evergreen.tasks.image_segmentation.metrics import CLASS_METRICS, METRICS
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, ArchitectureName, Backbone
 from evergreen.tasks.image_segmentation.predict import BUCKET_SCHEME, ImagePredictor, instance_of
 from evergreen.tasks.image_segmentation.slices import ImageSlices

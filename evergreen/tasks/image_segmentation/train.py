@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.asides import beside_the_point
-from evergreen.core.image_bootstrap import segmentation_scores
+from evergreen.core.metric import MetricName
 from evergreen.core.protocols import TrainingRun
-from evergreen.core.reports import MetricName
+from evergreen.evaluation.segmentation import segmentation_scores
 from evergreen.tasks.image_segmentation.augment import look
 from evergreen.tasks.image_segmentation.images import as_floats, normalised
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture, Backbone, freeze_encoder

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
-from evergreen.core.reports import Anomaly, ColumnStatistics, ValidationReport
+from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationReport
 from evergreen.data.shards import iter_batches
 from evergreen.data.statistics import column_statistics, open_rows
 from evergreen.tasks.image_segmentation.examine import Expected, examine

@@ -1,26 +1,52 @@
-"""How good a text classifier is on the test split, how sure that is, and against the champion on the same rows."""
+"""What the evaluation of a text classifier is made of: test rows, answers in the task's class numbers, worst texts.
+
+The test split is streamed: numbers are kept of its rows, texts are not, so that memory grows by some tens of bytes a
+row, whatever the texts weigh.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.bootstrap import CONFIDENCE
-from evergreen.core.errors import InputError
-from evergreen.core.leakage import doubt_about
-from evergreen.core.reports import Comparison, EvaluationReport, Timings, WorstError
-from evergreen.tasks.slices import Numbers
+from evergreen.core.errors import EvergreenError, InputError, InstanceError
+from evergreen.core.protocols import Predictor
+from evergreen.core.quoting import excerpt
+from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import WorstText, WorstTexts
+from evergreen.evaluation.champion import LabelledTask, numbers_by_name, own_labelled_task
+from evergreen.evaluation.classification import Classification, pairs
+from evergreen.evaluation.evaluate import evaluate
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
+from evergreen.evaluation.measure import Counts, Numbers
+from evergreen.evaluation.slices import Slice, require_columns
+from evergreen.evaluation.timing import Stopwatch
+from evergreen.evaluation.worst import Worst
 from evergreen.tasks.text_classification import tfidf
-from evergreen.tasks.text_classification.judge import Judge
-from evergreen.tasks.text_classification.metrics import SPECS
-from evergreen.tasks.text_classification.rows import RowFacts, read_test_rows
-from evergreen.tasks.text_classification.scorer import Scorer, TextTask, WorstErrors
-from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.slices import LENGTH_COLUMN, Slices
 from evergreen.tasks.text_classification.tfidf import TfidfRegression
+from evergreen.tasks.text_classification.validate import TextRules
 
-LATENCY_SAMPLES = 50
+BATCH_ROWS = 512
+EXCERPT_CHARS = 300
+WORST_TEXTS = 25
+
+
+class TextTask(LabelledTask, Protocol):
+    """What evaluation asks of a task."""
+
+    @property
+    def rules(self) -> TextRules:
+        """Which texts can be used."""
+
+    def load(self, model_dir: Path) -> Predictor:
+        """A predictor whose outputs are probabilities: (rows, classes) float32."""
 
 
 def evaluate_text(
@@ -31,90 +57,156 @@ def evaluate_text(
     task: TextTask,
     slices: Slices | None = None,
 ) -> EvaluationReport:
-    """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
+    """The model, and the champion re-scored, on the test split; see `evaluation.evaluate`.
 
     A champion with other labels is compared by label name: its answers with labels that the task lacks are wrong
-    answers. `comparison` is None without a champion, and when the model is the champion.
+    answers.
 
     Raises:
         InputError: the test split is empty, or rows, slices or champion do not fit the task.
     """
-    slices = slices or Slices()
-    majority = _majority(splits, task)
-    scored = _score(model, splits, task, slices)
-    judge = Judge(scored.facts.truth, task.labels)
-    overall, per_class = judge.metrics(scored.answers)
-    found = list(slices.of(scored.facts.lengths, scored.facts.values, scored.facts.names))
-    other = champion if champion is not None and champion.version != model.version else None
-    return EvaluationReport(
-        version=model.version,
-        splits=splits.manifest.content_hash,
-        rows=len(scored.answers),
-        labels=task.labels,
-        metrics=overall,
-        confidence=CONFIDENCE,
-        baseline=judge.majority(scored.answers, majority),
-        per_class=per_class,
-        slices=judge.slices(scored.answers, slices.large(found)),
-        small_slices=slices.small(found),
-        confusion=judge.confusion(scored.answers),
-        worst=scored.worst,
-        comparison=_comparison(judge, scored.answers, other, splits, task) if other else None,
-        size_bytes=model.size_bytes,
-        timings=scored.timings,
-        references=(judge.baseline(scored.answers, tfidf.NAME, scored.simple, scored.fitted_on),),
-        specs=SPECS,
-    )
+    return evaluate(model, champion, TextEvaluator(splits, task, slices or Slices()))
 
 
-class _Scored(NamedTuple):
-    """The model's answers as (rows,) class numbers, and what was seen on the way; `simple` are those of TF-IDF."""
+class TextBatch(NamedTuple):
+    """Rows of the test split; `truth` holds class numbers, `columns` the values of the slice columns."""
 
-    answers: Numbers
-    simple: Numbers
-    fitted_on: int | None
-    facts: RowFacts
-    worst: tuple[WorstError, ...]
-    timings: Timings
+    ids: list[str]
+    texts: list[str]
+    truth: Numbers
+    columns: dict[str, list[Any]]
 
 
-def _score(model: TrainedModel, splits: Splits, task: TextTask, slices: Slices) -> _Scored:
-    scorer, facts, worst = Scorer(model, task), RowFacts(slices.max_values), WorstErrors(task.labels)
-    regression = TfidfRegression(splits, task.labels)
-    step = max(1, splits.manifest.rows[SplitName.TEST] // LATENCY_SAMPLES)
-    parts: list[Numbers] = []
-    simple: list[Numbers] = []
-    timed: list[str] = []
-    seen = 0
-    for batch in read_test_rows(splits, task.labels, slices.columns):
-        answers = scorer.answer(batch)
-        parts.append(answers.predicted)
-        simple.append(regression.answer(batch.texts))
-        facts.add(batch)
-        worst.add(batch, answers)
-        timed += batch.texts[-seen % step :: step]  # every step-th row of the split, for it may be ordered
-        seen += len(batch.texts)
-    answered, theirs = np.concatenate(parts), np.concatenate(simple)
-    return _Scored(answered, theirs, regression.fitted_on, facts, worst.sorted(), scorer.timings(timed))
+class TextAnswers(NamedTuple):
+    """(rows,) each: class numbers of the task (its number of labels where it lacks the label), scores, own labels."""
+
+    predicted: Numbers
+    scores: npt.NDArray[np.float64]
+    labels: list[str]
 
 
-def _comparison(judge: Judge, answers: Numbers, champion: TrainedModel, splits: Splits, task: TextTask) -> Comparison:
-    compared = judge.comparison(answers, champion.version, _answers(champion, splits, task))
-    return compared.model_copy(update={"doubt": doubt_about(champion.manifest, splits.manifest)})
+class TextModel:
+    """A loaded model whose labels are aligned with the task's by name."""
+
+    def __init__(self, model: TrainedModel, task: TextTask, stopwatch: Stopwatch) -> None:
+        own = own_labelled_task(model, task, rules=task.rules)  # rows honour the present rules, not those of the time
+        self._version, self._labels = model.version, own.labels
+        self._numbers = numbers_by_name(own.labels, task.labels)
+        self._stopwatch = stopwatch
+        self.predictor: Predictor = own.load(model.path)
+
+    def answer(self, batch: TextBatch) -> TextAnswers:
+        """The most probable class of each row.
+
+        Raises:
+            InputError: a text cannot be used; the row is named.
+            EvergreenError: the outputs are not finite probabilities, one row each.
+        """
+        with self._stopwatch.answering(len(batch.texts)):
+            try:
+                inputs = self.predictor.decode([{"text": text} for text in batch.texts])
+            except InstanceError as error:
+                raise InputError(f"test row {batch.ids[error.index]} cannot be scored: {error}") from error
+            probabilities = np.asarray(self.predictor.predict(inputs), dtype=np.float64)  # (rows, own classes)
+        expected = (len(batch.texts), len(self._labels))
+        if probabilities.shape != expected or not np.isfinite(probabilities).all():
+            got = "values that are not finite" if probabilities.shape == expected else f"shape {probabilities.shape}"
+            raise EvergreenError(
+                f"model {self._version} gave {got} instead of {expected} probabilities for the rows from "
+                f"{batch.ids[0]}; look at its learning curves, then train it again"
+            )
+        best = probabilities.argmax(axis=1)
+        scores = probabilities[np.arange(len(best)), best]
+        return TextAnswers(self._numbers[best], scores, [self._labels[number] for number in best])
 
 
-def _answers(model: TrainedModel, splits: Splits, task: TextTask) -> Numbers:
-    """(rows,) class numbers of the test rows."""
-    scorer = Scorer(model, task)
-    return np.concatenate([scorer.answer(batch).predicted for batch in read_test_rows(splits, task.labels)])
+class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
+    """Counts are those of `Classification`."""
 
+    def __init__(self, splits: Splits, task: TextTask, slices: Slices) -> None:
+        super().__init__(splits, Classification(task.labels), slices)
+        self._task, self._text_slices = task, slices
+        self._worst: Worst[WorstText] = Worst(WORST_TEXTS)
 
-def _majority(splits: Splits, task: TextTask) -> str:
-    """The label with most training rows; of equals the one that the task names first."""
-    test_rows, labels = splits.manifest.rows.get(SplitName.TEST, 0), splits.manifest.labels.get(SplitName.TRAIN, {})
-    if not test_rows or not labels:
-        raise InputError(
-            f"nothing to evaluate on: the test split has {test_rows} rows, the train split "
-            f"{sum(labels.values())}; give more data, or raise split.test"
+    def rows(self, columns: Sequence[str]) -> Iterator[TextBatch]:
+        """The test split, BATCH_ROWS at a time.
+
+        Raises:
+            InputError: a slice column is missing, or a label is not one of the task's.
+        """
+        import pyarrow.parquet as pq
+
+        numbers = {label: number for number, label in enumerate(self._task.labels)}
+        for shard in self.splits.shards(SplitName.TEST):
+            with pq.ParquetFile(shard) as file:
+                require_columns(tuple(columns), file.schema_arrow.names)
+                for record in file.iter_batches(BATCH_ROWS, columns=["id", "text", "label", *columns]):
+                    yield _batch(record.to_pydict(), numbers)
+
+    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[TextBatch, TextAnswers]:
+        """The model, aligned by label name."""
+        loaded = TextModel(model, self._task, stopwatch)
+        return Loaded(loaded.predictor, loaded.answer)
+
+    def counts(self, batch: TextBatch, answer: TextAnswers) -> Counts:
+        """(rows, 2) true class and answer."""
+        return pairs(batch.truth, answer.predicted)
+
+    def instance(self, batch: TextBatch, row: int) -> Mapping[str, Any]:
+        """The whole text."""
+        return {"text": batch.texts[row]}
+
+    def constant(self) -> Constant:
+        """The label with most training rows; of equals the one that the task names first."""
+        labels, rows = self._task.labels, self.splits.manifest.labels.get(SplitName.TRAIN, {})
+        majority = max(labels, key=lambda label: rows.get(label, 0))
+        return Constant(majority, labels.index(majority))
+
+    def references(self) -> Sequence[Reference[TextBatch]]:
+        """A regression of words and characters."""
+        regression = TfidfRegression(self.splits, self._task.labels)
+        return [
+            Reference(
+                tfidf.NAME,
+                lambda batch: pairs(batch.truth, regression.answer(batch.texts)),
+                regression.fitted_on,
+            )
+        ]
+
+    def facts(self, batch: TextBatch) -> Mapping[str, Numbers]:
+        """Characters of each text."""
+        return {LENGTH_COLUMN: np.array([len(text) for text in batch.texts], dtype=np.int64)}
+
+    def own_slices(self, facts: Mapping[str, Numbers], counts: Counts) -> Iterable[Slice]:  # noqa: ARG002 - by length
+        """Buckets of length."""
+        return self._text_slices.of_lengths(facts[LENGTH_COLUMN])
+
+    def keep_worst(self, batch: TextBatch, answer: TextAnswers, counts: Counts, first: int) -> None:  # noqa: ARG002
+        """Keeps the wrong answers with the highest scores."""
+        for row in np.flatnonzero(answer.predicted != batch.truth).tolist():
+            self._worst.add(float(answer.scores[row]), first + row, partial(self._wrong, batch, answer, row))
+
+    def _wrong(self, batch: TextBatch, answer: TextAnswers, row: int) -> WorstText:
+        return WorstText(
+            id=batch.ids[row],
+            excerpt=" ".join(batch.texts[row].split())[:EXCERPT_CHARS],
+            truth=self._task.labels[batch.truth[row]],
+            predicted=answer.labels[row],
+            score=float(answer.scores[row]),
         )
-    return max(task.labels, key=lambda label: labels.get(label, 0))
+
+    def sections(self) -> tuple[WorstTexts, ...]:
+        """The worst texts."""
+        return (WorstTexts(rows=self._worst.sorted()),)
+
+
+def _batch(values: dict[str, list[Any]], numbers: dict[str, int]) -> TextBatch:
+    ids, texts, labels = values.pop("id"), values.pop("text"), values.pop("label")
+    unknown = [row for row, label in enumerate(labels) if label not in numbers]
+    if unknown:
+        raise InputError(
+            f"test row {ids[unknown[0]]} has label {excerpt(labels[unknown[0]])}, which the task lacks "
+            f"(has: {', '.join(numbers)}); set task.labels"
+        )
+    truth = np.array([numbers[label] for label in labels], dtype=np.int64)
+    return TextBatch(ids=ids, texts=texts, truth=truth, columns=values)

@@ -1,4 +1,4 @@
-"""Which parts of the test split are also looked at by themselves, so that a mean hides no weak spot.
+"""Which parts of the test split are also measured by themselves, so that a mean hides no weak spot.
 
 slices:
   columns: [source]                     # any column of the data with few values
@@ -13,7 +13,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import AfterValidator
 
-from evergreen.tasks.slices import ColumnSlices, Numbers, Slice, ascending, bucket_names, slices_of
+from evergreen.evaluation.measure import Numbers
+from evergreen.evaluation.slices import ColumnSlices, Slice, ascending, bucket_names, slices_of
 
 LENGTH_COLUMN = "length_chars"
 
@@ -30,15 +31,8 @@ class Slices(ColumnSlices):
 
     length_edges_chars: Annotated[tuple[int, ...], AfterValidator(ascending)] = (100, 250, 500, 1000, 2500, 5000)
 
-    def of(self, lengths: Numbers, values: Mapping[str, Numbers], names: Mapping[str, list[str]]) -> Iterator[Slice]:
-        """Column, value and row numbers of each slice that has rows; columns in order, values by name.
-
-        Args:
-            lengths: (rows,) characters of each text.
-            values: (rows,) value number by column; `names[column][number]` is the value.
-            names: values by column.
-        """
+    def of_lengths(self, lengths: Numbers) -> Iterator[Slice]:
+        """Column, value and row numbers of each bucket that has rows; `lengths` are (rows,) characters."""
         if self.length_edges_chars:
             buckets = np.digitize(lengths, self.length_edges_chars, right=True)
             yield from slices_of(LENGTH_COLUMN, buckets, list(enumerate(bucket_names(self.length_edges_chars))))
-        yield from self.of_columns(values, names)

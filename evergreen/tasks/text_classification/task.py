@@ -18,10 +18,11 @@ from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.protocols import Demo, Fetch, Predictor, TrainingRun
 from evergreen.core.publication import ModelDescription
-from evergreen.core.reports import EvaluationReport, ValidationReport
+from evergreen.core.report import EvaluationReport
+from evergreen.core.validation import ValidationReport
+from evergreen.evaluation.classification import CLASS_METRICS, METRICS
 from evergreen.tasks.labels import Labels
 from evergreen.tasks.text_classification.encoder import Encoder
-from evergreen.tasks.text_classification.metrics import CLASS_METRICS, METRICS
 from evergreen.tasks.text_classification.slices import Slices
 from evergreen.tasks.text_classification.tokens import Tokens
 from evergreen.tasks.text_classification.validate import TextRules

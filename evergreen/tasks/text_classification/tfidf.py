@@ -1,4 +1,4 @@
-"""What words and characters tell by themselves: a logistic regression of TF-IDF, fitted in seconds on whole texts.
+"""What words and characters say by themselves: a logistic regression of TF-IDF, fitted in seconds on whole texts.
 
 An encoder that is behind it earns nothing. Words alone would be a straw man in languages without blanks, so runs of one
 to three characters count as well. TF-IDF: Salton and Buckley, *Information Processing & Management* 24, 1988.
@@ -15,7 +15,7 @@ import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.data.shards import iter_batches
-from evergreen.tasks.slices import Numbers
+from evergreen.evaluation.measure import Numbers
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -93,7 +93,7 @@ class TfidfRegression:
     def _weighted(self, counted: Sequence[csr_matrix]) -> csr_matrix:
         from scipy.sparse import hstack
 
-        return hstack([weights.transform(one) for weights, one in zip(self._weights, counted, strict=True)]).tocsr()
+        return hstack([weights.transform(part) for weights, part in zip(self._weights, counted, strict=True)]).tocsr()
 
 
 def few_texts(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.protocols import TrainingRun
-from evergreen.core.reports import MetricName
 from evergreen.tasks.batching import order_by_length
 from evergreen.tasks.model_directory import complete_model
 from evergreen.tasks.start import check_warm_start, sampled_rows
@@ -121,13 +120,10 @@ def _class_weights(labels: npt.NDArray[np.int64], classes: int) -> torch.Tensor:
 
 
 def _metrics(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[str, float]:
-    from sklearn.metrics import accuracy_score, f1_score
+    from evergreen.evaluation.metrics import Accuracy, MacroF1
 
-    predicted = logits.argmax(axis=1)
-    return {
-        MetricName.ACCURACY: float(accuracy_score(labels, predicted)),
-        MetricName.MACRO_F1: float(f1_score(labels, predicted, average="macro", zero_division=0)),
-    }
+    given = {"predictions": logits.argmax(axis=1), "references": labels, "labels": range(logits.shape[1])}
+    return {**Accuracy().compute(**given), **MacroF1().compute(**given)}
 
 
 def _save(model: Any, tokens: Tokens, out_dir: Path) -> None:

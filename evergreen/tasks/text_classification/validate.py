@@ -20,7 +20,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.names import nearest
 from evergreen.core.names import quoted as quoted_name
 from evergreen.core.quoting import cut, excerpt
-from evergreen.core.reports import Anomaly, ValidationReport
+from evergreen.core.validation import Anomaly, ValidationReport
 from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
 from evergreen.data.statistics import (
     column_statistics,

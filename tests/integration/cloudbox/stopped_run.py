@@ -27,8 +27,8 @@ from commands.stop import stop_lines
 from commands.termination import sigterm_raises
 from commands.watching import run_training
 from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import Rollout
-from evergreen.core.reports import EndpointStatus
 from orchestration.configuration import Configuration
 from orchestration.deployment import lease_of
 from orchestration.locks import model_lease

@@ -11,8 +11,10 @@ from evergreen.adapters.vertex.mirror import VertexMirror
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
+from evergreen.core.metric import Metric
 from evergreen.core.reconcile import Register, reconcile
-from evergreen.core.reports import Baseline, EvaluationReport, Metric, Timings
+from evergreen.core.report import Baseline, EvaluationReport, Timings
+from evergreen.core.sections import ConfusionMatrix
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
 from tests.hosted_trial import host_in
 from tests.keyword_model import write_keyword_model
@@ -33,6 +35,9 @@ def models(tmp_path: Path) -> list[TrainedModel]:
 def report(model: TrainedModel) -> EvaluationReport:
     undefined = Metric(value=float("nan"), low=float("nan"), high=float("nan"))
     return EvaluationReport(
+        kind="classification",
+        primary_metric="accuracy",
+        primary_class_metric="f1",
         version=model.version,
         splits="0" * 64,
         rows=4,
@@ -40,10 +45,8 @@ def report(model: TrainedModel) -> EvaluationReport:
         metrics={"accuracy": Metric(value=0.75, low=0.5, high=1.0), "macro_precision": undefined},
         confidence=0.95,
         baseline=Baseline(label="business", metrics={"accuracy": 0.5}),
-        per_class={},
         slices=(),
-        confusion=((2, 0), (1, 1)),
-        worst=(),
+        sections=(ConfusionMatrix(labels=("business", "sport"), counts=((2, 0), (1, 1))),),
         comparison=None,
         size_bytes=model.size_bytes,
         timings=Timings(latency_p50_ms=1, latency_p95_ms=2, rows_per_s=3),

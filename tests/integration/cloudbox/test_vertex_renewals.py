@@ -10,9 +10,9 @@ import pytest
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.resource import EndpointResource
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.ramp import Ramp
-from evergreen.core.reports import EndpointStatus
 from evergreen.core.rollout import Release, restore, roll_out
 from tests.endpoint_contract import GOOD, live, never, release
 from tests.hosted_trial import HostedTrial

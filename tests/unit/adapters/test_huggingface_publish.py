@@ -18,8 +18,9 @@ from evergreen.core.artifacts import SourceIdentity, TrainedModel, TrainedModelM
 from evergreen.core.errors import InputError
 from evergreen.core.library import LIBRARY
 from evergreen.core.members import publisher_of
+from evergreen.core.metric import Metric
 from evergreen.core.publication import Edition, ModelDescription
-from evergreen.core.reports import Baseline, ClassReport, EvaluationReport, Metric, Timings
+from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timings
 
 
 def metric(value: float) -> Metric:
@@ -29,6 +30,9 @@ def metric(value: float) -> Metric:
 @pytest.fixture
 def edition(tmp_path: Path) -> Edition:
     report = EvaluationReport(
+        kind="classification",
+        primary_metric="accuracy",
+        primary_class_metric="f1",
         version="v",
         splits="s",
         rows=1445,
@@ -38,8 +42,6 @@ def edition(tmp_path: Path) -> Edition:
         baseline=Baseline(label="c", metrics={"accuracy": 0.25}),
         per_class={"a|b": ClassReport(metrics={"recall": metric(0.5)}, support=7)},
         slices=(),
-        confusion=(),
-        worst=(),
         comparison=None,
         size_bytes=1,
         timings=Timings(latency_p50_ms=1, latency_p95_ms=1, rows_per_s=1),

@@ -12,18 +12,11 @@ import pytest
 
 from commands.outcome import empty_folder, write_outcome
 from commands.parser import main
+from evergreen.core.decision import PromotionDecision, Reason, Verdict
+from evergreen.core.deployment import Deployment
 from evergreen.core.errors import InputError
-from evergreen.core.reports import (
-    Baseline,
-    Comparison,
-    Deployment,
-    EvaluationReport,
-    Metric,
-    PromotionDecision,
-    Reason,
-    Timings,
-    Verdict,
-)
+from evergreen.core.metric import Metric
+from evergreen.core.report import Baseline, Comparison, EvaluationReport, Timings
 from tests.github_stand_in import REPOSITORY, TOKEN, Repository, github
 
 COMMIT = "c" * 40
@@ -51,6 +44,9 @@ def outcome(verdict: Verdict, deployment: str, champion: str | None = "champion0
         run_url=None,
         report_page="gs://b/page.html",
         report=EvaluationReport(
+            kind="classification",
+            primary_metric="accuracy",
+            primary_class_metric="f1",
             version="challenger01",
             splits="5" * 64,
             rows=200,
@@ -58,10 +54,7 @@ def outcome(verdict: Verdict, deployment: str, champion: str | None = "champion0
             metrics={"accuracy": metric(0.95)},
             confidence=0.95,
             baseline=Baseline(label="a", metrics={"accuracy": 0.5}),
-            per_class={},
             slices=(),
-            confusion=(),
-            worst=(),
             comparison=comparison if champion else None,
             size_bytes=1,
             timings=Timings(latency_p50_ms=1, latency_p95_ms=2, rows_per_s=3),

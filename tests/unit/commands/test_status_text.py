@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from commands.status import _text
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
-from evergreen.core.reports import EndpointStatus
 from evergreen.core.versions import ModelVersion
 
 

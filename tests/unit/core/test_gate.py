@@ -5,19 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate, decide
-from evergreen.core.reports import (
-    Baseline,
-    ClassReport,
-    Comparison,
-    EvaluationReport,
-    Metric,
-    PromotionDecision,
-    SliceReport,
-    Terms,
-    Timings,
-    Verdict,
-)
+from evergreen.core.metric import Metric
+from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
+from evergreen.core.sections import ConfusionMatrix
 
 CHAMPION = "3fa41c0d9e77"
 CHALLENGER = "b81e02c4a6f5"
@@ -34,6 +26,9 @@ def comparison(difference: Metric, champion: str = CHAMPION) -> Comparison:
 
 def report(accuracy: Metric | None = None, against: Comparison | None = None, **changes: object) -> EvaluationReport:
     whole = EvaluationReport(
+        kind="classification",
+        primary_metric="accuracy",
+        primary_class_metric="f1",
         version=CHALLENGER,
         splits="5" * 64,
         rows=600,
@@ -46,8 +41,7 @@ def report(accuracy: Metric | None = None, against: Comparison | None = None, **
             "tech": ClassReport(metrics={"recall": around(0.81)}, support=200),
         },
         slices=(SliceReport(column="length_chars", value="≤ 1000", rows=90, metrics={"accuracy": around(0.88)}),),
-        confusion=((390, 10), (38, 162)),
-        worst=(),
+        sections=(ConfusionMatrix(labels=("business", "tech"), counts=((390, 10), (38, 162))),),
         comparison=against,
         size_bytes=91_000_000,
         timings=Timings(latency_p50_ms=12, latency_p95_ms=18.4, rows_per_s=80),
@@ -268,7 +262,7 @@ def test_a_repetition_of_the_champions_recipe_is_kept_out_for_good(against: Comp
 
 
 def test_the_metric_that_the_report_leads_with_is_the_one_that_is_judged_by_default() -> None:
-    terms = Terms(lead="mean_iou", class_lead="iou", row="image", counted="pixel")
+    terms = {"primary_metric": "mean_iou", "primary_class_metric": "iou", "row_noun": "image"}
     ours, theirs = around(0.7), around(0.75)
     against = comparison(Metric(value=-0.05, low=-0.07, high=-0.03))
     against = against.model_copy(
@@ -276,7 +270,7 @@ def test_the_metric_that_the_report_leads_with_is_the_one_that_is_judged_by_defa
     )
     masks = report(
         metrics={"mean_iou": ours}, baseline=Baseline(label="a", metrics={"mean_iou": 0.3}), comparison=against
-    ).model_copy(update={"terms": terms})
+    ).model_copy(update=terms)
     decision = decide(masks, Gate(minimum={"mean_iou": 0.6}), CHAMPION)
     assert set(failures(decision)) == {"margin mean_iou"}
     assert any(one.rule == "better than majority" and "mean_iou" in one.message for one in decision.reasons)

@@ -9,20 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.baselines import leader_sentence
+from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate, decide
-from evergreen.core.metric import MetricSpec
-from evergreen.core.reports import (
-    Baseline,
-    ClassReport,
-    Comparison,
-    EvaluationReport,
-    Metric,
-    PromotionDecision,
-    SliceReport,
-    Terms,
-    Timings,
-    Verdict,
-)
+from evergreen.core.metric import Metric, MetricSpec
+from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
 
 MAE = "mean_absolute_error"
 LOWER = MetricSpec(name=MAE, better="lower", unit="EUR", bounds=(0, None))
@@ -42,6 +32,9 @@ def priced(mae: float, champion: float | None = None, simple: Metric | None = No
         )
     references = (Baseline(label=REGRESSION, metrics={MAE: 20.0}, differences={MAE: simple}),) if simple else ()
     return EvaluationReport(
+        kind="classification",
+        primary_metric=MAE,
+        primary_class_metric=MAE,
         version="new",
         splits="5" * 64,
         rows=300,
@@ -51,12 +44,9 @@ def priced(mae: float, champion: float | None = None, simple: Metric | None = No
         baseline=Baseline(label="flat", metrics={MAE: 40.0}),
         per_class={name: ClassReport(metrics={MAE: around(mae)}, support=9) for name in ("flat", "house")},
         slices=(SliceReport(column="town", value="Bonn", rows=90, metrics={MAE: around(mae + 3)}),),
-        confusion=(),
-        worst=(),
         comparison=against,
         size_bytes=1,
         timings=Timings(latency_p50_ms=1, latency_p95_ms=2, rows_per_s=3),
-        terms=Terms(lead=MAE, class_lead=MAE),
         references=references,
         specs=(LOWER,),
     )
@@ -181,6 +171,9 @@ def test_the_gate_judges_errors_as_it_judges_scores_turned_round(ours: float, th
 def test_a_report_of_before_metrics_had_specs_reads_and_is_judged_as_then() -> None:
     old = priced(0.9).model_dump(mode="json")
     del old["specs"], old["baseline"]["differences"], old["baseline"]["fitted_on"]
+    for name in ("kind", "primary_metric", "primary_class_metric", "row_noun", "sections"):
+        del old[name]
+    old |= {"confusion": [], "worst": [], "terms": {"lead": MAE, "class_lead": MAE}}
     report = EvaluationReport.model_validate(old)
     assert report.spec(MAE).higher
     assert leader_sentence(report) is not None

@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EvergreenError
 from evergreen.core.lease import RENEW_EVERY_S, TTL_S, Claim, Holder, Lease, LeaseLostError, Rollout, Seen
-from evergreen.core.reports import EndpointStatus
 from tests.memory_lease import MemoryLease
 
 BEFORE = EndpointStatus(url=None, traffic={"a1": 100}, ready=("a1",))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from evergreen.core.decision import PromotionDecision, Verdict
+from evergreen.core.deployment import Deployment
 from evergreen.core.publication import candidate_to_publish, live_to_publish
-from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 
 
 def decision(verdict: Verdict, champion: str | None = "old") -> PromotionDecision:

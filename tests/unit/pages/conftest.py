@@ -7,23 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from evergreen.core.artifacts import DatasetManifest, FileEntry, SourceIdentity, SplitsManifest, TrainedModelManifest
-from evergreen.core.reports import (
-    Anomaly,
-    Baseline,
-    ClassReport,
-    ColumnStatistics,
-    Comparison,
-    Deployment,
-    EvaluationReport,
-    PromotionDecision,
-    Reason,
-    SliceReport,
-    Timings,
-    ValidationReport,
-    Verdict,
-    WorstError,
-)
-from tests.unit.pages.reading import UNDEFINED, Page, metric
+from evergreen.core.decision import PromotionDecision, Reason, Verdict
+from evergreen.core.deployment import Deployment
+from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
+from evergreen.core.sections import ConfusionMatrix, WorstTexts
+from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationReport
+from tests.unit.pages.reading import UNDEFINED, Page, metric, worst_text
 
 
 @pytest.fixture
@@ -50,6 +39,9 @@ def report(comparison: Comparison) -> EvaluationReport:
         for label, support in (("sports", 120), ("tech", 80))
     }
     return EvaluationReport(
+        kind="classification",
+        primary_metric="accuracy",
+        primary_class_metric="f1",
         version="challenger01",
         splits="5" * 64,
         rows=200,
@@ -59,8 +51,10 @@ def report(comparison: Comparison) -> EvaluationReport:
         baseline=Baseline(label="sports", metrics={"accuracy": 0.6, "macro_f1": 0.375}),
         per_class=per_class,
         slices=(SliceReport(column="text_length", value="≤ 1000", rows=90, metrics={"accuracy": metric(0.91)}),),
-        confusion=((113, 7), (3, 77)),
-        worst=(WorstError(id="sports/199", excerpt="A goal in code", truth="sports", predicted="tech", score=0.987),),
+        sections=(
+            ConfusionMatrix(labels=("sports", "tech"), counts=((113, 7), (3, 77))),
+            WorstTexts(rows=(worst_text("sports/199", "A goal in code", "sports", 0.987),)),
+        ),
         comparison=comparison,
         size_bytes=90_900_000,
         timings=Timings(latency_p50_ms=8.31, latency_p95_ms=14.9, rows_per_s=101.4),

@@ -7,7 +7,8 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
-from evergreen.core.reports import Metric
+from evergreen.core.metric import Metric
+from evergreen.core.sections import WorstText
 
 VOID = {"meta", "br", "img"}
 ALLOWED = {
@@ -93,3 +94,8 @@ class Page(HTMLParser):
     def drawings(self) -> list[ET.Element]:
         """The SVG elements, parsed strictly."""
         return [parse_svg(found) for found in re.findall(r"<svg.*?</svg>", self.html, re.DOTALL)]
+
+
+def worst_text(row: str, excerpt: str, truth: str, score: float) -> WorstText:
+    """An error of a report: a row that was taken for `tech`."""
+    return WorstText(id=row, excerpt=excerpt, truth=truth, predicted="tech", score=score)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from evergreen.core.colours import colour_of
-from evergreen.core.reports import PictureAnswers
+from evergreen.core.training import PictureAnswers
 from evergreen.pages.answers import answers_page
 from tests.unit.pages.reading import Page
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from evergreen.core.metric import MetricSpec
-from evergreen.core.reports import Baseline, Comparison, Deployment, EvaluationReport, Metric, PromotionDecision, Terms
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
+from evergreen.core.metric import Metric, MetricSpec
+from evergreen.core.report import Baseline, Comparison, EvaluationReport
 from evergreen.pages import evaluation_page, terminal_summary
 from evergreen.pages.markdown import outcome_markdown
 from tests.unit.pages.reading import Page, metric
@@ -65,7 +67,8 @@ def test_an_error_that_fell_is_a_gain_everywhere(
             "metrics": {"mae": Metric(value=12.0, low=11.0, high=13.0)},
             "baseline": Baseline(label="mean", metrics={"mae": 40.0}, differences={"mae": fell}),
             "comparison": Comparison(champion="champion0001", metrics={"mae": metric(15.0)}, differences={"mae": fell}),
-            "terms": Terms(lead="mae", class_lead="mae"),
+            "primary_metric": "mae",
+            "primary_class_metric": "mae",
             "specs": (MetricSpec(name="mae", better="lower", unit="EUR", bounds=(0, None)),),
         }
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from evergreen.core.artifacts import TrainedModelManifest
-from evergreen.core.reports import Curves
+from evergreen.core.training import Curves
 from evergreen.pages import curves_page
 from tests.unit.pages.reading import Page
 

@@ -11,7 +11,7 @@ import numpy as np
 from evergreen.core.artifacts import DatasetManifest, RecordedSplitPlan, ResolvedWindow, SourceIdentity, SplitsManifest
 from evergreen.core.colours import rgb_of
 from evergreen.core.intake import Intake
-from evergreen.core.reports import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
+from evergreen.core.validation import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
 from evergreen.pages import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.thumbnails import GAP_PX, OPACITY
 from tests.pictures import mask, picture, pixels

@@ -8,21 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evergreen.core.reports import (
-    Baseline,
-    ClassReport,
-    Comparison,
-    EvaluationReport,
-    Metric,
-    SmallSlice,
-    Terms,
-    WorstError,
-    WorstImage,
-)
+from evergreen.core.metric import Metric
+from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SmallSlice
+from evergreen.core.sections import ConfusionMatrix, OtherSection, WorstPicture, WorstPictures, WorstTexts
 from evergreen.pages import evaluation_page
-from evergreen.pages.evaluation import MOST_LABELS, fold, judged
+from evergreen.pages.evaluation import judged
+from evergreen.pages.sections import MOST_LABELS, fold
 from tests.generated import few
-from tests.unit.pages.reading import UNDEFINED, Page, metric
+from tests.unit.pages.reading import UNDEFINED, Page, metric, worst_text
 
 Read = Callable[[str], Page]
 
@@ -81,12 +74,13 @@ def test_confusions_classes_slices_errors_cost_and_lineage_are_shown(report: Eva
 
 def test_hostile_text_stays_text(report: EvaluationReport, read: Read) -> None:
     hostile = "<script>alert(1)</script>"
-    worst = WorstError(id=hostile, excerpt=hostile, truth=hostile, predicted=hostile, score=1.0)
+    other = OtherSection.model_validate({"kind": hostile, "rows": [{hostile: hostile}]})
+    matrix = ConfusionMatrix(labels=(hostile, "tech"), counts=((113, 7), (3, 77)))
     update = {
         "labels": (hostile, "tech"),
         "per_class": {hostile: report.per_class["sports"]},
         "baseline": Baseline(label=hostile, metrics={"accuracy": 0.5}),
-        "worst": (worst,),
+        "sections": (matrix, WorstTexts(rows=(worst_text(hostile, hostile, hostile, 1.0),)), other),
     }
     page = read(evaluation_page(report.model_copy(update=update)))
     assert "script" not in page.tags
@@ -96,8 +90,9 @@ def test_hostile_text_stays_text(report: EvaluationReport, read: Read) -> None:
 @settings(few(), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(min_size=1, max_size=400))
 def test_any_text_gives_a_whole_page_with_well_formed_drawings(report: EvaluationReport, text: str) -> None:
-    worst = WorstError(id=text, excerpt=text, truth=text, predicted="tech", score=0.5)
-    page = Page(evaluation_page(report.model_copy(update={"labels": (text, "tech"), "worst": (worst,)})))
+    matrix = ConfusionMatrix(labels=(text, "tech"), counts=((113, 7), (3, 77)))
+    sections = (matrix, WorstTexts(rows=(worst_text(text, text, text, 0.5),)))
+    page = Page(evaluation_page(report.model_copy(update={"labels": (text, "tech"), "sections": sections})))
     assert len(page.drawings) == 6
 
 
@@ -120,14 +115,18 @@ def test_what_is_undefined_says_so_and_breaks_nothing(report: EvaluationReport, 
 
 
 def test_an_empty_report_still_has_a_page(report: EvaluationReport, read: Read) -> None:
-    nothing: dict[str, Any] = {"metrics": {}, "per_class": {}, "slices": (), "worst": (), "confusion": (), "labels": ()}
+    nothing: dict[str, Any] = {"metrics": {}, "per_class": {}, "slices": (), "sections": (), "labels": ()}
+    nothing["comparison"] = None
     text = read(evaluation_page(report.model_copy(update=nothing))).text
     assert "No slice has enough rows" in text
-    assert "made no error" in text
+    assert "class" not in text.lower()
+    flawless = report.model_copy(update={"sections": (WorstTexts(),)})
+    assert "made no error" in read(evaluation_page(flawless)).text
 
 
 def test_one_class_alone_has_a_matrix(report: EvaluationReport, read: Read) -> None:
-    page = read(evaluation_page(report.model_copy(update={"labels": ("sports",), "confusion": ((200,),)})))
+    matrix = ConfusionMatrix(labels=("sports",), counts=((200,),))
+    page = read(evaluation_page(report.model_copy(update={"labels": ("sports",), "sections": (matrix,)})))
     assert "No row was confused" in page.text
 
 
@@ -135,7 +134,8 @@ def test_a_hundred_labels_fit_a_page(report: EvaluationReport, read: Read) -> No
     labels = tuple(f"label {i}" for i in range(100))
     confusion = tuple(tuple(9 if i == j else int(j == 0 and i > 90) for j in range(100)) for i in range(100))
     per_class = {label: ClassReport(metrics={"f1": metric(i / 200 + 0.1)}, support=9) for i, label in enumerate(labels)}
-    update = {"labels": labels, "confusion": confusion, "per_class": per_class}
+    matrix = ConfusionMatrix(labels=labels, counts=confusion)
+    update = {"labels": labels, "sections": (matrix,), "per_class": per_class}
     html = evaluation_page(report.model_copy(update=update))
     text = read(html).text
     assert "76 labels with the fewest errors are drawn as one" in text
@@ -179,9 +179,16 @@ def test_a_report_of_pictures_is_told_in_its_own_terms_with_the_worst_to_look_at
             },
             "baseline": Baseline(label="sports", metrics={"mean_iou": 0.24}),
             "comparison": None,
-            "worst": (),
-            "worst_images": (WorstImage(id="shape-7", overlay=overlay, scores={"mean_iou": 0.31}),),
-            "terms": Terms(lead="mean_iou", class_lead="iou", row="image", counted="pixel"),
+            "sections": (
+                ConfusionMatrix(labels=report.labels, counts=((113, 7), (3, 77)), counted="pixel"),
+                WorstPictures(
+                    labels=report.labels,
+                    pictures=(WorstPicture(id="shape-7", overlay=overlay, scores={"mean_iou": 0.31}),),
+                ),
+            ),
+            "primary_metric": "mean_iou",
+            "primary_class_metric": "iou",
+            "row_noun": "image",
         }
     )
     html = evaluation_page(masks)

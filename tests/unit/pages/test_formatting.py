@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from evergreen.core.reports import Metric
+from evergreen.core.metric import Metric
 from evergreen.pages import formatting
 
 NAN = math.nan

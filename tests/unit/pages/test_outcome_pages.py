@@ -7,8 +7,9 @@ from typing import Literal
 
 import pytest
 
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
 from evergreen.core.publication import Publication
-from evergreen.core.reports import Deployment, PromotionDecision
 from evergreen.pages import curl_command, decision_page, deployment_page
 from evergreen.pages.outcome import publication_page
 from evergreen.pages.terminal import publication_lines

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import shlex
 
-from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision, Reason
+from evergreen.core.decision import PromotionDecision, Reason
+from evergreen.core.deployment import Deployment
+from evergreen.core.report import EvaluationReport
 from evergreen.pages import curl_command, terminal_summary
 from tests.unit.pages.reading import UNDEFINED
 

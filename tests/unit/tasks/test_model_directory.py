@@ -5,7 +5,7 @@ import pytest
 
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel
 from evergreen.core.errors import InputError
-from evergreen.core.reports import Curves
+from evergreen.core.training import Curves
 from evergreen.tasks import load_predictor
 from evergreen.tasks.model_directory import complete_model, read_task_configuration
 

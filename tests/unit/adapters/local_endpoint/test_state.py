@@ -16,9 +16,9 @@ from evergreen.adapters.local_endpoint.state import (
     cap_log,
     write_atomically,
 )
+from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.locks import exclusive
-from evergreen.core.reports import EndpointStatus
 
 STATE = EndpointState(
     model="news",

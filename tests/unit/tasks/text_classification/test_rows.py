@@ -6,7 +6,10 @@ import pytest
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
 from evergreen.core.errors import InputError
-from evergreen.tasks.text_classification.rows import Batch, RowFacts, read_test_rows
+from evergreen.evaluation.slices import ColumnValues
+from evergreen.tasks.text_classification.evaluate import TextEvaluator
+from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.task import TextClassification
 
 
 def splits(folder: Path, rows: int = 1200, label: str = "tech", shards: int = 2) -> Splits:
@@ -21,34 +24,38 @@ def splits(folder: Path, rows: int = 1200, label: str = "tech", shards: int = 2)
     return Splits.write(folder, manifest)
 
 
+def evaluator(folder: Path, *labels: str, label: str = "tech") -> TextEvaluator:
+    return TextEvaluator(splits(folder, label=label), TextClassification(encoder="e", labels=labels), Slices())
+
+
 def test_rows_come_in_file_order_in_batches_that_do_not_grow(tmp_path: Path) -> None:
-    batches = list(read_test_rows(splits(tmp_path), ["sports", "tech"]))
+    batches = list(evaluator(tmp_path, "sports", "tech").rows(()))
     assert max(len(batch.ids) for batch in batches) == 512
-    assert [one for batch in batches for one in batch.ids] == [f"{s}/{row}" for s in range(2) for row in range(600)]
+    assert [row for batch in batches for row in batch.ids] == [f"{s}/{row}" for s in range(2) for row in range(600)]
     assert set(batches[0].truth.tolist()) == {1}
 
 
-def test_facts_are_kept_of_every_row(tmp_path: Path) -> None:
-    facts = RowFacts(max_values=2)
-    for batch in read_test_rows(splits(tmp_path), ["tech"], ["desk"]):
-        facts.add(batch)
-    assert len(facts.truth) == 1200
-    assert set(facts.lengths.tolist()) == {9}
-    assert facts.names == {"desk": ["web", "(null)"]}
-    assert facts.values["desk"].sum() == 600
+def test_lengths_and_values_of_slice_columns_are_those_of_every_row(tmp_path: Path) -> None:
+    texts, values = evaluator(tmp_path, "sports", "tech"), ColumnValues(max_values=2)
+    lengths = []
+    for batch in texts.rows(["desk"]):
+        values.add(batch.columns)
+        lengths += texts.facts(batch)["length_chars"].tolist()
+    assert lengths == [9] * 1200
+    assert values.names == {"desk": ["web", "(null)"]}
+    assert values.numbers["desk"].sum() == 600
 
 
 def test_a_missing_slice_column_names_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'author' missing from the test split \(has: id, text, label, desk\)"):
-        list(read_test_rows(splits(tmp_path), ["tech"], ["author"]))
+        list(evaluator(tmp_path, "sports", "tech").rows(["author"]))
 
 
 def test_a_label_that_the_task_lacks_names_its_row(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"test row 0/0 has label 'weather', .* \(has: tech\)"):
-        list(read_test_rows(splits(tmp_path, label="weather"), ["tech"]))
+    with pytest.raises(InputError, match=r"test row 0/0 has label 'weather', .* \(has: sports, tech\)"):
+        list(evaluator(tmp_path, "sports", "tech", label="weather").rows(()))
 
 
 def test_a_column_of_unique_values_is_no_slice_column() -> None:
-    batch = Batch(ids=["a", "b"], texts=["", ""], truth=RowFacts(1).truth, columns={"id": ["a", "b"]})
     with pytest.raises(InputError, match="slice column 'id' has more than 1 different values"):
-        RowFacts(max_values=1).add(batch)
+        ColumnValues(max_values=1).add({"id": ["a", "b"]})

@@ -1,4 +1,4 @@
-"""Which parts of the test split are also looked at by themselves, as far as every task has them: values of columns."""
+"""Which parts of the test split are also measured by themselves, as far as every task has them: values of columns."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.reports import ColumnStatistics, SmallSlice
+from evergreen.core.report import SmallSlice
+from evergreen.core.validation import ColumnStatistics
+from evergreen.evaluation.measure import Numbers
 
 NULL_VALUE = "(null)"
 
-Numbers = npt.NDArray[np.int64]
 Slice = tuple[str, str, Numbers]
 """Column, value and the numbers of the rows that have it."""
 
@@ -38,8 +38,8 @@ class ColumnSlices(Frozen):
     def _sliceable(self) -> Self:
         for column in self.columns:
             if column in self.own_report:
-                told = self.own_report[column]
-                raise ValueError(f"{column!r} is no slice column: {told}; name further columns of the data")
+                reason = self.own_report[column]
+                raise ValueError(f"{column!r} is no slice column: {reason}; name further columns of the data")
             if column in self.reserved or self.columns.count(column) > 1:
                 never = ", ".join(map(repr, self.reserved))
                 raise ValueError(f"column {column!r} is sliced twice; name it once, and {never} not at all")
@@ -49,7 +49,7 @@ class ColumnSlices(Frozen):
         """Nothing when the dataset with these columns can be sliced so.
 
         Raises:
-            InputError: a slice column is missing, or has more values than a person could look at.
+            InputError: a slice column is missing, or has more values than a person can read.
         """
         for name in self.columns:
             if name not in columns:
@@ -76,7 +76,7 @@ class ColumnSlices(Frozen):
 
     def large(self, slices: Iterable[Slice]) -> list[Slice]:
         """Those that are large enough to be measured."""
-        return [one for one in slices if len(one[2]) >= self.min_rows]
+        return [named for named in slices if len(named[2]) >= self.min_rows]
 
     def small(self, slices: Iterable[Slice]) -> tuple[SmallSlice, ...]:
         """Those that are not, by their number of rows."""
@@ -108,11 +108,11 @@ class ColumnValues:
         """Keeps the values of a batch.
 
         Raises:
-            InputError: a slice column has more values than a person could look at.
+            InputError: a slice column has more values than a person can read.
         """
         for column, values in columns.items():
             known = self._known.setdefault(column, {})
-            numbers = [known.setdefault(NULL_VALUE if one is None else str(one), len(known)) for one in values]
+            numbers = [known.setdefault(NULL_VALUE if value is None else str(value), len(known)) for value in values]
             if len(known) > self._max_values:
                 raise InputError(
                     f"slice column {column!r} has more than {self._max_values:,} different values; "

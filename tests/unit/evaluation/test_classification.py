@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.core.bootstrap import Labels, Scores, bootstrap, bootstrap_classes, difference, interval
-from evergreen.core.reports import Metric, MetricName
+from evergreen.core.metric import Metric, MetricName
+from evergreen.evaluation.classification import METRICS, Labels, bootstrap, bootstrap_classes
+from evergreen.evaluation.resampling import Scores, difference, interval
 
 CLASSES = 3
 answers = st.lists(st.tuples(*[st.integers(0, CLASSES - 1)] * 3), min_size=1, max_size=60)
@@ -114,7 +115,7 @@ def test_few_flawless_answers_are_not_certain() -> None:
 def test_models_that_agree_on_few_rows_are_not_certain_to_be_equal() -> None:
     truth, (predicted,) = right_on(27, 30)
     a, b = bootstrap(truth, [predicted, predicted], 4)
-    for name in MetricName.CLASSIFICATION:
+    for name in (spec.name for spec in METRICS):
         apart = interval(difference(a, b)[name])
         assert apart.value == 0
         assert -0.15 < apart.low < -0.05

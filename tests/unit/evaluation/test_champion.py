@@ -1,7 +1,7 @@
 import pytest
 
 from evergreen.core.artifacts import RecordedSplitPlan, SplitsManifest, TrainedModelManifest
-from evergreen.core.leakage import doubt_about
+from evergreen.evaluation.champion import doubt_about
 
 
 def plan(seed: int, test: float) -> RecordedSplitPlan:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.core.bootstrap import RESAMPLES, difference, interval
-from evergreen.core.image_bootstrap import bootstrap_images, confusion_of, segmentation_scores
-from evergreen.core.reports import MetricName
+from evergreen.core.metric import MetricName
+from evergreen.evaluation.resampling import RESAMPLES, difference, interval
+from evergreen.evaluation.segmentation import bootstrap_images, confusion_of, segmentation_scores
 
 CLASSES = 3
 

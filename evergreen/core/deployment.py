@@ -1,0 +1,40 @@
+"""What an endpoint serves: after a run, and as the endpoint says of itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from evergreen.core.base import Frozen
+
+
+class Deployment(Frozen):
+    """What the endpoint serves after a run: `traffic` maps each version to percent.
+
+    `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
+    an instance that the endpoint answers.
+    """
+
+    outcome: Literal["live", "kept", "rolled_back", "none"]
+    model: str
+    url: str | None
+    version: str | None
+    traffic: dict[str, int]
+    message: str
+    token_command: str | None = None
+    example: dict[str, Any] | None = None
+
+
+class EndpointStatus(Frozen):
+    """What an endpoint says of itself.
+
+    `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
+    stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those whose server is of other
+    code or another container than the configured one, until they are renewed; `token_command` the shell command that
+    prints the bearer token of requests (None: they need none).
+    """
+
+    url: str | None
+    traffic: dict[str, int]
+    ready: tuple[str, ...]
+    outdated: tuple[str, ...] = ()
+    token_command: str | None = None

@@ -1,0 +1,184 @@
+"""Parts of an evaluation report beside its metrics, each of a `kind`; a package may add kinds of its own.
+
+A section that this version does not know, of a plug-in or written by a later version, is kept as it is and shown as a
+table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
+
+from evergreen.core.base import Frozen
+
+Cell = str | int | float | bool | None
+
+
+class Section(Frozen):
+    """One part. `holds_rows` says that it shows test rows, which stay on the pages of those who may see the data."""
+
+    holds_rows: ClassVar[bool] = False
+
+    kind: str
+
+    @property
+    def heading(self) -> str:
+        """What it is, in a few words."""
+        return self.kind.replace("_", " ").capitalize()
+
+    @property
+    def summary(self) -> str | None:
+        """What one line can say of it; None: nothing."""
+        return None
+
+    def table(self) -> Table:
+        """The section as a table: what every reader can show. A list of objects is one, other fields a row each."""
+        fields = self.model_dump(mode="json", exclude={"kind"})
+        for name, value in fields.items():
+            if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+                columns = tuple(dict.fromkeys(key for row in value for key in row))
+                rows = tuple(tuple(_cell(row.get(key)) for key in columns) for row in value)
+                return Table(title=f"{self.heading}: {name}", columns=columns, rows=rows)
+        return Table(
+            title=self.heading,
+            columns=("field", "value"),
+            rows=tuple((name, _cell(value)) for name, value in fields.items()),
+        )
+
+
+class Table(Section):
+    """Rows of cells under named columns, of numbers about rows, not of the rows."""
+
+    kind: Literal["table"] = "table"
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def heading(self) -> str:
+        """Its title."""
+        return self.title
+
+    def table(self) -> Table:
+        """Itself."""
+        return self
+
+
+class ConfusionMatrix(Section):
+    """`counts[i][j]` counts rows, or pixels (`counted`), of true label `labels[i]` answered as `labels[j]`."""
+
+    kind: Literal["confusion_matrix"] = "confusion_matrix"
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    counted: str = "row"
+
+    def table(self) -> Table:
+        """A row each true label."""
+        rows = tuple((label, *counts) for label, counts in zip(self.labels, self.counts, strict=False))
+        return Table(title=f"{self.heading}, in {self.counted}s", columns=("true", *self.labels), rows=rows)
+
+
+class WorstText(Frozen):
+    """A wrong answer with high confidence; `excerpt` is at most 300 characters."""
+
+    id: str
+    excerpt: str
+    truth: str
+    predicted: str
+    score: float
+
+
+class WorstTexts(Section):
+    """The wrong answers with the highest scores, the worst first."""
+
+    holds_rows: ClassVar[bool] = True
+
+    kind: Literal["worst_texts"] = "worst_texts"
+    rows: tuple[WorstText, ...] = ()
+
+
+class WorstPicture(Frozen):
+    """A picture that was segmented badly; `overlay` is a small PNG in base64: picture, truth and answer side by side.
+
+    `scores` are the picture's own metrics by name.
+    """
+
+    id: str
+    overlay: str
+    scores: dict[str, float]
+
+
+class WorstPictures(Section):
+    """The pictures with the lowest scores of their own, the worst first; colours follow the order of `labels`."""
+
+    holds_rows: ClassVar[bool] = True
+
+    kind: Literal["worst_pictures"] = "worst_pictures"
+    labels: tuple[str, ...]
+    pictures: tuple[WorstPicture, ...] = ()
+
+
+class Residuals(Section):
+    """How answers minus true numbers are spread, in `unit`: their mean, the middle, and 90 % of them (`low` to `high`).
+
+    `counts[i]` rows lie between `edges[i]` and `edges[i + 1]`.
+    """
+
+    kind: Literal["residuals"] = "residuals"
+    unit: str = ""
+    mean: float
+    low: float
+    median: float
+    high: float
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def summary(self) -> str:
+        """The middle and where most lie."""
+        return f"median {self.median:.3f}, 90 % within {self.low:.3f} to {self.high:.3f} {self.unit}".rstrip()
+
+    def table(self) -> Table:
+        """Four numbers of the spread."""
+        unit = f", {self.unit}" if self.unit else ""
+        rows: tuple[tuple[Cell, ...], ...] = (
+            ("mean", self.mean),
+            ("5 % are below", self.low),
+            ("median", self.median),
+            ("5 % are above", self.high),
+        )
+        return Table(title=f"Residuals{unit}", columns=("answer minus truth", "value"), rows=rows)
+
+
+class OtherSection(Section):
+    """A section of a kind, or with fields, that this version does not know, as it was written."""
+
+    model_config = ConfigDict(extra="allow")
+    holds_rows: ClassVar[bool] = True
+
+
+KINDS: Mapping[str, type[Section]] = {
+    member.model_fields["kind"].default: member
+    for member in (Table, ConfusionMatrix, WorstTexts, WorstPictures, Residuals)
+}
+
+
+def _known(value: object) -> object:
+    """The section by its kind; one that is not known, or does not fit, as it is."""
+    if isinstance(value, Section) or not isinstance(value, Mapping):
+        return value
+    member = KINDS.get(str(value.get("kind")), OtherSection)
+    try:
+        return member.model_validate(value)
+    except ValidationError:
+        return OtherSection.model_validate(value)
+
+
+AnySection = Annotated[SerializeAsAny[Section], BeforeValidator(_known)]
+"""Any of them; read from JSON by its `kind`."""
+
+
+def _cell(value: Any) -> Cell:
+    return value if isinstance(value, Cell) else str(value)

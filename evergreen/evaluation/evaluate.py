@@ -1,0 +1,163 @@
+"""How good a model is on the test split, how sure that is, and against the champion on the same rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
+from evergreen.evaluation.champion import doubt_about
+from evergreen.evaluation.evaluator import A, B, Evaluator, Reference
+from evergreen.evaluation.measure import Counts, Measure, Numbers, Paired, Scored
+from evergreen.evaluation.resampling import CONFIDENCE, class_intervals, intervals
+from evergreen.evaluation.slices import ColumnValues, Slice
+from evergreen.evaluation.timing import Stopwatch, every
+
+
+def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Evaluator[B, A]) -> EvaluationReport:
+    """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
+
+    `comparison` is None without a champion, and when the model is the champion.
+
+    Raises:
+        InputError: a split is empty, or rows, slices or champion do not fit the task.
+        EvergreenError: an answer is not finite.
+    """
+    _require_rows(evaluator.splits)
+    measure, constant = evaluator.measure, evaluator.constant()
+    references = evaluator.references()
+    answered = _answered(model, evaluator, references)
+    counts = answered.counts
+    other = champion if champion is not None and champion.version != model.version else None
+    baselines = [measure.constant(counts, constant.answer), *answered.references]
+    scored = measure.score(counts, baselines, _counts(other, evaluator) if other else None)
+    always, *simple = scored.baselines
+    return EvaluationReport(
+        kind=measure.kind,
+        version=model.version,
+        splits=evaluator.splits.manifest.content_hash,
+        rows=len(counts),
+        row_noun=evaluator.row_noun,
+        labels=measure.labels,
+        primary_metric=measure.metrics[0].name,
+        primary_class_metric=measure.primary_class_metric,
+        metrics=intervals(scored.overall),
+        specs=tuple({spec.name: spec for spec in (*measure.metrics, *measure.class_metrics)}.values()),
+        confidence=CONFIDENCE,
+        baseline=_baseline(constant.name, always),
+        references=tuple(
+            _baseline(reference.name, paired, reference.fitted_on)
+            for reference, paired in zip(references, simple, strict=True)
+        ),
+        comparison=_comparison(scored, other, evaluator) if other else None,
+        per_class=_per_class(scored, counts, measure),
+        slices=_measured_slices(evaluator.slices.large(answered.slices), counts, measure),
+        small_slices=evaluator.slices.small(answered.slices),
+        sections=(*measure.sections(counts), *evaluator.sections()),
+        size_bytes=model.size_bytes,
+        timings=answered.timings,
+    )
+
+
+class _Answered(NamedTuple):
+    """Counts of the model's answers and of each reference's, and what was seen on the way."""
+
+    counts: Counts
+    references: list[Counts]
+    slices: list[Slice]
+    timings: Timings
+
+
+def _answered(model: TrainedModel, evaluator: Evaluator[B, A], references: Sequence[Reference[B]]) -> _Answered:
+    stopwatch, columns = Stopwatch(), ColumnValues(evaluator.slices.max_values)
+    loaded = evaluator.load(model, stopwatch)
+    step = max(1, evaluator.splits.manifest.rows[SplitName.TEST] // evaluator.latency_samples)
+    parts: list[list[Counts]] = [[] for _ in range(1 + len(references))]
+    facts: defaultdict[str, list[Numbers]] = defaultdict(list)
+    timed, seen = [], 0
+    for batch in evaluator.rows(evaluator.slices.columns):
+        answer = loaded.answer(batch)
+        counts = _finite(evaluator.counts(batch, answer), model, batch.ids)
+        for part, counted in zip(parts, [counts, *(reference.counts(batch) for reference in references)], strict=True):
+            part.append(counted)
+        evaluator.keep_worst(batch, answer, counts, seen)
+        columns.add(batch.columns)
+        for name, numbers in evaluator.facts(batch).items():
+            facts[name].append(numbers)
+        timed += [evaluator.instance(batch, row) for row in every(step, len(batch.ids), seen)]  # they may be ordered
+        seen += len(batch.ids)
+    counts, *simple = (np.concatenate(part) for part in parts)
+    evaluator.check(counts)
+    joined = {name: np.concatenate(part) for name, part in facts.items()}
+    slices = [
+        *evaluator.own_slices(joined, counts),
+        *evaluator.slices.of_columns(columns.numbers, columns.names),
+    ]
+    return _Answered(counts, simple, slices, stopwatch.timings(loaded.predictor, timed))
+
+
+def _counts(model: TrainedModel, evaluator: Evaluator[B, A]) -> Counts:
+    """What the model's answers to the test rows count."""
+    answer = evaluator.load(model, Stopwatch()).answer
+    return np.concatenate(
+        [_finite(evaluator.counts(batch, answer(batch)), model, batch.ids) for batch in evaluator.rows(())]
+    )
+
+
+def _finite(counts: Counts, model: TrainedModel, ids: Sequence[str]) -> Counts:
+    if not np.isfinite(counts).all():
+        raise EvergreenError(
+            f"model {model.version} gave values that are not finite for the rows from {ids[0]}; "
+            "look at its learning curves, then train it again"
+        )
+    return counts
+
+
+def _baseline(name: str, paired: Paired, fitted_on: int | None = None) -> Baseline:
+    return Baseline(
+        label=name,
+        metrics={metric: float(samples[0]) for metric, samples in paired.scores.items()},
+        differences=intervals(paired.differences),
+        fitted_on=fitted_on,
+    )
+
+
+def _comparison(scored: Scored, champion: TrainedModel, evaluator: Evaluator[B, A]) -> Comparison | None:
+    if scored.champion is None:
+        return None
+    return Comparison(
+        champion=champion.version,
+        metrics=intervals(scored.champion.scores),
+        differences=intervals(scored.champion.differences),
+        class_differences=class_intervals(scored.class_differences, evaluator.measure.labels),
+        doubt=doubt_about(champion.manifest, evaluator.splits.manifest),
+    )
+
+
+def _per_class(scored: Scored, counts: Counts, measure: Measure) -> Mapping[str, ClassReport]:
+    metrics, support = class_intervals(scored.by_class, measure.labels), measure.support(counts)
+    return {
+        label: ClassReport(metrics=metrics[label], support=rows)
+        for label, rows in zip(measure.labels, support, strict=True)
+    }
+
+
+def _measured_slices(slices: Iterable[Slice], counts: Counts, measure: Measure) -> tuple[SliceReport, ...]:
+    return tuple(
+        SliceReport(column=column, value=value, rows=len(rows), metrics=intervals(measure.overall(counts[rows])))
+        for column, value, rows in slices
+    )
+
+
+def _require_rows(splits: Splits) -> None:
+    test_rows, rows = (splits.manifest.rows.get(name, 0) for name in (SplitName.TEST, SplitName.TRAIN))
+    if not test_rows or not rows:
+        raise InputError(
+            f"nothing to evaluate on: the test split has {test_rows} rows, the train split {rows}; give more data, or "
+            "raise split.test"
+        )

@@ -1,0 +1,108 @@
+"""What a task gives the evaluation: its test rows, loaded models, and counts of what they answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.protocols import Predictor
+from evergreen.core.sections import Section
+from evergreen.evaluation.measure import Counts, Measure, Numbers
+from evergreen.evaluation.slices import ColumnSlices, Slice
+from evergreen.evaluation.timing import Stopwatch
+
+
+class Batch(Protocol):
+    """Some test rows: their ids, and the values of the slice columns."""
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the rows."""
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """Values by slice column."""
+
+
+B = TypeVar("B", bound=Batch)
+A = TypeVar("A")
+
+
+class Loaded(NamedTuple, Generic[B, A]):
+    """A model whose answers speak of the task's classes, whatever it was trained with."""
+
+    predictor: Predictor
+    answer: Callable[[B], A]
+
+
+class Constant(NamedTuple):
+    """The answer that is right most often, or is nearest, and what it is called."""
+
+    name: str
+    answer: float
+
+
+class Reference(NamedTuple, Generic[B]):
+    """A simple model, fitted on the train split, or on so many rows of it."""
+
+    name: str
+    counts: Callable[[B], Counts]
+    fitted_on: int | None = None
+
+
+class Evaluator(ABC, Generic[B, A]):
+    """One task's side of one evaluation; what it keeps of the worst rows makes it good for one only."""
+
+    row_noun: ClassVar[str] = "row"
+    latency_samples: ClassVar[int] = 50
+
+    def __init__(self, splits: Splits, measure: Measure, slices: ColumnSlices) -> None:
+        self.splits, self.measure, self.slices = splits, measure, slices
+
+    @abstractmethod
+    def rows(self, columns: Sequence[str]) -> Iterator[B]:
+        """The test split in file order, a batch at a time, with the values of these columns.
+
+        Raises:
+            InputError: a column is missing, or a row cannot be used.
+        """
+
+    @abstractmethod
+    def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[B, A]:
+        """The model, whose answers the stopwatch times. Raises InputError when it does not fit the task."""
+
+    @abstractmethod
+    def counts(self, batch: B, answer: A) -> Counts:
+        """What the measure counts of each row."""
+
+    @abstractmethod
+    def instance(self, batch: B, row: int) -> Mapping[str, Any]:
+        """A row of the batch as a client would send it."""
+
+    @abstractmethod
+    def constant(self) -> Constant:
+        """The answer of the majority baseline, or of the mean, by the train split."""
+
+    def references(self) -> Sequence[Reference[B]]:
+        """Simple models that stand beside every version."""
+        return ()
+
+    def facts(self, batch: B) -> Mapping[str, Numbers]:  # noqa: ARG002 - a task that slices by nothing of its own
+        """(rows,) numbers by name that own slices go by."""
+        return {}
+
+    def own_slices(self, facts: Mapping[str, Numbers], counts: Counts) -> Iterable[Slice]:  # noqa: ARG002 - as above
+        """Slices beside those of columns."""
+        return ()
+
+    def keep_worst(self, batch: B, answer: A, counts: Counts, first: int) -> None:
+        """Keeps what is shown of the batch's worst rows; `first` is the number of its first row."""
+
+    def check(self, counts: Counts) -> None:
+        """Nothing when the test split can be measured. Raises InputError otherwise."""
+
+    def sections(self) -> tuple[Section, ...]:
+        """What was kept."""
+        return ()
