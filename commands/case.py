@@ -25,6 +25,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_dump
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import trainable
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
 MAX_MODEL_NAME = 63
@@ -152,7 +153,7 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     from steps.validate import validate
 
     given = load(trial.config, training).parameters
-    given.task.check()
+    trainable(given.task).check()
     identity = given.source.identity(given.window.resolve() if given.window else None)
     trial.dataset = fetch.entrypoint(given.source, identity)
     _, set_aside = validate.entrypoint(given.task, trial.dataset)

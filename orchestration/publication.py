@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
+from evergreen.core.members import presentable
 from evergreen.core.publication import Choice, Edition, Publication, candidate_to_publish, live_to_publish
 from evergreen.core.reports import Deployment, EvaluationReport, PromotionDecision
 from evergreen.tasks import load_task
@@ -44,7 +45,7 @@ def _publish(
         model=model,
         report=load_artifact(version.report, EvaluationReport),
         data=identity,
-        description=load_task(model.path).describe(),
+        description=presentable(load_task(model.path)).describe(),
         examples=version.examples,
     )
     publication = publisher.publish(edition, live=live)

@@ -20,7 +20,7 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.asides import beside_the_point
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.locks import exclusive
-from evergreen.core.protocols import Task
+from evergreen.core.members import TaskSettings, trainable
 from evergreen.core.reports import Origin
 from evergreen.pages.answers import answers_page
 from evergreen.pages.curves import curves_page
@@ -39,13 +39,13 @@ logger = get_logger(__name__)
 
 
 @contextmanager
-def training_run(task: Task, splits: Splits, origin: Origin, seed: int) -> Iterator[MlflowTrainingRun]:
+def training_run(task: TaskSettings, splits: Splits, origin: Origin, seed: int) -> Iterator[MlflowTrainingRun]:
     """A run whose checkpoints outlive a kill; `discard_checkpoints` removes them when the model is stored.
 
     Raises:
         BusyError: another process of this machine is at the same training now.
     """
-    plain = task.training_configuration()
+    plain = trainable(task).training_configuration()
     checkpoints = _checkpoints(splits.manifest.content_hash, plain, seed)
     busy = "another training of the same rows, task and seed is under way"
     with exclusive(_lock(checkpoints), busy), step_progress() as note:

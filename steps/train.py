@@ -9,6 +9,7 @@ from zenml import ArtifactConfig, step
 from zenml.enums import ArtifactType
 
 from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.members import trainable
 from evergreen.core.reports import Origin
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
@@ -24,4 +25,4 @@ def train(
     """The trained model. A killed training resumes from its last checkpoint."""
     check_accelerators(os.environ)
     with time_limit(), training_run(task, splits, origin, seed) as run:
-        return task.train(splits, run, incumbent_model(origin.start))
+        return trainable(task).train(splits, run, incumbent_model(origin.start))

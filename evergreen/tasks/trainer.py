@@ -1,4 +1,7 @@
-"""transformers.Trainer as this project uses it. Loads torch and transformers: import it inside functions only."""
+"""A fit on transformers.Trainer that survives a SIGKILL. Loads torch and transformers: import it inside functions only.
+
+fit(job, settings, run) -> Curves(train=({"step": 8, "loss": 0.71, …}, …), validation=({"step": 32, "loss": …}, …))
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,10 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import Curves
 from evergreen.tasks.checkpoints import STATE_NAME, WEIGHTS_NAME, newest_whole_checkpoint, patience_ended
-from evergreen.tasks.loaders import loaders_that_fit
-from evergreen.tasks.precision import computes_in_bf16
-from evergreen.tasks.training import TrainingJob, TrainingSettings, steps_at_shares
+from evergreen.tasks.job import TrainingJob, steps_at_shares
+from evergreen.tasks.libraries import quiet_transformers
+from evergreen.tasks.machine import computes_in_bf16, loaders_that_fit
+from evergreen.tasks.settings import TrainingSettings
 
 MIN_CHECKPOINTS = 10
 MAX_STEPS_BETWEEN_CHECKPOINTS = 500
@@ -31,6 +35,21 @@ LOGS_PER_CHECKPOINT = 4
 _NEVER = 10**9
 _TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
 _NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+
+
+def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curves:
+    """The learning curves of a training that leaves the best weights in `job.model`.
+
+    It goes on from the newest whole checkpoint in `run.checkpoint_dir`. The same job, settings and seed on the same
+    machine give the same weights, interrupted or not.
+
+    Raises:
+        EvergreenError: the loss became infinite or NaN.
+    """
+    with quiet_transformers():
+        curves = CheckpointedTrainer(job, settings, run).fit()
+    run.show_curves(curves)
+    return curves
 
 
 class EpochOrder(Sampler[int]):

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InstanceError
-from evergreen.tasks.text_classification.validate import TextRules
+from evergreen.tasks.text_classification.settings import TextRules
 
 LABELS = ("business", "entertainment", "politics", "sports", "tech")
 Row = dict[str, Any]

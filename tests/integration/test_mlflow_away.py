@@ -17,6 +17,7 @@ import mlflow
 import pytest
 
 from evergreen.core.artifacts import HISTORY_NAME, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
+from evergreen.core.members import trainable
 from evergreen.core.processes import free_port
 from evergreen.core.reports import Curves, Origin
 from tests.tiny_text import headlines, task_with, write_encoder, write_splits
@@ -91,7 +92,7 @@ def test_every_point_and_page_of_a_training_is_in_mlflow_that_was_down_for_its_m
             down.append(time.monotonic())
 
     with mlflow.start_run() as active, training_run(task, splits, Origin(pretrained="p"), 1) as run:
-        model = task.train(splits, replace(run, progress=kill_and_restart))
+        model = trainable(task).train(splits, replace(run, progress=kill_and_restart))
     assert len(down) == 2
 
     server.wait()
@@ -135,7 +136,7 @@ def test_a_training_does_not_wait_for_an_mlflow_that_never_answers(
                 assert time.process_time() - began < 0.5
             assert mlflow.active_run() is None  # else ZenML would wait for MLflow, and lose the training
         trained_on = splits.manifest.content_hash
-        plain = task.training_configuration()
+        plain = trainable(task).training_configuration()
         model = TrainedModel(tmp_path, TrainedModelManifest(files=(), task=plain, trained_on=trained_on, seed=1))
         training_run.send_notes(model, mlflow.get_tracking_uri())
         training_run.discard_checkpoints(model)

@@ -12,6 +12,7 @@ import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import servable, trainable
 from evergreen.tasks import load_predictor
 from tests.tiny_text import (
     LABELS,
@@ -57,7 +58,7 @@ def trained(
     encoder: Path, splits: Splits, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainedModel, RecordingRun]:
     run = RecordingRun.below(tmp_path_factory.mktemp("trained"))
-    return task_with(encoder, **SURE).train(splits, run), run
+    return trainable(task_with(encoder, **SURE)).train(splits, run), run
 
 
 def test_training_learns_and_reports_its_curves(trained: tuple[TrainedModel, RecordingRun]) -> None:
@@ -100,8 +101,8 @@ def test_equal_trainings_give_equal_versions_and_another_seed_another(
     trained: tuple[TrainedModel, RecordingRun], encoder: Path, splits: Splits, tmp_path: Path
 ) -> None:
     model, _ = trained
-    again = task_with(encoder, **SURE).train(splits, RecordingRun.below(tmp_path / "again"))
-    other = task_with(encoder, **SURE).train(splits, RecordingRun.below(tmp_path / "other", seed=2))
+    again = trainable(task_with(encoder, **SURE)).train(splits, RecordingRun.below(tmp_path / "again"))
+    other = trainable(task_with(encoder, **SURE)).train(splits, RecordingRun.below(tmp_path / "other", seed=2))
 
     assert again.version == model.version
     assert other.version != model.version
@@ -112,8 +113,10 @@ def test_equal_encoders_in_two_places_give_equal_versions_which_start_from_each_
 ) -> None:
     model, _ = trained
     elsewhere = shutil.copytree(encoder, tmp_path / "elsewhere")
-    again = task_with(elsewhere, **SURE).train(splits, RecordingRun.below(tmp_path / "again"))
-    warm = task_with(elsewhere, **SURE, warm_start=True).train(splits, RecordingRun.below(tmp_path / "warm"), model)
+    again = trainable(task_with(elsewhere, **SURE)).train(splits, RecordingRun.below(tmp_path / "again"))
+    warm = trainable(task_with(elsewhere, **SURE, warm_start=True)).train(
+        splits, RecordingRun.below(tmp_path / "warm"), model
+    )
 
     assert again.version == model.version
     assert warm.manifest.task["encoder"] == model.manifest.task["encoder"]
@@ -128,7 +131,7 @@ def test_a_warm_start_from_another_encoders_model_is_refused(
     (other / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.2}))
 
     with pytest.raises(InputError, match=rf"champion {model.version} was trained with encoder 'sha256:"):
-        task_with(other, warm_start=True).train(splits, RecordingRun.below(tmp_path / "run"), model)
+        trainable(task_with(other, warm_start=True)).train(splits, RecordingRun.below(tmp_path / "run"), model)
 
 
 def test_predictions_do_not_depend_on_what_else_is_in_the_batch(trained: tuple[TrainedModel, RecordingRun]) -> None:
@@ -149,7 +152,7 @@ def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
     encoder: Path, splits: Splits, tmp_path: Path
 ) -> None:
     undisturbed = RecordingRun.below(tmp_path / "undisturbed")
-    expected = killable_task(encoder).train(splits, undisturbed)
+    expected = trainable(killable_task(encoder)).train(splits, undisturbed)
     killed = tmp_path / "killed"
     command = [sys.executable, "-m", "tests.tiny_text", str(encoder), str(splits.path), str(killed)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -161,7 +164,7 @@ def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
     assert process.returncode == -9
 
     resumed = RecordingRun.below(killed)
-    model = killable_task(encoder).train(splits, resumed)
+    model = trainable(killable_task(encoder)).train(splits, resumed)
 
     steps = [step for step, _ in resumed.points]
     assert resumed.progress[0][0] >= 0.4 * 1000
@@ -172,11 +175,11 @@ def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
 
 def test_a_finished_training_that_was_not_stored_is_not_repeated(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     first = RecordingRun.below(tmp_path)
-    expected = task_with(encoder).train(splits, first)
+    expected = trainable(task_with(encoder)).train(splits, first)
     again = RecordingRun(tmp_path / "again", first.checkpoint_dir)
     again.out_dir.mkdir()
 
-    assert task_with(encoder).train(splits, again).version == expected.version
+    assert trainable(task_with(encoder)).train(splits, again).version == expected.version
     assert again.progress == []
 
 
@@ -185,7 +188,7 @@ def test_the_best_weights_are_kept_and_a_hopeless_training_stops_early(
 ) -> None:
     run = RecordingRun.below(tmp_path)
     task = task_with(encoder, epochs=6, learning_rate=0.05, evaluations_per_epoch=4, early_stopping_patience=2)
-    model = task.train(splits, run)
+    model = trainable(task).train(splits, run)
     history = json.loads((model.path / "history.json").read_text())
     losses = {point["step"]: point["loss"] for point in history["validation"]}
 
@@ -203,22 +206,22 @@ def test_balanced_class_weights_lift_a_rare_class(encoder: Path, tmp_path: Path)
     shares = []
     for weights in ("none", "balanced"):
         task = task_with(encoder, class_weights=weights, **few_steps)
-        model = task.train(splits, RecordingRun.below(tmp_path / weights))
-        shares.append(task.load(model.path).predict([text for text, _ in headlines(90, seed=7)])[:, 2].mean())
+        model = trainable(task).train(splits, RecordingRun.below(tmp_path / weights))
+        shares.append(servable(task).load(model.path).predict([text for text, _ in headlines(90, seed=7)])[:, 2].mean())
 
     assert shares[1] > 2 * shares[0]
 
 
 def test_a_sample_of_rows_trains_on_that_many(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     run = RecordingRun.below(tmp_path)
-    task_with(encoder, max_train_rows=120).train(splits, run)
+    trainable(task_with(encoder, max_train_rows=120)).train(splits, run)
 
     assert run.progress[-1] == (120, 120)
 
 
 def test_bf16_learns_as_well(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     run = RecordingRun.below(tmp_path)
-    model = task_with(encoder, **SURE, precision="bf16").train(splits, run)
+    model = trainable(task_with(encoder, **SURE, precision="bf16")).train(splits, run)
 
     assert run.points[-1][1]["validation/accuracy"] > 0.8
     assert {str(tensor.dtype) for tensor in load_weights(model.path).values()} == {"torch.float32"}
@@ -226,7 +229,7 @@ def test_bf16_learns_as_well(encoder: Path, splits: Splits, tmp_path: Path) -> N
 
 def test_a_diverging_training_stops_and_says_what_to_lower(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(EvergreenError, match=r"diverged.*lower learning_rate \(is 1e\+30\)"):
-        task_with(encoder, learning_rate=1e30).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(encoder, learning_rate=1e30)).train(splits, RecordingRun.below(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -241,12 +244,12 @@ def test_rows_that_do_not_fit_the_task_are_named(encoder: Path, tmp_path: Path, 
     splits = write_splits(tmp_path / "splits", {"train": rows, "validation": headlines(3)})
 
     with pytest.raises(InputError, match=message):
-        task_with(encoder).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(encoder)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_a_cut_longer_than_the_encoder_reads_is_refused(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"max_length_tokens is 65, but .* reads at most 64"):
-        task_with(encoder, max_length_tokens=65).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(encoder, max_length_tokens=65)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_a_hub_that_cannot_be_reached_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -255,7 +258,7 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_error(monkeypatch: pytest.Mon
     code = (
         "from evergreen.tasks import TextClassification\n"
         "task = TextClassification(encoder='some-org/some-model', labels=('a', 'b'))\n"
-        "for act in (task.check, task.load_tokens):\n"
+        "for act in (trainable(task).check, task.load_tokens):\n"
         "    try:\n"
         "        act()\n"
         "    except Exception as error:\n"
@@ -290,7 +293,7 @@ def test_a_damaged_encoder_is_named(encoder: Path, splits: Splits, tmp_path: Pat
     (damaged / "model.safetensors").write_bytes(b"")
 
     with pytest.raises(InputError, match="damaged' cannot be used"):
-        task_with(damaged).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(damaged)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_weights_that_do_not_fit_the_encoders_configuration_are_refused(
@@ -301,7 +304,7 @@ def test_weights_that_do_not_fit_the_encoders_configuration_are_refused(
     (deeper / "config.json").write_text(json.dumps({**config, "num_hidden_layers": config["num_hidden_layers"] + 1}))
 
     with pytest.raises(InputError, match=r"weights do not fit its config\.json: .*layer\.2.* would start at random"):
-        task_with(deeper).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(deeper)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_a_fresh_head_learns_faster_than_the_pretrained_weights_below_it(
@@ -309,7 +312,7 @@ def test_a_fresh_head_learns_faster_than_the_pretrained_weights_below_it(
 ) -> None:
     run = RecordingRun.below(tmp_path)
     slow = {"learning_rate": 1e-7, "weight_decay": 0.0, "max_train_rows": 320}
-    model = task_with(encoder, **slow, head_learning_rate_factor=1e5).train(splits, run)
+    model = trainable(task_with(encoder, **slow, head_learning_rate_factor=1e5)).train(splits, run)
     after = {name.removeprefix("bert."): weight for name, weight in load_weights(model.path).items()}
     moved = {name: float((after[name] - weight).abs().max()) for name, weight in load_weights(encoder).items()}
 

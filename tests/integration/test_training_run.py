@@ -17,8 +17,9 @@ import pytest
 from evergreen.adapters.mlflow.spool import Spool
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import BusyError
+from evergreen.core.members import trainable
 from evergreen.core.reports import Origin
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
 
 if TYPE_CHECKING:
     from zenml.artifact_stores import BaseArtifactStore
@@ -41,7 +42,7 @@ def checkpoints(zenml_home: Path) -> Iterator[Path]:
 
 def model_of(seed: int) -> TrainedModel:
     manifest = TrainedModelManifest(
-        files=(), task=TASK.training_configuration(), trained_on=SPLITS.manifest.content_hash, seed=seed
+        files=(), task=trainable(TASK).training_configuration(), trained_on=SPLITS.manifest.content_hash, seed=seed
     )
     return TrainedModel(Path("model"), manifest)
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
-from evergreen.core.base import Frozen
+from evergreen.tasks.image_segmentation.settings import Augmentation
 
 if TYPE_CHECKING:
     import torch
@@ -32,24 +31,13 @@ class View(NamedTuple):
     saturation: float
 
 
-class Augmentation(Frozen):
-    """How far views differ from the picture.
-
-    `flip` mirrors half of them, left to right. A window of at least `min_crop` of each side is cut out and brought to
-    full size. Brightness, contrast and saturation vary by up to `colour`, a share of 1.
-    """
-
-    flip: bool = True
-    min_crop: float = Field(0.7, gt=0, le=1)
-    colour: float = Field(0.2, ge=0, lt=1)
-
-    def draw(self, generator: np.random.Generator) -> View:
-        """A view; equal generators give equal views."""
-        side = generator.uniform(self.min_crop, 1)
-        x, y = generator.uniform(-1, 1, 2) * (1 - side)
-        mirrored = bool(self.flip and generator.random() < 0.5)
-        brightness, contrast, saturation = generator.uniform(1 - self.colour, 1 + self.colour, 3)
-        return View(side, x, y, mirrored, brightness, contrast, saturation)
+def draw(augmentation: Augmentation, generator: np.random.Generator) -> View:
+    """A view; equal generators give equal views."""
+    side = generator.uniform(augmentation.min_crop, 1)
+    x, y = generator.uniform(-1, 1, 2) * (1 - side)
+    mirrored = bool(augmentation.flip and generator.random() < 0.5)
+    brightness, contrast, saturation = generator.uniform(1 - augmentation.colour, 1 + augmentation.colour, 3)
+    return View(side, x, y, mirrored, brightness, contrast, saturation)
 
 
 def look(pictures: torch.Tensor, masks: torch.Tensor, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

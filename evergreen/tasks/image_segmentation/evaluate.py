@@ -37,7 +37,7 @@ from evergreen.tasks.image_segmentation.scorer import MaskScorer, WorstImages, r
 from evergreen.tasks.slices import ColumnValues, Numbers, Slice
 
 if TYPE_CHECKING:
-    from evergreen.tasks.image_segmentation.task import ImageSegmentation
+    from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
 LATENCY_SAMPLES = 30
 MAJORITY_PICTURES = 2000

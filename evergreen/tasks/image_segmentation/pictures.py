@@ -19,8 +19,9 @@ import numpy.typing as npt
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.data.pictures import PictureError, Pixels, decode_mask, decode_picture
-from evergreen.tasks.image_segmentation.augment import Augmentation, View
+from evergreen.tasks.image_segmentation.augment import View, draw
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
+from evergreen.tasks.image_segmentation.settings import Augmentation
 
 ROWS_AT_ONCE = 64
 COLUMNS = ("id", "image", "mask")
@@ -52,7 +53,7 @@ class PictureTable:
     def __getitem__(self, key: int) -> Sample:
         epoch, row = divmod(key, len(self))
         generator = np.random.default_rng((self.seed, epoch, row))
-        view = None if self.augmentation is None else self.augmentation.draw(generator)
+        view = None if self.augmentation is None else draw(self.augmentation, generator)
         return Sample(self.pictures[row], self.masks[row], view)
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, re
 from evergreen.tasks.slices import Numbers
 
 if TYPE_CHECKING:
-    from evergreen.tasks.image_segmentation.task import ImageSegmentation
+    from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
 NAME = "logistic regression of colour and position"
 PICTURES = 200

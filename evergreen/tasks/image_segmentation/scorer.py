@@ -12,16 +12,17 @@ import numpy as np
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import InputError
 from evergreen.core.image_bootstrap import Confusions, confusion_of, segmentation_scores
+from evergreen.core.members import servable
 from evergreen.core.reports import MetricName, Timings, WorstImage
 from evergreen.data.pictures import Pixels
 from evergreen.tasks.comparison import numbers_by_name, own_task
 from evergreen.tasks.image_segmentation.overlays import strip
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
-from evergreen.tasks.image_segmentation.predict import instance_of
+from evergreen.tasks.image_segmentation.servable import instance_of
 from evergreen.tasks.slices import Numbers, require_columns
 
 if TYPE_CHECKING:
-    from evergreen.tasks.image_segmentation.task import ImageSegmentation
+    from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
 PICTURES_AT_ONCE = 16
 PIXELS_AT_ONCE = PICTURES_AT_ONCE * 512 * 512
@@ -82,7 +83,7 @@ class MaskScorer:
         own = own_task(model, task, rules=task.rules)
         self._numbers = numbers_by_name(own.labels, task.labels)
         self._task = task
-        self._predictor = own.load(model.path)
+        self._predictor = servable(own).load(model.path)
         self._rows, self._seconds = 0, 0.0
 
     def answer(self, batch: Batch) -> list[Numbers]:

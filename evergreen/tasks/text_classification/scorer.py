@@ -18,7 +18,7 @@ from evergreen.core.reports import Timings, WorstError
 from evergreen.tasks.comparison import LabelledTask, numbers_by_name, own_task
 from evergreen.tasks.slices import Numbers
 from evergreen.tasks.text_classification.rows import Batch
-from evergreen.tasks.text_classification.validate import TextRules
+from evergreen.tasks.text_classification.settings import TextRules
 
 EXCERPT_CHARS = 300
 WORST_ERRORS = 25

@@ -18,7 +18,7 @@ from evergreen.adapters import FilesSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.adapters.vertex import VertexEndpoint
 from evergreen.core.rollout import Release, roll_out
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.configuration import Configuration
 from orchestration.costs import Machine
 from orchestration.machine_lists import MachineChoice

@@ -12,7 +12,7 @@ from commands.readiness import task_needs
 from evergreen.adapters import FilesSource
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.core.errors import InputError
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.configuration import Configuration
 
 

@@ -16,10 +16,21 @@ from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.adapters.package import PackageSource
 from evergreen.adapters.shapes import ShapesSource
 from evergreen.adapters.vertex import VertexEndpoint, VertexMirror
-from evergreen.core.protocols import Host, Mirror, Source, Task
+from evergreen.core.kinds import behaviour
+from evergreen.core.protocols import Examinable, Host, Measurable, Mirror, Presentable, Servable, Source, Trainable
 from evergreen.tasks import AnyTask
-from evergreen.tasks.image_segmentation.task import ImageSegmentation
-from evergreen.tasks.text_classification.task import TextClassification
+from evergreen.tasks.image_segmentation.examinable import ImageExamination
+from evergreen.tasks.image_segmentation.measurable import ImageMeasurement
+from evergreen.tasks.image_segmentation.presentable import ImagePresentation
+from evergreen.tasks.image_segmentation.servable import ImageServing
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.image_segmentation.trainable import ImageTraining
+from evergreen.tasks.text_classification.examinable import TextExamination
+from evergreen.tasks.text_classification.measurable import TextMeasurement
+from evergreen.tasks.text_classification.presentable import TextPresentation
+from evergreen.tasks.text_classification.servable import TextServing
+from evergreen.tasks.text_classification.settings import TextClassification
+from evergreen.tasks.text_classification.trainable import TextTraining
 
 SOURCES: tuple[type[Source], ...] = (
     FilesSource,
@@ -28,7 +39,12 @@ SOURCES: tuple[type[Source], ...] = (
     BigQuerySource,
     ShapesSource,
 )
-TASKS: tuple[type[Task], ...] = (TextClassification, ImageSegmentation)
+TASKS = (TextClassification, ImageSegmentation)
+EXAMINABLE: tuple[type[Examinable], ...] = (TextExamination, ImageExamination)
+TRAINABLE: tuple[type[Trainable], ...] = (TextTraining, ImageTraining)
+MEASURABLE: tuple[type[Measurable], ...] = (TextMeasurement, ImageMeasurement)
+SERVABLE: tuple[type[Servable], ...] = (TextServing, ImageServing)
+PRESENTABLE: tuple[type[Presentable], ...] = (TextPresentation, ImagePresentation)
 HOSTS: tuple[type[Host], ...] = (LocalEndpoint, VertexEndpoint)
 MIRRORS: tuple[type[Mirror], ...] = (MlflowMirror, VertexMirror)
 
@@ -45,3 +61,13 @@ def members(union: object) -> set[object]:
 def test_every_member_of_a_union_is_checked_against_its_protocol(union: object, checked: tuple[type, ...]) -> None:
     assert members(union) == set(checked)
     assert MIRRORS
+
+
+def test_every_task_names_the_classes_of_all_verbs() -> None:
+    text = TextClassification(encoder="org/model", labels=("a", "b"))
+    pictures = ImageSegmentation(labels=("a", "b"))
+    found = {
+        verb: tuple(type(behaviour(task, verb)) for task in (text, pictures))
+        for verb in ("examinable", "trainable", "measurable", "servable", "presentable")
+    }
+    assert list(found.values()) == [EXAMINABLE, TRAINABLE, MEASURABLE, SERVABLE, PRESENTABLE]

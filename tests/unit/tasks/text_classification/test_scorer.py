@@ -12,7 +12,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.tasks.text_classification.rows import Batch
 from evergreen.tasks.text_classification.scorer import Answers, Scorer, WorstErrors
-from evergreen.tasks.text_classification.validate import TextRules
+from evergreen.tasks.text_classification.settings import TextRules
 
 
 class Counting:

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evergreen.core.errors import InputError
+from evergreen.core.members import examinable
 from evergreen.core.reports import ColumnStatistics, SmallSlice
+from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.slices import Slices
-from evergreen.tasks.text_classification.task import TextClassification
 from tests.rows import dataset_of
 
 
@@ -66,4 +67,4 @@ def test_a_missing_slice_column_is_told_before_training(tmp_path: Path) -> None:
     rows = [(str(number), f"text {number}", "ab"[number % 2]) for number in range(20)]
     task = TextClassification(encoder="any", labels=("a", "b"), slices=Slices(columns=("author",)))
     with pytest.raises(InputError, match=r"'author' missing from the dataset \(has: id, text, label\)"):
-        task.validate_dataset(dataset_of(rows, tmp_path))
+        examinable(task).examine(dataset_of(rows, tmp_path))

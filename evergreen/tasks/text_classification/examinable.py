@@ -13,12 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from evergreen.core.artifacts import Dataset
-from evergreen.core.base import Frozen
+from evergreen.core.errors import DatasetError
 from evergreen.core.names import nearest
 from evergreen.core.names import quoted as quoted_name
+from evergreen.core.preparation import PreparedRows
 from evergreen.core.quoting import cut, excerpt
 from evergreen.core.reports import Anomaly, ValidationReport
 from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
@@ -29,25 +28,15 @@ from evergreen.data.statistics import (
     length_histogram,
     open_rows,
 )
-from evergreen.tasks.violations import DatasetError
+from evergreen.tasks.text_classification.prepare import prepare_texts
+from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
-COLUMNS = ("id", "text", "label")
 EXAMPLES = 5
 _NAMED_VALUES = 10
-
-
-class TextRules(Frozen):
-    """What a dataset must honour, and from where on something is odd."""
-
-    min_rows: int = Field(20, ge=1)
-    min_rows_per_class: int = Field(2, ge=1)
-    max_text_chars: int = Field(200_000, ge=1)
-    near_empty_chars: int = Field(20, ge=0)
-    max_class_ratio: float = Field(10.0, ge=1)
-    """Rows of the largest class over those of the smallest, above which imbalance is reported."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +54,44 @@ class Table:
         return tuple(row[0] for row in self.connection.execute(query).fetchall())
 
 
-def validate_text(dataset: Dataset, labels: Sequence[str], rules: TextRules) -> ValidationReport:
-    """Statistics and oddities of a dataset that honours the rules and has `labels`, all of them and no others.
+class TextExamination:
+    """Examines rows of texts against the labels and rules of a task."""
 
-    Raises:
-        DatasetError: naming every broken rule, with up to 5 row ids each and the number of rows.
-    """
-    if absent := [name for name in COLUMNS if name not in dataset.manifest.columns]:
-        told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
-        raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}, or read texts"])
-    with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
-        counts = count_values(connection, "label")
-        table = Table(
-            connection, dataset.manifest.rows, {label: rows for label, rows in counts.items() if label.strip()}
-        )
-        violations = [*_broken_rows(table, rules), *_broken_labels(table, labels, rules)]
-        if violations:
-            raise DatasetError(table.rows, violations)
-        find_repeated_contents(connection, dataset, Path(scratch))
-        return ValidationReport(
-            dataset=dataset.manifest.content_hash,
-            rows=table.rows,
-            columns={
-                name: column_statistics(connection, name, arrow_type)
-                for name, arrow_type in dataset.manifest.columns.items()
-            },
-            labels=table.labels,
-            length_histogram=length_histogram(connection, "text"),
-            anomalies=tuple(_anomalies(table, rules)),
-        )
+    def __init__(self, task: TextClassification) -> None:
+        self._task = task
+
+    def examine(self, dataset: Dataset) -> ValidationReport:
+        """Statistics and oddities of a dataset that honours the rules and has the labels, all of them and no others.
+
+        Raises:
+            DatasetError: naming every broken rule, with up to 5 row ids each and the number of rows.
+            InputError: a column of `slices` is missing, or has too many values.
+        """
+        columns, rows = dataset.manifest.columns, dataset.manifest.rows
+        if absent := [name for name in ("id", *self._task.columns) if name not in columns]:
+            told = f"missing column: {', '.join(absent)} (has: {', '.join(columns)})"
+            raise DatasetError(rows, [f"{told}; map source.columns.{absent[0]}, or read texts"])
+        with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
+            counts = count_values(connection, "label")
+            table = Table(connection, rows, {label: count for label, count in counts.items() if label.strip()})
+            rules = self._task.rules
+            if violations := [*_broken_rows(table, rules), *_broken_labels(table, self._task.labels, rules)]:
+                raise DatasetError(rows, violations)
+            find_repeated_contents(connection, dataset, Path(scratch))
+            report = ValidationReport(
+                dataset=dataset.manifest.content_hash,
+                rows=rows,
+                columns={name: column_statistics(connection, name, kind) for name, kind in columns.items()},
+                labels=table.labels,
+                length_histogram=length_histogram(connection, "text"),
+                anomalies=tuple(_anomalies(table, rules)),
+            )
+        self._task.slices.check(report.columns)
+        return report
+
+    def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:  # noqa: ARG002 (of pictures)
+        """Rows with clean texts and known labels; see `prepare_texts`."""
+        return prepare_texts(rows, self._task.labels, self._task.rules.max_text_chars)
 
 
 def _broken_rows(table: Table, rules: TextRules) -> list[str]:
