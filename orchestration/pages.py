@@ -12,15 +12,15 @@ from evergreen.core.reports import (
     Deployment,
     EvaluationReport,
     Incumbent,
-    Origin,
     PromotionDecision,
+    Start,
     ValidationReport,
 )
 from evergreen.data.shards import first_rows
 from evergreen.pages.curves import curves_page
 from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
-from evergreen.pages.lineage import incumbent_page, origin_page
+from evergreen.pages.lineage import incumbent_page, start_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 
 SAMPLE_ROWS = 5
@@ -38,7 +38,7 @@ def page_of(artifact: Any) -> str:
 
 page_of.register(SourceIdentity, identity_page)
 page_of.register(Incumbent, incumbent_page)
-page_of.register(Origin, origin_page)
+page_of.register(Start, start_page)
 page_of.register(ValidationReport, validation_page)
 page_of.register(EvaluationReport, evaluation_page)
 page_of.register(PromotionDecision, decision_page)

@@ -9,7 +9,7 @@ from zenml import step
 from evergreen.adapters import AnySource
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.members import trainable
-from evergreen.core.reports import Incumbent, Origin
+from evergreen.core.reports import Incumbent, Start
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
@@ -24,7 +24,7 @@ def identify(
 ) -> tuple[
     Annotated[SourceIdentity, "identity"],
     Annotated[Incumbent, "incumbent"],
-    Annotated[Origin, "origin"],
+    Annotated[Start, "start"],
     Annotated[str, "recipe"],
 ]:
     """The source's identity, the incumbent, what training starts from, and the recipe's fingerprint.
@@ -46,5 +46,5 @@ def identify(
     if not is_recipe_of_champion(recipe, record):  # which was trained from this encoder by this code
         training.check()
     incumbent = incumbent_for(recipe, record)
-    origin = Origin(pretrained=pretrained, start=incumbent if task.warm_start else Incumbent())
-    return identity, incumbent, origin, recipe
+    start = Start(pretrained=pretrained, champion=incumbent if task.warm_start else Incumbent())
+    return identity, incumbent, start, recipe

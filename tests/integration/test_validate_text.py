@@ -18,7 +18,8 @@ GOOD: list[Row] = [(f"n:{n}", f"an article with the number {n}", "ab"[n % 2]) fo
 
 
 def examined(dataset: Dataset, labels: tuple[str, ...], rules: TextRules) -> ValidationReport:
-    return TextExamination(TextClassification(encoder="none", labels=labels, rules=rules)).examine(dataset)
+    task = TextClassification(encoder="none", labels=("a", "b"), rules=rules)
+    return TextExamination(task.model_copy(update={"labels": labels})).examine(dataset)
 
 
 def validate(

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from evergreen.core.artifacts import sha256_of
 from evergreen.core.errors import InputError
+from evergreen.tasks import pretrained
 from evergreen.tasks.text_classification.encoder import Encoder
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -73,3 +75,21 @@ def test_a_folder_that_lacks_a_part_is_refused(folder: Path, missing: str) -> No
 def test_a_token_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(InputError, match="variable NO_SUCH_TOKEN is not set; export it, or remove token_env"):
         Encoder.model_validate({"reference": "org/model", "token_env": "NO_SUCH_TOKEN"}).check()
+
+
+def test_weights_are_hashed_once_while_they_stay_what_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path.name)
+        return sha256_of(path)
+
+    monkeypatch.setattr(pretrained, "sha256_of", counted)
+    encoder = Encoder(reference=str(folder))
+    first = encoder.fingerprint()
+    assert (encoder.fingerprint(), encoder.portable_reference()) == (first, f"sha256:{first}")
+    assert len(hashed) == len(set(hashed)) > 1
+    (folder / "tokenizer.json").write_text('{"version": "1"}', encoding="utf-8")
+    assert encoder.fingerprint() != first
+    assert hashed[-1] == "tokenizer.json"
+    assert hashed.count("model.safetensors") == 1
