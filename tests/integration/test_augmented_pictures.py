@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from evergreen.tasks.image_segmentation.augment import View, draw, look
+from evergreen.tasks.image_segmentation.pictures import View, draw, look
 from evergreen.tasks.image_segmentation.settings import Augmentation
 
 IDENTITY = View(1.0, 0.0, 0.0, mirrored=False, brightness=1.0, contrast=1.0, saturation=1.0)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from evergreen.tasks.image_segmentation.augment import View
 from evergreen.tasks.image_segmentation.logits import IGNORED, segmentation_loss
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
-from evergreen.tasks.image_segmentation.pictures import Sample
+from evergreen.tasks.image_segmentation.pictures import Sample, View
 from evergreen.tasks.image_segmentation.trainable import collate, on_device
 
 SIZE, ROWS, CLASSES = 16, 3, 4

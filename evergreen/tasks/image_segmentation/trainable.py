@@ -17,11 +17,10 @@ from evergreen.core.asides import beside_the_point
 from evergreen.core.image_bootstrap import segmentation_scores
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.reports import MetricName
-from evergreen.tasks.image_segmentation.augment import look
 from evergreen.tasks.image_segmentation.images import as_floats, normalised
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture, Backbone, freeze_encoder
 from evergreen.tasks.image_segmentation.overlays import validation_answers
-from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample
+from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample, look
 from evergreen.tasks.image_segmentation.servable import ImageServing
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.job import TrainingJob, check_warm_start, sampled_rows

@@ -21,6 +21,7 @@ from evergreen.core.preparation import PreparedRows
 from evergreen.core.quoting import cut, excerpt
 from evergreen.core.reports import Anomaly, ValidationReport
 from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
+from evergreen.data.plain import composed
 from evergreen.data.statistics import (
     column_statistics,
     count_values,
@@ -28,7 +29,6 @@ from evergreen.data.statistics import (
     length_histogram,
     open_rows,
 )
-from evergreen.tasks.text_classification.prepare import prepare_texts
 from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 
 if TYPE_CHECKING:
@@ -217,3 +217,36 @@ def _label_anomalies(labels: dict[str, int], rules: TextRules) -> list[Anomaly]:
             message = f"labels that differ only in case or spacing: {', '.join(map(excerpt, variants))}"
             found.append(Anomaly(name="label_spelling", rows=sum(labels[one] for one in variants), message=message))
     return found
+
+
+def prepare_texts(rows: pa.RecordBatch, labels: Sequence[str], max_text_chars: int) -> PreparedRows:
+    """The good rows, their texts in composed Unicode with every run of white space one space; counted by label."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = pc.utf8_trim_whitespace(composed(pc.fill_null(rows["text"], "")))
+    texts = pc.binary_join(pc.utf8_split_whitespace(whole), " ")
+    bad: list[tuple[str, str]] = []
+    good = []
+    for row, (name, text, label) in enumerate(
+        zip(rows["id"].to_pylist(), texts.to_pylist(), rows["label"].to_pylist(), strict=True)
+    ):
+        reason = _reason(text, label, labels, max_text_chars)
+        if reason is None:
+            good.append(row)
+        else:
+            bad.append((name or "(no id)", reason))
+    place = rows.schema.get_field_index("text")
+    kept = rows.set_column(place, "text", texts).take(pa.array(good, pa.int64()))
+    listed = kept["label"].value_counts().to_pylist()
+    return PreparedRows(kept, bad, {"label": {one["values"]: one["counts"] for one in listed}})
+
+
+def _reason(text: str, label: str | None, labels: Sequence[str], most: int) -> str | None:
+    if not text:
+        return "null or blank text"
+    if len(text) > most:
+        return f"text longer than {most:,} characters"
+    if label not in labels:
+        return f"unknown label ({label!r:.60}, allowed: {', '.join(labels)})"
+    return None
