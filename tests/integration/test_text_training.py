@@ -90,6 +90,22 @@ def test_a_model_directory_loads_by_itself_and_tells_no_path_of_this_machine(
     assert TrainedModel.open(model.path).version == model.version
 
 
+def test_a_process_that_loads_texts_imports_nothing_of_pictures_nor_of_the_pipeline(
+    trained: tuple[TrainedModel, RecordingRun],
+) -> None:
+    code = (
+        "import sys; before = {*sys.modules}\n"
+        "from pathlib import Path; from evergreen.tasks import load_predictor\n"
+        "load_predictor(Path(sys.argv[1])).predict(['goal'])\n"
+        "print(*sys.modules.keys() - before)"
+    )
+    command = [sys.executable, "-c", code, str(trained[0].path)]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "evergreen.tasks.text_classification.servable" in loaded
+    assert not [name for name in loaded if "image" in name and name.startswith("evergreen")]
+    assert not {name.partition(".")[0] for name in loaded} & {"zenml", "google", "sklearn", "pyarrow", "duckdb"}
+
+
 def test_every_checkpoint_is_handed_over_when_it_is_whole(trained: tuple[TrainedModel, RecordingRun]) -> None:
     _, run = trained
 
@@ -256,9 +272,10 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_error(monkeypatch: pytest.Mon
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     code = (
-        "from evergreen.tasks import TextClassification\n"
+        "from evergreen.tasks.text_classification.settings import TextClassification\n"
+        "from evergreen.tasks.text_classification.trainable import TextTraining\n"
         "task = TextClassification(encoder='some-org/some-model', labels=('a', 'b'))\n"
-        "for act in (trainable(task).check, task.load_tokens):\n"
+        "for act in (TextTraining(task).check, TextTraining(task).encoder_weights.load_tokenizer):\n"
         "    try:\n"
         "        act()\n"
         "    except Exception as error:\n"
