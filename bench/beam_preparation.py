@@ -53,7 +53,7 @@ def prepare(raw: Path, target: Path, workers: int) -> None:
     from evergreen.preparation import LocalRunner, Preparation
     from evergreen.preparation.plan import plan_of
     from evergreen.preparation.runners import run
-    from evergreen.tasks import ImageSegmentation
+    from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
     origin = FilesSource(path=str(raw), format="image_folders")
     source = FilesSource(path=str(target), columns={"image": "image", "mask": "mask"})

@@ -65,9 +65,10 @@ def fetch(folder: Path) -> None:
 def validate(folder: Path) -> None:
     """Validates the dataset."""
     from evergreen.core.artifacts import Dataset
-    from evergreen.tasks.text_classification.validate import TextRules, validate_text
+    from evergreen.tasks.text_classification.examinable import TextExamination
+    from evergreen.tasks.text_classification.settings import TextClassification
 
-    validate_text(Dataset.open(folder / "dataset"), _LABELS, TextRules())
+    TextExamination(TextClassification(encoder="none", labels=_LABELS)).examine(Dataset.open(folder / "dataset"))
 
 
 def split(folder: Path) -> None:

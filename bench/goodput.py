@@ -19,7 +19,8 @@ from bench.report import parse_arguments, print_result, print_table
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.artifacts import FileEntry, TrainedModel, TrainedModelManifest
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
+from evergreen.tasks.text_classification.trainable import TextTraining
 
 Seen = dict[str, float]
 """What `bench.crowd` prints."""
@@ -85,12 +86,13 @@ def _model(path: Path) -> TrainedModel:
     import transformers
 
     task = TextClassification(encoder=ENCODER, labels=("business", "entertainment", "politics", "sports", "tech"))
+    weights = TextTraining(task).encoder_weights
     torch.manual_seed(0)
     network = transformers.AutoModelForSequenceClassification.from_pretrained(
-        task.source.folder() or ENCODER, num_labels=len(task.labels), trust_remote_code=False
+        weights.folder() or ENCODER, num_labels=len(task.labels), trust_remote_code=False
     )
     network.save_pretrained(path)
-    task.source.load_tokenizer().save_pretrained(path)
+    weights.load_tokenizer().save_pretrained(path)
     (path / "task.json").write_text(json.dumps({"task": task.model_dump(mode="json")}), encoding="utf-8")
     files = tuple(FileEntry.of(file, path) for file in sorted(path.iterdir()))
     manifest = TrainedModelManifest(files=files, task=task.model_dump(mode="json"), trained_on="none", seed=0)

@@ -27,10 +27,11 @@ from bench.report import print_result, print_table
 from bench.training_speed import Run
 from evergreen.adapters.shapes.scene import draw_scene
 from evergreen.core.artifacts import FileEntry, SplitName, Splits, SplitsManifest
+from evergreen.core.members import trainable
 from evergreen.data.pictures import encode_png
-from evergreen.tasks import ImageSegmentation
 from evergreen.tasks.image_segmentation.images import encode_jpeg
-from evergreen.tasks.verbosity import quiet_transformers
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.libraries import quiet_transformers
 
 Rows = Sequence[tuple[bytes, bytes]]
 
@@ -86,7 +87,7 @@ def _evergreen(task: ImageSegmentation, rows: Rows, seed: int) -> float:
         run.out_dir.mkdir()
         run.checkpoint_dir.mkdir()
         started = time.perf_counter()
-        task.train(splits, run)
+        trainable(task).train(splits, run)
         return time.perf_counter() - started
 
 

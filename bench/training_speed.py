@@ -31,11 +31,13 @@ import pyarrow.parquet as pq
 from bench.baselines import tutorial_loop
 from bench.report import print_result, print_table
 from evergreen.core.artifacts import FileEntry, SplitName, Splits, SplitsManifest
+from evergreen.core.members import servable, trainable
 from evergreen.core.training import Curves, PictureAnswers
-from evergreen.tasks import TextClassification
-from evergreen.tasks.text_classification.predict import TextPredictor
+from evergreen.tasks.libraries import quiet_transformers
+from evergreen.tasks.text_classification.servable import TextPredictor
+from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.tokens import Tokens
-from evergreen.tasks.verbosity import quiet_transformers
+from evergreen.tasks.text_classification.trainable import TextTraining
 
 Rows = Sequence[tuple[str, str]]
 
@@ -116,7 +118,7 @@ def _measure(options: argparse.Namespace) -> dict[str, list[Result]]:
 
 
 def _baseline(task: TextClassification, train: Rows, test: Rows, seed: int, *, like_task: bool = False) -> Result:
-    folder = task.source.folder()
+    folder = TextTraining(task).encoder_weights.folder()
     if folder is None:
         raise ValueError(f"{task.encoder} is no folder on this machine")
     started = time.perf_counter()
@@ -134,9 +136,9 @@ def _evergreen(task: TextClassification, rows: tuple[Rows, Rows], test: Rows, se
         run.out_dir.mkdir()
         run.checkpoint_dir.mkdir()
         started = time.perf_counter()
-        model = task.train(splits, run)
+        model = trainable(task).train(splits, run)
         seconds = time.perf_counter() - started
-        return Result(len(train) * task.epochs / seconds, _accuracy(task, task.load(model.path), test))
+        return Result(len(train) * task.epochs / seconds, _accuracy(task, servable(task).load(model.path), test))
 
 
 def _accuracy(task: TextClassification, predictor: Any, rows: Rows) -> float:

@@ -24,7 +24,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_dump
 from evergreen.core.errors import EvergreenError
-from evergreen.core.members import host_of
+from evergreen.core.members import host_of, trainable
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
 MAX_MODEL_NAME = 63
@@ -156,7 +156,7 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     check_accelerators(project)
     if note := unused_settings(project):
         trial.said.append(note)
-    given.task.check()
+    trainable(given.task).check()
     identity = given.source.identity(given.window.resolve() if given.window else None)
     trial.dataset = fetch.entrypoint(given.source, identity)
     _, set_aside = validate.entrypoint(given.task, trial.dataset)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
 from commands.readiness import listed_secrets, task_needs
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import publisher_of
 from orchestration.mistakes import ConfigurationError, shown
 
@@ -55,6 +55,7 @@ def examine(config: str) -> Iterator[Finding]:
     if opened is not None:
         yield from _guarded("secrets", lambda: _check_variables(opened))
         yield from _guarded("task", lambda: _check_task(opened))
+        yield from _guarded("champion", lambda: _check_champion(opened))
         yield from _guarded("source", lambda: _check_source(opened))
         yield from _guarded("publish", lambda: _check_publish(opened))
         yield from _guarded("endpoint", lambda: _check_endpoint(opened))
@@ -142,7 +143,33 @@ def _keys_of(secret: str) -> list[str]:
 
 
 def _check_task(project: Project) -> Iterator[Finding]:
-    yield Finding("task", True, f"{project.task.kind}: {task_needs(project)}")
+    from evergreen.tasks.kinds import TASKS
+
+    package = TASKS.package(project.task.kind)
+    kind = f"{project.task.kind} of {package}" if package else project.task.kind
+    yield Finding("task", True, f"{kind}: {task_needs(project)}")
+
+
+def _check_champion(project: Project) -> Iterator[Finding]:
+    """The package that the champion's kind of task is from: without it, it is neither served nor compared with."""
+    from evergreen.core.versions import Alias
+    from orchestration.record import ZenmlRecord
+
+    champion = ZenmlRecord(project.model_name).read().named(Alias.CHAMPION)
+    if champion is not None and champion.requires is not None:
+        yield required_package(champion.requires, f"version {champion.version}")
+
+
+def required_package(package: str, what: str) -> Finding:
+    """Whether the package that `what` needs is installed; another version of it is a note."""
+    from evergreen.tasks.model_directory import check_requirement
+
+    fix = f"pip install '{package}'"
+    try:
+        other = check_requirement(package, what)
+    except InputError as error:
+        return Finding("champion", False, str(error).removesuffix(f"; {fix}"), fix)
+    return Finding("champion", other is None, other or f"{what} needs {package}, which is installed", fix, note=True)
 
 
 def _check_source(project: Project) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.table_writers import json_line, table_writer
 from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
-from evergreen.core.members import host_of
+from evergreen.core.members import host_of, servable
 from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
 
     project = open_project(args.config, args.name)
     endpoint = open_endpoint(project.model_name, project.host)
-    asked = Asked(endpoint.predict, project.task.instance, host_of(project.host).max_request_bytes)
+    asked = Asked(endpoint.predict, servable(project.task).instance, host_of(project.host).max_request_bytes)
     if args.input:
         fields = _fields(project.source, args.input)
         field = project.task.input_field

@@ -10,7 +10,7 @@ from commands.cloud.wheels import refuse_wheels
 from commands.costs import check_budget
 from commands.project import Project
 from evergreen.core.errors import InputError
-from evergreen.core.members import publisher_of
+from evergreen.core.members import publisher_of, trainable
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
@@ -100,10 +100,13 @@ def task_needs(project: Project) -> str:
     Raises:
         InputError: it cannot be found.
     """
-    variable = getattr(project.task, "token_env", None)
-    if variable and not os.environ.get(variable) and (listed := listed_secrets(project)):
-        return f"its encoder was not looked for: {variable} is not set here; steps have it from {', '.join(listed)}"
-    return project.task.check()
+    absent = [name for name in project.task.variables if not os.environ.get(name)]
+    if absent and (listed := listed_secrets(project)):
+        return (
+            f"its encoder was not looked for: {', '.join(absent)} is not set here; steps have it from "
+            f"{', '.join(listed)}"
+        )
+    return trainable(project.task).check()
 
 
 def listed_secrets(project: Project) -> list[str]:

@@ -46,7 +46,7 @@ def _plan(args: argparse.Namespace, project: Project) -> Plan:
     return Plan(
         times=Times(end=_moment(args.end), days=args.days, seed=args.seed),
         columns=target_columns(project.source.mapping),
-        labels=getattr(project.task, "labels", None),
+        labels=project.task.classes or None,
         window=project.window.resolve() if project.window else None,
         share=args.share,
     )

@@ -10,13 +10,13 @@ from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
-from evergreen.core.training import Curves, Incumbent, Origin
+from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import first_rows
 from evergreen.pages.curves import curves_page
 from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
-from evergreen.pages.lineage import incumbent_page, origin_page
+from evergreen.pages.lineage import incumbent_page, start_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 
 SAMPLE_ROWS = 5
@@ -34,7 +34,7 @@ def page_of(artifact: Any) -> str:
 
 page_of.register(SourceIdentity, identity_page)
 page_of.register(Incumbent, incumbent_page)
-page_of.register(Origin, origin_page)
+page_of.register(Start, start_page)
 page_of.register(ValidationReport, validation_page)
 page_of.register(EvaluationReport, evaluation_page)
 page_of.register(PromotionDecision, decision_page)

@@ -6,7 +6,7 @@ from evergreen.adapters.publishers import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
-from evergreen.core.members import publisher_of
+from evergreen.core.members import presentable, publisher_of
 from evergreen.core.publication import Choice, Edition, Publication, candidate_to_publish, live_to_publish
 from evergreen.core.report import EvaluationReport
 from evergreen.tasks import load_task
@@ -47,7 +47,7 @@ def _publish(
         model=model,
         report=load_artifact(version.report, EvaluationReport),
         data=identity,
-        description=load_task(model.path).describe(),
+        description=presentable(load_task(model.path)).describe(),
         examples=version.examples,
     )
     publication = publisher_of(publisher).publish(edition, live=live)

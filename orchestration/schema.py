@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from evergreen.core.bounded_yaml import safe_load
 from evergreen.core.errors import EvergreenError
+from evergreen.core.kinds import Kinds
 from evergreen.core.spelling import SpellingError
 from orchestration.document import NAME, PLACEHOLDER, Document
 from orchestration.mistakes import Mistake, YamlPath, unknown
@@ -42,6 +43,8 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
     value: Any = document.values
     for part in path:
         value = value[part]
+    if problem := _problem(annotation, value):
+        return None, [Mistake((*path, "kind"), problem)]
     mistakes = list(_no_numbers([annotation], document.got(path), path))
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     try:
@@ -86,6 +89,24 @@ def tags(annotation: Any) -> tuple[str, ...]:
 def tagged(annotation: Any, kind: Any) -> Any:
     """The member of a union of tagged models that `kind` names; None: there is none."""
     return next((model for model in _models(annotation) if kind in _tags(model)), None)
+
+
+def _problem(annotation: Any, value: Any) -> str | None:
+    """Why the kind that a value names cannot be had, though an installed package offers it; None: it can, or none does.
+
+    The union lacks it, and would call it unknown.
+    """
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if not isinstance(kind, str):
+        return None
+    return next((problem for kinds in _kinds(annotation) if (problem := kinds.problem(kind))), None)
+
+
+def _kinds(annotation: Any) -> Iterator[Kinds]:
+    """The open unions in an annotation."""
+    yield from (one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Kinds))
+    for one in get_args(annotation):
+        yield from _kinds(one)
 
 
 def _no_numbers(annotations: Sequence[Any], written: Any, path: YamlPath) -> Iterator[Mistake]:

@@ -20,8 +20,8 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.asides import beside_the_point
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.locks import exclusive
-from evergreen.core.protocols import Task
-from evergreen.core.training import Origin
+from evergreen.core.members import TaskSettings, trainable
+from evergreen.core.training import Start
 from evergreen.pages.answers import answers_page
 from evergreen.pages.curves import curves_page
 from evergreen.tasks.checkpoints import newest_step
@@ -39,17 +39,17 @@ logger = get_logger(__name__)
 
 
 @contextmanager
-def training_run(task: Task, splits: Splits, origin: Origin, seed: int) -> Iterator[MlflowTrainingRun]:
+def training_run(task: TaskSettings, splits: Splits, start: Start, seed: int) -> Iterator[MlflowTrainingRun]:
     """A run whose checkpoints outlive a kill; `discard_checkpoints` removes them when the model is stored.
 
     Raises:
         BusyError: another process of this machine is at the same training now.
     """
-    plain = task.training_configuration()
+    plain = trainable(task).training_configuration()
     checkpoints = _checkpoints(splits.manifest.content_hash, plain, seed)
     busy = "another training of the same rows, task and seed is under way"
     with exclusive(_lock(checkpoints), busy), step_progress() as note:
-        _open(checkpoints, origin)
+        _open(checkpoints, start)
         run = MlflowTrainingRun(
             out_dir=scratch_directory("model"),
             checkpoint_dir=checkpoints.path,
@@ -157,15 +157,15 @@ def _has_unsent(folder: Path) -> bool:
     return False
 
 
-def _open(checkpoints: Checkpoints, origin: Origin) -> None:
+def _open(checkpoints: Checkpoints, start: Start) -> None:
     """Opens the checkpoints, empty when what an earlier attempt left started from other weights, or does not tell."""
     checkpoints.open()
-    origin_file = checkpoints.path / "origin.json"
-    noted = origin_file.read_text(encoding="utf-8") if origin_file.exists() else None
-    if any(checkpoints.path.iterdir()) and noted != origin.model_dump_json():
+    note = checkpoints.path / "start.json"
+    noted = note.read_text(encoding="utf-8") if note.exists() else None
+    if any(checkpoints.path.iterdir()) and noted != start.model_dump_json():
         checkpoints.discard()
         checkpoints.open()
-    origin_file.write_text(origin.model_dump_json(), encoding="utf-8")
+    note.write_text(start.model_dump_json(), encoding="utf-8")
 
 
 def _discard(checkpoints: Checkpoints, *, keep_unsent: bool) -> None:

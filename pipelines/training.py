@@ -41,11 +41,11 @@ def training(
     publish: AnyPublisher | None = None,
 ) -> None:
     """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`."""
-    identity, incumbent, origin, recipe = identify(model_name, source, task, split, seed, window)
+    identity, incumbent, start, recipe = identify(model_name, source, task, split, seed, window)
     dataset = fetch(source, identity)
     _, set_aside = validate(task, dataset)
     splits = split_step(dataset, split, set_aside)
-    model = train(task.for_training(), splits, origin, seed)
+    model = train(task.for_training(), splits, start, seed)
     report = evaluate(task, model, splits, incumbent)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
     reviewed = publish is not None and publish.when == "candidate"

@@ -8,6 +8,7 @@ from typing import Annotated
 from zenml import step
 
 from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.members import measurable
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
 from evergreen.tasks import AnyTask
@@ -22,6 +23,6 @@ def evaluate(
 ) -> Annotated[EvaluationReport, "report"]:
     """The evaluation that the gate decides on."""
     check_accelerators(os.environ)
-    report = task.evaluate(model, incumbent_model(incumbent), splits)
+    report = measurable(task).evaluate(model, incumbent_model(incumbent), splits)
     track_report(model, report)
     return report

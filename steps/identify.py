@@ -8,7 +8,8 @@ from zenml import step
 
 from evergreen.adapters import AnySource
 from evergreen.core.artifacts import SourceIdentity
-from evergreen.core.training import Incumbent, Origin
+from evergreen.core.members import trainable
+from evergreen.core.training import Incumbent, Start
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
@@ -23,7 +24,7 @@ def identify(
 ) -> tuple[
     Annotated[SourceIdentity, "identity"],
     Annotated[Incumbent, "incumbent"],
-    Annotated[Origin, "origin"],
+    Annotated[Start, "start"],
     Annotated[str, "recipe"],
 ]:
     """The source's identity, the incumbent, what training starts from, and the recipe's fingerprint.
@@ -31,18 +32,19 @@ def identify(
     Raises:
         InputError: the source cannot be found, or the task's encoder cannot be trained.
     """
-    pretrained = task.pretrained()
+    training = trainable(task)
+    pretrained = training.pretrained()
     identity = source.identity(window.resolve() if window else None)
     recipe = recipe_fingerprint(
         rows=identity.fingerprint,
         pretrained=pretrained,
         seed=seed,
-        task=task.training_configuration(),
+        task=training.training_configuration(),
         split=split.model_dump(mode="json"),
     )
     record = ZenmlRecord(model_name).read()
     if not is_recipe_of_champion(recipe, record):  # which was trained from this encoder by this code
-        task.check()
+        training.check()
     incumbent = incumbent_for(recipe, record)
-    origin = Origin(pretrained=pretrained, start=incumbent if task.warm_start else Incumbent())
-    return identity, incumbent, origin, recipe
+    start = Start(pretrained=pretrained, champion=incumbent if task.warm_start else Incumbent())
+    return identity, incumbent, start, recipe

@@ -11,10 +11,12 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.baselines import leader_sentence
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.gate import Gate
+from evergreen.core.members import servable
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import ModelVersion
 from evergreen.tasks import AnyTask
+from evergreen.tasks.model_directory import required
 from orchestration.mirrors import tracking_uri
 from orchestration.training_run import discard_checkpoints, send_notes
 from orchestration.versions import promote_version
@@ -44,7 +46,8 @@ def promote(
         run=context.pipeline_run.name,
         judged_against=incumbent.version,
         metrics={name: metric.value for name, metric in report.metrics.items()},
-        examples=tuple(task.examples(splits)),
+        examples=tuple(servable(task).examples(splits)),
         leader=leader_sentence(report),
+        requires=required(model.path),
     )
     return promote_version(model_name, host, gate, version, report)

@@ -9,7 +9,8 @@ from zenml import ArtifactConfig, step
 from zenml.enums import ArtifactType
 
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.training import Origin
+from evergreen.core.members import trainable
+from evergreen.core.training import Start
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
 from orchestration.time_limit import time_limit
@@ -19,9 +20,9 @@ from orchestration.versions import incumbent_model
 
 @step(experiment_tracker=True)
 def train(
-    task: AnyTask, splits: Splits, origin: Origin, seed: int
+    task: AnyTask, splits: Splits, start: Start, seed: int
 ) -> Annotated[TrainedModel, ArtifactConfig(name="model", artifact_type=ArtifactType.MODEL)]:
     """The trained model. A killed training resumes from its last checkpoint."""
     check_accelerators(os.environ)
-    with time_limit(), training_run(task, splits, origin, seed) as run:
-        return task.train(splits, run, incumbent_model(origin.start))
+    with time_limit(), training_run(task, splits, start, seed) as run:
+        return trainable(task).train(splits, run, incumbent_model(start.champion))

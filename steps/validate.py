@@ -10,6 +10,7 @@ from typing import Annotated
 from zenml import step
 
 from evergreen.core.artifacts import Dataset
+from evergreen.core.members import examinable
 from evergreen.core.validation import ValidationReport
 from evergreen.tasks import AnyTask
 
@@ -23,5 +24,5 @@ def validate(
     Raises:
         InputError: every broken rule, with the rows that break it.
     """
-    report = task.validate_dataset(dataset)
+    report = examinable(task).examine(dataset)
     return report, report.set_aside

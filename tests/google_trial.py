@@ -15,6 +15,7 @@ from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.registry import ModelRegistry
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.artifacts import FileEntry, TrainedModel
+from evergreen.core.members import trainable
 from tests.tiny_text import RecordingRun, headlines, task_with, write_encoder, write_splits
 
 PREFIX = "EVERGREEN_TEST_"
@@ -41,7 +42,7 @@ class GoogleTrial:
         folder = self.path / name
         encoder = write_encoder(folder / "encoder")
         splits = write_splits(folder / "splits", {"train": headlines(24), "validation": headlines(12, seed=1)})
-        trained = task_with(encoder, epochs=1).train(
+        trained = trainable(task_with(encoder, epochs=1)).train(
             splits, RecordingRun.below(folder / "run", seed=crc32(name.encode()))
         )
         if broken:

@@ -15,6 +15,7 @@ from evergreen.adapters.huggingface_publish.repository import HubRepository
 from evergreen.adapters.huggingface_publish.settings import HuggingFaceHubSettings
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import measurable, presentable, trainable
 from evergreen.core.publication import Edition
 from evergreen.core.report import EvaluationReport
 from evergreen.tasks import load_task
@@ -28,8 +29,10 @@ def prepare(folder: Path) -> None:
     task = task_with(write_encoder(folder / "encoder"), epochs=1)
     parts = {"train": headlines(60), "validation": headlines(12, 1), "test": headlines(24, 2)}
     splits = write_splits(folder / "splits", parts)
-    model = task.train(splits, RecordingRun.below(folder))
-    (folder / "report.json").write_text(task.evaluate(model, None, splits).model_dump_json(), encoding="utf-8")
+    model = trainable(task).train(splits, RecordingRun.below(folder))
+    (folder / "report.json").write_text(
+        measurable(task).evaluate(model, None, splits).model_dump_json(), encoding="utf-8"
+    )
 
 
 def edition(folder: Path) -> Edition:
@@ -40,7 +43,7 @@ def edition(folder: Path) -> Edition:
         model=model,
         report=EvaluationReport.model_validate_json((folder / "report.json").read_text(encoding="utf-8")),
         data=SourceIdentity(kind="files", fingerprint="f" * 64, description="headlines.csv", rows=96),
-        description=load_task(model.path).describe(),
+        description=presentable(load_task(model.path)).describe(),
         examples=EXAMPLES,
     )
 

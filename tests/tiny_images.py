@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
-from evergreen.tasks import ImageSegmentation
+from evergreen.core.members import trainable
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.tiny_text import RecordingRun
 
 LABELS = ("ground", "disc", "box")
@@ -102,7 +103,7 @@ def task_with(**changes: Any) -> ImageSegmentation:
 
 def main(splits: Path, folder: Path) -> None:
     """Trains long enough to be killed in the middle, with views, which a resumed training must see again."""
-    killable_task().train(Splits.open(splits), RecordingRun.below(folder))
+    trainable(killable_task()).train(Splits.open(splits), RecordingRun.below(folder))
 
 
 def killable_task() -> ImageSegmentation:

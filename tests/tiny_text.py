@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
+from evergreen.core.members import trainable
 from evergreen.core.training import Curves, PictureAnswers
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
 
 WORDS = {
     "money": ["shares", "bank", "profit", "market", "trade", "dollar", "price", "loan"],
@@ -141,7 +142,7 @@ class RecordingRun:
 
 def main(encoder: Path, splits: Path, folder: Path) -> None:
     """Trains two epochs with dropout, so that resuming has random states to restore."""
-    killable_task(encoder).train(Splits.open(splits), RecordingRun.below(folder))
+    trainable(killable_task(encoder)).train(Splits.open(splits), RecordingRun.below(folder))
 
 
 def killable_task(encoder: Path) -> TextClassification:

@@ -16,8 +16,8 @@ import transformers
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from evergreen.tasks import ImageSegmentation
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
 Rows = Sequence[tuple[bytes, bytes]]
 

@@ -13,7 +13,7 @@ import torch
 import transformers
 from torch.utils.data import DataLoader, TensorDataset
 
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
 
 
 def train(

@@ -1,7 +1,7 @@
 """The one base class of configuration and value types.
 
-A task, a source or a host is a frozen model tagged by `kind`: its fields are the configuration,
-its methods the behaviour.
+A task, a source, a host or a publisher is a frozen model tagged by `kind`: its fields are the configuration, and its
+class names where the behaviour is; see `evergreen.core.members`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class EvergreenError(Exception):
     """The work failed for a reason that one line can tell. Commands exit with `exit_code`."""
@@ -16,6 +18,15 @@ class InputError(EvergreenError):
     """What was given (data, configuration, instance) cannot be used."""
 
     exit_code = 2
+
+
+class DatasetError(InputError):
+    """A dataset breaks rules; `violations` has one line a rule."""
+
+    def __init__(self, rows: int, violations: Sequence[str]) -> None:
+        rules = "1 rule" if len(violations) == 1 else f"{len(violations)} rules"
+        super().__init__("\n- ".join([f"dataset of {rows:,} rows breaks {rules}:", *violations]))
+        self.violations = tuple(violations)
 
 
 class InstanceError(InputError):

@@ -63,9 +63,13 @@ class Kinds:
 
     @cached_property
     def union(self) -> Any:
-        """All members that can be loaded, as the annotation that pydantic tells apart by `kind`; found once."""
+        """All members that can be loaded, as the annotation that pydantic tells apart by `kind`; found once.
+
+        It carries these kinds, so that who tells a person of a wrong `kind` can ask for its `problem`.
+        """
         members = tuple(self._members())
-        return Annotated[Union[members], Field(discriminator="kind")] if len(members) > 1 else members[0]  # noqa: UP007
+        told_apart = (Field(discriminator="kind"),) if len(members) > 1 else ()
+        return Annotated[(Union[members], *told_apart, self)]  # noqa: UP007
 
     def member(self, kind: str) -> type[Settings]:
         """The settings class of this kind; no other is imported.

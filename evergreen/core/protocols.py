@@ -1,16 +1,15 @@
-"""What tasks, sources, hosts, records and mirrors must offer, so that steps know none of them by name."""
+"""What sources, tasks by verb, hosts, records and mirrors must offer, so that steps know none of them by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
-from evergreen.core.metric import MetricSpec
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.report import EvaluationReport
@@ -114,57 +113,54 @@ class TrainingRun(Protocol):
         """Shows a person how far the training is."""
 
 
-class Task(Protocol):
-    """One kind of model: its configuration is its fields."""
+class Examinable(Protocol):
+    """What a task finds in rows before anything is trained on them."""
 
-    @property
-    def kind(self) -> str:
-        """Tag of the union member."""
-
-    @property
-    def metrics(self) -> Sequence[MetricSpec]:
-        """What the whole test split and its slices are measured by; a gate may name these."""
-
-    @property
-    def class_metrics(self) -> Sequence[MetricSpec]:
-        """What each class is measured by; empty for a task without classes."""
-
-    def check(self) -> str:
-        """What a training starts from, in words. Raises InputError when it cannot be had."""
-
-    def training_configuration(self) -> dict[str, object]:
-        """The fields that decide the trained model, JSON-ready; what only measures it or unlocks data is left out."""
-
-    def for_training(self) -> Self:
-        """The task with what only measures models or guards data at its defaults: a change of that trains nothing."""
-
-    def pretrained(self) -> str:
-        """Fingerprint of the weights that a training starts from; another one means another model."""
-
-    def examples(self, splits: Splits, count: int = 3) -> Sequence[dict[str, Any]]:
-        """Instances as a client would send them, which every version must answer before it gets traffic."""
+    def examine(self, dataset: Dataset) -> ValidationReport:
+        """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise."""
 
     def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:
         """Rows with canonical columns as training wants them, pictures in that size, and why others are unusable."""
 
-    def validate_dataset(self, dataset: Dataset) -> ValidationReport:
-        """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise."""
+
+class Trainable(Protocol):
+    """How a task makes models."""
+
+    def check(self) -> str:
+        """What a training starts from, in words. Raises InputError when it cannot be had."""
+
+    def pretrained(self) -> str:
+        """Fingerprint of the weights that a training starts from; another one means another model."""
+
+    def training_configuration(self) -> dict[str, object]:
+        """The fields that decide the trained model, JSON-ready; what only measures it or unlocks data is left out."""
 
     def train(self, splits: Splits, run: TrainingRun, start: TrainedModel | None = None) -> TrainedModel:
         """A model trained on `train/` from the weights of `start`, selected on `validation/`; never reads `test/`."""
 
+
+class Measurable(Protocol):
+    """How a task judges models."""
+
     def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
         """The model, and the champion re-scored, on `test/`."""
 
-    @property
-    def input_field(self) -> str:
-        """The canonical column, and the field of an instance, that holds what is predicted on."""
+
+class Servable(Protocol):
+    """How models of a task are asked."""
+
+    def load(self, model_dir: Path, fetch: Fetch | None = None) -> Predictor:
+        """A predictor of a trained-model directory; `fetch` reads what instances only name."""
 
     def instance(self, value: Any) -> dict[str, Any]:
         """An instance, as a client sends it, of what a person gives on a command line or in a table."""
 
-    def load(self, model_dir: Path, fetch: Fetch | None = None) -> Predictor:
-        """A predictor of a trained-model directory; `fetch` reads what instances only name."""
+    def examples(self, splits: Splits, count: int = 3) -> Sequence[dict[str, Any]]:
+        """Instances as a client would send them, which every version must answer before it gets traffic."""
+
+
+class Presentable(Protocol):
+    """How models of a task are shown to others."""
 
     def describe(self) -> ModelDescription:
         """What readers of a published model are told of it."""

@@ -12,11 +12,11 @@ class Incumbent(Frozen):
     artifact: str | None = None
 
 
-class Origin(Frozen):
-    """What a training starts from: the fingerprint of the pretrained weights, and the version of a warm start."""
+class Start(Frozen):
+    """What a training starts from: the fingerprint of the pretrained weights, and the champion of a warm start."""
 
     pretrained: str
-    start: Incumbent = Incumbent()
+    champion: Incumbent = Incumbent()
 
 
 class Curves(Frozen):

@@ -22,7 +22,8 @@ class ModelVersion(Frozen):
     `version` is the content-hash name, `artifact` where its trained model is kept, `report` where its evaluation is,
     `recipe` the hash of the data identity, configuration and code that it was trained from, `judged_against` the
     champion of that evaluation, `examples` instances that it must answer before it gets traffic, `mirrors` the number
-    each mirror gave it, `leader` says which baseline scores better than it (None: none does).
+    each mirror gave it, `leader` says which baseline scores better than it (None: none does), `requires` is the package
+    that its kind of task is from (None: it is shipped).
     """
 
     version: str
@@ -35,6 +36,7 @@ class ModelVersion(Frozen):
     examples: tuple[dict[str, Any], ...]
     mirrors: dict[str, str] = {}
     leader: str | None = None
+    requires: str | None = None
 
 
 class RecordState(Frozen):

@@ -12,6 +12,7 @@ from typing import Any
 
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import presentable, servable
 from evergreen.tasks import load_task
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 (the name of a variable)
@@ -43,7 +44,7 @@ def page(model_dir: Path, examples: Sequence[Mapping[str, Any]], title: str = ""
     import gradio
 
     task = load_task(model_dir)
-    demo, predictor = task.demo(), task.load(model_dir)
+    demo, predictor = presentable(task).demo(), servable(task).load(model_dir)
 
     def answer(value: Any) -> Any:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evergreen.core.training import Incumbent, Origin
+from evergreen.core.training import Incumbent, Start
 from evergreen.pages.render import render
 
 
@@ -11,6 +11,6 @@ def incumbent_page(incumbent: Incumbent) -> str:
     return render("incumbent.html", incumbent=incumbent)
 
 
-def origin_page(origin: Origin) -> str:
+def start_page(start: Start) -> str:
     """HTML: the weights that a training starts from."""
-    return render("origin.html", origin=origin)
+    return render("start.html", start=start)

@@ -15,6 +15,7 @@ import apache_beam as beam
 import numpy as np
 
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import examinable
 from evergreen.data.content import content_keys, normalise, picture_keys
 from evergreen.data.near_duplicates import rarest_pairs
 from evergreen.data.similarity import word_pairs
@@ -131,7 +132,7 @@ def _usable(batch: pa.RecordBatch, plan: Plan) -> tuple[pa.RecordBatch, list[int
     import pyarrow as pa
 
     marked = batch.append_column(_PLACE, pa.array(range(batch.num_rows), pa.int64()))
-    places = plan.task.prepare_rows(marked, plan.preparation.image_size).rows[_PLACE]
+    places = examinable(plan.task).prepare_rows(marked, plan.preparation.image_size).rows[_PLACE]
     return batch.take(places), places.to_pylist()
 
 

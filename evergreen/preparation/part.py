@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from evergreen.adapters.files.table_writers import json_line
 from evergreen.adapters.files.write import opened_files, put_file
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import examinable
 from evergreen.core.preparation import PreparedRows
 from evergreen.data.prepare import PREPARED
 from evergreen.data.shards import ShardWriter, regroup
@@ -93,7 +94,7 @@ def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], found: _Found) -
         places = range(first, first + batch.num_rows)
         first += batch.num_rows
         kept = batch.filter(pa.array([place not in dropped for place in places])) if dropped else batch
-        prepared = plan.task.prepare_rows(kept, plan.preparation.image_size)
+        prepared = examinable(plan.task).prepare_rows(kept, plan.preparation.image_size)
         found.add(prepared)
         yield prepared.rows.select(list(plan.columns))
 

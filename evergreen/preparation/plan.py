@@ -15,7 +15,7 @@ from evergreen.adapters.files.find import Listing
 from evergreen.adapters.files.pictures import PictureFolders
 from evergreen.adapters.files.source import rows_of_listing
 from evergreen.core.errors import InputError
-from evergreen.core.protocols import Task
+from evergreen.core.members import TaskSettings
 from evergreen.data.canonical import canonical_rows
 from evergreen.preparation.settings import Preparation
 
@@ -40,7 +40,7 @@ class Plan:
     """One preparation: `columns` names the written columns by canonical name, `folder` is where the source reads."""
 
     preparation: Preparation
-    task: Task
+    task: TaskSettings
     columns: Mapping[str, str]
     folder: str
 
@@ -72,7 +72,7 @@ class Plan:
         return canonical_rows(rows_of_listing(origin, part.listing), origin, None)
 
 
-def plan_of(preparation: Preparation, task: Task, source: object) -> Plan:
+def plan_of(preparation: Preparation, task: TaskSettings, source: object) -> Plan:
     """The plan of a preparation for a configuration's task and source.
 
     Raises:

@@ -24,6 +24,7 @@ from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EndpointError
 from evergreen.core.processes import free_port, library_environment, log_tail
 from evergreen.serving.settings import MIB
+from evergreen.tasks.model_directory import check_requirement, required
 
 SERVER_COMMAND = (sys.executable, "-m", "evergreen.serving")
 ROUTE = "/v1/endpoints/1/deployedModels/1"
@@ -40,9 +41,10 @@ def check_server(
 
     Raises:
         EndpointError: a clause does not hold; the message names it and ends with the server's last words.
-        InputError: `model_dir` is no trained model.
+        InputError: `model_dir` is no trained model, or the package that it requires is not installed.
     """
     trial = _Trial(TrainedModel.open(model_dir), list(instances))
+    check_requirement(required(model_dir), f"version {trial.model.version}")
     with tempfile.TemporaryDirectory(prefix="contract-") as folder, trial.server(command, Path(folder) / "server.log"):
         trial.becomes_ready(deadline_s)
         trial.predicts()

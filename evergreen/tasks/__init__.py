@@ -1,4 +1,4 @@
-"""One package a kind of model. A task is a frozen configuration whose methods train, evaluate and load.
+"""One package a kind of model. A task is a frozen configuration; a class a verb trains, evaluates and loads.
 
 load_predictor(Path("model")).predict(["Shares rose on Monday"])
 """
@@ -6,41 +6,49 @@ load_predictor(Path("model")).predict(["Shares rose on Monday"])
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from evergreen.core.errors import InputError
+from evergreen.core.members import TaskSettings, servable
 from evergreen.core.protocols import Fetch, Predictor
-from evergreen.tasks.image_segmentation.task import ImageSegmentation
-from evergreen.tasks.model_directory import read_task_configuration
-from evergreen.tasks.text_classification.task import TextClassification
+from evergreen.tasks.kinds import TASKS
+from evergreen.tasks.model_directory import check_requirement, read_task_configuration, required
 
-AnyTask = Annotated[TextClassification | ImageSegmentation, Field(discriminator="kind")]
-"""Every kind of task, told apart by `kind`."""
+if TYPE_CHECKING:
+    AnyTask = TaskSettings
+    """Every kind of task, told apart by `kind`; resolved at first use."""
 
 
-def load_task(model_dir: Path) -> TextClassification | ImageSegmentation:
-    """The task that trained a trained-model directory.
+def __getattr__(name: str) -> Any:
+    if name == "AnyTask":
+        return TASKS.union
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load_task(model_dir: Path) -> TaskSettings:
+    """The task that trained a trained-model directory; of other kinds nothing is imported.
 
     Raises:
-        InputError: the directory holds no trained model of a known kind.
+        InputError: the directory holds no trained model of a known kind, or the package of its kind is not installed.
     """
     configuration = read_task_configuration(model_dir)
+    check_requirement(required(model_dir), f"the model at {model_dir}")
+    kind = configuration.get("kind")
     try:
-        task: TextClassification | ImageSegmentation = TypeAdapter(AnyTask).validate_python(configuration)
-    except ValidationError as error:
+        return cast("TaskSettings", TASKS.member(str(kind)).model_validate(configuration))
+    except (InputError, ValidationError) as error:
         raise InputError(f"{model_dir}/task.json is not a task of this version of Evergreen: {error}") from error
-    return task
 
 
 def load_predictor(model_dir: Path, fetch: Fetch | None = None) -> Predictor:
     """A predictor of a trained-model directory, whatever its task; `fetch` reads what instances only name.
 
     Raises:
-        InputError: the directory holds no trained model of a known kind.
+        InputError: the directory holds no trained model of a known kind, or the package of its kind is not installed.
     """
-    return load_task(model_dir).load(model_dir, fetch)
+    return servable(load_task(model_dir)).load(model_dir, fetch)
 
 
-__all__ = ["AnyTask", "ImageSegmentation", "TextClassification", "load_predictor", "load_task"]
+__all__ = ["AnyTask", "load_predictor", "load_task"]

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,7 +77,9 @@ class Pretrained(Frozen):
             return folder.name
         digest = hashlib.sha256()
         for path in sorted(one for one in folder.iterdir() if one.is_file()):
-            digest.update(f"{path.name} {sha256_of(path)}\n".encode())
+            known = path.stat()
+            sha256 = _sha256(path.resolve(), known.st_size, known.st_mtime_ns, known.st_ino)
+            digest.update(f"{path.name} {sha256}\n".encode())
         return digest.hexdigest()
 
     def checked_files(self) -> Path:
@@ -192,6 +195,16 @@ class Pretrained(Frozen):
     def _error(self, reason: str) -> InputError:
         allowed = f"a Hub model such as {self.example}, a local folder, or package://PACKAGE/FOLDER"
         return InputError(f"encoder {self.reference!r} cannot be used: {reason} (allowed: {allowed})")
+
+
+@cache
+def _sha256(path: Path, size: int, mtime_ns: int, inode: int) -> str:  # noqa: ARG001 - they tell a changed file
+    """SHA-256 (hex) of a file, which a process reads once as long as it stays what it was.
+
+    A training asks for its encoder's fingerprint several times, and weights may have gigabytes. Another process, such
+    as a step on another machine, reads its own files: what it trains from is what it names.
+    """
+    return sha256_of(path)
 
 
 def _without_config(folder: Path) -> str:

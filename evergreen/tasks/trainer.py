@@ -1,9 +1,10 @@
-"""transformers.Trainer as this project uses it. Loads torch and transformers: import it inside functions only."""
+"""A fit on transformers.Trainer that survives a SIGKILL. Loads torch and transformers: import it inside functions only.
+
+fit(job, settings, run) -> Curves(train=({"step": 8, "loss": 0.71, …}, …), validation=({"step": 32, "loss": …}, …))
+"""
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -17,20 +18,31 @@ from safetensors.torch import save_file
 from torch.utils.data import Sampler
 from typing_extensions import override
 
-from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.training import Curves
+from evergreen.tasks.callbacks import TRAIN_VALUES, Cadence, Reporter, validation_values
 from evergreen.tasks.checkpoints import STATE_NAME, WEIGHTS_NAME, newest_whole_checkpoint, patience_ended
-from evergreen.tasks.loaders import loaders_that_fit
-from evergreen.tasks.precision import computes_in_bf16
-from evergreen.tasks.training import TrainingJob, TrainingSettings, steps_at_shares
+from evergreen.tasks.job import TrainingJob
+from evergreen.tasks.libraries import quiet_transformers
+from evergreen.tasks.machine import computes_in_bf16, loaders_that_fit
+from evergreen.tasks.settings import TrainingSettings
 
-MIN_CHECKPOINTS = 10
-MAX_STEPS_BETWEEN_CHECKPOINTS = 500
-LOGS_PER_CHECKPOINT = 4
 _NEVER = 10**9
-_TRAIN_VALUES = ("loss", "learning_rate", "grad_norm")
-_NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+
+
+def fit(job: TrainingJob, settings: TrainingSettings, run: TrainingRun) -> Curves:
+    """The learning curves of a training that leaves the best weights in `job.model`.
+
+    It goes on from the newest whole checkpoint in `run.checkpoint_dir`. The same job, settings and seed on the same
+    machine give the same weights, interrupted or not.
+
+    Raises:
+        EvergreenError: the loss became infinite or NaN.
+    """
+    with quiet_transformers():
+        curves = CheckpointedTrainer(job, settings, run).fit()
+    run.show_curves(curves)
+    return curves
 
 
 class EpochOrder(Sampler[int]):
@@ -49,76 +61,6 @@ class EpochOrder(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self._job.train)
-
-
-class Cadence(transformers.TrainerCallback):
-    """Says when to log, evaluate and save: at shares of the training, the same after a resumption."""
-
-    def __init__(self, evaluations: int) -> None:
-        self._evaluations = evaluations
-        self._evaluate: set[int] = set()
-        self._save: set[int] = set()
-        self._log: set[int] = set()
-
-    @override
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Lays the steps out."""
-        saves = max(MIN_CHECKPOINTS, math.ceil(state.max_steps / MAX_STEPS_BETWEEN_CHECKPOINTS))
-        self._evaluate = steps_at_shares(state.max_steps, self._evaluations)
-        self._save = steps_at_shares(state.max_steps, saves) | self._evaluate
-        self._log = steps_at_shares(state.max_steps, saves * LOGS_PER_CHECKPOINT) | self._save
-
-    @override
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Sets what happens after this step. Saving logs too, so that no mean of losses spans a resumption."""
-        step = state.global_step
-        control.should_evaluate = step in self._evaluate
-        control.should_save = step in self._save
-        control.should_log = step in self._log
-
-
-class Reporter(transformers.TrainerCallback):
-    """Hands the curves, the progress and the checkpoints to the run."""
-
-    def __init__(self, run: TrainingRun, rows: int, batch_size: int) -> None:
-        self._run = run
-        self._rows = rows
-        self._batch_size = batch_size
-        self._started = (0.0, 0)
-
-    @override
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Starts the clock at the first step of this process."""
-        self._started = (time.monotonic(), state.global_step)
-
-    @override
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Records a point of the training curve; stops a training that diverged."""
-        logs: dict[str, float] = kwargs["logs"]
-        if "loss" not in logs:
-            return
-        if not math.isfinite(logs["loss"]):
-            raise EvergreenError(
-                f"training diverged: the loss is {logs['loss']} at step {state.global_step}; "
-                f"lower learning_rate (is {args.learning_rate:g}) or raise warmup_fraction (is {args.warmup_steps:g})"
-            )
-        self._run.log_metrics({f"train/{name}": logs[name] for name in _TRAIN_VALUES}, state.global_step)
-        begun, first_step = self._started
-        left = (time.monotonic() - begun) / (state.global_step - first_step) * (state.max_steps - state.global_step)
-        whole, part = divmod(state.global_step, math.ceil(self._rows / self._batch_size))
-        rows = whole * self._rows + part * self._batch_size
-        self._run.report_progress(rows, self._rows * args.num_train_epochs, logs["loss"], left)
-
-    @override
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Makes the checkpoint durable."""
-        self._run.checkpoint_saved()
-
-    @override
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Records a point of the validation curves."""
-        point = {f"validation/{name}": value for name, value in _validation_values(kwargs["metrics"]).items()}
-        self._run.log_metrics(point, state.global_step)
 
 
 class CheckpointedTrainer(transformers.Trainer):
@@ -154,10 +96,8 @@ class CheckpointedTrainer(transformers.Trainer):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         history = self.state.log_history
         return Curves(
-            train=tuple(
-                {"step": one["step"], **{n: one[n] for n in _TRAIN_VALUES}} for one in history if "loss" in one
-            ),
-            validation=tuple({"step": one["step"], **_validation_values(one)} for one in history if "eval_loss" in one),
+            train=tuple({"step": one["step"], **{n: one[n] for n in TRAIN_VALUES}} for one in history if "loss" in one),
+            validation=tuple({"step": one["step"], **validation_values(one)} for one in history if "eval_loss" in one),
             best_step=self.state.best_global_step,
         )
 
@@ -210,12 +150,6 @@ def _split_groups(groups: list[dict[str, Any]], fresh: set[int], factor: float) 
 
 def _loss(job: TrainingJob, outputs: Any, labels: torch.Tensor, **_: Any) -> torch.Tensor:
     return job.loss(outputs, labels)
-
-
-def _validation_values(logs: dict[str, float]) -> dict[str, float]:
-    """Loss and metrics of an evaluation, without its wall-clock times."""
-    values = {name.removeprefix("eval_"): value for name, value in logs.items() if name.startswith("eval_")}
-    return {name: value for name, value in values.items() if name not in _NOT_METRICS}
 
 
 def _loaders(job: TrainingJob, batch_size: int) -> int:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.demo.app import published_model
-from evergreen.tasks import ImageSegmentation, load_task
+from evergreen.tasks import load_task
+from evergreen.tasks.image_segmentation.servable import ImageServing
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.image_segmentation.unet import MobileNetV2UNet
 
 
@@ -21,8 +23,8 @@ def main(repository: str, revision: str, *pictures: str) -> None:
     task = load_task(published_model(repository, revision))
     assert isinstance(task, ImageSegmentation)
     network: Any = MobileNetV2UNet.from_pretrained(repository, revision=revision, token=os.environ["HF_TOKEN"])
-    predictor = task.predictor(network.eval())
-    batch = predictor.decode([task.instance(Path(one).read_bytes()) for one in pictures])
+    predictor = ImageServing(task).predictor(network.eval())
+    batch = predictor.decode([ImageServing(task).instance(Path(one).read_bytes()) for one in pictures])
     sys.stdout.write(json.dumps(predictor.encode(predictor.predict(batch))) + "\n")
 
 

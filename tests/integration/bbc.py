@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
-from evergreen.core.base import Frozen
 from evergreen.core.errors import InstanceError
-from evergreen.tasks.text_classification.validate import TextRules
+from evergreen.tasks.text_classification.settings import TextClassification
 
 LABELS = ("business", "entertainment", "politics", "sports", "tech")
 Row = dict[str, Any]
@@ -65,7 +64,7 @@ def train(path: Path, rows: Sequence[Row], labels: Sequence[str] = LABELS) -> Tr
     (path / "terms.json").write_text(json.dumps({term: int(at) for term, at in vectorizer.vocabulary_.items()}))
     manifest = TrainedModelManifest(
         files=tuple(FileEntry.of(file, path) for file in sorted(path.iterdir())),
-        task={"kind": "text_classification", "labels": list(labels)},
+        task={"kind": "text_classification", "labels": list(labels), "encoder": "none"},
         trained_on="0" * 64,
         seed=0,
     )
@@ -103,12 +102,20 @@ class TfidfPredictor:
         return [{"score": float(row.max())} for row in outputs]
 
 
-class TfidfTask(Frozen):
-    """What evaluation asks of a task."""
+class TfidfServing:
+    """Loads such directories."""
 
-    kind: str = "text_classification"
-    labels: tuple[str, ...] = LABELS
-    rules: TextRules = TextRules()
+    def __init__(self, task: TextClassification) -> None:
+        """The task says nothing that such a model needs."""
 
     def load(self, model_dir: Path) -> TfidfPredictor:
         return TfidfPredictor(model_dir)
+
+
+class TfidfTask(TextClassification):
+    """A task whose models are such directories."""
+
+    servable: ClassVar[str] = f"{__name__}:TfidfServing"
+
+    encoder: str = "none"
+    labels: tuple[str, ...] = LABELS

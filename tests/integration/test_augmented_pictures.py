@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from evergreen.tasks.image_segmentation.augment import Augmentation, View, look
+from evergreen.tasks.image_segmentation.pictures import View, draw, look
+from evergreen.tasks.image_segmentation.settings import Augmentation
 
 IDENTITY = View(1.0, 0.0, 0.0, mirrored=False, brightness=1.0, contrast=1.0, saturation=1.0)
 SIZE = 16
@@ -44,12 +45,12 @@ def test_a_crop_moves_picture_and_mask_together_and_makes_up_no_class(masks: tor
     augmentation = Augmentation(min_crop=0.5, colour=0)
     generator = np.random.default_rng(3)
     for _ in range(20):
-        view = augmentation.draw(generator)
+        view = draw(augmentation, generator)
         picture, seen = look(as_pictures(halves), halves, table(view))
         assert set(seen.flatten().tolist()) <= {0, 200}
         agree = (picture[0, 0] > 100 / 255) == (seen[0] == 200)
         assert agree.float().mean() >= 1 - 1 / SIZE  # all but the column that the picture blends
-    _, seen = look(as_pictures(masks), masks, table(*(augmentation.draw(generator) for _ in range(3))))
+    _, seen = look(as_pictures(masks), masks, table(*(draw(augmentation, generator) for _ in range(3))))
     assert set(seen.flatten().tolist()) <= set(masks.flatten().tolist())
 
 
@@ -63,10 +64,10 @@ def test_colours_change_the_picture_alone(masks: torch.Tensor) -> None:
 
 def test_windows_stay_inside_the_picture_and_equal_seeds_draw_equal_views() -> None:
     augmentation = Augmentation(min_crop=0.4)
-    views = [augmentation.draw(np.random.default_rng(seed)) for seed in range(200)]
-    assert views == [augmentation.draw(np.random.default_rng(seed)) for seed in range(200)]
+    views = [draw(augmentation, np.random.default_rng(seed)) for seed in range(200)]
+    assert views == [draw(augmentation, np.random.default_rng(seed)) for seed in range(200)]
     assert all(0.4 <= one.side <= 1 for one in views)
     assert all(abs(one.x) + one.side <= 1 + 1e-9 and abs(one.y) + one.side <= 1 + 1e-9 for one in views)
     assert 60 < sum(one.mirrored for one in views) < 140
-    still = Augmentation(flip=False, min_crop=1, colour=0).draw(np.random.default_rng(0))
+    still = draw(Augmentation(flip=False, min_crop=1, colour=0), np.random.default_rng(0))
     assert still == IDENTITY

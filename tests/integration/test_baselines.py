@@ -14,10 +14,11 @@ from evergreen.adapters.files.source import FilesSource
 from evergreen.core.artifacts import Splits
 from evergreen.core.decision import Verdict
 from evergreen.core.gate import Gate, decide
+from evergreen.core.members import measurable, trainable
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
-from evergreen.tasks import ImageSegmentation
 from evergreen.tasks.image_segmentation import pixel_regression
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.text_classification import tfidf
 from evergreen.tasks.text_classification.tfidf import TfidfRegression
 from tests import tiny_images, tiny_text
@@ -90,7 +91,7 @@ def test_a_train_split_of_a_single_label_answers_that(tmp_path: Path) -> None:
 
 def kept_out(task: ImageSegmentation, splits: Splits, folder: Path) -> None:
     """Asserts that a training of `task` is kept out for its pixel regression alone, of all that compares models."""
-    report = task.evaluate(task.train(splits, RecordingRun.below(folder)), None, splits)
+    report = measurable(task).evaluate(trainable(task).train(splits, RecordingRun.below(folder)), None, splits)
     (reference,) = report.references
     ours, theirs = report.metrics["mean_iou"].value, reference.metrics["mean_iou"]
     assert reference.differences["mean_iou"].value == pytest.approx(ours - theirs)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from evergreen.tasks.image_segmentation.augment import View
-from evergreen.tasks.image_segmentation.loss import IGNORED, segmentation_loss
+from evergreen.tasks.image_segmentation.logits import IGNORED, segmentation_loss
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
-from evergreen.tasks.image_segmentation.pictures import Sample
-from evergreen.tasks.image_segmentation.train import collate, on_device
+from evergreen.tasks.image_segmentation.pictures import Sample, View
+from evergreen.tasks.image_segmentation.trainable import collate, on_device
 
 SIZE, ROWS, CLASSES = 16, 3, 4
 AS_IT_IS = View(1.0, 0.0, 0.0, mirrored=False, brightness=1.0, contrast=1.0, saturation=1.0)

@@ -8,7 +8,8 @@ from evergreen.adapters import PackageSource
 from evergreen.core.errors import InputError
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
-from evergreen.tasks.text_classification.validate import TextRules, validate_text
+from evergreen.tasks.text_classification.examinable import TextExamination
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.rows import rows_of
 
 LABELS = ("business", "entertainment", "politics", "sports", "tech")
@@ -21,7 +22,7 @@ def test_bbc_news_is_read_validated_and_split(tmp_path: Path) -> None:
     assert "(£600m)" in texts["business/001"]
     assert "£" in texts["sports/199"]
 
-    report = validate_text(dataset, LABELS, TextRules())
+    report = TextExamination(TextClassification(encoder="none", labels=LABELS)).examine(dataset)
     assert report.labels == {"sports": 511, "business": 510, "politics": 417, "tech": 401, "entertainment": 386}
     assert report.columns["text"].distinct == 2_127
     assert [anomaly.name for anomaly in report.anomalies] == ["repeated_text"]

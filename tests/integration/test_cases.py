@@ -84,19 +84,19 @@ def test_a_case_that_ends_otherwise_fails_the_command(
 def test_what_nobody_expects_is_a_result_and_the_next_case_is_tried(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evergreen.tasks import TextClassification
+    from evergreen.tasks.text_classification.trainable import TextTraining
 
     write_case(tmp_path, "a", dropout=0.2, expected={"accept": [{"exit": 1, "message": "(?s)KeyError.*--debug"}]})
     write_case(tmp_path, "b")
-    check = TextClassification.check
+    check = TextTraining.check
 
-    def checked(task: TextClassification) -> str:
+    def checked(training: TextTraining) -> str:
         os.write(1, b"not for the terminal")
-        if task.dropout:
+        if training._task.dropout:
             raise KeyError("text")
-        return check(task)
+        return check(training)
 
-    monkeypatch.setattr(TextClassification, "check", checked)
+    monkeypatch.setattr(TextTraining, "check", checked)
     capfd.readouterr()
     code = cases.main(parse(["cases", str(tmp_path)]))
     lines = [line.split("\t") for line in capfd.readouterr().out.splitlines()]

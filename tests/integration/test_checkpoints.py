@@ -37,7 +37,7 @@ def test_another_machine_goes_on_from_the_newest_checkpoint_that_was_kept() -> N
     uri = f"{store.path}/elsewhere/abc"
     first = RemoteCheckpoints(store, uri)
     first.open()
-    (first.path / "origin.json").write_text("pretrained")
+    (first.path / "start.json").write_text("pretrained")
     write(first.path, 4, "early")
     first.keep()
     write(first.path, 8, "late")
@@ -50,7 +50,7 @@ def test_another_machine_goes_on_from_the_newest_checkpoint_that_was_kept() -> N
     second = RemoteCheckpoints(store, uri)
     second.open()
     assert second.path == path
-    assert (second.path / "origin.json").read_text() == "pretrained"
+    assert (second.path / "start.json").read_text() == "pretrained"
     assert [one.name for one in second.path.glob("checkpoint-*")] == ["checkpoint-8"]
     assert (second.path / "checkpoint-8" / "model.safetensors").read_text() == "late"
 
@@ -114,12 +114,12 @@ def test_a_checkpoint_that_another_machine_removed_does_not_stop_the_training(
 def test_a_checkpoint_that_goes_while_it_is_fetched_is_not_resumed_from(store: StoreOfMany, gone: str) -> None:
     mine = checkpoints(store, f"going-{gone}")
     mine.open()
-    (mine.path / "origin.json").write_text("pretrained")
+    (mine.path / "start.json").write_text("pretrained")
     write(mine.path, 4, "stays")
     write(mine.path, 8, "goes")
     mine.keep()
 
-    store.gone_once_listed = {"origin.json", f"checkpoint-8/{gone}"}
+    store.gone_once_listed = {"start.json", f"checkpoint-8/{gone}"}
     mine.open()
     assert [one.name for one in mine.path.iterdir()] == ["checkpoint-4"]
 

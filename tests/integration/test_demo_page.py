@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from evergreen.core.artifacts import SplitName
+from evergreen.core.members import servable, trainable
 from evergreen.core.processes import free_port
 from evergreen.demo.app import page
 from evergreen.tasks import load_predictor
@@ -42,7 +43,9 @@ def _nothing_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 def test_a_text_is_answered_with_the_labels_of_the_predictor(tmp_path: Path) -> None:
     task = tiny_text.task_with(tiny_text.write_encoder(tmp_path / "encoder"), epochs=1)
     parts = {"train": tiny_text.headlines(60), "validation": tiny_text.headlines(12, 1)}
-    model = task.train(tiny_text.write_splits(tmp_path / "splits", parts), tiny_text.RecordingRun.below(tmp_path))
+    model = trainable(task).train(
+        tiny_text.write_splits(tmp_path / "splits", parts), tiny_text.RecordingRun.below(tmp_path)
+    )
     predictor = load_predictor(model.path)
     text = "shares of the bank"
     (expected,) = predictor.encode(predictor.predict(predictor.decode([{"text": text}])))
@@ -60,12 +63,12 @@ def test_a_picture_comes_back_under_the_mask_of_the_predictor(tmp_path: Path) ->
 
     parts = {SplitName.TRAIN: tiny_images.scenes(60), SplitName.VALIDATION: tiny_images.scenes(8, 100)}
     splits = tiny_images.write_splits(tmp_path / "splits", parts)
-    model = tiny_images.task_with(epochs=6).train(splits, tiny_text.RecordingRun.below(tmp_path))
+    model = trainable(tiny_images.task_with(epochs=6)).train(splits, tiny_text.RecordingRun.below(tmp_path))
     (scene,) = tiny_images.scenes(1, 300)
     picture = tmp_path / "picture.png"
     picture.write_bytes(scene.image)
     predictor = load_predictor(model.path)
-    (mask,) = predictor.predict(predictor.decode([tiny_images.task_with().instance(str(picture))]))
+    (mask,) = predictor.predict(predictor.decode([servable(tiny_images.task_with()).instance(str(picture))]))
     present = [number for number in range(len(tiny_images.LABELS)) if (mask == number).any()]
     assert len(present) > 1  # else the page could show anything
     with client(model.path, [], tmp_path / "answers") as asked:

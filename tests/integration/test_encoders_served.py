@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.members import measurable, trainable
 from evergreen.core.processes import free_port, library_environment, log_tail
 from evergreen.serving.contract import SERVER_COMMAND
 from evergreen.tasks import load_predictor
@@ -31,9 +32,9 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
 
 def train(architecture: str, splits: Splits, folder: Path, **changes: Any) -> TrainedModel:
     task = task_with(write_encoder(folder / "encoder", architecture), max_length_tokens=64, **changes)
-    task.check()
-    model = task.train(splits, RecordingRun.below(folder))
-    assert task.evaluate(model, None, splits).metrics["accuracy"].value >= 0
+    trainable(task).check()
+    model = trainable(task).train(splits, RecordingRun.below(folder))
+    assert measurable(task).evaluate(model, None, splits).metrics["accuracy"].value >= 0
     return model
 
 

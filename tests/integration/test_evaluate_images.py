@@ -14,6 +14,7 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.decision import Verdict
 from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
+from evergreen.core.members import measurable, servable, trainable
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import ConfusionMatrix, WorstPictures
 from evergreen.data.pictures import decode_mask, decode_picture
@@ -34,23 +35,23 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
 
 @pytest.fixture(scope="module")
 def model(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
-    return task_with().train(splits, RecordingRun.below(tmp_path_factory.mktemp("good")))
+    return trainable(task_with()).train(splits, RecordingRun.below(tmp_path_factory.mktemp("good")))
 
 
 @pytest.fixture(scope="module")
 def worse(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     task = task_with(epochs=1, max_train_rows=16)
-    return task.train(splits, RecordingRun.below(tmp_path_factory.mktemp("worse")))
+    return trainable(task).train(splits, RecordingRun.below(tmp_path_factory.mktemp("worse")))
 
 
 @pytest.fixture(scope="module")
 def report(model: TrainedModel, splits: Splits) -> EvaluationReport:
     task = task_with(slices={"columns": ["camera"], "min_rows": 3, "share_edges_percent": [5, 25]})
-    return task.evaluate(model, None, splits)
+    return measurable(task).evaluate(model, None, splits)
 
 
 def test_metrics_are_those_of_counting_the_served_masks(report: EvaluationReport, model: TrainedModel) -> None:
-    predictor = task_with().load(model.path)
+    predictor = servable(task_with()).load(model.path)
     truth, answers = [], []
     for row in ROWS[140:]:
         mask = decode_mask(row.mask)
@@ -93,7 +94,7 @@ def test_a_report_shows_slices_and_the_worst_pictures(report: EvaluationReport) 
 
 
 def test_equal_evaluations_give_equal_reports(report: EvaluationReport, model: TrainedModel, splits: Splits) -> None:
-    again = task_with(slices={"columns": ["camera"], "min_rows": 3}).evaluate(model, None, splits)
+    again = measurable(task_with(slices={"columns": ["camera"], "min_rows": 3})).evaluate(model, None, splits)
     assert again.model_copy(update={"timings": report.timings}) == report
 
 
@@ -108,7 +109,7 @@ def test_pictures_are_drawn_once_for_the_model_and_all_its_baselines(
         return bootstrap_images(models)
 
     monkeypatch.setattr(segmentation, "bootstrap_images", recorded)
-    task_with(slices={"min_rows": 1000}).evaluate(model, None, splits)
+    measurable(task_with(slices={"min_rows": 1000})).evaluate(model, None, splits)
     assert drawn == [3]
 
 
@@ -116,19 +117,19 @@ def test_a_worse_model_is_kept_out_and_a_better_one_let_in_by_the_gate_of_texts(
     model: TrainedModel, worse: TrainedModel, splits: Splits
 ) -> None:
     task, gate = task_with(), Gate(baselines="report")  # colours tell more of these pictures than two epochs teach
-    challenger = task.evaluate(worse, model, splits)
+    challenger = measurable(task).evaluate(worse, model, splits)
     assert challenger.comparison is not None
     assert challenger.comparison.differences["mean_iou"].high < 0
     kept = decide(challenger, gate, model.version)
     assert kept.verdict is Verdict.KEEP
     assert any(one.rule == "margin mean_iou" and not one.passed for one in kept.reasons)
-    promoted = decide(task.evaluate(model, worse, splits), gate, worse.version)
+    promoted = decide(measurable(task).evaluate(model, worse, splits), gate, worse.version)
     assert promoted.verdict is Verdict.PROMOTE
     published = Gate(
         minimum={"pixel_accuracy": 0.55}, margin={}, value_margin={"pixel_accuracy": 0.001}, baselines="report"
     )
     assert decide(challenger, published, model.version).verdict is Verdict.KEEP
-    assert decide(task.evaluate(model, worse, splits), published, worse.version).verdict is Verdict.PROMOTE
+    assert decide(measurable(task).evaluate(model, worse, splits), published, worse.version).verdict is Verdict.PROMOTE
 
 
 def test_a_champion_with_its_labels_in_another_order_is_compared_by_name(
@@ -139,8 +140,8 @@ def test_a_champion_with_its_labels_in_another_order_is_compared_by_name(
     order[[1, 2]] = [2, 1]
     rows = [Scene(one.id, one.image, png(order[decode_mask(one.mask)]), one.camera) for one in ROWS]
     renamed = write_splits(tmp_path / "renamed", {"train": rows[:120], "validation": rows[120:140], "test": rows[140:]})
-    ours = task_with().evaluate(worse, model, splits).comparison
-    other = task_with(labels=("ground", "box", "disc")).evaluate(worse, model, renamed).comparison
+    ours = measurable(task_with()).evaluate(worse, model, splits).comparison
+    other = measurable(task_with(labels=("ground", "box", "disc"))).evaluate(worse, model, renamed).comparison
     assert ours is not None
     assert other is not None
     assert other.metrics["mean_iou"].value == pytest.approx(ours.metrics["mean_iou"].value)
@@ -149,13 +150,13 @@ def test_a_champion_with_its_labels_in_another_order_is_compared_by_name(
 def test_large_pictures_are_looked_at_few_at_a_time_and_score_the_same(
     model: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = task_with().evaluate(model, None, splits)
+    whole = measurable(task_with()).evaluate(model, None, splits)
     monkeypatch.setattr(evaluate, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
     monkeypatch.setattr(pixel_regression, "PIXELS_AT_ONCE", 100)
     sizes = [len(batch.ids) for batch in evaluate.ImageEvaluator(splits, task_with()).rows(())]
     assert max(sizes) == 3
     assert sum(sizes) == whole.rows
-    parts = task_with().evaluate(model, None, splits)
+    parts = measurable(task_with()).evaluate(model, None, splits)
     assert (parts.metrics, parts.references) == (whole.metrics, whole.references)
 
 
@@ -171,4 +172,4 @@ def test_rows_that_cannot_be_measured_are_named(model: TrainedModel, tmp_path: P
     ):
         splits = write_splits(tmp_path / str(number), {"train": ROWS[:2], "validation": ROWS[:2], "test": [row]})
         with pytest.raises(InputError, match=message):
-            task_with().evaluate(model, None, splits)
+            measurable(task_with()).evaluate(model, None, splits)

@@ -12,7 +12,7 @@ from evergreen.core.report import EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix, WorstTexts
 from evergreen.tasks.text_classification.evaluate import evaluate_text
 from evergreen.tasks.text_classification.slices import Slices
-from tests.integration.bbc import LABELS, TfidfPredictor, TfidfTask, bbc_rows, train, write_splits
+from tests.integration.bbc import LABELS, TfidfPredictor, TfidfServing, TfidfTask, bbc_rows, train, write_splits
 
 TASK = TfidfTask()
 NO_TIME = Timings(latency_p50_ms=0, latency_p95_ms=0, rows_per_s=0)
@@ -172,17 +172,14 @@ def test_an_empty_test_split_is_an_input_error(folder: Path, good: TrainedModel)
         evaluate_text(good, None, empty, task=TASK)
 
 
-def test_a_model_that_diverged_is_named(good: TrainedModel, splits: Splits) -> None:
+def test_a_model_that_diverged_is_named(good: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
     class Diverged(TfidfPredictor):
         def predict(self, batch: object) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
             return np.full((len(batch), 5), np.nan, dtype=np.float32)  # type: ignore[arg-type]
 
-    class Task(TfidfTask):
-        def load(self, model_dir: Path) -> TfidfPredictor:
-            return Diverged(model_dir)
-
+    monkeypatch.setattr(TfidfServing, "load", lambda _, model_dir: Diverged(model_dir))
     with pytest.raises(EvergreenError, match=f"model {good.version} gave values that are not finite"):
-        evaluate_text(good, None, splits, task=Task())
+        evaluate_text(good, None, splits, task=TASK)
 
 
 def test_a_champion_that_may_have_been_trained_on_test_rows_is_marked(

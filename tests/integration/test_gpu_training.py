@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from evergreen.core.members import trainable
 from evergreen.tasks import trainer
-from evergreen.tasks.image_segmentation.augment import Augmentation
 from evergreen.tasks.image_segmentation.pictures import PictureTable
-from evergreen.tasks.image_segmentation.train import collate
+from evergreen.tasks.image_segmentation.settings import Augmentation
+from evergreen.tasks.image_segmentation.trainable import collate
+from evergreen.tasks.job import TrainingJob
 from evergreen.tasks.trainer import CheckpointedTrainer
-from evergreen.tasks.training import TrainingJob
 from tests import tiny_encoders, tiny_images, tiny_text
 from tests.refused_on_cuda import REFUSED, deterministic, recorded
 from tests.tiny_text import RecordingRun
@@ -34,7 +35,7 @@ def images(architecture: str, folder: Path) -> Any:
     scenes = tiny_images.scenes
     splits = tiny_images.write_splits(folder / "splits", {"train": scenes(5), "validation": scenes(2, 10)})
     task = tiny_images.task_with(architecture=architecture, batch_size=4, epochs=1, dice_weight=0.5)
-    return task.train(splits, RecordingRun.below(folder))
+    return trainable(task).train(splits, RecordingRun.below(folder))
 
 
 def texts(encoder: str, folder: Path) -> Any:
@@ -42,7 +43,7 @@ def texts(encoder: str, folder: Path) -> Any:
     parts = {"train": tiny_text.headlines(12), "validation": tiny_text.headlines(6, seed=1)}
     splits = tiny_text.write_splits(folder / "splits", parts)
     task = tiny_text.task_with(tiny_encoders.write_encoder(folder / "encoder", encoder), class_weights="balanced")
-    return task.train(splits, RecordingRun.below(folder))
+    return trainable(task).train(splits, RecordingRun.below(folder))
 
 
 TRAININGS: dict[str, Train] = {

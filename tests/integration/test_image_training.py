@@ -15,11 +15,13 @@ import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.core.members import measurable, servable, trainable
 from evergreen.data.pictures import decode_picture
 from evergreen.tasks import load_predictor
 from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, freeze_encoder
 from evergreen.tasks.image_segmentation.pictures import PictureCache
+from evergreen.tasks.image_segmentation.trainable import ImageTraining
 from tests.tiny_images import IGNORED, LABELS, draw, killable_task, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
@@ -45,16 +47,16 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
 @pytest.fixture(scope="module")
 def trained(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, RecordingRun]:
     run = RecordingRun.below(tmp_path_factory.mktemp("trained"))
-    return killable_task().train(splits, run), run
+    return trainable(killable_task()).train(splits, run), run
 
 
 @pytest.mark.parametrize("name", ["unet", "deeplab", "segformer"])
 def test_every_architecture_trains_also_when_one_picture_is_left_for_the_last_batch(name: str, tmp_path: Path) -> None:
     splits = write_splits(tmp_path / "splits", {"train": scenes(5), "validation": scenes(2, 10)})
     task = task_with(architecture=name, batch_size=4, epochs=1)
-    model = task.train(splits, RecordingRun.below(tmp_path))
+    model = trainable(task).train(splits, RecordingRun.below(tmp_path))
     predictor = load_predictor(model.path)
-    (mask,) = predictor.predict(predictor.decode([task.instance(scenes(1, 20)[0].image)]))
+    (mask,) = predictor.predict(predictor.decode([servable(task).instance(scenes(1, 20)[0].image)]))
     assert mask.shape == (36, 48)
 
 
@@ -62,7 +64,7 @@ def test_every_architecture_trains_also_when_one_picture_is_left_for_the_last_ba
 def test_every_architecture_answers_every_pixel(name: Any) -> None:
     import torch
 
-    from evergreen.tasks.image_segmentation.upsample import upsampled
+    from evergreen.tasks.image_segmentation.logits import upsampled
 
     network = ARCHITECTURES[name].fresh(LABELS).eval()
     with torch.inference_mode():
@@ -126,8 +128,8 @@ def test_the_encoder_answers_as_transformers_own_though_it_copies_no_map_to_pad_
 def test_ignored_pixels_move_no_weight() -> None:
     import torch
 
-    from evergreen.tasks.image_segmentation.loss import IGNORED as LEFT_OUT
-    from evergreen.tasks.image_segmentation.loss import segmentation_loss
+    from evergreen.tasks.image_segmentation.logits import IGNORED as LEFT_OUT
+    from evergreen.tasks.image_segmentation.logits import segmentation_loss
 
     random = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 3, 8, 8, generator=random, requires_grad=True)
@@ -147,7 +149,7 @@ def test_a_training_learns_far_more_than_the_majority_class(
     trained: tuple[TrainedModel, RecordingRun], splits: Splits
 ) -> None:
     model, run = trained
-    report = killable_task().evaluate(model, None, splits)
+    report = measurable(killable_task()).evaluate(model, None, splits)
     assert report.metrics["mean_iou"].low > report.baseline.metrics["mean_iou"] + 0.15
     assert run.curves is not None
     assert run.answers is not None
@@ -209,7 +211,7 @@ def test_a_killed_training_ends_with_the_very_same_model(
             pytest.fail("the training ended before it could be killed")
     assert not (tmp_path / "model" / "manifest.json").exists()
     run = RecordingRun.below(tmp_path)
-    model = killable_task().train(splits, run)
+    model = trainable(killable_task()).train(splits, run)
     assert run.progress[0][0] > 160
     assert model.version == trained[0].version
 
@@ -219,17 +221,19 @@ def test_a_warm_start_goes_on_from_the_champion_and_only_from_one_of_its_kind(
 ) -> None:
     warm = task_with(epochs=1, warm_start=True)
     run = RecordingRun.below(tmp_path / "warm")
-    warm.train(splits, run, start=trained[0])
+    trainable(warm).train(splits, run, start=trained[0])
     first_cold = next(point["train/loss"] for _, point in trained[1].points if "train/loss" in point)
     assert next(point["train/loss"] for _, point in run.points if "train/loss" in point) < 0.8 * first_cold
     with pytest.raises(InputError, match=r"was trained with architecture 'unet', task.architecture is 'deeplab'"):
-        task_with(architecture="deeplab").train(splits, RecordingRun.below(tmp_path / "other"), start=trained[0])
+        trainable(task_with(architecture="deeplab")).train(
+            splits, RecordingRun.below(tmp_path / "other"), start=trained[0]
+        )
 
 
 def test_an_encoder_of_another_family_is_refused(trained: tuple[TrainedModel, RecordingRun], splits: Splits) -> None:
     task = task_with(architecture="segformer", encoder=str(trained[0].path))
     with pytest.raises(InputError, match="cannot be used"):
-        task.train(splits, RecordingRun.below(trained[0].path.parent / "family"))
+        trainable(task).train(splits, RecordingRun.below(trained[0].path.parent / "family"))
 
 
 def test_pretrained_weights_are_used_and_the_head_may_have_other_labels(
@@ -239,11 +243,12 @@ def test_pretrained_weights_are_used_and_the_head_may_have_other_labels(
     from safetensors.torch import load_file
 
     task = task_with(encoder=str(trained[0].path), labels=("a", "b"), ignore_label=IGNORED)
-    assert task.source is not None
-    network, fresh = task.source.load_network(ARCHITECTURES["unet"], task.labels)
+    encoder = ImageTraining(task).encoder_weights
+    assert encoder is not None
+    network, fresh = encoder.load_network(ARCHITECTURES["unet"], task.labels)
     weights = load_file(trained[0].path / "model.safetensors")
     name = "mobilenet_v2.layer.3.expand_1x1.convolution.weight"
     assert torch.equal(network.state_dict()[name], weights[name])
     assert network.classifier.weight.shape[0] == 2
     assert fresh == {"classifier.weight", "classifier.bias"}, "the decoder was trained and learns at the others' rate"
-    assert task.training_configuration()["encoder"] == f"sha256:{task.pretrained()}"
+    assert trainable(task).training_configuration()["encoder"] == f"sha256:{trainable(task).pretrained()}"

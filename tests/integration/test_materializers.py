@@ -23,7 +23,7 @@ from evergreen.core.artifacts import (
     TrainedModel,
 )
 from evergreen.core.errors import EvergreenError
-from evergreen.core.training import Incumbent, Origin
+from evergreen.core.training import Incumbent, Start
 
 STEPS = ("identify", "fetch", "validate", "split", "train", "evaluate", "promote", "deploy")
 
@@ -163,8 +163,8 @@ def test_artifacts_that_are_gone_are_named_with_their_step_and_the_way_out() -> 
     told = r"step 'train', is gone from the artifact store .*; run the configuration .* again with --no-cache"
     with pytest.raises(EvergreenError, match=rf"Splits at .*, output 'model' of {told}"):
         DirectoryMaterializer(f"{root}/train/model/1/2").load(Splits)
-    with pytest.raises(EvergreenError, match=rf"Origin at .*, output 'origin' of {told}"):
-        ValueMaterializer(f"{root}/train/origin/1/2").load(Origin)
+    with pytest.raises(EvergreenError, match=rf"Start at .*, output 'start' of {told}"):
+        ValueMaterializer(f"{root}/train/start/1/2").load(Start)
 
 
 @pytest.mark.usefixtures("zenml_home")

@@ -17,8 +17,9 @@ import mlflow
 import pytest
 
 from evergreen.core.artifacts import HISTORY_NAME, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
+from evergreen.core.members import trainable
 from evergreen.core.processes import free_port
-from evergreen.core.training import Curves, Origin
+from evergreen.core.training import Curves, Start
 from tests.tiny_text import headlines, task_with, write_encoder, write_splits
 from tests.waiting import wait_until
 
@@ -90,8 +91,8 @@ def test_every_point_and_page_of_a_training_is_in_mlflow_that_was_down_for_its_m
             server.start()
             down.append(time.monotonic())
 
-    with mlflow.start_run() as active, training_run(task, splits, Origin(pretrained="p"), 1) as run:
-        model = task.train(splits, replace(run, progress=kill_and_restart))
+    with mlflow.start_run() as active, training_run(task, splits, Start(pretrained="p"), 1) as run:
+        model = trainable(task).train(splits, replace(run, progress=kill_and_restart))
     assert len(down) == 2
 
     server.wait()
@@ -128,14 +129,14 @@ def test_a_training_does_not_wait_for_an_mlflow_that_never_answers(
         mlflow.set_tracking_uri(mlflow_uri)
         with caplog.at_level(logging.WARNING), mlflow.start_run():
             mlflow.set_tracking_uri(f"http://127.0.0.1:{silent.getsockname()[1]}")
-            with training_run.training_run(task, splits, Origin(pretrained="p"), 1) as run:
+            with training_run.training_run(task, splits, Start(pretrained="p"), 1) as run:
                 began = time.process_time()
                 for step in range(200):
                     run.log_metrics({"train/loss": 1.0}, step)
                 assert time.process_time() - began < 0.5
             assert mlflow.active_run() is None  # else ZenML would wait for MLflow, and lose the training
         trained_on = splits.manifest.content_hash
-        plain = task.training_configuration()
+        plain = trainable(task).training_configuration()
         model = TrainedModel(tmp_path, TrainedModelManifest(files=(), task=plain, trained_on=trained_on, seed=1))
         training_run.send_notes(model, mlflow.get_tracking_uri())
         training_run.discard_checkpoints(model)

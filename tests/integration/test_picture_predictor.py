@@ -14,9 +14,9 @@ from PIL import Image
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.protocols import Fetch
 from evergreen.data.pictures import encode_png
+from evergreen.tasks.image_segmentation.logits import classes_at
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
-from evergreen.tasks.image_segmentation.predict import ImagePredictor, instance_of
-from evergreen.tasks.image_segmentation.upsample import classes_at
+from evergreen.tasks.image_segmentation.servable import ImagePredictor, instance_of
 
 LABELS = ("dark", "light")
 

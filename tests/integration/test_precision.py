@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.tasks import precision
+from evergreen.tasks import machine as training_machine
+from evergreen.tasks.settings import Precision
 
 CPUINFO = """processor : 0
 model name : {model}
@@ -22,14 +23,14 @@ model name : {model}
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """The answers that the next measurements give, last one first."""
     answers: list[bool] = []
-    monkeypatch.setattr(precision, "bf16_pays", answers.pop)
+    monkeypatch.setattr(training_machine, "bf16_pays", answers.pop)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     return answers
 
 
 def computes_on(machine: Path, folder: Path, **facts: str) -> bool:
     machine.write_text(CPUINFO.format(**({"model": "A", "mhz": "2000", "flags": "amx_bf16"} | facts)))
-    return precision.computes_in_bf16("auto", folder / "checkpoints" / "0f3a")
+    return training_machine.computes_in_bf16("auto", folder / "checkpoints" / "0f3a")
 
 
 def test_an_answer_is_kept_for_the_kind_of_device_that_it_was_measured_on(
@@ -37,7 +38,7 @@ def test_an_answer_is_kept_for_the_kind_of_device_that_it_was_measured_on(
 ) -> None:
     machine = tmp_path / "cpuinfo"
     (tmp_path / "checkpoints").mkdir()
-    monkeypatch.setattr(precision, "_CPU_FACTS", machine)
+    monkeypatch.setattr(training_machine, "_CPU_FACTS", machine)
     measured += [True, False, False, True]
     assert computes_on(machine, tmp_path)
     assert computes_on(machine, tmp_path, mhz="1200")
@@ -56,15 +57,15 @@ def test_an_answer_is_kept_for_the_kind_of_device_that_it_was_measured_on(
 def test_a_machine_that_tells_nothing_of_its_cpu_is_measured_too(
     tmp_path: Path, measured: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "_CPU_FACTS", tmp_path / "none")
+    monkeypatch.setattr(training_machine, "_CPU_FACTS", tmp_path / "none")
     measured.append(True)
-    assert precision.computes_in_bf16("auto", tmp_path / "checkpoint")
-    assert precision.computes_in_bf16("auto", tmp_path / "checkpoint")
+    assert training_machine.computes_in_bf16("auto", tmp_path / "checkpoint")
+    assert training_machine.computes_in_bf16("auto", tmp_path / "checkpoint")
 
 
 @pytest.mark.parametrize(("told", "bf16"), [("bf16", True), ("fp32", False)])
 def test_a_precision_that_is_told_is_not_measured(
-    tmp_path: Path, measured: list[bool], told: precision.Precision, bf16: bool
+    tmp_path: Path, measured: list[bool], told: Precision, bf16: bool
 ) -> None:
-    assert precision.computes_in_bf16(told, tmp_path / "checkpoint") is bf16
+    assert training_machine.computes_in_bf16(told, tmp_path / "checkpoint") is bf16
     assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ import pytest
 
 from evergreen.adapters.files import FilesSource
 from evergreen.core.errors import InputError
+from evergreen.core.members import examinable
 from evergreen.data.content import normalise
 from evergreen.data.pictures import decode_mask, decode_picture, encode_png
 from evergreen.data.shards import iter_batches
@@ -25,8 +26,9 @@ from evergreen.preparation.part import prepare_part
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.preparation.runners import compiled, run
 from evergreen.preparation.summary import Summary
-from evergreen.tasks import ImageSegmentation, TextClassification
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.tfrecords import Values, example, write
 from tests.tiny_images import LABELS, draw
 
@@ -90,7 +92,7 @@ def test_any_number_of_workers_writes_the_same_bytes_and_the_source_reads_the_sa
         assert row["split"] == ("validation" if number >= 48 else "train")
 
     statistics = json.loads((tmp_path / "of-1" / "_statistics.json").read_text())
-    validated = ImageSegmentation(labels=LABELS, ignore_label=255).validate_dataset(dataset)
+    validated = examinable(ImageSegmentation(labels=LABELS, ignore_label=255)).examine(dataset)
     assert validated.pictures is not None
     counted = sum(statistics["class pixels"].values())
     shares = {label: pixels / counted for label, pixels in statistics["class pixels"].items()}

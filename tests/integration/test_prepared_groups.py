@@ -10,7 +10,7 @@ from evergreen.data.split_plan import SplitPlan
 from evergreen.preparation import LocalRunner, Preparation
 from evergreen.preparation.plan import plan_of
 from evergreen.preparation.runners import run
-from evergreen.tasks import ImageSegmentation
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.pictures import mask, picture
 from tests.rows import rows_of
 

@@ -13,8 +13,10 @@ import pytest
 from evergreen.adapters.files import FilesSource
 from evergreen.core.answers import predictions_in
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import examinable, servable
 from evergreen.core.processes import free_port, library_environment
-from evergreen.tasks import ImageSegmentation, TextClassification
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.keyword_model import COMMAND, write_keyword_model
 from tests.waiting import wait_until
 
@@ -48,11 +50,11 @@ def columns_confused(folder: Path) -> None:
     (folder / "rows.csv").write_text(f"text,label\n{rows}")
     source = FilesSource.model_validate({"kind": "files", "path": str(folder / "rows.csv"), "columns": COLUMNS})
     dataset = source.read(None, folder / "out")
-    TextClassification(encoder="package://none/none", labels=("a", "b")).validate_dataset(dataset)
+    examinable(TextClassification(encoder="package://none/none", labels=("a", "b"))).examine(dataset)
 
 
 def picture_that_is_a_text(_: Path) -> None:
-    ImageSegmentation(labels=("a", "b")).instance(TEXT)
+    servable(ImageSegmentation(labels=("a", "b"))).instance(TEXT)
 
 
 def answer_that_repeats(_: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import servable, trainable
 from evergreen.tasks import load_predictor
 from tests.tiny_text import (
     LABELS,
@@ -57,7 +58,7 @@ def trained(
     encoder: Path, splits: Splits, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainedModel, RecordingRun]:
     run = RecordingRun.below(tmp_path_factory.mktemp("trained"))
-    return task_with(encoder, **SURE).train(splits, run), run
+    return trainable(task_with(encoder, **SURE)).train(splits, run), run
 
 
 def test_training_learns_and_reports_its_curves(trained: tuple[TrainedModel, RecordingRun]) -> None:
@@ -89,6 +90,22 @@ def test_a_model_directory_loads_by_itself_and_tells_no_path_of_this_machine(
     assert TrainedModel.open(model.path).version == model.version
 
 
+def test_a_process_that_loads_texts_imports_nothing_of_pictures_nor_of_the_pipeline(
+    trained: tuple[TrainedModel, RecordingRun],
+) -> None:
+    code = (
+        "import sys; before = {*sys.modules}\n"
+        "from pathlib import Path; from evergreen.tasks import load_predictor\n"
+        "load_predictor(Path(sys.argv[1])).predict(['goal'])\n"
+        "print(*sys.modules.keys() - before)"
+    )
+    command = [sys.executable, "-c", code, str(trained[0].path)]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "evergreen.tasks.text_classification.servable" in loaded
+    assert not [name for name in loaded if "image" in name and name.startswith("evergreen")]
+    assert not {name.partition(".")[0] for name in loaded} & {"zenml", "google", "sklearn", "pyarrow", "duckdb"}
+
+
 def test_every_checkpoint_is_handed_over_when_it_is_whole(trained: tuple[TrainedModel, RecordingRun]) -> None:
     _, run = trained
 
@@ -100,8 +117,8 @@ def test_equal_trainings_give_equal_versions_and_another_seed_another(
     trained: tuple[TrainedModel, RecordingRun], encoder: Path, splits: Splits, tmp_path: Path
 ) -> None:
     model, _ = trained
-    again = task_with(encoder, **SURE).train(splits, RecordingRun.below(tmp_path / "again"))
-    other = task_with(encoder, **SURE).train(splits, RecordingRun.below(tmp_path / "other", seed=2))
+    again = trainable(task_with(encoder, **SURE)).train(splits, RecordingRun.below(tmp_path / "again"))
+    other = trainable(task_with(encoder, **SURE)).train(splits, RecordingRun.below(tmp_path / "other", seed=2))
 
     assert again.version == model.version
     assert other.version != model.version
@@ -112,8 +129,10 @@ def test_equal_encoders_in_two_places_give_equal_versions_which_start_from_each_
 ) -> None:
     model, _ = trained
     elsewhere = shutil.copytree(encoder, tmp_path / "elsewhere")
-    again = task_with(elsewhere, **SURE).train(splits, RecordingRun.below(tmp_path / "again"))
-    warm = task_with(elsewhere, **SURE, warm_start=True).train(splits, RecordingRun.below(tmp_path / "warm"), model)
+    again = trainable(task_with(elsewhere, **SURE)).train(splits, RecordingRun.below(tmp_path / "again"))
+    warm = trainable(task_with(elsewhere, **SURE, warm_start=True)).train(
+        splits, RecordingRun.below(tmp_path / "warm"), model
+    )
 
     assert again.version == model.version
     assert warm.manifest.task["encoder"] == model.manifest.task["encoder"]
@@ -128,7 +147,7 @@ def test_a_warm_start_from_another_encoders_model_is_refused(
     (other / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.2}))
 
     with pytest.raises(InputError, match=rf"champion {model.version} was trained with encoder 'sha256:"):
-        task_with(other, warm_start=True).train(splits, RecordingRun.below(tmp_path / "run"), model)
+        trainable(task_with(other, warm_start=True)).train(splits, RecordingRun.below(tmp_path / "run"), model)
 
 
 def test_predictions_do_not_depend_on_what_else_is_in_the_batch(trained: tuple[TrainedModel, RecordingRun]) -> None:
@@ -149,7 +168,7 @@ def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
     encoder: Path, splits: Splits, tmp_path: Path
 ) -> None:
     undisturbed = RecordingRun.below(tmp_path / "undisturbed")
-    expected = killable_task(encoder).train(splits, undisturbed)
+    expected = trainable(killable_task(encoder)).train(splits, undisturbed)
     killed = tmp_path / "killed"
     command = [sys.executable, "-m", "tests.tiny_text", str(encoder), str(splits.path), str(killed)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -161,7 +180,7 @@ def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
     assert process.returncode == -9
 
     resumed = RecordingRun.below(killed)
-    model = killable_task(encoder).train(splits, resumed)
+    model = trainable(killable_task(encoder)).train(splits, resumed)
 
     steps = [step for step, _ in resumed.points]
     assert resumed.progress[0][0] >= 0.4 * 1000
@@ -172,11 +191,11 @@ def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
 
 def test_a_finished_training_that_was_not_stored_is_not_repeated(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     first = RecordingRun.below(tmp_path)
-    expected = task_with(encoder).train(splits, first)
+    expected = trainable(task_with(encoder)).train(splits, first)
     again = RecordingRun(tmp_path / "again", first.checkpoint_dir)
     again.out_dir.mkdir()
 
-    assert task_with(encoder).train(splits, again).version == expected.version
+    assert trainable(task_with(encoder)).train(splits, again).version == expected.version
     assert again.progress == []
 
 
@@ -185,7 +204,7 @@ def test_the_best_weights_are_kept_and_a_hopeless_training_stops_early(
 ) -> None:
     run = RecordingRun.below(tmp_path)
     task = task_with(encoder, epochs=6, learning_rate=0.05, evaluations_per_epoch=4, early_stopping_patience=2)
-    model = task.train(splits, run)
+    model = trainable(task).train(splits, run)
     history = json.loads((model.path / "history.json").read_text())
     losses = {point["step"]: point["loss"] for point in history["validation"]}
 
@@ -203,22 +222,22 @@ def test_balanced_class_weights_lift_a_rare_class(encoder: Path, tmp_path: Path)
     shares = []
     for weights in ("none", "balanced"):
         task = task_with(encoder, class_weights=weights, **few_steps)
-        model = task.train(splits, RecordingRun.below(tmp_path / weights))
-        shares.append(task.load(model.path).predict([text for text, _ in headlines(90, seed=7)])[:, 2].mean())
+        model = trainable(task).train(splits, RecordingRun.below(tmp_path / weights))
+        shares.append(servable(task).load(model.path).predict([text for text, _ in headlines(90, seed=7)])[:, 2].mean())
 
     assert shares[1] > 2 * shares[0]
 
 
 def test_a_sample_of_rows_trains_on_that_many(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     run = RecordingRun.below(tmp_path)
-    task_with(encoder, max_train_rows=120).train(splits, run)
+    trainable(task_with(encoder, max_train_rows=120)).train(splits, run)
 
     assert run.progress[-1] == (120, 120)
 
 
 def test_bf16_learns_as_well(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     run = RecordingRun.below(tmp_path)
-    model = task_with(encoder, **SURE, precision="bf16").train(splits, run)
+    model = trainable(task_with(encoder, **SURE, precision="bf16")).train(splits, run)
 
     assert run.points[-1][1]["validation/accuracy"] > 0.8
     assert {str(tensor.dtype) for tensor in load_weights(model.path).values()} == {"torch.float32"}
@@ -226,7 +245,7 @@ def test_bf16_learns_as_well(encoder: Path, splits: Splits, tmp_path: Path) -> N
 
 def test_a_diverging_training_stops_and_says_what_to_lower(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(EvergreenError, match=r"diverged.*lower learning_rate \(is 1e\+30\)"):
-        task_with(encoder, learning_rate=1e30).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(encoder, learning_rate=1e30)).train(splits, RecordingRun.below(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -241,21 +260,22 @@ def test_rows_that_do_not_fit_the_task_are_named(encoder: Path, tmp_path: Path, 
     splits = write_splits(tmp_path / "splits", {"train": rows, "validation": headlines(3)})
 
     with pytest.raises(InputError, match=message):
-        task_with(encoder).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(encoder)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_a_cut_longer_than_the_encoder_reads_is_refused(encoder: Path, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"max_length_tokens is 65, but .* reads at most 64"):
-        task_with(encoder, max_length_tokens=65).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(encoder, max_length_tokens=65)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_a_hub_that_cannot_be_reached_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     code = (
-        "from evergreen.tasks import TextClassification\n"
+        "from evergreen.tasks.text_classification.settings import TextClassification\n"
+        "from evergreen.tasks.text_classification.trainable import TextTraining\n"
         "task = TextClassification(encoder='some-org/some-model', labels=('a', 'b'))\n"
-        "for act in (task.check, task.load_tokens):\n"
+        "for act in (TextTraining(task).check, TextTraining(task).encoder_weights.load_tokenizer):\n"
         "    try:\n"
         "        act()\n"
         "    except Exception as error:\n"
@@ -290,7 +310,7 @@ def test_a_damaged_encoder_is_named(encoder: Path, splits: Splits, tmp_path: Pat
     (damaged / "model.safetensors").write_bytes(b"")
 
     with pytest.raises(InputError, match="damaged' cannot be used"):
-        task_with(damaged).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(damaged)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_weights_that_do_not_fit_the_encoders_configuration_are_refused(
@@ -301,7 +321,7 @@ def test_weights_that_do_not_fit_the_encoders_configuration_are_refused(
     (deeper / "config.json").write_text(json.dumps({**config, "num_hidden_layers": config["num_hidden_layers"] + 1}))
 
     with pytest.raises(InputError, match=r"weights do not fit its config\.json: .*layer\.2.* would start at random"):
-        task_with(deeper).train(splits, RecordingRun.below(tmp_path))
+        trainable(task_with(deeper)).train(splits, RecordingRun.below(tmp_path))
 
 
 def test_a_fresh_head_learns_faster_than_the_pretrained_weights_below_it(
@@ -309,7 +329,7 @@ def test_a_fresh_head_learns_faster_than_the_pretrained_weights_below_it(
 ) -> None:
     run = RecordingRun.below(tmp_path)
     slow = {"learning_rate": 1e-7, "weight_decay": 0.0, "max_train_rows": 320}
-    model = task_with(encoder, **slow, head_learning_rate_factor=1e5).train(splits, run)
+    model = trainable(task_with(encoder, **slow, head_learning_rate_factor=1e5)).train(splits, run)
     after = {name.removeprefix("bert."): weight for name, weight in load_weights(model.path).items()}
     moved = {name: float((after[name] - weight).abs().max()) for name, weight in load_weights(encoder).items()}
 

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from evergreen.core.artifacts import Dataset, SplitName
+from evergreen.core.errors import DatasetError
 from evergreen.core.validation import ValidationReport
 from evergreen.data.picture_columns import reclassed
 from evergreen.data.pictures import UNLISTED
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
-from evergreen.tasks.image_segmentation.examine import Expected
+from evergreen.tasks.image_segmentation.examinable import ImageExamination
 from evergreen.tasks.image_segmentation.schema import Schema
-from evergreen.tasks.image_segmentation.validate import ImageRules, validate_images
-from evergreen.tasks.violations import DatasetError
+from evergreen.tasks.image_segmentation.settings import ImageRules, ImageSegmentation
 from tests.pictures import encoded, mask, picture, pictures_of, pixels
 from tests.rows import dataset_of, rows_of
 
@@ -31,7 +31,8 @@ def good(count: int = 30) -> list[dict[str, Any]]:
 
 
 def looked_at(dataset: Dataset, rules: ImageRules) -> ValidationReport:
-    return validate_images(dataset, Expected(len(LABELS), 255, rules.expected), LABELS, rules)
+    task = ImageSegmentation(labels=LABELS, ignore_label=255, rules=rules)
+    return ImageExamination(task).examine(dataset)
 
 
 def validated(rows: list[dict[str, Any]], path: Path, **rules: Any) -> ValidationReport:

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 
 from evergreen.core.artifacts import Dataset
+from evergreen.core.errors import DatasetError
 from evergreen.core.validation import ValidationReport
 from evergreen.data import statistics
 from evergreen.data.database import WHITE_SPACE
-from evergreen.tasks.text_classification.validate import TextRules, validate_text
-from evergreen.tasks.violations import DatasetError
+from evergreen.tasks.text_classification.examinable import TextExamination
+from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 from tests.pictures import mask, picture, pictures_of
 from tests.rows import Row, dataset_of
 
@@ -16,10 +17,15 @@ RULES = TextRules(min_rows=2)
 GOOD: list[Row] = [(f"n:{n}", f"an article with the number {n}", "ab"[n % 2]) for n in range(20)]
 
 
+def examined(dataset: Dataset, labels: tuple[str, ...], rules: TextRules) -> ValidationReport:
+    task = TextClassification(encoder="none", labels=("a", "b"), rules=rules)
+    return TextExamination(task.model_copy(update={"labels": labels})).examine(dataset)
+
+
 def validate(
     rows: list[Row], path: Path, labels: tuple[str, ...] = ("a", "b"), rules: TextRules = RULES
 ) -> ValidationReport:
-    return validate_text(dataset_of(rows, path), labels, rules)
+    return examined(dataset_of(rows, path), labels, rules)
 
 
 def violations(
@@ -81,7 +87,7 @@ def test_each_broken_rule_of_classes_is_named(
 def test_rows_of_pictures_are_told_by_the_columns_that_they_lack(tmp_path: Path) -> None:
     pictures = pictures_of([{"id": "1", "image": picture(), "mask": mask()}], tmp_path)
     with pytest.raises(DatasetError, match=r"missing column: text, label \(has: id, image, mask\); map source.columns"):
-        validate_text(pictures, ("a", "b"), RULES)
+        examined(pictures, ("a", "b"), RULES)
 
 
 def test_too_few_rows_are_an_error(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from evergreen.adapters import AnySource
 from evergreen.data.split_plan import SplitPlan
 from evergreen.preparation import LocalRunner, Preparation
 from evergreen.tasks.image_segmentation.schema import Schema
-from evergreen.tasks.image_segmentation.validate import ImageRules
+from evergreen.tasks.image_segmentation.settings import ImageRules
 
 GUIDE = Path(__file__).parents[2] / "docs" / "picture-data.md"
 BLOCKS: list[dict[str, Any]] = [

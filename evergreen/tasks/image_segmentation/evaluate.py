@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.core.members import servable
 from evergreen.core.metric import MetricName
-from evergreen.core.protocols import Predictor
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstPicture, WorstPictures
 from evergreen.data.pictures import Pixels, decode_mask
-from evergreen.evaluation.champion import LabelledTask, numbers_by_name, own_labelled_task
+from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
 from evergreen.evaluation.measure import Counts, Numbers
@@ -31,8 +30,9 @@ from evergreen.tasks.image_segmentation import pixel_regression
 from evergreen.tasks.image_segmentation.overlays import strip
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
-from evergreen.tasks.image_segmentation.predict import instance_of
-from evergreen.tasks.image_segmentation.slices import SIZE_COLUMN, ImageSlices
+from evergreen.tasks.image_segmentation.servable import instance_of
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.image_segmentation.slices import SIZE_COLUMN
 
 PICTURES_AT_ONCE = 16
 PIXELS_AT_ONCE = PICTURES_AT_ONCE * 512 * 512
@@ -41,27 +41,8 @@ WORST_PICTURES = 12
 MAJORITY_PICTURES = 2000
 
 
-class ImageTask(LabelledTask, Protocol):
-    """What evaluation asks of a task."""
-
-    @property
-    def ignore_label(self) -> int | None:
-        """The number in masks whose pixels do not count."""
-
-    @property
-    def rules(self) -> object:
-        """Which pictures can be used."""
-
-    @property
-    def slices(self) -> ImageSlices:
-        """Which parts are measured by themselves."""
-
-    def load(self, model_dir: Path) -> Predictor:
-        """A predictor whose outputs are masks of class numbers, one a picture."""
-
-
 def evaluate_images(
-    model: TrainedModel, champion: TrainedModel | None, splits: Splits, *, task: ImageTask
+    model: TrainedModel, champion: TrainedModel | None, splits: Splits, *, task: ImageSegmentation
 ) -> EvaluationReport:
     """The model, and the champion re-scored, on the test split; see `evaluation.evaluate`.
 
@@ -94,7 +75,7 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
     row_noun: ClassVar[str] = "image"
     latency_samples: ClassVar[int] = 30
 
-    def __init__(self, splits: Splits, task: ImageTask) -> None:
+    def __init__(self, splits: Splits, task: ImageSegmentation) -> None:
         super().__init__(splits, Segmentation(task.labels), task.slices)
         self._task = task
         self._worst: Worst[WorstPicture] = Worst(WORST_PICTURES)
@@ -123,7 +104,7 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
     def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[ImageBatch, Masks]:
         """The model, aligned by label name."""
         own = own_labelled_task(model, self._task, rules=self._task.rules)
-        numbers, predictor = numbers_by_name(own.labels, self._task.labels), own.load(model.path)
+        numbers, predictor = numbers_by_name(own.labels, self._task.labels), servable(own).load(model.path)
 
         def answer(batch: ImageBatch) -> Masks:
             with stopwatch.answering(len(batch.ids)):

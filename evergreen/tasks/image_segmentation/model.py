@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MethodType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from evergreen.tasks.encoder_files import CONFIG, UnusableError, check_no_code, read_object
 from evergreen.tasks.hub_snapshot import has_weights
-from evergreen.tasks.model_directory import loading
+from evergreen.tasks.image_segmentation.settings import STRIDES, ArchitectureName
+from evergreen.tasks.libraries import loading, quiet_transformers
 from evergreen.tasks.pretrained import Pretrained, fresh_weights
-from evergreen.tasks.verbosity import quiet_transformers
-
-ArchitectureName = Literal["unet", "deeplab", "segformer"]
 
 BATCH_NORM_MOMENTUM = 0.1
 """Torch's own. MobileNetV2 in transformers says 0.997, which torch takes for the weight of the last batch alone."""
@@ -195,18 +193,26 @@ def _segformer_processor() -> Any:
 
 
 ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
-    "unet": Architecture(_unet, _mobilenet_processor, _HALF, _HALF, 32, {"output_stride": 32}, _MOBILENETS),
+    "unet": Architecture(
+        _unet, _mobilenet_processor, _HALF, _HALF, STRIDES["unet"], {"output_stride": 32}, _MOBILENETS
+    ),
     "deeplab": Architecture(
         _deeplab,
         _mobilenet_processor,
         _HALF,
         _HALF,
-        16,
+        STRIDES["deeplab"],
         {"output_stride": 16, "classifier_dropout_prob": 0.1},
         _MOBILENETS,
     ),
     "segformer": Architecture(
-        _segformer, _segformer_processor, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 32, {}, ("segformer",)
+        _segformer,
+        _segformer_processor,
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+        STRIDES["segformer"],
+        {},
+        ("segformer",),
     ),
 }
 

@@ -15,7 +15,7 @@ from evergreen.data.pictures import Pixels, encode_png
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 
 if TYPE_CHECKING:
-    from evergreen.tasks.image_segmentation.predict import ImagePredictor
+    from evergreen.tasks.image_segmentation.servable import ImagePredictor
 
 OPACITY = 0.55
 MOST_PICTURES = 6

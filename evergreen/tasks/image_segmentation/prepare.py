@@ -13,7 +13,7 @@ import numpy as np
 
 from evergreen.core.preparation import PreparedRows
 from evergreen.data.pictures import PictureError, decode_mask, decode_picture, encode_png
-from evergreen.tasks.image_segmentation.examine import Expected, examine
+from evergreen.tasks.image_segmentation.findings import Expected, examine
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from evergreen.tasks.encoder_files import CONFIG, UnusableError, check_fetched, check_no_code, read_object
 from evergreen.tasks.hub_snapshot import has_weights
+from evergreen.tasks.libraries import quiet_transformers
 from evergreen.tasks.pretrained import Pretrained, fresh_weights
 from evergreen.tasks.text_classification.proof import (
     check_architecture,
@@ -20,7 +21,6 @@ from evergreen.tasks.text_classification.proof import (
     from_its_config,
 )
 from evergreen.tasks.text_classification.tokens import Tokens
-from evergreen.tasks.verbosity import quiet_transformers
 
 _TOKENIZER_FILES = (
     "tokenizer.json",

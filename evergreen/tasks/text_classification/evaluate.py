@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
+from evergreen.core.members import servable
 from evergreen.core.protocols import Predictor
 from evergreen.core.quoting import excerpt
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstText, WorstTexts
-from evergreen.evaluation.champion import LabelledTask, numbers_by_name, own_labelled_task
+from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.classification import Classification, pairs
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
@@ -29,24 +29,13 @@ from evergreen.evaluation.slices import Slice, require_columns
 from evergreen.evaluation.timing import Stopwatch
 from evergreen.evaluation.worst import Worst
 from evergreen.tasks.text_classification import tfidf
+from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.slices import LENGTH_COLUMN, Slices
 from evergreen.tasks.text_classification.tfidf import TfidfRegression
-from evergreen.tasks.text_classification.validate import TextRules
 
 BATCH_ROWS = 512
 EXCERPT_CHARS = 300
 WORST_TEXTS = 25
-
-
-class TextTask(LabelledTask, Protocol):
-    """What evaluation asks of a task."""
-
-    @property
-    def rules(self) -> TextRules:
-        """Which texts can be used."""
-
-    def load(self, model_dir: Path) -> Predictor:
-        """A predictor whose outputs are probabilities: (rows, classes) float32."""
 
 
 def evaluate_text(
@@ -54,7 +43,7 @@ def evaluate_text(
     champion: TrainedModel | None,
     splits: Splits,
     *,
-    task: TextTask,
+    task: TextClassification,
     slices: Slices | None = None,
 ) -> EvaluationReport:
     """The model, and the champion re-scored, on the test split; see `evaluation.evaluate`.
@@ -88,12 +77,12 @@ class TextAnswers(NamedTuple):
 class TextModel:
     """A loaded model whose labels are aligned with the task's by name."""
 
-    def __init__(self, model: TrainedModel, task: TextTask, stopwatch: Stopwatch) -> None:
+    def __init__(self, model: TrainedModel, task: TextClassification, stopwatch: Stopwatch) -> None:
         own = own_labelled_task(model, task, rules=task.rules)  # rows honour the present rules, not those of the time
         self._version, self._labels = model.version, own.labels
         self._numbers = numbers_by_name(own.labels, task.labels)
         self._stopwatch = stopwatch
-        self.predictor: Predictor = own.load(model.path)
+        self.predictor: Predictor = servable(own).load(model.path)
 
     def answer(self, batch: TextBatch) -> TextAnswers:
         """The most probable class of each row.
@@ -123,7 +112,7 @@ class TextModel:
 class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
     """Counts are those of `Classification`."""
 
-    def __init__(self, splits: Splits, task: TextTask, slices: Slices) -> None:
+    def __init__(self, splits: Splits, task: TextClassification, slices: Slices) -> None:
         super().__init__(splits, Classification(task.labels), slices)
         self._task, self._text_slices = task, slices
         self._worst: Worst[WorstText] = Worst(WORST_TEXTS)

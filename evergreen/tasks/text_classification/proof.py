@@ -12,8 +12,8 @@ from typing import Any
 
 from evergreen.core.errors import EvergreenError
 from evergreen.tasks.encoder_files import CONFIG, UnusableError
+from evergreen.tasks.libraries import quiet_transformers
 from evergreen.tasks.text_classification.tokens import Tokens
-from evergreen.tasks.verbosity import quiet_transformers
 
 _DEPTHS = (
     "num_hidden_layers",

@@ -16,8 +16,10 @@ from cloudbox import faults
 from cloudbox.hub.accounts import tokens
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import measurable, trainable
 from evergreen.core.processes import free_port
-from evergreen.tasks import TextClassification, hub_snapshot, load_predictor
+from evergreen.tasks import hub_snapshot, load_predictor
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.running_box import RunningBox, running_box
 from tests.tiny_text import LABELS, RecordingRun, headlines, task_with, write_encoder, write_splits
 
@@ -83,11 +85,11 @@ def lead_to(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def work(hub: Hub, folder: Path) -> TrainedModel:
     """Everything that a run does with an encoder."""
     task = hub.task()
-    assert task.check() == f"{NAME} on the Hugging Face Hub"
-    commit = task.pretrained()
+    assert trainable(task).check() == f"{NAME} on the Hugging Face Hub"
+    commit = trainable(task).pretrained()
     assert len(commit) == 40
-    model = task.train(hub.splits, RecordingRun.below(folder))
-    assert task.pretrained() == commit
+    model = trainable(task).train(hub.splits, RecordingRun.below(folder))
+    assert trainable(task).pretrained() == commit
     return model
 
 
@@ -96,11 +98,11 @@ def weights_in(cache: Path) -> list[Path]:
 
 
 def test_an_encoder_is_proven_by_its_small_files_and_the_header_of_its_weights(hub: Hub, cache: Path) -> None:
-    assert hub.task().check()
+    assert trainable(hub.task()).check()
     assert list(cache.rglob("config.json"))
     assert weights_in(cache) == []
     with pytest.raises(InputError, match="max_length_tokens is 65, but it reads at most 64"):
-        hub.task().model_copy(update={"max_length_tokens": 65}).check()
+        trainable(hub.task().model_copy(update={"max_length_tokens": 65})).check()
 
 
 @pytest.mark.parametrize("failure", ["answers 429", "refuses connections"])
@@ -124,7 +126,7 @@ def test_a_trained_model_asks_nothing_of_anybody(hub: Hub, tmp_path: Path, monke
     model = work(hub, tmp_path)
     asked: list[object] = []
     monkeypatch.setattr(socket.socket, "connect", lambda _, address: asked.append(address))
-    report = hub.task().evaluate(model, None, hub.splits)
+    report = measurable(hub.task()).evaluate(model, None, hub.splits)
     predictor = load_predictor(model.path)
     assert predictor.predict(predictor.decode(INSTANCES)).shape == (2, len(LABELS))
     assert report.metrics["accuracy"].value >= 0
@@ -136,7 +138,7 @@ def test_a_hub_out_of_reach_is_no_mistake_of_the_user_while_nothing_is_cached(
 ) -> None:
     faults.add(hub.box.box.home, faults.Fault(kind="error", code="RESOURCE_EXHAUSTED"))
     with pytest.raises(EvergreenError, match=f"does not answer for encoder '{NAME}'") as caught:
-        hub.task().check()
+        trainable(hub.task()).check()
     assert not isinstance(caught.value, InputError)
 
 
@@ -150,7 +152,7 @@ def test_weights_of_the_hub_that_cannot_be_loaded_are_refused_before_they_are_fe
             (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n" * 9)
         hub.upload(folder, f"evergreen/{name}")
         with pytest.raises(InputError, match=told):
-            hub.task(f"evergreen/{name}").check()
+            trainable(hub.task(f"evergreen/{name}")).check()
 
 
 def test_shards_of_the_hub_are_fetched_and_read(hub: Hub, tmp_path: Path) -> None:
@@ -166,6 +168,6 @@ def test_shards_of_the_hub_are_fetched_and_read(hub: Hub, tmp_path: Path) -> Non
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     hub.upload(folder, "evergreen/sharded")
     task = hub.task("evergreen/sharded")
-    assert task.check()
-    task.train(hub.splits, RecordingRun.below(tmp_path))
-    assert task.check()
+    assert trainable(task).check()
+    trainable(task).train(hub.splits, RecordingRun.below(tmp_path))
+    assert trainable(task).check()

@@ -24,6 +24,7 @@ from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.adapters.vertex.specification import deployed_model_message
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
+from evergreen.core.members import trainable
 from evergreen.core.rollout import roll_out
 from evergreen.pages.curl import curl_command
 from tests.endpoint_contract import GOOD, EndpointContract, live, never, release
@@ -157,7 +158,7 @@ def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box
     encoder = write_encoder(tmp_path / "encoder")
     rows = headlines(12)
     splits = write_splits(tmp_path / "splits", {"train": rows, "validation": rows, "test": rows})
-    trained = task_with(encoder).train(splits, RecordingRun.below(tmp_path / "run"))
+    trained = trainable(task_with(encoder)).train(splits, RecordingRun.below(tmp_path / "run"))
     host = host_in(box, command=("python", "-m", "evergreen.serving"), env={"PYTHONPATH": str(ROOT)})
     endpoint = VertexEndpoint(host, "news")
     try:

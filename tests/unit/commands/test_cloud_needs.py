@@ -20,7 +20,7 @@ from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.cloud import Machine
 from evergreen.core.rollout import Release, roll_out
 from evergreen.preparation import DataflowRunner, Preparation
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.configuration import Configuration
 from orchestration.machine_lists import MachineChoice
 from tests.memory_endpoint import MemoryEndpoint

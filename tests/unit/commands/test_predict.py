@@ -18,8 +18,11 @@ from commands.predict import Asked, Tables, main, predict_lines, predict_table
 from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.tasks.text_classification.settings import TextClassification
 
 
 def asked(predict: Callable[[Sequence[Any]], list[dict[str, Any]]], max_bytes: int = MAX_BODY_BYTES) -> Asked:
@@ -294,10 +297,10 @@ def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str
 
 def test_the_command_asks_by_the_limit_of_its_own_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = Lengths()
-    task = SimpleNamespace(instance=lambda text: {"text": text}, input_field="text")
+    task = TextClassification(encoder="org/model", labels=("a", "b"))
     source = FilesSource.model_validate({"path": "unused.csv", "columns": {"text": "body", "label": "label"}})
-    host = SimpleNamespace(max_request_bytes=30)
-    project = SimpleNamespace(model_name="news", host=host, task=task, source=source)
+    monkeypatch.setattr(LocalHost, "max_request_bytes", 30)
+    project = SimpleNamespace(model_name="news", host=LocalHostSettings(), task=task, source=source)
     monkeypatch.setattr("commands.project.open_project", lambda *_: project)
     monkeypatch.setattr("orchestration.deployment.open_endpoint", lambda *_: SimpleNamespace(predict=ask))
     table = write(tmp_path / "in.csv", [{"body": "a"}, {"body": "b"}, {"body": "c"}])

@@ -14,7 +14,7 @@ from commands.readiness import task_needs, unused_settings
 from evergreen.adapters import FilesSource
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import InputError
-from evergreen.tasks import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.configuration import Configuration
 
 

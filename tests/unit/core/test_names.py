@@ -7,8 +7,8 @@ import pytest
 
 from evergreen.core.names import listed, nearest, nfc, quoted
 from evergreen.data.plain import composed
-from evergreen.tasks.text_classification.prepare import prepare_texts
-from evergreen.tasks.text_classification.task import TextClassification
+from evergreen.tasks.text_classification.examinable import prepare_texts
+from evergreen.tasks.text_classification.settings import TextClassification
 
 NFC, NFD = "économie", unicodedata.normalize("NFD", "économie")
 

@@ -17,11 +17,31 @@ from evergreen.adapters.package import PackageSource
 from evergreen.adapters.shapes import ShapesSource
 from evergreen.adapters.vertex.host import VertexHost
 from evergreen.adapters.vertex.mirror import VertexMirror
-from evergreen.core.kinds import Kinds, imported
-from evergreen.core.protocols import Host, Mirror, Publisher, Source, Task
+from evergreen.core.kinds import Kinds, behaviour, imported
+from evergreen.core.protocols import (
+    Examinable,
+    Host,
+    Measurable,
+    Mirror,
+    Presentable,
+    Publisher,
+    Servable,
+    Source,
+    Trainable,
+)
 from evergreen.tasks import AnyTask
-from evergreen.tasks.image_segmentation.task import ImageSegmentation
-from evergreen.tasks.text_classification.task import TextClassification
+from evergreen.tasks.image_segmentation.examinable import ImageExamination
+from evergreen.tasks.image_segmentation.measurable import ImageMeasurement
+from evergreen.tasks.image_segmentation.presentable import ImagePresentation
+from evergreen.tasks.image_segmentation.servable import ImageServing
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.image_segmentation.trainable import ImageTraining
+from evergreen.tasks.text_classification.examinable import TextExamination
+from evergreen.tasks.text_classification.measurable import TextMeasurement
+from evergreen.tasks.text_classification.presentable import TextPresentation
+from evergreen.tasks.text_classification.servable import TextServing
+from evergreen.tasks.text_classification.settings import TextClassification
+from evergreen.tasks.text_classification.trainable import TextTraining
 
 SOURCES: tuple[type[Source], ...] = (
     FilesSource,
@@ -30,7 +50,12 @@ SOURCES: tuple[type[Source], ...] = (
     BigQuerySource,
     ShapesSource,
 )
-TASKS: tuple[type[Task], ...] = (TextClassification, ImageSegmentation)
+TASKS = (TextClassification, ImageSegmentation)
+EXAMINABLE: tuple[type[Examinable], ...] = (TextExamination, ImageExamination)
+TRAINABLE: tuple[type[Trainable], ...] = (TextTraining, ImageTraining)
+MEASURABLE: tuple[type[Measurable], ...] = (TextMeasurement, ImageMeasurement)
+SERVABLE: tuple[type[Servable], ...] = (TextServing, ImageServing)
+PRESENTABLE: tuple[type[Presentable], ...] = (TextPresentation, ImagePresentation)
 HOSTS: tuple[type[Host], ...] = (LocalHost, VertexHost)
 PUBLISHERS: tuple[type[Publisher], ...] = (HuggingFaceHub,)
 MIRRORS: tuple[type[Mirror], ...] = (MlflowMirror, VertexMirror)
@@ -57,3 +82,13 @@ def test_the_behaviour_of_every_kind_is_checked_against_its_protocol(
     kinds: Kinds, verb: str, checked: tuple[type, ...]
 ) -> None:
     assert {imported(getattr(one, verb)) for one in members(kinds.union)} == set(checked)
+
+
+def test_every_task_names_the_classes_of_all_verbs() -> None:
+    text = TextClassification(encoder="org/model", labels=("a", "b"))
+    pictures = ImageSegmentation(labels=("a", "b"))
+    found = {
+        verb: tuple(type(behaviour(task, verb)) for task in (text, pictures))
+        for verb in ("examinable", "trainable", "measurable", "servable", "presentable")
+    }
+    assert list(found.values()) == [EXAMINABLE, TRAINABLE, MEASURABLE, SERVABLE, PRESENTABLE]

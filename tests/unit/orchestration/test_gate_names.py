@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from evergreen.core.metric import MetricSpec, shares
-from evergreen.tasks import ImageSegmentation, TextClassification
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.document import read
 from orchestration.gate import check_gate
 from orchestration.mistakes import Mistake

@@ -8,8 +8,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen.core.errors import InputError
+from evergreen.core.members import servable, trainable
 from evergreen.data.pictures import decode_picture
-from evergreen.tasks import AnyTask, ImageSegmentation
+from evergreen.tasks import AnyTask
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.tiny_images import scenes, task_with, write_splits
 
 PETS: dict[str, Any] = {"kind": "image_segmentation", "labels": ["pet", "background", "border"]}
@@ -41,22 +43,22 @@ def test_what_only_measures_changes_no_training() -> None:
         ImageSegmentation.model_validate(PETS | {"slices": {"share_edges_percent": [50]}, "rules": {"min_rows": 5}}),
     )
     assert sliced.for_training() == plain
-    assert sliced.training_configuration() == plain.training_configuration()
+    assert trainable(sliced).training_configuration() == trainable(plain).training_configuration()
     other = ImageSegmentation.model_validate(PETS | {"dice_weight": 0.5})
-    assert other.training_configuration() != plain.training_configuration()
+    assert trainable(other).training_configuration() != trainable(plain).training_configuration()
 
 
 def test_random_weights_need_no_encoder_and_a_missing_one_is_told() -> None:
     task = ImageSegmentation.model_validate(PETS)
-    assert task.check() == "unet, random weights"
-    assert task.pretrained() == "random weights"
+    assert trainable(task).check() == "unet, random weights"
+    assert trainable(task).pretrained() == "random weights"
     with pytest.raises(InputError, match=r"encoder './nowhere' cannot be used: no such folder .*google/mobilenet"):
-        ImageSegmentation.model_validate(PETS | {"encoder": "./nowhere"}).check()
+        trainable(ImageSegmentation.model_validate(PETS | {"encoder": "./nowhere"})).check()
 
 
 def test_examples_are_small_pictures_of_the_test_split(tmp_path: Path) -> None:
     splits = write_splits(tmp_path / "splits", {"test": scenes(5)})
-    examples = task_with().examples(splits)
+    examples = servable(task_with()).examples(splits)
     assert len(examples) == 3
     for example in examples:
         picture = decode_picture(base64.b64decode(example["image"]))
@@ -69,7 +71,7 @@ def test_an_instance_is_made_of_a_file_of_bytes_and_of_an_address(tmp_path: Path
     path = tmp_path / "picture.png"
     path.write_bytes(data)
     task, expected = task_with(), {"image": base64.b64encode(data).decode()}
-    assert task.instance(str(path)) == task.instance(data) == expected
-    assert task.instance("gs://pets/1.png") == {"image": "gs://pets/1.png"}
+    assert servable(task).instance(str(path)) == servable(task).instance(data) == expected
+    assert servable(task).instance("gs://pets/1.png") == {"image": "gs://pets/1.png"}
     with pytest.raises(InputError, match=r"no picture can be read at 'gone\.png'"):
-        task.instance("gone.png")
+        servable(task).instance("gone.png")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from evergreen.tasks.loaders import loaders_that_fit
+from evergreen.tasks.machine import loaders_that_fit
 
 DOCKERS_OWN = 64 * 2**20
 PICTURES = 16 * 128 * 128 * 4
@@ -38,7 +38,7 @@ def test_two_sets_of_loaders_with_three_batches_each_fit_into_shared_memory(
 def test_the_log_tells_how_many_and_why(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=DOCKERS_OWN // 4096, f_frsize=4096))
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    with caplog.at_level(logging.INFO, "evergreen.tasks.loaders"):
+    with caplog.at_level(logging.INFO, "evergreen.tasks.machine"):
         loaders_that_fit(FLOATS)
     assert caplog.messages == ["2 processes load samples: /dev/shm has 67.1 MB free, a batch takes 5.2 MB"]
 

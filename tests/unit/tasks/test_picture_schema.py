@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from evergreen.tasks.image_segmentation.schema import Schema
-from evergreen.tasks.image_segmentation.validate import ImageRules
+from evergreen.tasks.image_segmentation.settings import ImageRules
 
 PUBLISHED = """
 # SchemaGen's form

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from evergreen.tasks.threads import use_threads
+from evergreen.tasks.libraries import use_threads
 
 
 def test_each_thread_keeps_its_own_number() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evergreen.tasks.training import TrainingSettings, steps_at_shares
+from evergreen.tasks.job import steps_at_shares
+from evergreen.tasks.settings import TrainingSettings
 
 
 @given(st.integers(1, 5000), st.integers(1, 60))

@@ -10,7 +10,7 @@ from evergreen.adapters import AnySource, FilesSource
 from evergreen.core.errors import InputError
 from evergreen.preparation import Preparation
 from evergreen.preparation.plan import Plan, plan_of
-from evergreen.tasks import ImageSegmentation
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.pictures import mask, picture
 from tests.rows import rows_of
 

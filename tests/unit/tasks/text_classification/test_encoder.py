@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from evergreen.core.artifacts import sha256_of
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.tasks import pretrained
 from evergreen.tasks.text_classification.encoder import Encoder
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -98,3 +100,21 @@ def test_the_hub_is_asked_with_the_token_that_the_variable_holds(monkeypatch: py
     with pytest.raises(EvergreenError, match="enough"):
         Encoder.model_validate({"reference": "org/never-cached", "token_env": "READING"}).check()
     assert shown == [("revision", "hf_reading"), ("file", "hf_reading")]
+
+
+def test_weights_are_hashed_once_while_they_stay_what_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path.name)
+        return sha256_of(path)
+
+    monkeypatch.setattr(pretrained, "sha256_of", counted)
+    encoder = Encoder(reference=str(folder))
+    first = encoder.fingerprint()
+    assert (encoder.fingerprint(), encoder.portable_reference()) == (first, f"sha256:{first}")
+    assert len(hashed) == len(set(hashed)) > 1
+    (folder / "tokenizer.json").write_text('{"version": "1"}', encoding="utf-8")
+    assert encoder.fingerprint() != first
+    assert hashed[-1] == "tokenizer.json"
+    assert hashed.count("model.safetensors") == 1

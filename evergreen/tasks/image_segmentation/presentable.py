@@ -1,4 +1,7 @@
-"""How a person tries a segmentation model in a browser: a picture comes back under the colours of its mask."""
+"""What readers of a published segmentation model are told of it, and how a person tries it in a browser.
+
+A picture comes back under the colours of its mask.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,39 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.colours import colour_of
+from evergreen.core.publication import ModelDescription
 from evergreen.data.pictures import Pixels, decode_mask, decode_picture
-from evergreen.tasks.image_segmentation.predict import instance_of
+from evergreen.tasks.image_segmentation.servable import instance_of
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
 Annotated = tuple[Pixels, list[tuple[npt.NDArray[np.float32], str]]]
 """A picture, and a (height, width) array of 0 and 1 with its name for each class that it holds."""
+
+
+class ImagePresentation:
+    """Shows segmentation models to others."""
+
+    def __init__(self, task: ImageSegmentation) -> None:
+        self._task = task
+
+    def describe(self) -> ModelDescription:
+        """What readers of a published model are told of it."""
+        side = self._task.image_size
+        return ModelDescription(
+            pipeline_tag="image-segmentation",
+            library="evergreen" if self._task.architecture == "unet" else "transformers",
+            origin=f"Trained from {f'the encoder `{self._task.encoder}`' if self._task.encoder else 'random weights'}",
+            intended_use=f"Gives each pixel of a picture one of the labels {', '.join(self._task.labels)}.",
+            limits=(
+                f"A picture is looked at in {side} × {side} pixels, whatever its size and shape: "
+                "what is thinner than a pixel of that is not seen.",
+                "Every pixel gets one of the labels, also in pictures unlike those trained on.",
+            ),
+        )
+
+    def demo(self) -> ImageDemo:
+        """A picture, and the same picture under the colours of its mask."""
+        return ImageDemo(self._task.labels)
 
 
 class ImageDemo:

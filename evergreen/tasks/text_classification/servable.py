@@ -12,30 +12,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InstanceError
+from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import excerpts
-from evergreen.tasks.batching import batches_of_tokens
-from evergreen.tasks.model_directory import loading
-from evergreen.tasks.text_classification.tokens import Tokens
-from evergreen.tasks.threads import use_threads
-from evergreen.tasks.verbosity import quiet_transformers
+from evergreen.tasks.libraries import loading, quiet_transformers, use_threads
+from evergreen.tasks.text_classification.settings import TextClassification
+from evergreen.tasks.text_classification.tokens import Tokens, batches_of_tokens
 
+EXAMPLE_CHARS = 300
 _TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}  # on a CPU, what the caches hold; measured
 _ROWS_AT_ONCE = 4096
 
 
-class TextPredictor:
-    """Predicts in float32 on every machine, so that what was evaluated is what is served."""
+class TextServing:
+    """Loads classifiers of texts, and makes what they are asked."""
 
-    def __init__(self, model: Any, tokens: Tokens, labels: tuple[str, ...], max_text_chars: int) -> None:
-        self._model = model
-        self._tokens = tokens
-        self._labels = labels
-        self._max_text_chars = max_text_chars
+    def __init__(self, task: TextClassification) -> None:
+        self._task = task
 
-    @classmethod
-    def load(cls, model_dir: Path, labels: tuple[str, ...], max_length: int, max_text_chars: int) -> TextPredictor:
-        """The model of a trained-model directory, on the GPU where there is one.
+    def load(self, model_dir: Path, fetch: Fetch | None = None) -> TextPredictor:  # noqa: ARG002 - instances hold their texts
+        """A predictor of the model in a trained-model directory, on the GPU where there is one.
 
         Raises:
             InputError: no usable model there.
@@ -56,9 +53,33 @@ class TextPredictor:
             )
         model.eval().requires_grad_(requires_grad=False)
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-        tokens = Tokens(tokenizer, max_length)
+        tokens = Tokens(tokenizer, self._task.max_length_tokens)
         tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
-        return cls(model, tokens, labels, max_text_chars)
+        return TextPredictor(model, tokens, self._task.labels, self._task.rules.max_text_chars)
+
+    def instance(self, value: Any) -> dict[str, Any]:
+        """What the endpoint is asked of a text."""
+        return {self._task.input_field: value}
+
+    def examples(self, splits: Splits, count: int = 3) -> list[dict[str, str]]:
+        """The first `count` instances of the test split, as a client would send them, cut to EXAMPLE_CHARS.
+
+        Blanks around a text go first: a cut that left blanks alone would be an instance that every version refuses.
+        """
+        from evergreen.data.shards import first_rows
+
+        rows = first_rows(splits.shards("test"), ["text"], count)
+        return [{"text": row["text"].strip()[:EXAMPLE_CHARS]} for row in rows]
+
+
+class TextPredictor:
+    """Predicts in float32 on every machine, so that what was evaluated is what is served."""
+
+    def __init__(self, model: Any, tokens: Tokens, labels: tuple[str, ...], max_text_chars: int) -> None:
+        self._model = model
+        self._tokens = tokens
+        self._labels = labels
+        self._max_text_chars = max_text_chars
 
     @property
     def takes_turns(self) -> bool:

@@ -9,24 +9,88 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.protocols import Fetch
-from evergreen.core.quoting import cut, excerpts
+from evergreen.core.quoting import cut, excerpt, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
-from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
-from evergreen.tasks.image_segmentation.model import Architecture
-from evergreen.tasks.threads import use_threads
+from evergreen.tasks.image_segmentation.images import as_floats, encode_jpeg, normalised, resize_picture
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.libraries import use_threads
 
 BUCKET_SCHEME = "gs://"
+EXAMPLE_SIDE_PX = 96
+"""Examples are kept in the record and printed: a few thousand characters each."""
 PIXELS_OF_A_REQUEST = 4
 """A request may hold as many pixels as so many of the largest pictures."""
 _PIXELS_PER_BATCH = {"cpu": 8 * 128 * 128, "cuda": 64 * 256 * 256}
 _EXPECTED = 'expected {"image": "<PNG or JPEG in base64, or gs://bucket/file>"}'
+
+
+class ImageServing:
+    """Loads segmentation models, and makes what they are asked."""
+
+    def __init__(self, task: ImageSegmentation) -> None:
+        self._task = task
+
+    def load(self, model_dir: Path, fetch: Fetch | None = None) -> ImagePredictor:
+        """A predictor of the model in a trained-model directory; `fetch` reads pictures in buckets.
+
+        Raises:
+            InputError: no usable model there.
+        """
+        import torch
+
+        network = ARCHITECTURES[self._task.architecture].load(model_dir).eval().requires_grad_(requires_grad=False)
+        network.to("cuda" if torch.cuda.is_available() else "cpu")
+        return self.predictor(network.to(memory_format=torch.channels_last), fetch)
+
+    def predictor(self, network: Any, fetch: Fetch | None = None) -> ImagePredictor:
+        """A predictor of a network of this configuration."""
+        return ImagePredictor(
+            network,
+            ARCHITECTURES[self._task.architecture],
+            labels=self._task.labels,
+            size=self._task.image_size,
+            max_pixels=self._task.max_picture_pixels,
+            fetch=fetch,
+        )
+
+    def examples(self, splits: Splits, count: int = 3) -> list[dict[str, str]]:
+        """The first `count` pictures of the test split, as a client would send them: small JPEGs."""
+        from evergreen.data.shards import first_rows
+
+        examples = []
+        for row in first_rows(splits.shards("test"), ["image"], count):
+            picture = decode_picture(row["image"])
+            scale = min(1.0, EXAMPLE_SIDE_PX / max(picture.shape))
+            height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+            examples.append(instance_of(encode_jpeg(resize_picture(picture, height, width))))
+        return examples
+
+    def instance(self, value: Any) -> dict[str, Any]:
+        """What the endpoint is asked of a picture: its bytes, the path of its file, or its `gs://` address.
+
+        Raises:
+            InputError: there is no such file.
+        """
+        if isinstance(value, bytes):
+            return instance_of(value)
+        if not isinstance(value, str) or value.startswith(BUCKET_SCHEME):
+            return {self._task.input_field: value}
+        try:
+            return instance_of(Path(value).read_bytes())
+        except OSError as error:
+            raise InputError(
+                f"no picture can be read at {excerpt(value)} ({error.strerror or error}); name a PNG or JPEG file"
+            ) from error
 
 
 class ImagePredictor:
@@ -83,7 +147,7 @@ class ImagePredictor:
         """Masks of class numbers, each of its picture's size: (H, W) uint8."""
         import torch
 
-        from evergreen.tasks.image_segmentation.upsample import classes_at
+        from evergreen.tasks.image_segmentation.logits import classes_at
 
         masks = []
         step = max(1, _PIXELS_PER_BATCH[self._network.device.type] // self._size**2)

@@ -13,15 +13,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from evergreen.core.artifacts import Dataset
-from evergreen.core.base import Frozen
+from evergreen.core.errors import DatasetError
 from evergreen.core.names import nearest
 from evergreen.core.names import quoted as quoted_name
+from evergreen.core.preparation import PreparedRows
 from evergreen.core.quoting import cut, excerpt
 from evergreen.core.validation import Anomaly, ValidationReport
 from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
+from evergreen.data.plain import composed
 from evergreen.data.statistics import (
     column_statistics,
     count_values,
@@ -29,25 +29,14 @@ from evergreen.data.statistics import (
     length_histogram,
     open_rows,
 )
-from evergreen.tasks.violations import DatasetError
+from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
-COLUMNS = ("id", "text", "label")
 EXAMPLES = 5
 _NAMED_VALUES = 10
-
-
-class TextRules(Frozen):
-    """What a dataset must honour, and from where on something is odd."""
-
-    min_rows: int = Field(20, ge=1)
-    min_rows_per_class: int = Field(2, ge=1)
-    max_text_chars: int = Field(200_000, ge=1)
-    near_empty_chars: int = Field(20, ge=0)
-    max_class_ratio: float = Field(10.0, ge=1)
-    """Rows of the largest class over those of the smallest, above which imbalance is reported."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +54,44 @@ class Table:
         return tuple(row[0] for row in self.connection.execute(query).fetchall())
 
 
-def validate_text(dataset: Dataset, labels: Sequence[str], rules: TextRules) -> ValidationReport:
-    """Statistics and oddities of a dataset that honours the rules and has `labels`, all of them and no others.
+class TextExamination:
+    """Examines rows of texts against the labels and rules of a task."""
 
-    Raises:
-        DatasetError: naming every broken rule, with up to 5 row ids each and the number of rows.
-    """
-    if absent := [name for name in COLUMNS if name not in dataset.manifest.columns]:
-        told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
-        raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}, or read texts"])
-    with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
-        counts = count_values(connection, "label")
-        table = Table(
-            connection, dataset.manifest.rows, {label: rows for label, rows in counts.items() if label.strip()}
-        )
-        violations = [*_broken_rows(table, rules), *_broken_labels(table, labels, rules)]
-        if violations:
-            raise DatasetError(table.rows, violations)
-        find_repeated_contents(connection, dataset, Path(scratch))
-        return ValidationReport(
-            dataset=dataset.manifest.content_hash,
-            rows=table.rows,
-            columns={
-                name: column_statistics(connection, name, arrow_type)
-                for name, arrow_type in dataset.manifest.columns.items()
-            },
-            labels=table.labels,
-            length_histogram=length_histogram(connection, "text"),
-            anomalies=tuple(_anomalies(table, rules)),
-        )
+    def __init__(self, task: TextClassification) -> None:
+        self._task = task
+
+    def examine(self, dataset: Dataset) -> ValidationReport:
+        """Statistics and oddities of a dataset that honours the rules and has the labels, all of them and no others.
+
+        Raises:
+            DatasetError: naming every broken rule, with up to 5 row ids each and the number of rows.
+            InputError: a column of `slices` is missing, or has too many values.
+        """
+        columns, rows = dataset.manifest.columns, dataset.manifest.rows
+        if absent := [name for name in ("id", *self._task.columns) if name not in columns]:
+            told = f"missing column: {', '.join(absent)} (has: {', '.join(columns)})"
+            raise DatasetError(rows, [f"{told}; map source.columns.{absent[0]}, or read texts"])
+        with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
+            counts = count_values(connection, "label")
+            table = Table(connection, rows, {label: count for label, count in counts.items() if label.strip()})
+            rules = self._task.rules
+            if violations := [*_broken_rows(table, rules), *_broken_labels(table, self._task.labels, rules)]:
+                raise DatasetError(rows, violations)
+            find_repeated_contents(connection, dataset, Path(scratch))
+            report = ValidationReport(
+                dataset=dataset.manifest.content_hash,
+                rows=rows,
+                columns={name: column_statistics(connection, name, kind) for name, kind in columns.items()},
+                labels=table.labels,
+                length_histogram=length_histogram(connection, "text"),
+                anomalies=tuple(_anomalies(table, rules)),
+            )
+        self._task.slices.check(report.columns)
+        return report
+
+    def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:  # noqa: ARG002 (of pictures)
+        """Rows with clean texts and known labels; see `prepare_texts`."""
+        return prepare_texts(rows, self._task.labels, self._task.rules.max_text_chars)
 
 
 def _broken_rows(table: Table, rules: TextRules) -> list[str]:
@@ -219,3 +217,36 @@ def _label_anomalies(labels: dict[str, int], rules: TextRules) -> list[Anomaly]:
             message = f"labels that differ only in case or spacing: {', '.join(map(excerpt, variants))}"
             found.append(Anomaly(name="label_spelling", rows=sum(labels[one] for one in variants), message=message))
     return found
+
+
+def prepare_texts(rows: pa.RecordBatch, labels: Sequence[str], max_text_chars: int) -> PreparedRows:
+    """The good rows, their texts in composed Unicode with every run of white space one space; counted by label."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = pc.utf8_trim_whitespace(composed(pc.fill_null(rows["text"], "")))
+    texts = pc.binary_join(pc.utf8_split_whitespace(whole), " ")
+    bad: list[tuple[str, str]] = []
+    good = []
+    for row, (name, text, label) in enumerate(
+        zip(rows["id"].to_pylist(), texts.to_pylist(), rows["label"].to_pylist(), strict=True)
+    ):
+        reason = _reason(text, label, labels, max_text_chars)
+        if reason is None:
+            good.append(row)
+        else:
+            bad.append((name or "(no id)", reason))
+    place = rows.schema.get_field_index("text")
+    kept = rows.set_column(place, "text", texts).take(pa.array(good, pa.int64()))
+    listed = kept["label"].value_counts().to_pylist()
+    return PreparedRows(kept, bad, {"label": {one["values"]: one["counts"] for one in listed}})
+
+
+def _reason(text: str, label: str | None, labels: Sequence[str], most: int) -> str | None:
+    if not text:
+        return "null or blank text"
+    if len(text) > most:
+        return f"text longer than {most:,} characters"
+    if label not in labels:
+        return f"unknown label ({label!r:.60}, allowed: {', '.join(labels)})"
+    return None

@@ -11,17 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from evergreen.core.artifacts import Dataset
-from evergreen.core.base import Frozen
+from evergreen.core.errors import DatasetError
+from evergreen.core.preparation import PreparedRows
 from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationReport
 from evergreen.data.shards import iter_batches
 from evergreen.data.statistics import column_statistics, open_rows
-from evergreen.tasks.image_segmentation.examine import Expected, examine
-from evergreen.tasks.image_segmentation.schema import PIXELS, SchemaFile
-from evergreen.tasks.image_segmentation.tally import EXAMPLES, Tally
-from evergreen.tasks.violations import DatasetError
+from evergreen.tasks.image_segmentation.findings import EXAMPLES, Expected, Tally, examine
+from evergreen.tasks.image_segmentation.prepare import prepare_images
+from evergreen.tasks.image_segmentation.schema import PIXELS
+from evergreen.tasks.image_segmentation.settings import ImageRules, ImageSegmentation
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,53 +38,52 @@ _ADVICE = {
 _OTHER_ADVICE = "correct it, leave it out, or change the schema in task.rules.expected"
 
 
-class ImageRules(Frozen):
-    """What a dataset of pictures must honour, and from where on something is odd.
+class ImageExamination:
+    """Examines rows of pictures and masks against the labels and rules of a task."""
 
-    `expected` names the file of a schema. Up to `max_bad_share` of the rows may break rules of their own: they are set
-    aside and reported instead of stopping the run.
-    """
+    def __init__(self, task: ImageSegmentation) -> None:
+        self._task = task
+        self._expected = Expected(len(task.labels), task.ignore_label, task.rules.expected, task.max_picture_pixels)
 
-    expected: SchemaFile | None = None
-    min_rows: int = Field(20, ge=1)
-    max_bad_share: float = Field(0.0, ge=0, lt=1)
-    near_blank_deviation: float = Field(2.0, ge=0)
-    """Of a picture's values (0 to 255) from their mean, below which it shows next to nothing."""
-    min_class_share: float = Field(0.001, ge=0, lt=1)
-    """Of all pixels, below which a class is reported as rare."""
+    def examine(self, dataset: Dataset) -> ValidationReport:
+        """Statistics and oddities of a dataset that honours the rules, and whose masks have the classes of the task.
 
+        Raises:
+            DatasetError: naming every broken rule, with up to 5 rows each, their reasons and the number of rows.
+            InputError: a column of `slices` is missing, or has too many values.
+        """
+        rules, labels = self._task.rules, self._task.labels
+        if absent := [name for name in self._task.columns if name not in dataset.manifest.columns]:
+            told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
+            raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}"])
+        small = {name: kind for name, kind in dataset.manifest.columns.items() if name not in PIXELS}
+        narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))
+        with open_rows(narrow) as connection:
+            connection.execute("CREATE TABLE pictures (id VARCHAR, key UBIGINT, mask_key UBIGINT)")
+            tally = _examined(dataset, self._expected, rules, connection)
+            violations = [
+                *_broken_columns(dataset, rules, tally),
+                *_broken_ids(connection),
+                *_broken_rows(dataset, rules, tally),
+                *_broken_classes(labels, tally),
+            ]
+            if violations:
+                raise DatasetError(dataset.manifest.rows, violations)
+            report = ValidationReport(
+                dataset=dataset.manifest.content_hash,
+                rows=dataset.manifest.rows,
+                columns=_columns(connection, dataset, small, tally),
+                labels={label: int(tally.class_rows[index]) for index, label in enumerate(labels)},
+                anomalies=tuple(_anomalies(connection, labels, rules, tally)),
+                pictures=tally.statistics(labels),
+                set_aside=tally.set_aside,
+            )
+        self._task.slices.check(report.columns)
+        return report
 
-def validate_images(dataset: Dataset, expected: Expected, labels: Sequence[str], rules: ImageRules) -> ValidationReport:
-    """Statistics and oddities of a dataset whose rows are as `expected`, and whose masks have the classes `labels`.
-
-    Raises:
-        DatasetError: naming every broken rule, with up to 5 rows each, their reasons and the number of rows.
-    """
-    if absent := [name for name in PIXELS if name not in dataset.manifest.columns]:
-        told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
-        raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}"])
-    small = {name: kind for name, kind in dataset.manifest.columns.items() if name not in PIXELS}
-    narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))
-    with open_rows(narrow) as connection:
-        connection.execute("CREATE TABLE pictures (id VARCHAR, key UBIGINT, mask_key UBIGINT)")
-        tally = _examined(dataset, expected, rules, connection)
-        violations = [
-            *_broken_columns(dataset, rules, tally),
-            *_broken_ids(connection),
-            *_broken_rows(dataset, rules, tally),
-            *_broken_classes(labels, tally),
-        ]
-        if violations:
-            raise DatasetError(dataset.manifest.rows, violations)
-        return ValidationReport(
-            dataset=dataset.manifest.content_hash,
-            rows=dataset.manifest.rows,
-            columns=_columns(connection, dataset, small, tally),
-            labels={label: int(tally.class_rows[index]) for index, label in enumerate(labels)},
-            anomalies=tuple(_anomalies(connection, labels, rules, tally)),
-            pictures=tally.statistics(labels),
-            set_aside=tally.set_aside,
-        )
+    def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:
+        """Rows with pictures and masks of one size that honour `labels` and `rules.expected`; see `prepare_images`."""
+        return prepare_images(rows, self._task.labels, self._expected, image_size)
 
 
 def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connection: duckdb.DuckDBPyConnection) -> Tally:
