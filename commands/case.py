@@ -25,6 +25,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_dump
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import source_of
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
 MAX_MODEL_NAME = 63
@@ -153,7 +154,7 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
 
     given = load(trial.config, training).parameters
     given.task.check()
-    identity = given.source.identity(given.window.resolve() if given.window else None)
+    identity = source_of(given.source).identity(given.window.resolve() if given.window else None)
     trial.dataset = fetch.entrypoint(given.source, identity)
     _, set_aside = validate.entrypoint(given.task, trial.dataset)
     split.entrypoint(trial.dataset, given.split, set_aside)

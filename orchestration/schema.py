@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -53,7 +54,20 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
 def told(annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath) -> list[Mistake]:
     """What pydantic found wrong with the value at `path`, as mistakes."""
     found = _first_causes(error.errors(include_url=False))
-    return _merged(_mistake(annotation, value, one, document, path) for one in found)
+    return _merged(_replaced(_mistake(annotation, value, one, document, path), document) for one in found)
+
+
+def _replaced(mistake: Mistake, document: Document) -> Mistake:
+    """The mistake; where a source of the former kind `package` is written, what to write instead of it."""
+    with suppress(LookupError):
+        written = document.got(mistake.path[:-1])
+        if isinstance(written, Mapping) and written.get("kind") == "package" and "package" in written:
+            inside = "/".join(str(written[name]) for name in ("package", "path") if written.get(name, ".") != ".")
+            return Mistake(
+                (*mistake.path[:-1], "kind"),
+                f"kind 'package' is now files with a path; write kind: files, path: package://{inside}",
+            )
+    return mistake
 
 
 def unknown_keys(annotations: Sequence[Any], value: Any, path: YamlPath) -> Iterator[Mistake]:
@@ -164,7 +178,7 @@ def _locate(annotation: Any, value: Any, error: ErrorDetails) -> tuple[YamlPath,
     for part in error["loc"]:
         member = _member(inside, part)
         if member and len(_models_of(inside)) > 1:
-            inside = member  # a union's member first: its tag may also be a key, as in {kind: package, package: news}
+            inside = member  # a union's member first: its tag may also be a key, as in {kind: parcel, parcel: news}
         elif (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int)):
             path.append(part)
             node = node[part]  # type: ignore[index]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from evergreen.adapters import AnySource
+from evergreen.adapters.sources import AnySource
 
 GUIDE = Path(__file__).parents[2] / "docs" / "text-data.md"
 BLOCKS: list[dict[str, Any]] = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from commands.cloud.needs import needs_of
 from commands.cloud.quota import quota_id
 from commands.cloud.wheels import check_wheels
 from commands.project import Project
-from evergreen.adapters import FilesSource
+from evergreen.adapters.bigquery.settings import BigQuerySettings
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint import LocalEndpoint
 from evergreen.adapters.vertex import VertexEndpoint
 from evergreen.core.rollout import Release, roll_out
@@ -41,7 +41,7 @@ HOST = VertexEndpoint(
 
 
 def project(host: LocalEndpoint | VertexEndpoint, document: dict[str, Any]) -> Project:
-    source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
+    source = FilesSettings.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
     task = TextClassification(labels=("a", "b"), encoder="package://x/y")
     return Project(Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, host, None)
 
@@ -108,10 +108,15 @@ def test_an_endpoint_on_google_alone_needs_no_quota_for_training() -> None:
 
 @pytest.mark.parametrize(
     ("table", "dataset"),
-    [("news.articles", "p:news"), ("other.news.articles", "other:news"), (None, None)],  # none: a query says it
+    [
+        ("news.articles", "own-one:news"),
+        ("other-one.news.articles", "other-one:news"),
+        (None, None),
+    ],  # none: a query says it
 )
 def test_the_dataset_is_in_the_table_s_project_or_else_the_source_s(table: str | None, dataset: str | None) -> None:
-    source: Any = SimpleNamespace(kind="bigquery", project="p", table=table)
+    read = {"query_file": "news.sql"} if table is None else {"table": table}
+    source = BigQuerySettings.model_validate({"project": "own-one", "location": "EU"} | read)
     needs = needs_of(replace(project(HOST, {}), source=source), COMPONENTS, ())
     assert needs is not None
     assert (needs.bigquery, needs.dataset) == (True, dataset)

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.predict import Asked, Tables, predict_lines, predict_table
-from evergreen.adapters.files import FilesSource
-from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.core.members import source_of
 
 
 def asked(predict: Callable[[Sequence[Any]], list[dict[str, Any]]], max_bytes: int = MAX_BODY_BYTES) -> Asked:
@@ -39,7 +39,7 @@ class Lengths:
         return [{"label": one, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for one in labels]
 
 
-FIELDS = FileFields(path="unused")
+FIELDS = FilesSettings(path="unused")
 ROWS = [{"id": "1", "body": "short"}, {"id": "2", "body": "much, longer\nin two lines"}, {"id": "3", "body": "ü"}]
 
 
@@ -96,8 +96,8 @@ def test_every_table_that_a_run_can_train_on_can_be_predicted(
     tmp_path: Path, name: str, content: bytes, fields: dict[str, str]
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    source = FilesSource.model_validate({"path": str(tmp_path / name), "columns": {"label": "text"}, **fields})
-    assert source.read(None, tmp_path / "dataset").manifest.rows == 1
+    source = FilesSettings.model_validate({"path": str(tmp_path / name), "columns": {"label": "text"}, **fields})
+    assert source_of(source).read(None, tmp_path / "dataset").manifest.rows == 1
     predict_table(asked(Lengths()), Tables(tmp_path / name, tmp_path / "out.jsonl", "text", source), batch_size=2)
     (row,) = read(tmp_path / "out.jsonl")
     assert (row["text"], row["label"]) == ("été", "short")
@@ -268,7 +268,7 @@ def test_columns_that_a_source_joins_are_joined_for_predictions(tmp_path: Path) 
 
 
 def test_an_output_is_written_as_the_source_is_read(tmp_path: Path) -> None:
-    source = FilesSource(path="n.tsv", quoting="none", escape="\\")
+    source = FilesSettings(path="n.tsv", quoting="none", escape="\\")
     (tmp_path / "in.tsv").write_text('id\ttext\n1\t"a\\\tb\n')
     predict_table(asked(Lengths()), Tables(tmp_path / "in.tsv", tmp_path / "out.tsv", "text", source), batch_size=2)
     (row,) = read_rows(tmp_path / "out.tsv", source)
@@ -284,7 +284,7 @@ def test_an_output_is_written_as_the_source_is_read(tmp_path: Path) -> None:
 )
 def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str, str], text: str, said: str) -> None:
     source = write(tmp_path / "in.jsonl", [{"text": text}])
-    form = FilesSource.model_validate({"path": "n.csv", **fields})
+    form = FilesSettings.model_validate({"path": "n.csv", **fields})
     with pytest.raises(InputError, match=said):
         predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", form), batch_size=2)
     assert not (tmp_path / "out.csv").exists()

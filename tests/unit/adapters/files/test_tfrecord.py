@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters import FilesSource
 from evergreen.adapters.files.example import parse_example
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from tests.pictures import mask, picture, pixels
 from tests.rows import rows_of
 from tests.tfrecords import Values, example, write
@@ -30,8 +31,8 @@ def as_floats(**more: Values) -> dict[str, Values]:
 
 def read(path: Path, out: Path, **fields: Any) -> list[dict[str, Any]]:
     columns = {"mask": "label", **fields.pop("columns", {})}
-    source = FilesSource.model_validate({"path": str(path), "format": "tfrecord", "columns": columns, **fields})
-    return rows_of(source.read(None, out).shards)
+    source = FilesSettings.model_validate({"path": str(path), "format": "tfrecord", "columns": columns, **fields})
+    return rows_of(source_of(source).read(None, out).shards)
 
 
 FORMS: dict[str, dict[str, Values]] = {
@@ -175,4 +176,4 @@ def test_numbers_are_read_packed_and_one_by_one_and_may_be_negative() -> None:
 
 def test_rounding_needs_tfrecord() -> None:
     with pytest.raises(ValidationError, match="needs format: tfrecord"):
-        FilesSource(path="a", round_masks=True)
+        FilesSettings(path="a", round_masks=True)
