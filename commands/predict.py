@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
-from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
+from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
@@ -41,7 +40,6 @@ class Asked(NamedTuple):
     max_bytes: int
 
 
-INSTANCE = re.compile(r"instances\[(\d+)\]:? ?")
 PROGRESS_EVERY_S = 2.0
 FORMULA_SIGNS = ("=", "+", "-", "@")
 
@@ -159,11 +157,8 @@ def _predict(asked: Asked, instances: Sequence[Instance], where: str, start: int
             raise InputError(f"{where} {start + 1} is too large for one request: {error}") from error
         first = _predict(asked, instances[:half], where, start)
         return first + _predict(asked, instances[half:], where, start + half)
-    except EvergreenError as error:
-        match = INSTANCE.search(str(error))
-        if match is None:
-            raise
-        raise InputError(f"{where} {start + int(match[1]) + 1}: {str(error)[match.end() :]}") from error
+    except InstanceError as error:
+        raise InputError(f"{where} {start + error.index + 1}: {error.reason}") from error
 
 
 def _batches(

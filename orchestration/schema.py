@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from evergreen.core.bounded_yaml import safe_load
 from evergreen.core.errors import EvergreenError
+from evergreen.core.kinds import Kinds
 from orchestration.document import Document
 from orchestration.mistakes import Mistake, YamlPath, unknown
 
@@ -139,6 +140,8 @@ def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Documen
         allowed = {name for one in annotations for model in _models(one) for name in model.model_fields}
         return unknown(path, "key", allowed)
     if kind == "union_tag_invalid":
+        if problem := _problem(annotations, context["tag"]):
+            return Mistake((*path, "kind"), problem)
         expected = re.findall(r"'([^']*)'", context["expected_tags"])
         return unknown((*path, "kind"), f"kind {_got(document, (*path, 'kind'))}", expected)
     if kind == "union_tag_not_found":
@@ -146,6 +149,12 @@ def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Documen
     if kind in {"literal_error", "enum"} and (words := re.findall(r"'([^']*)'", context["expected"])):
         return unknown(path, f"value {_got(document, path)}", words)
     return Mistake(path, document.mask(_plain_message(error, document, path), path))
+
+
+def _problem(annotations: Iterable[Any], kind: str) -> str | None:
+    """Why a kind that an installed package offers to an open union cannot be had; None: nobody offers it."""
+    unions = [one for annotation in annotations for one in get_args(annotation) if isinstance(one, Kinds)]
+    return next((problem for union in unions if (problem := union.problem(kind))), None)
 
 
 def _plain_message(error: ErrorDetails, document: Document, path: YamlPath) -> str:

@@ -245,7 +245,8 @@ class Endpoint(Protocol):
         """Predictions by the traffic split, or by one deployed version, whatever its traffic.
 
         Raises:
-            InputError: the endpoint refuses the instances; it refuses to be asked for none.
+            InstanceError: the endpoint refuses one of the instances.
+            InputError: it refuses the request; it refuses to be asked for none.
             EndpointError: nothing answers.
         """
 
