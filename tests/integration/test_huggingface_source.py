@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
+from evergreen.adapters.huggingface.source import HuggingFaceSource
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
 from tests.pictures import mask, picture, pixels
@@ -40,7 +41,7 @@ def read(tmp_path: Path, **fields: Any) -> list[dict[str, Any]]:
 def test_a_folder_that_is_not_there_is_told_as_one_and_the_hub_not_asked(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(HuggingFaceSettings, "_commit", lambda _: pytest.fail("the Hub was asked"))
+    monkeypatch.setattr(HuggingFaceSource, "_commit", lambda _: pytest.fail("the Hub was asked"))
     with pytest.raises(InputError, match=r"is no folder here \(looked in .*\), and no data set of the Hub"):
         source_of(HuggingFaceSettings(name=name)).identity(None)
 
