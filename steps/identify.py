@@ -6,8 +6,9 @@ from typing import Annotated
 
 from zenml import step
 
-from evergreen.adapters import AnySource
+from evergreen.adapters.sources import AnySource
 from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.members import source_of
 from evergreen.core.training import Incumbent, Origin
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
@@ -32,7 +33,7 @@ def identify(
         InputError: the source cannot be found, or the task's encoder cannot be trained.
     """
     pretrained = task.pretrained()
-    identity = source.identity(window.resolve() if window else None)
+    identity = source_of(source).identity(window.resolve() if window else None)
     recipe = recipe_fingerprint(
         rows=identity.fingerprint,
         pretrained=pretrained,

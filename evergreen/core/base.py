@@ -1,8 +1,4 @@
-"""The one base class of configuration and value types.
-
-A task, a source or a host is a frozen model tagged by `kind`: its fields are the configuration,
-its methods the behaviour.
-"""
+"""The one base class of configuration and value types."""
 
 from __future__ import annotations
 

@@ -63,9 +63,12 @@ class Kinds:
 
     @cached_property
     def union(self) -> Any:
-        """All members that can be loaded, as the annotation that pydantic tells apart by `kind`; found once."""
+        """All members that can be loaded, as the annotation that pydantic tells apart by `kind`; found once.
+
+        The annotation carries these kinds, so that whoever meets another one can ask what is wrong with it.
+        """
         members = tuple(self._members())
-        return Annotated[Union[members], Field(discriminator="kind")] if len(members) > 1 else members[0]  # noqa: UP007
+        return Annotated[Union[members], Field(discriminator="kind"), self] if len(members) > 1 else members[0]  # noqa: UP007
 
     def member(self, kind: str) -> type[Settings]:
         """The settings class of this kind; no other is imported.

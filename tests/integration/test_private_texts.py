@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.answers import predictions_in
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import source_of
 from evergreen.core.processes import free_port, library_environment
 from evergreen.tasks import ImageSegmentation, TextClassification
 from tests.keyword_model import COMMAND, write_keyword_model
@@ -24,8 +25,8 @@ COLUMNS = {"text": "text", "label": "label"}
 
 
 def read(path: Path, **fields: object) -> None:
-    source = FilesSource.model_validate({"kind": "files", "path": str(path), "columns": COLUMNS, **fields})
-    source.read(None, path.parent / "out")
+    source = FilesSettings.model_validate({"kind": "files", "path": str(path), "columns": COLUMNS, **fields})
+    source_of(source).read(None, path.parent / "out")
 
 
 def too_many_fields(folder: Path) -> None:
@@ -46,8 +47,8 @@ def no_json(folder: Path) -> None:
 def columns_confused(folder: Path) -> None:
     rows = "".join(f'{number} {TEXT},"{TEXT} {number}"\n' for number in range(30))
     (folder / "rows.csv").write_text(f"text,label\n{rows}")
-    source = FilesSource.model_validate({"kind": "files", "path": str(folder / "rows.csv"), "columns": COLUMNS})
-    dataset = source.read(None, folder / "out")
+    source = FilesSettings.model_validate({"kind": "files", "path": str(folder / "rows.csv"), "columns": COLUMNS})
+    dataset = source_of(source).read(None, folder / "out")
     TextClassification(encoder="package://none/none", labels=("a", "b")).validate_dataset(dataset)
 
 
@@ -102,7 +103,7 @@ def test_predict_names_a_row_of_a_table_by_its_number(tmp_path: Path) -> None:
     from evergreen.adapters.files.rows import read_rows
 
     (tmp_path / "rows.jsonl").write_text(f'{{"text": "{TEXT}"\n')
-    fields = FilesSource.model_validate({"kind": "files", "path": "rows.jsonl", "columns": COLUMNS})
+    fields = FilesSettings.model_validate({"kind": "files", "path": "rows.jsonl", "columns": COLUMNS})
     with pytest.raises(InputError, match=r"rows\.jsonl:1 is not JSON") as caught:
         list(read_rows(tmp_path / "rows.jsonl", fields))
     assert SECRET not in str(caught.value)
