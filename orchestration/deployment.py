@@ -23,9 +23,10 @@ from evergreen.core.reports import Deployment, PromotionDecision, Verdict
 from evergreen.core.rollout import Release, roll_out
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.serving.contract import check_server
+from orchestration.artifacts import load_artifact
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
-from orchestration.record import ZenmlRecord, load_artifact
+from orchestration.record import ZenmlRecord
 
 logger = get_logger(__name__)
 

@@ -13,7 +13,8 @@ from evergreen.core.protocols import Mirror
 from evergreen.core.reconcile import Action, SetAlias, reconcile
 from evergreen.core.reports import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
-from orchestration.record import ZenmlRecord, load_artifact
+from orchestration.artifacts import load_artifact
+from orchestration.record import ZenmlRecord
 
 PREDICTOR = "evergreen.tasks:load_predictor"
 """What loads a version out of MLflow; MLflow names it in the model's files, so it is a text."""

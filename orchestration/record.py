@@ -7,7 +7,7 @@ candidate); ZenML has no stage for the previous champion, so a tag carries that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from zenml.client import Client
@@ -18,6 +18,7 @@ from zenml.utils.metadata_utils import log_metadata
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reconcile import SetAlias
 from evergreen.core.versions import Alias, ModelVersion, RecordState
+from orchestration.artifacts import load_artifact
 
 STAGES = {Alias.CHAMPION: ModelStages.PRODUCTION, Alias.CANDIDATE: ModelStages.STAGING}
 RECORD_KEY = "evergreen"
@@ -25,8 +26,6 @@ ROLLED_BACK = "rolled-back"
 WITHDRAWING = "withdrawing"
 """On a champion while it changes places with the previous one: what a run that was cut off left to do."""
 PAGE_SIZE = 100
-
-Loaded = TypeVar("Loaded")
 
 
 class ZenmlRecord:
@@ -199,24 +198,6 @@ def _existing_or_new(get: Callable[[], Any], create: Callable[[], Any]) -> Any:
         return get()
     except KeyError:
         return create()
-
-
-def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
-    """An artifact by its id in the ZenML store.
-
-    Raises:
-        EvergreenError: it is gone, damaged, or of another type.
-    """
-    try:
-        value: Any = Client().get_artifact_version(UUID(artifact)).load()
-    except (KeyError, OSError) as error:
-        raise EvergreenError(
-            f"the record names {expected.__name__} {artifact}, but the artifact store does not hold it ({error}); "
-            "run the configuration that made it again with --no-cache"
-        ) from error
-    if not isinstance(value, expected):
-        raise EvergreenError(f"artifact {artifact} is a {type(value).__name__}, recorded as {expected.__name__}")
-    return value
 
 
 def _is_lost(artifact: str) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from evergreen.adapters.hosts import AnyHost
-from evergreen.core.artifacts import TrainedModel
 from evergreen.core.asides import beside_the_point
-from evergreen.core.errors import EvergreenError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
 from evergreen.core.reports import EvaluationReport, Incumbent, PromotionDecision, Verdict
@@ -13,7 +11,7 @@ from evergreen.core.versions import Alias, ModelVersion, RecordState
 from orchestration.deployment import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
-from orchestration.record import ZenmlRecord, load_artifact
+from orchestration.record import ZenmlRecord
 
 
 def is_recipe_of_champion(recipe: str, record: RecordState) -> bool:
@@ -32,23 +30,6 @@ def incumbent_for(recipe: str, record: RecordState) -> Incumbent:
     if champion is not None and is_recipe_of_champion(recipe, record):
         champion = record.find(champion.judged_against)
     return Incumbent(version=champion.version, artifact=champion.artifact) if champion else Incumbent()
-
-
-def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
-    """The incumbent's trained model, read from the artifact store; None without an incumbent.
-
-    Raises:
-        EvergreenError: it is lost; the message names version and artifact, and the ways out.
-    """
-    if incumbent.artifact is None:
-        return None
-    try:
-        return load_artifact(incumbent.artifact, TrainedModel)
-    except EvergreenError as error:
-        raise EvergreenError(
-            f"version {incumbent.version}, which this run starts from or is judged against, cannot be loaded: {error}, "
-            "which stores it anew; or `rollback` to the version before it; or take another model_name"
-        ) from error
 
 
 def promote_version(

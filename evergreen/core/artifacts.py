@@ -252,13 +252,15 @@ class Splits(DirectoryArtifact[SplitsManifest]):
 class TrainedModelManifest(Manifest):
     """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows.
 
-    `split_plan` is the `plan` of these splits.
+    `split_plan` is the `plan` of these splits, `code` the fingerprint of the code that trained it; None where that was
+    not noted yet.
     """
 
     task: dict[str, object]
     trained_on: str
     seed: int
     split_plan: RecordedSplitPlan | None = None
+    code: str | None = None
 
     @property
     def version(self) -> str:

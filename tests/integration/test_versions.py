@@ -162,7 +162,8 @@ def lose(artifact: str, *, also_recorded: bool) -> None:
 
 @pytest.mark.parametrize("also_recorded", [True, False])
 def test_a_lost_artifact_is_replaced_when_its_version_is_registered_again(model: str, also_recorded: bool) -> None:
-    from orchestration.record import ZenmlRecord, load_artifact
+    from orchestration.artifacts import load_artifact
+    from orchestration.record import ZenmlRecord
 
     record = ZenmlRecord(model)
     first, again = version("a1", recipe="first"), version("a1", recipe="second")
@@ -204,7 +205,7 @@ def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
 
 
 def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
-    from orchestration.versions import incumbent_model
+    from orchestration.artifacts import incumbent_model
 
     lost = str(uuid4())
     ways = (
@@ -230,7 +231,7 @@ def test_the_status_of_a_model_whose_report_was_deleted_shows_the_rest(model: st
 
 
 def test_an_artifact_that_is_gone_is_told_with_what_to_do() -> None:
-    from orchestration.record import load_artifact
+    from orchestration.artifacts import load_artifact
 
     with pytest.raises(EvergreenError, match="--no-cache"):
         load_artifact(str(uuid4()), Incumbent)
