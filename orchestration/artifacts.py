@@ -32,6 +32,16 @@ def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
     return value
 
 
+def is_stored(artifact: str) -> bool:
+    """Whether the active stack's artifact store holds an artifact, by its id; nothing of it is fetched."""
+    client = Client()
+    try:
+        uri = client.get_artifact_version(UUID(artifact)).uri
+        return bool(client.active_stack.artifact_store.exists(uri))
+    except (KeyError, FileNotFoundError):  # ZenML does not know it, or it belongs to another store
+        return False
+
+
 def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
     """The incumbent's trained model, read from the artifact store; None without an incumbent.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.asides import beside_the_point
 from evergreen.core.gate import Gate, decide
@@ -12,6 +15,8 @@ from orchestration.deployment import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
+
+Examples = tuple[dict[str, Any], ...]
 
 
 def is_recipe_of_champion(recipe: str, record: RecordState) -> bool:
@@ -33,13 +38,21 @@ def incumbent_for(recipe: str, record: RecordState) -> Incumbent:
 
 
 def promote_version(
-    model_name: str, host: AnyHost, gate: Gate, version: ModelVersion, report: EvaluationReport
+    model_name: str,
+    host: AnyHost,
+    gate: Gate,
+    version: ModelVersion,
+    report: EvaluationReport,
+    *,
+    examples: Callable[[], Examples],
 ) -> PromotionDecision:
-    """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
+    """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors.
+
+    The `examples` that it must answer are asked for when it is registered for the first time.
+    """
     with model_lease(lease_of(model_name, host), model_name, version.run, STEP_WAIT_S) as claim:
         record = ZenmlRecord(model_name)
-        record.settle()
-        state = record.read()
+        state, _ = record.settle()
         champion = state.named(Alias.CHAMPION)
         decision = decide(
             report,
@@ -48,8 +61,11 @@ def promote_version(
             rolled_back=version.version in state.rolled_back,
             repeats_champion=champion is not None and champion.recipe == version.recipe,
         )
+        known = state.find(version.version)
+        if decision.verdict is Verdict.PROMOTE and known is None:
+            version = version.model_copy(update={"examples": examples()})
         claim.fence()  # reading and deciding took its time
-        if decision.verdict is Verdict.PROMOTE or state.find(version.version):
+        if decision.verdict is Verdict.PROMOTE or known:
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:
             record.move(nominate(record.read(), version.version))
