@@ -26,6 +26,7 @@ ENDS = (
     "evergreen.adapters.hosts",
     "evergreen.adapters.publishers",
     "evergreen.tasks",
+    "evergreen.tasks.kinds",
     # how results are kept, and what people and trackers are told of them
     "orchestration.materializers",
     "orchestration.progress",

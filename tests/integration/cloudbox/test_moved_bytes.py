@@ -92,12 +92,16 @@ def entries(folder: Path) -> tuple[FileEntry, ...]:
     return (FileEntry.of(folder / "content", folder),)
 
 
-def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing(meter: Meter, tmp_path: Path) -> None:
+def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing(
+    meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration import mirrors
     from orchestration.artifacts import load_artifact
     from orchestration.deployment import deploy_decision
     from orchestration.record import ZenmlRecord
     from orchestration.versions import promote_version
 
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
     model = TrainedModel.write(
         tmp_path / "model",
         TrainedModelManifest(files=entries(tmp_path / "model"), task={}, trained_on="none", seed=0),

@@ -94,7 +94,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "server": (edit("evergreen/serving/app.py"), set(), set()),
     "gate": (edit("evergreen/core/gate.py"), set(), set()),
     "text loss": (edit(trainable(TEXTS[1])), {"train"}, set()),
-    "picture loss": (edit("evergreen/tasks/image_segmentation/loss.py"), set(), {"train"}),
+    "picture loss": (edit(trainable(PICTURES[1])), set(), {"train"}),
     "SQL file": (edit(QUERY), {"split"}, {"split"}),
     "numeric package": (lambda folder: install(folder, "torch", "99.0"), {"train", "evaluate"}, {"train", "evaluate"}),
     "plug-in": (lambda folder: install(folder, "letters", "2.0"), set(), set()),
