@@ -67,7 +67,8 @@ class ZenmlRecord:
             self._write(response.id, version)
             return
         known = ModelVersion.model_validate_json(str(recorded))
-        report = known.report if is_stored(known.report) else version.report
+        kept = known.report == version.report or is_stored(known.report)
+        report = known.report if kept else version.report
         updated = known.model_copy(update={"artifact": version.artifact, "report": report})
         if updated != known:
             self._link(response, *{updated.artifact, updated.report} - {known.artifact, known.report})
