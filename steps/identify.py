@@ -13,7 +13,7 @@ from evergreen.core.training import Incumbent, Origin
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
-from orchestration.fingerprint import recipe_fingerprint
+from orchestration.fingerprint import code_fingerprints, recipe_fingerprint
 from orchestration.record import ZenmlRecord
 from orchestration.versions import incumbent_for, is_recipe_of_champion
 
@@ -26,15 +26,23 @@ def identify(
     Annotated[Incumbent, "incumbent"],
     Annotated[Origin, "origin"],
     Annotated[str, "recipe"],
+    Annotated[str, "fetch_code"],
+    Annotated[str, "validate_code"],
+    Annotated[str, "split_code"],
+    Annotated[str, "train_code"],
+    Annotated[str, "evaluate_code"],
 ]:
-    """The source's identity, the incumbent, what training starts from, and the recipe's fingerprint.
+    """The source's identity, the incumbent, what training starts from, and the fingerprints of the recipe and of each
+    cached step's code.
 
     Raises:
         InputError: the source cannot be found, or the task's encoder cannot be trained.
     """
     pretrained = task.pretrained()
     identity = source_of(source).identity(window.resolve() if window else None)
+    codes = code_fingerprints(source, task)
     recipe = recipe_fingerprint(
+        codes,
         rows=identity.fingerprint,
         pretrained=pretrained,
         seed=seed,
@@ -46,4 +54,14 @@ def identify(
         task.check()
     incumbent = incumbent_for(recipe, record)
     origin = Origin(pretrained=pretrained, start=incumbent if task.warm_start else Incumbent())
-    return identity, incumbent, origin, recipe
+    return (
+        identity,
+        incumbent,
+        origin,
+        recipe,
+        codes["fetch"],
+        codes["validate"],
+        codes["split"],
+        codes["train"],
+        codes["evaluate"],
+    )

@@ -44,7 +44,7 @@ def promote(
         run=context.pipeline_run.name,
         judged_against=incumbent.version,
         metrics={name: metric.value for name, metric in report.metrics.items()},
-        examples=tuple(task.examples(splits)),
+        examples=(),
         leader=leader_sentence(report),
     )
-    return promote_version(model_name, host, gate, version, report)
+    return promote_version(model_name, host, gate, version, report, examples=lambda: tuple(task.examples(splits)))

@@ -12,16 +12,17 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.training import Origin
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
+from orchestration.artifacts import incumbent_model
 from orchestration.time_limit import time_limit
 from orchestration.training_run import training_run
-from orchestration.versions import incumbent_model
 
 
 @step(experiment_tracker=True)
 def train(
-    task: AnyTask, splits: Splits, origin: Origin, seed: int
+    task: AnyTask, splits: Splits, origin: Origin, seed: int, code: str
 ) -> Annotated[TrainedModel, ArtifactConfig(name="model", artifact_type=ArtifactType.MODEL)]:
     """The trained model. A killed training resumes from its last checkpoint."""
     check_accelerators(os.environ)
-    with time_limit(), training_run(task, splits, origin, seed) as run:
-        return task.train(splits, run, incumbent_model(origin.start))
+    with time_limit(), training_run(task, splits, origin, seed, code) as run:
+        model = task.train(splits, run, incumbent_model(origin.start))
+    return TrainedModel.write(model.path, model.manifest.model_copy(update={"code": code}))
