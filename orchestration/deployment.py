@@ -17,17 +17,19 @@ from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
+from evergreen.core.gate import overtaken
 from evergreen.core.lease import Claim, Lease, LeaseStore, Rollout
 from evergreen.core.members import host_of
-from evergreen.core.protocols import Endpoint
+from evergreen.core.protocols import Endpoint, VersionRecord
 from evergreen.core.ramp import AT_ONCE, Ramp
 from evergreen.core.reconcile import crown, roll_back
 from evergreen.core.rollout import Release, roll_out
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.serving.contract import check_server
+from orchestration.artifacts import load_artifact
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
-from orchestration.record import ZenmlRecord, load_artifact
+from orchestration.record import ZenmlRecord
 
 logger = get_logger(__name__)
 
@@ -65,26 +67,22 @@ def deploy_decision(
     endpoint = open_endpoint(model_name, host)
     fetch = _test_newcomer(record, endpoint, decision)  # takes its time and changes nothing: no one has to wait for it
     with model_lease(lease_of(model_name, host), model_name, run, STEP_WAIT_S) as claim:
-        record.settle()
-        state = record.read()
+        state, _ = record.settle()
         champion = state.aliases.get(Alias.CHAMPION)
         promoted = decision.verdict is Verdict.PROMOTE
-        stale = promoted and champion not in (decision.champion, decision.version)
-        target = state.find(decision.version) if promoted and not stale else state.named(Alias.CHAMPION)
+        stale = overtaken(decision.version, decision.champion, champion) if promoted else None
+        target = state.find(decision.version) if promoted and stale is None else state.named(Alias.CHAMPION)
         if target is None:
             return _nothing_live(model_name, endpoint)
         tested = fetch if target.version == decision.version else None
         release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
-        deployment = _bring_live(record, endpoint, claim, release, lambda: _crown(record, target, state))
-        if stale:
-            message = (
-                f"{decision.version} was judged against {decision.champion}, champion is now {champion}; run again"
-            )
-            deployment = deployment.model_copy(update={"outcome": "kept", "message": message})
+        deployment = _bring_live(state, endpoint, claim, release, lambda: _crown(record, target, state))
+        if stale is not None:
+            deployment = deployment.model_copy(update={"outcome": "kept", "message": stale})
         return _mirrored(record, host, deployment)
 
 
-def _crown(record: ZenmlRecord, target: ModelVersion, before: RecordState) -> None:
+def _crown(record: VersionRecord, target: ModelVersion, before: RecordState) -> None:
     """Records the version as champion, in the record that was in state `before` when the rollout began.
 
     Raises:
@@ -114,8 +112,9 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
     with model_lease(lease_of(model_name, host), model_name, ROLLBACK, COMMAND_WAIT_S, _rolls_out) as claim:
         record = ZenmlRecord(model_name)
         endpoint = open_endpoint(model_name, host)
-        target, on_live = _rollback(record, endpoint)
-        deployment = _bring_live(record, endpoint, claim, _release(record.model, target), on_live)
+        state, finished = record.settle()
+        target, on_live = _rollback(record, endpoint, state, finished=finished)
+        deployment = _bring_live(state, endpoint, claim, _release(record.model, target), on_live)
         if deployment.outcome == "rolled_back":
             raise EvergreenError(f"rollback to {target.version} failed: {deployment.message}")
         record.settle()  # endpoint and champion agree by now: what fails here, the next call finishes
@@ -139,16 +138,16 @@ def tear_down(model_name: str, host: AnyHost) -> None:
         claim.note(None)
 
 
-def _rollback(record: ZenmlRecord, endpoint: Endpoint) -> tuple[ModelVersion, Callable[[], None]]:
-    """The version to go back to, and what records that; nothing where a rollback that was cut off recorded it."""
-    finished = record.settle()
-    state = record.read()
+def _rollback(
+    record: VersionRecord, endpoint: Endpoint, state: RecordState, *, finished: bool
+) -> tuple[ModelVersion, Callable[[], None]]:
+    """The version to go back to, and what records that; nothing where one that was cut off is `finished` now."""
     champion = state.named(Alias.CHAMPION)
     if finished and champion is not None:
         return champion, lambda: None
     intruders = _intruders(endpoint, state)
     if intruders and champion is not None:
-        return champion, lambda: _withdraw(record, intruders)
+        return champion, lambda: _withdraw(record, intruders, state)
     withdrawn, target = roll_back(state)
     return target, lambda: record.exchange(withdrawn.version, target.version)
 
@@ -159,22 +158,20 @@ def _intruders(endpoint: Endpoint, state: RecordState) -> list[str]:
     return [version for version, share in endpoint.status().traffic.items() if share and version not in named]
 
 
-def _withdraw(record: ZenmlRecord, versions: Sequence[str]) -> None:
+def _withdraw(record: VersionRecord, versions: Sequence[str], state: RecordState) -> None:
     """Notes that the versions were withdrawn by hand."""
-    state = record.read()
     for version in versions:
         if state.find(version):
             record.mark_rolled_back(version, True)
 
 
 def _bring_live(
-    record: ZenmlRecord, endpoint: Endpoint, claim: Claim, release: Release, on_live: Callable[[], None]
+    state: RecordState, endpoint: Endpoint, claim: Claim, release: Release, on_live: Callable[[], None]
 ) -> Deployment:
     """Rolls the version out, beside the champion that it follows or, of a champion, the previous one.
 
     What there was before is noted with the lease until that is done: who stops the run, or finds it dead, can undo it.
     """
-    state = record.read()
     champion = state.aliases.get(Alias.CHAMPION)
     previous = state.aliases.get(Alias.PREVIOUS)
     kept = champion if champion != release.version else previous
@@ -210,10 +207,12 @@ def _tested_model(target: ModelVersion) -> Path:
     return model_dir
 
 
-def _test_newcomer(record: ZenmlRecord, endpoint: Endpoint, decision: PromotionDecision) -> Callable[[], Path] | None:
+def _test_newcomer(record: VersionRecord, endpoint: Endpoint, decision: PromotionDecision) -> Callable[[], Path] | None:
     """What gives the promoted version once it is tested, or raises why it failed; None: nothing to test."""
+    if decision.verdict is not Verdict.PROMOTE:
+        return None
     target = record.read().find(decision.version)
-    if decision.verdict is not Verdict.PROMOTE or target is None or target.version in endpoint.status().traffic:
+    if target is None or target.version in endpoint.status().traffic:
         return None
     tested: Future[Path] = Future()
     try:
@@ -223,7 +222,7 @@ def _test_newcomer(record: ZenmlRecord, endpoint: Endpoint, decision: PromotionD
     return tested.result
 
 
-def _mirrored(record: ZenmlRecord, host: AnyHost, deployment: Deployment) -> Deployment:
+def _mirrored(record: VersionRecord, host: AnyHost, deployment: Deployment) -> Deployment:
     """The deployment, once the mirrors follow; one that does not is told in its message.
 
     Endpoint and record have moved by now, so this is no failure: whoever repeated a rollback would undo it.

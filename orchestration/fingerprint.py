@@ -1,45 +1,78 @@
-"""Hashes that decide what is rerun.
+"""Hashes that decide what is rerun: one of the code of each cached step, and the recipe of a model.
 
-ZenML's cache key covers a step's own source; steps here are thin, so the key also takes the library they call.
+A step's code is what its module leads to, and what the member in use leads to: an edited loss of pictures trains no
+model of texts. `identify` computes them, and they are inputs of their steps.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Mapping
 
-SOURCE_FOLDERS = ("evergreen", "steps", "orchestration")
-SOURCE_SUFFIXES = (".py", ".html", ".css")
-NUMERIC_PACKAGES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "accelerate",
-    "datasets",
-    "evaluate",
-    "scikit-learn",
-    "numpy",
-    "pillow",
-    "pyarrow",
-    "duckdb",
+from evergreen.core.kinds import Kinds, Settings
+from evergreen.core.members import SourceSettings, TaskSettings
+from evergreen.runtime.fingerprints import Code
+
+ENDS = (
+    # what decides no row, no weight and no metric
+    "evergreen.core.protocols",
+    "evergreen.core.errors",
+    "evergreen.core.base",
+    # which members there are, and how one is found: the one in use is a root
+    "evergreen.core.kinds",
+    "evergreen.core.members",
+    "evergreen.adapters.hosts",
+    "evergreen.adapters.publishers",
+    "evergreen.adapters.sources",
+    "evergreen.tasks",
+    "evergreen.tasks.kinds",
+    # how results are kept, and what people and trackers are told of them
+    "orchestration.materializers",
+    "orchestration.progress",
+    "orchestration.tracking",
+    "evergreen.pages.*",
+    "evergreen.adapters.mlflow.*",
 )
+VERBS: dict[str, tuple[str, ...]] = {
+    "fetch": ("source",),
+    "validate": ("examinable",),
+    "split": (),
+    "train": ("trainable",),
+    "evaluate": ("measurable", "servable"),
+}
+"""The cached steps, and what each asks of the source or of the task."""
+TRAINING = ("fetch", "validate", "split", "train")
+"""The steps whose code decides a trained model."""
 
 
-def library_fingerprint() -> str:
-    """SHA-256 (hex) over our sources and the versions of the packages that numbers depend on."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for folder in SOURCE_FOLDERS:
-        for path in sorted(one for one in (root / folder).rglob("*") if one.suffix in SOURCE_SUFFIXES):
-            digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
-            digest.update(path.read_bytes())
-    digest.update(json.dumps({name: version(name) for name in NUMERIC_PACKAGES}).encode())
-    return digest.hexdigest()
+def code_fingerprints(source: SourceSettings, task: TaskSettings, path: list[str] | None = None) -> dict[str, str]:
+    """The fingerprint of each cached step's code, by the step's name; sources lie below `path`, if one is given."""
+    code = Code(ENDS, path)
+    settings: dict[str, Settings] = {step: source if step == "fetch" else task for step in VERBS}
+    return {
+        step: code.fingerprint(*roots_of(step, one), packages=_packages(step, one)) for step, one in settings.items()
+    }
 
 
-def recipe_fingerprint(**ingredients: object) -> str:
-    """SHA-256 (hex) of all that decides a trained model: code, and ingredients that JSON can hold."""
-    recipe = {"library": library_fingerprint(), **ingredients}
+def roots_of(step: str, settings: Settings) -> list[str]:
+    """The modules at which a step's code begins: its own, and those of the verbs that it asks of the member in use."""
+    roots = [f"steps.{step}"]
+    for verb in VERBS[step]:
+        roots += [type(settings).__module__, str(getattr(type(settings), verb)).partition(":")[0]]
+    return roots
+
+
+def recipe_fingerprint(codes: Mapping[str, str], **ingredients: object) -> str:
+    """SHA-256 (hex) of all that decides a trained model: the steps' code, and ingredients that JSON can hold."""
+    recipe = {"code": {step: codes[step] for step in TRAINING}, **ingredients}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+
+def _packages(step: str, settings: Settings) -> list[str]:
+    """The installed package that offers the member, where a step asks it something and it is not one of ours."""
+    if not VERBS[step] or type(settings).__module__.startswith("evergreen."):
+        return []
+    group = "evergreen.sources" if step == "fetch" else "evergreen.tasks"
+    package = Kinds(group, {}).package(settings.kind)
+    return [package] if package else []

@@ -7,28 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zenml.integrations.gcp.flavors.vertex_step_operator_flavor import (
-    VertexStepOperatorConfig,
-    VertexStepOperatorFlavor,
-    VertexStepOperatorSettings,
-)
+from zenml.integrations.gcp.flavors.vertex_step_operator_flavor import VertexStepOperatorFlavor
 
-from orchestration.machine_lists import MachineChoice
+from orchestration.machine_settings import MachinesConfig
 
 if TYPE_CHECKING:
     from orchestration.machine_operator import MachinesStepOperator
 
 NAME = "vertex_machines"
-
-
-class MachinesSettings(VertexStepOperatorSettings):
-    """Settings of `vertex`, and `machines`: tried in their order, instead of `machine_type` and its accelerators."""
-
-    machines: tuple[MachineChoice, ...] = ()
-
-
-class MachinesConfig(VertexStepOperatorConfig, MachinesSettings):
-    """Configuration of `vertex`."""
 
 
 class MachinesFlavor(VertexStepOperatorFlavor):

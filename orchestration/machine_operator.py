@@ -21,8 +21,8 @@ from zenml.utils.exception_utils import collect_exception_information
 from evergreen.core.errors import EvergreenError
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.attempts import Attempts
-from orchestration.machine_flavor import MachinesSettings
 from orchestration.machine_lists import RESERVATION_KEY, SPECIFIC_RESERVATION, SPOT, MachineChoice
+from orchestration.machine_settings import MachinesSettings
 from orchestration.machines import accelerators_on
 from orchestration.notes import MACHINES_KEY
 

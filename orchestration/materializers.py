@@ -16,7 +16,7 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.pydantic_materializer import PydanticMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
-from evergreen.core.artifacts import DirectoryArtifact
+from evergreen.core.artifacts import MANIFEST_NAME, DirectoryArtifact
 from evergreen.core.asides import beside_the_point
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
@@ -46,13 +46,16 @@ class PageMixin(BaseMaterializer):
 
 
 class DirectoryMaterializer(PageMixin):
-    """Keeps a directory artifact as one tar: weights and Parquet gain nothing from compression, one object is fast."""
+    """Keeps a directory artifact as one tar: weights and Parquet gain nothing from compression, one object is fast.
+
+    Its manifest lies beside it and is all that is read of an artifact until somebody asks for its `path`.
+    """
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (DirectoryArtifact,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
     def save(self, data: DirectoryArtifact[Any]) -> None:
-        """Streams the directory into the artifact store."""
+        """Streams the directory into the artifact store, the manifest last: it means a whole directory."""
         with (
             self.artifact_store.open(f"{self.uri}/{ARCHIVE_NAME}", "wb") as file,
             tarfile.open(fileobj=file, mode="w|") as archive,
@@ -60,13 +63,44 @@ class DirectoryMaterializer(PageMixin):
             for path in sorted(data.path.rglob("*")):
                 if path.is_file():
                     archive.add(path, arcname=path.relative_to(data.path).as_posix())
+        with self.artifact_store.open(f"{self.uri}/{MANIFEST_NAME}", "wb") as file:
+            file.write(data.manifest.model_dump_json(indent=2).encode())
 
     def load(self, data_type: type[Artifact]) -> Artifact:
-        """The artifact in a scratch directory of this process.
+        """The artifact by its manifest; its files come, whole and checked, when its `path` is asked for.
+
+        One that was saved before manifests lay beside comes at once.
 
         Raises:
             EvergreenError: what is stored is not what was saved.
         """
+        try:
+            with self.artifact_store.open(f"{self.uri}/{MANIFEST_NAME}", "rb") as file:
+                manifest = file.read()
+        except FileNotFoundError:
+            artifact = self._fetched(data_type)
+        else:
+            artifact = self._handle(data_type, manifest)
+        if self.expected_content_hash not in (None, artifact.manifest.content_hash):
+            found = f"content hash {artifact.manifest.content_hash}, recorded {self.expected_content_hash}"
+            raise self._damaged(data_type, found)
+        return artifact
+
+    def _handle(self, data_type: type[Artifact], manifest: bytes) -> Artifact:
+        def fetch() -> Path:
+            fetched = self._fetched(data_type)
+            if fetched.manifest.content_hash != handle.manifest.content_hash:
+                raise self._damaged(data_type, f"its {MANIFEST_NAME} is of other content")
+            return fetched.path
+
+        try:
+            handle = data_type.described(manifest, fetch, self.uri)
+        except InputError as error:
+            raise self._damaged(data_type, str(error)) from error
+        return handle
+
+    def _fetched(self, data_type: type[Artifact]) -> Artifact:
+        """The artifact in a scratch directory of this process, every file checked."""
         directory = scratch_directory(data_type.__name__)
         try:
             with (
@@ -80,9 +114,6 @@ class DirectoryMaterializer(PageMixin):
             raise _lost(self, data_type, error) from error
         except (tarfile.TarError, InputError) as error:
             raise self._damaged(data_type, str(error)) from error
-        if self.expected_content_hash not in (None, artifact.manifest.content_hash):
-            found = f"content hash {artifact.manifest.content_hash}, recorded {self.expected_content_hash}"
-            raise self._damaged(data_type, found)
         return artifact
 
     def _damaged(self, data_type: type[Artifact], reason: str) -> EvergreenError:

@@ -10,11 +10,12 @@ from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.members import host_of
-from evergreen.core.protocols import Mirror
+from evergreen.core.protocols import Mirror, VersionRecord
 from evergreen.core.reconcile import Action, SetAlias, reconcile
 from evergreen.core.report import EvaluationReport
+from evergreen.core.versions import RecordState
 from evergreen.pages.evaluation import evaluation_page
-from orchestration.record import ZenmlRecord, load_artifact
+from orchestration.artifacts import load_artifact
 
 PREDICTOR = "evergreen.tasks:load_predictor"
 """What loads a version out of MLflow; MLflow names it in the model's files, so it is a text."""
@@ -47,22 +48,25 @@ def active_mirrors(host: AnyHost) -> list[Mirror]:
     return [*tracked, *host_of(host).mirrors()]
 
 
-def sync_mirrors(record: ZenmlRecord, host: AnyHost) -> None:
+def sync_mirrors(record: VersionRecord, host: AnyHost) -> None:
     """Brings every mirror to the record's state and notes the numbers that they gave."""
-    for mirror in active_mirrors(host):
-        state = record.read()
-        for action in reconcile(state, mirror.read(record.model)):
-            _apply(action, mirror, record)
-        held = mirror.read(record.model).versions
+    mirrors = active_mirrors(host)
+    state = record.read() if mirrors else RecordState()
+    for mirror in mirrors:
+        held = mirror.read(record.model)
+        actions = reconcile(state, held)
+        for action in actions:
+            _apply(action, mirror, record.model, state)
+        numbers = (mirror.read(record.model) if actions else held).versions
         for version in state.versions:
-            if version.version in held:
-                record.note_mirror(version.version, mirror.name, held[version.version])
+            number = numbers.get(version.version)
+            if number is not None and version.mirrors.get(mirror.name) != number:
+                record.note_mirror(version.version, mirror.name, number)
 
 
-def _apply(action: Action, mirror: Mirror, record: ZenmlRecord) -> None:
+def _apply(action: Action, mirror: Mirror, model: str, state: RecordState) -> None:
     if isinstance(action, SetAlias):
-        mirror.set_alias(record.model, action.alias, action.version)
-        return
-    version = record.get(action.version)
-    trained = load_artifact(version.artifact, TrainedModel)
-    mirror.register(record.model, version, trained, load_artifact(version.report, EvaluationReport))
+        mirror.set_alias(model, action.alias, action.version)
+    elif version := state.find(action.version):
+        trained = load_artifact(version.artifact, TrainedModel)
+        mirror.register(model, version, trained, load_artifact(version.report, EvaluationReport))

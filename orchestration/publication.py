@@ -10,7 +10,8 @@ from evergreen.core.members import presentable, publisher_of
 from evergreen.core.publication import Choice, Edition, Publication, candidate_to_publish, live_to_publish
 from evergreen.core.report import EvaluationReport
 from evergreen.tasks import load_task
-from orchestration.record import ZenmlRecord, load_artifact
+from orchestration.artifacts import load_artifact
+from orchestration.record import ZenmlRecord
 
 NOTED_AS = "hub"
 

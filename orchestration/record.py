@@ -7,7 +7,7 @@ candidate); ZenML has no stage for the previous champion, so a tag carries that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from zenml.client import Client
@@ -18,6 +18,7 @@ from zenml.utils.metadata_utils import log_metadata
 from evergreen.core.errors import EvergreenError
 from evergreen.core.reconcile import SetAlias
 from evergreen.core.versions import Alias, ModelVersion, RecordState
+from orchestration.artifacts import is_stored
 
 STAGES = {Alias.CHAMPION: ModelStages.PRODUCTION, Alias.CANDIDATE: ModelStages.STAGING}
 RECORD_KEY = "evergreen"
@@ -25,8 +26,6 @@ ROLLED_BACK = "rolled-back"
 WITHDRAWING = "withdrawing"
 """On a champion while it changes places with the previous one: what a run that was cut off left to do."""
 PAGE_SIZE = 100
-
-Loaded = TypeVar("Loaded")
 
 
 class ZenmlRecord:
@@ -37,19 +36,7 @@ class ZenmlRecord:
 
     def read(self) -> RecordState:
         """All versions, oldest first, and their aliases; empty before the first promotion."""
-        versions: list[ModelVersion] = []
-        aliases: dict[Alias, str] = {}
-        rolled_back: list[str] = []
-        for response in self._responses():
-            record = response.run_metadata.get(RECORD_KEY)
-            if not isinstance(record, str):
-                continue
-            version = ModelVersion.model_validate_json(record)
-            versions.append(version)
-            aliases.update(dict.fromkeys(_aliases(response), version.version))
-            if ROLLED_BACK in _tags(response):
-                rolled_back.append(version.version)
-        return RecordState(versions=tuple(versions), aliases=aliases, rolled_back=tuple(rolled_back))
+        return _state(self._responses())
 
     def get(self, version: str) -> ModelVersion:
         """A registered version.
@@ -63,7 +50,11 @@ class ZenmlRecord:
         return found
 
     def add(self, version: ModelVersion) -> None:
-        """Registers a version and links its artifacts; of one that is registered, replaces those that are lost."""
+        """Registers a version and links its artifacts.
+
+        Of one that is registered, the newest copy of the model counts, for its content is the same and an older one may
+        be damaged; its report, which says why it was promoted, is replaced when it is lost.
+        """
         client = Client()
         _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))
         response = _existing_or_new(
@@ -76,13 +67,12 @@ class ZenmlRecord:
             self._write(response.id, version)
             return
         known = ModelVersion.model_validate_json(str(recorded))
-        now = {"artifact": version.artifact, "report": version.report}
-        lost = {
-            name: one for name, one in now.items() if getattr(known, name) != one and _is_lost(getattr(known, name))
-        }
-        if lost:
-            self._link(response, *lost.values())
-            self._write(response.id, known.model_copy(update=lost))
+        kept = known.report == version.report or is_stored(known.report)
+        report = known.report if kept else version.report
+        updated = known.model_copy(update={"artifact": version.artifact, "report": report})
+        if updated != known:
+            self._link(response, *{updated.artifact, updated.report} - {known.artifact, known.report})
+            self._write(response.id, updated)
 
     def note_mirror(self, version: str, mirror: str, number: str) -> None:
         """Records the number that a mirror gave to a version."""
@@ -92,17 +82,14 @@ class ZenmlRecord:
             updated = current.model_copy(update={"mirrors": {**current.mirrors, mirror: number}})
             self._write(response.id, updated)
 
-    def set_alias(self, alias: Alias, version: str | None) -> None:
+    def _set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""
         if alias is Alias.PREVIOUS:
             self._set_previous(version)
             return
-        holder = self.read().aliases.get(alias)
-        if holder == version:
-            return
         if version is not None:
             Client().update_model_version(self.model, version, stage=STAGES[alias], force=True)
-        elif holder is not None:
+        elif (holder := self.read().aliases.get(alias)) is not None:
             Client().update_model_version(self.model, holder, stage=ModelStages.ARCHIVED, force=True)
 
     def exchange(self, withdrawn: str, target: str) -> None:
@@ -112,15 +99,19 @@ class ZenmlRecord:
         the rest.
         """
         Client().update_model_version(self.model, withdrawn, add_tags=[WITHDRAWING])
-        self.set_alias(Alias.CHAMPION, target)
+        self._set_alias(Alias.CHAMPION, target)
 
-    def settle(self) -> bool:
-        """Whether an exchange was cut off after its champion had moved; it is complete now.
+    def settle(self) -> tuple[RecordState, bool]:
+        """The record without a half exchange, and whether one was cut off after its champion had moved, and is complete
+        now.
 
         One that was cut off before that is forgotten: nothing had changed.
         """
-        champion = self.read().aliases.get(Alias.CHAMPION)
-        withdrawing = self._tagged(WITHDRAWING)
+        responses = self._responses()
+        state, withdrawing = _state(responses), _tagged(responses, WITHDRAWING)
+        if not withdrawing:
+            return state, False
+        champion = state.aliases.get(Alias.CHAMPION)
         withdrawn = [version for version in withdrawing if version != champion]
         for version in withdrawn:
             self.mark_rolled_back(version, True)
@@ -129,7 +120,7 @@ class ZenmlRecord:
                 self.mark_rolled_back(champion, False)
         for version in withdrawing:
             Client().update_model_version(self.model, version, remove_tags=[WITHDRAWING])
-        return bool(withdrawn)
+        return self.read(), bool(withdrawn)
 
     def mark_rolled_back(self, version: str, rolled_back: bool) -> None:
         """Notes that a version was withdrawn by hand, so that no run promotes it again by itself."""
@@ -142,19 +133,16 @@ class ZenmlRecord:
     def move(self, moves: Iterable[SetAlias]) -> None:
         """Moves aliases one after the other, in the order given: a crash may cut it anywhere."""
         for move in moves:
-            self.set_alias(move.alias, move.version)
+            self._set_alias(move.alias, move.version)
 
     def _set_previous(self, version: str | None) -> None:
         """The new one is tagged first, so that a crash in between loses none."""
-        tagged = self._tagged(Alias.PREVIOUS)
+        tagged = _tagged(self._responses(), Alias.PREVIOUS)
         if version is not None and version not in tagged:
             Client().update_model_version(self.model, version, add_tags=[Alias.PREVIOUS])
         for other in tagged:
             if other != version:
                 Client().update_model_version(self.model, other, remove_tags=[Alias.PREVIOUS])
-
-    def _tagged(self, tag: str) -> list[str]:
-        return [str(response.name) for response in self._responses() if tag in _tags(response)]
 
     def _responses(self) -> list[ModelVersionResponse]:
         client = Client()
@@ -183,6 +171,26 @@ class ZenmlRecord:
         log_metadata(metadata={RECORD_KEY: version.model_dump_json()}, model_version_id=response_id)
 
 
+def _state(responses: Iterable[ModelVersionResponse]) -> RecordState:
+    versions: list[ModelVersion] = []
+    aliases: dict[Alias, str] = {}
+    rolled_back: list[str] = []
+    for response in responses:
+        record = response.run_metadata.get(RECORD_KEY)
+        if not isinstance(record, str):
+            continue
+        version = ModelVersion.model_validate_json(record)
+        versions.append(version)
+        aliases.update(dict.fromkeys(_aliases(response), version.version))
+        if ROLLED_BACK in _tags(response):
+            rolled_back.append(version.version)
+    return RecordState(versions=tuple(versions), aliases=aliases, rolled_back=tuple(rolled_back))
+
+
+def _tagged(responses: Iterable[ModelVersionResponse], tag: str) -> list[str]:
+    return [str(response.name) for response in responses if tag in _tags(response)]
+
+
 def _aliases(response: ModelVersionResponse) -> list[Alias]:
     found = [alias for alias, stage in STAGES.items() if response.stage == stage]
     if Alias.PREVIOUS in _tags(response):
@@ -199,29 +207,3 @@ def _existing_or_new(get: Callable[[], Any], create: Callable[[], Any]) -> Any:
         return get()
     except KeyError:
         return create()
-
-
-def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
-    """An artifact by its id in the ZenML store.
-
-    Raises:
-        EvergreenError: it is gone, damaged, or of another type.
-    """
-    try:
-        value: Any = Client().get_artifact_version(UUID(artifact)).load()
-    except (KeyError, OSError) as error:
-        raise EvergreenError(
-            f"the record names {expected.__name__} {artifact}, but the artifact store does not hold it ({error}); "
-            "run the configuration that made it again with --no-cache"
-        ) from error
-    if not isinstance(value, expected):
-        raise EvergreenError(f"artifact {artifact} is a {type(value).__name__}, recorded as {expected.__name__}")
-    return value
-
-
-def _is_lost(artifact: str) -> bool:
-    try:
-        load_artifact(artifact, object)
-    except EvergreenError:
-        return True
-    return False

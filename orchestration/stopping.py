@@ -159,9 +159,8 @@ def _undo(model: str, host: AnyHost, claim: Claim) -> str | None:
     noted = claim.rollout
     if noted is None:
         return None
-    record = ZenmlRecord(model)
-    record.settle()
-    champion = record.read().aliases.get(Alias.CHAMPION)
+    state, _ = ZenmlRecord(model).settle()
+    champion = state.aliases.get(Alias.CHAMPION)
     endpoint = FencedEndpoint(open_endpoint(model, host), claim.fence)
     told = f"version {noted.version} is champion, it stays live"
     if champion != noted.version:

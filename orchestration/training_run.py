@@ -26,7 +26,6 @@ from evergreen.pages.answers import answers_page
 from evergreen.pages.curves import curves_page
 from evergreen.tasks.checkpoints import newest_step
 from orchestration.checkpoints import Checkpoints, checkpoints_of
-from orchestration.fingerprint import library_fingerprint
 from orchestration.progress import step_progress
 from orchestration.scratch import scratch_directory
 
@@ -39,14 +38,14 @@ logger = get_logger(__name__)
 
 
 @contextmanager
-def training_run(task: TaskSettings, splits: Splits, start: Start, seed: int) -> Iterator[MlflowTrainingRun]:
+def training_run(task: TaskSettings, splits: Splits, start: Start, seed: int, code: str) -> Iterator[MlflowTrainingRun]:
     """A run whose checkpoints outlive a kill; `discard_checkpoints` removes them when the model is stored.
 
     Raises:
         BusyError: another process of this machine is at the same training now.
     """
     plain = trainable(task).training_configuration()
-    checkpoints = _checkpoints(splits.manifest.content_hash, plain, seed)
+    checkpoints = _checkpoints(splits.manifest.content_hash, plain, seed, code)
     busy = "another training of the same rows, task and seed is under way"
     with exclusive(_lock(checkpoints), busy), step_progress() as note:
         _open(checkpoints, start)
@@ -202,11 +201,11 @@ def _show_progress(rows: int, total_rows: int, loss: float, seconds_left: float)
 
 def _of(model: TrainedModel) -> Checkpoints:
     manifest = model.manifest
-    return _checkpoints(manifest.trained_on, manifest.task, manifest.seed)
+    return _checkpoints(manifest.trained_on, manifest.task, manifest.seed, manifest.code)
 
 
-def _checkpoints(splits: str, task: dict[str, object], seed: int) -> Checkpoints:
+def _checkpoints(splits: str, task: dict[str, object], seed: int, code: str | None) -> Checkpoints:
     """`checkpoints/<hash of splits, task, seed and code>` below the artifact store."""
-    parts = [splits, task, seed, library_fingerprint()]
+    parts = [splits, task, seed, code]
     name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     return checkpoints_of(Client().active_stack.artifact_store, name)

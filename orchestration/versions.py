@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from evergreen.adapters.hosts import AnyHost
-from evergreen.core.artifacts import TrainedModel
 from evergreen.core.asides import beside_the_point
 from evergreen.core.decision import PromotionDecision, Verdict
-from evergreen.core.errors import EvergreenError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.reconcile import nominate
 from evergreen.core.report import EvaluationReport
@@ -15,7 +16,9 @@ from evergreen.core.versions import Alias, ModelVersion, RecordState
 from orchestration.deployment import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
-from orchestration.record import ZenmlRecord, load_artifact
+from orchestration.record import ZenmlRecord
+
+Examples = tuple[dict[str, Any], ...]
 
 
 def is_recipe_of_champion(recipe: str, record: RecordState) -> bool:
@@ -36,31 +39,22 @@ def incumbent_for(recipe: str, record: RecordState) -> Incumbent:
     return Incumbent(version=champion.version, artifact=champion.artifact) if champion else Incumbent()
 
 
-def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
-    """The incumbent's trained model, read from the artifact store; None without an incumbent.
-
-    Raises:
-        EvergreenError: it is lost; the message names version and artifact, and the ways out.
-    """
-    if incumbent.artifact is None:
-        return None
-    try:
-        return load_artifact(incumbent.artifact, TrainedModel)
-    except EvergreenError as error:
-        raise EvergreenError(
-            f"version {incumbent.version}, which this run starts from or is judged against, cannot be loaded: {error}, "
-            "which stores it anew; or `rollback` to the version before it; or take another model_name"
-        ) from error
-
-
 def promote_version(
-    model_name: str, host: AnyHost, gate: Gate, version: ModelVersion, report: EvaluationReport
+    model_name: str,
+    host: AnyHost,
+    gate: Gate,
+    version: ModelVersion,
+    report: EvaluationReport,
+    *,
+    examples: Callable[[], Examples],
 ) -> PromotionDecision:
-    """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors."""
+    """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors.
+
+    The `examples` that it must answer are asked for when it is registered for the first time.
+    """
     with model_lease(lease_of(model_name, host), model_name, version.run, STEP_WAIT_S) as claim:
         record = ZenmlRecord(model_name)
-        record.settle()
-        state = record.read()
+        state, _ = record.settle()
         champion = state.named(Alias.CHAMPION)
         decision = decide(
             report,
@@ -69,8 +63,11 @@ def promote_version(
             rolled_back=version.version in state.rolled_back,
             repeats_champion=champion is not None and champion.recipe == version.recipe,
         )
+        known = state.find(version.version)
+        if decision.verdict is Verdict.PROMOTE and known is None:
+            version = version.model_copy(update={"examples": examples()})
         claim.fence()  # reading and deciding took its time
-        if decision.verdict is Verdict.PROMOTE or state.find(version.version):
+        if decision.verdict is Verdict.PROMOTE or known:
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:
             record.move(nominate(record.read(), version.version))

@@ -14,7 +14,6 @@ from evergreen.core.ramp import Ramp
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
-from orchestration.fingerprint import library_fingerprint
 from steps.deploy import deploy
 from steps.evaluate import evaluate
 from steps.fetch import fetch
@@ -27,7 +26,7 @@ from steps.train import train
 from steps.validate import validate
 
 
-@pipeline(cache_policy=CachePolicy(cache_func=library_fingerprint))
+@pipeline(cache_policy=CachePolicy(include_step_code=False))  # `identify` gives the code of each step, imports included
 def training(
     model_name: ModelName,
     source: AnySource,
@@ -41,12 +40,13 @@ def training(
     publish: AnyPublisher | None = None,
 ) -> None:
     """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`."""
-    identity, incumbent, start, recipe = identify(model_name, source, task, split, seed, window)
-    dataset = fetch(source, identity)
-    _, set_aside = validate(task, dataset)
-    splits = split_step(dataset, split, set_aside)
-    model = train(task.for_training(), splits, start, seed)
-    report = evaluate(task, model, splits, incumbent)
+    identity, incumbent, start, recipe, *codes = identify(model_name, source, task, split, seed, window)
+    fetch_code, validate_code, split_code, train_code, evaluate_code = codes
+    dataset = fetch(source, identity, fetch_code)
+    _, set_aside = validate(task, dataset, validate_code)
+    splits = split_step(dataset, split, set_aside, split_code)
+    model = train(task.for_training(), splits, start, seed, train_code)
+    report = evaluate(task, model, splits, incumbent, evaluate_code)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:

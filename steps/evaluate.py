@@ -13,13 +13,17 @@ from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
+from orchestration.artifacts import incumbent_model
 from orchestration.tracking import track_report
-from orchestration.versions import incumbent_model
 
 
 @step(experiment_tracker=True)
 def evaluate(
-    task: AnyTask, model: TrainedModel, splits: Splits, incumbent: Incumbent
+    task: AnyTask,
+    model: TrainedModel,
+    splits: Splits,
+    incumbent: Incumbent,
+    code: str,  # noqa: ARG001 - of the cache key
 ) -> Annotated[EvaluationReport, "report"]:
     """The evaluation that the gate decides on."""
     check_accelerators(os.environ)

@@ -17,7 +17,11 @@ logger = get_logger(__name__)
 
 
 @step
-def fetch(source: AnySource, identity: SourceIdentity) -> Annotated[Dataset, "dataset"]:
+def fetch(
+    source: AnySource,
+    identity: SourceIdentity,
+    code: str,  # noqa: ARG001 - of the cache key
+) -> Annotated[Dataset, "dataset"]:
     """The dataset that the identity promised; of a source that is read atomically, the rows that it holds by now.
 
     Raises:

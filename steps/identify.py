@@ -13,7 +13,7 @@ from evergreen.core.training import Incumbent, Start
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
-from orchestration.fingerprint import recipe_fingerprint
+from orchestration.fingerprint import code_fingerprints, recipe_fingerprint
 from orchestration.record import ZenmlRecord
 from orchestration.versions import incumbent_for, is_recipe_of_champion
 
@@ -26,8 +26,14 @@ def identify(
     Annotated[Incumbent, "incumbent"],
     Annotated[Start, "start"],
     Annotated[str, "recipe"],
+    Annotated[str, "fetch_code"],
+    Annotated[str, "validate_code"],
+    Annotated[str, "split_code"],
+    Annotated[str, "train_code"],
+    Annotated[str, "evaluate_code"],
 ]:
-    """The source's identity, the incumbent, what training starts from, and the recipe's fingerprint.
+    """The source's identity, the incumbent, what training starts from, and the fingerprints of the recipe and of each
+    cached step's code.
 
     Raises:
         InputError: the source cannot be found, or the task's encoder cannot be trained.
@@ -35,7 +41,9 @@ def identify(
     training = trainable(task)
     pretrained = training.pretrained()
     identity = source_of(source).identity(window.resolve() if window else None)
+    codes = code_fingerprints(source, task)
     recipe = recipe_fingerprint(
+        codes,
         rows=identity.fingerprint,
         pretrained=pretrained,
         seed=seed,
@@ -47,4 +55,14 @@ def identify(
         training.check()
     incumbent = incumbent_for(recipe, record)
     start = Start(pretrained=pretrained, champion=incumbent if task.warm_start else Incumbent())
-    return identity, incumbent, start, recipe
+    return (
+        identity,
+        incumbent,
+        start,
+        recipe,
+        codes["fetch"],
+        codes["validate"],
+        codes["split"],
+        codes["train"],
+        codes["evaluate"],
+    )

@@ -46,8 +46,10 @@ def promote(
         run=context.pipeline_run.name,
         judged_against=incumbent.version,
         metrics={name: metric.value for name, metric in report.metrics.items()},
-        examples=tuple(servable(task).examples(splits)),
+        examples=(),
         leader=leader_sentence(report),
         requires=required(model.path),
     )
-    return promote_version(model_name, host, gate, version, report)
+    return promote_version(
+        model_name, host, gate, version, report, examples=lambda: tuple(servable(task).examples(splits))
+    )

@@ -13,6 +13,11 @@ from orchestration.scratch import scratch_directory
 
 
 @step
-def split(dataset: Dataset, split: SplitPlan, set_aside: dict[str, str]) -> Annotated[Splits, "splits"]:
+def split(
+    dataset: Dataset,
+    split: SplitPlan,
+    set_aside: dict[str, str],
+    code: str,  # noqa: ARG001 - of the cache key
+) -> Annotated[Splits, "splits"]:
     """Splits that no group, equal row or near duplicate straddles, without the rows that validation set aside."""
     return split_dataset(dataset, split, scratch_directory("splits"), set_aside)

@@ -17,7 +17,9 @@ from evergreen.tasks import AnyTask
 
 @step
 def validate(
-    task: AnyTask, dataset: Dataset
+    task: AnyTask,
+    dataset: Dataset,
+    code: str,  # noqa: ARG001 - of the cache key
 ) -> tuple[Annotated[ValidationReport, "statistics"], Annotated[dict[str, str], "set_aside"]]:
     """Statistics and anomalies of a valid dataset, and why rows are left out of it, by id.
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, ClassVar, Generic, Self, TypeVar
 
@@ -81,12 +83,21 @@ M = TypeVar("M", bound=Manifest)
 
 @dataclass(frozen=True)
 class DirectoryArtifact(Generic[M]):
-    """A directory on this machine and its manifest; the materializer moves it between machines."""
+    """A directory and its manifest; the materializer moves it between machines.
+
+    `place` is where the directory lies on this machine, or what fetches it once its `path` is asked for: whoever reads
+    no more than the manifest moves no more.
+    """
 
     manifest_type: ClassVar[type[Manifest]] = Manifest
 
-    path: Path
+    place: Path | Callable[[], Path]
     manifest: M
+
+    @cached_property
+    def path(self) -> Path:
+        """The directory on this machine, whole; raises what fetching it raises."""
+        return self.place if isinstance(self.place, Path) else self.place()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -97,14 +108,24 @@ class DirectoryArtifact(Generic[M]):
         """
         try:
             text = (path / MANIFEST_NAME).read_text(encoding="utf-8")
-            manifest = cls.manifest_type.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise InputError(f"no {cls.__name__} at {path}: {place}: {first['msg']}") from error
         except (OSError, ValueError) as error:
             raise InputError(f"no {cls.__name__} at {path}: {error}") from error
-        return cls(path=path, manifest=manifest)  # type: ignore[arg-type]
+        return cls.described(text, path, str(path))
+
+    @classmethod
+    def described(cls, manifest: str | bytes, place: Path | Callable[[], Path], where: str) -> Self:
+        """The artifact that the text of a manifest describes; `where` it is, in words.
+
+        Raises:
+            InputError: it is no such manifest.
+        """
+        try:
+            parsed = cls.manifest_type.model_validate_json(manifest)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise InputError(f"no {cls.__name__} at {where}: {field}: {first['msg']}") from error
+        return cls(place, parsed)  # type: ignore[arg-type]
 
     def check_files(self) -> None:
         """Returns when every file is as the manifest has it, by size and checksum; reads each once.
@@ -127,7 +148,7 @@ class DirectoryArtifact(Generic[M]):
     def write(cls, path: Path, manifest: M) -> Self:
         """The artifact at `path` after its manifest was written, last, so that a manifest means a whole directory."""
         (path / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
-        return cls(path=path, manifest=manifest)
+        return cls(path, manifest)
 
 
 class ResolvedWindow(Frozen):
@@ -252,13 +273,15 @@ class Splits(DirectoryArtifact[SplitsManifest]):
 class TrainedModelManifest(Manifest):
     """`task` is the task's configuration, `trained_on` the content hash of the splits: lineage back to rows.
 
-    `split_plan` is the `plan` of these splits.
+    `split_plan` is the `plan` of these splits, `code` the fingerprint of the code that trained it; None where that was
+    not noted yet.
     """
 
     task: dict[str, object]
     trained_on: str
     seed: int
     split_plan: RecordedSplitPlan | None = None
+    code: str | None = None
 
     @property
     def version(self) -> str:

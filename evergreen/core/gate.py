@@ -86,6 +86,18 @@ def decide(
     return PromotionDecision(verdict=verdict, version=report.version, champion=champion, reasons=tuple(reasons))
 
 
+def overtaken(version: str, judged_against: str | None, champion: str | None) -> str | None:
+    """Why a judgement of the version counts no more, in words; None while the champion is that of the judgement.
+
+    So it is too when the version has become champion itself.
+    """
+    if champion in (judged_against, version):
+        return None
+    was = f"champion {judged_against}" if judged_against else "no champion"
+    now = f"{champion} is" if champion else "there is none"
+    return f"version {version} was judged against {was}, now {now}; run the pipeline again"
+
+
 def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iterator[Reason]:
     yield _reason(
         "test rows",
@@ -118,11 +130,8 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
 
 def _standing(report: EvaluationReport, champion: str | None, rolled_back: bool) -> Iterator[Reason]:
     """Rules about versions rather than numbers."""
-    judged = _judged_against(report)
-    if judged != champion:
-        was = f"champion {judged}" if judged else "no champion"
-        now = f"{champion} is" if champion else "there is none"
-        message = f"version {report.version} was judged against {was}, now {now}; run the pipeline again"
+    message = overtaken(report.version, _judged_against(report), champion)
+    if message is not None:
         yield _reason("present champion", False, message)
     elif champion is None:
         yield _reason("present champion", True, "there is no champion yet: nothing to compare with")

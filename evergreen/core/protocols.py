@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +13,7 @@ from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
 from evergreen.core.preparation import Destination, PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
+from evergreen.core.reconcile import SetAlias
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, PictureAnswers
 from evergreen.core.validation import ValidationReport
@@ -304,22 +305,31 @@ class Publisher(Protocol):
 
 
 class VersionRecord(Protocol):
-    """The one truth about which version is candidate, champion and previous."""
+    """The one truth about which version of a model is candidate, champion and previous."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
 
     def read(self) -> RecordState:
         """All versions and aliases."""
 
-    def add(self, version: ModelVersion) -> None:
-        """Registers a version; of one that is registered, replaces the artifact and the report if they are lost."""
+    def get(self, version: str) -> ModelVersion:
+        """A registered version. Raises EvergreenError when there is none of that name."""
 
-    def set_alias(self, alias: Alias, version: str | None) -> None:
-        """Moves an alias to a registered version; None removes it."""
+    def add(self, version: ModelVersion) -> None:
+        """Registers a version; one that is registered takes the newer copy of its model."""
+
+    def move(self, moves: Iterable[SetAlias]) -> None:
+        """Moves aliases one after the other, in the order given: a crash may cut it anywhere."""
 
     def exchange(self, withdrawn: str, target: str) -> None:
         """Makes the target champion, and the champion previous and withdrawn by hand; a crash may cut it anywhere."""
 
-    def settle(self) -> bool:
-        """Whether an exchange had been cut off after its champion moved; it is complete now, any other is forgotten."""
+    def settle(self) -> tuple[RecordState, bool]:
+        """All as `read`, and whether an exchange had been cut off after its champion moved; it is complete now, any
+        other is forgotten.
+        """
 
     def mark_rolled_back(self, version: str, rolled_back: bool) -> None:
         """Notes that a version was withdrawn by hand, so that no run promotes it again by itself."""

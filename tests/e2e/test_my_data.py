@@ -76,10 +76,13 @@ def test_an_own_csv_is_served_after_an_interruption_and_rerun_when_its_rows_or_t
     assert cached_steps(project.run("--config", mine)) == []
 
     changed = Project(project.home, copied_checkout(tmp_path / "checkout"))
+    library = changed.checkout / "evergreen"
+    edit(library / "pages" / "templates" / "style.css", "b {}")
+    edit(library / "core" / "gate.py", "EDITED = 1")
+    edit(library / "tasks" / "trainer.py", "# edited")
     assert cached_steps(changed.run("--config", mine)) == ["fetch", "validate", "split", "train", "evaluate"]
-    library = changed.checkout / "evergreen" / "core" / "gate.py"
-    library.write_text(library.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
-    assert cached_steps(changed.run("--config", mine)) == []
+    edit(library / "tasks" / "trainer.py", "EDITED = 1")
+    assert cached_steps(changed.run("--config", mine)) == ["fetch", "validate", "split"]
 
 
 def assert_a_second_run_is_refused_and_an_interrupted_one_leaves_nothing(project: Project, config: Path) -> None:
@@ -178,6 +181,11 @@ def test_another_active_stack_stops_the_run_with_the_line_that_sets_the_right_on
 def append(path: Path, row: Iterable[str]) -> None:
     with path.open("a", newline="", encoding="utf-8") as file:
         csv.writer(file, delimiter=";").writerow(row)
+
+
+def edit(source: Path, line: str) -> None:
+    with source.open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
 
 
 def copied_checkout(path: Path) -> Path:

@@ -39,7 +39,7 @@ def test_a_step_stops_before_its_first_batch(name: str) -> None:
     step = getattr(importlib.import_module(f"steps.{name}"), name)
     some = [Untouched() for _ in range(3)]
     with pytest.raises(InputError, match="accelerator 1 NVIDIA_TESLA_T4 was asked for"):
-        step.entrypoint(*some, 1)
+        step.entrypoint(*some, 1, code="c")
 
 
 def test_a_server_on_such_a_machine_does_not_become_ready(tmp_path: Path) -> None:

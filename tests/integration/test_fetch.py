@@ -63,14 +63,14 @@ def test_rows_that_change_while_they_are_read_end_the_run(source: AnySource) -> 
     from steps.fetch import fetch
 
     with pytest.raises(EvergreenError, match="changed while it was read; run again"):
-        fetch.entrypoint(source, source_of(source).identity(None))
+        fetch.entrypoint(source, source_of(source).identity(None), "c")
 
 
 @pytest.mark.usefixtures("zenml_home")
 def test_rows_that_stay_as_they_were_are_fetched(source: AnySource) -> None:
     from steps.fetch import fetch
 
-    dataset = fetch.entrypoint(source, source_of(source).identity(None))
+    dataset = fetch.entrypoint(source, source_of(source).identity(None), "c")
     assert dataset.manifest.rows == ROWS
     assert dataset.manifest.source == source_of(source).identity(None)
 
@@ -80,6 +80,6 @@ def test_a_source_that_is_read_at_one_instant_may_change_meanwhile(source: AnySo
     from steps.fetch import fetch
 
     identity = source_of(source).identity(None).model_copy(update={"atomic": True})
-    dataset = fetch.entrypoint(source, identity)
+    dataset = fetch.entrypoint(source, identity, "c")
     assert dataset.manifest.source.fingerprint != identity.fingerprint
     assert dataset.manifest.rows >= ROWS

@@ -18,8 +18,8 @@ from evergreen.core.errors import InputError
 from evergreen.core.members import measurable, servable, trainable
 from evergreen.data.pictures import decode_picture
 from evergreen.tasks import load_predictor
-from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_picture
-from evergreen.tasks.image_segmentation.model import ARCHITECTURES, freeze_encoder
+from evergreen.tasks.image_segmentation.images import resize_picture
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES, as_floats, freeze_encoder, normalised
 from evergreen.tasks.image_segmentation.pictures import PictureCache
 from evergreen.tasks.image_segmentation.trainable import ImageTraining
 from tests.tiny_images import IGNORED, LABELS, draw, killable_task, scenes, task_with, write_splits

@@ -62,7 +62,60 @@ def test_a_directory_comes_back_with_every_byte_on_another_machine(tmp_path: Pat
     loaded = materializer.load(Splits)
     assert loaded.manifest == saved.manifest
     assert loaded.shards("train")[0].read_bytes() == b"rows" * 1000
-    assert sorted(path.name for path in store.iterdir()) == ["content.tar", "page.html"]
+    assert sorted(path.name for path in store.iterdir()) == ["content.tar", "manifest.json", "page.html"]
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_only_the_manifest_is_read_until_the_path_is_asked_for(tmp_path: Path, store: Path) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    saved = splits_at(tmp_path / "splits")
+    materializer = DirectoryMaterializer(str(store))
+    materializer.save(saved)
+    materializer.expected_content_hash = materializer.compute_content_hash(saved)
+    (store / "content.tar").rename(store / "away.tar")
+    handle = materializer.load(Splits)
+    assert handle.manifest == saved.manifest
+    with pytest.raises(EvergreenError, match="is gone from the artifact store"):
+        handle.shards("train")
+    (store / "away.tar").rename(store / "content.tar")
+    (shard,) = handle.shards("train")
+    (store / "content.tar").unlink()
+    assert handle.shards("train") == [shard]
+    assert shard.read_bytes() == b"rows" * 1000
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_a_directory_that_was_saved_without_a_manifest_beside_it_still_loads(tmp_path: Path, store: Path) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    saved = splits_at(tmp_path / "splits")
+    materializer = DirectoryMaterializer(str(store))
+    materializer.save(saved)
+    (store / "manifest.json").unlink()
+    loaded = materializer.load(Splits)
+    assert loaded.manifest == saved.manifest
+    assert loaded.shards("train")[0].read_bytes() == b"rows" * 1000
+
+
+@pytest.mark.usefixtures("zenml_home")
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [("{", "is damaged: no Splits at"), ('"content_hash"', "is damaged: no Splits at"), (None, "is of other content")],
+    ids=["cut", "no manifest", "of another directory"],
+)
+def test_a_manifest_that_does_not_belong_to_the_directory_is_told(
+    tmp_path: Path, store: Path, manifest: str | None, told: str
+) -> None:
+    from orchestration.materializers import DirectoryMaterializer
+
+    saved = splits_at(tmp_path / "splits")
+    materializer = DirectoryMaterializer(str(store))
+    materializer.save(saved)
+    other = saved.manifest.model_copy(update={"files": ()}).model_dump_json()
+    (store / "manifest.json").write_text(other if manifest is None else manifest)
+    with pytest.raises(EvergreenError, match=told):
+        assert materializer.load(Splits).path
 
 
 @pytest.mark.usefixtures("zenml_home")
@@ -134,8 +187,9 @@ def test_a_damaged_directory_is_told_and_not_used(
     materializer.expected_content_hash = materializer.compute_content_hash(saved)
     archive = store / "content.tar"
     archive.write_bytes(damage(archive.read_bytes()))
+    handle = materializer.load(Splits)
     with pytest.raises(EvergreenError, match=told):
-        materializer.load(Splits)
+        handle.shards("train")
 
 
 @pytest.mark.usefixtures("zenml_home")

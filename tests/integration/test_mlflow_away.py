@@ -23,6 +23,8 @@ from evergreen.core.training import Curves, Start
 from tests.tiny_text import headlines, task_with, write_encoder, write_splits
 from tests.waiting import wait_until
 
+CODE = "c" * 64
+
 
 class Server:
     """`mlflow server` on one port and one database, to be killed and started again."""
@@ -91,11 +93,12 @@ def test_every_point_and_page_of_a_training_is_in_mlflow_that_was_down_for_its_m
             server.start()
             down.append(time.monotonic())
 
-    with mlflow.start_run() as active, training_run(task, splits, Start(pretrained="p"), 1) as run:
+    with mlflow.start_run() as active, training_run(task, splits, Start(pretrained="p"), 1, CODE) as run:
         model = trainable(task).train(splits, replace(run, progress=kill_and_restart))
     assert len(down) == 2
 
     server.wait()
+    model = TrainedModel(model.path, model.manifest.model_copy(update={"code": CODE}))  # as the step `train` notes it
     send_notes(model, server.uri)
     discard_checkpoints(model)
     client = mlflow.MlflowClient()
@@ -129,7 +132,7 @@ def test_a_training_does_not_wait_for_an_mlflow_that_never_answers(
         mlflow.set_tracking_uri(mlflow_uri)
         with caplog.at_level(logging.WARNING), mlflow.start_run():
             mlflow.set_tracking_uri(f"http://127.0.0.1:{silent.getsockname()[1]}")
-            with training_run.training_run(task, splits, Start(pretrained="p"), 1) as run:
+            with training_run.training_run(task, splits, Start(pretrained="p"), 1, CODE) as run:
                 began = time.process_time()
                 for step in range(200):
                     run.log_metrics({"train/loss": 1.0}, step)
@@ -137,7 +140,8 @@ def test_a_training_does_not_wait_for_an_mlflow_that_never_answers(
             assert mlflow.active_run() is None  # else ZenML would wait for MLflow, and lose the training
         trained_on = splits.manifest.content_hash
         plain = trainable(task).training_configuration()
-        model = TrainedModel(tmp_path, TrainedModelManifest(files=(), task=plain, trained_on=trained_on, seed=1))
+        manifest = TrainedModelManifest(files=(), task=plain, trained_on=trained_on, seed=1, code=CODE)
+        model = TrainedModel(tmp_path, manifest)
         training_run.send_notes(model, mlflow.get_tracking_uri())
         training_run.discard_checkpoints(model)
     mlflow.set_tracking_uri(mlflow_uri)

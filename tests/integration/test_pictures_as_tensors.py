@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, decode_picture, encode_png
-from evergreen.tasks.image_segmentation.images import as_floats, normalised, resize_mask
+from evergreen.tasks.image_segmentation.images import resize_mask
+from evergreen.tasks.image_segmentation.model import as_floats, normalised
 from tests.tiny_images import draw
 
 

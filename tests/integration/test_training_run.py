@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TASK = TextClassification(encoder="distilbert/distilbert-base-uncased", labels=("a", "b"))
 SPLITS = Splits(Path("splits"), SplitsManifest(files=(), dataset="d", seed=0, rows={}, labels={}, removed={}))
+CODE = "c" * 64
 FIFTEEN_DAYS_AGO = time.time() - 15 * 86_400
 
 
@@ -42,7 +43,11 @@ def checkpoints(zenml_home: Path) -> Iterator[Path]:
 
 def model_of(seed: int) -> TrainedModel:
     manifest = TrainedModelManifest(
-        files=(), task=trainable(TASK).training_configuration(), trained_on=SPLITS.manifest.content_hash, seed=seed
+        files=(),
+        task=trainable(TASK).training_configuration(),
+        trained_on=SPLITS.manifest.content_hash,
+        seed=seed,
+        code=CODE,
     )
     return TrainedModel(Path("model"), manifest)
 
@@ -51,7 +56,7 @@ def leave_checkpoint(seed: int) -> Path:
     """The checkpoints of a training that was cut off."""
     from orchestration.training_run import training_run
 
-    with training_run(TASK, SPLITS, Start(pretrained="p"), seed) as run:
+    with training_run(TASK, SPLITS, Start(pretrained="p"), seed, CODE) as run:
         (run.checkpoint_dir / "checkpoint-40").mkdir()
     return run.checkpoint_dir
 
@@ -84,7 +89,7 @@ def test_the_checkpoints_of_a_stored_model_leave_a_bucket_too(tmp_path: Path, mo
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(training_run, "checkpoints_of", in_a_bucket)
-    with training_run.training_run(TASK, SPLITS, Start(pretrained="p"), 1) as run:
+    with training_run.training_run(TASK, SPLITS, Start(pretrained="p"), 1, CODE) as run:
         run.checkpoint_saved()
     assert store.listdir(f"{store.path}/bucket")
 
@@ -122,7 +127,7 @@ def test_an_error_of_the_store_neither_ends_a_promotion_nor_loses_what_mlflow_la
         "checkpoints_of",
         lambda _store, name: RemoteCheckpoints(cast("BaseArtifactStore", store), f"{_store.path}/bucket/{name}"),
     )
-    with training_run.training_run(TASK, SPLITS, Start(pretrained="p"), 1) as run:
+    with training_run.training_run(TASK, SPLITS, Start(pretrained="p"), 1, CODE) as run:
         (run.checkpoint_dir / "checkpoint-8").mkdir()
         (run.checkpoint_dir / "checkpoint-8" / "trainer_state.json").write_text("{}")
         Spool(run.checkpoint_dir).add_point({"train/loss": 0.5}, 8)
@@ -145,7 +150,7 @@ def test_an_error_of_the_store_neither_ends_a_promotion_nor_loses_what_mlflow_la
 def test_notes_that_another_process_writes_now_are_a_warning_and_stay(caplog: pytest.LogCaptureFixture) -> None:
     from orchestration.training_run import send_notes, training_run
 
-    with training_run(TASK, SPLITS, Start(pretrained="p"), 1), caplog.at_level(logging.WARNING):
+    with training_run(TASK, SPLITS, Start(pretrained="p"), 1, CODE), caplog.at_level(logging.WARNING):
         assert not send_notes(model_of(1), None)
     assert "what MLflow lacks of a training" in caplog.text
 
@@ -154,19 +159,19 @@ def test_checkpoints_of_unknown_origin_are_not_resumed_from() -> None:
     from orchestration.training_run import training_run
 
     (leave_checkpoint(1) / "start.json").unlink()
-    with training_run(TASK, SPLITS, Start(pretrained="p"), 1) as run:
+    with training_run(TASK, SPLITS, Start(pretrained="p"), 1, CODE) as run:
         assert [one.name for one in run.checkpoint_dir.iterdir()] == ["start.json"]
 
 
 def test_checkpoints_that_a_training_writes_now_stay() -> None:
     from orchestration.training_run import discard_checkpoints, training_run
 
-    with training_run(TASK, SPLITS, Start(pretrained="p"), 1) as run:
+    with training_run(TASK, SPLITS, Start(pretrained="p"), 1, CODE) as run:
         age(run.checkpoint_dir)
         discard_checkpoints(model_of(1))
         discard_checkpoints(model_of(2))
         assert (run.checkpoint_dir / "start.json").is_file()
-        with pytest.raises(BusyError), training_run(TASK, SPLITS, Start(pretrained="p"), 1):
+        with pytest.raises(BusyError), training_run(TASK, SPLITS, Start(pretrained="p"), 1, CODE):
             pass
 
 

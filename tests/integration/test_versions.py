@@ -47,15 +47,14 @@ def version(name: str, recipe: str = "r", judged_against: str | None = None) -> 
     )
 
 
-@pytest.fixture
-def challenger_report() -> EvaluationReport:
+def passing_report(version: str) -> EvaluationReport:
     """Passes every rule of the gate that is on by default."""
     good = Metric(value=0.9, low=0.88, high=0.92)
     return EvaluationReport(
         kind="classification",
         primary_metric="accuracy",
         primary_class_metric="f1",
-        version="c3",
+        version=version,
         splits="5" * 64,
         rows=600,
         labels=("a", "b"),
@@ -69,6 +68,11 @@ def challenger_report() -> EvaluationReport:
         size_bytes=1,
         timings=Timings(latency_p50_ms=1, latency_p95_ms=1, rows_per_s=1),
     )
+
+
+@pytest.fixture
+def challenger_report() -> EvaluationReport:
+    return passing_report("c3")
 
 
 def aliases(model: str) -> dict[str, str]:
@@ -127,8 +131,20 @@ def test_repeating_a_registration_changes_nothing(model: str) -> None:
     record = ZenmlRecord(model)
     first = version("a1", recipe="first")
     record.add(first)
-    record.add(version("a1", recipe="second"))
+    record.add(first.model_copy(update={"recipe": "second"}))
     assert record.read().versions == (first,)
+
+
+def test_a_version_that_is_trained_again_names_the_newest_copy_of_the_model_and_the_report_that_promoted_it(
+    model: str,
+) -> None:
+    from orchestration.record import ZenmlRecord
+
+    record = ZenmlRecord(model)
+    first, again = version("a1", recipe="first"), version("a1", recipe="second")
+    record.add(first)
+    record.add(again)
+    assert record.read().versions == (first.model_copy(update={"artifact": again.artifact}),)
 
 
 def test_marks_and_mirror_numbers_are_kept_with_the_version(model: str) -> None:
@@ -168,7 +184,8 @@ def lose(artifact: str, *, also_recorded: bool) -> None:
 
 @pytest.mark.parametrize("also_recorded", [True, False])
 def test_a_lost_artifact_is_replaced_when_its_version_is_registered_again(model: str, also_recorded: bool) -> None:
-    from orchestration.record import ZenmlRecord, load_artifact
+    from orchestration.artifacts import load_artifact
+    from orchestration.record import ZenmlRecord
 
     record = ZenmlRecord(model)
     first, again = version("a1", recipe="first"), version("a1", recipe="second")
@@ -191,7 +208,7 @@ def test_a_champion_that_is_trained_again_gets_its_lost_artifact_back(
     record = ZenmlRecord(model)
     lose(record.read().versions[0].artifact, also_recorded=True)
     again = version(challenger_report.version)
-    decision = promote_version(model, HOST, Gate(), again, challenger_report)
+    decision = promote_version(model, HOST, Gate(), again, challenger_report, examples=tuple)
     assert decision.verdict is Verdict.KEEP
     assert record.get(again.version).artifact == again.artifact
 
@@ -202,15 +219,15 @@ def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
     from orchestration.versions import promote_version
 
     promote(model, "b2")
-    decision = promote_version(model, HOST, Gate(), version("c3"), challenger_report)
+    decision = promote_version(model, HOST, Gate(), version("c3"), challenger_report, examples=tuple)
     assert [reason.rule for reason in decision.reasons if not reason.passed] == ["new recipe"]
-    other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report)
+    other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report, examples=tuple)
     assert [reason.rule for reason in other.reasons if not reason.passed] == ["present champion"]
     assert aliases(model) == {"champion": "b2"}
 
 
 def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
-    from orchestration.versions import incumbent_model
+    from orchestration.artifacts import incumbent_model
 
     lost = str(uuid4())
     ways = (
@@ -236,7 +253,7 @@ def test_the_status_of_a_model_whose_report_was_deleted_shows_the_rest(model: st
 
 
 def test_an_artifact_that_is_gone_is_told_with_what_to_do() -> None:
-    from orchestration.record import load_artifact
+    from orchestration.artifacts import load_artifact
 
     with pytest.raises(EvergreenError, match="--no-cache"):
         load_artifact(str(uuid4()), Incumbent)

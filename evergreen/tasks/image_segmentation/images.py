@@ -1,4 +1,4 @@
-"""Pictures and masks between bytes, arrays and what the network reads: one way for training, evaluation and serving.
+"""Pictures and masks between bytes and arrays of a size: one way for preparation, training, evaluation and serving.
 
 A picture is (H, W, 3) uint8 RGB, a mask (H, W) uint8 class numbers. Both are read as they are stored: a rotation that a
 camera noted beside the pixels is not applied, for masks are drawn over the pixels.
@@ -7,16 +7,10 @@ camera noted beside the pixels is not applied, for masks are drawn over the pixe
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evergreen.data.pictures import Pixels
-
-if TYPE_CHECKING:
-    import torch
-
-_LARGEST_BYTE = 255.0
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 85) -> bytes:
@@ -44,17 +38,3 @@ def resize_mask(mask: Pixels, height: int, width: int) -> Pixels:
     if mask.shape == (height, width):
         return mask
     return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
-
-
-def as_floats(pictures: torch.Tensor) -> torch.Tensor:
-    """(batch, 3, H, W) in [0, 1], channels last in memory, of (batch, H, W, 3) uint8."""
-    return pictures.permute(0, 3, 1, 2).float().div_(_LARGEST_BYTE)
-
-
-def normalised(pictures: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """(batch, 3, H, W) as the model reads them, of values in [0, 1]."""
-    import torch
-
-    centre, scale = (torch.tensor(one, device=pictures.device).view(1, 3, 1, 1) for one in (mean, std))
-    scaled = (pictures - centre) / scale
-    return scaled.contiguous(memory_format=torch.channels_last)

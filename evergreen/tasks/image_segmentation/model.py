@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MethodType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from evergreen.tasks.encoder_files import CONFIG, UnusableError, check_no_code, read_object
 from evergreen.tasks.hub_snapshot import has_weights
@@ -17,6 +17,10 @@ from evergreen.tasks.image_segmentation.settings import STRIDES, ArchitectureNam
 from evergreen.tasks.libraries import loading, quiet_transformers
 from evergreen.tasks.pretrained import Pretrained, fresh_weights
 
+if TYPE_CHECKING:
+    import torch
+
+LARGEST_BYTE = 255.0
 BATCH_NORM_MOMENTUM = 0.1
 """Torch's own. MobileNetV2 in transformers says 0.997, which torch takes for the weight of the last batch alone."""
 _HALF = (0.5, 0.5, 0.5)
@@ -232,3 +236,17 @@ def _usual_norms(network: Any) -> Any:
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = BATCH_NORM_MOMENTUM
     return network
+
+
+def as_floats(pictures: torch.Tensor) -> torch.Tensor:
+    """(batch, 3, H, W) in [0, 1], channels last in memory, of (batch, H, W, 3) uint8."""
+    return pictures.permute(0, 3, 1, 2).float().div_(LARGEST_BYTE)
+
+
+def normalised(pictures: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
+    """(batch, 3, H, W) as the model reads them, of values in [0, 1]."""
+    import torch
+
+    centre, scale = (torch.tensor(one, device=pictures.device).view(1, 3, 1, 1) for one in (mean, std))
+    scaled = (pictures - centre) / scale
+    return scaled.contiguous(memory_format=torch.channels_last)

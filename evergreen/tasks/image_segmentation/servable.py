@@ -20,8 +20,8 @@ from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import cut, excerpt, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
-from evergreen.tasks.image_segmentation.images import as_floats, encode_jpeg, normalised, resize_picture
-from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture
+from evergreen.tasks.image_segmentation.images import encode_jpeg, resize_picture
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture, as_floats, normalised
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.libraries import use_threads
 

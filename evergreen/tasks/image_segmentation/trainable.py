@@ -17,8 +17,14 @@ from evergreen.core.asides import beside_the_point
 from evergreen.core.metric import MetricName
 from evergreen.core.protocols import TrainingRun
 from evergreen.evaluation.segmentation import segmentation_scores
-from evergreen.tasks.image_segmentation.images import as_floats, normalised
-from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture, Backbone, freeze_encoder
+from evergreen.tasks.image_segmentation.model import (
+    ARCHITECTURES,
+    Architecture,
+    Backbone,
+    as_floats,
+    freeze_encoder,
+    normalised,
+)
 from evergreen.tasks.image_segmentation.overlays import validation_answers
 from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample, look
 from evergreen.tasks.image_segmentation.servable import ImageServing

@@ -102,7 +102,8 @@ def recorded(rollout: Rollout, zenml_home: Path, monkeypatch: pytest.MonkeyPatch
     """The champion is that of the record, for who stops a rollout."""
     from orchestration import stopping
 
-    record = SimpleNamespace(settle=lambda: False, read=lambda: RecordState(aliases={Alias.CHAMPION: rollout.champion}))
+    state = RecordState(aliases={Alias.CHAMPION: rollout.champion})
+    record = SimpleNamespace(settle=lambda: (state, False), read=lambda: state)
     monkeypatch.setattr(stopping, "ZenmlRecord", lambda _model: record)
 
 

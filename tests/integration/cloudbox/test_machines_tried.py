@@ -15,9 +15,9 @@ from cloudbox.box import Box
 from evergreen.core.errors import EvergreenError
 from orchestration import attempts
 from orchestration.attempts import Attempts
-from orchestration.machine_flavor import MachinesSettings
 from orchestration.machine_lists import MachineChoice
 from orchestration.machine_operator import job_on
+from orchestration.machine_settings import MachinesSettings
 
 SPOT = MachineChoice(machine_type="n1-standard-8", accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1, spot=True)
 LARGE, SMALL = MachineChoice(machine_type="n1-standard-16"), MachineChoice(machine_type="n1-standard-4")

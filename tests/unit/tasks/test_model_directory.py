@@ -15,7 +15,7 @@ CURVES = Curves(train=({"step": 1, "loss": 0.5},), validation=(), best_step=1)
 @pytest.fixture
 def splits(tmp_path: Path) -> Splits:
     manifest = SplitsManifest(files=(), dataset="d", seed=0, rows={}, labels={}, removed={})
-    return Splits(path=tmp_path / "splits", manifest=manifest)
+    return Splits(tmp_path / "splits", manifest)
 
 
 def test_a_completed_directory_describes_itself(tmp_path: Path, splits: Splits) -> None:

@@ -1,0 +1,1 @@
+"""What a process knows of itself and of the machine that it runs on."""

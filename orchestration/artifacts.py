@@ -1,0 +1,59 @@
+"""Artifacts of the ZenML store by their id, as the record of versions names them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from zenml.client import Client
+
+from evergreen.core.artifacts import TrainedModel
+from evergreen.core.errors import EvergreenError
+from evergreen.core.training import Incumbent
+
+Loaded = TypeVar("Loaded")
+
+
+def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
+    """An artifact by its id in the ZenML store.
+
+    Raises:
+        EvergreenError: it is gone, damaged, or of another type.
+    """
+    try:
+        value: Any = Client().get_artifact_version(UUID(artifact)).load()
+    except (KeyError, OSError) as error:
+        raise EvergreenError(
+            f"the record names {expected.__name__} {artifact}, but the artifact store does not hold it ({error}); "
+            "run the configuration that made it again with --no-cache"
+        ) from error
+    if not isinstance(value, expected):
+        raise EvergreenError(f"artifact {artifact} is a {type(value).__name__}, recorded as {expected.__name__}")
+    return value
+
+
+def is_stored(artifact: str) -> bool:
+    """Whether the active stack's artifact store holds an artifact, by its id; nothing of it is fetched."""
+    client = Client()
+    try:
+        uri = client.get_artifact_version(UUID(artifact)).uri
+        return bool(client.active_stack.artifact_store.exists(uri))
+    except (KeyError, FileNotFoundError):  # ZenML does not know it, or it belongs to another store
+        return False
+
+
+def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
+    """The incumbent's trained model, read from the artifact store; None without an incumbent.
+
+    Raises:
+        EvergreenError: it is lost; the message names version and artifact, and the ways out.
+    """
+    if incumbent.artifact is None:
+        return None
+    try:
+        return load_artifact(incumbent.artifact, TrainedModel)
+    except EvergreenError as error:
+        raise EvergreenError(
+            f"version {incumbent.version}, which this run starts from or is judged against, cannot be loaded: {error}, "
+            "which stores it anew; or `rollback` to the version before it; or take another model_name"
+        ) from error

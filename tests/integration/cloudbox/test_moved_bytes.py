@@ -1,0 +1,145 @@
+"""What a bucket serves of artifacts, in bytes that came over the connection: no more than somebody asks for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import gcsfs
+import pytest
+
+from cloudbox.box import Box
+from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
+from evergreen.core.decision import Verdict
+from evergreen.core.gate import Gate
+from evergreen.core.reconcile import crown, nominate
+from evergreen.core.versions import ModelVersion
+from tests.hosted_trial import BUCKET
+from tests.integration.test_versions import passing_report
+from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
+
+MB = 1_000_000
+CONTENT_BYTES = 3 * MB
+
+
+class Meter:
+    """A way to the bucket that counts the bytes that come back."""
+
+    def __init__(self, target: str) -> None:
+        self._target = (urlsplit(target).hostname, urlsplit(target).port)
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._door.getsockname()[1]}"
+        self.served = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._door.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                client, _ = self._door.accept()
+                bucket = socket.create_connection(self._target)
+                threading.Thread(target=self._pass, args=(client, bucket, False), daemon=True).start()
+                threading.Thread(target=self._pass, args=(bucket, client, True), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
+        with suppress(OSError):  # one of them went away
+            while chunk := source.recv(65_536):
+                self.served += len(chunk) if counted else 0
+                sink.sendall(chunk)
+            sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def meter(box: Box, zenml_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
+    """Before the bucket that the active ZenML stack keeps its artifacts in."""
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    meter = Meter(os.environ["STORAGE_EMULATOR_HOST"])
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", meter.address)
+    gcsfs.GCSFileSystem.clear_instance_cache()
+    client, kind = Client(), StackComponentType.ARTIFACT_STORE
+    before, path = client.active_stack_model, f"gs://{BUCKET}/{tmp_path.name}"
+    client.create_stack_component(tmp_path.name, flavor="gcp", component_type=kind, configuration={"path": path})
+    client.create_stack(tmp_path.name, {kind: tmp_path.name, StackComponentType.ORCHESTRATOR: "default"})
+    client.activate_stack(tmp_path.name)
+    yield meter
+    client.activate_stack(before.id)
+    gcsfs.GCSFileSystem.clear_instance_cache()
+    meter.close()
+
+
+def stored(folder: Path, artifact: Any) -> str:
+    """The id of an artifact of CONTENT_BYTES in the active stack's store."""
+    from zenml import save_artifact
+
+    import orchestration.materializers  # noqa: F401  registers
+
+    return str(save_artifact(artifact, folder.name).id)
+
+
+def entries(folder: Path) -> tuple[FileEntry, ...]:
+    folder.mkdir()
+    (folder / "content").write_bytes(os.urandom(CONTENT_BYTES))
+    return (FileEntry.of(folder / "content", folder),)
+
+
+def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing(
+    meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration import mirrors
+    from orchestration.artifacts import load_artifact
+    from orchestration.deployment import deploy_decision
+    from orchestration.record import ZenmlRecord
+    from orchestration.versions import promote_version
+
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
+    model = TrainedModel.write(
+        tmp_path / "model",
+        TrainedModelManifest(files=entries(tmp_path / "model"), task={}, trained_on="none", seed=0),
+    )
+    counts = {"train": 1, "validation": 1, "test": 1}
+    manifest = SplitsManifest(
+        files=entries(tmp_path / "splits"), dataset="d", seed=0, rows=counts, labels={}, removed={}
+    )
+    splits = stored(tmp_path / "splits", Splits.write(tmp_path / "splits", manifest))
+    report = passing_report(model.version)
+    version = ModelVersion(
+        version=model.version,
+        artifact=stored(tmp_path / "model", model),
+        report=stored(tmp_path / "report", report),
+        recipe="r",
+        run="training-1",
+        judged_against=None,
+        metrics={},
+        examples=({"text": "a goal"},),
+    )
+    record = ZenmlRecord("unmoved")
+    record.add(version)
+    record.move(nominate(record.read(), model.version))
+    record.move(crown(record.read(), model.version))
+    host: Any = hosting(MemoryEndpoint({model.version: 100}))
+
+    meter.served = 0
+    inputs = load_artifact(version.artifact, TrainedModel), load_artifact(splits, Splits)
+    decision = promote_version(
+        "unmoved", host, Gate(), version, report, examples=lambda: ({"text": str(inputs[1].path)},)
+    )
+    deployment = deploy_decision("unmoved", host, decision)
+    assert inputs[0].version == model.version
+    assert decision.verdict is Verdict.KEEP
+    assert deployment.version == model.version
+    assert 0 < meter.served < MB
+
+    content = (inputs[0].path / "content").read_bytes()
+    assert content == (model.path / "content").read_bytes()
+    assert meter.served > CONTENT_BYTES
