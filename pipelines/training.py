@@ -15,6 +15,7 @@ from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
 from orchestration.fingerprint import library_fingerprint
+from orchestration.uploaded_code import check_library
 from steps.deploy import deploy
 from steps.evaluate import evaluate
 from steps.fetch import fetch
@@ -27,7 +28,7 @@ from steps.train import train
 from steps.validate import validate
 
 
-@pipeline(cache_policy=CachePolicy(cache_func=library_fingerprint))
+@pipeline(cache_policy=CachePolicy(cache_func=library_fingerprint), on_init=check_library)
 def training(
     model_name: ModelName,
     source: AnySource,
