@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from evergreen.core.errors import InputError
-from evergreen.core.library import LIBRARY
-
-CHECKOUT = LIBRARY.parent
+from evergreen.core.processes import LIBRARY_ROOT
 
 
-def library_wheel(folder: Path, checkout: Path = CHECKOUT) -> Path:
+def library_wheel(folder: Path, checkout: Path = LIBRARY_ROOT) -> Path:
     """`folder/evergreen-VERSION-py3-none-any.whl`, as `pip wheel` would build it; equal sources give equal bytes.
 
     Raises:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from evergreen.adapters.huggingface_publish.space import library_files
 from evergreen.core.errors import InputError
-from evergreen.core.library import library_files
 from evergreen.preparation.wheel import library_wheel
 
 ROOT = Path(__file__).parents[2]
