@@ -20,5 +20,6 @@ def check_library() -> None:
     if imported != ROOT:
         raise EvergreenError(
             f"evergreen is imported from {imported}, and the code of this run lies in {ROOT}: results would be another "
-            "code's; build the image from infra/pipeline.Dockerfile, which installs no evergreen (python run.py images)"
+            "code's; uninstall it there, or build the image anew: infra/pipeline.Dockerfile installs no evergreen "
+            "(python run.py images)"
         )

@@ -51,6 +51,14 @@ def test_the_box_is_a_distribution_of_its_own(tmp_path: Path) -> None:
     assert held - sources == {"cloudbox/fields/documented.json", "cloudbox/ledger/permissions.json"}
 
 
+def test_every_task_begins_by_looking_whose_library_it_imports() -> None:
+    from pipelines.training import training
+
+    hook = training.configuration.init_hook_source
+    assert hook is not None
+    assert hook.import_path == "orchestration.uploaded_code.check_library"
+
+
 def test_the_version_is_that_of_the_newest_entry_of_the_changelog() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
