@@ -45,6 +45,13 @@ NEEDED_BY_OTHERS = {"cryptography", "filelock", "googleapis-common-protos", "grp
 OF_A_SPACE = {"gradio"}
 """Imported by what runs in a Space alone, which is given it by the Hub; here it is a development tool."""
 
+LOCKED = {
+    ("dev",): "requirements-dev.lock",
+    ("project",): "requirements.lock",
+    ("project", "beam"): "infra/pipeline-requirements.txt",
+    ("serve",): "infra/serving-requirements.txt",
+}
+"""Extras, and what `make lock` makes of them."""
 TO_RUN = ("requirements.lock", "infra/pipeline-requirements.txt", "infra/serving-requirements.txt")
 
 
@@ -144,7 +151,7 @@ def test_every_declared_package_is_imported_or_says_why_it_is_there() -> None:
 
 
 def test_every_declared_version_is_the_locked_one() -> None:
-    for extras, lock in ((("project",), "requirements.lock"), (("dev",), "requirements-dev.lock")):
+    for extras, lock in LOCKED.items():
         pinned = {name: version for name, version in declared(*extras).items() if version}
         assert {name: locked(lock).get(name) for name in pinned} == pinned
     box = {name: version for name, version in declared(folder="cloudbox").items() if version}

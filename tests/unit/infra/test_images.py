@@ -78,6 +78,14 @@ def test_the_server_s_image_is_not_held_back_by_what_only_zenml_refuses() -> Non
     assert Version(urllib3.partition("==")[2]) >= Version("2.6")
 
 
+def test_the_pipeline_s_image_holds_dependencies_only() -> None:
+    sources = [source for source, _ in Dockerfile.of("pipeline").copies]
+    assert sources == ["infra/pipeline-requirements.txt", "requirements-weights.lock"]
+    assert not [
+        line for line in requirements("infra/pipeline-requirements.txt") if line.startswith(("evergreen", "-e"))
+    ]
+
+
 def test_the_serving_image_copies_the_library_alone_and_leaves_what_only_pipelines_need() -> None:
     assert [source for source, _ in Dockerfile.of("serving").copies] == ["infra/serving-requirements.txt", "evergreen"]
     names = {one.partition("==")[0] for one in requirements("infra/serving-requirements.txt")}
