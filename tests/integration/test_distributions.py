@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -48,7 +51,24 @@ def test_the_box_is_a_distribution_of_its_own(tmp_path: Path) -> None:
     held = names(Path(path))
     sources = {file.relative_to(ROOT).as_posix() for file in (ROOT / "cloudbox").rglob("*.py")}
     assert sources < held
-    assert held - sources == {"cloudbox/fields/documented.json", "cloudbox/ledger/permissions.json"}
+    data = {"compose.yaml", "fields/documented.json", "ledger/permissions.json"}
+    assert held - sources == {f"cloudbox/{name}" for name in data}
+
+
+def test_the_box_starts_from_its_wheel_alone(tmp_path: Path) -> None:
+    (path,) = WheelBuilder(str(ROOT / "cloudbox")).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "installed")
+    told = (
+        "import cloudbox.__main__ as box; from cloudbox.services import zenml; "
+        "print(box.__file__, zenml.COMPOSE, zenml.COMPOSE.is_file())"
+    )
+    place = tmp_path / "installed" / "cloudbox"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(place / "__main__.py"), str(place / "compose.yaml"), "True"]
 
 
 def test_every_task_begins_by_looking_whose_library_it_imports() -> None:
