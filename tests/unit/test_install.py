@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,3 +43,15 @@ def test_the_installation_says_what_it_does_and_shows_its_progress_to_a_person(
     assert lines[5].split()[-1] == "requirements-dev.lock"
     assert ("--quiet" in lines[5]) != on_a_terminal
     assert ("--quiet" in lines[1] + lines[2]) != on_a_terminal
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(
+    ("target", "locks"),
+    [("demo", ["", "-weights"]), *((target, ["", "-weights", "-dev"]) for target in ("emulated", "unit", "check"))],
+)
+def test_the_demo_installs_what_runs_need_alone(target: str, locks: list[str], tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert re.findall(r"-r requirements(\S*)\.lock", done.stdout) == locks
