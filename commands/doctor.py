@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
+from commands.machine import Finding, check_beam, check_disk, check_memory, check_packages, check_python
 from commands.readiness import listed_secrets, task_needs
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import publisher_of, source_of
@@ -78,6 +78,8 @@ def _open(config: str, opened: list[Project]) -> Iterator[Finding]:
     project = open_project(config)
     opened.append(project)
     yield Finding("configuration", True, f"{shown(project.configuration.path)} for model '{project.model_name}'")
+    if project.configuration.prepare is not None:
+        yield check_beam()
 
 
 def _check_zenml() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +68,13 @@ def check_packages(root: Path = ROOT) -> Finding:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         return Finding("packages", False, f"{', '.join(wrong[:5])}{more}", INSTALL)
     return Finding("packages", True, f"all {count} as locked")
+
+
+def check_beam() -> Finding:
+    """Whether `prepare` can run here; no run needs it."""
+    there = find_spec("apache_beam") is not None
+    message = "Apache Beam, for prepare" if there else "no Apache Beam, which prepare needs here"
+    return Finding("beam", there, message, f"{INSTALL}-dev", note=True)
 
 
 def check_disk(directory: Path) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from commands.timed_rows import fill
@@ -37,6 +38,10 @@ def main(args: argparse.Namespace) -> None:
     project = open_project(args.config)
     if project.configuration.prepare is None:
         raise InputError(f"{args.config} has no extra.prepare; add it, or name the rows: --from SOURCE")
+    if find_spec("apache_beam") is None:
+        raise InputError(
+            "extra.prepare needs Apache Beam, which comes with the packages for development; make install-dev"
+        )
     preparation = chosen(project.configuration.prepare, args.runner, args.workers)
     plan = plan_of(preparation, project.task, project.source)
     print(f"from      {source_of(preparation.origin).identity(None).description}")

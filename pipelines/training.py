@@ -14,6 +14,7 @@ from evergreen.core.ramp import Ramp
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
+from orchestration.uploaded_code import check_library
 from steps.deploy import deploy
 from steps.evaluate import evaluate
 from steps.fetch import fetch
@@ -26,7 +27,8 @@ from steps.train import train
 from steps.validate import validate
 
 
-@pipeline(cache_policy=CachePolicy(include_step_code=False))  # `identify` gives the code of each step, imports included
+# `identify` gives the code of each step, imports included
+@pipeline(cache_policy=CachePolicy(include_step_code=False), on_init=check_library)
 def training(
     model_name: ModelName,
     source: AnySource,

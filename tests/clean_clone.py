@@ -24,8 +24,8 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
-INSTALLED = Path(sys.prefix) / "installed"
-"""What `make install` leaves; without it make would install again, into the environment that runs the tests."""
+INSTALLED = Path(sys.prefix) / "installed-dev"
+"""What `make install-dev` leaves; without it make would install again, into the environment that runs the tests."""
 
 
 @dataclass(frozen=True)

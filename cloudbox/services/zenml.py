@@ -18,7 +18,10 @@ from cloudbox import compose
 from cloudbox.box import HOST, Box
 from cloudbox.services.base import Service, http_answers
 
-COMPOSE = Path(__file__).resolve().parents[2] / "infra" / "compose.yaml"
+PACKAGE = Path(__file__).resolve().parents[1]
+IN_CHECKOUT, IN_WHEEL = PACKAGE.parent / "infra" / "compose.yaml", PACKAGE / "compose.yaml"
+COMPOSE = IN_CHECKOUT if IN_CHECKOUT.is_file() else IN_WHEEL
+"""What the project starts its servers by; the box's wheel holds a copy."""
 USER = "admin"
 SERVICE_ACCOUNT = "cloudbox"
 REQUEST_WITHIN_S = 30.0

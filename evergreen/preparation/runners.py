@@ -15,7 +15,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.library import LIBRARY
+from evergreen.core.processes import LIBRARY_ROOT
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
 from evergreen.preparation.settings import DataflowRunner, LocalRunner
@@ -118,7 +118,7 @@ def _cancelling(runner: DataflowRunner, job: str) -> str:
 def _told_to_workers() -> Iterator[None]:
     """What processes on this machine are given: they are started by name, find the library, and warn of nothing."""
     changes = {
-        "PYTHONPATH": os.pathsep.join([str(LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYTHONPATH": os.pathsep.join([str(LIBRARY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONWARNINGS": "ignore",
     }
     before = {name: os.environ.get(name) for name in changes}

@@ -106,7 +106,7 @@ def test_a_branch_is_delivered_by_digest_and_its_pull_request_is_told(tmp_path: 
         assert not refusals.exists(), refusals.read_text("utf-8")
 
 
-@pytest.mark.skipif(not INSTALLED.is_file(), reason="this environment was not made by make install")
+@pytest.mark.skipif(not INSTALLED.is_file(), reason="this environment was not made by make install-dev")
 def test_the_production_path_of_a_pull_request_holds_in_a_clean_clone(tmp_path: Path) -> None:
     runner = clean_clone(tmp_path)
     done = runner.run(CI.run("make emulated"), EVERGREEN_BOX=str(tmp_path / "box"))

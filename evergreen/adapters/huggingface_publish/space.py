@@ -9,10 +9,13 @@ import json
 import re
 from pathlib import Path
 
-from evergreen.core.library import LIBRARY, library_files
+from evergreen.core.processes import LIBRARY_ROOT
 from evergreen.core.publication import Edition
 
-REQUIREMENTS = LIBRARY.parent / "infra" / "serving-requirements.txt"
+LIBRARY = LIBRARY_ROOT / "evergreen"
+PARTS = {".py", ".html", ".css", ".md"}
+"""Suffixes of the library's files; what else lies in its folder is not published."""
+REQUIREMENTS = LIBRARY_ROOT / "infra" / "serving-requirements.txt"
 """What the prediction server runs on; a Space adds Gradio by its `sdk_version`."""
 GRADIO_VERSION = "6.31.0"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -47,6 +50,18 @@ Tries [{repository}]({url}) at `{revision}`. A private model needs a secret `HF_
 def space_requirements(text: str) -> str:
     """The server's requirements, with torch for CPUs."""
     return f"--extra-index-url {CPU_INDEX}\n" + re.sub(r"^(torch==[\w.]+)$", r"\1+cpu", text, flags=re.MULTILINE)
+
+
+def library_files() -> dict[str, Path]:
+    """Every file of the library by its path in a Space, such as `evergreen/demo/app.py`, in order.
+
+    They go there as they are: the Hub installs `requirements.txt` before it adds the other files, a wheel among them.
+    """
+    return {
+        path.relative_to(LIBRARY_ROOT).as_posix(): path
+        for path in sorted(LIBRARY.rglob("*"))
+        if path.suffix in PARTS and not any(part.startswith((".", "__pycache__")) for part in path.parts[-3:])
+    }
 
 
 def space_files(edition: Edition, repository: str, revision: str, url: str) -> dict[str, Path | bytes]:

@@ -16,9 +16,9 @@ from evergreen.adapters.huggingface_publish.settings import HuggingFaceHubSettin
 from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.artifacts import SourceIdentity, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import InputError
-from evergreen.core.library import LIBRARY
 from evergreen.core.members import publisher_of
 from evergreen.core.metric import Metric
+from evergreen.core.processes import LIBRARY_ROOT
 from evergreen.core.publication import Edition, ModelDescription
 from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timings
 
@@ -89,7 +89,7 @@ def test_a_card_without_a_licence_says_so(edition: Edition) -> None:
 
 def test_a_space_holds_the_library_its_requirements_and_an_app_pinned_to_the_revision(edition: Edition) -> None:
     files = space_files(edition, "org/news", "v1", "https://hub/org/news/tree/v1")
-    library = {path.relative_to(LIBRARY.parent).as_posix() for path in LIBRARY.rglob("*.py")}
+    library = {path.relative_to(LIBRARY_ROOT).as_posix() for path in (LIBRARY_ROOT / "evergreen").rglob("*.py")}
     assert library <= files.keys()
     assert not any("__pycache__" in name for name in files)
     app = files["app.py"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands import doctor, machine
-from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
+from commands.machine import Finding, check_beam, check_disk, check_memory, check_packages, check_python
 
 
 def lock(root: Path, text: str) -> Path:
@@ -39,6 +39,12 @@ def test_this_python_is_fine_and_another_is_not(monkeypatch: pytest.MonkeyPatch)
     assert check_python().fine
     monkeypatch.setattr(machine, "PYTHON", (3, 99))
     assert not check_python().fine
+
+
+def test_a_machine_without_beam_is_told_how_to_prepare_and_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "find_spec", lambda _: None)
+    finding = check_beam()
+    assert (finding.fine, finding.missing, finding.fix) == (False, False, "make install-dev")
 
 
 def test_disk_and_memory_are_measured_against_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from argparse import Namespace
+from types import SimpleNamespace
+
 import pytest
 
 from commands import prepare
@@ -19,3 +22,12 @@ def test_the_number_of_processes_is_taken_from_the_command_up_to_what_one_machin
 def test_dataflow_is_not_chosen_without_its_settings() -> None:
     with pytest.raises(InputError, match=r"--runner dataflow needs its project"):
         prepare.chosen(LOCAL, "dataflow", None)
+
+
+def test_an_installation_for_runs_alone_is_told_how_to_get_beam(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = SimpleNamespace(configuration=SimpleNamespace(prepare=LOCAL))
+    monkeypatch.setattr("commands.project.open_project", lambda _: project)
+    monkeypatch.setattr(prepare, "find_spec", lambda _: None)
+    asked = Namespace(config="pets.yaml", origin=None, runner=None, workers=None, dry_run=False)
+    with pytest.raises(InputError, match=r"needs Apache Beam.*make install-dev"):
+        prepare.main(asked)

