@@ -52,13 +52,22 @@ class Box(NamedTuple):
 
 
 @cache
+def named() -> frozenset[Arrow]:
+    """The modules of settings and of their behaviour, with the module that names each as `module:Class`."""
+    modules = grimp.build_graph(*CONTRACTS["root_packages"], cache_dir=None).modules
+    texts = {module: file_of(module).read_text(encoding="utf-8") for module in modules}
+    places = (
+        (module, place) for module in modules for place in re.findall(r"\"(evergreen[.\w]+):\w+\"", texts[module])
+    )
+    return frozenset((module, place) for module, place in places if place in modules)
+
+
+@cache
 def imports() -> grimp.ImportGraph:
-    """Every import of the project, lazy ones included; and the classes that settings name, as imports."""
+    """Every import of the project, lazy ones included, and what is only named."""
     graph = grimp.build_graph(*CONTRACTS["root_packages"], cache_dir=None)
-    for module in sorted(graph.modules):
-        for named in re.findall(r"\"(evergreen(?:\.\w+)+):\w+\"", file_of(module).read_text(encoding="utf-8")):
-            if named in graph.modules:
-                graph.add_import(importer=module, imported=named, line_number=1, line_contents=named)
+    for module, place in named():
+        graph.add_import(importer=module, imported=place, line_number=1, line_contents=place)
     return graph
 
 
@@ -176,8 +185,14 @@ def test_a_way_is_short_and_no_file_comes_twice(name: str) -> None:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_each_line_of_a_way_goes_down_the_layers_to_files_that_its_first_one_uses(name: str) -> None:
+    before: list[str] = []
+    behaviour = {place for _, place in named()}
     for files in way(name):
         modules = [module_of(file) for file in files if file != "run.py"]
+        for module in modules:
+            importers = imports().find_modules_that_directly_import(module)
+            assert module == modules[0] or module in behaviour or importers & set(before), module
+            before.append(module)
         used = imports().find_upstream_modules(modules[0])
         assert [module for module in modules[1:] if module not in used] == []
         depths = [depth_of(module) for module in modules]
@@ -190,9 +205,9 @@ def depth_of(module: str) -> int:
 
 
 def test_every_file_that_the_page_names_exists() -> None:
-    named = re.findall(r"`((?:\w+/)+\w+\.\w+)[`:]", PAGE.read_text(encoding="utf-8"))
-    assert len(named) > len(way("row"))
-    assert [file for file in named if not (ROOT / file).is_file()] == []
+    paths = re.findall(r"`((?:\w+/)+\w+\.\w+)[`:]", PAGE.read_text(encoding="utf-8"))
+    assert len(paths) > len(way("row"))
+    assert [file for file in paths if not (ROOT / file).is_file()] == []
 
 
 def test_a_word_is_explained_once_and_by_a_name_of_the_code() -> None:
