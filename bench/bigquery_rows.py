@@ -68,12 +68,13 @@ def load(path: Path, table: str) -> None:
 
 def measure(rows: str, out_dir: str) -> None:
     """Reads the table in this process and prints its peak bytes and seconds."""
-    from evergreen.adapters.bigquery import BigQuerySource
+    from evergreen.adapters.bigquery.settings import BigQuerySettings
     from evergreen.core.artifacts import ResolvedWindow
+    from evergreen.core.members import source_of
 
-    source = BigQuerySource(project=PROJECT, table=f"bench.rows_{rows}", columns={"timestamp": "timestamp"})
+    source = BigQuerySettings(project=PROJECT, table=f"bench.rows_{rows}", columns={"timestamp": "timestamp"})
     started = time.perf_counter()
-    dataset = source.read(ResolvedWindow(start=_END - timedelta(days=3), end=_END), Path(out_dir))
+    dataset = source_of(source).read(ResolvedWindow(start=_END - timedelta(days=3), end=_END), Path(out_dir))
     if dataset.manifest.rows != int(rows):
         raise ValueError(f"{dataset.manifest.rows} rows read of {rows}")
     print(json.dumps({"bytes": peak_rss_bytes(), "seconds": time.perf_counter() - started}))

@@ -54,10 +54,11 @@ def _article(words: list[str], last: list[str], fate: float) -> list[str]:
 
 def fetch(folder: Path) -> None:
     """Reads the CSV into a dataset."""
-    from evergreen.adapters.files import FilesSource
+    from evergreen.adapters.files.settings import FilesSettings
+    from evergreen.core.members import source_of
 
-    source = FilesSource(path=str(folder / "news.csv"), columns={"text": "content"})
-    dataset = source.read(None, folder / "dataset")
+    source = FilesSettings(path=str(folder / "news.csv"), columns={"text": "content"})
+    dataset = source_of(source).read(None, folder / "dataset")
     if dataset.manifest.rows != int(folder.name):
         raise ValueError(f"{dataset.manifest.rows} rows read of {folder.name}")
 

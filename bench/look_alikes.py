@@ -20,8 +20,9 @@ from PIL import Image
 
 from bench.baselines.nearest_mask import score_of_copying
 from bench.report import parse_arguments, print_result, print_table
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.scene import draw_scene
+from evergreen.core.members import source_of
 from evergreen.data.content import keys_and_likeness
 from evergreen.data.database import open_database, read_parquet
 from evergreen.data.likeness import BITS
@@ -108,7 +109,7 @@ def _street_scenes(folder: str) -> None:
     import yaml
 
     told = yaml.safe_load(SETTINGS.read_text(encoding="utf-8").replace("${CAMVID}", folder))["parameters"]
-    grouped, by_group = FilesSource.model_validate(told["source"]), SplitPlan.model_validate(told["split"])
+    grouped, by_group = FilesSettings.model_validate(told["source"]), SplitPlan.model_validate(told["split"])
     single = grouped.model_copy(update={"group_pattern": None})
     alone = by_group.model_copy(update={"near_duplicate_distance": None})
     ways = [
@@ -121,7 +122,7 @@ def _street_scenes(folder: str) -> None:
     rows = []
     for name, source, plan in ways:
         with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as scratch:
-            splits = split(source.read(None, Path(scratch) / "rows"), plan, Path(scratch) / "splits")
+            splits = split(source_of(source).read(None, Path(scratch) / "rows"), plan, Path(scratch) / "splits")
             score = score_of_copying(splits, len(told["task"]["labels"]))
         rows.append([name, *(str(splits.manifest.rows[one]) for one in ("train", "test")), f"{score:.2f}"])
     print_table(["street scenes", "train", "test", "mIoU of copying a mask"], rows)

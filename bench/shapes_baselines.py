@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bench.baselines.pixel_regression import fit_and_score
 from bench.report import parse_arguments, print_result, print_table
-from evergreen.adapters.shapes import ShapesSource
+from evergreen.adapters.shapes.settings import ShapesSettings
+from evergreen.core.members import source_of
 
 MOST_MEAN_IOU = 0.55
 CLASSES = 3
@@ -25,7 +26,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as scratch:
         started = time.perf_counter()
         train, test = (
-            ShapesSource(count=PICTURES, seed=seed).read(None, Path(scratch) / str(seed)).shards for seed in (0, 1)
+            source_of(ShapesSettings(count=PICTURES, seed=seed)).read(None, Path(scratch) / str(seed)).shards
+            for seed in (0, 1)
         )
         seconds = time.perf_counter() - started
         plain, majority = fit_and_score(train, test, CLASSES, None)

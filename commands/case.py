@@ -24,7 +24,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_dump
 from evergreen.core.errors import EvergreenError
-from evergreen.core.members import host_of, trainable
+from evergreen.core.members import host_of, source_of, trainable
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
 MAX_MODEL_NAME = 63
@@ -157,7 +157,7 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     if note := unused_settings(project):
         trial.said.append(note)
     trainable(given.task).check()
-    identity = given.source.identity(given.window.resolve() if given.window else None)
+    identity = source_of(given.source).identity(given.window.resolve() if given.window else None)
     trial.dataset = fetch.entrypoint(given.source, identity)
     _, set_aside = validate.entrypoint(given.task, trial.dataset)
     split.entrypoint(trial.dataset, given.split, set_aside)

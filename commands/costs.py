@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from commands.project import Project
 from evergreen.core.cloud import Fleet
-from evergreen.core.members import host_of
+from evergreen.core.members import host_of, source_of
 from evergreen.preparation import DataflowRunner
 from orchestration.costs import (
     HOURS_A_MONTH,
@@ -125,7 +125,7 @@ def _billed_too(project: Project) -> Iterator[str]:
         *([_dataflow(runner)] if isinstance(runner, DataflowRunner) else ()),
         "Cloud Build and Artifact Registry: three images a delivery, kept until a policy removes them",
         "the bucket: data, artifacts of every run, checkpoints, code; network between regions",
-        *(["BigQuery: bytes read and stored"] if getattr(project.source, "kind", None) == "bigquery" else ()),
+        *(["BigQuery: bytes read and stored"] if source_of(project.source).bigquery() else ()),
         f"Cloud Logging{', and the rows of request logging' if _logs_requests(project) else ''}",
     ]
     yield from (f"{'billed too' if number == 0 else '':<12}{one}" for number, one in enumerate(things))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from commands.machine import Finding, check_disk, check_memory, check_packages, check_python
 from commands.readiness import listed_secrets, task_needs
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.members import publisher_of
+from evergreen.core.members import publisher_of, source_of
 from orchestration.mistakes import ConfigurationError, shown
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def required_package(package: str, what: str) -> Finding:
 
 
 def _check_source(project: Project) -> Iterator[Finding]:
-    identity = project.source.identity(project.window.resolve() if project.window else None)
+    identity = source_of(project.source).identity(project.window.resolve() if project.window else None)
     rows = "" if identity.rows is None else f", {identity.rows:,} rows"
     yield Finding("source", True, f"{identity.description}{rows}")
 

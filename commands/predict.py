@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,16 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import Row, read_rows, table_format
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
-from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
+from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.members import host_of, servable
 from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
 if TYPE_CHECKING:
-    from evergreen.adapters import AnySource
+    from evergreen.adapters.sources import AnySource
 
 Instance = dict[str, Any]
 
@@ -42,7 +41,6 @@ class Asked(NamedTuple):
     max_bytes: int
 
 
-INSTANCE = re.compile(r"instances\[(\d+)\]:? ?")
 PROGRESS_EVERY_S = 2.0
 FORMULA_SIGNS = ("=", "+", "-", "@")
 
@@ -73,17 +71,15 @@ def main(args: argparse.Namespace) -> None:
         _print(asked.predict([asked.instance(args.item)]))
 
 
-def _fields(source: AnySource, path: Path) -> FileFields:
+def _fields(source: AnySource, path: Path) -> FilesSettings:
     """How the table is read: as the source reads its files, or with no more than the columns of another source."""
-    if isinstance(source, FileFields):
-        return source
-    return FileFields(path=str(path), **source.model_dump(include={"columns", "text_separator"}))
+    return FilesSettings(path=str(path), **source.model_dump(include=set(source.table_fields)))
 
 
 class Tables:
     """Where rows come from and go to: `output` None is the screen, `columns` hold the items, `fields` the dialect."""
 
-    def __init__(self, source: Path, output: Path | None, columns: str | Sequence[str], fields: FileFields) -> None:
+    def __init__(self, source: Path, output: Path | None, columns: str | Sequence[str], fields: FilesSettings) -> None:
         self.source, self.output, self.fields = source, output, fields
         self._wanted = dict.fromkeys([columns] if isinstance(columns, str) else columns, "--column")
 
@@ -162,11 +158,8 @@ def _predict(asked: Asked, instances: Sequence[Instance], where: str, start: int
             raise InputError(f"{where} {start + 1} is too large for one request: {error}") from error
         first = _predict(asked, instances[:half], where, start)
         return first + _predict(asked, instances[half:], where, start + half)
-    except EvergreenError as error:
-        match = INSTANCE.search(str(error))
-        if match is None:
-            raise
-        raise InputError(f"{where} {start + int(match[1]) + 1}: {str(error)[match.end() :]}") from error
+    except InstanceError as error:
+        raise InputError(f"{where} {start + error.index + 1}: {error.reason}") from error
 
 
 def _batches(

@@ -31,6 +31,7 @@ def main(args: argparse.Namespace) -> None:
         fill(args)
         return
     from commands.project import open_project
+    from evergreen.core.members import source_of
     from evergreen.preparation.plan import plan_of
 
     project = open_project(args.config)
@@ -38,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"{args.config} has no extra.prepare; add it, or name the rows: --from SOURCE")
     preparation = chosen(project.configuration.prepare, args.runner, args.workers)
     plan = plan_of(preparation, project.task, project.source)
-    print(f"from      {preparation.origin.identity(None).description}")
+    print(f"from      {source_of(preparation.origin).identity(None).description}")
     if args.dry_run:
         _tell_plan(plan)
         return

@@ -18,7 +18,7 @@ from commands.termination import Terminated
 from commands.watching import run_training
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
-from evergreen.core.members import publisher_of
+from evergreen.core.members import publisher_of, source_of
 
 
 def main(args: argparse.Namespace) -> int:
@@ -115,7 +115,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
     """
     window = project.window.resolve() if project.window else None
     needs = task_needs(project)
-    identity = project.source.identity(window)
+    identity = source_of(project.source).identity(window)
     rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
     return "\n".join(

@@ -12,7 +12,8 @@ from evergreen.core.errors import InputError
 
 if TYPE_CHECKING:
     from commands.project import Project
-    from evergreen.data.prepare import Plan, Prepared
+    from evergreen.core.preparation import Prepared
+    from evergreen.data.prepare import Plan
 
 _SHOWN_LABELS = 20
 
@@ -20,13 +21,13 @@ _SHOWN_LABELS = 20
 def fill(args: argparse.Namespace) -> None:
     """Prepares and stores the rows of `--from`, and says what a run would find."""
     from commands.project import open_project
-    from evergreen.adapters.destinations import destination_of
+    from evergreen.core.members import source_of
     from evergreen.data.prepare import prepare
-    from orchestration.origins import origin_of
+    from orchestration.origins import named_source
 
     project = open_project(args.config)
-    destination = destination_of(project.source, windowed=project.window is not None)
-    origin = origin_of(args.origin, args.columns, args.label_names)
+    destination = source_of(project.source).destination(windowed=project.window is not None)
+    origin = source_of(named_source(args.origin, args.columns, args.label_names))
     plan = _plan(args, project)
     with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
         dataset = origin.read(None, Path(folder) / "rows")

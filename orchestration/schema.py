@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -61,9 +62,21 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
 def told(annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath) -> list[Mistake]:
     """What pydantic found wrong with the value at `path`, as mistakes."""
     found = _first_causes(error.errors(include_url=False))
-    return [
-        _with_origin(one, document) for one in _merged(_mistake(annotation, value, e, document, path) for e in found)
-    ]
+    mistakes = (_replaced(_mistake(annotation, value, one, document, path), document) for one in found)
+    return [_with_origin(one, document) for one in _merged(mistakes)]
+
+
+def _replaced(mistake: Mistake, document: Document) -> Mistake:
+    """The mistake; where a source of the former kind `package` is written, what to write instead of it."""
+    with suppress(LookupError):
+        written = document.got(mistake.path[:-1])
+        if isinstance(written, Mapping) and written.get("kind") == "package" and "package" in written:
+            inside = "/".join(str(written[name]) for name in ("package", "path") if written.get(name, ".") != ".")
+            return Mistake(
+                (*mistake.path[:-1], "kind"),
+                f"kind 'package' is now files with a path; write kind: files, path: package://{inside}",
+            )
+    return mistake
 
 
 def unknown_keys(annotations: Sequence[Any], value: Any, path: YamlPath) -> Iterator[Mistake]:
@@ -153,8 +166,8 @@ def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Documen
         allowed = {name for one in annotations for model in _models(one) for name in model.model_fields}
         return unknown(path, "key", allowed)
     if kind == "union_tag_invalid":
-        expected = re.findall(r"'([^']*)'", context["expected_tags"])
-        return unknown((*path, "kind"), f"kind {_got(document, (*path, 'kind'))}", expected)
+        path, expected = (*path, "kind"), re.findall(r"'([^']*)'", context["expected_tags"])
+        return unknown(path, f"kind {_got(document, path)}", expected)
     if kind == "union_tag_not_found":
         return Mistake((*path, "kind"), "missing", tuple(sorted(t for one in annotations for t in tags(one))))
     if kind in {"literal_error", "enum"} and (words := re.findall(r"'([^']*)'", context["expected"])):
@@ -211,7 +224,7 @@ def _locate(annotation: Any, value: Any, error: ErrorDetails) -> tuple[YamlPath,
     for part in error["loc"]:
         member = _member(inside, part)
         if member and len(_models_of(inside)) > 1:
-            inside = member  # a union's member first: its tag may also be a key, as in {kind: package, package: news}
+            inside = member  # a union's member first: its tag may also be a key, as in {kind: parcel, parcel: news}
         elif (isinstance(node, Mapping) and part in node) or (isinstance(node, list) and isinstance(part, int)):
             path.append(part)
             node = node[part]  # type: ignore[index]

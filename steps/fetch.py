@@ -7,9 +7,10 @@ from typing import Annotated
 from zenml import step
 from zenml.logger import get_logger
 
-from evergreen.adapters import AnySource
+from evergreen.adapters.sources import AnySource
 from evergreen.core.artifacts import Dataset, SourceIdentity
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import source_of
 from orchestration.scratch import scratch_directory
 
 logger = get_logger(__name__)
@@ -22,7 +23,7 @@ def fetch(source: AnySource, identity: SourceIdentity) -> Annotated[Dataset, "da
     Raises:
         EvergreenError: the rows changed between identification and reading, which may have given some of both.
     """
-    dataset = source.read(identity.window, scratch_directory("dataset"))
+    dataset = source_of(source).read(identity.window, scratch_directory("dataset"))
     if dataset.manifest.source.fingerprint == identity.fingerprint:
         return dataset
     if not identity.atomic:

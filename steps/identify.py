@@ -6,9 +6,9 @@ from typing import Annotated
 
 from zenml import step
 
-from evergreen.adapters import AnySource
+from evergreen.adapters.sources import AnySource
 from evergreen.core.artifacts import SourceIdentity
-from evergreen.core.members import trainable
+from evergreen.core.members import source_of, trainable
 from evergreen.core.training import Incumbent, Start
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
@@ -34,7 +34,7 @@ def identify(
     """
     training = trainable(task)
     pretrained = training.pretrained()
-    identity = source.identity(window.resolve() if window else None)
+    identity = source_of(source).identity(window.resolve() if window else None)
     recipe = recipe_fingerprint(
         rows=identity.fingerprint,
         pretrained=pretrained,

@@ -8,7 +8,7 @@ from typing import Any
 
 from commands.project import Project
 from evergreen.core.cloud import Fleet, HostNeeds, Machine
-from evergreen.core.members import host_of
+from evergreen.core.members import host_of, source_of
 from evergreen.preparation import DataflowRunner
 from orchestration.costs import PROBE_REPLICAS
 from orchestration.machines import tasks_of
@@ -65,6 +65,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
     prepare = project.configuration.prepare
     dataflow = prepare.runner if prepare and isinstance(prepare.runner, DataflowRunner) else None
     on_vertex = "location" in orchestrator
+    read = source_of(project.source).bigquery()
     tasks = tasks_of(document, steps, {}, components, project.configuration.tried) if on_vertex else []
     return Needs(
         project=str(name),
@@ -77,13 +78,13 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         serving_image=host.image if host else None,
         training=tuple(dict.fromkeys(task.machine for task in tasks if isinstance(task.machine, Machine))),
         serving=_counted(host.fleet) if host else None,
-        bigquery=_is_bigquery(project.source),
-        dataset=_dataset(project.source),
+        bigquery=read is not None,
+        dataset=read.dataset if read else None,
         mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
         secrets=_secrets(components, document),
         training_instead=tuple(dict.fromkeys(one for task in tasks for one in task.instead)),
         models=host.models if host else "",
-        dataset_location=str(getattr(project.source, "location", "US")),
+        dataset_location=read.location if read else "US",
         dataflow=dataflow,
         dedicated=bool(host and host.dedicated),
     )
@@ -108,19 +109,6 @@ def _images(document: Mapping[str, Any], host: HostNeeds | None, dataflow: Dataf
         yield host.image
     if dataflow:
         yield dataflow.image
-
-
-def _is_bigquery(source: object) -> bool:
-    return getattr(source, "kind", None) == "bigquery"
-
-
-def _dataset(source: Any) -> str | None:
-    """Of a source's table, which is `dataset.table` in the source's project or `project.dataset.table`."""
-    table = getattr(source, "table", None) if _is_bigquery(source) else None
-    if not table:
-        return None
-    *home, dataset, _ = str(table).replace("`", "").split(".")
-    return f"{home[0] if home else source.project}:{dataset}"
 
 
 def _counted(fleet: Fleet) -> tuple[Machine, int]:

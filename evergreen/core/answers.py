@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from evergreen.core.errors import EndpointError
+from evergreen.core.errors import EndpointError, InputError, InstanceError
 from evergreen.core.quoting import excerpt
+
+_MOST_CHARS = 500
+"""Of a message that may be anybody's."""
 
 
 def request_body(instances: Sequence[Any]) -> bytes:
@@ -34,3 +37,31 @@ def predictions_in(text: str, url: str, expected: int) -> list[dict[str, Any]]:
     if not isinstance(predictions, list) or len(predictions) != expected:
         raise EndpointError(f"{url} gave other than one prediction for each of {expected} instances")
     return predictions
+
+
+class Said(NamedTuple):
+    """What an error's answer says: its message, the instance that it is about, and Google's status."""
+
+    message: str
+    instance: int | None = None
+    status: str = ""
+
+    def refusal(self, url: str, http_status: int) -> InputError:
+        """The error of a request that is refused."""
+        if self.instance is not None:
+            return InstanceError(self.instance, self.message.removeprefix(f"instances[{self.instance}]: "))
+        return InputError(f"{url} refuses the request ({http_status}): {self.message}")
+
+
+def said_in(text: str) -> Said:
+    """What an error's answer says innermost: Vertex AI wraps what the container answered, as text. Any text is one."""
+    said = Said(text)
+    for _ in range(2):
+        try:
+            error = json.loads(said.message)["error"]
+            index = error.get("instance")
+            said = Said(str(error["message"]), index, said.status or str(error.get("status", "")))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            break
+    index = said.instance if type(said.instance) is int and said.instance >= 0 else None
+    return Said(" ".join(said.message.split())[:_MOST_CHARS], index, said.status)

@@ -30,11 +30,12 @@ class DatasetError(InputError):
 
 
 class InstanceError(InputError):
-    """One instance of a prediction request cannot be used; `index` is its position in the request."""
+    """One instance of a prediction request cannot be used; `index` is its position in the request, `reason` why."""
 
     def __init__(self, index: int, message: str) -> None:
         super().__init__(f"instances[{index}]: {message}")
         self.index = index
+        self.reason = message
 
 
 class RequestTooLargeError(InputError):

@@ -7,11 +7,14 @@ trainable(configuration.task).train(splits, run)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self, cast
+from typing import ClassVar, Generic, Literal, Self, TypeVar, cast
 
+from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.metric import MetricSpec
+from evergreen.core.preparation import Destination
 from evergreen.core.protocols import (
+    BigQueryData,
     Examinable,
     Host,
     Measurable,
@@ -24,9 +27,55 @@ from evergreen.core.protocols import (
 
 
 class SourceSettings(Settings):
-    """Where rows come from; `source` names its `Source` as `module:class`."""
+    """Where rows come from; `source` names its `Source` as `module:class`.
+
+    `table_fields` are those fields of `kind: files` that say how a table like its rows is read.
+    """
 
     source: ClassVar[str]
+    table_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """Column of the source by canonical name."""
+        return {}
+
+    def with_columns(self, columns: Mapping[str, str], label_names: Mapping[str, str] | None) -> Self:
+        """The settings with these columns beside and before their own, and these names of labels (None: their own).
+
+        Raises:
+            InputError: the source has no columns to map, or they cannot be used.
+        """
+        if columns or label_names is not None:
+            raise InputError(f"a source of kind {self.kind} has no columns to map; leave --columns, --label-names out")
+        return self
+
+
+S = TypeVar("S", bound=SourceSettings)
+
+
+class ReadSource(Generic[S]):
+    """What a source is that is read alone, on no machine of BigQuery's; others say otherwise."""
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    def destination(self, *, windowed: bool) -> Destination:  # noqa: ARG002 - the protocol's
+        """Raises InputError: rows cannot be written where this kind of source reads them."""
+        raise InputError(
+            f"a source of kind {self.settings.kind} is read, never written (allowed: bigquery, files); name another "
+            "--config"
+        )
+
+    def prepared_folder(self) -> str:
+        """Raises InputError: it reads no folder."""
+        raise InputError(
+            "extra.prepare writes Parquet files; set parameters.source to kind: files with a folder as path"
+        )
+
+    def bigquery(self) -> BigQueryData | None:
+        """Nothing."""
+        return None
 
 
 class HostSettings(Settings):

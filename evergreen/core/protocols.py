@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,7 +11,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Sp
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
-from evergreen.core.preparation import PreparedRows
+from evergreen.core.preparation import Destination, PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, PictureAnswers
@@ -24,6 +25,14 @@ Fetch = Callable[[str, int], bytes]
 """The content of an address in a bucket, of at most so many bytes. Raises EvergreenError where it cannot be had."""
 
 
+@dataclass(frozen=True)
+class BigQueryData:
+    """What is read of BigQuery: a `project:dataset`, None where only a query tells it, and where it lies."""
+
+    dataset: str | None
+    location: str
+
+
 class Source(Protocol):
     """Where rows come from."""
 
@@ -32,6 +41,23 @@ class Source(Protocol):
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """Rows of the window streamed into Parquet shards below `out_dir`; memory does not grow with rows."""
+
+    def destination(self, *, windowed: bool) -> Destination:
+        """Where rows are written that the source is to read; `windowed` ones are always read by a range of times.
+
+        Raises:
+            InputError: rows are read here, never written.
+        """
+
+    def prepared_folder(self) -> str:
+        """The folder whose Parquet files the source reads, for a preparation to fill.
+
+        Raises:
+            InputError: it reads no such folder, or would change what was prepared once more.
+        """
+
+    def bigquery(self) -> BigQueryData | None:
+        """What the source reads of BigQuery, whose services, roles and prices then count; None: nothing."""
 
 
 class Predictor(Protocol):
@@ -219,7 +245,8 @@ class Endpoint(Protocol):
         """Predictions by the traffic split, or by one deployed version, whatever its traffic.
 
         Raises:
-            InputError: the endpoint refuses the instances; it refuses to be asked for none.
+            InstanceError: the endpoint refuses one of the instances.
+            InputError: it refuses the request; it refuses to be asked for none.
             EndpointError: nothing answers.
         """
 

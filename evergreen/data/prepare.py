@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import InputError
+from evergreen.core.preparation import Prepared
 from evergreen.data.content import content_keys
 from evergreen.data.shards import iter_batches, parquet_writer, regroup
 
@@ -66,31 +67,6 @@ class Plan:
     labels: tuple[str, ...] | None = None
     window: ResolvedWindow | None = None
     share: float = 1.0
-
-
-@dataclass
-class Prepared:
-    """A Parquet file of prepared rows, and what is in it; `in_window` counts the rows that a run would train on now."""
-
-    path: Path
-    columns: Mapping[str, str]
-    rows: int = 0
-    in_window: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    first: datetime | None = None
-    last: datetime | None = None
-    fingerprint: str = ""
-
-
-class Destination(Protocol):
-    """Where prepared rows go: what the source of a configuration reads."""
-
-    def store(self, prepared: Prepared, *, append: bool) -> str:
-        """Replaces what was prepared there before, or with `append` adds to it; says what was done.
-
-        Raises:
-            InputError: what is there was not prepared, or cannot be written.
-        """
 
 
 def target_columns(mapping: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ mask_classes: {1: 0, 2: 1, 3: 2}
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -67,6 +67,8 @@ class RowFields(Frozen):
 
     places: ClassVar[frozenset[str]] = frozenset({"kind"})
     """Fields that say where rows are or how they are fetched; all others shape the rows."""
+    table_fields: ClassVar[frozenset[str]] = frozenset({"columns", "text_separator"})
+    """Fields that say how a table like the source's rows is read."""
 
     columns: dict[str, str | Joined] = {}
     text_separator: str = Field(_SEPARATOR, exclude_if=lambda value: value == _SEPARATOR)
@@ -138,6 +140,32 @@ class RowFields(Frozen):
     def group_in_names(self) -> str | None:
         """The regular expression that finds the groups in rows' names; None: a column tells them, or nothing."""
         return None
+
+    def with_columns(self, columns: Mapping[str, str], label_names: Mapping[str, str] | None) -> Self:
+        """The fields with these columns beside and before their own, and these names of labels (None: their own).
+
+        Raises:
+            InputError: they cannot be used.
+        """
+        changes: dict[str, object] = {"columns": {**self.columns, **columns}}
+        if label_names is not None:
+            changes["label_names"] = dict(label_names)
+        try:
+            return type(self).model_validate({**self.model_dump(), **changes})
+        except ValueError as error:
+            raise InputError(f"--columns or --label-names: {error}") from error
+
+    def check_written(self) -> None:
+        """Raises InputError where rows that are written for the source would be changed once more as it reads them."""
+        if self.label_names is not None:
+            raise InputError(
+                "source.label_names would name prepared labels once more; remove it from the configuration"
+            )
+        if self.joined:
+            raise InputError(
+                "source.columns.text joins columns, which prepared rows have not; map the one column that they are to "
+                "have"
+            )
 
     def check_window(self, window: ResolvedWindow | None) -> None:
         """Raises InputError when rows are to be chosen by time and no column tells it."""

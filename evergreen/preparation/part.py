@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from evergreen.adapters.files.destination import opened_files, put_file
 from evergreen.adapters.files.table_writers import json_line
-from evergreen.adapters.files.write import opened_files, put_file
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import examinable
 from evergreen.core.preparation import PreparedRows

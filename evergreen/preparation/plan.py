@@ -6,17 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from evergreen.adapters.files import FilesSource
-from evergreen.adapters.files.cloud import is_cloud
 from evergreen.adapters.files.find import Listing
 from evergreen.adapters.files.pictures import PictureFolders
-from evergreen.adapters.files.source import rows_of_listing
+from evergreen.adapters.files.source import FilesSource
+from evergreen.adapters.sources import AnySource
 from evergreen.core.errors import InputError
-from evergreen.core.members import TaskSettings
-from evergreen.data.canonical import canonical_rows
+from evergreen.core.members import TaskSettings, source_of
 from evergreen.preparation.settings import Preparation
 
 if TYPE_CHECKING:
@@ -57,7 +54,7 @@ class Plan:
 
     def listing(self) -> Listing | PictureFolders:
         """The origin's files. Raises InputError where there is none."""
-        return self.preparation.origin.listing()
+        return FilesSource(self.preparation.origin).listing()
 
     def parts(self, whole: Listing | PictureFolders | None = None) -> list[Part]:
         """The origin's files (None: those that are there now) in parts. Raises InputError where there is none."""
@@ -68,34 +65,16 @@ class Plan:
 
     def rows(self, part: Part) -> Iterator[pa.RecordBatch]:
         """The rows of a part with canonical columns. Raises InputError naming file and row that cannot be read."""
-        origin = self.preparation.origin
-        return canonical_rows(rows_of_listing(origin, part.listing), origin, None)
+        return FilesSource(self.preparation.origin).rows(part.listing)
 
 
-def plan_of(preparation: Preparation, task: TaskSettings, source: object) -> Plan:
+def plan_of(preparation: Preparation, task: TaskSettings, source: AnySource) -> Plan:
     """The plan of a preparation for a configuration's task and source.
 
     Raises:
         InputError: the source reads no folder of Parquet files, or columns that the origin does not give.
     """
-    if not isinstance(source, FilesSource):
-        raise InputError(
-            "extra.prepare writes Parquet files; set parameters.source to kind: files with a folder as path"
-        )
-    path = source.path.rstrip("/")
-    if any(sign in path for sign in "*?[") or Path(path).suffix or source.format not in (None, "parquet"):
-        raise InputError(f"extra.prepare writes Parquet files below a folder; set source.path '{path}' to a folder")
-    if source.label_names is not None or source.mask_classes is not None:
-        raise InputError(
-            "source.label_names and mask_classes would be applied twice; give them to extra.prepare.origin"
-        )
-    if source.joined:
-        raise InputError("source.columns.text joins columns; give them to extra.prepare.origin, and map one here")
-    if source.group_pattern is not None:
-        raise InputError(
-            "source.group_pattern would look at the names of the prepared shards; give it to extra.prepare.origin, and "
-            "set source.columns.group: group"
-        )
+    folder = source_of(source).prepared_folder()
     given = preparation.origin.canonical_names
     if missing := [name for name in source.mapping if name not in given]:
         raise InputError(
@@ -103,5 +82,4 @@ def plan_of(preparation: Preparation, task: TaskSettings, source: object) -> Pla
             f"(given: {', '.join(sorted(given))}); map them in extra.prepare.origin.columns"
         )
     columns = {"id": source.mapping.get("id", "id")} | source.mapping
-    folder = path if is_cloud(path) else str(Path(path).resolve())
     return Plan(preparation, task, columns, folder)

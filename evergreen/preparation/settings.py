@@ -12,8 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from evergreen.adapters.files import FilesSource
-from evergreen.adapters.package import PackageSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.base import Frozen
 
 BucketFolder = Annotated[str, StringConstraints(pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,220}(/.*)?$")]
@@ -50,7 +49,6 @@ class DataflowRunner(Frozen):
     labels: dict[str, str] = {}
 
 
-AnyOrigin = Annotated[FilesSource | PackageSource, Field(discriminator="kind")]
 AnyRunner = Annotated[LocalRunner | DataflowRunner, Field(discriminator="kind")]
 
 
@@ -62,7 +60,7 @@ class Preparation(Frozen):
     that part of their word pairs. Up to `max_bad_share` of the rows may be unusable: they are left out and told.
     """
 
-    origin: AnyOrigin
+    origin: FilesSettings
     image_size: int | None = Field(None, ge=16, le=2048)
     deduplicate: bool = False
     near_duplicates: float | None = Field(None, ge=0.5, le=1)

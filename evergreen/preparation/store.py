@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from evergreen.adapters.files.write import PREFIX, opened_files, prepared_below
+from evergreen.adapters.files.destination import PREFIX, opened_files, prepared_below
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.intake import NOTHING, LeftOut
 from evergreen.preparation.part import REJECTED

@@ -22,7 +22,7 @@ from evergreen.core.artifacts import sha256_of
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, is_outage, token_in
-from evergreen.core.packages import check_inside, installed_folder
+from evergreen.core.packages import in_package, is_in_package
 from evergreen.tasks.encoder_files import (
     CONFIG,
     UnusableError,
@@ -32,7 +32,6 @@ from evergreen.tasks.encoder_files import (
 )
 from evergreen.tasks.hub_snapshot import HubModel, has_weights
 
-PACKAGE_SCHEME = "package://"
 MOST_CHARS = 300
 """Of what a library says: some list all the models that they know."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -116,7 +115,7 @@ class Pretrained(Frozen):
         Raises:
             InputError: there is no such folder.
         """
-        if self.reference.startswith(PACKAGE_SCHEME) or self.folder() is None:
+        if is_in_package(self.reference) or self.folder() is None:
             return self.reference
         return f"sha256:{self.fingerprint()}"
 
@@ -126,7 +125,7 @@ class Pretrained(Frozen):
         Raises:
             InputError: no such package or folder, or a reference of no known form.
         """
-        if self.reference.startswith(PACKAGE_SCHEME):
+        if is_in_package(self.reference):
             return self._package_folder()
         path = Path(self.reference).expanduser()
         if path.is_dir():
@@ -139,17 +138,12 @@ class Pretrained(Frozen):
         """Returns when the folder also holds what the task needs besides configuration and weights."""
 
     def _package_folder(self) -> Path:
-        package, _, inside = self.reference.removeprefix(PACKAGE_SCHEME).partition("/")
         try:
-            check_inside(inside)
-        except ValueError as error:
+            folder = in_package(self.reference)
+        except InputError as error:
             raise self._error(str(error)) from error
-        root = installed_folder(package)
-        if root is None:
-            raise self._error(f"package {package!r} is not installed; pip install it")
-        folder = root / inside
         if not folder.is_dir():
-            raise self._error(f"package {package!r} has no folder {inside!r}")
+            raise self._error(f"its package has no folder {folder.name!r}")
         return folder
 
     def _hub_model(self) -> HubModel:

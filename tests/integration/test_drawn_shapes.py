@@ -10,20 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters import ShapesSource
 from evergreen.adapters.shapes import draw
+from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import source_of
 
 
 def test_several_processes_draw_the_same_pictures_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = ShapesSource(count=200, size=32, seed=5)
-    alone = source.read(None, tmp_path / "alone")
+    source = ShapesSettings(count=200, size=32, seed=5)
+    alone = source_of(source).read(None, tmp_path / "alone")
     monkeypatch.setattr(draw, "ALONE", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     (tmp_path / "evergreen").mkdir()
     (tmp_path / "evergreen" / "__init__.py").write_text("raise RuntimeError('another project of that name')")
     monkeypatch.chdir(tmp_path)
-    assert source.read(None, tmp_path / "three").manifest == alone.manifest
+    assert source_of(source).read(None, tmp_path / "three").manifest == alone.manifest
 
 
 def test_processes_end_with_whom_they_draw_for_and_their_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

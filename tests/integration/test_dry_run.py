@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from commands import run
 from commands.project import Project
+from evergreen.adapters.files.source import FilesSource
 from evergreen.core.artifacts import ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.window import Window
@@ -49,14 +49,15 @@ def test_the_plan_tells_the_window_that_the_source_was_asked_for(
     given = configuration.parameters
     asked: list[ResolvedWindow | None] = []
 
-    class Rows:
-        def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
-            asked.append(window)
-            return SourceIdentity.model_validate(given.source.identity(None))
+    identity = FilesSource.identity
 
-    source: Any = Rows()
+    def asked_for(source: FilesSource, window: ResolvedWindow | None) -> SourceIdentity:
+        asked.append(window)
+        return identity(source, None)
+
+    monkeypatch.setattr(FilesSource, "identity", asked_for)
     window = Window.model_validate({"end": "2024-05-08T13:00:00Z", "length": "7d"})
-    project = Project(configuration, "news", source, given.task, given.host, window)
+    project = Project(configuration, "news", given.source, given.task, given.host, window)
     plan = run._plan(project, use_cache=True)
     assert "window      2024-05-01 00:00 to 2024-05-08 00:00 UTC\n" in plan
     assert asked == [window.resolve()]

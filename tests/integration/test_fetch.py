@@ -8,8 +8,11 @@ from typing import Any
 import datasets
 import pytest
 
-from evergreen.adapters import AnySource, FilesSource, HuggingFaceSource, PackageSource
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.huggingface.settings import HuggingFaceSettings
+from evergreen.adapters.sources import AnySource
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import source_of
 
 ROWS = 30_000
 """So many that the file is edited while most of it is still unread."""
@@ -31,13 +34,13 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     folder.mkdir()
     write_rows(folder / "train.jsonl")
     if request.param == "files":
-        return FilesSource(path=str(folder))
+        return FilesSettings(path=str(folder))
     if request.param == "huggingface":
         monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-        return HuggingFaceSource(name=str(folder))
+        return HuggingFaceSettings(name=str(folder))
     (folder / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    return PackageSource(package="carried_rows", path="train.jsonl")
+    return FilesSettings(path="package://carried_rows/train.jsonl")
 
 
 @pytest.fixture
@@ -60,23 +63,23 @@ def test_rows_that_change_while_they_are_read_end_the_run(source: AnySource) -> 
     from steps.fetch import fetch
 
     with pytest.raises(EvergreenError, match="changed while it was read; run again"):
-        fetch.entrypoint(source, source.identity(None))
+        fetch.entrypoint(source, source_of(source).identity(None))
 
 
 @pytest.mark.usefixtures("zenml_home")
 def test_rows_that_stay_as_they_were_are_fetched(source: AnySource) -> None:
     from steps.fetch import fetch
 
-    dataset = fetch.entrypoint(source, source.identity(None))
+    dataset = fetch.entrypoint(source, source_of(source).identity(None))
     assert dataset.manifest.rows == ROWS
-    assert dataset.manifest.source == source.identity(None)
+    assert dataset.manifest.source == source_of(source).identity(None)
 
 
 @pytest.mark.usefixtures("zenml_home", "edited_while_read")
 def test_a_source_that_is_read_at_one_instant_may_change_meanwhile(source: AnySource) -> None:
     from steps.fetch import fetch
 
-    identity = source.identity(None).model_copy(update={"atomic": True})
+    identity = source_of(source).identity(None).model_copy(update={"atomic": True})
     dataset = fetch.entrypoint(source, identity)
     assert dataset.manifest.source.fingerprint != identity.fingerprint
     assert dataset.manifest.rows >= ROWS

@@ -20,10 +20,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from evergreen.adapters import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import InputError
 from evergreen.core.intake import Intake
+from evergreen.core.members import source_of
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, decode_mask, decode_picture
 from tests.generated import examples
 from tests.rows import rows_of
@@ -175,9 +176,9 @@ class Folder:
         suffix = entry.mask if entry.mask in FORMS else ".png"
         return suffix if put(self.masks, f"{stem}{suffix}", mask_of(suffix)) else None
 
-    def source(self) -> FilesSource:
+    def source(self) -> FilesSettings:
         """The source that reads both."""
-        return FilesSource(path=str(self.images), masks=str(self.masks), format="image_folders")
+        return FilesSettings(path=str(self.images), masks=str(self.masks), format="image_folders")
 
 
 def filled(root: Path, entries: list[Entry], beside: list[str], alone: int) -> Folder:
@@ -196,7 +197,7 @@ def filled(root: Path, entries: list[Entry], beside: list[str], alone: int) -> F
 def check_folder(folder: Folder, out_dir: Path) -> str:
     """What came of reading the folder, in a word."""
     try:
-        dataset = folder.source().read(None, out_dir)
+        dataset = source_of(folder.source()).read(None, out_dir)
     except InputError as error:
         told = str(error)
         if folder.alike:
@@ -281,9 +282,9 @@ def test_every_picture_of_a_column_is_read_or_named_by_an_error(capsys: Any) -> 
             file = Path(name) / "a.parquet"
             columns = {"image": REPRESENTATIONS[image](given_bytes), "mask": REPRESENTATIONS[mask](masks)}
             pq.write_table(pa.table(columns), file, row_group_size=group)
-            source = FilesSource(path=str(file), columns={"image": "image", "mask": "mask"})
+            source = FilesSettings(path=str(file), columns={"image": "image", "mask": "mask"})
             try:
-                dataset = source.read(None, Path(name) / "out")
+                dataset = source_of(source).read(None, Path(name) / "out")
             except InputError as error:
                 refused = "column 'image'" in str(error) and image in ("text", "only named")
                 if not refused:

@@ -20,8 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.adapters import FilesSource
 from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.members import source_of
 from tests.generated import Rows, examples, outcome
 from tests.rows import rows_of
 
@@ -135,7 +136,9 @@ def delimited(draw: st.DrawFn) -> Written:
 
 def read_all(path: Path, fields: dict[str, Any], folder: Path) -> Rows:
     """What a training would read."""
-    return rows_of(FilesSource.model_validate({"path": str(path), **fields}).read(None, folder / "out").shards)
+    return rows_of(
+        source_of(FilesSettings.model_validate({"path": str(path), **fields})).read(None, folder / "out").shards
+    )
 
 
 def nfc(text: str | None) -> str | None:
@@ -170,7 +173,7 @@ def test_delimited_text_of_any_dialect_is_read_whole_or_refused(capsys: pytest.C
                     written.header, written.rows
                 )
             if "n" not in written.header:
-                again = read_rows(path, FilesSource.model_validate({"path": str(path), **written.fields()}))
+                again = read_rows(path, FilesSettings.model_validate({"path": str(path), **written.fields()}))
                 assert [row["text"] for row in again] == [row["text"] or "" for row in rows]
 
     check()
@@ -230,7 +233,7 @@ def test_json_lines_are_read_whole_or_refused(capsys: pytest.CaptureFixture[str]
             shown = [[one if one is None or isinstance(one, str) else json.dumps(one) for one in row] for row in rows]
             expected = as_read(keys[0], shown)
             assert [{key: row[key] for key in ("text", "label", "region")} for row in read] == expected
-            source = FilesSource.model_validate({"path": str(path), **fields})
+            source = FilesSettings.model_validate({"path": str(path), **fields})
             raw = [dict(zip(*one, strict=True)) for one in zip(keys, rows, strict=True)]
             assert raw == list(read_rows(path, source))
 

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import pytest
 
-from evergreen.adapters import HuggingFaceSource
+from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import source_of
 from evergreen.tasks.hub_snapshot import HubModel
 from evergreen.tasks.text_classification.encoder import Encoder
 
@@ -100,13 +101,13 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
 
 
 def test_identity_follows_the_commit_of_the_hub(hub: type[Hub]) -> None:
-    source = HuggingFaceSource(name="org/news")
+    source = HuggingFaceSettings(name="org/news")
     hub.commits = {"org/news": "a" * 40}
-    before = source.identity(None)
-    assert before == source.identity(None)
+    before = source_of(source).identity(None)
+    assert before == source_of(source).identity(None)
     assert "org/news (train) at aaaaaaaaaaaa" in before.description
     hub.commits = {"org/news": "b" * 40}
-    assert source.identity(None).fingerprint != before.fingerprint
+    assert source_of(source).identity(None).fingerprint != before.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -122,19 +123,19 @@ def test_what_the_hub_refuses_is_an_input_error(
 ) -> None:
     monkeypatch.setenv("NEWS_TOKEN", "no-access")
     with pytest.raises(InputError, match=message) as caught:
-        HuggingFaceSource.model_validate(fields).identity(None)
+        source_of(HuggingFaceSettings.model_validate(fields)).identity(None)
     assert "no-access" not in str(caught.value)
 
 
 def test_a_data_set_with_a_loading_script_is_refused_before_anything_is_read(hub: type[Hub]) -> None:
     hub.commits = {"org/scripted": "a" * 40}
     with pytest.raises(InputError, match=r"source\.name 'org/scripted' .*loading script.*refs/convert/parquet"):
-        HuggingFaceSource(name="org/scripted").identity(None)
+        source_of(HuggingFaceSettings(name="org/scripted")).identity(None)
 
 
 def test_a_hub_that_fails_is_not_the_users_mistake(hub: type[Hub]) -> None:
     with pytest.raises(EvergreenError, match="does not answer for data set 'org/broken'") as caught:
-        HuggingFaceSource(name="org/broken").identity(None)
+        source_of(HuggingFaceSettings(name="org/broken")).identity(None)
     assert not isinstance(caught.value, InputError)
 
 
@@ -143,7 +144,7 @@ def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch: pytest.MonkeyP
         closed.bind(("127.0.0.1", 0))  # bound and never listening: connections are refused
         reach(f"http://127.0.0.1:{closed.getsockname()[1]}", monkeypatch)
         with pytest.raises(EvergreenError, match="does not answer for data set 'no/where'") as caught:
-            HuggingFaceSource(name="no/where").identity(None)
+            source_of(HuggingFaceSettings(name="no/where")).identity(None)
     assert not isinstance(caught.value, InputError)
 
 
@@ -151,21 +152,21 @@ def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch: pytest.MonkeyP
 def test_a_hub_that_is_busy_for_a_moment_is_asked_again(hub: type[Hub], failures: list[int]) -> None:
     hub.commits = {"org/news": "a" * 40}
     hub.failures = failures
-    assert "at aaaaaaaaaaaa" in HuggingFaceSource(name="org/news").identity(None).description
+    assert "at aaaaaaaaaaaa" in source_of(HuggingFaceSettings(name="org/news")).identity(None).description
     assert hub.failures == []
 
 
 def test_a_hub_that_stays_busy_is_given_up(hub: type[Hub]) -> None:
     hub.failures = [503] * 9
     with pytest.raises(EvergreenError, match="does not answer"):
-        HuggingFaceSource(name="org/news").identity(None)
+        source_of(HuggingFaceSettings(name="org/news")).identity(None)
     assert len(hub.asked) == 3
 
 
 def test_what_the_hub_refuses_is_asked_once(hub: type[Hub]) -> None:
     hub.commits = {}
     with pytest.raises(InputError):
-        HuggingFaceSource(name="org/none").identity(None)
+        source_of(HuggingFaceSettings(name="org/none")).identity(None)
     assert len(hub.asked) == 1
 
 
@@ -219,7 +220,7 @@ def test_a_branch_that_moves_while_files_are_fetched_leaves_them_of_one_commit(
 def test_rows_are_read_at_the_commit_that_the_identity_names(hub: type[Hub], tmp_path: Path) -> None:
     hub.commits = {"org/moving": "c" * 40}
     with pytest.raises(InputError):  # this Hub has the data set's name and none of its files
-        HuggingFaceSource(name="org/moving").read(None, tmp_path)
+        source_of(HuggingFaceSettings(name="org/moving")).read(None, tmp_path)
     assert hub.asked[0] == "/api/datasets/org/moving"
     assert hub.asked[1:]
     assert all("c" * 40 in path for path in hub.asked[1:]), hub.asked

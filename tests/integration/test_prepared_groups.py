@@ -3,8 +3,9 @@
 from collections import defaultdict
 from pathlib import Path
 
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import SplitName
+from evergreen.core.members import source_of
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from evergreen.preparation import LocalRunner, Preparation
@@ -22,16 +23,18 @@ def test_the_group_in_a_files_name_decides_after_a_preparation(tmp_path: Path) -
         for folder, content in ("images", picture(number, (32, 32))), ("masks", mask(1, (32, 32))):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / name).write_bytes(content)
-    origin = FilesSource(
+    origin = FilesSettings(
         format="image_folders", path=str(tmp_path / "images"), masks=str(tmp_path / "masks"), group_pattern=r"^(\w+)_"
     )
     columns = {"id": "id", "image": "image", "mask": "mask", "group": "film"}
-    source = FilesSource(path=str(tmp_path / "prepared"), columns=columns)
+    source = FilesSettings(path=str(tmp_path / "prepared"), columns=columns)
     task = ImageSegmentation(labels=("ground", "thing"), image_size=32)
     summary = run(plan_of(Preparation(origin=origin, image_size=32, runner=LocalRunner(workers=1)), task, source))
     assert (summary.rows, summary.bad) == (72, 0)
 
-    splits = split(source.read(None, tmp_path / "rows"), SplitPlan(train=0.5, validation=0.2, test=0.3), tmp_path / "s")
+    splits = split(
+        source_of(source).read(None, tmp_path / "rows"), SplitPlan(train=0.5, validation=0.2, test=0.3), tmp_path / "s"
+    )
     places = defaultdict(set)
     for name in SplitName.ALL:
         for row in rows_of(splits.shards(name)):

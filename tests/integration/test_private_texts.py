@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.answers import predictions_in
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.members import examinable, servable
+from evergreen.core.members import examinable, servable, source_of
 from evergreen.core.processes import free_port, library_environment
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.text_classification.settings import TextClassification
@@ -26,8 +26,8 @@ COLUMNS = {"text": "text", "label": "label"}
 
 
 def read(path: Path, **fields: object) -> None:
-    source = FilesSource.model_validate({"kind": "files", "path": str(path), "columns": COLUMNS, **fields})
-    source.read(None, path.parent / "out")
+    source = FilesSettings.model_validate({"kind": "files", "path": str(path), "columns": COLUMNS, **fields})
+    source_of(source).read(None, path.parent / "out")
 
 
 def too_many_fields(folder: Path) -> None:
@@ -48,8 +48,8 @@ def no_json(folder: Path) -> None:
 def columns_confused(folder: Path) -> None:
     rows = "".join(f'{number} {TEXT},"{TEXT} {number}"\n' for number in range(30))
     (folder / "rows.csv").write_text(f"text,label\n{rows}")
-    source = FilesSource.model_validate({"kind": "files", "path": str(folder / "rows.csv"), "columns": COLUMNS})
-    dataset = source.read(None, folder / "out")
+    source = FilesSettings.model_validate({"kind": "files", "path": str(folder / "rows.csv"), "columns": COLUMNS})
+    dataset = source_of(source).read(None, folder / "out")
     examinable(TextClassification(encoder="package://none/none", labels=("a", "b"))).examine(dataset)
 
 
@@ -104,7 +104,7 @@ def test_predict_names_a_row_of_a_table_by_its_number(tmp_path: Path) -> None:
     from evergreen.adapters.files.rows import read_rows
 
     (tmp_path / "rows.jsonl").write_text(f'{{"text": "{TEXT}"\n')
-    fields = FilesSource.model_validate({"kind": "files", "path": "rows.jsonl", "columns": COLUMNS})
+    fields = FilesSettings.model_validate({"kind": "files", "path": "rows.jsonl", "columns": COLUMNS})
     with pytest.raises(InputError, match=r"rows\.jsonl:1 is not JSON") as caught:
         list(read_rows(tmp_path / "rows.jsonl", fields))
     assert SECRET not in str(caught.value)

@@ -12,7 +12,7 @@ from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.adapters.vertex.specification import version_message
-from evergreen.core.errors import InputError, RequestTooLargeError
+from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 
 URL = "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/1:predict"
 NEEDED = {"project": "p", "region": "europe-west4", "staging": "gs://bucket/models", "image": "serving:1"}
@@ -62,6 +62,14 @@ def test_another_refusal_is_not_taken_for_size() -> None:
     with pytest.raises(InputError, match="text is blank") as caught:
         ask(Session(400, "instances[0]: text is blank"))
     assert not isinstance(caught.value, RequestTooLargeError)
+
+
+def test_the_instance_that_the_container_refuses_is_told_by_its_place() -> None:
+    """Vertex AI hands on the container's answer as the text of its own message."""
+    inner = {"message": "instances[7]: 'text' is blank", "trace_id": "5f", "instance": 7}
+    with pytest.raises(InstanceError) as caught:
+        ask(Session(400, json.dumps({"error": inner})))
+    assert (caught.value.index, caught.value.reason) == (7, "'text' is blank")
 
 
 def test_letters_are_sent_as_they_are_so_that_a_text_takes_what_was_counted_for_it() -> None:

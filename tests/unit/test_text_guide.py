@@ -11,8 +11,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from evergreen.adapters import AnySource
+from evergreen.adapters.sources import AnySource
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from evergreen.core.window import Window
 from tests.rows import rows_of
 
@@ -37,9 +38,10 @@ def test_a_window_takes_the_rows_of_its_time_alone(tmp_path: Path, monkeypatch: 
     Path("data").mkdir()
     rows = [f"news {number},sport,{time}" for number, time in enumerate(times)]
     Path("data", "news-1.csv").write_text("\n".join(["headline,category,published_at", *rows]), encoding="utf-8")
-    read: Any = TypeAdapter(AnySource).validate_python(block["source"])
+    read = source_of(TypeAdapter(AnySource).validate_python(block["source"]))
     dataset = read.read(window, tmp_path / "rows")
     assert [row["text"] for row in rows_of(dataset.shards)] == ["news 1", "news 2", "news 3"]
+    assert dataset.manifest.intake is not None
     assert dataset.manifest.intake.left_out == {"row outside of the window": 2}
     Path("data", "news-2.csv").write_text("headline,category,published_at\nnews,sport,\n", encoding="utf-8")
     with pytest.raises(InputError, match="has no timestamp, so no window can hold it"):

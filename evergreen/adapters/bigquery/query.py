@@ -12,17 +12,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from evergreen.adapters.bigquery.settings import TableId, quoted_column
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 
 START, END = "window_start", "window_end"
 TIME_TYPES = ("TIMESTAMP", "DATETIME", "DATE")
-
-_TABLE = re.compile(
-    r"(?:(?P<project>[a-z][a-z0-9-]{4,61}[a-z0-9])\.)?(?P<dataset>\w{1,1024})\.(?P<table>[\w-]{1,1024})"
-)
-_COLUMN = re.compile(r"[^\W\d]\w{0,299}")
-_FIELD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 @dataclass(frozen=True)
@@ -31,40 +26,6 @@ class Query:
 
     sql: str
     parameters: Mapping[str, tuple[str, datetime | date]]
-
-
-@dataclass(frozen=True)
-class TableId:
-    """`project.dataset.table`."""
-
-    project: str
-    dataset: str
-    table: str
-
-    @classmethod
-    def parse(cls, text: str, project: str) -> TableId:
-        """From `dataset.table` or `project.dataset.table`. Raises ValueError for anything else."""
-        found = _TABLE.fullmatch(text)
-        if not found:
-            raise ValueError(f"'{text}' names no BigQuery table (allowed: dataset.table or project.dataset.table)")
-        return cls(found["project"] or project, found["dataset"], found["table"])
-
-    @property
-    def quoted(self) -> str:
-        """As SQL writes it."""
-        return f"`{self.project}`.`{self.dataset}`.`{self.table}`"
-
-    def __str__(self) -> str:
-        return f"{self.project}.{self.dataset}.{self.table}"
-
-
-def quoted_column(name: str) -> str:
-    """The column as SQL writes it. Raises ValueError for what can name none."""
-    if _FIELD.fullmatch(name):
-        raise ValueError(f"'{name}' is a field of a record; give it a name of its own in a source.query_file")
-    if not _COLUMN.fullmatch(name):
-        raise ValueError(f"'{name}' names no BigQuery column (allowed: letters, digits and '_', no digit first)")
-    return f"`{name}`"
 
 
 def table_query(

@@ -1,11 +1,4 @@
-"""The source `bigquery`: rows of a table, or of a query in a file of its own, within the run's window.
-
-kind: bigquery
-project: my-project
-location: EU
-table: news.articles
-columns: {text: content, timestamp: published_at}
-"""
+"""The source `bigquery`: rows of a table, or of a query in a file of its own, within the run's window."""
 
 from __future__ import annotations
 
@@ -14,27 +7,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
-
-from evergreen.adapters.bigquery.query import Query, TableId, file_query, quoted_column, table_query
+from evergreen.adapters.bigquery.destination import BigQueryDestination
+from evergreen.adapters.bigquery.query import Query, file_query, table_query
+from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
-from evergreen.core.spelling import LABEL_KEY, LABEL_VALUE, written_as
+from evergreen.core.members import ReadSource
+from evergreen.core.preparation import Destination
+from evergreen.core.protocols import BigQueryData
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
-from evergreen.data.row_fields import Joined, RowFields, check_columns, mapped_columns
+from evergreen.data.row_fields import check_columns, mapped_columns
 
-Project = Annotated[
-    str,
-    AfterValidator(written_as(r"[a-z][a-z0-9-]{4,61}[a-z0-9]", "the id of a Google project, such as news-production")),
-]
-LabelKey = Annotated[str, AfterValidator(LABEL_KEY.check)]
-LabelValue = Annotated[str, AfterValidator(LABEL_VALUE.check)]
-_GIBIBYTE = 1 << 30
 RECORDS = {"RECORD", "STRUCT"}
 
 
@@ -60,45 +47,8 @@ class _Hidden:
 _ALL_SHOWN = _Hidden((), 0)
 
 
-class BigQuerySource(RowFields):
-    """Rows of one table (`dataset.table`), or of the SQL in `query_file`.
-
-    A query file lies below the project's folder, as `configs/sql/news.sql` does, and is named relative to it, so that
-    it travels with the code; it uses `@window_start` and `@window_end` where the run has a window. The job is refused
-    above `maximum_bytes_billed`; `job_labels` show in billing; `retry_deadline_s` bounds how long a busy BigQuery is
-    asked again, and how long no row may arrive.
-    """
-
-    places: ClassVar[frozenset[str]] = RowFields.places | {  # what is read, the SQL and the tables' states say
-        *("project", "location", "table", "query_file"),
-        *("maximum_bytes_billed", "job_labels", "streams", "retry_deadline_s"),
-    }
-
-    kind: Literal["bigquery"] = "bigquery"
-    project: Project
-    location: str = "US"
-    table: str | None = None
-    query_file: str | None = None
-    maximum_bytes_billed: PositiveInt = 10 * _GIBIBYTE
-    job_labels: dict[LabelKey, LabelValue] = {}
-    streams: Annotated[int, Field(ge=1, le=64)] = 4
-    retry_deadline_s: PositiveFloat = 300.0
-
-    @field_validator("columns")
-    @classmethod
-    def _columns_can_be_quoted(cls, columns: dict[str, str | Joined]) -> dict[str, str | Joined]:
-        for named in columns.values():
-            for column in (named,) if isinstance(named, str) else named:
-                quoted_column(column)
-        return columns
-
-    @model_validator(mode="after")
-    def _names_one_origin(self) -> Self:
-        if (self.table is None) == (self.query_file is None):
-            raise ValueError("set either table or query_file, not both")
-        if self.table is not None:
-            TableId.parse(self.table, self.project)
-        return self
+class BigQuerySource(ReadSource[BigQuerySettings]):
+    """Rows of one table, or of the SQL in a file, within the run's window."""
 
     def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
         """Window, query and the state of every table behind it (last change, rows, bytes, schema); no row is read.
@@ -110,11 +60,11 @@ class BigQuerySource(RowFields):
             InputError: no such table or column, no permission, or a query that BigQuery refuses.
             EvergreenError: BigQuery does not answer.
         """
-        self.check_window(window)
+        self.settings.check_window(window)
         warehouse = self._warehouse()
         query = self._query(warehouse, window)
         estimate = self._estimate(warehouse, query)
-        named = {TableId.parse(self.table, self.project)} if self.table is not None else set[TableId]()
+        named = {self.settings.table_id} if self.settings.table_id else set[TableId]()
         states = {table: warehouse.state_behind(table) for table in estimate.tables if table not in named}
         known = {table: state for table, state in states.items() if state is not None}
         hidden = sorted(str(table) for table in states.keys() - known.keys())
@@ -123,7 +73,7 @@ class BigQuerySource(RowFields):
 
     def estimate(self, window: ResolvedWindow | None) -> Estimate:
         """Bytes that reading would be billed for, from a dry run. Raises as `identity` does."""
-        self.check_window(window)
+        self.settings.check_window(window)
         warehouse = self._warehouse()
         return self._estimate(warehouse, self._query(warehouse, window))
 
@@ -138,31 +88,43 @@ class BigQuerySource(RowFields):
         warehouse = self._warehouse()
         query = self._query(warehouse, window)
         self._check_limit(self._estimate(warehouse, query))
-        batches = warehouse.rows(query, self._what, self.maximum_bytes_billed, self.streams)
+        batches = warehouse.rows(query, self.settings.what, self.settings.maximum_bytes_billed, self.settings.streams)
         count = IntakeCount()
-        mapped = (mapped_columns(batch, self, self._what) for batch in batches)
-        rows = canonical_rows(with_row_names(mapped, self._what), self, window, count)
+        mapped = (mapped_columns(batch, self.settings, self.settings.what) for batch in batches)
+        rows = canonical_rows(with_row_names(mapped, self.settings.what), self.settings, window, count)
         dataset = write_dataset(rows, out_dir, identity, count)
         # Rows that came or went meanwhile, of this window or of none that is read, make another identity.
         manifest = dataset.manifest.model_copy(update={"source": self.identity(window)})
         return Dataset.write(out_dir, manifest)
 
+    def destination(self, *, windowed: bool) -> Destination:
+        """The table; with `windowed` its queries must name a range of times. Raises InputError for changed columns."""
+        self.settings.check_written()
+        return BigQueryDestination(self.settings, filtered=windowed)
+
+    def bigquery(self) -> BigQueryData:
+        """The table's data set, and where it lies."""
+        table = self.settings.table_id
+        return BigQueryData(f"{table.project}:{table.dataset}" if table else None, self.settings.location)
+
     def _warehouse(self) -> BigQueryWarehouse:
-        return BigQueryWarehouse(self.project, self.location, self.job_labels, self.retry_deadline_s)
+        return BigQueryWarehouse(
+            self.settings.project, self.settings.location, self.settings.job_labels, self.settings.retry_deadline_s
+        )
 
     def _query(self, warehouse: BigQueryWarehouse, window: ResolvedWindow | None) -> Query:
-        if self.query_file is not None:
-            return file_query(Path(self.query_file), window)
-        table = TableId.parse(self.table or "", self.project)
+        table = self.settings.table_id
+        if table is None:
+            return file_query(Path(self.settings.what), window)
         kinds = warehouse.state(table).kinds
         self._check_named(table, kinds)
-        present = check_columns(self, list(kinds), f"table '{table}'")
-        column = present.get(self.mapping.get("timestamp", ""))
+        present = check_columns(self.settings, list(kinds), f"table '{table}'")
+        column = present.get(self.settings.mapping.get("timestamp", ""))
         return table_query(table, list(present.values()), window, (column, kinds[column]) if column else None)
 
     def _check_named(self, table: TableId, kinds: Mapping[str, str]) -> None:
         """Raises InputError for columns that only SQL can name."""
-        for column in self.needed:
+        for column in self.settings.needed:
             if column.upper().startswith("_PARTITION") and column not in kinds:
                 why = "is a pseudocolumn of BigQuery's"
             elif kinds.get(column) in RECORDS:
@@ -175,21 +137,18 @@ class BigQuerySource(RowFields):
             )
 
     def _estimate(self, warehouse: BigQueryWarehouse, query: Query) -> Estimate:
-        estimate = warehouse.estimate(query, self._what)
-        if self.query_file is not None:
-            check_columns(self, estimate.columns, f"what {self.query_file} selects")
+        estimate = warehouse.estimate(query, self.settings.what)
+        if self.settings.query_file is not None:
+            check_columns(self.settings, estimate.columns, f"what {self.settings.query_file} selects")
         return estimate
 
     def _check_limit(self, estimate: Estimate) -> None:
-        if estimate.bytes > self.maximum_bytes_billed:
+        allowed = self.settings.maximum_bytes_billed
+        if estimate.bytes > allowed:
             raise InputError(
-                f"{self._what} would read {estimate.bytes:,} bytes (allowed: {self.maximum_bytes_billed:,}); "
+                f"{self.settings.what} would read {estimate.bytes:,} bytes (allowed: {allowed:,}); "
                 f"set source.maximum_bytes_billed to {estimate.bytes} or more, or narrow the window"
             )
-
-    @property
-    def _what(self) -> str:
-        return self.query_file or str(TableId.parse(self.table or "", self.project))
 
     def _identity(
         self,
@@ -200,15 +159,16 @@ class BigQuerySource(RowFields):
     ) -> SourceIdentity:
         bounds = {name: [kind, value.isoformat()] for name, (kind, value) in query.parameters.items()}
         marks = sorted(state.mark for state in states.values())
-        content = json.dumps([query.sql, bounds, self.shaping(), marks, *hidden.mark], sort_keys=True)
+        content = json.dumps([query.sql, bounds, self.settings.shaping(), marks, *hidden.mark], sort_keys=True)
         rows = sum(state.rows for state in states.values())
         size = sum(state.bytes for state in states.values()) / 1e6
         changed = max((state.modified for state in states.values()), default="")
+        is_whole_table = self.settings.table is not None and window is None and len(states) == 1 and not hidden.tables
         return SourceIdentity(
-            kind=self.kind,
+            kind=self.settings.kind,
             fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-            description=f"{self._what} ({rows:,} rows, {size:,.1f} MB, changed {changed}){hidden.note}",
-            rows=rows if self.table is not None and window is None and len(states) == 1 and not hidden.tables else None,
+            description=f"{self.settings.what} ({rows:,} rows, {size:,.1f} MB, changed {changed}){hidden.note}",
+            rows=rows if is_whole_table else None,
             window=window,
             atomic=True,  # one query, which sees a snapshot
         )

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.bigquery.failures import transient_retry, translated, unseen
-from evergreen.adapters.bigquery.query import Query, TableId
+from evergreen.adapters.bigquery.query import Query
+from evergreen.adapters.bigquery.settings import TableId
 from evergreen.adapters.bigquery.streams import read_streams
 from evergreen.core.errors import InputError
 

@@ -1,8 +1,4 @@
-"""Files on this machine or in a bucket.
+"""Files on this machine, in a bucket or in an installed package.
 
 CSV, JSON Lines, Parquet, text folders with one folder per class, folders of pictures with masks, and TFRecord.
 """
-
-from evergreen.adapters.files.source import FilesSource
-
-__all__ = ["FilesSource"]

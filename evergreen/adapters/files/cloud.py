@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from evergreen.adapters.gcs.bucket import SCHEME, bucket_files
 from evergreen.adapters.gcs.transfers import Transfers, crc32c_of, md5_of, transfers
@@ -39,6 +39,30 @@ class CloudFile:
         md5, crc, generation = (listed.get(name) for name in ("md5Hash", "crc32c", "generation"))
         checksum = f"md5:{md5}" if md5 else f"crc32c:{crc}" if crc else f"generation:{generation}"
         return cls(listed["name"], int(listed["size"]), checksum, listed.get("contentEncoding"))
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Objects by their paths, as the bucket that `path` leads into lists them."""
+
+    path: str
+    objects: Mapping[Path, CloudFile]
+
+    def of(self, files: Sequence[Path]) -> Self:
+        """Those of the objects alone."""
+        return replace(self, objects={file: self.objects[file] for file in files})
+
+    def place(self, folder: Path) -> str:
+        """Its path in the bucket, which has no links."""
+        return f"{SCHEME}{folder.as_posix()}"
+
+    def checksum(self, file: Path, name: str) -> tuple[str, int]:  # noqa: ARG002 - a file's that has to be read
+        """As the bucket lists it; nothing is read."""
+        return self.objects[file].checksum, self.objects[file].bytes
+
+    def opened(self, files: Sequence[Path]) -> Iterator[Path]:
+        """Fetched to this machine, several at a time, and removed again. Raises EvergreenError where one changed."""
+        return fetched(self.path, [self.objects[file] for file in files])
 
 
 def is_cloud(path: str) -> bool:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.lfs import FETCH_IT, HEAD_BYTES, is_lfs_pointer
 
@@ -94,24 +95,34 @@ def python_encoding(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def head_of(path: Path) -> bytes:
-    """The file's beginning, which says in what it may be written."""
-    return _head(path, _SAMPLE_BYTES)
+def encoding_of(file: Path, name: str, settings: FilesSettings, head: bytes | None = None) -> str:
+    """The encoding of one file: what its byte order mark says, else the fallback if there is one and it needs it.
+
+    `head` is its beginning, where that has been read.
+
+    Raises:
+        InputError: it is no text by its first bytes, or written with several bytes a character, and neither mark
+            nor configuration says so.
+    """
+    head = _head(file, _SAMPLE_BYTES) if head is None else head
+    marked = next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
+    if marked is not None:
+        return marked
+    _check_text(head, name)
+    _check_width(head, name, settings.encoding)
+    if settings.fallback_encoding is None or decodes(file, settings.encoding):
+        return settings.encoding
+    return settings.fallback_encoding
 
 
-def marked_encoding(head: bytes) -> str | None:
-    """The encoding that the byte order mark at a file's beginning tells; None where it has none."""
-    return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
-
-
-def check_text(head: bytes, name: str) -> None:
+def _check_text(head: bytes, name: str) -> None:
     """Raises InputError where a file that begins so is of a known kind that is no text, whatever its name says."""
     for beginning, (what, advice) in _NO_TEXT.items():
         if head.startswith(beginning):
             raise InputError(f"{name} is no text but {what}, by its first bytes; {advice}")
 
 
-def check_width(head: bytes, name: str, encoding: str) -> None:
+def _check_width(head: bytes, name: str, encoding: str) -> None:
     """Raises InputError where a file that begins so, without a mark, is UTF-16 or UTF-32 and `encoding` is neither."""
     if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         return
@@ -161,7 +172,7 @@ def check_decodes(path: Path, name: str, encoding: str) -> None:
 
 def _fitting(path: Path, refused: str) -> str:
     """The encoding that a file that is not in the `refused` is most likely in."""
-    wide = _wide_encoding(head_of(path))
+    wide = _wide_encoding(_head(path, _SAMPLE_BYTES))
     if wide is not None:
         return wide
     if decodes(path, "utf-8"):

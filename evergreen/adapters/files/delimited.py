@@ -11,16 +11,17 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from evergreen.adapters.files.batches import text_batches
-from evergreen.adapters.files.decoding import LONGEST_FIELD, check_decodes, open_bytes, python_encoding
-from evergreen.adapters.files.dialect import Dialect
+from evergreen.adapters.files.decoding import LONGEST_FIELD, check_decodes, encoding_of, open_bytes, python_encoding
 from evergreen.adapters.files.quotes import Columns, Quotes
+from evergreen.adapters.files.settings import FilesSettings, Quoting
+from evergreen.adapters.files.texts import text_batches
 from evergreen.core.errors import InputError
-from evergreen.data.row_fields import RowFields, check_columns
+from evergreen.data.canonical import with_row_names
+from evergreen.data.row_fields import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,20 +34,66 @@ _SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 """The first line by which Excel is told the delimiter."""
 
 
-def read_delimited(path: Path, name: str, dialect: Dialect, fields: RowFields) -> Iterator[pa.RecordBatch]:
-    """Batches of the needed columns, all text; empty fields are null.
+@dataclass(frozen=True)
+class Dialect:
+    """How bytes become fields.
+
+    `is_given` tells that a person set the delimiter; `quoting` None reads quotes as `minimal` does, and doubts them;
+    `names` are those of columns where no header line has them.
+    """
+
+    encoding: str
+    delimiter: str
+    is_given: bool = False
+    quoting: Quoting | None = None
+    escape: str | None = None
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def to_write(cls, file: Path, settings: FilesSettings) -> Dialect:
+        """How a new file is written. Raises InputError where nothing can be escaped."""
+        is_tab_separated = file.name.lower().removesuffix(".gz").endswith(".tsv")
+        delimiter = settings.delimiter or ("\t" if is_tab_separated else ",")
+        if settings.escape == delimiter:
+            raise InputError(
+                f"source.escape {settings.escape!r} is the delimiter of {file.name} too; set source.delimiter to "
+                "another, or remove source.escape"
+            )
+        is_given = settings.delimiter is not None
+        return cls(settings.encoding, delimiter, is_given, settings.quoting, settings.escape, settings.names)
+
+    @classmethod
+    def of(cls, file: Path, name: str, settings: FilesSettings) -> Dialect:
+        """How a file is written. Raises InputError as `encoding_of`."""
+        return replace(cls.to_write(file, settings), encoding=encoding_of(file, name, settings))
+
+    def csv_options(self) -> dict[str, Any]:
+        """Options of Python's `csv`, to read and to write alike."""
+        are_letters = self.quoting == "none"
+        return {
+            "delimiter": self.delimiter,
+            "quoting": csv.QUOTE_NONE if are_letters else csv.QUOTE_MINIMAL,
+            "quotechar": None if are_letters else '"',
+            "escapechar": self.escape,
+            "strict": True,
+        }
+
+
+def read_delimited(path: Path, name: str, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
+    """Batches of the needed columns, all text, and the rows' names; empty fields are null.
 
     Raises:
         InputError: a missing column, or as `read_records`.
     """
+    dialect = Dialect.of(path, name, settings)
     records = read_records(path, name, dialect)
     header = next(records)
-    if len(header) == 1 and any(column not in header for column in fields.needed):
+    if len(header) == 1 and any(column not in header for column in settings.needed):
         _check_delimiter(header, name, dialect)
-    chosen = check_columns(fields, header, name)
+    chosen = check_columns(settings, header, name)
     places = [header.index(column) for column in chosen.values()]
     rows = (tuple(values[place] or None for place in places) for values in records)
-    yield from text_batches(rows, list(chosen), name)
+    yield from with_row_names(text_batches(rows, list(chosen), name), name)
 
 
 def read_records(path: Path, name: str, dialect: Dialect) -> Iterator[list[str]]:

@@ -64,6 +64,8 @@ def _packed(message: memoryview, alone: int) -> Iterator[bytes]:
 
 
 def _integers(packed: bytes) -> Feature:
+    if packed.isascii():  # a number under 128 is its own byte, as all classes of most masks are
+        return np.frombuffer(packed, np.uint8).astype(np.int64)
     values, place, view = [], 0, memoryview(packed)
     while place < len(view):
         value, place = _varint(view, place)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from evergreen.adapters.files.cloud import CloudFile, fetched, is_cloud, list_cloud
+from evergreen.adapters.files.cloud import Bucket, is_cloud, list_cloud
 from evergreen.adapters.files.decoding import reading
+from evergreen.adapters.files.formats import READERS
+from evergreen.adapters.files.settings import FileFormat, FilesSettings, RowFormat
 from evergreen.adapters.files.visible import files_below, is_hidden
 from evergreen.adapters.gcs.bucket import SCHEME
 from evergreen.core.artifacts import sha256_of
 from evergreen.core.errors import InputError
 from evergreen.core.intake import LeftOut, LeftOutReason
+from evergreen.core.packages import in_package, is_in_package
 
-FileFormat = Literal["csv", "jsonl", "parquet", "text_folders", "image_folders", "tfrecord"]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-SUFFIXES: dict[str, FileFormat] = {
+SUFFIXES: dict[str, RowFormat] = {
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "jsonl",
@@ -34,43 +38,72 @@ NAMED: dict[FileFormat, tuple[str, ...]] = {
 _READABLE = "*.csv, *.tsv, *.jsonl, *.ndjson (also with .gz), *.parquet, or folders of *.txt"
 
 
+class Store(Protocol):
+    """Where files lie, and how their content is had."""
+
+    def of(self, files: Sequence[Path]) -> Self:
+        """The store of these files alone."""
+
+    def place(self, folder: Path) -> str:
+        """Where a folder really is, whatever links lead to it."""
+
+    def checksum(self, file: Path, name: str) -> tuple[str, int]:
+        """Checksum and bytes of a file. Raises InputError naming one that cannot be read."""
+
+    def opened(self, files: Sequence[Path]) -> Iterator[Path]:
+        """Where each file can be read, until the next is asked for."""
+
+
 @dataclass(frozen=True)
-class Listing:
+class Disk:
+    """This machine."""
+
+    def of(self, files: Sequence[Path]) -> Self:  # noqa: ARG002 - the protocol's
+        """The same."""
+        return self
+
+    def place(self, folder: Path) -> str:
+        """Its real path."""
+        return os.path.realpath(folder)
+
+    def checksum(self, file: Path, name: str) -> tuple[str, int]:
+        """Of its bytes, which are read."""
+        with reading(file, name):
+            return sha256_of(file), file.stat().st_size
+
+    def opened(self, files: Sequence[Path]) -> Iterator[Path]:
+        """The files themselves."""
+        yield from files
+
+
+@dataclass(frozen=True)
+class Files:
     """Files in the order they are read, and what beside them is not; names in messages and ids are relative to `root`.
 
-    A part of a listing tells nothing of what is left out: the whole does.
+    A part of them tells nothing of what is left out: the whole does.
     """
 
     root: Path
     files: tuple[Path, ...]
-    format: FileFormat
-    beside: tuple[tuple[str, Path], ...] = field(default=(), kw_only=True)
+    store: Store = Disk()
+    beside: tuple[tuple[str, Path], ...] = ()
 
     @property
     def left_out(self) -> LeftOut:
         """What is beside the files, by reason."""
         return LeftOut.of((reason, self.name(file)) for reason, file in self.beside)
 
-    @property
-    def rows(self) -> int | None:
-        """Where each file is one; None: they must be read to know."""
-        return len(self.files) if self.format == "text_folders" else None
-
     def of(self, files: Sequence[Path]) -> Self:
         """Those of the files alone, in that order."""
-        return replace(self, files=tuple(files), beside=())
-
-    def cut(self, part: slice) -> Self:
-        """A part of the files alone."""
-        return replace(self, files=self.files[part], beside=())
+        return replace(self, files=tuple(files), store=self.store.of(files), beside=())
 
     def parts(self, size: int) -> Iterator[Self]:
         """At most `size` of the files at a time, in order."""
         for first in range(0, len(self.files), size):
-            yield self.cut(slice(first, first + size))
+            yield self.of(self.files[first : first + size])
 
-    def without(self, other: Listing) -> Self:
-        """All of it but what the other listing has seen too, by whatever path."""
+    def without(self, other: Files) -> Self:
+        """All of it but what the others have seen too, by whatever path."""
         theirs = set(other.places([*other.files, *(file for _, file in other.beside), other.root]))
         files = zip(self.files, self.places(self.files), strict=True)
         beside = zip(self.beside, self.places([file for _, file in self.beside]), strict=True)
@@ -79,15 +112,8 @@ class Listing:
 
     def places(self, files: Sequence[Path]) -> list[str]:
         """Where each file is, whatever links lead to its folder."""
-        real: dict[Path, str] = {}
-        for folder in (file.parent for file in files):
-            if folder not in real:
-                real[folder] = self.place(folder)
+        real = {folder: self.store.place(folder) for folder in {file.parent for file in files}}
         return [f"{real[file.parent]}/{file.name}" for file in files]
-
-    def place(self, folder: Path) -> str:
-        """Where a folder really is."""
-        return os.path.realpath(folder)
 
     def name(self, file: Path) -> str:
         """POSIX path relative to the root."""
@@ -97,58 +123,74 @@ class Listing:
         """Name, checksum and bytes of each file. Raises InputError naming one that cannot be read."""
         for file in self.files:
             name = self.name(file)
-            with reading(file, name):
-                checksum, size = sha256_of(file), file.stat().st_size
-            yield name, checksum, size
+            yield name, *self.store.checksum(file, name)
 
     def opened(self) -> Iterator[tuple[str, Path]]:
         """Each file's name, and where it can be read until the next is asked for."""
-        for file in self.files:
-            yield self.name(file), file
+        yield from zip(map(self.name, self.files), self.store.opened(self.files), strict=True)
 
 
-@dataclass(frozen=True)
-class CloudListing(Listing):
-    """Objects of a bucket: `files` are their paths there, `objects` what the bucket says of them, in the same order."""
+@dataclass(frozen=True, kw_only=True)
+class Listing(Files):
+    """Files of one format of rows."""
 
-    path: str
-    objects: tuple[CloudFile, ...]
+    format: RowFormat
 
-    def of(self, files: Sequence[Path]) -> Self:
-        """Those of the objects alone, in that order."""
-        by_file = dict(zip(self.files, self.objects, strict=True))
-        return replace(self, files=tuple(files), objects=tuple(by_file[file] for file in files), beside=())
+    @property
+    def rows(self) -> int | None:
+        """Where each file is one; None: they must be read to know."""
+        return len(self.files) if self.format == "text_folders" else None
 
-    def cut(self, part: slice) -> Self:
-        """A part of the objects alone."""
-        return replace(self, files=self.files[part], objects=self.objects[part], beside=())
-
-    def place(self, folder: Path) -> str:
-        """Its path in the bucket, which has no links."""
-        return f"{SCHEME}{folder.as_posix()}"
-
-    def checksums(self) -> Iterator[tuple[str, str, int]]:
-        """As the bucket lists them; nothing is read."""
-        for file, one in zip(self.files, self.objects, strict=True):
-            yield self.name(file), one.checksum, one.bytes
-
-    def opened(self) -> Iterator[tuple[str, Path]]:
-        """Fetched to this machine, several at a time, and removed again. Raises EvergreenError where one changed."""
-        yield from zip(map(self.name, self.files), fetched(self.path, self.objects), strict=True)
+    def batches(self, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
+        """The rows in the source's own columns, each named for a person to find."""
+        return READERS[self.format](self.opened(), settings)
 
 
-def find_files(path: str, file_format: FileFormat | None, setting: str = "source.path") -> Listing:
-    """The files that `path` means, sorted by name, and what beside them is left out; `setting` is where it was set.
+def find_files(path: str, file_format: RowFormat | None) -> Listing:
+    """The files of rows that `path` means, all of one format. Raises as `find_of`, and where there are several."""
+    found = find_of(path, file_format)
+    known = file_format or _common_format(found.files, path)
+    return Listing(root=found.root, files=found.files, store=found.store, beside=found.beside, format=known)
+
+
+def find_of(path: str, file_format: FileFormat | None, setting: str = "source.path") -> Files:
+    """The files of a format (None: any of rows) that `path` means, sorted by name, and what beside them is left out;
+    `setting` is where it was set.
 
     Raises:
-        InputError: nothing there, nothing readable there, several formats at once, a broken link that is named, or a
-            file whose name is no UTF-8.
+        InputError: nothing there, nothing readable there, a broken link that is named, or a file whose name is no
+            UTF-8.
         EvergreenError: Cloud Storage does not answer.
     """
-    if not is_cloud(path):
-        root, below, beside = files_below(path, setting)
-        found = Listing(root, tuple(below), "text_folders", beside=tuple(beside))
-        return _chosen(found, path, file_format, setting, is_folder=Path(path).is_dir())
+    if is_cloud(path):
+        candidates, is_folder = _in_bucket(path, setting)
+    else:
+        here = _here(path, setting)
+        root, below, beside = files_below(here, setting)
+        candidates, is_folder = Files(root, tuple(below), beside=tuple(beside)), Path(here).is_dir()
+    if file_format is None and _are_text_folders(candidates):
+        file_format = "text_folders"
+    files = [file for file in candidates.files if _is_read(candidates, file, file_format, is_folder=is_folder)]
+    others = tuple(_left_out(candidates, set(files), file_format))
+    chosen = replace(candidates.of(files), beside=candidates.beside + others)
+    if not files:
+        raise _nothing(path, file_format, setting, chosen.left_out)
+    _check_names(chosen)
+    return chosen
+
+
+def _here(path: str, setting: str) -> str:
+    """The path on this machine, which may be one inside a package."""
+    if not is_in_package(path):
+        return path
+    try:
+        return str(in_package(path))
+    except InputError as error:
+        raise InputError(f"{setting} {path!r}: {error}") from error
+
+
+def _in_bucket(path: str, setting: str) -> tuple[Files, bool]:
+    """The objects that the path means, and whether it is a folder."""
     folder, objects, is_folder = list_cloud(path)
     by_path = {Path(one.path): one for one in objects}
     root = Path(folder)
@@ -156,34 +198,17 @@ def find_files(path: str, file_format: FileFormat | None, setting: str = "source
     hidden = set() if is_named else {file for file in by_path if is_hidden(file.relative_to(root))}
     files = tuple(file for file in by_path if file not in hidden)
     left_out = tuple((LeftOutReason.HIDDEN_FILE, file) for file in by_path if file in hidden)
-    found = Listing(root, files, "text_folders", beside=left_out)
+    found = Files(root, files, Bucket(path, by_path), left_out)
     if not files:
         words = f" (left out: {words})" if (words := found.left_out.words()) else ""
         raise InputError(f"no file in '{path}'{words}; set {setting}")
-    chosen = _chosen(found, path, file_format, setting, is_folder=is_folder)
-    objects = [by_path[file] for file in chosen.files]
-    return CloudListing(root, chosen.files, chosen.format, path, tuple(objects), beside=chosen.beside)
+    return found, is_folder
 
 
-def _chosen(
-    candidates: Listing, path: str, file_format: FileFormat | None, setting: str, *, is_folder: bool
-) -> Listing:
-    """Those of the candidates that can be read, with their format."""
-    if file_format is None and _are_text_folders(candidates):
-        file_format = "text_folders"
-    files = tuple(file for file in candidates.files if _is_read(candidates, file, file_format, is_folder=is_folder))
-    beside = candidates.beside + tuple(_left_out(candidates, set(files), file_format))
-    chosen = replace(candidates, files=files, beside=beside)
-    if not files:
-        raise _nothing(path, file_format, setting, chosen.left_out)
-    _check_names(chosen)
-    return replace(chosen, format=file_format or _common_format(files, path))
-
-
-def _is_read(listing: Listing, file: Path, file_format: FileFormat | None, *, is_folder: bool) -> bool:
+def _is_read(candidates: Files, file: Path, file_format: FileFormat | None, *, is_folder: bool) -> bool:
     """Whether a file is read in a format (None: any); what is named, or matches a pattern, is in the format named."""
     if file_format == "text_folders":
-        return _is_in_class_folder(listing.root, file)
+        return _is_in_class_folder(candidates.root, file)
     if file_format is None:
         return format_of(file) is not None
     if not is_folder:
@@ -206,7 +231,7 @@ def _nothing(path: str, file_format: FileFormat | None, setting: str, left_out: 
     return InputError(f"nothing readable in '{path}' (allowed: {_READABLE}{beside}); set {setting} or source.format")
 
 
-def _left_out(candidates: Listing, chosen: set[Path], file_format: FileFormat | None) -> Iterator[tuple[str, Path]]:
+def _left_out(candidates: Files, chosen: set[Path], file_format: FileFormat | None) -> Iterator[tuple[str, Path]]:
     """The candidates that are not chosen, by what their names end in."""
 
     def reason(file: Path) -> str:
@@ -216,17 +241,17 @@ def _left_out(candidates: Listing, chosen: set[Path], file_format: FileFormat | 
     return ((reason(file), file) for file in candidates.files if file not in chosen)
 
 
-def _check_names(listing: Listing) -> None:
-    for file in listing.files:
-        name = listing.name(file)
+def _check_names(candidates: Files) -> None:
+    for file in candidates.files:
+        name = candidates.name(file)
         try:
             name.encode("utf-8")
         except UnicodeEncodeError as error:
             shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
-            raise InputError(f"the name of file {shown} in {listing.root} is no UTF-8; rename it") from error
+            raise InputError(f"the name of file {shown} in {candidates.root} is no UTF-8; rename it") from error
 
 
-def format_of(file: Path) -> FileFormat | None:
+def format_of(file: Path) -> RowFormat | None:
     """The format that the suffix tells, seeing through `.gz`."""
     return SUFFIXES.get(_suffix(file))
 
@@ -245,17 +270,17 @@ def _whole_suffix(file: Path) -> str:
     return _suffix(file) + (".gz" if file.suffix.lower() == ".gz" else "")
 
 
-def _are_text_folders(listing: Listing) -> bool:
-    files = listing.files
-    return not any(map(format_of, files)) and any(_is_in_class_folder(listing.root, file) for file in files)
+def _are_text_folders(candidates: Files) -> bool:
+    files = candidates.files
+    return not any(map(format_of, files)) and any(_is_in_class_folder(candidates.root, file) for file in files)
 
 
 def _is_in_class_folder(root: Path, file: Path) -> bool:
     return file.suffix.lower() == TEXT_SUFFIX and len(file.relative_to(root).parts) > 1
 
 
-def _common_format(files: Sequence[Path], path: str) -> FileFormat:
-    formats = {found for file in files if (found := format_of(file))}
+def _common_format(files: Sequence[Path], path: str) -> RowFormat:
+    formats: set[RowFormat] = {format_of(file) or "text_folders" for file in files}
     if len(formats) > 1:
         listed = ", ".join(sorted(formats))
         raise InputError(f"'{path}' holds several formats ({listed}); set source.format to one of them")

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen.adapters.files.batches import check_characters, text_batches
-from evergreen.adapters.files.decoding import check_decodes, lines_of, open_bytes, python_encoding
+from evergreen.adapters.files.decoding import check_decodes, encoding_of, lines_of, open_bytes, python_encoding
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.texts import check_characters, text_batches
 from evergreen.core.errors import InputError
 from evergreen.core.names import listed, nfc, quoted
-from evergreen.data.row_fields import ROW_NAME, RowFields, check_columns
+from evergreen.data.row_fields import ROW_NAME, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def read_jsonl(path: Path, name: str, encoding: str, fields: RowFields) -> Iterator[pa.RecordBatch]:
+def read_jsonl(path: Path, name: str, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
     """Batches of the needed columns, all text, and the row's line as its name; numbers become text, absent keys null.
 
     Keys are compared composed, in each line anew.
@@ -29,8 +30,9 @@ def read_jsonl(path: Path, name: str, encoding: str, fields: RowFields) -> Itera
     Raises:
         InputError: a list or object where text belongs, a key that the first object lacks, or as `read_objects`.
     """
-    rows = _rows(read_objects(path, name, encoding, fields.needed), name, fields)
-    yield from text_batches(rows, [*fields.needed, ROW_NAME], name)
+    encoding = encoding_of(path, name, settings)
+    rows = _rows(read_objects(path, name, encoding, settings.needed), name, settings)
+    yield from text_batches(rows, [*settings.needed, ROW_NAME], name)
 
 
 def read_objects(
@@ -107,11 +109,11 @@ def _check(values: dict[str, Any], line: str, where: str, keys: Collection[str])
 
 
 def _rows(
-    objects: Iterator[tuple[str, dict[str, Any]]], name: str, fields: RowFields
+    objects: Iterator[tuple[str, dict[str, Any]]], name: str, settings: FilesSettings
 ) -> Iterator[tuple[str | None, ...]]:
     keys: dict[str, str] = {}
     for where, values in objects:
-        keys = keys or {column: nfc(column) for column in check_columns(fields, list(values), name)}
+        keys = keys or {column: nfc(column) for column in check_columns(settings, list(values), name)}
         named = _composed(values)
         yield (*(_as_text(named.get(key), column, where) for column, key in keys.items()), where)
 

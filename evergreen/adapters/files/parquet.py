@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
-from evergreen.data.row_fields import RowFields, check_columns, mapped_columns
+from evergreen.data.canonical import with_row_names
+from evergreen.data.row_fields import check_columns, mapped_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,14 +20,14 @@ _BATCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20
 
 
-def read_parquet(path: Path, name: str, fields: RowFields) -> Iterator[pa.RecordBatch]:
-    """Batches of the needed columns with their own types.
+def read_parquet(path: Path, name: str, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
+    """Batches of the needed columns with their own types, and the rows' names.
 
     Raises:
         InputError: no Parquet, or a missing column.
     """
-    for batch in read_batches(path, name, lambda present: list(check_columns(fields, present, name).values())):
-        yield mapped_columns(batch, fields, name)
+    batches = read_batches(path, name, lambda present: list(check_columns(settings, present, name).values()))
+    yield from with_row_names((mapped_columns(batch, settings, name) for batch in batches), name)
 
 
 def read_batches(path: Path, name: str, choose: Callable[[Sequence[str]], Sequence[str]]) -> Iterator[pa.RecordBatch]:

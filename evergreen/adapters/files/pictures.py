@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 from unicodedata import normalize
 
 from evergreen.adapters.files.decoding import reading
-from evergreen.adapters.files.find import FileFormat, Listing, find_files
+from evergreen.adapters.files.find import Files, find_of
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.intake import NOTHING, LeftOut, LeftOutReason
-from evergreen.data.row_fields import ROW_NAME, RowFields, check_columns
+from evergreen.data.row_fields import ROW_NAME, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,11 +30,11 @@ _EXAMPLES = 3
 class PictureFolders:
     """Pictures, and the masks of those that have one, in the same order; `has_mask` tells which do."""
 
-    pictures: Listing
-    masks: Listing
+    pictures: Files
+    masks: Files
     has_mask: tuple[bool, ...]
     left_out: LeftOut = NOTHING
-    format: FileFormat = "image_folders"
+    format: Literal["image_folders"] = "image_folders"
 
     @property
     def rows(self) -> int:
@@ -45,7 +46,7 @@ class PictureFolders:
         done = 0
         for pictures, first in zip(self.pictures.parts(size), range(0, self.rows, size), strict=True):
             has_mask = self.has_mask[first : first + size]
-            masks = self.masks.cut(slice(done, done + sum(has_mask)))
+            masks = self.masks.of(self.masks.files[done : done + sum(has_mask)])
             done += sum(has_mask)
             yield replace(self, pictures=pictures, masks=masks, has_mask=has_mask, left_out=NOTHING)
 
@@ -54,6 +55,10 @@ class PictureFolders:
         yield from self.pictures.checksums()
         for name, checksum, size in self.masks.checksums():
             yield f"mask:{name}", checksum, size
+
+    def batches(self, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
+        """The rows, each named for a person to find."""
+        return read_pictures(self, settings)
 
     def opened(self) -> Iterator[tuple[str, Path, Path | None]]:
         """Each picture's name, and where it and its mask can be read until the next is asked for."""
@@ -72,14 +77,14 @@ def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
         InputError: nothing there, no picture with a mask, or two files of one name.
         EvergreenError: Cloud Storage does not answer.
     """
-    found = find_files(path, "image_folders")
+    found = find_of(path, "image_folders")
     left_out = found.left_out
     if masks is None:
         are_masks = [file.stem.endswith(suffix) for file in found.files]
         pictures = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if not is_mask])
         others = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if is_mask])
     else:
-        pictures, others = _apart(found, find_files(masks, "image_folders", "source.masks"))
+        pictures, others = _apart(found, find_of(masks, "image_folders", "source.masks"))
         left_out = pictures.left_out + others.left_out
     by_stem = _by_stem(others, "masks")
     stems = [normalize("NFC", f"{stem}{suffix}") for stem in _by_stem(pictures, "pictures")]
@@ -97,16 +102,16 @@ def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
     return PictureFolders(pictures, paired, has_mask, left_out)
 
 
-def _apart(pictures: Listing, masks: Listing) -> tuple[Listing, Listing]:
+def _apart(pictures: Files, masks: Files) -> tuple[Files, Files]:
     """Both, where the folder of one lies within the other's without what both have seen: that is of the inner one."""
-    place, others = (f"{one.place(one.root)}/" for one in (pictures, masks))
+    place, others = (f"{one.store.place(one.root)}/" for one in (pictures, masks))
     is_inner = place.startswith(others)
     if place == others:  # the narrower pattern
         is_inner = len(pictures.files) + len(pictures.beside) < len(masks.files) + len(masks.beside)
     return (pictures, masks.without(pictures)) if is_inner else (pictures.without(masks), masks)
 
 
-def read_pictures(folders: PictureFolders, fields: RowFields) -> Iterator[pa.RecordBatch]:
+def read_pictures(folders: PictureFolders, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
     """Batches of `image`, `mask` (null where there is none) and the row's name, and `split` where it is mapped.
 
     A picture's split is the first folder below the path: `train/01.jpg`.
@@ -116,7 +121,7 @@ def read_pictures(folders: PictureFolders, fields: RowFields) -> Iterator[pa.Rec
     """
     import pyarrow as pa
 
-    check_columns(fields, ["image", "mask", "split"], "folders of pictures")
+    check_columns(settings, ["image", "mask", "split"], "folders of pictures")
     types = {"image": pa.binary(), "mask": pa.binary(), "split": pa.string(), ROW_NAME: pa.string()}
     held: list[tuple[bytes, bytes | None, str, str]] = []
     size = 0
@@ -141,7 +146,7 @@ def _batch(rows: list[tuple[bytes, bytes | None, str, str]], types: dict[str, pa
     return pa.RecordBatch.from_arrays([pa.array(values, kind) for values, kind in columns], list(types))
 
 
-def _by_stem(listing: Listing, what: str) -> dict[str, Path]:
+def _by_stem(listing: Files, what: str) -> dict[str, Path]:
     """Files by name without extension, in order, in one spelling of accents. Raises InputError where two share one."""
     found: dict[str, Path] = {}
     for file in listing.files:

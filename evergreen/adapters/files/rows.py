@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from evergreen.adapters.files.decoding import is_compressed, reading
-from evergreen.adapters.files.delimited import read_records
-from evergreen.adapters.files.fields import FileFields
-from evergreen.adapters.files.find import SUFFIXES, FileFormat, format_of
+from evergreen.adapters.files.decoding import encoding_of, is_compressed, reading
+from evergreen.adapters.files.delimited import Dialect, read_records
+from evergreen.adapters.files.find import SUFFIXES, format_of
 from evergreen.adapters.files.jsonl import read_objects
 from evergreen.adapters.files.parquet import read_batches
+from evergreen.adapters.files.settings import FilesSettings, RowFormat
 from evergreen.core.errors import InputError
 from evergreen.data.canonical import with_row_names
 from evergreen.data.columns import all_columns
@@ -24,14 +24,14 @@ from evergreen.data.row_fields import ROW_NAME
 Row = dict[str, Any]
 
 
-def table_format(path: Path, fields: FileFields | None = None) -> FileFormat:
+def table_format(path: Path, fields: FilesSettings | None = None) -> RowFormat:
     """The format that the file's name tells, else that of the source of the `fields`.
 
     Raises:
         InputError: neither tells a format of tables.
     """
     known = format_of(path)
-    if known is None and fields is not None and fields.format is not None and fields.format in SUFFIXES.values():
+    if known is None and fields is not None and fields.format in ("csv", "jsonl", "parquet"):
         return fields.format
     if known is None or (known == "parquet" and is_compressed(path)):
         raise InputError(
@@ -41,7 +41,7 @@ def table_format(path: Path, fields: FileFields | None = None) -> FileFormat:
     return known
 
 
-def read_rows(path: Path, fields: FileFields) -> Iterator[Row]:
+def read_rows(path: Path, fields: FilesSettings) -> Iterator[Row]:
     """The rows of a table, in order, as the source of the `fields` decodes and splits them.
 
     Raises:
@@ -55,14 +55,14 @@ def read_rows(path: Path, fields: FileFields) -> Iterator[Row]:
         if file_format == "parquet":
             yield from _of_parquet(path, name)
         elif file_format == "jsonl":
-            for _, row in read_objects(path, name, fields.encoding_of(path, name)):
+            for _, row in read_objects(path, name, encoding_of(path, name, fields)):
                 yield row
         else:
             yield from _of_delimited(path, name, fields)
 
 
-def _of_delimited(path: Path, name: str, fields: FileFields) -> Iterator[Row]:
-    records = read_records(path, name, fields.dialect_of(path, name))
+def _of_delimited(path: Path, name: str, fields: FilesSettings) -> Iterator[Row]:
+    records = read_records(path, name, Dialect.of(path, name, fields))
     header = next(records)
     all_columns(header, name)
     for values in records:

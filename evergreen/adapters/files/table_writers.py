@@ -17,8 +17,9 @@ from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from evergreen.adapters.files.decoding import is_compressed
-from evergreen.adapters.files.fields import FileFields
+from evergreen.adapters.files.delimited import Dialect
 from evergreen.adapters.files.rows import Row, table_format
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.names import quoted
 from evergreen.data.shards import parquet_writer
@@ -43,7 +44,7 @@ def json_line(row: Row) -> str:
 
 
 @contextmanager
-def table_writer(path: Path, fields: FileFields, schema_of: Path | None = None) -> Iterator[RowWriter]:
+def table_writer(path: Path, fields: FilesSettings, schema_of: Path | None = None) -> Iterator[RowWriter]:
     """A writer whose file appears at `path` when the block ends without an error, and not before.
 
     Text is written in the encoding, with the delimiter, quoting and escape that the `fields` set, always with a header
@@ -66,7 +67,7 @@ def table_writer(path: Path, fields: FileFields, schema_of: Path | None = None) 
         part.unlink(missing_ok=True)
 
 
-def _open_writer(part: Path, path: Path, fields: FileFields, schema_of: Path | None) -> RowWriter:
+def _open_writer(part: Path, path: Path, fields: FilesSettings, schema_of: Path | None) -> RowWriter:
     file_format = table_format(path)
     if file_format == "parquet":
         return _ParquetWriter(part, schema_of)
@@ -93,14 +94,14 @@ class _Lines:
 
 
 class _CsvWriter:
-    def __init__(self, file: IO[str], path: Path, fields: FileFields) -> None:
+    def __init__(self, file: IO[str], path: Path, fields: FilesSettings) -> None:
         self._file, self._path, self._fields = file, path, fields
         self._writer: csv.DictWriter[str] | None = None
 
     def write(self, rows: Sequence[Row]) -> None:
         try:
             if rows and self._writer is None:
-                options = self._fields.dialect_to(self._path).csv_options()
+                options = Dialect.to_write(self._path, self._fields).csv_options()
                 self._writer = csv.DictWriter(_Lines(self._file), list(rows[0]), lineterminator=_ENDS, **options)
                 self._writer.writeheader()
             if self._writer:

@@ -16,10 +16,11 @@ import numpy as np
 
 from evergreen.adapters.files.decoding import open_bytes
 from evergreen.adapters.files.example import Feature, parse_example
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.data.given_splits import SPELLINGS, split_of_name
 from evergreen.data.pictures import encode_png
-from evergreen.data.row_fields import PICTURE_COLUMNS, ROW_NAME, RowFields, check_columns
+from evergreen.data.row_fields import PICTURE_COLUMNS, ROW_NAME, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,18 +34,17 @@ _ENCODED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _WHOLE = 1e-3
 
 
-def read_tfrecord(path: Path, name: str, fields: RowFields, *, round_masks: bool) -> Iterator[pa.RecordBatch]:
+def read_tfrecord(path: Path, name: str, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
     """Batches of the needed columns, and each row's name, `<file>:<record>`, counted from 1.
 
-    `split`, unless a feature has that name, is what the file's name begins with. `round_masks` takes the nearest class
-    where values lie between two.
+    `split`, unless a feature has that name, is what the file's name begins with.
 
     Raises:
         InputError: a damaged file or record, a missing feature, or one whose values are no pixels.
     """
     import pyarrow as pa
 
-    canonical = {column: name for name, columns in fields.parts.items() for column in columns}
+    canonical = {column: name for name, columns in settings.parts.items() for column in columns}
     with open_bytes(path) as file:
         rows: list[dict[str, Any]] = []
         size = 0
@@ -52,9 +52,11 @@ def read_tfrecord(path: Path, name: str, fields: RowFields, *, round_masks: bool
             where = f"{name}:{number}"
             features = _features(record, where)
             if number == 1:
-                check_columns(fields, [*features, *({SPLIT} - features.keys())], name)
-            values = _Values(features, where, round_masks)
-            rows.append({column: values.of(canonical[column], column) for column in fields.needed} | {ROW_NAME: where})
+                check_columns(settings, [*features, *({SPLIT} - features.keys())], name)
+            values = _Values(features, where, settings.round_masks)
+            rows.append(
+                {column: values.of(canonical[column], column) for column in settings.needed} | {ROW_NAME: where}
+            )
             size += len(record)
             if len(rows) == _BATCH_ROWS or size >= _BATCH_BYTES:
                 yield pa.RecordBatch.from_pylist(rows)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from evergreen.core.answers import predictions_in, request_body
+from evergreen.core.answers import predictions_in, request_body, said_in
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -18,7 +17,8 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
 
     Raises:
         RequestTooLargeError: the request holds more bytes than the endpoint takes.
-        InputError: the endpoint refuses the request; its message names the instance.
+        InstanceError: the endpoint refuses one of the instances.
+        InputError: it refuses the request.
         EndpointError: nothing answers at `url`, or not with predictions.
     """
     import httpx
@@ -38,16 +38,9 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise EndpointError(f"nothing answers at {url} ({error}); see `status`, or run the pipeline again") from error
     if answer.status_code == 413:
-        raise RequestTooLargeError(f"{url} refuses the request (413): {_reason(answer.text)}")
+        raise RequestTooLargeError(f"{url} refuses the request (413): {said_in(answer.text).message}")
     if 400 <= answer.status_code < 500:
-        raise InputError(f"{url} refuses the request ({answer.status_code}): {_reason(answer.text)}")
+        raise said_in(answer.text).refusal(url, answer.status_code)
     if answer.status_code != 200:
-        raise EndpointError(f"{url} failed ({answer.status_code}): {_reason(answer.text)}")
+        raise EndpointError(f"{url} failed ({answer.status_code}): {said_in(answer.text).message}")
     return predictions_in(answer.text, url, len(instances))
-
-
-def _reason(text: str) -> str:
-    try:
-        return str(json.loads(text)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return text[:300]

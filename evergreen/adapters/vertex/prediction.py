@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from evergreen.adapters.google.calls import retry_policy
 from evergreen.adapters.vertex.clients import Clients, translated
-from evergreen.core.answers import predictions_in, request_body
+from evergreen.core.answers import predictions_in, request_body, said_in
 from evergreen.core.errors import InputError, RequestTooLargeError
 
 TOO_LARGE = 413
@@ -21,7 +20,8 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
     """Predictions, one an instance.
 
     Raises:
-        InputError: the model refuses the instances.
+        InstanceError: the model refuses one of the instances.
+        InputError: it refuses the request.
         RequestTooLargeError: they are too many, or too large, for one request.
         EndpointError: nothing answers, or not with predictions.
     """
@@ -38,28 +38,16 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
         if answer.status_code != 200 and answer.status_code not in REFUSED:
             raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
-        status, reason = _said(answer.text)
-        if status == "FAILED_PRECONDITION":  # the traffic was set, but has not reached every server of Google's yet
-            raise ServiceUnavailable(f"it serves nothing: {reason}")  # type: ignore[no-untyped-call]  # has none
+        said = said_in(answer.text)
+        if said.status == "FAILED_PRECONDITION":  # the traffic is set, but has not reached all of Google's servers yet
+            raise ServiceUnavailable(f"it serves nothing: {said.message}")  # type: ignore[no-untyped-call]  # has none
         return answer
 
     with translated(f"asking {url}"):
         answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
     if answer.status_code in REFUSED:
-        reason = _said(answer.text)[1]
-        too_large = answer.status_code == TOO_LARGE or SIZE in reason.lower()
-        kind = RequestTooLargeError if too_large else InputError
-        raise kind(f"{url} refuses the request ({answer.status_code}): {reason}")
+        said = said_in(answer.text)
+        if answer.status_code == TOO_LARGE or SIZE in said.message.lower():
+            raise RequestTooLargeError(f"{url} refuses the request ({answer.status_code}): {said.message}")
+        raise said.refusal(url, answer.status_code)
     return predictions_in(answer.text, url, len(instances))
-
-
-def _said(text: str) -> tuple[str, str]:
-    """Google's status and the innermost message: Vertex AI wraps what the container answered."""
-    status = ""
-    for _ in range(2):
-        try:
-            error = json.loads(text)["error"]
-            text, status = str(error["message"]), status or str(error.get("status", ""))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            break
-    return status, " ".join(text.split())[:500]

@@ -19,9 +19,11 @@ warnings.simplefilter("ignore")  # Google's clients announce the end of Python v
 from google.api_core.exceptions import GoogleAPICallError  # noqa: E402 - after the filter
 from google.cloud import bigquery  # noqa: E402 - after the filter
 
-from evergreen.adapters.bigquery import BigQuerySource  # noqa: E402 - after the filter
+from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
+from evergreen.adapters.bigquery.source import BigQuerySource  # noqa: E402 - after the filter
 from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
+from evergreen.core.members import source_of  # noqa: E402 - after the filter
 
 PROJECT = "local-project"
 END = datetime(2026, 1, 10, tzinfo=UTC)
@@ -52,9 +54,9 @@ def query(client: bigquery.Client, sql: str = SELECT, **settings: Any) -> bigque
     return client.query(sql, bigquery.QueryJobConfig(query_parameters=[start], **settings))
 
 
-def source(**fields: Any) -> BigQuerySource:
+def source(**fields: Any) -> BigQuerySettings:
     given = {"table": "news.articles", "columns": {"timestamp": "timestamp"}, "retry_deadline_s": 3.0} | fields
-    return BigQuerySource.model_validate({"project": PROJECT} | given)
+    return BigQuerySettings.model_validate({"project": PROJECT} | given)
 
 
 def prepare() -> Any:
@@ -124,17 +126,17 @@ def stream_inserts() -> Any:
 
 def read() -> Any:
     with tempfile.TemporaryDirectory() as scratch:
-        before = source().identity(WINDOW)
-        dataset = source().read(WINDOW, Path(scratch) / "rows")
-        again = source().read(WINDOW, Path(scratch) / "again")
+        before = source_of(source()).identity(WINDOW)
+        dataset = source_of(source()).read(WINDOW, Path(scratch) / "rows")
+        again = source_of(source()).read(WINDOW, Path(scratch) / "again")
         path = Path(scratch) / "news.sql"
         path.write_text(
             "SELECT text, label, timestamp FROM news.articles\n"
             "WHERE timestamp >= @window_start AND timestamp < @window_end AND label = 1",
             encoding="utf-8",
         )
-        chosen = source(table=None, query_file=str(path)).read(WINDOW, Path(scratch) / "chosen")
-    estimate = source().estimate(WINDOW)
+        chosen = source_of(source(table=None, query_file=str(path))).read(WINDOW, Path(scratch) / "chosen")
+    estimate = BigQuerySource(source()).estimate(WINDOW)
     bigquery.Client().insert_rows_json(f"{PROJECT}.news.articles", rows(1))
     return {
         "rows": [dataset.manifest.rows, chosen.manifest.rows],
@@ -143,8 +145,8 @@ def read() -> Any:
         "repeats": dataset.manifest.content_hash == again.manifest.content_hash,
         "estimate": [estimate.bytes, [str(one) for one in estimate.tables]],
         "same": before.fingerprint == dataset.manifest.source.fingerprint,
-        "moved": source().identity(WINDOW).fingerprint != before.fingerprint,
-        "other_window": source().identity(ResolvedWindow(start=END, end=END + timedelta(1))).fingerprint,
+        "moved": source_of(source()).identity(WINDOW).fingerprint != before.fingerprint,
+        "other_window": source_of(source()).identity(ResolvedWindow(start=END, end=END + timedelta(1))).fingerprint,
         "fingerprint": before.fingerprint,
     }
 
@@ -166,7 +168,7 @@ def query_file(sql: str, window: ResolvedWindow | None = None, **fields: Any) ->
         path = Path(scratch) / "query.sql"
         path.write_text(sql, encoding="utf-8")
         try:
-            found = source(table=None, query_file=str(path), **fields).identity(window)
+            found = source_of(source(table=None, query_file=str(path), **fields)).identity(window)
         except EvergreenError as error:
             return [type(error).__name__, str(error)]
         return [found.fingerprint, found.description.replace(scratch, "")]
@@ -191,10 +193,10 @@ def read_plainly() -> Any:
     return _told(source(), WINDOW)
 
 
-def _told(one: BigQuerySource, window: ResolvedWindow | None) -> list[Any]:
+def _told(one: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            return ["read", one.read(window, Path(scratch) / "rows").manifest.rows]
+            return ["read", source_of(one).read(window, Path(scratch) / "rows").manifest.rows]
         except EvergreenError as error:
             return [type(error).__name__, str(error)]
 

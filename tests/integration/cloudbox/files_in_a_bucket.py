@@ -17,12 +17,13 @@ warnings.simplefilter("ignore")  # Google's clients announce the end of Python v
 
 from google.cloud import storage  # noqa: E402 - after the filter
 
-from evergreen.adapters import FilesSource  # noqa: E402 - after the filter
-from evergreen.adapters.destinations import destination_of  # noqa: E402 - after the filter
 from evergreen.adapters.files import cloud  # noqa: E402 - after the filter
+from evergreen.adapters.files.settings import FilesSettings  # noqa: E402 - after the filter
 from evergreen.adapters.gcs.transfers import Transfers  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
-from evergreen.data.prepare import Plan, Prepared, Times, prepare, target_columns  # noqa: E402 - after the filter
+from evergreen.core.members import source_of  # noqa: E402 - after the filter
+from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
+from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
 from evergreen.serving.storage import read_object  # noqa: E402 - after the filter
 from tests.pictures import mask, picture  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
@@ -68,23 +69,28 @@ def told(act: Callable[[], Any]) -> Any:
 
 
 def read(folder: Path, path: str, **fields: Any) -> Any:
-    source = FilesSource(path=path, **fields)
-    return told(lambda: [[row["id"], row["text"], row["label"]] for row in rows_of(source.read(None, folder).shards)])
+    source = FilesSettings(path=path, **fields)
+    return told(
+        lambda: [[row["id"], row["text"], row["label"]] for row in rows_of(source_of(source).read(None, folder).shards)]
+    )
 
 
 def pictures(folder: Path) -> dict[str, Any]:
     """What is read of folders of pictures and of shards: ids, and what `split` and the digests of bytes say."""
     fields: dict[str, Any] = {"path": "gs://local-news/streets/images", "masks": "gs://local-news/streets/masks"}
-    streets = FilesSource(format="image_folders", **fields)
+    streets = FilesSettings(format="image_folders", **fields)
     columns = {"mask": "label", "split": "split"}
-    shards = FilesSource(path="gs://local-news/shards/*.tfrec", format="tfrecord", columns=columns)
-    rows = {name: rows_of(one.read(None, folder).shards) for name, one in (("streets", streets), ("shards", shards))}
+    shards = FilesSettings(path="gs://local-news/shards/*.tfrec", format="tfrecord", columns=columns)
+    rows = {
+        name: rows_of(source_of(one).read(None, folder).shards)
+        for name, one in (("streets", streets), ("shards", shards))
+    }
     return {
         "streets": [
             [row["id"], row["image"] == picture(1, form="JPEG"), row["mask"] == mask(1)] for row in rows["streets"]
         ],
         "shards": [[row["id"], row["split"], row["mask"] == mask(n)] for n, row in enumerate(rows["shards"])],
-        "description": streets.identity(None).description,
+        "description": source_of(streets).identity(None).description,
     }
 
 
@@ -116,9 +122,11 @@ def identities() -> dict[str, Any]:
         raise RuntimeError("a file was read")
 
     Transfers.get = refuse  # type: ignore[method-assign]  # put back below
-    here, there = (FilesSource(path=f"gs://{name}/csv").identity(None) for name in ("local-news", "local-copy"))
+    here, there = (
+        source_of(FilesSettings(path=f"gs://{name}/csv")).identity(None) for name in ("local-news", "local-copy")
+    )
     storage.Client().bucket("local-copy").blob("csv/part-07.csv").upload_from_string(b"text,label\nother,x\n")
-    other = FilesSource(path="gs://local-copy/csv").identity(None)
+    other = source_of(FilesSettings(path="gs://local-copy/csv")).identity(None)
     Transfers.get = whole  # type: ignore[method-assign]
     return {
         "equal": here.fingerprint == there.fingerprint,
@@ -141,16 +149,18 @@ def prepared(folder: Path, text: str) -> Prepared:
 
 def preparing(folder: Path) -> list[Any]:
     """Two preparations of a folder, one of a folder whose name is the beginning of its own, one beside other files."""
-    source = FilesSource(path="gs://local-copy/prepared", columns={"timestamp": "timestamp"})
-    destination = destination_of(source, windowed=True)
+    source = FilesSettings(path="gs://local-copy/prepared", columns={"timestamp": "timestamp"})
+    destination = source_of(source).destination(windowed=True)
     for text in ("a", "b"):
         destination.store(prepared(folder, text), append=False)
     replaced = read(folder / "out", source.path)
     destination.store(prepared(folder, "c"), append=True)
     added = read(folder / "out", source.path)
-    destination_of(FilesSource(path="gs://local-copy/prep"), windowed=True).store(prepared(folder, "d"), append=False)
+    source_of(FilesSettings(path="gs://local-copy/prep")).destination(windowed=True).store(
+        prepared(folder, "d"), append=False
+    )
     beside = sorted(row[1] for row in read(folder / "out", source.path))
-    own = destination_of(FilesSource(path="gs://local-copy/csv"), windowed=True)
+    own = source_of(FilesSettings(path="gs://local-copy/csv")).destination(windowed=True)
     return [
         replaced,
         sorted(row[1] for row in added),

@@ -20,16 +20,17 @@ from google.cloud import bigquery  # noqa: E402 - after the filter
 
 from cloudbox import faults  # noqa: E402 - after the filter
 from cloudbox.home import Home  # noqa: E402 - after the filter
-from evergreen.adapters.bigquery import BigQuerySource  # noqa: E402 - after the filter
-from evergreen.adapters.destinations import destination_of  # noqa: E402 - after the filter
+from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
 from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
-from evergreen.data.prepare import Plan, Prepared, Times, prepare, target_columns  # noqa: E402 - after the filter
+from evergreen.core.members import source_of  # noqa: E402 - after the filter
+from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
+from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
 
 END = datetime(2026, 1, 10, tzinfo=UTC)
 WINDOW = ResolvedWindow(start=END - timedelta(days=2), end=END)
-SOURCE = BigQuerySource.model_validate(
+SOURCE = BigQuerySettings.model_validate(
     {
         "project": "local-project",
         "location": "EU",
@@ -43,7 +44,7 @@ CLIENT = bigquery.Client(project="local-project")
 OTHER = SOURCE.model_copy(update={"columns": {"text": "content", "timestamp": "moment"}})
 
 
-def prepared(folder: Path, rows: int, first: int = 0, source: BigQuerySource = SOURCE) -> Prepared:
+def prepared(folder: Path, rows: int, first: int = 0, source: BigQuerySettings = SOURCE) -> Prepared:
     made = [(f"train:{number}", f"text {number}", "World") for number in range(first, first + rows)]
     plan = Plan(Times(END, 4, seed=0), target_columns(source.mapping), window=WINDOW)
     return prepare(dataset_of(made, folder / "rows"), plan, folder / "prepared.parquet")
@@ -52,7 +53,7 @@ def prepared(folder: Path, rows: int, first: int = 0, source: BigQuerySource = S
 def store(rows: Prepared, *, append: bool = False, table: str = "news.articles") -> str:
     source = SOURCE.model_copy(update={"table": table})
     try:
-        return destination_of(source, windowed=True).store(rows, append=append)
+        return source_of(source).destination(windowed=True).store(rows, append=append)
     except EvergreenError as error:
         return f"{type(error).__name__}: {error}"
 
@@ -83,7 +84,7 @@ def main(folder: Path) -> dict[str, Any]:
     (folder / "more").mkdir()
     rows, more = prepared(folder, 400), prepared(folder / "more", 10, first=400)
     said: dict[str, Any] = {"first": store(rows), "made": state(), "again": store(rows), "unchanged": state()}
-    dataset = SOURCE.read(WINDOW, folder / "read")
+    dataset = source_of(SOURCE).read(WINDOW, folder / "read")
     said["read"] = len(rows_of(dataset.shards))
     said["in_window"] = rows.in_window
     said["location"] = CLIENT.get_dataset("news").location

@@ -10,11 +10,13 @@ import pytest
 from google.cloud import bigquery
 from pydantic import TypeAdapter, ValidationError
 
-from evergreen.adapters import AnySource, BigQuerySource
-from evergreen.adapters.bigquery.query import TableId, file_query, table_query
+from evergreen.adapters.bigquery.query import file_query, table_query
+from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse
+from evergreen.adapters.sources import AnySource
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 
 WINDOW = ResolvedWindow(start=datetime(2026, 1, 8, tzinfo=UTC), end=datetime(2026, 1, 10, 12, tzinfo=UTC))
 TABLE = TableId("my-project", "news", "articles")
@@ -23,7 +25,7 @@ TABLE = TableId("my-project", "news", "articles")
 def test_a_configuration_becomes_the_source_by_its_kind() -> None:
     given = {"kind": "bigquery", "project": "my-project", "table": "news.articles", "label_names": {0: "World"}}
     source: Any = TypeAdapter(AnySource).validate_python(given)
-    assert isinstance(source, BigQuerySource)
+    assert isinstance(source, BigQuerySettings)
     assert source.label_names == {"0": "World"}
 
 
@@ -42,7 +44,7 @@ def test_a_configuration_becomes_the_source_by_its_kind() -> None:
 )
 def test_what_names_no_one_origin_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        BigQuerySource.model_validate({"project": "my-project"} | fields)
+        BigQuerySettings.model_validate({"project": "my-project"} | fields)
 
 
 def test_the_window_is_a_pair_of_parameters_and_names_are_quoted() -> None:
@@ -94,7 +96,7 @@ def test_a_query_file_and_the_run_agree_on_the_window(
 def test_a_field_of_a_record_is_told_to_go_into_a_query(column: str) -> None:
     given = {"project": "my-project", "table": "news.articles", "columns": {"text": column}}
     with pytest.raises(ValidationError, match=f"'{column}' is a field of a record; .* in a source.query_file"):
-        BigQuerySource.model_validate(given)
+        BigQuerySettings.model_validate(given)
 
 
 class Shown:
@@ -132,7 +134,7 @@ def test_a_column_that_only_sql_can_name_is_told_so(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bigquery, "Client", lambda **_: Shown())
     given = {"project": "my-project", "table": "news.articles", "columns": {"timestamp": column}}
     with pytest.raises(InputError, match=f"column '{column}' of my-project.news.articles {why}, .* source.query_file"):
-        BigQuerySource.model_validate(given).identity(WINDOW)
+        source_of(BigQuerySettings.model_validate(given)).identity(WINDOW)
 
 
 def test_a_missing_query_file_is_named(tmp_path: Path) -> None:

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evergreen.adapters import ShapesSource
 from evergreen.adapters.shapes.scene import BACKGROUND, BODY, BORDER, draw_scene
+from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from tests.rows import rows_of
 
 
 def test_pictures_and_masks_are_png_of_the_size_asked_for(tmp_path: Path) -> None:
-    rows = rows_of(ShapesSource(count=70, size=32).read(None, tmp_path).shards)
+    rows = rows_of(source_of(ShapesSettings(count=70, size=32)).read(None, tmp_path).shards)
     assert [row["id"] for row in rows] == [f"shape-{number:06d}" for number in range(70)]
     for row in rows:
         image, mask = Image.open(io.BytesIO(row["image"])), Image.open(io.BytesIO(row["mask"]))
@@ -24,7 +25,9 @@ def test_pictures_and_masks_are_png_of_the_size_asked_for(tmp_path: Path) -> Non
 
 def test_a_larger_count_adds_pictures_and_changes_none_and_a_seed_changes_all(tmp_path: Path) -> None:
     few, more, others = (
-        rows_of(ShapesSource(count=count, size=32, seed=seed).read(None, tmp_path / f"{count}-{seed}").shards)
+        rows_of(
+            source_of(ShapesSettings(count=count, size=32, seed=seed)).read(None, tmp_path / f"{count}-{seed}").shards
+        )
         for count, seed in [(5, 3), (9, 3), (5, 4)]
     )
     assert more[:5] == few
@@ -46,16 +49,16 @@ def test_every_class_occurs_and_the_border_parts_body_from_background() -> None:
 
 
 def test_identity_follows_the_fields_and_reading_keeps_it(tmp_path: Path) -> None:
-    source = ShapesSource(count=3, size=32)
+    source = ShapesSettings(count=3, size=32)
     fingerprints = {
-        one.identity(None).fingerprint
-        for one in (source, ShapesSource(count=4, size=32), ShapesSource(count=3, size=33), source)
+        source_of(one).identity(None).fingerprint
+        for one in (source, ShapesSettings(count=4, size=32), ShapesSettings(count=3, size=33), source)
     }
     assert len(fingerprints) == 3
-    assert source.read(None, tmp_path).manifest.source == source.identity(None)
+    assert source_of(source).read(None, tmp_path).manifest.source == source_of(source).identity(None)
 
 
 def test_pictures_cannot_be_chosen_by_time() -> None:
     moment = datetime(2024, 5, 1, tzinfo=UTC)
     with pytest.raises(InputError, match=r"no time that a window could choose by"):
-        ShapesSource().identity(ResolvedWindow(start=moment, end=moment))
+        source_of(ShapesSettings()).identity(ResolvedWindow(start=moment, end=moment))

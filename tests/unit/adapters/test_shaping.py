@@ -8,15 +8,19 @@ from typing import Any, get_args
 
 import pytest
 
-from evergreen.adapters import BigQuerySource, FilesSource, HuggingFaceSource, PackageSource
 from evergreen.adapters.bigquery.query import Query
+from evergreen.adapters.bigquery.settings import BigQuerySettings
+from evergreen.adapters.bigquery.source import BigQuerySource
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.huggingface.settings import HuggingFaceSettings
+from evergreen.adapters.huggingface.source import HuggingFaceSource
+from evergreen.core.members import source_of
 from evergreen.data.row_fields import RowFields
 
 SOURCES: list[RowFields] = [
-    FilesSource(path="n.csv", columns={"mask": "mask"}, format="tfrecord"),
-    PackageSource(package="news", path="n.csv", columns={"mask": "mask"}),
-    HuggingFaceSource(name="own/news", columns={"mask": "mask"}),
-    BigQuerySource(project="my-project", table="news.articles", columns={"mask": "mask"}),
+    FilesSettings(path="n.csv", columns={"mask": "mask"}, format="tfrecord"),
+    HuggingFaceSettings(name="own/news", columns={"mask": "mask"}),
+    BigQuerySettings(project="my-project", table="news.articles", columns={"mask": "mask"}),
 ]
 OTHER: dict[str, Any] = {
     "columns": {"mask": "other"},
@@ -51,36 +55,27 @@ def test_every_field_shapes_rows_or_is_said_to_be_a_place(source: RowFields) -> 
 
 def test_a_changed_field_is_another_identity_of_files(tmp_path: Path) -> None:
     (tmp_path / "n.csv").write_text("text,label\na,x\n")
-    source = FilesSource(path=str(tmp_path / "n.csv"))
-    same = source.identity(None).fingerprint
-    for field in set(FilesSource.model_fields) - FilesSource.places:
+    source = FilesSettings(path=str(tmp_path / "n.csv"))
+    same = source_of(source).identity(None).fingerprint
+    for field in set(FilesSettings.model_fields) - FilesSettings.places:
         changed = source.model_copy(update={field: OTHER[field]})
-        assert changed.identity(None).fingerprint != same, field
+        assert source_of(changed).identity(None).fingerprint != same, field
 
 
 def test_a_changed_field_is_another_identity_of_a_table_or_data_set() -> None:
-    table = BigQuerySource(project="my-project", table="news.articles")
-    data_set = HuggingFaceSource(name="own/news")
+    table = BigQuerySettings(project="my-project", table="news.articles")
+    data_set = HuggingFaceSettings(name="own/news")
     query = Query("SELECT 1", {})
     for field in set(RowFields.model_fields) - RowFields.places:
         changed = {field: OTHER[field]}
-        assert table.model_copy(update=changed)._identity(query, {}, None) != table._identity(query, {}, None), field
-    for field in set(HuggingFaceSource.model_fields) - HuggingFaceSource.places:
+        assert BigQuerySource(table.model_copy(update=changed))._identity(query, {}, None) != BigQuerySource(
+            table
+        )._identity(query, {}, None), field
+    for field in set(HuggingFaceSettings.model_fields) - HuggingFaceSettings.places:
         changed = {field: OTHER[field]}
-        assert data_set.model_copy(update=changed)._identity("c0ffee", None) != data_set._identity("c0ffee", None), (
-            field
-        )
-
-
-def test_a_changed_field_is_another_identity_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "shaped_news").mkdir()
-    (tmp_path / "shaped_news" / "__init__.py").touch()
-    (tmp_path / "shaped_news" / "n.csv").write_text("text,label\na,x\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    source = PackageSource(package="shaped_news", path="n.csv")
-    same = source.identity(None).fingerprint
-    for field in set(PackageSource.model_fields) - PackageSource.places:
-        assert source.model_copy(update={field: OTHER[field]}).identity(None).fingerprint != same, field
+        assert HuggingFaceSource(data_set.model_copy(update=changed))._identity("c0ffee", None) != HuggingFaceSource(
+            data_set
+        )._identity("c0ffee", None), field
 
 
 TEXTS: dict[str, Any] = {"columns": {"text": "body"}, "label_names": {"1": "World"}}
@@ -100,11 +95,11 @@ def test_the_identity_of_equal_rows_and_fields_is_the_same_in_every_release(
 ) -> None:
     """Another identity would fetch all rows again and train a model of the same rows anew."""
     (tmp_path / "n.csv").write_text("text,label\na,x\n")
-    table = BigQuerySource(project="my-project", table="news.articles", **fields)
+    table = BigQuerySettings(project="my-project", table="news.articles", **fields)
     identities = (
-        FilesSource(path=str(tmp_path / "n.csv"), group_pattern=group_pattern, **fields).identity(None),
-        HuggingFaceSource(name="own/news", **fields)._identity("c0ffee", None),
-        table._identity(Query("SELECT 1", {}), {}, None),
+        source_of(FilesSettings(path=str(tmp_path / "n.csv"), group_pattern=group_pattern, **fields)).identity(None),
+        HuggingFaceSource(HuggingFaceSettings(name="own/news", **fields))._identity("c0ffee", None),
+        BigQuerySource(table)._identity(Query("SELECT 1", {}), {}, None),
     )
     assert [one.fingerprint[:16] for one in identities] == pinned
 
@@ -113,15 +108,17 @@ def test_where_rows_lie_makes_no_other_identity(tmp_path: Path) -> None:
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "n.csv").write_text("text,label\na,x\n")
-    here, there = (FilesSource(path=str(tmp_path / folder / "n.csv")).identity(None) for folder in ("here", "there"))
+    here, there = (
+        source_of(FilesSettings(path=str(tmp_path / folder / "n.csv"))).identity(None) for folder in ("here", "there")
+    )
     assert here.fingerprint == there.fingerprint
-    hub = HuggingFaceSource(name="own/news")
+    hub = HuggingFaceSettings(name="own/news")
     moved = hub.model_copy(update={"revision": "main", "token_env": "HF_TOKEN"})
-    assert moved._identity("c0ffee", None) == hub._identity("c0ffee", None)
+    assert HuggingFaceSource(moved)._identity("c0ffee", None) == HuggingFaceSource(hub)._identity("c0ffee", None)
 
 
 def test_all_sources_of_rows_are_covered() -> None:
-    from evergreen.adapters import AnySource
+    from evergreen.adapters.sources import AnySource
 
     union = get_args(AnySource)[0]
     members = get_args(union) if isinstance(union, types.UnionType) or get_args(union) else (union,)

@@ -14,7 +14,8 @@ from commands.cloud.needs import needs_of
 from commands.cloud.quota import quota_id
 from commands.cloud.wheels import check_wheels
 from commands.project import Project
-from evergreen.adapters import FilesSource
+from evergreen.adapters.bigquery.settings import BigQuerySettings
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.cloud import Machine
@@ -42,7 +43,7 @@ HOST = VertexHostSettings(
 
 
 def project(host: LocalHostSettings | VertexHostSettings, document: dict[str, Any]) -> Project:
-    source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
+    source = FilesSettings.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
     task = TextClassification(labels=("a", "b"), encoder="package://x/y")
     return Project(Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, host, None)
 
@@ -120,10 +121,15 @@ def test_an_endpoint_on_google_alone_needs_no_quota_for_training() -> None:
 
 @pytest.mark.parametrize(
     ("table", "dataset"),
-    [("news.articles", "p:news"), ("other.news.articles", "other:news"), (None, None)],  # none: a query says it
+    [
+        ("news.articles", "own-one:news"),
+        ("other-one.news.articles", "other-one:news"),
+        (None, None),
+    ],  # none: a query says it
 )
 def test_the_dataset_is_in_the_table_s_project_or_else_the_source_s(table: str | None, dataset: str | None) -> None:
-    source: Any = SimpleNamespace(kind="bigquery", project="p", table=table)
+    read = {"query_file": "news.sql"} if table is None else {"table": table}
+    source = BigQuerySettings.model_validate({"project": "own-one", "location": "EU"} | read)
     needs = needs_of(replace(project(HOST, {}), source=source), COMPONENTS, ())
     assert needs is not None
     assert (needs.bigquery, needs.dataset) == (True, dataset)

@@ -15,13 +15,13 @@ import pytest
 
 from commands.parser import parse
 from commands.predict import Asked, Tables, main, predict_lines, predict_table
-from evergreen.adapters.files import FilesSource
-from evergreen.adapters.files.fields import FileFields
 from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.core.members import source_of
 from evergreen.tasks.text_classification.settings import TextClassification
 
 
@@ -44,7 +44,7 @@ class Lengths:
         return [{"label": one, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for one in labels]
 
 
-FIELDS = FileFields(path="unused")
+FIELDS = FilesSettings(path="unused")
 ROWS = [{"id": "1", "body": "short"}, {"id": "2", "body": "much, longer\nin two lines"}, {"id": "3", "body": "ü"}]
 
 
@@ -101,8 +101,8 @@ def test_every_table_that_a_run_can_train_on_can_be_predicted(
     tmp_path: Path, name: str, content: bytes, fields: dict[str, str]
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    source = FilesSource.model_validate({"path": str(tmp_path / name), "columns": {"label": "text"}, **fields})
-    assert source.read(None, tmp_path / "dataset").manifest.rows == 1
+    source = FilesSettings.model_validate({"path": str(tmp_path / name), "columns": {"label": "text"}, **fields})
+    assert source_of(source).read(None, tmp_path / "dataset").manifest.rows == 1
     predict_table(asked(Lengths()), Tables(tmp_path / name, tmp_path / "out.jsonl", "text", source), batch_size=2)
     (row,) = read(tmp_path / "out.jsonl")
     assert (row["text"], row["label"]) == ("été", "short")
@@ -273,7 +273,7 @@ def test_columns_that_a_source_joins_are_joined_for_predictions(tmp_path: Path) 
 
 
 def test_an_output_is_written_as_the_source_is_read(tmp_path: Path) -> None:
-    source = FilesSource(path="n.tsv", quoting="none", escape="\\")
+    source = FilesSettings(path="n.tsv", quoting="none", escape="\\")
     (tmp_path / "in.tsv").write_text('id\ttext\n1\t"a\\\tb\n')
     predict_table(asked(Lengths()), Tables(tmp_path / "in.tsv", tmp_path / "out.tsv", "text", source), batch_size=2)
     (row,) = read_rows(tmp_path / "out.tsv", source)
@@ -289,7 +289,7 @@ def test_an_output_is_written_as_the_source_is_read(tmp_path: Path) -> None:
 )
 def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str, str], text: str, said: str) -> None:
     source = write(tmp_path / "in.jsonl", [{"text": text}])
-    form = FilesSource.model_validate({"path": "n.csv", **fields})
+    form = FilesSettings.model_validate({"path": "n.csv", **fields})
     with pytest.raises(InputError, match=said):
         predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", form), batch_size=2)
     assert not (tmp_path / "out.csv").exists()
@@ -298,7 +298,7 @@ def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str
 def test_the_command_asks_by_the_limit_of_its_own_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = Lengths()
     task = TextClassification(encoder="org/model", labels=("a", "b"))
-    source = FilesSource.model_validate({"path": "unused.csv", "columns": {"text": "body", "label": "label"}})
+    source = FilesSettings.model_validate({"path": "unused.csv", "columns": {"text": "body", "label": "label"}})
     monkeypatch.setattr(LocalHost, "max_request_bytes", 30)
     project = SimpleNamespace(model_name="news", host=LocalHostSettings(), task=task, source=source)
     monkeypatch.setattr("commands.project.open_project", lambda *_: project)

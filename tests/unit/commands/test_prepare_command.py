@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from commands import prepare
-from evergreen.adapters.files import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.preparation import LocalRunner, Preparation
 
-LOCAL = Preparation(origin=FilesSource(path="raw/*.tfrec", format="tfrecord"), runner=LocalRunner(workers=1))
+LOCAL = Preparation(origin=FilesSettings(path="raw/*.tfrec", format="tfrecord"), runner=LocalRunner(workers=1))
 
 
 def test_the_number_of_processes_is_taken_from_the_command_up_to_what_one_machine_may_have() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from commands.project import Project
 from commands.readiness import task_needs, unused_settings
-from evergreen.adapters import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import InputError
 from evergreen.tasks.text_classification.settings import TextClassification
@@ -19,7 +19,7 @@ from orchestration.configuration import Configuration
 
 
 def project(document: dict[str, Any]) -> Project:
-    source = FilesSource.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
+    source = FilesSettings.model_validate({"path": "news.csv", "columns": {"text": "text", "label": "label"}})
     task = TextClassification(labels=("a", "b"), encoder="my/private", token_env="HF_READ_TOKEN")  # noqa: S106 (a name)
     return Project(
         Configuration(Path("x.yaml"), ("vertex",), None, document), "news", source, task, LocalHostSettings(), None

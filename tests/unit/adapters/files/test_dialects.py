@@ -12,18 +12,22 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters.files import FilesSource, decoding
+from evergreen.adapters.files import decoding
 from evergreen.adapters.files.parquet import read_parquet
 from evergreen.adapters.files.rows import read_rows
-from evergreen.adapters.files.source import rows_of_listing
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.source import FilesSource
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from tests.rows import rows_of
 
 NFD = unicodedata.normalize("NFD", "économie")
 
 
 def read(path: Path, **fields: Any) -> list[dict[str, Any]]:
-    return rows_of(FilesSource.model_validate({"path": str(path), **fields}).read(None, path.parent / "out").shards)
+    return rows_of(
+        source_of(FilesSettings.model_validate({"path": str(path), **fields})).read(None, path.parent / "out").shards
+    )
 
 
 def written(tmp_path: Path, content: str | bytes, name: str = "n.csv") -> Path:
@@ -53,7 +57,7 @@ def test_quotes_that_are_letters_never_swallow_rows(tmp_path: Path, texts: list[
         read(path)
     assert [row["text"] for row in read(path, quoting="none")] == texts
     with pytest.raises(InputError, match=r"source\.quoting: none"):
-        list(read_rows(path, FilesSource(path=str(path))))
+        list(read_rows(path, FilesSettings(path=str(path))))
 
 
 def test_a_quoted_text_whose_lines_look_like_rows_is_read_where_the_file_shows_its_quoting(tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ def test_rows_are_never_swallowed_whatever_else_of_the_file_is_quoted(
     with pytest.raises(InputError, match=rf"n\.csv:{first} .*source\.quoting: none"):
         read(path)
     with pytest.raises(InputError, match=rf"n\.csv:{first} .*source\.quoting: none"):
-        list(read_rows(path, FilesSource(path=str(path))))
+        list(read_rows(path, FilesSettings(path=str(path))))
 
 
 def test_an_escape_stands_before_quotes_and_delimiters(tmp_path: Path) -> None:
@@ -153,11 +157,11 @@ def test_a_git_lfs_pointer_is_named_before_anything_is_read(tmp_path: Path, name
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n")
-    source = FilesSource(path=str(tmp_path if name.endswith("txt") else path))
+    source = FilesSettings(path=str(tmp_path if name.endswith("txt") else path))
     with pytest.raises(InputError, match=rf"{path.name} is a Git LFS pointer.*git lfs pull"):
-        source.identity(None)
+        source_of(source).identity(None)
     with pytest.raises(InputError, match="is a Git LFS pointer"):
-        source.read(None, tmp_path / "out")
+        source_of(source).read(None, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -175,14 +179,14 @@ def test_a_line_that_says_no_one_thing_is_named(tmp_path: Path, content: str, me
     with pytest.raises(InputError, match=message):
         read(path)
     with pytest.raises(InputError, match=message.replace("n\\.jsonl", ".*n\\.jsonl")):
-        list(read_rows(path, FilesSource(path=str(path))))
+        list(read_rows(path, FilesSettings(path=str(path))))
 
 
 def test_a_cut_off_escape_outside_what_is_mapped_matters_to_predictions_alone(tmp_path: Path) -> None:
     path = written(tmp_path, '{"text": "a", "label": "x", "note": "\\udc00"}\n', "n.jsonl")
     assert len(read(path)) == 1
     with pytest.raises(InputError, match="'note' of row"):
-        list(read_rows(path, FilesSource(path=str(path))))
+        list(read_rows(path, FilesSettings(path=str(path))))
 
 
 def test_names_and_labels_are_compared_composed(tmp_path: Path) -> None:
@@ -208,7 +212,7 @@ def test_a_key_in_two_spellings_is_there_twice(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         read(path, columns={"label": "économie"})
     with pytest.raises(InputError, match=message):
-        list(read_rows(path, FilesSource(path=str(path))))
+        list(read_rows(path, FilesSettings(path=str(path))))
 
 
 @pytest.mark.parametrize("fields", [{"encoding": "utf-16"}, {"fallback_encoding": "utf-16"}, {"encoding": "utf-32"}])
@@ -264,7 +268,7 @@ def test_two_columns_that_look_alike_are_shown_by_code_points(tmp_path: Path) ->
 )
 def test_a_dialect_that_contradicts_itself_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        FilesSource.model_validate({"path": "n.csv", **fields})
+        FilesSettings.model_validate({"path": "n.csv", **fields})
 
 
 @pytest.mark.parametrize(
@@ -272,12 +276,12 @@ def test_a_dialect_that_contradicts_itself_is_refused(fields: dict[str, Any], me
 )
 def test_settings_of_delimited_text_are_refused_for_other_formats(tmp_path: Path, fields: dict[str, Any]) -> None:
     path = written(tmp_path, '{"text": "a", "label": "x"}\n', "n.jsonl")
-    source = FilesSource.model_validate({"path": str(path), **fields})
-    for act in (lambda: source.identity(None), lambda: read(path, **fields)):
+    source = FilesSettings.model_validate({"path": str(path), **fields})
+    for act in (lambda: source_of(source).identity(None), lambda: read(path, **fields)):
         with pytest.raises(InputError, match=r"source\.\w+.* for delimited text, and .*n\.jsonl is jsonl; remove what"):
             act()
     with pytest.raises(ValidationError, match="for delimited text, not for format: jsonl"):
-        FilesSource.model_validate({"path": str(path), "format": "jsonl", **fields})
+        FilesSettings.model_validate({"path": str(path), "format": "jsonl", **fields})
     assert list(read_rows(path, source)) == [{"text": "a", "label": "x"}]
 
 
@@ -290,9 +294,9 @@ def test_an_escape_that_is_the_delimiter_of_a_file_is_refused(tmp_path: Path, na
 
 def test_a_table_whose_name_tells_nothing_is_read_in_the_format_of_the_source(tmp_path: Path) -> None:
     path = written(tmp_path, "text,label\na,x\n", "n.dat")
-    assert list(read_rows(path, FilesSource(path="m.dat", format="csv"))) == [{"text": "a", "label": "x"}]
+    assert list(read_rows(path, FilesSettings(path="m.dat", format="csv"))) == [{"text": "a", "label": "x"}]
     with pytest.raises(InputError, match="unknown format"):
-        list(read_rows(path, FilesSource(path="m.csv")))
+        list(read_rows(path, FilesSettings(path="m.csv")))
 
 
 def test_each_of_many_texts_is_opened_twice_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,9 +310,9 @@ def test_each_of_many_texts_is_opened_twice_at_most(tmp_path: Path, monkeypatch:
         opened.append(path)
         return original(path, *settings, **more)
 
-    source = FilesSource(path=str(tmp_path / "in"))
+    source = FilesSettings(path=str(tmp_path / "in"))
     monkeypatch.setattr(Path, "open", counted)
-    (batch,) = rows_of_listing(source, source.listing())
+    (batch,) = FilesSource(source).listing().batches(source)
     assert batch.column("text").to_pylist() == ["one\ntwo"]
     assert 1 <= opened.count(path) <= 2
 
@@ -316,7 +320,7 @@ def test_each_of_many_texts_is_opened_twice_at_most(tmp_path: Path, monkeypatch:
 def test_small_groups_of_a_parquet_file_are_read_together(tmp_path: Path) -> None:
     columns = {"text": ["a"] * 900, "label": ["x"] * 900}
     pq.write_table(pa.table(columns), tmp_path / "n.parquet", row_group_size=3)
-    assert len(list(read_parquet(tmp_path / "n.parquet", "n", FilesSource(path="n.parquet")))) == 1
+    assert len(list(read_parquet(tmp_path / "n.parquet", "n", FilesSettings(path="n.parquet")))) == 1
 
 
 def test_bytes_of_a_mark_are_no_part_of_a_compressed_header(tmp_path: Path) -> None:

@@ -10,16 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from evergreen.adapters import AnySource, FilesSource
 from evergreen.adapters.files import decoding, delimited
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.sources import AnySource
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from tests.rows import rows_of
 
 GOAL = {"id": "news.csv:1", "text": "A late, late goal\nwon it.", "label": "Sports"}
 
 
 def read(path: Path | str, out_dir: Path, **fields: Any) -> list[dict[str, Any]]:
-    return rows_of(FilesSource(path=str(path), **fields).read(None, out_dir).shards)
+    return rows_of(source_of(FilesSettings(path=str(path), **fields)).read(None, out_dir).shards)
 
 
 def write_csv(path: Path, rows: list[list[str]], delimiter: str = ",", encoding: str = "utf-8") -> Path:
@@ -137,7 +139,7 @@ def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "open", refuse)  # a superuser's tests would be let in
-    for act in (lambda: FilesSource(path=str(path)).identity(None), lambda: read(path, tmp_path / "out")):
+    for act in (lambda: source_of(FilesSettings(path=str(path))).identity(None), lambda: read(path, tmp_path / "out")):
         with pytest.raises(InputError, match=r"n\.csv cannot be read: .*Permission denied.*; check the file"):
             act()
 
@@ -148,7 +150,7 @@ def test_binary_files_are_not_searched_for_an_encoding(tmp_path: Path, monkeypat
     def refuse(path: Path, _: str) -> bool:
         raise AssertionError(f"{path.name} was decoded")
 
-    monkeypatch.setattr("evergreen.adapters.files.fields.decodes", refuse)
+    monkeypatch.setattr("evergreen.adapters.files.decoding.decodes", refuse)
     assert len(read(tmp_path / "n.parquet", tmp_path / "out", fallback_encoding="cp1252")) == 1
 
 
@@ -305,11 +307,11 @@ def test_files_that_are_not_there_are_an_error(tmp_path: Path, path: str, fields
     (tmp_path / "mixed" / "b.jsonl").write_text(json.dumps({"text": "a", "label": "x"}))
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "notes.pdf").touch()
-    source = FilesSource.model_validate({"path": str(tmp_path / path), **fields})
+    source = FilesSettings.model_validate({"path": str(tmp_path / path), **fields})
     with pytest.raises(InputError, match=message):
-        source.identity(None)
+        source_of(source).identity(None)
     with pytest.raises(InputError, match=message):
-        source.read(None, tmp_path / "out")
+        source_of(source).read(None, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -330,7 +332,7 @@ def test_a_mistyped_path_is_told_with_the_nearest_name_that_is_there(
     for name in ("news.csv", "pictures.zip", "_SUCCESS"):
         (tmp_path / "data" / name).touch()
     with pytest.raises(InputError, match=r"^no file") as caught:
-        FilesSource(path=str(tmp_path / path)).identity(None)
+        source_of(FilesSettings(path=str(tmp_path / path))).identity(None)
     assert (f"(did you mean '{near}'?)" in str(caught.value)) == (near is not None)
     assert ("did you mean" in str(caught.value)) == (near is not None)
 
@@ -350,7 +352,7 @@ def test_identity_follows_names_bytes_and_fields_and_not_the_place(tmp_path: Pat
         write_csv(tmp_path / place / "n.csv", [["text", "label"], ["a", "x"]])
 
     def fingerprint(place: str, **fields: Any) -> str:
-        return FilesSource(path=str(tmp_path / place), **fields).identity(None).fingerprint
+        return source_of(FilesSettings(path=str(tmp_path / place), **fields)).identity(None).fingerprint
 
     same = fingerprint("one")
     assert fingerprint("two") == same
@@ -362,7 +364,7 @@ def test_identity_follows_names_bytes_and_fields_and_not_the_place(tmp_path: Pat
 
 def test_reading_twice_gives_equal_checksums(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "n.csv", [["text", "label"], *([str(n), "x"] for n in range(100))])
-    one, two = (FilesSource(path=str(path)).read(None, tmp_path / out) for out in ("one", "two"))
+    one, two = (source_of(FilesSettings(path=str(path))).read(None, tmp_path / out) for out in ("one", "two"))
     assert one.manifest == two.manifest
 
 
@@ -383,5 +385,5 @@ def test_configuration_mistakes_are_refused(fields: dict[str, Any], message: str
 
 
 def test_an_unknown_kind_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ValidationError, match="'files', 'package', 'huggingface'"):
+    with pytest.raises(ValidationError, match="'files', 'huggingface'"):
         TypeAdapter(AnySource).validate_python({"kind": "ftp", "path": "n.csv"})

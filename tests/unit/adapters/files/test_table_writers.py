@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen.adapters.files import FilesSource
 from evergreen.adapters.files.rows import Row, read_rows
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import table_writer
 from evergreen.core.errors import InputError
 
 
 def written(path: Path, *batches: Sequence[Row], **fields: Any) -> list[Row]:
     """The rows as they are read again."""
-    source = FilesSource.model_validate({"path": path.name, **fields})
+    source = FilesSettings.model_validate({"path": path.name, **fields})
     with table_writer(path, source) as writer:
         for batch in batches:
             writer.write(batch)
@@ -87,14 +87,14 @@ def test_the_encoding_that_cannot_hold_a_text_is_named_as_it_is_set(tmp_path: Pa
 def test_an_only_column_of_texts_over_several_lines_is_read(tmp_path: Path, texts: list[str]) -> None:
     with (tmp_path / "n.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["text"], *([text] for text in texts)])
-    assert [row["text"] for row in read_rows(tmp_path / "n.csv", FilesSource(path="n.csv"))] == texts
+    assert [row["text"] for row in read_rows(tmp_path / "n.csv", FilesSettings(path="n.csv"))] == texts
 
 
 @pytest.mark.parametrize("lines", [['"Rates', 'rise"'], ['"Rates', 'rise"'] * 3 + ['so "they" said']])
 def test_quotes_that_may_be_letters_of_an_only_column_swallow_no_rows(tmp_path: Path, lines: list[str]) -> None:
     (tmp_path / "n.csv").write_text("\n".join(["text", *lines]) + "\n")
     with pytest.raises(InputError, match=r"source\.quoting: none if they are, minimal if texts have line breaks"):
-        list(read_rows(tmp_path / "n.csv", FilesSource(path="n.csv")))
+        list(read_rows(tmp_path / "n.csv", FilesSettings(path="n.csv")))
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_values_that_python_has_no_word_for_are_named_by_their_row(tmp_path: Pat
     path = tmp_path / "n.parquet"
     pq.write_table(pa.table({"text": ["a"], "at": column}), path)
     with pytest.raises(InputError, match=r"rows from .*n\.parquet:1 on cannot be read: .*; leave that column out"):
-        list(read_rows(path, FilesSource(path="n.csv")))
+        list(read_rows(path, FilesSettings(path="n.csv")))

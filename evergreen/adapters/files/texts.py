@@ -1,13 +1,17 @@
-"""Rows of text as batches of Arrow columns."""
+"""Rows of text as batches of Arrow columns, and text folders: `sports/199.txt` is row `sports/199`, label `sports`."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evergreen.adapters.files.decoding import check_decodes, encoding_of, python_encoding, reading
+from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.names import quoted
-from evergreen.data.row_fields import ROW_NAME
+from evergreen.data.row_fields import ROW_NAME, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,3 +63,31 @@ def _batch(rows: list[Values], columns: list[str], name: str, first: int) -> pa.
                 check_characters(value or "", column, named.get(ROW_NAME) or f"{name}:{number}")
         raise
     return pa.RecordBatch.from_arrays(arrays, columns)
+
+
+def read_folders(files: Iterable[tuple[str, Path]], settings: FilesSettings) -> Iterator[pa.RecordBatch]:
+    """Batches of `text`, `label` and the row's name, of files by name below the folders of classes.
+
+    Raises:
+        InputError: undecodable, or a mapped column other than `text` and `label`.
+    """
+    check_columns(settings, ["text", "label"], "text folders")
+    yield from text_batches(_rows(files, settings), ["text", "label", ROW_NAME], settings.path)
+
+
+def _rows(files: Iterable[tuple[str, Path]], settings: FilesSettings) -> Iterator[tuple[str, str, str]]:
+    for name, file in files:
+        with reading(file, name):
+            text = _text(file, name, settings)
+        yield text, name.split("/", 1)[0], name.removesuffix(file.suffix)
+
+
+def _text(file: Path, name: str, settings: FilesSettings) -> str:
+    """There are many of these files, so that each is read once."""
+    content = file.read_bytes()
+    encoding = encoding_of(file, name, settings, content)
+    try:
+        return io.TextIOWrapper(io.BytesIO(content), encoding=python_encoding(encoding)).read()
+    except UnicodeError as error:
+        check_decodes(file, name, encoding)
+        raise InputError(f"{name} cannot be read as {encoding}: {error}; set source.encoding") from error

@@ -13,10 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from evergreen.adapters.bigquery.failures import transient_retry, translated
-from evergreen.adapters.bigquery.query import TableId
-from evergreen.adapters.bigquery.source import BigQuerySource
+from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.core.errors import InputError
-from evergreen.data.prepare import Prepared
+from evergreen.core.preparation import Prepared
 
 _MARK = "Prepared by Evergreen"
 _ROLES = "roles/bigquery.jobUser and roles/bigquery.dataEditor on the project, or on a data set that is there"
@@ -27,7 +26,7 @@ _UPLOAD_RETRIES = 6
 class BigQueryDestination:
     """The table that `source` reads; with `filtered` every query of it must name a range of times."""
 
-    source: BigQuerySource
+    source: BigQuerySettings
     filtered: bool
 
     def store(self, prepared: Prepared, *, append: bool) -> str:
@@ -37,9 +36,9 @@ class BigQueryDestination:
             InputError: the table was not prepared, the source reads a query, or no permission.
             EvergreenError: BigQuery does not answer.
         """
-        if self.source.table is None:
+        table = self.source.table_id
+        if table is None:
             raise InputError("prepared rows go to a table, and the source reads source.query_file; set source.table")
-        table = TableId.parse(self.source.table, self.source.project)
         with _writing(table):
             before = self._found(table)
             if before is not None and not append:

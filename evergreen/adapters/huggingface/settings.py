@@ -1,0 +1,38 @@
+"""What the source `huggingface` is told: a data set on the Hugging Face Hub, or in a folder laid out like one.
+
+kind: huggingface
+name: fancyzhx/ag_news
+splits: [train, test]
+
+kind: huggingface
+name: our-lab/oxford-iiit-pet-trimaps
+splits: [train, test]
+columns: {image: image, mask: trimap, split: split}
+mask_classes: {1: 0, 2: 1, 3: 2}
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from evergreen.core.members import SourceSettings
+from evergreen.data.row_fields import RowFields
+
+
+class HuggingFaceSettings(RowFields, SourceSettings):
+    """Rows of a Hub data set; class labels become their names unless `label_names` says otherwise.
+
+    `config_name` is the Hub's subset, `revision` a branch, tag or commit, `token_env` the name of the environment
+    variable that holds an access token. All of `splits` are read: the split step shares rows out itself, unless
+    `columns.split` keeps the data set's splits (`split` is each one's name where no column has that name).
+    """
+
+    source: ClassVar[str] = "evergreen.adapters.huggingface.source:HuggingFaceSource"
+    places: ClassVar[frozenset[str]] = RowFields.places | {"token_env", "revision"}  # the commit that it names counts
+
+    kind: Literal["huggingface"] = "huggingface"
+    name: str
+    config_name: str | None = None
+    splits: tuple[str, ...] = ("train",)
+    revision: str | None = None
+    token_env: str | None = None

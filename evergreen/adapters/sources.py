@@ -1,0 +1,27 @@
+"""Where rows may come from: what a configuration's `source` can be, told apart by `kind`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evergreen.core.kinds import Kinds
+from evergreen.core.members import SourceSettings
+
+SOURCES = Kinds(
+    "evergreen.sources",
+    {
+        "files": "evergreen.adapters.files.settings:FilesSettings",
+        "huggingface": "evergreen.adapters.huggingface.settings:HuggingFaceSettings",
+        "bigquery": "evergreen.adapters.bigquery.settings:BigQuerySettings",
+        "shapes": "evergreen.adapters.shapes.settings:ShapesSettings",
+    },
+)
+
+if TYPE_CHECKING:
+    AnySource = SourceSettings
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AnySource":
+        return SOURCES.union
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
