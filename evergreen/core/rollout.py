@@ -165,9 +165,7 @@ def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int]) -> dic
     others.pop(release.version, None)
     rising = [share for share in release.ramp.shares if share >= now.traffic.get(release.version, 0)]
     for share in rising if others else ():
-        split = {
-            version: percent for version, percent in split_at(others, release.version, share).items() if percent
-        }
+        split = {version: percent for version, percent in split_at(others, release.version, share).items() if percent}
         endpoint.set_traffic(split)
         _hold(endpoint, release, split)
     return split
