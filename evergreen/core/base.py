@@ -1,7 +1,7 @@
 """The one base class of configuration and value types.
 
-A task, a source, a host or a publisher is a frozen model tagged by `kind`: its fields are the configuration, and its
-class names where the behaviour is; see `evergreen.core.members`.
+A task, a source, a host or a publisher is settings: a frozen model tagged by `kind`, whose class names the classes that
+do the work, one a verb; see `evergreen.core.members`.
 """
 
 from __future__ import annotations

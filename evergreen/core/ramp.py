@@ -43,10 +43,10 @@ class Ramp(Frozen):
 AT_ONCE = Ramp()
 
 
-def split_at(incumbents: Mapping[str, int], newcomer: str, percent: int) -> dict[str, int]:
-    """The split that gives the newcomer `percent`, and incumbents the rest in proportion to what they have."""
-    left, total = ALL_TRAFFIC - percent, sum(incumbents.values())
-    exact = {version: left * share / total for version, share in incumbents.items()}
+def split_at(others: Mapping[str, int], newcomer: str, percent: int) -> dict[str, int]:
+    """The split that gives the newcomer `percent`, and the others the rest in proportion to what they have."""
+    left, total = ALL_TRAFFIC - percent, sum(others.values())
+    exact = {version: left * share / total for version, share in others.items()}
     whole = {version: int(share) for version, share in exact.items()}
     by_remainder = sorted(exact, key=lambda version: (whole[version] - exact[version], version))
     for version in by_remainder[: left - sum(whole.values())]:

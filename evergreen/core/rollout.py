@@ -125,7 +125,7 @@ def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None
 
 
 def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None:
-    """Heals the incumbents first, so that the saved split is worth returning to; a newcomer may replace a dead one."""
+    """Heals what has traffic first, so that the saved split is worth a return; a newcomer may replace a dead one."""
     _heal(endpoint, before, _shares(before).keys() - {release.version})
     _deploy(endpoint, release, before)
     if not (release.proven and release.version in before.ready):
@@ -154,20 +154,18 @@ def _require(status: EndpointStatus, split: Mapping[str, int]) -> None:
 
 
 def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int]) -> dict[str, int]:
-    """Gives the version each share of the ramp above its own, where an incumbent answers the rest of the requests.
+    """Gives the version each share of the ramp above its own, where another version answers the rest of the requests.
 
     `split` is the traffic by now; the answer is what it is afterwards.
     """
     now = endpoint.status()
     _require(now, split)
     saved = _saved(now, release.champion)
-    incumbents = {version: share for version, share in saved.items() if version in now.ready}
-    incumbents.pop(release.version, None)
+    others = {version: share for version, share in saved.items() if version in now.ready}
+    others.pop(release.version, None)
     rising = [share for share in release.ramp.shares if share >= now.traffic.get(release.version, 0)]
-    for share in rising if incumbents else ():
-        split = {
-            version: percent for version, percent in split_at(incumbents, release.version, share).items() if percent
-        }
+    for share in rising if others else ():
+        split = {version: percent for version, percent in split_at(others, release.version, share).items() if percent}
         endpoint.set_traffic(split)
         _hold(endpoint, release, split)
     return split

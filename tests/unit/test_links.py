@@ -66,3 +66,15 @@ def test_every_file_of_docs_that_a_text_names_exists() -> None:
     named = {name for path in documents() for name in re.findall(r"\bdocs/[\w./-]+\.\w+", path.read_text("utf-8"))}
     assert named
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
+def test_every_file_of_the_code_that_a_guide_names_exists() -> None:
+    guides = [
+        path for path in documents() if path.parent.name != "decisions" and path.name != "CHANGELOG.md"
+    ]  # history
+    code = (
+        r"(?<![\w./-])(?:evergreen|orchestration|commands|pipelines|steps|stacks|bench|cloudbox|infra)/[\w./-]*\w\.\w+"
+    )
+    named = {name for path in guides for name in re.findall(code, path.read_text("utf-8"))}
+    assert named
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []

@@ -31,7 +31,7 @@ _MARKERS = (
 _NAMES = "|".join(re.escape(marker).replace(r"\*", "[^/]*") for marker in _MARKERS)
 _HIDDEN = re.compile(rf"(?:^|/)(?:\.[^/]+|{_NAMES})(?:/|\Z)", re.IGNORECASE)
 
-Candidate = tuple[str | None, Path]
+Entry = tuple[str | None, Path]
 """Why a file is left out, or None, and where it is."""
 
 
@@ -59,11 +59,11 @@ def files_below(path: str, setting: str) -> tuple[Path, list[Path], list[tuple[s
     parts = place.parts
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])
-    candidates = list(_matching(root, str(Path(*parts[fixed:])), path, setting))
-    if not candidates:
+    entries = list(_matching(root, str(Path(*parts[fixed:])), path, setting))
+    if not entries:
         near = "" if root.exists() else _nearest(root)
         raise InputError(f"no file matches '{path}'{near} (looked in {root.resolve()}); set {setting}")
-    return root, *_parted(root, candidates)
+    return root, *_parted(root, entries)
 
 
 def _nearest(place: Path) -> str:
@@ -76,10 +76,10 @@ def _nearest(place: Path) -> str:
     return nearest(lacking.name, names)
 
 
-def _parted(root: Path, candidates: Iterable[Candidate]) -> tuple[list[Path], list[tuple[str, Path]]]:
+def _parted(root: Path, entries: Iterable[Entry]) -> tuple[list[Path], list[tuple[str, Path]]]:
     files: list[Path] = []
     beside: list[tuple[str, Path]] = []
-    for reason, file in candidates:
+    for reason, file in entries:
         if reason is None:
             files.append(file)
         else:
@@ -90,7 +90,7 @@ def _parted(root: Path, candidates: Iterable[Candidate]) -> tuple[list[Path], li
     )
 
 
-def _walked(root: Path) -> Iterator[Candidate]:
+def _walked(root: Path) -> Iterator[Entry]:
     """What is in the folder and below it, links followed once all else is read.
 
     A folder is read once, however many links lead to it; one that is left out counts as one.
@@ -126,7 +126,7 @@ def _repeated(folder: Path, real: str) -> str:
     return LeftOutReason.ENDLESS_LINK if is_endless else LeftOutReason.REPEATED_FOLDER
 
 
-def _matching(root: Path, pattern: str, path: str, setting: str) -> Iterator[Candidate]:
+def _matching(root: Path, pattern: str, path: str, setting: str) -> Iterator[Entry]:
     """Files by pattern. Raises InputError for a broken link whose very name the pattern gives."""
     is_named = not glob.has_magic(Path(pattern).name)
     names = dict.fromkeys(Path(one).as_posix() for one in glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - Path.glob refuses `**.csv`

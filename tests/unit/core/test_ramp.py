@@ -13,13 +13,13 @@ from evergreen.core.ramp import Ramp, split_at
     st.integers(1, 99),
 )
 def test_the_newcomer_gets_its_percent_and_the_others_what_they_had_in_proportion(
-    incumbents: dict[str, int], percent: int
+    others: dict[str, int], percent: int
 ) -> None:
-    split = split_at(incumbents, "b", percent)
+    split = split_at(others, "b", percent)
     assert split["b"] == percent
     assert sum(split.values()) == 100
-    total = sum(incumbents.values())
-    for version, share in incumbents.items():
+    total = sum(others.values())
+    for version, share in others.items():
         assert abs(split[version] - (100 - percent) * share / total) < 1
 
 
