@@ -44,4 +44,4 @@ class MlflowServer(Service):
 
 def login() -> dict[str, str]:
     """The login that clients demand of a remote server; it opens nothing."""
-    return {"MLFLOW_TRACKING_USERNAME": "cloudbox", "MLFLOW_TRACKING_PASSWORD": "unchecked"}
+    return {"MLFLOW_TRACKING_USERNAME": "cloudbox", "MLFLOW_TRACKING_PASSWORD": "any-password-of-the-box"}
