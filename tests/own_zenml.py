@@ -28,13 +28,13 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def python(
-    home: Path, *arguments: str, cwd: Path = ROOT, site: Path | None = None, **variables: str
+    home: Path, *arguments: str, cwd: Path = ROOT, site: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """A finished `python …` whose ZenML configuration is in `home`; `variables` are added to its environment.
 
     `site` is a folder of further installed packages.
     """
-    path = [str(cwd if (cwd / "run.py").exists() else ROOT), *([str(site)] if site else [])]
+    path = [str(cwd if (cwd / "run.py").exists() else ROOT), *([site] if site else [])]
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,

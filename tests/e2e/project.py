@@ -45,7 +45,7 @@ class Project:
 
     def python(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A finished `python …` in the checkout."""
-        done = python(self.zenml, *map(str, arguments), cwd=self.checkout, site=self.site)
+        done = python(self.zenml, *map(str, arguments), cwd=self.checkout, site=str(self.site or ""))
         if check and done.returncode:
             raise AssertionError(f"{arguments} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
