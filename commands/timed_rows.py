@@ -70,7 +70,7 @@ def _told(prepared: Prepared, plan: Plan) -> str:
     more = f" and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else ""
     lines = [
         f"rows      {prepared.rows:,}",
-        f"labels    {listed}{more}",
+        *([f"labels    {listed}{more}"] if labels else []),
         f"times     {prepared.first:%Y-%m-%d %H:%M} to {prepared.last:%Y-%m-%d %H:%M} UTC "
         f"(again: --end {plan.times.end:%Y-%m-%dT%H:%MZ} --days {plan.times.days:g} --seed {plan.times.seed})",
     ]

@@ -27,12 +27,18 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     }
 
 
-def python(home: Path, *arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A finished `python …` whose ZenML configuration is in `home`; `variables` are added to its environment."""
+def python(
+    home: Path, *arguments: str, cwd: Path = ROOT, site: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A finished `python …` whose ZenML configuration is in `home`; `variables` are added to its environment.
+
+    `site` is a folder of further installed packages.
+    """
+    path = [str(cwd if (cwd / "run.py").exists() else ROOT), *([site] if site else [])]
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
-        env=environment(home, PYTHONPATH=str(cwd if (cwd / "run.py").exists() else ROOT), **variables),
+        env=environment(home, PYTHONPATH=os.pathsep.join(path), **variables),
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,

@@ -1,7 +1,7 @@
 """From a source's own columns to the canonical ones.
 
-Texts have `text` and `label`, pictures `image` and `mask`; both may have `id`, `timestamp`, `split`, `group` and any
-others for slices. A text may be joined from several columns.
+Texts have `text` and `label` or numbers, pictures `image` and `mask`; both may have `id`, `timestamp`, `split`, `group`
+and any others for slices. A text may be joined from several columns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evergreen.core.quoting import excerpt
 from evergreen.data.given_splits import given_splits
 from evergreen.data.groups import groups, groups_of_names
 from evergreen.data.picture_columns import picture_bytes, reclassed
-from evergreen.data.plain import composed, moments, plain, text
+from evergreen.data.plain import composed, moments, number, plain, text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,10 +84,9 @@ def _column(name: str, batch: pa.RecordBatch, fields: RowFields) -> pa.Array:
         return joined_text(batch, fields)
     if name in PICTURE_COLUMNS:
         return picture_bytes(column, source, is_mask=name == MASK, rows=names)
-    if name == "timestamp":
-        return moments(column, source, names)
     if name not in ("id", "label", "group", "split"):
-        return plain(column, source, names)
+        read = moments if name == "timestamp" else number if name in fields.numbers else plain
+        return read(column, source, names)
     words = text(column, source, names)
     if name == "split":
         return given_splits(words, names)

@@ -50,6 +50,35 @@ def text(column: pa.Array, source: str, rows: pa.Array) -> pa.Array:
         raise _other(source, values.type, rows) from error
 
 
+def number(column: pa.Array, source: str, rows: pa.Array) -> pa.Array:
+    """The column as float64, blank text as null. Raises InputError as `plain`, and where it holds what is no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = plain(column, source, rows)
+    if pa.types.is_string(values.type):
+        words = pc.utf8_trim_whitespace(values)
+        values = pc.if_else(pc.equal(words, ""), None, words)
+    try:
+        return values.cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        wrong = next((at for at, value in enumerate(values) if not _is_number(value)), 0)
+        raise InputError(
+            f"column {quoted(source)} of row {rows[wrong]} is no number ({excerpt(str(values[wrong].as_py()))}); "
+            "correct it, or take the column out of source.numbers"
+        ) from error
+
+
+def _is_number(value: pa.Scalar) -> bool:
+    import pyarrow as pa
+
+    try:
+        value.cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
+
+
 def _other(source: str, kind: pa.DataType, rows: pa.Array) -> InputError:
     where = f" from row {rows[0]} on" if len(rows) else ""
     return InputError(f"column {quoted(source)} holds {kind}{where}, not text; map another column")

@@ -70,12 +70,13 @@ class Plan:
 
 
 def target_columns(mapping: Mapping[str, str]) -> dict[str, str]:
-    """The columns to write by canonical name: those that the source reads, and always id and timestamp.
+    """The columns to write by canonical name: those that the source reads, and always id, text and timestamp.
 
     Raises:
         InputError: one column of the source is read as two.
     """
-    columns = {"id": "id", "text": "text", "label": "label", "timestamp": "timestamp"} | dict(mapping)
+    first = ("id", "text", *(["label"] if "label" in mapping else []), "timestamp")
+    columns = {name: name for name in first} | dict(mapping)
     twice = [name for name, count in Counter(columns.values()).items() if count > 1]
     if twice:
         raise InputError(f"source.columns reads {', '.join(twice)} as several columns; name one each to prepare them")
@@ -136,11 +137,13 @@ def _count(prepared: Prepared, table: pa.Table, plan: Plan) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for name in ("text", "label", "timestamp"):
+    labelled = "label" in plan.columns
+    for name in ("text", *(["label"] if labelled else []), "timestamp"):
         if table[name].null_count:
             row = table["id"][pc.index(pc.is_null(table[name]), True).as_py()]
             raise InputError(f"row {row} has no {name}; fill it or leave the row out")
-    counted = Counter({str(one["values"]): one["counts"] for one in table["label"].value_counts().to_pylist()})
+    found = table["label"].value_counts().to_pylist() if labelled else []
+    counted = Counter({str(one["values"]): one["counts"] for one in found})
     if plan.labels is not None and (unknown := [label for label in counted if label not in plan.labels]):
         row = table["id"][pc.index(table["label"], unknown[0]).as_py()]
         raise InputError(

@@ -3,6 +3,9 @@
 columns:      {id: article_id, text: [title, body], label: category}
 label_names:  {1: World, 2: Sports, 3: Business, 4: Sci/Tech}
 
+columns:      {text: advert, target: price}
+numbers:      [target]
+
 columns:      {image: picture, mask: trimap, split: split}
 mask_classes: {1: 0, 2: 1, 3: 2}
 """
@@ -32,6 +35,8 @@ MASK = "mask"
 TEXT_COLUMNS = {"text": "text", "label": "label"}
 PICTURE_COLUMNS = {"image": "image", MASK: "mask"}
 """What a source is read for when nothing else is mapped, by canonical name."""
+
+_NO_NUMBERS = ("id", "timestamp", "split", "group", *TEXT_COLUMNS, *PICTURE_COLUMNS)
 
 MaskValue = Annotated[int, Field(ge=0, le=255)]
 Joined = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -63,6 +68,8 @@ class RowFields(Frozen):
     where it is mapped, shares the rows out; rows of one `group`, where it is, stay together. Several columns of a
     `text` are joined by `text_separator`, those without content left out. `label_names` maps raw label values to names,
     `mask_classes` the values of a mask's pixels to class indices.
+
+    Columns in `numbers` are read as numbers, from text too; texts with some have no `label` unless it is mapped.
     """
 
     places: ClassVar[frozenset[str]] = frozenset({"kind"})
@@ -71,6 +78,7 @@ class RowFields(Frozen):
     """Fields that say how a table like the source's rows is read."""
 
     columns: dict[str, str | Joined] = {}
+    numbers: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
     text_separator: str = Field(_SEPARATOR, exclude_if=lambda value: value == _SEPARATOR)
     label_names: Annotated[dict[Name, Name], BeforeValidator(_with_text_keys)] | None = None
     mask_classes: Annotated[dict[MaskValue, MaskValue], BeforeValidator(_with_text_keys)] | None = Field(
@@ -89,6 +97,14 @@ class RowFields(Frozen):
                 )
         return columns
 
+    @field_validator("numbers")
+    @classmethod
+    def _numbers_are_further_columns(cls, numbers: tuple[str, ...]) -> tuple[str, ...]:
+        if other := [name for name in numbers if name in _NO_NUMBERS]:
+            allowed = "further columns, such as target"
+            raise ValueError(f"numbers names {quoted(other[0])}, which is read in its own way; name {allowed}")
+        return numbers
+
     @model_validator(mode="after")
     def _what_is_renamed_is_read(self) -> Self:
         for field, column in ("label_names", "label"), ("mask_classes", "mask"):
@@ -106,7 +122,8 @@ class RowFields(Frozen):
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Columns of the source by canonical name: one each, or those that a text is joined from."""
-        mapped = (PICTURE_COLUMNS if self.has_pictures else TEXT_COLUMNS) | self.columns
+        texts = {name: name for name in ("text", *self.numbers)} if self.numbers else TEXT_COLUMNS
+        mapped = (PICTURE_COLUMNS if self.has_pictures else texts) | self.columns
         return {name: (column,) if isinstance(column, str) else column for name, column in mapped.items()}
 
     @property

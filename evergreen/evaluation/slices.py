@@ -27,8 +27,8 @@ class ColumnSlices(Frozen):
     Tasks add slices of their own, under names that are `reserved`; `own_report` says of a column why it is none.
     """
 
-    own_report: ClassVar[Mapping[str, str]]
-    reserved: ClassVar[tuple[str, ...]]
+    own_report: ClassVar[Mapping[str, str]] = {"id": "its values are all different"}
+    reserved: ClassVar[tuple[str, ...]] = ()
 
     columns: tuple[str, ...] = ()
     min_rows: Annotated[int, Field(ge=1)] = 20
@@ -41,8 +41,8 @@ class ColumnSlices(Frozen):
                 reason = self.own_report[column]
                 raise ValueError(f"{column!r} is no slice column: {reason}; name further columns of the data")
             if column in self.reserved or self.columns.count(column) > 1:
-                never = ", ".join(map(repr, self.reserved))
-                raise ValueError(f"column {column!r} is sliced twice; name it once, and {never} not at all")
+                never = f", and {', '.join(map(repr, self.reserved))} not at all" if self.reserved else ""
+                raise ValueError(f"column {column!r} is sliced twice; name it once{never}")
         return self
 
     def check(self, columns: Mapping[str, ColumnStatistics]) -> None:

@@ -46,7 +46,7 @@ def validation_page(report: ValidationReport) -> str:
         total=sum(report.labels.values()),
         label_chart=_label_chart(labels),
         length_chart=histogram("Rows by text length", report.length_histogram, "characters, up to"),
-        imbalance=f"{compact(ratio(labels[0][1], labels[-1][1]))} : 1" if labels else UNDEFINED,
+        imbalance=f"{compact(ratio(labels[0][1], labels[-1][1]))} : 1" if labels else None,
     )
 
 

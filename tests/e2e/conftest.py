@@ -20,6 +20,7 @@ MEASURED_S = {
     "test_my_data": 310,
     "test_image_segmentation": 110,
     "test_homes": 75,
+    "test_text_regression": 70,
     "test_cases": 55,
     "test_chinese": 55,
     "test_local_endpoint_hostile": 50,

@@ -21,10 +21,14 @@ from tests.own_zenml import ROOT, environment, python
 
 @dataclass(frozen=True)
 class Project:
-    """Commands of a checkout against the ZenML configuration in `home`; configurations are written to `home` too."""
+    """Commands of a checkout against the ZenML configuration in `home`; configurations are written to `home` too.
+
+    `site` holds packages that are installed for this project alone.
+    """
 
     home: Path
     checkout: Path = ROOT
+    site: Path | None = None
 
     @property
     def zenml(self) -> Path:
@@ -41,7 +45,7 @@ class Project:
 
     def python(self, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A finished `python …` in the checkout."""
-        done = python(self.zenml, *map(str, arguments), cwd=self.checkout)
+        done = python(self.zenml, *map(str, arguments), cwd=self.checkout, site=str(self.site or ""))
         if check and done.returncode:
             raise AssertionError(f"{arguments} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done

@@ -85,7 +85,8 @@ class BigQueryDestination:
         )
         if is_new or not append:
             configuration.time_partitioning = bigquery.TimePartitioning(field=prepared.columns["timestamp"])
-            configuration.clustering_fields = [prepared.columns["label"]]
+            if "label" in prepared.columns:
+                configuration.clustering_fields = [prepared.columns["label"]]
         if is_new:  # of a table that is there, BigQuery refuses to be told another description
             configuration.destination_table_description = f"{_MARK}: being loaded"
         with prepared.path.open("rb") as file:
@@ -147,12 +148,12 @@ def _check_layout(found: Any, table: TableId, prepared: Prepared) -> None:
     """A load replaces rows, never how they are laid out: BigQuery refuses it only after the upload."""
     partitioning = found.time_partitioning
     present = (partitioning.field if partitioning else None, ", ".join(found.clustering_fields or ()))
-    wanted = (prepared.columns["timestamp"], prepared.columns["label"])
+    wanted = (prepared.columns["timestamp"], prepared.columns.get("label", ""))
     if present != wanted:
         raise InputError(
             f"table {table} is partitioned by {present[0] or 'nothing'} and clustered by {present[1] or 'nothing'}, "
-            f"the rows are by {wanted[0]} and {wanted[1]}; BigQuery replaces rows only where both agree: keep "
-            f"source.columns, name another source.table, or delete it: {_removal(table)}"
+            f"the rows are by {wanted[0]} and {wanted[1] or 'nothing'}; BigQuery replaces rows only where both agree: "
+            f"keep source.columns, name another source.table, or delete it: {_removal(table)}"
         )
 
 

@@ -24,6 +24,7 @@ from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filte
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
 from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
+from evergreen.data.row_fields import TEXT_COLUMNS  # noqa: E402 - after the filter
 from evergreen.serving.storage import read_object  # noqa: E402 - after the filter
 from tests.pictures import mask, picture  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
@@ -144,7 +145,7 @@ def changing() -> Any:
 
 def prepared(folder: Path, text: str) -> Prepared:
     dataset = dataset_of([("1", text, "x")], folder / "rows")
-    return prepare(dataset, Plan(Times(END, 4, seed=0), target_columns({})), folder / "prepared.parquet")
+    return prepare(dataset, Plan(Times(END, 4, seed=0), target_columns(TEXT_COLUMNS)), folder / "prepared.parquet")
 
 
 def preparing(folder: Path) -> list[Any]:

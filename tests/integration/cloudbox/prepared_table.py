@@ -16,15 +16,17 @@ from typing import Any
 
 warnings.simplefilter("ignore")  # Google's clients announce the end of Python versions
 
+import pyarrow as pa  # noqa: E402 - after the filter
 from google.cloud import bigquery  # noqa: E402 - after the filter
 
 from cloudbox import faults  # noqa: E402 - after the filter
 from cloudbox.home import Home  # noqa: E402 - after the filter
 from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
-from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
+from evergreen.core.artifacts import ResolvedWindow, SourceIdentity  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
 from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
+from evergreen.data.dataset import write_dataset  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
 
@@ -48,6 +50,16 @@ def prepared(folder: Path, rows: int, first: int = 0, source: BigQuerySettings =
     made = [(f"train:{number}", f"text {number}", "World") for number in range(first, first + rows)]
     plan = Plan(Times(END, 4, seed=0), target_columns(source.mapping), window=WINDOW)
     return prepare(dataset_of(made, folder / "rows"), plan, folder / "prepared.parquet")
+
+
+def priced(folder: Path, rows: int) -> Prepared:
+    """Texts with a number each, and without a label."""
+    source = SOURCE.model_copy(update={"columns": {**SOURCE.columns, "target": "price"}, "numbers": ("target",)})
+    names = [f"offers:{number}" for number in range(rows)]
+    offers = pa.RecordBatch.from_pydict({"id": names, "text": names, "target": [float(one) for one in range(rows)]})
+    identity = SourceIdentity(kind="files", fingerprint="f", description="offers")
+    dataset = write_dataset([offers], folder / f"offers-{rows}", identity)
+    return prepare(dataset, Plan(Times(END, 4, seed=0), target_columns(source.mapping)), folder / "offers.parquet")
 
 
 def store(rows: Prepared, *, append: bool = False, table: str = "news.articles") -> str:
@@ -100,6 +112,8 @@ def main(folder: Path) -> dict[str, Any]:
     said["own"] = [store(rows, table="news.own"), state("news.own")["rows"]]
     said["own_appended"] = [store(more, append=True, table="news.own"), state("news.own")["rows"]]
     said["own_described"] = state("news.own")["description"]
+    said["priced"] = [store(priced(folder, rows), table="news.offers") for rows in (3, 5)]
+    said["priced_state"] = state("news.offers")
     return said
 
 

@@ -89,3 +89,10 @@ def test_rows_that_would_be_laid_out_otherwise_are_refused_before_they_are_sent(
 
 def test_a_table_in_a_dataset_that_is_there_needs_no_right_to_make_datasets(said: dict[str, Any]) -> None:
     assert said["beside"] == "table local-project.news.beside, 10 rows loaded"
+
+
+def test_texts_with_a_number_are_clustered_by_nothing_and_replaced(said: dict[str, Any]) -> None:
+    table = said["priced_state"]
+    assert (table["clustered"], table["rows"], table["columns"]["price"]) == (None, 5, "FLOAT")
+    assert "label" not in table["columns"]
+    assert not any("Error" in told for told in said["priced"])

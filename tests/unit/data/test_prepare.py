@@ -11,11 +11,12 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.data.dataset import write_dataset
 from evergreen.data.prepare import PREPARED, Plan, Times, prepare, target_columns
+from evergreen.data.row_fields import TEXT_COLUMNS, RowFields
 from tests.rows import SOURCE, dataset_of
 
 END = datetime(2024, 5, 10, tzinfo=UTC)
 TIMES = Times(end=END, days=4, seed=0)
-COLUMNS = target_columns({})
+COLUMNS = target_columns(TEXT_COLUMNS)
 LABELS = ("World", "Sports")
 ROWS = [(f"train:{number}", f"text {number}", LABELS[number % 2]) for number in range(1, 401)]
 
@@ -40,6 +41,17 @@ def test_the_file_has_the_targets_columns_and_is_marked(tmp_path: Path) -> None:
     assert table.schema.field("timestamp").type == pa.timestamp("us", tz="UTC")
     assert PREPARED.encode() in table.schema.metadata
     assert table["body"].to_pylist() == [text for _, text, _ in ROWS]
+
+
+def test_rows_with_a_number_need_no_label(tmp_path: Path) -> None:
+    offers = pa.RecordBatch.from_pydict({"id": ["a", "b"], "text": ["a bike", "a lamp"], "target": [12.5, 3.0]})
+    rows = write_dataset([offers], tmp_path / "rows", SOURCE)
+    columns = target_columns(RowFields(columns={"target": "price"}, numbers=("target",)).mapping)
+    prepared = prepare(rows, plan(columns=columns, labels=None), tmp_path / "offers.parquet")
+    table = pq.read_table(prepared.path)
+    assert table.column_names == ["id", "text", "timestamp", "price"]
+    assert table["price"].to_pylist() == [12.5, 3.0]
+    assert (prepared.rows, prepared.labels) == (2, {})
 
 
 def test_times_are_spread_evenly_over_the_days(tmp_path: Path) -> None:
@@ -97,14 +109,14 @@ def test_a_row_that_lacks_something_is_an_error_that_names_it(
 
 
 def test_a_column_that_the_rows_lack_is_an_error(tmp_path: Path) -> None:
-    columns = target_columns({"publisher": "publisher"})
+    columns = target_columns({**TEXT_COLUMNS, "publisher": "publisher"})
     with pytest.raises(InputError, match=r"reads publisher, .*--columns publisher="):
         prepare(dataset_of(ROWS, tmp_path / "a"), plan(columns=columns), tmp_path / "a.parquet")
 
 
 def test_one_column_cannot_be_written_as_two() -> None:
     with pytest.raises(InputError, match="reads text as several columns"):
-        target_columns({"id": "text"})
+        target_columns({**TEXT_COLUMNS, "id": "text"})
 
 
 def test_a_smaller_share_of_the_rows_is_part_of_a_larger_one(tmp_path: Path) -> None:

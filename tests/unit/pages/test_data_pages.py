@@ -43,9 +43,8 @@ def test_labels_are_drawn_by_size(validation: ValidationReport, read: Read) -> N
 def test_validation_of_nothing_has_a_page(validation: ValidationReport, read: Read) -> None:
     nothing = {"rows": 0, "columns": {}, "labels": {}, "length_histogram": (), "anomalies": ()}
     text = read(validation_page(validation.model_copy(update=nothing))).text
-    assert "No labels" in text
     assert "None found" in text
-    assert "undefined" in text
+    assert "abel" not in text
 
 
 def test_many_labels_are_summed_up_and_listed_below(validation: ValidationReport, read: Read) -> None:
@@ -85,7 +84,7 @@ def test_an_empty_split_has_a_page(splits: SplitsManifest, read: Read) -> None:
     empty = {"rows": {"train": 0, "validation": 0, "test": 0}, "labels": {}, "removed": {"exact_duplicate": 0}}
     text = read(split_page(splits.model_copy(update=empty))).text
     assert "undefined" in text
-    assert "carry no labels" in text
+    assert "abel" not in text
 
 
 def test_dataset_shows_source_shards_and_first_rows(dataset: DatasetManifest, read: Read) -> None:

@@ -11,6 +11,7 @@ from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
 from evergreen.core.preparation import Prepared
 from evergreen.data.prepare import Plan, Times, prepare, target_columns
+from evergreen.data.row_fields import TEXT_COLUMNS
 from tests.rows import dataset_of, rows_of
 
 TIMES = Times(datetime(2024, 5, 10, tzinfo=UTC), 4, seed=0)
@@ -18,7 +19,9 @@ TIMES = Times(datetime(2024, 5, 10, tzinfo=UTC), 4, seed=0)
 
 def prepared(tmp_path: Path, *texts: str) -> Prepared:
     rows = [(f"{number}", text, "x") for number, text in enumerate(texts)]
-    return prepare(dataset_of(rows, tmp_path / "rows"), Plan(TIMES, target_columns({})), tmp_path / "prepared.parquet")
+    return prepare(
+        dataset_of(rows, tmp_path / "rows"), Plan(TIMES, target_columns(TEXT_COLUMNS)), tmp_path / "prepared.parquet"
+    )
 
 
 def store(path: Path, rows: Prepared, *, append: bool = False) -> str:
