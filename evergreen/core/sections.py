@@ -17,9 +17,9 @@ Cell = str | int | float | bool | None
 
 
 class Section(Frozen):
-    """One part. `holds_rows` says that it shows test rows, which stay on the pages of those who may see the data."""
+    """One part. Unless a class says otherwise it `holds_rows`: test rows stay on the pages of who may see the data."""
 
-    holds_rows: ClassVar[bool] = False
+    holds_rows: ClassVar[bool] = True
 
     kind: str
 
@@ -51,6 +51,8 @@ class Section(Frozen):
 class Table(Section):
     """Rows of cells under named columns, of numbers about rows, not of the rows."""
 
+    holds_rows: ClassVar[bool] = False
+
     kind: Literal["table"] = "table"
     title: str
     columns: tuple[str, ...]
@@ -68,6 +70,8 @@ class Table(Section):
 
 class ConfusionMatrix(Section):
     """`counts[i][j]` counts rows, or pixels (`counted`), of true label `labels[i]` answered as `labels[j]`."""
+
+    holds_rows: ClassVar[bool] = False
 
     kind: Literal["confusion_matrix"] = "confusion_matrix"
     labels: tuple[str, ...]
@@ -93,8 +97,6 @@ class WorstText(Frozen):
 class WorstTexts(Section):
     """The wrong answers with the highest scores, the worst first."""
 
-    holds_rows: ClassVar[bool] = True
-
     kind: Literal["worst_texts"] = "worst_texts"
     rows: tuple[WorstText, ...] = ()
 
@@ -113,8 +115,6 @@ class WorstPicture(Frozen):
 class WorstPictures(Section):
     """The pictures with the lowest scores of their own, the worst first; colours follow the order of `labels`."""
 
-    holds_rows: ClassVar[bool] = True
-
     kind: Literal["worst_pictures"] = "worst_pictures"
     labels: tuple[str, ...]
     pictures: tuple[WorstPicture, ...] = ()
@@ -125,6 +125,8 @@ class Residuals(Section):
 
     `counts[i]` rows lie between `edges[i]` and `edges[i + 1]`.
     """
+
+    holds_rows: ClassVar[bool] = False
 
     kind: Literal["residuals"] = "residuals"
     unit: str = ""
@@ -156,7 +158,6 @@ class OtherSection(Section):
     """A section of a kind, or with fields, that this version does not know, as it was written."""
 
     model_config = ConfigDict(extra="allow")
-    holds_rows: ClassVar[bool] = True
 
 
 KINDS: Mapping[str, type[Section]] = {
