@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.asides import beside_the_point
@@ -17,8 +16,6 @@ from orchestration.deployment import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
-
-Examples = tuple[dict[str, Any], ...]
 
 
 def is_recipe_of_champion(recipe: str, record: RecordState) -> bool:
@@ -46,11 +43,12 @@ def promote_version(
     version: ModelVersion,
     report: EvaluationReport,
     *,
-    examples: Callable[[], Examples],
+    completed: Callable[[], ModelVersion],
 ) -> PromotionDecision:
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors.
 
-    The `examples` that it must answer are asked for when it is registered for the first time.
+    `completed` gives the version with what its files alone tell, such as the examples that it must answer; it is asked
+    for when the version is registered for the first time.
     """
     with model_lease(lease_of(model_name, host), model_name, version.run, STEP_WAIT_S) as claim:
         record = ZenmlRecord(model_name)
@@ -65,7 +63,7 @@ def promote_version(
         )
         known = state.find(version.version)
         if decision.verdict is Verdict.PROMOTE and known is None:
-            version = version.model_copy(update={"examples": examples()})
+            version = completed()
         claim.fence()  # reading and deciding took its time
         if decision.verdict is Verdict.PROMOTE or known:
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
