@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -46,12 +50,25 @@ def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
     """The incumbent's trained model, read from the artifact store; None without an incumbent.
 
     Raises:
-        EvergreenError: it is lost; the message names version and artifact, and the ways out.
+        EvergreenError: it is lost, told here or once its `path` is asked for; the message names version and artifact,
+            and the ways out.
     """
     if incumbent.artifact is None:
         return None
+    with _ways_out(incumbent):
+        model = load_artifact(incumbent.artifact, TrainedModel)
+
+    def fetch() -> Path:
+        with _ways_out(incumbent):
+            return model.path
+
+    return replace(model, place=fetch)
+
+
+@contextmanager
+def _ways_out(incumbent: Incumbent) -> Iterator[None]:
     try:
-        return load_artifact(incumbent.artifact, TrainedModel)
+        yield
     except EvergreenError as error:
         raise EvergreenError(
             f"version {incumbent.version}, which this run starts from or is judged against, cannot be loaded: {error}, "

@@ -21,6 +21,7 @@ from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timin
 from evergreen.core.sections import ConfusionMatrix
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState
+from tests.keyword_model import write_keyword_model
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 HOST = LocalHostSettings(port=0)
@@ -241,6 +242,26 @@ def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
     with pytest.raises(EvergreenError, match=ways):
         incumbent_model(Incumbent(version="b2", artifact=lost))
     assert incumbent_model(Incumbent()) is None
+
+
+def test_an_incumbent_whose_files_are_lost_is_named_with_the_ways_out_when_they_are_asked_for(tmp_path: Path) -> None:
+    from zenml import save_artifact
+
+    from orchestration import materializers
+    from orchestration.artifacts import incumbent_model
+
+    saved = save_artifact(write_keyword_model(tmp_path / "model"), "incumbent")
+    incumbent = Incumbent(version="b2", artifact=str(saved.id))
+    kept, lost = incumbent_model(incumbent), incumbent_model(incumbent)
+    assert kept is not None
+    assert lost is not None
+    assert (kept.path / "task.json").is_file()
+    (Path(saved.uri) / materializers.ARCHIVE_NAME).unlink()
+    ways = (
+        r"version b2, which .*cannot be loaded: .*is gone from .*--no-cache, which stores it anew; or `rollback` .*name"
+    )
+    with pytest.raises(EvergreenError, match=ways):
+        _ = lost.path
 
 
 def test_the_status_of_a_model_whose_report_was_deleted_shows_the_rest(model: str) -> None:
