@@ -14,6 +14,7 @@ from zenml.client import Client
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.training import Incumbent
+from orchestration.materializers import DATA_NAMES
 
 Loaded = TypeVar("Loaded")
 
@@ -37,11 +38,12 @@ def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
 
 
 def is_stored(artifact: str) -> bool:
-    """Whether the active stack's artifact store holds an artifact, by its id; nothing of it is fetched."""
+    """Whether the active stack's artifact store holds an artifact's data, by its id; nothing of it is fetched."""
     client = Client()
     try:
         uri = client.get_artifact_version(UUID(artifact)).uri
-        return bool(client.active_stack.artifact_store.exists(uri))
+        store = client.active_stack.artifact_store
+        return any(store.exists(f"{uri}/{name}") for name in DATA_NAMES)
     except (KeyError, FileNotFoundError):  # ZenML does not know it, or it belongs to another store
         return False
 

@@ -204,6 +204,40 @@ def test_a_lost_artifact_is_replaced_when_its_version_is_registered_again(model:
     assert load_artifact(record.get("a1").artifact, Incumbent).version == "a1"
 
 
+def test_a_report_of_which_the_page_alone_is_left_is_replaced(model: str, challenger_report: EvaluationReport) -> None:
+    from zenml import save_artifact
+
+    from orchestration import materializers
+    from orchestration.artifacts import is_stored, load_artifact
+    from orchestration.record import ZenmlRecord
+
+    first, again = (save_artifact(challenger_report, name) for name in ("report-first", "report-again"))
+    record = ZenmlRecord(model)
+    record.add(version("c3").model_copy(update={"report": str(first.id)}))
+    record.add(version("c3").model_copy(update={"report": str(again.id)}))
+    assert record.get("c3").report == str(first.id)
+    folder = Path(first.uri)
+    (data,) = (path for path in folder.iterdir() if path.name in materializers.DATA_NAMES)
+    data.unlink()
+    assert (folder / materializers.PAGE_NAME).is_file()
+    assert not is_stored(str(first.id))
+    record.add(version("c3").model_copy(update={"report": str(again.id)}))
+    assert load_artifact(record.get("c3").report, EvaluationReport) == challenger_report
+
+
+def test_a_directory_of_which_the_manifest_alone_is_left_is_not_stored(tmp_path: Path) -> None:
+    from zenml import save_artifact
+
+    from orchestration import materializers
+    from orchestration.artifacts import is_stored
+
+    saved = save_artifact(write_keyword_model(tmp_path / "model"), "manifest-alone")
+    assert is_stored(str(saved.id))
+    (Path(saved.uri) / materializers.ARCHIVE_NAME).unlink()
+    assert (Path(saved.uri) / "manifest.json").is_file()
+    assert not is_stored(str(saved.id))
+
+
 def test_a_champion_that_is_trained_again_gets_its_lost_artifact_back(
     model: str, challenger_report: EvaluationReport
 ) -> None:
