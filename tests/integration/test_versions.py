@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.decision import Verdict
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
+from evergreen.core.lease import Holder
 from evergreen.core.metric import Metric
 from evergreen.core.protocols import VersionRecord
 from evergreen.core.reconcile import crown, nominate
@@ -22,6 +24,9 @@ from evergreen.core.sections import ConfusionMatrix
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from tests.keyword_model import write_keyword_model
+from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
+from tests.memory_lease import MemoryLease
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 HOST = LocalHostSettings(port=0)
@@ -264,6 +269,29 @@ def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
     other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report, completed=never)
     assert [reason.rule for reason in other.reasons if not reason.passed] == ["present champion"]
     assert aliases(model) == {"champion": "b2"}
+
+
+def test_a_new_version_is_completed_once_while_nobody_holds_the_lease(
+    model: str, challenger_report: EvaluationReport
+) -> None:
+    from orchestration.record import ZenmlRecord
+    from orchestration.versions import promote_version
+
+    lease, holders = MemoryLease(), list[Holder | None]()
+    host: Any = hosting(MemoryEndpoint(), lease)
+    new = version("c3")
+    complete = new.model_copy(update={"requires": "word-counts==1.2"})
+
+    def completed() -> ModelVersion:
+        holders.append(lease.read().lease.holder)
+        return complete
+
+    for _ in ("registers it", "finds it registered"):
+        decision = promote_version(model, host, Gate(), new, challenger_report, completed=completed)
+        assert decision.verdict is Verdict.PROMOTE
+    assert holders == [None]
+    assert ZenmlRecord(model).get("c3") == complete
+    assert lease.read().generation > 0
 
 
 def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
