@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,6 +14,7 @@ from zenml.client import Client
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.training import Incumbent
+from orchestration.materializers import DATA_NAMES
 
 Loaded = TypeVar("Loaded")
 
@@ -33,11 +38,12 @@ def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
 
 
 def is_stored(artifact: str) -> bool:
-    """Whether the active stack's artifact store holds an artifact, by its id; nothing of it is fetched."""
+    """Whether the active stack's artifact store holds an artifact's data, by its id; nothing of it is fetched."""
     client = Client()
     try:
         uri = client.get_artifact_version(UUID(artifact)).uri
-        return bool(client.active_stack.artifact_store.exists(uri))
+        store = client.active_stack.artifact_store
+        return any(store.exists(f"{uri}/{name}") for name in DATA_NAMES)
     except (KeyError, FileNotFoundError):  # ZenML does not know it, or it belongs to another store
         return False
 
@@ -46,12 +52,25 @@ def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:
     """The incumbent's trained model, read from the artifact store; None without an incumbent.
 
     Raises:
-        EvergreenError: it is lost; the message names version and artifact, and the ways out.
+        EvergreenError: it is lost, told here or once its `path` is asked for; the message names version and artifact,
+            and the ways out.
     """
     if incumbent.artifact is None:
         return None
+    with _ways_out(incumbent):
+        model = load_artifact(incumbent.artifact, TrainedModel)
+
+    def fetch() -> Path:
+        with _ways_out(incumbent):
+            return model.path
+
+    return replace(model, place=fetch)
+
+
+@contextmanager
+def _ways_out(incumbent: Incumbent) -> Iterator[None]:
     try:
-        return load_artifact(incumbent.artifact, TrainedModel)
+        yield
     except EvergreenError as error:
         raise EvergreenError(
             f"version {incumbent.version}, which this run starts from or is judged against, cannot be loaded: {error}, "

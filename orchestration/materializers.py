@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from pydantic import BaseModel
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.materializers.base_materializer import BaseMaterializer
-from zenml.materializers.pydantic_materializer import PydanticMaterializer
+from zenml.materializers.pydantic_materializer import DEFAULT_FILENAME, LEGACY_FILENAME, PydanticMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
 from evergreen.core.artifacts import MANIFEST_NAME, DirectoryArtifact
@@ -25,6 +25,8 @@ from orchestration.scratch import scratch_directory
 
 ARCHIVE_NAME = "content.tar"
 PAGE_NAME = "page.html"
+DATA_NAMES = (ARCHIVE_NAME, DEFAULT_FILENAME, LEGACY_FILENAME)
+"""The file without which an artifact is lost, whatever lies beside it: a directory's, a value's, an older value's."""
 
 Artifact = TypeVar("Artifact", bound=DirectoryArtifact[Any])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cache
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.asides import beside_the_point
@@ -17,8 +17,6 @@ from orchestration.deployment import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
-
-Examples = tuple[dict[str, Any], ...]
 
 
 def is_recipe_of_champion(recipe: str, record: RecordState) -> bool:
@@ -46,31 +44,43 @@ def promote_version(
     version: ModelVersion,
     report: EvaluationReport,
     *,
-    examples: Callable[[], Examples],
+    completed: Callable[[], ModelVersion],
 ) -> PromotionDecision:
     """The gate's decision; a promoted version is registered with its evaluation, here and in the mirrors.
 
-    The `examples` that it must answer are asked for when it is registered for the first time.
+    `completed` gives the version with what its files alone tell, such as the examples that it must answer; it is asked
+    for when the version is to be registered for the first time, before the lease is taken: files take their time.
     """
+    record, completed = ZenmlRecord(model_name), cache(completed)
+    state = record.read()
+    if _is_new(_decide(state, gate, version, report), state):
+        completed()
     with model_lease(lease_of(model_name, host), model_name, version.run, STEP_WAIT_S) as claim:
-        record = ZenmlRecord(model_name)
         state, _ = record.settle()
-        champion = state.named(Alias.CHAMPION)
-        decision = decide(
-            report,
-            gate,
-            champion.version if champion else None,
-            rolled_back=version.version in state.rolled_back,
-            repeats_champion=champion is not None and champion.recipe == version.recipe,
-        )
-        known = state.find(version.version)
-        if decision.verdict is Verdict.PROMOTE and known is None:
-            version = version.model_copy(update={"examples": examples()})
+        decision = _decide(state, gate, version, report)
+        if _is_new(decision, state):
+            version = completed()  # is complete by now, unless the record changed and with it the decision
         claim.fence()  # reading and deciding took its time
-        if decision.verdict is Verdict.PROMOTE or known:
+        if decision.verdict is Verdict.PROMOTE or state.find(version.version):
             record.add(version)  # one that is registered takes this run's artifacts where its own are lost
         if decision.verdict is Verdict.PROMOTE:
             record.move(nominate(record.read(), version.version))
         with beside_the_point("what a mirror of the record lacks, which the next run repairs"):
             sync_mirrors(record, host)
         return decision
+
+
+def _is_new(decision: PromotionDecision, state: RecordState) -> bool:
+    """Whether the decision registers its version for the first time."""
+    return decision.verdict is Verdict.PROMOTE and state.find(decision.version) is None
+
+
+def _decide(state: RecordState, gate: Gate, version: ModelVersion, report: EvaluationReport) -> PromotionDecision:
+    champion = state.named(Alias.CHAMPION)
+    return decide(
+        report,
+        gate,
+        champion.version if champion else None,
+        rolled_back=version.version in state.rolled_back,
+        repeats_champion=champion is not None and champion.recipe == version.recipe,
+    )

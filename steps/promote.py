@@ -48,8 +48,10 @@ def promote(
         metrics={name: metric.value for name, metric in report.metrics.items()},
         examples=(),
         leader=leader_sentence(report),
-        requires=required(model.path),
     )
-    return promote_version(
-        model_name, host, gate, version, report, examples=lambda: tuple(servable(task).examples(splits))
-    )
+
+    def completed() -> ModelVersion:
+        examples = tuple(servable(task).examples(splits))
+        return version.model_copy(update={"examples": examples, "requires": required(model.path)})
+
+    return promote_version(model_name, host, gate, version, report, completed=completed)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.decision import Verdict
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
+from evergreen.core.lease import Holder
 from evergreen.core.metric import Metric
 from evergreen.core.protocols import VersionRecord
 from evergreen.core.reconcile import crown, nominate
@@ -21,6 +23,10 @@ from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timin
 from evergreen.core.sections import ConfusionMatrix
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState
+from tests.keyword_model import write_keyword_model
+from tests.memory_endpoint import MemoryEndpoint
+from tests.memory_host import hosting
+from tests.memory_lease import MemoryLease
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 HOST = LocalHostSettings(port=0)
@@ -73,6 +79,11 @@ def passing_report(version: str) -> EvaluationReport:
 @pytest.fixture
 def challenger_report() -> EvaluationReport:
     return passing_report("c3")
+
+
+def never() -> ModelVersion:
+    """What completes a version that is not to be registered."""
+    raise AssertionError("a version was completed, which needs its files, though it is not registered anew")
 
 
 def aliases(model: str) -> dict[str, str]:
@@ -198,6 +209,40 @@ def test_a_lost_artifact_is_replaced_when_its_version_is_registered_again(model:
     assert load_artifact(record.get("a1").artifact, Incumbent).version == "a1"
 
 
+def test_a_report_of_which_the_page_alone_is_left_is_replaced(model: str, challenger_report: EvaluationReport) -> None:
+    from zenml import save_artifact
+
+    from orchestration import materializers
+    from orchestration.artifacts import is_stored, load_artifact
+    from orchestration.record import ZenmlRecord
+
+    first, again = (save_artifact(challenger_report, name) for name in ("report-first", "report-again"))
+    record = ZenmlRecord(model)
+    record.add(version("c3").model_copy(update={"report": str(first.id)}))
+    record.add(version("c3").model_copy(update={"report": str(again.id)}))
+    assert record.get("c3").report == str(first.id)
+    folder = Path(first.uri)
+    (data,) = (path for path in folder.iterdir() if path.name in materializers.DATA_NAMES)
+    data.unlink()
+    assert (folder / materializers.PAGE_NAME).is_file()
+    assert not is_stored(str(first.id))
+    record.add(version("c3").model_copy(update={"report": str(again.id)}))
+    assert load_artifact(record.get("c3").report, EvaluationReport) == challenger_report
+
+
+def test_a_directory_of_which_the_manifest_alone_is_left_is_not_stored(tmp_path: Path) -> None:
+    from zenml import save_artifact
+
+    from orchestration import materializers
+    from orchestration.artifacts import is_stored
+
+    saved = save_artifact(write_keyword_model(tmp_path / "model"), "manifest-alone")
+    assert is_stored(str(saved.id))
+    (Path(saved.uri) / materializers.ARCHIVE_NAME).unlink()
+    assert (Path(saved.uri) / "manifest.json").is_file()
+    assert not is_stored(str(saved.id))
+
+
 def test_a_champion_that_is_trained_again_gets_its_lost_artifact_back(
     model: str, challenger_report: EvaluationReport
 ) -> None:
@@ -208,7 +253,7 @@ def test_a_champion_that_is_trained_again_gets_its_lost_artifact_back(
     record = ZenmlRecord(model)
     lose(record.read().versions[0].artifact, also_recorded=True)
     again = version(challenger_report.version)
-    decision = promote_version(model, HOST, Gate(), again, challenger_report, examples=tuple)
+    decision = promote_version(model, HOST, Gate(), again, challenger_report, completed=never)
     assert decision.verdict is Verdict.KEEP
     assert record.get(again.version).artifact == again.artifact
 
@@ -219,11 +264,34 @@ def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
     from orchestration.versions import promote_version
 
     promote(model, "b2")
-    decision = promote_version(model, HOST, Gate(), version("c3"), challenger_report, examples=tuple)
+    decision = promote_version(model, HOST, Gate(), version("c3"), challenger_report, completed=never)
     assert [reason.rule for reason in decision.reasons if not reason.passed] == ["new recipe"]
-    other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report, examples=tuple)
+    other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report, completed=never)
     assert [reason.rule for reason in other.reasons if not reason.passed] == ["present champion"]
     assert aliases(model) == {"champion": "b2"}
+
+
+def test_a_new_version_is_completed_once_while_nobody_holds_the_lease(
+    model: str, challenger_report: EvaluationReport
+) -> None:
+    from orchestration.record import ZenmlRecord
+    from orchestration.versions import promote_version
+
+    lease, holders = MemoryLease(), list[Holder | None]()
+    host: Any = hosting(MemoryEndpoint(), lease)
+    new = version("c3")
+    complete = new.model_copy(update={"requires": "word-counts==1.2"})
+
+    def completed() -> ModelVersion:
+        holders.append(lease.read().lease.holder)
+        return complete
+
+    for _ in ("registers it", "finds it registered"):
+        decision = promote_version(model, host, Gate(), new, challenger_report, completed=completed)
+        assert decision.verdict is Verdict.PROMOTE
+    assert holders == [None]
+    assert ZenmlRecord(model).get("c3") == complete
+    assert lease.read().generation > 0
 
 
 def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
@@ -236,6 +304,26 @@ def test_an_incumbent_that_is_lost_is_named_with_the_ways_out() -> None:
     with pytest.raises(EvergreenError, match=ways):
         incumbent_model(Incumbent(version="b2", artifact=lost))
     assert incumbent_model(Incumbent()) is None
+
+
+def test_an_incumbent_whose_files_are_lost_is_named_with_the_ways_out_when_they_are_asked_for(tmp_path: Path) -> None:
+    from zenml import save_artifact
+
+    from orchestration import materializers
+    from orchestration.artifacts import incumbent_model
+
+    saved = save_artifact(write_keyword_model(tmp_path / "model"), "incumbent")
+    incumbent = Incumbent(version="b2", artifact=str(saved.id))
+    kept, lost = incumbent_model(incumbent), incumbent_model(incumbent)
+    assert kept is not None
+    assert lost is not None
+    assert (kept.path / "task.json").is_file()
+    (Path(saved.uri) / materializers.ARCHIVE_NAME).unlink()
+    ways = (
+        r"version b2, which .*cannot be loaded: .*is gone from .*--no-cache, which stores it anew; or `rollback` .*name"
+    )
+    with pytest.raises(EvergreenError, match=ways):
+        _ = lost.path
 
 
 def test_the_status_of_a_model_whose_report_was_deleted_shows_the_rest(model: str) -> None:

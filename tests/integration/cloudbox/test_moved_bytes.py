@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,18 +18,21 @@ import gcsfs
 import pytest
 
 from cloudbox.box import Box
-from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
-from evergreen.core.decision import Verdict
+from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
+from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate
-from evergreen.core.reconcile import crown, nominate
-from evergreen.core.versions import ModelVersion
+from evergreen.core.reconcile import crown
+from evergreen.core.training import Incumbent
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.hosted_trial import BUCKET
 from tests.integration.test_versions import passing_report
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
+from tests.tiny_text import write_splits
 
 MB = 1_000_000
 CONTENT_BYTES = 3 * MB
+NEEDED = "word-counts==1.2"
 
 
 class Meter:
@@ -87,10 +93,12 @@ def stored(folder: Path, artifact: Any) -> str:
     return str(save_artifact(artifact, folder.name).id)
 
 
-def entries(folder: Path) -> tuple[FileEntry, ...]:
+def trained_model(folder: Path) -> TrainedModel:
     folder.mkdir()
     (folder / "content").write_bytes(os.urandom(CONTENT_BYTES))
-    return (FileEntry.of(folder / "content", folder),)
+    (folder / "task.json").write_text(json.dumps({"task": {"kind": "word_counts"}, "requires": NEEDED}))
+    files = tuple(FileEntry.of(path, folder) for path in sorted(folder.iterdir()))
+    return TrainedModel.write(folder, TrainedModelManifest(files=files, task={}, trained_on="none", seed=0))
 
 
 def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing(
@@ -100,46 +108,40 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     from orchestration.artifacts import load_artifact
     from orchestration.deployment import deploy_decision
     from orchestration.record import ZenmlRecord
-    from orchestration.versions import promote_version
 
-    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
-    model = TrainedModel.write(
-        tmp_path / "model",
-        TrainedModelManifest(files=entries(tmp_path / "model"), task={}, trained_on="none", seed=0),
-    )
-    counts = {"train": 1, "validation": 1, "test": 1}
-    manifest = SplitsManifest(
-        files=entries(tmp_path / "splits"), dataset="d", seed=0, rows=counts, labels={}, removed={}
-    )
-    splits = stored(tmp_path / "splits", Splits.write(tmp_path / "splits", manifest))
+    model = trained_model(tmp_path / "model")
+    noise = os.urandom(CONTENT_BYTES).hex()
+    splits = write_splits(tmp_path / "splits", {"train": [(noise, "a")], "test": [("a goal", "a")]})
     report = passing_report(model.version)
-    version = ModelVersion(
-        version=model.version,
-        artifact=stored(tmp_path / "model", model),
-        report=stored(tmp_path / "report", report),
-        recipe="r",
-        run="training-1",
-        judged_against=None,
-        metrics={},
-        examples=({"text": "a goal"},),
-    )
-    record = ZenmlRecord("unmoved")
-    record.add(version)
-    record.move(nominate(record.read(), model.version))
+    ids = {name: stored(tmp_path / name, one) for name, one in (("model", model), ("report", report))}
+    kept_splits = stored(tmp_path / "splits", splits)
+    record, host = ZenmlRecord("unmoved"), hosting(MemoryEndpoint({model.version: 100}))
+    step = importlib.import_module("steps.promote")
+    inputs = {name: [SimpleNamespace(id=id_)] for name, id_ in ids.items()}
+    context = SimpleNamespace(inputs=inputs, pipeline_run=SimpleNamespace(name="training-1"))
+    monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
+    monkeypatch.setattr(step, "get_step_context", lambda: context)
+
+    def promoted(model: TrainedModel, splits: Splits) -> PromotionDecision:
+        task = TextClassification(encoder="none", labels=("a", "b"))
+        decision = step.promote.entrypoint("unmoved", host, Gate(), task, model, splits, report, Incumbent(), "r")
+        assert isinstance(decision, PromotionDecision)
+        return decision
+
+    assert promoted(model, splits).verdict is Verdict.PROMOTE
     record.move(crown(record.read(), model.version))
-    host: Any = hosting(MemoryEndpoint({model.version: 100}))
+    assert record.get(model.version).requires == NEEDED
+    assert record.get(model.version).examples == ({"text": "a goal"},)
 
     meter.served = 0
-    inputs = load_artifact(version.artifact, TrainedModel), load_artifact(splits, Splits)
-    decision = promote_version(
-        "unmoved", host, Gate(), version, report, examples=lambda: ({"text": str(inputs[1].path)},)
-    )
+    loaded = load_artifact(ids["model"], TrainedModel)
+    decision = promoted(loaded, load_artifact(kept_splits, Splits))
     deployment = deploy_decision("unmoved", host, decision)
-    assert inputs[0].version == model.version
+    assert loaded.version == model.version
     assert decision.verdict is Verdict.KEEP
     assert deployment.version == model.version
     assert 0 < meter.served < MB
 
-    content = (inputs[0].path / "content").read_bytes()
+    content = (loaded.path / "content").read_bytes()
     assert content == (model.path / "content").read_bytes()
     assert meter.served > CONTENT_BYTES
