@@ -10,9 +10,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from evergreen.core.kinds import Kinds, Settings
+from evergreen.adapters.sources import SOURCES
+from evergreen.core.kinds import Settings
 from evergreen.core.members import SourceSettings, TaskSettings
 from evergreen.runtime.fingerprints import Code
+from evergreen.tasks.kinds import TASKS
 
 ENDS = (
     # what decides no row, no weight and no metric
@@ -20,14 +22,15 @@ ENDS = (
     "evergreen.core.errors",
     "evergreen.core.base",
     # which members there are, and how one is found: the one in use is a root
-    "evergreen.core.kinds",
     "evergreen.core.members",
-    "evergreen.adapters.hosts",
-    "evergreen.adapters.publishers",
     "evergreen.adapters.sources",
     "evergreen.tasks",
     "evergreen.tasks.kinds",
-    # how results are kept, and what people and trackers are told of them
+    # whether a training may start, and when it is ended
+    "evergreen.core.locks",
+    "orchestration.time_limit",
+    # how results are kept, what may be left out, and what people and trackers are told of them
+    "evergreen.core.asides",
     "orchestration.materializers",
     "orchestration.progress",
     "orchestration.tracking",
@@ -71,8 +74,6 @@ def recipe_fingerprint(codes: Mapping[str, str], **ingredients: object) -> str:
 
 def _packages(step: str, settings: Settings) -> list[str]:
     """The installed package that offers the member, where a step asks it something and it is not one of ours."""
-    if not VERBS[step] or type(settings).__module__.startswith("evergreen."):
-        return []
-    group = "evergreen.sources" if step == "fetch" else "evergreen.tasks"
-    package = Kinds(group, {}).package(settings.kind)
+    kinds = SOURCES if step == "fetch" else TASKS
+    package = kinds.package(settings.kind) if VERBS[step] else None
     return [package] if package else []

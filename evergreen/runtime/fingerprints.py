@@ -3,8 +3,8 @@
 Code(ends=("evergreen.pages.*",)).fingerprint("steps.train", "evergreen.tasks.text_classification.train")
 
 Sources are parsed and never imported. Of a module count its syntax tree without docstrings and comments, the data files
-beside it that it names, the modules that it imports, inside of functions too, and the versions of those packages that
-numbers depend on. Modules go by dotted name, so that a wheel and a checkout have one fingerprint.
+beside it that it names, the modules that it imports, inside of functions too, and the versions of Python and of those
+packages that numbers depend on. Modules go by dotted name, so that a wheel and a checkout have one fingerprint.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from sys import version_info
 from typing import TypeGuard
 
 OURS = ("evergreen", "steps", "orchestration")
@@ -72,13 +73,15 @@ class Code:
     def fingerprint(self, *roots: str, packages: Iterable[str] = ()) -> str:
         """SHA-256 (hex) of the modules `roots` and what they import, and of `packages`, given as NAME==VERSION.
 
+        The version of Python counts, whose Unicode tables decide normalised texts.
+
         Raises:
             ModuleNotFoundError: a root has no source.
         """
         missing = [root for root in roots if self._place(root) is None]
         if missing:
             raise ModuleNotFoundError(f"no source of {', '.join(missing)}, whose fingerprint is asked for")
-        parts = [f"package {name}".encode() for name in packages]
+        parts = ["python {}.{}".format(*version_info).encode(), *(f"package {name}".encode() for name in packages)]
         for name in self.modules(*roots):
             parts.extend(self._parts(name))
         return hashlib.sha256(b"\n".join(sorted(set(parts)))).hexdigest()

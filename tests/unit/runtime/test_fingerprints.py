@@ -90,3 +90,9 @@ def test_equal_sources_have_equal_fingerprints_wherever_they_lie(wood: Path, tmp
 def test_a_root_without_source_is_an_error(wood: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match=r"no source of wood\.elm"):
         Code(path=[str(wood)]).fingerprint("wood.oak", "wood.elm")
+
+
+def test_another_version_of_python_is_another_fingerprint(wood: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(wood)
+    monkeypatch.setattr("evergreen.runtime.fingerprints.version_info", (3, 99, 0))
+    assert fingerprint(wood) != before
