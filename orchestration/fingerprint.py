@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 
 from evergreen.adapters.sources import SOURCES
+from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings
 from evergreen.core.members import SourceSettings, TaskSettings
 from evergreen.runtime.fingerprints import Code
@@ -50,12 +51,27 @@ TRAINING = ("fetch", "validate", "split", "train")
 
 
 def code_fingerprints(source: SourceSettings, task: TaskSettings, path: list[str] | None = None) -> dict[str, str]:
-    """The fingerprint of each cached step's code, by the step's name; sources lie below `path`, if one is given."""
+    """The fingerprint of each cached step's code, by the step's name; sources lie below `path`, if one is given.
+
+    For modules of a package that has no sources, as one that is compiled, stands its version.
+
+    Raises:
+        InputError: there are no sources of a kind, and no package offers it.
+    """
     code = Code(ENDS, path)
     settings: dict[str, Settings] = {step: source if step == "fetch" else task for step in VERBS}
-    return {
-        step: code.fingerprint(*roots_of(step, one), packages=_packages(step, one)) for step, one in settings.items()
-    }
+    return {step: _fingerprint(code, step, one) for step, one in settings.items()}
+
+
+def _fingerprint(code: Code, step: str, settings: Settings) -> str:
+    roots, packages = roots_of(step, settings), _packages(step, settings)
+    missing = [root for root in roots if not code.has_source(root)]
+    if missing and not packages:
+        raise InputError(
+            f"kind {settings.kind!r} has no source of {', '.join(missing)}, and no installed package offers it: what "
+            "an edit of it changes could not be told; install its sources, or offer it by an entry point"
+        )
+    return code.fingerprint(*(root for root in roots if root not in missing), packages=packages)
 
 
 def roots_of(step: str, settings: Settings) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.settings import ShapesSettings
+from evergreen.core.errors import InputError
 from evergreen.core.kinds import Kinds
 from evergreen.core.members import TaskSettings
 from evergreen.runtime.fingerprints import Code
@@ -28,6 +29,7 @@ LETTERS = {
     "letters/__init__.py": "",
     "letters/settings.py": """
 from typing import ClassVar, Literal
+from evergreen.core.errors import InputError
 from evergreen.core.kinds import Kinds
 from evergreen.core.members import TaskSettings
 
@@ -165,6 +167,20 @@ def test_another_version_of_a_plug_in_and_an_edit_of_it_rerun_what_asks_it(
     install(sources, "letters", "2.0", "[evergreen.tasks]\nletters = letters.settings:Letters\n")
     packages()
     assert changed(edited, code_fingerprints(TEXTS[0], letters, [str(sources)])) == {"validate", "train", "evaluate"}
+
+
+def test_the_version_of_a_compiled_plug_in_stands_for_its_sources(
+    sources: Path, letters: TaskSettings, packages: Callable[[], None]
+) -> None:
+    (sources / "letters/training.py").rename(sources / "letters/training.so")
+    before = code_fingerprints(TEXTS[0], letters, [str(sources)])
+    install(sources, "letters", "3.0", "[evergreen.tasks]\nletters = letters.settings:Letters\n")
+    packages()
+    assert changed(before, code_fingerprints(TEXTS[0], letters, [str(sources)])) == {"validate", "train", "evaluate"}
+    install(sources, "letters", "3.0")
+    packages()
+    with pytest.raises(InputError, match=r"kind 'letters' has no source of letters\.training"):
+        code_fingerprints(TEXTS[0], letters, [str(sources)])
 
 
 @pytest.mark.parametrize("end", ENDS)
