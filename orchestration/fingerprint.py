@@ -10,9 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from evergreen.core.kinds import Kinds, Settings
+from evergreen.adapters.sources import SOURCES
+from evergreen.core.errors import InputError
+from evergreen.core.kinds import Settings
 from evergreen.core.members import SourceSettings, TaskSettings
 from evergreen.runtime.fingerprints import Code
+from evergreen.tasks.kinds import TASKS
 
 ENDS = (
     # what decides no row, no weight and no metric
@@ -20,14 +23,15 @@ ENDS = (
     "evergreen.core.errors",
     "evergreen.core.base",
     # which members there are, and how one is found: the one in use is a root
-    "evergreen.core.kinds",
     "evergreen.core.members",
-    "evergreen.adapters.hosts",
-    "evergreen.adapters.publishers",
     "evergreen.adapters.sources",
     "evergreen.tasks",
     "evergreen.tasks.kinds",
-    # how results are kept, and what people and trackers are told of them
+    # whether a training may start, and when it is ended
+    "evergreen.core.locks",
+    "orchestration.time_limit",
+    # how results are kept, what may be left out, and what people and trackers are told of them
+    "evergreen.core.asides",
     "orchestration.materializers",
     "orchestration.progress",
     "orchestration.tracking",
@@ -47,12 +51,27 @@ TRAINING = ("fetch", "validate", "split", "train")
 
 
 def code_fingerprints(source: SourceSettings, task: TaskSettings, path: list[str] | None = None) -> dict[str, str]:
-    """The fingerprint of each cached step's code, by the step's name; sources lie below `path`, if one is given."""
+    """The fingerprint of each cached step's code, by the step's name; sources lie below `path`, if one is given.
+
+    For modules of a package that has no sources, as one that is compiled, stands its version.
+
+    Raises:
+        InputError: there are no sources of a kind, and no package offers it.
+    """
     code = Code(ENDS, path)
     settings: dict[str, Settings] = {step: source if step == "fetch" else task for step in VERBS}
-    return {
-        step: code.fingerprint(*roots_of(step, one), packages=_packages(step, one)) for step, one in settings.items()
-    }
+    return {step: _fingerprint(code, step, one) for step, one in settings.items()}
+
+
+def _fingerprint(code: Code, step: str, settings: Settings) -> str:
+    roots, packages = roots_of(step, settings), _packages(step, settings)
+    missing = [root for root in roots if not code.has_source(root)]
+    if missing and not packages:
+        raise InputError(
+            f"kind {settings.kind!r} has no source of {', '.join(missing)}, and no installed package offers it: what "
+            "an edit of it changes could not be told; install its sources, or offer it by an entry point"
+        )
+    return code.fingerprint(*(root for root in roots if root not in missing), packages=packages)
 
 
 def roots_of(step: str, settings: Settings) -> list[str]:
@@ -71,8 +90,6 @@ def recipe_fingerprint(codes: Mapping[str, str], **ingredients: object) -> str:
 
 def _packages(step: str, settings: Settings) -> list[str]:
     """The installed package that offers the member, where a step asks it something and it is not one of ours."""
-    if not VERBS[step] or type(settings).__module__.startswith("evergreen."):
-        return []
-    group = "evergreen.sources" if step == "fetch" else "evergreen.tasks"
-    package = Kinds(group, {}).package(settings.kind)
+    kinds = SOURCES if step == "fetch" else TASKS
+    package = kinds.package(settings.kind) if VERBS[step] else None
     return [package] if package else []

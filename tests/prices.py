@@ -11,11 +11,11 @@ import numpy as np
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.metric import MetricSpec
+from evergreen.core.slices import ColumnSlices
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
 from evergreen.evaluation.measure import Counts
 from evergreen.evaluation.regression import MEAN, Regression, RowMetric
-from evergreen.evaluation.resampling import Floats
-from evergreen.evaluation.slices import ColumnSlices
+from evergreen.evaluation.scores import Floats
 from evergreen.evaluation.timing import Stopwatch
 
 WITHIN_TENTH = RowMetric(

@@ -19,9 +19,10 @@ SOURCES = Kinds(
 
 if TYPE_CHECKING:
     AnySource = SourceSettings
+else:
 
-
-def __getattr__(name: str) -> Any:
-    if name == "AnySource":
-        return SOURCES.union
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """`AnySource`: every kind of source that is installed, found when it is first asked for."""
+        if name == "AnySource":
+            return SOURCES.union
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,15 +21,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.core.metric import MetricName, MetricSpec, shares
+from evergreen.core.metric import MetricName, MetricSpec
 from evergreen.core.sections import ConfusionMatrix
+from evergreen.evaluation import specs
+from evergreen.evaluation.class_scores import Labels, classification_scores, counted
 from evergreen.evaluation.measure import Counts, Numbers, Paired, Scored
-from evergreen.evaluation.resampling import Floats, Scores, difference, macro_mean, resamples
-
-Labels = npt.NDArray[np.integer]
-
-METRICS = shares(MetricName.ACCURACY, MetricName.MACRO_F1, MetricName.MACRO_PRECISION, MetricName.MACRO_RECALL)
-CLASS_METRICS = shares(MetricName.PRECISION, MetricName.RECALL, MetricName.F1)
+from evergreen.evaluation.resampling import difference, resamples
+from evergreen.evaluation.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ class Classification:
     labels: tuple[str, ...]
 
     kind: ClassVar[str] = "classification"
-    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
-    class_metrics: ClassVar[tuple[MetricSpec, ...]] = CLASS_METRICS
+    metrics: ClassVar[tuple[MetricSpec, ...]] = specs.CLASSIFICATION
+    class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.CLASSIFICATION_BY_CLASS
     primary_class_metric: ClassVar[str | None] = MetricName.F1
 
     def score(self, ours: Counts, baselines: Sequence[Counts] = (), champion: Counts | None = None) -> Scored:
@@ -98,7 +96,7 @@ def bootstrap(truth: Labels, predictions: Sequence[Labels], classes: int) -> tup
     parts: list[list[Scores]] = [[] for _ in predictions]
     for weights in resamples(np.append(counts, np.zeros(extra)), added):
         for part, predicted in zip(parts, outcomes[1:], strict=True):
-            part.append(classification_scores(*_counted(weights, outcomes[0], predicted, classes))[0])
+            part.append(classification_scores(*counted(weights, outcomes[0], predicted, classes))[0])
     return tuple({name: np.concatenate([part[name] for part in scores]) for name in scores[0]} for scores in parts)
 
 
@@ -109,39 +107,12 @@ def bootstrap_classes(truth: Labels, predictions: Sequence[Labels], classes: int
     """
     by_class = [_one_class([column == number for column in (truth, *predictions)]) for number in range(classes)]
     return tuple(
-        {spec.name: np.stack([models[model][spec.name] for models in by_class], axis=1) for spec in CLASS_METRICS}
+        {
+            spec.name: np.stack([models[model][spec.name] for models in by_class], axis=1)
+            for spec in specs.CLASSIFICATION_BY_CLASS
+        }
         for model in range(len(predictions))
     )
-
-
-def classification_scores(right: Floats, answered: Floats, actual: Floats) -> tuple[Scores, Scores]:
-    """Overall metrics, (n,) each, and those by class, (n, classes) each, of (n, classes) rows.
-
-    Equal to scikit-learn's with `zero_division=nan`: a class that was never answered has no precision, one without rows
-    no recall, one with neither no F1, and a macro mean is over the classes that have the metric.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        precision, recall, f1 = right / answered, right / actual, 2 * right / (answered + actual)
-        accuracy = right.sum(axis=1) / actual.sum(axis=1)
-    overall = {
-        MetricName.ACCURACY: accuracy,
-        MetricName.MACRO_F1: macro_mean(f1),
-        MetricName.MACRO_PRECISION: macro_mean(precision),
-        MetricName.MACRO_RECALL: macro_mean(recall),
-    }
-    return overall, {MetricName.PRECISION: precision, MetricName.RECALL: recall, MetricName.F1: f1}
-
-
-def measured(truth: Labels, predicted: Labels, classes: int) -> tuple[Scores, Scores]:
-    """The scores of (rows,) class numbers as they are, without resamples: (1,) and (1, classes) each."""
-    weights = np.ones((1, len(truth)))
-    return classification_scores(*_counted(weights, truth, predicted, classes))
-
-
-def _counted(weights: Floats, truth: Labels, predicted: Labels, classes: int) -> tuple[Floats, Floats, Floats]:
-    """(n, classes) right answers, answers and rows of (n, outcomes) weights."""
-    right = weights @ _one_hot(np.where(predicted == truth, predicted, -1), classes)
-    return right, weights @ _one_hot(predicted, classes), weights @ _one_hot(truth, classes)
 
 
 def _pseudo_outcomes(present: Labels, models: int, classes: int) -> Labels:
@@ -168,10 +139,5 @@ def _one_class(members: Sequence[npt.NDArray[np.bool_]]) -> list[Scores]:
     weights = np.concatenate(list(resamples(counts, added)))  # (1 + resamples, kinds)
     actual, *answered = ((weights @ kinds).T)[:, :, np.newaxis]
     right = ((weights @ (kinds[:, :1] * kinds[:, 1:])).T)[:, :, np.newaxis]
-    by_model = [classification_scores(*counted, actual)[1] for counted in zip(right, answered, strict=True)]
+    by_model = [classification_scores(*both, actual)[1] for both in zip(right, answered, strict=True)]
     return [{name: samples[:, 0] for name, samples in scores.items()} for scores in by_model]
-
-
-def _one_hot(numbers: Labels, classes: int) -> Floats:
-    """(outcomes, classes); all zeros where the number is outside [0, classes)."""
-    return np.equal.outer(numbers, np.arange(classes)).astype(np.float64)

@@ -15,7 +15,7 @@ from evergreen.evaluation.champion import doubt_about
 from evergreen.evaluation.evaluator import A, B, Evaluator, Reference
 from evergreen.evaluation.measure import Counts, Measure, Numbers, Paired, Scored
 from evergreen.evaluation.resampling import CONFIDENCE, class_intervals, intervals
-from evergreen.evaluation.slices import ColumnValues, Slice
+from evergreen.evaluation.slices import ColumnValues, Slice, large, of_columns, small
 from evergreen.evaluation.timing import Stopwatch, every
 
 
@@ -56,8 +56,8 @@ def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Eval
         ),
         comparison=_comparison(scored, other, evaluator) if other else None,
         per_class=_per_class(scored, counts, measure),
-        slices=_measured_slices(evaluator.slices.large(answered.slices), counts, measure),
-        small_slices=evaluator.slices.small(answered.slices),
+        slices=_measured_slices(large(answered.slices, evaluator.slices.min_rows), counts, measure),
+        small_slices=small(answered.slices, evaluator.slices.min_rows),
         sections=(*measure.sections(counts), *evaluator.sections()),
         size_bytes=model.size_bytes,
         timings=answered.timings,
@@ -96,7 +96,7 @@ def _answered(model: TrainedModel, evaluator: Evaluator[B, A], references: Seque
     joined = {name: np.concatenate(part) for name, part in facts.items()}
     slices = [
         *evaluator.own_slices(joined, counts),
-        *evaluator.slices.of_columns(columns.numbers, columns.names),
+        *of_columns(evaluator.slices.columns, columns.numbers, columns.names),
     ]
     return _Answered(counts, simple, slices, stopwatch.timings(loaded.predictor, timed))
 

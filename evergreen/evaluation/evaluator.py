@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.protocols import Predictor
 from evergreen.core.sections import Section
+from evergreen.core.slices import ColumnSlices
 from evergreen.evaluation.measure import Counts, Measure, Numbers
-from evergreen.evaluation.slices import ColumnSlices, Slice
+from evergreen.evaluation.slices import Slice
 from evergreen.evaluation.timing import Stopwatch
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from evergreen.core.metric import MetricSpec
 from evergreen.core.sections import Section
-from evergreen.evaluation.resampling import Scores
+from evergreen.evaluation.scores import Scores
 
 Counts = npt.NDArray[Any]
 """(rows, …): what one model's answers count, row by row; the rows of an index are those of a slice."""

@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from evergreen.core.metric import MetricName, MetricSpec
 from evergreen.core.sections import Residuals
+from evergreen.evaluation import specs
 from evergreen.evaluation.measure import Counts, Paired, Scored
-from evergreen.evaluation.resampling import SEED, Floats, Scores, difference, resampled_sums
+from evergreen.evaluation.resampling import SEED, difference, resampled_sums
+from evergreen.evaluation.scores import Floats, Scores
 
 MEAN = "mean"
 """What the baseline is called that always answers the mean of the training rows."""
@@ -46,13 +48,8 @@ class Regression:
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
-        """Mean absolute error, which leads, root of the mean squared error, share of the variance that is explained."""
-        return (
-            MetricSpec(name=MetricName.MAE, better="lower", unit=self.unit, bounds=(0, None)),
-            MetricSpec(name=MetricName.RMSE, better="lower", unit=self.unit, bounds=(0, None)),
-            MetricSpec(name=MetricName.R2, bounds=(None, 1)),
-            *(metric.spec for metric in self.further),
-        )
+        """Those of every regression, the mean absolute error first, and the further ones."""
+        return (*specs.regression(self.unit), *(metric.spec for metric in self.further))
 
     def score(self, ours: Counts, baselines: Sequence[Counts] = (), champion: Counts | None = None) -> Scored:
         """All models, on rows that are drawn once."""

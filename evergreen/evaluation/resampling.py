@@ -6,17 +6,13 @@ the rows as they are, gives the value. Percentile intervals: Efron and Tibshiran
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.metric import Metric
-
-Floats = npt.NDArray[np.float64]
-Scores = dict[str, Floats]
-"""One model's metrics by name: index 0 holds the rows as they are, the others one resample each; NaN where 0/0."""
+from evergreen.evaluation.scores import Floats, Scores
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -82,10 +78,3 @@ def class_intervals(scores: Scores, labels: Sequence[str]) -> dict[str, dict[str
         label: {name: interval(samples[:, number]) for name, samples in scores.items()}
         for number, label in enumerate(labels)
     }
-
-
-def macro_mean(values: Floats) -> Floats:
-    """Mean over classes of (resamples, classes), NaN left out."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        return np.asarray(np.nanmean(values, axis=1), dtype=np.float64)

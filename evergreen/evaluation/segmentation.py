@@ -15,16 +15,16 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.core.metric import MetricName, MetricSpec, shares
+from evergreen.core.metric import MetricName, MetricSpec
 from evergreen.core.sections import ConfusionMatrix
+from evergreen.evaluation import specs
 from evergreen.evaluation.measure import Counts, Paired, Scored
-from evergreen.evaluation.resampling import Floats, Scores, difference, macro_mean, resampled_sums
+from evergreen.evaluation.pixel_scores import segmentation_scores
+from evergreen.evaluation.resampling import difference, resampled_sums
+from evergreen.evaluation.scores import Scores
 
 Confusions = npt.NDArray[np.int32]
 """(pictures, classes, classes + 1) pixels: of a picture they are few enough, and of many classes the cells are many."""
-
-METRICS = shares(MetricName.MEAN_IOU, MetricName.DICE, MetricName.PIXEL_ACCURACY)
-CLASS_METRICS = shares(MetricName.IOU, MetricName.DICE)
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Segmentation:
     labels: tuple[str, ...]
 
     kind: ClassVar[str] = "segmentation"
-    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
-    class_metrics: ClassVar[tuple[MetricSpec, ...]] = CLASS_METRICS
+    metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION
+    class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION_BY_CLASS
     primary_class_metric: ClassVar[str | None] = MetricName.IOU
 
     def score(self, ours: Counts, baselines: Sequence[Counts] = (), champion: Counts | None = None) -> Scored:
@@ -96,23 +96,3 @@ def bootstrap_images(models: Sequence[npt.NDArray[np.integer]]) -> tuple[tuple[S
         models: (pictures, classes, classes + 1) of each model, on the same pictures; at least one picture.
     """
     return tuple(segmentation_scores(sums) for sums in resampled_sums(models))
-
-
-def segmentation_scores(confusions: Floats | npt.NDArray[np.integer]) -> tuple[Scores, Scores]:
-    """Overall metrics, (n,) each, and those by class, (n, classes) each, of (n, classes, classes + 1) pixel counts.
-
-    IoU is |truth ∩ answer| / |truth ∪ answer|, Dice twice the intersection over the sum; a class that is neither there
-    nor answered has none, and means are over the classes that have one.
-    """
-    classes = confusions.shape[1]
-    right = np.diagonal(confusions[:, :, :classes], axis1=1, axis2=2).astype(np.float64)  # (n, classes)
-    actual, answered = confusions.sum(axis=2), confusions[:, :, :classes].sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        iou, dice = right / (actual + answered - right), 2 * right / (actual + answered)
-        accuracy = right.sum(axis=1) / actual.sum(axis=1)
-    overall = {
-        MetricName.MEAN_IOU: macro_mean(iou),
-        MetricName.DICE: macro_mean(dice),
-        MetricName.PIXEL_ACCURACY: accuracy,
-    }
-    return overall, {MetricName.IOU: iou, MetricName.DICE: dice}

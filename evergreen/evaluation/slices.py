@@ -1,18 +1,15 @@
-"""Which parts of the test split are also measured by themselves, as far as every task has them: values of columns."""
+"""The rows of each slice, as far as every task has them: of values of columns. Which they are, `core.slices` says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.report import SmallSlice
-from evergreen.core.validation import ColumnStatistics
 from evergreen.evaluation.measure import Numbers
 
 NULL_VALUE = "(null)"
@@ -21,70 +18,30 @@ Slice = tuple[str, str, Numbers]
 """Column, value and the numbers of the rows that have it."""
 
 
-class ColumnSlices(Frozen):
-    """The values of further columns of the data; slices below `min_rows` say too little to be measured.
+def of_columns(
+    columns: Iterable[str], values: Mapping[str, Numbers], names: Mapping[str, list[str]]
+) -> Iterator[Slice]:
+    """Column, value and row numbers of each slice that has rows; columns in order, values by name.
 
-    Tasks add slices of their own, under names that are `reserved`; `own_report` says of a column why it is none.
+    Args:
+        columns: those to slice by.
+        values: (rows,) value number by column; `names[column][number]` is the value.
+        names: values by column.
     """
+    for column in columns:
+        yield from slices_of(column, values[column], sorted(enumerate(names[column]), key=lambda pair: pair[1]))
 
-    own_report: ClassVar[Mapping[str, str]] = {"id": "its values are all different"}
-    reserved: ClassVar[tuple[str, ...]] = ()
 
-    columns: tuple[str, ...] = ()
-    min_rows: Annotated[int, Field(ge=1)] = 20
-    max_values: Annotated[int, Field(ge=1)] = 1000
+def large(slices: Iterable[Slice], min_rows: int) -> list[Slice]:
+    """Those that are large enough to be measured."""
+    return [named for named in slices if len(named[2]) >= min_rows]
 
-    @model_validator(mode="after")
-    def _sliceable(self) -> Self:
-        for column in self.columns:
-            if column in self.own_report:
-                reason = self.own_report[column]
-                raise ValueError(f"{column!r} is no slice column: {reason}; name further columns of the data")
-            if column in self.reserved or self.columns.count(column) > 1:
-                never = f", and {', '.join(map(repr, self.reserved))} not at all" if self.reserved else ""
-                raise ValueError(f"column {column!r} is sliced twice; name it once{never}")
-        return self
 
-    def check(self, columns: Mapping[str, ColumnStatistics]) -> None:
-        """Nothing when the dataset with these columns can be sliced so.
-
-        Raises:
-            InputError: a slice column is missing, or has more values than a person can read.
-        """
-        for name in self.columns:
-            if name not in columns:
-                raise InputError(
-                    f"slice column {name!r} missing from the dataset (has: {', '.join(columns)}); "
-                    "set task.slices.columns, or map the column in source.columns"
-                )
-            if columns[name].distinct > self.max_values:
-                raise InputError(
-                    f"slice column {name!r} has {columns[name].distinct:,} different values, at most "
-                    f"{self.max_values:,} are allowed; take columns with few values into task.slices.columns, or raise "
-                    "task.slices.max_values"
-                )
-
-    def of_columns(self, values: Mapping[str, Numbers], names: Mapping[str, list[str]]) -> Iterator[Slice]:
-        """Column, value and row numbers of each slice that has rows; columns in order, values by name.
-
-        Args:
-            values: (rows,) value number by column; `names[column][number]` is the value.
-            names: values by column.
-        """
-        for column in self.columns:
-            yield from slices_of(column, values[column], sorted(enumerate(names[column]), key=lambda pair: pair[1]))
-
-    def large(self, slices: Iterable[Slice]) -> list[Slice]:
-        """Those that are large enough to be measured."""
-        return [named for named in slices if len(named[2]) >= self.min_rows]
-
-    def small(self, slices: Iterable[Slice]) -> tuple[SmallSlice, ...]:
-        """Those that are not, by their number of rows."""
-        return tuple(
-            SmallSlice(column=column, value=value, rows=len(rows))
-            for column, value, rows in slices
-            if len(rows) < self.min_rows
-        )
+def small(slices: Iterable[Slice], min_rows: int) -> tuple[SmallSlice, ...]:
+    """Those that are not, by their number of rows."""
+    return tuple(
+        SmallSlice(column=column, value=value, rows=len(rows)) for column, value, rows in slices if len(rows) < min_rows
+    )
 
 
 def slices_of(column: str, numbers: Numbers, named: list[tuple[int, str]]) -> Iterator[Slice]:
@@ -145,10 +102,3 @@ def bucket_names(edges: tuple[int, ...], unit: str = "") -> list[str]:
     """`≤ 100`, `101–250`, …, `> 5000`: whole numbers, each edge in the bucket below it."""
     between = [f"{low + 1}–{high}{unit}" for low, high in pairwise(edges)]
     return [f"≤ {edges[0]}{unit}", *between, f"> {edges[-1]}{unit}"]
-
-
-def ascending(edges: tuple[int, ...]) -> tuple[int, ...]:
-    """The edges. Raises ValueError when they are not positive and ascending."""
-    if list(edges) != sorted({edge for edge in edges if edge > 0}):
-        raise ValueError(f"edges must be positive and ascending, got {list(edges)}")
-    return edges

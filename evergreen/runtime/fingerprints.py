@@ -3,8 +3,8 @@
 Code(ends=("evergreen.pages.*",)).fingerprint("steps.train", "evergreen.tasks.text_classification.train")
 
 Sources are parsed and never imported. Of a module count its syntax tree without docstrings and comments, the data files
-beside it that it names, the modules that it imports, inside of functions too, and the versions of those packages that
-numbers depend on. Modules go by dotted name, so that a wheel and a checkout have one fingerprint.
+beside it that it names, the modules that it imports, inside of functions too, and the versions of Python and of those
+packages that numbers depend on. Modules go by dotted name, so that a wheel and a checkout have one fingerprint.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from sys import version_info
 from typing import TypeGuard
 
 OURS = ("evergreen", "steps", "orchestration")
@@ -65,6 +66,7 @@ class Code:
         self._ends = ends
         self._path = path
         self._place = cache(self._find)
+        self._folders = cache(self._find_folders)
         self._top = cache(self._find_top)
         self._names = cache(_names)
         self._version = cache(_version)
@@ -72,16 +74,22 @@ class Code:
     def fingerprint(self, *roots: str, packages: Iterable[str] = ()) -> str:
         """SHA-256 (hex) of the modules `roots` and what they import, and of `packages`, given as NAME==VERSION.
 
+        The version of Python counts, whose Unicode tables decide normalised texts.
+
         Raises:
             ModuleNotFoundError: a root has no source.
         """
-        missing = [root for root in roots if self._place(root) is None]
+        missing = [root for root in roots if not self.has_source(root)]
         if missing:
             raise ModuleNotFoundError(f"no source of {', '.join(missing)}, whose fingerprint is asked for")
-        parts = [f"package {name}".encode() for name in packages]
+        parts = ["python {}.{}".format(*version_info).encode(), *(f"package {name}".encode() for name in packages)]
         for name in self.modules(*roots):
             parts.extend(self._parts(name))
         return hashlib.sha256(b"\n".join(sorted(set(parts)))).hexdigest()
+
+    def has_source(self, name: str) -> bool:
+        """Whether a module can be read: a compiled one cannot."""
+        return self._place(name) is not None
 
     def modules(self, *roots: str) -> list[str]:
         """The modules that the roots lead to, themselves included, by name; packages that are not ours are left out."""
@@ -146,24 +154,29 @@ class Code:
         """The source of a module or package."""
         above, _, last = name.rpartition(".")
         if not above:
-            return self._top(name)
-        package = self._place(above)
-        if package is None or package.name != "__init__.py":
-            return None
-        folder = package.parent
-        if f"{last}.py" in self._names(folder):
-            return folder / f"{last}.py"
-        if last in self._names(folder) and "__init__.py" in self._names(folder / last):
-            return folder / last / "__init__.py"
+            spec = self._top(name)
+            origin = spec.origin if spec else None
+            return Path(origin) if origin is not None and origin.endswith(".py") else None
+        for folder in self._folders(above):
+            if f"{last}.py" in self._names(folder):
+                return folder / f"{last}.py"
+            if last in self._names(folder) and "__init__.py" in self._names(folder / last):
+                return folder / last / "__init__.py"
         return None
 
-    def _find_top(self, name: str) -> Path | None:
-        finder: Callable[[str], object] = find_spec if self._path is None else self._below_path
-        origin = getattr(finder(name), "origin", None)
-        return Path(origin) if origin is not None and origin.endswith(".py") else None
+    def _find_folders(self, name: str) -> tuple[Path, ...]:
+        """Where the modules of a package are: beside its `__init__.py`, or in each folder of a namespace package."""
+        place = self._place(name)
+        if place is not None:
+            return (place.parent,) if place.name == "__init__.py" else ()
+        above, _, last = name.rpartition(".")
+        if above:
+            return tuple(folder / last for folder in self._folders(above) if last in self._names(folder))
+        spec = self._top(name)
+        return tuple(map(Path, spec.submodule_search_locations or ())) if spec else ()
 
-    def _below_path(self, name: str) -> object:
-        return PathFinder.find_spec(name, self._path)
+    def _find_top(self, name: str) -> ModuleSpec | None:
+        return find_spec(name) if self._path is None else PathFinder.find_spec(name, self._path)
 
 
 def _names(folder: Path) -> frozenset[str]:

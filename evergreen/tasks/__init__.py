@@ -18,13 +18,13 @@ from evergreen.tasks.model_directory import check_requirement, read_task_configu
 
 if TYPE_CHECKING:
     AnyTask = TaskSettings
-    """Every kind of task, told apart by `kind`; resolved at first use."""
+else:
 
-
-def __getattr__(name: str) -> Any:
-    if name == "AnyTask":
-        return TASKS.union
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """`AnyTask`: every kind of task that is installed, found when it is first asked for."""
+        if name == "AnyTask":
+            return TASKS.union
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_task(model_dir: Path) -> TaskSettings:

@@ -17,7 +17,8 @@ from PIL import Image
 
 from evergreen.adapters.shapes.scene import draw_scene
 from evergreen.data.pictures import Pixels, encode_png
-from evergreen.evaluation.segmentation import confusion_of, segmentation_scores
+from evergreen.evaluation.pixel_scores import segmentation_scores
+from evergreen.evaluation.segmentation import confusion_of
 from tests.e2e.project import Project
 
 pytestmark = pytest.mark.e2e

@@ -20,7 +20,8 @@ import pytest
 from PIL import Image
 
 from evergreen.data.pictures import Pixels, encode_png
-from evergreen.evaluation.segmentation import confusion_of, segmentation_scores
+from evergreen.evaluation.pixel_scores import segmentation_scores
+from evergreen.evaluation.segmentation import confusion_of
 from tests.e2e import pets, space
 from tests.e2e.production import Production, production_in
 from tests.own_zenml import ROOT

@@ -11,7 +11,7 @@ from evergreen.core.gate import Gate, decide
 from evergreen.core.report import EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix, WorstTexts
 from evergreen.tasks.text_classification.evaluate import evaluate_text
-from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.settings import Slices
 from tests.integration.bbc import LABELS, TfidfPredictor, TfidfServing, TfidfTask, bbc_rows, train, write_splits
 
 TASK = TfidfTask()

@@ -17,8 +17,9 @@ from sklearn.metrics import (
 )
 
 from evergreen.core.metric import MetricName
-from evergreen.evaluation import metrics, segmentation
+from evergreen.evaluation import segmentation
 from evergreen.evaluation.classification import bootstrap, bootstrap_classes
+from evergreen.evaluation.metrics import classes, numbers, pixels
 from evergreen.evaluation.regression import Regression
 
 CLASSES = 3
@@ -33,11 +34,11 @@ def test_metrics_of_classes_need_no_network_and_equal_scikit_learn(monkeypatch: 
     random = np.random.default_rng(0)
     truth, predicted = random.integers(0, 4, 500), random.integers(0, 4, 500)
     given = {"predictions": predicted, "references": truth, "labels": range(4)}
-    assert metrics.Accuracy().compute(**given) == {"accuracy": pytest.approx(accuracy_score(truth, predicted))}
+    assert classes.Accuracy().compute(**given) == {"accuracy": pytest.approx(accuracy_score(truth, predicted))}
     for metric, name, score in (
-        (metrics.MacroF1, "macro_f1", f1_score),
-        (metrics.MacroPrecision, "macro_precision", precision_score),
-        (metrics.MacroRecall, "macro_recall", recall_score),
+        (classes.MacroF1, "macro_f1", f1_score),
+        (classes.MacroPrecision, "macro_precision", precision_score),
+        (classes.MacroRecall, "macro_recall", recall_score),
     ):
         assert metric().compute(**given) == {name: pytest.approx(score(truth, predicted, average="macro"))}
 
@@ -48,9 +49,9 @@ def test_metrics_of_numbers_equal_scikit_learn_and_the_value_that_the_bootstrap_
     predicted = truth + random.normal(3, 50, 700)
     values = {name: samples[0] for name, samples in Regression().overall(np.column_stack([truth, predicted])).items()}
     for metric, name, score in (
-        (metrics.MeanAbsoluteError, "mae", mean_absolute_error),
-        (metrics.RootMeanSquaredError, "rmse", root_mean_squared_error),
-        (metrics.R2, "r2", r2_score),
+        (numbers.MeanAbsoluteError, "mae", mean_absolute_error),
+        (numbers.RootMeanSquaredError, "rmse", root_mean_squared_error),
+        (numbers.R2, "r2", r2_score),
     ):
         expected = pytest.approx(score(truth, predicted))
         assert metric().compute(predictions=predicted, references=truth) == {name: expected}
@@ -63,10 +64,10 @@ def test_metrics_of_pixels_equal_those_of_counting_them() -> None:
     pictures = [segmentation.confusion_of(*pair, 3) for pair in zip(truth, answer, strict=True)]
     given = {"confusions": [picture.tolist() for picture in pictures]}
     flat = truth.ravel(), answer.ravel()
-    assert metrics.PixelAccuracy().compute(**given) == {"pixel_accuracy": pytest.approx(accuracy_score(*flat))}
-    assert metrics.Dice().compute(**given) == {"dice": pytest.approx(f1_score(*flat, average="macro"))}
+    assert pixels.PixelAccuracy().compute(**given) == {"pixel_accuracy": pytest.approx(accuracy_score(*flat))}
+    assert pixels.Dice().compute(**given) == {"dice": pytest.approx(f1_score(*flat, average="macro"))}
     both, either = ([op(truth == n, answer == n).sum() for n in range(3)] for op in (np.logical_and, np.logical_or))
-    assert metrics.MeanIou().compute(**given) == {"mean_iou": pytest.approx(np.mean(np.divide(both, either)))}
+    assert pixels.MeanIou().compute(**given) == {"mean_iou": pytest.approx(np.mean(np.divide(both, either)))}
 
 
 @given(ROWS)

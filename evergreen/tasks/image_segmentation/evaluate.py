@@ -22,7 +22,8 @@ from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
 from evergreen.evaluation.measure import Counts, Numbers
-from evergreen.evaluation.segmentation import Confusions, Segmentation, confusion_of, segmentation_scores
+from evergreen.evaluation.pixel_scores import segmentation_scores
+from evergreen.evaluation.segmentation import Confusions, Segmentation, confusion_of
 from evergreen.evaluation.slices import Slice, require_columns
 from evergreen.evaluation.timing import Stopwatch
 from evergreen.evaluation.worst import Worst
@@ -31,8 +32,8 @@ from evergreen.tasks.image_segmentation.overlays import strip
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
 from evergreen.tasks.image_segmentation.servable import instance_of
-from evergreen.tasks.image_segmentation.settings import ImageSegmentation
-from evergreen.tasks.image_segmentation.slices import SIZE_COLUMN
+from evergreen.tasks.image_segmentation.settings import SIZE_COLUMN, ImageSegmentation
+from evergreen.tasks.image_segmentation.slices import by_share, by_size
 
 PICTURES_AT_ONCE = 16
 PIXELS_AT_ONCE = PICTURES_AT_ONCE * 512 * 512
@@ -152,7 +153,8 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         pixels = counts.sum(axis=2)  # (pictures, classes)
         shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
         by_label = {label: shares[:, number] for number, label in enumerate(self._task.labels)}
-        return self._task.slices.of(facts[SIZE_COLUMN], by_label)
+        yield from by_size(facts[SIZE_COLUMN], self._task.slices.size_edges_px)
+        yield from by_share(by_label, self._task.slices.share_edges_percent)
 
     def keep_worst(self, batch: ImageBatch, answer: Masks, counts: Counts, first: int) -> None:
         """Keeps small overlays of the pictures with the lowest mean IoU of their own."""

@@ -9,22 +9,24 @@ task:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from typing_extensions import override
 
 from evergreen.core.base import Frozen
 from evergreen.core.metric import MetricSpec
+from evergreen.core.slices import ColumnSlices, ascending
 from evergreen.data.pictures import UNLISTED
-from evergreen.evaluation.segmentation import CLASS_METRICS, METRICS
+from evergreen.evaluation import specs
 from evergreen.tasks.image_segmentation.schema import SchemaFile
-from evergreen.tasks.image_segmentation.slices import ImageSlices
 from evergreen.tasks.settings import Labels, TrainingSettings
 
 ArchitectureName = Literal["unet", "deeplab", "segformer"]
 STRIDES: Mapping[ArchitectureName, int] = {"unet": 32, "deeplab": 16, "segformer": 32}
 """Sides of pictures are multiples of it."""
+SIZE_COLUMN, SHARE_COLUMN = "longer_side_px", "share_of"
+"""What the slices by size and by share are called."""
 
 
 class Augmentation(Frozen):
@@ -55,6 +57,24 @@ class ImageRules(Frozen):
     """Of all pixels, below which a class is reported as rare."""
 
 
+class ImageSlices(ColumnSlices):
+    """What is also measured by itself, so that a mean hides no weak spot.
+
+    Buckets of the longer side, and of the share of the picture that a class takes, of pictures that have it; the values
+    of further columns.
+    """
+
+    own_report: ClassVar[Mapping[str, str]] = {
+        "id": "its values are all different",
+        "image": "take size_edges_px",
+        "mask": "take share_edges_percent",
+    }
+    reserved: ClassVar[tuple[str, ...]] = (SIZE_COLUMN, SHARE_COLUMN)
+
+    size_edges_px: Annotated[tuple[int, ...], AfterValidator(ascending)] = (128, 256, 512, 1024)
+    share_edges_percent: Annotated[tuple[int, ...], AfterValidator(ascending)] = (5, 25)
+
+
 class ImageSegmentation(TrainingSettings):
     """Trains a network to give every pixel one of `labels`, which stand in the order of the masks' class numbers.
 
@@ -74,8 +94,8 @@ class ImageSegmentation(TrainingSettings):
     servable: ClassVar[str] = "evergreen.tasks.image_segmentation.servable:ImageServing"
     presentable: ClassVar[str] = "evergreen.tasks.image_segmentation.presentable:ImagePresentation"
 
-    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
-    class_metrics: ClassVar[tuple[MetricSpec, ...]] = CLASS_METRICS
+    metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION
+    class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION_BY_CLASS
     columns: ClassVar[Mapping[str, str]] = {"image": "binary", "mask": "binary"}
     input_field: ClassVar[str] = "image"
 

@@ -16,7 +16,7 @@ from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.asides import beside_the_point
 from evergreen.core.metric import MetricName
 from evergreen.core.protocols import TrainingRun
-from evergreen.evaluation.segmentation import segmentation_scores
+from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.tasks.image_segmentation.model import (
     ARCHITECTURES,
     Architecture,

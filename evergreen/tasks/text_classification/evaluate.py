@@ -29,8 +29,8 @@ from evergreen.evaluation.slices import Slice, require_columns
 from evergreen.evaluation.timing import Stopwatch
 from evergreen.evaluation.worst import Worst
 from evergreen.tasks.text_classification import tfidf
-from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.slices import LENGTH_COLUMN, Slices
+from evergreen.tasks.text_classification.settings import LENGTH_COLUMN, Slices, TextClassification
+from evergreen.tasks.text_classification.slices import by_length
 from evergreen.tasks.text_classification.tfidf import TfidfRegression
 
 BATCH_ROWS = 512
@@ -168,7 +168,7 @@ class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
 
     def own_slices(self, facts: Mapping[str, Numbers], counts: Counts) -> Iterable[Slice]:  # noqa: ARG002 - by length
         """Buckets of length."""
-        return self._text_slices.of_lengths(facts[LENGTH_COLUMN])
+        return by_length(facts[LENGTH_COLUMN], self._text_slices.length_edges_chars)
 
     def keep_worst(self, batch: TextBatch, answer: TextAnswers, counts: Counts, first: int) -> None:  # noqa: ARG002
         """Keeps the wrong answers with the highest scores."""

@@ -9,19 +9,21 @@ task:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from typing_extensions import override
 
 from evergreen.core.base import Frozen
 from evergreen.core.metric import MetricSpec
-from evergreen.evaluation.classification import CLASS_METRICS, METRICS
+from evergreen.core.slices import ColumnSlices, ascending
+from evergreen.evaluation import specs
 from evergreen.tasks.settings import Labels, TrainingSettings
-from evergreen.tasks.text_classification.slices import Slices
 
 SERVED_RULE = "max_text_chars"
 """The rule that a model keeps, for texts that it is asked."""
+LENGTH_COLUMN = "length_chars"
+"""What the slices by length are called."""
 
 
 class TextRules(Frozen):
@@ -33,6 +35,22 @@ class TextRules(Frozen):
     near_empty_chars: int = Field(20, ge=0)
     max_class_ratio: float = Field(10.0, ge=1)
     """Rows of the largest class over those of the smallest, above which imbalance is reported."""
+
+
+class Slices(ColumnSlices):
+    """What is also measured by itself, so that a mean hides no weak spot.
+
+    Text length buckets, and the values of further columns; slices below `min_rows` say too little to be measured.
+    """
+
+    own_report: ClassVar[Mapping[str, str]] = {
+        "id": "its values are all different",
+        "text": "take length_edges_chars",
+        "label": "see the report by class",
+    }
+    reserved: ClassVar[tuple[str, ...]] = (LENGTH_COLUMN,)
+
+    length_edges_chars: Annotated[tuple[int, ...], AfterValidator(ascending)] = (100, 250, 500, 1000, 2500, 5000)
 
 
 class TextClassification(TrainingSettings):
@@ -51,8 +69,8 @@ class TextClassification(TrainingSettings):
     servable: ClassVar[str] = "evergreen.tasks.text_classification.servable:TextServing"
     presentable: ClassVar[str] = "evergreen.tasks.text_classification.presentable:TextPresentation"
 
-    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
-    class_metrics: ClassVar[tuple[MetricSpec, ...]] = CLASS_METRICS
+    metrics: ClassVar[tuple[MetricSpec, ...]] = specs.CLASSIFICATION
+    class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.CLASSIFICATION_BY_CLASS
     columns: ClassVar[Mapping[str, str]] = {"text": "string", "label": "string"}
     input_field: ClassVar[str] = "text"
 

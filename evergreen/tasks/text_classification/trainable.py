@@ -150,7 +150,7 @@ def _class_weights(labels: npt.NDArray[np.int64], classes: int) -> torch.Tensor:
 
 
 def _metrics(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[str, float]:
-    from evergreen.evaluation.metrics import Accuracy, MacroF1
+    from evergreen.evaluation.metrics.classes import Accuracy, MacroF1
 
     given = {"predictions": logits.argmax(axis=1), "references": labels, "labels": range(logits.shape[1])}
     return {**Accuracy().compute(**given), **MacroF1().compute(**given)}

@@ -14,11 +14,13 @@ from evergreen.evaluation.champion import own_task
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded
 from evergreen.evaluation.measure import Counts
-from evergreen.evaluation.regression import MEAN, Regression
+from evergreen.evaluation.regression import MEAN, Regression, RowMetric
 from evergreen.evaluation.timing import Stopwatch
 from text_regression.servable import RegressionServing
-from text_regression.settings import FURTHER, TextRegression
+from text_regression.settings import WITHIN_FIFTH, TextRegression
 from text_regression.trainable import Floats
+
+FURTHER = (RowMetric(WITHIN_FIFTH, lambda truth, answers: abs(answers - truth) <= 0.2 * abs(truth)),)
 
 
 class RegressionMeasurement:

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.metric import Metric, MetricName
-from evergreen.evaluation.classification import METRICS, Labels, bootstrap, bootstrap_classes
-from evergreen.evaluation.resampling import Scores, difference, interval
+from evergreen.evaluation import specs
+from evergreen.evaluation.class_scores import Labels
+from evergreen.evaluation.classification import bootstrap, bootstrap_classes
+from evergreen.evaluation.resampling import difference, interval
+from evergreen.evaluation.scores import Scores
 
 CLASSES = 3
 answers = st.lists(st.tuples(*[st.integers(0, CLASSES - 1)] * 3), min_size=1, max_size=60)
@@ -115,7 +118,7 @@ def test_few_flawless_answers_are_not_certain() -> None:
 def test_models_that_agree_on_few_rows_are_not_certain_to_be_equal() -> None:
     truth, (predicted,) = right_on(27, 30)
     a, b = bootstrap(truth, [predicted, predicted], 4)
-    for name in (spec.name for spec in METRICS):
+    for name in (spec.name for spec in specs.CLASSIFICATION):
         apart = interval(difference(a, b)[name])
         assert apart.value == 0
         assert -0.15 < apart.low < -0.05

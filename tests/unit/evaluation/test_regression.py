@@ -4,7 +4,8 @@ import pytest
 from evergreen.core.metric import MetricSpec
 from evergreen.evaluation import regression
 from evergreen.evaluation.regression import Regression, RowMetric
-from evergreen.evaluation.resampling import Floats, interval
+from evergreen.evaluation.resampling import interval
+from evergreen.evaluation.scores import Floats
 
 WITHIN_TENTH = RowMetric(MetricSpec(name="within_tenth", bounds=(0, 1)), lambda true, own: abs(own / true - 1) <= 0.1)
 

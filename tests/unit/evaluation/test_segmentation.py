@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.metric import MetricName
+from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.resampling import RESAMPLES, difference, interval
-from evergreen.evaluation.segmentation import bootstrap_images, confusion_of, segmentation_scores
+from evergreen.evaluation.segmentation import bootstrap_images, confusion_of
 
 CLASSES = 3
 

@@ -11,10 +11,14 @@ import pytest
 
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.settings import ShapesSettings
+from evergreen.core.errors import InputError
+from evergreen.core.kinds import Kinds
 from evergreen.core.members import TaskSettings
+from evergreen.runtime.fingerprints import Code
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.text_classification.settings import TextClassification
-from orchestration.fingerprint import code_fingerprints, recipe_fingerprint, roots_of
+from orchestration import fingerprint
+from orchestration.fingerprint import ENDS, VERBS, code_fingerprints, recipe_fingerprint, roots_of
 from tests.own_zenml import ROOT
 
 TEXTS = (FilesSettings(path="news.csv"), TextClassification(encoder="a/b", labels=("x", "y")))
@@ -25,6 +29,8 @@ LETTERS = {
     "letters/__init__.py": "",
     "letters/settings.py": """
 from typing import ClassVar, Literal
+from evergreen.core.errors import InputError
+from evergreen.core.kinds import Kinds
 from evergreen.core.members import TaskSettings
 
 class Letters(TaskSettings):
@@ -47,6 +53,18 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / QUERY).write_text("SELECT 1\n")
     append(folder / SPLIT, f"\nSHARES = Path(__file__).with_name('{Path(QUERY).name}')\n")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def packages(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Installed packages are looked for anew, as another process does; the kinds of other tests stay as they are."""
+
+    def look_anew() -> None:
+        monkeypatch.setattr(fingerprint, "SOURCES", Kinds("evergreen.sources", {}))
+        monkeypatch.setattr(fingerprint, "TASKS", Kinds("evergreen.tasks", {}))
+
+    look_anew()
+    return look_anew
 
 
 @pytest.fixture
@@ -95,12 +113,30 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "stylesheet": (edit("evergreen/pages/templates/style.css", "b {}"), set(), set()),
     "server": (edit("evergreen/serving/app.py"), set(), set()),
     "gate": (edit("evergreen/core/gate.py"), set(), set()),
+    "bootstrap": (edit("evergreen/evaluation/resampling.py"), {"evaluate"}, {"evaluate"}),
+    "rows of slices": (edit("evergreen/evaluation/slices.py"), {"evaluate"}, {"evaluate"}),
+    "report": (edit("evergreen/core/report.py"), {"evaluate"}, {"evaluate"}),
+    "measure of classes": (edit("evergreen/evaluation/classification.py"), {"evaluate"}, set()),
+    "measure of pixels": (edit("evergreen/evaluation/segmentation.py"), set(), {"evaluate"}),
+    "score of classes, which learning curves show": (
+        edit("evergreen/evaluation/class_scores.py"),
+        {"train", "evaluate"},
+        set(),
+    ),
+    "score of pixels, which learning curves show": (
+        edit("evergreen/evaluation/pixel_scores.py"),
+        set(),
+        {"train", "evaluate"},
+    ),
     "text loss": (edit(trainable(TEXTS[1])), {"train"}, set()),
     "picture loss": (edit(trainable(PICTURES[1])), set(), {"train"}),
     "SQL file": (edit(QUERY), {"split"}, {"split"}),
     "numeric package": (lambda folder: install(folder, "torch", "99.0"), {"train", "evaluate"}, {"train", "evaluate"}),
     "plug-in": (lambda folder: install(folder, "letters", "2.0"), set(), set()),
     "reader of files": (edit("evergreen/adapters/files/jsonl.py"), {"fetch"}, set()),
+    "time limit of a training": (edit("orchestration/time_limit.py"), set(), set()),
+    "lock": (edit("evergreen/core/locks.py"), set(), set()),
+    "what may be left out": (edit("evergreen/core/asides.py"), set(), set()),
     "a step": (edit("steps/validate.py"), {"validate"}, {"validate"}),
 }
 
@@ -122,14 +158,37 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 def test_another_version_of_a_plug_in_and_an_edit_of_it_rerun_what_asks_it(
-    sources: Path, letters: TaskSettings
+    sources: Path, letters: TaskSettings, packages: Callable[[], None]
 ) -> None:
     before = code_fingerprints(TEXTS[0], letters, [str(sources)])
     append(sources / "letters/training.py", "\nrate = 2\n")
     edited = code_fingerprints(TEXTS[0], letters, [str(sources)])
     assert changed(before, edited) == {"train"}
     install(sources, "letters", "2.0", "[evergreen.tasks]\nletters = letters.settings:Letters\n")
+    packages()
     assert changed(edited, code_fingerprints(TEXTS[0], letters, [str(sources)])) == {"validate", "train", "evaluate"}
+
+
+def test_the_version_of_a_compiled_plug_in_stands_for_its_sources(
+    sources: Path, letters: TaskSettings, packages: Callable[[], None]
+) -> None:
+    (sources / "letters/training.py").rename(sources / "letters/training.so")
+    before = code_fingerprints(TEXTS[0], letters, [str(sources)])
+    install(sources, "letters", "3.0", "[evergreen.tasks]\nletters = letters.settings:Letters\n")
+    packages()
+    assert changed(before, code_fingerprints(TEXTS[0], letters, [str(sources)])) == {"validate", "train", "evaluate"}
+    install(sources, "letters", "3.0")
+    packages()
+    with pytest.raises(InputError, match=r"kind 'letters' has no source of letters\.training"):
+        code_fingerprints(TEXTS[0], letters, [str(sources)])
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_walk_would_reach_each_module_that_it_ends_before(end: str) -> None:
+    others = [one for one in ENDS if one != end]
+    settings = [(step, source if step == "fetch" else task) for source, task in (TEXTS, PICTURES) for step in VERBS]
+    roots = {root for step, one in settings for root in roots_of(step, one)}
+    assert end.removesuffix(".*") in Code(others).modules(*roots)
 
 
 def test_a_checkout_and_a_copy_of_it_have_the_same_fingerprints(tmp_path: Path) -> None:

@@ -90,3 +90,30 @@ def test_equal_sources_have_equal_fingerprints_wherever_they_lie(wood: Path, tmp
 def test_a_root_without_source_is_an_error(wood: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match=r"no source of wood\.elm"):
         Code(path=[str(wood)]).fingerprint("wood.oak", "wood.elm")
+
+
+def test_another_version_of_python_is_another_fingerprint(wood: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(wood)
+    monkeypatch.setattr("evergreen.runtime.fingerprints.version_info", (3, 99, 0))
+    assert fingerprint(wood) != before
+
+
+def test_modules_of_a_namespace_package_are_read_from_each_of_its_folders(tmp_path: Path) -> None:
+    near, far = tmp_path / "near", tmp_path / "far"
+    for file, text in (
+        (near / "wood/oak.py", "from wood.wet import moss\n"),
+        (far / "wood/wet/moss.py", "green = 1\n"),
+    ):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    path = [str(near), str(far)]
+    assert Code(path=path).modules("wood.oak") == ["wood.oak", "wood.wet.moss"]
+    before = Code(path=path).fingerprint("wood.oak")
+    (far / "wood/wet/moss.py").write_text("green = 2\n")
+    assert Code(path=path).fingerprint("wood.oak") != before
+
+
+def test_a_compiled_module_has_no_source(wood: Path) -> None:
+    (wood / "wood/elm.so").write_bytes(b"\x7fELF")
+    code = Code(path=[str(wood)])
+    assert (code.has_source("wood.oak"), code.has_source("wood.elm")) == (True, False)

@@ -11,8 +11,7 @@ from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, Train
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.evaluation.timing import Stopwatch
 from evergreen.tasks.text_classification.evaluate import TextAnswers, TextBatch, TextEvaluator, TextModel
-from evergreen.tasks.text_classification.settings import TextClassification, TextRules
-from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.settings import Slices, TextClassification, TextRules
 
 
 class Counting:

@@ -8,8 +8,7 @@ from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
 from evergreen.core.errors import InputError
 from evergreen.evaluation.slices import ColumnValues
 from evergreen.tasks.text_classification.evaluate import TextEvaluator
-from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.slices import Slices
+from evergreen.tasks.text_classification.settings import Slices, TextClassification
 
 
 def splits(folder: Path, rows: int = 1200, label: str = "tech", shards: int = 2) -> Splits:

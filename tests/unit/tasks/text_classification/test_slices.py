@@ -10,29 +10,28 @@ from evergreen.core.errors import InputError
 from evergreen.core.members import examinable
 from evergreen.core.report import SmallSlice
 from evergreen.core.validation import ColumnStatistics
-from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.slices import Slices
+from evergreen.evaluation.slices import large, of_columns, small
+from evergreen.tasks.text_classification.settings import Slices, TextClassification
+from evergreen.tasks.text_classification.slices import by_length
 from tests.rows import dataset_of
 
 
 @given(st.lists(st.integers(0, 3000), max_size=80))
 def test_every_row_is_in_exactly_one_length_bucket(lengths: list[int]) -> None:
-    found = list(Slices(min_rows=1).of_lengths(np.array(lengths, dtype=np.int64)))
+    found = list(by_length(np.array(lengths, dtype=np.int64), Slices().length_edges_chars))
     assert sorted(row for _, _, rows in found for row in rows.tolist()) == list(range(len(lengths)))
 
 
 def test_edges_belong_to_the_bucket_below() -> None:
-    slices = Slices(length_edges_chars=(10, 20), min_rows=1)
-    found = {value: rows.tolist() for _, value, rows in slices.of_lengths(np.array([10, 11, 20, 21]))}
+    found = {value: rows.tolist() for _, value, rows in by_length(np.array([10, 11, 20, 21]), (10, 20))}
     assert found == {"≤ 10": [0], "11–20": [1, 2], "> 20": [3]}
 
 
 def test_small_slices_are_named_apart_and_values_come_by_name() -> None:
-    slices = Slices(columns=("source",), length_edges_chars=(), min_rows=2)
     numbers, names = {"source": np.array([0, 0, 1, 2, 2])}, {"source": ["web", "radio", "print"]}
-    found = list(slices.of_columns(numbers, names))
-    assert [(value, rows.tolist()) for _, value, rows in slices.large(found)] == [("print", [3, 4]), ("web", [0, 1])]
-    assert slices.small(found) == (SmallSlice(column="source", value="radio", rows=1),)
+    found = list(of_columns(["source"], numbers, names))
+    assert [(value, rows.tolist()) for _, value, rows in large(found, 2)] == [("print", [3, 4]), ("web", [0, 1])]
+    assert small(found, 2) == (SmallSlice(column="source", value="radio", rows=1),)
 
 
 @pytest.mark.parametrize("edges", [(20, 10), (10, 10), (0, 10)])
