@@ -10,8 +10,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from evergreen.core.names import nfc
 from evergreen.core.spelling import MODEL_NAME
 
+Name = Annotated[str, AfterValidator(nfc)]
+"""A name of a configuration, composed."""
 ModelName = Annotated[str, AfterValidator(MODEL_NAME.check)]
 """Names a model in the record, its mirrors and folders: lower-case letters, digits and hyphens, at most 63."""
 

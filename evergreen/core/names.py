@@ -8,9 +8,6 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Annotated
-
-from pydantic import AfterValidator
 
 _LISTED = 40
 
@@ -18,10 +15,6 @@ _LISTED = 40
 def nfc(name: str) -> str:
     """The name composed (Unicode's NFC), as names are compared."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-Name = Annotated[str, AfterValidator(nfc)]
-"""A name of a configuration, composed."""
 
 
 def listed(names: Iterable[str]) -> str:

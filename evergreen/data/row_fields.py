@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from evergreen.core.artifacts import ResolvedWindow
-from evergreen.core.base import Frozen
+from evergreen.core.base import Frozen, Name
 from evergreen.core.errors import InputError
-from evergreen.core.names import Name, nfc, quoted
+from evergreen.core.names import nfc, quoted
 from evergreen.data.columns import RESERVED, match_columns
 
 if TYPE_CHECKING:

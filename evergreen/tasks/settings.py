@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from evergreen.core.base import Name
 from evergreen.core.members import TaskSettings
-from evergreen.core.names import Name
 
 Precision = Literal["auto", "bf16", "fp32"]
 

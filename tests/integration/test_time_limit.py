@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import yaml
 
+from evergreen.core.artifacts import TrainedModel, TrainedModelManifest
 from evergreen.core.errors import InputError
+from evergreen.core.training import Start
 from orchestration.time_limit import LIMIT, time_limit
 from tests.own_zenml import ROOT
 
@@ -51,16 +53,23 @@ def test_a_training_that_ends_in_time_is_left_alone() -> None:
     assert run(0).stdout == "done\n"
 
 
-def test_the_step_that_trains_is_the_one_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_step_that_trains_is_the_one_with_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step, armed = importlib.import_module("steps.train"), list[float]()
     monkeypatch.setenv(LIMIT, "3600")
     monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: armed.append(seconds))
     monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", armed.clear)
     monkeypatch.setattr(step, "training_run", lambda *_: nullcontext())
     monkeypatch.setattr(step, "incumbent_model", lambda _: None)
-    task: Any = SimpleNamespace(train=lambda *_: list(armed))
-    assert step.train.entrypoint(task, None, SimpleNamespace(start=None), 0) == [3600]
-    assert armed == []
+    seen: list[float] = []
+
+    def trained(*_: object) -> TrainedModel:
+        seen.extend(armed)
+        return TrainedModel(tmp_path, TrainedModelManifest(files=(), task={}, trained_on="splits", seed=0))
+
+    monkeypatch.setattr(step, "trainable", lambda _: SimpleNamespace(train=trained))
+    model = step.train.entrypoint(None, None, Start(pretrained="weights"), 0, "code")
+    assert (seen, armed) == ([3600], [])
+    assert TrainedModel.open(tmp_path).manifest.code == model.manifest.code == "code"
 
 
 @pytest.mark.parametrize("value", ["a day", "0", "-1", "nan", "10000000"])
