@@ -39,6 +39,7 @@ OTHER: dict[str, Any] = {
     "name": "own/others",
     "config_name": "large",
     "splits": ("test",),
+    "numbers": ("target",),
 }
 """Another value for each field that shapes rows."""
 
