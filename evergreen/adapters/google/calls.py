@@ -1,7 +1,7 @@
 """How Google is called: for how long, what is repeated, and what a failure is about.
 
 with calling(lambda failure: EndpointError(f"reading the endpoint: {failure.reason}")):
-client.get_endpoint(name=name, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
+    client.get_endpoint(name=name, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
 """
 
 from __future__ import annotations

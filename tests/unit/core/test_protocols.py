@@ -28,6 +28,7 @@ from evergreen.core.protocols import (
     Source,
     Trainable,
 )
+from evergreen.tasks import AnyTask
 from evergreen.tasks.image_segmentation.examinable import ImageExamination
 from evergreen.tasks.image_segmentation.measurable import ImageMeasurement
 from evergreen.tasks.image_segmentation.presentable import ImagePresentation
@@ -42,7 +43,6 @@ from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.trainable import TextTraining
 
 SOURCES: tuple[type[Source], ...] = (FilesSource, HuggingFaceSource, BigQuerySource, ShapesSource)
-TASKS = (TextClassification, ImageSegmentation)
 EXAMINABLE: tuple[type[Examinable], ...] = (TextExamination, ImageExamination)
 TRAINABLE: tuple[type[Trainable], ...] = (TextTraining, ImageTraining)
 MEASURABLE: tuple[type[Measurable], ...] = (TextMeasurement, ImageMeasurement)
@@ -82,3 +82,4 @@ def test_every_task_names_the_classes_of_all_verbs() -> None:
         for verb in ("examinable", "trainable", "measurable", "servable", "presentable")
     }
     assert list(found.values()) == [EXAMINABLE, TRAINABLE, MEASURABLE, SERVABLE, PRESENTABLE]
+    assert members(AnyTask) == {type(text), type(pictures)}

@@ -10,9 +10,9 @@ from evergreen.runtime.fingerprints import Code
 
 FILES = {
     "wood/__init__.py": "",
-    "wood/oak.py": "from wood.leaf import green\n\ndef grow():\n    from . import root\n    return green, root\n",
+    "wood/oak.py": "from wood.leaf import green\n\ndef grow():\n    from . import rind\n    return green, rind\n",
     "wood/leaf.py": '"""Leaves."""\nimport json\n\ngreen = 1\n',
-    "wood/root/__init__.py": "from ..soil import deep\n",
+    "wood/rind/__init__.py": "from ..soil import deep\n",
     "wood/soil.py": "from pathlib import Path\nquery = Path(__file__).parent / 'asked.sql'\ndeep = 2\n",
     "wood/asked.sql": "SELECT 1\n",
     "wood/asked_by_none.sql": "SELECT 2\n",
@@ -37,8 +37,8 @@ def fingerprint(folder: Path, ends: tuple[str, ...] = ()) -> str:
 
 
 def test_a_walk_follows_imports_inside_functions_relative_ones_and_the_packages_above(wood: Path) -> None:
-    assert Code(path=[str(wood)]).modules("wood.oak") == ["wood", "wood.leaf", "wood.oak", "wood.root", "wood.soil"]
-    assert Code(("wood.root.*",), [str(wood)]).modules("wood.oak") == ["wood", "wood.leaf", "wood.oak"]
+    assert Code(path=[str(wood)]).modules("wood.oak") == ["wood", "wood.leaf", "wood.oak", "wood.rind", "wood.soil"]
+    assert Code(("wood.rind.*",), [str(wood)]).modules("wood.oak") == ["wood", "wood.leaf", "wood.oak"]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_walk_follows_imports_inside_functions_relative_ones_and_the_packages_
         ("wood/leaf.py", FILES["wood/leaf.py"] + "from typing import TYPE_CHECKING\n", False),
         ("wood/leaf.py", '"""Leaves."""\nimport json\n\ngreen = 2\n', False),
         ("wood/soil.py", FILES["wood/soil.py"].replace("2", "3"), False),
-        ("wood/root/__init__.py", "from ..soil import deep as low\n", False),
+        ("wood/rind/__init__.py", "from ..soil import deep as low\n", False),
         ("wood/__init__.py", "age = 100\n", False),
         ("wood/moss.py", "import json\n", True),
         ("wood/asked.sql", "SELECT 3\n", False),
