@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-import uuid
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -82,7 +82,7 @@ def trace_id(headers: Mapping[str, str]) -> str:
     if TRACE_ID.fullmatch(given):
         return given
     parent = TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    return parent.group(1) if parent else uuid.uuid4().hex
+    return parent.group(1) if parent else secrets.token_hex(16)
 
 
 def time_left_s(headers: Mapping[str, str]) -> float | None:
@@ -161,7 +161,7 @@ def error_body(message: str, trace: str, instance: int | None = None) -> bytes:
 
 def raw_refusal(status: HTTPStatus, message: str) -> bytes:
     """A whole answer that ends the connection, for requests that never came as far as a handler."""
-    trace = uuid.uuid4().hex
+    trace = secrets.token_hex(16)
     body = error_body(message, trace)
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",
