@@ -28,10 +28,10 @@ ENDS = (
     "evergreen.tasks",
     "evergreen.tasks.kinds",
     # whether a training may start, and when it is ended
-    "evergreen.core.locks",
+    "evergreen.runtime.locks",
     "orchestration.time_limit",
     # how results are kept, what may be left out, and what people and trackers are told of them
-    "evergreen.core.asides",
+    "evergreen.runtime.asides",
     "orchestration.materializers",
     "orchestration.progress",
     "orchestration.tracking",

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evergreen.core.hold import Patience, held, holder_of
 from evergreen.core.lease import Claim, Lease, LeaseStore, from_nobody
-from evergreen.core.locks import exclusive, holder, is_held
+from evergreen.runtime.hold import Patience, held, holder_of
+from evergreen.runtime.locks import exclusive, holder, is_held
 
 STEP_WAIT_S = 3600.0
 """How long a step waits for the lease: another rollout may hold each of its shares for a while."""

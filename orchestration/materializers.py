@@ -17,9 +17,9 @@ from zenml.materializers.pydantic_materializer import DEFAULT_FILENAME, LEGACY_F
 from zenml.metadata.metadata_types import MetadataType
 
 from evergreen.core.artifacts import MANIFEST_NAME, DirectoryArtifact
-from evergreen.core.asides import beside_the_point
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.runtime.asides import beside_the_point
 from orchestration.pages import page_of
 from orchestration.scratch import scratch_directory
 

@@ -20,7 +20,7 @@ from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
-from evergreen.core.packages import in_package, is_in_package
+from evergreen.runtime.packages import in_package, is_in_package
 from orchestration.configuration import find
 from orchestration.document import read
 from orchestration.mistakes import YamlPath

@@ -16,10 +16,10 @@ from evergreen.adapters.hosts import AnyHost
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
-from evergreen.core.hold import is_gone
 from evergreen.core.lease import Claim, Lease
 from evergreen.core.rollout import restore
 from evergreen.core.versions import Alias
+from evergreen.runtime.hold import is_gone
 from orchestration.deployment import STOP, lease_of, open_endpoint
 from orchestration.ending import Stopped, announce, end, goes_on
 from orchestration.locks import COMMAND_WAIT_S, model_lease

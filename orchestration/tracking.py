@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from evergreen.core.artifacts import TrainedModel
-from evergreen.core.asides import beside_the_point
 from evergreen.core.report import EvaluationReport
 from evergreen.pages.evaluation import evaluation_page
+from evergreen.runtime.asides import beside_the_point
 from orchestration.training_run import model_notes
 
 

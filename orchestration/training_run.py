@@ -17,13 +17,13 @@ from evergreen.adapters.mlflow.sender import Sender, deliver, impatient
 from evergreen.adapters.mlflow.spool import Spool
 from evergreen.adapters.mlflow.tracking import ActiveRun, MlflowTrainingRun, active_run, as_params, let_go
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.asides import beside_the_point
 from evergreen.core.errors import BusyError, EvergreenError
-from evergreen.core.locks import exclusive
 from evergreen.core.members import TaskSettings, trainable
 from evergreen.core.training import Start
 from evergreen.pages.answers import answers_page
 from evergreen.pages.curves import curves_page
+from evergreen.runtime.asides import beside_the_point
+from evergreen.runtime.locks import exclusive
 from evergreen.tasks.checkpoints import newest_step
 from orchestration.checkpoints import Checkpoints, checkpoints_of
 from orchestration.progress import step_progress

@@ -11,8 +11,8 @@ from pathlib import Path
 from evergreen.adapters.gcs.leases import GcsLease
 from evergreen.adapters.local_endpoint.lease import FileLease
 from evergreen.core.errors import BusyError
-from evergreen.core.hold import Patience, held, holder_of
 from evergreen.core.lease import LeaseStore
+from evergreen.runtime.hold import Patience, held, holder_of
 
 PROJECT = "local-project"
 

@@ -15,13 +15,13 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.processes import LIBRARY_ROOT
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
 from evergreen.preparation.settings import DataflowRunner, LocalRunner
 from evergreen.preparation.store import check_folder, store
 from evergreen.preparation.summary import Summary
 from evergreen.preparation.wheel import library_wheel
+from evergreen.runtime.processes import LIBRARY_ROOT
 
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """By its own name: `DirectRunner` would first fetch another one, Prism, from GitHub."""

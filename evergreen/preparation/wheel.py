@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evergreen.core.errors import InputError
-from evergreen.core.processes import LIBRARY_ROOT
+from evergreen.runtime.processes import LIBRARY_ROOT
 
 
 def library_wheel(folder: Path, checkout: Path = LIBRARY_ROOT) -> Path:

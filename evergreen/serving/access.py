@@ -16,8 +16,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergreen.core.http import TRACE_HEADER, origin_refusal, repeated_refusal, target_host, trace_id
-from evergreen.core.throttle import Throttle
+from evergreen.runtime.http import TRACE_HEADER, origin_refusal, repeated_refusal, target_host, trace_id
+from evergreen.runtime.throttle import Throttle
 from evergreen.serving.answers import error_response
 from evergreen.serving.metrics import Metrics
 from evergreen.serving.settings import ServerSettings

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from evergreen.core.errors import RequestTooLargeError
-from evergreen.core.http import time_left_s
+from evergreen.runtime.http import time_left_s
 from evergreen.serving.access import Observed, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response
 from evergreen.serving.bodies import Bodies, while_connected

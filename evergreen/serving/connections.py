@@ -14,9 +14,9 @@ import h11
 from starlette.requests import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from evergreen.core.connections import HALF_CLOSED, HeadTimer, Refused, Room
-from evergreen.core.http import malformed
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S
+from evergreen.runtime.connections import HALF_CLOSED, HeadTimer, Refused, Room
+from evergreen.runtime.http import malformed
 
 IS_GUEST = "is_guest"
 

@@ -22,7 +22,7 @@ import httpx
 
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EndpointError
-from evergreen.core.processes import free_port, library_environment, log_tail
+from evergreen.runtime.processes import free_port, library_environment, log_tail
 from evergreen.serving.settings import MIB
 from evergreen.tasks.model_directory import check_requirement, required
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
-from evergreen.core.http import media_refusal
 from evergreen.core.quoting import MOST_NAMES, cut
+from evergreen.runtime.http import media_refusal
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 50

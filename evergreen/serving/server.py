@@ -15,11 +15,11 @@ from typing import cast
 
 import uvicorn
 
-from evergreen.core.connections import Room
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import KEEP_ALIVE_S, MAX_CONNECTIONS
-from evergreen.core.logs import log_json_to_stderr
-from evergreen.core.processes import allow_files
+from evergreen.runtime.connections import Room
+from evergreen.runtime.logs import log_json_to_stderr
+from evergreen.runtime.processes import allow_files
 from evergreen.serving.access import LOGGER
 from evergreen.serving.app import create_app
 from evergreen.serving.connections import PatientProtocol

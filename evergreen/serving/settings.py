@@ -16,9 +16,9 @@ from pydantic import Field, ValidationError, field_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.http import HostName
 from evergreen.core.limits import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_INSTANCES, MAX_WAITING, MAX_WAITING_INSTANCES
-from evergreen.core.processes import usable_cores
+from evergreen.runtime.http import HostName
+from evergreen.runtime.processes import usable_cores
 
 MIB = 1024 * 1024
 ROUTE_PATTERN = r"^/[^\s{}?#]*$"

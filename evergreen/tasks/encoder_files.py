@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.errors import InputError
-from evergreen.core.hub import first_line
 from evergreen.core.lfs import FETCH_IT, HEAD_BYTES, is_lfs_pointer
+from evergreen.runtime.hub import first_line
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

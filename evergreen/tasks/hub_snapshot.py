@@ -16,7 +16,7 @@ from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evergreen.core.hub import first_line, is_out_of_reach, retried
+from evergreen.runtime.hub import first_line, is_out_of_reach, retried
 from evergreen.tasks.encoder_files import CONFIG, WEIGHTS, WEIGHTS_INDEX, UnusableError, weights_among, weights_files
 
 _SMALL = {".json", ".txt", ".model", ".jinja", ".tiktoken", ".vocab", ".bpe"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.hub import first_line
+from evergreen.runtime.hub import first_line
 
 
 @contextlib.contextmanager

@@ -21,8 +21,8 @@ from pydantic import Field
 from evergreen.core.artifacts import sha256_of
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.hub import first_line, is_outage, token_in
-from evergreen.core.packages import in_package, is_in_package
+from evergreen.runtime.hub import first_line, is_outage, token_in
+from evergreen.runtime.packages import in_package, is_in_package
 from evergreen.tasks.encoder_files import (
     CONFIG,
     UnusableError,

@@ -15,7 +15,7 @@ import pytest
 from evergreen.adapters.local_endpoint.client import post_predict
 from evergreen.adapters.local_endpoint.front_process import find_front
 from evergreen.core.errors import BusyError, EndpointError, InputError
-from evergreen.core.processes import free_port
+from evergreen.runtime.processes import free_port
 from tests.e2e.served import GOOD, Served
 from tests.e2e.steady_client import SteadyClient
 from tests.keyword_model import write_keyword_model

@@ -17,7 +17,7 @@ import pytest
 from cloudbox.environment import network
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.members import trainable
-from evergreen.core.processes import free_port, log_tail
+from evergreen.runtime.processes import free_port, log_tail
 from tests import tiny_text
 from tests.dockerfile import ROOT, Dockerfile
 from tests.running_box import running_box

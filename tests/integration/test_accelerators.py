@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evergreen.core.errors import InputError
-from evergreen.core.processes import free_port, library_environment
+from evergreen.runtime.processes import free_port, library_environment
 from tests.keyword_model import write_keyword_model
 
 NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}

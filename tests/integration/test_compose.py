@@ -20,7 +20,7 @@ import yaml
 from cloudbox import compose
 from cloudbox.box import BoxError
 from cloudbox.services.base import http_answers
-from evergreen.core.processes import free_port
+from evergreen.runtime.processes import free_port
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 

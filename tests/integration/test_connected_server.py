@@ -12,7 +12,7 @@ import pytest
 
 from commands.project import Project
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.processes import free_port
+from evergreen.runtime.processes import free_port
 from orchestration.configuration import Configuration
 from stacks.server import refuse_dead_server, remote_store
 

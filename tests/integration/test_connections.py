@@ -18,8 +18,8 @@ from evergreen.adapters.local_endpoint.connections import FrontServer
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
-from evergreen.core import connections
-from evergreen.core.connections import Room
+from evergreen.runtime import connections
+from evergreen.runtime.connections import Room
 from evergreen.serving.app import create_app
 from evergreen.serving.connections import PatientProtocol
 from evergreen.serving.model import ServedModel

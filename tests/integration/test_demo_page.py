@@ -14,8 +14,8 @@ from PIL import Image
 
 from evergreen.core.artifacts import SplitName
 from evergreen.core.members import servable, trainable
-from evergreen.core.processes import free_port
 from evergreen.demo.app import page
+from evergreen.runtime.processes import free_port
 from evergreen.tasks import load_predictor
 from tests import tiny_images, tiny_text
 

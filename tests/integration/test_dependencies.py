@@ -13,7 +13,7 @@ import pytest
 from grimp import build_graph
 from packaging.requirements import Requirement
 
-from evergreen.core.processes import SERVING_FOLDERS
+from evergreen.runtime.processes import SERVING_FOLDERS
 
 ROOT = Path(__file__).parents[2]
 LIBRARY, PROJECT = "evergreen", ("orchestration", "steps", "pipelines", "commands", "stacks")

@@ -144,8 +144,8 @@ def test_a_rollback_overrules_a_run_that_is_at_its_rollout(monkeypatch: pytest.M
 
 def test_a_teardown_is_refused_while_a_run_is_at_its_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
     from evergreen.core.errors import BusyError
-    from evergreen.core.hold import holder_of
     from evergreen.core.lease import Claim
+    from evergreen.runtime.hold import holder_of
     from orchestration import deployment
 
     monkeypatch.setattr(deployment, "COMMAND_WAIT_S", 0)

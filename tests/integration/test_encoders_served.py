@@ -14,7 +14,7 @@ import pytest
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.members import measurable, trainable
-from evergreen.core.processes import free_port, library_environment, log_tail
+from evergreen.runtime.processes import free_port, library_environment, log_tail
 from evergreen.serving.contract import SERVER_COMMAND
 from evergreen.tasks import load_predictor
 from tests.tiny_encoders import write_encoder

@@ -87,7 +87,7 @@ def reach(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
     monkeypatch.setattr("datasets.config.HF_ENDPOINT", endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("evergreen.core.hub.RETRY_WAITS_S", (0.01, 0.01))
+    monkeypatch.setattr("evergreen.runtime.hub.RETRY_WAITS_S", (0.01, 0.01))
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ import pytest
 
 from evergreen.core.artifacts import HISTORY_NAME, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.members import trainable
-from evergreen.core.processes import free_port
 from evergreen.core.training import Curves, Start
+from evergreen.runtime.processes import free_port
 from tests.tiny_text import headlines, task_with, write_encoder, write_splits
 from tests.waiting import wait_until
 

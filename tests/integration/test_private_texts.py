@@ -14,7 +14,7 @@ from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.answers import predictions_in
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import examinable, servable, source_of
-from evergreen.core.processes import free_port, library_environment
+from evergreen.runtime.processes import free_port, library_environment
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.text_classification.settings import TextClassification
 from tests.keyword_model import COMMAND, write_keyword_model

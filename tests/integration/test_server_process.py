@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from evergreen.core.processes import free_port, library_environment, log_tail
+from evergreen.runtime.processes import free_port, library_environment, log_tail
 from tests.keyword_model import COMMAND, write_keyword_model
 
 GOOD = {"instances": [{"text": "a late goal"}]}

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from evergreen.core.deployment import EndpointStatus
-from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Rollout
 from evergreen.core.members import host_of
+from evergreen.runtime.hold import holder_of
 from tests.integration.test_versions import promote
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting

@@ -16,8 +16,8 @@ from uuid import uuid4
 import pytest
 
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Holder, Lease, Rollout
+from evergreen.runtime.hold import holder_of
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
 from tests.memory_lease import MemoryLease

@@ -189,7 +189,7 @@ def test_checkpoints_that_nobody_came_back_for_go_after_two_weeks(checkpoints: P
 def test_a_lock_that_its_holder_removes_while_another_reaches_for_it_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evergreen.core import locks
+    from evergreen.runtime import locks
 
     lock, flock = tmp_path / "x.lock", fcntl.flock
 

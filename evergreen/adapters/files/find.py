@@ -17,7 +17,7 @@ from evergreen.adapters.gcs.bucket import SCHEME
 from evergreen.core.artifacts import sha256_of
 from evergreen.core.errors import InputError
 from evergreen.core.intake import LeftOut, LeftOutReason
-from evergreen.core.packages import in_package, is_in_package
+from evergreen.runtime.packages import in_package, is_in_package
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,10 +18,10 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
-from evergreen.core.packages import is_in_package
 from evergreen.core.preparation import Destination
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.dataset import write_dataset
+from evergreen.runtime.packages import is_in_package
 
 if TYPE_CHECKING:
     import pyarrow as pa

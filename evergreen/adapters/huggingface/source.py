@@ -17,13 +17,13 @@ from evergreen.adapters.huggingface.pictures import with_bytes
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, sha256_of
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.hub import first_line, retried, token_in
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
 from evergreen.core.names import nfc
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
 from evergreen.data.row_fields import check_columns
+from evergreen.runtime.hub import first_line, retried, token_in
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ from evergreen.adapters.huggingface_publish.repository import MAIN, HubRepositor
 from evergreen.adapters.huggingface_publish.settings import HuggingFaceHubSettings, HuggingFaceSpace
 from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.errors import InputError
-from evergreen.core.hub import retried, token_in
 from evergreen.core.publication import Edition, Publication
+from evergreen.runtime.hub import retried, token_in
 
 SECRET = "HF_TOKEN"  # noqa: S105 (its name)
 """Of a Space, by which it reads the model."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.hub import first_line, is_outage, retried
+from evergreen.runtime.hub import first_line, is_outage, retried
 
 MAIN = "main"
 KEPT = ".gitattributes"

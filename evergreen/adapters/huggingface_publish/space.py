@@ -9,8 +9,8 @@ import json
 import re
 from pathlib import Path
 
-from evergreen.core.processes import LIBRARY_ROOT
 from evergreen.core.publication import Edition
+from evergreen.runtime.processes import LIBRARY_ROOT
 
 LIBRARY = LIBRARY_ROOT / "evergreen"
 PARTS = {".py", ".html", ".css", ".md"}

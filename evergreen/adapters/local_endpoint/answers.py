@@ -8,8 +8,8 @@ import logging
 from aiohttp import web
 
 from evergreen.core.errors import EndpointError
-from evergreen.core.http import TRACE_HEADER, error_body
-from evergreen.core.throttle import Throttle
+from evergreen.runtime.http import TRACE_HEADER, error_body
+from evergreen.runtime.throttle import Throttle
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 AT_ONCE = 20

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from evergreen.adapters.local_endpoint.answers import Refusals, RefusedError
 from evergreen.adapters.local_endpoint.proxy import Proxy
-from evergreen.core.connections import HALF_CLOSED, HeadTimer, Refused, Room
-from evergreen.core.http import malformed, trace_id
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
+from evergreen.runtime.connections import HALF_CLOSED, HeadTimer, Refused, Room
+from evergreen.runtime.http import malformed, trace_id
 
 
 class FrontServer(web.Server):

@@ -23,9 +23,9 @@ from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import MAX_CONNECTIONS
-from evergreen.core.locks import exclusive
-from evergreen.core.logs import log_json_to_stderr
-from evergreen.core.processes import allow_files
+from evergreen.runtime.locks import exclusive
+from evergreen.runtime.logs import log_json_to_stderr
+from evergreen.runtime.processes import allow_files
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 POOL_KEEP_ALIVE_S = 15  # shorter than the workers' own, so that it is we who close idle connections

@@ -11,7 +11,7 @@ from typing import Any
 
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress, FrontStatus
 from evergreen.core.errors import EndpointError
-from evergreen.core.processes import library_environment, log_tail, port_conflict
+from evergreen.runtime.processes import library_environment, log_tail, port_conflict
 
 FRONT_MODULE = "evergreen.adapters.local_endpoint.front"
 FRONT_START_S = 30.0

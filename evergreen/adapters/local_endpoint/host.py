@@ -12,8 +12,8 @@ from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointState
 from evergreen.core.lease import LeaseStore
 from evergreen.core.limits import MAX_BODY_BYTES
-from evergreen.core.processes import port_conflict, usable_cores
 from evergreen.core.protocols import Mirror
+from evergreen.runtime.processes import port_conflict, usable_cores
 
 WORKER_COMMAND = (sys.executable, "-m", "evergreen.serving")
 

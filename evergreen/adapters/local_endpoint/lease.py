@@ -13,9 +13,9 @@ from pathlib import Path
 from evergreen.adapters.local_endpoint.state import write_atomically
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
-from evergreen.core.hold import is_gone
 from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
-from evergreen.core.locks import exclusive
+from evergreen.runtime.hold import is_gone
+from evergreen.runtime.locks import exclusive
 
 LOCK_TIMEOUT_S = 10.0
 

@@ -19,7 +19,7 @@ from evergreen.adapters.local_endpoint.bodies import Bodies
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import InputError
-from evergreen.core.http import (
+from evergreen.runtime.http import (
     TIME_LEFT_HEADER,
     TRACE_HEADER,
     media_refusal,

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from evergreen.core.http import HostName
 from evergreen.core.members import HostSettings
+from evergreen.runtime.http import HostName
 
 
 class LocalHostSettings(HostSettings):

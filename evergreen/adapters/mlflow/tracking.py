@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.mlflow.spool import Spool
-from evergreen.core.asides import beside_the_point
 from evergreen.core.training import Curves, PictureAnswers
+from evergreen.runtime.asides import beside_the_point
 
 MAX_PARAM_CHARS = 500
 SECRET_WORDS = ("token", "password", "secret", "credential", "api_key")

@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.errors import EvergreenError
-from evergreen.core.processes import library_environment
 from evergreen.data.pictures import encode_png
+from evergreen.runtime.processes import library_environment
 
 if TYPE_CHECKING:
     import pyarrow as pa

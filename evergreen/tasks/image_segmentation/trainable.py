@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.asides import beside_the_point
 from evergreen.core.metric import MetricName
 from evergreen.core.protocols import TrainingRun
 from evergreen.evaluation.pixel_scores import segmentation_scores
+from evergreen.runtime.asides import beside_the_point
 from evergreen.tasks.image_segmentation.model import (
     ARCHITECTURES,
     Architecture,

@@ -17,7 +17,7 @@ from cloudbox.hub.accounts import tokens
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import measurable, trainable
-from evergreen.core.processes import free_port
+from evergreen.runtime.processes import free_port
 from evergreen.tasks import hub_snapshot, load_predictor
 from evergreen.tasks.text_classification.settings import TextClassification
 from tests.running_box import RunningBox, running_box
@@ -68,7 +68,7 @@ def cache(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr("evergreen.core.hub.RETRY_WAITS_S", (0.01,))
+    monkeypatch.setattr("evergreen.runtime.hub.RETRY_WAITS_S", (0.01,))
     monkeypatch.setattr("time.sleep", lambda _: None)  # the Hub's client waits between its own attempts
     lead_to(hub.box.box.url("hub"), monkeypatch)
     hub_snapshot._information.cache_clear()

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from evergreen.adapters.vertex.settings import VertexHostSettings
-from evergreen.core.hold import holder_of
 from evergreen.core.lease import Claim, Lease
 from evergreen.core.lease import Rollout as RolloutNote
 from evergreen.core.members import host_of
 from evergreen.core.versions import Alias, RecordState
+from evergreen.runtime.hold import holder_of
 from tests.endpoint_contract import GOOD, deploy, live
 from tests.hosted_trial import ROOT, HostedTrial
 from tests.mortal_rollout import put_live

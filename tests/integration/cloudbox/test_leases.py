@@ -14,8 +14,8 @@ from cloudbox.box import Box
 from evergreen.adapters.gcs import leases
 from evergreen.adapters.gcs.failures import RefusedError
 from evergreen.adapters.gcs.leases import GcsLease
-from evergreen.core.hold import holder_of
 from evergreen.core.lease import TTL_S, Claim, Lease, LeaseLostError, LeaseStore, MovedError
+from evergreen.runtime.hold import holder_of
 from tests.hosted_trial import BUCKET
 from tests.lease_holder import store_of
 from tests.own_zenml import ROOT

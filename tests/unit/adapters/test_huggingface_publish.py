@@ -18,9 +18,9 @@ from evergreen.core.artifacts import SourceIdentity, TrainedModel, TrainedModelM
 from evergreen.core.errors import InputError
 from evergreen.core.members import publisher_of
 from evergreen.core.metric import Metric
-from evergreen.core.processes import LIBRARY_ROOT
 from evergreen.core.publication import Edition, ModelDescription
 from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timings
+from evergreen.runtime.processes import LIBRARY_ROOT
 
 
 def metric(value: float) -> Metric:

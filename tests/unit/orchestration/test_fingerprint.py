@@ -135,8 +135,8 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "plug-in": (lambda folder: install(folder, "letters", "2.0"), set(), set()),
     "reader of files": (edit("evergreen/adapters/files/jsonl.py"), {"fetch"}, set()),
     "time limit of a training": (edit("orchestration/time_limit.py"), set(), set()),
-    "lock": (edit("evergreen/core/locks.py"), set(), set()),
-    "what may be left out": (edit("evergreen/core/asides.py"), set(), set()),
+    "lock": (edit("evergreen/runtime/locks.py"), set(), set()),
+    "what may be left out": (edit("evergreen/runtime/asides.py"), set(), set()),
     "a step": (edit("steps/validate.py"), {"validate"}, {"validate"}),
 }
 

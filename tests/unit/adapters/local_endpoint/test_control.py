@@ -11,7 +11,7 @@ from evergreen.adapters.local_endpoint import control
 from evergreen.adapters.local_endpoint.control import FrontControl
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress
 from evergreen.core.errors import EndpointError
-from evergreen.core.processes import free_port
+from evergreen.runtime.processes import free_port
 
 
 class Full(BaseHTTPRequestHandler):

@@ -18,7 +18,7 @@ from evergreen.adapters.local_endpoint.state import (
 )
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.core.locks import exclusive
+from evergreen.runtime.locks import exclusive
 
 STATE = EndpointState(
     model="news",

@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from evergreen.core import hold
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import BusyError
 from evergreen.core.fence import FencedEndpoint
-from evergreen.core.hold import Patience, held, holder_of
 from evergreen.core.lease import TTL_S, Claim, Lease, LeaseLostError, Rollout
 from evergreen.core.rollout import roll_out
+from evergreen.runtime import hold
+from evergreen.runtime.hold import Patience, held, holder_of
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_lease import MemoryLease
 from tests.rollouts import release

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import InputError
-from evergreen.core.http import (
+from evergreen.runtime.http import (
     HostName,
     malformed,
     origin_refusal,

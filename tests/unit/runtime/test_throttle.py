@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from evergreen.core.throttle import Throttle
+from evergreen.runtime.throttle import Throttle
 
 LOGGER = logging.getLogger("evergreen.throttled")
 
@@ -12,7 +12,7 @@ LOGGER = logging.getLogger("evergreen.throttled")
 def test_a_storm_of_events_is_a_line_at_once_and_one_with_the_count(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evergreen.core.throttle.LOG_PERIOD_S", 0.05)
+    monkeypatch.setattr("evergreen.runtime.throttle.LOG_PERIOD_S", 0.05)
 
     async def storm() -> None:
         throttle = Throttle(LOGGER)

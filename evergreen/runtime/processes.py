@@ -21,7 +21,7 @@ INHERITED_DEVICES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
 """Prefixes of the variables that say which accelerators a process may use, and how."""
 CGROUP = Path("/sys/fs/cgroup")
 LIBRARY_ROOT = Path(__file__).resolve().parents[2]
-SERVING_FOLDERS = ("adapters/gcs", "adapters/google", "core", "data", "evaluation", "serving", "tasks")
+SERVING_FOLDERS = ("adapters/gcs", "adapters/google", "core", "data", "evaluation", "runtime", "serving", "tasks")
 TAIL_BYTES = 64 * 1024
 
 

@@ -2,7 +2,7 @@ import io
 import json
 import logging
 
-from evergreen.core.logs import JsonFormatter, QuietHandler
+from evergreen.runtime.logs import JsonFormatter, QuietHandler
 
 
 def test_lines_of_libraries_come_once_a_second_without_what_they_quote() -> None:

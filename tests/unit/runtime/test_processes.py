@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from evergreen.core.processes import free_port, library_environment, log_tail, port_conflict, usable_cores
+from evergreen.runtime.processes import free_port, library_environment, log_tail, port_conflict, usable_cores
 
 
 def test_a_child_imports_the_library_from_anywhere_and_inherits_no_secret(

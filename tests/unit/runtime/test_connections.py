@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from evergreen.core.connections import IDLE_S, HeadTimer, Refused, Room
+from evergreen.runtime.connections import IDLE_S, HeadTimer, Refused, Room
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evergreen.core.errors import BusyError
-from evergreen.core.locks import exclusive, holder, is_held
+from evergreen.runtime.locks import exclusive, holder, is_held
 
 
 def test_a_held_lock_names_its_holder_and_is_free_again_afterwards(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol
 
-from evergreen.core.http import raw_refusal
 from evergreen.core.limits import LINGER_S
+from evergreen.runtime.http import raw_refusal
 
 GUESTS = 64
 LINGERING = 512
