@@ -141,9 +141,9 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no t
         method = self.dispatcher.methods.get(path)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            told = dict(context.invocation_metadata())
-            through = told.get(ENDPOINT_HEADER, "")
-            caller.set(principal_of(told.get("authorization", "")))
+            metadata = dict(context.invocation_metadata())
+            through = metadata.get(ENDPOINT_HEADER, "")
+            caller.set(principal_of(metadata.get("authorization", "")))
             try:
                 reply = self.dispatcher.call(path, request, through)
             except ApiError as error:

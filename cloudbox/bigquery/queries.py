@@ -116,7 +116,7 @@ class Queries:
         with self.tables.warehouse.reading() as cursor:
             fields = self._fields(statement, parameters, cursor)
         fresh = self._open(name, fields, query)
-        columns = [f"{quoted(one['name'])}" for one in self.tables.fields(name)]
+        columns = [f"{quoted(field['name'])}" for field in self.tables.fields(name)]
         try:
             with self.tables.warehouse.changing() as cursor:
                 sql, values = self._runnable(statement, parameters, cursor)
@@ -133,11 +133,11 @@ class Queries:
 
     def _open(self, name: TableName, fields: list[Field], query: Resource) -> bool:
         """Makes the destination where it is not there; whether it was made."""
-        found = self.tables.find(name)
-        if found is None and query.get("createDisposition") == "CREATE_NEVER":
+        table = self.tables.find(name)
+        if table is None and query.get("createDisposition") == "CREATE_NEVER":
             raise not_found("Table", str(name))
-        if found is not None:
-            if query.get("writeDisposition", "WRITE_EMPTY") == "WRITE_EMPTY" and int(found["numRows"]):
+        if table is not None:
+            if query.get("writeDisposition", "WRITE_EMPTY") == "WRITE_EMPTY" and int(table["numRows"]):
                 raise duplicate("Table", str(name))
             return False
         properties: dict[str, Any] = {key: query[key] for key in ("timePartitioning", "clustering") if query.get(key)}

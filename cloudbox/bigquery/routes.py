@@ -143,16 +143,16 @@ class Rest:
             answer = method(call)
         except ApiError as error:
             reason = _FAULT_REASONS.get(error.http_status, "invalid")
-            told = error.body()
-            told["error"]["errors"] = [{"domain": "global", "reason": reason, "message": error.message}]
-            return JSONResponse(told, error.http_status)
+            body = error.body()
+            body["error"]["errors"] = [{"domain": "global", "reason": reason, "message": error.message}]
+            return JSONResponse(body, error.http_status)
         except BigQueryError as error:
             if error.reason == "notImplemented":
                 self.dispatcher.refuse(f"bigquery {name}: {error.message}")
             return JSONResponse(error.body, error.code)
         except (KeyError, ValueError) as error:
-            told_error = invalid(f"Invalid value or missing: {error}")
-            return JSONResponse(told_error.body, told_error.code)
+            failure = invalid(f"Invalid value or missing: {error}")
+            return JSONResponse(failure.body, failure.code)
         except Exception as error:
             # Clients ask again for ten minutes after a 500; a fault of the box must show at once.
             log.exception("%s failed", name)
@@ -168,7 +168,7 @@ class Rest:
 
     def _projects(self) -> Resource:
         names = self.datasets.warehouse.projects
-        return {"projects": [{"id": one, "projectReference": {"projectId": one}} for one in names]}
+        return {"projects": [{"id": name, "projectReference": {"projectId": name}} for name in names]}
 
     def _patch_dataset(self, call: Call) -> Resource:
         return self.datasets.patch(call.project, call.path["dataset"], call.body, call.headers.get("if-match"))
@@ -221,7 +221,8 @@ def _listing(kind: str, resources: list[Resource], call: Call) -> Resource:
     end = start + min(int(call.options.get("maxResults", 1000)), 1000)
     keys: tuple[str, ...] | None = None if kind == "job" else _LISTED
     listed: list[Field] = [
-        one if keys is None else {key: one[key] for key in keys if key in one} for one in resources[start:end]
+        resource if keys is None else {key: resource[key] for key in keys if key in resource}
+        for resource in resources[start:end]
     ]
     answer: Resource = {"kind": f"bigquery#{kind}List", f"{kind}s": listed}
     return answer | ({"nextPageToken": str(end)} if end < len(resources) else {})

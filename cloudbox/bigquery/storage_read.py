@@ -42,7 +42,7 @@ class Part:
     @property
     def sql(self) -> str:
         """The query of the stream, whose first rows are skipped by `?`."""
-        columns = ", ".join(quoted(one["name"]) for one in self.fields)
+        columns = ", ".join(quoted(column["name"]) for column in self.fields)
         return (
             f"SELECT {columns} FROM {self.table.sql} "
             f"WHERE rowid >= {self.first} AND rowid < {self.end}{self.condition} OFFSET ?"
@@ -76,8 +76,8 @@ class StorageRead:
             batches: pa.RecordBatchReader = cursor.sql(part.sql, params=[request.offset]).to_arrow_reader(_BATCH_ROWS)
             for batch in batches:
                 table = as_schema(pa.Table.from_batches([batch]), schema).combine_chunks()
-                for one in table.to_batches():
-                    yield _response(one, options, head)
+                for chunk in table.to_batches():
+                    yield _response(chunk, options, head)
                     head = None  # only the first response of a call tells the schema
 
     def _session(self, request: types.CreateReadSessionRequest) -> types.ReadSession:
@@ -102,7 +102,7 @@ class StorageRead:
             read_options=asked.read_options,
             expire_time=timestamp_pb2.Timestamp(seconds=int(body["lastModifiedTime"]) // 1000 + _LIFETIME_S),
             arrow_schema=types.ArrowSchema(serialized_schema=arrow_schema(fields).serialize().to_pybytes()),
-            streams=[types.ReadStream(name=one) for one in streams],
+            streams=[types.ReadStream(name=stream) for stream in streams],
             estimated_row_count=int(body["numRows"]),
             estimated_total_bytes_scanned=int(body["numBytes"]),
         )
@@ -135,12 +135,12 @@ class StorageRead:
 
 def _selected(fields: list[Field], names: list[str], table: TableName) -> list[Field]:
     wanted = {name.lower() for name in names}
-    unknown = wanted - {one["name"].lower() for one in fields}
+    unknown = wanted - {column["name"].lower() for column in fields}
     if unknown:
         raise invalid(
             f"The following selected fields do not exist in the table schema of {table}: {', '.join(unknown)}"
         )
-    return [one for one in fields if not wanted or one["name"].lower() in wanted]
+    return [column for column in fields if not wanted or column["name"].lower() in wanted]
 
 
 def _response(

@@ -143,9 +143,9 @@ class Builds:
             raise BuildError(f"failed to find one or more images after execution of build steps: {missing}")
         named: dict[str, dict[str, Any]] = {}
         for name in names:
-            one = images[name]
-            stands_for = {"code": str(one.code) if one.code else None, "command": one.command}
-            named |= {name: stands_for, f"{name.rpartition(':')[0]}@{one.digest}": stands_for}
+            image = images[name]
+            stands_for = {"code": str(image.code) if image.code else None, "command": image.command}
+            named |= {name: stands_for, f"{name.rpartition(':')[0]}@{image.digest}": stands_for}
         with self._lock:
             ensure_images(self._box, named)
         return [v1.BuiltImage(name=name, digest=images[name].digest) for name in names]
@@ -198,7 +198,7 @@ def _fill(given: v1.Build) -> None:
         return SUBSTITUTION.sub(lambda match: values[match[1]], text)
 
     for step in given.steps:
-        step.args = [filled(one) for one in step.args]
-    given.images = [filled(one) for one in given.images]
+        step.args = [filled(argument) for argument in step.args]
+    given.images = [filled(image) for image in given.images]
     if unused := sorted(set(values) - used):
         raise invalid(f'generic::invalid_argument: key "{unused[0]}" in the substitution data is not matched')

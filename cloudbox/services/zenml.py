@@ -103,10 +103,9 @@ def _new_key(client: httpx.Client, password: str) -> str:
     """A fresh API key; one whose value was lost under the same name makes way for it."""
     answer = client.post("/login", data={"grant_type": "password", "username": USER, "password": password})
     client.headers["Authorization"] = f"Bearer {_json(answer)['access_token']}"
-    found = _json(client.get("/service_accounts", params={"name": SERVICE_ACCOUNT}))["items"]
-    account = (
-        found[0] if found else _json(client.post("/service_accounts", json={"name": SERVICE_ACCOUNT, "active": True}))
-    )
+    accounts = _json(client.get("/service_accounts", params={"name": SERVICE_ACCOUNT}))["items"]
+    new = {"name": SERVICE_ACCOUNT, "active": True}
+    account = accounts[0] if accounts else _json(client.post("/service_accounts", json=new))
     keys = f"/service_accounts/{account['id']}/api_keys"
     for lost in _json(client.get(keys))["items"]:
         client.delete(f"{keys}/{lost['id']}").raise_for_status()

@@ -81,7 +81,7 @@ class Endpoints:
         below = self._store.listed(v1.Endpoint, f"{location_of(request.parent)}/endpoints")
         endpoints, token = page(below, request)
         if self._deployments.tells_status_in_lists():
-            endpoints = [self._deployments.with_status(one) for one in endpoints]
+            endpoints = [self._deployments.with_status(endpoint) for endpoint in endpoints]
         return v1.ListEndpointsResponse(endpoints=endpoints, next_page_token=token)
 
     def update(self, request: Any) -> Any:
@@ -95,7 +95,7 @@ class Endpoints:
                 )
             apply_mask(endpoint, request.endpoint, request.update_mask.paths, _UPDATABLE)
             _check(endpoint)
-            check_traffic(endpoint.traffic_split, [one.id for one in endpoint.deployed_models])
+            check_traffic(endpoint.traffic_split, [deployed_model.id for deployed_model in endpoint.deployed_models])
             endpoint.update_time = now()
             endpoint.etag = etag()
             self._store.put(endpoint)
@@ -108,7 +108,7 @@ class Endpoints:
             if endpoint is None:
                 raise not_found("Endpoint", request.name)
             if endpoint.deployed_models:
-                present = ", ".join(one.id for one in endpoint.deployed_models)
+                present = ", ".join(deployed_model.id for deployed_model in endpoint.deployed_models)
                 raise failed_precondition(
                     f"Endpoint `{endpoint.name}` has deployed models: {present}; undeploy them first."
                 )

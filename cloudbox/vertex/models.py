@@ -97,9 +97,9 @@ class Models:
         """ListModels: each by its default version."""
         location = location_of(request.parent)
         defaults = [
-            one
-            for one in self._store.listed(v1.Model)
-            if DEFAULT in one.version_aliases and location_of(one.name) == location
+            model
+            for model in self._store.listed(v1.Model)
+            if DEFAULT in model.version_aliases and location_of(model.name) == location
         ]
         models, token = page(defaults, request)
         return v1.ListModelsResponse(models=models, next_page_token=token)

@@ -76,7 +76,11 @@ class Operations:
 
     def list(self, request: Any) -> Any:
         """ListOperations of a resource, or of everything below it."""
-        below = [one for one in self._store.listed(operations_pb2.Operation) if one.name.startswith(f"{request.name}/")]
+        below = [
+            operation
+            for operation in self._store.listed(operations_pb2.Operation)
+            if operation.name.startswith(f"{request.name}/")
+        ]
         chosen, token = page(below, request)
         return operations_pb2.ListOperationsResponse(operations=chosen, next_page_token=token)
 

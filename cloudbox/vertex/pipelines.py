@@ -76,7 +76,9 @@ class Pipelines:
         spec = json_format.MessageToDict(message.pipeline_spec)
         if not spec:
             raise invalid("PipelineJob.pipeline_spec is empty; the box reads no template_uri.")
-        given = {name: json_format.MessageToDict(one) for name, one in message.runtime_config.parameter_values.items()}
+        given = {
+            name: json_format.MessageToDict(value) for name, value in message.runtime_config.parameter_values.items()
+        }
         tasks, parameters = tasks_of(spec), root_parameters(spec, given)
         job.name = f"{location_of(request.parent)}/pipelineJobs/{request.pipeline_job_id or 'pipeline-' + new_id()}"
         job.display_name = job.display_name or spec.get("pipelineInfo", {}).get("name", "")

@@ -76,7 +76,7 @@ class VertexService:
             "CancelOperation": Method(operations.cancel, pb.CancelOperationRequest, empty),
         }
         fire = Method(self._schedules.fire, v1.GetScheduleRequest, v1.PipelineJob)
-        return {FIRE: fire, **{f"/google.longrunning.Operations/{name}": one for name, one in methods.items()}}
+        return {FIRE: fire, **{f"/google.longrunning.Operations/{name}": method for name, method in methods.items()}}
 
 
 def _paths(services: dict[str, dict[str, Method]]) -> dict[str, Method]:
