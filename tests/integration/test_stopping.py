@@ -303,7 +303,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, submitted: Callable[[str], Any], fo
     from commands import watching
     from orchestration import notes, runs, vertex_runs
 
-    monkeypatch.setattr(watching, "_submitted", lambda _, options: submitted(options["run_name"]))
+    monkeypatch.setattr(watching, "_submit", lambda _, options: submitted(options["run_name"]))
     monkeypatch.setattr(watching, "_follow", lambda *given: followed(given[-1]))
     monkeypatch.setattr(watching, "_lacking", lambda *_: {"fetch": "no machine was to be had"})
     monkeypatch.setattr(watching, "_end_in_zenml", lambda _: None)
