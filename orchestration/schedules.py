@@ -21,7 +21,7 @@ from zenml.pipelines.pipeline_definition import Pipeline
 
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
-from orchestration.specifications import removed_specifications
+from orchestration.specifications import removing_specifications
 from orchestration.vertex_runs import FLAVOR, jobs_by
 
 SHOWN_WITHIN_S = 60.0
@@ -63,7 +63,7 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
     before = _of(vertex, model)
     name = f"{schedule_prefix(model)}-{secrets.token_hex(ID_BYTES)}"  # of its own: so is its note, and its token
     try:
-        with _translated(), removed_specifications():
+        with _translated(), removing_specifications():
             pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
         made = _wait_until_listed(vertex, name)
         vertex.hold_to_one_run(made.resource)

@@ -77,7 +77,7 @@ class Datasets:
             self.warehouse.put(cursor, project, "dataset", name, with_etag(made))
         return with_etag(made)
 
-    def results(self, project: str, location: str) -> None:
+    def ensure_results(self, project: str, location: str) -> None:
         """Makes the hidden dataset for what queries answer, where it is not there."""
         if not self.warehouse.find(project, "dataset", RESULTS):
             self.insert(project, {"datasetReference": {"datasetId": RESULTS}, "location": location})

@@ -36,7 +36,7 @@ def _write(tables: Tables, name: TableName, rows: Sequence[dict[str, Any]]) -> N
     with tables.warehouse.changing() as cursor:
         cursor.register("inserted", table)
         cursor.execute(f"INSERT INTO {name.sql} ({columns}) SELECT {columns} FROM inserted")
-        tables.changed(cursor, name)
+        tables.recount(cursor, name)
 
 
 def _reported(errors: dict[int, BigQueryError], request: Resource) -> Resource:

@@ -54,7 +54,7 @@ class Loads:
             self._open(name, fields, load, replace=table is not None and disposition == "WRITE_TRUNCATE")
             with warehouse.changing(cursor):
                 cursor.execute(f"INSERT INTO {name.sql} ({columns}) SELECT {columns} FROM staged")
-                changed = self.tables.changed(cursor, name)
+                changed = self.tables.recount(cursor, name)
         before = int(table["numRows"]) if table and disposition != "WRITE_TRUNCATE" else 0
         rows = str(int(changed["numRows"]) - before)
         size = str(sum(path.stat().st_size for path in files.paths))

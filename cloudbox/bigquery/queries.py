@@ -101,7 +101,7 @@ class Queries:
         try:
             with self.tables.warehouse.changing() as cursor:
                 row = cursor.execute(sql, values).fetchone()
-                self.tables.changed(cursor, changes)
+                self.tables.recount(cursor, changes)
         except duckdb.Error as error:
             raise failed_query(error) from error
         return before if statement.kind == "TRUNCATE_TABLE" else int(row[0]) if row else 0
@@ -109,7 +109,7 @@ class Queries:
     def _destination(self, project: str, query: Resource) -> TableName:
         if query.get("destinationTable"):
             return TableName.of(query["destinationTable"])
-        self.tables.datasets.results(project, DEFAULT_LOCATION)
+        self.tables.datasets.ensure_results(project, DEFAULT_LOCATION)
         return TableName(project, RESULTS, f"anon{uuid.uuid4().hex}")
 
     def _answer(self, statement: Statement, parameters: Parameters, name: TableName, query: Resource) -> None:
@@ -125,7 +125,7 @@ class Queries:
                     cursor.execute(f"DELETE FROM {name.sql}")
                     sql, values = "SELECT * FROM answer", {}
                 cursor.execute(f"INSERT INTO {name.sql} ({', '.join(columns)}) {sql}", values)
-                self.tables.changed(cursor, name)
+                self.tables.recount(cursor, name)
         except BaseException:
             if fresh:
                 self.tables.delete(name)

@@ -20,7 +20,7 @@ from cloudbox.bigquery.inserts import insert_rows
 from cloudbox.bigquery.jobs import Jobs, Page
 from cloudbox.bigquery.schemas import Field
 from cloudbox.bigquery.tables import TableName, Tables
-from cloudbox.bigquery.uploads import Uploads, multipart
+from cloudbox.bigquery.uploads import Uploads, save_multipart
 from cloudbox.bigquery.warehouse import Resource
 from cloudbox.errors import ApiError
 from cloudbox.ledger.calls import caller, principal_of
@@ -200,7 +200,7 @@ class Rest:
 
     def _upload(self, call: Call) -> Resource | Response:
         if call.options.get("uploadType") == "multipart":
-            job, path = multipart(call.headers["content-type"], call.content, self.uploads.folder)
+            job, path = save_multipart(call.headers["content-type"], call.content, self.uploads.folder)
             return self.jobs.insert(call.project, job, [path])
         name = self.uploads.start(call.body)
         host = call.headers.get("host", "bigquery.googleapis.com")

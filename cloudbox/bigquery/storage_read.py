@@ -59,7 +59,7 @@ class StorageRead:
     def create_session(self, request: types.CreateReadSessionRequest) -> types.ReadSession:
         """The session with its schema and streams. Raises ApiError."""
         try:
-            return self._session(request)
+            return self._open_session(request)
         except BigQueryError as error:
             raise ApiError(error.status, error.message) from error
 
@@ -80,7 +80,7 @@ class StorageRead:
                     yield _response(chunk, options, head)
                     head = None  # only the first response of a call tells the schema
 
-    def _session(self, request: types.CreateReadSessionRequest) -> types.ReadSession:
+    def _open_session(self, request: types.CreateReadSessionRequest) -> types.ReadSession:
         asked = request.read_session
         _, project, _, dataset, _, table = asked.table.split("/")
         name = TableName(project, dataset, table)
@@ -93,7 +93,7 @@ class StorageRead:
         condition = self._condition(name, asked.read_options.row_restriction)
         first = Part(name, tuple(fields), 0, 0, condition, compression)
         session = f"projects/{project}/locations/us/sessions/{uuid.uuid4().hex}"
-        streams = self._streams(session, first, request.max_stream_count or request.preferred_min_stream_count)
+        streams = self._open_streams(session, first, request.max_stream_count or request.preferred_min_stream_count)
         body = self.tables.get(name)
         return types.ReadSession(
             name=session,
@@ -107,7 +107,7 @@ class StorageRead:
             estimated_total_bytes_scanned=int(body["numBytes"]),
         )
 
-    def _streams(self, session: str, part: Part, wanted: int) -> list[str]:
+    def _open_streams(self, session: str, part: Part, wanted: int) -> list[str]:
         """Ranges of row numbers of equal length: no more streams than wanted, none for an empty table."""
         with self.tables.warehouse.reading() as cursor:
             row = cursor.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {part.table.sql}").fetchone()

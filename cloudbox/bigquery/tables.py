@@ -114,7 +114,7 @@ class Tables:
             # A table needs a column; BigQuery's may have none until something is loaded.
             columns = duckdb_columns(made["schema"]["fields"]) or '"_box_empty" BOOLEAN'
             cursor.execute(f"CREATE TABLE {name.sql} ({columns})")
-            return self._counted(cursor, name, made)
+            return self._put_with_counts(cursor, name, made)
 
     def patch(self, name: TableName, body: Resource, expected: str | None) -> Resource:
         """The table with the given properties changed; columns may be added, none removed or retyped."""
@@ -127,16 +127,16 @@ class Tables:
             for field in _added(table["schema"]["fields"], changed["schema"]["fields"], name):
                 cursor.execute(f"ALTER TABLE {name.sql} ADD COLUMN {quoted(field['name'])} {duckdb_type(field)}")
                 cursor.execute(f'ALTER TABLE {name.sql} DROP COLUMN IF EXISTS "_box_empty"')
-            return self._counted(cursor, name, changed)
+            return self._put_with_counts(cursor, name, changed)
 
     def delete(self, name: TableName) -> None:
         """Removes the table. Raises BigQueryError where there is none."""
         self.get(name)
         self._drop(name)
 
-    def changed(self, cursor: duckdb.DuckDBPyConnection, name: TableName) -> Resource:
+    def recount(self, cursor: duckdb.DuckDBPyConnection, name: TableName) -> Resource:
         """Counts rows and bytes anew after a change of the rows, within that change."""
-        return self._counted(cursor, name, self.warehouse.get(name.project, "table", name.key))
+        return self._put_with_counts(cursor, name, self.warehouse.get(name.project, "table", name.key))
 
     def rows(self, name: TableName, fields: Sequence[Field], start: int, count: int) -> list[dict[str, Any]]:
         """`count` rows from number `start`, in the order they were written."""
@@ -158,7 +158,7 @@ class Tables:
             cursor.execute(f"DROP TABLE IF EXISTS {name.sql}")
             self.warehouse.forget(cursor, name.project, "table", name.key)
 
-    def _counted(self, cursor: duckdb.DuckDBPyConnection, name: TableName, body: Resource) -> Resource:
+    def _put_with_counts(self, cursor: duckdb.DuckDBPyConnection, name: TableName, body: Resource) -> Resource:
         sizes = [f"sum({size_expression(field, quoted(field['name']))})" for field in body["schema"]["fields"]]
         row = cursor.execute(f"SELECT count(*), {' + '.join(sizes) or 0} FROM {name.sql}").fetchone() or (0, 0)
         counts = {"numRows": str(row[0]), "numBytes": str(int(row[1] or 0)), "lastModifiedTime": now_ms()}

@@ -12,7 +12,7 @@ from cloudbox.bigquery.failures import BigQueryError, invalid
 from cloudbox.bigquery.warehouse import Resource
 
 
-def multipart(content_type: str, body: bytes, folder: Path) -> tuple[Resource, Path]:
+def save_multipart(content_type: str, body: bytes, folder: Path) -> tuple[Resource, Path]:
     """The job and the file of a `multipart/related` body."""
     match = re.search(r'boundary="?([^";]+)"?', content_type)
     parts = body.split(b"--" + match[1].encode())[1:-1] if match else []

@@ -65,13 +65,9 @@ class Builds:
     def methods(self) -> dict[str, Method]:
         """The methods by path."""
         return {
-            CREATE: Method(self.create, v1.CreateBuildRequest, operations_pb2.Operation),
-            GET: Method(self.get, v1.GetBuildRequest, v1.Build),
-            OPERATION: Method(
-                self.operation,
-                operations_pb2.GetOperationRequest,
-                operations_pb2.Operation,
-            ),
+            CREATE: Method(self.create, v1.CreateBuildRequest),
+            GET: Method(self.get, v1.GetBuildRequest),
+            OPERATION: Method(self.operation, operations_pb2.GetOperationRequest),
         }
 
     def create(self, request: v1.CreateBuildRequest) -> Any:
@@ -109,7 +105,7 @@ class Builds:
     def _work(self, made: v1.Build) -> None:
         work = self._folder / made.id
         try:
-            source = self._source(made, work)
+            source = self._download_source(made, work)
             images = dict[str, Built]()
             for number, step in enumerate(made.steps):
                 images |= _images(step, source, work / f"step-{number}")
@@ -123,7 +119,7 @@ class Builds:
         finally:
             shutil.rmtree(work / "source", ignore_errors=True)
 
-    def _source(self, made: v1.Build, work: Path) -> Path:
+    def _download_source(self, made: v1.Build, work: Path) -> Path:
         """The unpacked source."""
         place = made.source.storage_source
         address = f"{self._box.url('gcs')}/download/storage/v1/b/{place.bucket}/o/{place.object_.replace('/', '%2F')}"

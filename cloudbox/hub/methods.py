@@ -56,7 +56,7 @@ class Methods:
         made = Repository(kind=kind, name=name, private=private, created=now(), sdk=call.body.get("sdk"))
         made.secrets = secrets
         url = f"{call.address}/{name if kind == 'models' else f'{kind}/{name}'}"
-        self.repositories.create(made, commits.small_file(self.objects, commits.ATTRIBUTES_FILE), url)
+        self.repositories.create(made, commits.store_small_file(self.objects, commits.ATTRIBUTES_FILE), url)
         return {"url": url, "name": name, "id": name}
 
     def delete(self, call: Call) -> Json:

@@ -35,16 +35,15 @@ class Endpoints:
 
     def methods(self) -> dict[str, Method]:
         """The methods of EndpointService by name."""
-        operation = self._operations.message
         return {
-            "CreateEndpoint": Method(self.create, v1.CreateEndpointRequest, operation),
-            "GetEndpoint": Method(self.read, v1.GetEndpointRequest, v1.Endpoint),
-            "ListEndpoints": Method(self.list_endpoints, v1.ListEndpointsRequest, v1.ListEndpointsResponse),
-            "UpdateEndpoint": Method(self.update, v1.UpdateEndpointRequest, v1.Endpoint),
-            "DeleteEndpoint": Method(self.delete, v1.DeleteEndpointRequest, operation),
-            "DeployModel": Method(self._deployments.deploy, v1.DeployModelRequest, operation),
-            "UndeployModel": Method(self._deployments.undeploy, v1.UndeployModelRequest, operation),
-            "MutateDeployedModel": Method(self._deployments.mutate, v1.MutateDeployedModelRequest, operation),
+            "CreateEndpoint": Method(self.create, v1.CreateEndpointRequest),
+            "GetEndpoint": Method(self.read, v1.GetEndpointRequest),
+            "ListEndpoints": Method(self.list_endpoints, v1.ListEndpointsRequest),
+            "UpdateEndpoint": Method(self.update, v1.UpdateEndpointRequest),
+            "DeleteEndpoint": Method(self.delete, v1.DeleteEndpointRequest),
+            "DeployModel": Method(self._deployments.deploy, v1.DeployModelRequest),
+            "UndeployModel": Method(self._deployments.undeploy, v1.UndeployModelRequest),
+            "MutateDeployedModel": Method(self._deployments.mutate, v1.MutateDeployedModelRequest),
         }
 
     def get(self, name: str) -> Any:

@@ -38,11 +38,11 @@ class Pipelines:
     def methods(self) -> dict[str, Method]:
         """The methods of PipelineService by name."""
         return {
-            "CreatePipelineJob": Method(self.create, v1.CreatePipelineJobRequest, v1.PipelineJob),
-            "GetPipelineJob": Method(lambda request: self.get(request.name), v1.GetPipelineJobRequest, v1.PipelineJob),
-            "ListPipelineJobs": Method(self.list_jobs, v1.ListPipelineJobsRequest, v1.ListPipelineJobsResponse),
-            "CancelPipelineJob": Method(self.cancel, v1.CancelPipelineJobRequest, empty_pb2.Empty),
-            "DeletePipelineJob": Method(self.delete, v1.DeletePipelineJobRequest, self._operations.message),
+            "CreatePipelineJob": Method(self.create, v1.CreatePipelineJobRequest),
+            "GetPipelineJob": Method(lambda request: self.get(request.name), v1.GetPipelineJobRequest),
+            "ListPipelineJobs": Method(self.list_jobs, v1.ListPipelineJobsRequest),
+            "CancelPipelineJob": Method(self.cancel, v1.CancelPipelineJobRequest),
+            "DeletePipelineJob": Method(self.delete, v1.DeletePipelineJobRequest),
         }
 
     def recover(self) -> None:

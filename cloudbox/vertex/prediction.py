@@ -34,8 +34,8 @@ class Predictions:
     def methods(self) -> dict[str, Method]:
         """The methods of PredictionService by name."""
         return {
-            "Predict": Method(self.predict, v1.PredictRequest, v1.PredictResponse),
-            "RawPredict": Method(self.raw_predict, v1.RawPredictRequest, httpbody_pb2.HttpBody),
+            "Predict": Method(self.predict, v1.PredictRequest),
+            "RawPredict": Method(self.raw_predict, v1.RawPredictRequest),
         }
 
     def predict(self, request: Any) -> Any:

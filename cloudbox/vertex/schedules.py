@@ -46,15 +46,14 @@ class Schedules:
 
     def methods(self) -> dict[str, Method]:
         """The methods of ScheduleService by name."""
-        empty = empty_pb2.Empty
         return {
-            "CreateSchedule": Method(self.create, v1.CreateScheduleRequest, v1.Schedule),
-            "GetSchedule": Method(lambda request: self.get(request.name), v1.GetScheduleRequest, v1.Schedule),
-            "ListSchedules": Method(self.list_schedules, v1.ListSchedulesRequest, v1.ListSchedulesResponse),
-            "UpdateSchedule": Method(self.update, v1.UpdateScheduleRequest, v1.Schedule),
-            "PauseSchedule": Method(self.pause, v1.PauseScheduleRequest, empty),
-            "ResumeSchedule": Method(self.resume, v1.ResumeScheduleRequest, empty),
-            "DeleteSchedule": Method(self.delete, v1.DeleteScheduleRequest, self._operations.message),
+            "CreateSchedule": Method(self.create, v1.CreateScheduleRequest),
+            "GetSchedule": Method(lambda request: self.get(request.name), v1.GetScheduleRequest),
+            "ListSchedules": Method(self.list_schedules, v1.ListSchedulesRequest),
+            "UpdateSchedule": Method(self.update, v1.UpdateScheduleRequest),
+            "PauseSchedule": Method(self.pause, v1.PauseScheduleRequest),
+            "ResumeSchedule": Method(self.resume, v1.ResumeScheduleRequest),
+            "DeleteSchedule": Method(self.delete, v1.DeleteScheduleRequest),
         }
 
     def start(self) -> None:
