@@ -188,13 +188,13 @@ def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
 def _progress(run: PipelineRunResponse) -> str | None:
     """The steps at work, each with how far it says it is."""
     working = [step for step in run.steps.values() if step.status == ExecutionStatus.RUNNING]
-    steps = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
-    return "; ".join(steps) or None
+    told = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
+    return "; ".join(told) or None
 
 
 def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
     """Of each step whose machine was not to be had: which ones, Google's words, and which one was instead."""
-    of_steps = [f"{name}: {sentence}" for name, step in run.steps.items() for sentence in refused(step.run_metadata)]
+    of_steps = [f"{name}: {one}" for name, step in run.steps.items() for one in refused(step.run_metadata)]
     return (*refused(run.run_metadata), *of_steps)
 
 

@@ -26,7 +26,7 @@ def straddling(texts: list[str], splits: list[int], similarity: float, folder: P
 
 
 def expected_straddling(texts: list[str], splits: list[int], similarity: float) -> list[int]:
-    pairs = [set(one) for one in word_pairs(pa.array(texts)).to_pylist()]
+    pairs = [set(words) for words in word_pairs(pa.array(texts)).to_pylist()]
     return [
         row
         for row, own in enumerate(pairs)
@@ -96,10 +96,10 @@ def test_a_text_has_the_same_word_pairs_alone_and_among_others() -> None:
 def test_jaccard_is_shared_over_all_and_bitmaps_rule_out_no_similar_texts(texts: list[set[int]]) -> None:
     one, other = texts
     owned = np.array([place << 32 | value for place, held in enumerate(texts) for value in sorted(held)], np.uint64)
-    ones, others = np.array([0, 1, 0]), np.array([1, 0, 0])
+    left, right = np.array([0, 1, 0]), np.array([1, 0, 0])
     expected = len(one & other) / len(one | other)
-    assert jaccard(owned, ones, others) == pytest.approx([expected, expected, 1])
-    assert may_be_similar(owned, ones, others, expected).all()
+    assert jaccard(owned, left, right) == pytest.approx([expected, expected, 1])
+    assert may_be_similar(owned, left, right, expected).all()
 
 
 def test_bitmaps_tell_most_unlike_texts_apart() -> None:

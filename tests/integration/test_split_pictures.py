@@ -60,11 +60,11 @@ def test_the_manifest_counts_the_pictures_in_which_a_class_occurs(tmp_path: Path
 def test_given_splits_are_kept_and_equal_pictures_stay_in_the_most_protected_one(tmp_path: Path) -> None:
     names = {f"p{n:03d}": SplitName.ALL[n % 3] for n in range(12)}
     told = [
-        {"id": one, "image": picture(min(n, 9)), "mask": mask(), "split": name}
-        for n, (one, name) in enumerate(names.items())
+        {"id": row_id, "image": picture(min(n, 9)), "mask": mask(), "split": name}
+        for n, (row_id, name) in enumerate(names.items())
     ]
     splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s")
-    assert where(splits) == {one: name for one, name in names.items() if one < "p009"} | {"p011": "test"}
+    assert where(splits) == {row_id: name for row_id, name in names.items() if row_id < "p009"} | {"p011": "test"}
     assert splits.manifest.given == ("train", "validation", "test")
 
 
@@ -74,7 +74,7 @@ def test_a_split_that_is_not_given_is_drawn_from_train_alone(tmp_path: Path) -> 
     splits = split(pictures_of(told, tmp_path / "d"), plan, tmp_path / "s")
     assert splits.manifest.rows["validation"] == 50
     assert 50 < splits.manifest.rows["test"] < 100  # one half of 150
-    assert all(one < "p150" for one, name in where(splits).items() if name != "validation")
+    assert all(row_id < "p150" for row_id, name in where(splits).items() if name != "validation")
     assert splits.manifest.given == ("train", "validation")
 
 

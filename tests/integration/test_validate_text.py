@@ -127,17 +127,19 @@ def test_odd_rows_are_reported_and_do_not_stop(
     tmp_path: Path, rows: list[Row], name: str, count: int, examples: tuple[str, ...]
 ) -> None:
     labels = ("a", "b", "A ") if name == "label_spelling" else ("a", "b")
-    found = {one.name: one for one in validate([*GOOD, *rows], tmp_path, labels).anomalies}
+    found = {anomaly.name: anomaly for anomaly in validate([*GOOD, *rows], tmp_path, labels).anomalies}
     assert (found[name].rows, found[name].examples) == (count, examples)
 
 
 def test_examples_of_conflicting_labels_are_rows_of_one_text_side_by_side(tmp_path: Path) -> None:
     texts = [f"a text of two opinions, number {n}" for n in range(6)]
     rows: list[Row] = [(f"{label}{n}", text, label) for label in "ab" for n, text in enumerate(texts)]
-    (found,) = (one for one in validate([*GOOD, *rows], tmp_path).anomalies if one.name == "conflicting_labels")
+    (found,) = (
+        anomaly for anomaly in validate([*GOOD, *rows], tmp_path).anomalies if anomaly.name == "conflicting_labels"
+    )
     assert (found.rows, len(found.examples)) == (12, 5)
-    assert [one[1:] for one in found.examples[:4:2]] == [one[1:] for one in found.examples[1:4:2]]
-    assert {one[0] for one in found.examples[:2]} == {"a", "b"}
+    assert [example[1:] for example in found.examples[:4:2]] == [example[1:] for example in found.examples[1:4:2]]
+    assert {example[0] for example in found.examples[:2]} == {"a", "b"}
 
 
 def test_repeats_are_found_across_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,7 @@ def read() -> Any:
         "intake": dataset.manifest.intake.words() if dataset.manifest.intake else None,
         "columns": dataset.manifest.columns,
         "repeats": dataset.manifest.content_hash == again.manifest.content_hash,
-        "estimate": [estimate.bytes, [str(one) for one in estimate.tables]],
+        "estimate": [estimate.bytes, [str(name) for name in estimate.tables]],
         "same": before.fingerprint == dataset.manifest.source.fingerprint,
         "moved": source_of(source()).identity(WINDOW).fingerprint != before.fingerprint,
         "other_window": source_of(source()).identity(ResolvedWindow(start=END, end=END + timedelta(1))).fingerprint,
@@ -158,7 +158,7 @@ def mistake() -> Any:
         "column": source(columns={"timestamp": "when"}),
         "limit": source(maximum_bytes_billed=5),
     }
-    told = {name: _told(one, WINDOW) for name, one in wrong.items()}
+    told = {name: _told(settings, WINDOW) for name, settings in wrong.items()}
     return told | {"window": _told(source(), None)}
 
 
@@ -193,10 +193,10 @@ def read_plainly() -> Any:
     return _told(source(), WINDOW)
 
 
-def _told(one: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
+def _told(settings: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            return ["read", source_of(one).read(window, Path(scratch) / "rows").manifest.rows]
+            return ["read", source_of(settings).read(window, Path(scratch) / "rows").manifest.rows]
         except EvergreenError as error:
             return [type(error).__name__, str(error)]
 
