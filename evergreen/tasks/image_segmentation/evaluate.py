@@ -18,6 +18,7 @@ from evergreen.core.metric import MetricName
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstPicture, WorstPictures
 from evergreen.data.pictures import Pixels, decode_mask
+from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
@@ -29,7 +30,7 @@ from evergreen.evaluation.timing import Stopwatch
 from evergreen.evaluation.worst import Worst
 from evergreen.tasks.image_segmentation import pixel_regression
 from evergreen.tasks.image_segmentation.overlays import strip
-from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
+from evergreen.tasks.image_segmentation.pictures import COLUMNS, ROWS_AT_ONCE, decode_pair
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
 from evergreen.tasks.image_segmentation.servable import instance_of
 from evergreen.tasks.image_segmentation.settings import SIZE_COLUMN, ImageSegmentation
@@ -87,11 +88,9 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         Raises:
             InputError: a slice column is missing, or a picture or mask cannot be used.
         """
-        import pyarrow.parquet as pq
-
-        for shard in self.splits.shards(SplitName.TEST)[:1]:
-            require_columns(tuple(columns), pq.read_schema(shard).names)
-        for rows in read_rows(self.splits, SplitName.TEST, (*COLUMNS, *columns)):
+        require_columns(tuple(columns), split_columns(self.splits, SplitName.TEST))
+        for batch in split_batches(self.splits, SplitName.TEST, (*COLUMNS, *columns), ROWS_AT_ONCE):
+            rows = batch.to_pydict()
             decoded = (decode_pair(*row) for row in zip(*(rows[name] for name in COLUMNS), strict=True))
             start = 0
             for decoded_pairs in _few(decoded):
@@ -129,8 +128,8 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         rows, labels = self.splits.manifest.rows[SplitName.TRAIN], self._task.labels
         chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAJORITY_PICTURES)).astype(np.int64))
         counts = np.zeros(256, dtype=np.int64)
-        for batch in read_rows(self.splits, SplitName.TRAIN, ("mask",), chosen):
-            for mask in batch["mask"]:
+        for batch in split_batches(self.splits, SplitName.TRAIN, ("mask",), ROWS_AT_ONCE, chosen):
+            for mask in batch["mask"].to_pylist():
                 counts += np.bincount(decode_mask(mask).ravel(), minlength=256)
         number = int(counts[: len(labels)].argmax())
         return Constant(labels[number], number)

@@ -20,6 +20,7 @@ from evergreen.core.protocols import Predictor
 from evergreen.core.quoting import excerpt
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstText, WorstTexts
+from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.classification import Classification, pairs
 from evergreen.evaluation.evaluate import evaluate
@@ -123,14 +124,10 @@ class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
         Raises:
             InputError: a slice column is missing, or a label is not one of the task's.
         """
-        import pyarrow.parquet as pq
-
+        require_columns(tuple(columns), split_columns(self.splits, SplitName.TEST))
         numbers = {label: number for number, label in enumerate(self._task.labels)}
-        for shard in self.splits.shards(SplitName.TEST):
-            with pq.ParquetFile(shard) as file:
-                require_columns(tuple(columns), file.schema_arrow.names)
-                for record in file.iter_batches(BATCH_ROWS, columns=["id", "text", "label", *columns]):
-                    yield _batch(record.to_pydict(), numbers)
+        for batch in split_batches(self.splits, SplitName.TEST, ("id", "text", "label", *columns), BATCH_ROWS):
+            yield _batch(batch.to_pydict(), numbers)
 
     def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[TextBatch, TextAnswers]:
         """The model, aligned by label name."""
