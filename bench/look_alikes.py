@@ -23,10 +23,9 @@ from bench.report import parse_arguments, print_result, print_table
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.scene import draw_scene
 from evergreen.core.members import source_of
-from evergreen.data.content import keys_and_likeness
 from evergreen.data.database import open_database, read_parquet
-from evergreen.data.likeness import BITS
-from evergreen.data.near_pictures import find_alike
+from evergreen.data.duplicates.keys import BITS, keys_and_likeness
+from evergreen.data.duplicates.pictures import find_alike
 from evergreen.data.pictures import encode_png
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan

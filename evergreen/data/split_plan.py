@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from evergreen.core.artifacts import SplitName
 from evergreen.core.base import Frozen
-from evergreen.data.content import Keys
+from evergreen.data.duplicates.keys import Keys
 
 CODES = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
 """Splits by code, the most protected first."""

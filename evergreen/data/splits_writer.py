@@ -11,9 +11,9 @@ import numpy as np
 
 from evergreen.core.artifacts import Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
 from evergreen.core.errors import InputError
+from evergreen.data.duplicates.keys import has_pictures
 from evergreen.data.pictures import class_rows
 from evergreen.data.shards import ShardWriter, iter_batches, regroup
-from evergreen.data.signatures import has_pictures
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan
 
 if TYPE_CHECKING:

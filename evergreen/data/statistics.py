@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.validation import ColumnStatistics
-from evergreen.data.content import content_keys, normalise
 from evergreen.data.database import fetch_counts, open_database, quoted, read_parquet
+from evergreen.data.duplicates.keys import content_keys, normalise
 from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:

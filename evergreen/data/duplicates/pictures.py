@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.data.likeness import BITS
-from evergreen.data.near_duplicates import PROTECTED, Codes, Rows
+from evergreen.data.duplicates.keys import BITS, PROTECTED, Codes, Rows
 
 if TYPE_CHECKING:
     import duckdb

@@ -1,4 +1,4 @@
-"""Near duplicates, every one of them, in bounded memory.
+"""Texts that are nearly equal, every pair of them, in bounded memory.
 
 Two texts are as similar as their sets of word pairs: `|A ∩ B| / |A ∪ B|` (Jaccard). Sets at least `t` similar share one
 of their `|A| - ceil(t |A|) + 1` rarest members, whatever the order that defines rare (prefix filtering: Bayardo, Ma,
@@ -10,23 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evergreen.data.database import fetch_counts, read_parquet
-from evergreen.data.similarity import Hashes, Owned, jaccard, may_be_similar
+from evergreen.data.duplicates.keys import PROTECTED, Codes, Rows
+from evergreen.data.duplicates.similarity import Hashes, Owned, jaccard, may_be_similar
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from pyarrow import parquet as pq
 
-Rows = np.ndarray[Any, np.dtype[np.uint32]]
-Codes = np.ndarray[Any, np.dtype[np.uint8]]
-
-PROTECTED = 2
-"""Splits with a smaller code keep others from having similar texts; larger codes take no part."""
 COUNTERS = 1 << 22
 """Word pairs are counted by this many counters; those that share one only count as less rare than they are."""
 PART_ENTRIES = 500_000
