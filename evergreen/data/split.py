@@ -25,7 +25,7 @@ from evergreen.data.database import open_database, read_parquet
 from evergreen.data.duplicates.keys import Rows, content_keys, has_pictures, signatures
 from evergreen.data.duplicates.pictures import find_alike
 from evergreen.data.duplicates.texts import find_straddling
-from evergreen.data.given_splits import check_groups, splits_given
+from evergreen.data.given import check_groups, splits_given
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan, codes_beside, split_codes
 from evergreen.data.splits_writer import EXACT, NEAR, REMOVED, SET_ASIDE, write_splits
 
