@@ -43,10 +43,6 @@ class SplitPlan(Frozen):
             )
         return self
 
-    def near_duplicates(self, pictures: bool) -> bool:
-        """Whether they are looked for among rows that are pictures, or texts."""
-        return (self.near_duplicate_distance if pictures else self.near_duplicate_similarity) is not None
-
 
 def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:
     """Index into CODES of each key: (rows,) uint8."""

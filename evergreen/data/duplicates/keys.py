@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import Dataset
-from evergreen.data.duplicates.similarity import word_pairs
 from evergreen.data.pictures import PictureError, Pixels, decode_picture
-from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -118,34 +115,3 @@ def likeness(pixels: Pixels) -> int | None:
     if np.count_nonzero(np.abs(waves) > _LEAST * _ONE_LEVEL) < _TELLING:
         return None
     return int.from_bytes(np.packbits(waves > np.median(waves)).tobytes(), "big")
-
-
-def has_pictures(dataset: Dataset) -> bool:
-    """Whether the rows are pictures; else they are texts."""
-    return "image" in dataset.manifest.columns
-
-
-def signatures(dataset: Dataset, seed: int, *, with_near: bool) -> Iterator[tuple[pa.RecordBatch, dict[str, Any]]]:
-    """Batches of the small columns (`id`, `split`, `group`), with `key`, (rows,) uint64.
-
-    With what near duplicates are found by if wanted: `pairs` of texts, `likeness` of pictures.
-    """
-    content = "image" if has_pictures(dataset) else "text"
-    columns = [name for name in ("id", "split", "group", content) if name in dataset.manifest.columns]
-    for batch in iter_batches(dataset.shards, columns=columns):
-        small = batch.select([name for name in columns if name != content])
-        if content == "image":
-            yield small, _of_pictures(batch["image"], seed, with_near=with_near)
-            continue
-        texts = normalise(batch["text"])
-        found: dict[str, Any] = {"key": content_keys(texts, seed)}
-        if with_near:
-            found["pairs"] = word_pairs(texts)
-        yield small, found
-
-
-def _of_pictures(images: pa.Array, seed: int, *, with_near: bool) -> dict[str, Any]:
-    if not with_near:
-        return {"key": picture_keys(images, seed)}
-    keys, alike = keys_and_likeness(images, seed)
-    return {"key": keys, "likeness": alike}
