@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from evergreen.core.artifacts import Dataset
 from evergreen.core.validation import ColumnStatistics
 from evergreen.data.database import fetch_counts, open_database, quoted, read_parquet
-from evergreen.data.duplicates.keys import content_keys, normalise
+from evergreen.data.duplicates.keys import normalise
 from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 PART_ROWS = 250_000
 TOP_VALUES = 20
@@ -58,23 +59,32 @@ def find_repeated_contents(connection: duckdb.DuckDBPyConnection, dataset: Datas
 
     Contents are what the split takes for equal: texts, case and spacing aside. `folder` holds the keys meanwhile.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = folder / "contents.parquet"
-    types = {"id": pa.string(), "label": pa.string(), "key": pa.uint64()}
-    with pq.ParquetWriter(path, pa.schema(types), compression="lz4", use_dictionary=["label"]) as writer:
-        for batch in iter_batches(dataset.shards, columns=["id", "text", "label"]):
-            keys = content_keys(normalise(batch["text"]), seed=0)
-            writer.write_table(pa.table({"id": batch["id"], "label": batch["label"], "key": keys}))
-    connection.execute(f"CREATE VIEW contents AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
+    path = str(folder / "contents.parquet")
+    connection.register("normalised", _normalised(dataset))
+    connection.execute("COPY (SELECT id, label, hash(text) AS key FROM normalised) TO ? (FORMAT parquet)", [path])
+    connection.unregister("normalised")
+    connection.read_parquet(path).create_view("contents")
     connection.execute("CREATE TABLE repeated_contents (key UBIGINT, conflicting BOOLEAN)")
     parts = dataset.manifest.rows // PART_ROWS + 1
     for part in range(parts):
-        connection.execute(f"""
+        connection.execute(
+            """
             INSERT INTO repeated_contents SELECT key, min(label) <> max(label) FROM contents
-            WHERE key % {parts} = {part} GROUP BY key HAVING count(*) > 1
-        """)  # noqa: S608 - own numbers
+            WHERE key % ?::UBIGINT = ? GROUP BY key HAVING count(*) > 1
+            """,
+            [parts, part],
+        )
+
+
+def _normalised(dataset: Dataset) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    columns = ["id", "label", "text"]
+    batches = (
+        pa.record_batch([batch["id"], batch["label"], normalise(batch["text"])], columns)
+        for batch in iter_batches(dataset.shards, columns)
+    )
+    return pa.RecordBatchReader.from_batches(pa.schema(dict.fromkeys(columns, pa.string())), batches)
 
 
 def column_statistics(connection: duckdb.DuckDBPyConnection, column: str, arrow_type: str) -> ColumnStatistics:

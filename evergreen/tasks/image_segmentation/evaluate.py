@@ -97,7 +97,6 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
                 some = {name: values[start : start + len(decoded_pairs)] for name, values in rows.items()}
                 ids, encoded, _ = (some.pop(name) for name in COLUMNS)
                 pictures, masks = ([pair[side] for pair in decoded_pairs] for side in (0, 1))
-                self._check_classes(ids, masks)
                 yield ImageBatch(ids, encoded, pictures, masks, some)
                 start += len(decoded_pairs)
 
@@ -176,17 +175,6 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
     def sections(self) -> tuple[WorstPictures, ...]:
         """The worst pictures."""
         return (WorstPictures(labels=self._task.labels, pictures=self._worst.sorted()),)
-
-    def _check_classes(self, ids: Sequence[str], masks: Sequence[Pixels]) -> None:
-        classes, ignored = len(self._task.labels), self._task.ignore_label
-        for row_id, mask in zip(ids, masks, strict=True):
-            beyond = mask[mask >= classes]
-            strange = beyond if ignored is None else beyond[beyond != ignored]
-            if strange.size:
-                raise InputError(
-                    f"row {row_id!r}: its mask has class number {int(strange[0])}, the task has 0 to {classes - 1}; "
-                    "correct the mask, or set task.labels or task.ignore_label"
-                )
 
 
 def _few(decoded: Iterator[tuple[Pixels, Pixels]]) -> Iterator[list[tuple[Pixels, Pixels]]]:

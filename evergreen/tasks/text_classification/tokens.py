@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InputError
-from evergreen.core.quoting import excerpt
 from evergreen.data.shards import split_batches
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 ROWS_AT_ONCE = 1024
-COLUMNS = ("id", "text", "label")
+COLUMNS = ("text", "label")
 BATCHES_SORTED_TOGETHER = 16
 """More of them save little further padding (64: 7 % of the tokens), and make batches less random."""
 LEAST_LENGTH = 8
@@ -92,7 +91,7 @@ class Tokeniser:
         """The token table of a split, or of its `chosen` row numbers in ascending order.
 
         Raises:
-            InputError: no row, or a row without text or with a label that is not one of `labels`.
+            InputError: no row.
         """
         import datasets
         import pyarrow as pa
@@ -111,14 +110,8 @@ class Tokeniser:
     def _tokenised(self, batch: pyarrow.RecordBatch, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
         import pyarrow as pa
 
-        ids, texts, labels = (batch.column(name).to_pylist() for name in COLUMNS)
+        texts, labels = (batch.column(name).to_pylist() for name in COLUMNS)
         numbers = {label: number for number, label in enumerate(self.labels)}
-        for row_id, text, label in zip(ids, texts, labels, strict=True):
-            if text is None or label not in numbers:
-                given = "no text" if text is None else f"the label {excerpt(label)}"
-                raise InputError(
-                    f"row {row_id!r} has {given} (labels allowed: {', '.join(self.labels)}); correct the row"
-                )
         token_ids = self.tokens.of(texts)
         columns = [token_ids, [len(one) for one in token_ids], [numbers[label] for label in labels]]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
