@@ -230,14 +230,15 @@ class RecordedSplitPlan(Frozen):
 class SplitsManifest(Manifest):
     """`rows` and `labels` are keyed by split name; `removed` counts left-out rows by reason looked for.
 
-    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index. `plan` is None where
-    an earlier version wrote the splits.
+    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index, and `pixels` counts
+    its pixels. `plan` is None, and `pixels` empty, where an earlier version wrote the splits.
     """
 
     dataset: str
     seed: int
     rows: dict[str, int]
     labels: dict[str, dict[str, int]]
+    pixels: dict[str, dict[str, int]] = {}
     removed: dict[str, int]
     plan: RecordedSplitPlan | None = None
 

@@ -24,7 +24,7 @@ from evergreen.data.duplicates.keys import (
 from evergreen.data.duplicates.pictures import find_alike
 from evergreen.data.duplicates.similarity import word_pairs
 from evergreen.data.duplicates.texts import find_straddling
-from evergreen.data.pictures import class_rows
+from evergreen.data.pictures import class_counts
 from evergreen.data.split_plan import SplitPlan
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Content(ABC):
         """
 
     @abstractmethod
-    def label_counts(self, table: pa.Table) -> dict[str, int]:
-        """Rows of the table by label."""
+    def label_counts(self, table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
+        """Rows of the table by label, and the pixels of each where rows are pictures."""
 
     @abstractmethod
     def in_order(self, counts: dict[str, int]) -> dict[str, int]:
@@ -89,10 +89,10 @@ class Text(Content):
         return find_straddling(connection, signatures, codes, plan.near_duplicate_similarity)
 
     @override
-    def label_counts(self, table: pa.Table) -> dict[str, int]:
+    def label_counts(self, table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
         if "label" not in table.column_names:
-            return {}
-        return {row["values"]: row["counts"] for row in table["label"].value_counts().to_pylist()}
+            return {}, {}
+        return {row["values"]: row["counts"] for row in table["label"].value_counts().to_pylist()}, {}
 
     @override
     def in_order(self, counts: dict[str, int]) -> dict[str, int]:
@@ -131,8 +131,8 @@ class Picture(Content):
         return find_alike(connection, codes, plan.near_duplicate_distance)
 
     @override
-    def label_counts(self, table: pa.Table) -> dict[str, int]:
-        return class_rows(table["mask"]) if "mask" in table.column_names else {}
+    def label_counts(self, table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
+        return class_counts(table["mask"]) if "mask" in table.column_names else ({}, {})
 
     @override
     def in_order(self, counts: dict[str, int]) -> dict[str, int]:

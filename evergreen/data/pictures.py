@@ -152,15 +152,18 @@ def _is_spread(encoded: bytes, opened: Image.Image) -> bool:
     return inverted or few or opened.info.get("compression") in _LOSSY_TIFF
 
 
-def class_rows(masks: pa.ChunkedArray) -> dict[str, int]:
-    """The masks in which each class index occurs; what is no mask has none."""
-    counted = np.zeros(256, dtype=np.int64)
+def class_counts(masks: pa.ChunkedArray) -> tuple[dict[str, int], dict[str, int]]:
+    """The masks in which each class index occurs, and its pixels in all of them; what is no mask has none."""
+    rows, pixels = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64)
     for one in masks:
         try:
-            counted += np.bincount(decode_mask(one.as_py() or b"").ravel(), minlength=256) > 0
+            counted = np.bincount(decode_mask(one.as_py() or b"").ravel(), minlength=256)
         except PictureError:
             continue
-    return {str(index): int(rows) for index, rows in enumerate(counted) if rows}
+        rows += counted > 0
+        pixels += counted
+    present = np.flatnonzero(rows).tolist()
+    return {str(index): int(rows[index]) for index in present}, {str(index): int(pixels[index]) for index in present}
 
 
 def encode_png(pixels: Pixels, unlisted: dict[int, int] | None = None) -> bytes:

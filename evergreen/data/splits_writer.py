@@ -33,10 +33,13 @@ def write_splits(
     """
     content = content_of(dataset.manifest.columns)
     labels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
+    pixels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
     writers = {name: ShardWriter(out_dir, name) for name in SplitName.ALL}
     for name, writer in writers.items():
         for table in regroup(_rows_of(dataset, assignment == CODES.index(name))):
-            labels[name].update(content.label_counts(table))
+            rows_counted, pixels_counted = content.label_counts(table)
+            labels[name].update(rows_counted)
+            pixels[name].update(pixels_counted)
             writer.write(table)
         writer.close()
     looked_for = [EXACT, NEAR] if content.looks_for_near(plan) else [EXACT]
@@ -47,6 +50,7 @@ def write_splits(
         seed=plan.seed,
         rows={name: writer.rows for name, writer in writers.items()},
         labels={name: content.in_order(counts) for name, counts in labels.items()},
+        pixels={name: content.in_order(counts) for name, counts in pixels.items() if counts},
         removed={reason: int((assignment == REMOVED[reason]).sum()) for reason in looked_for},
         plan=RecordedSplitPlan(**plan.model_dump(), given=given, grouped="group" in dataset.manifest.columns),
     )

@@ -17,7 +17,7 @@ from evergreen.core.members import servable
 from evergreen.core.metric import MetricName
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstPicture, WorstPictures
-from evergreen.data.pictures import Pixels, decode_mask
+from evergreen.data.pictures import Pixels
 from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
@@ -40,7 +40,6 @@ PICTURES_AT_ONCE = 16
 PIXELS_AT_ONCE = PICTURES_AT_ONCE * 512 * 512
 """What bounds the memory that large pictures take: fewer of them are scored together, at least one."""
 WORST_PICTURES = 12
-MAJORITY_PICTURES = 2000
 
 
 def evaluate_images(
@@ -123,14 +122,9 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         return instance_of(batch.encoded[row])
 
     def constant(self) -> Constant:
-        """The label of most pixels in the training masks, of evenly spaced ones where they are many."""
-        rows, labels = self.splits.manifest.rows[SplitName.TRAIN], self._task.labels
-        chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAJORITY_PICTURES)).astype(np.int64))
-        counts = np.zeros(256, dtype=np.int64)
-        for batch in split_batches(self.splits, SplitName.TRAIN, ("mask",), ROWS_AT_ONCE, chosen):
-            for mask in batch["mask"].to_pylist():
-                counts += np.bincount(decode_mask(mask).ravel(), minlength=256)
-        number = int(counts[: len(labels)].argmax())
+        """The label of most pixels in the training masks; of equals the one that the task names first."""
+        labels, pixels = self._task.labels, self.splits.manifest.pixels.get(SplitName.TRAIN, {})
+        number = max(range(len(labels)), key=lambda index: pixels.get(str(index), 0))
         return Constant(labels[number], number)
 
     def references(self) -> Sequence[Reference[ImageBatch]]:
