@@ -22,7 +22,7 @@ import numpy as np
 
 from evergreen.core.artifacts import Dataset, Splits
 from evergreen.data.contents import Content, content_of
-from evergreen.data.database import open_database
+from evergreen.data.database import open_database, view_parquet
 from evergreen.data.duplicates.keys import Rows, content_keys
 from evergreen.data.given import check_groups, splits_given
 from evergreen.data.shards import iter_batches
@@ -48,7 +48,7 @@ def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, set_aside: Collectio
         given = splits_given(dataset)
         check_groups(connection, dataset)
         assignment = _assign(_signatures(dataset, content, plan, given, set_aside), path)
-        connection.read_parquet(str(path)).create_view("signatures")
+        view_parquet(connection, "signatures", [path])
         assignment[_repeated(connection)] = REMOVED[EXACT]
         assignment[content.find_near(connection, path, assignment, plan)] = REMOVED[NEAR]
     return write_splits(dataset, plan, given, out_dir, assignment)

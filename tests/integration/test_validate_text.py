@@ -7,7 +7,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.validation import ValidationReport
 from evergreen.data import statistics
-from evergreen.data.database import WHITE_SPACE
+from evergreen.data.database import open_database
 from evergreen.tasks.text_classification.examinable import TextExamination
 from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 from tests.pictures import mask, picture, pictures_of
@@ -155,4 +155,13 @@ def test_nulls_are_counted_and_are_no_value(tmp_path: Path) -> None:
 
 
 def test_a_text_is_blank_to_validation_where_it_is_to_a_server() -> None:
-    assert set(WHITE_SPACE) == {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}
+    codes = [code for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    with open_database() as connection:
+        blank, trimmed = (
+            connection.execute(query, [codes]).fetchall()
+            for query in (
+                "SELECT code FROM (SELECT unnest(?) AS code) WHERE is_blank(chr(code))",
+                "SELECT code FROM (SELECT unnest(?) AS code) WHERE stripped(chr(code) || 'a ' || chr(code)) = 'a'",
+            )
+        )
+    assert {code for (code,) in blank} == {code for (code,) in trimmed} == {n for n in codes if chr(n).isspace()}

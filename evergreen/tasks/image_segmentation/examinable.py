@@ -15,6 +15,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.preparation import PreparedRows
 from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationReport
+from evergreen.data.database import count_marks, marked
 from evergreen.data.shards import iter_batches
 from evergreen.data.statistics import column_statistics, open_rows
 from evergreen.tasks.image_segmentation.findings import EXAMPLES, Expected, Tally, examine
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+ODD_PICTURES = """
+    CREATE VIEW odd_pictures AS SELECT
+        id AS name,
+        length(id) AS place,
+        rows > 1 AS repeated_image,
+        masks > 1 AS conflicting_masks
+    FROM pictures JOIN (
+        SELECT key, count(*) AS rows, count(DISTINCT mask_key) AS masks FROM pictures GROUP BY key
+    ) USING (key)
+"""
 _AT_ONCE = 32
 _ADVICE = {
     "missing": "give each row one, or leave it out",
@@ -148,10 +159,13 @@ def _broken_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
         broken.append(
             f"null or blank id: {blank:,} row{'s'[: blank != 1]}; fill them, or map no id to have rows named by file"
         )
-    found = connection.execute(f"""
+    found = connection.execute(
+        """
         SELECT id, count(*) FROM rows WHERE hash(id) IN (SELECT hash FROM repeated WHERE name = 'id') AND id <> ''
-        GROUP BY id HAVING count(*) > 1 ORDER BY length(id), id LIMIT {EXAMPLES}
-    """).fetchall()  # noqa: S608 - own number
+        GROUP BY id HAVING count(*) > 1 ORDER BY length(id), id LIMIT ?
+        """,
+        [EXAMPLES],
+    ).fetchall()
     if found:
         named = ", ".join(f"{name} ({count} rows)" for name, count in found)
         broken.append(f"duplicate id: such as {named}; make ids unique, or map no id to have rows named by file")
@@ -201,26 +215,20 @@ def _columns(
 def _anomalies(
     connection: duckdb.DuckDBPyConnection, labels: Sequence[str], rules: ImageRules, tally: Tally
 ) -> Iterator[Anomaly]:
-    messages = {
+    told = {
         "single_class_mask": "have a mask of one class alone",
         "near_blank_image": "show next to nothing: their pixels hardly differ",
         "turned_image": "are turned by viewers (Exif), and read here as they are stored, which their masks have to fit",
+        "repeated_image": "show the picture of another row; the split keeps each picture once",
+        "conflicting_masks": "have the picture of a row with another mask; the split keeps one of them",
     }
-    for name, message in messages.items():
-        if rows := tally.odd_rows[name]:
-            yield _anomaly(name, rows, message, tally.odd[name])
-    repeated = "SELECT key FROM pictures GROUP BY key HAVING count(*) > 1"
-    conflicting = f"{repeated} AND min(mask_key) <> max(mask_key)"
-    for name, keys, message in (
-        ("repeated_image", repeated, "show the picture of another row; the split keeps each picture once"),
-        ("conflicting_masks", conflicting, "have the picture of a row with another mask; the split keeps one of them"),
-    ):
-        found = connection.execute(f"SELECT id FROM pictures WHERE key IN ({keys}) ORDER BY length(id), id").fetchmany(  # noqa: S608 - own query
-            EXAMPLES
-        )
-        (rows,) = connection.execute(f"SELECT count(*) FROM pictures WHERE key IN ({keys})").fetchone() or (0,)  # noqa: S608 - own query
-        if rows:
-            yield _anomaly(name, rows, message, [one for (one,) in found])
+    connection.execute(ODD_PICTURES)
+    counts = count_marks(connection, "odd_pictures") | tally.odd_rows
+    for name, message in told.items():
+        if rows := counts.get(name, 0):
+            yield _anomaly(
+                name, rows, message, tally.odd.get(name) or marked(connection, "odd_pictures", name, EXAMPLES)
+            )
     if tally.set_aside:
         yield _anomaly("set_aside", len(tally.set_aside), "break rules and are left out", list(tally.set_aside))
     shares = tally.statistics(labels).class_shares
