@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.validation import ColumnStatistics
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 PART_ROWS = 250_000
 TOP_VALUES = 20
+NUMBER_TYPES = ("int", "uint", "float", "halffloat", "double", "decimal")
+"""How the names of Arrow's types of numbers begin."""
+LENGTHS = "SELECT min(length(value)), avg(length(value)), max(length(value)) FROM chosen"
+NUMBERS = """
+    SELECT min(number), avg(number), max(number) FROM (SELECT value::DOUBLE AS number FROM chosen)
+    WHERE isfinite(number)
+"""
 MOST_DISTINCT = 1_000
 """Columns with more distinct values (ids, texts) have no telling frequent ones."""
 
@@ -99,14 +106,19 @@ def column_statistics(connection: duckdb.DuckDBPyConnection, column: str, arrow_
     rows, filled = fetch_counts(connection, "SELECT count(*), count(value) FROM chosen")
     (copies,) = fetch_counts(connection, "SELECT sum(n - 1) FROM repeated WHERE name = ?", [column])
     distinct = rows - copies - (filled < rows)
-    shortest, mean, longest = _lengths(connection) if arrow_type == "string" else (None, None, None)
+    nothing = (None, None, None)
+    shortest, mean_length, longest = _spread(connection, LENGTHS) if arrow_type == "string" else nothing
+    minimum, mean, maximum = _spread(connection, NUMBERS) if arrow_type.startswith(NUMBER_TYPES) else nothing
     return ColumnStatistics(
         type=arrow_type,
         nulls=rows - filled,
         distinct=distinct,
         min_length=shortest,
-        mean_length=mean,
+        mean_length=mean_length,
         max_length=longest,
+        minimum=minimum,
+        mean=mean,
+        maximum=maximum,
         top=count_values(connection, column, TOP_VALUES) if distinct <= MOST_DISTINCT else {},
     )
 
@@ -142,10 +154,9 @@ def length_histogram(connection: duckdb.DuckDBPyConnection, column: str) -> tupl
     return tuple((edge, rows.get(edge, 0)) for edge in edges if min(rows) <= edge <= max(rows))
 
 
-def _lengths(connection: duckdb.DuckDBPyConnection) -> tuple[int | None, float | None, int | None]:
-    (found,) = connection.execute(
-        "SELECT min(length(value)), avg(length(value)), max(length(value)) FROM chosen"
-    ).fetchall()
+def _spread(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, Any, Any]:
+    """The least, the mean and the most, None where there is no value."""
+    (found,) = connection.execute(query).fetchall()
     return found
 
 
