@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, cast
 
-from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.artifacts import HISTORY_NAME, ClassCounts, Dataset, SourceIdentity, Splits, TrainedModel
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.members import TaskSettings
@@ -15,7 +15,7 @@ from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import first_rows
 from evergreen.pages.curves import curves_page
-from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
+from evergreen.pages.data import class_counts_page, dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.lineage import incumbent_page, start_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
@@ -47,6 +47,11 @@ page_of.register(Publication, publication_page)
 @page_of.register
 def _(artifact: Dataset) -> str:
     return dataset_page(artifact.manifest, first_rows(artifact.shards, None, SAMPLE_ROWS))
+
+
+@page_of.register
+def _(artifact: ClassCounts) -> str:
+    return class_counts_page(artifact.manifest)
 
 
 @page_of.register

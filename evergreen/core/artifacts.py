@@ -201,6 +201,23 @@ class Dataset(DirectoryArtifact[DatasetManifest]):
         return [self.path / entry.name for entry in self.manifest.files]
 
 
+class ClassCountsManifest(Manifest):
+    """Of as many rows as the dataset has; of none where rows have no masks."""
+
+    rows: int
+
+
+class ClassCounts(DirectoryArtifact[ClassCountsManifest]):
+    """Parquet shards with the `classes` in each mask of a dataset and the `pixels` of each, lists, in its row order."""
+
+    manifest_type = ClassCountsManifest
+
+    @property
+    def shards(self) -> list[Path]:
+        """The Parquet files, in row order."""
+        return [self.path / entry.name for entry in self.manifest.files]
+
+
 class SplitName:
     """The three splits, spelled once."""
 

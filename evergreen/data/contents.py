@@ -1,4 +1,4 @@
-"""What rows are, texts or pictures, and what follows from it for the split: keys, near duplicates, labels.
+"""What rows are, texts or pictures, and what follows from it for the split: keys, and near duplicates.
 
 `content_of(dataset.manifest.columns)` gives the one value or the other; whoever has it asks no further.
 """
@@ -24,7 +24,6 @@ from evergreen.data.duplicates.keys import (
 from evergreen.data.duplicates.pictures import find_alike
 from evergreen.data.duplicates.similarity import word_pairs
 from evergreen.data.duplicates.texts import find_straddling
-from evergreen.data.pictures import class_counts
 from evergreen.data.split_plan import SplitPlan
 
 if TYPE_CHECKING:
@@ -54,14 +53,6 @@ class Content(ABC):
         """
 
     @abstractmethod
-    def label_counts(self, table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
-        """Rows of the table by label, and the pixels of each where rows are pictures."""
-
-    @abstractmethod
-    def in_order(self, counts: dict[str, int]) -> dict[str, int]:
-        """The counts in the order in which labels are listed."""
-
-    @abstractmethod
     def about_near(self, plan: SplitPlan) -> str:
         """The rule of near duplicates, and how it is changed, for rows that lost most of their kind to it."""
 
@@ -87,16 +78,6 @@ class Text(Content):
         if plan.near_duplicate_similarity is None:
             return np.empty(0, dtype=np.uint32)
         return find_straddling(connection, signatures, codes, plan.near_duplicate_similarity)
-
-    @override
-    def label_counts(self, table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
-        if "label" not in table.column_names:
-            return {}, {}
-        return {row["values"]: row["counts"] for row in table["label"].value_counts().to_pylist()}, {}
-
-    @override
-    def in_order(self, counts: dict[str, int]) -> dict[str, int]:
-        return dict(sorted(counts.items()))
 
     @override
     def about_near(self, plan: SplitPlan) -> str:
@@ -129,14 +110,6 @@ class Picture(Content):
         if plan.near_duplicate_distance is None:
             return np.empty(0, dtype=np.uint32)
         return find_alike(connection, codes, plan.near_duplicate_distance)
-
-    @override
-    def label_counts(self, table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
-        return class_counts(table["mask"]) if "mask" in table.column_names else ({}, {})
-
-    @override
-    def in_order(self, counts: dict[str, int]) -> dict[str, int]:
-        return {label: counts[label] for label in sorted(counts, key=int)}
 
     @override
     def about_near(self, plan: SplitPlan) -> str:

@@ -17,7 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
     from PIL import Image
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -150,20 +149,6 @@ def _is_spread(encoded: bytes, opened: Image.Image) -> bool:
     inverted = tags.get(_TIFF_INTERPRETATION) == _WHITE_IS_ZERO
     few = opened.mode == "L" and tuple(tags.get(_TIFF_BITS, (1,))) != (_BITS,)
     return inverted or few or opened.info.get("compression") in _LOSSY_TIFF
-
-
-def class_counts(masks: pa.ChunkedArray) -> tuple[dict[str, int], dict[str, int]]:
-    """The masks in which each class index occurs, and its pixels in all of them; what is no mask has none."""
-    rows, pixels = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64)
-    for one in masks:
-        try:
-            counted = np.bincount(decode_mask(one.as_py() or b"").ravel(), minlength=256)
-        except PictureError:
-            continue
-        rows += counted > 0
-        pixels += counted
-    present = np.flatnonzero(rows).tolist()
-    return {str(index): int(rows[index]) for index in present}, {str(index): int(pixels[index]) for index in present}
 
 
 def encode_png(pixels: Pixels, unlisted: dict[int, int] | None = None) -> bytes:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.core.artifacts import Dataset, Splits
+from evergreen.core.artifacts import ClassCounts, Dataset, Splits
 from evergreen.data.contents import Content, content_of
 from evergreen.data.database import open_database, view_parquet
 from evergreen.data.duplicates.keys import Rows, content_keys
@@ -34,10 +34,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, set_aside: Collection[str] = ()) -> Splits:
+def split(
+    dataset: Dataset,
+    plan: SplitPlan,
+    out_dir: Path,
+    set_aside: Collection[str] = (),
+    class_counts: ClassCounts | None = None,
+) -> Splits:
     """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`, but for the ids that were `set_aside`.
 
-    Memory grows by one byte a row.
+    `class_counts` are those of the masks of pictures; memory grows by one byte a row.
 
     Raises:
         InputError: a split without rows, a class without training or test rows, or a group in several given splits.
@@ -51,7 +57,7 @@ def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, set_aside: Collectio
         view_parquet(connection, "signatures", [path])
         assignment[_repeated(connection)] = REMOVED[EXACT]
         assignment[content.find_near(connection, path, assignment, plan)] = REMOVED[NEAR]
-    return write_splits(dataset, plan, given, out_dir, assignment)
+    return write_splits(dataset, plan, given, out_dir, assignment, class_counts=class_counts)
 
 
 def _assign(tables: Iterator[pa.Table], path: Path) -> Assignment:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
+from evergreen.core.artifacts import ClassCounts, Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
 from evergreen.core.errors import InputError
+from evergreen.data.class_counts import by_code
 from evergreen.data.contents import content_of
 from evergreen.data.shards import ShardWriter, iter_batches, regroup
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan
@@ -24,7 +25,13 @@ REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5}
 
 
 def write_splits(
-    dataset: Dataset, plan: SplitPlan, given: tuple[str, ...], out_dir: Path, assignment: Assignment
+    dataset: Dataset,
+    plan: SplitPlan,
+    given: tuple[str, ...],
+    out_dir: Path,
+    assignment: Assignment,
+    *,
+    class_counts: ClassCounts | None = None,
 ) -> Splits:
     """The rows of each split and the manifest; `assignment` has the code of each row.
 
@@ -33,15 +40,14 @@ def write_splits(
     """
     content = content_of(dataset.manifest.columns)
     labels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
-    pixels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
     writers = {name: ShardWriter(out_dir, name) for name in SplitName.ALL}
     for name, writer in writers.items():
         for table in regroup(_rows_of(dataset, assignment == CODES.index(name))):
-            rows_counted, pixels_counted = content.label_counts(table)
-            labels[name].update(rows_counted)
-            pixels[name].update(pixels_counted)
+            if content.one_label and "label" in table.column_names:
+                labels[name].update({row["values"]: row["counts"] for row in table["label"].value_counts().to_pylist()})
             writer.write(table)
         writer.close()
+    of_masks = {name: _of_masks(class_counts, assignment, name) for name in SplitName.ALL}
     looked_for = [EXACT, NEAR] if content.looks_for_near(plan) else [EXACT]
     looked_for += [SET_ASIDE] if (assignment == REMOVED[SET_ASIDE]).any() else []
     manifest = SplitsManifest(
@@ -49,8 +55,8 @@ def write_splits(
         dataset=dataset.manifest.content_hash,
         seed=plan.seed,
         rows={name: writer.rows for name, writer in writers.items()},
-        labels={name: content.in_order(counts) for name, counts in labels.items()},
-        pixels={name: content.in_order(counts) for name, counts in pixels.items() if counts},
+        labels={name: dict(sorted(counts.items())) or of_masks[name][0] for name, counts in labels.items()},
+        pixels={name: pixels for name, (_, pixels) in of_masks.items() if pixels},
         removed={reason: int((assignment == REMOVED[reason]).sum()) for reason in looked_for},
         plan=RecordedSplitPlan(**plan.model_dump(), given=given, grouped="group" in dataset.manifest.columns),
     )
@@ -69,6 +75,11 @@ def _rows_of(dataset: Dataset, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> I
     for batch in iter_batches(dataset.shards):
         yield batch.filter(pa.array(chosen[first : first + batch.num_rows]))
         first += batch.num_rows
+
+
+def _of_masks(counts: ClassCounts | None, assignment: Assignment, split: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Rows and pixels of a split by class index; none where nobody counted any."""
+    return ({}, {}) if counts is None or not counts.manifest.rows else by_code(counts, assignment, CODES.index(split))
 
 
 def _listed(manifest: SplitsManifest) -> str:

@@ -11,9 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.preparation import PreparedRows
+from evergreen.core.protocols import CountClasses
 from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationReport
 from evergreen.data.database import count_marks, marked
 from evergreen.data.shards import iter_batches
@@ -56,7 +60,7 @@ class ImageExamination:
         self._task = task
         self._expected = Expected(len(task.labels), task.ignore_label, task.rules.expected, task.max_picture_pixels)
 
-    def examine(self, dataset: Dataset) -> ValidationReport:
+    def examine(self, dataset: Dataset, count: CountClasses | None = None) -> ValidationReport:
         """Statistics and oddities of a dataset that honours the rules, and whose masks have the classes of the task.
 
         Raises:
@@ -71,7 +75,7 @@ class ImageExamination:
         narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))
         with open_rows(narrow) as connection:
             connection.execute("CREATE TABLE pictures (id VARCHAR, key UBIGINT, mask_key UBIGINT)")
-            tally = _examined(dataset, self._expected, rules, connection)
+            tally = _examined(dataset, self._expected, rules, connection, count or _uncounted)
             violations = [
                 *_broken_columns(dataset, rules, tally),
                 *_broken_ids(connection),
@@ -97,7 +101,9 @@ class ImageExamination:
         return prepare_images(rows, self._task.labels, self._expected, image_size)
 
 
-def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connection: duckdb.DuckDBPyConnection) -> Tally:
+def _examined(
+    dataset: Dataset, expected: Expected, rules: ImageRules, connection: duckdb.DuckDBPyConnection, count: CountClasses
+) -> Tally:
     """All rows looked at, few at a time; keys of the good ones go to the table `pictures`."""
     import pyarrow as pa
 
@@ -107,13 +113,17 @@ def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connectio
     with ThreadPoolExecutor() as pool:
         for rows in _few(dataset, columns):
             keys = []
-            for row, found in zip(rows, pool.map(lambda one: examine(one, expected), rows), strict=True):
+            counts = np.zeros((len(rows), 256), dtype=np.int64)
+            for number, (row, found) in enumerate(
+                zip(rows, pool.map(lambda one: examine(one, expected), rows), strict=True)
+            ):
                 name = row["id"] or "(no id)"
                 tally.nulls.update(column for column in columns if row[column] is None)
                 if found.broken:
                     tally.add_bad(name, found.broken)
                     continue
                 tally.add_good(found)
+                counts[number] = found.counts
                 keys.append({"id": name, "key": found.key, "mask_key": found.mask_key})
                 if (found.counts > 0).sum() == 1:
                     tally.add_odd("single_class_mask", name)
@@ -121,11 +131,16 @@ def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connectio
                     tally.add_odd("turned_image", name)
                 if found.deviation < rules.near_blank_deviation:
                     tally.add_odd("near_blank_image", name)
+            count(counts)
             if keys:
                 schema = pa.schema({"id": pa.string(), "key": pa.uint64(), "mask_key": pa.uint64()})
                 connection.register("found", pa.Table.from_pylist(keys, schema=schema))
                 connection.execute("INSERT INTO pictures SELECT * FROM found")
     return tally
+
+
+def _uncounted(_counts: npt.NDArray[np.int64]) -> None:
+    """Nobody asked."""
 
 
 def _few(dataset: Dataset, columns: list[str]) -> Iterator[list[dict[str, Any]]]:

@@ -16,6 +16,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.names import nearest, quoted
 from evergreen.core.preparation import PreparedRows
+from evergreen.core.protocols import CountClasses
 from evergreen.core.quoting import cut, excerpt
 from evergreen.core.validation import Anomaly, ValidationReport
 from evergreen.data.database import count_marks, fetch_counts, marked
@@ -70,7 +71,7 @@ class TextExamination:
     def __init__(self, task: TextClassification) -> None:
         self._task = task
 
-    def examine(self, dataset: Dataset) -> ValidationReport:
+    def examine(self, dataset: Dataset, count: CountClasses | None = None) -> ValidationReport:  # noqa: ARG002 (of masks)
         """Statistics and oddities of a dataset that honours the rules and has the labels, all of them and no others.
 
         Raises:
