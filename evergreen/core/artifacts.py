@@ -208,7 +208,7 @@ class ClassCountsManifest(Manifest):
 
 
 class ClassCounts(DirectoryArtifact[ClassCountsManifest]):
-    """Parquet shards with the `classes` in each mask of a dataset and the `pixels` of each, lists, in its row order."""
+    """Class counts: shards with the `classes` in each mask of a dataset and the `pixels` of each, in its row order."""
 
     manifest_type = ClassCountsManifest
 
