@@ -23,10 +23,9 @@ from bench.report import parse_arguments, print_result, print_table
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.scene import draw_scene
 from evergreen.core.members import source_of
-from evergreen.data.content import keys_and_likeness
-from evergreen.data.database import open_database, read_parquet
-from evergreen.data.likeness import BITS
-from evergreen.data.near_pictures import find_alike
+from evergreen.data.database import open_database, view_parquet
+from evergreen.data.duplicates.keys import BITS, keys_and_likeness
+from evergreen.data.duplicates.pictures import find_alike
 from evergreen.data.pictures import encode_png
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
@@ -99,7 +98,7 @@ def _match() -> None:
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as scratch, open_database() as connection:
         path = Path(scratch) / "hashes.parquet"
         pq.write_table(pa.table(table | {"likeness": draw.integers(0, 1 << 64, HASHES, dtype=np.uint64)}), path)
-        connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
+        view_parquet(connection, "signatures", [path])
         started = time.perf_counter()
         find_alike(connection, codes, DISTANCE)
         print(f"{HASHES:,} hashes compared with each other in {time.perf_counter() - started:.1f} s\n")

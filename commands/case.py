@@ -159,8 +159,8 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     trainable(given.task).check()
     identity = source_of(given.source).identity(given.window.resolve() if given.window else None)
     trial.dataset = fetch.entrypoint(given.source, identity, code="")
-    _, set_aside = validate.entrypoint(given.task, trial.dataset, code="")
-    split.entrypoint(trial.dataset, given.split, set_aside, code="")
+    _, set_aside, class_counts = validate.entrypoint(given.task, trial.dataset, code="")
+    split.entrypoint(trial.dataset, given.split, set_aside, class_counts, code="")
     if options.train:
         name = _take_free_name(given.model_name, options.taken)
         config = _with_room(trial.config, host_of(given.host).room(), scratch)

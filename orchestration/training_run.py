@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zenml.client import Client
@@ -55,7 +56,7 @@ def training_run(task: TaskSettings, splits: Splits, start: Start, seed: int, co
             seed=seed,
             progress=lambda *numbers: note(_show_progress(*numbers)),
             keep=checkpoints.keep,
-            draw_curves=curves_page,
+            draw_curves=partial(curves_page, metrics=task.metrics),
             draw_answers=answers_page,
         )
         with _tracked(run, {"seed": seed, "splits": splits.manifest.content_hash, "task": plain}) as tracked:

@@ -161,11 +161,9 @@ def test_large_pictures_are_looked_at_few_at_a_time_and_score_the_same(
 
 
 def test_rows_that_cannot_be_measured_are_named(model: TrainedModel, tmp_path: Path) -> None:
-    picture, mask = ROWS[140].image, decode_mask(ROWS[140].mask).copy()
-    mask[0, 5] = 9
+    picture, mask = ROWS[140].image, decode_mask(ROWS[140].mask)
     for number, (row, message) in enumerate(
         [
-            (Scene("wild", picture, png(mask), "left"), "row 'wild': its mask has class number 9, the task has 0 to 2"),
             (Scene("small", picture, png(mask[:9]), "left"), "row 'small': picture and mask have different sizes"),
             (Scene("torn", picture[:50], ROWS[140].mask, "left"), "row 'torn': the picture cannot be decoded"),
         ]

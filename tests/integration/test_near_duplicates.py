@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.data import near_duplicates
-from evergreen.data.content import normalise
+import evergreen.data.duplicates.texts as text_duplicates
 from evergreen.data.database import open_database
-from evergreen.data.near_duplicates import find_straddling
-from evergreen.data.similarity import jaccard, may_be_similar, word_pairs
+from evergreen.data.duplicates.keys import normalise
+from evergreen.data.duplicates.similarity import jaccard, may_be_similar, word_pairs
+from evergreen.data.duplicates.texts import find_straddling
 
 ALPHABET = "abcdefg"
 
@@ -61,7 +61,7 @@ def test_what_is_found_does_not_depend_on_how_much_is_compared_at_once(
     splits = draw.integers(0, 4, len(texts)).tolist()
     whole = straddling(texts, splits, 0.8, tmp_path)
     for name, value in [("PART_ENTRIES", 20), ("MEETINGS", 5), ("HELD_WORDS", 10), ("COUNTERS", 2)]:
-        monkeypatch.setattr(near_duplicates, name, value)
+        monkeypatch.setattr(text_duplicates, name, value)
     assert whole == expected_straddling(texts, splits, 0.8) != []
     assert straddling(texts, splits, 0.8, tmp_path) == whole
 

@@ -16,7 +16,7 @@ from PIL import Image
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InputError
 from evergreen.data.dataset import write_dataset
-from evergreen.data.likeness import likeness
+from evergreen.data.duplicates.keys import likeness
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from tests.pictures import encoded, mask, pictures_of, pixels
