@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from commands.cloud.accounts import check_accounts
-from commands.cloud.doctor import LOGIN, check_clock, check_google, examine_cloud
+from commands.cloud.doctor import check_clock, check_google, examine_cloud
 from commands.cloud.google import Google
 from commands.cloud.needs import Needs
 from commands.cloud.servers import check_secrets
 from commands.machine import Finding
+from evergreen.adapters.google.calls import LOGIN
 from evergreen.core.cloud import Machine
 from evergreen.preparation import DataflowRunner
 from tests.gcloud import refused_by_gcloud
