@@ -116,7 +116,7 @@ def test_transient_errors_alone_are_repeated_and_what_a_service_adds(
 def test_a_block_is_left_early_at_the_kinds_that_are_expected_and_no_others() -> None:
     with passing_over(Kind.MISSING):
         raise api.NotFound("gone")  # type: ignore[no-untyped-call]
-    for error in (api.Forbidden("not you"), ValueError("not a number")):  # type: ignore[no-untyped-call]
+    for error in (BUSY, ValueError("not a number")):
         with pytest.raises(type(error)), passing_over(Kind.MISSING):
             raise error
 
@@ -131,12 +131,7 @@ OF_STATUSES = {
     "commands/cloud/google.py",  # hands the status on to `kind_of_status`
 }
 SPEAK_WITH_GOOGLE = (
-    *(
-        "evergreen/adapters/google",
-        "evergreen/adapters/gcs",
-        "evergreen/adapters/bigquery",
-        "evergreen/adapters/vertex",
-    ),
+    *(f"evergreen/adapters/{name}" for name in ("google", "gcs", "bigquery", "vertex")),
     *("commands/cloud", "orchestration"),
 )
 
