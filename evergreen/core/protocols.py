@@ -287,10 +287,6 @@ class Host(Protocol):
 class Publisher(Protocol):
     """Where versions are published for others. Repeating a call changes nothing, and completes what was cut off."""
 
-    @property
-    def variables(self) -> Sequence[str]:
-        """The environment variables that hold its secrets."""
-
     def check(self) -> str:
         """Where it publishes, in words. Raises InputError when the token is missing, refused or may not write there."""
 
