@@ -28,10 +28,13 @@ Fetch = Callable[[str, int], bytes]
 
 @dataclass(frozen=True)
 class BigQueryData:
-    """What is read of BigQuery: a `project:dataset`, None where only a query tells it, and where it lies."""
+    """What is read of BigQuery: a `project:dataset` (None: only a query tells it), where it lies, and the bytes that
+    a run may be billed for.
+    """
 
     dataset: str | None
     location: str
+    most_bytes: int
 
 
 class Source(Protocol):
