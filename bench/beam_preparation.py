@@ -50,14 +50,14 @@ def main() -> int:
 def prepare(raw: Path, target: Path, workers: int) -> None:
     """What is measured."""
     from evergreen.adapters.files.settings import FilesSettings
-    from evergreen.preparation import LocalRunner, Preparation
+    from evergreen.preparation import LocalRunnerSettings, Preparation
     from evergreen.preparation.plan import plan_of
     from evergreen.preparation.runners import run
     from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
     origin = FilesSettings(path=str(raw), format="image_folders")
     source = FilesSettings(path=str(target), columns={"image": "image", "mask": "mask"})
-    preparation = Preparation(origin=origin, image_size=128, runner=LocalRunner(workers=workers))
+    preparation = Preparation(origin=origin, image_size=128, runner=LocalRunnerSettings(workers=workers))
     run(plan_of(preparation, ImageSegmentation(labels=LABELS), source))
 
 

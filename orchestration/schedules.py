@@ -19,6 +19,7 @@ from zenml.config.schedule import Schedule
 from zenml.enums import StackComponentType
 from zenml.pipelines.pipeline_definition import Pipeline
 
+from evergreen.adapters.google.calls import failure_of
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.specifications import removing_specifications
@@ -188,12 +189,13 @@ def _archive(name: str) -> None:
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turns what the orchestrator raises when Vertex AI refuses into one line."""
-    from google.api_core.exceptions import GoogleAPIError
-
     try:
         yield
-    except (RuntimeError, GoogleAPIError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None and not isinstance(error, RuntimeError):
+            raise
+        reason = failure.reason if failure else " ".join(str(error).split())
         raise EvergreenError(f"Vertex AI did not take the schedule: {reason}") from error
 
 

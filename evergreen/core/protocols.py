@@ -30,10 +30,13 @@ Fetch = Callable[[str, int], bytes]
 
 @dataclass(frozen=True)
 class BigQueryData:
-    """What is read of BigQuery: a `project:dataset`, None where only a query tells it, and where it lies."""
+    """What is read of BigQuery: a `project:dataset` (None: only a query tells it), where it lies, and the bytes that
+    a run may be billed for.
+    """
 
     dataset: str | None
     location: str
+    most_bytes: int
 
 
 class Source(Protocol):
@@ -294,10 +297,6 @@ class Host(Protocol):
 
 class Publisher(Protocol):
     """Where versions are published for others. Repeating a call changes nothing, and completes what was cut off."""
-
-    @property
-    def variables(self) -> Sequence[str]:
-        """The environment variables that hold its secrets."""
 
     def check(self) -> str:
         """Where it publishes, in words. Raises InputError when the token is missing, refused or may not write there."""

@@ -20,7 +20,8 @@ from evergreen.core.sections import ConfusionMatrix, WorstPictures
 from evergreen.data.pictures import decode_mask, decode_picture
 from evergreen.evaluation import segmentation
 from evergreen.evaluation.segmentation import Confusions, bootstrap_images
-from evergreen.tasks.image_segmentation import evaluate, pixel_regression
+from evergreen.tasks.image_segmentation import measurable as measuring
+from evergreen.tasks.image_segmentation import pixel_regression
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
@@ -151,9 +152,9 @@ def test_large_pictures_are_looked_at_few_at_a_time_and_score_the_same(
     model: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measurable(task_with()).evaluate(model, None, splits)
-    monkeypatch.setattr(evaluate, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
+    monkeypatch.setattr(measuring, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
     monkeypatch.setattr(pixel_regression, "PIXELS_AT_ONCE", 100)
-    sizes = [len(batch.ids) for batch in evaluate.ImageEvaluator(splits, task_with()).rows(())]
+    sizes = [len(batch.ids) for batch in measuring.ImageEvaluator(splits, task_with()).rows(())]
     assert max(sizes) == 3
     assert sum(sizes) == whole.rows
     parts = measurable(task_with()).evaluate(model, None, splits)

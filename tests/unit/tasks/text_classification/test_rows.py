@@ -7,8 +7,8 @@ import pytest
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest
 from evergreen.core.errors import InputError
 from evergreen.evaluation.slices import ColumnValues
-from evergreen.tasks.text_classification.evaluate import TextEvaluator
-from evergreen.tasks.text_classification.settings import Slices, TextClassification
+from evergreen.tasks.text_classification.measurable import TextEvaluator
+from evergreen.tasks.text_classification.settings import TextClassification
 
 
 def splits(folder: Path, rows: int = 1200, shards: int = 2) -> Splits:
@@ -24,7 +24,7 @@ def splits(folder: Path, rows: int = 1200, shards: int = 2) -> Splits:
 
 
 def evaluator(folder: Path, *labels: str) -> TextEvaluator:
-    return TextEvaluator(splits(folder), TextClassification(encoder="e", labels=labels), Slices())
+    return TextEvaluator(splits(folder), TextClassification(encoder="e", labels=labels))
 
 
 def test_rows_come_in_file_order_in_batches_that_do_not_grow(tmp_path: Path) -> None:
