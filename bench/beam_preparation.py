@@ -23,7 +23,7 @@ from bench.report import print_result, print_table
 MIN_SPEED_UP = 1.5
 MIN_FLATNESS = 0.8
 LABELS = ("body", "background", "border")
-_LOOK_EVERY_S = 0.05
+_POLL_EVERY_S = 0.05
 
 
 def main() -> int:
@@ -68,7 +68,7 @@ def _measured(folder: Path, raw: str, workers: int) -> tuple[float, float]:
     with subprocess.Popen([*map(str, command), str(workers)]) as process:
         while process.poll() is None:
             most = max(most, _held(process.pid))
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_EVERY_S)
     if process.returncode:
         raise SystemExit(f"the preparation ended with {process.returncode}")
     return time.perf_counter() - started, most / 1e6
@@ -77,7 +77,7 @@ def _measured(folder: Path, raw: str, workers: int) -> tuple[float, float]:
 def _held(pid: int) -> int:
     try:
         parent = psutil.Process(pid)
-        return sum(one.memory_info().rss for one in [parent, *parent.children(recursive=True)])
+        return sum(process.memory_info().rss for process in [parent, *parent.children(recursive=True)])
     except psutil.NoSuchProcess:
         return 0
 

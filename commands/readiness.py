@@ -56,13 +56,18 @@ def unused_settings(project: Project) -> str | None:
     if project.orchestrator != "local":
         return None
     document = project.configuration.document
-    levels = {"": document, **{f"steps.{name}.": one or {} for name, one in (document.get("steps") or {}).items()}}
-    found = [f"{place}settings.docker" for place, one in levels.items() if "docker" in (one.get("settings") or {})]
-    if not found:
+    levels = {
+        "": document,
+        **{f"steps.{name}.": options or {} for name, options in (document.get("steps") or {}).items()},
+    }
+    unused = [
+        f"{place}settings.docker" for place, options in levels.items() if "docker" in (options.get("settings") or {})
+    ]
+    if not unused:
         return None
-    verb = "is" if len(found) == 1 else "are"
+    verb = "is" if len(unused) == 1 else "are"
     return (
-        f"{', '.join(found)} {verb} not used: stack '{project.active_stack}' runs steps in this process, without "
+        f"{', '.join(unused)} {verb} not used: stack '{project.active_stack}' runs steps in this process, without "
         "containers; remove it, or set a stack whose steps run in containers (zenml stack set …)"
     )
 

@@ -20,6 +20,8 @@ from evergreen.core.validation import ValidationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 Fetch = Callable[[str, int], bytes]
@@ -143,11 +145,17 @@ class TrainingRun(Protocol):
         """Shows a person how far the training is."""
 
 
+CountClasses = Callable[["npt.NDArray[np.int64]"], None]
+
+
 class Examinable(Protocol):
     """What a task finds in rows before anything is trained on them."""
 
-    def examine(self, dataset: Dataset) -> ValidationReport:
-        """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise."""
+    def examine(self, dataset: Dataset, count: CountClasses | None = None) -> ValidationReport:
+        """Statistics of a dataset that honours the schema. Raises InputError naming rules and rows otherwise.
+
+        Where rows have masks, `count` is given their pixels by class index: (rows, 256) of the next rows, of each once.
+        """
 
     def prepare_rows(self, rows: pa.RecordBatch, image_size: int | None) -> PreparedRows:
         """Rows with canonical columns as training wants them, pictures in that size, and why others are unusable."""

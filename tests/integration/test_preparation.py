@@ -17,10 +17,10 @@ import pytest
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.members import examinable, source_of
-from evergreen.data.content import normalise
+from evergreen.data.duplicates.keys import normalise
+from evergreen.data.duplicates.similarity import word_pairs
 from evergreen.data.pictures import decode_mask, decode_picture, encode_png
 from evergreen.data.shards import iter_batches
-from evergreen.data.similarity import word_pairs
 from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation, runners
 from evergreen.preparation.part import prepare_part
 from evergreen.preparation.plan import Plan, plan_of

@@ -17,7 +17,8 @@ from evergreen.core.members import servable
 from evergreen.core.metric import MetricName
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstPicture, WorstPictures
-from evergreen.data.pictures import Pixels, decode_mask
+from evergreen.data.pictures import Pixels
+from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
@@ -29,7 +30,7 @@ from evergreen.evaluation.timing import Stopwatch
 from evergreen.evaluation.worst import Worst
 from evergreen.tasks.image_segmentation import pixel_regression
 from evergreen.tasks.image_segmentation.overlays import strip
-from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
+from evergreen.tasks.image_segmentation.pictures import COLUMNS, ROWS_AT_ONCE, decode_pair
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
 from evergreen.tasks.image_segmentation.servable import instance_of
 from evergreen.tasks.image_segmentation.settings import SIZE_COLUMN, ImageSegmentation
@@ -39,7 +40,6 @@ PICTURES_AT_ONCE = 16
 PIXELS_AT_ONCE = PICTURES_AT_ONCE * 512 * 512
 """What bounds the memory that large pictures take: fewer of them are scored together, at least one."""
 WORST_PICTURES = 12
-MAJORITY_PICTURES = 2000
 
 
 class ImageMeasurement:
@@ -91,18 +91,15 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         Raises:
             InputError: a slice column is missing, or a picture or mask cannot be used.
         """
-        import pyarrow.parquet as pq
-
-        for shard in self.splits.shards(SplitName.TEST)[:1]:
-            require_columns(tuple(columns), pq.read_schema(shard).names)
-        for rows in read_rows(self.splits, SplitName.TEST, (*COLUMNS, *columns)):
+        require_columns(tuple(columns), split_columns(self.splits, SplitName.TEST))
+        for batch in split_batches(self.splits, SplitName.TEST, (*COLUMNS, *columns), ROWS_AT_ONCE):
+            rows = batch.to_pydict()
             decoded = (decode_pair(*row) for row in zip(*(rows[name] for name in COLUMNS), strict=True))
             start = 0
             for decoded_pairs in _few(decoded):
                 some = {name: values[start : start + len(decoded_pairs)] for name, values in rows.items()}
                 ids, encoded, _ = (some.pop(name) for name in COLUMNS)
                 pictures, masks = ([pair[side] for pair in decoded_pairs] for side in (0, 1))
-                self._check_classes(ids, masks)
                 yield ImageBatch(ids, encoded, pictures, masks, some)
                 start += len(decoded_pairs)
 
@@ -129,14 +126,9 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         return instance_of(batch.encoded[row])
 
     def constant(self) -> Constant:
-        """The label of most pixels in the training masks, of evenly spaced ones where they are many."""
-        rows, labels = self.splits.manifest.rows[SplitName.TRAIN], self._task.labels
-        chosen = np.unique(np.linspace(0, rows - 1, min(rows, MAJORITY_PICTURES)).astype(np.int64))
-        counts = np.zeros(256, dtype=np.int64)
-        for batch in read_rows(self.splits, SplitName.TRAIN, ("mask",), chosen):
-            for mask in batch["mask"]:
-                counts += np.bincount(decode_mask(mask).ravel(), minlength=256)
-        number = int(counts[: len(labels)].argmax())
+        """The label of most pixels in the training masks; of equals the one that the task names first."""
+        labels, pixels = self._task.labels, self.splits.manifest.pixels.get(SplitName.TRAIN, {})
+        number = max(range(len(labels)), key=lambda index: pixels.get(str(index), 0))
         return Constant(labels[number], number)
 
     def references(self) -> Sequence[Reference[ImageBatch]]:
@@ -181,17 +173,6 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
     def sections(self) -> tuple[WorstPictures, ...]:
         """The worst pictures."""
         return (WorstPictures(labels=self._task.labels, pictures=self._worst.sorted()),)
-
-    def _check_classes(self, ids: Sequence[str], masks: Sequence[Pixels]) -> None:
-        classes, ignored = len(self._task.labels), self._task.ignore_label
-        for row_id, mask in zip(ids, masks, strict=True):
-            beyond = mask[mask >= classes]
-            strange = beyond if ignored is None else beyond[beyond != ignored]
-            if strange.size:
-                raise InputError(
-                    f"row {row_id!r}: its mask has class number {int(strange[0])}, the task has 0 to {classes - 1}; "
-                    "correct the mask, or set task.labels or task.ignore_label"
-                )
 
 
 def _few(decoded: Iterator[tuple[Pixels, Pixels]]) -> Iterator[list[tuple[Pixels, Pixels]]]:

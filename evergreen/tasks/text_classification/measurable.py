@@ -17,9 +17,9 @@ from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.core.members import servable
 from evergreen.core.protocols import Predictor
-from evergreen.core.quoting import excerpt
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstText, WorstTexts
+from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.classification import Classification, pairs
 from evergreen.evaluation.evaluate import evaluate
@@ -120,16 +120,12 @@ class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
         """The test split, BATCH_ROWS at a time.
 
         Raises:
-            InputError: a slice column is missing, or a label is not one of the task's.
+            InputError: a slice column is missing.
         """
-        import pyarrow.parquet as pq
-
+        require_columns(tuple(columns), split_columns(self.splits, SplitName.TEST))
         numbers = {label: number for number, label in enumerate(self._task.labels)}
-        for shard in self.splits.shards(SplitName.TEST):
-            with pq.ParquetFile(shard) as file:
-                require_columns(tuple(columns), file.schema_arrow.names)
-                for record in file.iter_batches(BATCH_ROWS, columns=["id", "text", "label", *columns]):
-                    yield _batch(record.to_pydict(), numbers)
+        for batch in split_batches(self.splits, SplitName.TEST, ("id", "text", "label", *columns), BATCH_ROWS):
+            yield _batch(batch.to_pydict(), numbers)
 
     def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[TextBatch, TextAnswers]:
         """The model, aligned by label name."""
@@ -190,11 +186,5 @@ class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
 
 def _batch(values: dict[str, list[Any]], numbers: dict[str, int]) -> TextBatch:
     ids, texts, labels = values.pop("id"), values.pop("text"), values.pop("label")
-    unknown = [row for row, label in enumerate(labels) if label not in numbers]
-    if unknown:
-        raise InputError(
-            f"test row {ids[unknown[0]]} has label {excerpt(labels[unknown[0]])}, which the task lacks "
-            f"(has: {', '.join(numbers)}); set task.labels"
-        )
     truth = np.array([numbers[label] for label in labels], dtype=np.int64)
     return TextBatch(ids=ids, texts=texts, truth=truth, columns=values)

@@ -155,7 +155,7 @@ def mistake() -> Any:
         "column": source(columns={"timestamp": "when"}),
         "limit": source(maximum_bytes_billed=5),
     }
-    told = {name: _told(one, WINDOW) for name, one in wrong.items()}
+    told = {name: _told(settings, WINDOW) for name, settings in wrong.items()}
     return told | {"window": _told(source(), None)}
 
 
@@ -190,10 +190,10 @@ def read_plainly() -> Any:
     return _told(source(), WINDOW)
 
 
-def _told(one: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
+def _told(settings: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            return ["read", source_of(one).read(window, Path(scratch) / "rows").manifest.rows]
+            return ["read", source_of(settings).read(window, Path(scratch) / "rows").manifest.rows]
         except EvergreenError as error:
             return [type(error).__name__, str(error)]
 

@@ -58,7 +58,7 @@ def test_machines_that_are_tried_after_another_one_are_told_apart_and_checked_fo
     needs = needs_of(replace(given, configuration=replace(given.configuration, machines=lists)), COMPONENTS, ("train",))
     assert needs is not None
     assert (needs.training, needs.training_instead) == ((t4.machine, Machine("e2-standard-4")), (b200.machine,))
-    assert [(one.fine, one.message.partition(":")[0]) for one in check_wheels(needs, {})] == [
+    assert [(finding.fine, finding.message.partition(":")[0]) for finding in check_wheels(needs, {})] == [
         (True, "NVIDIA_TESLA_T4"),
         (False, "NVIDIA_B200"),
     ]
