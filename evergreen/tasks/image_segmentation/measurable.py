@@ -126,8 +126,17 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         return instance_of(batch.encoded[row])
 
     def constant(self) -> Constant:
-        """The label of most pixels in the training masks; of equals the one that the task names first."""
-        labels, pixels = self._task.labels, self.splits.manifest.pixels.get(SplitName.TRAIN, {})
+        """The label of most pixels in the training masks; of equals the one that the task names first.
+
+        Raises:
+            InputError: an earlier version wrote the splits, and counted no pixels.
+        """
+        labels, pixels = self._task.labels, self.splits.manifest.pixels.get(SplitName.TRAIN)
+        if pixels is None:
+            raise InputError(
+                f"the splits in {self.splits.path} have no pixels of each class: an earlier version wrote them; let "
+                "`split` write them again, as the next run does"
+            )
         number = max(range(len(labels)), key=lambda index: pixels.get(str(index), 0))
         return Constant(labels[number], number)
 
