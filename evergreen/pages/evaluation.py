@@ -9,7 +9,7 @@ from typing import NamedTuple
 from evergreen.core.baselines import leader_sentence, measured_baselines
 from evergreen.core.metric import Metric
 from evergreen.core.report import Baseline, EvaluationReport
-from evergreen.pages.charts.intervals import IntervalRow, Whisker, intervals, spark
+from evergreen.pages.charts import IntervalRow, Whisker, intervals, spark
 from evergreen.pages.formatting import clip, counted, decimal, interval, level, signed, signed_interval, words
 from evergreen.pages.render import render
 from evergreen.pages.sections import MOST_LABELS, drawn_sections
