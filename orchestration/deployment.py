@@ -22,9 +22,8 @@ from evergreen.core.lease import Claim, Lease, LeaseStore, Rollout
 from evergreen.core.members import host_of
 from evergreen.core.protocols import Endpoint, VersionRecord
 from evergreen.core.ramp import AT_ONCE, Ramp
-from evergreen.core.reconcile import crown, roll_back
 from evergreen.core.rollout import Release, roll_out
-from evergreen.core.versions import Alias, ModelVersion, RecordState
+from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, roll_back
 from evergreen.serving.contract import check_server
 from orchestration.artifacts import load_artifact
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease

@@ -11,9 +11,8 @@ from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.members import host_of
 from evergreen.core.protocols import Mirror, VersionRecord
-from evergreen.core.reconcile import Action, SetAlias, reconcile
 from evergreen.core.report import EvaluationReport
-from evergreen.core.versions import RecordState
+from evergreen.core.versions import Action, RecordState, SetAlias, reconcile
 from evergreen.pages.evaluation import evaluation_page
 from orchestration.artifacts import load_artifact
 

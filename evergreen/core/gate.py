@@ -18,8 +18,20 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat
 
 from evergreen.core.base import Frozen
-from evergreen.core.decision import PromotionDecision, Reason, Verdict
-from evergreen.core.gate_words import advice, against, beside, gain_name, gain_shown, number, rows_of, shown, signed
+from evergreen.core.decision import (
+    PromotionDecision,
+    Reason,
+    Verdict,
+    advice,
+    against,
+    beside,
+    gain_name,
+    gain_shown,
+    number,
+    rows_of,
+    shown,
+    signed,
+)
 from evergreen.core.metric import Metric, MetricSpec
 from evergreen.core.report import Baseline, EvaluationReport
 

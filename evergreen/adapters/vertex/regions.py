@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from evergreen.core.names import nearest
-from evergreen.core.spelling import SpellingError
+from evergreen.core.names import SpellingError, nearest
 
 REGIONS = (
     *("africa-south1", "asia-east1", "asia-east2", "asia-northeast1", "asia-northeast2", "asia-northeast3"),

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, model_validator
 from evergreen.adapters.vertex.regions import check_region
 from evergreen.core.base import Frozen, ModelName
 from evergreen.core.members import HostSettings
-from evergreen.core.spelling import LABEL_KEY, LABEL_VALUE, written_as
+from evergreen.core.names import LABEL_KEY, LABEL_VALUE, written_as
 
 LabelKey = Annotated[str, AfterValidator(LABEL_KEY.check)]
 LabelValue = Annotated[str, AfterValidator(LABEL_VALUE.check)]

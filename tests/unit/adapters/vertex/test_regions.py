@@ -12,7 +12,7 @@ from evergreen.adapters.vertex.regions import REGIONS, check_region, doubt
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.core.spelling import SpellingError
+from evergreen.core.names import SpellingError
 
 
 def test_the_regions_are_those_of_the_library() -> None:
