@@ -25,7 +25,7 @@ from evergreen.core.members import source_of  # noqa: E402 - after the filter
 from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
 from evergreen.data.row_fields import TEXT_COLUMNS  # noqa: E402 - after the filter
-from evergreen.serving.storage import read_object  # noqa: E402 - after the filter
+from evergreen.serving.model import read_object  # noqa: E402 - after the filter
 from tests.pictures import mask, picture  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
 from tests.tfrecords import example, framed  # noqa: E402 - after the filter
