@@ -1,7 +1,7 @@
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from evergreen.adapters.vertex.deployed import deployed_on, leading, ready_in, successor, traffic_of
+from evergreen.adapters.vertex.resource import deployed_on, leading, ready_in, successor, traffic_of
 
 TOLD = Timestamp(seconds=1)
 

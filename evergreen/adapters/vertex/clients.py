@@ -1,16 +1,22 @@
-"""Google's clients for one project and region, and the way every call goes: repeated when transient, told in words."""
+"""Google's clients for one project and region, and the way every call goes: repeated when transient, told in words.
+
+Long-running operations have deadlines of our own; one that a killed run left behind is waited for, too. Predictions are
+asked for over REST, the way the printed curl command does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, retry_policy
 from evergreen.adapters.vertex.settings import VertexHostSettings
-from evergreen.core.errors import EndpointError
+from evergreen.core.answers import predictions_in, request_body, said_in
+from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ADVICE = {
@@ -19,6 +25,12 @@ ADVICE = {
     429: "ask for more quota, or for another machine_type or region",
     503: "Vertex AI did not answer in time; run again",
 }
+FIRST_POLL_S = 0.2
+LONGEST_POLL_S = 15.0
+TOO_LARGE = 413
+REFUSED = (400, TOO_LARGE, 415)
+SIZE = "payload size exceeds"
+"""What Vertex AI itself says, as 400, of a request that is too large; 413 comes of the container alone."""
 
 
 class MissingError(EndpointError):
@@ -120,3 +132,108 @@ class Clients:
         """All items of all pages."""
         with translated(what):
             return list(method(request=request, retry=retry_policy(self.host.retry_timeout_s), timeout=CALL_TIMEOUT_S))
+
+
+def finish(what: str, operation: Any, deadline_s: float) -> Any:
+    """What the operation gave; it is cancelled when it does not end in time, or when waiting for it is interrupted.
+
+    Raises:
+        EndpointError: it failed, took longer than `deadline_s`, or could not be asked about until then.
+    """
+    deadline = time.monotonic() + deadline_s
+
+    def done() -> bool:
+        left_s = max(deadline - time.monotonic(), FIRST_POLL_S)
+        return bool(operation.done(retry=retry_policy(left_s)))  # it goes on while Google cannot be asked about it
+
+    try:
+        with translated(what):
+            if _in_time(done, deadline):
+                return operation.result()
+    except BaseException:  # also Ctrl-C, or a task that is ended
+        if not operation.operation.done:
+            _cancel(operation)
+        raise
+    _cancel(operation)
+    raise EndpointError(
+        f"{what}: not done within {deadline_s:g} s, so it was to be cancelled; look at its log, or set "
+        "parameters.host.startup_timeout_s higher"
+    )
+
+
+def settle(clients: Clients, resource: str, deadline_s: float) -> bool:
+    """Whether no operation on the resource is under way any more; waits for that until the deadline."""
+    return _in_time(lambda: not _under_way(clients, resource), time.monotonic() + deadline_s)
+
+
+def _in_time(done: Callable[[], bool], deadline: float) -> bool:
+    """Whether it is done by the deadline, a time of the monotonic clock; asks with growing pauses."""
+    pause = FIRST_POLL_S
+    while not done():
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            return False
+        time.sleep(min(pause, left_s))
+        pause = min(pause * 1.5, LONGEST_POLL_S)
+    return True
+
+
+def _under_way(clients: Clients, resource: str) -> bool:
+    request = {"name": resource, "page_token": ""}
+    while True:
+        try:
+            answer = clients.call("looking for operations", clients.endpoints.list_operations, request)
+        except MissingError:  # nothing goes on where there is nothing
+            return False
+        if any(not one.done for one in answer.operations):
+            return True
+        if not answer.next_page_token:
+            return False
+        request["page_token"] = answer.next_page_token
+
+
+def _cancel(operation: Any) -> None:
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    with suppress(
+        GoogleAPIError, GoogleAuthError
+    ):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
+        operation.cancel()
+
+
+def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
+    """Predictions, one an instance.
+
+    Raises:
+        InstanceError: the model refuses one of the instances.
+        InputError: it refuses the request.
+        RequestTooLargeError: they are too many, or too large, for one request.
+        EndpointError: nothing answers, or not with predictions.
+    """
+    from google.api_core.exceptions import ServiceUnavailable, from_http_response
+
+    host = clients.host
+    try:
+        body = request_body(instances)
+    except ValueError as error:
+        raise InputError(f"the instances are no JSON: {error}") from error
+
+    def ask() -> Any:
+        headers = {"content-type": "application/json"}
+        answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
+        if answer.status_code != 200 and answer.status_code not in REFUSED:
+            raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
+        said = said_in(answer.text)
+        if said.status == "FAILED_PRECONDITION":  # the traffic is set, but has not reached all of Google's servers yet
+            raise ServiceUnavailable(f"it serves nothing: {said.message}")  # type: ignore[no-untyped-call]  # has none
+        return answer
+
+    with translated(f"asking {url}"):
+        answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
+    if answer.status_code in REFUSED:
+        said = said_in(answer.text)
+        if answer.status_code == TOO_LARGE or SIZE in said.message.lower():
+            raise RequestTooLargeError(f"{url} refuses the request ({answer.status_code}): {said.message}")
+        raise said.refusal(url, answer.status_code)
+    return predictions_in(answer.text, url, len(instances))

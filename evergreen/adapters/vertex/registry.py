@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.gcs import StorageError, copy_to
-from evergreen.adapters.vertex.clients import Clients, MissingError
+from evergreen.adapters.vertex.clients import Clients, MissingError, finish, settle
 from evergreen.adapters.vertex.names import container_alias, identity, label_filter, model_id, version_alias
-from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.preflight import check_owner
 from evergreen.adapters.vertex.specification import version_message
 from evergreen.core.artifacts import TrainedModel
