@@ -85,8 +85,10 @@ class Seen(Frozen):
     @property
     def held(self) -> HeldLease | None:
         """Who holds it, for people; None when it is free."""
-        one = self.holder
-        return HeldLease(owner=one.owner, run=one.run, since=one.since, until=self.until) if one else None
+        holder = self.holder
+        if holder is None:
+            return None
+        return HeldLease(owner=holder.owner, run=holder.run, since=holder.since, until=self.until)
 
     def sentence(self, model: str) -> str:
         """Who holds it, since when, and until when unless renewed."""

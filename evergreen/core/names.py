@@ -35,18 +35,20 @@ def listed(names: Iterable[str]) -> str:
 
 def quoted(name: str) -> str:
     """The name in quotes, so that spaces show, and what cannot be seen in it escaped."""
-    written = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+    written = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in name
+    )
     return f"'{written}'"
 
 
 def code_points(name: str) -> str:
     """Those of its characters that are not plain ASCII, such as `U+0301`, or `ASCII` where all are."""
-    return " ".join(f"U+{ord(one):04X}" for one in name if not one.isascii()) or "ASCII"
+    return " ".join(f"U+{ord(character):04X}" for character in name if not character.isascii()) or "ASCII"
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """` (did you mean 'Sports'?)`, or nothing where none is near; with code points where both look the same."""
-    by_folded = {_folded(one): one for one in reversed(names)}
+    by_folded = {_folded(other): other for other in reversed(names)}
     close = difflib.get_close_matches(_folded(name), by_folded, n=1)
     if not close:
         return ""
@@ -64,7 +66,7 @@ def _folded(name: str) -> str:
 def _appearance(name: str) -> str:
     """What is left of a name to the eye: compatible forms as one, Cyrillic and Greek letters as their Latin twins."""
     plain = unicodedata.normalize("NFKC", name).translate(_TWINS)
-    return "".join(one for one in plain if unicodedata.category(one) != "Cf")
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
 _TWINS = str.maketrans("АВЕКМНОРСТХаеорсухіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEKMHOPCTXaeopcyxijABEZHIKMNOPTYXo")
@@ -101,7 +103,9 @@ class Spelling:
 
     def nearest(self, name: str) -> str | None:
         """The name as it would be allowed; None where nothing of it is left."""
-        plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+        plain = "".join(
+            character for character in unicodedata.normalize("NFKD", name) if not unicodedata.combining(character)
+        )
         near = re.sub(rf"[^{self.letters}]+", "-", plain.lower())
         near = near.lstrip("-_0123456789") if self.begins_with_letter else near.lstrip("-")
         near = near[: self.most].rstrip("-_")

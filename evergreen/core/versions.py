@@ -54,7 +54,7 @@ class RecordState(Frozen):
 
     def find(self, version: str | None) -> ModelVersion | None:
         """The version by name."""
-        return next((one for one in self.versions if one.version == version), None)
+        return next((entry for entry in self.versions if entry.version == version), None)
 
     def named(self, alias: Alias) -> ModelVersion | None:
         """The version that an alias names."""
@@ -89,9 +89,11 @@ def reconcile(record: RecordState, mirror: MirrorState) -> tuple[Action, ...]:
 
     Versions without an alias are not brought back: their artifacts may be gone.
     """
-    wanted = {alias: found.version for alias in Alias if (found := record.named(alias))}
+    wanted = {alias: held.version for alias in Alias if (held := record.named(alias))}
     named = set(wanted.values())
-    missing = [one.version for one in record.versions if one.version in named and one.version not in mirror.versions]
+    missing = [
+        entry.version for entry in record.versions if entry.version in named and entry.version not in mirror.versions
+    ]
     moves = [
         SetAlias(alias=alias, version=wanted.get(alias))
         for alias in Alias
@@ -153,5 +155,5 @@ def roll_back(state: RecordState) -> tuple[ModelVersion, ModelVersion]:
 
 def _require(state: RecordState, version: str) -> None:
     if state.find(version) is None:
-        held = ", ".join(one.version for one in state.versions) or "none"
+        held = ", ".join(entry.version for entry in state.versions) or "none"
         raise InputError(f"version {version} is not in the record (has: {held}); register it first")

@@ -279,9 +279,9 @@ class Series:
 
 def lines(title: str, series: Sequence[Series]) -> Svg:
     """The curves on common axes with a legend; a series of one point is a dot."""
-    spoken = "; ".join(f"{one.name} ends at {compact(one.points[-1][1])}" for one in series if one.points)
+    spoken = "; ".join(f"{curve.name} ends at {compact(curve.points[-1][1])}" for curve in series if curve.points)
     svg = Svg(_LINES_WIDTH, _LINES_HEIGHT, f"{title}: {spoken or 'no values'}")
-    points = [point for one in series for point in one.points]
+    points = [point for curve in series for point in curve.points]
     y_axis = Axis.over([y for _, y in points], _LINES_BASE, _LINES_TOP, ticks=5)
     left = max(text_width(y_axis.name(tick), 11) for tick in y_axis.ticks) + 8
     x_axis = Axis.over([0.0, *(x for x, _ in points)], left, _LINES_WIDTH - 16, ticks=5)
@@ -293,11 +293,11 @@ def lines(title: str, series: Sequence[Series]) -> Svg:
         svg.text(x_axis.place(tick), _LINES_BASE + 16, x_axis.name(tick), "middle quiet small")
     svg.text(_LINES_WIDTH - 8, _LINES_HEIGHT - 4, "step", "end quiet small")
     x = left
-    for one in series:
-        svg.add("rect", f"mark {one.tone}", x=x, y=7, width=10, height=10, rx=2)
-        svg.text(x + 15, 16, one.name, "quiet")
-        x += 15 + text_width(one.name) + 16
-        _curve(svg, [(x_axis.place(step), y_axis.place(value)) for step, value in one.points], one)
+    for curve in series:
+        svg.add("rect", f"mark {curve.tone}", x=x, y=7, width=10, height=10, rx=2)
+        svg.text(x + 15, 16, curve.name, "quiet")
+        x += 15 + text_width(curve.name) + 16
+        _curve(svg, [(x_axis.place(step), y_axis.place(value)) for step, value in curve.points], curve)
     return svg
 
 

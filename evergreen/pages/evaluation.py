@@ -90,7 +90,7 @@ def _directed(report: EvaluationReport, name: str) -> str:
 
 
 def _baselines(report: EvaluationReport) -> list[BaselineRow]:
-    """Each baseline in each metric that both have, the leading metric first."""
+    """Each baseline in each metric that both have, the primary metric first."""
     names = sorted(report.metrics, key=lambda name: name != report.primary_metric)
     baselines = measured_baselines(report)
     return [_baseline_row(report, simple, name) for name in names for simple in baselines if name in simple.metrics]

@@ -93,7 +93,7 @@ def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> I
 
 def _taken(claim: Claim, store: LeaseStore, patience: Patience) -> None:
     deadline = time.monotonic() + patience.wait_s
-    told = False
+    announced = False
     while True:
         seen = store.read()
         if claim.take(seen, patience.over):
@@ -105,9 +105,9 @@ def _taken(claim: Claim, store: LeaseStore, patience: Patience) -> None:
                 f"{seen.sentence(claim.model)}; waited {patience.wait_s:g} s: wait for it to end, or end a run with "
                 "`run.py stop`, then run again"
             )
-        if not told:
+        if not announced:
             patience.waiting(f"{seen.sentence(claim.model)}; waiting up to {patience.wait_s:g} s")
-            told = True
+            announced = True
         time.sleep(min(store.poll_s, max(deadline - time.monotonic(), 0)))
 
 

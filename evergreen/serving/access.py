@@ -147,8 +147,8 @@ class Observed:
         """Status and reason for a repeated header, and for a foreign name in one, or in a target that is a URL."""
         if repeated := repeated_refusal(headers.keys()):
             return 400, repeated
-        for said in (headers, target_host(scope["raw_path"].decode("latin-1"))):
-            if refusal := origin_refusal(scope["method"], said, self._host, self._allowed_hosts):
+        for named in (headers, target_host(scope["raw_path"].decode("latin-1"))):
+            if refusal := origin_refusal(scope["method"], named, self._host, self._allowed_hosts):
                 return refusal
         return None
 

@@ -1,4 +1,4 @@
-"""What the source `files` is told: where files are, here, in a bucket or in a package, and how they are read.
+"""The settings of the source `files`: where files are, here, in a bucket or in a package, and how they are read.
 
 kind: files
 path: data/news-*.csv

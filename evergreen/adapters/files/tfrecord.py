@@ -90,17 +90,17 @@ class _Values:
         if len(feature) != 1:
             raise InputError(f"feature '{column}' of record {self.where} has {len(feature)} values; map one with one")
         value = feature[0]
-        found: str | int | float = value.decode("utf-8", "replace") if isinstance(value, bytes) else value.item()
-        return found
+        text: str | int | float = value.decode("utf-8", "replace") if isinstance(value, bytes) else value.item()
+        return text
 
     def _split(self) -> str:
-        found = split_of_name(self.where)
-        if found is None:
+        split = split_of_name(self.where)
+        if split is None:
             raise InputError(
                 f"the name {self.where.rpartition(':')[0]} begins with no split (such as {', '.join(SPELLINGS)}); "
                 "rename the file, or map no source.columns.split"
             )
-        return found
+        return split
 
     def _pixels(self, canonical: str, column: str, feature: Feature) -> bytes:
         """PNG or JPEG as it is; numbers as the PNG of their array."""
@@ -194,21 +194,21 @@ def _checked(content: bytes, size: int, name: str, number: int) -> bytes:
 
 def parse_example(record: bytes) -> dict[str, Feature]:
     """Features by name; those without a value are left out. Raises ValueError for bytes that are no Example."""
-    found = {}
+    features_by_name = {}
     for features in _members(memoryview(record), 1):
         for entry in _members(features, 1):
-            name = b"".join(bytes(one) for one in _members(entry, 1)).decode("utf-8")
+            name = b"".join(bytes(part) for part in _members(entry, 1)).decode("utf-8")
             for feature in _members(entry, 2):
                 values = _values(feature)
                 if len(values):
-                    found[name] = values
-    return found
+                    features_by_name[name] = values
+    return features_by_name
 
 
 def _members(message: memoryview, number: int) -> Iterator[memoryview]:
     """The delimited fields of that number."""
-    for found, wire, value in _fields(message):
-        if found == number:
+    for field, wire, value in _fields(message):
+        if field == number:
             if wire != _DELIMITED:
                 raise ValueError(f"field {number} has wire type {wire}")
             yield value
@@ -219,7 +219,7 @@ def _values(feature: memoryview) -> Feature:
         if wire != _DELIMITED or number not in (1, 2, 3):
             raise ValueError(f"a feature holds field {number} of wire type {wire}")
         if number == 1:
-            return [bytes(one) for one in _members(content, 1)]
+            return [bytes(value) for value in _members(content, 1)]
         packed = b"".join(_packed(content, _FOUR_BYTES if number == 2 else _VARINT))
         return np.frombuffer(packed, "<f4") if number == 2 else _integers(packed)
     return []

@@ -143,7 +143,7 @@ class HuggingFaceSource(ReadSource[HuggingFaceSettings]):
         api = HfApi(token=self._token())
         with self._translated():
             info = retried(lambda: api.dataset_info(self.settings.name, revision=self.settings.revision))
-        self._check_script({one.rfilename for one in info.siblings or ()})
+        self._check_script({sibling.rfilename for sibling in info.siblings or ()})
         return str(info.sha)
 
     def _check_script(self, files: Collection[str]) -> None:

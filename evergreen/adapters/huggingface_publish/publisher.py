@@ -122,7 +122,7 @@ class HuggingFaceHub:
 
     def _check_namespace(self, name: str, who: dict[str, Any]) -> None:
         """Raises InputError unless the token's holder may make a repository that is not there yet."""
-        allowed = [who["name"], *(one["name"] for one in who.get("orgs", []))]
+        allowed = [who["name"], *(organisation["name"] for organisation in who.get("orgs", []))]
         role = who.get("auth", {}).get("accessToken", {}).get("role")
         if name.partition("/")[0] not in allowed or role == "read":
             raise InputError(

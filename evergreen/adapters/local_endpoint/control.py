@@ -164,7 +164,7 @@ class FrontControl:
         address, status = running
         self._check_address(address)
         code = serving_code()
-        workers_well = all(one.state != "failed" and one.code == code for one in status.versions.values())
+        workers_well = all(worker.state != "failed" and worker.code == code for worker in status.versions.values())
         well = status.revision == state.revision and workers_well
         if reload or not well:
             self._reload(address, changed(state, revision=state.revision + 1))
@@ -273,7 +273,7 @@ class FrontControl:
         state = self.state()
         if version not in state.versions:
             return
-        remaining = tuple(one for one in state.versions if one != version)
+        remaining = tuple(other for other in state.versions if other != version)
         after = changed(state, versions=remaining, revision=state.revision + 1)
         self._files.write_state(after)
         front, address = find_front(self._files), self._files.read_address()
@@ -286,16 +286,16 @@ class FrontControl:
     def wait_ready(self, address: FrontAddress, version: str) -> None:
         """Returns once the version is ready and no version with traffic is still on its way up."""
 
-        def settled(status: FrontStatus) -> bool:
+        def is_up(status: FrontStatus) -> bool:
             worker = status.renewing.get(version) or status.versions.get(version)
             if worker is None or worker.state == "failed":
                 raise EndpointError(f"version {version} did not become ready: {self._last_words(version, worker)}")
             awaited = {version, *status.traffic}
             workers = [*status.versions.items(), *status.renewing.items()]
-            coming = {name for name, one in workers if one.state == "starting"}
+            coming = {name for name, process in workers if process.state == "starting"}
             return not awaited & coming and version not in status.renewing
 
-        self.wait(address, self._wanted.startup_timeout_s + RELOAD_S, settled, f"version {version} to be ready")
+        self.wait(address, self._wanted.startup_timeout_s + RELOAD_S, is_up, f"version {version} to be ready")
 
     def _last_words(self, version: str, worker: Any) -> str:
         log = self._files.log(version)

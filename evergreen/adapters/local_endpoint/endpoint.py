@@ -23,7 +23,7 @@ from evergreen.adapters.local_endpoint.control import (
     stop_front,
 )
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
-from evergreen.core.answers import predictions_in, request_body, said_in
+from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
@@ -110,8 +110,8 @@ class LocalEndpoint:
             _, status = self._front.require_running()
             for version in shares:
                 if version not in status.versions or status.versions[version].state != "ready":
-                    found = status.versions[version].state if version in status.versions else "not deployed"
-                    raise EndpointError(f"version {version} is {found}; deploy it before it gets traffic")
+                    state_of_version = status.versions[version].state if version in status.versions else "not deployed"
+                    raise EndpointError(f"version {version} is {state_of_version}; deploy it before it gets traffic")
             if status.traffic != shares:
                 self._front.apply(changed(self._front.state(), traffic=shares))
 
@@ -123,7 +123,7 @@ class LocalEndpoint:
                 raise EndpointError(f"version {version} has {state.traffic[version]} % of the traffic; move it first")
             if version not in state.versions:
                 return
-            remaining = tuple(one for one in state.versions if one != version)
+            remaining = tuple(other for other in state.versions if other != version)
             after = changed(state, versions=remaining)
             if find_front(self._files) is None:
                 self._files.write_state(after)
@@ -222,11 +222,11 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise EndpointError(f"nothing answers at {url} ({error}); see `status`, or run the pipeline again") from error
     if answer.status_code == 413:
-        raise RequestTooLargeError(f"{url} refuses the request (413): {said_in(answer.text).message}")
+        raise RequestTooLargeError(f"{url} refuses the request (413): {error_in(answer.text).message}")
     if 400 <= answer.status_code < 500:
-        raise said_in(answer.text).refusal(url, answer.status_code)
+        raise error_in(answer.text).refusal(url, answer.status_code)
     if answer.status_code != 200:
-        raise EndpointError(f"{url} failed ({answer.status_code}): {said_in(answer.text).message}")
+        raise EndpointError(f"{url} failed ({answer.status_code}): {error_in(answer.text).message}")
     return predictions_in(answer.text, url, len(instances))
 
 

@@ -76,8 +76,8 @@ class Proxy:
         state = self._fleet.state
         if repeated := repeated_refusal(name for name, _ in request.headers.items()):
             raise RefusedError(400, repeated, closes=True)
-        for said in (request.headers, target_host(request.raw_path)):
-            if refusal := origin_refusal(request.method, said, state.host, state.allowed_hosts):
+        for headers in (request.headers, target_host(request.raw_path)):
+            if refusal := origin_refusal(request.method, headers, state.host, state.allowed_hosts):
                 raise RefusedError(*refusal, closes=True)
         if route == "other":
             raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}")

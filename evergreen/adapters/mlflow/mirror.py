@@ -127,10 +127,10 @@ class MlflowMirror:
 
 def _state(client: Any, model: str) -> MirrorState:
     """Versions that carry our tag; of two with the same, which a crash may leave, the later."""
-    found = sorted(client.search_model_versions(f"name = '{model}'"), key=lambda one: int(one.version))
-    numbers = {one.tags[VERSION_TAG]: str(one.version) for one in found if VERSION_TAG in one.tags}
-    names = {str(one.version): one.tags.get(VERSION_TAG) for one in found}
-    aliases = client.get_registered_model(model).aliases if found else {}
+    registered = sorted(client.search_model_versions(f"name = '{model}'"), key=lambda version: int(version.version))
+    numbers = {version.tags[VERSION_TAG]: str(version.version) for version in registered if VERSION_TAG in version.tags}
+    names = {str(version.version): version.tags.get(VERSION_TAG) for version in registered}
+    aliases = client.get_registered_model(model).aliases if registered else {}
     known = {alias.value: alias for alias in Alias}
     return MirrorState(
         versions=numbers,
@@ -184,9 +184,9 @@ def _attach_metrics(client: Any, run_id: str, model_id: str, report: EvaluationR
         values |= {f"test/{name}": metric.value, f"test/{name}_low": metric.low, f"test/{name}_high": metric.high}
     for name, difference in report.comparison.differences.items() if report.comparison else ():
         values[f"gain/{name}"] = report.gain(name, difference).value
-    for one in measured_baselines(report):
-        kind = _METRIC_NAME.sub("_", report.baseline_name if one is report.baseline else one.label)
-        values |= {f"baseline/{kind}/{name}": value for name, value in one.metrics.items()}
+    for baseline in measured_baselines(report):
+        kind = _METRIC_NAME.sub("_", report.baseline_name if baseline is report.baseline else baseline.label)
+        values |= {f"baseline/{kind}/{name}": value for name, value in baseline.metrics.items()}
     for name, value in values.items():
         client.log_metric(run_id, name, value, model_id=model_id)
 

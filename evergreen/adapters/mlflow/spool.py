@@ -89,7 +89,9 @@ class Spool:
         """
         with self._lock:
             held, rest = self._entries[: self._state.sent], self._entries[self._state.sent :]
-            kept = [one for one in rest if one.params or (one.metrics and step is not None and one.step <= step)]
+            kept = [
+                entry for entry in rest if entry.params or (entry.metrics and step is not None and entry.step <= step)
+            ]
             if len(kept) == len(rest):
                 return
             self._entries = [*held, *kept]

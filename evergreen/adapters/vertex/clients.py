@@ -15,7 +15,7 @@ from typing import Any
 
 from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, retry_policy
 from evergreen.adapters.vertex.settings import VertexHostSettings
-from evergreen.core.answers import predictions_in, request_body, said_in
+from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -161,7 +161,7 @@ def finish(what: str, operation: Any, deadline_s: float) -> Any:
     )
 
 
-def settle(clients: Clients, resource: str, deadline_s: float) -> bool:
+def wait_until_idle(clients: Clients, resource: str, deadline_s: float) -> bool:
     """Whether no operation on the resource is under way any more; waits for that until the deadline."""
     return _in_time(lambda: not _under_way(clients, resource), time.monotonic() + deadline_s)
 
@@ -185,7 +185,7 @@ def _under_way(clients: Clients, resource: str) -> bool:
             answer = clients.call("looking for operations", clients.endpoints.list_operations, request)
         except MissingError:  # nothing goes on where there is nothing
             return False
-        if any(not one.done for one in answer.operations):
+        if any(not operation.done for operation in answer.operations):
             return True
         if not answer.next_page_token:
             return False
@@ -224,16 +224,18 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
         if answer.status_code != 200 and answer.status_code not in REFUSED:
             raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
-        said = said_in(answer.text)
-        if said.status == "FAILED_PRECONDITION":  # the traffic is set, but has not reached all of Google's servers yet
-            raise ServiceUnavailable(f"it serves nothing: {said.message}")  # type: ignore[no-untyped-call]  # has none
+        error_answer = error_in(answer.text)
+        if (
+            error_answer.status == "FAILED_PRECONDITION"
+        ):  # the traffic is set, but has not reached all of Google's servers yet
+            raise ServiceUnavailable(f"it serves nothing: {error_answer.message}")  # type: ignore[no-untyped-call]  # has none
         return answer
 
     with translated(f"asking {url}"):
         answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
     if answer.status_code in REFUSED:
-        said = said_in(answer.text)
-        if answer.status_code == TOO_LARGE or SIZE in said.message.lower():
-            raise RequestTooLargeError(f"{url} refuses the request ({answer.status_code}): {said.message}")
-        raise said.refusal(url, answer.status_code)
+        error_answer = error_in(answer.text)
+        if answer.status_code == TOO_LARGE or SIZE in error_answer.message.lower():
+            raise RequestTooLargeError(f"{url} refuses the request ({answer.status_code}): {error_answer.message}")
+        raise error_answer.refusal(url, answer.status_code)
     return predictions_in(answer.text, url, len(instances))

@@ -22,7 +22,7 @@ from evergreen.adapters.vertex.clients import MissingError
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
-LOOK_TIMEOUT_S = 20.0
+ASK_TIMEOUT_S = 20.0
 ENDED_WITHIN_S = 900.0
 POLL_S = 2.0
 CONSOLE = "https://console.cloud.google.com/vertex-ai"
@@ -106,25 +106,25 @@ class VertexJobs:
     def pipeline(self, job_id: str) -> PipelineJob:
         """The pipeline job of this id, as it is now."""
         name = f"{self.location}/pipelineJobs/{job_id}"
-        return _pipeline(self._look(f"pipeline job {job_id}", self._pipelines.get_pipeline_job, name))
+        return _pipeline(self._ask(f"pipeline job {job_id}", self._pipelines.get_pipeline_job, name))
 
     def custom_job(self, name: str) -> CustomJob:
         """The custom job of this resource name, as it is now."""
-        found = self._look(f"custom job {name.rpartition('/')[2]}", self._custom.get_custom_job, name)
+        job = self._ask(f"custom job {name.rpartition('/')[2]}", self._custom.get_custom_job, name)
         return CustomJob(
-            state=_state(found),
-            started=_moment(found.start_time),
-            code=found.error.code,
-            error=found.error.message,
-            spot=found.job_spec.scheduling.strategy.name == "SPOT",
+            state=_state(job),
+            started=_moment(job.start_time),
+            code=job.error.code,
+            error=job.error.message,
+            spot=job.job_spec.scheduling.strategy.name == "SPOT",
         )
 
     def of_schedule(self, schedule: str, newest: int) -> list[PipelineJob]:
         """The newest jobs that the schedule of this resource name has fired."""
         request = {"parent": self.location, "filter": f'schedule_name="{schedule}"', "page_size": newest}
         with calling(job_error(f"listing the jobs of {schedule}")):
-            listed = self._pipelines.list_pipeline_jobs(request=request, retry=None, timeout=LOOK_TIMEOUT_S)
-            return [_pipeline(one) for one in islice(listed, newest)]
+            listed = self._pipelines.list_pipeline_jobs(request=request, retry=None, timeout=ASK_TIMEOUT_S)
+            return [_pipeline(job) for job in islice(listed, newest)]
 
     def under_way(self, schedule: str) -> list[str]:
         """The ids of the pipeline jobs of a schedule that have not ended."""
@@ -178,10 +178,10 @@ class VertexJobs:
             options = {"api_endpoint": f"{self.region}-aiplatform.googleapis.com"}
             return service(credentials=self.credentials, client_options=options)
 
-    def _look(self, what: str, method: Callable[..., Any], name: str) -> Any:
+    def _ask(self, what: str, method: Callable[..., Any], name: str) -> Any:
         """One call without repetitions: whoever looks again and again repeats it anyway."""
         with calling(job_error(f"looking at {what}")):
-            return method(request={"name": name}, retry=None, timeout=LOOK_TIMEOUT_S)
+            return method(request={"name": name}, retry=None, timeout=ASK_TIMEOUT_S)
 
     def _ended(self, name: str, get: Callable[..., Any], cancel: Callable[..., Any]) -> str:
         from google.api_core.exceptions import FailedPrecondition
@@ -215,17 +215,17 @@ def job_error(what: str) -> Callable[[Failure], EvergreenError]:
     """What a failed call that does `what` with jobs or schedules is raised as."""
 
     def error_of(failure: Failure) -> EvergreenError:
-        said = f"{what}: {failure.reason}"
+        message = f"{what}: {failure.reason}"
         match failure.kind:
             case Kind.CREDENTIALS:
-                return InputError(f"{said}; run `{LOGIN}`")
+                return InputError(f"{message}; run `{LOGIN}`")
             case Kind.DENIED:
-                return InputError(f"{said}; the account needs roles/aiplatform.user")
+                return InputError(f"{message}; the account needs roles/aiplatform.user")
             case Kind.MISSING:
-                return MissingError(said)
+                return MissingError(message)
             case Kind.UNANSWERED:
-                return UnreachableError(said)
-        return EvergreenError(said)
+                return UnreachableError(message)
+        return EvergreenError(message)
 
     return error_of
 
@@ -240,7 +240,7 @@ def _pipeline(job: Any) -> PipelineJob:
         name=job.name.rpartition("/")[2],
         state=_state(job),
         error=job.error.message,
-        tasks=tuple(_task(one) for one in job.job_detail.task_details),
+        tasks=tuple(_task(detail) for detail in job.job_detail.task_details),
         created=_moment(job.create_time),
     )
 
@@ -295,8 +295,8 @@ def cause_of(code: int, words: str, *, ran_on_spot: bool = False) -> Cause | Non
 
 def google_words(text: str) -> str:
     """What Google says, in one line, without what its services wrap it in; the end alone of what is long."""
-    found = MESSAGE.search(text)
-    plain = " ".join((found["message"] if found else text).split())
+    match = MESSAGE.search(text)
+    plain = " ".join((match["message"] if match else text).split())
     return plain if len(plain) <= MOST_CHARS else f"… {plain[-MOST_CHARS:]}"
 
 

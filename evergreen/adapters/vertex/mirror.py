@@ -85,19 +85,19 @@ def _is_evaluated(version: Any) -> bool:
 
 def _numbers(versions: list[Any]) -> dict[str, str]:
     """Vertex AI's number by version, of those that are evaluated."""
-    named = {version_of(list(one.version_aliases)): one for one in versions if _is_evaluated(one)}
-    return {version: str(one.version_id) for version, one in named.items() if version}
+    named = {version_of(list(held.version_aliases)): held for held in versions if _is_evaluated(held)}
+    return {version: str(held.version_id) for version, held in named.items() if version}
 
 
 def _aliases(registry: ModelRegistry) -> dict[Alias, str]:
-    """The version by alias; what is none of ours, or lacks what moves with the alias, is told apart and so moved."""
-    found: dict[Alias, str] = {}
+    """The version by alias; what is none of ours, or lacks what moves with the alias, is named otherwise, so moved."""
+    aliases: dict[Alias, str] = {}
     for alias in Alias:
         if (held := registry.named(alias.value)) is not None:
             names = list(held.version_aliases)
             whole = set(_moved_with(alias)) <= set(names)
-            found[alias] = (version_of(names) if whole else None) or f"number {held.version_id}"
-    return found
+            aliases[alias] = (version_of(names) if whole else None) or f"number {held.version_id}"
+    return aliases
 
 
 def _moved_with(alias: Alias) -> list[str]:

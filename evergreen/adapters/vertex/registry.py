@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.adapters.gcs import StorageError, copy_to
-from evergreen.adapters.vertex.clients import Clients, MissingError, finish, settle
+from evergreen.adapters.vertex.clients import Clients, MissingError, finish, wait_until_idle
 from evergreen.adapters.vertex.names import container_alias, identity, label_filter, model_id, version_alias
 from evergreen.adapters.vertex.preflight import check_owner
 from evergreen.adapters.vertex.specification import version_message
@@ -37,8 +37,8 @@ class ModelRegistry:
         if parent is None:
             return []
         what, method = f"listing the versions of {self._model}", self._clients.models.list_model_versions
-        found = self._clients.call_list(what, method, {"name": parent})
-        return sorted(found, key=lambda one: int(one.version_id))
+        versions = self._clients.call_list(what, method, {"name": parent})
+        return sorted(versions, key=lambda version: int(version.version_id))
 
     def find(self, version: str) -> Any | None:
         """The version with the configured container, whoever uploaded it; None when it is not held so."""
@@ -98,7 +98,7 @@ class ModelRegistry:
         name = parent or f"{self._clients.location}/models/{own_id}"
 
         def made() -> bool:
-            settle(self._clients, name, UPLOAD_TIMEOUT_S)
+            wait_until_idle(self._clients, name, UPLOAD_TIMEOUT_S)
             return self.find(version) is not None
 
         try:
@@ -132,8 +132,8 @@ class ModelRegistry:
         """One that carries our labels under another id; the oldest, should there be several."""
         request = {"parent": self._clients.location, "filter": label_filter(identity(self._host, self._model))}
         what = f"looking for model {self._model} in the Model Registry"
-        found = self._clients.call_list(what, self._clients.models.list_models, request)
-        oldest = min(found, key=lambda one: one.create_time, default=None)
+        models = self._clients.call_list(what, self._clients.models.list_models, request)
+        oldest = min(models, key=lambda model: model.create_time, default=None)
         return None if oldest is None else str(oldest.name).partition("@")[0]
 
 

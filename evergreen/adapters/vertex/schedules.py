@@ -38,7 +38,7 @@ class VertexSchedules:
         location = self.jobs.location
         request = {"parent": location, "filter": f'display_name:"{prefix}*"'}
         listed = self.jobs.call_list(f"listing schedules of {location}", self._client.list_schedules, request)
-        return [_schedule(one) for one in listed if one.display_name.startswith(prefix)]
+        return [_schedule(schedule) for schedule in listed if schedule.display_name.startswith(prefix)]
 
     def running(self, resource: str) -> list[str]:
         """The pipeline jobs of a schedule that have not ended, by their ids."""
@@ -75,9 +75,13 @@ class VertexSchedules:
         return self.jobs.client(ScheduleServiceClient)
 
 
-def _schedule(one: Any) -> VertexSchedule:
+def _schedule(schedule: Any) -> VertexSchedule:
     return VertexSchedule(
-        name=one.display_name, resource=one.name, cron=one.cron, state=one.state.name, next_run=_next(one)
+        name=schedule.display_name,
+        resource=schedule.name,
+        cron=schedule.cron,
+        state=schedule.state.name,
+        next_run=_next(schedule),
     )
 
 
