@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, retry_policy
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
+
+if TYPE_CHECKING:
+    from google.auth.transport.requests import AuthorizedSession
+    from google.cloud.aiplatform_v1 import EndpointServiceClient, ModelServiceClient
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ADVICE = {
@@ -31,6 +35,9 @@ TOO_LARGE = 413
 REFUSED = (400, TOO_LARGE, 415)
 SIZE = "payload size exceeds"
 """What Vertex AI itself says, as 400, of a request that is too large; 413 comes of the container alone."""
+
+
+T = TypeVar("T")
 
 
 class MissingError(EndpointError):
@@ -70,7 +77,7 @@ class Clients:
         return f"{self.host.region}-aiplatform.googleapis.com"
 
     @cached_property
-    def endpoints(self) -> Any:
+    def endpoints(self) -> EndpointServiceClient:
         """Of the EndpointService."""
         from google.cloud.aiplatform_v1 import EndpointServiceClient
 
@@ -78,7 +85,7 @@ class Clients:
             return EndpointServiceClient(client_options={"api_endpoint": self.address})
 
     @cached_property
-    def models(self) -> Any:
+    def models(self) -> ModelServiceClient:
         """Of the ModelService."""
         from google.cloud.aiplatform_v1 import ModelServiceClient
 
@@ -86,7 +93,7 @@ class Clients:
             return ModelServiceClient(client_options={"api_endpoint": self.address})
 
     @cached_property
-    def session(self) -> Any:
+    def session(self) -> AuthorizedSession:
         """An HTTP session that carries the caller's token."""
         import google.auth
         from google.auth.transport.requests import AuthorizedSession
@@ -95,7 +102,7 @@ class Clients:
             credentials, _ = google.auth.default(scopes=[SCOPE])
             return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
 
-    def call(self, what: str, method: Callable[..., Any], request: Any) -> Any:
+    def call(self, what: str, method: Callable[..., T], request: object) -> T:
         """The answer to the request.
 
         Raises:
@@ -104,7 +111,7 @@ class Clients:
         with translated(what):
             return method(request=request, retry=retry_policy(self.host.retry_timeout_s), timeout=CALL_TIMEOUT_S)
 
-    def call_once(self, what: str, method: Callable[..., Any], request: Any, made: Callable[[], bool]) -> Any | None:
+    def call_once(self, what: str, method: Callable[..., T], request: object, made: Callable[[], bool]) -> T | None:
         """The answer to a request that must not be carried out twice; None when it was, and only the answer was lost.
 
         A transient error does not tell whether Google did it: `made` looks for that before the request is repeated.
@@ -113,7 +120,7 @@ class Clients:
 
         attempts = 0
 
-        def attempt() -> Any | None:
+        def attempt() -> T | None:
             nonlocal attempts
             attempts += 1
             if attempts > 1 and made():
@@ -122,13 +129,14 @@ class Clients:
 
         with translated(what):
             try:
-                return retry_policy(self.host.retry_timeout_s)(attempt)()
+                answer: T | None = retry_policy(self.host.retry_timeout_s)(attempt)()
             except (AlreadyExists, RetryError):  # the last attempt may have been carried out, too
                 if made():
                     return None
                 raise
+        return answer
 
-    def call_list(self, what: str, method: Callable[..., Iterable[Any]], request: Any) -> list[Any]:
+    def call_list(self, what: str, method: Callable[..., Iterable[T]], request: object) -> list[T]:
         """All items of all pages."""
         with translated(what):
             return list(method(request=request, retry=retry_policy(self.host.retry_timeout_s), timeout=CALL_TIMEOUT_S))
@@ -196,9 +204,7 @@ def _cancel(operation: Any) -> None:
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
-    with suppress(
-        GoogleAPIError, GoogleAuthError
-    ):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
+    with suppress(GoogleAPIError, GoogleAuthError):  # it may have ended; the caller cleans up what is left of it
         operation.cancel()
 
 
@@ -225,9 +231,7 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         if answer.status_code != 200 and answer.status_code not in REFUSED:
             raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
         error_answer = error_in(answer.text)
-        if (
-            error_answer.status == "FAILED_PRECONDITION"
-        ):  # the traffic is set, but has not reached all of Google's servers yet
+        if error_answer.status == "FAILED_PRECONDITION":  # the traffic has not reached all of Google's servers yet
             raise ServiceUnavailable(f"it serves nothing: {error_answer.message}")  # type: ignore[no-untyped-call]  # has none
         return answer
 

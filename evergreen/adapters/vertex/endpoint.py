@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.names import LIVE, PROBE
@@ -24,6 +24,9 @@ from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import Model
 
 TOKEN_COMMAND = "gcloud auth print-access-token"  # noqa: S105 - prints a token, is none
 ONE_REPLICA = (1, 1)
@@ -122,7 +125,9 @@ class VertexEndpoint:
         endpoint = self._live.find()
         running = [] if endpoint is None else deployed_on(endpoint)
         wanted = {_require_ready(running, version).id: percent for version, percent in shares.items()}
-        if wanted != {deployed.id: deployed.percent for deployed in running if deployed.percent}:
+        if endpoint is not None and wanted != {
+            deployed.id: deployed.percent for deployed in running if deployed.percent
+        }:
             self._live.split(endpoint, wanted)
 
     def undeploy(self, version: str) -> None:
@@ -160,7 +165,7 @@ class VertexEndpoint:
         running = [] if endpoint is None else deployed_on(endpoint)
         answering = ready_in(running)
         return EndpointStatus(
-            url=self._live.url(endpoint) if answering else None,
+            url=self._live.url(endpoint) if endpoint is not None and answering else None,
             traffic=traffic_of(running),
             ready=answering,
             outdated=self._outdated(running),
@@ -187,7 +192,7 @@ class VertexEndpoint:
         held = self._registry.find(version)
         return None if held is None else _number(held)
 
-    def _start(self, version: str, held: Any | None) -> Deployed:
+    def _start(self, version: str, held: Model | None) -> Deployed:
         """The version of the Model Registry, deployed anew. Raises EndpointError when there is none."""
         if held is None:
             raise EndpointError(f"version {version} of {self._model} is not on Vertex AI so; upload it first")
@@ -201,7 +206,7 @@ class VertexEndpoint:
         """Gives `kept` the traffic of others of its version, which are dead or were started twice, and stops them."""
         moved = sum(other.percent for other in others)
         if moved:
-            gone, endpoint = {other.id for other in others}, self._live.find()
+            gone, endpoint = {other.id for other in others}, self._live.require()
             rest = {
                 deployed.id: deployed.percent
                 for deployed in deployed_on(endpoint)
@@ -212,7 +217,7 @@ class VertexEndpoint:
             self._live.stop(other)
 
 
-def _number(held: Any) -> str:
+def _number(held: Model) -> str:
     return number_of(held.name, held.version_id)
 
 

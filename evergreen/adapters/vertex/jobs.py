@@ -15,12 +15,18 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, RETRY_TIMEOUT_S, Failure, Kind, calling, retry_policy
 from evergreen.adapters.vertex.clients import MissingError
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import CustomJob as GoogleCustomJob
+    from google.cloud.aiplatform_v1 import JobServiceClient, PipelineServiceClient
+    from google.cloud.aiplatform_v1 import PipelineJob as GoogleJob
+    from google.cloud.aiplatform_v1 import PipelineTaskDetail as GoogleTask
 
 ASK_TIMEOUT_S = 20.0
 ENDED_WITHIN_S = 900.0
@@ -33,6 +39,9 @@ RESOURCE_EXHAUSTED, PERMISSION_DENIED, INTERNAL = 8, 7, 13
 """Numbers of google.rpc.Code."""
 MESSAGE = re.compile(r"\bmessage=(?P<message>.+?), cause=", re.DOTALL)
 MOST_CHARS = 600
+
+
+T = TypeVar("T")
 
 
 class UnreachableError(EvergreenError):
@@ -162,23 +171,23 @@ class VertexJobs:
                     cancelled.append(job.name)
         return cancelled
 
-    def call(self, what: str, method: Callable[..., Any], request: Any) -> Any:
+    def call(self, what: str, method: Callable[..., T], request: object) -> T:
         """The answer to the request, which is repeated while errors are transient."""
         with calling(job_error(what)):
             return method(request=request, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
 
-    def call_list(self, what: str, method: Callable[..., Iterable[Any]], request: Any) -> list[Any]:
+    def call_list(self, what: str, method: Callable[..., Iterable[T]], request: object) -> list[T]:
         """All items of all pages."""
         with calling(job_error(what)):
             return list(method(request=request, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S))
 
-    def client(self, service: Callable[..., Any]) -> Any:
+    def client(self, service: Callable[..., T]) -> T:
         """Google's client of one of Vertex AI's services in the region."""
         with calling(job_error("opening Vertex AI")):
             options = {"api_endpoint": f"{self.region}-aiplatform.googleapis.com"}
             return service(credentials=self.credentials, client_options=options)
 
-    def _ask(self, what: str, method: Callable[..., Any], name: str) -> Any:
+    def _ask(self, what: str, method: Callable[..., T], name: str) -> T:
         """One call without repetitions: whoever looks again and again repeats it anyway."""
         with calling(job_error(f"looking at {what}")):
             return method(request={"name": name}, retry=None, timeout=ASK_TIMEOUT_S)
@@ -199,13 +208,13 @@ class VertexJobs:
         return state
 
     @cached_property
-    def _pipelines(self) -> Any:
+    def _pipelines(self) -> PipelineServiceClient:
         from google.cloud.aiplatform_v1 import PipelineServiceClient
 
         return self.client(PipelineServiceClient)
 
     @cached_property
-    def _custom(self) -> Any:
+    def _custom(self) -> JobServiceClient:
         from google.cloud.aiplatform_v1 import JobServiceClient
 
         return self.client(JobServiceClient)
@@ -230,12 +239,12 @@ def job_error(what: str) -> Callable[[Failure], EvergreenError]:
     return error_of
 
 
-def _state(job: Any) -> str:
+def _state(job: GoogleJob | GoogleTask | GoogleCustomJob) -> str:
     """The state of a job or task as its client has it, without the prefix of its kind."""
     return str(job.state.name).removeprefix("PIPELINE_STATE_").removeprefix("JOB_STATE_")
 
 
-def _pipeline(job: Any) -> PipelineJob:
+def _pipeline(job: GoogleJob) -> PipelineJob:
     return PipelineJob(
         name=job.name.rpartition("/")[2],
         state=_state(job),
@@ -245,7 +254,7 @@ def _pipeline(job: Any) -> PipelineJob:
     )
 
 
-def _task(detail: Any) -> JobTask:
+def _task(detail: GoogleTask) -> JobTask:
     executor = detail.executor_detail
     return JobTask(
         name=detail.task_name,
@@ -258,7 +267,7 @@ def _task(detail: Any) -> JobTask:
     )
 
 
-def _moment(time: Any) -> datetime | None:
+def _moment(time: datetime | None) -> datetime | None:
     """To the microsecond: the client's own time type has nanoseconds."""
     return datetime.fromtimestamp(time.timestamp(), time.tzinfo) if time else None
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.vertex.clients import Clients, MissingError, finish, post_predict, wait_until_idle
 from evergreen.adapters.vertex.names import LIVE, ROLE, identity, label_filter, live_id, new_id
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import DeployedModel, Endpoint
 
 NEW = "0"
 """The key that stands for the model being deployed in a traffic split."""
@@ -33,7 +36,7 @@ class EndpointResource:
         self._role = role
         self._known: str | None = None
 
-    def find(self) -> Any | None:
+    def find(self) -> Endpoint | None:
         """The endpoint as it is now; None when there is none."""
         own = self._named(live_id(self._host, self._model)) if self._role == LIVE else None
         for name in filter(None, (self._known, own)):
@@ -45,7 +48,7 @@ class EndpointResource:
     def _named(self, identifier: str) -> str:
         return f"{self._clients.location}/endpoints/{identifier}"
 
-    def _get(self, name: str) -> Any | None:
+    def _get(self, name: str) -> Endpoint | None:
         what, method = f"reading the endpoint of {self._model}", self._clients.endpoints.get_endpoint
         try:
             endpoint = self._clients.call(what, method, {"name": name})
@@ -61,7 +64,7 @@ class EndpointResource:
         what = f"looking for the endpoint of {self._model}"
         endpoints = self._clients.call_list(what, self._clients.endpoints.list_endpoints, request)
         oldest = min(endpoints, key=lambda endpoint: endpoint.create_time, default=None)
-        return None if oldest is None else str(oldest.name)
+        return None if oldest is None else oldest.name
 
     def ensure(self, logged: bool) -> None:
         """Creates the endpoint when there is none; `logged` with the configured request log.
@@ -137,7 +140,7 @@ class EndpointResource:
             operation = self._clients.call(what, self._clients.endpoints.undeploy_model, request)
             finish(what, operation, CHANGE_TIMEOUT_S)
 
-    def split(self, endpoint: Any, by_id: Mapping[str, int]) -> None:
+    def split(self, endpoint: Endpoint, by_id: Mapping[str, int]) -> None:
         """Sets the traffic split, percent by deployed model's id, of the endpoint as it was when this was decided.
 
         Raises:
@@ -150,12 +153,12 @@ class EndpointResource:
         what = f"setting the traffic of {self._model}"
 
         def made() -> bool:
-            return {deployed: share for deployed, share in self._found().traffic_split.items() if share} == dict(by_id)
+            return {deployed: share for deployed, share in self.require().traffic_split.items() if share} == dict(by_id)
 
         try:
             self._clients.call_once(what, self._clients.endpoints.update_endpoint, request, made)
         except EndpointError as error:
-            if self._found().etag == endpoint.etag:
+            if self.require().etag == endpoint.etag:
                 raise
             raise EndpointError(f"{what}: another run changed the endpoint meanwhile; run again") from error
 
@@ -165,7 +168,7 @@ class EndpointResource:
         if endpoint is None:
             return
         wait_until_idle(self._clients, endpoint.name, self._host.startup_timeout_s)
-        endpoint = self._found()
+        endpoint = self.require()
         last_first = deployed_on(endpoint)
         if last_first and last_first[0].percent not in (0, 100):
             self.split(endpoint, {last_first[0].id: 100})
@@ -176,7 +179,7 @@ class EndpointResource:
             operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": endpoint.name})
             finish(what, operation, CHANGE_TIMEOUT_S)
 
-    def url(self, endpoint: Any) -> str | None:
+    def url(self, endpoint: Endpoint) -> str | None:
         """Where predictions are POSTed; None while Google has not told the address, as before the first deployment."""
         private = endpoint.private_service_connect_config
         if private.enable_private_service_connect:
@@ -207,7 +210,7 @@ class EndpointResource:
     def _awaited_url(self) -> str:
         """The address for predictions. Raises EndpointError when Google does not tell it in time."""
         deadline = time.monotonic() + self._host.retry_timeout_s
-        while not (url := self.url(endpoint := self._found())):
+        while not (url := self.url(endpoint := self.require())):
             if time.monotonic() >= deadline:
                 raise EndpointError(
                     f"Vertex AI has told no address of {endpoint.name} within {self._host.retry_timeout_s:g} s; "
@@ -237,9 +240,10 @@ class EndpointResource:
         return "" if sure else "its operation still goes on and may leave a machine running; the next run looks for it"
 
     def _name(self) -> str:
-        return str(self._found().name)
+        return self.require().name
 
-    def _found(self) -> Any:
+    def require(self) -> Endpoint:
+        """The endpoint as it is now. Raises EndpointError when there is none."""
         endpoint = self.find()
         if endpoint is None:
             raise EndpointError(f"model {self._model} has no endpoint on Vertex AI; upload a version first")
@@ -259,7 +263,7 @@ class Deployed(Frozen):
     ready: bool
 
 
-def deployed_on(endpoint: Any) -> list[Deployed]:
+def deployed_on(endpoint: Endpoint) -> list[Deployed]:
     """The deployed models of a Vertex AI endpoint, those with traffic first, then the older ones."""
     split = dict(endpoint.traffic_split)
     running = [
@@ -309,12 +313,12 @@ def successor(running: Iterable[Deployed], version: str, number: str | None) -> 
     return next((deployed for deployed in mine if has_traffic and deployed.ready and deployed.number == number), None)
 
 
-def _created(deployed_model: Any) -> float:
+def _created(deployed_model: DeployedModel) -> float:
     """When it was deployed, in seconds since the epoch."""
     return float(deployed_model.create_time.timestamp()) if "create_time" in deployed_model else 0.0
 
 
-def _is_ready(deployed_model: Any) -> bool:
+def _is_ready(deployed_model: DeployedModel) -> bool:
     """Whether replicas are up; one whose status Google has not told yet was ready when its deployment ended."""
     has_status = "status" in deployed_model and "last_update_time" in deployed_model.status
     return not has_status or deployed_model.status.available_replica_count > 0

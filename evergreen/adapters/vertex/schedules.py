@@ -6,13 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.google.calls import calling
 from evergreen.adapters.vertex.clients import MissingError
 from evergreen.adapters.vertex.jobs import VertexJobs, job_error
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import Schedule, ScheduleServiceClient
 
 DELETE_TIMEOUT_S = 300.0
 
@@ -64,18 +67,18 @@ class VertexSchedules:
             operation = self.jobs.call(what, self._client.delete_schedule, {"name": resource})
             with calling(job_error(what)):
                 try:
-                    operation.result(timeout=DELETE_TIMEOUT_S)
+                    operation.result(timeout=DELETE_TIMEOUT_S)  # type: ignore[no-untyped-call]  # google.api_core has none
                 except TimeoutError as error:
                     raise EvergreenError(f"{what}: not done within {DELETE_TIMEOUT_S:g} s; look again later") from error
 
     @cached_property
-    def _client(self) -> Any:
+    def _client(self) -> ScheduleServiceClient:
         from google.cloud.aiplatform_v1 import ScheduleServiceClient
 
         return self.jobs.client(ScheduleServiceClient)
 
 
-def _schedule(schedule: Any) -> VertexSchedule:
+def _schedule(schedule: Schedule) -> VertexSchedule:
     return VertexSchedule(
         name=schedule.display_name,
         resource=schedule.name,
@@ -85,7 +88,7 @@ def _schedule(schedule: Any) -> VertexSchedule:
     )
 
 
-def _next(schedule: Any) -> datetime | None:
+def _next(schedule: Schedule) -> datetime | None:
     """The next run of an active schedule, to the second: the client's own time type has nanoseconds."""
     if schedule.state.name != "ACTIVE" or not schedule.next_run_time:
         return None
