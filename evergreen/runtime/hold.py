@@ -76,7 +76,7 @@ def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> I
         EvergreenError: the store does not answer.
     """
     claim = Claim(store, model, holder)
-    _taken(claim, store, patience)
+    _take(claim, store, patience)
     done = threading.Event()
     renewer = threading.Thread(target=_renew, args=(claim, done), name=f"lease-{model}", daemon=True)
     renewer.start()
@@ -91,7 +91,7 @@ def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> I
             logger.warning("the lease of model '%s' could not be given back, it lapses by itself: %s", model, error)
 
 
-def _taken(claim: Claim, store: LeaseStore, patience: Patience) -> None:
+def _take(claim: Claim, store: LeaseStore, patience: Patience) -> None:
     deadline = time.monotonic() + patience.wait_s
     announced = False
     while True:

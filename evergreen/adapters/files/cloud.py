@@ -62,7 +62,7 @@ class Bucket:
 
     def opened(self, files: Sequence[Path]) -> Iterator[Path]:
         """Fetched to this machine, several at a time, and removed again. Raises EvergreenError where one changed."""
-        return fetched(self.path, [self.objects[file] for file in files])
+        return fetch_each(self.path, [self.objects[file] for file in files])
 
 
 def is_cloud(path: str) -> bool:
@@ -90,7 +90,7 @@ def list_cloud(path: str) -> tuple[str, list[CloudFile], bool]:
         return place, _objects(files.find(place, detail=True)), True
 
 
-def fetched(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
+def fetch_each(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
     """Each file on this machine, in order, until the next is asked for; those that follow are fetched meanwhile.
 
     Raises:

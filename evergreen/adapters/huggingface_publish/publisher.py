@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.huggingface_publish.card import model_card
 from evergreen.adapters.huggingface_publish.repository import MAIN, HubRepository, translated
@@ -12,6 +12,9 @@ from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.errors import InputError
 from evergreen.core.publication import Edition, Publication
 from evergreen.runtime.hub import retried, token_in
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 SECRET = "HF_TOKEN"  # noqa: S105 (its name)
 """Of a Space, by which it reads the model."""
@@ -110,7 +113,7 @@ class HuggingFaceHub:
             changed = True
         return commit, changed
 
-    def _publish_space(self, api: Any, space: HuggingFaceSpace, edition: Edition, tag: str, url: str) -> bool:
+    def _publish_space(self, api: HfApi, space: HuggingFaceSpace, edition: Edition, tag: str, url: str) -> bool:
         """Whether anything was missing. The secret comes first: it starts the Space anew, as what follows does."""
         repository = HubRepository(api, space.repository, "space")
         repository.ensure(private=self._settings.private, space_sdk="gradio")
@@ -135,7 +138,7 @@ class HuggingFaceHub:
         space = self._settings.space
         return [("model", self._settings.repository), *([("space", space.repository)] if space else [])]
 
-    def _api(self) -> Any:
+    def _api(self) -> HfApi:
         from huggingface_hub import HfApi
 
         token, *_ = [self._secret(variable) for variable in self.variables]

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.runtime.hub import first_line, is_outage, retried
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 MAIN = "main"
 KEPT = ".gitattributes"
@@ -21,7 +24,7 @@ KEPT = ".gitattributes"
 class HubRepository:
     """One model or Space. `api` holds the token, and is kept out of texts."""
 
-    api: Any = field(repr=False)
+    api: HfApi = field(repr=False)
     name: str
     kind: str
 

@@ -14,7 +14,13 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress, FrontStatus
+from evergreen.adapters.local_endpoint.state import (
+    EndpointFiles,
+    EndpointState,
+    FrontAddress,
+    FrontStatus,
+    WorkerStatus,
+)
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.runtime.processes import library_environment, log_tail, port_conflict, serving_code
 
@@ -297,7 +303,7 @@ class FrontControl:
 
         self.wait(address, self._wanted.startup_timeout_s + RELOAD_S, is_up, f"version {version} to be ready")
 
-    def _last_words(self, version: str, worker: Any) -> str:
+    def _last_words(self, version: str, worker: WorkerStatus | None) -> str:
         log = self._files.log(version)
         return f"{worker.failure if worker else 'it is gone'}; its log {log} ends with:\n{log_tail(log)}"
 

@@ -140,7 +140,7 @@ def changing() -> Any:
     """A file that is written anew between listing and reading."""
     _, files, _ = cloud.list_cloud("gs://local-copy/csv")
     storage.Client().bucket("local-copy").blob("csv/part-03.csv").upload_from_string(b"text,label\nchanged,x\n")
-    return told(lambda: [path.read_text() for path in cloud.fetched("gs://local-copy/csv", files)])
+    return told(lambda: [path.read_text() for path in cloud.fetch_each("gs://local-copy/csv", files)])
 
 
 def prepared(folder: Path, text: str) -> Prepared:
