@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench goodput sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench goodput against sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ bench: install-dev ## all benchmarks, each with its baseline
 
 goodput: install-dev ## how the endpoint holds when more clients ask than it has room for
 	$(BIN)/python -m bench.goodput
+
+against: install-dev ## seconds of every step against those of COMMIT=abc1234
+	$(BIN)/python -m bench.against $(COMMIT)
 
 sizes: install-dev ## bytes of both locks, of what is installed here, and the largest twenty packages
 	$(BIN)/python -m bench.sizes

@@ -35,8 +35,8 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name:
         folder = Path(name)
-        _generate(folder / "all", options.pictures, options.side)
-        _generate(folder / "few", options.pictures // 4, options.side)
+        generate(folder / "all", options.pictures, options.side)
+        generate(folder / "few", options.pictures // 4, options.side)
         cases = {"1 process": ("all", 1), "2 processes": ("all", 2), "2 processes, a quarter": ("few", 2)}
         taken = {case: _measured(folder, raw, workers) for case, (raw, workers) in cases.items()}
     print_table(["", "s", "MB at most"], [[case, f"{s:.1f}", f"{mb:.0f}"] for case, (s, mb) in taken.items()])
@@ -82,7 +82,8 @@ def _held(pid: int) -> int:
         return 0
 
 
-def _generate(folder: Path, pictures: int, side: int) -> None:
+def generate(folder: Path, pictures: int, side: int) -> None:
+    """Pictures of shapes and their masks as PNG, `side` pixels square."""
     folder.mkdir()
     with ProcessPoolExecutor() as pool:
         list(pool.map(_draw, [folder] * pictures, range(pictures), [side] * pictures, chunksize=50))
