@@ -25,7 +25,7 @@ from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
 if TYPE_CHECKING:
-    from evergreen.adapters.sources import AnySource
+    from evergreen.adapters.kinds import AnySource
 
 Instance = dict[str, Any]
 

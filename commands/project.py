@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evergreen.adapters.hosts import AnyHost
-from evergreen.adapters.publishers import AnyPublisher
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
 from evergreen.core.members import host_of
 from evergreen.core.window import Window
 from evergreen.tasks import AnyTask

@@ -10,7 +10,7 @@ from pathlib import Path
 from zenml.config.global_config import GlobalConfiguration
 from zenml.logger import get_logger
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.decision import PromotionDecision, Verdict

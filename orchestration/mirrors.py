@@ -5,7 +5,7 @@ from __future__ import annotations
 from zenml.client import Client
 from zenml.enums import StackComponentType
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate, decide
 from evergreen.core.report import EvaluationReport
