@@ -94,7 +94,7 @@ class ServerSettings(Frozen):
 
     @property
     def model_dir(self) -> Path:
-        """The trained-model directory of this machine that AIP_STORAGE_URI names; storage.py reads `gs://`.
+        """The trained-model directory of this machine that AIP_STORAGE_URI names; model.py reads `gs://`.
 
         Raises:
             InputError: it is not a folder of this machine.
