@@ -22,7 +22,8 @@ from evergreen.adapters.local_endpoint.state import (
     WorkerStatus,
 )
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.runtime.processes import library_environment, log_tail, port_conflict, serving_code
+from evergreen.runtime.fingerprints import serving_code
+from evergreen.runtime.processes import library_environment, log_tail, port_conflict
 
 FRONT_MODULE = "evergreen.adapters.local_endpoint.front"
 FRONT_START_S = 30.0

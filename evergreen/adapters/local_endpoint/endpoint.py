@@ -27,8 +27,8 @@ from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
+from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.locks import exclusive
-from evergreen.runtime.processes import serving_code
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, retry_policy
+from evergreen.adapters.google.calls import (
+    CALL_TIMEOUT_S,
+    LOGIN,
+    Failure,
+    Kind,
+    calling,
+    checked,
+    failure_of,
+    passing_over,
+    retry_policy,
+    unavailable,
+)
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
@@ -24,10 +35,10 @@ if TYPE_CHECKING:
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ADVICE = {
-    401: f"log in: {LOGIN}",
-    403: "grant roles/aiplatform.user to the account that runs this, and enable aiplatform.googleapis.com",
-    429: "ask for more quota, or for another machine_type or region",
-    503: "Vertex AI did not answer in time; run again",
+    Kind.CREDENTIALS: f"log in: {LOGIN}",
+    Kind.DENIED: "grant roles/aiplatform.user to the account that runs this, and enable aiplatform.googleapis.com",
+    Kind.EXHAUSTED: "ask for more quota, or for another machine_type or region",
+    Kind.UNANSWERED: "Vertex AI did not answer in time; run again",
 }
 FIRST_POLL_S = 0.2
 LONGEST_POLL_S = 15.0
@@ -38,6 +49,9 @@ SIZE = "payload size exceeds"
 
 
 T = TypeVar("T")
+
+MAY_BE_DONE = {Kind.CONFLICT, Kind.EXHAUSTED, Kind.UNANSWERED}
+"""What the last attempt at a request may fail of though it, or the one before, was carried out."""
 
 
 class MissingError(EndpointError):
@@ -53,7 +67,8 @@ def translated(what: str) -> AbstractContextManager[None]:
     """
 
     def error_of(failure: Failure) -> EndpointError:
-        advice = ADVICE.get(401 if failure.kind is Kind.CREDENTIALS else failure.code or 0)
+        certain = failure.kind is not Kind.UNANSWERED or failure.transient  # an operation may have failed for good
+        advice = ADVICE.get(failure.kind) if certain else None
         message = f"{what}: {failure.reason}{f'; {advice}' if advice else ''}"
         return MissingError(message) if failure.kind is Kind.MISSING else EndpointError(message)
 
@@ -116,8 +131,6 @@ class Clients:
 
         A transient error does not tell whether Google did it: `made` looks for that before the request is repeated.
         """
-        from google.api_core.exceptions import AlreadyExists, RetryError
-
         attempts = 0
 
         def attempt() -> T | None:
@@ -130,8 +143,9 @@ class Clients:
         with translated(what):
             try:
                 answer: T | None = retry_policy(self.host.retry_timeout_s)(attempt)()
-            except (AlreadyExists, RetryError):  # the last attempt may have been carried out, too
-                if made():
+            except Exception as error:
+                failure = failure_of(error)
+                if failure and failure.kind in MAY_BE_DONE and made():
                     return None
                 raise
         return answer
@@ -201,10 +215,7 @@ def _under_way(clients: Clients, resource: str) -> bool:
 
 
 def _cancel(operation: Any) -> None:
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-
-    with suppress(GoogleAPIError, GoogleAuthError):  # it may have ended; the caller cleans up what is left of it
+    with passing_over(*Kind):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
         operation.cancel()
 
 
@@ -217,8 +228,6 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         RequestTooLargeError: they are too many, or too large, for one request.
         EndpointError: nothing answers, or not with predictions.
     """
-    from google.api_core.exceptions import ServiceUnavailable, from_http_response
-
     host = clients.host
     try:
         body = request_body(instances)
@@ -228,11 +237,10 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
     def ask() -> Any:
         headers = {"content-type": "application/json"}
         answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
-        if answer.status_code != 200 and answer.status_code not in REFUSED:
-            raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
+        checked(answer, *REFUSED)
         error_answer = error_in(answer.text)
         if error_answer.status == "FAILED_PRECONDITION":  # the traffic has not reached all of Google's servers yet
-            raise ServiceUnavailable(f"it serves nothing: {error_answer.message}")  # type: ignore[no-untyped-call]  # has none
+            raise unavailable(f"it serves nothing: {error_answer.message}")
         return answer
 
     with translated(f"asking {url}"):
