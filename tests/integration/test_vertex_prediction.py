@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from evergreen.adapters.vertex.clients import Clients, post_predict
+from evergreen.adapters.vertex.clients import Clients
+from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.adapters.vertex.specification import version_message
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError

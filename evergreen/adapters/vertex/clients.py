@@ -1,13 +1,12 @@
 """Google's clients for one project and region, and the way every call goes: repeated when transient, told in words.
 
-Long-running operations have deadlines of our own; one that a killed run left behind is waited for, too. Predictions are
-asked for over REST, the way the printed curl command does.
+Long-running operations have deadlines of our own; one that a killed run left behind is waited for, too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,15 +18,12 @@ from evergreen.adapters.google.calls import (
     Failure,
     Kind,
     calling,
-    checked,
     failure_of,
     passing_over,
     retry_policy,
-    unavailable,
 )
 from evergreen.adapters.vertex.settings import VertexHostSettings
-from evergreen.core.answers import error_in, predictions_in, request_body
-from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
+from evergreen.core.errors import EndpointError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -42,10 +38,6 @@ ADVICE = {
 }
 FIRST_POLL_S = 0.2
 LONGEST_POLL_S = 15.0
-TOO_LARGE = 413
-REFUSED = (400, TOO_LARGE, 415)
-SIZE = "payload size exceeds"
-"""What Vertex AI itself says, as 400, of a request that is too large; 413 comes of the container alone."""
 
 
 T = TypeVar("T")
@@ -217,37 +209,3 @@ def _under_way(clients: Clients, resource: str) -> bool:
 def _cancel(operation: Any) -> None:
     with passing_over(*Kind):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
         operation.cancel()
-
-
-def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
-    """Predictions, one an instance.
-
-    Raises:
-        InstanceError: the model refuses one of the instances.
-        InputError: it refuses the request.
-        RequestTooLargeError: they are too many, or too large, for one request.
-        EndpointError: nothing answers, or not with predictions.
-    """
-    host = clients.host
-    try:
-        body = request_body(instances)
-    except ValueError as error:
-        raise InputError(f"the instances are no JSON: {error}") from error
-
-    def ask() -> Any:
-        headers = {"content-type": "application/json"}
-        answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
-        checked(answer, *REFUSED)
-        error_answer = error_in(answer.text)
-        if error_answer.status == "FAILED_PRECONDITION":  # the traffic has not reached all of Google's servers yet
-            raise unavailable(f"it serves nothing: {error_answer.message}")
-        return answer
-
-    with translated(f"asking {url}"):
-        answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
-    if answer.status_code in REFUSED:
-        error_answer = error_in(answer.text)
-        if answer.status_code == TOO_LARGE or SIZE in error_answer.message.lower():
-            raise RequestTooLargeError(f"{url} refuses the request ({answer.status_code}): {error_answer.message}")
-        raise error_answer.refusal(url, answer.status_code)
-    return predictions_in(answer.text, url, len(instances))

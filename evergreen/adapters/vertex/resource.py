@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from evergreen.adapters.vertex.clients import Clients, MissingError, finish, post_predict, wait_until_idle
+from evergreen.adapters.vertex.clients import Clients, MissingError, finish, wait_until_idle
 from evergreen.adapters.vertex.names import LIVE, ROLE, identity, label_filter, live_id, new_id
+from evergreen.adapters.vertex.prediction import post_predict
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError
