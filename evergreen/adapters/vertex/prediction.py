@@ -36,9 +36,7 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
         checked(answer, *REFUSED)
         error_answer = error_in(answer.text)
-        if (
-            error_answer.status == "FAILED_PRECONDITION"
-        ):  # the traffic is set, but has not reached all of Google's servers yet
+        if error_answer.status == "FAILED_PRECONDITION":  # the traffic has not reached all of Google's servers yet
             raise unavailable(f"it serves nothing: {error_answer.message}")
         return answer
 
