@@ -10,7 +10,7 @@ from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import Alias, ModelVersion
 from evergreen.runtime.asides import beside_the_point
-from orchestration.deployment import lease_of, open_endpoint
+from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.firings import LostFiring, lost_firings
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
