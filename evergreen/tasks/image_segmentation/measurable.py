@@ -21,13 +21,11 @@ from evergreen.data.pictures import Pixels
 from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch, Worst
 from evergreen.evaluation.measure import Counts, Numbers
 from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.segmentation import Confusions, Segmentation, confusion_of
 from evergreen.evaluation.slices import Slice, require_columns
-from evergreen.evaluation.timing import Stopwatch
-from evergreen.evaluation.worst import Worst
 from evergreen.tasks.image_segmentation import pixel_regression
 from evergreen.tasks.image_segmentation.overlays import strip
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, ROWS_AT_ONCE, decode_pair
