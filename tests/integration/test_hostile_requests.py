@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.test_server_process import GOOD, Server
+from tests.keyword_server import GOOD, Server
 from tests.raw_http import answer_of, ask, connect, head, is_ended
 from tests.waiting import wait_until
 

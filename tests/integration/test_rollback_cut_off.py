@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from evergreen.core.decision import PromotionDecision, Verdict
-from tests.integration.test_versions import aliases, promote
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
+from tests.recorded_versions import aliases, promote
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 WRITES = 7

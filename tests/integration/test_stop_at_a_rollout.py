@@ -12,9 +12,9 @@ from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import Claim, Rollout
 from evergreen.core.members import host_of
 from evergreen.runtime.hold import holder_of
-from tests.integration.test_versions import promote
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
+from tests.recorded_versions import promote
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 

@@ -16,16 +16,15 @@ from evergreen.core.decision import Verdict
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
 from evergreen.core.lease import Holder
-from evergreen.core.metric import Metric
 from evergreen.core.protocols import VersionRecord
-from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timings
-from evergreen.core.sections import ConfusionMatrix
+from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, nominate
 from tests.keyword_model import write_keyword_model
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
 from tests.memory_lease import MemoryLease
+from tests.recorded_versions import aliases, passing_report, promote, version
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 HOST = LocalHostSettings(port=0)
@@ -34,45 +33,6 @@ HOST = LocalHostSettings(port=0)
 @pytest.fixture
 def model() -> str:
     return f"m-{uuid4().hex[:8]}"
-
-
-def version(name: str, recipe: str = "r", judged_against: str | None = None) -> ModelVersion:
-    from zenml import save_artifact
-
-    artifact = str(save_artifact(Incumbent(version=name), f"anything-{name}").id)
-    return ModelVersion(
-        version=name,
-        artifact=artifact,
-        report=artifact,
-        recipe=recipe,
-        run="run",
-        judged_against=judged_against,
-        metrics={"accuracy": 0.9},
-        examples=({"text": "shares rose"},),
-    )
-
-
-def passing_report(version: str) -> EvaluationReport:
-    """Passes every rule of the gate that is on by default."""
-    good = Metric(value=0.9, low=0.88, high=0.92)
-    return EvaluationReport(
-        kind="classification",
-        primary_metric="accuracy",
-        primary_class_metric="f1",
-        version=version,
-        splits="5" * 64,
-        rows=600,
-        labels=("a", "b"),
-        metrics={"accuracy": good},
-        confidence=0.95,
-        baseline=Baseline(label="a", metrics={"accuracy": 0.5}),
-        per_class={label: ClassReport(metrics={"recall": good}, support=300) for label in ("a", "b")},
-        slices=(),
-        sections=(ConfusionMatrix(labels=("a", "b"), counts=((270, 30), (30, 270))),),
-        comparison=None,
-        size_bytes=1,
-        timings=Timings(latency_p50_ms=1, latency_p95_ms=1, rows_per_s=1),
-    )
 
 
 @pytest.fixture
@@ -85,24 +45,9 @@ def never() -> ModelVersion:
     raise AssertionError("a version was completed, which needs its files, though it is not registered anew")
 
 
-def aliases(model: str) -> dict[str, str]:
-    from orchestration.record import ZenmlRecord
-
-    return {str(alias): name for alias, name in ZenmlRecord(model).read().aliases.items()}
-
-
 def assert_is_a_record(record: VersionRecord) -> None:
     """Checked by mypy: the ZenML record implements the protocol."""
     assert record.read() == RecordState()
-
-
-def promote(model: str, name: str) -> None:
-    from orchestration.record import ZenmlRecord
-
-    record = ZenmlRecord(model)
-    record.add(version(name))
-    record.move(nominate(record.read(), name))
-    record.move(crown(record.read(), name))
 
 
 def test_a_model_that_nobody_promoted_has_an_empty_record(model: str) -> None:

@@ -25,9 +25,9 @@ from evergreen.core.training import Incumbent
 from evergreen.core.versions import crown
 from evergreen.tasks.text_classification.settings import TextClassification
 from tests.hosted_trial import BUCKET
-from tests.integration.test_versions import passing_report
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
+from tests.recorded_versions import passing_report
 from tests.tiny_text import write_splits
 
 MB = 1_000_000

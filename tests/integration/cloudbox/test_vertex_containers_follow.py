@@ -18,17 +18,13 @@ from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.core.errors import EndpointError
 from evergreen.core.rollout import roll_out
 from tests.endpoint_contract import GOOD, live, never, release
-from tests.hosted_trial import HostedTrial
+from tests.hosted_trial import HostedTrial, with_env
 
 
 def endpoints(trial: HostedTrial) -> list[Any]:
     clients = Clients(trial.host)
     request = {"parent": clients.location, "filter": label_filter(identity(trial.host, "news"))}
     return list(clients.endpoints.list_endpoints(request=request))
-
-
-def with_env(trial: HostedTrial, **env: str) -> VertexEndpoint:
-    return VertexEndpoint(trial.host.model_copy(update={"env": {**trial.host.env, **env}}), "news")
 
 
 def test_two_first_runs_at_once_make_one_endpoint_and_one_model(

@@ -15,8 +15,7 @@ from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.ramp import Ramp
 from evergreen.core.rollout import Release, restore, roll_out
 from tests.endpoint_contract import GOOD, live, never, release
-from tests.hosted_trial import HostedTrial
-from tests.integration.cloudbox.test_vertex_containers_follow import with_env
+from tests.hosted_trial import HostedTrial, with_env
 
 CANARY = Ramp(shares=(10,), hold_s=0)
 
