@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits
-from evergreen.data.shards import iter_batches
+from evergreen.data.shards import split_batches
 from evergreen.evaluation.measure import Numbers
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MAX_CHARS = 20_000_000
 CHARS_BY_CLASSES = 100_000_000
 """Time grows with characters times classes: with many classes it is fitted on fewer texts."""
 MAX_CHARS_PER_TEXT = 100_000
+ROWS_AT_ONCE = 256
 HASHES = 1 << 18
 MAX_FEATURES = 1 << 16
 MAX_COEFFICIENTS = 2_000_000
@@ -134,6 +135,6 @@ def _sampled(splits: Splits, numbers: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _rows(splits: Splits) -> Iterator[tuple[str, str]]:
-    for batch in iter_batches(splits.shards(SplitName.TRAIN), ["text", "label"]):
+    for batch in split_batches(splits, SplitName.TRAIN, ("text", "label"), ROWS_AT_ONCE):
         texts, labels = (batch.column(name).to_pylist() for name in ("text", "label"))
         yield from zip((text[:MAX_CHARS_PER_TEXT] for text in texts), labels, strict=True)

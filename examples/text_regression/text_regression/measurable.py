@@ -9,7 +9,7 @@ import numpy as np
 
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.report import EvaluationReport
-from evergreen.data.shards import iter_batches
+from evergreen.data.shards import split_batches
 from evergreen.evaluation.champion import own_task
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Stopwatch
@@ -17,7 +17,7 @@ from evergreen.evaluation.measure import Counts
 from evergreen.evaluation.regression import MEAN, Regression, RowMetric
 from text_regression.servable import RegressionServing
 from text_regression.settings import WITHIN_FIFTH, TextRegression
-from text_regression.trainable import Floats
+from text_regression.trainable import ROWS_AT_ONCE, Floats
 
 FURTHER = (RowMetric(WITHIN_FIFTH, lambda truth, answers: abs(answers - truth) <= 0.2 * abs(truth)),)
 
@@ -50,8 +50,8 @@ class RegressionEvaluator(Evaluator[Batch, Floats]):
         self._task = task
 
     def rows(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """The test split, a row group at a time."""
-        for record in iter_batches(self.splits.shards(SplitName.TEST), columns=["id", "text", "target", *columns]):
+        """The test split, ROWS_AT_ONCE at a time."""
+        for record in split_batches(self.splits, SplitName.TEST, ("id", "text", "target", *columns), ROWS_AT_ONCE):
             values = record.to_pydict()
             yield Batch(values.pop("id"), values.pop("text"), np.array(values.pop("target")), values)
 
@@ -75,5 +75,5 @@ class RegressionEvaluator(Evaluator[Batch, Floats]):
 
     def constant(self) -> Constant:
         """The mean of the training rows."""
-        batches = iter_batches(self.splits.shards(SplitName.TRAIN), columns=["target"])
+        batches = split_batches(self.splits, SplitName.TRAIN, ("target",), ROWS_AT_ONCE)
         return Constant(MEAN, float(np.concatenate([batch["target"].to_numpy() for batch in batches]).mean()))

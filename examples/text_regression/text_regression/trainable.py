@@ -10,7 +10,7 @@ import numpy.typing as npt
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.training import Curves
-from evergreen.data.shards import iter_batches
+from evergreen.data.shards import split_batches
 from evergreen.tasks.model_directory import complete_model
 from text_regression.settings import TextRegression
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 WEIGHTS = "model.safetensors"
+ROWS_AT_ONCE = 1_000
 Floats = npt.NDArray[np.float64]
 
 
@@ -82,6 +83,6 @@ def unscaled(answers: Floats, scale: str) -> Floats:
 
 
 def _read(splits: Splits, name: str, features: int) -> tuple[csr_matrix, Floats]:
-    batches = list(iter_batches(splits.shards(name), columns=["text", "target"]))
+    batches = list(split_batches(splits, name, ("text", "target"), ROWS_AT_ONCE))
     texts = [text for batch in batches for text in batch["text"].to_pylist()]
     return counted(texts, features), np.concatenate([batch["target"].to_numpy() for batch in batches])
