@@ -38,7 +38,7 @@ def words(name: str) -> str:
 
 def count(number: float) -> str:
     """A whole number with thousands separated: `12,000`."""
-    return f"{number:,.0f}" if math.isfinite(number) else UNDEFINED
+    return f"{number:,.0f}".replace("-", MINUS) if math.isfinite(number) else UNDEFINED
 
 
 def counted(number: int, noun: str, plural: str = "s") -> str:
@@ -59,9 +59,14 @@ def signed(number: float) -> str:
     return f"{rounded:+.3f}".replace("-", MINUS) if rounded else "0.000"
 
 
-def compact(number: float) -> str:
-    """Three significant digits, for losses and learning rates: `0.0317`, `2e-05`."""
-    return f"{number:.3g}".replace("-", MINUS) if math.isfinite(number) else UNDEFINED
+def compact(number: float, digits: int = 3) -> str:
+    """Some significant digits, for losses and learning rates: `0.0317`, `2e−05`."""
+    return f"{number:,.{digits}g}".replace("-", MINUS) if math.isfinite(number) else UNDEFINED
+
+
+def quantity(number: float) -> str:
+    """A number of any size, to four digits at least: `0.0317`, `100.4`, `−123,456`, `1.235e+06`."""
+    return count(number) if 1_000 <= abs(number) < 1_000_000 else compact(number, digits=4)
 
 
 def interval(metric: Metric) -> str:

@@ -38,7 +38,10 @@ def test_validation_shows_columns_labels_lengths_and_anomalies(validation: Valid
 def test_the_spread_of_a_number_column_is_shown(validation: ValidationReport, read: Read) -> None:
     price = ColumnStatistics(type="double", nulls=0, distinct=90, minimum=12.5, mean=310.25, maximum=4900)
     page = read(validation_page(validation.model_copy(update={"columns": {"price": price}})))
-    assert "price double 0 90 12.5 · 310 · 4,900" in page.text
+    assert "price double 0 90 12.5 · 310.2 · 4,900" in page.text
+    debt = ColumnStatistics(type="double", nulls=0, distinct=90, minimum=-1.7e308, mean=-1234.5, maximum=100.4)
+    page = read(validation_page(validation.model_copy(update={"columns": {"debt": debt}})))
+    assert "debt double 0 90 −1.7e+308 · −1,234 · 100.4" in page.text
 
 
 def test_labels_are_drawn_by_size(validation: ValidationReport, read: Read) -> None:
