@@ -75,6 +75,6 @@ def marked(connection: duckdb.DuckDBPyConnection, view: str, mark: str, most: in
     """The names of up to `most` rows that the mark is true of, in the order of their `place` where the view has it."""
     import duckdb
 
-    rows = connection.view(view).filter(duckdb.ColumnExpression(mark))
+    rows = connection.view(view).filter(duckdb.ColumnExpression(view, mark))
     ordered = rows.order("place, name") if "place" in rows.columns else rows
     return tuple(name for (name,) in ordered.limit(most).project("name").fetchall())

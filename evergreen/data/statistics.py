@@ -28,9 +28,10 @@ NUMBER_TYPES = ("int", "uint", "float", "halffloat", "double", "decimal")
 """How the names of Arrow's types of numbers begin."""
 LENGTHS = "SELECT min(length(value)), avg(length(value)), max(length(value)) FROM chosen"
 NUMBERS = """
-    SELECT min(number), avg(number), max(number) FROM (SELECT value::DOUBLE AS number FROM chosen)
-    WHERE isfinite(number)
+    SELECT min(number), CASE WHEN isfinite(avg(number)) THEN avg(number) ELSE avg(number / 2 ** 64) * 2 ** 64 END,
+    max(number) FROM (SELECT value::DOUBLE AS number FROM chosen) WHERE isfinite(number)
 """
+"""A sum may be too large for a float, a mean is not: parts of 2^64 have a sum, of whatever rows there are."""
 MOST_DISTINCT = 1_000
 """Columns with more distinct values (ids, texts) have no telling frequent ones."""
 
@@ -48,7 +49,8 @@ def open_rows(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
         columns = list(dataset.manifest.columns)
         view_parquet(connection, "rows", dataset.shards)
         hashed = [
-            duckdb.FunctionExpression("hash", duckdb.ColumnExpression(column)).alias(column) for column in columns
+            duckdb.FunctionExpression("hash", duckdb.ColumnExpression("rows", column)).alias(column)
+            for column in columns
         ]
         connection.view("rows").select(*hashed).write_parquet(str(hashes))
         view_parquet(connection, "hashes", [hashes])
@@ -164,4 +166,5 @@ def _choose(connection: duckdb.DuckDBPyConnection, view: str, column: str) -> No
     """Makes one column of a view the `value` of the view `chosen`."""
     import duckdb
 
-    connection.view(view).select(duckdb.ColumnExpression(column).alias("value")).create_view("chosen", replace=True)
+    named = duckdb.ColumnExpression(view, column)  # qualified, since a column that is named `*` would be all of them
+    connection.view(view).select(named.alias("value")).create_view("chosen", replace=True)

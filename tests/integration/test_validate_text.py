@@ -171,6 +171,21 @@ def test_the_spread_of_numbers_is_that_of_the_finite_ones(kind: str, tmp_path: P
     assert (texts.minimum, texts.mean, texts.maximum) == (None, None, None)
 
 
+def test_numbers_whose_sum_is_no_float_have_a_mean(tmp_path: Path) -> None:
+    rows = pa.record_batch({"id": ["a", "b", "c"], "x": [1.5e308, 1.5e308, 1.2e308]})
+    with statistics.open_rows(write_dataset([rows], tmp_path, SOURCE)) as connection:
+        found = statistics.column_statistics(connection, "x", "double")
+    assert found.mean == pytest.approx(1.4e308)
+
+
+@pytest.mark.parametrize("name", ["*", 'a "b" c', "rows.id", "value", "COLUMNS(*)"])
+def test_a_column_has_statistics_whatever_its_name(name: str, tmp_path: Path) -> None:
+    rows = [{"id": f"n:{n}", "text": f"article {n}", "label": "ab"[n % 2], name: "xyz"[n % 3]} for n in range(20)]
+    report = examined(write_dataset([pa.RecordBatch.from_pylist(rows)], tmp_path, SOURCE), ("a", "b"), RULES)
+    assert report.columns[name].top == {"x": 7, "y": 7, "z": 6}
+    assert report.columns["id"].distinct == 20
+
+
 def test_a_text_is_blank_to_validation_where_it_is_to_a_server() -> None:
     codes = [code for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
     with open_database() as connection:
