@@ -13,7 +13,7 @@ from zenml import step
 from evergreen.core.artifacts import ClassCounts, Dataset
 from evergreen.core.members import examinable
 from evergreen.core.validation import ValidationReport
-from evergreen.data.class_counts import ClassCountsWriter
+from evergreen.data.class_counts import ClassCountsWriter, check_rows
 from evergreen.tasks import AnyTask
 from orchestration.scratch import scratch_directory
 
@@ -31,8 +31,10 @@ def validate(
     """Statistics and anomalies of a valid dataset, why rows are left out of it, by id, and the classes of its masks.
 
     Raises:
-        InputError: every broken rule, with the rows that break it.
+        InputError: every broken rule, with the rows that break it; or the task counted the classes of some rows alone.
     """
-    counts = ClassCountsWriter(scratch_directory("class_counts"))
-    report = examinable(task).examine(dataset, counts.add)
-    return report, report.set_aside, counts.close()
+    with ClassCountsWriter(scratch_directory("class_counts")) as writer:
+        report = examinable(task).examine(dataset, writer.add)
+        class_counts = writer.finish()
+    check_rows(class_counts, dataset.manifest.rows, f"the task of kind {task.kind!r}")
+    return report, report.set_aside, class_counts

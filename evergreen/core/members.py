@@ -6,6 +6,7 @@ trainable(configuration.task).train(splits, run)
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import ClassVar, Generic, Literal, Self, TypeVar, cast
 
@@ -129,8 +130,21 @@ class TaskSettings(Settings):
 
 
 def examinable(task: TaskSettings) -> Examinable:
-    """What examines the rows of this task."""
-    return cast("Examinable", behaviour(task, "examinable"))
+    """What examines the rows of this task.
+
+    Raises:
+        InputError: the task is of an earlier protocol, whose `examine` took no `count`.
+    """
+    found = cast("Examinable", behaviour(task, "examinable"))
+    given = inspect.signature(found.examine)
+    try:
+        given.bind("dataset", "count")
+    except TypeError:
+        raise InputError(
+            f"kind {task.kind!r} ({task.examinable}) has examine{given}, which is called with a dataset and `count`; "
+            "update the package that offers it, or give the method a second parameter `count`, which it may ignore"
+        ) from None
+    return found
 
 
 def trainable(task: TaskSettings) -> Trainable:

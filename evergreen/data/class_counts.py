@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import ClassCounts, ClassCountsManifest
+from evergreen.core.errors import InputError
 from evergreen.data.duplicates.keys import Codes
 from evergreen.data.shards import GROUP_ROWS, ShardWriter, iter_batches
 
@@ -24,11 +26,22 @@ Counts = npt.NDArray[np.int64]
 
 
 class ClassCountsWriter:
-    """Writes the counts of a dataset's masks below `out_dir` as they come; `add` takes (rows, 256) of the next rows."""
+    """Writes the counts of a dataset's masks below `out_dir` as they come; `add` takes (rows, 256) of the next rows.
+
+    The `with` that it is used in closes its files, whatever happens.
+    """
 
     def __init__(self, out_dir: Path) -> None:
         self._out_dir, self._writer = out_dir, ShardWriter(out_dir)
         self._pending: list[pa.RecordBatch] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
 
     def add(self, counts: Counts) -> None:
         """Keeps the pixels by class index of some rows; a row without a mask that can be used has none."""
@@ -36,7 +49,7 @@ class ClassCountsWriter:
         if sum(batch.num_rows for batch in self._pending) >= GROUP_ROWS:
             self._write()
 
-    def close(self) -> ClassCounts:
+    def finish(self) -> ClassCounts:
         """The counts; without rows where nobody added any."""
         self._write()
         self._writer.close()
@@ -49,6 +62,16 @@ class ClassCountsWriter:
         if self._pending:
             self._writer.write(pa.Table.from_batches(self._pending).combine_chunks())
             self._pending = []
+
+
+def check_rows(counts: ClassCounts, rows: int, task: str) -> None:
+    """Raises InputError: the counts that the task gave are neither of all rows of a dataset nor of none."""
+    if counts.manifest.rows not in (0, rows):
+        raise InputError(
+            f"{task} counted the classes of {counts.manifest.rows:,} rows in a dataset of {rows:,} (allowed: "
+            f"{rows:,}, or none at all); let its `examine` give `count` each row once, in order, one without a mask as "
+            "zeros, and run again"
+        )
 
 
 def by_code(counts: ClassCounts, codes: Codes, code: int) -> tuple[dict[str, int], dict[str, int]]:

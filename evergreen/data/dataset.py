@@ -31,14 +31,13 @@ def write_dataset(
         InputError: no rows at all.
         EvergreenError: rows that were seen are neither here nor counted as left out.
     """
-    writer = ShardWriter(out_dir)
     watermark: datetime | None = None
     columns: dict[str, str] = {}
-    for table in regroup(batches):
-        writer.write(table)
-        columns = columns or {field.name: str(field.type) for field in table.schema}
-        watermark = _latest(table, watermark)
-    writer.close()
+    with ShardWriter(out_dir) as writer:
+        for table in regroup(batches):
+            writer.write(table)
+            columns = columns or {field.name: str(field.type) for field in table.schema}
+            watermark = _latest(table, watermark)
     identity = source if isinstance(source, SourceIdentity) else source()
     if not writer.rows:
         raise InputError(f"no rows in {identity.description}{_between(identity)}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -72,7 +73,8 @@ def parquet_writer(path: Path, schema: pa.Schema) -> Any:
 class ShardWriter:
     """Writes tables to `rows-00000.parquet`, `rows-00001.parquet`, … in `folder`, named relative to `root`.
 
-    Give it tables of `regroup`; a new shard starts after SHARD_ROWS rows or SHARD_BYTES of text or pictures.
+    Give it tables of `regroup`; a new shard starts after SHARD_ROWS rows or SHARD_BYTES of text or pictures. The `with`
+    that it is used in closes the open shard, whatever happens; `entries` and `rows` are complete after that.
     """
 
     def __init__(self, root: Path, folder: str = "") -> None:
@@ -85,6 +87,14 @@ class ShardWriter:
         self._shard_rows = self._shard_bytes = 0
         self.entries: list[FileEntry] = []
         self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def write(self, table: pa.Table) -> None:
         """Appends one row group."""

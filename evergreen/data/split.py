@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evergreen.core.artifacts import ClassCounts, Dataset, Splits
+from evergreen.data.class_counts import check_rows
 from evergreen.data.contents import Content, content_of
 from evergreen.data.database import open_database, view_parquet
 from evergreen.data.duplicates.keys import Rows, content_keys
@@ -46,8 +47,11 @@ def split(
     `class_counts` are those of the masks of pictures; memory grows by one byte a row.
 
     Raises:
-        InputError: a split without rows, a class without training or test rows, or a group in several given splits.
+        InputError: a split without rows, a class without training or test rows, a group in several given splits, or
+            class counts of some rows alone.
     """
+    if class_counts is not None:
+        check_rows(class_counts, dataset.manifest.rows, "the task that examined the rows")
     with TemporaryDirectory(prefix="evergreen-split-") as scratch, open_database() as connection:
         path = Path(scratch) / "signatures.parquet"
         content = content_of(dataset.manifest.columns)

@@ -41,12 +41,13 @@ def write_splits(
     content = content_of(dataset.manifest.columns)
     labels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
     writers = {name: ShardWriter(out_dir, name) for name in SplitName.ALL}
-    for name, writer in writers.items():
-        for table in regroup(_rows_of(dataset, assignment == CODES.index(name))):
-            if content.one_label and "label" in table.column_names:
-                labels[name].update({row["values"]: row["counts"] for row in table["label"].value_counts().to_pylist()})
-            writer.write(table)
-        writer.close()
+    for name, split_writer in writers.items():
+        with split_writer as writer:
+            for table in regroup(_rows_of(dataset, assignment == CODES.index(name))):
+                if content.one_label and "label" in table.column_names:
+                    found = table["label"].value_counts().to_pylist()
+                    labels[name].update({row["values"]: row["counts"] for row in found})
+                writer.write(table)
     of_masks = {name: _of_masks(class_counts, assignment, name) for name in SplitName.ALL}
     looked_for = [EXACT, NEAR] if content.looks_for_near(plan) else [EXACT]
     looked_for += [SET_ASIDE] if (assignment == REMOVED[SET_ASIDE]).any() else []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evergreen.core.artifacts import SplitName, Splits
+from evergreen.core.artifacts import ClassCounts, SplitName, Splits
 from evergreen.core.errors import InputError
 from evergreen.data.class_counts import ClassCountsWriter
 from evergreen.data.pictures import decode_mask
@@ -55,15 +55,26 @@ def test_of_pictures_with_equal_pixels_one_is_kept_however_they_are_encoded(tmp_
 def test_the_manifest_counts_the_pictures_in_which_a_class_occurs_and_its_pixels(tmp_path: Path) -> None:
     told = rows(60)
     pixels = [np.bincount(decode_mask(row["mask"]).ravel(), minlength=256) for row in told]
-    counts = ClassCountsWriter(tmp_path / "c")
-    counts.add(np.array(pixels, dtype=np.int64))
-    splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s", (), counts.close())
+    splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s", (), counted(pixels, tmp_path / "c"))
     for name in SplitName.ALL:
         places = [int(row["id"][1:]) for row in rows_of(splits.shards(name))]
         shown = [place % 3 for place in places]
         assert splits.manifest.labels[name] == {"0": len(shown), "1": shown.count(1), "2": shown.count(2)}
         total = np.sum([pixels[place] for place in places], axis=0)
         assert splits.manifest.pixels[name] == {str(index): int(total[index]) for index in range(3)}
+
+
+def counted(pixels: list[Any], path: Path) -> ClassCounts:
+    with ClassCountsWriter(path) as writer:
+        writer.add(np.array(pixels, dtype=np.int64))
+        return writer.finish()
+
+
+def test_counts_of_some_rows_alone_are_laid_beside_no_row(tmp_path: Path) -> None:
+    counts = counted([np.ones(256)] * 50, tmp_path / "c")
+    with pytest.raises(InputError, match=r"counted the classes of 50 rows in a dataset of 60 \(allowed: 60, or none"):
+        split(pictures_of(rows(60), tmp_path / "d"), PLAN, tmp_path / "s", (), counts)
+    assert not (tmp_path / "s").exists()
 
 
 def test_given_splits_are_kept_and_equal_pictures_stay_in_the_most_protected_one(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ def drawn(rows: int) -> np.ndarray:
 
 
 def written(counts: np.ndarray, parts: int, folder: Path) -> ClassCounts:
-    writer = ClassCountsWriter(folder)
-    for part in np.array_split(counts, parts):
-        writer.add(part)
-    return writer.close()
+    with ClassCountsWriter(folder) as writer:
+        for part in np.array_split(counts, parts):
+            writer.add(part)
+        return writer.finish()
 
 
 def test_rows_and_pixels_are_summed_over_the_rows_of_one_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +43,7 @@ def test_equal_counts_have_equal_hashes_and_others_have_others(tmp_path: Path) -
 
 
 def test_rows_without_masks_have_no_counts(tmp_path: Path) -> None:
-    nothing = ClassCountsWriter(tmp_path).close()
+    with ClassCountsWriter(tmp_path) as writer:
+        nothing = writer.finish()
     assert (nothing.manifest.rows, nothing.manifest.files) == (0, ())
     assert ClassCounts.open(tmp_path).shards == []

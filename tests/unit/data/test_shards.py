@@ -1,20 +1,24 @@
-from collections.abc import Sequence
+import ast
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evergreen.core.artifacts import Splits, SplitsManifest
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.data import shards
 from evergreen.data.dataset import write_dataset
-from evergreen.data.shards import ShardWriter, iter_batches, regroup, split_batches, split_columns
+from evergreen.data.shards import GROUP_ROWS, ShardWriter, iter_batches, regroup, split_batches, split_columns
 from tests.generated import few
 from tests.rows import SOURCE, rows_of
+
+ROOT = Path(__file__).parents[3]
 
 
 def batches_of(texts: Sequence[str | None], cuts: list[int]) -> list[pa.RecordBatch]:
@@ -71,6 +75,18 @@ def test_what_an_earlier_write_left_is_removed_first(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_read_that_breaks_off_leaves_no_open_file(tmp_path: Path) -> None:
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from batches_of(["a"] * GROUP_ROWS, [])
+        raise EvergreenError("the connection is lost")
+
+    with pytest.raises(EvergreenError, match="lost") as raised:  # holds what was open as it was raised
+        write_dataset(broken(), tmp_path, SOURCE)
+    assert pq.read_metadata(tmp_path / "rows-00000.parquet").num_rows == GROUP_ROWS
+    assert not (tmp_path / "manifest.json").exists()
+    del raised
+
+
 def test_rows_are_read_one_row_group_at_a_time_so_that_pictures_do_not_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,10 +99,9 @@ def test_rows_are_read_one_row_group_at_a_time_so_that_pictures_do_not_add_up(
 
 def train_split(folder: Path, rows: int) -> Splits:
     """The rows `0`, `1`, … in shards of 20 and row groups of 10."""
-    writer = ShardWriter(folder, "train")
-    for table in regroup(batches_of([f"text {n}" for n in range(rows)], [])):
-        writer.write(table)
-    writer.close()
+    with ShardWriter(folder, "train") as writer:
+        for table in regroup(batches_of([f"text {n}" for n in range(rows)], [])):
+            writer.write(table)
     manifest = SplitsManifest(
         files=tuple(writer.entries), dataset="", seed=0, rows={"train": rows}, labels={}, removed={}
     )
@@ -107,6 +122,19 @@ def test_chosen_rows_of_a_split_are_read_and_no_others(chosen: set[int], at_once
     whole = list(split_batches(splits, "train", ("id",), at_once))
     assert max(batch.num_rows for batch in whole) == min(at_once, 20)
     assert sum(batch.num_rows for batch in whole) == 45
+
+
+def test_a_split_is_read_by_one_reader() -> None:
+    read = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for folder in ("evergreen", "examples")
+        for path in (ROOT / folder).rglob("*.py")
+        if "iter_batches" in (source := path.read_text(encoding="utf-8"))
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "iter_batches"
+        if "splits.shards(" in ast.unparse(call)
+    ]
+    assert not read, "split_batches bounds the rows in memory at once"
 
 
 def test_the_columns_of_a_split_are_those_of_its_rows(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import yaml
 from pydantic import TypeAdapter
 
 import evergreen.tasks
-from evergreen.core.members import TaskSettings, servable, trainable
+from evergreen.core.errors import InputError
+from evergreen.core.members import TaskSettings, examinable, servable, trainable
 from evergreen.tasks.kinds import TASKS
 from evergreen.tasks.model_directory import required
 from orchestration.document import read
@@ -27,6 +28,7 @@ from evergreen.core.training import Curves
 from evergreen.tasks.model_directory import complete_model
 
 class LongestWord(TaskSettings):
+    examinable: ClassVar[str] = "longest_word:Examination"
     trainable: ClassVar[str] = "longest_word:Training"
     servable: ClassVar[str] = "longest_word:Serving"
     metrics: ClassVar = (MetricSpec(name="mean_absolute_error", better="lower", bounds=(0, None)),)
@@ -34,6 +36,10 @@ class LongestWord(TaskSettings):
     input_field: ClassVar[str] = "text"
     kind: Literal["longest_word"] = "longest_word"
     least: int = 0
+
+class Examination:
+    def __init__(self, task): self.task = task
+    def examine(self, dataset): return None
 
 class Training:
     def __init__(self, task): self.task = task
@@ -80,6 +86,14 @@ def test_a_task_of_an_installed_package_trains_and_answers_like_one_of_ours(tmp_
     assert evergreen.tasks.load_predictor(model.path).predict(["a", "longest of all"]) == [3, 7]
     assert servable(task).load(model.path).predict(["four"]) == [4]
     assert (task.classes, task.variables, task.for_training()) == ((), {}, task)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_task_of_an_earlier_protocol_is_named_with_what_it_lacks() -> None:
+    task: TaskSettings = TypeAdapter(TASKS.union).validate_python({"kind": "longest_word"})
+    told = r"'longest_word' \(longest_word:Examination\) has examine\(dataset\), .*`count`"
+    with pytest.raises(InputError, match=told):
+        examinable(task)
 
 
 def test_a_configuration_that_names_a_kind_of_a_broken_package_is_told_why(installed: Path) -> None:
