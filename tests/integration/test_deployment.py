@@ -12,9 +12,9 @@ from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.members import host_of
 from evergreen.core.versions import ModelVersion
-from tests.integration.test_versions import aliases, promote, version
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
+from tests.recorded_versions import aliases, promote, version
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 MODEL = "mirrored"
