@@ -109,7 +109,15 @@ def test_rows_are_prepared_with_usual_collection(
     else:
         monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{work: prepared}))
     args = Namespace(config="c.yaml", origin=origin and str(rows), runner=None, workers=None, dry_run=False)
-    timed = {"columns": {}, "label_names": None, "append": False, "end": "now", "days": 2.0, "seed": 0, "share": None}
+    timed: dict[str, object] = {
+        "columns": {},
+        "label_names": None,
+        "append": False,
+        "end": "now",
+        "days": 2.0,
+        "seed": 0,
+        "share": None,
+    }
     with pytest.raises(InputError, match="seen"):
         prepare.main(Namespace(**vars(args), **timed))
     assert seen == [USUAL]
