@@ -66,7 +66,7 @@ gcp: install-dev ## what only a real project proves, for less than 5 USD: PROJEC
 	@$(if $(PROJECT),,$(error name the project: make gcp PROJECT=my-project))"$(BIN)/python" -m tests.proof --project "$(PROJECT)" \
 		$(if $(filter-out 0,$(YES)),--yes) $(if $(filter-out 0,$(REMOVE)),--remove)
 
-check: install-dev ## format, lint, types, import contracts, what GitHub reads; and the size of the house
+check: install-dev ## format, lint, types, import contracts, what GitHub reads; and the size of the code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -76,7 +76,7 @@ check: install-dev ## format, lint, types, import contracts, what GitHub reads; 
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/proposal.yml
 	$(BIN)/zizmor --offline --no-progress --quiet .github
-	$(BIN)/python -m bench.house
+	$(BIN)/python -m bench.code_size
 
 changes: ## whether a merged pull request, HEAD, brings more than documents to its base, HEAD^1
 	@git diff --quiet HEAD^1 HEAD -- . ':!docs' ':!*.md' ':!LICENSE' && code=false || code=true; \

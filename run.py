@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from commands.collector import searched_seldom
+from commands.garbage_collection import rare_garbage_collection
 from commands.parser import main
 
 if __name__ == "__main__":
-    with searched_seldom():
+    with rare_garbage_collection():
         code = main(sys.argv[1:])
     sys.exit(code)

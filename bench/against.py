@@ -1,4 +1,4 @@
-"""Seconds of every step, and of a preparation, against those of an earlier commit: what a change of the house cost.
+"""Seconds of every step, and of a preparation, against those of an earlier commit: what a change cost.
 
     python -m bench.against COMMIT [--json] [--rounds 3]
 

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field
 
 from commands.capture import captured, warnings_kept
 from commands.console import report_errors
+from commands.garbage_collection import usual_garbage_collection
 from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_dump
@@ -157,10 +158,11 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     if note := unused_settings(project):
         trial.said.append(note)
     trainable(given.task).check()
-    identity = source_of(given.source).identity(given.window.resolve() if given.window else None)
-    trial.dataset = fetch.entrypoint(given.source, identity, code="")
-    _, set_aside, class_counts = validate.entrypoint(given.task, trial.dataset, code="")
-    split.entrypoint(trial.dataset, given.split, set_aside, class_counts, code="")
+    with usual_garbage_collection():
+        identity = source_of(given.source).identity(given.window.resolve() if given.window else None)
+        trial.dataset = fetch.entrypoint(given.source, identity, code="")
+        _, set_aside, class_counts = validate.entrypoint(given.task, trial.dataset, code="")
+        split.entrypoint(trial.dataset, given.split, set_aside, class_counts, code="")
     if options.train:
         name = _take_free_name(given.model_name, options.taken)
         config = _with_room(trial.config, host_of(given.host).room(), scratch)

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from commands.asking import Asked, batches, predict
+from commands.client import Client, batches, predict
+from commands.garbage_collection import usual_garbage_collection
 from evergreen.core.errors import InputError
 from evergreen.core.members import host_of, servable
 
@@ -28,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
 
     given = load_served(args.config, needed(table=args.input is not None), args.name).parameters
     endpoint = open_endpoint(given.model_name, given.host)
-    asked = Asked(endpoint.predict, servable(given.task).instance, host_of(given.host).max_request_bytes)
+    client = Client(endpoint.predict, servable(given.task).instance, host_of(given.host).max_request_bytes)
     if args.input:
         from commands.predicted_table import Tables, fields_of, predict_table
 
@@ -36,11 +37,11 @@ def main(args: argparse.Namespace) -> None:
         field = given.task.input_field
         columns = (args.column,) if args.column else fields.parts.get(field, (field,))
         tables = Tables(args.input, args.output, columns, fields)
-        predict_table(asked, tables, args.batch_size)
+        predict_table(client, tables, args.batch_size)
     elif args.item is None or args.item == "-":
-        predict_lines(asked, sys.stdin, args.batch_size)
+        predict_lines(client, sys.stdin, args.batch_size)
     else:
-        _print(asked.predict([asked.instance(args.item)]))
+        _print(client.predict([client.instance(args.item)]))
 
 
 def needed(*, table: bool) -> dict[str, Any]:
@@ -65,13 +66,14 @@ def _check_output(args: argparse.Namespace) -> None:
         raise InputError(f"--output is the input itself, {args.output}; name another file")
 
 
-def predict_lines(asked: Asked, lines: Iterable[str], batch_size: int) -> None:
+@usual_garbage_collection()
+def predict_lines(client: Client, lines: Iterable[str], batch_size: int) -> None:
     """One prediction, as a line of JSON, for each line."""
     items = (line.rstrip("\n") for line in lines)
-    for start, _, instances in batches(items, asked.instance, batch_size, asked.max_bytes):
-        _print(predict(asked, instances, "line", start))
+    for start, _, instances in batches(items, client.instance, batch_size, client.max_bytes):
+        _print(predict(client, instances, "line", start))
 
 
 def _print(predictions: Iterable[dict[str, Any]]) -> None:
-    for one in predictions:
-        print(json.dumps(one, ensure_ascii=False), flush=True)
+    for prediction in predictions:
+        print(json.dumps(prediction, ensure_ascii=False), flush=True)

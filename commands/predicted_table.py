@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from commands.asking import Asked, Instance, batches, predict
+from commands.client import Client, Instance, batches, predict
+from commands.garbage_collection import usual_garbage_collection
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
@@ -58,7 +59,8 @@ class Tables:
         return table_writer(self.output, self.fields, schema_of)
 
 
-def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
+@usual_garbage_collection()
+def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
     """Every row with its prediction, a batch a request; the output file appears when all rows are in it.
 
     A batch has at most `batch_size` rows, and fewer where their items would fill more than one request.
@@ -68,12 +70,12 @@ def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
     """
     progress, formulas = _Progress(), 0
     with tables.writer() as writer:
-        instance = partial(_instance_of_row, asked, tables)
+        instance = partial(_instance_of_row, client, tables)
         read = read_rows(tables.source, tables.fields)
-        for start, rows, instances in batches(read, instance, batch_size, asked.max_bytes):
-            predictions = predict(asked, instances, f"{tables.source} row", start)
-            writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
-            formulas += sum(str(one.get("label", "")).startswith(FORMULA_SIGNS) for one in predictions)
+        for start, rows, instances in batches(read, instance, batch_size, client.max_bytes):
+            predictions = predict(client, instances, f"{tables.source} row", start)
+            writer.write([_joined(row, prediction) for row, prediction in zip(rows, predictions, strict=True)])
+            formulas += sum(str(answer.get("label", "")).startswith(FORMULA_SIGNS) for answer in predictions)
             progress.report(start + len(rows))
         if not progress.rows:
             raise InputError(f"{tables.source} holds no rows")
@@ -87,8 +89,8 @@ def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
         )
 
 
-def _instance_of_row(asked: Asked, tables: Tables, row: Row) -> Instance:
-    return asked.instance(tables.item(row))
+def _instance_of_row(client: Client, tables: Tables, row: Row) -> Instance:
+    return client.instance(tables.item(row))
 
 
 def _joined(row: Row, prediction: dict[str, Any]) -> Row:
@@ -115,13 +117,13 @@ class _Progress:
     """Rows so far on stderr, every two seconds, over itself on a terminal."""
 
     def __init__(self) -> None:
-        self.began = self.told = time.monotonic()
+        self.began = self.reported = time.monotonic()
         self.rows = 0
 
     def report(self, rows: int) -> None:
         self.rows = rows
-        if time.monotonic() - self.told >= PROGRESS_EVERY_S:
-            self.told = time.monotonic()
+        if time.monotonic() - self.reported >= PROGRESS_EVERY_S:
+            self.reported = time.monotonic()
             end = "\r" if sys.stderr.isatty() else "\n"
             print(self._text(), end=end, file=sys.stderr, flush=True)
 

@@ -11,6 +11,7 @@ import argparse
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from commands.garbage_collection import usual_garbage_collection
 from commands.timed_rows import fill
 from evergreen.core.errors import InputError
 from evergreen.preparation.settings import RUNNERS, Preparation, RunnerSettings
@@ -49,7 +50,9 @@ def main(args: argparse.Namespace) -> None:
         return
     from evergreen.preparation.runners import run
 
-    print(_told(run(plan), plan))
+    with usual_garbage_collection():
+        summary = run(plan)
+    print(_lines(summary, plan))
     print(f"next      python run.py --config {args.config}")
 
 
@@ -78,7 +81,7 @@ def _tell_plan(plan: Plan) -> None:
     print(f"runner    {runner_of(plan).preview(plan)}")
 
 
-def _told(summary: Summary, plan: Plan) -> str:
+def _lines(summary: Summary, plan: Plan) -> str:
     lines = [
         f"rows      {summary.intake().words()}",
         f"to        {plan.folder}: {summary.rows:,} rows in {len(summary.shards):,} shards",

@@ -98,10 +98,10 @@ class Project:
         """
         from orchestration.machines import accelerators_of
 
-        found = accelerators_of(configuration.document, self.steps, self.components)
+        configured = accelerators_of(configuration.document, self.steps, self.components)
         if (instead := os.environ.get(GIVEN)) is None:
-            return found
-        return dict.fromkeys(found, instead) if instead else {}
+            return configured
+        return dict.fromkeys(configured, instead) if instead else {}
 
     def check_host(self) -> str:
         """Where the model's endpoint is live or could be opened: better told now than after the training.

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from commands.garbage_collection import usual_garbage_collection
 from evergreen.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def fill(args: argparse.Namespace) -> None:
     destination = source_of(project.source).destination(windowed=project.window is not None)
     origin = source_of(named_source(args.origin, args.columns, args.label_names))
     plan = _plan(args, project)
-    with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
+    with usual_garbage_collection(), TemporaryDirectory(prefix="evergreen-prepare-") as folder:
         dataset = origin.read(None, Path(folder) / "rows")
         prepared = prepare(dataset, plan, Path(folder) / "prepared.parquet")
         stored = destination.store(prepared, append=args.append)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from commands.collector import searched_as_usual
+from commands.garbage_collection import usual_garbage_collection
 from commands.interruption import held_back
 from commands.project import Project
 from evergreen.core.errors import EvergreenError
@@ -128,7 +128,7 @@ def _submit(project: Project, options: dict[str, Any]) -> PipelineRunResponse | 
     from pipelines.training import training
 
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
-    with activated_by_need(), searched_as_usual():
+    with activated_by_need(), usual_garbage_collection():
         return training.with_options(**options, tags=tags)()
 
 

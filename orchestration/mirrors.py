@@ -41,10 +41,11 @@ def tracking_uri() -> str | None:
 def tracking_address() -> str | None:
     """Where a person finds the runs that the active stack tracks in MLflow, which is not imported to say it."""
     components = Client().active_stack_model.components
-    trackers = [one for one in components.get(StackComponentType.EXPERIMENT_TRACKER, []) if one.flavor_name == "mlflow"]
-    if not trackers:
+    trackers = components.get(StackComponentType.EXPERIMENT_TRACKER, [])
+    tracker = next((tracker for tracker in trackers if tracker.flavor_name == "mlflow"), None)
+    if tracker is None:
         return None
-    if configured := trackers[0].configuration.get("tracking_uri"):
+    if configured := tracker.configuration.get("tracking_uri"):
         return without_password(str(configured))
     store = StackComponent.from_model(components[StackComponentType.ARTIFACT_STORE][0])
     return (

@@ -43,10 +43,10 @@ class ZenmlRecord:
         Raises:
             EvergreenError: the record does not hold it.
         """
-        found = self.read().find(version)
-        if found is None:
+        registered = self.read().find(version)
+        if registered is None:
             raise EvergreenError(f"model '{self.model}' has no version {version}; `zenml model version list` shows all")
-        return found
+        return registered
 
     def add(self, version: ModelVersion) -> None:
         """Registers a version and links its artifacts.
@@ -153,11 +153,11 @@ class ZenmlRecord:
         responses: list[ModelVersionResponse] = []
         page = 1
         while True:
-            found = client.list_model_versions(
+            listed = client.list_model_versions(
                 model=model.id, sort_by="asc:number", page=page, size=PAGE_SIZE, hydrate=True
             )
-            responses.extend(found.items)
-            if page >= found.total_pages:
+            responses.extend(listed.items)
+            if page >= listed.total_pages:
                 return responses
             page += 1
 
@@ -192,10 +192,10 @@ def _tagged(responses: Iterable[ModelVersionResponse], tag: str) -> list[str]:
 
 
 def _aliases(response: ModelVersionResponse) -> list[Alias]:
-    found = [alias for alias, stage in STAGES.items() if response.stage == stage]
+    aliases = [alias for alias, stage in STAGES.items() if response.stage == stage]
     if Alias.PREVIOUS in _tags(response):
-        found.append(Alias.PREVIOUS)
-    return found
+        aliases.append(Alias.PREVIOUS)
+    return aliases
 
 
 def _tags(response: ModelVersionResponse) -> set[str]:

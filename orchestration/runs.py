@@ -196,8 +196,8 @@ def _steps(run: PipelineRunResponse) -> dict[str, StepRunResponse]:
 def _progress(steps: Mapping[str, StepRunResponse]) -> str | None:
     """The steps at work, each with how far it says it is."""
     working = [step for step in steps.values() if step.status == ExecutionStatus.RUNNING]
-    told = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
-    return "; ".join(told) or None
+    progress = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
+    return "; ".join(progress) or None
 
 
 def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
@@ -206,7 +206,7 @@ def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
 
 
 def _machines_refused(run: PipelineRunResponse, steps: Mapping[str, StepRunResponse]) -> tuple[str, ...]:
-    of_steps = [f"{name}: {one}" for name, step in steps.items() for one in refused(step.run_metadata)]
+    of_steps = [f"{name}: {reason}" for name, step in steps.items() for reason in refused(step.run_metadata)]
     return (*refused(run.run_metadata), *of_steps)
 
 

@@ -37,7 +37,9 @@ def load_served(name: str | Path, needed: Mapping[str, Any], model_name: str | N
         document = document.with_parameter("model_name", model_name)
     if secrets := list(check_secrets(document)):
         raise document.error(secrets)
-    annotations: dict[YamlPath, Any] = {("parameters", one): annotation for one, annotation in needed.items()}
+    annotations: dict[YamlPath, Any] = {
+        ("parameters", parameter): annotation for parameter, annotation in needed.items()
+    }
     annotations[STACKS] = get_type_hints(Extra, include_extras=True)["stacks"]
     values: dict[YamlPath, Any] = {}
     mistakes: list[Mistake] = []
@@ -48,8 +50,10 @@ def load_served(name: str | Path, needed: Mapping[str, Any], model_name: str | N
             kinds = tags(annotation)
             wrong = [Mistake(path, f"missing; a mapping with kind: {', '.join(kinds)}" if kinds else "missing")]
         mistakes += wrong
-    unfilled = tuple(one for one in document.mistakes if any(one.path[: len(path)] == path for path in annotations))
+    unfilled = tuple(
+        mistake for mistake in document.mistakes if any(mistake.path[: len(path)] == path for path in annotations)
+    )
     if mistakes or unfilled:
         raise replace(document, mistakes=unfilled).error(mistakes)
-    parameters = SimpleNamespace(**{one: values["parameters", one] for one in needed})
+    parameters = SimpleNamespace(**{parameter: values["parameters", parameter] for parameter in needed})
     return Configuration(document.path, values[STACKS], parameters, document.values)

@@ -116,7 +116,7 @@ class BoundedDumper(yaml.SafeDumper):
     yaml_implicit_resolvers = BoundedLoader.yaml_implicit_resolvers
 
 
-def safe_dump(value: Any) -> str:
+def safe_dump(value: object) -> str:
     """The value as a YAML text of which `safe_load` makes the same value."""
     return yaml.dump(value, Dumper=BoundedDumper, allow_unicode=True, sort_keys=False)
 

@@ -7,7 +7,7 @@ table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
@@ -181,5 +181,5 @@ AnySection = Annotated[SerializeAsAny[Section], BeforeValidator(_known)]
 """Any of them; read from JSON by its `kind`."""
 
 
-def _cell(value: Any) -> Cell:
+def _cell(value: object) -> Cell:
     return value if isinstance(value, Cell) else str(value)

@@ -43,7 +43,7 @@ Joined = Annotated[tuple[str, ...], Field(min_length=1)]
 _SEPARATOR = "\n\n"
 
 
-def _with_text_keys(value: Any) -> Any:
+def _with_text_keys(value: object) -> Any:
     """YAML reads the key in `1: World` as a number; labels are compared as text, composed.
 
     Raises:

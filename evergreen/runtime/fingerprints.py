@@ -45,6 +45,8 @@ NUMERIC = {
 SERVER = "evergreen.serving.__main__"
 TASKS, SERVABLE = "evergreen.tasks", "servable"
 """Where tasks are shipped, and the module of each that a server process imports once it knows its model."""
+NOT_SERVED = ("evergreen.core.protocols", "evergreen.core.metric", "evergreen.evaluation.*")
+"""What a server imports and does nothing by: types of what is called, and the metrics that settings name."""
 FILE_NAME = re.compile(r"[\w-][\w./-]*")
 
 
@@ -190,9 +192,9 @@ class Code:
 def serving_code(path: Sequence[str] | None = None) -> str:
     """Fingerprint (hex) of what a server process runs, as it is on disk now, below the folders of `path` if given.
 
-    It is the server with each shipped task's `servable`, and what they import.
+    It is the server with each shipped task's `servable`, and what they import, without NOT_SERVED.
     """
-    code = Code(path=path)
+    code = Code(NOT_SERVED, path)
     return code.fingerprint(SERVER, *code.in_packages(TASKS, SERVABLE))[:16]
 
 

@@ -78,7 +78,7 @@ def parse_request(body: bytes | bytearray, max_instances: int) -> PredictRequest
     return PredictRequest(_checked_instances(content["instances"], body, max_instances))
 
 
-def _checked_instances(instances: Any, body: bytes | bytearray, max_instances: int) -> list[Any]:
+def _checked_instances(instances: object, body: bytes | bytearray, max_instances: int) -> list[Any]:
     if not isinstance(instances, list):
         raise InputError(f"'instances' is a JSON {_json_type(instances)}; send a list such as {EXAMPLE}")
     if not instances:
@@ -93,7 +93,7 @@ def _checked_instances(instances: Any, body: bytes | bytearray, max_instances: i
     return instances
 
 
-def _check_parameters(parameters: Any) -> None:
+def _check_parameters(parameters: object) -> None:
     """No task takes parameters with a request yet, so that a name in there is a mistake."""
     if parameters is not None and not isinstance(parameters, dict):
         raise InputError(f"'parameters' is a JSON {_json_type(parameters)}; send an object or leave it out")
@@ -101,7 +101,7 @@ def _check_parameters(parameters: Any) -> None:
         raise InputError(f"unknown parameter {_short(next(iter(parameters)))} (allowed: none); leave it out")
 
 
-def _check_size(content: Any) -> None:
+def _check_size(content: object) -> None:
     """Bounds what waits in memory and what a model's decoder walks through."""
     left, level = MAX_VALUES, [content]
     for _ in range(MAX_DEPTH):
@@ -117,7 +117,7 @@ def _check_size(content: Any) -> None:
     raise InputError(f"the body is nested too deeply to be a prediction request (allowed: {MAX_DEPTH} levels)")
 
 
-def _children(value: Any) -> Iterable[Any]:
+def _children(value: object) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
@@ -162,7 +162,7 @@ def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
     raise AssertionError("no name is repeated")
 
 
-def _check_unicode(index: int, instance: Any) -> None:
+def _check_unicode(index: int, instance: object) -> None:
     try:
         json.dumps(instance, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -179,7 +179,7 @@ def _short(name: str) -> str:
     return json.dumps(cut(name), ensure_ascii=False) if name.isprintable() else json.dumps(cut(name))
 
 
-def _json_type(value: Any) -> str:
+def _json_type(value: object) -> str:
     names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
     return names.get(type(value), "number")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import re
@@ -15,8 +16,11 @@ import pytest
 import yaml
 
 from commands import case, cases, run, teardown
+from commands.garbage_collection import USUAL
 from commands.parser import parse
+from evergreen.adapters.files.source import FilesSource
 from evergreen.adapters.local_endpoint import host as local_host
+from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.tasks import accelerators
 from tests.tiny_cases import write_case
@@ -66,6 +70,22 @@ def test_a_line_a_case_tells_what_was_read_and_whether_it_was_expected(
     assert (refused["exit"], refused["read"], refused["accepted"]) == (2, 61, True)
     assert (deeper["case"], deeper["exit"], deeper["read"], deeper["accepted"]) == ("deeper/unexpected", 2, 61, None)
     assert "'weather'" in deeper["message"]
+
+
+def test_rows_of_a_case_are_read_with_usual_garbage_collection(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_case(tmp_path, "good")
+    before, seen, read = gc.get_threshold(), list[int](), FilesSource.read
+
+    def noted(source: FilesSource, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
+        seen.append(gc.get_threshold()[0])
+        return read(source, window, out_dir)
+
+    monkeypatch.setattr(FilesSource, "read", noted)
+    code, (result,) = tried(tmp_path, capfd)
+    assert (code, result["read"], seen) == (0, 60, [USUAL])
+    assert gc.get_threshold() == before
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _rows(
         yield (*(_as_text(named.get(key), column, where) for column, key in keys.items()), where)
 
 
-def _as_text(value: Any, column: str, where: str) -> str | None:
+def _as_text(value: object, column: str, where: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list | dict):

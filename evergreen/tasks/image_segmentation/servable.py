@@ -75,7 +75,7 @@ class ImageServing:
             examples.append(instance_of(encode_jpeg(resize_picture(picture, height, width))))
         return examples
 
-    def instance(self, value: Any) -> dict[str, Any]:
+    def instance(self, value: object) -> dict[str, Any]:
         """What the endpoint is asked of a picture: its bytes, the path of its file, or its `gs://` address.
 
         Raises:
@@ -151,7 +151,7 @@ class ImagePredictor:
         """`{"mask", "width", "height", "shares"}` a picture: the mask as PNG in base64, and each label's share."""
         return [self._prediction(mask) for mask in outputs]
 
-    def _picture(self, index: int, instance: Any) -> Pixels:
+    def _picture(self, index: int, instance: object) -> Pixels:
         if not isinstance(instance, dict):
             raise InstanceError(index, f"is {_kind(instance)}; {_EXPECTED}")
         if unknown := sorted(str(key) for key in instance.keys() - {"image"}):
@@ -196,7 +196,7 @@ def _from_base64(index: int, text: str) -> bytes:
     return data
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """What JSON calls a value."""
     names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
     return "null" if value is None else names.get(type(value), "a number")

@@ -57,7 +57,7 @@ class TextServing:
         tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
         return TextPredictor(model, tokens, self._task.labels, self._task.rules.max_text_chars)
 
-    def instance(self, value: Any) -> dict[str, Any]:
+    def instance(self, value: object) -> dict[str, Any]:
         """What the endpoint is asked of a text."""
         return {self._task.input_field: value}
 
@@ -109,7 +109,7 @@ class TextPredictor:
         """`{"label", "score", "probabilities": {label: …}}` a row; `score` is the label's probability."""
         return [self._prediction(row) for row in outputs]
 
-    def _text(self, index: int, instance: Any) -> str:
+    def _text(self, index: int, instance: object) -> str:
         expected = 'expected {"text": "…"}'
         if not isinstance(instance, dict):
             raise InstanceError(index, f"is {_kind(instance)}; {expected}")
@@ -143,7 +143,7 @@ class TextPredictor:
         return {"label": self._labels[best], "score": float(row[best]), "probabilities": named}
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """What JSON calls a value."""
     names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
     return "null" if value is None else names.get(type(value), "a number")

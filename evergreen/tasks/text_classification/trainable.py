@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from evergreen.tasks.libraries import quiet_transformers
 from evergreen.tasks.model_directory import complete_model
 from evergreen.tasks.text_classification.encoder import Encoder, is_head_weight
 from evergreen.tasks.text_classification.settings import SERVED_RULE, TextClassification, TextRules
-from evergreen.tasks.text_classification.tokens import Tokeniser, Tokens, TokenTable, order_by_length
+from evergreen.tasks.text_classification.token_tables import Tokeniser, TokenTable, collate, order_by_length
+from evergreen.tasks.text_classification.tokens import Tokens
 
 if TYPE_CHECKING:
     import torch
@@ -134,7 +136,7 @@ def _job(
         model=model,
         train=train.rows,
         validation=validation.rows.select(np.argsort(-validation.lengths, kind="stable")),  # less padding
-        collate=tokens.collate,
+        collate=partial(collate, tokens),
         loss=loss,
         metrics=_metrics,
         order=lambda epoch: order_by_length(train.lengths, task.batch_size, seed, epoch),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands.asking import Asked
+from commands.client import Client
 from commands.parser import parse
 from commands.predict import main, predict_lines
 from commands.predicted_table import Tables, predict_table
@@ -27,8 +27,8 @@ from evergreen.core.members import source_of
 from evergreen.tasks.text_classification.settings import TextClassification
 
 
-def asked(predict: Callable[[Sequence[Any]], list[dict[str, Any]]], max_bytes: int = MAX_BODY_BYTES) -> Asked:
-    return Asked(predict, lambda text: {"text": text}, max_bytes)
+def client(predict: Callable[[Sequence[Any]], list[dict[str, Any]]], max_bytes: int = MAX_BODY_BYTES) -> Client:
+    return Client(predict, lambda text: {"text": text}, max_bytes)
 
 
 class Lengths:
@@ -77,7 +77,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def test_every_row_comes_back_with_its_prediction(tmp_path: Path, source: str, output: str) -> None:
     ask = Lengths()
     tables = Tables(write(tmp_path / source, ROWS), tmp_path / output, "body", FIELDS)
-    predict_table(asked(ask), tables, batch_size=2)
+    predict_table(client(ask), tables, batch_size=2)
     written = read(tmp_path / output)
     assert [{"id": row["id"], "body": row["body"]} for row in written] == ROWS
     assert [row["label"] for row in written] == ["short", "long", "short"]
@@ -105,14 +105,14 @@ def test_every_table_that_a_run_can_train_on_can_be_predicted(
     (tmp_path / name).write_bytes(content)
     source = FilesSettings.model_validate({"path": str(tmp_path / name), "columns": {"label": "text"}, **fields})
     assert source_of(source).read(None, tmp_path / "dataset").manifest.rows == 1
-    predict_table(asked(Lengths()), Tables(tmp_path / name, tmp_path / "out.jsonl", "text", source), batch_size=2)
+    predict_table(client(Lengths()), Tables(tmp_path / name, tmp_path / "out.jsonl", "text", source), batch_size=2)
     (row,) = read(tmp_path / "out.jsonl")
     assert (row["text"], row["label"]) == ("été", "short")
 
 
 def test_a_compressed_output_is_compressed(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", ROWS)
-    predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv.gz", "body", FIELDS), batch_size=2)
+    predict_table(client(Lengths()), Tables(source, tmp_path / "out.csv.gz", "body", FIELDS), batch_size=2)
     with gzip.open(tmp_path / "out.csv.gz", "rt", encoding="utf-8", newline="") as file:
         assert [row["body"] for row in csv.DictReader(file)] == [row["body"] for row in ROWS]
 
@@ -121,14 +121,14 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
     table = pa.table({"n": pa.array([None, 2], pa.int32()), "text": ["a", "b"]})
     pq.write_table(table, tmp_path / "in.parquet")
     tables = Tables(tmp_path / "in.parquet", tmp_path / "out.parquet", "text", FIELDS)
-    predict_table(asked(Lengths()), tables, batch_size=1)
+    predict_table(client(Lengths()), tables, batch_size=1)
     assert pq.read_schema(tmp_path / "out.parquet").field("n").type == pa.int32()
     assert [row["n"] for row in read(tmp_path / "out.parquet")] == [None, 2]
 
 
 def test_a_column_of_the_input_is_never_overwritten(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", [{"text": "short", "label": "truth"}])
-    predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=9)
+    predict_table(client(Lengths()), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=9)
     (row,) = read(tmp_path / "out.csv")
     assert (row["label"], row["predicted_label"]) == ("truth", "short")
 
@@ -137,7 +137,7 @@ def test_a_column_of_the_input_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_bad_row_names_itself_and_leaves_no_output(tmp_path: Path, source: str) -> None:
     write(tmp_path / source, [*ROWS, {"id": "4", "body": " "}])
     with pytest.raises(InputError, match=rf"{source} row 4: text is blank"):
-        predict_table(asked(Lengths()), Tables(tmp_path / source, tmp_path / "out.csv", "body", FIELDS), batch_size=3)
+        predict_table(client(Lengths()), Tables(tmp_path / source, tmp_path / "out.csv", "body", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [source]
 
 
@@ -145,7 +145,7 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
     (tmp_path / "out.csv").write_text("earlier")
     source = write(tmp_path / "in.csv", [{"text": ""}, {"text": "a"}])
     with pytest.raises(InputError):
-        predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
+        predict_table(client(Lengths()), Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert (tmp_path / "out.csv").read_text() == "earlier"
 
 
@@ -176,16 +176,16 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
 def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=told):
-        predict_table(asked(Lengths()), Tables(tmp_path / name, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
+        predict_table(client(Lengths()), Tables(tmp_path / name, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_missing_input_or_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no file .*gone\.csv"):
-        predict_table(asked(Lengths()), Tables(tmp_path / "gone.csv", None, "text", FIELDS), batch_size=3)
+        predict_table(client(Lengths()), Tables(tmp_path / "gone.csv", None, "text", FIELDS), batch_size=3)
     source = write(tmp_path / "in.csv", ROWS)
     with pytest.raises(InputError, match=r"no folder .*gone for out\.csv; create it"):
-        predict_table(asked(Lengths()), Tables(source, tmp_path / "gone" / "out.csv", "body", FIELDS), batch_size=3)
+        predict_table(client(Lengths()), Tables(source, tmp_path / "gone" / "out.csv", "body", FIELDS), batch_size=3)
 
 
 @pytest.mark.parametrize("sign", "=+-@")
@@ -193,7 +193,7 @@ def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_t
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sign: str
 ) -> None:
     label = f"{sign}1+1"
-    ask = asked(lambda instances: [{"label": label, "score": 1.0} for _ in instances])
+    ask = client(lambda instances: [{"label": label, "score": 1.0} for _ in instances])
     source = write(tmp_path / "in.jsonl", [{"text": "=2"}, {"text": "b"}])
     predict_table(ask, Tables(source, tmp_path / "out.csv", "text", FIELDS), batch_size=1)
     assert [(row["text"], row["label"]) for row in read(tmp_path / "out.csv")] == [("=2", label), ("b", label)]
@@ -206,20 +206,20 @@ def test_labels_that_a_spreadsheet_takes_for_formulas_stay_as_they_are_and_are_t
 
 def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "in.csv", ROWS)
-    predict_table(asked(Lengths()), Tables(source, None, "body", FIELDS), batch_size=2)
+    predict_table(client(Lengths()), Tables(source, None, "body", FIELDS), batch_size=2)
     captured = capsys.readouterr()
     assert [json.loads(line)["id"] for line in captured.out.splitlines()] == ["1", "2", "3"]
     assert "3 rows in" in captured.err
 
 
 def test_each_line_of_standard_input_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    predict_lines(asked(Lengths()), StringIO("short\nmuch longer text\n"), batch_size=64)
+    predict_lines(client(Lengths()), StringIO("short\nmuch longer text\n"), batch_size=64)
     assert [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()] == ["short", "long"]
 
 
 def test_a_bad_line_names_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="line 3: text is blank"):
-        predict_lines(asked(Lengths()), StringIO("a\nb\n\n"), batch_size=2)
+        predict_lines(client(Lengths()), StringIO("a\nb\n\n"), batch_size=2)
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
@@ -229,7 +229,7 @@ def test_a_dead_endpoint_is_told_as_it_is(tmp_path: Path) -> None:
 
     source = write(tmp_path / "in.csv", ROWS)
     with pytest.raises(EndpointError, match="not running"):
-        predict_table(asked(dead), Tables(source, tmp_path / "out.csv", "body", FIELDS), batch_size=2)
+        predict_table(client(dead), Tables(source, tmp_path / "out.csv", "body", FIELDS), batch_size=2)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
@@ -237,7 +237,7 @@ def test_long_texts_are_cut_into_requests_that_the_endpoint_takes(tmp_path: Path
     ask = Lengths()
     texts = ["я" * 1_500, "ü" * 4_000, "a", '"' * 4_950, "b", "c"]
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in texts])
-    predict_table(asked(ask, 11_000), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
+    predict_table(client(ask, 11_000), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=3)
     assert ask.requests == [1, 2, 3]
     assert [row["text"][0] for row in read(tmp_path / "out.jsonl")] == [text[0] for text in texts]
 
@@ -254,7 +254,7 @@ class Small(Lengths):
 def test_a_request_that_is_too_large_all_the_same_is_asked_in_parts(tmp_path: Path) -> None:
     ask = Small()
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in ("a", "bcdefghijklm", "c", "d", "e")])
-    predict_table(asked(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=5)
+    predict_table(client(ask), Tables(source, tmp_path / "out.jsonl", "text", FIELDS), batch_size=5)
     assert ask.requests == [1, 1, 3]
     assert [row["label"] for row in read(tmp_path / "out.jsonl")] == ["short", "long", "short", "short", "short"]
 
@@ -262,14 +262,14 @@ def test_a_request_that_is_too_large_all_the_same_is_asked_in_parts(tmp_path: Pa
 def test_one_item_that_is_too_large_for_a_request_is_named(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [{"text": text} for text in ("a", "b", "c", "a text that is too long")])
     with pytest.raises(InputError, match=r"in.jsonl row 4 is too large for one request: .* more than 12 characters"):
-        predict_table(asked(Small()), Tables(source, None, "text", FIELDS), batch_size=4)
+        predict_table(client(Small()), Tables(source, None, "text", FIELDS), batch_size=4)
 
 
 def test_columns_that_a_source_joins_are_joined_for_predictions(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"title": "short", "body": "but longer"}, {"title": None, "body": "short"}]
     source = write(tmp_path / "in.jsonl", rows)
     tables = Tables(source, tmp_path / "out.jsonl", ("title", "body"), FIELDS)
-    predict_table(asked(Lengths()), tables, batch_size=2)
+    predict_table(client(Lengths()), tables, batch_size=2)
     written = read(tmp_path / "out.jsonl")
     assert [(row["title"], row["label"]) for row in written] == [("short", "long"), (None, "short")]
 
@@ -277,7 +277,7 @@ def test_columns_that_a_source_joins_are_joined_for_predictions(tmp_path: Path) 
 def test_an_output_is_written_as_the_source_is_read(tmp_path: Path) -> None:
     source = FilesSettings(path="n.tsv", quoting="none", escape="\\")
     (tmp_path / "in.tsv").write_text('id\ttext\n1\t"a\\\tb\n')
-    predict_table(asked(Lengths()), Tables(tmp_path / "in.tsv", tmp_path / "out.tsv", "text", source), batch_size=2)
+    predict_table(client(Lengths()), Tables(tmp_path / "in.tsv", tmp_path / "out.tsv", "text", source), batch_size=2)
     (row,) = read_rows(tmp_path / "out.tsv", source)
     assert (row["text"], row["label"]) == ('"a\tb', "short")
 
@@ -293,7 +293,7 @@ def test_what_an_output_cannot_hold_is_an_error(tmp_path: Path, fields: dict[str
     source = write(tmp_path / "in.jsonl", [{"text": text}])
     form = FilesSettings.model_validate({"path": "n.csv", **fields})
     with pytest.raises(InputError, match=said):
-        predict_table(asked(Lengths()), Tables(source, tmp_path / "out.csv", "text", form), batch_size=2)
+        predict_table(client(Lengths()), Tables(source, tmp_path / "out.csv", "text", form), batch_size=2)
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -313,5 +313,5 @@ def test_the_command_asks_by_the_limit_of_its_own_host(tmp_path: Path, monkeypat
 def test_a_request_takes_no_more_than_the_host_lets_through(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [{"text": "雨" * 100}] * 9)
     ask = Lengths()
-    predict_table(asked(ask, max_bytes=1000), Tables(source, None, "text", FIELDS), batch_size=9)
+    predict_table(client(ask, max_bytes=1000), Tables(source, None, "text", FIELDS), batch_size=9)
     assert ask.requests == [3, 3, 3]  # of 314 bytes each

@@ -3,7 +3,8 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.tasks.text_classification.tokens import BATCHES_SORTED_TOGETHER, batches_of_tokens, order_by_length
+from evergreen.tasks.text_classification.token_tables import BATCHES_SORTED_TOGETHER, order_by_length
+from evergreen.tasks.text_classification.tokens import batches_of_tokens
 
 LENGTHS = st.lists(st.integers(1, 200), max_size=400).map(lambda lengths: np.array(lengths, dtype=np.int64))
 

@@ -11,10 +11,11 @@ from evergreen.core.errors import InputError, InstanceError, RequestTooLargeErro
 Instance = dict[str, Any]
 
 
-class Asked(NamedTuple):
-    """What is asked, and how: `predict` gives predictions of instances, in order; `instance` makes one of an item.
+class Client(NamedTuple):
+    """An endpoint as a command asks it.
 
-    The instances of one request take `max_bytes` as JSON at most.
+    `predict` gives predictions of instances, in order; `instance` makes one of an item. The instances of one request
+    take `max_bytes` as JSON at most.
     """
 
     predict: Callable[[Sequence[Instance]], list[dict[str, Any]]]
@@ -22,19 +23,19 @@ class Asked(NamedTuple):
     max_bytes: int
 
 
-def predict(asked: Asked, instances: Sequence[Instance], where: str, start: int) -> list[dict[str, Any]]:
+def predict(client: Client, instances: Sequence[Instance], where: str, start: int) -> list[dict[str, Any]]:
     """Predictions in order; an instance that cannot be used is named by its row in the input.
 
     Instances that are too much for one request are asked in two.
     """
     try:
-        return asked.predict(instances)
+        return client.predict(instances)
     except RequestTooLargeError as error:
         half = len(instances) // 2
         if not half:
             raise InputError(f"{where} {start + 1} is too large for one request: {error}") from error
-        first = predict(asked, instances[:half], where, start)
-        return first + predict(asked, instances[half:], where, start + half)
+        first = predict(client, instances[:half], where, start)
+        return first + predict(client, instances[half:], where, start + half)
     except InstanceError as error:
         raise InputError(f"{where} {start + error.index + 1}: {error.reason}") from error
 
