@@ -36,7 +36,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """True for a test whose file another process runs: it is no test of this one."""
     folder = os.environ.get(SHARED_OUT)
     if not folder:
@@ -45,7 +45,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     note, mine = Path(folder) / file.replace("/", "+"), f"{file} {os.getpid()}"
     with contextlib.suppress(FileExistsError):
         note.symlink_to(mine)  # one process alone can make it
-    return None if note.readlink() == Path(mine) else True
+    if note.readlink() == Path(mine):
+        return None
+    # What the last test of this process kept for this one, as of one folder: pytest ends it after a test that it ran.
+    item.session._setupstate.teardown_exact(nextitem)
+    return True
 
 
 def pytest_sessionfinish() -> None:

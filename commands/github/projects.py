@@ -15,7 +15,7 @@ from typing import Any
 
 from commands.cloud.build_regions import VARIABLE as BUILD_REGION
 from commands.cloud.build_regions import build_region
-from evergreen.adapters.vertex.settings import check_region
+from evergreen.adapters.vertex.regions import check_region
 from evergreen.core.errors import InputError
 from evergreen.core.names import SpellingError
 

@@ -231,7 +231,7 @@ def test_an_artifact_is_stored_though_its_page_cannot_be_made(
     def broken(_: object) -> str:
         raise ValueError("no such font")
 
-    monkeypatch.setattr(materializers, "page_of", broken)
+    monkeypatch.setattr("orchestration.pages.page_of", broken)
     materializer = materializers.DirectoryMaterializer(str(store))
     saved = splits_at(tmp_path / "splits")
     materializer.save(saved)

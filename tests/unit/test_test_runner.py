@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from tests import conftest as conftest_of_all
 from tests.e2e import conftest
 from tests.waiting import wait_until
 from tests.workflows import ROOT
@@ -97,3 +99,24 @@ def test_files_come_whole_and_the_longest_first() -> None:
     ordered = items.copy()
     conftest.pytest_collection_modifyitems(cast("list[pytest.Item]", ordered))
     assert ordered == [Item(long), Item(mixed), elsewhere, Item(mixed, 1800), Item(mixed), Item(short)]
+
+
+def test_a_file_that_the_other_process_runs_keeps_nothing_of_its_folder_open(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("folder/test_one.py", "folder/test_two.py", "test_three.py")}
+    (tmp_path / "folder").mkdir()
+    for path in files.values():
+        path.write_text("def test_it():\n    pass\n", encoding="utf-8")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "folder+test_two.py").symlink_to("folder/test_two.py 1")
+    pytest_alone = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*pytest_alone, "--rootdir", tmp_path, *files.values()],
+        cwd=ROOT,
+        env={**os.environ, conftest_of_all.SHARED_OUT: str(shared)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout.splitlines()[-1]

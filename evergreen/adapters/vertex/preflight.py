@@ -9,8 +9,9 @@ from evergreen.adapters.gcs.clients import storage_client
 from evergreen.adapters.google.calls import ADVICE, CALL_TIMEOUT_S, Failure, Kind, calling, checked, retry_policy
 from evergreen.adapters.vertex.clients import Clients, MissingError, translated
 from evergreen.adapters.vertex.names import LIVE
+from evergreen.adapters.vertex.regions import region_doubt
 from evergreen.adapters.vertex.resource import EndpointResource
-from evergreen.adapters.vertex.settings import VertexHostSettings, region_doubt
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
 PATIENCE_S = 20.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,11 @@ def test_outside_of_github_a_shell_gets_the_names(
     assert "export EVERGREEN_X='a b'\n" in out.out
     assert out.err == f"hers: {ENTRY['service_account']} through {ENTRY['provider']}\n"
     set_outputs({"nothing": "happens"})
+
+
+def test_the_command_needs_nothing_that_is_installed() -> None:
+    command = ["run.py", "access", "--project", "hers", "--region", "europe-west4"]
+    bare = [sys.executable, "-S", "-E", *command]  # without what pip installs
+    environment = {"GOOGLE_PROJECTS": json.dumps({"hers": ENTRY})}
+    done = subprocess.run(bare, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

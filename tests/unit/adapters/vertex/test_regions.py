@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from evergreen.adapters.vertex import preflight
+from evergreen.adapters.vertex.regions import REGIONS, check_region, region_doubt
 from evergreen.adapters.vertex.resource import EndpointResource
-from evergreen.adapters.vertex.settings import REGIONS, VertexHostSettings, check_region, region_doubt
+from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.names import SpellingError
 
