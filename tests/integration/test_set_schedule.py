@@ -182,11 +182,11 @@ def of_the_orchestrator(error: Exception) -> RuntimeError:
 @pytest.mark.parametrize(
     ("error", "kind", "told"),
     [
-        (of_the_orchestrator(api.Unauthenticated("login expired")), InputError, "login expired; log in: gcloud auth"),
-        (RefreshError("invalid_grant", {"a": "secret"}), InputError, "invalid_grant; log in: gcloud auth"),
-        (of_the_orchestrator(api.TooManyRequests("slow")), EvergreenError, "slow; a quota is used up"),
-        (of_the_orchestrator(api.Forbidden("no")), InputError, "no; the account needs roles/aiplatform.user"),
-        (api.ServiceUnavailable("busy"), EvergreenError, "busy; try again later"),
+        (of_the_orchestrator(api.Unauthenticated("login expired")), InputError, "login expired; log in: gcloud auth"),  # type: ignore[no-untyped-call]
+        (RefreshError("invalid_grant", {"a": "secret"}), InputError, "invalid_grant; log in: gcloud auth"),  # type: ignore[no-untyped-call]
+        (of_the_orchestrator(api.TooManyRequests("slow")), EvergreenError, "slow; a quota is used up"),  # type: ignore[no-untyped-call]
+        (of_the_orchestrator(api.Forbidden("no")), InputError, "no; the account needs roles/aiplatform.user"),  # type: ignore[no-untyped-call]
+        (api.ServiceUnavailable("busy"), EvergreenError, "busy; try again later"),  # type: ignore[no-untyped-call]
     ],
 )
 def test_a_creation_that_google_refuses_is_told_with_what_to_do(

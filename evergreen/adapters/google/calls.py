@@ -156,8 +156,9 @@ def reason_of(error: Exception) -> str:
     first = next((one for one in error.args[:1] if isinstance(one, str | Exception)), error)
     told = getattr(error, "message", "") or first
     reason = " ".join(str(told).split()).rstrip(".") or type(error).__name__
-    is_over_another = isinstance(error, RetryError) and isinstance(error.cause, Exception)
-    return f"{reason}: {reason_of(error.cause)}" if is_over_another else reason
+    if isinstance(error, RetryError) and isinstance(error.cause, Exception):
+        return f"{reason}: {reason_of(error.cause)}"
+    return reason
 
 
 def _is_transient(error: BaseException) -> bool:

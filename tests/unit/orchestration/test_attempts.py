@@ -46,10 +46,10 @@ class Refusing:
     ("error", "kind", "told"),
     [
         (
-            api.Unauthenticated("who?"),
+            api.Unauthenticated("who?"),  # type: ignore[no-untyped-call]
             InputError,
             "n1-standard-16: who?; log in: gcloud auth application-default login",
-        ),  # type: ignore[no-untyped-call]
+        ),
         (RefreshError("expired", {"a": 1}), InputError, "n1-standard-16: expired; log in: gcloud auth"),  # type: ignore[no-untyped-call]
         (api.PermissionDenied("no"), InputError, "n1-standard-16: no; the account needs roles/aiplatform.user"),  # type: ignore[no-untyped-call]
         (api.InvalidArgument("no disk"), EvergreenError, "n1-standard-16: no disk"),  # type: ignore[no-untyped-call]
