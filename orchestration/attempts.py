@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evergreen.adapters.google.calls import Kind, failure_of, passing_over
-from evergreen.adapters.vertex.jobs import RESOURCE_EXHAUSTED, Cause, cause_of, describe
+from evergreen.adapters.vertex.jobs import RESOURCE_EXHAUSTED, Cause, cause_of, describe, job_error
 from evergreen.core.errors import EvergreenError
 from orchestration.machine_lists import MachineChoice
 
@@ -56,9 +56,8 @@ class Attempts:
                 if failure.kind is Kind.EXHAUSTED:
                     self._refuse(describe(RESOURCE_EXHAUSTED, failure.reason))
                     continue
-                raise EvergreenError(
-                    f"Vertex AI does not take the step's job on {self.machine}: {failure.reason}"
-                ) from error
+                told = job_error(f"Vertex AI does not take the step's job on {self.machine}")
+                raise told(failure) from error
             return str(job.name)
         raise EvergreenError(
             f"no machine is left to try: {'; '.join(self.refused)}; add another one to extra.machines, or try later"
@@ -73,7 +72,7 @@ class Attempts:
         waited_s = (datetime.now(UTC) - job.create_time).total_seconds()
         if not (waits and self._left) or waited_s < QUEUED_S:
             return False
-        with passing_over(Kind.CONFLICT):  # it has just begun, or ended
+        with passing_over(Kind.PRECONDITION):  # it has just begun, or ended
             self._client().cancel_custom_job(name=name, timeout=CALL_TIMEOUT_S)
             self._refuse(f"{Cause.CAPACITY}: its job was queued for {waited_s / 60:.0f} min")
             self._given_up.add(name)

@@ -19,7 +19,8 @@ from zenml.config.schedule import Schedule
 from zenml.enums import StackComponentType
 from zenml.pipelines.pipeline_definition import Pipeline
 
-from evergreen.adapters.google.calls import failure_of
+from evergreen.adapters.google.calls import Failure, failure_of
+from evergreen.adapters.vertex.jobs import job_error
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
 from orchestration.specifications import removing_specifications
@@ -188,15 +189,30 @@ def _archive(name: str) -> None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turns what the orchestrator raises when Vertex AI refuses into one line."""
+    """Turns what the orchestrator raises when Vertex AI refuses into one line.
+
+    ZenML's server is called in the same block: what fails on the way there is not Google's, and stays as it is.
+    """
+    what = "Vertex AI did not take the schedule"
     try:
         yield
     except Exception as error:
-        failure = failure_of(error)
-        if failure is None and not isinstance(error, RuntimeError):
-            raise
-        reason = failure.reason if failure else " ".join(str(error).split())
-        raise EvergreenError(f"Vertex AI did not take the schedule: {reason}") from error
+        failure = _failure_of_google(error)
+        if failure is not None:
+            raise job_error(what)(failure) from error
+        if isinstance(error, RuntimeError):
+            raise EvergreenError(f"{what}: {' '.join(str(error).split())}") from error
+        raise
+
+
+def _failure_of_google(error: Exception) -> Failure | None:
+    """By Google's own error, which ZenML's orchestrator may have raised a RuntimeError over; None where there is none.
+
+    A lost connection of `requests` may be to any server: Google's clients raise errors of their own over it.
+    """
+    behind = error.__context__ if isinstance(error, RuntimeError) else error
+    is_google = isinstance(behind, Exception) and type(behind).__module__.startswith("google.")
+    return failure_of(behind) if is_google and isinstance(behind, Exception) else None
 
 
 def vertex_schedules() -> VertexSchedules:

@@ -86,7 +86,9 @@ def digests_of(place: Place, build: Any) -> dict[str, str]:
 
     Raises:
         InputError: the project may not build in this region.
-        EvergreenError: Cloud Build refused or failed; the message leads to its log.
+        EvergreenError: Cloud Build refused or failed.
+
+    Every message leads to the log.
     """
     from google.cloud.devtools import cloudbuild_v1
 
@@ -104,20 +106,22 @@ def digests_of(place: Place, build: Any) -> dict[str, str]:
         failure = failure_of(error)
         if failure is None:
             raise
-        if failure.kind is Kind.CONFLICT:
-            raise InputError(_restricted(place, failure.reason)) from error
-        raise EvergreenError(f"Cloud Build in {place.region} failed: {failure.reason}; its log: {log}") from error
+        if failure.kind is Kind.PRECONDITION:
+            raise InputError(_restricted(place, failure.reason, log)) from error
+        roles = f"roles/cloudbuild.builds.editor, and roles/iam.serviceAccountUser on {place.account}"
+        told = failure.told(f"Cloud Build in {place.region} failed", {Kind.DENIED: f"who builds needs {roles}"})
+        raise EvergreenError(f"{told}; its log: {log}") from error
     return {image.name: image.digest for image in done.results.images}
 
 
-def _restricted(place: Place, message: str) -> str:
+def _restricted(place: Place, message: str, log: str) -> str:
     """What Google calls a quota is, in new projects, the region: another one helps at once, more quota after days."""
     other = build_region(place.region)
     allowed = ", ".join(OPEN_REGIONS)
     advice = f"set {VARIABLE}={other}" if other != place.region else f"see which builds are under way in {place.region}"
     return (
-        f"Cloud Build in {place.region} refused: {message}; new projects may build in some regions alone, whatever the "
-        f"region of their images (allowed everywhere: {allowed}); {advice}"
+        f"Cloud Build in {place.region} refused: {message}; its log: {log}; new projects may build in some regions "
+        f"alone, whatever the region of their images (allowed everywhere: {allowed}); {advice}"
     )
 
 

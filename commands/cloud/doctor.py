@@ -14,7 +14,7 @@ from commands.cloud.servers import check_mlflow, check_secrets, check_zenml
 from commands.cloud.wheels import check_wheels
 from commands.machine import Finding
 from commands.project import Project
-from evergreen.adapters.google.calls import LOGIN, Kind
+from evergreen.adapters.google.calls import ADVICE, LOGIN, Kind
 
 MOST_AHEAD_S = 120.0
 """Google takes a few minutes for the age of a signature; an answer under way is no more than seconds."""
@@ -80,9 +80,11 @@ def check_google(google: Google, needs: Needs) -> Iterator[Finding]:
 
 
 def _way_in(error: GoogleError, project: str, services: str = "cloudresourcemanager.googleapis.com") -> str:
-    """What lets the doctor look: a login, or the service switched on and the right to read it."""
-    if isinstance(error, UnaskedError) or error.kind is Kind.CREDENTIALS:
+    """What lets the doctor look: a login, another time, or the service switched on and the right to read it."""
+    if error.kind is Kind.CREDENTIALS:
         return LOGIN
+    if error.kind in ADVICE:
+        return f"# {ADVICE[error.kind]}"
     readers = [
         f"gcloud projects add-iam-policy-binding {project} --member user:YOU --role {role} --condition None"
         for role in READERS

@@ -469,6 +469,17 @@ def test_a_secret_that_is_missing_or_lacks_a_key_is_told_without_any_value() -> 
     assert "her-name" not in half.fix
 
 
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [(401, LOGIN), (429, "# a quota is used up, or nothing is free: try again later, or ask for more")],
+)
+def test_a_check_that_google_does_not_answer_is_told_with_what_to_do(
+    answers: dict[str, Any], status: int, fix: str
+) -> None:
+    answers[SERVICES] = status
+    assert missing(answers)[0].fix == fix
+
+
 @pytest.mark.usefixtures("zenml_home")
 def test_without_credentials_one_finding_says_how_to_log_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory

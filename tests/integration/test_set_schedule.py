@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import requests
+from google.api_core import exceptions as api
+from google.auth.exceptions import RefreshError
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
@@ -167,6 +170,39 @@ def test_a_creation_that_failed_leaves_the_old_one_alone(vertex: Vertex, makes: 
         set_schedule(Scheduling(vertex, makes=makes, error=RuntimeError("quota exceeded")))
     assert vertex.own() == {OLD: "ACTIVE"}
     assert OLD not in vertex.archived()
+
+
+def of_the_orchestrator(error: Exception) -> RuntimeError:
+    """As ZenML's orchestrator raises what Google's client does."""
+    raised = RuntimeError(f"Failed to create the Vertex AI Pipelines job: {error}")
+    raised.__context__ = error
+    return raised
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (of_the_orchestrator(api.Unauthenticated("login expired")), InputError, "login expired; log in: gcloud auth"),  # type: ignore[no-untyped-call]
+        (RefreshError("invalid_grant", {"a": "secret"}), InputError, "invalid_grant; log in: gcloud auth"),  # type: ignore[no-untyped-call]
+        (of_the_orchestrator(api.TooManyRequests("slow")), EvergreenError, "slow; a quota is used up"),  # type: ignore[no-untyped-call]
+        (of_the_orchestrator(api.Forbidden("no")), InputError, "no; the account needs roles/aiplatform.user"),  # type: ignore[no-untyped-call]
+        (api.ServiceUnavailable("busy"), EvergreenError, "busy; try again later"),  # type: ignore[no-untyped-call]
+    ],
+)
+def test_a_creation_that_google_refuses_is_told_with_what_to_do(
+    vertex: Vertex, error: Exception, kind: type[EvergreenError], told: str
+) -> None:
+    with pytest.raises(kind, match=f"^Vertex AI did not take the schedule: {told}.*before goes on; correct it"):
+        set_schedule(Scheduling(vertex, error=error))
+    assert vertex.own() == {OLD: "ACTIVE"}
+
+
+@pytest.mark.parametrize("error", [requests.ConnectionError("zenml.example"), ConnectionError("reset"), TimeoutError()])
+def test_zenmls_server_that_is_away_is_not_blamed_on_vertex_ai(vertex: Vertex, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        set_schedule(Scheduling(vertex, error=error))
+    assert raised.value is error
+    assert vertex.own() == {OLD: "ACTIVE"}
 
 
 def test_a_first_creation_that_failed_leaves_nothing(vertex: Vertex) -> None:

@@ -41,7 +41,9 @@ class BigQueryDestination:
         if table is None:
             raise InputError("prepared rows go to a table, and the source reads source.query_file; set source.table")
         with _writing(table):
-            before = self._found(table)
+            before = self._find(table)
+            if before is None:
+                self._ensure_dataset(f"{table.project}.{table.dataset}")
             if before is not None and not append:
                 _check_prepared(before, table)
                 _check_layout(before, table, prepared)
@@ -53,11 +55,10 @@ class BigQueryDestination:
             self._finish(table, prepared, before, append=append)
         return f"table {table}, {prepared.rows:,} rows {'added' if append and before is not None else 'loaded'}"
 
-    def _found(self, table: TableId) -> Any:
-        """The table, or None; its data set is made where it is missing."""
+    def _find(self, table: TableId) -> Any:
+        """The table, or None; nothing is changed."""
         with passing_over(Kind.MISSING):
             return self._client.get_table(str(table), retry=self._retry)
-        self._ensure_dataset(f"{table.project}.{table.dataset}")
         return None
 
     def _ensure_dataset(self, name: str) -> None:

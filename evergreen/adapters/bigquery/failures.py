@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
-from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling, failure_of, retry_policy
+from evergreen.adapters.google.calls import ADVICE, Failure, Kind, calling, failure_of, retry_policy
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.quoting import without_rows
 
@@ -22,7 +23,7 @@ def translated(what: str, present: Callable[[], str] | None = None) -> AbstractC
 
     `what` names the table or query, `present` tells what there is instead of it.
     """
-    return calling(lambda failure: _error_of(what, failure, present))
+    return calling(lambda failure: _error_of(what, replace(failure, reason=_sentence(failure.reason)), present))
 
 
 def transient_retry(deadline_s: float) -> Any:
@@ -39,7 +40,7 @@ def unseen() -> Iterator[None]:
         yield
     except Exception as error:
         failure = failure_of(error)
-        if failure is None or not (failure.kind in {Kind.MISSING, Kind.REFUSED} or is_access_denied(failure)):
+        if failure is None or not (failure.kind in {Kind.MISSING, Kind.INVALID} or is_access_denied(failure)):
             raise
 
 
@@ -49,34 +50,29 @@ def is_access_denied(failure: Failure) -> bool:
 
 
 def _error_of(what: str, failure: Failure, present: Callable[[], str] | None) -> EvergreenError:
-    error = failure.error
     if failure.kind is Kind.CREDENTIALS:
-        return InputError(
-            f"no credentials for BigQuery: {_first_line(error)}; run `{LOGIN}`, or set "
-            "GOOGLE_APPLICATION_CREDENTIALS to a key file"
-        )
+        return InputError(failure.told("no credentials for BigQuery"))
     if failure.kind is Kind.MISSING:
         there = present() if present else ""
-        return InputError(f"{what} not found: {_message(error)}{there}; set source.table or its query")
+        return InputError(f"{what} not found: {failure.reason}{there}; set source.table or its query")
     return _of_call(what, failure)
 
 
 def _of_call(what: str, failure: Failure) -> EvergreenError:
-    error = failure.error
-    message, reasons = _message(error), _reasons(error)
+    message, reasons = failure.reason, _reasons(failure.error)
     needed = re.search(r"(\d+) or higher required", message)
     if "bytesBilledLimitExceeded" in reasons or needed:
         least = needed[1] if needed else "more"
         return InputError(f"{what}: {message}; set source.maximum_bytes_billed to {least}, or narrow the window")
-    if reasons & {"quotaExceeded", "rateLimitExceeded"}:
-        return EvergreenError(f"{what}: a quota is used up: {message}; try again later or have it raised")
+    if failure.kind is Kind.EXHAUSTED or reasons & {"quotaExceeded", "rateLimitExceeded"}:
+        return EvergreenError(f"{what}: {message}; {ADVICE[Kind.EXHAUSTED]}")
     if failure.kind is Kind.DENIED:
         return InputError(f"{what} may not be read: {message}; the account needs {_ROLES}")
     if "that can be used for partition elimination" in message:
         return InputError(f"{what}: {message}; set `window`, and source.columns.timestamp to that column")
-    if failure.kind in {Kind.REFUSED, Kind.CONFLICT}:
+    if failure.kind in {Kind.INVALID, Kind.REFUSED, Kind.CONFLICT, Kind.PRECONDITION}:
         return InputError(f"BigQuery refuses {what}: {message}; correct source or its query")
-    return EvergreenError(f"BigQuery does not answer for {what}: {_first_line(error)}; try again later")
+    return EvergreenError(f"BigQuery does not answer for {what}: {without_rows(message)}; {ADVICE[Kind.UNANSWERED]}")
 
 
 def _reasons(error: Exception) -> set[str]:
@@ -84,12 +80,7 @@ def _reasons(error: Exception) -> set[str]:
     return {one["reason"] for one in told if isinstance(one, dict) and "reason" in one}
 
 
-def _message(error: Exception) -> str:
-    """Google's sentence, without the request before it and the fields repeated after it."""
-    text = str(getattr(error, "message", "") or error).strip().splitlines()[0]
-    text = re.sub(r"^(GET|POST|PUT|PATCH|DELETE) \S+: ", "", text)
-    return text.partition("; reason: ")[0].rstrip(".")
-
-
-def _first_line(error: Exception) -> str:
-    return without_rows(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__
+def _sentence(reason: str) -> str:
+    """Google's sentence, without the request before it and the fields of the job after it."""
+    sentence = re.sub(r"^(GET|POST|PUT|PATCH|DELETE) \S+: ", "", reason)
+    return re.split(r"; reason: | Location: \S+ Job ID: ", sentence)[0].rstrip(".")

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from evergreen.adapters.google.calls import LOGIN, Kind, failure_of, kind_of_status
+from evergreen.adapters.google.calls import ADVICE, Failure, Kind, failure_of, kind_of_status, reason_of
 from evergreen.core.errors import EvergreenError, InputError
 
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
@@ -39,61 +39,64 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
     except (gcsfs.retry.HttpError, ClientError) as error:
         # The status, which the metadata's client calls `code` and that of the bytes `status`.
         told = error.code if isinstance(error, gcsfs.retry.HttpError) else getattr(error, "status", None)
-        raise _of_kind(address, kind_of_status(int(told)) if told else Kind.UNANSWERED, error) from error
+        kind = kind_of_status(int(told)) if told else Kind.UNANSWERED
+        raise _of_failure(address, Failure(kind, reason_of(error), False, error)) from error
     except (gcsfs.retry.ChecksumError, DataCorruption, InvalidResponse) as error:
-        raise _of_kind(address, Kind.UNANSWERED, error) from error
+        raise _of_failure(address, Failure(Kind.UNANSWERED, reason_of(error), False, error)) from error
     except OSError as error:
         raise _of_system(address, to_correct, error) from error
     except ValueError as error:
         if str(error).startswith("Bad Request"):
-            raise _refused(address, error) from error
+            raise _denied(address, reason_of(error)) from error
         raise
     except Exception as error:
         failure = failure_of(error)
         if failure is None:
             raise
         if failure.kind is Kind.MISSING:
-            raise _nothing(address, to_correct, error) from error
-        raise _of_kind(address, failure.kind, error) from error
+            raise _nothing(address, to_correct, failure.reason) from error
+        raise _of_failure(address, failure) from error
 
 
-def _of_kind(address: str, kind: Kind, error: Exception) -> StorageError:
-    match kind:
+def _of_failure(address: str, failure: Failure) -> StorageError:
+    match failure.kind:
         case Kind.CREDENTIALS:
-            return RefusedError(f"no credentials for {address}: {_line(error)}; run `{LOGIN}`")
-        case Kind.DENIED | Kind.REFUSED:
-            return _refused(address, error)
+            return RefusedError(failure.told(f"no credentials for {address}"))
+        case Kind.DENIED | Kind.INVALID:
+            return _denied(address, failure.reason)
+        case Kind.REFUSED:
+            return StorageError(
+                f"Cloud Storage does not do what was asked of {address}: {failure.reason}; it will not later either: "
+                "check the address, and what answers there"
+            )
         case Kind.MISSING:
             return StorageError(f"a file of {address} went away while it was read; run again")
-    return StorageError(f"Cloud Storage does not answer for {address}: {_line(error)}; try again later")
+        case Kind.EXHAUSTED:
+            return StorageError(failure.told(address))
+    return StorageError(f"Cloud Storage does not answer for {address}: {failure.reason}; {ADVICE[Kind.UNANSWERED]}")
 
 
 def _of_system(address: str, to_correct: str, error: OSError) -> EvergreenError:
     """Told by file and number, which errors of the system have and those that gcsfs raises for an answer have not."""
+    reason = reason_of(error)
     if error.filename is not None or error.errno in _OF_THE_DISK:
         return EvergreenError(
-            f"a file of this machine failed while it was copied to or from {address}: {_line(error)}; "
+            f"a file of this machine failed while it was copied to or from {address}: {reason}; "
             "make it readable, or make room, and run again"
         )
     if isinstance(error, FileNotFoundError):
-        return _nothing(address, to_correct, error)
-    if str(error).startswith("Forbidden"):
-        return _refused(address, error)
-    return StorageError(f"{address} cannot be used now: {_line(error)}; try again later")
+        return _nothing(address, to_correct, reason)
+    if reason.startswith("Forbidden"):
+        return _denied(address, reason)
+    return StorageError(f"{address} cannot be used now: {reason}; {ADVICE[Kind.UNANSWERED]}")
 
 
-def _nothing(address: str, to_correct: str, error: Exception) -> RefusedError:
+def _nothing(address: str, to_correct: str, reason: str) -> RefusedError:
+    return RefusedError(f"nothing at '{address}' ({reason}), or it is not shown to these credentials; {to_correct}")
+
+
+def _denied(address: str, reason: str) -> RefusedError:
     return RefusedError(
-        f"nothing at '{address}' ({_line(error)}), or it is not shown to these credentials; {to_correct}"
-    )
-
-
-def _refused(address: str, error: Exception) -> RefusedError:
-    return RefusedError(
-        f"{address} may not be used: {_line(error)}; the account needs roles/storage.objectViewer on the bucket, "
+        f"{address} may not be used: {reason}; the account needs roles/storage.objectViewer on the bucket, "
         "to write there roles/storage.objectUser"
     )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -14,12 +14,13 @@ from typing import Any
 
 from evergreen.adapters.gcs.clients import limits, storage_client
 from evergreen.adapters.gcs.failures import RefusedError, StorageError
-from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling, passing_over
+from evergreen.adapters.google.calls import ADVICE, Failure, Kind, calling, passing_over
 from evergreen.core.errors import EvergreenError
 from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
 
 CALL_TIMEOUT_S = (10.0, 30.0)
 RETRY_TIMEOUT_S = 60.0
+_ADVICE = dict.fromkeys((Kind.INVALID, Kind.REFUSED), "check the bucket of parameters.host.staging")
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
@@ -60,7 +61,7 @@ class GcsLease:
         """The new generation. Raises as `read` does, and MovedError when the object has another one than given."""
 
         def error_of(failure: Failure) -> EvergreenError:
-            if failure.kind is Kind.CONFLICT:
+            if failure.kind is Kind.PRECONDITION:
                 return MovedError(f"{self._address} has another generation than {generation}")
             return self._error_of(failure)
 
@@ -107,10 +108,13 @@ class GcsLease:
     def _error_of(self, failure: Failure) -> StorageError:
         match failure.kind:
             case Kind.CREDENTIALS:
-                return RefusedError(f"no credentials for {self._address}: {failure.reason}; run `{LOGIN}`")
+                return RefusedError(failure.told(f"no credentials for {self._address}"))
             case Kind.DENIED | Kind.MISSING:
                 return RefusedError(
                     f"{self._address} may not be used, or has no bucket: {failure.reason}; the account needs "
                     "roles/storage.objectUser on the bucket of parameters.host.staging"
                 )
-        return StorageError(f"Cloud Storage does not answer for {self._address}: {failure.reason}; try again later")
+            case Kind.INVALID | Kind.REFUSED | Kind.EXHAUSTED:
+                return StorageError(failure.told(self._address, _ADVICE))
+        reason = failure.reason
+        return StorageError(f"Cloud Storage does not answer for {self._address}: {reason}; {ADVICE[Kind.UNANSWERED]}")

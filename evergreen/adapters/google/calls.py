@@ -1,15 +1,16 @@
 """How Google is called: for how long, what is repeated, and what a failure is about.
 
-with calling(lambda failure: EndpointError(f"reading the endpoint: {failure.reason}")):
+with calling(lambda failure: EndpointError(failure.told("reading the endpoint"))):
     client.get_endpoint(name=name, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from evergreen.core.errors import EvergreenError
@@ -28,23 +29,32 @@ class Kind(Enum):
     CREDENTIALS = "none are found, or they are no longer good"
     DENIED = "the account may not"
     MISSING = "there is no such thing"
-    CONFLICT = "what the request takes for granted is not so, or not any more"
+    CONFLICT = "there is such a thing already, or another request was quicker"
+    PRECONDITION = "what the request takes for granted is not so, or not any more: a state, a generation"
+    INVALID = "the request is wrong, or a name in it"
     REFUSED = "the request cannot be carried out"
     EXHAUSTED = "too much asked for now: a quota, or no machine is free"
     UNANSWERED = "no answer for now: out of order, unreachable"
 
 
+ADVICE = {
+    Kind.CREDENTIALS: f"log in: {LOGIN}",
+    Kind.EXHAUSTED: "a quota is used up, or nothing is free: try again later, or ask for more",
+    Kind.UNANSWERED: "try again later",
+}
+"""What to do, whichever service it is; of the kinds left out each service knows by itself."""
 _KINDS = {
+    400: Kind.INVALID,
     401: Kind.CREDENTIALS,
     403: Kind.DENIED,
     404: Kind.MISSING,
     408: Kind.UNANSWERED,
     409: Kind.CONFLICT,
-    412: Kind.CONFLICT,
+    412: Kind.PRECONDITION,
     429: Kind.EXHAUSTED,
     501: Kind.REFUSED,
 }
-"""Of HTTP statuses. Those left out are refusals, and from 500 on no answer."""
+"""Of HTTP statuses. Those left out are refusals from 400 to 499, and no answer below and above."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,15 @@ class Failure:
     reason: str
     transient: bool
     error: Exception
+
+    def told(self, what: str, advice: Mapping[Kind, str] = MappingProxyType({})) -> str:
+        """`what: reason; what to do`: the service's own `advice` on this kind, else that of `ADVICE`, else none.
+
+        None either where an operation of Google's may have failed for good, though nothing but "internal" is told.
+        """
+        is_certain = self.kind is not Kind.UNANSWERED or self.transient
+        to_do = {**ADVICE, **advice}.get(self.kind) if is_certain else None
+        return f"{what}: {self.reason}{f'; {to_do}' if to_do else ''}"
 
 
 def retry_policy(timeout_s: float, also: Callable[[Exception], bool] = lambda _: False, longest_s: float = 15.0) -> Any:
@@ -105,12 +124,12 @@ def failure_of(error: Exception) -> Failure | None:
     kind = _kind(error)
     if kind is None:
         return None
-    return Failure(kind, _reason(error), _is_transient(error), error)
+    return Failure(kind, reason_of(error), _is_transient(error), error)
 
 
 def kind_of_status(status: int) -> Kind:
-    """What an answer of this HTTP status, 400 or above, is about."""
-    return _KINDS.get(status, Kind.UNANSWERED if status >= 500 else Kind.REFUSED)
+    """What a failure of this HTTP status is about; BigQuery gives a job that was stopped the status 200."""
+    return _KINDS.get(status, Kind.REFUSED if 400 <= status < 500 else Kind.UNANSWERED)
 
 
 def checked(answer: Any, *expected: int) -> Any:
@@ -130,10 +149,16 @@ def unavailable(message: str) -> Exception:
     return error
 
 
-def _reason(error: Exception) -> str:
-    """Its sentence; what else google.auth puts into an error is Google's whole answer."""
-    told = getattr(error, "message", "") or next((one for one in error.args[:1] if isinstance(one, str)), error)
-    return " ".join(str(told).split()).rstrip(".") or type(error).__name__
+def reason_of(error: Exception) -> str:
+    """Its sentence on one line, never empty; what else google.auth puts into an error is Google's whole answer."""
+    from google.api_core.exceptions import RetryError
+
+    first = next((one for one in error.args[:1] if isinstance(one, str | Exception)), error)
+    told = getattr(error, "message", "") or first
+    reason = " ".join(str(told).split()).rstrip(".") or type(error).__name__
+    if isinstance(error, RetryError) and isinstance(error.cause, Exception):
+        return f"{reason}: {reason_of(error.cause)}"
+    return reason
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -151,7 +176,7 @@ def _kind(error: Exception) -> Kind | None:
     from google.auth.exceptions import GoogleAuthError, TransportError
 
     if isinstance(error, api.FailedPrecondition):
-        return Kind.CONFLICT  # of gRPC; over HTTP it is a 400 as others are
+        return Kind.PRECONDITION  # of gRPC; over HTTP it is a 400 as others are
     if isinstance(error, api.GoogleAPICallError) and error.code:
         return kind_of_status(int(error.code))
     kinds = {

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from evergreen.adapters.google.calls import (
     CALL_TIMEOUT_S,
-    LOGIN,
     Failure,
     Kind,
     calling,
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ADVICE = {
-    Kind.CREDENTIALS: f"log in: {LOGIN}",
     Kind.DENIED: "grant roles/aiplatform.user to the account that runs this, and enable aiplatform.googleapis.com",
     Kind.EXHAUSTED: "ask for more quota, or for another machine_type or region",
-    Kind.UNANSWERED: "Vertex AI did not answer in time; run again",
 }
 FIRST_POLL_S = 0.2
 LONGEST_POLL_S = 15.0
@@ -59,9 +56,7 @@ def translated(what: str) -> AbstractContextManager[None]:
     """
 
     def error_of(failure: Failure) -> EndpointError:
-        certain = failure.kind is not Kind.UNANSWERED or failure.transient  # an operation may have failed for good
-        advice = ADVICE.get(failure.kind) if certain else None
-        message = f"{what}: {failure.reason}{f'; {advice}' if advice else ''}"
+        message = failure.told(what, ADVICE)
         return MissingError(message) if failure.kind is Kind.MISSING else EndpointError(message)
 
     return calling(error_of)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from evergreen.adapters.google.calls import (
     CALL_TIMEOUT_S,
-    LOGIN,
     RETRY_TIMEOUT_S,
     Failure,
     Kind,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 ASK_TIMEOUT_S = 20.0
 ENDED_WITHIN_S = 900.0
 POLL_S = 2.0
+ADVICE = {Kind.DENIED: "the account needs roles/aiplatform.user"}
 CONSOLE = "https://console.cloud.google.com/vertex-ai"
 FAILED, RUNNING = "FAILED", "RUNNING"
 ENDED = frozenset({"SUCCEEDED", FAILED, "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED", "SKIPPED", "NOT_TRIGGERED"})
@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 
 class UnreachableError(EvergreenError):
-    """Vertex AI does not answer now; the same question may be answered later."""
+    """Vertex AI does not answer now, or a quota is used up; the same question may be answered later."""
 
 
 class JobTask(Frozen):
@@ -103,7 +103,7 @@ class VertexJobs:
     Every method raises:
         InputError: there are no credentials, or the account may not.
         MissingError: there is no such job.
-        UnreachableError: no answer for now.
+        UnreachableError: no answer for now, or a quota is used up.
         EvergreenError: any other refusal.
     """
 
@@ -206,7 +206,7 @@ class VertexJobs:
         while (state := _state(self.call(f"ending {name}", get, {"name": name}))) not in ENDED:
             if not asked:
                 asked = True
-                with calling(job_error(f"ending {name}")), passing_over(Kind.CONFLICT):  # it ended in between
+                with calling(job_error(f"ending {name}")), passing_over(Kind.PRECONDITION):  # it ended in between
                     cancel(request={"name": name}, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
             if time.monotonic() >= deadline:
                 raise EndpointError(f"{name} is {state} {ENDED_WITHIN_S:g} s after it was cancelled; run `stop` again")
@@ -230,12 +230,10 @@ def job_error(what: str) -> Callable[[Failure], EvergreenError]:
     """What a failed call that does `what` with jobs or schedules is raised as."""
 
     def error_of(failure: Failure) -> EvergreenError:
-        message = f"{what}: {failure.reason}"
+        message = failure.told(what, ADVICE)
         match failure.kind:
-            case Kind.CREDENTIALS:
-                return InputError(f"{message}; run `{LOGIN}`")
-            case Kind.DENIED:
-                return InputError(f"{message}; the account needs roles/aiplatform.user")
+            case Kind.CREDENTIALS | Kind.DENIED:
+                return InputError(message)
             case Kind.MISSING:
                 return MissingError(message)
             case Kind.EXHAUSTED | Kind.UNANSWERED:

@@ -6,7 +6,7 @@ from typing import Any
 
 from evergreen.adapters.gcs import StorageError, check_bucket
 from evergreen.adapters.gcs.clients import storage_client
-from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, checked, retry_policy
+from evergreen.adapters.google.calls import ADVICE, CALL_TIMEOUT_S, Failure, Kind, calling, checked, retry_policy
 from evergreen.adapters.vertex.clients import Clients, MissingError, translated
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.regions import region_doubt
@@ -60,14 +60,14 @@ def _sign_in(model: str) -> None:
     from google.auth.transport.requests import Request
 
     def none_found(failure: Failure) -> InputError:
-        return InputError(f"no Google credentials for the endpoint of {model} ({failure.reason}); run: {LOGIN}")
+        return InputError(failure.told(f"no Google credentials for the endpoint of {model}"))
 
     def refused(failure: Failure) -> EvergreenError:
         if failure.kind is Kind.UNANSWERED:
-            return EvergreenError(f"Google does not answer for the credentials: {failure.reason}; try again later")
+            return EvergreenError(failure.told("Google does not answer for the credentials"))
         return InputError(
             f"Google refuses the credentials for the endpoint of {model} ({failure.reason}): they have expired, "
-            f"or this machine's clock is off; run: {LOGIN}"
+            f"or this machine's clock is off; {ADVICE[Kind.CREDENTIALS]}"
         )
 
     with calling(none_found):

@@ -53,7 +53,9 @@ def answered(status: int) -> ClientResponseError:
         (OSError("Forbidden: news"), InputError, r"the account needs roles/storage\.objectViewer"),
         (HttpError({"code": 403, "message": "no"}), InputError, "may not be used"),
         (answered(403), InputError, "may not be used"),
-        (HttpError({"code": 429, "message": "slow down"}), EvergreenError, "slow down, 429; try again later"),
+        (HttpError({"code": 429, "message": "slow down"}), EvergreenError, "gs://news/x: slow down, 429; a quota"),
+        (HttpError({"code": 400, "message": "no"}), InputError, "may not be used"),
+        (HttpError({"code": 401, "message": "who"}), InputError, "no credentials .*: who, 401; log in: gcloud"),
         (HttpError({"code": 503, "message": "busy"}), EvergreenError, "try again later"),
         (answered(503), EvergreenError, "try again later"),
         (answered(404), EvergreenError, "went away while it was read"),
@@ -75,6 +77,18 @@ def test_failures_of_cloud_storage_are_told_with_what_to_do(
     with pytest.raises(StorageError, match=message) as caught, bucket_files("gs://news/x", "set source.path"):
         raise error
     assert caught.value.exit_code == kind.exit_code
+
+
+@pytest.mark.parametrize("status", [411, 416, 501])
+def test_what_cannot_be_carried_out_asks_for_no_role(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setattr("gcsfs.GCSFileSystem", lambda **_: None)
+    of_google = exceptions.from_http_status(status, "never")  # type: ignore[no-untyped-call]
+    for error in (HttpError({"code": status, "message": "never"}), answered(status), of_google):
+        with pytest.raises(StorageError) as caught, bucket_files("gs://news/x", "set source.path"):
+            raise error
+        told = str(caught.value)
+        assert told.startswith("Cloud Storage does not do what was asked of gs://news/x: ")
+        assert (caught.value.exit_code, "roles/" in told, "try again" in told) == (1, False, False)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,14 @@ import requests
 from google.api_core import exceptions as api
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
-from evergreen.adapters.google.calls import Failure, Kind, calling, passing_over, retry_policy
+from evergreen.adapters.bigquery.failures import translated as of_tables
+from evergreen.adapters.gcs.failures import translated as of_buckets
+from evergreen.adapters.google.calls import ADVICE, Failure, Kind, calling, passing_over, retry_policy
 from evergreen.adapters.vertex.clients import MissingError, translated
 from evergreen.adapters.vertex.jobs import UnreachableError, job_error
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
+EXPIRED = RefreshError("invalid_grant: expired", {"id_token": "not to be told"})  # type: ignore[no-untyped-call]
 BUSY = api.ServiceUnavailable("the region\nis busy.")  # type: ignore[no-untyped-call]  # google.api_core has no types
 
 
@@ -27,10 +30,13 @@ BUSY = api.ServiceUnavailable("the region\nis busy.")  # type: ignore[no-untyped
         (api.PermissionDenied("not you"), Kind.DENIED, "not you", False),  # type: ignore[no-untyped-call]
         (api.Unauthorized("who?"), Kind.CREDENTIALS, "who?", False),  # type: ignore[no-untyped-call]
         (api.NotFound("no such model"), Kind.MISSING, "no such model", False),  # type: ignore[no-untyped-call]
-        (api.InvalidArgument("no such field"), Kind.REFUSED, "no such field", False),  # type: ignore[no-untyped-call]
-        (api.FailedPrecondition("ended"), Kind.CONFLICT, "ended", False),  # type: ignore[no-untyped-call]
+        (api.InvalidArgument("no such field"), Kind.INVALID, "no such field", False),  # type: ignore[no-untyped-call]
+        (api.FailedPrecondition("ended"), Kind.PRECONDITION, "ended", False),  # type: ignore[no-untyped-call]
         (api.AlreadyExists("there"), Kind.CONFLICT, "there", False),  # type: ignore[no-untyped-call]
-        (api.PreconditionFailed("moved"), Kind.CONFLICT, "moved", False),  # type: ignore[no-untyped-call]
+        (api.PreconditionFailed("moved"), Kind.PRECONDITION, "moved", False),  # type: ignore[no-untyped-call]
+        (api.Aborted("evicted"), Kind.CONFLICT, "evicted", False),  # type: ignore[no-untyped-call]
+        (api.LengthRequired("no length"), Kind.REFUSED, "no length", False),  # type: ignore[no-untyped-call]
+        (api.from_http_status(200, "stopped"), Kind.UNANSWERED, "stopped", False),  # type: ignore[no-untyped-call]
         (api.MethodNotImplemented("never"), Kind.REFUSED, "never", False),  # type: ignore[no-untyped-call]
         (api.InternalServerError("oops"), Kind.UNANSWERED, "oops", False),  # type: ignore[no-untyped-call]
         (api.Unknown("what?"), Kind.UNANSWERED, "what?", False),  # type: ignore[no-untyped-call]
@@ -38,7 +44,9 @@ BUSY = api.ServiceUnavailable("the region\nis busy.")  # type: ignore[no-untyped
         (api.ResourceExhausted("quota"), Kind.EXHAUSTED, "quota", True),  # type: ignore[no-untyped-call]
         (BUSY, Kind.UNANSWERED, "the region is busy", True),
         (api.RetryError("gave up", BUSY), Kind.UNANSWERED, "the region is busy", True),  # type: ignore[no-untyped-call]
+        (api.RetryError("gave up", ValueError("late")), Kind.UNANSWERED, "gave up: late", False),  # type: ignore[no-untyped-call]
         (TransportError("reset"), Kind.UNANSWERED, "reset", True),  # type: ignore[no-untyped-call]
+        (TransportError(OSError("no route"), {"a": 1}), Kind.UNANSWERED, "no route", True),  # type: ignore[no-untyped-call]
         (requests.ConnectTimeout(), Kind.UNANSWERED, "ConnectTimeout", True),
         (ConnectionResetError(104, "reset by peer"), Kind.UNANSWERED, "[Errno 104] reset by peer", False),
     ],
@@ -82,6 +90,44 @@ def test_endpoints_and_jobs_tell_a_failure_each_as_its_own_error(
     with pytest.raises(of_jobs, match="asking: ") as job, calling(job_error("asking")):
         raise error
     assert (type(endpoint.value), type(job.value), job.value.exit_code) == (of_endpoints, of_jobs, exit_code)
+
+
+TRANSLATORS = {
+    "endpoints": lambda: translated("asking"),
+    "jobs": lambda: calling(job_error("asking")),
+    "BigQuery": lambda: of_tables("table news.articles"),
+    "Cloud Storage": lambda: of_buckets("gs://news/rows", "set source.path"),
+}
+
+
+@pytest.mark.parametrize("translator", TRANSLATORS.values(), ids=TRANSLATORS)
+@pytest.mark.parametrize(
+    ("error", "reason", "advice"),
+    [
+        (EXPIRED, "invalid_grant: expired", "log in: gcloud auth application-default login"),
+        (api.Unauthorized("who?"), "who?", "log in: gcloud auth application-default login"),  # type: ignore[no-untyped-call]
+        (api.TooManyRequests("slow"), "slow", "quota"),  # type: ignore[no-untyped-call]
+        (api.ResourceExhausted("slow"), "slow", "quota"),  # type: ignore[no-untyped-call]
+    ],
+)
+def test_whoever_tells_a_failure_gives_the_advice_of_its_kind_and_no_more_than_its_sentence(
+    translator: Callable[[], AbstractContextManager[None]], error: Exception, reason: str, advice: str
+) -> None:
+    with pytest.raises(EvergreenError) as raised, translator():
+        raise error
+    before, _, after = str(raised.value).partition(f": {reason}; ")
+    assert advice in after, str(raised.value)
+    assert "not to be told" not in str(raised.value)
+    assert "does not answer" not in before
+
+
+def test_what_may_have_failed_for_good_is_not_said_to_go_well_later() -> None:
+    told = []
+    for error in (INTERNAL, BUSY):
+        with pytest.raises(EvergreenError) as raised, translated("deploying"):
+            raise error
+        told.append(str(raised.value))
+    assert told == ["deploying: backendError", f"deploying: the region is busy; {ADVICE[Kind.UNANSWERED]}"]
 
 
 INTERNAL = api.InternalServerError("backendError")  # type: ignore[no-untyped-call]

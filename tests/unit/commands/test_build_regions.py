@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import FailedPrecondition
+from google.api_core import exceptions as api
 from google.cloud.devtools import cloudbuild_v1
 
 from cloudbox.box import Box
@@ -18,8 +18,9 @@ from commands.cloud.build_regions import OPEN_REGIONS, build_region
 from commands.cloud.builds import Place, build_of, digests_of
 from commands.images import main
 from commands.parser import parse
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 
+RESTRICTED = Place("news", "europe-west4", "registry", "gs://news/build", "build@news", "sha256:1", "sha256:2")
 REFUSAL = "failed precondition: due to quota restrictions, cannot run builds in this region"
 
 
@@ -75,13 +76,42 @@ def test_bases_come_by_digest_from_where_the_environment_says() -> None:
 def test_a_refused_region_is_told_with_one_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     class Restricted:
         def create_build(self, request: Any) -> Any:
-            raise FailedPrecondition(REFUSAL)  # type: ignore[no-untyped-call]  # google.api_core has few types
+            raise api.FailedPrecondition(REFUSAL)  # type: ignore[no-untyped-call]  # google.api_core has few types
 
     monkeypatch.setattr(cloudbuild_v1, "CloudBuildClient", Restricted)
-    place = Place("news", "europe-west4", "registry", "gs://news/build", "build@news", "sha256:1", "sha256:2")
     with pytest.raises(InputError, match=r"set EVERGREEN_BUILD_REGION=europe-west1$") as caught:
-        digests_of(place, cloudbuild_v1.Build())
-    assert REFUSAL in str(caught.value)
+        digests_of(RESTRICTED, cloudbuild_v1.Build())
+    assert f"{REFUSAL}; its log: https://console.cloud.google.com/" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (api.Aborted("the worker was evicted"), EvergreenError, "failed: the worker was evicted; its log: LOG"),  # type: ignore[no-untyped-call]
+        (api.Unknown("step 3 failed"), EvergreenError, "failed: step 3 failed; its log: LOG"),  # type: ignore[no-untyped-call]
+        (api.FailedPrecondition("no"), InputError, "refused: no; its log: LOG; new projects"),  # type: ignore[no-untyped-call]
+        (api.Unauthenticated("who?"), EvergreenError, "who?; log in: gcloud auth application-default login; its log"),  # type: ignore[no-untyped-call]
+        (api.ResourceExhausted("ten"), EvergreenError, "failed: ten; a quota is used up"),  # type: ignore[no-untyped-call]
+        (api.PermissionDenied("no"), EvergreenError, "roles/iam.serviceAccountUser on build@news; its log: LOG"),  # type: ignore[no-untyped-call]
+    ],
+)
+def test_a_build_that_failed_leads_to_its_log(
+    error: Exception, kind: type[EvergreenError], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Building:
+        metadata = cloudbuild_v1.BuildOperationMetadata(build=cloudbuild_v1.Build(log_url="LOG"))
+
+        def create_build(self, request: Any) -> Any:
+            return self
+
+        def result(self, timeout: float) -> Any:
+            raise error
+
+    monkeypatch.setattr(cloudbuild_v1, "CloudBuildClient", Building)
+    with pytest.raises(kind) as caught:
+        digests_of(RESTRICTED, cloudbuild_v1.Build())
+    assert type(caught.value) is kind
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize("region", ["europe-west4", "us-east1"])
