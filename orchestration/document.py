@@ -47,7 +47,7 @@ class Document:
         told = [one for one in mistakes if one.path not in unfilled]
         return ConfigurationError(self.path, [*self.mistakes, *told], self.lines)
 
-    def with_parameter(self, name: str, value: str) -> Document:
+    def with_parameter(self, name: str, value: str | dict[str, str]) -> Document:
         """The document with another value at `parameters.<name>`; its line stays that of the file."""
 
         def changed(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from functools import singledispatch
 from typing import Any
 
 from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.publication import Publication
+from evergreen.core.refresh import Part
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
@@ -16,7 +18,7 @@ from evergreen.data.shards import first_rows
 from evergreen.pages.curves import curves_page
 from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
-from evergreen.pages.lineage import incumbent_page, start_page
+from evergreen.pages.lineage import coverage_page, incumbent_page, part_page, start_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 
 SAMPLE_ROWS = 5
@@ -33,6 +35,8 @@ def page_of(artifact: Any) -> str:
 
 
 page_of.register(SourceIdentity, identity_page)
+page_of.register(Part, part_page)
+page_of.register(Coverage, coverage_page)
 page_of.register(Incumbent, incumbent_page)
 page_of.register(Start, start_page)
 page_of.register(ValidationReport, validation_page)

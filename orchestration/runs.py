@@ -23,6 +23,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
 from orchestration.deployment import state_directory
+from orchestration.freshness import REFRESH_KEY
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri
 from orchestration.notes import note_of, refused
@@ -218,9 +219,11 @@ def outcome_of(run_id: UUID) -> RunOutcome:
 
 
 def _intake(run: PipelineRunResponse) -> str | None:
-    """What the run's dataset and splits note of their making; None where an earlier version made them."""
+    """What the run notes of the choice of its rows, and of the making of its dataset and splits."""
     made = (("fetch", "dataset"), ("split", "splits"))
-    return made_in_words([run.steps[step].outputs[name][0].run_metadata for step, name in made if step in run.steps])
+    notes = [run.steps[step].outputs[name][0].run_metadata for step, name in made if step in run.steps]
+    chosen = run.steps["identify"].run_metadata.get(REFRESH_KEY)
+    return "\n".join(str(one) for one in (chosen, made_in_words(notes)) if one) or None
 
 
 def made_in_words(notes: Sequence[Mapping[str, object]]) -> str | None:

@@ -14,6 +14,7 @@ from evergreen.core.lease import LeaseStore
 from evergreen.core.preparation import Destination, PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.reconcile import SetAlias
+from evergreen.core.refresh import NewRows, Part
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, PictureAnswers
 from evergreen.core.validation import ValidationReport
@@ -42,6 +43,16 @@ class Source(Protocol):
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """Rows of the window streamed into Parquet shards below `out_dir`; memory does not grow with rows."""
+
+    def find_new(self, part: Part) -> NewRows:
+        """What there is of the part, its `until` set to the arrival time that was looked up to.
+
+        Raises:
+            InputError: which rows are new cannot be told.
+        """
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+        """The part's rows, as `find_new` counted them, as `read` writes rows. Raises as both do."""
 
     def destination(self, *, windowed: bool) -> Destination:
         """Where rows are written that the source is to read; `windowed` ones are always read by a range of times.

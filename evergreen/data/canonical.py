@@ -1,7 +1,7 @@
 """From a source's own columns to the canonical ones.
 
-Texts have `text` and `label` or numbers, pictures `image` and `mask`; both may have `id`, `timestamp`, `split`, `group`
-and any others for slices. A text may be joined from several columns.
+Texts have `text` and `label` or numbers, pictures `image` and `mask`; both may have `id`, `timestamp`, `arrived`,
+`split`, `group` and any others for slices. A text may be joined from several columns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evergreen.data.plain import composed, moments, number, plain, text
 if TYPE_CHECKING:
     import pyarrow as pa
 
-from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, ROW_NAME, RowFields
+from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, ROW_NAME, TIMES, RowFields
 
 
 def with_row_names(batches: Iterable[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
@@ -85,7 +85,7 @@ def _column(name: str, batch: pa.RecordBatch, fields: RowFields) -> pa.Array:
     if name in PICTURE_COLUMNS:
         return picture_bytes(column, source, is_mask=name == MASK, rows=names)
     if name not in ("id", "label", "group", "split"):
-        read = moments if name == "timestamp" else number if name in fields.numbers else plain
+        read = moments if name in TIMES else number if name in fields.numbers else plain
         return read(column, source, names)
     words = text(column, source, names)
     if name == "split":
