@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -93,16 +94,27 @@ class Coverage(Frozen):
         found = [span.until for span in self.spans]
         return min((one for one in found if one is not None), default=None) if None not in found else None
 
+    @property
+    def last_at_edge(self) -> int:
+        """The latest arrival of a row at the open edge: whatever arrived later is not there."""
+        told = self.arrived[self.arrived != _ALWAYS]
+        return int(told.max(initial=NO_TIME))
+
+    @cached_property
+    def _limits(self) -> Times:
+        """Start, end (excluded) and `until` of each span of event time: (3, spans) int64."""
+        bounds = [_bounds(span) for span in self.spans if span.start is not None]
+        return np.array(bounds, dtype=np.int64).reshape(-1, 3).T
+
     def by_time(self, event: Times, arrived: Times) -> Chosen:
         """Which rows are covered by their times alone: (rows,) bool."""
-        bounds = [_bounds(span) for span in self.spans if span.start is not None]
+        starts, ends, untils = self._limits
         limit = np.full(len(event), NO_TIME, dtype=np.int64)
-        if bounds:
-            starts, ends, untils = np.array(bounds, dtype=np.int64).T
+        if len(starts):
             place = np.searchsorted(starts, event, side="right") - 1
             inside = (place >= 0) & (event < ends[place]) & (event != NO_TIME)
             limit[inside] = untils[place[inside]]
-        for span in self.spans:
+        for span in self.spans[-1:]:
             if span.start is None:
                 limit[event == NO_TIME] = _micros(span.until)
         covered: Chosen = (arrived < limit) & (arrived != NO_TIME)

@@ -49,6 +49,7 @@ class PartOfRows:
         self.last = NO_TIME
         self._part, self._count = part, count
         self._salt = int(hashlib.sha256(part.since.model_dump_json().encode()).hexdigest()[:15], 16)
+        self._last_at_edge = part.since.last_at_edge
         self._digest = hashlib.sha256()
 
     @property
@@ -75,8 +76,9 @@ class PartOfRows:
             InputError: a row without a time, where those are refused.
         """
         for table in regroup(filter(len, map(self._chosen, batches))):
-            self._digest.update(_serialised(table))
-            yield from table.to_batches()
+            for batch in table.to_batches():  # one, whose bytes Arrow writes without what lies around a slice
+                self._digest.update(memoryview(batch.serialize()))
+                yield batch
 
     def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa
@@ -84,8 +86,9 @@ class PartOfRows:
         timed = self._with_times(batch)
         event, arrived = _times(timed)
         covered = self._part.since.by_time(event, arrived)
-        if len(self._part.since.keys) and not covered.all():
-            covered[~covered] = self._part.since.by_key(_keys(timed.filter(pa.array(~covered))))
+        maybe = ~covered & (arrived <= self._last_at_edge)
+        if len(self._part.since.keys) and maybe.any():
+            covered[maybe] = self._part.since.by_key(_keys(timed.filter(pa.array(maybe))))
         until = self._part.until
         late = ~covered & (arrived > micros(until)) if until else np.zeros_like(covered)
         self._leave_out(LeftOutReason.NOT_YET, timed, late)
@@ -179,12 +182,3 @@ def _keys(batch: pa.RecordBatch) -> Keys:
 
     arrived = pc.fill_null(batch.column("arrived").cast(pa.int64()).cast(pa.string()), "")
     return content_keys(pc.binary_join_element_wise(arrived, pc.fill_null(batch.column("id"), ""), " "), seed=0)
-
-
-def _serialised(table: pa.Table) -> bytes:
-    """Equal bytes for equal rows, however Arrow came to hold them."""
-    import pyarrow as pa
-
-    columns = [pa.array(column.to_pylist(), column.type) for column in table.columns]
-    buffer = pa.RecordBatch.from_arrays(columns, names=table.schema.names).serialize()
-    return bytes(memoryview(buffer))
