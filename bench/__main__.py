@@ -15,6 +15,7 @@ BENCHMARKS = (
     "image_training_speed",
     "beam_preparation",
     "goodput",
+    "coverage",
     "sizes",
 )
 
