@@ -119,7 +119,7 @@ class Orders:
         row = Row(f"r{self.counts['rows']}", told, self.now, self.draw.choice([0, 0, 0.5, LATEST_H]))
         if self.nulls != "refuse" and kind > 0.9:
             self.counts["without a time"] += 1
-            return replace(row, **{self.draw.choice(["told", "arrived"]): None})
+            return replace(row, told=None) if self.draw.random() < 0.5 else replace(row, arrived=None)
         return row
 
     def _write(self, name: str) -> None:
