@@ -63,7 +63,7 @@ def _text(status: Status) -> str:
 
 
 def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
-    """The rows that the champion was trained on, and the stretches of time in between that held none."""
+    """The rows that the champion was trained on, where there were none in between, and what the previous one lacks."""
     if coverage is None:
         return []
     facts = [f"{coverage.edge_rows:,} row{'s'[: coverage.edge_rows != 1]} at the edge"]
@@ -71,5 +71,7 @@ def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
         facts.insert(0, f"all that arrived before {coverage.until:%Y-%m-%d %H:%M} UTC")
     if times := coverage.intervals:
         facts.insert(0, f"{times[0].start:%Y-%m-%d %H:%M} to {times[-1].end:%Y-%m-%d %H:%M}")
-    gaps = [f"{one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M}: no row" for one in coverage.gaps]
-    return [("covers", ", ".join(facts)), *(("gap", gap) for gap in gaps)]
+    lines = [("covers", ", ".join(facts))]
+    for name, stretches in ("gap", coverage.gaps), ("added", coverage.added):
+        lines += [(name, f"{one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M}") for one in stretches]
+    return lines

@@ -8,7 +8,7 @@ from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.base import Frozen
-from evergreen.core.coverage import Coverage, Interval, gaps, intervals
+from evergreen.core.coverage import Coverage, Interval, difference, gaps, intervals
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import Alias, ModelVersion
@@ -25,11 +25,13 @@ class Covered(Frozen):
     """Which rows the champion was trained on.
 
     Those of the `intervals` of event time that arrived before `until`, null where none tells, and `edge_rows` more.
+    `added` are those that the previous champion lacks, which a rollback would give up.
     """
 
     until: datetime | None
     intervals: tuple[Interval, ...]
     gaps: tuple[Interval, ...]
+    added: tuple[Interval, ...]
     edge_rows: int
 
 
@@ -72,22 +74,24 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         last_run=runs[0] if runs else None,
         runs=tuple(runs),
         lost_firings=lost_firings(model_name),
-        coverage=_covered(champion),
+        coverage=_covered(champion, state.named(Alias.PREVIOUS)),
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
     )
 
 
-def _covered(champion: ModelVersion | None) -> Covered | None:
+def _covered(champion: ModelVersion | None, previous: ModelVersion | None) -> Covered | None:
     if champion is None or champion.coverage is None:
         return None
     with beside_the_point("what the champion covers"):
         coverage = load_artifact(champion.coverage, Coverage)
+        before = load_artifact(previous.coverage, Coverage) if previous and previous.coverage else Coverage()
         return Covered(
             until=coverage.until,
             intervals=intervals(coverage),
             gaps=gaps(coverage),
+            added=difference(coverage, before),
             edge_rows=len(coverage.keys),
         )
     return None

@@ -78,10 +78,13 @@ def test_status_says_which_rows_the_champion_covers_and_where_the_gaps_are() -> 
     shown = status(None)
     assert "covers" not in _text(shown)
     until = datetime(2026, 5, 9, 2, 30, tzinfo=UTC)
-    shown.coverage = Covered(until=until, intervals=(days(1, 3), days(6, 8)), gaps=(days(4, 5),), edge_rows=1)
-    lines = [line for line in _text(shown).splitlines() if line.startswith(("covers", "gap"))]
+    shown.coverage = Covered(
+        until=until, intervals=(days(1, 3), days(6, 8)), gaps=(days(4, 5),), added=(days(6, 8),), edge_rows=1
+    )
+    lines = [line for line in _text(shown).splitlines() if line.startswith(("covers", "gap", "added"))]
     assert lines == [
         "covers      2026-05-01 00:00 to 2026-05-08 23:59, all that arrived before 2026-05-09 02:30 UTC, "
         "1 row at the edge",
-        "gap         2026-05-04 00:00 to 2026-05-05 23:59: no row",
+        "gap         2026-05-04 00:00 to 2026-05-05 23:59",
+        "added       2026-05-06 00:00 to 2026-05-08 23:59",
     ]
