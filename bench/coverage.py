@@ -20,7 +20,7 @@ from bench.report import parse_arguments, print_result, print_table
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.coverage import DAY_US, Coverage, Rows, coverage_of, gaps, micros, union
 from evergreen.core.members import source_of
-from evergreen.core.refresh import Part
+from evergreen.core.part import Part
 from evergreen.data.freshness import coverage_after
 
 DAYS, KEYS = 1_000, 1_000_000

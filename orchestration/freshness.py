@@ -13,7 +13,8 @@ from evergreen.core.base import Frozen
 from evergreen.core.coverage import Coverage
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import SourceSettings, source_of
-from evergreen.core.refresh import Backfill, NewRows, Part, Refresh
+from evergreen.core.part import NewRows, Part
+from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
 from orchestration.artifacts import load_artifact

@@ -9,8 +9,8 @@ from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Spli
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
+from evergreen.core.part import Part
 from evergreen.core.publication import Publication
-from evergreen.core.refresh import Part
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport

@@ -12,7 +12,7 @@ from evergreen.core.artifacts import Dataset, SourceIdentity
 from evergreen.core.coverage import Coverage
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
-from evergreen.core.refresh import Part
+from evergreen.core.part import Part
 from evergreen.data.freshness import coverage_after
 from orchestration.scratch import scratch_directory
 

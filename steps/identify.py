@@ -9,7 +9,8 @@ from zenml import log_metadata, step
 from evergreen.adapters.sources import AnySource
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.members import trainable
-from evergreen.core.refresh import Backfill, Part, Refresh
+from evergreen.core.part import Part
+from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent, Start
 from evergreen.core.versions import Alias
 from evergreen.core.window import Window

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.coverage import Coverage
 from evergreen.core.members import source_of
+from evergreen.core.part import NewRows, Part
 from evergreen.core.protocols import Source
-from evergreen.core.refresh import NewRows, NullTimes, Part
+from evergreen.core.refresh import NullTimes
 from evergreen.data.freshness import coverage_after
 from evergreen.data.shards import iter_batches
 

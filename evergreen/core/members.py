@@ -7,10 +7,8 @@ trainable(configuration.task).train(splits, run)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import ClassVar, Generic, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar, cast
 
-from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.metric import MetricSpec
@@ -26,7 +24,12 @@ from evergreen.core.protocols import (
     Source,
     Trainable,
 )
-from evergreen.core.refresh import NewRows, Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evergreen.core.artifacts import Dataset
+    from evergreen.core.part import NewRows, Part
 
 
 class SourceSettings(Settings):

@@ -14,7 +14,6 @@ from evergreen.core.lease import LeaseStore
 from evergreen.core.preparation import Destination, PreparedRows
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.reconcile import SetAlias
-from evergreen.core.refresh import NewRows, Part
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, PictureAnswers
 from evergreen.core.validation import ValidationReport
@@ -22,6 +21,8 @@ from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordStat
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from evergreen.core.part import NewRows, Part
 
 Fetch = Callable[[str, int], bytes]
 """The content of an address in a bucket, of at most so many bytes. Raises EvergreenError where it cannot be had."""

@@ -5,16 +5,14 @@ refresh: {data: incremental, min_new_rows: 200, replay_share: 0.1}
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from evergreen.core.artifacts import ResolvedWindow, SourceIdentity
+from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
-from evergreen.core.coverage import Coverage
 from evergreen.core.errors import InputError
-from evergreen.core.window import Window, parse_duration
+from evergreen.core.window import Window
 
 Policy = Literal["all", "sliding", "incremental"]
 NullTimes = Literal["refuse", "include", "leave_out"]
@@ -71,32 +69,3 @@ class Backfill(Frozen):
     def window(self) -> ResolvedWindow:
         """The same for a source."""
         return ResolvedWindow(start=self.start, end=self.end)
-
-
-class Part(Frozen):
-    """Which rows of its source a run reads, and what that makes of the champion's coverage, `since`.
-
-    With `until` it is those that `since` lacks and that arrived no later, beside `replay_share` of the covered ones;
-    without, those of the whole window. `adds`: whether the rows count as covered after that; of a backfill they do not.
-    """
-
-    since: Coverage = Coverage()
-    until: AwareDatetime | None = None
-    replay_share: float = 0
-    null_times: NullTimes = "refuse"
-    lag: Lag = "1h"
-    adds: bool = True
-
-    @property
-    def lag_time(self) -> timedelta:
-        """`lag` as a duration."""
-        return timedelta() if self.lag == "0" else parse_duration(self.lag)
-
-
-class NewRows(Frozen):
-    """What a source holds of a part: its identity, and how many rows are new, or read once more."""
-
-    identity: SourceIdentity
-    part: Part
-    new: int
-    replayed: int

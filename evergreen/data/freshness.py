@@ -28,7 +28,7 @@ from evergreen.core.coverage import (
 )
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
-from evergreen.core.refresh import Part
+from evergreen.core.part import Part
 from evergreen.data.content import content_keys, normalise, picture_keys
 from evergreen.data.row_fields import TIMES
 from evergreen.data.shards import iter_batches, regroup

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evergreen.core.coverage import Coverage, gaps, intervals
-from evergreen.core.refresh import Part
+from evergreen.core.part import Part
 from evergreen.core.training import Incumbent, Start
 from evergreen.pages.render import render
 

@@ -16,8 +16,9 @@ from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.coverage import Coverage, Interval, intervals
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
+from evergreen.core.part import Part
 from evergreen.core.reconcile import crown, nominate
-from evergreen.core.refresh import Backfill, Part, Refresh
+from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion
 from evergreen.data.freshness import coverage_after

@@ -13,7 +13,7 @@ from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.adapters.sources import AnySource
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
-from evergreen.core.refresh import Part
+from evergreen.core.part import Part
 
 ROWS = 30_000
 """So many that the file is edited while most of it is still unread."""

@@ -16,7 +16,7 @@ from evergreen.adapters.bigquery.settings import TableId, quoted_column
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.coverage import Coverage, gaps, intervals
 from evergreen.core.errors import InputError
-from evergreen.core.refresh import Part
+from evergreen.core.part import Part
 
 START, END = "window_start", "window_end"
 UNTIL, ARRIVED = "until", "arrived_from"

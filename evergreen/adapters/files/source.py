@@ -18,8 +18,8 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
+from evergreen.core.part import NewRows, Part
 from evergreen.core.preparation import Destination
-from evergreen.core.refresh import NewRows, Part
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.dataset import write_dataset
 from evergreen.data.freshness import PartOfRows

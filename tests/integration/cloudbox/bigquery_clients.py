@@ -26,7 +26,7 @@ from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the fi
 from evergreen.core.coverage import Coverage  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
-from evergreen.core.refresh import Part  # noqa: E402 - after the filter
+from evergreen.core.part import Part  # noqa: E402 - after the filter
 from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
 from evergreen.data.shards import iter_batches  # noqa: E402 - after the filter
 

@@ -18,7 +18,7 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.coverage import Coverage, Span
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
-from evergreen.core.refresh import Part
+from evergreen.core.part import Part
 
 WINDOW = ResolvedWindow(start=datetime(2026, 1, 8, tzinfo=UTC), end=datetime(2026, 1, 10, 12, tzinfo=UTC))
 TABLE = TableId("my-project", "news", "articles")
