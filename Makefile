@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench goodput coverage orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench door goodput against coverage orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -86,8 +86,14 @@ changes: ## whether a merged pull request, HEAD, brings more than documents to i
 bench: install-dev ## all benchmarks, each with its baseline
 	$(BIN)/python -m bench
 
+door: install-dev ## how long a person waits for predict, status and a run from cache
+	$(BIN)/python -m bench.door
+
 goodput: install-dev ## how the endpoint holds when more clients ask than it has room for
 	$(BIN)/python -m bench.goodput
+
+against: install-dev ## seconds of every step against those of COMMIT=abc1234
+	$(BIN)/python -m bench.against $(COMMIT)
 
 coverage: install-dev ## what telling new rows from old ones costs: 1,000 days, a million keys
 	$(BIN)/python -m bench.coverage

@@ -8,13 +8,12 @@ to        gs://pets/prepared: 640 rows in 8 shards
 from __future__ import annotations
 
 import argparse
-import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from commands.timed_rows import fill
 from evergreen.core.errors import InputError
-from evergreen.preparation import MOST_WORKERS, LocalRunner, Preparation
+from evergreen.preparation.settings import RUNNERS, Preparation, RunnerSettings
 
 if TYPE_CHECKING:
     from evergreen.preparation.plan import Plan
@@ -60,32 +59,23 @@ def chosen(preparation: Preparation, runner: str | None, workers: int | None) ->
     Raises:
         InputError: it lacks settings for them, or they are too many.
     """
-    configured = preparation.runner
-    if runner == "dataflow" and isinstance(configured, LocalRunner):
-        raise InputError("--runner dataflow needs its project, region, temp and image; set extra.prepare.runner")
-    if runner == "local" and not isinstance(configured, LocalRunner):
-        configured = LocalRunner()
+    configured: RunnerSettings = preparation.runner
+    if runner is not None and runner != configured.kind:
+        settings = RUNNERS[runner]
+        missing = [name for name, field in settings.model_fields.items() if field.is_required()]
+        if missing:
+            raise InputError(f"--runner {runner} needs its {', '.join(missing)}; set extra.prepare.runner")
+        configured = settings(kind=runner)
     if workers is not None:
-        if not isinstance(configured, LocalRunner):
-            raise InputError("--workers are processes of this machine; add --runner local, or set runner.max_workers")
-        if workers > MOST_WORKERS:
-            raise InputError(f"--workers is {workers:,} (allowed: 1 to {MOST_WORKERS}); take about one a processor")
-        configured = LocalRunner(workers=workers)
+        configured = configured.with_processes(workers)
     return preparation.model_copy(update={"runner": configured})
 
 
 def _tell_plan(plan: Plan) -> None:
     print(f"to        {plan.folder}, from {len(plan.parts())} parts that are worked on side by side")
-    runner = plan.preparation.runner
-    if isinstance(runner, LocalRunner):
-        print(f"runner    local, {runner.workers or 'one a processor'} as number of processes")
-        return
-    from evergreen.preparation.runners import compiled
+    from evergreen.preparation.runners import runner_of
 
-    print(
-        f"runner    Dataflow in {runner.region}, up to {runner.max_workers} x {runner.machine_type}; nothing was sent:"
-    )
-    print(json.dumps(compiled(plan), indent=2))
+    print(f"runner    {runner_of(plan).preview(plan)}")
 
 
 def _told(summary: Summary, plan: Plan) -> str:

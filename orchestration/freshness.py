@@ -19,9 +19,6 @@ from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
 from orchestration.artifacts import load_artifact
 
-REFRESH_KEY = "refresh"
-"""Metadata of the step `identify`: which rows the run reads, in words."""
-
 logger = get_logger(__name__)
 
 

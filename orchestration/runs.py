@@ -11,7 +11,7 @@ from uuid import UUID
 
 from zenml.client import Client
 from zenml.enums import ExecutionStatus, StackComponentType
-from zenml.models import PipelineRunResponse
+from zenml.models import PipelineRunResponse, StepRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 from zenml.utils.string_utils import format_name_template
 
@@ -22,8 +22,7 @@ from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
-from orchestration.deployment import state_directory
-from orchestration.freshness import REFRESH_KEY
+from orchestration.endpoints import state_directory
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri
 from orchestration.notes import note_of, refused
@@ -34,8 +33,11 @@ OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
+MOST_STEPS = 100
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
+REFRESH_KEY = "refresh"
+"""Metadata of the step `identify`: which rows the run reads, in words."""
 _ATTEMPT = re.compile(r"~[0-9]+$")
 
 
@@ -88,7 +90,7 @@ def run_name(options: Mapping[str, Any], given: str | None) -> str:
         raise InputError(f"run name '{template}' cannot be filled in: {error}; use {{date}} and {{time}}") from error
     if _ATTEMPT.search(name):
         raise InputError(f"run name '{name}' ends as that of a run's second submission does; leave out the '~'")
-    if any(Client().list_pipeline_runs(name=one, size=1, hydrate=False).items for one in _names_like(name)):
+    if any(Client().list_pipeline_runs(name=candidate, size=1, hydrate=False).items for candidate in _names_like(name)):
         raise InputError(f"a run named '{name}' is there already; give another --run-name")
     return name
 
@@ -108,11 +110,13 @@ def is_attempt(run: str, name: str) -> bool:
 
 def submissions(model: str, name: str | None = None) -> list[PipelineRunResponse]:
     """The model's newest runs, newest first; of a name, what took its place on other machines, and that run."""
-    found = [
-        Client().list_pipeline_runs(tags=model_tag(model), name=one, sort_by="desc:created", size=NEWEST, hydrate=False)
-        for one in (_names_like(name) if name else [None])
+    pages = [
+        Client().list_pipeline_runs(
+            tags=model_tag(model), name=template, sort_by="desc:created", size=NEWEST, hydrate=False
+        )
+        for template in (_names_like(name) if name else [None])
     ]
-    return [run for page in found for run in page.items if name is None or is_attempt(run.name, name)]
+    return [run for page in pages for run in page.items if name is None or is_attempt(run.name, name)]
 
 
 def newest_submission(model: str, name: str) -> PipelineRunResponse | None:
@@ -128,8 +132,8 @@ def _names_like(name: str) -> list[str]:
 
 def has_ended(model: str, name: str) -> bool:
     """Whether the model's run of this name is finished, as far as ZenML knows."""
-    found = Client().list_pipeline_runs(tags=model_tag(model), name=name, size=1, hydrate=False)
-    return any(run.status.is_finished for run in found.items)
+    runs = Client().list_pipeline_runs(tags=model_tag(model), name=name, size=1, hydrate=False)
+    return any(run.status.is_finished for run in runs.items)
 
 
 def is_local(run: PipelineRunResponse) -> bool:
@@ -149,19 +153,20 @@ def model_tag(model: str) -> str:
 
 def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
     """The latest runs of a model, newest first."""
-    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
-    return [_summary(run, model) for run in found.items]
+    runs = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
+    return [_summary(run, model) for run in runs.items]
 
 
 def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
     status, reason = _status(run, model)
+    steps = _steps(run)
     return RunSummary(
         name=run.name,
         status=status,
-        progress=_progress(run) if status == ExecutionStatus.RUNNING else None,
+        progress=_progress(steps) if status == ExecutionStatus.RUNNING else None,
         reason=reason,
-        machines=machines_refused(run),
-        outcome=_deployment_outcome(run),
+        machines=_machines_refused(run, steps),
+        outcome=_deployment_outcome(steps),
         stack=run.stack.name if run.stack else None,
         started=run.start_time,
         url=get_run_url(run),
@@ -184,21 +189,31 @@ def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
     return str(run.status), None
 
 
-def _progress(run: PipelineRunResponse) -> str | None:
+def _steps(run: PipelineRunResponse) -> dict[str, StepRunResponse]:
+    """The steps by name, with their metadata; ZenML's own `steps` asks each time, and for the metadata once a step."""
+    listed = Client().list_run_steps(pipeline_run_id=run.id, exclude_retried=True, size=MOST_STEPS, hydrate=True)
+    return {step.name: step for step in listed.items}
+
+
+def _progress(steps: Mapping[str, StepRunResponse]) -> str | None:
     """The steps at work, each with how far it says it is."""
-    working = [step for step in run.steps.values() if step.status == ExecutionStatus.RUNNING]
+    working = [step for step in steps.values() if step.status == ExecutionStatus.RUNNING]
     told = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
     return "; ".join(told) or None
 
 
 def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
     """Of each step whose machine was not to be had: which ones, Google's words, and which one was instead."""
-    of_steps = [f"{name}: {one}" for name, step in run.steps.items() for one in refused(step.run_metadata)]
+    return _machines_refused(run, _steps(run))
+
+
+def _machines_refused(run: PipelineRunResponse, steps: Mapping[str, StepRunResponse]) -> tuple[str, ...]:
+    of_steps = [f"{name}: {one}" for name, step in steps.items() for one in refused(step.run_metadata)]
     return (*refused(run.run_metadata), *of_steps)
 
 
-def _deployment_outcome(run: PipelineRunResponse) -> str | None:
-    deploy = run.steps.get("deploy")
+def _deployment_outcome(steps: Mapping[str, StepRunResponse]) -> str | None:
+    deploy = steps.get("deploy")
     noted = deploy.run_metadata.get(OUTCOME_KEY) if deploy else None
     return str(noted) if noted else None
 
@@ -228,7 +243,10 @@ def _intake(run: PipelineRunResponse) -> str | None:
 
 def made_in_words(notes: Sequence[Mapping[str, object]]) -> str | None:
     """Lines of what stands beside a dataset and its splits, of rows read and left out; None where nothing does."""
-    return "\n".join(str(one[fact]) for one in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if one.get(fact)) or None
+    return (
+        "\n".join(str(facts[fact]) for facts in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if facts.get(fact))
+        or None
+    )
 
 
 def run_failure(model: str, name: str, error: RuntimeError) -> Exception:
@@ -249,7 +267,7 @@ def run_failure(model: str, name: str, error: RuntimeError) -> Exception:
         return (InputError if raised.of_input else EvergreenError)(message)
     if words := death_words(run):
         return EvergreenError(f"run {run.name} failed: {words}")
-    failed = next((name for name, one in run.steps.items() if one.status.is_failed), None)
+    failed = next((name for name, step in run.steps.items() if step.status.is_failed), None)
     where = f"step '{failed}' of run {run.name}" if failed else f"run {run.name}"
     return EvergreenError(f"{where} failed, look at its logs on the orchestrator: {' '.join(str(error).split())}")
 
@@ -264,8 +282,8 @@ class StepFailure(Frozen):
 
 def step_failure(run: PipelineRunResponse) -> StepFailure | None:
     """What the first failed step of a run raised; None where none left its exception with the run."""
-    for name, one in run.steps.items():
-        raised = one.exception_info if one.status.is_failed else None
+    for name, step in run.steps.items():
+        raised = step.exception_info if step.status.is_failed else None
         if raised and raised.message:
             kind = _own_class(raised.source)
             foreign = "" if kind else f" ({(raised.source or 'an error').rpartition('.')[2]})"
@@ -279,8 +297,8 @@ def _own_class(source: str | None) -> type[EvergreenError] | None:
     module, _, name = (source or "").rpartition(".")
     if module.partition(".")[0] not in OWN_PACKAGES:
         return None
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) and issubclass(found, EvergreenError) else None
+    member = getattr(importlib.import_module(module), name, None)
+    return member if isinstance(member, type) and issubclass(member, EvergreenError) else None
 
 
 def report_page(artifact: str) -> str | None:

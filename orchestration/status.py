@@ -8,13 +8,12 @@ from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.hosts import AnyHost
 from evergreen.core.base import Frozen
-from evergreen.core.coverage import Coverage, Interval, difference, gaps, intervals
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import Alias, ModelVersion
+from evergreen.core.window import Interval
 from evergreen.runtime.asides import beside_the_point
-from orchestration.artifacts import load_artifact
-from orchestration.deployment import lease_of, open_endpoint
+from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.firings import LostFiring, lost_firings
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
@@ -84,6 +83,9 @@ def status_of(model_name: str, host: AnyHost) -> Status:
 def _covered(champion: ModelVersion | None, previous: ModelVersion | None) -> Covered | None:
     if champion is None or champion.coverage is None:
         return None
+    from evergreen.core.coverage import Coverage, difference, gaps, intervals
+    from orchestration.artifacts import load_artifact
+
     with beside_the_point("what the champion covers"):
         coverage = load_artifact(champion.coverage, Coverage)
         before = load_artifact(previous.coverage, Coverage) if previous and previous.coverage else Coverage()

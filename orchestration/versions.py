@@ -13,7 +13,7 @@ from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.runtime.asides import beside_the_point
-from orchestration.deployment import lease_of
+from orchestration.endpoints import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord

@@ -17,8 +17,9 @@ from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
 from orchestration.fingerprint import code_fingerprints, recipe_fingerprint
-from orchestration.freshness import REFRESH_KEY, recorded_outputs, rows_to_read
+from orchestration.freshness import recorded_outputs, rows_to_read
 from orchestration.record import ZenmlRecord
+from orchestration.runs import REFRESH_KEY
 from orchestration.versions import incumbent_for, is_recipe_of_champion
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import AwareDatetime, ConfigDict, model_validator
 
 from evergreen.core.base import Frozen
+from evergreen.core.window import Interval
 
 Times = np.ndarray[Any, np.dtype[np.int64]]
 Keys = np.ndarray[Any, np.dtype[np.uint64]]
@@ -33,13 +34,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _ALWAYS = 2**63 - 1
 """As an arrival: never before any `until`."""
-
-
-class Interval(Frozen):
-    """Event times from `start` to `end`, both included."""
-
-    start: AwareDatetime
-    end: AwareDatetime
 
 
 class Span(Frozen):

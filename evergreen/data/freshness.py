@@ -17,7 +17,6 @@ from evergreen.core.coverage import (
     NO_TIME,
     Chosen,
     Coverage,
-    Interval,
     Keys,
     Rows,
     Times,
@@ -29,7 +28,9 @@ from evergreen.core.coverage import (
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
 from evergreen.core.part import Part
-from evergreen.data.content import content_keys, normalise, picture_keys
+from evergreen.core.window import Interval
+from evergreen.data.contents import content_of
+from evergreen.data.duplicates.keys import content_keys
 from evergreen.data.row_fields import TIMES
 from evergreen.data.shards import iter_batches, regroup
 
@@ -126,12 +127,8 @@ class PartOfRows:
         if share in (0, 1) or not covered.any():
             return covered & bool(share)
         rows = batch.filter(pa.array(covered))
-        content = "image" if "image" in rows.schema.names else "text"
-        keys = (
-            picture_keys(rows.column("image"), self._salt)
-            if content == "image"
-            else content_keys(normalise(rows.column("text")), self._salt)
-        )
+        content = content_of(rows.schema.names)
+        keys = content.signatures(rows.column(content.column), self._salt, with_near=False)["key"]
         chosen[covered] = keys / 2.0**64 < share
         return chosen
 

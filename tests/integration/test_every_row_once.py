@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from evergreen.adapters.files.settings import FilesSettings
-from evergreen.core.coverage import Coverage, Interval, intervals
+from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
 from evergreen.core.part import Part
@@ -21,6 +21,7 @@ from evergreen.core.reconcile import crown, nominate
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion
+from evergreen.core.window import Interval
 from evergreen.data.freshness import coverage_after
 from tests.arrivals import play, told
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from commands.status import _text
-from evergreen.core.coverage import Interval
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import ModelVersion
+from evergreen.core.window import Interval
 from orchestration.status import Covered
 
 

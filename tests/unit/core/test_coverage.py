@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from evergreen.core.coverage import (
     NO_TIME,
     Coverage,
-    Interval,
     Rows,
     Span,
     coverage_of,
@@ -25,6 +24,7 @@ from evergreen.core.coverage import (
     moment,
     union,
 )
+from evergreen.core.window import Interval
 
 HOUR = 3_600_000_000
 LAG = timedelta(hours=1)

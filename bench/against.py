@@ -1,0 +1,136 @@
+"""Seconds of every step, and of a preparation, against those of an earlier commit: what a change of the house cost.
+
+    python -m bench.against COMMIT [--json] [--rounds 3]
+
+The commit is checked out beside this tree and both run by turns, each with its own configurations of texts and
+pictures, in the environment that is active: it has to serve both. The gate keeps every model out, so nothing is
+deployed. Compared are each side's quickest rounds; steps that took under five seconds there are shown, without a limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.beam_preparation import generate
+from bench.pipeline_overhead import STEP_SECONDS
+from bench.report import print_result, print_table
+
+ROOT = Path(__file__).parents[1]
+MIN_SPEED = 0.95
+MIN_SECONDS = 5.0
+UNREACHABLE = 0.999
+"""A minimum that no model reaches: the run ends at the gate."""
+
+PICTURES = 600
+SIDE = 512
+CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
+    "local.yaml": {"task": {"epochs": 1}, "gate": {"minimum": {"accuracy": UNREACHABLE}}},
+    "shapes.yaml": {"source": {"count": 1200}, "task": {"epochs": 1}, "gate": {"minimum": {"mean_iou": UNREACHABLE}}},
+}
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A checkout whose code runs in the active environment, with a ZenML of its own."""
+
+    root: Path
+    home: Path
+
+    def python(self, *arguments: str) -> str:
+        """What a command of this checkout printed. Raises RuntimeError with its output when it fails."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
+        own = {"ZENML_CONFIG_PATH": str(self.home), "ZENML_ANALYTICS_OPT_IN": "false", "PYTHONPATH": str(self.root)}
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=self.root, env=inherited | own, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{command} in {self.root} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def steps(self, name: str, round_number: int) -> dict[str, float]:
+        """Seconds of each step of a run that repeats nothing: its seed is the round's."""
+        document = yaml.safe_load((self.root / "configs" / name).read_text(encoding="utf-8"))
+        for key, values in CONFIGURATIONS[name].items():
+            document["parameters"][key] = document["parameters"][key] | values
+        document["parameters"] |= {"seed": round_number, "host": {"kind": "local_endpoint", "port": 0}}
+        path = self.home / name
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        self.python("run.py", "--config", str(path))
+        seconds: dict[str, float] = yaml.safe_load(self.python("-c", STEP_SECONDS).splitlines()[-1])
+        return {f"{Path(name).stem}: {step}": taken for step, taken in seconds.items()}
+
+    def preparation(self, raw: Path, target: Path) -> float:
+        """Seconds in which two processes decode, check, resize and write the pictures in `raw`."""
+        started = time.perf_counter()
+        self.python("-m", "bench.beam_preparation", "prepare", str(raw), str(target), "2")
+        return time.perf_counter() - started
+
+
+def main() -> int:
+    """0 when no step of five seconds takes over a twentieth longer than it did."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("commit", help="what to compare with, as git names it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name, _checked_out(options.commit) as earlier:
+        trees = {"before": Tree(earlier, Path(name, "before")), "now": Tree(ROOT, Path(name, "now"))}
+        taken = _measured(trees, Path(name), options.rounds)
+    quickest = {side: {work: min(series) for work, series in works.items()} for side, works in taken.items()}
+    works = [work for work in quickest["before"] if work in quickest["now"]]
+    columns = ("before", "now")
+    print_table(["seconds", *columns], [[work, *(f"{quickest[side][work]:.2f}" for side in columns)] for work in works])
+    compared = [work for work in works if quickest["before"][work] >= MIN_SECONDS]
+    ratios = {work: quickest["before"][work] / quickest["now"][work] for work in compared}
+    return print_result("against", ratios, dict.fromkeys(ratios, MIN_SPEED), options.json)
+
+
+def _measured(trees: Mapping[str, Tree], folder: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Seconds by side and work, a number for each round; who goes first changes with the round."""
+    raw = folder / "raw"
+    generate(raw, PICTURES, SIDE)
+    for tree in trees.values():
+        tree.home.mkdir()
+        tree.python("-m", "stacks.apply", "local")
+    taken: dict[str, dict[str, list[float]]] = {side: defaultdict(list) for side in trees}
+    for number in range(1, rounds + 1):
+        sides = list(trees)[:: 1 if number % 2 else -1]
+        for configuration in CONFIGURATIONS:
+            for side in sides:
+                for step, seconds in trees[side].steps(configuration, number).items():
+                    taken[side][step].append(seconds)
+        for side in sides:
+            taken[side]["preparation"].append(trees[side].preparation(raw, folder / f"{side}-{number}"))
+        print(f"round {number} of {rounds}", flush=True)
+    return taken
+
+
+@contextmanager
+def _checked_out(commit: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="evergreen-against-") as name:
+        path = Path(name, "tree")
+        _git("worktree", "add", "--quiet", "--detach", str(path), commit)
+        try:
+            yield path
+        finally:
+            _git("worktree", "remove", "--force", str(path))
+
+
+def _git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=ROOT, check=True)  # noqa: S607 (git of the PATH)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
