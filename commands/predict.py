@@ -48,7 +48,7 @@ def needed(*, table: bool) -> dict[str, Any]:
 
     How a table is read is the source's.
     """
-    from evergreen.adapters.sources import AnySource
+    from evergreen.adapters.kinds import AnySource
     from evergreen.tasks import AnyTask
     from orchestration.served import SERVED
 

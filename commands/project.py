@@ -15,9 +15,7 @@ from orchestration.configuration import Configuration, load
 from orchestration.settings import declared_flavors
 
 if TYPE_CHECKING:
-    from evergreen.adapters.hosts import AnyHost
-    from evergreen.adapters.publishers import AnyPublisher
-    from evergreen.adapters.sources import AnySource
+    from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
     from evergreen.core.window import Window
     from evergreen.tasks import AnyTask
     from orchestration.costs import Task

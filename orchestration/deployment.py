@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zenml.logger import get_logger
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.decision import PromotionDecision, Verdict
@@ -20,9 +20,8 @@ from evergreen.core.gate import overtaken
 from evergreen.core.lease import Claim, Lease, Rollout
 from evergreen.core.protocols import Endpoint, VersionRecord
 from evergreen.core.ramp import AT_ONCE, Ramp
-from evergreen.core.reconcile import crown, roll_back
 from evergreen.core.rollout import Release, roll_out
-from evergreen.core.versions import Alias, ModelVersion, RecordState
+from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, roll_back
 from evergreen.serving.contract import check_server
 from orchestration.artifacts import load_artifact
 from orchestration.endpoints import lease_of, open_endpoint

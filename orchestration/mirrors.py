@@ -9,15 +9,14 @@ from zenml.client import Client
 from zenml.enums import StackComponentType
 from zenml.stack import StackComponent
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.members import host_of
 from evergreen.core.protocols import Mirror, VersionRecord
-from evergreen.core.reconcile import Action, SetAlias, reconcile
 from evergreen.core.report import EvaluationReport
-from evergreen.core.versions import RecordState
+from evergreen.core.versions import Action, RecordState, SetAlias, reconcile
 from orchestration.artifacts import load_artifact
 
 LOCAL_DATABASE = "mlflow.db"

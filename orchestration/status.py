@@ -6,7 +6,7 @@ from datetime import datetime
 
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.base import Frozen
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease

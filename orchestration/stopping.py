@@ -12,7 +12,7 @@ from uuid import UUID
 from zenml.client import Client
 from zenml.models import PipelineRunResponse
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from zenml import log_metadata, step
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.members import trainable
 from evergreen.core.part import Part

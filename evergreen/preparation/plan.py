@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from evergreen.adapters.files.find import Listing
 from evergreen.adapters.files.pictures import PictureFolders
 from evergreen.adapters.files.source import FilesSource
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import InputError
 from evergreen.core.members import TaskSettings, source_of
 from evergreen.preparation.settings import Preparation

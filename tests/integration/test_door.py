@@ -58,7 +58,7 @@ def among(modules: set[str], *names: str) -> list[str]:
 def test_a_prediction_needs_neither_zenml_nor_what_trains(left: Path) -> None:
     shown, modules = command(left, "predict", "a late goal in the match")
     assert json.loads(shown)["label"] == "sport"
-    assert "evergreen.adapters.local_endpoint.client" in modules
+    assert "evergreen.adapters.local_endpoint.endpoint" in modules
     assert among(modules - {"google.cloud"}, "zenml", "sqlalchemy", "pyarrow", "duckdb", *HEAVY) == []
 
 

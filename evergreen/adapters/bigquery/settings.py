@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_va
 
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
-from evergreen.core.spelling import LABEL_KEY, LABEL_VALUE, written_as
+from evergreen.core.names import LABEL_KEY, LABEL_VALUE, written_as
 from evergreen.data.row_fields import Joined, RowFields
 
 Project = Annotated[

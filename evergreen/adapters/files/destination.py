@@ -60,16 +60,18 @@ def _store_below(files: Any, folder: str, prepared: Prepared, *, append: bool) -
     present = prepared_below(files, folder)
     name = f"{PREFIX}{prepared.fingerprint[:12]}.parquet"
     put_file(files, prepared.path, f"{folder}/{name}")
-    stale = [] if append else [one for one in present if PurePosixPath(one).name != name]
-    for one in stale:
-        files.rm_file(one)
+    stale = [] if append else [file for file in present if PurePosixPath(file).name != name]
+    for file in stale:
+        files.rm_file(file)
     return f"{folder}/{name} written" + (f", {len(stale)} older removed" if stale else "")
 
 
 def prepared_below(files: Any, folder: str) -> list[str]:
     """The files that a source reads below the folder. Raises InputError where one was not prepared."""
-    present = [one for one in _below(files, folder) if _is_read(one.removeprefix(f"{files._strip_protocol(folder)}/"))]
-    others = [one for one in present if not PurePosixPath(one).name.startswith(PREFIX)]
+    present = [
+        file for file in _below(files, folder) if _is_read(file.removeprefix(f"{files._strip_protocol(folder)}/"))
+    ]
+    others = [file for file in present if not PurePosixPath(file).name.startswith(PREFIX)]
     if others:
         raise InputError(
             f"{folder} holds files that were not prepared ({', '.join(others[:3])}); "
@@ -81,7 +83,7 @@ def prepared_below(files: Any, folder: str) -> list[str]:
 def _below(files: Any, folder: str) -> list[str]:
     """Files below the folder: of one that is not there, a bucket lists those whose names begin alike."""
     root = files._strip_protocol(folder)
-    return [one for one in sorted(files.find(folder)) if one.startswith(f"{root}/")]
+    return [file for file in sorted(files.find(folder)) if file.startswith(f"{root}/")]
 
 
 def _is_read(name: str) -> bool:
