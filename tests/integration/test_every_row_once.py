@@ -17,10 +17,9 @@ from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
 from evergreen.core.part import Part
-from evergreen.core.reconcile import crown, nominate
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent
-from evergreen.core.versions import Alias, ModelVersion
+from evergreen.core.versions import Alias, ModelVersion, crown, nominate
 from evergreen.core.window import Interval
 from evergreen.data.freshness import coverage_after
 from tests.arrivals import play, told
