@@ -95,14 +95,13 @@ class Coverage(Frozen):
         return int(told.max(initial=NO_TIME))
 
     @cached_property
-    def _limits(self) -> Times:
-        """Start, end (excluded) and `until` of each span of event time: (3, spans) int64."""
-        bounds = [_bounds(span) for span in self.spans if span.start is not None]
-        return np.array(bounds, dtype=np.int64).reshape(-1, 3).T
+    def _limits(self) -> tuple[tuple[int, int, int], ...]:
+        """Start, end (excluded) and `until` of each span of event time; tuples, for values are compared with it."""
+        return tuple(_bounds(span) for span in self.spans if span.start is not None)
 
     def by_time(self, event: Times, arrived: Times) -> Chosen:
         """Which rows are covered by their times alone: (rows,) bool."""
-        starts, ends, untils = self._limits
+        starts, ends, untils = np.array(self._limits, dtype=np.int64).reshape(-1, 3).T
         limit = np.full(len(event), NO_TIME, dtype=np.int64)
         if len(starts):
             place = np.searchsorted(starts, event, side="right") - 1

@@ -117,7 +117,9 @@ def test_days_are_looked_at_or_gaps_or_differ(first: list[Row], second: list[Row
 @given(st.lists(row, max_size=20))
 def test_a_coverage_comes_back_from_json_as_it_was(some: list[Row]) -> None:
     coverage = coverage_of([rows(some)], FAR, LAG)
+    new_of(some, coverage)  # what it looked up to answer is no part of it
     assert Coverage.model_validate_json(coverage.model_dump_json()) == coverage
+    assert coverage == coverage_of([rows(some)], FAR, LAG)
 
 
 def test_equal_arrivals_at_the_edge_are_told_apart_by_their_keys() -> None:
