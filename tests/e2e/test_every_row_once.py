@@ -13,7 +13,7 @@ import yaml
 from tests.e2e.project import Project
 from tests.tiny_text import LABELS, headlines, write_encoder
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 ROWS = headlines(1200)
