@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.members import host_of
+from evergreen.core.refresh import Backfill, Refresh
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.configuration import Configuration, load
 from orchestration.settings import declared_flavors
@@ -31,6 +32,8 @@ class Project:
     host: AnyHost
     window: Window | None
     publish: AnyPublisher | None = None
+    refresh: Refresh = Refresh()
+    backfill: Backfill | None = None
 
     @cached_property
     def active_stack(self) -> str:
@@ -169,8 +172,8 @@ def open_served(config: str, model_name: str | None = None) -> ServedModel:
     return ServedModel(configuration, given.model_name, given.host)
 
 
-def open_project(config: str, model_name: str | None = None) -> Project:
-    """The project of a configuration's name or path; a `model_name` takes the place of the configuration's.
+def open_project(config: str, model_name: str | None = None, backfill: Mapping[str, str] | None = None) -> Project:
+    """The project of a configuration's name or path; `model_name` and `backfill` take the place of its own.
 
     Raises:
         InputError: it does not exist, or holds mistakes; all are told.
@@ -180,6 +183,16 @@ def open_project(config: str, model_name: str | None = None) -> Project:
     refuse_dead_server()  # importing a pipeline makes ZenML connect, and it would try for minutes
     from pipelines.training import training
 
-    configuration = load(config, training, model_name)
+    configuration = load(config, training, model_name, backfill)
     given = configuration.parameters
-    return Project(configuration, given.model_name, given.source, given.task, given.host, given.window, given.publish)
+    return Project(
+        configuration,
+        given.model_name,
+        given.source,
+        given.task,
+        given.host,
+        given.window,
+        given.publish,
+        given.refresh,
+        given.backfill,
+    )

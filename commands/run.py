@@ -18,12 +18,13 @@ from commands.termination import Terminated
 from commands.watching import run_training
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
-from evergreen.core.members import publisher_of, source_of
+from evergreen.core.members import publisher_of
+from evergreen.core.versions import Alias
 
 
 def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
-    project = open_project(args.config, args.name)
+    project = open_project(args.config, args.name, args.window)
     project.check_stack()
     use_cache = not args.no_cache
     if args.dry_run:
@@ -113,16 +114,20 @@ def _plan(project: Project, *, use_cache: bool) -> str:
     Raises:
         InputError: the source or what the task needs cannot be found.
     """
-    window = project.window.resolve() if project.window else None
+    from orchestration.freshness import rows_to_read
+    from orchestration.record import ZenmlRecord
+
     needs = task_needs(project)
-    identity = source_of(project.source).identity(window)
+    champion = ZenmlRecord(project.model_name).read().named(Alias.CHAMPION)
+    read = rows_to_read(project.source, champion, project.refresh, project.window, project.backfill)
+    identity = read.identity
     rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
     return "\n".join(
         [
             f"plan        {project.configuration.path} on stack '{project.active_stack}'",
             f"model       {project.model_name}",
-            f"window      {_period(window) if window else 'all rows'}",
+            f"window      {_period(identity.window) if identity.window else read.words or 'all rows'}",
             f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(project.steps)}",

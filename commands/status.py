@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestration.status import Status
+    from orchestration.status import Covered, Status
 
 
 def main(args: argparse.Namespace) -> None:
@@ -34,6 +34,7 @@ def _text(status: Status) -> str:
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
         if version.leader:
             lines.append(("", version.leader))
+    lines += _covered(status.coverage)
     endpoint = status.endpoint
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
     lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
@@ -59,3 +60,18 @@ def _text(status: Status) -> str:
         is_server = status.mlflow.startswith(("http://", "https://"))
         lines.append(("mlflow", status.mlflow if is_server else f"mlflow ui --backend-store-uri {status.mlflow}"))
     return "\n".join(f"{name:<11} {text}" for name, text in lines)
+
+
+def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
+    """The rows that the champion was trained on, where there were none in between, and what the previous one lacks."""
+    if coverage is None:
+        return []
+    facts = [f"{coverage.edge_rows:,} row{'s'[: coverage.edge_rows != 1]} at the edge"]
+    if coverage.until:
+        facts.insert(0, f"all that arrived before {coverage.until:%Y-%m-%d %H:%M} UTC")
+    if times := coverage.intervals:
+        facts.insert(0, f"{times[0].start:%Y-%m-%d %H:%M} to {times[-1].end:%Y-%m-%d %H:%M}")
+    lines = [("covers", ", ".join(facts))]
+    for name, stretches in ("gap", coverage.gaps), ("added", coverage.added):
+        lines += [(name, f"{one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M}") for one in stretches]
+    return lines

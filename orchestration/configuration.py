@@ -126,10 +126,12 @@ def find(name: str | Path) -> Path:
     raise InputError(f"no configuration {str(name)!r}{hint(Path(name).name, names)} (configs/ has: {listed})")
 
 
-def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) -> Configuration:
+def load(
+    name: str | Path, pipeline: Pipeline, model_name: str | None = None, backfill: Mapping[str, str] | None = None
+) -> Configuration:
     """The configuration of this name or path for the pipeline, with every `${NAME}` filled from the environment.
 
-    A `model_name` takes the place of the file's.
+    `model_name` and `backfill` take the place of the file's.
 
     Raises:
         InputError: no such file, or a ConfigurationError with every mistake in it; secrets are told alone.
@@ -137,10 +139,12 @@ def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) ->
     document = read(find(name))
     if model_name:
         document = document.with_parameter("model_name", model_name)
+    if backfill:
+        document = document.with_parameter("backfill", dict(backfill))
     if secrets := list(check_secrets(document)):
         raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)
-    mistakes += [*_check_gate(document, pipeline, mistakes)]
+    mistakes += [*_check_gate(document, pipeline, mistakes), *_check_refresh(parameters, mistakes)]
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
@@ -194,6 +198,17 @@ def _check_gate(document: Document, pipeline: Pipeline, mistakes: list[Mistake])
         known = {mistake.path for mistake in mistakes}
         in_gate = check_gate(document, member.metrics, member.class_metrics)
         yield from (mistake for mistake in in_gate if mistake.path not in known)
+
+
+def _check_refresh(parameters: Mapping[str, Any], mistakes: list[Mistake]) -> Iterator[Mistake]:
+    """Which rows a run reads, against its window and its source, where these are right."""
+    if mistakes or "refresh" not in parameters:
+        return
+    try:
+        if parameters["refresh"].policy(parameters["window"]) == "incremental":
+            parameters["source"].check_incremental()
+    except InputError as error:
+        yield Mistake(("parameters", "refresh"), str(error))
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

@@ -9,6 +9,7 @@ from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
+from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
@@ -37,17 +38,20 @@ def training(
     rollout: Ramp = Ramp(),
     seed: int = 0,
     window: Window | None = None,
+    refresh: Refresh = Refresh(),
+    backfill: Backfill | None = None,
     publish: AnyPublisher | None = None,
 ) -> None:
     """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`."""
-    identity, incumbent, start, recipe, *codes = identify(model_name, source, task, split, seed, window)
+    identified = identify(model_name, source, task, split, seed, refresh, window, backfill)
+    identity, part, incumbent, start, recipe, *codes = identified
     fetch_code, validate_code, split_code, train_code, evaluate_code = codes
-    dataset = fetch(source, identity, fetch_code)
+    dataset, coverage = fetch(source, identity, part, fetch_code)
     _, set_aside, class_counts = validate(task, dataset, validate_code)
     splits = split_step(dataset, split, set_aside, class_counts, split_code)
     model = train(task.for_training(), splits, start, seed, train_code)
     report = evaluate(task, model, splits, incumbent, evaluate_code)
-    decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
+    decision = promote(model_name, host, gate, task, model, splits, coverage, report, incumbent, recipe)
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:
         review(model_name, publish, identity, decision)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import ClassVar, Generic, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings, behaviour
@@ -25,6 +25,12 @@ from evergreen.core.protocols import (
     Source,
     Trainable,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evergreen.core.artifacts import Dataset
+    from evergreen.core.part import NewRows, Part
 
 
 class SourceSettings(Settings):
@@ -50,6 +56,13 @@ class SourceSettings(Settings):
         if columns or label_names is not None:
             raise InputError(f"a source of kind {self.kind} has no columns to map; leave --columns, --label-names out")
         return self
+
+    def check_incremental(self) -> None:
+        """Raises InputError where rows that are new cannot be told from others."""
+        raise InputError(
+            f"a source of kind {self.kind} does not tell which of its rows are new; set data: all, or take a source of "
+            "kind files or bigquery"
+        )
 
 
 S = TypeVar("S", bound=SourceSettings)
@@ -77,6 +90,16 @@ class ReadSource(Generic[S]):
     def bigquery(self) -> BigQueryData | None:
         """Nothing."""
         return None
+
+    def find_new(self, part: Part) -> NewRows:  # noqa: ARG002 - the protocol's
+        """Raises InputError: which rows are new is not told."""
+        self.settings.check_incremental()
+        raise NotImplementedError(f"{type(self).__name__} lacks find_new, which its settings promise")
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:  # noqa: ARG002 - the protocol's
+        """Raises InputError: which rows are new is not told."""
+        self.settings.check_incremental()
+        raise NotImplementedError(f"{type(self).__name__} lacks read_new, which its settings promise")
 
 
 class HostSettings(Settings):

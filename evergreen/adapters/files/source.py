@@ -18,9 +18,11 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
+from evergreen.core.part import NewRows, Part
 from evergreen.core.preparation import Destination
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.dataset import write_dataset
+from evergreen.data.freshness import PartOfRows
 from evergreen.runtime.packages import is_in_package
 
 if TYPE_CHECKING:
@@ -59,6 +61,32 @@ class FilesSource(ReadSource[FilesSettings]):
         count = IntakeCount(listing.left_out)
         rows = canonical_rows(listing.batches(self.settings), self.settings, window, count)
         return write_dataset(rows, out_dir, partial(self.identity, window), count)
+
+    def find_new(self, part: Part) -> NewRows:
+        """How many rows are new, by reading them all. Raises as `identity` and `read` do."""
+        self.settings.check_incremental()
+        chosen = PartOfRows(part, IntakeCount())
+        for _ in chosen.of(self.rows(self.listing())):
+            pass
+        return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+        """The part's rows as Parquet shards below `out_dir`. Raises as `read` does."""
+        listing = self.listing()
+        count = IntakeCount(listing.left_out)
+        chosen = PartOfRows(part, count)
+        rows = canonical_rows(listing.batches(self.settings), self.settings, None, count)
+        return write_dataset(chosen.of(rows), out_dir, lambda: self._identity_of(chosen), count)
+
+    def _identity_of(self, chosen: PartOfRows) -> SourceIdentity:
+        """Of rows by their content, whatever files they lie in."""
+        content = json.dumps([self.settings.shaping(), chosen.fingerprint], sort_keys=True)
+        return SourceIdentity(
+            kind=self.settings.kind,
+            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+            description=f"{self.settings.path} ({chosen.words()})",
+            rows=chosen.new + chosen.replayed,
+        )
 
     def listing(self) -> Listing | PictureFolders:
         """The files that are there now. Raises InputError where there is none, or what is set is not for them."""
