@@ -116,7 +116,7 @@ def _endpoint_lines(estimate: Estimate, fleet: Fleet) -> Iterator[str]:
 
 def _billed_too(project: Project) -> Iterator[str]:
     """What is billed and not counted above, as far as the configuration uses it: by size and use, still unknown."""
-    document, prepare = project.configuration.document, project.configuration.prepare
+    document, prepare = project.configuration.document, project.prepare
     operated = any((options or {}).get("step_operator") for options in (document.get("steps") or {}).values())
     runner = prepare.runner if prepare else None
     things = [
@@ -133,7 +133,7 @@ def _billed_too(project: Project) -> Iterator[str]:
 
 def _dataflow(runner: DataflowRunner) -> str:
     machines = f"up to {runner.max_workers} {runner.machine_type} with {runner.disk_gb} GB each"
-    return f"Dataflow, while `prepare` runs: {machines}"
+    return f"Dataflow, while `prepare` has new raw data: {machines}; nothing where none is new"
 
 
 def _logs_requests(project: Project) -> bool:

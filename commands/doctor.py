@@ -78,7 +78,7 @@ def _open(config: str, opened: list[Project]) -> Iterator[Finding]:
     project = open_project(config)
     opened.append(project)
     yield Finding("configuration", True, f"{shown(project.configuration.path)} for model '{project.model_name}'")
-    if project.configuration.prepare is not None:
+    if project.prepare is not None:
         yield check_beam()
 
 

@@ -13,6 +13,7 @@ from evergreen.adapters.publishers import AnyPublisher
 from evergreen.adapters.sources import AnySource
 from evergreen.core.members import host_of
 from evergreen.core.window import Window
+from evergreen.preparation import Preparation
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.configuration import Configuration, load
@@ -33,6 +34,7 @@ class Project:
     host: AnyHost
     window: Window | None
     publish: AnyPublisher | None = None
+    prepare: Preparation | None = None
 
     @cached_property
     def active_stack(self) -> str:
@@ -63,11 +65,12 @@ class Project:
 
     @property
     def steps(self) -> list[str]:
-        """The steps that a run of this configuration has, in order; `publish` and `review` only where asked for."""
+        """The steps of a run, in order; `prepare`, `publish` and `review` only where they are asked for."""
         from orchestration.configuration import steps_of
         from pipelines.training import training
 
         asked_for = {
+            "prepare": self.prepare is not None,
             "review": self.publish is not None and self.publish.when == "candidate",
             "publish": self.publish is not None,
         }
@@ -185,4 +188,13 @@ def open_project(config: str, model_name: str | None = None) -> Project:
 
     configuration = load(config, training, model_name)
     given = configuration.parameters
-    return Project(configuration, given.model_name, given.source, given.task, given.host, given.window, given.publish)
+    return Project(
+        configuration,
+        given.model_name,
+        given.source,
+        given.task,
+        given.host,
+        given.window,
+        given.publish,
+        given.prepare,
+    )

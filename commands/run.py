@@ -115,15 +115,15 @@ def _plan(project: Project, *, use_cache: bool) -> str:
     """
     window = project.window.resolve() if project.window else None
     needs = task_needs(project)
-    identity = source_of(project.source).identity(window)
-    rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
+    preparation, source = _preparation_lines(project), _source_line(project, window)
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
     return "\n".join(
         [
             f"plan        {project.configuration.path} on stack '{project.active_stack}'",
             f"model       {project.model_name}",
             f"window      {_period(window) if window else 'all rows'}",
-            f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
+            *preparation,
+            source,
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(project.steps)}",
             *([f"publish     {publisher_of(project.publish).plan()}"] if project.publish else []),
@@ -132,6 +132,30 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             "no step was run; rows and labels are checked by a run",
         ]
     )
+
+
+def _preparation_lines(project: Project) -> list[str]:
+    """What the first step would do with the raw data that are there now."""
+    if project.prepare is None:
+        return []
+    from evergreen.preparation.run import work_of
+    from orchestration.preparation import plan_for
+
+    work = work_of(plan_for(project.prepare, project.task, project.source))
+    where = f"{project.prepare.runner.told}" if work.new else "nothing runs, and nothing is written"
+    return [f"prepare     {work.raw.description}", f"            {work.words}; {where}"]
+
+
+def _source_line(project: Project, window: ResolvedWindow | None) -> str:
+    """What the steps would read now. Raises InputError where they could not, unless a first step prepares it."""
+    try:
+        identity = source_of(project.source).identity(window)
+    except InputError:
+        if project.prepare is None:
+            raise
+        return "source      nothing was prepared yet: the first step does"
+    rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
+    return f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}"
 
 
 def _period(window: ResolvedWindow) -> str:

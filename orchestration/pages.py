@@ -8,6 +8,7 @@ from typing import Any
 from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
+from evergreen.core.preparation import PreparationReport
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
@@ -18,6 +19,7 @@ from evergreen.pages.data import dataset_page, identity_page, split_page, valida
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.lineage import incumbent_page, start_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
+from evergreen.pages.preparation import preparation_page
 
 SAMPLE_ROWS = 5
 
@@ -32,6 +34,7 @@ def page_of(artifact: Any) -> str:
     raise TypeError(f"{type(artifact).__name__} has no page; register one in orchestration/pages.py")
 
 
+page_of.register(PreparationReport, preparation_page)
 page_of.register(SourceIdentity, identity_page)
 page_of.register(Incumbent, incumbent_page)
 page_of.register(Start, start_page)

@@ -13,12 +13,14 @@ from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
+from evergreen.preparation import Preparation
 from evergreen.tasks import AnyTask
 from orchestration.uploaded_code import check_library
 from steps.deploy import deploy
 from steps.evaluate import evaluate
 from steps.fetch import fetch
 from steps.identify import identify
+from steps.prepare import prepare as prepare_step
 from steps.promote import promote
 from steps.publish import publish as publish_step
 from steps.review import review
@@ -40,9 +42,16 @@ def training(
     seed: int = 0,
     window: Window | None = None,
     publish: AnyPublisher | None = None,
+    prepare: Preparation | None = None,
 ) -> None:
-    """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`."""
-    identity, incumbent, start, recipe, *codes = identify(model_name, source, task, split, seed, window)
+    """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`;
+    `prepare` first makes ready what arrived.
+    """
+    if prepare is not None:
+        prepare_step(prepare, source, task)
+    identity, incumbent, start, recipe, *codes = identify(
+        model_name, source, task, split, seed, window, after=["prepare"] if prepare is not None else None
+    )
     fetch_code, validate_code, split_code, train_code, evaluate_code = codes
     dataset = fetch(source, identity, fetch_code)
     _, set_aside = validate(task, dataset, validate_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +18,6 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
 from evergreen.preparation.settings import DataflowRunner, LocalRunner
-from evergreen.preparation.store import check_folder, store
-from evergreen.preparation.summary import Summary
 from evergreen.preparation.wheel import library_wheel
 from evergreen.runtime.processes import LIBRARY_ROOT
 
@@ -31,24 +29,19 @@ _ACTIVE = re.compile(r"already active job named (\S+) with id: ([\w-]+)")
 _log = logging.getLogger(__name__)
 
 
-def run(plan: Plan) -> Summary:
-    """Prepares all rows, and puts them where the source reads them.
+def run(plan: Plan, parts: list[Part], known: Collection[str]) -> None:
+    """Prepares the parts into the plan's staging folder, as its runner says; nothing is written of `known` shards.
 
     Raises:
-        InputError: there is nothing to prepare, rows cannot be used, or the folder holds what nobody prepared.
         EvergreenError: the runner failed.
     """
-    listing = plan.listing()
-    parts = plan.parts(listing)
-    check_folder(plan)
     runner = plan.preparation.runner
     with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
         options = _local(runner, parts) if isinstance(runner, LocalRunner) else _dataflow(runner, plan, Path(folder))
-        _finish(options, plan, parts)
-    return store(plan, listing.left_out)
+        _finish(options, plan, parts, known)
 
 
-def compiled(plan: Plan) -> dict[str, Any]:
+def compiled(plan: Plan, parts: list[Part], known: Collection[str]) -> dict[str, Any]:
     """What Dataflow would be sent: the job, its pool of workers and its transforms. Nobody is asked for anything."""
     from apache_beam.options.pipeline_options import SetupOptions, TestOptions
     from apache_beam.runners.dataflow.internal import apiclient
@@ -61,7 +54,7 @@ def compiled(plan: Plan) -> dict[str, Any]:
         options = _dataflow(runner, plan, Path(folder))
         options.view_as(TestOptions).dry_run = True
         pipeline = beam.Pipeline(options=options)
-        build(pipeline, plan, plan.parts())
+        build(pipeline, plan, parts, known)
         with _told_to_workers():
             job = pipeline.run().job
     environment = apiclient.Environment(
@@ -86,11 +79,11 @@ def compiled(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _finish(options: PipelineOptions, plan: Plan, parts: list[Part]) -> None:
+def _finish(options: PipelineOptions, plan: Plan, parts: list[Part], known: Collection[str]) -> None:
     runner, pipeline = plan.preparation.runner, beam.Pipeline(options=options)
     try:
         with _told_to_workers(), pipeline:
-            build(pipeline, plan, parts)
+            build(pipeline, plan, parts, known)
     except EvergreenError:
         raise
     except (KeyboardInterrupt, SystemExit):

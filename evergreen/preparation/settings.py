@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.sources import AnySource
 from evergreen.core.base import Frozen
 
 BucketFolder = Annotated[str, StringConstraints(pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,220}(/.*)?$")]
@@ -26,6 +26,11 @@ class LocalRunner(Frozen):
 
     kind: Literal["local"] = "local"
     workers: int | None = Field(None, ge=1, le=MOST_WORKERS)
+
+    @property
+    def told(self) -> str:
+        """Where the work is done, in words."""
+        return f"by {self.workers or 'one a processor'} as number of processes, where the step runs"
 
 
 class DataflowRunner(Frozen):
@@ -48,6 +53,11 @@ class DataflowRunner(Frozen):
     public_ips: bool = True
     labels: dict[str, str] = {}
 
+    @property
+    def told(self) -> str:
+        """Where the work is done, in words."""
+        return f"a job of Dataflow in {self.region}, up to {self.max_workers} x {self.machine_type}"
+
 
 AnyRunner = Annotated[LocalRunner | DataflowRunner, Field(discriminator="kind")]
 
@@ -60,7 +70,7 @@ class Preparation(Frozen):
     that part of their word pairs. Up to `max_bad_share` of the rows may be unusable: they are left out and told.
     """
 
-    origin: FilesSettings
+    origin: AnySource
     image_size: int | None = Field(None, ge=16, le=2048)
     deduplicate: bool = False
     near_duplicates: float | None = Field(None, ge=0.5, le=1)
