@@ -66,7 +66,7 @@ class Jobs:
             now = datetime.now(UTC)
             made.id, made.project_id = f"{now:%Y-%m-%d_%H_%M_%S}-{uuid.uuid4().int % 10**19}", self._box.project
             made.location, made.create_time, made.start_time = request.location, now, now
-            made.current_state, made.current_state_time = State.JOB_STATE_RUNNING, now
+            made.current_state, made.current_state_time = v1.JobState(State.JOB_STATE_RUNNING), now
             container = self._containers.start(_spec(made, address), f"dataflow-{made.id}")
             self._running[made.id] = container
             self._write(made)

@@ -18,7 +18,8 @@ COUNT, SIDE = 160, 32
 TASK: dict[str, Any] = {
     "labels": ["pet", "background", "border"],
     "image_size": SIDE,
-    "epochs": 1,
+    "epochs": 10,
+    "learning_rate": 1.0e-2,
     "batch_size": 16,
     "rules": {"min_rows": 20},
 }
@@ -35,7 +36,7 @@ def configured(project: Project, raw: Path) -> Path:
     document["parameters"] |= {
         "source": prepared,
         "prepare": {"origin": origin, "image_size": SIDE, "runner": {"kind": "local", "workers": 2}},
-        "split": {"near_duplicate_distance": None},
+        "split": {"train": 0.7, "validation": 0.1, "test": 0.2, "near_duplicate_distance": None},
     }
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
@@ -67,7 +68,8 @@ def test_shards_that_arrive_are_prepared_and_trained_on_by_the_next_run(project:
     first = project.run("--config", config).stdout
     assert "120 read of 120 seen" in first, first
     assert steps(project)["prepare"] == "completed"
-    version = project.status(config)["champion"]["version"]
+    champion = project.status(config)["champion"]
+    assert champion, first
     written = {one.name: one.stat().st_mtime_ns for one in (project.home / "prepared").iterdir()}
     assert len([name for name in written if name.endswith(".parquet")]) == 3
 
@@ -76,7 +78,7 @@ def test_shards_that_arrive_are_prepared_and_trained_on_by_the_next_run(project:
     rested = steps(project)
     assert rested["prepare"] == "completed"
     assert {rested[name] for name in ("fetch", "validate", "split", "train", "evaluate")} == {"cached"}, rested
-    assert project.status(config)["champion"]["version"] == version
+    assert project.status(config)["champion"]["version"] == champion["version"]
 
     name, content = arriving[-1]
     (raw / name).write_bytes(content)

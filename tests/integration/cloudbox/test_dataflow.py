@@ -1,4 +1,4 @@
-"""A preparation sent to Dataflow in the box: the staged pipeline runs there, and its shards are those of this machine."""
+"""A preparation sent to Dataflow in the box: the staged pipeline runs there, and writes what this machine would."""
 
 from __future__ import annotations
 
