@@ -14,11 +14,11 @@ from tests.e2e.project import Project
 
 pytestmark = pytest.mark.e2e
 
-COUNT, SIDE = 160, 32
+COUNT, SIDE = 240, 32
 TASK: dict[str, Any] = {
     "labels": ["pet", "background", "border"],
     "image_size": SIDE,
-    "epochs": 10,
+    "epochs": 6,
     "learning_rate": 1.0e-2,
     "batch_size": 16,
     "rules": {"min_rows": 20},
@@ -36,7 +36,7 @@ def configured(project: Project, raw: Path) -> Path:
     document["parameters"] |= {
         "source": prepared,
         "prepare": {"origin": origin, "image_size": SIDE, "runner": {"kind": "local", "workers": 2}},
-        "split": {"train": 0.7, "validation": 0.1, "test": 0.2, "near_duplicate_distance": None},
+        "split": {"train": 0.6, "validation": 0.1, "test": 0.3, "near_duplicate_distance": None},
     }
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
@@ -55,23 +55,23 @@ def steps(project: Project) -> dict[str, str]:
 def test_shards_that_arrive_are_prepared_and_trained_on_by_the_next_run(project: Project, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.mkdir()
-    arriving = list(pets.shards(COUNT, every=2))
+    arriving = list(pets.shards(COUNT, every=4))
     for name, content in arriving[:-1]:
         (raw / name).write_bytes(content)
     config = configured(project, raw)
     plan = project.run("--config", config, "--dry-run").stdout
-    assert re.search(r"prepare .*raw \(3 tfrecord files, .*\n +3 of 3 parts to be prepared; by 2 as number", plan), plan
+    assert re.search(r"prepare .*raw \(5 tfrecord files, .*\n +5 of 5 parts to be prepared; by 2 as number", plan), plan
     assert "source      nothing was prepared yet: the first step does" in plan
     assert "steps       prepare → identify → fetch" in plan
     assert not (project.home / "prepared").exists()
 
     first = project.run("--config", config).stdout
-    assert "120 read of 120 seen" in first, first
+    assert "200 read of 200 seen" in first, first
     assert steps(project)["prepare"] == "completed"
     champion = project.status(config)["champion"]
     assert champion, first
     written = {one.name: one.stat().st_mtime_ns for one in (project.home / "prepared").iterdir()}
-    assert len([name for name in written if name.endswith(".parquet")]) == 3
+    assert len([name for name in written if name.endswith(".parquet")]) == 5
 
     project.run("--config", config)
     assert {one.name: one.stat().st_mtime_ns for one in (project.home / "prepared").iterdir()} == written
@@ -82,11 +82,11 @@ def test_shards_that_arrive_are_prepared_and_trained_on_by_the_next_run(project:
 
     name, content = arriving[-1]
     (raw / name).write_bytes(content)
-    assert "1 of 4 parts to be prepared" in project.run("--config", config, "--dry-run").stdout
+    assert "1 of 6 parts to be prepared" in project.run("--config", config, "--dry-run").stdout
     again = project.run("--config", config).stdout
     assert f"{COUNT} read of {COUNT} seen" in again, again
     assert steps(project)["train"] == "completed"
     now = {one.name: one.stat().st_mtime_ns for one in (project.home / "prepared").glob("*.parquet")}
-    assert len(now) == 4
+    assert len(now) == 6
     assert now.items() >= {name: at for name, at in written.items() if name.endswith(".parquet")}.items()
     assert project.artifacts_without_page() == []
