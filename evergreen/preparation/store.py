@@ -32,7 +32,11 @@ def write_results(results: dict[str, Summary | None], staging: str) -> None:
 
 
 def read_results(files: Any, plan: Plan) -> dict[str, Summary | None]:
-    """What the workers kept."""
+    """What the workers kept. Raises EvergreenError where somebody else has removed it."""
+    if not files.exists(f"{plan.staging}/{RESULTS}"):
+        raise EvergreenError(
+            f"{plan.folder} was prepared by somebody else meanwhile, and stays as it is now; run again"
+        )
     return Results.model_validate_json(files.cat_file(f"{plan.staging}/{RESULTS}")).root
 
 

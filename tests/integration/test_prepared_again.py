@@ -234,3 +234,24 @@ def test_a_stricter_limit_holds_for_what_was_prepared_before(tmp_path: Path) -> 
     with pytest.raises(InputError, match="1 of 2 rows cannot be used"):
         run(tmp_path)
     assert ids(tmp_path) == {"1"}
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_of_two_preparations_at_once_one_stops_and_the_set_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_same: bool
+) -> None:
+    arrived(tmp_path / "raw", "1.jsonl", "1 one")
+    run(tmp_path)
+    arrived(tmp_path / "raw", "2.jsonl", "2 two")
+    original = runners.run
+
+    def overtaken(*given: Any) -> None:
+        original(*given)
+        monkeypatch.setattr(runners, "run", original)
+        run(tmp_path, deduplicate=not is_same)  # another one, from its beginning to its end
+
+    monkeypatch.setattr(runners, "run", overtaken)
+    with pytest.raises(EvergreenError, match="by somebody else meanwhile"):
+        run(tmp_path)
+    assert ids(tmp_path) == {"1", "2"}
+    assert not list((tmp_path / "prepared").glob("_preparing-*"))

@@ -100,13 +100,14 @@ def replace_set(files: Any, folder: str, before: PreparedSet, now: PreparedSet) 
     Raises:
         EvergreenError: somebody else has changed the list or removed files meanwhile; it stays as it is.
     """
-    if now == before:
+    current = prepared_set(files, folder)
+    if now in (before, current):
         return
     present = set(_present(files, folder))
+    if current != before or not present.issuperset(now.files):
+        raise EvergreenError(f"{folder} was prepared by somebody else meanwhile, and stays as it is now; run again")
     for name in sorted(present.difference(before.files, now.files)):
         files.rm_file(f"{folder}/{name}")
-    if not present.issuperset(now.files) or prepared_set(files, folder) != before:
-        raise EvergreenError(f"{folder} was prepared by somebody else meanwhile, and stays as it is now; run again")
     _write(files, folder, now)
 
 
