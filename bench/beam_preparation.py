@@ -23,7 +23,7 @@ from bench.report import print_result, print_table
 MIN_SPEED_UP = 1.5
 MIN_FLATNESS = 0.8
 LABELS = ("body", "background", "border")
-_LOOK_EVERY_S = 0.05
+_POLL_EVERY_S = 0.05
 
 
 def main() -> int:
@@ -50,14 +50,14 @@ def main() -> int:
 def prepare(raw: Path, target: Path, workers: int) -> None:
     """What is measured."""
     from evergreen.adapters.files.settings import FilesSettings
-    from evergreen.preparation import LocalRunner, Preparation
+    from evergreen.preparation import LocalRunnerSettings, Preparation
     from evergreen.preparation.plan import plan_of
     from evergreen.preparation.run import prepare as prepare_rows
     from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
     origin = FilesSettings(path=str(raw), format="image_folders")
     source = FilesSettings(path=str(target), columns={"image": "image", "mask": "mask"})
-    preparation = Preparation(origin=origin, image_size=128, runner=LocalRunner(workers=workers))
+    preparation = Preparation(origin=origin, image_size=128, runner=LocalRunnerSettings(workers=workers))
     prepare_rows(plan_of(preparation, ImageSegmentation(labels=LABELS), source))
 
 
@@ -68,7 +68,7 @@ def _measured(folder: Path, raw: str, workers: int) -> tuple[float, float]:
     with subprocess.Popen([*map(str, command), str(workers)]) as process:
         while process.poll() is None:
             most = max(most, _held(process.pid))
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_EVERY_S)
     if process.returncode:
         raise SystemExit(f"the preparation ended with {process.returncode}")
     return time.perf_counter() - started, most / 1e6
@@ -77,7 +77,7 @@ def _measured(folder: Path, raw: str, workers: int) -> tuple[float, float]:
 def _held(pid: int) -> int:
     try:
         parent = psutil.Process(pid)
-        return sum(one.memory_info().rss for one in [parent, *parent.children(recursive=True)])
+        return sum(process.memory_info().rss for process in [parent, *parent.children(recursive=True)])
     except psutil.NoSuchProcess:
         return 0
 

@@ -105,8 +105,8 @@ def main() -> int:
         for _ in range(ROUNDS):
             for rows, runs in measured.items():
                 runs.append(run_read(rows, Path(scratch) / f"out-{rows}", environment))
-    peak = {rows: median(one["bytes"] for one in runs) for rows, runs in measured.items()}
-    seconds = {rows: median(one["seconds"] for one in runs) for rows, runs in measured.items()}
+    peak = {rows: median(run["bytes"] for run in runs) for rows, runs in measured.items()}
+    seconds = {rows: median(run["seconds"] for run in runs) for rows, runs in measured.items()}
     print_table(
         ["rows", "peak MB", "seconds", "rows/s"],
         [[f"{n:,}", f"{peak[n] / 1e6:,.0f}", f"{seconds[n]:.1f}", f"{n / seconds[n]:,.0f}"] for n in measured],

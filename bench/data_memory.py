@@ -120,8 +120,8 @@ def main() -> int:
             for stage in STAGES:
                 for rows, folder in folders.items():
                     measured.setdefault((stage, rows), []).append(run_stage(stage, folder))
-    peak = {key: median(one["bytes"] for one in runs) for key, runs in measured.items()}
-    seconds = {key: median(one["seconds"] for one in runs) for key, runs in measured.items()}
+    peak = {key: median(run["bytes"] for run in runs) for key, runs in measured.items()}
+    seconds = {key: median(run["seconds"] for run in runs) for key, runs in measured.items()}
     print_table(
         ["stage", f"MB at {SMALL:,}", f"MB at {LARGE:,}", f"rows/s at {LARGE:,}"],
         [

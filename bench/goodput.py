@@ -39,7 +39,7 @@ def main() -> int:
     """Exit code 0 when every limit holds."""
     as_json = parse_arguments(__doc__ or "")
     rounds = []
-    with tempfile.TemporaryDirectory(prefix="goodput-") as folder, _endpoint(Path(folder)) as port:
+    with tempfile.TemporaryDirectory(prefix="goodput-") as folder, _live_endpoint(Path(folder)) as port:
         for _ in range(ROUNDS):
             rounds.append((_crowd(port, FEW), _crowd(port, MANY)))
     rows = [[str(clients), *_cells(seen)] for pair in rounds for clients, seen in zip((FEW, MANY), pair, strict=True)]
@@ -68,7 +68,7 @@ def _heard(seen: Seen) -> float:
 
 
 @contextmanager
-def _endpoint(folder: Path) -> Iterator[int]:
+def _live_endpoint(folder: Path) -> Iterator[int]:
     """The port of an endpoint with one version, live while the block runs."""
     model = _model(folder / "model")
     endpoint = LocalHost(LocalHostSettings(port=0)).open("goodput", folder / "state")

@@ -74,8 +74,8 @@ def _measure(task: ImageSegmentation, rows: Rows, rounds: int) -> dict[str, list
             plain_segmentation_loop.train(task, rows, rows[:VALIDATION_PICTURES], seed)
             seconds["baseline"].append(time.perf_counter() - started)
             seconds["evergreen"].append(_evergreen(task, rows, seed))
-            told = ", ".join(f"{name} {series[-1]:.1f} s" for name, series in seconds.items())
-            print(f"round {seed}: {told}", flush=True)
+            timings = ", ".join(f"{name} {series[-1]:.1f} s" for name, series in seconds.items())
+            print(f"round {seed}: {timings}", flush=True)
     return seconds
 
 
@@ -102,7 +102,9 @@ def _write_splits(path: Path, parts: dict[str, Rows]) -> Splits:
         shard = path / split / "rows-00000.parquet"
         shard.parent.mkdir(parents=True)
         columns = {"id": [f"{split}-{number}" for number in range(len(rows))]}
-        pq.write_table(pa.table(columns | {"image": [one for one, _ in rows], "mask": [one for _, one in rows]}), shard)
+        pq.write_table(
+            pa.table(columns | {"image": [image for image, _ in rows], "mask": [mask for _, mask in rows]}), shard
+        )
         entries.append(FileEntry.of(shard, path))
     manifest = SplitsManifest(
         files=tuple(entries),

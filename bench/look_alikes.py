@@ -23,10 +23,9 @@ from bench.report import parse_arguments, print_result, print_table
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.scene import draw_scene
 from evergreen.core.members import source_of
-from evergreen.data.content import keys_and_likeness
-from evergreen.data.database import open_database, read_parquet
-from evergreen.data.likeness import BITS
-from evergreen.data.near_pictures import find_alike
+from evergreen.data.database import open_database, view_parquet
+from evergreen.data.duplicates.keys import BITS, keys_and_likeness
+from evergreen.data.duplicates.pictures import find_alike
 from evergreen.data.pictures import encode_png
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
@@ -60,7 +59,7 @@ def _signed(images: list[Image.Image]) -> tuple[Any, Any, float]:
     """Content keys, hashes (0: none), and pictures a second for both."""
     import pyarrow as pa
 
-    encoded = pa.array([encode_png(np.asarray(one.convert("RGB"))) for one in images])
+    encoded = pa.array([encode_png(np.asarray(image.convert("RGB"))) for image in images])
     started = time.perf_counter()
     keys, alike = keys_and_likeness(encoded, 0)
     return keys, alike.fill_null(0).to_numpy(), len(images) / (time.perf_counter() - started)
@@ -69,15 +68,15 @@ def _signed(images: list[Image.Image]) -> tuple[Any, Any, float]:
 def _find_copies(what: str, images: list[Image.Image]) -> dict[str, float]:
     """Share of copies found within the distance; prints the table."""
     keys, hashes, rate = _signed(images)
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     rows = []
     for name, copied in COPIES.items():
-        theirs, other, _ = _signed([copied(one) for one in images])
-        found[name] = float(((np.bitwise_count(hashes ^ other) <= DISTANCE) & (hashes > 0) & (other > 0)).mean())
-        rows.append([name, f"{(keys == theirs).mean():.0%}", f"{found[name]:.1%}"])
+        theirs, other, _ = _signed([copied(image) for image in images])
+        shares[name] = float(((np.bitwise_count(hashes ^ other) <= DISTANCE) & (hashes > 0) & (other > 0)).mean())
+        rows.append([name, f"{(keys == theirs).mean():.0%}", f"{shares[name]:.1%}"])
     print_table([f"copies found of {len(images)} {what}", "by equal pixels", "by what they show"], rows)
     print(f"{(hashes == 0).sum()} of them show too little to be told; {rate:,.0f} pictures/s decoded and hashed\n")
-    return found
+    return shares
 
 
 def _keep_others(images: list[Image.Image]) -> float:
@@ -99,7 +98,7 @@ def _match() -> None:
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as scratch, open_database() as connection:
         path = Path(scratch) / "hashes.parquet"
         pq.write_table(pa.table(table | {"likeness": draw.integers(0, 1 << 64, HASHES, dtype=np.uint64)}), path)
-        connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
+        view_parquet(connection, "signatures", [path])
         started = time.perf_counter()
         find_alike(connection, codes, DISTANCE)
         print(f"{HASHES:,} hashes compared with each other in {time.perf_counter() - started:.1f} s\n")
@@ -108,8 +107,9 @@ def _match() -> None:
 def _street_scenes(folder: str) -> None:
     import yaml
 
-    told = yaml.safe_load(SETTINGS.read_text(encoding="utf-8").replace("${CAMVID}", folder))["parameters"]
-    grouped, by_group = FilesSettings.model_validate(told["source"]), SplitPlan.model_validate(told["split"])
+    parameters = yaml.safe_load(SETTINGS.read_text(encoding="utf-8").replace("${CAMVID}", folder))["parameters"]
+    grouped = FilesSettings.model_validate(parameters["source"])
+    by_group = SplitPlan.model_validate(parameters["split"])
     single = grouped.model_copy(update={"group_pattern": None})
     alone = by_group.model_copy(update={"near_duplicate_distance": None})
     ways = [
@@ -118,13 +118,13 @@ def _street_scenes(folder: str) -> None:
         ("by groups", grouped, alone),
         ("by groups, without those that look alike", grouped, by_group),
     ]
-    _find_copies("street scenes", [Image.open(one) for one in sorted(Path(folder, "images").iterdir())])
+    _find_copies("street scenes", [Image.open(path) for path in sorted(Path(folder, "images").iterdir())])
     rows = []
     for name, source, plan in ways:
         with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as scratch:
             splits = split(source_of(source).read(None, Path(scratch) / "rows"), plan, Path(scratch) / "splits")
-            score = score_of_copying(splits, len(told["task"]["labels"]))
-        rows.append([name, *(str(splits.manifest.rows[one]) for one in ("train", "test")), f"{score:.2f}"])
+            score = score_of_copying(splits, len(parameters["task"]["labels"]))
+        rows.append([name, *(str(splits.manifest.rows[part]) for part in ("train", "test")), f"{score:.2f}"])
     print_table(["street scenes", "train", "test", "mIoU of copying a mask"], rows)
 
 
@@ -132,12 +132,12 @@ def main() -> int:
     """Measures, prints, and returns the exit code."""
     as_json = parse_arguments(__doc__ or "")
     scenes = [Image.fromarray(draw_scene(0, number, SIZE)[0]) for number in range(PICTURES)]
-    found = _find_copies("generated pictures", scenes)
-    found["different kept"] = _keep_others(scenes)
+    shares = _find_copies("generated pictures", scenes)
+    shares["different kept"] = _keep_others(scenes)
     _match()
     if folder := os.environ.get("CAMVID"):
         _street_scenes(folder)
-    return print_result("look_alikes", found, LIMITS, as_json)
+    return print_result("look_alikes", shares, LIMITS, as_json)
 
 
 if __name__ == "__main__":

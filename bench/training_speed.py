@@ -147,8 +147,8 @@ def _accuracy(task: TextClassification, predictor: Any, rows: Rows) -> float:
 
 
 def _report(results: dict[str, list[Result]], *, as_json: bool) -> int:
-    speed = {name: median(one.rows_per_second for one in series) for name, series in results.items()}
-    accuracy = {name: fmean(one.accuracy for one in series) for name, series in results.items()}
+    speed = {name: median(result.rows_per_second for result in series) for name, series in results.items()}
+    accuracy = {name: fmean(result.accuracy for result in series) for name, series in results.items()}
     rows = [[name, f"{speed[name]:.1f}", f"{accuracy[name]:.4f}"] for name in results]
     print_table(["", "rows/s (median)", "accuracy (mean)"], rows)
     ratios = {

@@ -115,18 +115,18 @@ def _setup(options: argparse.Namespace) -> None:
 
 def _permissions(options: argparse.Namespace) -> int:
     calls = listed(open_box(Home(options.home)).home, options.skip)
-    found = proof(calls, granted(options.guide.read_text(encoding="utf-8"), os.environ), Table.read())
+    outcome = proof(calls, granted(options.guide.read_text(encoding="utf-8"), os.environ), Table.read())
     for title, lines in (
-        ("lacking", found.lacking),
-        ("not known", found.unknown),
-        ("granted and not used by these calls", found.unused),
-        ("used, by a permission that is not proved", found.unproved),
+        ("lacking", outcome.lacking),
+        ("not known", outcome.unknown),
+        ("granted and not used by these calls", outcome.unused),
+        ("used, by a permission that is not proved", outcome.unproved),
     ):
         if lines:
             print(f"{title}:", *lines, sep="\n  ")
-    verdict = "do not suffice" if found.lacking else "suffice"
+    verdict = "do not suffice" if outcome.lacking else "suffice"
     print(f"{len({call.method for call in calls})} methods called; the roles that {options.guide} grants {verdict}")
-    return 1 if found.lacking or not calls else 0
+    return 1 if outcome.lacking or not calls else 0
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -103,14 +103,14 @@ def listed(home: Home) -> list[Fault]:
 
 def add(home: Home, fault: Fault) -> list[Fault]:
     """Put a rule in force behind the others; returns all."""
-    with _edited(home) as rules:
+    with _editing(home) as rules:
         rules.append(fault)
         return list(rules)
 
 
 def clear(home: Home, kind: Kind | None = None) -> list[Fault]:
     """Lift every rule, or every one of a kind; returns those that were lifted."""
-    with _edited(home) as rules:
+    with _editing(home) as rules:
         lifted = [rule for rule in rules if kind in (None, rule.kind)]
         rules[:] = [rule for rule in rules if rule not in lifted]
         return lifted
@@ -120,7 +120,7 @@ def take(home: Home, kind: Kind, name: str) -> Fault | None:
     """The first rule of this kind that concerns `name`, counted as having acted once; None without one."""
     if not any(rule.concerns(kind, name) for rule in listed(home)):
         return None  # the common case takes no lock
-    with _edited(home) as rules:
+    with _editing(home) as rules:
         for index, rule in enumerate(rules):
             if rule.concerns(kind, name):
                 if rule.times == 1:
@@ -132,7 +132,7 @@ def take(home: Home, kind: Kind, name: str) -> Fault | None:
 
 
 @contextmanager
-def _edited(home: Home) -> Iterator[list[Fault]]:
+def _editing(home: Home) -> Iterator[list[Fault]]:
     """The rules, written back whole: several services count the same file down."""
     with FileLock(home.faults.with_suffix(".lock")):
         rules = listed(home)

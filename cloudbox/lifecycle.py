@@ -191,8 +191,8 @@ def _wait_for(box: Box, service: Service, began: float) -> str:
         service.settle(box)
     except httpx.HTTPError as error:
         raise BoxError(_complaint(box, service.name, f"answers, but could not be set up: {error}")) from error
-    told = f"{service.name:9} {service.address(box)}  ({time.monotonic() - began:.1f} s)"
-    return "\n".join(filter(None, [told, service.caveat(box)]))
+    line = f"{service.name:9} {service.address(box)}  ({time.monotonic() - began:.1f} s)"
+    return "\n".join(filter(None, [line, service.caveat(box)]))
 
 
 def _complaint(box: Box, service: str, why: str) -> str:

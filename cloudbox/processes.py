@@ -16,7 +16,7 @@ import psutil
 
 SAME_START_S = 1.5  # the machine's start is known in whole seconds, and may be rounded anew
 STOP_WITHIN_S = 15.0
-LOOK_EVERY_S = 0.05
+POLL_EVERY_S = 0.05
 MARK = "CLOUDBOX_PROCESS"
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
@@ -59,17 +59,17 @@ def find(process: ProcessId | None) -> psutil.Process | None:
     if process is None:
         return None
     try:
-        found = psutil.Process(process.pid)
-        return found if process.is_of(found) and _runs(found) else None
+        running = psutil.Process(process.pid)
+        return running if process.is_of(running) and _runs(running) else None
     except psutil.NoSuchProcess:
         return None
 
 
 def stop_alone(process: ProcessId) -> None:
     """Ends one process and none that it began: SIGTERM, then SIGKILL."""
-    if found := find(process):
-        _each([found], "terminate")
-        _each(_still_alive([found]), "kill")
+    if running := find(process):
+        _each([running], "terminate")
+        _each(_still_alive([running]), "kill")
 
 
 def stop(leaders: Sequence[ProcessId]) -> None:
@@ -111,7 +111,7 @@ def _still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Those that have not ended in time; one that has, but was not yet collected by its parent, counts as ended."""
     deadline = time.monotonic() + STOP_WITHIN_S
     while (alive := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_EVERY_S)
     return alive
 
 
@@ -124,9 +124,9 @@ def _runs(process: psutil.Process) -> bool:
 
 def _family(leader: ProcessId) -> set[psutil.Process]:
     """The leader, its descendants (which may have sessions of their own) and the rest of its session."""
-    found = find(leader)
+    running = find(leader)
     try:
-        descendants = [found, *found.children(recursive=True)] if found else []
+        descendants = [running, *running.children(recursive=True)] if running else []
     except psutil.NoSuchProcess:
         descendants = []
     return {*descendants, *_session(leader)}

@@ -94,10 +94,10 @@ def application(dispatcher: Dispatcher, routes: Sequence[Route]) -> Starlette:
 def _answer(dispatcher: Dispatcher, routes: Sequence[Route], request: Request, body: bytes) -> Response:
     caller.set(principal_of(request.headers.get("authorization", "")))
     for route in routes:
-        found = route.pattern.fullmatch(request.url.path) if route.verb == request.method else None
-        if found:
+        match = route.pattern.fullmatch(request.url.path) if route.verb == request.method else None
+        if match:
             message = _message(dispatcher, route, request, body)
-            for name, value in found.groupdict().items():
+            for name, value in match.groupdict().items():
                 _set(message, name.split("__"), value)
             through = request.url.hostname or ""
             return _response(dispatcher.call(route.path, _wrapped(dispatcher, route, message), through))
@@ -119,7 +119,7 @@ def _message(dispatcher: Dispatcher, route: Route, request: Request, body: bytes
                 target.SetInParent()
         for name, value in request.query_params.multi_items():
             if not name.startswith("$") and name not in ("alt", "key", "prettyPrint"):
-                _set(message, re.sub(r"[A-Z]", lambda one: f"_{one.group().lower()}", name).split("."), value)
+                _set(message, re.sub(r"[A-Z]", lambda letter: f"_{letter.group().lower()}", name).split("."), value)
     except (json_format.ParseError, UnicodeDecodeError) as error:
         raise invalid(f"Invalid JSON payload received. {error}") from error
     return message

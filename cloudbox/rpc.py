@@ -1,6 +1,6 @@
 """gRPC over TLS for a table of methods, with faults, refusals and the guard of fields around every call.
 
-    table = {"/google.cloud.aiplatform.v1.EndpointService/GetEndpoint": Method(get, GetEndpointRequest, Endpoint)}
+    table = {"/google.cloud.aiplatform.v1.EndpointService/GetEndpoint": Method(get, GetEndpointRequest)}
     server = serve(Dispatcher(home, "vertex", table), port=8443)
 
 Google ships no `*_pb2_grpc`: the message types' own (de)serialisers and a generic handler do its work.
@@ -40,11 +40,10 @@ lag_s: ContextVar[float] = ContextVar("lag_s", default=0.0)
 
 @dataclass(frozen=True)
 class Method:
-    """One method: a function from request to response, and their protobuf or proto-plus types."""
+    """One method: a function from request to response, and the protobuf or proto-plus type of the request."""
 
     function: Callable[[Any], Any]
     request_type: Any
-    response_type: Any
 
 
 @dataclass(frozen=True)
@@ -141,9 +140,9 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no t
         method = self.dispatcher.methods.get(path)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            told = dict(context.invocation_metadata())
-            through = told.get(ENDPOINT_HEADER, "")
-            caller.set(principal_of(told.get("authorization", "")))
+            metadata = dict(context.invocation_metadata())
+            through = metadata.get(ENDPOINT_HEADER, "")
+            caller.set(principal_of(metadata.get("authorization", "")))
             try:
                 reply = self.dispatcher.call(path, request, through)
             except ApiError as error:

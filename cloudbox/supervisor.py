@@ -25,9 +25,9 @@ from cloudbox.processes import ProcessId
 from cloudbox.services import SERVICES
 
 NAME = "supervisor"
-LOOK_EVERY_S = 0.25
+POLL_EVERY_S = 0.25
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
-SETTLED_AFTER_S = 20.0
+STABLE_AFTER_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -76,20 +76,20 @@ class Supervisor:
         while not self.stopped:
             for service in wanted_file(self.box.home).read_text().split():
                 self._heal(service)
-            self._look_away()
+            self._pause()
         self._stop_orphans()
 
     def _stop_orphans(self) -> None:
         """Ends what killed services left behind: containers, which have sessions of their own."""
         processes.stop_orphans({child.pid for child in self.children.values()})
 
-    def _look_away(self) -> None:
-        """Waits until the next look, or until a child ends; collects ended children."""
+    def _pause(self) -> None:
+        """Waits until the next poll, or until a child ends; collects ended children."""
         if self.children:
-            ended, _ = psutil.wait_procs(list(self.children.values()), timeout=LOOK_EVERY_S)
+            ended, _ = psutil.wait_procs(list(self.children.values()), timeout=POLL_EVERY_S)
             self.children = {name: child for name, child in self.children.items() if child not in ended}
         else:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_EVERY_S)
 
     def _heal(self, service: str) -> None:
         run = read_run(self.box.home, service)
@@ -99,7 +99,7 @@ class Supervisor:
             self._start(service, restarts=0, failures=0)
         elif service not in self.not_before:
             lived_s = time.time() - psutil.boot_time() - run.process.started
-            failures = run.failures + 1 if lived_s < SETTLED_AFTER_S else 1
+            failures = run.failures + 1 if lived_s < STABLE_AFTER_S else 1
             write_run(self.box.home, service, Run(run.process, run.restarts, failures))
             pause = min(FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S)
             self.not_before[service] = time.monotonic() + pause

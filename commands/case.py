@@ -159,10 +159,10 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     trainable(given.task).check()
     identity = source_of(given.source).identity(given.window.resolve() if given.window else None)
     trial.dataset = fetch.entrypoint(given.source, identity, code="")
-    _, set_aside = validate.entrypoint(given.task, trial.dataset, code="")
-    split.entrypoint(trial.dataset, given.split, set_aside, code="")
+    _, set_aside, class_counts = validate.entrypoint(given.task, trial.dataset, code="")
+    split.entrypoint(trial.dataset, given.split, set_aside, class_counts, code="")
     if options.train:
-        name = _free_name(given.model_name, options.taken)
+        name = _take_free_name(given.model_name, options.taken)
         config = _with_room(trial.config, host_of(given.host).room(), scratch)
         with _torn_down(config, name, trial.said):
             trial.said.append(_run(config, name, scratch / "outcome"))
@@ -207,7 +207,7 @@ def _torn_down(config: Path, name: str, said: list[str]) -> Iterator[None]:
     teardown.main(options)
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def _take_free_name(name: str, taken: set[str]) -> str:
     """The model's name, with a number where another case had it: no case meets the champion of another."""
     free, number = name, 1
     while free in taken:

@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
         os.environ[FOLDER_VARIABLE] = str(folder)
         for name, (config, expected) in cases.items():
             missing = apart.get(name)
-            result = _apart(args, name, missing) if missing else attempt(name, config, expected, options)
+            result = _run_apart(args, name, missing) if missing else attempt(name, config, expected, options)
             print(result.model_dump_json() if args.json else _line(result), flush=True)
             if result.exit in {INTERRUPTED, TERMINATED}:
                 return result.exit
@@ -94,7 +94,7 @@ def _missing(expected: Expectation | None) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if os.environ.get(name) != value}
 
 
-def _apart(args: argparse.Namespace, name: str, variables: Mapping[str, str]) -> Result:
+def _run_apart(args: argparse.Namespace, name: str, variables: Mapping[str, str]) -> Result:
     """What comes of a case with variables of its own: in a process that has them from its start, as libraries read
     theirs once.
     """

@@ -82,7 +82,9 @@ def quiet_zenml(*, debug: bool) -> Iterator[None]:
     import zenml.logger
 
     zenml.logger.init_logging()
-    consoles = [one for one in logging.getLogger().handlers if isinstance(one, zenml.logger.ZenMLConsoleHandler)]
+    consoles = [
+        handler for handler in logging.getLogger().handlers if isinstance(handler, zenml.logger.ZenMLConsoleHandler)
+    ]
     chatter = _Chatter(debug=debug)
     for console in consoles:
         console.addFilter(chatter)

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from commands.project import Project
 from evergreen.core.cloud import Fleet
 from evergreen.core.members import host_of, source_of
-from evergreen.preparation import DataflowRunner
 from orchestration.costs import (
     HOURS_A_MONTH,
     PROBE_REPLICAS,
@@ -50,7 +49,7 @@ def cost_lines(project: Project) -> list[str]:
     lines = [*_run_lines(estimate), *(_endpoint_lines(estimate, fleet) if fleet else ())]
     return [
         *lines,
-        *_billed_too(project),
+        *billed_too(project),
         f"prices      list prices of {prices.as_of}, which change ({prices.sources[0]});",
         f"{INDENT}to be confirmed there: {prices.to_confirm}",
     ]
@@ -114,26 +113,22 @@ def _endpoint_lines(estimate: Estimate, fleet: Fleet) -> Iterator[str]:
     yield f"{INDENT}while a rollout goes on {estimate.rollout_hour:,.2f} USD an hour more ({beside})"
 
 
-def _billed_too(project: Project) -> Iterator[str]:
+def billed_too(project: Project) -> Iterator[str]:
     """What is billed and not counted above, as far as the configuration uses it: by size and use, still unknown."""
     document, prepare = project.configuration.document, project.prepare
     operated = any((options or {}).get("step_operator") for options in (document.get("steps") or {}).values())
-    runner = prepare.runner if prepare else None
+    workers = prepare.runner.needs() if prepare else None
+    read = source_of(project.source).bigquery()
     things = [
         "the machine of ZenML and MLflow with its disk, snapshots and address, all the time",
         f"starting machines and pulling images; disks of tasks{' and of custom jobs, 100 GB each' if operated else ''}",
-        *([_dataflow(runner)] if isinstance(runner, DataflowRunner) else ()),
+        *([f"Dataflow, while `prepare` has new raw data: {workers.machines}"] if workers else ()),
         "Cloud Build and Artifact Registry: three images a delivery, kept until a policy removes them",
         "the bucket: data, artifacts of every run, checkpoints, code; network between regions",
-        *(["BigQuery: bytes read and stored"] if source_of(project.source).bigquery() else ()),
+        *([f"BigQuery: bytes read, at most {read.most_bytes / 1e9:,.1f} GB a run, and stored"] if read else ()),
         f"Cloud Logging{', and the rows of request logging' if _logs_requests(project) else ''}",
     ]
     yield from (f"{'billed too' if number == 0 else '':<12}{one}" for number, one in enumerate(things))
-
-
-def _dataflow(runner: DataflowRunner) -> str:
-    machines = f"up to {runner.max_workers} {runner.machine_type} with {runner.disk_gb} GB each"
-    return f"Dataflow, while `prepare` has new raw data: {machines}; nothing where none is new"
 
 
 def _logs_requests(project: Project) -> bool:

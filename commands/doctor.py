@@ -111,13 +111,11 @@ def _check_stack(project: Project | None) -> Iterator[Finding]:
 
 def _check_variables(project: Project) -> Iterator[Finding]:
     """The environment variables that the configuration names; on a remote stack ZenML's secrets fill them instead."""
-    from evergreen.core.base import Frozen
-
-    for section, value in vars(project.configuration.parameters).items():
-        for field, name in value.model_dump().items() if isinstance(value, Frozen) else ():
-            if field.endswith("_env") and name:
-                fine, state = _state_of(name, project)
-                yield Finding("secrets", fine, f"parameters.{section}.{field}: {name} {state}", f"export {name}=…")
+    sections = {"source": project.source, "task": project.task, "host": project.host, "publish": project.publish}
+    for section, settings in sections.items():
+        for field, name in (settings.variables if settings else {}).items():
+            fine, state = _state_of(name, project)
+            yield Finding("secrets", fine, f"parameters.{section}.{field}: {name} {state}", f"export {name}=…")
 
 
 def _state_of(name: str, project: Project) -> tuple[bool, str]:
@@ -192,7 +190,7 @@ def _check_publish(project: Project) -> Iterator[Finding]:
     if project.publish is None:
         return
     publisher = publisher_of(project.publish)
-    absent = [name for name in publisher.variables if not os.environ.get(name)]
+    absent = [name for name in project.publish.variables.values() if not os.environ.get(name)]
     if absent and listed_secrets(project):
         states = {name: _state_of(name, project) for name in absent}
         reasons = ", ".join(f"{name} {state}" for name, (_, state) in states.items())

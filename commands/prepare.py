@@ -8,12 +8,11 @@ to        gs://pets/prepared: 640 rows in 8 shards; 1 of 8 parts prepared (local
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from commands.timed_rows import fill
 from evergreen.core.errors import InputError
-from evergreen.preparation import MOST_WORKERS, LocalRunner, Preparation
+from evergreen.preparation.settings import RUNNERS, Preparation, RunnerSettings
 
 if TYPE_CHECKING:
     from evergreen.core.preparation import PreparationReport
@@ -54,39 +53,30 @@ def chosen(preparation: Preparation, runner: str | None, workers: int | None) ->
     Raises:
         InputError: it lacks settings for them, or they are too many.
     """
-    configured = preparation.runner
-    if runner == "dataflow" and isinstance(configured, LocalRunner):
-        raise InputError("--runner dataflow needs its project, region, temp and image; set parameters.prepare.runner")
-    if runner == "local" and not isinstance(configured, LocalRunner):
-        configured = LocalRunner()
+    configured: RunnerSettings = preparation.runner
+    if runner is not None and runner != configured.kind:
+        settings = RUNNERS[runner]
+        missing = [name for name, field in settings.model_fields.items() if field.is_required()]
+        if missing:
+            raise InputError(f"--runner {runner} needs its {', '.join(missing)}; set parameters.prepare.runner")
+        configured = settings(kind=runner)
     if workers is not None:
-        if not isinstance(configured, LocalRunner):
-            raise InputError("--workers are processes of this machine; add --runner local, or set runner.max_workers")
-        if workers > MOST_WORKERS:
-            raise InputError(f"--workers is {workers:,} (allowed: 1 to {MOST_WORKERS}); take about one a processor")
-        configured = LocalRunner(workers=workers)
+        configured = configured.with_processes(workers)
     return preparation.model_copy(update={"runner": configured})
 
 
 def _tell_plan(plan: Plan, work: Work) -> None:
     print(f"from      {work.raw.description}")
     print(f"to        {plan.folder}: {work.words}, side by side")
-    runner = plan.preparation.runner
-    if isinstance(runner, LocalRunner):
-        print(f"runner    local, {runner.workers or 'one a processor'} as number of processes")
-        return
     if not work.new:
-        print(f"runner    Dataflow in {runner.region} would get no job")
+        print("runner    none is needed")
         return
     from evergreen.preparation.run import check_beam
 
     check_beam(work)
-    from evergreen.preparation.runners import compiled
+    from evergreen.preparation.runners import runner_of
 
-    print(
-        f"runner    Dataflow in {runner.region}, up to {runner.max_workers} x {runner.machine_type}; nothing was sent:"
-    )
-    print(json.dumps(compiled(plan, list(work.new), work.known), indent=2))
+    print(f"runner    {runner_of(plan).preview(plan, list(work.new), work.known)}")
 
 
 def _told(report: PreparationReport, summary: Summary) -> str:

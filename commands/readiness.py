@@ -10,7 +10,7 @@ from commands.cloud.wheels import refuse_wheels
 from commands.costs import check_budget
 from commands.project import Project
 from evergreen.core.errors import InputError
-from evergreen.core.members import publisher_of, trainable
+from evergreen.core.members import trainable
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
@@ -56,13 +56,18 @@ def unused_settings(project: Project) -> str | None:
     if project.orchestrator != "local":
         return None
     document = project.configuration.document
-    levels = {"": document, **{f"steps.{name}.": one or {} for name, one in (document.get("steps") or {}).items()}}
-    found = [f"{place}settings.docker" for place, one in levels.items() if "docker" in (one.get("settings") or {})]
-    if not found:
+    levels = {
+        "": document,
+        **{f"steps.{name}.": options or {} for name, options in (document.get("steps") or {}).items()},
+    }
+    unused = [
+        f"{place}settings.docker" for place, options in levels.items() if "docker" in (options.get("settings") or {})
+    ]
+    if not unused:
         return None
-    verb = "is" if len(found) == 1 else "are"
+    verb = "is" if len(unused) == 1 else "are"
     return (
-        f"{', '.join(found)} {verb} not used: stack '{project.active_stack}' runs steps in this process, without "
+        f"{', '.join(unused)} {verb} not used: stack '{project.active_stack}' runs steps in this process, without "
         "containers; remove it, or set a stack whose steps run in containers (zenml stack set …)"
     )
 
@@ -87,7 +92,7 @@ def check_secrets(project: Project) -> None:
             ) from error
     if project.publish is None or project.publish.dry_run or listed:
         return
-    if absent := [name for name in publisher_of(project.publish).variables if name not in os.environ]:
+    if absent := [name for name in project.publish.variables.values() if name not in os.environ]:
         raise InputError(
             f"environment variable {', '.join(absent)} is not set, which parameters.publish names; export it, or list "
             "the ZenML secret that holds it under `secrets:`"
@@ -100,7 +105,7 @@ def task_needs(project: Project) -> str:
     Raises:
         InputError: it cannot be found.
     """
-    absent = [name for name in project.task.variables if not os.environ.get(name)]
+    absent = [name for name in project.task.variables.values() if not os.environ.get(name)]
     if absent and (listed := listed_secrets(project)):
         return (
             f"its encoder was not looked for: {', '.join(absent)} is not set here; steps have it from "

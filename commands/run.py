@@ -81,12 +81,12 @@ def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) 
     from evergreen.pages.terminal import publication_lines, terminal_summary
     from orchestration.deployment import state_directory
     from orchestration.locks import run_lock
-    from orchestration.requests import kept_request
+    from orchestration.requests import keep_request
     from orchestration.runs import machines_refused, outcome_of
-    from orchestration.specifications import removed_specifications
+    from orchestration.specifications import removing_specifications
 
     stop = again(project, None)
-    with run_lock(state_directory(), project.model_name, name, stop), removed_specifications():
+    with run_lock(state_directory(), project.model_name, name, stop), removing_specifications():
         run = run_training(project, name, use_cache=use_cache)
     if run is None:
         print(f"nothing waits for the run; see: python run.py status --config {project.configuration.path}")
@@ -94,7 +94,7 @@ def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) 
     outcome = outcome_of(run.id)
     if told_in is not None:
         write_outcome(told_in, outcome)
-    page, request = outcome.report_page, kept_request(project.model_name, outcome.deployment)
+    page, request = outcome.report_page, keep_request(project.model_name, outcome.deployment)
     report, decision, deployment = outcome.report, outcome.decision, outcome.deployment
     print(terminal_summary(report, decision, deployment, page=page, request_file=request, intake=outcome.intake))
     for sentence in machines_refused(run):

@@ -33,8 +33,8 @@ def main(args: argparse.Namespace) -> None:
         print(f"schedule of model '{project.model_name}' ended" if ended else f"model '{project.model_name}' had none")
         _say_what_goes_on(goes_on(project.model_name))
     else:
-        found = schedules(project.model_name)
-        print("\n".join(map(_line, found)) or f"model '{project.model_name}' has no schedule")
+        active = schedules(project.model_name)
+        print("\n".join(map(_line, active)) or f"model '{project.model_name}' has no schedule")
 
 
 def _say_what_goes_on(runs: Sequence[str]) -> None:

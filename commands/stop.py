@@ -64,7 +64,7 @@ def left_over(stop: Stop, line: str) -> str:
 
 def stop_lines(model: str, stop: Stop, name: str | None = None) -> str:
     """What was stopped, a line each."""
-    lines = [f"run         {one.run}  {one.status}  ({one.ended})" for one in stop.runs]
+    lines = [f"run         {stopped.run}  {stopped.status}  ({stopped.ended})" for stopped in stop.runs]
     if stop.put_back:
         lines.append(f"endpoint    {stop.put_back}")
     named = f" as '{name}'" if name else ""

@@ -37,7 +37,7 @@ def fill(args: argparse.Namespace) -> None:
     if dataset.manifest.intake is not None:
         print(f"read      {dataset.manifest.intake.words()}")
     print(f"to        {stored}")
-    print(_told(prepared, plan))
+    print(_summary(prepared, plan))
     print(f"next      python run.py --config {args.config}")
 
 
@@ -64,7 +64,7 @@ def _moment(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _told(prepared: Prepared, plan: Plan) -> str:
+def _summary(prepared: Prepared, plan: Plan) -> str:
     labels = prepared.labels.most_common()
     listed = ", ".join(f"{label} {rows:,}" for label, rows in labels[:_SHOWN_LABELS])
     more = f" and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else ""

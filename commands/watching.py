@@ -34,18 +34,18 @@ def run_training(project: Project, name: str, *, use_cache: bool) -> PipelineRun
 
     configuration = project.configuration
     if not project.is_on_vertex:
-        return _submitted(project, _options(project, configuration, name, use_cache=use_cache))
+        return _submit(project, _options(project, configuration, name, use_cache=use_cache))
     configuration = configuration.without_waiting()
     with held_back(SUBMITTED):
-        run = _submitted(project, _options(project, configuration, name, use_cache=use_cache))
+        run = _submit(project, _options(project, configuration, name, use_cache=use_cache))
     if run is None or not is_watched(project.configuration.document):
         return None
     if job_id_of(run) is None:  # all of it came from cache: there was nothing to submit
         return run
-    return _watched(project, name, run, use_cache=use_cache)
+    return _watch(project, name, run, use_cache=use_cache)
 
 
-def _watched(project: Project, name: str, run: PipelineRunResponse, *, use_cache: bool) -> PipelineRunResponse:
+def _watch(project: Project, name: str, run: PipelineRunResponse, *, use_cache: bool) -> PipelineRunResponse:
     """The run at its end, or the one that took its place on other machines."""
     from zenml.client import Client
 
@@ -61,7 +61,7 @@ def _watched(project: Project, name: str, run: PipelineRunResponse, *, use_cache
         if job.state == CANCELLED:
             raise EvergreenError(f"run {run.name} was stopped; see {jobs.link(job.name)}")
         _end_in_zenml(ended)
-        run = attempts.next(jobs, job)
+        run = attempts.submit_next(jobs, job)
 
 
 class _Attempts:
@@ -81,8 +81,8 @@ class _Attempts:
         self._refused: list[str] = []
         self._done: set[str] = set()
 
-    def next(self, jobs: VertexJobs, job: PipelineJob) -> PipelineRunResponse:
-        """The run that takes the place of the failed job. Raises RuntimeError: there is none to take it."""
+    def submit_next(self, jobs: VertexJobs, job: PipelineJob) -> PipelineRunResponse:
+        """Submits the run that takes the place of the failed job. Raises RuntimeError: there is none to take it."""
         from orchestration.machine_lists import next_machines
         from orchestration.notes import note_machines
 
@@ -92,16 +92,16 @@ class _Attempts:
         if following is None:
             raise RuntimeError(job.error or f"the pipeline job ended as {job.state}")
         for step, words in lacking.items():
-            told = f"{lists[step][self._chosen.get(step, 0)]}: {words}"
-            _say(f"{step:<11} {told}; once more from cache, on {lists[step][following[step]]}")
-            self._refused.append(f"{step}: {told}")
+            refusal = f"{lists[step][self._chosen.get(step, 0)]}: {words}"
+            _say(f"{step:<11} {refusal}; once more from cache, on {lists[step][following[step]]}")
+            self._refused.append(f"{step}: {refusal}")
         self._chosen, self.configuration = following, first.on_machines(following)
         self._done |= {task.name for task in job.tasks if task.state == SUCCEEDED}
-        run = self._submit()
+        run = self._submit_again()
         note_machines(run.id, self._refused)
         return run
 
-    def _submit(self) -> PipelineRunResponse:
+    def _submit_again(self) -> PipelineRunResponse:
         from orchestration.runs import attempt_name
 
         self._number += 1
@@ -109,7 +109,7 @@ class _Attempts:
         name = attempt_name(self._name, self._number)
         options = _options(self._project, self.configuration.without_waiting(), name, fresh=fresh)
         with held_back(SUBMITTED):
-            run = _submitted(self._project, options)
+            run = _submit(self._project, options)
         if run is None:
             raise RuntimeError("the orchestrator took no second run")
         return run
@@ -121,7 +121,7 @@ def _options(project: Project, configuration: Configuration, name: str, **cache:
     return {**options, "run_name": name}
 
 
-def _submitted(project: Project, options: dict[str, Any]) -> PipelineRunResponse | None:
+def _submit(project: Project, options: dict[str, Any]) -> PipelineRunResponse | None:
     from orchestration.runs import model_tag
     from pipelines.training import training
 
@@ -138,8 +138,8 @@ def _follow(project: Project, configuration: Configuration, run: PipelineRunResp
 
     jobs, job_id = jobs_of(run), str(job_id_of(run))
     _say(f"{'pipeline':<11} {jobs.link(job_id)}")
-    found = {step: machine_of(configuration.document, step) for step in project.steps}
-    machines = {step: str(one) for step, one in found.items() if not isinstance(one, str)}
+    chosen = {step: machine_of(configuration.document, step) for step in project.steps}
+    machines = {step: str(machine) for step, machine in chosen.items() if not isinstance(machine, str)}
     with Notes(run.id, _say) as notes:
         return jobs, follow(jobs, job_id, Watch(project.steps, machines, _say), notes.newest)
 
@@ -154,7 +154,7 @@ def _lacking(
     from orchestration.machine_lists import runs_on_operator
     from orchestration.vertex_runs import deaths
 
-    lacking = {one.task: one.words for one in deaths(jobs, job) if one.lacked_a_machine}
+    lacking = {death.task: death.words for death in deaths(jobs, job) if death.lacked_a_machine}
     failed = {task.name for task in job.tasks if task.state == FAILED and task.name in steps}
     on_operator = any(runs_on_operator(configuration.document, step) for step in lacking)
     return {} if on_operator or lacking.keys() != failed else lacking

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from evergreen.adapters.google.calls import Kind, failure_of, passing_over
 from evergreen.adapters.vertex.causes import RESOURCE_EXHAUSTED, Cause, cause_of, describe
 from evergreen.core.errors import EvergreenError
 from orchestration.machine_lists import MachineChoice
@@ -42,20 +43,21 @@ class Attempts:
         Raises:
             EvergreenError: none is left, or Vertex AI refuses the job on any machine; in Google's words.
         """
-        from google.api_core.exceptions import GoogleAPICallError, ResourceExhausted
-
         while self._left:
             self.machine = self._left.pop(0)
             try:
                 job = self._client().create_custom_job(
                     parent=self._parent, custom_job=self._request(self.machine), timeout=CALL_TIMEOUT_S
                 )
-            except ResourceExhausted as error:
-                self._refuse(describe(RESOURCE_EXHAUSTED, error.message or str(error)))
-                continue
-            except GoogleAPICallError as error:
+            except Exception as error:
+                failure = failure_of(error)
+                if failure is None:
+                    raise
+                if failure.kind is Kind.EXHAUSTED:
+                    self._refuse(describe(RESOURCE_EXHAUSTED, failure.reason))
+                    continue
                 raise EvergreenError(
-                    f"Vertex AI does not take the step's job on {self.machine}: {error.message or error}"
+                    f"Vertex AI does not take the step's job on {self.machine}: {failure.reason}"
                 ) from error
             return str(job.name)
         raise EvergreenError(
@@ -64,7 +66,6 @@ class Attempts:
 
     def waits_in_vain(self, name: str) -> bool:
         """Whether the job was cancelled, as it has waited for its machine for QUEUED_S and another is left to try."""
-        from google.api_core.exceptions import FailedPrecondition
         from google.cloud.aiplatform_v1 import JobState
 
         job = self._client().get_custom_job(name=name, timeout=CALL_TIMEOUT_S)
@@ -72,13 +73,12 @@ class Attempts:
         waited_s = (datetime.now(UTC) - job.create_time).total_seconds()
         if not (waits and self._left) or waited_s < QUEUED_S:
             return False
-        try:
+        with passing_over(Kind.CONFLICT):  # it has just begun, or ended
             self._client().cancel_custom_job(name=name, timeout=CALL_TIMEOUT_S)
-        except FailedPrecondition:  # it has just begun, or ended
-            return False
-        self._refuse(f"{Cause.CAPACITY}: its job was queued for {waited_s / 60:.0f} min")
-        self._given_up.add(name)
-        return True
+            self._refuse(f"{Cause.CAPACITY}: its job was queued for {waited_s / 60:.0f} min")
+            self._given_up.add(name)
+            return True
+        return False
 
     def after_failure(self, name: str) -> None:
         """Returns when another machine may do what the job of this name, which failed without a word, could not.

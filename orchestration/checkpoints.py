@@ -129,9 +129,9 @@ class RemoteCheckpoints:
         self._kept = set()
 
     def _copy(self) -> None:
-        for file in (one for one in self.path.iterdir() if one.is_file()):
+        for file in (path for path in self.path.iterdir() if path.is_file()):
             self._upload(file)
-        present = {one.name for one in self.path.glob(f"{PREFIX}*")}
+        present = {path.name for path in self.path.glob(f"{PREFIX}*")}
         for name in sorted(present - self._kept):
             files = sorted((self.path / name).iterdir(), key=lambda file: (file.name == LAST_FILE, file.name))
             for file in files:
@@ -166,7 +166,7 @@ class RemoteCheckpoints:
 
     def _names(self, uri: str) -> set[str]:
         try:
-            return {os.fsdecode(one).strip("/") for one in self._store.listdir(uri)}
+            return {os.fsdecode(entry).strip("/") for entry in self._store.listdir(uri)}
         except FileNotFoundError:
             return set()
 

@@ -76,7 +76,7 @@ class Configuration:
     @property
     def tried(self) -> dict[str, tuple[Machine, ...]]:
         """The machines of each step that has a list, in the order in which they are tried."""
-        return {step: tuple(one.machine for one in machines) for step, machines in self.machines.items()}
+        return {step: tuple(option.machine for option in machines) for step, machines in self.machines.items()}
 
     def on_machines(self, chosen: Mapping[str, int]) -> Configuration:
         """The same, each of these steps on another machine of its list, by number from 0."""
@@ -187,9 +187,9 @@ def _check_gate(document: Document, pipeline: Pipeline, mistakes: list[Mistake])
     annotation = get_type_hints(pipeline.entrypoint, include_extras=True).get("task")
     member = tagged(annotation, kind) if annotation is not None else None
     if member is not None:
-        known = {one.path for one in mistakes}
-        found = check_gate(document, member.metrics, member.class_metrics)
-        yield from (one for one in found if one.path not in known)
+        known = {mistake.path for mistake in mistakes}
+        in_gate = check_gate(document, member.metrics, member.class_metrics)
+        yield from (mistake for mistake in in_gate if mistake.path not in known)
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:
@@ -197,9 +197,9 @@ def _check_run_configuration(document: Document) -> Iterator[Mistake]:
     from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 
     _, mistakes = check(PipelineRunConfiguration, document, (), strict=True)
-    for one in mistakes:
-        if "model" not in one.path:
-            yield replace(one, allowed=tuple(word for word in one.allowed if word != "model"))
+    for mistake in mistakes:
+        if "model" not in mistake.path:
+            yield replace(mistake, allowed=tuple(word for word in mistake.allowed if word != "model"))
     for path in [("model",), *(("steps", name, "model") for name in _steps(document))]:
         if _has(document, path):
             yield Mistake(path, "not used here, it would create a version on every run; set parameters.model_name")

@@ -173,9 +173,9 @@ def estimate_run(prices: Prices, region: str, tasks: Sequence[Task], fleet: Flee
     priced: list[tuple[Task, float | None]] = []
     for task in tasks:
         hourly = {machine: hourly_usd(prices, region, machine) for machine in task.machines}
-        lacking = [one for one in hourly.values() if isinstance(one, str)]
+        lacking = [price for price in hourly.values() if isinstance(price, str)]
         unpriced |= dict.fromkeys([task.machine, *lacking] if isinstance(task.machine, str) else lacking)
-        usd = {machine: one for machine, one in hourly.items() if not isinstance(one, str)}
+        usd = {machine: price for machine, price in hourly.items() if not isinstance(price, str)}
         dearest = max(usd, key=lambda machine: usd[machine], default=None)
         priced.append((replace(task, machine=dearest), usd[dearest] * task.seconds / 3600) if dearest else (task, None))
     run_usd = sum((usd or 0.0 for _, usd in priced), prices.pipeline_run_usd if tasks else 0.0)

@@ -27,7 +27,7 @@ def firings(cron: str, after: datetime, count: int) -> list[datetime]:
     if len(fields.split()) != _FIELDS:
         raise InputError(f"--cron '{cron}' has not five fields: minute, hour, day of month, month, day of week")
     try:
-        return [one.astimezone(UTC) for one in islice(_times(fields, after.astimezone(ZoneInfo(zone))), count)]
+        return [moment.astimezone(UTC) for moment in islice(_times(fields, after.astimezone(ZoneInfo(zone))), count)]
     except (ValueError, ZoneInfoNotFoundError) as error:
         raise InputError(f"--cron '{cron}' names no times: {error}; write such as '0 3 * * *'") from error
 

@@ -43,9 +43,9 @@ class Document:
 
         Of a value that could not be filled in, that alone is told: what else is wrong with it is the placeholder.
         """
-        unfilled = {one.path for one in self.mistakes}
-        told = [one for one in mistakes if one.path not in unfilled]
-        return ConfigurationError(self.path, [*self.mistakes, *told], self.lines)
+        unfilled = {mistake.path for mistake in self.mistakes}
+        others = [mistake for mistake in mistakes if mistake.path not in unfilled]
+        return ConfigurationError(self.path, [*self.mistakes, *others], self.lines)
 
     def with_parameter(self, name: str, value: str) -> Document:
         """The document with another value at `parameters.<name>`; its line stays that of the file."""
@@ -77,9 +77,9 @@ class Document:
 
     def mask(self, text: str, path: YamlPath) -> str:
         """`text` with the values that were filled in at or below `path` turned back into their placeholders."""
-        for place, one in walk(self.written):
-            if isinstance(one, str) and place[: len(path)] == path:
-                for name in PLACEHOLDER.findall(one):
+        for place, template in walk(self.written):
+            if isinstance(template, str) and place[: len(path)] == path:
+                for name in PLACEHOLDER.findall(template):
                     value = os.environ.get(name)
                     text = text.replace(value, f"${{{name}}}") if value else text
         return text

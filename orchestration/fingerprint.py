@@ -23,6 +23,7 @@ ENDS = (
     "evergreen.core.errors",
     "evergreen.core.base",
     # which members there are, and how one is found: the one in use is a root
+    "evergreen.core.kinds",
     "evergreen.core.members",
     "evergreen.adapters.sources",
     "evergreen.tasks",

@@ -31,7 +31,7 @@ def lost_firings(model: str) -> tuple[LostFiring, ...]:
         return ()
     try:
         jobs = vertex_schedules().jobs
-        fired = [job for one in schedules(model) for job in jobs.of_schedule(one.resource, NEWEST)]
+        fired = [job for schedule in schedules(model) for job in jobs.of_schedule(schedule.resource, NEWEST)]
         return tuple(_lost(jobs, job) for job in fired if job.state == FAILED and not _known(client, job))
     except EvergreenError:
         return ()

@@ -28,7 +28,7 @@ def check_gate(
     if not isinstance(given, Mapping):
         return
     for field in (*BOUNDS, *MARGINS):
-        known = {one.name: one for one in (class_metrics if field == "class_floors" else metrics)}
+        known = {spec.name: spec for spec in (class_metrics if field == "class_floors" else metrics)}
         thresholds = given.get(field)
         for name, value in thresholds.items() if isinstance(thresholds, Mapping) else ():
             path = (*PATH, field, name)

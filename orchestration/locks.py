@@ -40,8 +40,8 @@ def model_lease(
         EvergreenError: where it is kept does not answer.
     """
 
-    def waiting(told: str) -> None:
-        sys.stderr.write(f"{told}\n")
+    def waiting(message: str) -> None:
+        sys.stderr.write(f"{message}\n")
 
     with held(store, model, holder_of(run), Patience(wait_s, waiting, over)) as claim:
         yield claim

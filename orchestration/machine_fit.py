@@ -46,10 +46,10 @@ NAME = re.compile(r"(?P<series>[a-z]\d+[a-z]?)-(?P<kind>[a-z]+)-(?P<size>\d+)g?"
 
 def misfit(machine: Machine) -> str | None:
     """Why Vertex AI would refuse the machine, and what would fit; None where nothing is known against it."""
-    found = NAME.fullmatch(machine.machine_type)
-    if found is None:
+    match = NAME.fullmatch(machine.machine_type)
+    if match is None:
         return None
-    series, family, size = found["series"], f"{found['series']}-{found['kind']}", int(found["size"])
+    series, family, size = match["series"], f"{match['series']}-{match['kind']}", int(match["size"])
     if family in BUILT_IN:
         count = L4_BY_VCPUS.get(size, 1) if family == "g2-standard" else size
         return _built_in(machine, BUILT_IN[family], count)

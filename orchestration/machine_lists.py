@@ -81,7 +81,7 @@ def with_machines(document: Mapping[str, Any], lists: Lists, chosen: Mapping[str
         options = steps.get(step) or {}
         machine = machines[(chosen or {}).get(step, 0)]
         if options.get("step_operator"):
-            every = [one.model_dump(exclude_defaults=True) for one in machines]
+            every = [alternative.model_dump(exclude_defaults=True) for alternative in machines]
             steps[step] = with_settings(options, "step_operator", {**_of(machine), "machines": every})
         else:
             steps[step] = with_settings(options, "orchestrator", {"custom_job_parameters": _job(machine)})

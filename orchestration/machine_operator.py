@@ -132,8 +132,10 @@ def job_on(job: dict[str, Any], machine: MachineChoice, first: MachineChoice) ->
             "values": [machine.reservation],
         }
     scheduling = {"scheduling": {"strategy": SPOT}} if machine.spot else {}
-    told = _told(pool.get("container_spec", {}), accelerators_on(machine.machine), accelerators_on(first.machine))
-    chosen = {**pool, "machine_spec": wanted, "container_spec": told}
+    container = _with_own_accelerators(
+        pool.get("container_spec", {}), accelerators_on(machine.machine), accelerators_on(first.machine)
+    )
+    chosen = {**pool, "machine_spec": wanted, "container_spec": container}
     on_machine = {**job, "job_spec": {**spec, "worker_pool_specs": [chosen], **scheduling}}
     return {**on_machine, "encryption_spec": _encryption(on_machine.pop("encryption_spec", {}))}
 
@@ -147,13 +149,15 @@ def _encryption(of_zenml: dict[str, str]) -> dict[str, str] | None:
     return {"kms_key_name": key} if key else None
 
 
-def _told(container: dict[str, Any], asked: str, of_first: str) -> dict[str, Any]:
+def _with_own_accelerators(container: dict[str, Any], asked: str, of_first: str) -> dict[str, Any]:
     """The container, told which accelerators this very machine gives it instead of those of the list's first.
 
     What else it is told is somebody's own word (EVERGREEN_ACCELERATORS of whoever submitted it), and stays.
     """
     replaced = {"name": GIVEN, "value": of_first}
-    environment = [{**one, "value": asked} if one == replaced else one for one in container.get("env", [])]
+    environment = [
+        {**variable, "value": asked} if variable == replaced else variable for variable in container.get("env", [])
+    ]
     return {**container, "env": environment} if environment else container
 
 

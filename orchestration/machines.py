@@ -57,12 +57,12 @@ def accelerators_of(
     another one has some: the operator tells the step what it runs on instead.
     """
     shapes = load_prices().machines
-    found: dict[str, str] = {}
+    accelerators: dict[str, str] = {}
     for step in steps:
         options = (document.get("steps") or {}).get(step) or {}
-        if tried := [accelerators_on(one) for one in _tried_by_operator(document, options, components)]:
+        if tried := [accelerators_on(candidate) for candidate in _tried_by_operator(document, options, components)]:
             if any(asked != UNSPECIFIED for asked in tried):
-                found[step] = tried[0]
+                accelerators[step] = tried[0]
             continue
         machine = machine_of(document, step, components)
         attached = attached_to(machine, shapes.get(machine.machine_type)) if isinstance(machine, Machine) else {}
@@ -72,8 +72,8 @@ def accelerators_of(
         gpus = settings_of(document, options, "resources").get("gpu_count") or orchestrator.get("gpu_limit")
         _, node = orchestrator.get("node_selector_constraint") or ("", "GPU")
         for kind, count in attached.items() or ([(node, gpus)] if gpus else []):
-            found[step] = f"{count} {kind}"
-    return found
+            accelerators[step] = f"{count} {kind}"
+    return accelerators
 
 
 def accelerators_on(machine: Machine) -> str:
@@ -143,7 +143,7 @@ def _tried_by_operator(
 ) -> list[Machine]:
     """The list that the step's operator works through; empty where it has one machine, or none runs the step."""
     settings = settings_of(document, options, "step_operator", components) if options.get("step_operator") else {}
-    return [_custom_job(one) for one in settings.get("machines") or ()]
+    return [_custom_job(machine) for machine in settings.get("machines") or ()]
 
 
 def _custom_job(settings: Mapping[str, Any], gpus: int | None = None) -> Machine:

@@ -84,8 +84,8 @@ class DirectoryMaterializer(PageMixin):
         else:
             artifact = self._handle(data_type, manifest)
         if self.expected_content_hash not in (None, artifact.manifest.content_hash):
-            found = f"content hash {artifact.manifest.content_hash}, recorded {self.expected_content_hash}"
-            raise self._damaged(data_type, found)
+            difference = f"content hash {artifact.manifest.content_hash}, recorded {self.expected_content_hash}"
+            raise self._damaged(data_type, difference)
         return artifact
 
     def _handle(self, data_type: type[Artifact], manifest: bytes) -> Artifact:

@@ -36,15 +36,17 @@ class ConfigurationError(InputError):
     """A YAML file that cannot be used, with every mistake that it holds."""
 
     def __init__(self, file: Path, mistakes: Iterable[Mistake], lines: Mapping[YamlPath, int]) -> None:
-        self.mistakes = tuple(sorted(mistakes, key=lambda one: (one.line or line_of(one.path, lines), str(one.path))))
+        self.mistakes = tuple(
+            sorted(mistakes, key=lambda entry: (entry.line or line_of(entry.path, lines), str(entry.path)))
+        )
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
-        told: list[str] = []
+        paragraphs: list[str] = []
         listed: dict[tuple[str, ...], int] = {}
-        for one in self.mistakes:
-            line = one.line or line_of(one.path, lines)
-            told += _tell(one, line, listed)
-            listed.setdefault(one.allowed, line)
-        super().__init__("\n".join([f"{shown(file)} has {count}:", *told]))
+        for mistake in self.mistakes:
+            line = mistake.line or line_of(mistake.path, lines)
+            paragraphs += _sentences(mistake, line, listed)
+            listed.setdefault(mistake.allowed, line)
+        super().__init__("\n".join([f"{shown(file)} has {count}:", *paragraphs]))
 
 
 def unknown(path: YamlPath, what: str, allowed: Iterable[str]) -> Mistake:
@@ -85,18 +87,18 @@ def shown(file: Path) -> str:
         return str(file)
 
 
-def _tell(mistake: Mistake, line: int, listed: Mapping[tuple[str, ...], int]) -> list[str]:
+def _sentences(mistake: Mistake, line: int, listed: Mapping[tuple[str, ...], int]) -> list[str]:
     """The mistake, and below it what is allowed; a long list that was already told is only referred to."""
     where, place = f"  line {line}: ", dotted(mistake.path)
-    told = [where + (f"{place}: " if place else "") + mistake.message]
+    sentences = [where + (f"{place}: " if place else "") + mistake.message]
     if not mistake.allowed:
-        return told
+        return sentences
     words = ", ".join(mistake.allowed[:MOST_WORDS])
     if len(mistake.allowed) > MOST_WORDS:
         words += f", … ({len(mistake.allowed)} in all)"
     if mistake.allowed in listed and len(words) > TEXT_WIDTH:
         words = f"as told for line {listed[mistake.allowed]}"
-    told += textwrap.wrap(
+    sentences += textwrap.wrap(
         f"allowed: {words}",
         width=TEXT_WIDTH,
         initial_indent=" " * len(where),
@@ -104,4 +106,4 @@ def _tell(mistake: Mistake, line: int, listed: Mapping[tuple[str, ...], int]) ->
         break_on_hyphens=False,
         break_long_words=False,
     )
-    return told
+    return sentences

@@ -62,7 +62,7 @@ def _source_in(name: str) -> SourceSettings:
     if isinstance(parameters, dict) and "source" in parameters:
         path = ("parameters", "source")
     source, mistakes = check(sources.AnySource, document, path)
-    mistakes += [one for one in document.mistakes if one.path[: len(path)] == path]
+    mistakes += [mistake for mistake in document.mistakes if mistake.path[: len(path)] == path]
     if mistakes:  # what the rest of a configuration lacks is no concern of its source
         raise replace(document, mistakes=()).error(mistakes)
     return cast("SourceSettings", source)

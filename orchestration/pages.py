@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Any
+from typing import Any, cast
 
-from evergreen.core.artifacts import HISTORY_NAME, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.artifacts import HISTORY_NAME, ClassCounts, Dataset, SourceIdentity, Splits, TrainedModel
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
+from evergreen.core.members import TaskSettings
 from evergreen.core.preparation import PreparationReport
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
@@ -15,11 +16,12 @@ from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import first_rows
 from evergreen.pages.curves import curves_page
-from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
+from evergreen.pages.data import class_counts_page, dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.lineage import incumbent_page, start_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 from evergreen.pages.preparation import preparation_page
+from evergreen.tasks.kinds import TASKS
 
 SAMPLE_ROWS = 5
 
@@ -51,6 +53,11 @@ def _(artifact: Dataset) -> str:
 
 
 @page_of.register
+def _(artifact: ClassCounts) -> str:
+    return class_counts_page(artifact.manifest)
+
+
+@page_of.register
 def _(artifact: Splits) -> str:
     return split_page(artifact.manifest)
 
@@ -58,4 +65,5 @@ def _(artifact: Splits) -> str:
 @page_of.register
 def _(artifact: TrainedModel) -> str:
     curves = Curves.model_validate_json((artifact.path / HISTORY_NAME).read_text(encoding="utf-8"))
-    return curves_page(curves, artifact.manifest)
+    task = cast("type[TaskSettings]", TASKS.member(str(artifact.manifest.task.get("kind"))))
+    return curves_page(curves, artifact.manifest, metrics=task.metrics)

@@ -53,7 +53,8 @@ class ZenmlRecord:
         """Registers a version and links its artifacts.
 
         Of one that is registered, the newest copy of the model counts, for its content is the same and an older one may
-        be damaged; its report, which says why it was promoted, is replaced when it is lost.
+        be damaged; its report, which says why it was promoted, is replaced when it is lost. Its recipe, and whom it was
+        judged against, stay those of its registration: docs/decisions/0002-whom-a-model-is-judged-against.md.
         """
         client = Client()
         _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))

@@ -7,7 +7,7 @@ from evergreen.pages.curl import request_body
 from orchestration.deployment import state_directory
 
 
-def kept_request(model_name: str, deployment: Deployment) -> str:
+def keep_request(model_name: str, deployment: Deployment) -> str:
     """The path of a file that holds the endpoint's example as a request; the model's next run replaces it."""
     path = state_directory() / "requests" / f"{model_name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

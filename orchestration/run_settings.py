@@ -20,12 +20,12 @@ def settings_of(
 
     Its own are its configuration.
     """
-    found: dict[str, Any] = dict((components or {}).get(kind, {}))
+    settings: dict[str, Any] = dict((components or {}).get(kind, {}))
     for level in (document.get("settings") or {}, options.get("settings") or {}):
         for key, fields in level.items():
             if is_of(key, kind):
-                found |= fields or {}
-    return found
+                settings |= fields or {}
+    return settings
 
 
 def with_settings(options: Mapping[str, Any], kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def run_name(options: Mapping[str, Any], given: str | None) -> str:
         raise InputError(f"run name '{template}' cannot be filled in: {error}; use {{date}} and {{time}}") from error
     if _ATTEMPT.search(name):
         raise InputError(f"run name '{name}' ends as that of a run's second submission does; leave out the '~'")
-    if any(Client().list_pipeline_runs(name=one, size=1, hydrate=False).items for one in _names_like(name)):
+    if any(Client().list_pipeline_runs(name=candidate, size=1, hydrate=False).items for candidate in _names_like(name)):
         raise InputError(f"a run named '{name}' is there already; give another --run-name")
     return name
 
@@ -107,11 +107,13 @@ def is_attempt(run: str, name: str) -> bool:
 
 def submissions(model: str, name: str | None = None) -> list[PipelineRunResponse]:
     """The model's newest runs, newest first; of a name, what took its place on other machines, and that run."""
-    found = [
-        Client().list_pipeline_runs(tags=model_tag(model), name=one, sort_by="desc:created", size=NEWEST, hydrate=False)
-        for one in (_names_like(name) if name else [None])
+    pages = [
+        Client().list_pipeline_runs(
+            tags=model_tag(model), name=template, sort_by="desc:created", size=NEWEST, hydrate=False
+        )
+        for template in (_names_like(name) if name else [None])
     ]
-    return [run for page in found for run in page.items if name is None or is_attempt(run.name, name)]
+    return [run for page in pages for run in page.items if name is None or is_attempt(run.name, name)]
 
 
 def newest_submission(model: str, name: str) -> PipelineRunResponse | None:
@@ -127,8 +129,8 @@ def _names_like(name: str) -> list[str]:
 
 def has_ended(model: str, name: str) -> bool:
     """Whether the model's run of this name is finished, as far as ZenML knows."""
-    found = Client().list_pipeline_runs(tags=model_tag(model), name=name, size=1, hydrate=False)
-    return any(run.status.is_finished for run in found.items)
+    runs = Client().list_pipeline_runs(tags=model_tag(model), name=name, size=1, hydrate=False)
+    return any(run.status.is_finished for run in runs.items)
 
 
 def is_local(run: PipelineRunResponse) -> bool:
@@ -148,8 +150,8 @@ def model_tag(model: str) -> str:
 
 def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
     """The latest runs of a model, newest first."""
-    found = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
-    return [_summary(run, model) for run in found.items]
+    runs = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
+    return [_summary(run, model) for run in runs.items]
 
 
 def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
@@ -225,7 +227,10 @@ def _intake(run: PipelineRunResponse) -> str | None:
 
 def made_in_words(notes: Sequence[Mapping[str, object]]) -> str | None:
     """Lines of what stands beside a dataset and its splits, of rows read and left out; None where nothing does."""
-    return "\n".join(str(one[fact]) for one in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if one.get(fact)) or None
+    return (
+        "\n".join(str(facts[fact]) for facts in notes for fact in (INTAKE_FACT, LEFT_OUT_FACT) if facts.get(fact))
+        or None
+    )
 
 
 def run_failure(model: str, name: str, error: RuntimeError) -> Exception:
@@ -246,7 +251,7 @@ def run_failure(model: str, name: str, error: RuntimeError) -> Exception:
         return (InputError if raised.of_input else EvergreenError)(message)
     if words := death_words(run):
         return EvergreenError(f"run {run.name} failed: {words}")
-    failed = next((name for name, one in run.steps.items() if one.status.is_failed), None)
+    failed = next((name for name, step in run.steps.items() if step.status.is_failed), None)
     where = f"step '{failed}' of run {run.name}" if failed else f"run {run.name}"
     return EvergreenError(f"{where} failed, look at its logs on the orchestrator: {' '.join(str(error).split())}")
 
@@ -261,8 +266,8 @@ class StepFailure(Frozen):
 
 def step_failure(run: PipelineRunResponse) -> StepFailure | None:
     """What the first failed step of a run raised; None where none left its exception with the run."""
-    for name, one in run.steps.items():
-        raised = one.exception_info if one.status.is_failed else None
+    for name, step in run.steps.items():
+        raised = step.exception_info if step.status.is_failed else None
         if raised and raised.message:
             kind = _own_class(raised.source)
             foreign = "" if kind else f" ({(raised.source or 'an error').rpartition('.')[2]})"
@@ -276,8 +281,8 @@ def _own_class(source: str | None) -> type[EvergreenError] | None:
     module, _, name = (source or "").rpartition(".")
     if module.partition(".")[0] not in OWN_PACKAGES:
         return None
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) and issubclass(found, EvergreenError) else None
+    member = getattr(importlib.import_module(module), name, None)
+    return member if isinstance(member, type) and issubclass(member, EvergreenError) else None
 
 
 def report_page(artifact: str) -> str | None:

@@ -19,13 +19,14 @@ from zenml.config.schedule import Schedule
 from zenml.enums import StackComponentType
 from zenml.pipelines.pipeline_definition import Pipeline
 
+from evergreen.adapters.google.calls import failure_of
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
-from orchestration.specifications import removed_specifications
+from orchestration.specifications import removing_specifications
 from orchestration.vertex_runs import FLAVOR, jobs_by
 
 SHOWN_WITHIN_S = 60.0
-LOOK_EVERY_S = 2.0
+POLL_EVERY_S = 2.0
 ID_BYTES = 4
 
 
@@ -63,9 +64,9 @@ def set_schedule(pipeline: Pipeline, options: dict[str, Any], model: str, cron: 
     before = _of(vertex, model)
     name = f"{schedule_prefix(model)}-{secrets.token_hex(ID_BYTES)}"  # of its own: so is its note, and its token
     try:
-        with _translated(), removed_specifications():
+        with _translated(), removing_specifications():
             pipeline.with_options(**options, schedule=Schedule(name=name, cron_expression=cron))()
-        made = _shown(vertex, name)
+        made = _wait_until_listed(vertex, name)
         vertex.hold_to_one_run(made.resource)
     except EvergreenError as error:
         now = "what was scheduled before goes on" if before else "nothing is scheduled"
@@ -103,8 +104,8 @@ def delete_schedules(model: str) -> int:
 def goes_on(model: str) -> list[str]:
     """The runs of schedules that fire no more, by the ids of their pipeline jobs. Raises as `set_schedule` does."""
     vertex = vertex_schedules()
-    ended = [one for one in _of(vertex, model) if not _fires(one)]
-    return [job for one in ended for job in vertex.running(one.resource)]
+    ended = [schedule for schedule in _of(vertex, model) if not _fires(schedule)]
+    return [job for schedule in ended for job in vertex.running(schedule.resource)]
 
 
 def firings_under_way(model: str) -> list[str]:
@@ -115,7 +116,7 @@ def firings_under_way(model: str) -> list[str]:
     if Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name != FLAVOR:
         return []
     vertex = vertex_schedules()
-    return [job for one in _of(vertex, model) for job in vertex.running(one.resource)]
+    return [job for schedule in _of(vertex, model) for job in vertex.running(schedule.resource)]
 
 
 def end_firing(job: str) -> str:
@@ -137,14 +138,14 @@ def _of(vertex: VertexSchedules, model: str) -> list[VertexSchedule]:
     """The model's own: names of other models may begin with this model's name."""
     prefix = schedule_prefix(model)
     own = re.compile(rf"{re.escape(prefix)}(-[0-9a-f]{{{2 * ID_BYTES}}})?")  # without an id: of an earlier version
-    return [one for one in vertex.beginning(prefix) if own.fullmatch(one.name)]
+    return [schedule for schedule in vertex.beginning(prefix) if own.fullmatch(schedule.name)]
 
 
 def _fires(schedule: VertexSchedule) -> bool:
     return schedule.state == "ACTIVE"
 
 
-def _shown(vertex: VertexSchedules, name: str) -> VertexSchedule:
+def _wait_until_listed(vertex: VertexSchedules, name: str) -> VertexSchedule:
     """The schedule that was just made, as soon as it is listed: the listing may lag behind the creation."""
     deadline = time.monotonic() + SHOWN_WITHIN_S
     while not (made := vertex.beginning(name)):
@@ -153,25 +154,25 @@ def _shown(vertex: VertexSchedules, name: str) -> VertexSchedule:
                 f"Vertex AI took schedule '{name}' but did not list it within {SHOWN_WITHIN_S:g} s "
                 "(look with `run.py schedule --list`)"
             )
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_EVERY_S)
     return made[0]
 
 
 def _end(vertex: VertexSchedules, ended: Sequence[VertexSchedule]) -> None:
     """Pauses the schedules; of those that have no run under way, nothing stays: neither the token nor themselves."""
-    for one in ended:
-        if _fires(one):
-            vertex.pause(one.resource)
-        if not vertex.running(one.resource):
-            _archive(one.name)
-            vertex.delete(one.resource)
+    for schedule in ended:
+        if _fires(schedule):
+            vertex.pause(schedule.resource)
+        if not vertex.running(schedule.resource):
+            _archive(schedule.name)
+            vertex.delete(schedule.resource)
 
 
 def _withdraw(vertex: VertexSchedules, name: str) -> str:
     """Takes back what a failed creation made; returns what may be left, as part of the error of the creation."""
     try:
-        for one in vertex.beginning(name):
-            vertex.delete(one.resource)
+        for schedule in vertex.beginning(name):
+            vertex.delete(schedule.resource)
         _archive(name)
     except EvergreenError as error:
         return f", and '{name}' may be there beside it ({error})"
@@ -181,19 +182,20 @@ def _withdraw(vertex: VertexSchedules, name: str) -> str:
 def _archive(name: str) -> None:
     """Archives ZenML's note of the schedule, and with it the schedule's token."""
     client = Client()
-    for one in client.list_schedules(name=name, size=1000).items:
-        client.zen_store.delete_schedule(one.id, soft=True)
+    for schedule in client.list_schedules(name=name, size=1000).items:
+        client.zen_store.delete_schedule(schedule.id, soft=True)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turns what the orchestrator raises when Vertex AI refuses into one line."""
-    from google.api_core.exceptions import GoogleAPIError
-
     try:
         yield
-    except (RuntimeError, GoogleAPIError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None and not isinstance(error, RuntimeError):
+            raise
+        reason = failure.reason if failure else " ".join(str(error).split())
         raise EvergreenError(f"Vertex AI did not take the schedule: {reason}") from error
 
 

@@ -53,17 +53,19 @@ def check(annotation: Any, document: Document, path: YamlPath, *, strict: bool =
     except EvergreenError as error:
         return None, [*mistakes, _with_origin(Mistake(path, document.mask(str(error), path)), document)]
     except ValidationError as error:
-        known = {one.path for one in mistakes}
-        others = told(annotation, value, error, document, path)
-        return None, [*mistakes, *(one for one in others if one.path not in known)]
+        known = {mistake.path for mistake in mistakes}
+        others = mistakes_of(annotation, value, error, document, path)
+        return None, [*mistakes, *(mistake for mistake in others if mistake.path not in known)]
     return None if mistakes else checked, mistakes
 
 
-def told(annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath) -> list[Mistake]:
+def mistakes_of(
+    annotation: Any, value: Any, error: ValidationError, document: Document, path: YamlPath
+) -> list[Mistake]:
     """What pydantic found wrong with the value at `path`, as mistakes."""
-    found = _first_causes(error.errors(include_url=False))
-    mistakes = (_replaced(_mistake(annotation, value, one, document, path), document) for one in found)
-    return [_with_origin(one, document) for one in _merged(mistakes)]
+    causes = _first_causes(error.errors(include_url=False))
+    mistakes = (_replaced(_mistake(annotation, value, cause, document, path), document) for cause in causes)
+    return [_with_origin(mistake, document) for mistake in _merged(mistakes)]
 
 
 def _replaced(mistake: Mistake, document: Document) -> Mistake:
@@ -117,9 +119,9 @@ def _problem(annotation: Any, value: Any) -> str | None:
 
 def _kinds(annotation: Any) -> Iterator[Kinds]:
     """The open unions in an annotation."""
-    yield from (one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Kinds))
-    for one in get_args(annotation):
-        yield from _kinds(one)
+    yield from (marker for marker in getattr(annotation, "__metadata__", ()) if isinstance(marker, Kinds))
+    for argument in get_args(annotation):
+        yield from _kinds(argument)
 
 
 def _no_numbers(annotations: Sequence[Any], written: Any, path: YamlPath) -> Iterator[Mistake]:
@@ -134,7 +136,7 @@ def _no_numbers(annotations: Sequence[Any], written: Any, path: YamlPath) -> Ite
         for index, item in enumerate(written):
             yield from _no_numbers(_inside(annotations, index), item, (*path, index))
     elif isinstance(written, bool) or (isinstance(written, str) and _is_number(written)):
-        kinds = {one for annotation in annotations for one in _flat(annotation)} - {type(None)}
+        kinds = {member for annotation in annotations for member in _flat(annotation)} - {type(None)}
         if kinds and kinds <= {int, float}:
             yield Mistake(path, _no_number(written))
 
@@ -163,13 +165,13 @@ def _mistake(annotation: Any, value: Any, error: ErrorDetails, document: Documen
     path = (*root, *path)
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = {name for one in annotations for model in _models(one) for name in model.model_fields}
+        allowed = {name for member in annotations for model in _models(member) for name in model.model_fields}
         return unknown(path, "key", allowed)
     if kind == "union_tag_invalid":
         path, expected = (*path, "kind"), re.findall(r"'([^']*)'", context["expected_tags"])
         return unknown(path, f"kind {_got(document, path)}", expected)
     if kind == "union_tag_not_found":
-        return Mistake((*path, "kind"), "missing", tuple(sorted(t for one in annotations for t in tags(one))))
+        return Mistake((*path, "kind"), "missing", tuple(sorted(t for member in annotations for t in tags(member))))
     if kind in {"literal_error", "enum"} and (words := re.findall(r"'([^']*)'", context["expected"])):
         return unknown(path, f"value {_got(document, path)}", words)
     if isinstance(cause := context.get("error"), SpellingError):
@@ -250,12 +252,12 @@ def _first_causes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
 def _merged(mistakes: Iterable[Mistake]) -> list[Mistake]:
     """One mistake a path: an undiscriminated union reports each of its members."""
     merged: dict[YamlPath, Mistake] = {}
-    for one in mistakes:
-        known = merged.get(one.path, one)
-        message = one.message
+    for mistake in mistakes:
+        known = merged.get(mistake.path, mistake)
+        message = mistake.message
         if known.message != message:
             message = f"{known.message.split(', got')[0]}, or {message}"
-        merged[one.path] = Mistake(one.path, message, known.allowed or one.allowed)
+        merged[mistake.path] = Mistake(mistake.path, message, known.allowed or mistake.allowed)
     return list(merged.values())
 
 
@@ -265,14 +267,14 @@ def _flat(annotation: Any) -> Iterator[Any]:
     if origin is Annotated:
         yield from _flat(get_args(annotation)[0])
     elif origin in {Union, UnionType}:
-        for one in get_args(annotation):
-            yield from _flat(one)
+        for member in get_args(annotation):
+            yield from _flat(member)
     else:
         yield annotation
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    return [one for one in _flat(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    return [member for member in _flat(annotation) if isinstance(member, type) and issubclass(member, BaseModel)]
 
 
 def _models_of(annotations: Iterable[Any]) -> list[type[BaseModel]]:
@@ -281,18 +283,18 @@ def _models_of(annotations: Iterable[Any]) -> list[type[BaseModel]]:
 
 def _inside(annotations: Iterable[Any], part: str | int) -> list[Any]:
     """The types of what is at a key or an index of values of these types."""
-    found: list[Any] = []
+    inner: list[Any] = []
     for annotation in annotations:
-        for one in _flat(annotation):
-            origin = get_origin(one)
+        for member in _flat(annotation):
+            origin = get_origin(member)
             if isinstance(origin, type) and issubclass(origin, Mapping):
-                found.append(get_args(one)[1])
+                inner.append(get_args(member)[1])
             elif isinstance(origin, type) and isinstance(part, int):
-                found.extend(argument for argument in get_args(one) if argument is not Ellipsis)
-        found.extend(
+                inner.extend(argument for argument in get_args(member) if argument is not Ellipsis)
+        inner.extend(
             model.model_fields[str(part)].annotation for model in _models(annotation) if part in model.model_fields
         )
-    return found
+    return inner
 
 
 def _member(annotations: Iterable[Any], part: str | int) -> list[Any]:

@@ -55,12 +55,12 @@ def _wrong(path: YamlPath, written: Any, filled: str) -> str | None:
     of_server = "env" in path[:-1]
     instead = IN_A_SERVER if of_server else INSTEAD
     variables = PLACEHOLDER.findall(text)
-    secret = next((one for one in variables if SECRET_NAME.search(one)), None)
+    secret = next((variable for variable in variables if SECRET_NAME.search(variable)), None)
     if secret and name.endswith("_env"):
         return f"should be the name of an environment variable: {secret}, without ${{}}"
     if secret:
         return f"${{{secret}}} would store a secret from the environment with every run; {instead}"
-    if any(TOKEN.search(value) for value in (filled, *(os.environ.get(one, "") for one in variables))):
+    if any(TOKEN.search(value) for value in (filled, *(os.environ.get(variable, "") for variable in variables))):
         kept = instead if of_server else f"keep it as a ZenML secret and {instead}"
         return f"looks like a secret (value not shown); {kept}"
     if name.endswith("_env") and isinstance(written, str) and not VARIABLE.fullmatch(written):

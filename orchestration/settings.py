@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from orchestration.document import Document, read
 from orchestration.mistakes import Mistake, YamlPath, unknown
-from orchestration.schema import told, unknown_keys
+from orchestration.schema import mistakes_of, unknown_keys
 
 if TYPE_CHECKING:
     from zenml.stack import Flavor
@@ -72,7 +72,7 @@ def _check_fields(
     try:
         classes[0](**fields)
     except ValidationError as error:
-        yield from told(classes[0], fields, error, document, path)
+        yield from mistakes_of(classes[0], fields, error, document, path)
 
 
 def _classes(key: str, flavors: Flavors) -> list[type[Any]]:
@@ -80,7 +80,7 @@ def _classes(key: str, flavors: Flavors) -> list[type[Any]]:
     kind, _, flavor = key.partition(".")
     kind = kind.partition(":")[0]
     known = _settings_classes()
-    present = flavors.get(kind, set()) if flavors else {name for one, name in known if one == kind}
+    present = flavors.get(kind, set()) if flavors else {name for flavor_type, name in known if flavor_type == kind}
     wanted = present & {flavor} if flavor else present
     return [known[kind, name] for name in sorted(wanted) if (kind, name) in known]
 
@@ -99,12 +99,12 @@ def _settings_classes() -> dict[tuple[str, str], type[Any]]:
     from zenml.stack.flavor_registry import FlavorRegistry
 
     registry = FlavorRegistry()
-    found: dict[tuple[str, str], type[Any]] = {}
+    classes: dict[tuple[str, str], type[Any]] = {}
     for flavor_type in [*registry.builtin_flavors, *registry.integration_flavors, *own_flavors()]:
         flavor = flavor_type()
         # A flavor's configuration inherits from its settings; its implementation, which names them, is heavy to import.
         for base in flavor.config_class.__mro__[1:]:
             if issubclass(base, BaseSettings) and base is not BaseSettings and base.__name__.endswith("Settings"):
-                found[flavor.type.value, flavor.name] = base
+                classes[flavor.type.value, flavor.name] = base
                 break
-    return found
+    return classes

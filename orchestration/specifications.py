@@ -15,7 +15,7 @@ _PLACES = "vertex/*/pipelines/*.json"
 
 
 @contextmanager
-def removed_specifications() -> Iterator[None]:
+def removing_specifications() -> Iterator[None]:
     """Removes what the block leaves, and what earlier commands left: it was sent, and nobody reads it again."""
     try:
         yield

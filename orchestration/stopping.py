@@ -77,8 +77,8 @@ def unfinished_business(model: str, host: AnyHost, name: str | None) -> list[str
     """What `stop_runs` would have to end now, in words."""
     rollout = lease_of(model, host).read().lease.rollout
     concerned = rollout is not None and (name is None or is_attempt(rollout.run, name))
-    told = [f"the rollout of version {rollout.version} by {rollout.run}"] if rollout and concerned else []
-    return [*(f"run {run.name}" for run in _unfinished(model, name)), *told]
+    rollouts = [f"the rollout of version {rollout.version} by {rollout.run}"] if rollout and concerned else []
+    return [*(f"run {run.name}" for run in _unfinished(model, name)), *rollouts]
 
 
 def _unfinished(model: str, name: str | None) -> list[PipelineRunResponse]:
@@ -127,7 +127,7 @@ class _Stopping:
 
     def _put_back(self, host: AnyHost) -> str | None:
         """Takes the lease from a run that has ended, or finds it free, and undoes the rollout noted with it."""
-        ended = {one.run for one in self.runs}
+        ended = {stopped.run for stopped in self.runs}
         seen = lease_of(self._model, host).read()
         holder, noted = seen.holder, seen.lease.rollout
         if holder is not None and not self._is_over(ended, seen.lease):
@@ -162,19 +162,19 @@ def _undo(model: str, host: AnyHost, claim: Claim) -> str | None:
     state, _ = ZenmlRecord(model).settle()
     champion = state.aliases.get(Alias.CHAMPION)
     endpoint = FencedEndpoint(open_endpoint(model, host), claim.fence)
-    told = f"version {noted.version} is champion, it stays live"
+    outcome = f"version {noted.version} is champion, it stays live"
     if champion != noted.version:
         cause = EvergreenError("its run was stopped")
         restore(endpoint, noted.version, noted.champion, noted.before, cause)
         if noted.version not in {*noted.before.traffic, *noted.before.ready}:
             endpoint.undeploy(noted.version)  # one that was still being deployed, once that has ended
         shares = {version: share for version, share in endpoint.status().traffic.items() if share}
-        told = f"the traffic is as before the rollout of {noted.version}: {shares or 'nothing is live'}"
+        outcome = f"the traffic is as before the rollout of {noted.version}: {shares or 'nothing is live'}"
     endpoint.clear()  # a successor of the champion, and what was only there to ask the newcomer
     if champion == noted.version in noted.before.outdated:
         undone = champion in endpoint.status().outdated
-        told = f"version {champion} " + (
+        outcome = f"version {champion} " + (
             "serves on with older code, its renewal is undone" if undone else "was renewed, it stays live"
         )
     claim.note(None)
-    return told
+    return outcome

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zenml.client import Client
@@ -55,7 +56,7 @@ def training_run(task: TaskSettings, splits: Splits, start: Start, seed: int, co
             seed=seed,
             progress=lambda *numbers: note(_show_progress(*numbers)),
             keep=checkpoints.keep,
-            draw_curves=curves_page,
+            draw_curves=partial(curves_page, metrics=task.metrics),
             draw_answers=answers_page,
         )
         with _tracked(run, {"seed": seed, "splits": splits.manifest.content_hash, "task": plain}) as tracked:
@@ -69,7 +70,7 @@ def _tracked(run: MlflowTrainingRun, params: Mapping[str, object]) -> Iterator[M
     What MLflow did not take by the end stays beside the checkpoints, and `send_notes` sends it.
     """
     target = active_run()
-    spool = _spool(run.checkpoint_dir, target, params) if target else None
+    spool = _open_spool(run.checkpoint_dir, target, params) if target else None
     if target is None or spool is None:
         yield run
         return
@@ -82,7 +83,7 @@ def _tracked(run: MlflowTrainingRun, params: Mapping[str, object]) -> Iterator[M
     run.keep()
 
 
-def _spool(folder: Path, target: ActiveRun, params: Mapping[str, object]) -> Spool | None:
+def _open_spool(folder: Path, target: ActiveRun, params: Mapping[str, object]) -> Spool | None:
     with beside_the_point("curves and pages for MLflow"):
         spool = Spool(folder)
         spool.belong_to(target.id)
@@ -105,7 +106,7 @@ def model_notes(model: TrainedModel) -> Iterator[Spool | None]:
         spool = Spool(checkpoints.path)
         spool.belong_to(target.id)
         yield spool
-        if not _delivered(spool, target.uri):
+        if not _send(spool, target.uri):
             let_go()
         checkpoints.keep()
 
@@ -121,7 +122,7 @@ def send_notes(model: TrainedModel, uri: str | None) -> bool:
         checkpoints.open_notes()
         readable = True
         spool = Spool(checkpoints.path)
-        if uri is not None and spool.pending and _delivered(spool, uri):
+        if uri is not None and spool.pending and _send(spool, uri):
             checkpoints.keep()
     return readable
 
@@ -139,7 +140,7 @@ def discard_checkpoints(model: TrainedModel) -> None:
             _discard(checkpoints_of(Client().active_stack.artifact_store, lock.stem), keep_unsent=False)
 
 
-def _delivered(spool: Spool, uri: str) -> bool:
+def _send(spool: Spool, uri: str) -> bool:
     """Whether MLflow has all of it now; a warning says why not."""
     try:
         with impatient():

@@ -89,17 +89,19 @@ def deaths(jobs: VertexJobs, job: PipelineJob) -> list[Death]:
 
     The job itself is listed among its tasks, under its own name.
     """
-    failed = sorted((one for one in job.tasks if one.state == FAILED and one.error and one.name != job.name), key=_end)
+    failed = sorted(
+        (task for task in job.tasks if task.state == FAILED and task.error and task.name != job.name), key=_end
+    )
     return [death for task in failed if (death := _death(jobs, task))]
 
 
 def death_words(run: PipelineRunResponse) -> str | None:
     """What Google says of a run that it ended; None where it says nothing of use, or cannot be asked."""
     try:
-        found = pipeline_job_of(run)
-        if found is None:
+        answer = pipeline_job_of(run)
+        if answer is None:
             return None
-        return words_of(*found)
+        return words_of(*answer)
     except EvergreenError as error:
         return f"Vertex AI does not tell why ({error})"
 
@@ -107,17 +109,17 @@ def death_words(run: PipelineRunResponse) -> str | None:
 def words_of(jobs: VertexJobs, job: PipelineJob) -> str | None:
     """What Google says of a job that it ended; None where it says nothing of use. Raises EvergreenError: no answer."""
     if dead := deaths(jobs, job):
-        return "; ".join(f"task '{one.task}': {one.words}" for one in dead)
-    return describe(0, job.error) if job.error and not any(one.state == FAILED for one in job.tasks) else None
+        return "; ".join(f"task '{death.task}': {death.words}" for death in dead)
+    return describe(0, job.error) if job.error and not any(task.state == FAILED for task in job.tasks) else None
 
 
 def ended_on_vertex(run: PipelineRunResponse) -> str | None:
     """How Vertex AI says that a run ended, in ZenML's words, when ZenML does not know; None where it goes on."""
     try:
-        found = pipeline_job_of(run)
+        answer = pipeline_job_of(run)
     except EvergreenError:
         return None
-    return ENDS.get(found[1].state) if found else None
+    return ENDS.get(answer[1].state) if answer else None
 
 
 def _death(jobs: VertexJobs, task: JobTask) -> Death | None:

@@ -17,7 +17,7 @@ from evergreen.adapters.vertex.jobs import ENDED, FAILED, JobTask, PipelineJob, 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 
-LOOK_EVERY_S = 5.0
+POLL_EVERY_S = 5.0
 TELL_EVERY_S = 30.0
 """A step that reports how far it is has a line so often."""
 ELAPSED_EVERY_S = 60.0
@@ -49,7 +49,7 @@ class Watch:
     _begun: dict[str, float] = field(default_factory=dict)
     _ended: dict[str, float] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
-    _told: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _reported: dict[str, tuple[float, str]] = field(default_factory=dict)
     _refused: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -71,7 +71,7 @@ class Watch:
             return
         if step not in self._begun:
             self._begun[step] = self.clock()
-            self._told[step] = (self.clock(), "")
+            self._reported[step] = (self.clock(), "")
             if task.state != FAILED or task.started:
                 self._tell(step, f"started on {self.machines.get(step, 'a machine that Vertex AI chooses')}")
         self._tell_refused(step, note)
@@ -94,14 +94,14 @@ class Watch:
             self._finish(step, f"done in {lasted}" if lasted else "done")
 
     def _tell_progress(self, step: str, note: StepNote | None) -> None:
-        at, text = self._told[step]
+        at, text = self._reported[step]
         passed = self.clock() - at
         if note is not None and note.progress and note.progress != text:
             if passed >= TELL_EVERY_S or not text:
-                self._told[step] = (self.clock(), note.progress)
+                self._reported[step] = (self.clock(), note.progress)
                 self._tell(step, note.progress)
         elif passed >= ELAPSED_EVERY_S:
-            self._told[step] = (self.clock(), text)
+            self._reported[step] = (self.clock(), text)
             self._tell(step, f"running for {(self.clock() - self._begun[step]) / 60:.0f} min")
 
     def _tell_refused(self, step: str, note: StepNote | None) -> None:
@@ -160,7 +160,7 @@ def patiently(ask: Callable[[], Value], patience: Patience, sleep: Callable[[flo
             answer = ask()
         except (OSError, RuntimeError) as error:  # ZenML's client has no error of its own for a server that is away
             patience.failed(" ".join(str(error).split()))
-            sleep(LOOK_EVERY_S)
+            sleep(POLL_EVERY_S)
         else:
             patience.answered()
             return answer
@@ -194,4 +194,4 @@ def follow(
             watch.see(job, notes(watch.waits_for_zenml))
             if job.is_ended:
                 return job
-        sleep(LOOK_EVERY_S)
+        sleep(POLL_EVERY_S)

@@ -52,7 +52,7 @@ def refusal(accelerator: str, index: str) -> str | None:
     capability, code = CAPABILITIES.get(accelerator), CODE_FOR.get(index)
     if capability is None or code is None or code[0] <= capability <= code[1]:
         return None
-    others = [one for one, (oldest, newest) in CODE_FOR.items() if oldest <= capability <= newest]
+    others = [build for build, (oldest, newest) in CODE_FOR.items() if oldest <= capability <= newest]
     advice = f"take torch from {others[0]}, or choose another accelerator" if others else "choose another accelerator"
     return (
         f"{accelerator}: torch from {index} has no code for its compute capability {_shown(capability)} "

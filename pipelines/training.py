@@ -54,8 +54,8 @@ def training(
     )
     fetch_code, validate_code, split_code, train_code, evaluate_code = codes
     dataset = fetch(source, identity, fetch_code)
-    _, set_aside = validate(task, dataset, validate_code)
-    splits = split_step(dataset, split, set_aside, split_code)
+    _, set_aside, class_counts = validate(task, dataset, validate_code)
+    splits = split_step(dataset, split, set_aside, class_counts, split_code)
     model = train(task.for_training(), splits, start, seed, train_code)
     report = evaluate(task, model, splits, incumbent, evaluate_code)
     decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)

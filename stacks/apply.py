@@ -71,11 +71,10 @@ def apply(name: str, declared: Declaration) -> Iterator[str]:
         InputError: somebody else's component or stack has the name and would have to change; nothing was done.
     """
     from zenml.client import Client
-    from zenml.enums import StackComponentType
 
     client = Client()
     _require_secrets(client, declared)
-    plans = [_plan(client, StackComponentType(kind), one, name) for kind, one in declared.components.items()]
+    plans = _plans(client, declared, name)
     stack = next(iter(client.list_stacks(name=name, hydrate=True).items), None)
     _refuse_others([*(plan.refusal for plan in plans), _refusal(stack, plans)])
     _register_own_flavors(client, {plan.flavor for plan in plans})
@@ -94,7 +93,6 @@ def outdated(name: str) -> list[str]:
     Nothing for what a person registered, nor where the file's names are not all set in the environment.
     """
     from zenml.client import Client
-    from zenml.enums import StackComponentType
 
     if not (DIRECTORY / f"{name}.yaml").is_file():
         return []
@@ -103,7 +101,7 @@ def outdated(name: str) -> list[str]:
     except InputError:
         return []
     client = Client()
-    plans = [_plan(client, StackComponentType(kind), one, name) for kind, one in declared.components.items()]
+    plans = _plans(client, declared, name)
     return [
         f"{plan.kind.value}.{field} is {plan.registered.configuration.get(field)}, not {wanted}"
         for plan in plans
@@ -183,9 +181,17 @@ class _Plan:
         return client.update_stack_component(self.name, self.kind, configuration=wanted), "updated"
 
 
+def _plans(client: Client, declared: Declaration, stack: str) -> list[_Plan]:
+    from zenml.enums import StackComponentType
+
+    return [
+        _plan(client, StackComponentType(kind), component, stack) for kind, component in declared.components.items()
+    ]
+
+
 def _plan(client: Client, kind: StackComponentType, component: Component, stack: str) -> _Plan:
     name = component.name or stack
-    known = {one.name: one for one in client.list_stack_components(type=kind, size=1000).items}
+    known = {registered.name: registered for registered in client.list_stack_components(type=kind, size=1000).items}
     if name in known and known[name].flavor_name != component.flavor:
         name = f"{name}-{component.flavor}"  # a registered component's flavor cannot be changed
     return _Plan(kind, name, component.flavor, component.configuration, known.get(name))
@@ -219,7 +225,11 @@ def _register_stack(client: Client, name: str, stack: StackResponse | None, comp
 
 def _component_ids(stack: StackResponse) -> dict[StackComponentType, Any]:
     """Component ids by kind; several components of a kind are none that a file declares."""
-    return {kind: ones[0].id if len(ones) == 1 else None for kind, ones in stack.components.items() if ones}
+    return {
+        kind: components[0].id if len(components) == 1 else None
+        for kind, components in stack.components.items()
+        if components
+    }
 
 
 def _ours(registered: ComponentResponse | StackResponse) -> bool:

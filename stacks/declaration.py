@@ -77,7 +77,8 @@ def _check_components(document: Document) -> Iterator[Mistake]:
             yield unknown(place, "component type", types)
         elif isinstance(component, dict) and isinstance(flavor := component.get("flavor"), str):
             if (kind, flavor) not in known:
-                yield unknown((*place, "flavor"), f"flavor '{flavor}'", [name for one, name in known if one == kind])
+                allowed = [name for component_type, name in known if component_type == kind]
+                yield unknown((*place, "flavor"), f"flavor '{flavor}'", allowed)
             else:
                 fields = component.get("configuration", {})
                 yield from unknown_keys([known[kind, flavor]], fields, (*place, "configuration"))
@@ -89,5 +90,7 @@ def _flavor_configurations() -> dict[tuple[str, str], type[Any]]:
     from zenml.stack.flavor_registry import FlavorRegistry
 
     registry = FlavorRegistry()
-    flavors = [one() for one in [*registry.builtin_flavors, *registry.integration_flavors, *own_flavors()]]
+    flavors = [
+        flavor_class() for flavor_class in [*registry.builtin_flavors, *registry.integration_flavors, *own_flavors()]
+    ]
     return {(flavor.type.value, flavor.name): flavor.config_class for flavor in flavors}

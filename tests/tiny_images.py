@@ -80,9 +80,17 @@ def write_splits(path: Path, parts: Mapping[str, Sequence[Scene]]) -> Splits:
         seed=0,
         rows={split: len(rows) for split, rows in parts.items()},
         labels={},
+        pixels={split: _pixels(rows) for split, rows in parts.items()},
         removed={},
     )
     return Splits.write(path, manifest)
+
+
+def _pixels(rows: Sequence[Scene]) -> dict[str, int]:
+    """Pixels by class index."""
+    masks = [Image.open(io.BytesIO(row.mask)) for row in rows]
+    counts = sum((np.bincount(np.asarray(mask).ravel(), minlength=256) for mask in masks), np.zeros(256, np.int64))
+    return {str(index): int(counts[index]) for index in np.flatnonzero(counts)}
 
 
 def task_with(**changes: Any) -> ImageSegmentation:

@@ -23,8 +23,8 @@ def score_of_copying(splits: Splits, classes: int) -> float:
     counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)  # by true and copied class, the last is no class
     for thumbnail, mask in _rows(splits, "test"):
         copied = masks[int(((known - thumbnail) ** 2).sum(1).argmin())]
-        true, told = (np.minimum(one, classes).astype(np.int64).ravel() for one in (mask, copied))
-        counts += np.bincount(true * (classes + 1) + told, minlength=counts.size).reshape(counts.shape)
+        true, predicted = (np.minimum(labels, classes).astype(np.int64).ravel() for labels in (mask, copied))
+        counts += np.bincount(true * (classes + 1) + predicted, minlength=counts.size).reshape(counts.shape)
     counts = counts[:classes]
     shared = np.diag(counts)
     union = counts.sum(1) + counts[:, :classes].sum(0) - shared

@@ -42,9 +42,9 @@ def fit_and_score(
     majority = int(np.bincount(fitted, minlength=classes).argmax())
     confusions = np.zeros((2, classes * classes), dtype=np.int64)
     for inputs, truth in _pictures(test, limit):
-        for row, found in enumerate((model.predict(inputs), np.full(len(truth), majority))):
-            confusions[row] += np.bincount(truth * classes + found, minlength=classes * classes)
-    regression, constant = (_mean_iou(one.reshape(classes, classes)) for one in confusions)
+        for row, predicted in enumerate((model.predict(inputs), np.full(len(truth), majority))):
+            confusions[row] += np.bincount(truth * classes + predicted, minlength=classes * classes)
+    regression, constant = (_mean_iou(confusion.reshape(classes, classes)) for confusion in confusions)
     return regression, constant
 
 

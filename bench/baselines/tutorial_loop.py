@@ -44,7 +44,9 @@ def train(
     labels = torch.tensor([task.labels.index(label) for _, label in rows])
     dataset = TensorDataset(encoded["input_ids"], encoded["attention_mask"], labels)
     loader = DataLoader(dataset, batch_size=task.batch_size, shuffle=True)
-    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=task.learning_rate)
+    optimizer = torch.optim.AdamW(
+        [weight for weight in model.parameters() if weight.requires_grad], lr=task.learning_rate
+    )
     steps = len(loader) * task.epochs
     schedule = transformers.get_scheduler("linear", optimizer, num_warmup_steps=0, num_training_steps=steps)
     model.train()

@@ -48,10 +48,10 @@ class Datasets:
 
     def get(self, project: str, name: str) -> Resource:
         """The dataset. Raises BigQueryError where there is none."""
-        found = self.warehouse.find(project, "dataset", name)
-        if found is None:
+        dataset = self.warehouse.find(project, "dataset", name)
+        if dataset is None:
             raise not_found("Dataset", f"{project}:{name}")
-        return found
+        return dataset
 
     def listed(self, project: str) -> list[Resource]:
         """All but hidden ones, by name."""
@@ -77,17 +77,17 @@ class Datasets:
             self.warehouse.put(cursor, project, "dataset", name, with_etag(made))
         return with_etag(made)
 
-    def results(self, project: str, location: str) -> None:
+    def ensure_results(self, project: str, location: str) -> None:
         """Makes the hidden dataset for what queries answer, where it is not there."""
         if not self.warehouse.find(project, "dataset", RESULTS):
             self.insert(project, {"datasetReference": {"datasetId": RESULTS}, "location": location})
 
     def patch(self, project: str, name: str, body: Resource, expected: str | None) -> Resource:
         """The dataset with the given properties changed; null removes one."""
-        found = self.get(project, name)
-        check_etag(found, expected)
-        fixed = {key: found[key] for key in ("id", "datasetReference", "creationTime", "location", "kind")}
-        changed = {key: value for key, value in (found | body | fixed).items() if value is not None}
+        dataset = self.get(project, name)
+        check_etag(dataset, expected)
+        fixed = {key: dataset[key] for key in ("id", "datasetReference", "creationTime", "location", "kind")}
+        changed = {key: value for key, value in (dataset | body | fixed).items() if value is not None}
         changed = with_etag(changed | {"lastModifiedTime": now_ms()})
         with self.warehouse.changing() as cursor:
             self.warehouse.put(cursor, project, "dataset", name, changed)
@@ -97,13 +97,19 @@ class Datasets:
         """Removes the dataset. Raises BigQueryError where it holds tables and `contents` is False."""
         self.get(project, name)
         tables = self.warehouse.listed(project, "table", f"{name}.")
-        if tables and not contents:
+        if not contents and not all(has_expired(table) for table in tables):
             raise BigQueryError("resourceInUse", f"Dataset {project}:{name} is still in use")
         with self.warehouse.changing() as cursor:
             for table in tables:
                 self.warehouse.forget(cursor, project, "table", f"{name}.{table['tableReference']['tableId']}")
             self.warehouse.forget(cursor, project, "dataset", name)
             cursor.execute(f"DROP SCHEMA {quoted(project, name)} CASCADE")
+
+
+def has_expired(table: Resource) -> bool:
+    """Whether the table's time has come: Google shows it no more."""
+    expires_ms = int(table.get("expirationTime") or "0")
+    return 0 < expires_ms <= time.time() * 1000
 
 
 def _name(body: Resource) -> str:

@@ -38,28 +38,32 @@ class Estimator:
                 partition = partitioned_by(body)
                 partitioned |= {name: partition[0]} if partition else {}
                 required += [name] if needs_filter(body) else []
-        found = touched(statement, columns, partitioned)
+        reads = touched(statement, columns, partitioned)
         for name in required:
-            if not found[name].conditions and statement.kind not in ("INSERT", "TRUNCATE_TABLE"):
+            if not reads[name].conditions and statement.kind not in ("INSERT", "TRUNCATE_TABLE"):
                 raise invalid_query(
                     f"Cannot query over table '{name.project}.{name.dataset}.{name.table}' without a filter over "
                     f"column(s) '{partitioned[name]}' that can be used for partition elimination"
                 )
-        return found
+        return reads
 
     def bytes(self, read: dict[TableName, Touched], parameters: Parameters) -> int:
         """Bytes of the touched columns in the chosen partitions."""
         with self.tables.warehouse.reading() as cursor:
-            return sum(self._of_table(name, one, parameters, cursor) for name, one in read.items() if not is_view(name))
+            return sum(
+                self._of_table(name, touched_columns, parameters, cursor)
+                for name, touched_columns in read.items()
+                if not is_view(name)
+            )
 
     def _of_table(
         self, name: TableName, read: Touched, parameters: Parameters, cursor: duckdb.DuckDBPyConnection
     ) -> int:
         wanted = {column.lower() for column in read.columns}
-        fields: list[Field] = [one for one in self.tables.fields(name) if one["name"].lower() in wanted]
+        fields: list[Field] = [field for field in self.tables.fields(name) if field["name"].lower() in wanted]
         if not fields:
             return 0
-        sizes = " + ".join(f"sum({size_expression(one, quoted(one['name']))})" for one in fields)
+        sizes = " + ".join(f"sum({size_expression(field, quoted(field['name']))})" for field in fields)
         chosen, values = self._chosen(name, read, parameters)
         row = cursor.execute(f"SELECT {sizes} FROM {name.sql}{chosen}", values).fetchone()
         return int((row[0] if row else 0) or 0)

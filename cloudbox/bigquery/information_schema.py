@@ -59,7 +59,7 @@ def view_rows(name: TableName, tables: Tables, cursor: duckdb.DuckDBPyConnection
     makers: dict[str, Callable[[TableName, Resource], list[_Row]]] = {
         "TABLES": lambda _, body: [{"table_type": "BASE TABLE", "creation_time": _moment(body["creationTime"])}],
         "COLUMNS": lambda _, body: _column_rows(body),
-        "PARTITIONS": lambda one, body: _partition_rows(one, body, cursor),
+        "PARTITIONS": lambda table_name, body: _partition_rows(table_name, body, cursor),
     }
     rows: list[_Row] = []
     for body in tables.listed(name.project, name.dataset):
@@ -86,7 +86,7 @@ def _column_rows(body: Resource) -> list[_Row]:
 def _type_name(field: Field) -> str:
     name: str = _KINDS.get(field["type"]) or field["type"]
     if field["type"] == "RECORD":
-        name += f"<{', '.join(one['name'] + ' ' + _type_name(one) for one in field['fields'])}>"
+        name += f"<{', '.join(inner['name'] + ' ' + _type_name(inner) for inner in field['fields'])}>"
     return f"ARRAY<{name}>" if field["mode"] == "REPEATED" else name
 
 
@@ -100,7 +100,9 @@ def _partition_rows(name: TableName, body: Resource, cursor: duckdb.DuckDBPyConn
         f"SELECT strftime({quoted(column)}::TIMESTAMP, '{_FORMATS[unit]}') AS id, count(*) FROM {name.sql} "
         "GROUP BY id ORDER BY id"
     ).fetchall()
-    return [{"partition_id": one or "__NULL__", "total_rows": rows, **changed} for one, rows in counted]
+    return [
+        {"partition_id": partition_id or "__NULL__", "total_rows": rows, **changed} for partition_id, rows in counted
+    ]
 
 
 def _moment(milliseconds: str) -> datetime:

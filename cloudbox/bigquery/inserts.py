@@ -19,9 +19,9 @@ def insert_rows(tables: Tables, name: TableName, request: Resource) -> Resource:
     fields = tables.fields(name)
     ignore_unknown = bool(request.get("ignoreUnknownValues"))
     rows, errors = [], {}
-    for index, one in enumerate(request.get("rows", [])):
+    for index, row in enumerate(request.get("rows", [])):
         try:
-            rows.append(parse_row(one["json"], fields, ignore_unknown))
+            rows.append(parse_row(row["json"], fields, ignore_unknown))
         except BigQueryError as error:
             errors[index] = error
     if rows and (not errors or request.get("skipInvalidRows")):
@@ -32,11 +32,11 @@ def insert_rows(tables: Tables, name: TableName, request: Resource) -> Resource:
 def _write(tables: Tables, name: TableName, rows: Sequence[dict[str, Any]]) -> None:
     fields = tables.fields(name)
     table = pa.Table.from_pylist(list(rows), arrow_schema(fields))
-    columns = ", ".join(quoted(one["name"]) for one in fields)
+    columns = ", ".join(quoted(field["name"]) for field in fields)
     with tables.warehouse.changing() as cursor:
         cursor.register("inserted", table)
         cursor.execute(f"INSERT INTO {name.sql} ({columns}) SELECT {columns} FROM inserted")
-        tables.changed(cursor, name)
+        tables.recount(cursor, name)
 
 
 def _reported(errors: dict[int, BigQueryError], request: Resource) -> Resource:
@@ -44,5 +44,7 @@ def _reported(errors: dict[int, BigQueryError], request: Resource) -> Resource:
         return {}
     stopped = BigQueryError("stopped", "")
     count = len(request.get("rows", []))
-    told = errors if request.get("skipInvalidRows") else {index: errors.get(index, stopped) for index in range(count)}
-    return {"insertErrors": [{"index": index, "errors": [error.proto]} for index, error in told.items()]}
+    refused = (
+        errors if request.get("skipInvalidRows") else {index: errors.get(index, stopped) for index in range(count)}
+    )
+    return {"insertErrors": [{"index": index, "errors": [error.proto]} for index, error in refused.items()]}

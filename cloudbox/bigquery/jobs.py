@@ -49,7 +49,7 @@ class Jobs:
     def insert(self, project: str, body: Resource, uploaded: Sequence[Path] = ()) -> Resource:
         """The new job, done already where it was short; a dry run checks and is kept nowhere."""
         configuration = body.get("configuration", {})
-        kind = next((one for one in ("query", "load") if one in configuration), None)
+        kind = next((known for known in ("query", "load") if known in configuration), None)
         if kind is None:
             raise not_simulated(f"jobs of type {', '.join(configuration) or 'none'}")
         job = _new_job(project, body | {"configuration": configuration | {"jobType": kind.upper()}})
@@ -67,15 +67,15 @@ class Jobs:
 
     def get(self, project: str, name: str) -> Resource:
         """The job. Raises BigQueryError where there is none."""
-        found = self.warehouse.find(project, "job", name)
-        if found is None:
+        job = self.warehouse.find(project, "job", name)
+        if job is None:
             raise not_found("Job", f"{project}:{name}")
-        return found
+        return job
 
     def listed(self, project: str) -> list[Resource]:
         """All jobs, the latest first."""
         jobs = self.warehouse.listed(project, "job")
-        return sorted(jobs, key=lambda one: int(one["statistics"]["creationTime"]), reverse=True)
+        return sorted(jobs, key=lambda job: int(job["statistics"]["creationTime"]), reverse=True)
 
     def query(self, project: str, request: Resource) -> Resource:
         """`jobs.query`: the first page of what the query answers."""

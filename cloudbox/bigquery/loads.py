@@ -35,27 +35,27 @@ class Loads:
 
     def _load(self, name: TableName, files: _Files) -> Resource:
         load = files.load
-        found = self.tables.find(name)
+        table = self.tables.find(name)
         disposition = load.get("writeDisposition", "WRITE_APPEND")
-        if found is None and load.get("createDisposition") == "CREATE_NEVER":
+        if table is None and load.get("createDisposition") == "CREATE_NEVER":
             raise not_found("Table", str(name))
-        if found and disposition == "WRITE_EMPTY" and int(found["numRows"]):
+        if table and disposition == "WRITE_EMPTY" and int(table["numRows"]):
             raise duplicate("Table", str(name))
-        if found:
-            _check_layout(found, load)
-        fields = files.fields(found["schema"]["fields"] if found else [])
-        if found and (disposition != "WRITE_TRUNCATE" or "schema" not in load):
-            _check_fits(name, found["schema"]["fields"], fields)
-        columns = ", ".join(quoted(one["name"]) for one in fields)
+        if table:
+            _check_layout(table, load)
+        fields = files.fields(table["schema"]["fields"] if table else [])
+        if table and (disposition != "WRITE_TRUNCATE" or "schema" not in load):
+            _check_fits(name, table["schema"]["fields"], fields)
+        columns = ", ".join(quoted(field["name"]) for field in fields)
         warehouse = self.tables.warehouse
         with warehouse.reading() as cursor:
             # Files that cannot be read leave the table as it was.
             cursor.execute(f"CREATE TEMP TABLE staged AS {files.select(fields)}")
-            self._open(name, fields, load, replace=found is not None and disposition == "WRITE_TRUNCATE")
+            self._open(name, fields, load, replace=table is not None and disposition == "WRITE_TRUNCATE")
             with warehouse.changing(cursor):
                 cursor.execute(f"INSERT INTO {name.sql} ({columns}) SELECT {columns} FROM staged")
-                changed = self.tables.changed(cursor, name)
-        before = int(found["numRows"]) if found and disposition != "WRITE_TRUNCATE" else 0
+                changed = self.tables.recount(cursor, name)
+        before = int(table["numRows"]) if table and disposition != "WRITE_TRUNCATE" else 0
         rows = str(int(changed["numRows"]) - before)
         size = str(sum(path.stat().st_size for path in files.paths))
         return {"load": {"outputRows": rows, "inputFiles": str(len(files.paths)), "inputFileBytes": size}}
@@ -97,14 +97,14 @@ class _Files:
     def select(self, fields: list[Field]) -> str:
         """SQL that gives the files' rows with the columns in order and of their types."""
         self._check_known(fields)
-        columns = ", ".join(_converted(one, text=self._format != "PARQUET") for one in fields)
+        columns = ", ".join(_converted(field, text=self._format != "PARQUET") for field in fields)
         return f"SELECT {columns} FROM {self._reader(fields)}"
 
     def _reader(self, fields: list[Field] | None = None) -> str:
         paths = "[" + ", ".join(_literal(str(path)) for path in self.paths) + "]"
         if self._format == "PARQUET":
             return f"read_parquet({paths})"
-        kinds = ", ".join(f"{_literal(one['name'])}: {_literal(_text_type(one))}" for one in fields or [])
+        kinds = ", ".join(f"{_literal(field['name'])}: {_literal(_text_type(field))}" for field in fields or [])
         if self._format == "NEWLINE_DELIMITED_JSON":
             columns = f", columns = {{{kinds}}}" if fields else ", sample_size = -1"
             return f"read_json({paths}, format = 'newline_delimited'{columns})"
@@ -120,14 +120,14 @@ class _Files:
             "header": str(not fields).lower(),
             "nullstr": _literal(self.load.get("nullMarker", "")),
         }
-        told = ", ".join(f"{name} = {value}" for name, value in options.items())
-        return f"read_csv({paths}, {told}{columns})"
+        settings = ", ".join(f"{name} = {value}" for name, value in options.items())
+        return f"read_csv({paths}, {settings}{columns})"
 
     def _check_known(self, fields: list[Field]) -> None:
         """Raises BigQueryError where JSON or Parquet holds a column that the schema lacks."""
         if self._format == "CSV" or self.load.get("ignoreUnknownValues"):
             return
-        known = {one["name"].lower() for one in fields}
+        known = {column["name"].lower() for column in fields}
         with self.tables.warehouse.reading() as cursor:
             held = [row[0] for row in cursor.execute(f"DESCRIBE SELECT * FROM {self._reader()}").fetchall()]
         for name in held:
@@ -154,11 +154,11 @@ def _converted(field: Field, *, text: bool) -> str:
     return f"CAST({column} AS {duckdb_type(field)}) AS {column}"
 
 
-def _check_layout(found: Resource, load: Resource) -> None:
+def _check_layout(table: Resource, load: Resource) -> None:
     """A load may leave out partitioning and clustering of a table that is there; it cannot change them."""
     if not load.get("timePartitioning") and not load.get("clustering"):
         return
-    expected, given = _layout(found), _layout(load)
+    expected, given = _layout(table), _layout(load)
     if expected != given:
         raise invalid(
             f"Incompatible table partitioning specification. Expects partitioning specification {expected}, but input "
@@ -169,12 +169,12 @@ def _check_layout(found: Resource, load: Resource) -> None:
 def _layout(of: Resource) -> str:
     partitioning, clustering = of.get("timePartitioning"), (of.get("clustering") or {}).get("fields")
     kind = str(partitioning.get("type", "DAY")).lower() if partitioning else ""
-    told = f"interval(type:{kind},field:{partitioning.get('field')})" if partitioning else "none"
-    return f"{told} clustering({','.join(clustering)})" if clustering else told
+    partition = f"interval(type:{kind},field:{partitioning.get('field')})" if partitioning else "none"
+    return f"{partition} clustering({','.join(clustering)})" if clustering else partition
 
 
 def _check_fits(name: TableName, present: list[Field], fields: list[Field]) -> None:
-    kinds = {one["name"].lower(): one for one in present}
+    kinds = {column["name"].lower(): column for column in present}
     for field in fields:
         held = kinds.get(field["name"].lower())
         if held is None:

@@ -25,7 +25,7 @@ def fetch(uris: Sequence[str], folder: Path) -> list[Path]:
     files: list[Path] = []
     for uri in uris:
         bucket, _, pattern = uri.removeprefix("gs://").partition("/")
-        names = [one.name for one in client.list_blobs(bucket, prefix=pattern.partition("*")[0])]
+        names = [blob.name for blob in client.list_blobs(bucket, prefix=pattern.partition("*")[0])]
         matching = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
         if not matching:
             raise not_found("URI", uri)

@@ -23,11 +23,11 @@ class Parameters:
     def of(cls, given: Sequence[dict[str, Any]]) -> Parameters:
         """From `queryParameters` of a request. Raises BigQueryError for positional ones and structs."""
         values, types = {}, {}
-        for one in given:
-            if not one.get("name"):
+        for parameter in given:
+            if not parameter.get("name"):
                 raise not_simulated("positional query parameters")
-            name = one["name"].lower()
-            values[name], types[name] = _value_and_type(one["parameterType"], one.get("parameterValue", {}))
+            name = parameter["name"].lower()
+            values[name], types[name] = _value_and_type(parameter["parameterType"], parameter.get("parameterValue", {}))
         return cls(values, types)
 
     def bind(self, tree: exp.Expr) -> exp.Expr:
@@ -64,5 +64,6 @@ def _value_and_type(kind: dict[str, Any], value: dict[str, Any]) -> tuple[Any, s
     if kind["type"] == "ARRAY":
         if kind["arrayType"]["type"] in ("STRUCT", "BYTES"):
             raise not_simulated(f"query parameters of type ARRAY<{kind['arrayType']['type']}>")
-        return [one.get("value") for one in value.get("arrayValues", [])], scalar_type(kind["arrayType"]["type"]) + "[]"
+        elements = [element.get("value") for element in value.get("arrayValues", [])]
+        return elements, scalar_type(kind["arrayType"]["type"]) + "[]"
     return value.get("value"), scalar_type(kind["type"])

@@ -101,7 +101,7 @@ class Queries:
         try:
             with self.tables.warehouse.changing() as cursor:
                 row = cursor.execute(sql, values).fetchone()
-                self.tables.changed(cursor, changes)
+                self.tables.recount(cursor, changes)
         except duckdb.Error as error:
             raise failed_query(error) from error
         return before if statement.kind == "TRUNCATE_TABLE" else int(row[0]) if row else 0
@@ -109,14 +109,14 @@ class Queries:
     def _destination(self, project: str, query: Resource) -> TableName:
         if query.get("destinationTable"):
             return TableName.of(query["destinationTable"])
-        self.tables.datasets.results(project, DEFAULT_LOCATION)
+        self.tables.datasets.ensure_results(project, DEFAULT_LOCATION)
         return TableName(project, RESULTS, f"anon{uuid.uuid4().hex}")
 
     def _answer(self, statement: Statement, parameters: Parameters, name: TableName, query: Resource) -> None:
         with self.tables.warehouse.reading() as cursor:
             fields = self._fields(statement, parameters, cursor)
         fresh = self._open(name, fields, query)
-        columns = [f"{quoted(one['name'])}" for one in self.tables.fields(name)]
+        columns = [f"{quoted(field['name'])}" for field in self.tables.fields(name)]
         try:
             with self.tables.warehouse.changing() as cursor:
                 sql, values = self._runnable(statement, parameters, cursor)
@@ -125,7 +125,7 @@ class Queries:
                     cursor.execute(f"DELETE FROM {name.sql}")
                     sql, values = "SELECT * FROM answer", {}
                 cursor.execute(f"INSERT INTO {name.sql} ({', '.join(columns)}) {sql}", values)
-                self.tables.changed(cursor, name)
+                self.tables.recount(cursor, name)
         except BaseException:
             if fresh:
                 self.tables.delete(name)
@@ -133,11 +133,11 @@ class Queries:
 
     def _open(self, name: TableName, fields: list[Field], query: Resource) -> bool:
         """Makes the destination where it is not there; whether it was made."""
-        found = self.tables.find(name)
-        if found is None and query.get("createDisposition") == "CREATE_NEVER":
+        table = self.tables.find(name)
+        if table is None and query.get("createDisposition") == "CREATE_NEVER":
             raise not_found("Table", str(name))
-        if found is not None:
-            if query.get("writeDisposition", "WRITE_EMPTY") == "WRITE_EMPTY" and int(found["numRows"]):
+        if table is not None:
+            if query.get("writeDisposition", "WRITE_EMPTY") == "WRITE_EMPTY" and int(table["numRows"]):
                 raise duplicate("Table", str(name))
             return False
         properties: dict[str, Any] = {key: query[key] for key in ("timePartitioning", "clustering") if query.get(key)}

@@ -21,7 +21,7 @@ _WORKERS = 32
 
 def methods(read: StorageRead) -> dict[str, Method]:
     """The methods that answer at once, by path."""
-    return {_CREATE: Method(read.create_session, types.CreateReadSessionRequest, types.ReadSession)}
+    return {_CREATE: Method(read.create_session, types.CreateReadSessionRequest)}
 
 
 class ReadHandler(grpc.GenericRpcHandler):  # type: ignore[misc] # the library has no types

@@ -20,7 +20,7 @@ from cloudbox.bigquery.inserts import insert_rows
 from cloudbox.bigquery.jobs import Jobs, Page
 from cloudbox.bigquery.schemas import Field
 from cloudbox.bigquery.tables import TableName, Tables
-from cloudbox.bigquery.uploads import Uploads, multipart
+from cloudbox.bigquery.uploads import Uploads, save_multipart
 from cloudbox.bigquery.warehouse import Resource
 from cloudbox.errors import ApiError
 from cloudbox.ledger.calls import caller, principal_of
@@ -143,16 +143,16 @@ class Rest:
             answer = method(call)
         except ApiError as error:
             reason = _FAULT_REASONS.get(error.http_status, "invalid")
-            told = error.body()
-            told["error"]["errors"] = [{"domain": "global", "reason": reason, "message": error.message}]
-            return JSONResponse(told, error.http_status)
+            body = error.body()
+            body["error"]["errors"] = [{"domain": "global", "reason": reason, "message": error.message}]
+            return JSONResponse(body, error.http_status)
         except BigQueryError as error:
             if error.reason == "notImplemented":
                 self.dispatcher.refuse(f"bigquery {name}: {error.message}")
             return JSONResponse(error.body, error.code)
         except (KeyError, ValueError) as error:
-            told_error = invalid(f"Invalid value or missing: {error}")
-            return JSONResponse(told_error.body, told_error.code)
+            failure = invalid(f"Invalid value or missing: {error}")
+            return JSONResponse(failure.body, failure.code)
         except Exception as error:
             # Clients ask again for ten minutes after a 500; a fault of the box must show at once.
             log.exception("%s failed", name)
@@ -168,7 +168,7 @@ class Rest:
 
     def _projects(self) -> Resource:
         names = self.datasets.warehouse.projects
-        return {"projects": [{"id": one, "projectReference": {"projectId": one}} for one in names]}
+        return {"projects": [{"id": name, "projectReference": {"projectId": name}} for name in names]}
 
     def _patch_dataset(self, call: Call) -> Resource:
         return self.datasets.patch(call.project, call.path["dataset"], call.body, call.headers.get("if-match"))
@@ -200,7 +200,7 @@ class Rest:
 
     def _upload(self, call: Call) -> Resource | Response:
         if call.options.get("uploadType") == "multipart":
-            job, path = multipart(call.headers["content-type"], call.content, self.uploads.folder)
+            job, path = save_multipart(call.headers["content-type"], call.content, self.uploads.folder)
             return self.jobs.insert(call.project, job, [path])
         name = self.uploads.start(call.body)
         host = call.headers.get("host", "bigquery.googleapis.com")
@@ -221,7 +221,8 @@ def _listing(kind: str, resources: list[Resource], call: Call) -> Resource:
     end = start + min(int(call.options.get("maxResults", 1000)), 1000)
     keys: tuple[str, ...] | None = None if kind == "job" else _LISTED
     listed: list[Field] = [
-        one if keys is None else {key: one[key] for key in keys if key in one} for one in resources[start:end]
+        resource if keys is None else {key: resource[key] for key in keys if key in resource}
+        for resource in resources[start:end]
     ]
     answer: Resource = {"kind": f"bigquery#{kind}List", f"{kind}s": listed}
     return answer | ({"nextPageToken": str(end)} if end < len(resources) else {})

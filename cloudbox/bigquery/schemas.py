@@ -51,19 +51,19 @@ def normal_fields(fields: Sequence[Field]) -> list[Field]:
     normal = []
     for field in fields:
         kind = _ALIASES.get(field["type"].upper(), field["type"].upper())
-        one = field | {"type": kind, "mode": field.get("mode", "NULLABLE").upper()}
+        column = field | {"type": kind, "mode": field.get("mode", "NULLABLE").upper()}
         if kind == "RECORD":
-            one["fields"] = normal_fields(field.get("fields", []))
+            column["fields"] = normal_fields(field.get("fields", []))
         else:
             scalar_type(kind)
-        normal.append(one)
+        normal.append(column)
     return normal
 
 
 def duckdb_type(field: Field) -> str:
     """The type of the column in DuckDB, e.g. `BIGINT[]` for a repeated integer."""
     if field["type"] == "RECORD":
-        inner = ", ".join(f"{quoted(one['name'])} {duckdb_type(one)}" for one in field["fields"])
+        inner = ", ".join(f"{quoted(child['name'])} {duckdb_type(child)}" for child in field["fields"])
         base = f"STRUCT({inner})"
     else:
         base = scalar_type(field["type"])
@@ -73,17 +73,19 @@ def duckdb_type(field: Field) -> str:
 def duckdb_columns(fields: Sequence[Field]) -> str:
     """The column list of a CREATE TABLE."""
     required = {"REQUIRED": " NOT NULL"}
-    return ", ".join(f"{quoted(one['name'])} {duckdb_type(one)}{required.get(one['mode'], '')}" for one in fields)
+    return ", ".join(
+        f"{quoted(field['name'])} {duckdb_type(field)}{required.get(field['mode'], '')}" for field in fields
+    )
 
 
 def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
     """The schema in which the Storage Read API sends the columns."""
-    return pa.schema([_arrow_field(one) for one in fields])
+    return pa.schema([_arrow_field(field) for field in fields])
 
 
 def _arrow_field(field: Field) -> pa.Field:
     if field["type"] == "RECORD":
-        base = pa.struct([_arrow_field(one) for one in field["fields"]])
+        base = pa.struct([_arrow_field(child) for child in field["fields"]])
     else:
         base = _SCALARS[field["type"]][1]
     if field["mode"] == "REPEATED":
@@ -93,7 +95,7 @@ def _arrow_field(field: Field) -> pa.Field:
 
 def fields_of(schema: pa.Schema) -> list[Field]:
     """The BigQuery columns of what DuckDB or a Parquet file gives."""
-    return [_field_of(one.name, one.type) for one in schema]
+    return [_field_of(column.name, column.type) for column in schema]
 
 
 def _field_of(name: str, kind: pa.DataType) -> Field:
@@ -130,10 +132,10 @@ def _type_of(kind: pa.DataType) -> str:
 def size_expression(field: Field, value: str) -> str:
     """SQL for the bytes that BigQuery counts for one value: 2 and the UTF-8 bytes of text, 8 for a number, …"""
     if field["mode"] == "REPEATED":
-        element = size_expression(field | {"mode": "NULLABLE"}, "one")
-        return f"coalesce(list_sum(list_transform({value}, lambda one: {element})), 0)"
+        element = size_expression(field | {"mode": "NULLABLE"}, "item")
+        return f"coalesce(list_sum(list_transform({value}, lambda item: {element})), 0)"
     if field["type"] == "RECORD":
-        inner = [size_expression(one, f"{value}.{quoted(one['name'])}") for one in field["fields"]]
+        inner = [size_expression(child, f"{value}.{quoted(child['name'])}") for child in field["fields"]]
         return f"({' + '.join(inner) or '0'})"
     fixed = _FIXED_BYTES.get(field["type"])
     counted = str(fixed) if fixed else f"2 + {'octet_length' if field['type'] == 'BYTES' else 'strlen'}({value})"

@@ -120,28 +120,28 @@ def touched(
     Raises:
         BigQueryError: a column that no table has.
     """
-    found = {name: Touched() for name in statement.tables}
+    reads = {name: Touched() for name in statement.tables}
     if not statement.is_query:
-        for name, one in found.items():
-            one.columns = {column["name"] for column in columns[name]}
-            one.conditions = _chosen_by_change(statement, partitioned.get(name))
-        return found
+        for name, read in reads.items():
+            read.columns = {column["name"] for column in columns[name]}
+            read.conditions = _chosen_by_change(statement, partitioned.get(name))
+        return reads
     for scope in traverse_scope(_optimised(statement.tree, columns)):
         where = scope.expression.args.get("where")
         for alias, source in scope.sources.items():
-            if not isinstance(source, exp.Table) or table_name(source) not in found:
+            if not isinstance(source, exp.Table) or table_name(source) not in reads:
                 continue
-            one = found[table_name(source)]
-            one.columns |= {column.name for column in scope.source_columns(alias)}
+            read = reads[table_name(source)]
+            read.columns |= {column.name for column in scope.source_columns(alias)}
             if where is not None and table_name(source) in partitioned:
-                one.conditions += _conditions(where.this, partitioned[table_name(source)], alias)
-    return found
+                read.conditions += _conditions(where.this, partitioned[table_name(source)], alias)
+    return reads
 
 
 def _optimised(tree: exp.Expr, columns: dict[TableName, list[Field]]) -> exp.Expr:
     schema: dict[str, Any] = {}
     for name, fields in columns.items():
-        described = {one["name"]: duckdb_type(one) for one in fields}
+        described = {column["name"]: duckdb_type(column) for column in fields}
         schema.setdefault(name.project, {}).setdefault(name.dataset, {})[name.table] = described
     try:
         with_columns = qualify(tree.copy(), schema=schema, dialect="bigquery")
@@ -151,19 +151,21 @@ def _optimised(tree: exp.Expr, columns: dict[TableName, list[Field]]) -> exp.Exp
 
 
 def _unrecognized(message: str, tree: exp.Expr) -> str:
-    found = re.search(r"Column '\"?([^'\"]+)\"?' could not|Unknown column: (\S+)", message)
-    if not found:
+    match = re.search(r"Column '\"?([^'\"]+)\"?' could not|Unknown column: (\S+)", message)
+    if not match:
         return message.splitlines()[0]
-    name = found[1] or found[2]
-    column = next((one for one in tree.find_all(exp.Column) if one.name.lower() == name.lower()), None)
+    name = match[1] or match[2]
+    column = next(
+        (candidate for candidate in tree.find_all(exp.Column) if candidate.name.lower() == name.lower()), None
+    )
     return f"Unrecognized name: {name}{position(column.this if column else None)}"
 
 
 def _conditions(where: exp.Expr, column: str, alias: str) -> list[exp.Expr]:
     """The parts of a WHERE, joined by AND, that compare the partitioning column with constants and nothing else."""
     usable = []
-    for part in [one.unnest() for one in (where.flatten() if isinstance(where, exp.And) else [where])]:
-        names = {(one.table, one.name.lower()) for one in part.find_all(exp.Column)}
+    for part in [condition.unnest() for condition in (where.flatten() if isinstance(where, exp.And) else [where])]:
+        names = {(compared.table, compared.name.lower()) for compared in part.find_all(exp.Column)}
         is_comparison = isinstance(part, _COMPARISONS) and not part.find(exp.Query)
         if is_comparison and names and names <= {(alias, column.lower()), ("", column.lower())}:
             usable.append(part)
@@ -174,7 +176,7 @@ def _chosen_by_change(statement: Statement, column: str | None) -> list[exp.Expr
     where = statement.tree.args.get("where")
     if column is None or where is None:
         return []
-    alias = next((one.table for one in where.find_all(exp.Column) if one.table), "")
+    alias = next((mention.table for mention in where.find_all(exp.Column) if mention.table), "")
     return _conditions(where.this, column, alias)
 
 

@@ -42,7 +42,7 @@ class Part:
     @property
     def sql(self) -> str:
         """The query of the stream, whose first rows are skipped by `?`."""
-        columns = ", ".join(quoted(one["name"]) for one in self.fields)
+        columns = ", ".join(quoted(column["name"]) for column in self.fields)
         return (
             f"SELECT {columns} FROM {self.table.sql} "
             f"WHERE rowid >= {self.first} AND rowid < {self.end}{self.condition} OFFSET ?"
@@ -59,7 +59,7 @@ class StorageRead:
     def create_session(self, request: types.CreateReadSessionRequest) -> types.ReadSession:
         """The session with its schema and streams. Raises ApiError."""
         try:
-            return self._session(request)
+            return self._open_session(request)
         except BigQueryError as error:
             raise ApiError(error.status, error.message) from error
 
@@ -76,11 +76,11 @@ class StorageRead:
             batches: pa.RecordBatchReader = cursor.sql(part.sql, params=[request.offset]).to_arrow_reader(_BATCH_ROWS)
             for batch in batches:
                 table = as_schema(pa.Table.from_batches([batch]), schema).combine_chunks()
-                for one in table.to_batches():
-                    yield _response(one, options, head)
+                for chunk in table.to_batches():
+                    yield _response(chunk, options, head)
                     head = None  # only the first response of a call tells the schema
 
-    def _session(self, request: types.CreateReadSessionRequest) -> types.ReadSession:
+    def _open_session(self, request: types.CreateReadSessionRequest) -> types.ReadSession:
         asked = request.read_session
         _, project, _, dataset, _, table = asked.table.split("/")
         name = TableName(project, dataset, table)
@@ -93,7 +93,7 @@ class StorageRead:
         condition = self._condition(name, asked.read_options.row_restriction)
         first = Part(name, tuple(fields), 0, 0, condition, compression)
         session = f"projects/{project}/locations/us/sessions/{uuid.uuid4().hex}"
-        streams = self._streams(session, first, request.max_stream_count or request.preferred_min_stream_count)
+        streams = self._open_streams(session, first, request.max_stream_count or request.preferred_min_stream_count)
         body = self.tables.get(name)
         return types.ReadSession(
             name=session,
@@ -102,12 +102,12 @@ class StorageRead:
             read_options=asked.read_options,
             expire_time=timestamp_pb2.Timestamp(seconds=int(body["lastModifiedTime"]) // 1000 + _LIFETIME_S),
             arrow_schema=types.ArrowSchema(serialized_schema=arrow_schema(fields).serialize().to_pybytes()),
-            streams=[types.ReadStream(name=one) for one in streams],
+            streams=[types.ReadStream(name=stream) for stream in streams],
             estimated_row_count=int(body["numRows"]),
             estimated_total_bytes_scanned=int(body["numBytes"]),
         )
 
-    def _streams(self, session: str, part: Part, wanted: int) -> list[str]:
+    def _open_streams(self, session: str, part: Part, wanted: int) -> list[str]:
         """Ranges of row numbers of equal length: no more streams than wanted, none for an empty table."""
         with self.tables.warehouse.reading() as cursor:
             row = cursor.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {part.table.sql}").fetchone()
@@ -135,12 +135,12 @@ class StorageRead:
 
 def _selected(fields: list[Field], names: list[str], table: TableName) -> list[Field]:
     wanted = {name.lower() for name in names}
-    unknown = wanted - {one["name"].lower() for one in fields}
+    unknown = wanted - {column["name"].lower() for column in fields}
     if unknown:
         raise invalid(
             f"The following selected fields do not exist in the table schema of {table}: {', '.join(unknown)}"
         )
-    return [one for one in fields if not wanted or one["name"].lower() in wanted]
+    return [column for column in fields if not wanted or column["name"].lower() in wanted]
 
 
 def _response(

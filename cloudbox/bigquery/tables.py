@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from cloudbox.bigquery.datasets import Datasets, check_etag, check_name, now_ms, with_etag
+from cloudbox.bigquery.datasets import Datasets, check_etag, check_name, has_expired, now_ms, with_etag
 from cloudbox.bigquery.failures import BigQueryError, duplicate, invalid, not_found, not_simulated
 from cloudbox.bigquery.schemas import (
     Field,
@@ -67,20 +66,17 @@ class Tables:
     datasets: Datasets
 
     def find(self, name: TableName) -> Resource | None:
-        """The table, or None; one whose time has come is gone."""
-        found = self.warehouse.find(name.project, "table", name.key)
-        if found and int(found.get("expirationTime") or "0") and int(found["expirationTime"]) <= time.time() * 1000:
-            self._drop(name)
-            return None
-        return found
+        """The table, or None where there is none or its time has come."""
+        table = self.warehouse.find(name.project, "table", name.key)
+        return None if table is None or has_expired(table) else table
 
     def get(self, name: TableName) -> Resource:
         """The table. Raises BigQueryError where there is none, or no dataset."""
-        found = self.find(name)
-        if found is None:
+        table = self.find(name)
+        if table is None:
             self.datasets.get(name.project, name.dataset)
             raise not_found("Table", str(name))
-        return found
+        return table
 
     def fields(self, name: TableName) -> list[Field]:
         """The table's columns."""
@@ -90,8 +86,11 @@ class Tables:
     def listed(self, project: str, dataset: str) -> list[Resource]:
         """The dataset's tables, by name."""
         self.datasets.get(project, dataset)
-        names = [TableName.of(one["tableReference"]) for one in self.warehouse.listed(project, "table", f"{dataset}.")]
-        return [found for name in names if (found := self.find(name))]
+        names = [
+            TableName.of(resource["tableReference"])
+            for resource in self.warehouse.listed(project, "table", f"{dataset}.")
+        ]
+        return [table for name in names if (table := self.find(name))]
 
     def insert(self, name: TableName, body: Resource) -> Resource:
         """The new, empty table. Raises BigQueryError where it is there already, or no dataset."""
@@ -99,6 +98,7 @@ class Tables:
         check_name("table", name.table)
         if self.find(name):
             raise duplicate("Table", str(name))
+        self._drop_expired(name)
         made = _checked(body) | {
             "kind": "bigquery#table",
             "id": str(name),
@@ -114,33 +114,33 @@ class Tables:
             # A table needs a column; BigQuery's may have none until something is loaded.
             columns = duckdb_columns(made["schema"]["fields"]) or '"_box_empty" BOOLEAN'
             cursor.execute(f"CREATE TABLE {name.sql} ({columns})")
-            return self._counted(cursor, name, made)
+            return self._put_with_counts(cursor, name, made)
 
     def patch(self, name: TableName, body: Resource, expected: str | None) -> Resource:
         """The table with the given properties changed; columns may be added, none removed or retyped."""
-        found = self.get(name)
-        check_etag(found, expected)
-        fixed = {key: found[key] for key in ("id", "tableReference", "creationTime", "location", "kind", "type")}
-        changed = {key: value for key, value in (found | body | fixed).items() if value is not None}
+        table = self.get(name)
+        check_etag(table, expected)
+        fixed = {key: table[key] for key in ("id", "tableReference", "creationTime", "location", "kind", "type")}
+        changed = {key: value for key, value in (table | body | fixed).items() if value is not None}
         changed = _checked(changed)
         with self.warehouse.changing() as cursor:
-            for field in _added(found["schema"]["fields"], changed["schema"]["fields"], name):
+            for field in _added(table["schema"]["fields"], changed["schema"]["fields"], name):
                 cursor.execute(f"ALTER TABLE {name.sql} ADD COLUMN {quoted(field['name'])} {duckdb_type(field)}")
                 cursor.execute(f'ALTER TABLE {name.sql} DROP COLUMN IF EXISTS "_box_empty"')
-            return self._counted(cursor, name, changed)
+            return self._put_with_counts(cursor, name, changed)
 
     def delete(self, name: TableName) -> None:
         """Removes the table. Raises BigQueryError where there is none."""
         self.get(name)
         self._drop(name)
 
-    def changed(self, cursor: duckdb.DuckDBPyConnection, name: TableName) -> Resource:
+    def recount(self, cursor: duckdb.DuckDBPyConnection, name: TableName) -> Resource:
         """Counts rows and bytes anew after a change of the rows, within that change."""
-        return self._counted(cursor, name, self.warehouse.get(name.project, "table", name.key))
+        return self._put_with_counts(cursor, name, self.warehouse.get(name.project, "table", name.key))
 
     def rows(self, name: TableName, fields: Sequence[Field], start: int, count: int) -> list[dict[str, Any]]:
         """`count` rows from number `start`, in the order they were written."""
-        columns = ", ".join(quoted(one["name"]) for one in fields)
+        columns = ", ".join(quoted(field["name"]) for field in fields)
         with self.warehouse.reading() as cursor:
             table: pa.Table = cursor.sql(
                 f"SELECT {columns} FROM {name.sql} LIMIT ? OFFSET ?",
@@ -149,13 +149,17 @@ class Tables:
         rows: list[dict[str, Any]] = as_schema(table, arrow_schema(fields)).to_pylist()
         return rows
 
+    def _drop_expired(self, name: TableName) -> None:
+        if self.warehouse.find(name.project, "table", name.key):  # there, but `find` says that its time has come
+            self._drop(name)
+
     def _drop(self, name: TableName) -> None:
         with self.warehouse.changing() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {name.sql}")
             self.warehouse.forget(cursor, name.project, "table", name.key)
 
-    def _counted(self, cursor: duckdb.DuckDBPyConnection, name: TableName, body: Resource) -> Resource:
-        sizes = [f"sum({size_expression(one, quoted(one['name']))})" for one in body["schema"]["fields"]]
+    def _put_with_counts(self, cursor: duckdb.DuckDBPyConnection, name: TableName, body: Resource) -> Resource:
+        sizes = [f"sum({size_expression(field, quoted(field['name']))})" for field in body["schema"]["fields"]]
         row = cursor.execute(f"SELECT count(*), {' + '.join(sizes) or 0} FROM {name.sql}").fetchone() or (0, 0)
         counts = {"numRows": str(row[0]), "numBytes": str(int(row[1] or 0)), "lastModifiedTime": now_ms()}
         counted = with_etag(body | counts | {"numLongTermBytes": "0"})
@@ -169,7 +173,7 @@ def as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     for column, field in zip(table.columns, schema, strict=True):
         cast = column.cast(field.type)
         if pa.types.is_list(field.type) and cast.null_count:
-            cast = pa.chunked_array([pa.array([one or [] for one in cast.to_pylist()], field.type)])
+            cast = pa.chunked_array([pa.array([value or [] for value in cast.to_pylist()], field.type)])
         columns.append(cast)
     return pa.Table.from_arrays(columns, schema=schema)
 
@@ -192,7 +196,7 @@ def _checked(body: Resource) -> Resource:
         if body.get(key):
             raise not_simulated(f"table property '{key}'")
     fields = normal_fields(body.get("schema", {}).get("fields", []))
-    kinds = {one["name"].lower(): one["type"] for one in fields}
+    kinds = {field["name"].lower(): field["type"] for field in fields}
     partitioning = body.get("timePartitioning")
     if partitioning:
         _check_partitioning(partitioning, kinds)
@@ -218,7 +222,7 @@ def _check_partitioning(partitioning: dict[str, Any], kinds: dict[str, str]) -> 
 
 
 def _added(old: Sequence[Field], new: Sequence[Field], name: TableName) -> list[Field]:
-    kinds = {one["name"].lower(): duckdb_type(one) for one in new}
+    kinds = {column["name"].lower(): duckdb_type(column) for column in new}
     for field in old:
         if kinds.get(field["name"].lower()) != duckdb_type(field):
             raise BigQueryError(
@@ -226,5 +230,5 @@ def _added(old: Sequence[Field], new: Sequence[Field], name: TableName) -> list[
                 f"Provided Schema does not match Table {name}. Field {field['name']} is missing in new schema "
                 "or has changed type",
             )
-    present = {one["name"].lower() for one in old}
-    return [one for one in new if one["name"].lower() not in present]
+    present = {column["name"].lower() for column in old}
+    return [column for column in new if column["name"].lower() not in present]

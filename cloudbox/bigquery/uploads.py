@@ -12,10 +12,10 @@ from cloudbox.bigquery.failures import BigQueryError, invalid
 from cloudbox.bigquery.warehouse import Resource
 
 
-def multipart(content_type: str, body: bytes, folder: Path) -> tuple[Resource, Path]:
+def save_multipart(content_type: str, body: bytes, folder: Path) -> tuple[Resource, Path]:
     """The job and the file of a `multipart/related` body."""
-    found = re.search(r'boundary="?([^";]+)"?', content_type)
-    parts = body.split(b"--" + found[1].encode())[1:-1] if found else []
+    match = re.search(r'boundary="?([^";]+)"?', content_type)
+    parts = body.split(b"--" + match[1].encode())[1:-1] if match else []
     if len(parts) != 2:
         raise invalid(f"Media type '{content_type}' is not supported, or it has not two parts")
     job, media = (part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts)
@@ -43,14 +43,14 @@ class Uploads:
         if name not in self._jobs:
             raise BigQueryError("notFound", f"Not found: Upload {name}")
         path = self.folder / name
-        found = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", content_range)
-        if not found:
+        match = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", content_range)
+        if not match:
             raise invalid(f"Content-Range '{content_range}' cannot be read")
         with path.open("r+b") as file:
-            if found[1]:
-                file.seek(int(found[1]))
+            if match[1]:
+                file.seek(int(match[1]))
                 file.write(chunk)
         size = path.stat().st_size
-        if found[3] != "*" and size == int(found[3]):
+        if match[3] != "*" and size == int(match[3]):
             return self._jobs.pop(name), path
         return size

@@ -18,12 +18,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def row_json(row: dict[str, Any], fields: Sequence[Field], exact: bool) -> dict[str, Any]:
     """The row as `tabledata.list` answers; timestamps are microseconds where `exact`, else seconds."""
-    return {"f": [{"v": _cell(row[one["name"]], one, exact)} for one in fields]}
+    return {"f": [{"v": _cell(row[field["name"]], field, exact)} for field in fields]}
 
 
 def _cell(value: Any, field: Field, exact: bool) -> Any:
     if field["mode"] == "REPEATED":
-        return [{"v": _cell(one, field | {"mode": "NULLABLE"}, exact)} for one in value or []]
+        return [{"v": _cell(element, field | {"mode": "NULLABLE"}, exact)} for element in value or []]
     if value is None:
         return None
     if field["type"] == "RECORD":
@@ -48,12 +48,12 @@ def _text(value: Any) -> str:
 
 def parse_row(row: dict[str, Any], fields: Sequence[Field], ignore_unknown: bool) -> dict[str, Any]:
     """Python values of a row of JSON. Raises BigQueryError naming the column that cannot be used."""
-    known = {one["name"].lower(): one for one in fields}
+    known = {field["name"].lower(): field for field in fields}
     unknown = [name for name in row if name.lower() not in known]
     if unknown and not ignore_unknown:
         raise _at(unknown[0], f"no such field: {unknown[0]}.")
     given = {name.lower(): value for name, value in row.items()}
-    return {one["name"]: _parsed(given.get(name), one) for name, one in known.items()}
+    return {field["name"]: _parsed(given.get(name), field) for name, field in known.items()}
 
 
 def _parsed(value: Any, field: Field) -> Any:
@@ -61,7 +61,7 @@ def _parsed(value: Any, field: Field) -> Any:
     if field["mode"] == "REPEATED":
         if not isinstance(value, list | None):
             raise _at(name, f"Array specified for non-repeated field or no array for: {name}.")
-        return [_parsed(one, field | {"mode": "REQUIRED"}) for one in value or []]
+        return [_parsed(element, field | {"mode": "REQUIRED"}) for element in value or []]
     if value is None:
         if field["mode"] == "REQUIRED":
             raise _at(name, f"Missing required field: {name}.")

@@ -97,10 +97,10 @@ class Warehouse:
 
     def get(self, project: str, kind: str, name: str) -> Resource:
         """The resource. Raises BigQueryError where there is none."""
-        found = self.find(project, kind, name)
-        if found is None:
+        resource = self.find(project, kind, name)
+        if resource is None:
             raise not_found(kind.capitalize(), f"{project}:{name}")
-        return found
+        return resource
 
     def listed(self, project: str, kind: str, prefix: str = "") -> list[Resource]:
         """The resources whose names start with `prefix`, by name."""

@@ -47,11 +47,11 @@ class Jobs:
     def methods(self) -> dict[str, Method]:
         """The methods by path."""
         return {
-            f"{JOBS}/CreateJob": Method(self.create, v1.CreateJobRequest, v1.Job),
-            f"{JOBS}/GetJob": Method(self.get, v1.GetJobRequest, v1.Job),
-            f"{JOBS}/ListJobs": Method(self.page, v1.ListJobsRequest, v1.ListJobsResponse),
-            f"{JOBS}/UpdateJob": Method(self.update, v1.UpdateJobRequest, v1.Job),
-            f"{MESSAGES}/ListJobMessages": Method(self.messages, v1.ListJobMessagesRequest, v1.ListJobMessagesResponse),
+            f"{JOBS}/CreateJob": Method(self.create, v1.CreateJobRequest),
+            f"{JOBS}/GetJob": Method(self.get, v1.GetJobRequest),
+            f"{JOBS}/ListJobs": Method(self.page, v1.ListJobsRequest),
+            f"{JOBS}/UpdateJob": Method(self.update, v1.UpdateJobRequest),
+            f"{MESSAGES}/ListJobMessages": Method(self.messages, v1.ListJobMessagesRequest),
         }
 
     def create(self, request: v1.CreateJobRequest) -> v1.Job:

@@ -35,17 +35,17 @@ _KEPT = ("required", "output only", "immutable", "input only")
 
 def documented() -> Behaviours:
     """The behaviour of every field of every message that a request of the services can hold."""
-    found: Behaviours = {}
+    behaviours: Behaviours = {}
     for types, modules in SERVICES.items():
         known = importlib.import_module(types)
-        waiting = [one for module in modules for one in _requests(importlib.import_module(f"{types}.{module}"))]
+        waiting = [request for module in modules for request in _requests(importlib.import_module(f"{types}.{module}"))]
         while waiting:
             message = waiting.pop()
             descriptor = message.pb(message()).DESCRIPTOR
-            if descriptor.full_name not in found:
-                found[descriptor.full_name] = dict(_behaviours(message))
+            if descriptor.full_name not in behaviours:
+                behaviours[descriptor.full_name] = dict(_behaviours(message))
                 waiting += _parts(known, descriptor)
-    return {name: dict(sorted(fields.items())) for name, fields in sorted(found.items()) if fields}
+    return {name: dict(sorted(fields.items())) for name, fields in sorted(behaviours.items()) if fields}
 
 
 def _requests(module: Any) -> list[Any]:
@@ -56,16 +56,18 @@ def _requests(module: Any) -> list[Any]:
 def _parts(known: Any, descriptor: Any) -> list[Any]:
     """The messages of the same client in the fields of this one; those of others, such as timestamps, tell nothing."""
     inner = [field.message_type for field in descriptor.fields if field.message_type]
-    entries = [field.message_type for one in inner if one.GetOptions().map_entry for field in one.fields]
-    kinds = [_class_of(known, one) for one in [*inner, *entries] if one and one.file.package == descriptor.file.package]
+    entries = [field.message_type for part in inner if part.GetOptions().map_entry for field in part.fields]
+    kinds = [
+        _class_of(known, part) for part in [*inner, *entries] if part and part.file.package == descriptor.file.package
+    ]
     return [kind for kind in kinds if kind is not None]
 
 
 def _class_of(known: Any, descriptor: Any) -> Any | None:
     """The proto-plus class of a message, which may be nested in another's; None for the entry of a map."""
     holder = _class_of(known, descriptor.containing_type) if descriptor.containing_type else known
-    found = getattr(holder, descriptor.name, None)
-    return found if hasattr(found, "pb") else None
+    kind = getattr(holder, descriptor.name, None)
+    return kind if hasattr(kind, "pb") else None
 
 
 def _behaviours(message: Any) -> Iterator[tuple[str, list[str]]]:
@@ -75,8 +77,8 @@ def _behaviours(message: Any) -> Iterator[tuple[str, list[str]]]:
         if attribute is None or attribute["name"] not in message.meta.fields:
             continue
         words, rest = [], " ".join(line.strip() for line in lines[number + 1 : number + 3]) + " "
-        while found := _WORDS.match(rest):
-            words.append(found["word"].lower())
-            rest = rest[found.end() :]
+        while match := _WORDS.match(rest):
+            words.append(match["word"].lower())
+            rest = rest[match.end() :]
         if kept := [word for word in _KEPT if word in words]:
             yield attribute["name"], kept

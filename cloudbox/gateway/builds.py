@@ -65,13 +65,9 @@ class Builds:
     def methods(self) -> dict[str, Method]:
         """The methods by path."""
         return {
-            CREATE: Method(self.create, v1.CreateBuildRequest, operations_pb2.Operation),
-            GET: Method(self.get, v1.GetBuildRequest, v1.Build),
-            OPERATION: Method(
-                self.operation,
-                operations_pb2.GetOperationRequest,
-                operations_pb2.Operation,
-            ),
+            CREATE: Method(self.create, v1.CreateBuildRequest),
+            GET: Method(self.get, v1.GetBuildRequest),
+            OPERATION: Method(self.operation, operations_pb2.GetOperationRequest),
         }
 
     def create(self, request: v1.CreateBuildRequest) -> Any:
@@ -109,7 +105,7 @@ class Builds:
     def _work(self, made: v1.Build) -> None:
         work = self._folder / made.id
         try:
-            source = self._source(made, work)
+            source = self._download_source(made, work)
             images = dict[str, Built]()
             for number, step in enumerate(made.steps):
                 images |= _images(step, source, work / f"step-{number}")
@@ -123,7 +119,7 @@ class Builds:
         finally:
             shutil.rmtree(work / "source", ignore_errors=True)
 
-    def _source(self, made: v1.Build, work: Path) -> Path:
+    def _download_source(self, made: v1.Build, work: Path) -> Path:
         """The unpacked source."""
         place = made.source.storage_source
         address = f"{self._box.url('gcs')}/download/storage/v1/b/{place.bucket}/o/{place.object_.replace('/', '%2F')}"
@@ -143,9 +139,9 @@ class Builds:
             raise BuildError(f"failed to find one or more images after execution of build steps: {missing}")
         named: dict[str, dict[str, Any]] = {}
         for name in names:
-            one = images[name]
-            stands_for = {"code": str(one.code) if one.code else None, "command": one.command}
-            named |= {name: stands_for, f"{name.rpartition(':')[0]}@{one.digest}": stands_for}
+            image = images[name]
+            stands_for = {"code": str(image.code) if image.code else None, "command": image.command}
+            named |= {name: stands_for, f"{name.rpartition(':')[0]}@{image.digest}": stands_for}
         with self._lock:
             ensure_images(self._box, named)
         return [v1.BuiltImage(name=name, digest=images[name].digest) for name in names]
@@ -198,7 +194,7 @@ def _fill(given: v1.Build) -> None:
         return SUBSTITUTION.sub(lambda match: values[match[1]], text)
 
     for step in given.steps:
-        step.args = [filled(one) for one in step.args]
-    given.images = [filled(one) for one in given.images]
+        step.args = [filled(argument) for argument in step.args]
+    given.images = [filled(image) for image in given.images]
     if unused := sorted(set(values) - used):
         raise invalid(f'generic::invalid_argument: key "{unused[0]}" in the substitution data is not matched')

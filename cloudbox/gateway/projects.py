@@ -33,5 +33,5 @@ def dispatcher(box: Box, jobs: Jobs) -> Dispatcher:
             state=resourcemanager.Project.State.ACTIVE,
         )
 
-    method = Method(get_project, resourcemanager.GetProjectRequest, resourcemanager.Project)
+    method = Method(get_project, resourcemanager.GetProjectRequest)
     return Dispatcher(box.home, "gateway", {GET_PROJECT: method, **Builds(box).methods(), **jobs.methods()})

@@ -130,15 +130,17 @@ async def _bucket(box: Box, request: Request) -> Response:
 
 
 async def _bucket_policy(box: Box, request: Request) -> Response:
-    found = await _bucket(box, request)
-    return _policy(box, f"bucket {request.path_params['bucket']}") if found.status_code == httpx.codes.OK else found
+    response = await _bucket(box, request)
+    return (
+        _policy(box, f"bucket {request.path_params['bucket']}") if response.status_code == httpx.codes.OK else response
+    )
 
 
 def _policy(box: Box, resource: str) -> Response:
     bindings: list[dict[str, Any]] = []
-    for one in Setup.of(box.home).policies.get(resource, ()):
-        condition = {"condition": {"expression": one.condition}} if one.condition else {}
-        bindings.append({"role": one.role, "members": [one.member], **condition})
+    for binding in Setup.of(box.home).policies.get(resource, ()):
+        condition = {"condition": {"expression": binding.condition}} if binding.condition else {}
+        bindings.append({"role": binding.role, "members": [binding.member], **condition})
     return JSONResponse({"version": 3, "bindings": bindings})
 
 

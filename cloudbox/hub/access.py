@@ -58,10 +58,10 @@ class Call:
     @property
     def repository(self) -> Repository:
         """The repository in the address. Raises HubError when the caller may not see it, as when there is none."""
-        found = self.repositories.find(self.path["kind"], self.repository_name)
-        if found is None or (found.private and self.role is None):
+        repository = self.repositories.find(self.path["kind"], self.repository_name)
+        if repository is None or (repository.private and self.role is None):
             raise no_repository(anonymous=self.role is None)
-        return found
+        return repository
 
     @property
     def commit(self) -> Commit:

@@ -27,8 +27,8 @@ def ensure_tokens(home: Home) -> bool:
 
 def tokens(home: Home) -> dict[str, str]:
     """The token by role."""
-    found: dict[str, str] = json.loads((home.state("hub") / "tokens.json").read_text())
-    return found
+    by_role: dict[str, str] = json.loads((home.state("hub") / "tokens.json").read_text())
+    return by_role
 
 
 def whoami(role: str) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def entry(path: str, file: File) -> Json:
 def commits(repository: Repository, revision: str) -> list[Json]:
     """The history of a revision, newest first."""
     return [
-        {"id": one.id, "title": one.title, "message": one.description, "date": one.date, "authors": []}
-        for one in repository.history(revision)
+        {"id": commit.id, "title": commit.title, "message": commit.description, "date": commit.date, "authors": []}
+        for commit in repository.history(revision)
     ]
 
 

@@ -35,7 +35,7 @@ ENDINGS = (
 ATTRIBUTES_FILE = "".join(f"*.{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in ENDINGS).encode()
 
 
-def small_file(objects: Objects, content: bytes) -> File:
+def store_small_file(objects: Objects, content: bytes) -> File:
     """A file that git keeps itself."""
     return File(sha256=objects.put(content), size=len(content), oid=git_oid(content))
 
@@ -75,7 +75,7 @@ def apply(repository: Repository, branch: str, payload: bytes, objects: Objects)
 def _apply_line(files: dict[str, File], key: str, value: dict[str, Any], objects: Objects) -> None:
     path = value["path"]
     if key == "file":
-        files[path] = small_file(objects, base64.b64decode(value["content"]))
+        files[path] = store_small_file(objects, base64.b64decode(value["content"]))
     elif key == "lfsFile":
         files[path] = _large_file(objects, value["oid"])
     elif key == "deletedFile":

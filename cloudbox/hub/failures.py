@@ -19,8 +19,8 @@ class HubError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """The headers that its client reads."""
-        told = {"X-Error-Message": self.message}
-        return told | ({"X-Error-Code": self.code} if self.code else {})
+        headers = {"X-Error-Message": self.message}
+        return headers | ({"X-Error-Code": self.code} if self.code else {})
 
 
 def bad_token() -> HubError:

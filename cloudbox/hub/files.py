@@ -27,7 +27,7 @@ class Files:
     def batch(self, call: Call) -> Json:
         """Where to upload each object; an object that is here already has no such place."""
         call.check_may_write()
-        return {"transfer": "basic", "objects": [self._announced(call, one) for one in call.body["objects"]]}
+        return {"transfer": "basic", "objects": [self._announced(call, upload) for upload in call.body["objects"]]}
 
     def verify(self, call: Call) -> Json:
         """Nothing, when the object arrived whole."""
@@ -40,14 +40,14 @@ class Files:
         """A file at a revision, or where it is."""
         commit, path = call.commit, call.path["path"]
         file = commit.files.get(path)
-        told = {"X-Repo-Commit": commit.id}
+        headers = {"X-Repo-Commit": commit.id}
         if file is None:
             error = no_entry(path)
-            return JSONResponse({"error": error.message}, error.status, {**told, **error.headers})
+            return JSONResponse({"error": error.message}, error.status, {**headers, **error.headers})
         if not file.lfs:
-            return FileResponse(self._objects.path(file.sha256), headers={**told, "ETag": f'"{file.oid}"'})
-        told |= {"X-Linked-Size": str(file.size), "X-Linked-Etag": f'"{file.sha256}"'}
-        return Response(status_code=302, headers={**told, "Location": self._address("download", file.sha256)})
+            return FileResponse(self._objects.path(file.sha256), headers={**headers, "ETag": f'"{file.oid}"'})
+        headers |= {"X-Linked-Size": str(file.size), "X-Linked-Etag": f'"{file.sha256}"'}
+        return Response(status_code=302, headers={**headers, "Location": self._address("download", file.sha256)})
 
     async def upload(self, request: Request) -> Response:
         """Takes one object in."""

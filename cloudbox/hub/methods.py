@@ -56,7 +56,7 @@ class Methods:
         made = Repository(kind=kind, name=name, private=private, created=now(), sdk=call.body.get("sdk"))
         made.secrets = secrets
         url = f"{call.address}/{name if kind == 'models' else f'{kind}/{name}'}"
-        self.repositories.create(made, commits.small_file(self.objects, commits.ATTRIBUTES_FILE), url)
+        self.repositories.create(made, commits.store_small_file(self.objects, commits.ATTRIBUTES_FILE), url)
         return {"url": url, "name": name, "id": name}
 
     def delete(self, call: Call) -> Json:
@@ -99,8 +99,8 @@ class Methods:
         """A Space's secrets by name, without their values."""
         call.check_may_write()
         return {
-            name: {"key": name, "description": one.description, "updatedAt": one.updated}
-            for name, one in call.repository.secrets.items()
+            name: {"key": name, "description": secret.description, "updatedAt": secret.updated}
+            for name, secret in call.repository.secrets.items()
         }
 
     def refs(self, call: Call) -> Json:
@@ -114,10 +114,10 @@ class Methods:
     def tree(self, call: Call) -> list[Json]:
         """Files and folders."""
         below = call.path.get("folder", "")
-        found = answers.tree(call.commit, below, recursive=call.options.get("recursive", "").lower() in {"true", "1"})
-        if below and not found:
+        entries = answers.tree(call.commit, below, recursive=call.options.get("recursive", "").lower() in {"true", "1"})
+        if below and not entries:
             raise no_entry(below)
-        return found
+        return entries
 
     def paths_info(self, call: Call) -> list[Json]:
         """The named files; those that are not there are left out."""

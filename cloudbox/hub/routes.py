@@ -140,14 +140,14 @@ def _parts(address: str) -> list[str]:
 
 def _matched(pattern: Sequence[str], parts: Sequence[str]) -> dict[str, str] | None:
     """The named parts of an address that has a pattern's shape; `*` takes all that is left as `path`."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for index, expected in enumerate(pattern):
         if expected == "*" and len(parts) > index:
-            return found | {"path": "/".join(parts[index:])}
+            return values | {"path": "/".join(parts[index:])}
         if index >= len(parts):
             return None
         if expected.startswith("{"):
-            found[expected[1:-1]] = parts[index]
+            values[expected[1:-1]] = parts[index]
         elif expected != parts[index]:
             return None
-    return found if len(parts) == len(pattern) else None
+    return values if len(parts) == len(pattern) else None

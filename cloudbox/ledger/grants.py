@@ -31,12 +31,12 @@ class Grant(NamedTuple):
 
 def granted(guide: str, environment: Mapping[str, str]) -> set[Grant]:
     """Every grant in the shell blocks of a Markdown text."""
-    found = set()
+    grants = set()
     for line in shell_lines(guide, environment):
         role, member = ROLE.search(line), MEMBER.search(line)
         if role and member and ("add-iam-policy-binding" in line or "GRANT " in line):
-            found.add(Grant(member[1], role[0], "gcloud projects add-iam-policy-binding" in line))
-    return found
+            grants.add(Grant(member[1], role[0], "gcloud projects add-iam-policy-binding" in line))
+    return grants
 
 
 def shell_lines(guide: str, environment: Mapping[str, str]) -> Iterator[str]:

@@ -62,7 +62,7 @@ def setup_of(guide: str, environment: Mapping[str, str]) -> Setup:
         policies[resource] = (*policies.get(resource, ()), binding)
     members = {binding.member for bindings in policies.values() for binding in bindings}
     return Setup(
-        services=frozenset(name for line in lines for found in _ENABLED.findall(line) for name in found.split()),
+        services=frozenset(name for line in lines for services in _ENABLED.findall(line) for name in services.split()),
         accounts=frozenset(member.removeprefix("serviceAccount:") for member in members),
         repositories=frozenset(name for line in lines for name in _REPOSITORY.findall(line)),
         policies=policies,
@@ -73,6 +73,6 @@ def _bindings(lines: list[str]) -> Iterator[tuple[str, Binding]]:
     for line in lines:
         role, member, condition = ROLE.search(line), MEMBER.search(line), _CONDITION.search(line)
         for pattern, kind in _RESOURCES.items():
-            if role and member and (found := pattern.search(line)):
-                resource = " ".join([kind, *found.groups()])
+            if role and member and (match := pattern.search(line)):
+                resource = " ".join([kind, *match.groups()])
                 yield resource, Binding(role=role[0], member=member[0], condition=condition[1] if condition else "")

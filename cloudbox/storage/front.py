@@ -104,14 +104,14 @@ class Front:
         first, headers = split_head(await onward_reader.readuntil(b"\r\n\r\n"))
         body = await onward_reader.read()
         with contextlib.suppress(ValueError):  # a deletion is answered with nothing
-            body = json.dumps(self._owned(json.loads(body))).encode()
+            body = json.dumps(self._with_project_number(json.loads(body))).encode()
         kept = {name.lower(): value for name, value in headers}
         if body or "content-length" in kept:
             kept["content-length"] = str(len(body))
         client[1].write(join_head(first.replace("HTTP/1.0", "HTTP/1.1"), {**kept, "connection": "close"}) + body)
         await client[1].drain()
 
-    def _owned(self, answer: Any) -> Any:
+    def _with_project_number(self, answer: Any) -> Any:
         for bucket in [answer, *answer.get("items", ())]:
             if bucket.get("kind") == "storage#bucket":
                 bucket["projectNumber"] = str(self.box.project_number)
@@ -207,8 +207,8 @@ async def _copy(
 
 
 def _length(headers: Any) -> int | None:
-    told = headers.get("content-length")
-    return int(told) if told is not None else None
+    length = headers.get("content-length")
+    return int(length) if length is not None else None
 
 
 def _error(refusal: RefusedError) -> dict[str, Any]:

@@ -39,8 +39,8 @@ class Request:
         verb, target, _ = first.split(" ", 2)
         by_name = {name.lower(): value for name, value in headers}
         principal = principal_of(by_name.get("authorization", ""))
-        if found := _AS.match(target):  # told by the address, since Google's client sends an emulator no token
-            principal, target = unquote(found["account"]), target[found.end() :]
+        if match := _AS.match(target):  # told by the address, since Google's client sends an emulator no token
+            principal, target = unquote(match["account"]), target[match.end() :]
         return cls(verb, target, by_name, principal)
 
     def head(self, version: str) -> bytes:
@@ -60,20 +60,20 @@ class Request:
     @property
     def bucket(self) -> str:
         """The bucket that is asked; empty for a list of buckets and for a batch."""
-        found = _BUCKETS.fullmatch(self.path)
-        return unquote(found["bucket"] or "") if found else self._of_media()[0]
+        match = _BUCKETS.fullmatch(self.path)
+        return unquote(match["bucket"] or "") if match else self._of_media()[0]
 
     @property
     def method(self) -> str:
         """Google's name of the method, as `storage.objects.insert`; a batch stands for its deletions."""
         if self.path == _BATCH:
             return "storage.objects.delete"
-        if found := _OBJECTS.fullmatch(self.path):
-            return f"storage.objects.{self._object_method(found)}"
-        if found := _BUCKETS.fullmatch(self.path):
-            if found["rest"]:
-                return f"storage.buckets.{'getIamPolicy' if found['rest'] == '/iam' else found['rest'].strip('/')}"
-            return f"storage.buckets.{_BUCKET_METHODS[self.verb] if found['bucket'] or self.verb != 'GET' else 'list'}"
+        if match := _OBJECTS.fullmatch(self.path):
+            return f"storage.objects.{self._object_method(match)}"
+        if match := _BUCKETS.fullmatch(self.path):
+            if match["rest"]:
+                return f"storage.buckets.{'getIamPolicy' if match['rest'] == '/iam' else match['rest'].strip('/')}"
+            return f"storage.buckets.{_BUCKET_METHODS[self.verb] if match['bucket'] or self.verb != 'GET' else 'list'}"
         return "storage.objects.get" if self._of_media()[1] else "storage.unknown"
 
     @property
@@ -90,12 +90,12 @@ class Request:
         media = "/download/" in urlsplit(self.target).path or self.option("alt") == "media" or bool(self._of_media()[1])
         return self.method == "storage.objects.get" and media
 
-    def _object_method(self, found: re.Match[str]) -> str:
+    def _object_method(self, match: re.Match[str]) -> str:
         if "/upload/" in urlsplit(self.target).path:
             return "insert"
-        if found["object"] is None:
+        if match["object"] is None:
             return "list" if self.verb == "GET" else "insert"
-        return _OBJECT_VERBS.get(found["verb"] or "", _OBJECT_METHODS.get(self.verb, "insert"))
+        return _OBJECT_VERBS.get(match["verb"] or "", _OBJECT_METHODS.get(self.verb, "insert"))
 
     def _of_media(self) -> tuple[str, str]:
         """Bucket and object of `GET /bucket/object`, the address of bytes in the XML interface."""

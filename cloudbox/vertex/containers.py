@@ -93,8 +93,8 @@ class Container:
         total = 0
         try:
             top = psutil.Process(self.process.pid)
-            for one in (top, *top.children(recursive=True)):
-                total += one.memory_info().rss
+            for process in (top, *top.children(recursive=True)):
+                total += process.memory_info().rss
         except psutil.NoSuchProcess:
             return total
         return total
@@ -132,8 +132,8 @@ class Containers:
         command = [*(spec.command or image.command), *spec.args]
         folder = self._folder / f"{name}-{new_id()[-6:]}"
         app, root = folder / "app", folder / "root"
-        for one in (root, folder / "home", folder / "tmp"):
-            one.mkdir(parents=True)
+        for path in (root, folder / "home", folder / "tmp"):
+            path.mkdir(parents=True)
         if image.code:
             shutil.copytree(image.code, app, symlinks=True)
         else:
@@ -174,19 +174,21 @@ class Containers:
     def _watch(self) -> None:
         while not self._closed.wait(WATCH_S):
             with self._lock:
-                ended = {one for one in self._running if one.exit_code() is not None}
+                ended = {candidate for candidate in self._running if candidate.exit_code() is not None}
                 self._running -= ended
-                limited = [one for one in self._running if one.memory_bytes]
-            for one in ended:
-                one.signal(signal.SIGKILL)  # what it left behind in its group goes with it
-                _clear(one.folder)
-            for one in limited:
-                used = one.resident_bytes()
-                if one.memory_bytes and used > one.memory_bytes:
-                    one.out_of_memory = True
-                    with one.log.open("a", encoding="utf-8") as output:
-                        output.write(f"killed: {used / 2**20:.0f} MiB used, {one.memory_bytes / 2**20:.0f} allowed\n")
-                    one.signal(signal.SIGKILL)
+                limited = [candidate for candidate in self._running if candidate.memory_bytes]
+            for container in ended:
+                container.signal(signal.SIGKILL)  # what it left behind in its group goes with it
+                _clear(container.folder)
+            for container in limited:
+                used = container.resident_bytes()
+                if container.memory_bytes and used > container.memory_bytes:
+                    container.out_of_memory = True
+                    with container.log.open("a", encoding="utf-8") as output:
+                        output.write(
+                            f"killed: {used / 2**20:.0f} MiB used, {container.memory_bytes / 2**20:.0f} allowed\n"
+                        )
+                    container.signal(signal.SIGKILL)
 
     def _stop_leftovers(self) -> None:
         for path in self._folder.glob("*/process.json"):

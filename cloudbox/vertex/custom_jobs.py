@@ -48,14 +48,12 @@ class CustomJobs:
         """The methods of JobService by name."""
         return {
             "CreateCustomJob": Method(
-                lambda request: self.create(request.parent, request.custom_job), v1.CreateCustomJobRequest, v1.CustomJob
+                lambda request: self.create(request.parent, request.custom_job), v1.CreateCustomJobRequest
             ),
-            "GetCustomJob": Method(lambda request: self.get(request.name), v1.GetCustomJobRequest, v1.CustomJob),
-            "ListCustomJobs": Method(self.list_jobs, v1.ListCustomJobsRequest, v1.ListCustomJobsResponse),
-            "CancelCustomJob": Method(
-                lambda request: self.cancel(request.name), v1.CancelCustomJobRequest, empty_pb2.Empty
-            ),
-            "DeleteCustomJob": Method(self.delete, v1.DeleteCustomJobRequest, self._operations.message),
+            "GetCustomJob": Method(lambda request: self.get(request.name), v1.GetCustomJobRequest),
+            "ListCustomJobs": Method(self.list_jobs, v1.ListCustomJobsRequest),
+            "CancelCustomJob": Method(lambda request: self.cancel(request.name), v1.CancelCustomJobRequest),
+            "DeleteCustomJob": Method(self.delete, v1.DeleteCustomJobRequest),
         }
 
     def recover(self) -> None:

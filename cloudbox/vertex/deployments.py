@@ -63,7 +63,7 @@ class Deployments:
         deployed = request.deployed_model
         model = self._models.version(deployed.model)
         _check_resources(deployed)
-        present = [one.id for one in endpoint.deployed_models]
+        present = [deployed_model.id for deployed_model in endpoint.deployed_models]
         _check_id(deployed.id, present)
         check_traffic(request.traffic_split, [NEW, *present])
         machine = deployed.dedicated_resources.machine_spec.machine_type or DEFAULT_MACHINE
@@ -92,8 +92,12 @@ class Deployments:
             endpoint = self._store.get(v1.Endpoint, request.endpoint)
             self._deployed(endpoint, request.deployed_model_id)
             split = without(endpoint.traffic_split, request.deployed_model_id, request.traffic_split)
-            left = [one for one in endpoint.deployed_models if one.id != request.deployed_model_id]
-            check_traffic(split, [one.id for one in left])
+            left = [
+                deployed_model
+                for deployed_model in endpoint.deployed_models
+                if deployed_model.id != request.deployed_model_id
+            ]
+            check_traffic(split, [deployed_model.id for deployed_model in left])
             endpoint.deployed_models, endpoint.traffic_split = left, split
             self._put(endpoint)
 
@@ -131,14 +135,14 @@ class Deployments:
             for automation in endpoint.private_service_connect_config.psc_automation_configs:
                 automation.ip_address = PRIVATE_ADDRESS
             if split:
-                check_traffic(split, [one.id for one in endpoint.deployed_models])
+                check_traffic(split, [deployed_model.id for deployed_model in endpoint.deployed_models])
                 endpoint.traffic_split = split
             self._put(endpoint)
 
     def _deployed(self, endpoint: Any, deployed_id: str) -> Any:
-        for one in endpoint.deployed_models:
-            if one.id == deployed_id:
-                return one
+        for deployed_model in endpoint.deployed_models:
+            if deployed_model.id == deployed_id:
+                return deployed_model
         raise not_found("DeployedModel", deployed_id)
 
     def _put(self, endpoint: Any) -> None:

@@ -35,16 +35,15 @@ class Endpoints:
 
     def methods(self) -> dict[str, Method]:
         """The methods of EndpointService by name."""
-        operation = self._operations.message
         return {
-            "CreateEndpoint": Method(self.create, v1.CreateEndpointRequest, operation),
-            "GetEndpoint": Method(self.read, v1.GetEndpointRequest, v1.Endpoint),
-            "ListEndpoints": Method(self.list_endpoints, v1.ListEndpointsRequest, v1.ListEndpointsResponse),
-            "UpdateEndpoint": Method(self.update, v1.UpdateEndpointRequest, v1.Endpoint),
-            "DeleteEndpoint": Method(self.delete, v1.DeleteEndpointRequest, operation),
-            "DeployModel": Method(self._deployments.deploy, v1.DeployModelRequest, operation),
-            "UndeployModel": Method(self._deployments.undeploy, v1.UndeployModelRequest, operation),
-            "MutateDeployedModel": Method(self._deployments.mutate, v1.MutateDeployedModelRequest, operation),
+            "CreateEndpoint": Method(self.create, v1.CreateEndpointRequest),
+            "GetEndpoint": Method(self.read, v1.GetEndpointRequest),
+            "ListEndpoints": Method(self.list_endpoints, v1.ListEndpointsRequest),
+            "UpdateEndpoint": Method(self.update, v1.UpdateEndpointRequest),
+            "DeleteEndpoint": Method(self.delete, v1.DeleteEndpointRequest),
+            "DeployModel": Method(self._deployments.deploy, v1.DeployModelRequest),
+            "UndeployModel": Method(self._deployments.undeploy, v1.UndeployModelRequest),
+            "MutateDeployedModel": Method(self._deployments.mutate, v1.MutateDeployedModelRequest),
         }
 
     def get(self, name: str) -> Any:
@@ -81,7 +80,7 @@ class Endpoints:
         below = self._store.listed(v1.Endpoint, f"{location_of(request.parent)}/endpoints")
         endpoints, token = page(below, request)
         if self._deployments.tells_status_in_lists():
-            endpoints = [self._deployments.with_status(one) for one in endpoints]
+            endpoints = [self._deployments.with_status(endpoint) for endpoint in endpoints]
         return v1.ListEndpointsResponse(endpoints=endpoints, next_page_token=token)
 
     def update(self, request: Any) -> Any:
@@ -95,7 +94,7 @@ class Endpoints:
                 )
             apply_mask(endpoint, request.endpoint, request.update_mask.paths, _UPDATABLE)
             _check(endpoint)
-            check_traffic(endpoint.traffic_split, [one.id for one in endpoint.deployed_models])
+            check_traffic(endpoint.traffic_split, [deployed_model.id for deployed_model in endpoint.deployed_models])
             endpoint.update_time = now()
             endpoint.etag = etag()
             self._store.put(endpoint)
@@ -108,7 +107,7 @@ class Endpoints:
             if endpoint is None:
                 raise not_found("Endpoint", request.name)
             if endpoint.deployed_models:
-                present = ", ".join(one.id for one in endpoint.deployed_models)
+                present = ", ".join(deployed_model.id for deployed_model in endpoint.deployed_models)
                 raise failed_precondition(
                     f"Endpoint `{endpoint.name}` has deployed models: {present}; undeploy them first."
                 )

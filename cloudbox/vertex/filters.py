@@ -76,11 +76,11 @@ class _Parser:
         self.rest: list[tuple[str, str]] = []
         position = 0
         while text[position:].strip():
-            found = _TOKEN.match(text, position)
-            if not found:
+            match = _TOKEN.match(text, position)
+            if not match:
                 raise self.error(f"cannot read `{text[position:].strip()}`")
-            self.rest.append((str(found.lastgroup), found.group(str(found.lastgroup))))
-            position = found.end()
+            self.rest.append((str(match.lastgroup), match.group(str(match.lastgroup))))
+            position = match.end()
 
     def error(self, why: str) -> ApiError:
         return invalid(f"Invalid filter `{self.text}`: {why}.")

@@ -22,7 +22,7 @@ def page(resources: list[Any], request: Any) -> tuple[list[Any], str]:
     """
     wanted = str(getattr(request, "filter", "") or "")
     matches = matcher(wanted)
-    kept = [one for one in resources if matches(raw(one))]
+    kept = [resource for resource in resources if matches(raw(resource))]
     kept = _ordered(kept, str(getattr(request, "order_by", "") or ""))
     size = int(request.page_size) if request.page_size > 0 else PAGE
     start = _start(request.page_token, wanted)
@@ -31,11 +31,11 @@ def page(resources: list[Any], request: Any) -> tuple[list[Any], str]:
 
 
 def _ordered(resources: list[Any], order_by: str) -> list[Any]:
-    for part in reversed([one.split() for one in order_by.split(",") if one.strip()]):
+    for part in reversed([key.split() for key in order_by.split(",") if key.strip()]):
         if len(part) > 2 or part[1:] not in ([], ["asc"], ["desc"]):
             raise invalid(f"Invalid order_by `{order_by}`; expected `FIELD [asc|desc]`.")
         path = part[0]
-        resources = sorted(resources, key=lambda one: value_at(raw(one), path), reverse=part[1:] == ["desc"])
+        resources = sorted(resources, key=lambda resource: value_at(raw(resource), path), reverse=part[1:] == ["desc"])
     return resources
 
 

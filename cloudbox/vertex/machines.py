@@ -13,10 +13,10 @@ _SIZES = (4, 8, 16, 32)
 
 def memory_bytes(machine_type: str) -> int | None:
     """Memory of a predefined machine type such as n1-standard-4; None for one that is not known."""
-    found = _TYPE.fullmatch(machine_type)
-    if not found:
+    match = _TYPE.fullmatch(machine_type)
+    if not match:
         return None
-    series, kind, cpus = found.groups()
+    series, kind, cpus = match.groups()
     by_cpu = _N1_GIB_BY_CPU if series == "n1" else _GIB_BY_CPU
     return int(by_cpu[kind] * int(cpus) * GIB)
 

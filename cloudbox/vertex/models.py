@@ -31,23 +31,18 @@ class Models:
 
     def methods(self) -> dict[str, Method]:
         """The methods of ModelService by name."""
-        operation = self._operations.message
         return {
-            "UploadModel": Method(self.upload, v1.UploadModelRequest, operation),
-            "GetModel": Method(self.get, v1.GetModelRequest, v1.Model),
-            "ListModels": Method(self.list_models, v1.ListModelsRequest, v1.ListModelsResponse),
-            "ListModelVersions": Method(self.list_versions, v1.ListModelVersionsRequest, v1.ListModelVersionsResponse),
-            "MergeVersionAliases": Method(self.merge_aliases, v1.MergeVersionAliasesRequest, v1.Model),
-            "UpdateModel": Method(self.update, v1.UpdateModelRequest, v1.Model),
-            "DeleteModel": Method(self.delete, v1.DeleteModelRequest, operation),
-            "DeleteModelVersion": Method(self.delete_version, v1.DeleteModelVersionRequest, operation),
-            "ImportModelEvaluation": Method(
-                self.import_evaluation, v1.ImportModelEvaluationRequest, v1.ModelEvaluation
-            ),
-            "GetModelEvaluation": Method(self.get_evaluation, v1.GetModelEvaluationRequest, v1.ModelEvaluation),
-            "ListModelEvaluations": Method(
-                self.list_evaluations, v1.ListModelEvaluationsRequest, v1.ListModelEvaluationsResponse
-            ),
+            "UploadModel": Method(self.upload, v1.UploadModelRequest),
+            "GetModel": Method(self.get, v1.GetModelRequest),
+            "ListModels": Method(self.list_models, v1.ListModelsRequest),
+            "ListModelVersions": Method(self.list_versions, v1.ListModelVersionsRequest),
+            "MergeVersionAliases": Method(self.merge_aliases, v1.MergeVersionAliasesRequest),
+            "UpdateModel": Method(self.update, v1.UpdateModelRequest),
+            "DeleteModel": Method(self.delete, v1.DeleteModelRequest),
+            "DeleteModelVersion": Method(self.delete_version, v1.DeleteModelVersionRequest),
+            "ImportModelEvaluation": Method(self.import_evaluation, v1.ImportModelEvaluationRequest),
+            "GetModelEvaluation": Method(self.get_evaluation, v1.GetModelEvaluationRequest),
+            "ListModelEvaluations": Method(self.list_evaluations, v1.ListModelEvaluationsRequest),
         }
 
     def versions(self, name: str) -> list[Any]:
@@ -97,9 +92,9 @@ class Models:
         """ListModels: each by its default version."""
         location = location_of(request.parent)
         defaults = [
-            one
-            for one in self._store.listed(v1.Model)
-            if DEFAULT in one.version_aliases and location_of(one.name) == location
+            model
+            for model in self._store.listed(v1.Model)
+            if DEFAULT in model.version_aliases and location_of(model.name) == location
         ]
         models, token = page(defaults, request)
         return v1.ListModelsResponse(models=models, next_page_token=token)

@@ -68,7 +68,7 @@ def _rename(message: Any, rename: Rename) -> None:
         return
     for field, value in message.ListFields():
         if field.name in REFERENCES and field.type == field.TYPE_STRING:
-            renamed = [rename(one) for one in value] if field.is_repeated else rename(value)
+            renamed = [rename(item) for item in value] if field.is_repeated else rename(value)
             message.ClearField(field.name)
             if field.is_repeated:
                 getattr(message, field.name).extend(renamed)

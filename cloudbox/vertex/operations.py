@@ -31,8 +31,6 @@ WAIT_S = 60.0
 class Operations:
     """The operations of the service; `start` works in the background, `finished` answers at once."""
 
-    message = operations_pb2.Operation
-
     def __init__(self, store: Store, home: Home) -> None:
         self._store = store
         self._home = home
@@ -46,14 +44,14 @@ class Operations:
 
     def start(self, resource: str, metadata: Any, work: Callable[[Callable[[], bool]], Any]) -> Any:
         """An operation not yet done; `work(cancelled)` returns its response, or raises ApiError, in a thread."""
-        operation = self._new(resource, metadata)
+        operation = self._create(resource, metadata)
         if not self._suffers("never-ends", operation):
             threading.Thread(target=self._work, args=(operation.name, work), daemon=True).start()
         return operation
 
     def finished(self, resource: str, metadata: Any, response: Any) -> Any:
         """An operation that is done as it is returned, unless a fault on demand holds it."""
-        operation = self._new(resource, metadata)
+        operation = self._create(resource, metadata)
         if not self._suffers("never-ends", operation):
             self._succeed(operation.name, response)
         return self._store.get(operations_pb2.Operation, operation.name)
@@ -76,7 +74,11 @@ class Operations:
 
     def list(self, request: Any) -> Any:
         """ListOperations of a resource, or of everything below it."""
-        below = [one for one in self._store.listed(operations_pb2.Operation) if one.name.startswith(f"{request.name}/")]
+        below = [
+            operation
+            for operation in self._store.listed(operations_pb2.Operation)
+            if operation.name.startswith(f"{request.name}/")
+        ]
         chosen, token = page(below, request)
         return operations_pb2.ListOperationsResponse(operations=chosen, next_page_token=token)
 
@@ -95,7 +97,7 @@ class Operations:
                 self._fail(request.name, ApiError(grpc.StatusCode.CANCELLED, "The operation was cancelled."))
         return empty_pb2.Empty()
 
-    def _new(self, resource: str, metadata: Any) -> Any:
+    def _create(self, resource: str, metadata: Any) -> Any:
         generic = metadata.generic_metadata
         generic.create_time = generic.update_time = now()
         metadata.generic_metadata = generic

@@ -60,7 +60,7 @@ def tasks_of(spec: Mapping[str, Any]) -> list[Task]:
     _check_schema(spec)
     try:
         dag = spec["root"]["dag"]["tasks"]
-        tasks = [_task(name, one, spec) for name, one in dag.items()]
+        tasks = [_task(name, task, spec) for name, task in dag.items()]
     except KeyError as error:
         raise invalid(f"Invalid pipeline spec: {error} is missing.") from error
     waiting = {task.name: set(task.after) for task in tasks}
@@ -78,15 +78,15 @@ def root_parameters(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[s
     unknown = sorted(set(given) - set(defined))
     if unknown:
         raise invalid(f"The pipeline has no parameter `{', '.join(unknown)}` (has: {', '.join(defined) or 'none'}).")
-    missing = [name for name, one in defined.items() if name not in given and "defaultValue" not in one]
+    missing = [name for name, definition in defined.items() if name not in given and "defaultValue" not in definition]
     if missing := [name for name in missing if not defined[name].get("isOptional")]:
         raise invalid(f"The pipeline's parameter `{', '.join(missing)}` has no value.")
-    return {**{name: _default(one) for name, one in defined.items()}, **given}
+    return {**{name: _default(definition) for name, definition in defined.items()}, **given}
 
 
 def input_values(task: Task, root: Mapping[str, Any], produced: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Values of a task's input parameters: constants, the pipeline's parameters, other tasks' outputs, defaults."""
-    values = {name: _default(one) for name, one in task.parameters.items()}
+    values = {name: _default(definition) for name, definition in task.parameters.items()}
     for name, source in task.inputs.items():
         if "runtimeValue" in source:
             values[name] = source["runtimeValue"]["constant"]
@@ -111,8 +111,8 @@ def resolver(fixed: Mapping[str, str], values: Mapping[str, Any], outputs: Mappi
         ApiError: INVALID_ARGUMENT for a placeholder that is not known.
     """
 
-    def fill(found: re.Match[str]) -> str:
-        path = found.group(1)
+    def fill(match: re.Match[str]) -> str:
+        path = match.group(1)
         if path in fixed:
             return fixed[path]
         if (parameter := _PARAMETER.fullmatch(path)) and parameter.group(1) in values:
@@ -120,7 +120,7 @@ def resolver(fixed: Mapping[str, str], values: Mapping[str, Any], outputs: Mappi
             return resolve(value if isinstance(value, str) else json.dumps(value))
         if (output := _OUTPUT.fullmatch(path)) and output.group(1) in outputs:
             return outputs[output.group(1)]
-        raise invalid(f"The placeholder `{found.group()}` is not known.")
+        raise invalid(f"The placeholder `{match.group()}` is not known.")
 
     def resolve(text: str) -> str:
         return _PLACEHOLDER.sub(fill, text)
@@ -160,7 +160,11 @@ def _task(name: str, task: Mapping[str, Any], spec: Mapping[str, Any]) -> Task:
             "parameters.",
         )
     inputs = task.get("inputs", {}).get("parameters", {})
-    producers = [one["taskOutputParameter"]["producerTask"] for one in inputs.values() if "taskOutputParameter" in one]
+    producers = [
+        binding["taskOutputParameter"]["producerTask"]
+        for binding in inputs.values()
+        if "taskOutputParameter" in binding
+    ]
     return Task(
         name=name,
         after=tuple(dict.fromkeys([*task.get("dependentTasks", []), *producers])),

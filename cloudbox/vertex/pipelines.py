@@ -38,11 +38,11 @@ class Pipelines:
     def methods(self) -> dict[str, Method]:
         """The methods of PipelineService by name."""
         return {
-            "CreatePipelineJob": Method(self.create, v1.CreatePipelineJobRequest, v1.PipelineJob),
-            "GetPipelineJob": Method(lambda request: self.get(request.name), v1.GetPipelineJobRequest, v1.PipelineJob),
-            "ListPipelineJobs": Method(self.list_jobs, v1.ListPipelineJobsRequest, v1.ListPipelineJobsResponse),
-            "CancelPipelineJob": Method(self.cancel, v1.CancelPipelineJobRequest, empty_pb2.Empty),
-            "DeletePipelineJob": Method(self.delete, v1.DeletePipelineJobRequest, self._operations.message),
+            "CreatePipelineJob": Method(self.create, v1.CreatePipelineJobRequest),
+            "GetPipelineJob": Method(lambda request: self.get(request.name), v1.GetPipelineJobRequest),
+            "ListPipelineJobs": Method(self.list_jobs, v1.ListPipelineJobsRequest),
+            "CancelPipelineJob": Method(self.cancel, v1.CancelPipelineJobRequest),
+            "DeletePipelineJob": Method(self.delete, v1.DeletePipelineJobRequest),
         }
 
     def recover(self) -> None:
@@ -76,7 +76,9 @@ class Pipelines:
         spec = json_format.MessageToDict(message.pipeline_spec)
         if not spec:
             raise invalid("PipelineJob.pipeline_spec is empty; the box reads no template_uri.")
-        given = {name: json_format.MessageToDict(one) for name, one in message.runtime_config.parameter_values.items()}
+        given = {
+            name: json_format.MessageToDict(value) for name, value in message.runtime_config.parameter_values.items()
+        }
         tasks, parameters = tasks_of(spec), root_parameters(spec, given)
         job.name = f"{location_of(request.parent)}/pipelineJobs/{request.pipeline_job_id or 'pipeline-' + new_id()}"
         job.display_name = job.display_name or spec.get("pipelineInfo", {}).get("name", "")

@@ -34,14 +34,16 @@ class Predictions:
     def methods(self) -> dict[str, Method]:
         """The methods of PredictionService by name."""
         return {
-            "Predict": Method(self.predict, v1.PredictRequest, v1.PredictResponse),
-            "RawPredict": Method(self.raw_predict, v1.RawPredictRequest, httpbody_pb2.HttpBody),
+            "Predict": Method(self.predict, v1.PredictRequest),
+            "RawPredict": Method(self.raw_predict, v1.RawPredictRequest),
         }
 
     def predict(self, request: Any) -> Any:
         """Predict: `instances` and `parameters` in, `predictions` out, with what answered them."""
         message = raw(request)
-        body: dict[str, Any] = {"instances": [plain(json_format.MessageToDict(one)) for one in message.instances]}
+        body: dict[str, Any] = {
+            "instances": [plain(json_format.MessageToDict(instance)) for instance in message.instances]
+        }
         if message.HasField("parameters"):
             body["parameters"] = plain(json_format.MessageToDict(message.parameters))
         answer, deployed = self._ask(request.endpoint, json.dumps(body).encode(), "application/json")
@@ -88,7 +90,7 @@ class Predictions:
             limit_bytes, limit_s = (DEDICATED_BYTES, DEDICATED_S) if dedicated else (SHARED_BYTES, SHARED_S)
             if len(body) > limit_bytes:
                 raise invalid(f"Request payload size exceeds the limit: {limit_bytes} bytes.")
-            deployed = next(one for one in endpoint.deployed_models if one.id == deployed_id)
+            deployed = next(model for model in endpoint.deployed_models if model.id == deployed_id)
             return self._send(replica.url(replica.predict_route), body, content_type, limit_s), deployed
 
     def _send(self, url: str, body: bytes, content_type: str, limit_s: float) -> httpx.Response:
@@ -105,9 +107,9 @@ class Predictions:
 def plain(value: Any) -> Any:
     """JSON as Google sends it on: a number without fraction, which a protobuf Value holds as float, is an integer."""
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

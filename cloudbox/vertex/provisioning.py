@@ -51,7 +51,7 @@ def check_start(home: Home, job: Any) -> None:
 def queued_s(home: Home, job: Any) -> float | None:
     """Seconds that the job stays queued for; None where nothing keeps it."""
     queued = (faults.take(home, "queue", name) for name in _resources(job))
-    return next((one.seconds for one in queued if one), None)
+    return next((fault.seconds for fault in queued if fault), None)
 
 
 def is_spot(job: Any) -> bool:

@@ -46,15 +46,14 @@ class Schedules:
 
     def methods(self) -> dict[str, Method]:
         """The methods of ScheduleService by name."""
-        empty = empty_pb2.Empty
         return {
-            "CreateSchedule": Method(self.create, v1.CreateScheduleRequest, v1.Schedule),
-            "GetSchedule": Method(lambda request: self.get(request.name), v1.GetScheduleRequest, v1.Schedule),
-            "ListSchedules": Method(self.list_schedules, v1.ListSchedulesRequest, v1.ListSchedulesResponse),
-            "UpdateSchedule": Method(self.update, v1.UpdateScheduleRequest, v1.Schedule),
-            "PauseSchedule": Method(self.pause, v1.PauseScheduleRequest, empty),
-            "ResumeSchedule": Method(self.resume, v1.ResumeScheduleRequest, empty),
-            "DeleteSchedule": Method(self.delete, v1.DeleteScheduleRequest, self._operations.message),
+            "CreateSchedule": Method(self.create, v1.CreateScheduleRequest),
+            "GetSchedule": Method(lambda request: self.get(request.name), v1.GetScheduleRequest),
+            "ListSchedules": Method(self.list_schedules, v1.ListSchedulesRequest),
+            "UpdateSchedule": Method(self.update, v1.UpdateScheduleRequest),
+            "PauseSchedule": Method(self.pause, v1.PauseScheduleRequest),
+            "ResumeSchedule": Method(self.resume, v1.ResumeScheduleRequest),
+            "DeleteSchedule": Method(self.delete, v1.DeleteScheduleRequest),
         }
 
     def start(self) -> None:
@@ -162,11 +161,19 @@ class Schedules:
     def _tick(self) -> None:
         while not self._closed:
             self._wake.clear()
-            active = [one for one in self._store.listed(v1.Schedule) if one.state == State.ACTIVE and one.next_run_time]
+            active = [
+                candidate
+                for candidate in self._store.listed(v1.Schedule)
+                if candidate.state == State.ACTIVE and candidate.next_run_time
+            ]
             for schedule in active:
                 if schedule.next_run_time <= now():
                     self._fire_due(schedule.name)
-            pauses = [(one.next_run_time - now()).total_seconds() for one in active if one.next_run_time > now()]
+            pauses = [
+                (candidate.next_run_time - now()).total_seconds()
+                for candidate in active
+                if candidate.next_run_time > now()
+            ]
             self._wake.wait(min([LONGEST_SLEEP_S, *pauses]))
 
     def _fire_due(self, name: str) -> None:
@@ -194,12 +201,12 @@ def may_start(schedule: Any, running: int) -> bool:
 
 def next_time(cron: str, after: datetime.datetime) -> datetime.datetime:
     """The next time in UTC that a cron line with optional `TZ=` names. Raises ApiError(INVALID_ARGUMENT)."""
-    found = _CRON.fullmatch(cron.strip())
-    if not found or len(found.group("fields").split()) != 5:
+    match = _CRON.fullmatch(cron.strip())
+    if not match or len(match.group("fields").split()) != 5:
         raise invalid(f"Invalid cron `{cron}`: five fields are expected, after an optional TZ=….")
     try:
-        zone = ZoneInfo(found.group("zone") or "UTC")
-        upcoming = croniter(found.group("fields"), after.astimezone(zone)).get_next(datetime.datetime)
+        zone = ZoneInfo(match.group("zone") or "UTC")
+        upcoming = croniter(match.group("fields"), after.astimezone(zone)).get_next(datetime.datetime)
     except (ValueError, ZoneInfoNotFoundError) as error:
         raise invalid(f"Invalid cron `{cron}`: {error}.") from error
     return datetime.datetime.fromtimestamp(upcoming.timestamp(), datetime.UTC)

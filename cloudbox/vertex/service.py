@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from google.cloud import aiplatform_v1 as v1
 from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2
 
 from cloudbox.box import Box
 from cloudbox.rpc import Dispatcher, Method
@@ -67,16 +66,16 @@ class VertexService:
         self._containers.close()
 
     def _other_methods(self) -> dict[str, Method]:
-        operations, empty, pb = self._operations, empty_pb2.Empty, operations_pb2
+        operations, pb = self._operations, operations_pb2
         methods = {
-            "GetOperation": Method(operations.get, pb.GetOperationRequest, pb.Operation),
-            "WaitOperation": Method(operations.wait, pb.WaitOperationRequest, pb.Operation),
-            "ListOperations": Method(operations.list, pb.ListOperationsRequest, pb.ListOperationsResponse),
-            "DeleteOperation": Method(operations.delete, pb.DeleteOperationRequest, empty),
-            "CancelOperation": Method(operations.cancel, pb.CancelOperationRequest, empty),
+            "GetOperation": Method(operations.get, pb.GetOperationRequest),
+            "WaitOperation": Method(operations.wait, pb.WaitOperationRequest),
+            "ListOperations": Method(operations.list, pb.ListOperationsRequest),
+            "DeleteOperation": Method(operations.delete, pb.DeleteOperationRequest),
+            "CancelOperation": Method(operations.cancel, pb.CancelOperationRequest),
         }
-        fire = Method(self._schedules.fire, v1.GetScheduleRequest, v1.PipelineJob)
-        return {FIRE: fire, **{f"/google.longrunning.Operations/{name}": one for name, one in methods.items()}}
+        fire = Method(self._schedules.fire, v1.GetScheduleRequest)
+        return {FIRE: fire, **{f"/google.longrunning.Operations/{name}": method for name, method in methods.items()}}
 
 
 def _paths(services: dict[str, dict[str, Method]]) -> dict[str, Method]:

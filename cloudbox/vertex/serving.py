@@ -218,7 +218,7 @@ def expanded(text: str, env: dict[str, str]) -> str:
     """`$(NAME)` replaced by the variable, as Kubernetes does; `$$(NAME)` is a literal, an unknown name stays."""
     return re.sub(
         r"\$(\$?)\((\w+)\)",
-        lambda found: found.group()[1:] if found.group(1) else env.get(found.group(2), found.group()),
+        lambda match: match.group()[1:] if match.group(1) else env.get(match.group(2), match.group()),
         text,
     )
 

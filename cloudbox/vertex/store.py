@@ -56,10 +56,10 @@ def etag() -> str:
 
 def location_of(name: str) -> str:
     """`projects/P/locations/L` of a resource name or parent. Raises ApiError(INVALID_ARGUMENT) when it has none."""
-    found = _LOCATION.match(name)
-    if not found:
+    match = _LOCATION.match(name)
+    if not match:
         raise invalid(f"`{name}` is no resource name; expected projects/PROJECT/locations/LOCATION/…")
-    return found.group()
+    return match.group()
 
 
 def copy_of(message: Any) -> Any:

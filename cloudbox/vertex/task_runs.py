@@ -71,7 +71,8 @@ class TaskRun:
             command=[self._resolve(part) for part in container.get("command", [])],
             args=[self._resolve(part) for part in container.get("args", [])],
             env=[
-                {"name": one["name"], "value": self._resolve(one.get("value", ""))} for one in container.get("env", [])
+                {"name": variable["name"], "value": self._resolve(variable.get("value", ""))}
+                for variable in container.get("env", [])
             ],
         )
         pool = v1.WorkerPoolSpec(container_spec=spec, replica_count=1, machine_spec=self._machine())
@@ -111,7 +112,7 @@ class TaskRun:
 
     def _executor_input(self, resolve: Any) -> dict[str, Any]:
         """What KFP's own executor reads: the `{{$}}` placeholder."""
-        values = {name: resolve(one) if isinstance(one, str) else one for name, one in self._values.items()}
+        values = {name: resolve(value) if isinstance(value, str) else value for name, value in self._values.items()}
         outputs: dict[str, Any] = {"outputFile": str(self._folder / "executor_output.json")}
         outputs["parameters"] = {name: {"outputFile": path} for name, path in self._files.items()}
         return {"inputs": {"parameterValues": values}, "outputs": outputs}
@@ -120,9 +121,9 @@ class TaskRun:
 def _without_empty(value: Any) -> Any:
     """The value without what is empty below it, as the component sends it."""
     if isinstance(value, dict):
-        kept = {key: _without_empty(one) for key, one in value.items()}
-        return {key: one for key, one in kept.items() if one not in ("", None, {}, [])}
-    return [_without_empty(one) for one in value] if isinstance(value, list) else value
+        kept = {key: _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in ("", None, {}, [])}
+    return [_without_empty(item) for item in value] if isinstance(value, list) else value
 
 
 def _placeholders(job: Any, task: Task) -> dict[str, str]:

@@ -22,7 +22,7 @@ def _service_routes(service: str) -> list[Route]:
     module = importlib.import_module(f"google.cloud.aiplatform_v1.services.{service}_service.transports.rest_base")
     class_name = f"{service.capitalize()}Service"
     transport = getattr(module, f"_Base{class_name}RestTransport")
-    found = []
+    service_routes = []
     for name, method in vars(transport).items():
         options: Any = getattr(method, "_get_http_options", None)
         if (
@@ -32,22 +32,22 @@ def _service_routes(service: str) -> list[Route]:
         ):
             continue
         path = f"/google.cloud.aiplatform.v1.{class_name}/{name.removeprefix('_Base')}"
-        found += [
-            Route(one["method"].upper(), _pattern(one["uri"]), path, one.get("body", ""))
-            for one in options()
-            if one["uri"].startswith("/v1/") and "/publishers/" not in one["uri"]
+        service_routes += [
+            Route(binding["method"].upper(), _pattern(binding["uri"]), path, binding.get("body", ""))
+            for binding in options()
+            if binding["uri"].startswith("/v1/") and "/publishers/" not in binding["uri"]
         ]
-    return found
+    return service_routes
 
 
 def _operation_routes() -> list[Route]:
     service, prefix = "/google.longrunning.Operations", "/(?:v1|v1beta1|ui)/"
-    one = prefix + r"(?P<name>projects/.+/operations/[^/:]+)"
+    pattern = prefix + r"(?P<name>projects/.+/operations/[^/:]+)"
     return [
-        Route("GET", re.compile(one), f"{service}/GetOperation"),
-        Route("DELETE", re.compile(one), f"{service}/DeleteOperation"),
-        Route("POST", re.compile(one + ":cancel"), f"{service}/CancelOperation"),
-        Route("POST", re.compile(one + ":wait"), f"{service}/WaitOperation", "*"),
+        Route("GET", re.compile(pattern), f"{service}/GetOperation"),
+        Route("DELETE", re.compile(pattern), f"{service}/DeleteOperation"),
+        Route("POST", re.compile(pattern + ":cancel"), f"{service}/CancelOperation"),
+        Route("POST", re.compile(pattern + ":wait"), f"{service}/WaitOperation", "*"),
         Route("POST", re.compile("/box/(?P<name>projects/.+/schedules/[^/:]+):fire"), FIRE),
         Route("GET", re.compile(prefix + "(?P<name>projects/.+)/operations"), f"{service}/ListOperations"),
     ]
@@ -56,7 +56,7 @@ def _operation_routes() -> list[Route]:
 def _pattern(uri: str) -> re.Pattern[str]:
     """`/v1/{parent=projects/*}/endpoints` as a pattern; a dot in a field's path becomes `__`."""
     pieces = re.split(r"(\{[^}]+\})", uri.removeprefix("/v1/"))
-    return re.compile("/(?:v1|v1beta1)/" + "".join(_piece(one) for one in pieces))
+    return re.compile("/(?:v1|v1beta1)/" + "".join(_piece(piece) for piece in pieces))
 
 
 def _piece(piece: str) -> str:
@@ -64,6 +64,6 @@ def _piece(piece: str) -> str:
         return re.escape(piece)
     field, _, shape = piece[1:-1].partition("=")
     shape = "".join(
-        {"**": ".+", "*": "[^/:]+"}.get(one, re.escape(one)) for one in re.split(r"(\*\*|\*)", shape or "*")
+        {"**": ".+", "*": "[^/:]+"}.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*)", shape or "*")
     )
     return f"(?P<{field.replace('.', '__')}>{shape})"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from commands.cloud.google import FORBIDDEN, Google, GoogleError, in_path
+from commands.cloud.google import Google, GoogleError, in_path
 from commands.cloud.needs import Needs
 from commands.cloud.places import IMAGE
 from commands.machine import Finding
+from evergreen.adapters.google.calls import Kind
 
 STRONGER = {
     "roles/aiplatform.user": {"roles/aiplatform.admin"},
@@ -116,7 +117,7 @@ def _on_bucket(google: Google, project: Grants, bucket: str, member: str, roles:
     try:
         policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam")
     except GoogleError as error:
-        if error.status != FORBIDDEN:
+        if error.kind is not Kind.DENIED:
             raise
         fix = (
             f"gcloud projects add-iam-policy-binding {google.project} --member user:YOU "
@@ -142,7 +143,7 @@ def _reads_models(google: Google, project: Grants, models: str, member: str) -> 
     try:
         policy = google.find("storage", f"storage/v1/b/{in_path(bucket)}/iam", optionsRequestedPolicyVersion=3)
     except GoogleError as error:
-        if error.status != FORBIDDEN:
+        if error.kind is not Kind.DENIED:
             raise
         return  # told with the pipeline's roles there
     if not bucket or policy is None:

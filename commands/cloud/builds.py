@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.cloud.build_regions import OPEN_REGIONS, VARIABLE, build_region
+from evergreen.adapters.google.calls import Kind, failure_of
 from evergreen.core.errors import EvergreenError, InputError
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +88,6 @@ def digests_of(place: Place, build: Any) -> dict[str, str]:
         InputError: the project may not build in this region.
         EvergreenError: Cloud Build refused or failed; the message leads to its log.
     """
-    from google.api_core.exceptions import FailedPrecondition, GoogleAPICallError
     from google.cloud.devtools import cloudbuild_v1
 
     parent = f"projects/{place.project}/locations/{place.region}"
@@ -98,12 +98,15 @@ def digests_of(place: Place, build: Any) -> dict[str, str]:
         log = operation.metadata.build.log_url or log
         patience_s = build.timeout.total_seconds() + LATE_S
         done = operation.result(timeout=patience_s)  # type: ignore[no-untyped-call]  # google.api_core has few types
-    except FailedPrecondition as error:
-        raise InputError(_restricted(place, error.message)) from error
-    except GoogleAPICallError as error:
-        raise EvergreenError(f"Cloud Build in {place.region} failed: {error.message}; its log: {log}") from error
     except TimeoutError as error:
         raise EvergreenError(f"Cloud Build in {place.region} did not end in time; its log: {log}") from error
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        if failure.kind is Kind.CONFLICT:
+            raise InputError(_restricted(place, failure.reason)) from error
+        raise EvergreenError(f"Cloud Build in {place.region} failed: {failure.reason}; its log: {log}") from error
     return {image.name: image.digest for image in done.results.images}
 
 

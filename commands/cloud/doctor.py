@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from commands.cloud.accounts import check_accounts
-from commands.cloud.google import Google, GoogleError
+from commands.cloud.google import Google, GoogleError, UnaskedError
 from commands.cloud.needs import Needs, needs_of
 from commands.cloud.networks import check_network, check_perimeter
 from commands.cloud.places import check_buckets, check_build_region, check_images, check_services, enable
@@ -14,8 +14,8 @@ from commands.cloud.servers import check_mlflow, check_secrets, check_zenml
 from commands.cloud.wheels import check_wheels
 from commands.machine import Finding
 from commands.project import Project
+from evergreen.adapters.google.calls import LOGIN, Kind
 
-LOGIN = "gcloud auth application-default login"
 MOST_AHEAD_S = 120.0
 """Google takes a few minutes for the age of a signature; an answer under way is no more than seconds."""
 READERS = ("roles/viewer", "roles/iam.securityReviewer")
@@ -53,7 +53,7 @@ def examine_cloud(needs: Needs, google: Google | None = None) -> Iterator[Findin
         yield Finding("project", True, f"{google.project}, number {google.number}")
     except GoogleError as error:
         yield Finding("project", False, str(error), _way_in(error, google.project))
-        if not error.status:
+        if isinstance(error, UnaskedError):
             return  # without credentials or network no other question is answered
     yield from check_google(google, needs)
 
@@ -81,7 +81,7 @@ def check_google(google: Google, needs: Needs) -> Iterator[Finding]:
 
 def _way_in(error: GoogleError, project: str, services: str = "cloudresourcemanager.googleapis.com") -> str:
     """What lets the doctor look: a login, or the service switched on and the right to read it."""
-    if error.status in (0, 401):
+    if isinstance(error, UnaskedError) or error.kind is Kind.CREDENTIALS:
         return LOGIN
     readers = [
         f"gcloud projects add-iam-policy-binding {project} --member user:YOU --role {role} --condition None"

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from evergreen.adapters.google.calls import OK, Kind, calling, kind_of_status
 from evergreen.core.errors import EvergreenError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -19,15 +20,16 @@ CLOCK = "https://oauth2.googleapis.com/token"
 """Any address of Google's: each answer tells the time."""
 
 
-FORBIDDEN = 403
-
-
 class GoogleError(EvergreenError):
-    """Google refused a question; `status` is HTTP's, 0 when there was no answer."""
+    """Google refused a question; `kind` is what of."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, kind: Kind) -> None:
         super().__init__(message)
-        self.status = status
+        self.kind = kind
+
+
+class UnaskedError(GoogleError):
+    """The question did not reach Google: there are no credentials, or there is no way to it."""
 
 
 class Google:
@@ -47,13 +49,10 @@ class Google:
         if self._given is not None:
             return self._given
         import google.auth
-        from google.auth.exceptions import GoogleAuthError
         from google.auth.transport.requests import AuthorizedSession
 
-        try:
+        with calling(lambda failure: UnaskedError(f"no Google credentials: {failure.reason}", failure.kind)):
             credentials, _ = google.auth.default(scopes=[SCOPE])
-        except GoogleAuthError as error:
-            raise GoogleError(f"no Google credentials: {error}") from error
         return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
 
     @cached_property
@@ -71,10 +70,8 @@ class Google:
         """
         import requests
 
-        try:
+        with calling(lambda failure: UnaskedError(f"{CLOCK} does not answer: {failure.reason}", failure.kind)):
             answer = requests.Session.request(self.session, "HEAD", CLOCK, timeout=TIMEOUT_S)
-        except requests.RequestException as error:
-            raise GoogleError(f"{CLOCK} does not answer: {error}") from error
         told = answer.headers.get("Date")
         return (datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds() if told else None
 
@@ -99,22 +96,16 @@ class Google:
         try:
             return self.get(service, path, **query)
         except GoogleError as error:
-            if error.status == 404:
-                return None
-            raise
+            if error.kind is not Kind.MISSING:
+                raise
+            return None
 
     def _ask(self, method: str, service: str, path: str, **options: Any) -> dict[str, Any]:
-        import requests
-        from google.auth.exceptions import GoogleAuthError
-
-        url = f"https://{service}.googleapis.com/{path}"
-        try:
-            response = self.session.request(method, url, timeout=TIMEOUT_S, **options)
-        except (requests.RequestException, GoogleAuthError) as error:
-            told = error.args[0] if error.args else error  # the rest of them is Google's whole answer
-            raise GoogleError(f"{service}.googleapis.com does not answer: {told}") from error
-        if response.status_code != 200:
-            raise GoogleError(f"{service}.googleapis.com: {_reason(response)}", response.status_code)
+        address, session = f"{service}.googleapis.com", self.session
+        with calling(lambda failure: UnaskedError(f"{address} does not answer: {failure.reason}", failure.kind)):
+            response = session.request(method, f"https://{address}/{path}", timeout=TIMEOUT_S, **options)
+        if response.status_code != OK:
+            raise GoogleError(f"{address}: {_reason(response)}", kind_of_status(response.status_code))
         answer: dict[str, Any] = response.json()
         return answer
 

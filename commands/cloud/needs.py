@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from commands.project import Project
-from evergreen.core.cloud import Fleet, HostNeeds, Machine
+from evergreen.core.cloud import Fleet, HostNeeds, Machine, PreparationNeeds
 from evergreen.core.members import host_of, source_of
-from evergreen.preparation import DataflowRunner
 from orchestration.costs import PROBE_REPLICAS
 from orchestration.machines import tasks_of
 from stacks.apply import SECRET
@@ -49,7 +48,7 @@ class Needs:
     training_instead: tuple[Machine, ...] = ()
     models: str = ""
     dataset_location: str = "US"
-    dataflow: DataflowRunner | None = None
+    dataflow: PreparationNeeds | None = None
     dedicated: bool = False
 
 
@@ -63,7 +62,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         return None
     document = project.configuration.document
     prepare = project.prepare
-    dataflow = prepare.runner if prepare and isinstance(prepare.runner, DataflowRunner) else None
+    dataflow = prepare.runner.needs() if prepare else None
     on_vertex = "location" in orchestrator
     read = source_of(project.source).bigquery()
     tasks = tasks_of(document, steps, {}, components, project.configuration.tried) if on_vertex else []
@@ -101,7 +100,7 @@ def _buckets(components: Components, host: HostNeeds | None) -> Iterator[str]:
             yield str(address).removeprefix("gs://").partition("/")[0]
 
 
-def _images(document: Mapping[str, Any], host: HostNeeds | None, dataflow: DataflowRunner | None) -> Iterator[str]:
+def _images(document: Mapping[str, Any], host: HostNeeds | None, dataflow: PreparationNeeds | None) -> Iterator[str]:
     parent = ((document.get("settings") or {}).get("docker") or {}).get("parent_image")
     if parent:
         yield str(parent)

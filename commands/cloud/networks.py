@@ -8,9 +8,10 @@ from typing import Any
 from commands.cloud.google import Google, GoogleError
 from commands.cloud.needs import Needs
 from commands.machine import Finding
+from evergreen.adapters.google.calls import Kind
 
 VERTEX = "aiplatform.googleapis.com"
-UNREADABLE = {403, 404}
+UNREADABLE = {Kind.DENIED, Kind.MISSING}
 """What the doctor is answered where it may not look, or where the service that would tell is switched off."""
 
 
@@ -43,7 +44,7 @@ def check_perimeter(google: Google, needs: Needs) -> Iterator[Finding]:
     try:
         around = [name for name, status in _perimeters(google) if _holds(status, google.number)]
     except GoogleError as error:
-        if error.status not in UNREADABLE:
+        if error.kind not in UNREADABLE:
             raise
         message = (
             "whether VPC Service Controls surround the project was not asked, since only who may read the "

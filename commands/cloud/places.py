@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 from commands.cloud.build_regions import OPEN_REGIONS, VARIABLE, build_region
-from commands.cloud.google import FORBIDDEN, Google, GoogleError, in_path
+from commands.cloud.google import Google, GoogleError, in_path
 from commands.cloud.needs import Needs
 from commands.machine import Finding
+from evergreen.adapters.google.calls import Kind
 
 SERVICES = (
     "aiplatform.googleapis.com",
@@ -71,7 +72,7 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
         try:
             found = google.find("storage", f"storage/v1/b/{in_path(bucket)}")
         except GoogleError as error:
-            if error.status != FORBIDDEN:
+            if error.kind is not Kind.DENIED:
                 raise
             message = (
                 f"gs://{bucket} is there, and these credentials may not see it: it is another project's, or you lack "

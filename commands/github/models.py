@@ -29,9 +29,9 @@ def model_name(config: Path, given: str | None) -> str:
 
 def _written(config: Path) -> str:
     block = BLOCK.search(config.read_text(encoding="utf-8") + "\n")
-    found = [line["name"] for line in LINE.finditer(block[1])] if block else []
-    if len(found) != 1:
+    names = [line["name"] for line in LINE.finditer(block[1])] if block else []
+    if len(names) != 1:
         raise InputError(
             f"{config} has no one line 'model_name: …' below 'parameters:'; write it so, or give the name of the model"
         )
-    return found[0]
+    return names[0]

@@ -14,9 +14,9 @@ COMMENT_CHARACTERS = 65_000
 
 def pull_request_of(github: GitHub, repository: str, commit: str) -> int | None:
     """The number of the open pull request that has the commit; that whose last one it is, where there are several."""
-    found = [one for one in github.pages(f"/repos/{repository}/commits/{commit}/pulls") if one["state"] == "open"]
-    found.sort(key=lambda one: (one["head"]["sha"] != commit, one["number"]))
-    return int(found[0]["number"]) if found else None
+    pulls = [pull for pull in github.pages(f"/repos/{repository}/commits/{commit}/pulls") if pull["state"] == "open"]
+    pulls.sort(key=lambda pull: (pull["head"]["sha"] != commit, pull["number"]))
+    return int(pulls[0]["number"]) if pulls else None
 
 
 def comment(github: GitHub, repository: str, number: int, topic: str, text: str) -> str:
@@ -24,9 +24,9 @@ def comment(github: GitHub, repository: str, number: int, topic: str, text: str)
     marker = f"<!-- evergreen: {topic} -->"
     body = f"{marker}\n{text}"[:COMMENT_CHARACTERS]
     comments = f"/repos/{repository}/issues"
-    for one in github.pages(f"{comments}/{number}/comments"):
-        if one["body"].startswith(marker) and one["user"]["type"] == "Bot":
-            return _address(github.patch(f"{comments}/comments/{one['id']}", body=body))
+    for posted in github.pages(f"{comments}/{number}/comments"):
+        if posted["body"].startswith(marker) and posted["user"]["type"] == "Bot":
+            return _address(github.patch(f"{comments}/comments/{posted['id']}", body=body))
     return _address(github.post(f"{comments}/{number}/comments", body=body))
 
 

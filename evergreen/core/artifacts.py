@@ -201,6 +201,23 @@ class Dataset(DirectoryArtifact[DatasetManifest]):
         return [self.path / entry.name for entry in self.manifest.files]
 
 
+class ClassCountsManifest(Manifest):
+    """Of as many rows as the dataset has; of none where rows have no masks."""
+
+    rows: int
+
+
+class ClassCounts(DirectoryArtifact[ClassCountsManifest]):
+    """Class counts: shards with the `classes` in each mask of a dataset and the `pixels` of each, in its row order."""
+
+    manifest_type = ClassCountsManifest
+
+    @property
+    def shards(self) -> list[Path]:
+        """The Parquet files, in row order."""
+        return [self.path / entry.name for entry in self.manifest.files]
+
+
 class SplitName:
     """The three splits, spelled once."""
 
@@ -230,14 +247,15 @@ class RecordedSplitPlan(Frozen):
 class SplitsManifest(Manifest):
     """`rows` and `labels` are keyed by split name; `removed` counts left-out rows by reason looked for.
 
-    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index. `plan` is None where
-    an earlier version wrote the splits.
+    `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index, and `pixels` counts
+    its pixels. `plan` is None, and `pixels` empty, where an earlier version wrote the splits.
     """
 
     dataset: str
     seed: int
     rows: dict[str, int]
     labels: dict[str, dict[str, int]]
+    pixels: dict[str, dict[str, int]] = {}
     removed: dict[str, int]
     plan: RecordedSplitPlan | None = None
 

@@ -1,4 +1,4 @@
-"""What a host takes of Google Cloud, so that the doctor, the plan and its costs know no host by name."""
+"""What hosts and preparations take of Google Cloud, so that doctor, plan and costs know none of them by name."""
 
 from __future__ import annotations
 
@@ -47,3 +47,12 @@ class HostNeeds:
     fleet: Fleet
     dedicated: bool
     logs_requests: bool
+
+
+@dataclass(frozen=True)
+class PreparationNeeds:
+    """The workers of a preparation on Dataflow: their image, the `machines` in words, the subnetwork given."""
+
+    image: str
+    subnetwork: str | None
+    machines: str

@@ -29,6 +29,19 @@ class Settings(Frozen):
 
     kind: str
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that hold its secrets, by the field that names each: one that ends in `_env`."""
+        return dict(_variables(self, ""))
+
+
+def _variables(fields: Frozen, above: str) -> Iterator[tuple[str, str]]:
+    for name, value in fields:
+        if isinstance(value, Frozen):
+            yield from _variables(value, f"{above}{name}.")
+        elif name.endswith("_env") and value:
+            yield f"{above}{name}", str(value)
+
 
 def behaviour(settings: Settings, verb: str) -> Any:
     """What the settings' class names for the verb, made of the settings; its module is imported now.

@@ -139,11 +139,6 @@ class TaskSettings(Settings):
         """The names of the classes, in the order of class numbers; empty for a task without classes."""
         return ()
 
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The environment variables that hold secrets of a training."""
-        return ()
-
     def for_training(self) -> Self:
         """The task with what only measures models or guards data at its defaults: a change of that trains nothing."""
         return self

@@ -6,7 +6,11 @@ from evergreen.core.base import Frozen
 
 
 class ColumnStatistics(Frozen):
-    """What one column holds. Lengths are characters, for text columns only; `top` maps frequent values to rows."""
+    """What one column holds; `top` maps frequent values to rows.
+
+    Lengths are characters, for text columns only; `minimum`, `mean` and `maximum` are those of a number column's finite
+    values.
+    """
 
     type: str
     nulls: int
@@ -14,6 +18,9 @@ class ColumnStatistics(Frozen):
     min_length: int | None = None
     mean_length: float | None = None
     max_length: int | None = None
+    minimum: float | None = None
+    mean: float | None = None
+    maximum: float | None = None
     top: dict[str, int] = {}
 
 

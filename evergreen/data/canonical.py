@@ -13,15 +13,13 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
 from evergreen.core.quoting import excerpt
-from evergreen.data.given_splits import given_splits
-from evergreen.data.groups import groups, groups_of_names
+from evergreen.data.given import group_column, groups_of_names, split_column
 from evergreen.data.picture_columns import picture_bytes, reclassed
 from evergreen.data.plain import composed, moments, number, plain, text
+from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, ROW_NAME, RowFields
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, ROW_NAME, RowFields
 
 
 def with_row_names(batches: Iterable[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
@@ -89,8 +87,8 @@ def _column(name: str, batch: pa.RecordBatch, fields: RowFields) -> pa.Array:
         return read(column, source, names)
     words = text(column, source, names)
     if name == "split":
-        return given_splits(words, names)
-    return words if name == "id" else groups(composed(words), names) if name == "group" else composed(words)
+        return split_column(words, names)
+    return words if name == "id" else group_column(composed(words), names) if name == "group" else composed(words)
 
 
 def joined_text(rows: pa.RecordBatch, fields: RowFields) -> pa.Array:

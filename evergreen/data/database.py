@@ -1,4 +1,7 @@
-"""DuckDB for what one pass cannot answer (duplicates, joins, counts): it spills to disk instead of growing."""
+"""DuckDB for what one pass cannot answer (duplicates, joins, counts): it spills to disk instead of growing.
+
+No query is made of pieces: names of columns and files go through relations, values through parameters and variables.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-WHITE_SPACE = (
-    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
-"""Every character that Python's `str.strip` takes off, so that a blank text is one to a query and to a server alike."""
 MEMORY_LIMIT = "128MiB"
 THREADS = 2
+MACROS = r"""
+    CREATE MACRO is_blank(words) AS NOT regexp_matches(
+        words, '[^\t-\r\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]'
+    );
+    CREATE MACRO stripped(words) AS trim(
+        words,
+        chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(28) || chr(29) || chr(30) || chr(31) ||
+        chr(32) || chr(133) || chr(160) || chr(5760) || chr(8192) || chr(8193) || chr(8194) || chr(8195) ||
+        chr(8196) || chr(8197) || chr(8198) || chr(8199) || chr(8200) || chr(8201) || chr(8202) || chr(8232) ||
+        chr(8233) || chr(8239) || chr(8287) || chr(12288)
+    );
+"""
+"""`is_blank`: nothing but what Python's `str.strip` takes off, so that a blank text is one to a query and to a server
+alike (of null: null). `stripped`: the text as `str.strip` gives it.
+"""
 
 
 @contextmanager
 def open_database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """An empty database that keeps to MEMORY_LIMIT and forgets everything on exit."""
+    """A database with MACROS alone that keeps to MEMORY_LIMIT and forgets everything on exit."""
     import duckdb
 
     with TemporaryDirectory(prefix="evergreen-duckdb-") as spill:
@@ -34,32 +47,34 @@ def open_database() -> Iterator[duckdb.DuckDBPyConnection]:
         }
         with duckdb.connect(config=config) as connection:
             connection.execute("SET enable_progress_bar = false")  # it would draw over a person's log
+            connection.execute(MACROS)
             yield connection
 
 
-def read_parquet(paths: Sequence[Path]) -> str:
-    """SQL table expression over the Parquet files."""
-    listed = ", ".join(quoted(str(path), "'") for path in paths)
-    return f"read_parquet([{listed}])"
+def view_parquet(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path]) -> None:
+    """Adds a view of the rows of Parquet files."""
+    connection.read_parquet([str(path) for path in paths]).create_view(name)
 
 
-def quoted(text: str, quote: str = '"') -> str:
-    """`text` as an SQL identifier, or as a literal with `quote="'"`."""
-    return quote + text.replace(quote, quote * 2) + quote
-
-
-def is_blank(column: str) -> str:
-    """SQL condition: the text of the column has nothing but white space, or nothing at all; null is neither."""
-    spaces = "".join(rf"\x{{{ord(one):x}}}" for one in WHITE_SPACE)
-    return f"NOT regexp_matches({column}, '[^{spaces}]')"
-
-
-def stripped(column: str) -> str:
-    """SQL expression: the column as Python's `str.strip` gives it."""
-    return f"trim({column}, {' || '.join(f'chr({ord(one)})' for one in WHITE_SPACE)})"
-
-
-def fetch_counts(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
+def fetch_counts(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
+) -> tuple[int, ...]:
     """The one row of the answer as counts; null is zero."""
-    (found,) = connection.execute(query).fetchall()
+    (found,) = connection.execute(query, list(parameters)).fetchall()
     return tuple(int(value or 0) for value in found)
+
+
+def count_marks(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, int]:
+    """Rows that each mark is true of; marks are all columns of the view but `name` and `place`."""
+    marks = connection.view(view).aggregate("count_if(COLUMNS(lambda mark: mark NOT IN ('name', 'place')))")
+    (found,) = marks.fetchall()
+    return dict(zip(marks.columns, found, strict=True))
+
+
+def marked(connection: duckdb.DuckDBPyConnection, view: str, mark: str, most: int) -> tuple[str, ...]:
+    """The names of up to `most` rows that the mark is true of, in the order of their `place` where the view has it."""
+    import duckdb
+
+    rows = connection.view(view).filter(duckdb.ColumnExpression(mark))
+    ordered = rows.order("place, name") if "place" in rows.columns else rows
+    return tuple(name for (name,) in ordered.limit(most).project("name").fetchall())

@@ -17,7 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
     from PIL import Image
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -150,17 +149,6 @@ def _is_spread(encoded: bytes, opened: Image.Image) -> bool:
     inverted = tags.get(_TIFF_INTERPRETATION) == _WHITE_IS_ZERO
     few = opened.mode == "L" and tuple(tags.get(_TIFF_BITS, (1,))) != (_BITS,)
     return inverted or few or opened.info.get("compression") in _LOSSY_TIFF
-
-
-def class_rows(masks: pa.ChunkedArray) -> dict[str, int]:
-    """The masks in which each class index occurs; what is no mask has none."""
-    counted = np.zeros(256, dtype=np.int64)
-    for one in masks:
-        try:
-            counted += np.bincount(decode_mask(one.as_py() or b"").ravel(), minlength=256) > 0
-        except PictureError:
-            continue
-    return {str(index): int(rows) for index, rows in enumerate(counted) if rows}
 
 
 def encode_png(pixels: Pixels, unlisted: dict[int, int] | None = None) -> bytes:

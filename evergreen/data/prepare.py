@@ -21,7 +21,7 @@ import numpy.typing as npt
 from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.preparation import Prepared
-from evergreen.data.content import content_keys
+from evergreen.data.duplicates.keys import content_keys
 from evergreen.data.shards import iter_batches, parquet_writer, regroup
 
 if TYPE_CHECKING:

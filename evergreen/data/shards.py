@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import MANIFEST_NAME, FileEntry
+from evergreen.core.artifacts import MANIFEST_NAME, FileEntry, Splits
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
 GROUP_ROWS = 10_000
@@ -118,6 +119,33 @@ def iter_batches(shards: Sequence[Path], columns: list[str] | None = None) -> It
         with pq.ParquetFile(shard, pre_buffer=False) as file:
             for group in range(file.num_row_groups):  # else a batch takes in groups until it has GROUP_ROWS
                 yield from file.iter_batches(GROUP_ROWS, row_groups=[group], columns=columns, use_threads=False)
+
+
+def split_batches(
+    splits: Splits, split: str, columns: Sequence[str], at_once: int, chosen: npt.NDArray[np.int64] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of one split in order, at most `at_once` at a time; `chosen` are the row numbers to read, ascending."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first = 0
+    for shard in splits.shards(split):
+        with pq.ParquetFile(shard, pre_buffer=False) as file:
+            for batch in file.iter_batches(at_once, columns=list(columns), use_threads=False):
+                end = first + batch.num_rows
+                if chosen is None:
+                    yield batch
+                else:
+                    low, high = np.searchsorted(chosen, (first, end))
+                    yield batch.take(pa.array(chosen[low:high] - first))
+                first = end
+
+
+def split_columns(splits: Splits, split: str) -> list[str]:
+    """The names of the columns that the rows of one split have; none where it has no rows."""
+    import pyarrow.parquet as pq
+
+    return [name for shard in splits.shards(split)[:1] for name in pq.read_schema(shard).names]
 
 
 def first_rows(shards: Sequence[Path], columns: list[str] | None, count: int) -> list[dict[str, Any]]:

@@ -16,17 +16,16 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.core.artifacts import Dataset, Splits
-from evergreen.data.content import content_keys
-from evergreen.data.database import open_database, read_parquet
-from evergreen.data.given_splits import check_groups, splits_given
-from evergreen.data.near_duplicates import Rows, find_straddling
-from evergreen.data.near_pictures import find_alike
-from evergreen.data.signatures import has_pictures, signatures
+from evergreen.core.artifacts import ClassCounts, Dataset, Splits
+from evergreen.data.contents import Content, content_of
+from evergreen.data.database import open_database, view_parquet
+from evergreen.data.duplicates.keys import Rows, content_keys
+from evergreen.data.given import check_groups, splits_given
+from evergreen.data.shards import iter_batches
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan, codes_beside, split_codes
 from evergreen.data.splits_writer import EXACT, NEAR, REMOVED, SET_ASIDE, write_splits
 
@@ -35,23 +34,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def split(dataset: Dataset, plan: SplitPlan, out_dir: Path, set_aside: Collection[str] = ()) -> Splits:
+def split(
+    dataset: Dataset,
+    plan: SplitPlan,
+    out_dir: Path,
+    set_aside: Collection[str] = (),
+    class_counts: ClassCounts | None = None,
+) -> Splits:
     """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`, but for the ids that were `set_aside`.
 
-    Memory grows by one byte a row.
+    `class_counts` are those of the masks of pictures; memory grows by one byte a row.
 
     Raises:
         InputError: a split without rows, a class without training or test rows, or a group in several given splits.
     """
     with TemporaryDirectory(prefix="evergreen-split-") as scratch, open_database() as connection:
         path = Path(scratch) / "signatures.parquet"
+        content = content_of(dataset.manifest.columns)
         given = splits_given(dataset)
         check_groups(connection, dataset)
-        assignment = _assign(_signatures(dataset, plan, given, set_aside), path)
-        connection.execute(f"CREATE VIEW signatures AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
+        assignment = _assign(_signatures(dataset, content, plan, given, set_aside), path)
+        view_parquet(connection, "signatures", [path])
         assignment[_repeated(connection)] = REMOVED[EXACT]
-        assignment[_straddling(connection, path, assignment, dataset, plan)] = REMOVED[NEAR]
-    return write_splits(dataset, plan, given, out_dir, assignment)
+        assignment[content.find_near(connection, path, assignment, plan)] = REMOVED[NEAR]
+    return write_splits(dataset, plan, given, out_dir, assignment, class_counts=class_counts)
 
 
 def _assign(tables: Iterator[pa.Table], path: Path) -> Assignment:
@@ -68,15 +74,18 @@ def _assign(tables: Iterator[pa.Table], path: Path) -> Assignment:
 
 
 def _signatures(
-    dataset: Dataset, plan: SplitPlan, given: Sequence[str], set_aside: Collection[str]
+    dataset: Dataset, content: Content, plan: SplitPlan, given: Sequence[str], set_aside: Collection[str]
 ) -> Iterator[pa.Table]:
-    """Row number, id, split, content key and, for near duplicates, word pairs of texts or the likeness of pictures."""
+    """Row number, id, split, content key and, where they are looked for, what near duplicates are found by."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     first = 0
     left_out = pa.array(list(set_aside), pa.string())
-    for batch, found in signatures(dataset, plan.seed, with_near=plan.near_duplicates(has_pictures(dataset))):
+    with_near = content.looks_for_near(plan)
+    columns = [name for name in ("id", "split", "group", content.column) if name in dataset.manifest.columns]
+    for batch in iter_batches(dataset.shards, columns):
+        found = content.signatures(batch[content.column], plan.seed, with_near=with_near)
         rows = np.arange(first, first + batch.num_rows, dtype=np.uint32)
         keys = content_keys(batch["group"], plan.seed) if "group" in batch.schema.names else found["key"]
         codes = split_codes(keys, plan)
@@ -88,18 +97,7 @@ def _signatures(
         first += batch.num_rows
 
 
-def _straddling(
-    connection: duckdb.DuckDBPyConnection, path: Path, assignment: Assignment, dataset: Dataset, plan: SplitPlan
-) -> Rows:
-    """Row numbers of near duplicates of rows in more protected splits; none where nobody looks for them."""
-    if has_pictures(dataset) and plan.near_duplicate_distance is not None:
-        return find_alike(connection, assignment, plan.near_duplicate_distance)
-    if not has_pictures(dataset) and plan.near_duplicate_similarity is not None:
-        return find_straddling(connection, path, assignment, plan.near_duplicate_similarity)
-    return np.empty(0, dtype=np.uint32)
-
-
-def _repeated(connection: duckdb.DuckDBPyConnection) -> np.ndarray[Any, np.dtype[np.uint32]]:
+def _repeated(connection: duckdb.DuckDBPyConnection) -> Rows:
     """Row numbers of equal rows, all but one: the one in the most protected split, there the one with the smallest id
     (the shorter id is the smaller).
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from evergreen.core.artifacts import SplitName
 from evergreen.core.base import Frozen
-from evergreen.data.content import Keys
+from evergreen.data.duplicates.keys import Keys
 
 CODES = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
 """Splits by code, the most protected first."""
@@ -42,10 +42,6 @@ class SplitPlan(Frozen):
                 "they must sum to 1"
             )
         return self
-
-    def near_duplicates(self, pictures: bool) -> bool:
-        """Whether they are looked for among rows that are pictures, or texts."""
-        return (self.near_duplicate_distance if pictures else self.near_duplicate_similarity) is not None
 
 
 def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
+from evergreen.core.artifacts import ClassCounts, Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
 from evergreen.core.errors import InputError
-from evergreen.data.pictures import class_rows
+from evergreen.data.class_counts import by_code
+from evergreen.data.contents import content_of
 from evergreen.data.shards import ShardWriter, iter_batches, regroup
-from evergreen.data.signatures import has_pictures
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan
 
 if TYPE_CHECKING:
@@ -25,36 +25,46 @@ REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5}
 
 
 def write_splits(
-    dataset: Dataset, plan: SplitPlan, given: tuple[str, ...], out_dir: Path, assignment: Assignment
+    dataset: Dataset,
+    plan: SplitPlan,
+    given: tuple[str, ...],
+    out_dir: Path,
+    assignment: Assignment,
+    *,
+    class_counts: ClassCounts | None = None,
 ) -> Splits:
     """The rows of each split and the manifest; `assignment` has the code of each row.
 
     Raises:
         InputError: a split without rows, or a class without training or test rows.
     """
-    pictures = has_pictures(dataset)
-    in_order = _by_number if pictures else None
+    content = content_of(dataset.manifest.columns)
     labels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
     writers = {name: ShardWriter(out_dir, name) for name in SplitName.ALL}
     for name, writer in writers.items():
         for table in regroup(_rows_of(dataset, assignment == CODES.index(name))):
-            labels[name].update(_label_counts(table))
+            if content.one_label and "label" in table.column_names:
+                labels[name].update({row["values"]: row["counts"] for row in table["label"].value_counts().to_pylist()})
             writer.write(table)
         writer.close()
-    looked_for = [EXACT, NEAR] if plan.near_duplicates(pictures) else [EXACT]
+    of_masks = {name: _of_masks(class_counts, assignment, name) for name in SplitName.ALL}
+    looked_for = [EXACT, NEAR] if content.looks_for_near(plan) else [EXACT]
     looked_for += [SET_ASIDE] if (assignment == REMOVED[SET_ASIDE]).any() else []
     manifest = SplitsManifest(
         files=tuple(entry for writer in writers.values() for entry in writer.entries),
         dataset=dataset.manifest.content_hash,
         seed=plan.seed,
         rows={name: writer.rows for name, writer in writers.items()},
-        labels={name: dict(sorted(counts.items(), key=in_order)) for name, counts in labels.items()},
+        labels={name: dict(sorted(counts.items())) or of_masks[name][0] for name, counts in labels.items()},
+        pixels={name: pixels for name, (_, pixels) in of_masks.items() if pixels},
         removed={reason: int((assignment == REMOVED[reason]).sum()) for reason in looked_for},
         plan=RecordedSplitPlan(**plan.model_dump(), given=given, grouped="group" in dataset.manifest.columns),
     )
-    _check_rows(manifest, pictures=pictures)
-    if not pictures:  # every text has one label; a class of pictures may be too rare to be in every split
-        _check_labels(manifest, pictures=pictures)
+    lost = manifest.removed.get(NEAR, 0) >= sum(manifest.rows.values())
+    about_near = f"most rows are near duplicates of others: {content.about_near(plan)}; or " if lost else ""
+    _check_rows(manifest, about_near)
+    if content.one_label:  # a class of pictures may be too rare to be in every split
+        _check_labels(manifest, about_near)
     return Splits.write(out_dir, manifest)
 
 
@@ -67,16 +77,9 @@ def _rows_of(dataset: Dataset, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> I
         first += batch.num_rows
 
 
-def _by_number(counted: tuple[str, int]) -> int:
-    return int(counted[0])
-
-
-def _label_counts(table: pa.Table) -> dict[str, int]:
-    if "mask" in table.column_names:
-        return class_rows(table["mask"])
-    if "label" not in table.column_names:
-        return {}
-    return {one["values"]: one["counts"] for one in table["label"].value_counts().to_pylist()}
+def _of_masks(counts: ClassCounts | None, assignment: Assignment, split: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Rows and pixels of a split by class index; none where nobody counted any."""
+    return ({}, {}) if counts is None or not counts.manifest.rows else by_code(counts, assignment, CODES.index(split))
 
 
 def _listed(manifest: SplitsManifest) -> str:
@@ -84,35 +87,20 @@ def _listed(manifest: SplitsManifest) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _check_rows(manifest: SplitsManifest, *, pictures: bool) -> None:
+def _check_rows(manifest: SplitsManifest, about_near: str) -> None:
     for name, count in manifest.rows.items():
         if not count:
             raise InputError(
-                f"split '{name}' has no rows ({_listed(manifest)}); {_about_likeness(manifest, pictures)}give it a "
+                f"split '{name}' has no rows ({_listed(manifest)}); {about_near}give it a "
                 f"larger fraction, more {'groups' if manifest.grouped else 'rows'} or another seed"
             )
 
 
-def _about_likeness(manifest: SplitsManifest, pictures: bool) -> str:
-    """What to do where rows went because they are like others: as many as remain say that most are so."""
-    if manifest.plan is None or manifest.removed.get(NEAR, 0) < sum(manifest.rows.values()):
-        return ""
-    if pictures:
-        setting = f"near_duplicate_distance is {manifest.plan.near_duplicate_distance}"
-        rule = "pictures that differ in no more of the 64 bits that tell what they show count as the same"
-        change = "lower it, or set it to null so that only equal pictures do"
-    else:
-        setting = f"near_duplicate_similarity is {manifest.plan.near_duplicate_similarity}"
-        rule = "texts that share at least this part of their word pairs count as the same"
-        change = "raise it (1: all of them), or set it to null so that only equal texts do"
-    return f"most rows are near duplicates of others: split.{setting}: {rule}; {change}; or "
-
-
-def _check_labels(manifest: SplitsManifest, *, pictures: bool) -> None:
+def _check_labels(manifest: SplitsManifest, about_near: str) -> None:
     everywhere = set().union(*manifest.labels.values())
     for name, purpose in (SplitName.TRAIN, "training"), (SplitName.TEST, "test"):
         if absent := sorted(everywhere - set(manifest.labels[name])):
             raise InputError(
                 f"no {purpose} rows of class {', '.join(absent)} ({_listed(manifest)}); "
-                f"{_about_likeness(manifest, pictures)}add rows of it, take a larger {name} fraction or another seed"
+                f"{about_near}add rows of it, take a larger {name} fraction or another seed"
             )

@@ -10,19 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.validation import ColumnStatistics
-from evergreen.data.content import content_keys, normalise
-from evergreen.data.database import fetch_counts, open_database, quoted, read_parquet
+from evergreen.data.database import fetch_counts, open_database, view_parquet
+from evergreen.data.duplicates.keys import normalise
 from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 PART_ROWS = 250_000
 TOP_VALUES = 20
+NUMBER_TYPES = ("int", "uint", "float", "halffloat", "double", "decimal")
+"""How the names of Arrow's types of numbers begin."""
+LENGTHS = "SELECT min(length(value)), avg(length(value)), max(length(value)) FROM chosen"
+NUMBERS = """
+    SELECT min(number), avg(number), max(number) FROM (SELECT value::DOUBLE AS number FROM chosen)
+    WHERE isfinite(number)
+"""
 MOST_DISTINCT = 1_000
 """Columns with more distinct values (ids, texts) have no telling frequent ones."""
 
@@ -33,23 +41,29 @@ def open_rows(dataset: Dataset) -> Iterator[duckdb.DuckDBPyConnection]:
 
     `repeated` has `name` (column), `hash` and `n` (rows) of each value that more than one row has.
     """
+    import duckdb
+
     with TemporaryDirectory(prefix="evergreen-hashes-") as scratch, open_database() as connection:
         hashes = Path(scratch) / "hashes.parquet"
-        names = [quoted(column) for column in dataset.manifest.columns]
-        connection.execute(f"CREATE VIEW rows AS SELECT * FROM {read_parquet(dataset.shards)}")  # noqa: S608 - own paths
-        hashed = ", ".join(f"hash({name}) AS {name}" for name in names)
-        target = quoted(str(hashes), "'")
-        connection.execute(f"COPY (SELECT {hashed} FROM rows) TO {target} (FORMAT parquet)")  # noqa: S608 - quoted
-        connection.execute(f"CREATE VIEW hashes AS SELECT * FROM {read_parquet([hashes])}")  # noqa: S608 - own path
+        columns = list(dataset.manifest.columns)
+        view_parquet(connection, "rows", dataset.shards)
+        hashed = [
+            duckdb.FunctionExpression("hash", duckdb.ColumnExpression(column)).alias(column) for column in columns
+        ]
+        connection.view("rows").select(*hashed).write_parquet(str(hashes))
+        view_parquet(connection, "hashes", [hashes])
         connection.execute("CREATE TABLE repeated (name VARCHAR, hash UBIGINT, n BIGINT)")
         parts = dataset.manifest.rows // PART_ROWS + 1
-        for column in dataset.manifest.columns:
-            name = quoted(column)
+        for column in columns:
+            _choose(connection, "hashes", column)
             for part in range(parts):
-                connection.execute(f"""
-                    INSERT INTO repeated SELECT {quoted(column, "'")}, {name}, count(*) FROM hashes
-                    WHERE {name} % {parts} = {part} GROUP BY {name} HAVING count(*) > 1
-                """)  # noqa: S608 - quoted
+                connection.execute(
+                    """
+                    INSERT INTO repeated SELECT ?, value, count(*) FROM chosen
+                    WHERE value % ?::UBIGINT = ? GROUP BY value HAVING count(*) > 1
+                    """,
+                    [column, parts, part],
+                )
         yield connection
 
 
@@ -58,59 +72,66 @@ def find_repeated_contents(connection: duckdb.DuckDBPyConnection, dataset: Datas
 
     Contents are what the split takes for equal: texts, case and spacing aside. `folder` holds the keys meanwhile.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = folder / "contents.parquet"
-    types = {"id": pa.string(), "label": pa.string(), "key": pa.uint64()}
-    with pq.ParquetWriter(path, pa.schema(types), compression="lz4", use_dictionary=["label"]) as writer:
-        for batch in iter_batches(dataset.shards, columns=["id", "text", "label"]):
-            keys = content_keys(normalise(batch["text"]), seed=0)
-            writer.write_table(pa.table({"id": batch["id"], "label": batch["label"], "key": keys}))
-    connection.execute(f"CREATE VIEW contents AS SELECT * FROM {read_parquet([path])}")  # noqa: S608 - own path
+    connection.register("normalised", _normalised(dataset))
+    connection.execute("COPY (SELECT id, label, hash(text) AS key FROM normalised) TO ? (FORMAT parquet)", [str(path)])
+    connection.unregister("normalised")
+    view_parquet(connection, "contents", [path])
     connection.execute("CREATE TABLE repeated_contents (key UBIGINT, conflicting BOOLEAN)")
     parts = dataset.manifest.rows // PART_ROWS + 1
     for part in range(parts):
-        connection.execute(f"""
+        connection.execute(
+            """
             INSERT INTO repeated_contents SELECT key, min(label) <> max(label) FROM contents
-            WHERE key % {parts} = {part} GROUP BY key HAVING count(*) > 1
-        """)  # noqa: S608 - own numbers
+            WHERE key % ?::UBIGINT = ? GROUP BY key HAVING count(*) > 1
+            """,
+            [parts, part],
+        )
+
+
+def _normalised(dataset: Dataset) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    columns = ["id", "label", "text"]
+    batches = (
+        pa.record_batch([batch["id"], batch["label"], normalise(batch["text"])], columns)
+        for batch in iter_batches(dataset.shards, columns)
+    )
+    return pa.RecordBatchReader.from_batches(pa.schema(dict.fromkeys(columns, pa.string())), batches)
 
 
 def column_statistics(connection: duckdb.DuckDBPyConnection, column: str, arrow_type: str) -> ColumnStatistics:
     """Statistics of one column of a database of `open_rows`."""
-    name = quoted(column)
-    rows, filled = fetch_counts(connection, f"SELECT count(*), count({name}) FROM rows")  # noqa: S608 - quoted
-    (copies,) = fetch_counts(
-        connection,
-        f"SELECT sum(n - 1) FROM repeated WHERE name = {quoted(column, chr(39))}",  # noqa: S608 - quoted
-    )
+    _choose(connection, "rows", column)
+    rows, filled = fetch_counts(connection, "SELECT count(*), count(value) FROM chosen")
+    (copies,) = fetch_counts(connection, "SELECT sum(n - 1) FROM repeated WHERE name = ?", [column])
     distinct = rows - copies - (filled < rows)
-    shortest, mean, longest = _lengths(connection, name) if arrow_type == "string" else (None, None, None)
+    nothing = (None, None, None)
+    shortest, mean_length, longest = _spread(connection, LENGTHS) if arrow_type == "string" else nothing
+    minimum, mean, maximum = _spread(connection, NUMBERS) if arrow_type.startswith(NUMBER_TYPES) else nothing
     return ColumnStatistics(
         type=arrow_type,
         nulls=rows - filled,
         distinct=distinct,
         min_length=shortest,
-        mean_length=mean,
+        mean_length=mean_length,
         max_length=longest,
+        minimum=minimum,
+        mean=mean,
+        maximum=maximum,
         top=count_values(connection, column, TOP_VALUES) if distinct <= MOST_DISTINCT else {},
     )
 
 
-def _lengths(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[int | None, float | None, int | None]:
-    (found,) = connection.execute(
-        f"SELECT min(length({name})), avg(length({name})), max(length({name})) FROM rows"  # noqa: S608 - quoted
-    ).fetchall()
-    return found
-
-
 def count_values(connection: duckdb.DuckDBPyConnection, column: str, limit: int | None = None) -> dict[str, int]:
     """Rows by value of one column of the view `rows`, most frequent first; nulls are left out."""
-    name = quoted(column)
+    _choose(connection, "rows", column)
     found = connection.execute(
-        f"""SELECT {name}::VARCHAR, count(*) FROM rows WHERE {name} IS NOT NULL
-        GROUP BY 1 ORDER BY 2 DESC, 1 {f"LIMIT {limit}" if limit else ""}"""  # noqa: S608 - quoted
+        """
+        SELECT value::VARCHAR, count(*) FROM chosen WHERE value IS NOT NULL
+        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?
+        """,
+        [limit],
     ).fetchall()
     return dict(found)
 
@@ -118,12 +139,29 @@ def count_values(connection: duckdb.DuckDBPyConnection, column: str, limit: int 
 def length_histogram(connection: duckdb.DuckDBPyConnection, column: str) -> tuple[tuple[int, int], ...]:
     """(upper edge in characters, rows) pairs of a text column, edges 1-2-5 up to the longest text."""
     edges = [step * 10**power for power in range(1, 10) for step in (1, 2, 5)]
+    _choose(connection, "rows", column)
     counted = connection.execute(
-        f"""SELECT edge, count(*) FROM (
-            SELECT list_first(list_filter({edges}, lambda edge: edge >= length({quoted(column)}))) AS edge FROM rows
-        ) WHERE edge IS NOT NULL GROUP BY edge"""  # noqa: S608 - quoted
+        """
+        SELECT edge, count(*) FROM (
+            SELECT list_first(list_filter(?, lambda edge: edge >= length(value))) AS edge FROM chosen
+        ) WHERE edge IS NOT NULL GROUP BY edge
+        """,
+        [edges],
     ).fetchall()
     rows = dict(counted)
     if not rows:
         return ()
     return tuple((edge, rows.get(edge, 0)) for edge in edges if min(rows) <= edge <= max(rows))
+
+
+def _spread(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, Any, Any]:
+    """The least, the mean and the most, None where there is no value."""
+    (found,) = connection.execute(query).fetchall()
+    return found
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, view: str, column: str) -> None:
+    """Makes one column of a view the `value` of the view `chosen`."""
+    import duckdb
+
+    connection.view(view).select(duckdb.ColumnExpression(column).alias("value")).create_view("chosen", replace=True)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from evergreen.core.artifacts import TrainedModelManifest
+from evergreen.core.metric import MetricSpec
 from evergreen.core.training import Curves
 from evergreen.pages.charts.bars import SERIES_TONES
 from evergreen.pages.charts.lines import Series, lines
@@ -17,13 +18,20 @@ LOSS, LEARNING_RATE, STEP = "loss", "learning_rate", "step"
 Points = Sequence[Mapping[str, float]]
 
 
-def curves_page(curves: Curves, manifest: TrainedModelManifest | None = None) -> str:
-    """HTML: learning curves and the task's configuration; what is missing or not finite is left out of its curve."""
+def curves_page(
+    curves: Curves, manifest: TrainedModelManifest | None = None, *, metrics: Sequence[MetricSpec] = ()
+) -> str:
+    """HTML: learning curves and the task's configuration; what is missing or not finite is left out of its curve.
+
+    `metrics` are those of the task; of a validation value that is none of them more is better.
+    """
+    specs = {spec.name: spec for spec in metrics}
     names = sorted({name for point in curves.validation for name in point} - {LOSS, STEP})
     losses = {"training": _points(curves.train, LOSS), "validation": _points(curves.validation, LOSS)}
-    scores = {words(name): _points(curves.validation, name) for name in names}
+    scores = {name: _points(curves.validation, name) for name in names}
     rates = {"learning rate": _points(curves.train, LEARNING_RATE)}
-    charts = [("Loss", losses), ("Validation metrics", scores), ("Learning rate", rates)]
+    drawn_scores = {words(name): points for name, points in scores.items()}
+    charts = [("Loss", losses), ("Validation metrics", drawn_scores), ("Learning rate", rates)]
     columns = [LOSS, *names]
     return render(
         "curves.html",
@@ -31,7 +39,11 @@ def curves_page(curves: Curves, manifest: TrainedModelManifest | None = None) ->
         steps=max((_number(point.get(STEP)) for point in curves.train), default=math.nan),
         best_step=curves.best_step,
         final_loss=losses["training"][-1][1] if losses["training"] else math.nan,
-        best=[(name, *max(points, key=lambda point: point[1])) for name, points in scores.items() if points],
+        best=[
+            (words(name), *_best(points, specs.get(name, MetricSpec(name=name))))
+            for name, points in scores.items()
+            if points
+        ],
         columns=[words(name) for name in columns],
         evaluated=[[_number(point.get(key)) for key in (STEP, *columns)] for point in curves.validation],
         manifest=manifest,
@@ -43,6 +55,11 @@ def curves_page(curves: Curves, manifest: TrainedModelManifest | None = None) ->
 def _points(points: Points, name: str) -> tuple[tuple[float, float], ...]:
     pairs = ((_number(point.get(STEP)), _number(point.get(name))) for point in points)
     return tuple(sorted((step, value) for step, value in pairs if math.isfinite(step) and math.isfinite(value)))
+
+
+def _best(points: Sequence[tuple[float, float]], spec: MetricSpec) -> tuple[float, float]:
+    """The point of the best value, the first of equals."""
+    return max(points, key=lambda point: spec.gain(point[1], 0.0))
 
 
 def _series(drawn: Mapping[str, tuple[tuple[float, float], ...]]) -> list[Series]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evergreen.core.artifacts import DatasetManifest, SourceIdentity, SplitName, SplitsManifest
+from evergreen.core.artifacts import ClassCountsManifest, DatasetManifest, SourceIdentity, SplitName, SplitsManifest
 from evergreen.core.validation import PictureStatistics, ValidationReport
 from evergreen.pages.charts.bars import SERIES_TONES, Bar, Group, bars, legend
 from evergreen.pages.charts.histogram import histogram
@@ -32,6 +32,11 @@ def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, objec
         thumbnails=[one for row in samples[:MOST_SAMPLES] if (one := _thumbnail(row))],
         bytes=sum(entry.bytes for entry in manifest.files),
     )
+
+
+def class_counts_page(manifest: ClassCountsManifest) -> str:
+    """HTML: in how many masks classes were counted."""
+    return render("class_counts.html", manifest=manifest)
 
 
 def validation_page(report: ValidationReport) -> str:

@@ -4,6 +4,6 @@ preparation = Preparation(origin=FilesSettings(path="gs://pets/raw/*.tfrec", for
 prepare(plan_of(preparation, task, source))
 """
 
-from evergreen.preparation.settings import MOST_WORKERS, AnyRunner, DataflowRunner, LocalRunner, Preparation
+from evergreen.preparation.settings import AnyRunner, DataflowRunnerSettings, LocalRunnerSettings, Preparation
 
-__all__ = ["MOST_WORKERS", "AnyRunner", "DataflowRunner", "LocalRunner", "Preparation"]
+__all__ = ["AnyRunner", "DataflowRunnerSettings", "LocalRunnerSettings", "Preparation"]

@@ -2,7 +2,7 @@
 
 Of rows with the same content the one with the smallest id stays (the shortest, then by its letters). A text is also a
 repetition when it is as similar to a text of a smaller id as `near_duplicates` says: both share one of their rarest
-word pairs then (see evergreen.data.near_duplicates), so only texts that meet in one are compared, exactly.
+word pairs then (see evergreen.data.duplicates.texts), so only texts that meet in one are compared, exactly.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import examinable
-from evergreen.data.content import content_keys, normalise, picture_keys
-from evergreen.data.near_duplicates import rarest_pairs
-from evergreen.data.similarity import word_pairs
+from evergreen.data.duplicates.keys import content_keys, normalise, picture_keys
+from evergreen.data.duplicates.similarity import word_pairs
+from evergreen.data.duplicates.texts import rarest_pairs
 from evergreen.preparation.plan import Part, Plan
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -9,15 +10,16 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol, cast
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.kinds import behaviour
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
-from evergreen.preparation.settings import DataflowRunner, LocalRunner
+from evergreen.preparation.settings import DataflowRunnerSettings, LocalRunnerSettings
 from evergreen.preparation.wheel import library_wheel
 from evergreen.runtime.processes import LIBRARY_ROOT
 
@@ -29,82 +31,54 @@ _ACTIVE = re.compile(r"already active job named (\S+) with id: ([\w-]+)")
 _log = logging.getLogger(__name__)
 
 
+class Runner(Protocol):
+    """What a preparation runs on."""
+
+    def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:
+        """What Beam is told; `folder` is there while the pipeline runs."""
+
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:
+        """What would run, in words. Nothing does, and nobody is asked for anything."""
+
+    def left(self, result: Any) -> str | None:
+        """What goes on after this process was told to end, of a pipeline with this result; None: nothing."""
+
+    def explained(self, error: Exception) -> str | None:
+        """What to do about a failure; None: nobody knows."""
+
+
 def run(plan: Plan, parts: list[Part], known: Collection[str]) -> None:
     """Prepares the parts into the plan's staging folder, as its runner says; nothing is written of `known` shards.
 
     Raises:
         EvergreenError: the runner failed.
     """
-    runner = plan.preparation.runner
     with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
-        options = _local(runner, parts) if isinstance(runner, LocalRunner) else _dataflow(runner, plan, Path(folder))
-        _finish(options, plan, parts, known)
+        _run(runner_of(plan), plan, parts, known, Path(folder))
 
 
-def compiled(plan: Plan, parts: list[Part], known: Collection[str]) -> dict[str, Any]:
-    """What Dataflow would be sent: the job, its pool of workers and its transforms. Nobody is asked for anything."""
-    from apache_beam.options.pipeline_options import SetupOptions, TestOptions
-    from apache_beam.runners.dataflow.internal import apiclient
-    from google.protobuf.json_format import MessageToDict
-
-    runner = plan.preparation.runner
-    if not isinstance(runner, DataflowRunner):
-        raise TypeError(f"compiled for Dataflow alone, not for {runner.kind}")
-    with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
-        options = _dataflow(runner, plan, Path(folder))
-        options.view_as(TestOptions).dry_run = True
-        pipeline = beam.Pipeline(options=options)
-        build(pipeline, plan, parts, known)
-        with _told_to_workers():
-            job = pipeline.run().job
-    environment = apiclient.Environment(
-        proto_pipeline_staged_url=f"{runner.temp.rstrip('/')}/staging/pipeline.pb",
-        packages=[],
-        options=options,
-        environment_version=apiclient._FNAPI_ENVIRONMENT_MAJOR_VERSION,  # the client would look for credentials
-        proto_pipeline=job.proto_pipeline,
-        pipeline_proto_hash="",
-    )
-    told = MessageToDict(type(environment.proto).pb(environment.proto))
-    components = job.proto_pipeline.components
-    pool = told["workerPools"][0]
-    pool["images"] = [one["containerImage"] for one in pool.pop("sdkHarnessContainerImages")]
-    return {
-        "job": MessageToDict(type(job.proto).pb(job.proto)),
-        "service_account": told.get("serviceAccountEmail"),
-        "region": runner.region,
-        "workers": pool,
-        "packages": [Path(one).name for one in options.view_as(SetupOptions).extra_packages],
-        "transforms": sorted({one.unique_name for one in components.transforms.values() if one.unique_name}),
-    }
+def runner_of(plan: Plan) -> Runner:
+    """What the plan's preparation runs on."""
+    return cast("Runner", behaviour(plan.preparation.runner, "running"))
 
 
-def _finish(options: PipelineOptions, plan: Plan, parts: list[Part], known: Collection[str]) -> None:
-    runner, pipeline = plan.preparation.runner, beam.Pipeline(options=options)
+def _run(runner: Runner, plan: Plan, parts: list[Part], known: Collection[str], folder: Path) -> None:
+    pipeline = beam.Pipeline(options=runner.options(plan, parts, folder))
     try:
         with _told_to_workers(), pipeline:
             build(pipeline, plan, parts, known)
     except EvergreenError:
         raise
     except (KeyboardInterrupt, SystemExit):
-        sent = getattr(pipeline, "result", None)
-        if isinstance(runner, DataflowRunner) and sent is not None:
-            job = sent.job_id()
-            _log.warning("Dataflow goes on with job %s, and with its cost; end it: %s", job, _cancelling(runner, job))
+        if left := runner.left(getattr(pipeline, "result", None)):
+            _log.warning(left)
         raise
     except Exception as error:
-        if isinstance(runner, DataflowRunner) and (active := _ACTIVE.search(str(error))):
-            raise InputError(
-                f"Dataflow works at job {active[1]} of an earlier command already; wait until it has ended, or end it: "
-                f"{_cancelling(runner, active[2])}"
-            ) from error
+        if explained := runner.explained(error):
+            raise InputError(explained) from error
         lines = f"{type(error).__name__}: {error}".strip().splitlines()
         told = " … ".join(dict.fromkeys([lines[0], lines[-1]]))
         raise EvergreenError(f"the preparation failed: {told}"[:_LONGEST]) from error
-
-
-def _cancelling(runner: DataflowRunner, job: str) -> str:
-    return f"gcloud dataflow jobs cancel {job} --region {runner.region} --project {runner.project}"
 
 
 @contextmanager
@@ -130,31 +104,115 @@ def _told_to_workers() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _local(runner: LocalRunner, parts: list[Part]) -> PipelineOptions:
-    workers = min(runner.workers or len(os.sched_getaffinity(0)), len(parts))
-    return PipelineOptions(
-        flags=[], runner=LOCAL_RUNNER, direct_running_mode="multi_processing", direct_num_workers=workers
-    )
+class LocalRunner:
+    """Processes on this machine."""
+
+    def __init__(self, settings: LocalRunnerSettings) -> None:
+        self.settings = settings
+
+    def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:  # noqa: ARG002 - the protocol's
+        """Beam's own runner, with no more processes than parts."""
+        workers = min(self.settings.workers or len(os.sched_getaffinity(0)), len(parts))
+        return PipelineOptions(
+            flags=[], runner=LOCAL_RUNNER, direct_running_mode="multi_processing", direct_num_workers=workers
+        )
+
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:  # noqa: ARG002 - the protocol's
+        """The number of processes."""
+        return f"local, {self.settings.workers or 'one a processor'} as number of processes"
+
+    def left(self, result: Any) -> None:
+        """Nothing: the processes end with this one."""
+
+    def explained(self, error: Exception) -> None:
+        """Beam says it itself."""
 
 
-def _dataflow(runner: DataflowRunner, plan: Plan, folder: Path) -> PipelineOptions:
-    temp = runner.temp.rstrip("/")
-    return PipelineOptions(
-        flags=[],
-        runner="DataflowRunner",
-        project=runner.project,
-        region=runner.region,
-        job_name=f"evergreen-prepare-{plan.key}",
-        temp_location=f"{temp}/temp",
-        staging_location=f"{temp}/staging",
-        sdk_container_image=runner.image,
-        sdk_location="container",
-        extra_packages=[str(library_wheel(folder))],
-        machine_type=runner.machine_type,
-        max_num_workers=runner.max_workers,
-        disk_size_gb=runner.disk_gb,
-        service_account_email=runner.service_account,
-        subnetwork=runner.subnetwork,
-        use_public_ips=runner.public_ips,
-        labels=[f"{name}={value}" for name, value in runner.labels.items()],
-    )
+class DataflowRunner:
+    """A job of Dataflow's."""
+
+    def __init__(self, settings: DataflowRunnerSettings) -> None:
+        self.settings = settings
+
+    def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:  # noqa: ARG002 - the protocol's
+        """The job, its machines, and the library's wheel, which lies in `folder`."""
+        runner = self.settings
+        temp = runner.temp.rstrip("/")
+        return PipelineOptions(
+            flags=[],
+            runner="DataflowRunner",
+            project=runner.project,
+            region=runner.region,
+            job_name=f"evergreen-prepare-{plan.key}",
+            temp_location=f"{temp}/temp",
+            staging_location=f"{temp}/staging",
+            sdk_container_image=runner.image,
+            sdk_location="container",
+            extra_packages=[str(library_wheel(folder))],
+            machine_type=runner.machine_type,
+            max_num_workers=runner.max_workers,
+            disk_size_gb=runner.disk_gb,
+            service_account_email=runner.service_account,
+            subnetwork=runner.subnetwork,
+            use_public_ips=runner.public_ips,
+            labels=[f"{name}={value}" for name, value in runner.labels.items()],
+        )
+
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:
+        """The machines, and the compiled job as JSON."""
+        machines = f"up to {self.settings.max_workers} x {self.settings.machine_type}"
+        job = json.dumps(self.compiled(plan, parts, known), indent=2)
+        return f"Dataflow in {self.settings.region}, {machines}; nothing was sent:\n{job}"
+
+    def compiled(self, plan: Plan, parts: list[Part], known: Collection[str]) -> dict[str, Any]:
+        """What Dataflow would be sent: the job, its pool of workers and its transforms."""
+        from apache_beam.options.pipeline_options import SetupOptions, TestOptions
+        from apache_beam.runners.dataflow.internal import apiclient
+        from google.protobuf.json_format import MessageToDict
+
+        runner = self.settings
+        with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
+            options = self.options(plan, parts, Path(folder))
+            options.view_as(TestOptions).dry_run = True
+            pipeline = beam.Pipeline(options=options)
+            build(pipeline, plan, parts, known)
+            with _told_to_workers():
+                job = pipeline.run().job
+        environment = apiclient.Environment(
+            proto_pipeline_staged_url=f"{runner.temp.rstrip('/')}/staging/pipeline.pb",
+            packages=[],
+            options=options,
+            environment_version=apiclient._FNAPI_ENVIRONMENT_MAJOR_VERSION,  # the client would look for credentials
+            proto_pipeline=job.proto_pipeline,
+            pipeline_proto_hash="",
+        )
+        told = MessageToDict(type(environment.proto).pb(environment.proto))
+        components = job.proto_pipeline.components
+        pool = told["workerPools"][0]
+        pool["images"] = [one["containerImage"] for one in pool.pop("sdkHarnessContainerImages")]
+        return {
+            "job": MessageToDict(type(job.proto).pb(job.proto)),
+            "service_account": told.get("serviceAccountEmail"),
+            "region": runner.region,
+            "workers": pool,
+            "packages": [Path(one).name for one in options.view_as(SetupOptions).extra_packages],
+            "transforms": sorted({one.unique_name for one in components.transforms.values() if one.unique_name}),
+        }
+
+    def left(self, result: Any) -> str | None:
+        """The job goes on, once it was sent."""
+        if result is None:
+            return None
+        job = result.job_id()
+        return f"Dataflow goes on with job {job}, and with its cost; end it: {self._cancelling(job)}"
+
+    def explained(self, error: Exception) -> str | None:
+        """That an earlier command's job is under way."""
+        active = _ACTIVE.search(str(error))
+        return active and (
+            f"Dataflow works at job {active[1]} of an earlier command already; wait until it has ended, or end it: "
+            f"{self._cancelling(active[2])}"
+        )
+
+    def _cancelling(self, job: str) -> str:
+        return f"gcloud dataflow jobs cancel {job} --region {self.settings.region} --project {self.settings.project}"

@@ -8,12 +8,16 @@ prepare:
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from evergreen.adapters.sources import AnySource
 from evergreen.core.base import Frozen
+from evergreen.core.cloud import PreparationNeeds
+from evergreen.core.errors import InputError
+from evergreen.core.kinds import Settings
 
 BucketFolder = Annotated[str, StringConstraints(pattern=r"^gs://[a-z0-9][a-z0-9._-]{1,220}(/.*)?$")]
 Name = Annotated[str, Field(min_length=1)]
@@ -21,26 +25,55 @@ Name = Annotated[str, Field(min_length=1)]
 MOST_WORKERS = 256
 
 
-class LocalRunner(Frozen):
+class RunnerSettings(Settings):
+    """Where a preparation runs; `running` names its `Runner`."""
+
+    running: ClassVar[str]
+
+    @property
+    def told(self) -> str:
+        """Where the work is done, in words."""
+        return self.kind
+
+    def with_processes(self, count: int) -> Self:  # noqa: ARG002 - of those that have them
+        """The settings with so many processes of this machine. Raises InputError: there are none, or too many."""
+        raise InputError("--workers are processes of this machine; add --runner local, or set runner.max_workers")
+
+    def needs(self) -> PreparationNeeds | None:
+        """What it takes of Google Cloud; None for nothing."""
+        return None
+
+
+class LocalRunnerSettings(RunnerSettings):
     """Beam's own runner, with `workers` processes on this machine; None: one a processor."""
+
+    running: ClassVar[str] = "evergreen.preparation.runners:LocalRunner"
 
     kind: Literal["local"] = "local"
     workers: int | None = Field(None, ge=1, le=MOST_WORKERS)
 
     @property
     def told(self) -> str:
-        """Where the work is done, in words."""
+        """The number of processes."""
         return f"by {self.workers or 'one a processor'} as number of processes, where the step runs"
 
+    def with_processes(self, count: int) -> Self:
+        """The settings with so many. Raises InputError: too many."""
+        if count > MOST_WORKERS:
+            raise InputError(f"--workers is {count:,} (allowed: 1 to {MOST_WORKERS}); take about one a processor")
+        return self.model_copy(update={"workers": count})
 
-class DataflowRunner(Frozen):
+
+class DataflowRunnerSettings(RunnerSettings):
     """Google Dataflow: up to `max_workers` machines of `machine_type` with a disk of `disk_gb` GB each.
 
     `image` holds Beam and the project's requirements; the library's own code is sent along. `temp` is a folder of a
     bucket for what is staged. Without `public_ips` the `subnetwork` needs Private Google Access.
     """
 
-    kind: Literal["dataflow"]
+    running: ClassVar[str] = "evergreen.preparation.runners:DataflowRunner"
+
+    kind: Literal["dataflow"] = "dataflow"
     project: Name
     region: Name
     temp: BucketFolder
@@ -55,11 +88,18 @@ class DataflowRunner(Frozen):
 
     @property
     def told(self) -> str:
-        """Where the work is done, in words."""
+        """The machines."""
         return f"a job of Dataflow in {self.region}, up to {self.max_workers} x {self.machine_type}"
 
+    def needs(self) -> PreparationNeeds:
+        """Its workers' image, network and machines."""
+        machines = f"up to {self.max_workers} {self.machine_type} with {self.disk_gb} GB each"
+        return PreparationNeeds(image=self.image, subnetwork=self.subnetwork, machines=machines)
 
-AnyRunner = Annotated[LocalRunner | DataflowRunner, Field(discriminator="kind")]
+
+AnyRunner = Annotated[LocalRunnerSettings | DataflowRunnerSettings, Field(discriminator="kind")]
+RUNNERS: Mapping[str, type[RunnerSettings]] = {"local": LocalRunnerSettings, "dataflow": DataflowRunnerSettings}
+"""Those that a command may ask for, by kind."""
 
 
 class Preparation(Frozen):
@@ -75,7 +115,7 @@ class Preparation(Frozen):
     deduplicate: bool = False
     near_duplicates: float | None = Field(None, ge=0.5, le=1)
     max_bad_share: float = Field(0.0, ge=0, lt=1)
-    runner: AnyRunner = LocalRunner()
+    runner: AnyRunner = LocalRunnerSettings()
 
     @model_validator(mode="after")
     def _fits_the_rows(self) -> Self:

@@ -42,6 +42,9 @@ NUMERIC = {
     "transformers": ("transformers", "tokenizers", "accelerate"),
 }
 """Top-level module: the distributions that its numbers depend on. What others do, our own code decides."""
+SERVER = "evergreen.serving.__main__"
+TASKS, SERVABLE = "evergreen.tasks", "servable"
+"""Where tasks are shipped, and the module of each that a server process imports once it knows its model."""
 FILE_NAME = re.compile(r"[\w-][\w./-]*")
 
 
@@ -103,6 +106,11 @@ class Code:
                 reached.add(name)
                 waiting.extend(self._imported(name))
         return sorted(reached)
+
+    def in_packages(self, above: str, last: str) -> list[str]:
+        """The modules of this last name in the packages that lie directly in one, by name."""
+        within = {f"{above}.{one}.{last}" for folder in self._folders(above) for one in self._names(folder)}
+        return sorted(filter(self.has_source, within))
 
     def _parts(self, name: str) -> Iterator[bytes]:
         place = self._place(name)
@@ -179,6 +187,15 @@ class Code:
         return find_spec(name) if self._path is None else PathFinder.find_spec(name, self._path)
 
 
+def serving_code(path: Sequence[str] | None = None) -> str:
+    """Fingerprint (hex) of what a server process runs, as it is on disk now, below the folders of `path` if given.
+
+    It is the server with each shipped task's `servable`, and what they import.
+    """
+    code = Code(path=path)
+    return code.fingerprint(SERVER, *code.in_packages(TASKS, SERVABLE))[:16]
+
+
 def _names(folder: Path) -> frozenset[str]:
     return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
@@ -232,8 +249,11 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> bytes:
 
 @cache
 def _parse(path: Path, _mtime_ns: int, _size: int) -> _Module:
-    reader = _Reader()
-    reader.read(ast.parse(path.read_bytes(), filename=str(path)))
+    reader, source = _Reader(), path.read_bytes()
+    try:
+        reader.read(ast.parse(source, filename=str(path)))
+    except (SyntaxError, ValueError):  # whoever imports it is told; until then it counts byte by byte
+        return _Module(digest=hashlib.sha256(source).hexdigest().encode(), imports=(), texts=frozenset())
     digest = hashlib.sha256("\0".join(reader.written).encode("utf-8", "surrogatepass"))
     texts = frozenset(text for text in reader.texts if FILE_NAME.fullmatch(text))
     return _Module(digest=digest.hexdigest().encode(), imports=tuple(reader.imports), texts=texts)

@@ -7,7 +7,6 @@ accelerators that we see, and inherits none of the run's secrets.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import resource
 import socket
@@ -21,7 +20,6 @@ INHERITED_DEVICES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
 """Prefixes of the variables that say which accelerators a process may use, and how."""
 CGROUP = Path("/sys/fs/cgroup")
 LIBRARY_ROOT = Path(__file__).resolve().parents[2]
-SERVING_FOLDERS = ("adapters/gcs", "adapters/google", "core", "data", "evaluation", "runtime", "serving", "tasks")
 TAIL_BYTES = 64 * 1024
 
 
@@ -32,16 +30,6 @@ def library_environment(extra: Mapping[str, str]) -> dict[str, str]:
     inherited_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path = [str(LIBRARY_ROOT), *(folder for folder in inherited_path if folder)]
     return {**kept, "PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", **extra}
-
-
-def serving_code() -> str:
-    """Fingerprint (hex) of the library's sources, as they are on disk now, that a server process imports."""
-    digest = hashlib.sha256()
-    for folder in SERVING_FOLDERS:
-        for path in sorted((LIBRARY_ROOT / "evergreen" / folder).rglob("*.py")):
-            digest.update(f"{path.relative_to(LIBRARY_ROOT).as_posix()}\n".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def allow_files(wanted: int) -> None:

@@ -16,14 +16,15 @@ _FILES = (WEIGHTS_NAME, "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
 
 def newest_whole_checkpoint(checkpoint_dir: Path) -> Path | None:
-    """The checkpoint of the latest step that was written to the end; whatever is torn is removed."""
-    whole = []
+    """The checkpoint of the latest step that was written to the end."""
+    return max(filter(_is_whole, checkpoint_dir.glob("checkpoint-*")), key=_step, default=None)
+
+
+def remove_torn_checkpoints(checkpoint_dir: Path) -> None:
+    """Removes what was not written to the end, so that a training may write it anew."""
     for path in checkpoint_dir.glob("checkpoint-*"):
-        if _is_whole(path):
-            whole.append(path)
-        else:
+        if not _is_whole(path):
             shutil.rmtree(path)
-    return max(whole, key=_step, default=None)
 
 
 def newest_step(checkpoint_dir: Path) -> int | None:

@@ -21,7 +21,13 @@ from typing_extensions import override
 from evergreen.core.protocols import TrainingRun
 from evergreen.core.training import Curves
 from evergreen.tasks.callbacks import TRAIN_VALUES, Cadence, Reporter, validation_values
-from evergreen.tasks.checkpoints import STATE_NAME, WEIGHTS_NAME, newest_whole_checkpoint, patience_ended
+from evergreen.tasks.checkpoints import (
+    STATE_NAME,
+    WEIGHTS_NAME,
+    newest_whole_checkpoint,
+    patience_ended,
+    remove_torn_checkpoints,
+)
 from evergreen.tasks.job import TrainingJob
 from evergreen.tasks.libraries import quiet_transformers
 from evergreen.tasks.machine import computes_in_bf16, loaders_that_fit
@@ -88,6 +94,7 @@ class CheckpointedTrainer(transformers.Trainer):
 
     def fit(self) -> Curves:
         """The curves over the whole training, with what an earlier process logged."""
+        remove_torn_checkpoints(self._checkpoint_dir)
         checkpoint = newest_whole_checkpoint(self._checkpoint_dir)
         if checkpoint is not None and patience_ended(checkpoint):  # `train` would take a step before it looks
             self.state = transformers.TrainerState.load_from_json(str(checkpoint / STATE_NAME))

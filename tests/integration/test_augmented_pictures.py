@@ -66,8 +66,8 @@ def test_windows_stay_inside_the_picture_and_equal_seeds_draw_equal_views() -> N
     augmentation = Augmentation(min_crop=0.4)
     views = [draw(augmentation, np.random.default_rng(seed)) for seed in range(200)]
     assert views == [draw(augmentation, np.random.default_rng(seed)) for seed in range(200)]
-    assert all(0.4 <= one.side <= 1 for one in views)
-    assert all(abs(one.x) + one.side <= 1 + 1e-9 and abs(one.y) + one.side <= 1 + 1e-9 for one in views)
-    assert 60 < sum(one.mirrored for one in views) < 140
+    assert all(0.4 <= view.side <= 1 for view in views)
+    assert all(abs(view.x) + view.side <= 1 + 1e-9 and abs(view.y) + view.side <= 1 + 1e-9 for view in views)
+    assert 60 < sum(view.mirrored for view in views) < 140
     still = draw(Augmentation(flip=False, min_crop=1, colour=0), np.random.default_rng(0))
     assert still == IDENTITY

@@ -98,11 +98,11 @@ def kept_out(task: ImageSegmentation, splits: Splits, folder: Path) -> None:
     assert reference.differences["mean_iou"].high < 0
     decision = decide(report, Gate(min_test_rows=10), None)
     assert decision.verdict is Verdict.KEEP
-    (reason,) = [one for one in decision.reasons if pixel_regression.NAME in one.rule]
+    (reason,) = [given for given in decision.reasons if pixel_regression.NAME in given.rule]
     assert not reason.passed
     assert "is certainly worse than" in reason.message
     shown = decide(report, Gate(min_test_rows=10, baselines="report"), None)
-    assert all(pixel_regression.NAME not in one.rule for one in shown.reasons)
+    assert all(pixel_regression.NAME not in given.rule for given in shown.reasons)
 
 
 def test_a_network_that_hardly_trained_is_kept_out_beside_what_colours_tell(tmp_path: Path) -> None:

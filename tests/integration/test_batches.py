@@ -36,9 +36,9 @@ def test_the_network_reads_normalised_floats_and_marked_labels(architecture: str
     network = ARCHITECTURES[architecture]  # type: ignore[index]  # of its names
     rows = samples(view)
     read = on_device(network, 255, collate(rows))
-    pictures = np.stack([one.picture for one in rows]) / 255
+    pictures = np.stack([row.picture for row in rows]) / 255
     expected = ((pictures - np.array(network.mean)) / np.array(network.std)).transpose(0, 3, 1, 2)
-    labels = np.stack([one.mask for one in rows]).astype(np.int64)
+    labels = np.stack([row.mask for row in rows]).astype(np.int64)
     labels[labels == 255] = IGNORED
     if view is not None and view.mirrored:
         expected, labels = expected[..., ::-1], labels[..., ::-1]

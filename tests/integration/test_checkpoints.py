@@ -51,7 +51,7 @@ def test_another_machine_goes_on_from_the_newest_checkpoint_that_was_kept() -> N
     second.open()
     assert second.path == path
     assert (second.path / "start.json").read_text() == "pretrained"
-    assert [one.name for one in second.path.glob("checkpoint-*")] == ["checkpoint-8"]
+    assert [file.name for file in second.path.glob("checkpoint-*")] == ["checkpoint-8"]
     assert (second.path / "checkpoint-8" / "model.safetensors").read_text() == "late"
 
     second.discard()
@@ -77,7 +77,7 @@ def test_a_checkpoint_that_was_cut_off_while_it_was_copied_is_not_resumed_from()
 
     second = RemoteCheckpoints(store, uri)
     second.open()
-    assert [one.name for one in second.path.glob("checkpoint-*")] == ["checkpoint-4"]
+    assert [file.name for file in second.path.glob("checkpoint-*")] == ["checkpoint-4"]
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_checkpoint_that_goes_while_it_is_fetched_is_not_resumed_from(store: S
 
     store.gone_once_listed = {"start.json", f"checkpoint-8/{gone}"}
     mine.open()
-    assert [one.name for one in mine.path.iterdir()] == ["checkpoint-4"]
+    assert [file.name for file in mine.path.iterdir()] == ["checkpoint-4"]
 
 
 def test_a_failed_copy_is_told_once_and_leaves_the_checkpoint_that_is_kept(
@@ -138,7 +138,7 @@ def test_a_failed_copy_is_told_once_and_leaves_the_checkpoint_that_is_kept(
     write(mine.path, 8, "late")
     mine.keep()
     mine.keep()
-    assert [one.getMessage().rpartition(": ")[2] for one in caplog.records] == ["the bucket is over its quota"]
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["the bucket is over its quota"]
     assert store.exists(f"{store.path}/elsewhere/failing/checkpoint-4/trainer_state.json")
 
     store.refuses_writes = False

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from commands.cloud.accounts import check_accounts
-from commands.cloud.doctor import LOGIN, check_clock, check_google, examine_cloud
+from commands.cloud.doctor import check_clock, check_google, examine_cloud
 from commands.cloud.google import Google
 from commands.cloud.needs import Needs
 from commands.cloud.servers import check_secrets
 from commands.machine import Finding
+from evergreen.adapters.google.calls import LOGIN
 from evergreen.core.cloud import Machine
-from evergreen.preparation import DataflowRunner
+from evergreen.preparation import DataflowRunnerSettings
 from tests.gcloud import refused_by_gcloud
 from tests.google_stand_in import CLOCK, Answers, google_session
 from tests.own_zenml import ROOT, python
@@ -83,13 +84,13 @@ NEEDS = Needs(
 )
 DATAFLOW = replace(
     NEEDS,
-    dataflow=DataflowRunner(
+    dataflow=DataflowRunnerSettings(
         kind="dataflow",
         project="news-project",
         region="europe-west4",
         temp="gs://news-bucket/dataflow",
         image="europe-west4-docker.pkg.dev/news-project/evergreen/dataflow:1.0",
-    ),
+    ).needs(),
 )
 
 
@@ -206,7 +207,7 @@ def test_a_preparation_on_dataflow_needs_its_interface_role_image_and_a_network(
     assert told[2] == f"{PIPELINE} lacks roles/artifactregistry.reader on evergreen in europe-west4 of news-project"
     assert lacking[4].fix.startswith("gcloud compute networks create default --project news-project")
     assert DATAFLOW.dataflow is not None
-    own = replace(DATAFLOW, dataflow=DATAFLOW.dataflow.model_copy(update={"subnetwork": "regions/r/subnetworks/s"}))
+    own = replace(DATAFLOW, dataflow=replace(DATAFLOW.dataflow, subnetwork="regions/r/subnetworks/s"))
     assert "network" not in [one.name for one in findings(answers, own) if one.missing]
 
 

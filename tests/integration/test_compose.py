@@ -167,7 +167,7 @@ def test_secrets_lie_encrypted_in_the_database_and_are_read_after_a_restart(
     assert b"evergreen-news-0a1b2c3d" in told["snapshot"]  # the search looks where such things are
     assert [name for name, key in generated.items() if key.encode() in told["snapshot"]] == []
     written = [base64.b64encode(b" " * shift + SECRET.encode())[4:-4] for shift in range(3)]  # as it may be encoded
-    assert [one for one in (SECRET.encode(), *written) if one in told["snapshot"]] == []
+    assert [secret for secret in (SECRET.encode(), *written) if secret in told["snapshot"]] == []
     assert told["secret_after"]["HUB_TOKEN"] == SECRET
 
 

@@ -74,8 +74,8 @@ def test_no_two_models_share_a_port_or_a_name() -> None:
     import yaml
 
     parameters = [yaml.safe_load(path.read_text(encoding="utf-8"))["parameters"] for path in FILES]
-    names = [one["model_name"] for one in parameters]
-    ports = [one["host"].get("port") for one in parameters if one["host"]["kind"] == "local_endpoint"]
+    names = [settings["model_name"] for settings in parameters]
+    ports = [settings["host"].get("port") for settings in parameters if settings["host"]["kind"] == "local_endpoint"]
     assert len(set(names)) == len(names)
     assert len(set(ports)) == len(ports)
 
@@ -96,7 +96,7 @@ def test_every_misspelt_key_is_told_at_its_place(path: Path, tmp_path: Path) -> 
         (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(misspelt(document, place)), encoding="utf-8")
         with pytest.raises(ConfigurationError) as caught:
             load(tmp_path / "wrong.yaml", training)
-        assert any(tells(one, place) for one in caught.value.mistakes), (place, caught.value)
+        assert any(tells(mistake, place) for mistake in caught.value.mistakes), (place, caught.value)
 
 
 def tells(mistake: Mistake, place: YamlPath) -> bool:

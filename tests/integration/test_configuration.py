@@ -83,7 +83,7 @@ def load_text(tmp_path: Path, text: str) -> Configuration:
 def mistakes_of(tmp_path: Path, text: str) -> dict[str, Mistake]:
     with pytest.raises(ConfigurationError) as caught:
         load_text(tmp_path, text)
-    return {dotted(one.path): one for one in caught.value.mistakes}
+    return {dotted(mistake.path): mistake for mistake in caught.value.mistakes}
 
 
 def test_parameters_are_typed_and_defaults_are_filled_in(tmp_path: Path) -> None:
@@ -255,8 +255,8 @@ steps: {{fetch: {{enable_cache: true, environment: {{SIZE: "3"}}, retry: {{max_r
     assert first.steps["fetch"].config.environment == {"SIZE": "3"}
     assert first.steps["fetch"].config.retry.max_retries == 1
     assert first.steps["split"].outputs["output"][0].load() == "None"  # a null reaches the step
-    assert [one.status for one in run(configuration).steps.values()] == ["cached", "cached"]
-    assert [one.status for one in run(configuration, use_cache=False).steps.values()] == ["completed", "completed"]
+    assert [done.status for done in run(configuration).steps.values()] == ["cached", "cached"]
+    assert [done.status for done in run(configuration, use_cache=False).steps.values()] == ["completed", "completed"]
 
 
 def test_a_steps_error_comes_out_as_itself(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_text_is_answered_with_the_labels_of_the_predictor(tmp_path: Path) -> 
     with client(model.path, [{"text": text}], tmp_path / "answers") as asked:
         answer = asked.predict(text, api_name="/predict")
         assert answer["label"] == expected["label"]
-        shown = {one["label"]: one["confidence"] for one in answer["confidences"]}
+        shown = {confidence["label"]: confidence["confidence"] for confidence in answer["confidences"]}
         assert shown == pytest.approx(expected["probabilities"])
         with pytest.raises(Exception, match="'text' is blank"):
             asked.predict("", api_name="/predict")
@@ -74,9 +74,9 @@ def test_a_picture_comes_back_under_the_mask_of_the_predictor(tmp_path: Path) ->
     with client(model.path, [], tmp_path / "answers") as asked:
         shown = asked.predict(handle_file(str(picture)), api_name="/predict")
         assert np.array_equal(np.asarray(Image.open(shown["image"]))[..., :3], tiny_images.draw(300)[0])
-        assert [one["label"] for one in shown["annotations"]] == [tiny_images.LABELS[number] for number in present]
-        for number, one in zip(present, shown["annotations"], strict=True):
-            covered = np.asarray(Image.open(one["image"]).convert("RGBA"))[..., 3] > 0
+        assert [shape["label"] for shape in shown["annotations"]] == [tiny_images.LABELS[number] for number in present]
+        for number, annotation in zip(present, shown["annotations"], strict=True):
+            covered = np.asarray(Image.open(annotation["image"]).convert("RGBA"))[..., 3] > 0
             assert np.array_equal(covered, mask == number), json.dumps(shown)
         with pytest.raises(Exception, match="'image' is missing"):
             asked.predict(None, api_name="/predict")

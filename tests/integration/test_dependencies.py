@@ -10,10 +10,7 @@ from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
-from grimp import build_graph
 from packaging.requirements import Requirement
-
-from evergreen.runtime.processes import SERVING_FOLDERS
 
 ROOT = Path(__file__).parents[2]
 LIBRARY, PROJECT = "evergreen", ("orchestration", "steps", "pipelines", "commands", "stacks")
@@ -170,11 +167,3 @@ def test_a_space_is_given_the_gradio_that_is_tested_here() -> None:
     from evergreen.adapters.huggingface_publish.space import GRADIO_VERSION
 
     assert locked("requirements-dev.lock")["gradio"] == GRADIO_VERSION
-
-
-def test_the_fingerprint_of_serving_code_covers_all_that_a_server_imports() -> None:
-    """Edited code takes the place of what runs only where the fingerprint knows it."""
-    imported = build_graph("evergreen", cache_dir=None).find_upstream_modules("evergreen.serving", as_package=True)
-    folders = tuple(f"evergreen.{folder.replace('/', '.')}" for folder in SERVING_FOLDERS)
-    assert imported
-    assert [one for one in sorted(imported) if not f"{one}.".startswith(tuple(f"{name}." for name in folders))] == []

@@ -71,11 +71,13 @@ def test_distilberts_architecture_is_trained_loaded_and_served(splits: Splits, t
     model = train("distilbert", splits, tmp_path, epochs=6)
     predictor = load_predictor(model.path)
     expected = predictor.encode(predictor.predict(predictor.decode(INSTANCES)))
-    assert [one["label"] for one in expected[::2]] == ["money", "games"]
+    assert [prediction["label"] for prediction in expected[::2]] == ["money", "games"]
     with server(model, tmp_path / "server.log") as client:
         answer = client.post("/predict", json={"instances": INSTANCES}).raise_for_status().json()["predictions"]
-    assert [one["label"] for one in answer] == [one["label"] for one in expected]
-    assert [one["score"] for one in answer] == pytest.approx([one["score"] for one in expected], abs=1e-5)
+    assert [prediction["label"] for prediction in answer] == [prediction["label"] for prediction in expected]
+    assert [prediction["score"] for prediction in answer] == pytest.approx(
+        [prediction["score"] for prediction in expected], abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "canine", "deberta-v2"])

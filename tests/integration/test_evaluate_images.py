@@ -20,7 +20,8 @@ from evergreen.core.sections import ConfusionMatrix, WorstPictures
 from evergreen.data.pictures import decode_mask, decode_picture
 from evergreen.evaluation import segmentation
 from evergreen.evaluation.segmentation import Confusions, bootstrap_images
-from evergreen.tasks.image_segmentation import evaluate, pixel_regression
+from evergreen.tasks.image_segmentation import measurable as measuring
+from evergreen.tasks.image_segmentation import pixel_regression
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
@@ -80,13 +81,13 @@ def test_metrics_are_those_of_counting_the_served_masks(report: EvaluationReport
 
 
 def test_a_report_shows_slices_and_the_worst_pictures(report: EvaluationReport) -> None:
-    slices = {(one.column, one.value): one.rows for one in report.slices}
+    slices = {(part.column, part.value): part.rows for part in report.slices}
     assert slices["camera", "left"] + slices["camera", "right"] == 50
     assert slices["longer_side_px", "≤ 128"] == 50
     assert sum(rows for (column, _), rows in slices.items() if column == "share_of disc") > 40
     section = report.section(WorstPictures)
     assert section is not None
-    scores = [one.scores["mean_iou"] for one in section.pictures]
+    scores = [picture.scores["mean_iou"] for picture in section.pictures]
     assert scores == sorted(scores)
     assert scores[-1] <= report.metrics["mean_iou"].value
     strip = Image.open(io.BytesIO(base64.b64decode(section.pictures[0].overlay)))
@@ -105,7 +106,7 @@ def test_pictures_are_drawn_once_for_the_model_and_all_its_baselines(
 
     def recorded(models: list[Confusions]) -> object:
         drawn.append(len(models))
-        assert {one.dtype for one in models} == {np.dtype(np.int32)}
+        assert {array.dtype for array in models} == {np.dtype(np.int32)}
         return bootstrap_images(models)
 
     monkeypatch.setattr(segmentation, "bootstrap_images", recorded)
@@ -122,7 +123,7 @@ def test_a_worse_model_is_kept_out_and_a_better_one_let_in_by_the_gate_of_texts(
     assert challenger.comparison.differences["mean_iou"].high < 0
     kept = decide(challenger, gate, model.version)
     assert kept.verdict is Verdict.KEEP
-    assert any(one.rule == "margin mean_iou" and not one.passed for one in kept.reasons)
+    assert any(reason.rule == "margin mean_iou" and not reason.passed for reason in kept.reasons)
     promoted = decide(measurable(task).evaluate(model, worse, splits), gate, worse.version)
     assert promoted.verdict is Verdict.PROMOTE
     published = Gate(
@@ -138,7 +139,7 @@ def test_a_champion_with_its_labels_in_another_order_is_compared_by_name(
     """The same masks under other numbers: `disc` is 2 in the test split of the other order."""
     order = np.arange(256, dtype=np.uint8)
     order[[1, 2]] = [2, 1]
-    rows = [Scene(one.id, one.image, png(order[decode_mask(one.mask)]), one.camera) for one in ROWS]
+    rows = [Scene(row.id, row.image, png(order[decode_mask(row.mask)]), row.camera) for row in ROWS]
     renamed = write_splits(tmp_path / "renamed", {"train": rows[:120], "validation": rows[120:140], "test": rows[140:]})
     ours = measurable(task_with()).evaluate(worse, model, splits).comparison
     other = measurable(task_with(labels=("ground", "box", "disc"))).evaluate(worse, model, renamed).comparison
@@ -151,9 +152,9 @@ def test_large_pictures_are_looked_at_few_at_a_time_and_score_the_same(
     model: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measurable(task_with()).evaluate(model, None, splits)
-    monkeypatch.setattr(evaluate, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
+    monkeypatch.setattr(measuring, "PIXELS_AT_ONCE", 3 * decode_mask(ROWS[140].mask).size)
     monkeypatch.setattr(pixel_regression, "PIXELS_AT_ONCE", 100)
-    sizes = [len(batch.ids) for batch in evaluate.ImageEvaluator(splits, task_with()).rows(())]
+    sizes = [len(batch.ids) for batch in measuring.ImageEvaluator(splits, task_with()).rows(())]
     assert max(sizes) == 3
     assert sum(sizes) == whole.rows
     parts = measurable(task_with()).evaluate(model, None, splits)
@@ -161,11 +162,9 @@ def test_large_pictures_are_looked_at_few_at_a_time_and_score_the_same(
 
 
 def test_rows_that_cannot_be_measured_are_named(model: TrainedModel, tmp_path: Path) -> None:
-    picture, mask = ROWS[140].image, decode_mask(ROWS[140].mask).copy()
-    mask[0, 5] = 9
+    picture, mask = ROWS[140].image, decode_mask(ROWS[140].mask)
     for number, (row, message) in enumerate(
         [
-            (Scene("wild", picture, png(mask), "left"), "row 'wild': its mask has class number 9, the task has 0 to 2"),
             (Scene("small", picture, png(mask[:9]), "left"), "row 'small': picture and mask have different sizes"),
             (Scene("torn", picture[:50], ROWS[140].mask, "left"), "row 'torn': the picture cannot be decoded"),
         ]

@@ -8,9 +8,9 @@ from evergreen.core.artifacts import RecordedSplitPlan, Splits, TrainedModel
 from evergreen.core.decision import Verdict
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.gate import Gate, decide
+from evergreen.core.members import measurable
 from evergreen.core.report import EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix, WorstTexts
-from evergreen.tasks.text_classification.evaluate import evaluate_text
 from evergreen.tasks.text_classification.settings import Slices
 from tests.integration.bbc import LABELS, TfidfPredictor, TfidfServing, TfidfTask, bbc_rows, train, write_splits
 
@@ -43,7 +43,7 @@ def weak(folder: Path) -> TrainedModel:
 @pytest.fixture(scope="module")
 def report(good: TrainedModel, weak: TrainedModel, splits: Splits) -> EvaluationReport:
     slices = Slices(columns=("desk",), length_edges_chars=(1500, 2500), min_rows=10)
-    return evaluate_text(good, weak, splits, task=TASK, slices=slices)
+    return measurable(TASK.model_copy(update={"slices": slices})).evaluate(good, weak, splits)
 
 
 def matrix_of(report: EvaluationReport) -> tuple[tuple[int, ...], ...]:
@@ -88,7 +88,7 @@ def test_the_gate_promotes_the_better_and_keeps_out_the_worse(
     report: EvaluationReport, good: TrainedModel, weak: TrainedModel, splits: Splits
 ) -> None:
     assert decide(report, Gate(), weak.version).verdict is Verdict.PROMOTE
-    worse = evaluate_text(weak, good, splits, task=TASK)
+    worse = measurable(TASK).evaluate(weak, good, splits)
     decision = decide(worse, Gate(), good.version)
     assert decision.verdict is Verdict.KEEP
     assert "is below champion" in next(one.message for one in decision.reasons if one.rule == "margin accuracy")
@@ -125,7 +125,7 @@ def test_equal_evaluations_give_equal_reports_apart_from_timings(
     report: EvaluationReport, good: TrainedModel, weak: TrainedModel, splits: Splits
 ) -> None:
     slices = Slices(columns=("desk",), length_edges_chars=(1500, 2500), min_rows=10)
-    again = evaluate_text(good, weak, splits, task=TASK, slices=slices)
+    again = measurable(TASK.model_copy(update={"slices": slices})).evaluate(good, weak, splits)
     first, second = (one.model_copy(update={"timings": NO_TIME}).model_dump_json() for one in (report, again))
     assert first == second
     assert report.timings.latency_p95_ms >= report.timings.latency_p50_ms > 0
@@ -134,13 +134,13 @@ def test_equal_evaluations_give_equal_reports_apart_from_timings(
 
 @pytest.mark.parametrize("itself", [True, False])
 def test_without_another_champion_there_is_no_comparison(good: TrainedModel, splits: Splits, itself: bool) -> None:
-    assert evaluate_text(good, good if itself else None, splits, task=TASK).comparison is None
+    assert measurable(TASK).evaluate(good, good if itself else None, splits).comparison is None
 
 
 def test_a_champion_that_lacks_a_label_is_compared_by_name(folder: Path, good: TrainedModel, splits: Splits) -> None:
     others = ("tech", "politics", "sports", "business")  # another order, and no entertainment
     champion = train(folder / "fewer", bbc_rows(150)[::2], others)
-    compared = evaluate_text(good, champion, splits, task=TASK).comparison
+    compared = measurable(TASK).evaluate(good, champion, splits).comparison
     truth, predicted = answers(champion)
     assert compared is not None
     assert compared.metrics["accuracy"].value == pytest.approx(accuracy_score(truth, predicted))
@@ -150,7 +150,7 @@ def test_a_champion_that_lacks_a_label_is_compared_by_name(folder: Path, good: T
 def test_answers_with_labels_that_the_task_lacks_are_wrong(folder: Path, good: TrainedModel, splits: Splits) -> None:
     rows = [row for row in bbc_rows(150)[1::2] if row["label"] != "tech"]
     fewer = write_splits(folder / "no-tech", train=bbc_rows(40), test=rows)
-    report = evaluate_text(good, None, fewer, task=TfidfTask(labels=LABELS[:4]))
+    report = measurable(TfidfTask(labels=LABELS[:4])).evaluate(good, None, fewer)
     answered_tech = report.rows - sum(map(sum, matrix_of(report)))
     assert answered_tech > 0
     assert report.metrics["accuracy"].value <= 1 - answered_tech / report.rows
@@ -159,17 +159,17 @@ def test_answers_with_labels_that_the_task_lacks_are_wrong(folder: Path, good: T
 def test_a_champion_that_cannot_be_compared_is_an_input_error(folder: Path, good: TrainedModel, splits: Splits) -> None:
     masks = good.manifest.model_copy(update={"task": {"kind": "image_segmentation"}, "files": good.manifest.files[:1]})
     with pytest.raises(InputError, match=r"is of kind 'image_segmentation'.*another model_name"):
-        evaluate_text(good, TrainedModel(good.path, masks), splits, task=TASK)
+        measurable(TASK).evaluate(good, TrainedModel(good.path, masks), splits)
     task = {"kind": "text_classification", "labels": ["spam", "ham"]}
     foreign = good.manifest.model_copy(update={"task": task, "files": good.manifest.files[:1]})
     with pytest.raises(InputError, match="knows none of the task's labels"):
-        evaluate_text(good, TrainedModel(good.path, foreign), splits, task=TASK)
+        measurable(TASK).evaluate(good, TrainedModel(good.path, foreign), splits)
 
 
 def test_an_empty_test_split_is_an_input_error(folder: Path, good: TrainedModel) -> None:
     empty = write_splits(folder / "empty", train=bbc_rows(2), test=[])
     with pytest.raises(InputError, match=r"the test split has 0 rows.*raise split\.test"):
-        evaluate_text(good, None, empty, task=TASK)
+        measurable(TASK).evaluate(good, None, empty)
 
 
 def test_a_model_that_diverged_is_named(good: TrainedModel, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_a_model_that_diverged_is_named(good: TrainedModel, splits: Splits, monk
 
     monkeypatch.setattr(TfidfServing, "load", lambda _, model_dir: Diverged(model_dir))
     with pytest.raises(EvergreenError, match=f"model {good.version} gave values that are not finite"):
-        evaluate_text(good, None, splits, task=TASK)
+        measurable(TASK).evaluate(good, None, splits)
 
 
 def test_a_champion_that_may_have_been_trained_on_test_rows_is_marked(
@@ -189,6 +189,6 @@ def test_a_champion_that_may_have_been_trained_on_test_rows_is_marked(
     champion = TrainedModel(weak.path, weak.manifest.model_copy(update={"split_plan": plan}))
     other = plan.model_copy(update={"seed": 1})
     now = Splits(splits.path, splits.manifest.model_copy(update={"plan": other}))
-    comparison = evaluate_text(good, champion, now, task=TASK).comparison
+    comparison = measurable(TASK).evaluate(good, champion, now).comparison
     assert comparison is not None
     assert comparison.doubt == "split.seed was 0 when it was trained and is 1 now"

@@ -157,7 +157,7 @@ class Folder:
                 reason = f"file with suffix {Path(entry.stem).suffix}"
             self.left_out[reason] += 1
             return
-        if any(normalize("NFC", entry.stem) == normalize("NFC", one) for one in self.rows):
+        if any(normalize("NFC", entry.stem) == normalize("NFC", name) for name in self.rows):
             self.alike.add(entry.stem)
             return
         self.rows[entry.stem] = (content, entry.content, self._add_mask(entry))
@@ -253,13 +253,13 @@ REPRESENTATIONS: dict[str, Callable[[list[Any]], Any]] = {
     "binary_view": lambda values: pa.array(values, pa.binary_view()),
     "dictionary": lambda values: pa.array(values, pa.binary()).dictionary_encode(),
     "structures": lambda values: pa.array(
-        [{"bytes": one, "path": None} for one in values], pa.struct({"bytes": pa.binary(), "path": pa.string()})
+        [{"bytes": value, "path": None} for value in values], pa.struct({"bytes": pa.binary(), "path": pa.string()})
     ),
     "large structures": lambda values: pa.array(
-        [{"path": None if one is None else "a.png", "bytes": one} for one in values],
+        [{"path": None if value is None else "a.png", "bytes": value} for value in values],
         pa.struct({"path": pa.large_string(), "bytes": pa.large_binary()}),
     ),
-    "text": lambda values: pa.array([None if one is None else "a.png" for one in values], pa.string()),
+    "text": lambda values: pa.array([None if value is None else "a.png" for value in values], pa.string()),
     "only named": lambda values: pa.array([{"bytes": None, "path": "a.png"} for _ in values]),
 }
 

@@ -161,7 +161,7 @@ def test_delimited_text_of_any_dialect_is_read_whole_or_refused(capsys: pytest.C
             path = folder / "news.csv"
             path.write_bytes(written.bytes())
             rows = outcome(lambda: read_all(path, written.fields(), folder), path, counts)
-            once = len({nfc(one) for one in written.header}) == len(written.header) or "n" in written.header
+            once = len({nfc(key) for key in written.header}) == len(written.header) or "n" in written.header
             if written.told and once:
                 assert rows is not None, "a file that is described whole was refused"
             if rows is None:
@@ -193,7 +193,7 @@ def json_lines(draw: st.DrawFn) -> tuple[list[list[str]], list[list[Any]], str, 
     values = draw(st.sampled_from([USUAL, USUAL, st.one_of(USUAL, UNUSABLE)]))
     rows = draw(st.lists(st.tuples(*[values] * 3).map(list), min_size=1, max_size=6))
     composed = draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
-    keys = [[unicodedata.normalize("NFC" if one else "NFD", key) for key in order] for one in composed]
+    keys = [[unicodedata.normalize("NFC" if is_composed else "NFD", key) for key in order] for is_composed in composed]
     return keys, rows, draw(st.sampled_from(["\n", "\r\n"])), draw(st.sampled_from(ENCODINGS))
 
 
@@ -212,29 +212,32 @@ def test_json_lines_are_read_whole_or_refused(capsys: pytest.CaptureFixture[str]
     def check(lines: tuple[list[list[str]], list[list[Any]], str, str], ascii_only: bool) -> None:
         keys, rows, end, encoding = lines
         ascii_only |= any(
-            isinstance(one, str) and any("\ud800" <= c <= "\udfff" for c in one) for row in rows for one in row
+            isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value) for row in rows for value in row
         )
-        usable = all(one is None or isinstance(one, str | int | float) for row in rows for one in row)
+        usable = all(value is None or isinstance(value, str | int | float) for row in rows for value in row)
         plain = not any(
-            isinstance(one, str) and any("\ud800" <= c <= "\udfff" for c in one) for row in rows for one in row
+            isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value) for row in rows for value in row
         )
         good = len(set(keys[0])) == 3 and usable and plain
         with TemporaryDirectory() as name:
             folder = Path(name)
             path = folder / "news.jsonl"
             path.write_bytes(
-                "".join(line(*one, ascii_only) + end for one in zip(keys, rows, strict=True)).encode(encoding)
+                "".join(line(key, row, ascii_only) + end for key, row in zip(keys, rows, strict=True)).encode(encoding)
             )
             fields = {"columns": {"region": "région"}, "encoding": encoding.removesuffix("-sig")}
             read = outcome(lambda: read_all(path, fields, folder), path, counts)
             assert (read is not None) == good
             if read is None:
                 return
-            shown = [[one if one is None or isinstance(one, str) else json.dumps(one) for one in row] for row in rows]
+            shown = [
+                [value if value is None or isinstance(value, str) else json.dumps(value) for value in row]
+                for row in rows
+            ]
             expected = as_read(keys[0], shown)
             assert [{key: row[key] for key in ("text", "label", "region")} for row in read] == expected
             source = FilesSettings.model_validate({"path": str(path), **fields})
-            raw = [dict(zip(*one, strict=True)) for one in zip(keys, rows, strict=True)]
+            raw = [dict(zip(key, row, strict=True)) for key, row in zip(keys, rows, strict=True)]
             assert raw == list(read_rows(path, source))
 
     check()
@@ -266,7 +269,7 @@ def parquet(draw: st.DrawFn) -> tuple[list[str], list[str], list[list[str | None
 
 def array_of(kind: str, values: list[str | None], broken: bool) -> pa.Array:
     """The values in that type; where they are broken the last has a byte of Latin-1."""
-    content = [None if one is None else one.encode() for one in values]
+    content = [None if text is None else text.encode() for text in values]
     if broken:
         content[-1] = b"caf\xe9"
     if kind in ("binary", "binary_view"):

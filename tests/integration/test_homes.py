@@ -38,7 +38,7 @@ def test_the_record_names_versions_that_the_endpoint_holds(home: Path) -> None:
     with closing(sqlite3.connect(home / "zenml/local_stores/default_zen_store/zenml.db")) as database:
         rows = database.execute("SELECT value FROM run_metadata WHERE key = 'evergreen' ORDER BY created")
         recorded = [ModelVersion.model_validate_json(json.loads(value)) for (value,) in rows]
-    assert list(dict.fromkeys(one.version for one in recorded)) == VERSIONS
+    assert list(dict.fromkeys(version.version for version in recorded)) == VERSIONS
     state = EndpointFiles(home / "zenml/evergreen/my-news").read_state()
     assert state is not None
     assert (state.traffic, list(state.versions)) == ({VERSIONS[1]: 100}, VERSIONS)
@@ -116,7 +116,7 @@ def contents(home: Path) -> dict[str, Any]:
     for path in home.rglob("*"):
         if path.suffix == ".tar":
             with tarfile.open(path) as packed:
-                found |= {f"{path}/{one.name}": packed.extractfile(one).read() for one in packed}  # type: ignore[union-attr]
+                found |= {f"{path}/{member.name}": packed.extractfile(member).read() for member in packed}  # type: ignore[union-attr]
         elif path.is_file() and path.suffix != ".db":
             found[str(path)] = path.read_bytes()
     return found

@@ -83,9 +83,9 @@ def test_a_frozen_encoder_stays_as_it_is() -> None:
     network = ARCHITECTURES["unet"].fresh(LABELS)
     freeze_encoder(network)
     network.train()
-    encoder = {name: one.clone() for name, one in network.mobilenet_v2.state_dict().items()}
+    encoder = {name: tensor.clone() for name, tensor in network.mobilenet_v2.state_dict().items()}
     network(pixel_values=torch.rand(2, 3, 32, 32)).logits.sum().backward()
-    assert all(torch.equal(one, encoder[name]) for name, one in network.mobilenet_v2.state_dict().items())
+    assert all(torch.equal(tensor, encoder[name]) for name, tensor in network.mobilenet_v2.state_dict().items())
     assert all(weight.grad is None for weight in network.mobilenet_v2.parameters())
     assert network.classifier.weight.grad is not None
 
@@ -120,8 +120,8 @@ def test_the_encoder_answers_as_transformers_own_though_it_copies_no_map_to_pad_
             for layer in encoder.layer:
                 features = layer(features)
                 maps[name].append(features)
-    assert all(torch.equal(one, other) for one, other in zip(maps["own"], maps["ours"], strict=True))
-    padded = [one for one in network.mobilenet_v2.modules() if getattr(one, "padding", None) == (1, 1)]
+    assert all(torch.equal(expected, other) for expected, other in zip(maps["own"], maps["ours"], strict=True))
+    padded = [module for module in network.mobilenet_v2.modules() if getattr(module, "padding", None) == (1, 1)]
     assert len(padded) == 13, "the depthwise convolutions of stride 1"
 
 
@@ -166,7 +166,7 @@ def test_the_model_describes_itself_and_prepares_pictures_as_transformers_would(
     from evergreen.tasks.image_segmentation.unet import MobileNetV2UNet
 
     path = trained[0].path
-    names = {one.name for one in path.iterdir()}
+    names = {file.name for file in path.iterdir()}
     assert {"model.safetensors", "config.json", "preprocessor_config.json", "task.json", "history.json"} <= names
     assert json.loads((path / "task.json").read_text())["task"]["kind"] == "image_segmentation"
     picture = draw(3)[0]

@@ -272,7 +272,7 @@ def test_every_output_of_every_step_has_a_materializer_of_ours_or_is_plain(name:
 
     function: Any = getattr(importlib.import_module(f"steps.{name}"), name).entrypoint
     returned = get_type_hints(function)["return"]
-    kinds = [one for one in getattr(returned, "__args__", (returned,)) if inspect.isclass(one)]
+    kinds = [candidate for candidate in getattr(returned, "__args__", (returned,)) if inspect.isclass(candidate)]
     assert kinds
     for kind in kinds:
         chosen = materializer_registry[kind]

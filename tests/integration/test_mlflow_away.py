@@ -106,8 +106,10 @@ def test_every_point_and_page_of_a_training_is_in_mlflow_that_was_down_for_its_m
     for part, points in (("train", curves.train), ("validation", curves.validation)):
         for name in set(points[0]) - {"step"}:
             held = client.get_metric_history(active.info.run_id, f"{part}/{name}")
-            assert [(one.step, one.value) for one in held] == [(point["step"], point[name]) for point in points]
-    assert [one.path for one in client.list_artifacts(active.info.run_id)] == ["learning_curves.html"]
+            assert [(metric.step, metric.value) for metric in held] == [
+                (point["step"], point[name]) for point in points
+            ]
+    assert [file.path for file in client.list_artifacts(active.info.run_id)] == ["learning_curves.html"]
     assert client.get_run(active.info.run_id).data.params["seed"] == "1"
     assert not run.checkpoint_dir.exists()
 

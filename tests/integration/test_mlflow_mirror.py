@@ -128,7 +128,7 @@ def test_a_version_carries_its_evaluation(mirror: MlflowMirror, models: list[Tra
     (logged,) = client.search_logged_models([client.get_experiment_by_name(MODEL).experiment_id])  # type: ignore[union-attr]
     assert held.tags["evergreen.version"] == model.version
     assert held.tags["evergreen.metric.accuracy"] == "0.9000"
-    assert {"test/accuracy", "test/accuracy_low", "latency_p95_ms"} <= {one.key for one in logged.metrics or []}
+    assert {"test/accuracy", "test/accuracy_low", "latency_p95_ms"} <= {metric.key for metric in logged.metrics or []}
     assert client.get_run(str(held.run_id)).info.status == "FINISHED"
     folder = Path(logged.artifact_location)
     assert json.loads((folder / "evaluation" / "report.json").read_text())["version"] == model.version

@@ -49,12 +49,12 @@ def test_parameters_curves_pages_and_texts_reach_the_active_run(client: mlflow.M
         deliver(spool, mlflow.get_tracking_uri())
     held = client.get_run(run.info.run_id)
     assert held.data.params == {"task.epochs": "2", "task.rules.min_rows": "5"}
-    assert [(one.step, one.value) for one in client.get_metric_history(run.info.run_id, "loss")] == [
+    assert [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, "loss")] == [
         (10, 0.1),
         (20, 0.05),
     ]
     pages = {"learning_curves.html", "overlays.html", "report.json"}
-    assert {one.path for one in client.list_artifacts(run.info.run_id)} == pages
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} == pages
     assert "地面" in mlflow.artifacts.load_text(f"{run.info.artifact_uri}/overlays.html")
     assert seen == [64]
 
@@ -94,7 +94,7 @@ def test_a_tracker_that_fails_costs_neither_the_training_nor_a_point(
     (warning,) = said(caplog)
     assert warning.endswith("; the training goes on, what it has for MLflow is kept and sent later")
     assert broken.run is not None
-    assert [one.step for one in client.get_metric_history(broken.run, "loss")] == [10, 20, 30]
+    assert [metric.step for metric in client.get_metric_history(broken.run, "loss")] == [10, 20, 30]
 
 
 def test_a_page_that_cannot_be_drawn_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -131,7 +131,7 @@ def test_what_a_killed_attempt_noted_is_sent_once_to_the_run_that_resumes_it(
         second.add_point({"loss": 1 / step}, step)
     deliver(second, uri)
 
-    points = [(one.step, one.value) for one in client.get_metric_history(resumed, "loss")]
+    points = [(metric.step, metric.value) for metric in client.get_metric_history(resumed, "loss")]
     assert points == [(step, 1 / step) for step in (10, 20, 30, 40)]
     assert Spool(tmp_path).pending == 0
 
@@ -175,7 +175,7 @@ def test_a_name_that_mlflow_refuses_costs_no_other_value(
     with caplog.at_level(logging.WARNING, logger="evergreen"):
         deliver(spool, mlflow.get_tracking_uri())
     for name in ("loss", "accuracy"):
-        assert [one.step for one in client.get_metric_history(str(spool.run), name)] == [*range(40)]
+        assert [metric.step for metric in client.get_metric_history(str(spool.run), name)] == [*range(40)]
     (warning,) = said(caplog)
     assert "1 points or pages are left out" in warning
     assert spool.pending == 0
@@ -226,8 +226,8 @@ def test_secrets_are_hidden_and_names_of_variables_and_counts_are_not() -> None:
 
 @given(st.recursive(st.integers(), lambda inner: st.dictionaries(st.text("abc", min_size=1), inner), max_leaves=8))
 def test_every_leaf_is_kept_once(tree: object) -> None:
-    def leaves(one: object) -> int:
-        return sum(map(leaves, one.values())) or 1 if isinstance(one, dict) else 1
+    def leaves(node: object) -> int:
+        return sum(map(leaves, node.values())) or 1 if isinstance(node, dict) else 1
 
     params = {"root": tree}
     assert len(flatten(params)) == leaves(params)

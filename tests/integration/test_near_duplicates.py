@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.data import near_duplicates
-from evergreen.data.content import normalise
+import evergreen.data.duplicates.texts as text_duplicates
 from evergreen.data.database import open_database
-from evergreen.data.near_duplicates import find_straddling
-from evergreen.data.similarity import jaccard, may_be_similar, word_pairs
+from evergreen.data.duplicates.keys import normalise
+from evergreen.data.duplicates.similarity import jaccard, may_be_similar, word_pairs
+from evergreen.data.duplicates.texts import find_straddling
 
 ALPHABET = "abcdefg"
 
@@ -26,7 +26,7 @@ def straddling(texts: list[str], splits: list[int], similarity: float, folder: P
 
 
 def expected_straddling(texts: list[str], splits: list[int], similarity: float) -> list[int]:
-    pairs = [set(one) for one in word_pairs(pa.array(texts)).to_pylist()]
+    pairs = [set(words) for words in word_pairs(pa.array(texts)).to_pylist()]
     return [
         row
         for row, own in enumerate(pairs)
@@ -61,7 +61,7 @@ def test_what_is_found_does_not_depend_on_how_much_is_compared_at_once(
     splits = draw.integers(0, 4, len(texts)).tolist()
     whole = straddling(texts, splits, 0.8, tmp_path)
     for name, value in [("PART_ENTRIES", 20), ("MEETINGS", 5), ("HELD_WORDS", 10), ("COUNTERS", 2)]:
-        monkeypatch.setattr(near_duplicates, name, value)
+        monkeypatch.setattr(text_duplicates, name, value)
     assert whole == expected_straddling(texts, splits, 0.8) != []
     assert straddling(texts, splits, 0.8, tmp_path) == whole
 
@@ -96,10 +96,10 @@ def test_a_text_has_the_same_word_pairs_alone_and_among_others() -> None:
 def test_jaccard_is_shared_over_all_and_bitmaps_rule_out_no_similar_texts(texts: list[set[int]]) -> None:
     one, other = texts
     owned = np.array([place << 32 | value for place, held in enumerate(texts) for value in sorted(held)], np.uint64)
-    ones, others = np.array([0, 1, 0]), np.array([1, 0, 0])
+    left, right = np.array([0, 1, 0]), np.array([1, 0, 0])
     expected = len(one & other) / len(one | other)
-    assert jaccard(owned, ones, others) == pytest.approx([expected, expected, 1])
-    assert may_be_similar(owned, ones, others, expected).all()
+    assert jaccard(owned, left, right) == pytest.approx([expected, expected, 1])
+    assert may_be_similar(owned, left, right, expected).all()
 
 
 def test_bitmaps_tell_most_unlike_texts_apart() -> None:

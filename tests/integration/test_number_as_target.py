@@ -54,7 +54,7 @@ def test_its_metrics_are_those_of_scikit_learn(report: EvaluationReport) -> None
     assert report.baseline.metrics["mae"] == pytest.approx(abs(rows.truth - 210_000).mean())
     assert report.comparison is not None
     assert report.comparison.differences["mae"].high < 0
-    assert {(one.value, one.rows) for one in report.slices} == {("Bonn", 266), ("Unna", 134)}
+    assert {(part.value, part.rows) for part in report.slices} == {("Bonn", 266), ("Unna", 134)}
     assert (report.kind, report.primary_metric, report.labels, report.per_class) == ("regression", "mae", (), {})
     assert report.timings.rows_per_s > 0
 

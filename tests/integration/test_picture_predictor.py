@@ -43,9 +43,9 @@ def halves(height: int = 60, width: int = 90) -> np.ndarray:
 
 
 def test_a_picture_goes_in_and_a_mask_of_its_size_comes_out() -> None:
-    one = predictor()
+    loaded = predictor()
     instances = [instance_of(encode_png(halves())), instance_of(encode_png(halves(33, 45)))]
-    first, second = json.loads(json.dumps(one.encode(one.predict(one.decode(instances)))))
+    first, second = json.loads(json.dumps(loaded.encode(loaded.predict(loaded.decode(instances)))))
     mask = Image.open(io.BytesIO(base64.b64decode(first["mask"])))
     assert (mask.format, mask.mode, mask.size) == ("PNG", "L", (90, 60))
     expected = np.zeros((60, 90), dtype=np.uint8)

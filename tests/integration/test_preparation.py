@@ -17,15 +17,15 @@ import pytest
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.members import examinable, source_of
-from evergreen.data.content import normalise
+from evergreen.data.duplicates.keys import normalise
+from evergreen.data.duplicates.similarity import word_pairs
 from evergreen.data.pictures import decode_mask, decode_picture, encode_png
 from evergreen.data.shards import iter_batches
-from evergreen.data.similarity import word_pairs
-from evergreen.preparation import DataflowRunner, LocalRunner, Preparation, runners
+from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation, runners
 from evergreen.preparation.part import prepare_part
 from evergreen.preparation.plan import Plan, parts_of, plan_of
 from evergreen.preparation.run import prepare, work_of
-from evergreen.preparation.runners import compiled
+from evergreen.preparation.runners import DataflowRunner
 from evergreen.preparation.summary import Summary
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
@@ -59,7 +59,7 @@ def shards(folder: Path, records: Sequence[Sequence[dict[str, Values]]]) -> str:
 
 def pictures(raw: str, target: Path, workers: int = 1, **changes: Any) -> Plan:
     origin = FilesSettings(path=raw, format="tfrecord", columns={"mask": "label", "split": "split"})
-    settings: dict[str, Any] = {"image_size": SIDE, "runner": LocalRunner(workers=workers)} | changes
+    settings: dict[str, Any] = {"image_size": SIDE, "runner": LocalRunnerSettings(workers=workers)} | changes
     task = ImageSegmentation(labels=LABELS, ignore_label=255, image_size=SIDE)
     source = FilesSettings(path=str(target), columns=COLUMNS)
     return plan_of(Preparation(origin=origin, **settings), task, source)
@@ -220,7 +220,9 @@ def test_texts_are_deduplicated_as_if_all_were_compared_with_all(tmp_path: Path)
     task = TextClassification(encoder="any", labels=("business", "entertainment", "politics", "sports", "tech"))
     target = FilesSettings(path=str(tmp_path / "prepared"), columns={"id": "id"})
     preparation = Preparation(
-        origin=FilesSettings(path=str(files), columns={"id": "id"}), near_duplicates=0.8, runner=LocalRunner(workers=2)
+        origin=FilesSettings(path=str(files), columns={"id": "id"}),
+        near_duplicates=0.8,
+        runner=LocalRunnerSettings(workers=2),
     )
     summary: Summary = prepared(plan_of(preparation, task, target))
     assert summary.duplicates == len(expected)
@@ -238,7 +240,7 @@ def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     image = "europe-west4-docker.pkg.dev/my-project/evergreen/pipeline@sha256:0a"
-    runner = DataflowRunner(
+    runner = DataflowRunnerSettings(
         kind="dataflow",
         project="my-project",
         region="europe-west4",
@@ -254,7 +256,7 @@ def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch
     )
     raw = shards(tmp_path / "raw", [[features(1)], [features(2)]])
     plan = pictures(raw, tmp_path / "prepared", runner=runner, deduplicate=True)
-    job = compiled(plan, list(work_of(plan).new), ())
+    job = DataflowRunner(runner).compiled(plan, list(work_of(plan).new), ())
     pool = job["workers"]
     assert (pool["machineType"], pool["diskSizeGb"], pool["autoscalingSettings"]["maxNumWorkers"]) == (
         "n2-standard-8",
@@ -304,7 +306,7 @@ CANCEL = "gcloud dataflow jobs cancel 2026-11-28_01_02_03-45 --region europe-wes
 @pytest.fixture
 def on_dataflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     raw = shards(tmp_path / "raw", [[features(1)], [features(2)]])
-    runner = DataflowRunner(
+    runner = DataflowRunnerSettings(
         kind="dataflow", project="my-project", region="europe-west4", temp="gs://my-bucket/tmp", image="dataflow:1"
     )
     monkeypatch.setattr(runners, "build", lambda *_: None)

@@ -14,7 +14,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
 from evergreen.core.preparation import PreparationReport
 from evergreen.data.shards import iter_batches
-from evergreen.preparation import LocalRunner, Preparation, runners
+from evergreen.preparation import LocalRunnerSettings, Preparation, runners
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.preparation.run import prepare
 from evergreen.tasks.text_classification.settings import TextClassification
@@ -26,7 +26,7 @@ COLUMNS = {"id": "id"}
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beam without processes of its own, whose start takes seconds."""
     options = PipelineOptions(flags=[], runner=runners.LOCAL_RUNNER, direct_running_mode="in_memory")
-    monkeypatch.setattr(runners, "_local", lambda *_: options)
+    monkeypatch.setattr(runners.LocalRunner, "options", lambda *_: options)
 
 
 def arrived(folder: Path, name: str, *texts: str) -> None:
@@ -38,7 +38,7 @@ def arrived(folder: Path, name: str, *texts: str) -> None:
 
 def plan(folder: Path, **changes: Any) -> Plan:
     origin = FilesSettings(path=str(folder / "raw"), columns=COLUMNS)
-    settings: dict[str, Any] = {"runner": LocalRunner(workers=1)} | changes
+    settings: dict[str, Any] = {"runner": LocalRunnerSettings(workers=1)} | changes
     target = FilesSettings(path=str(folder / "prepared"), columns=COLUMNS)
     return plan_of(Preparation(origin=origin, **settings), TextClassification(encoder="any", labels=("a", "b")), target)
 
@@ -126,7 +126,7 @@ def test_a_row_that_repeats_one_of_another_file_moves_as_if_all_were_prepared_at
 def test_other_code_or_rules_prepare_all_anew_and_other_machines_nothing(tmp_path: Path) -> None:
     arrived(tmp_path / "raw", "1.jsonl", "1 one")
     run(tmp_path)
-    assert run(tmp_path, runner=LocalRunner(workers=3), max_bad_share=0.5).written == 0
+    assert run(tmp_path, runner=LocalRunnerSettings(workers=3), max_bad_share=0.5).written == 0
     given = plan(tmp_path)
     other = Plan(given.preparation, given.task, given.columns, given.folder, code="edited")
     assert prepare(other)[0].written == 1

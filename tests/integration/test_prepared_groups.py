@@ -8,7 +8,7 @@ from evergreen.core.artifacts import SplitName
 from evergreen.core.members import source_of
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
-from evergreen.preparation import LocalRunner, Preparation
+from evergreen.preparation import LocalRunnerSettings, Preparation
 from evergreen.preparation.plan import plan_of
 from evergreen.preparation.run import prepare
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
@@ -30,7 +30,7 @@ def test_the_group_in_a_files_name_decides_after_a_preparation(tmp_path: Path) -
     source = FilesSettings(path=str(tmp_path / "prepared"), columns=columns)
     task = ImageSegmentation(labels=("ground", "thing"), image_size=32)
     _, summary = prepare(
-        plan_of(Preparation(origin=origin, image_size=32, runner=LocalRunner(workers=1)), task, source)
+        plan_of(Preparation(origin=origin, image_size=32, runner=LocalRunnerSettings(workers=1)), task, source)
     )
     assert (summary.rows, summary.bad) == (72, 0)
 

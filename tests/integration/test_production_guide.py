@@ -395,8 +395,8 @@ def test_what_the_guide_makes_it_also_removes() -> None:
     used = {name: call for call in all_calls() if call[0] == "gcloud" and (name := command_of(call, vendored()))}
     made = {re.split(r" create", name)[0] for name in used if " create" in name}
     assert len(made) > 8
-    removals = {one: REMOVED_OTHERWISE.get(one, f"{one} delete") for one in made}
-    assert {one for one, removal in removals.items() if removal and removal not in used} == set()
+    removals = {command: REMOVED_OTHERWISE.get(command, f"{command} delete") for command in made}
+    assert {command for command, removal in removals.items() if removal and removal not in used} == set()
     text = "\n".join(lines())
     created = set(re.findall(r"firewall-rules create (\S+)", text))
     assert created == set(re.findall(r"firewall-rules delete (.+)", text)[0].split())

@@ -51,7 +51,7 @@ def test_publishing_comes_after_the_rollout_or_for_review_before_it(
     path = written(tmp_path, publish)
     pipeline = training.with_options(**load(path, training).options())
     pipeline.prepare()
-    found = {name: sorted(one.upstream_steps) for name, one in pipeline.invocations.items()}
+    found = {name: sorted(invocation.upstream_steps) for name, invocation in pipeline.invocations.items()}
     assert {name: found[name] for name in ("review", "deploy", "publish") if name in found} == behind
 
 

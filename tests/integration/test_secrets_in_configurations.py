@@ -38,8 +38,8 @@ def replaced(node: Any, place: YamlPath, value: str) -> Any:
     if not place:
         return value
     if isinstance(node, list):
-        return [replaced(one, place[1:], value) if index == place[0] else one for index, one in enumerate(node)]
-    return {key: replaced(one, place[1:], value) if key == place[0] else one for key, one in node.items()}
+        return [replaced(child, place[1:], value) if index == place[0] else child for index, child in enumerate(node)]
+    return {key: replaced(child, place[1:], value) if key == place[0] else child for key, child in node.items()}
 
 
 @pytest.mark.usefixtures("zenml_home")
@@ -57,7 +57,7 @@ def test_no_value_anywhere_may_be_a_secret_of_the_environment(
         (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(replaced(document, place, written)), encoding="utf-8")
         with pytest.raises(ConfigurationError) as caught:
             load(tmp_path / "wrong.yaml", training)
-        assert dotted(place) in [dotted(one.path) for one in caught.value.mistakes]
+        assert dotted(place) in [dotted(mistake.path) for mistake in caught.value.mistakes]
         assert "HF_TOKEN" in str(caught.value)
         assert VALUE not in str(caught.value)
 

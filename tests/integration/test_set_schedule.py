@@ -100,7 +100,7 @@ def vertex(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vertex]:
     vertex = Vertex()
     monkeypatch.setattr(schedules, "vertex_schedules", lambda: cast(VertexSchedules, vertex))
     monkeypatch.setattr(schedules, "_archive", vertex.archive)
-    monkeypatch.setattr(schedules, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(schedules, "POLL_EVERY_S", 0.001)
     yield vertex
     assert set(OTHERS) <= vertex.states.keys()
     assert not set(OTHERS) & {name for _, name in vertex.done}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.specifications import removed_specifications
+from orchestration.specifications import removing_specifications
 
 
 def test_compiled_pipelines_are_removed_and_nothing_else_of_zenml(zenml_home: Path) -> None:
@@ -19,7 +19,7 @@ def test_compiled_pipelines_are_removed_and_nothing_else_of_zenml(zenml_home: Pa
         file.write_text("{}", encoding="utf-8")
 
     def submit() -> None:
-        with removed_specifications():
+        with removing_specifications():
             (folder / "training_new.json").write_text("{}", encoding="utf-8")
             raise RuntimeError("refused")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InputError
 from evergreen.data.dataset import write_dataset
-from evergreen.data.likeness import likeness
+from evergreen.data.duplicates.keys import likeness
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from tests.pictures import encoded, mask, pictures_of, pixels
@@ -58,8 +58,8 @@ def test_no_group_straddles_splits_others_move_nobody_and_order_does_not_matter(
     rows = frames(24, 3, seed)
     splits, kept = shared_out(rows)
     places = defaultdict(set)
-    for one, name in kept.items():
-        places[one[:2]].add(name)
+    for row_id, name in kept.items():
+        places[row_id[:2]].add(name)
     assert all(len(names) == 1 for names in places.values())
     assert splits.manifest.grouped
     assert len(kept) + sum(splits.manifest.removed.values()) == len(rows)
@@ -67,14 +67,16 @@ def test_no_group_straddles_splits_others_move_nobody_and_order_does_not_matter(
     _, shuffled = shared_out(random.Random(seed).sample(rows, len(rows)))
     assert shuffled == kept
     _, more = shared_out([*rows, *(row | {"id": f"9{row['id']}"} for row in frames(6, 3, seed + 20_000))])
-    assert {one: more[one] for one in kept if one in more} == {one: kept[one] for one in kept if one in more}
-    assert {one for one in kept if kept[one] == SplitName.TEST} <= more.keys()
+    assert {key: more[key] for key in kept.keys() & more} == {key: kept[key] for key in kept.keys() & more}
+    assert {row_id for row_id, name in kept.items() if name == SplitName.TEST} <= more.keys()
 
 
 def test_of_equal_pictures_in_several_groups_the_one_in_test_is_kept() -> None:
     rows = frames(24, 1, 0)
     _, alone = shared_out(rows)
-    test, train = (next(one for one in alone if alone[one] == name) for name in (SplitName.TEST, SplitName.TRAIN))
+    test, train = (
+        next(row_id for row_id in alone if alone[row_id] == name) for name in (SplitName.TEST, SplitName.TRAIN)
+    )
     image = next(row["image"] for row in rows if row["id"] == test)
     copy = {"id": "0", "image": image, "mask": mask(1, (12, 12)), "group": f"film{int(train[:2])}"}
     splits, kept = shared_out([copy, *rows])
@@ -92,7 +94,7 @@ def test_no_pictures_within_the_distance_straddle_splits_and_test_loses_none(see
     splits, kept = shared_out(rows, plan)
     _, whole = shared_out(rows, plan.model_copy(update={"near_duplicate_distance": None}))
     assert splits.manifest.removed["near_duplicate"] == len(whole) - len(kept) > 0
-    assert {one for one in whole if whole[one] == SplitName.TEST} <= kept.keys()
+    assert {row_id for row_id in whole if whole[row_id] == SplitName.TEST} <= kept.keys()
     hashes = [(likeness(pixels(row["image"])), kept[row["id"]]) for row in rows if row["id"] in kept]
     for one, name in hashes:
         for other, theirs in hashes:

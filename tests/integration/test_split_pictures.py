@@ -10,6 +10,8 @@ from PIL import Image
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InputError
+from evergreen.data.class_counts import ClassCountsWriter
+from evergreen.data.pictures import decode_mask
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan, codes_beside
 from tests.pictures import encoded, mask, picture, pictures_of
@@ -50,21 +52,28 @@ def test_of_pictures_with_equal_pixels_one_is_kept_however_they_are_encoded(tmp_
     assert not {"twin1", "twin2", "twin3", "jpeg2"} & set(where(splits))
 
 
-def test_the_manifest_counts_the_pictures_in_which_a_class_occurs(tmp_path: Path) -> None:
-    splits = split(pictures_of(rows(60), tmp_path / "d"), PLAN, tmp_path / "s")
+def test_the_manifest_counts_the_pictures_in_which_a_class_occurs_and_its_pixels(tmp_path: Path) -> None:
+    told = rows(60)
+    pixels = [np.bincount(decode_mask(row["mask"]).ravel(), minlength=256) for row in told]
+    counts = ClassCountsWriter(tmp_path / "c")
+    counts.add(np.array(pixels, dtype=np.int64))
+    splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s", (), counts.close())
     for name in SplitName.ALL:
-        numbers = [int(row["id"][1:]) % 3 for row in rows_of(splits.shards(name))]
-        assert splits.manifest.labels[name] == {"0": len(numbers), "1": numbers.count(1), "2": numbers.count(2)}
+        places = [int(row["id"][1:]) for row in rows_of(splits.shards(name))]
+        shown = [place % 3 for place in places]
+        assert splits.manifest.labels[name] == {"0": len(shown), "1": shown.count(1), "2": shown.count(2)}
+        total = np.sum([pixels[place] for place in places], axis=0)
+        assert splits.manifest.pixels[name] == {str(index): int(total[index]) for index in range(3)}
 
 
 def test_given_splits_are_kept_and_equal_pictures_stay_in_the_most_protected_one(tmp_path: Path) -> None:
     names = {f"p{n:03d}": SplitName.ALL[n % 3] for n in range(12)}
     told = [
-        {"id": one, "image": picture(min(n, 9)), "mask": mask(), "split": name}
-        for n, (one, name) in enumerate(names.items())
+        {"id": row_id, "image": picture(min(n, 9)), "mask": mask(), "split": name}
+        for n, (row_id, name) in enumerate(names.items())
     ]
     splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s")
-    assert where(splits) == {one: name for one, name in names.items() if one < "p009"} | {"p011": "test"}
+    assert where(splits) == {row_id: name for row_id, name in names.items() if row_id < "p009"} | {"p011": "test"}
     assert splits.manifest.given == ("train", "validation", "test")
 
 
@@ -74,7 +83,7 @@ def test_a_split_that_is_not_given_is_drawn_from_train_alone(tmp_path: Path) -> 
     splits = split(pictures_of(told, tmp_path / "d"), plan, tmp_path / "s")
     assert splits.manifest.rows["validation"] == 50
     assert 50 < splits.manifest.rows["test"] < 100  # one half of 150
-    assert all(one < "p150" for one, name in where(splits).items() if name != "validation")
+    assert all(row_id < "p150" for row_id, name in where(splits).items() if name != "validation")
     assert splits.manifest.given == ("train", "validation")
 
 

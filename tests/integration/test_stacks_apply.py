@@ -105,9 +105,9 @@ client.create_stack("local", mine)
 """
 SHOWN = """
 from zenml.client import Client
-for one in sorted(Client().list_stacks(hydrate=True).items, key=lambda one: one.name):
-    for kind, (component,) in sorted(one.components.items()):
-        print(one.name, kind.value, component.name, component.configuration, one.labels, component.labels)
+for stack in sorted(Client().list_stacks(hydrate=True).items, key=lambda stack: stack.name):
+    for kind, (component,) in sorted(stack.components.items()):
+        print(stack.name, kind.value, component.name, component.configuration, stack.labels, component.labels)
 """
 
 
@@ -193,7 +193,7 @@ def test_a_declaration_is_checked_against_zenmls_flavors(tmp_path: Path, monkeyp
     )
     with pytest.raises(ConfigurationError) as caught:
         declaration("bad")
-    assert sorted(dotted(one.path) for one in caught.value.mistakes) == [
+    assert sorted(dotted(mistake.path) for mistake in caught.value.mistakes) == [
         "components.artifact_store.flavor",
         "components.experiment_tracker.configuration.tracking_url",
         "components.experiment_tracker.nme",

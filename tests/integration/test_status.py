@@ -20,7 +20,7 @@ def tracked(zenml_home: Path) -> Iterator[None]:
     before = client.active_stack_model
     address = {"tracking_uri": "mysql+pymysql://user:s3cret@host/mlflow"}
     client.create_stack_component("tracked", "mlflow", StackComponentType.EXPERIMENT_TRACKER, address)
-    components = {kind: one[0].id for kind, one in before.components.items()}
+    components = {kind: components_of_kind[0].id for kind, components_of_kind in before.components.items()}
     client.create_stack("tracked", {**components, StackComponentType.EXPERIMENT_TRACKER: "tracked"})
     client.activate_stack("tracked")
     yield

@@ -74,9 +74,9 @@ def a_run(name: str, flavor: str | None = "local") -> Any:
     )
 
 
-def noted(kept: list[str], one: str, answer: Answer) -> Answer:
-    """The answer of a stand-in that was called about `one`."""
-    kept.append(one)
+def noted(kept: list[str], subject: str, answer: Answer) -> Answer:
+    """The answer of a stand-in that was called about `subject`."""
+    kept.append(subject)
     return answer
 
 
@@ -144,9 +144,9 @@ def test_an_old_run_whose_stack_is_gone_keeps_no_other_from_its_end(
     unfinished(monkeypatch, [zombies[0], a_run("run-new"), zombies[1]])
     canary = Canary("run-new")
     stop = stop_runs("news", canary.host)
-    assert [one.run for one in stop.runs] == ["run-new"]
+    assert [stopped.run for stopped in stop.runs] == ["run-new"]
     assert canary.is_undone
-    assert [one.partition(":")[0] for one in stop.left] == ["run of-last-month", "run of-another-stack"]
+    assert [line.partition(":")[0] for line in stop.left] == ["run of-last-month", "run of-another-stack"]
     assert "its stack was deleted" in stop.left[0]
     assert ending == ["of-last-month", "run-new"]  # the first is never in the way again
 
@@ -164,7 +164,7 @@ def test_firings_that_zenml_does_not_know_end_and_those_that_tell_it_meanwhile(
     stop = stopping.stop_runs("news", host)
     assert cancelled == ["news-1", "news-2"]
     assert ending == ["known", "known-by-now"]
-    assert [one.run for one in stop.runs] == ["known", "news-1", "news-2", "known-by-now"]
+    assert [stopped.run for stopped in stop.runs] == ["known", "news-1", "news-2", "known-by-now"]
 
     unfinished(monkeypatch, [])
     stopping.stop_runs("news", host, "by-hand")
@@ -178,7 +178,7 @@ def test_the_pipeline_jobs_of_all_the_models_schedules_are_its_firings(monkeypat
 
     running = {"schedules/1": ["news-1"], "schedules/2": ["news-2", "news-3"], "schedules/3": ["of-another-model"]}
     names = ["evergreen-news-0000aaaa", "evergreen-news", "evergreen-news-pets-0000aaaa"]
-    there = [SimpleNamespace(name=name, resource=one) for name, one in zip(names, running, strict=True)]
+    there = [SimpleNamespace(name=name, resource=resource) for name, resource in zip(names, running, strict=True)]
     vertex = SimpleNamespace(beginning=lambda _: there, running=lambda resource: running[resource])
     stack = a_run("any", "vertex").stack
     monkeypatch.setattr(schedules, "Client", lambda: SimpleNamespace(active_stack_model=stack))
@@ -191,8 +191,8 @@ def served(monkeypatch: pytest.MonkeyPatch, model: str, host: Any) -> argparse.N
     from commands import project
 
     configuration = SimpleNamespace(path=Path("prod.yaml"))
-    one = SimpleNamespace(model_name=model, host=host, configuration=configuration, check_stack=lambda: None)
-    monkeypatch.setattr(project, "open_served", lambda *_: one)
+    opened = SimpleNamespace(model_name=model, host=host, configuration=configuration, check_stack=lambda: None)
+    monkeypatch.setattr(project, "open_served", lambda *_: opened)
     return argparse.Namespace(config="prod.yaml", name=None, run_name=None, debug=False)
 
 
@@ -258,7 +258,7 @@ def test_nobody_elses_run_is_taken_for_a_second_submission() -> None:
     from orchestration.runs import attempt_name, is_attempt, newest_submission, run_name, submissions
 
     assert [attempt_name("nightly", number) for number in (1, 2, 3)] == ["nightly", "nightly~2", "nightly~3"]
-    assert [is_attempt(one, "nightly") for one in ("nightly", "nightly~2", "nightly-2", "nightly~x")] == [
+    assert [is_attempt(candidate, "nightly") for candidate in ("nightly", "nightly~2", "nightly-2", "nightly~x")] == [
         True,
         True,
         False,
@@ -268,7 +268,7 @@ def test_nobody_elses_run_is_taken_for_a_second_submission() -> None:
         run_name({}, "nightly~2")
     for name in ("nightly", "nightly~2", "nightly-2"):
         run_that_failed("named", name)
-    assert [one.name for one in submissions("named", "nightly")] == ["nightly~2", "nightly"]
+    assert [run.name for run in submissions("named", "nightly")] == ["nightly~2", "nightly"]
     newest = newest_submission("named", "nightly")  # not the model's newest run
     assert newest is not None
     assert newest.name == "nightly~2"
@@ -303,7 +303,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, submitted: Callable[[str], Any], fo
     from commands import watching
     from orchestration import notes, runs, vertex_runs
 
-    monkeypatch.setattr(watching, "_submitted", lambda _, options: submitted(options["run_name"]))
+    monkeypatch.setattr(watching, "_submit", lambda _, options: submitted(options["run_name"]))
     monkeypatch.setattr(watching, "_follow", lambda *given: followed(given[-1]))
     monkeypatch.setattr(watching, "_lacking", lambda *_: {"fetch": "no machine was to be had"})
     monkeypatch.setattr(watching, "_end_in_zenml", lambda _: None)
@@ -334,9 +334,9 @@ def test_ctrl_c_ends_the_second_submission_of_the_run_that_is_watched(
         return SimpleNamespace(link=str), SimpleNamespace(name="job", state="FAILED", tasks=(), error="no machine")
 
     watched(monkeypatch, submit, follow)
-    monkeypatch.setattr(Client, "get_pipeline_run", lambda _, wanted: next(one for one in there if one.id == wanted))
+    monkeypatch.setattr(Client, "get_pipeline_run", lambda _, wanted: next(run for run in there if run.id == wanted))
     monkeypatch.setattr(
-        stopping, "submissions", lambda _, name: [one for one in reversed(there) if runs.is_attempt(one.name, name)]
+        stopping, "submissions", lambda _, name: [run for run in reversed(there) if runs.is_attempt(run.name, name)]
     )
     canary = Canary("nightly~2")
     project: Any = Project(canary.host)

@@ -55,7 +55,7 @@ def test_numbers_of_a_csv_are_trained_on_asked_measured_and_shown(example: Any, 
     predictor = servable(task).load(model.path)
     asked = [{"text": f"{kind} bike number 7"} for kind in ("cheap", "dear")]
     answers = predictor.encode(predictor.predict(predictor.decode(asked)))
-    assert [one["value"] for one in answers] == [pytest.approx(100, rel=0.2), pytest.approx(400.5, rel=0.2)]
+    assert [answer["value"] for answer in answers] == [pytest.approx(100, rel=0.2), pytest.approx(400.5, rel=0.2)]
     assert len(run.points) == 2 * len(task.alphas)
     assert run.curves is not None
     assert len(run.curves.validation) == len(task.alphas)
@@ -84,8 +84,8 @@ def test_rows_without_a_usable_number_are_named(example: Any, tmp_path: Path) ->
 def test_offers_follow_from_their_numbers_and_have_no_time(example: Any, tmp_path: Path) -> None:
     source = importlib.import_module("text_regression.source").BicycleOffersSource
     few, more = (source(example.BicycleOffersSettings(count=count)) for count in (3, 5))
-    read = [one.read(None, tmp_path / str(place)) for place, one in enumerate((few, more))]
-    tables = [pq.read_table(one.shards[0]).to_pylist() for one in read]
+    read = [offers.read(None, tmp_path / str(place)) for place, offers in enumerate((few, more))]
+    tables = [pq.read_table(offers.shards[0]).to_pylist() for offers in read]
     assert tables[1][:3] == tables[0]
     assert few.identity(None) != more.identity(None)
     with pytest.raises(InputError, match="no time that a window could choose by"):

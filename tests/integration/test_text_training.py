@@ -17,7 +17,6 @@ from evergreen.tasks import load_predictor
 from tests.tiny_text import (
     LABELS,
     RecordingRun,
-    Row,
     headlines,
     killable_task,
     task_with,
@@ -248,18 +247,10 @@ def test_a_diverging_training_stops_and_says_what_to_lower(encoder: Path, splits
         trainable(task_with(encoder, learning_rate=1e30)).train(splits, RecordingRun.below(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([("goal", "games"), ("vote", "stat")], "'train-1' has the label 'stat'"),
-        ([("goal", "games"), (None, "state")], "'train-1' has no text"),
-        ([], "the train split has no rows"),
-    ],
-)
-def test_rows_that_do_not_fit_the_task_are_named(encoder: Path, tmp_path: Path, rows: list[Row], message: str) -> None:
-    splits = write_splits(tmp_path / "splits", {"train": rows, "validation": headlines(3)})
+def test_a_split_without_rows_is_named(encoder: Path, tmp_path: Path) -> None:
+    splits = write_splits(tmp_path / "splits", {"train": [], "validation": headlines(3)})
 
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match="the train split has no rows"):
         trainable(task_with(encoder)).train(splits, RecordingRun.below(tmp_path))
 
 

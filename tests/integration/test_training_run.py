@@ -160,7 +160,7 @@ def test_checkpoints_of_unknown_origin_are_not_resumed_from() -> None:
 
     (leave_checkpoint(1) / "start.json").unlink()
     with training_run(TASK, SPLITS, Start(pretrained="p"), 1, CODE) as run:
-        assert [one.name for one in run.checkpoint_dir.iterdir()] == ["start.json"]
+        assert [path.name for path in run.checkpoint_dir.iterdir()] == ["start.json"]
 
 
 def test_checkpoints_that_a_training_writes_now_stay() -> None:

@@ -59,7 +59,7 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("expected", BAD, ids=[one.split(" (")[0] for one in BAD])
+@pytest.mark.parametrize("expected", BAD, ids=[rule.split(" (")[0] for rule in BAD])
 def test_a_bad_record_stops_the_run_naming_row_and_reason(tmp_path: Path, expected: str) -> None:
     (found,) = violations([*good(), {**good(1)[0], "id": "bad", **BAD[expected]}], tmp_path)
     assert found.startswith(expected)
@@ -76,7 +76,7 @@ def turned(size: tuple[int, int] = (6, 4)) -> bytes:
 
 def test_a_picture_that_viewers_turn_is_told_and_its_mask_has_to_fit_it_as_it_is_stored(tmp_path: Path) -> None:
     report = validated([*good(), {**good(1)[0], "id": "phone", "image": turned()}], tmp_path / "good")
-    (found,) = (one for one in report.anomalies if one.name == "turned_image")
+    (found,) = (anomaly for anomaly in report.anomalies if anomaly.name == "turned_image")
     assert (found.rows, found.examples) == (1, ("phone",))
     drawn_over_a_viewer = {**good(1)[0], "id": "phone", "image": turned(), "mask": mask(2, (4, 6))}
     (told,) = violations([*good(), drawn_over_a_viewer], tmp_path / "bad")
@@ -101,7 +101,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     rows = [*good(6), *({**good(1)[0], "id": f"bad{n}", **bad} for n, bad in enumerate(BAD.values()))]
     rows += [{**good(1)[0], "id": f"none{n}", "mask": None} for n in range(7)]
     found = violations(rows, tmp_path, min_rows=99)
-    rules = [one.split(":")[0] for one in found]
+    rules = [example.split(":")[0] for example in found]
     assert rules == [
         "missing mask",
         "missing image",
@@ -125,7 +125,7 @@ def test_a_schema_is_enforced(tmp_path: Path) -> None:
     rows += [{"id": "large", "image": picture(0, (6, 5)), "mask": mask([[0, 1, 2, 0, 1, 255]] * 5), "breed": None}]
     rows += [{**good(1)[0], "id": "none", "breed": None}]
     found = violations(rows, tmp_path, expected={"columns": columns})
-    assert [one.split(";")[0] for one in found] == [
+    assert [line.split(";")[0] for line in found] == [
         "column with too few values: breed in 83.3% of the rows, at least 90.0% needed",
         "missing column: height_cm",
         "value out of range in breed: 1 row (p00: 'Cat', allowed Pug)",
@@ -146,7 +146,7 @@ def test_ids_and_classes_are_told_of_the_whole_dataset(tmp_path: Path) -> None:
     rows = [{**row, "mask": mask(1), "id": "twin" if n < 2 else row["id"]} for n, row in enumerate(good())]
     rows[5]["id"] = None
     found = violations(rows, tmp_path, max_bad_share=0.5)
-    assert [one.split(";")[0] for one in found] == [
+    assert [line.split(";")[0] for line in found] == [
         "null or blank id: 1 row",
         "duplicate id: such as twin (2 rows)",
         "class without pixels: border",
@@ -162,7 +162,7 @@ def test_a_share_of_bad_records_is_set_aside_reported_and_left_out_of_every_spli
     dataset = pictures_of(rows, tmp_path / "dataset")
     report = looked_at(dataset, ImageRules(max_bad_share=0.04))
     assert report.set_aside == {"a-copy-without-mask": "missing mask", "b": "unusable image (is empty)"}
-    (anomaly,) = [one for one in report.anomalies if one.name == "set_aside"]
+    (anomaly,) = [candidate for candidate in report.anomalies if candidate.name == "set_aside"]
     assert (anomaly.rows, anomaly.examples) == (2, ("a-copy-without-mask", "b"))
 
     splits = split(dataset, SplitPlan(train=0.6, validation=0.2, test=0.2), tmp_path / "splits", report.set_aside)
@@ -197,7 +197,7 @@ def test_statistics_are_those_of_the_pixels(tmp_path: Path) -> None:
     assert found.class_shares == pytest.approx({"body": 12 / 24, "background": 8 / 24, "border": 4 / 24})
     assert found.ignored_share == pytest.approx(4 / 28)
     assert report.labels == {"body": 2, "background": 1, "border": 1}
-    assert {one.name: one.examples for one in report.anomalies} == {
+    assert {anomaly.name: anomaly.examples for anomaly in report.anomalies} == {
         "single_class_mask": ("half",),
         "near_blank_image": ("black",),
     }
@@ -211,7 +211,7 @@ def test_repeated_pictures_and_rare_classes_are_odd(tmp_path: Path) -> None:
         {**good(2)[1], "id": "other", "mask": mask([[0, 1, 2, 0, 1, 2]] * 4)},
     ]
     report = validated(rows, tmp_path, min_class_share=0.2)
-    assert {one.name: one.examples for one in report.anomalies} == {
+    assert {anomaly.name: anomaly.examples for anomaly in report.anomalies} == {
         "repeated_image": ("p00", "p01", "again", "other"),
         "conflicting_masks": ("p01", "other"),
         "rare_class": (),

@@ -1,17 +1,20 @@
+import math
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.validation import ValidationReport
 from evergreen.data import statistics
-from evergreen.data.database import WHITE_SPACE
+from evergreen.data.database import open_database
+from evergreen.data.dataset import write_dataset
 from evergreen.tasks.text_classification.examinable import TextExamination
 from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 from tests.pictures import mask, picture, pictures_of
-from tests.rows import Row, dataset_of
+from tests.rows import SOURCE, Row, dataset_of
 
 RULES = TextRules(min_rows=2)
 GOOD: list[Row] = [(f"n:{n}", f"an article with the number {n}", "ab"[n % 2]) for n in range(20)]
@@ -127,17 +130,19 @@ def test_odd_rows_are_reported_and_do_not_stop(
     tmp_path: Path, rows: list[Row], name: str, count: int, examples: tuple[str, ...]
 ) -> None:
     labels = ("a", "b", "A ") if name == "label_spelling" else ("a", "b")
-    found = {one.name: one for one in validate([*GOOD, *rows], tmp_path, labels).anomalies}
+    found = {anomaly.name: anomaly for anomaly in validate([*GOOD, *rows], tmp_path, labels).anomalies}
     assert (found[name].rows, found[name].examples) == (count, examples)
 
 
 def test_examples_of_conflicting_labels_are_rows_of_one_text_side_by_side(tmp_path: Path) -> None:
     texts = [f"a text of two opinions, number {n}" for n in range(6)]
     rows: list[Row] = [(f"{label}{n}", text, label) for label in "ab" for n, text in enumerate(texts)]
-    (found,) = (one for one in validate([*GOOD, *rows], tmp_path).anomalies if one.name == "conflicting_labels")
+    (found,) = (
+        anomaly for anomaly in validate([*GOOD, *rows], tmp_path).anomalies if anomaly.name == "conflicting_labels"
+    )
     assert (found.rows, len(found.examples)) == (12, 5)
-    assert [one[1:] for one in found.examples[:4:2]] == [one[1:] for one in found.examples[1:4:2]]
-    assert {one[0] for one in found.examples[:2]} == {"a", "b"}
+    assert [example[1:] for example in found.examples[:4:2]] == [example[1:] for example in found.examples[1:4:2]]
+    assert {example[0] for example in found.examples[:2]} == {"a", "b"}
 
 
 def test_repeats_are_found_across_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +159,26 @@ def test_nulls_are_counted_and_are_no_value(tmp_path: Path) -> None:
     assert (found.nulls, found.distinct) == (2, 20)
 
 
+@pytest.mark.parametrize("kind", ["double", "int64", "float", "uint8"])
+def test_the_spread_of_numbers_is_that_of_the_finite_ones(kind: str, tmp_path: Path) -> None:
+    odd = [math.nan, math.inf] if kind in ("double", "float") else []
+    prices = pa.array([1, 2, None, 9, *odd], pa.type_for_alias(kind))
+    rows = pa.record_batch({"id": [str(n) for n in range(len(prices))], "a price": prices})
+    with statistics.open_rows(write_dataset([rows], tmp_path, SOURCE)) as connection:
+        found = statistics.column_statistics(connection, "a price", str(prices.type))
+        texts = statistics.column_statistics(connection, "id", "string")
+    assert (found.minimum, found.mean, found.maximum, found.nulls) == (1.0, 4.0, 9.0, 1)
+    assert (texts.minimum, texts.mean, texts.maximum) == (None, None, None)
+
+
 def test_a_text_is_blank_to_validation_where_it_is_to_a_server() -> None:
-    assert set(WHITE_SPACE) == {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}
+    codes = [code for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    with open_database() as connection:
+        blank, trimmed = (
+            connection.execute(query, [codes]).fetchall()
+            for query in (
+                "SELECT code FROM (SELECT unnest(?) AS code) WHERE is_blank(chr(code))",
+                "SELECT code FROM (SELECT unnest(?) AS code) WHERE stripped(chr(code) || 'a ' || chr(code)) = 'a'",
+            )
+        )
+    assert {code for (code,) in blank} == {code for (code,) in trimmed} == {n for n in codes if chr(n).isspace()}

@@ -65,7 +65,7 @@ def test_models_of_different_environments_never_share_an_id() -> None:
         for environment, model in [("a", "b-c"), ("a-b", "c"), ("e" * 63, long), ("e" * 62 + "f", long)]
     ]
     assert len(set(ids)) == len(ids)
-    assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,62}", one) for one in ids)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,62}", identifier) for identifier in ids)
 
 
 def test_own_labels_win_over_configured_ones() -> None:

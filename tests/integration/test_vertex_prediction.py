@@ -87,7 +87,7 @@ def test_a_number_that_json_does_not_have_is_refused_here() -> None:
 def test_a_request_holds_less_where_others_share_the_endpoint_and_so_does_its_answer() -> None:
     private = {"network": "projects/p/global/networks/n", "project_allowlist": ("p",)}
     hosts = [host(), host(dedicated=False, private_service_connect=private), host(dedicated=False)]
-    assert [one.max_request_bytes for one in hosts] == [9_500_000, 9_500_000, 1_400_000]
+    assert [candidate.max_request_bytes for candidate in hosts] == [9_500_000, 9_500_000, 1_400_000]
     message = version_message(hosts[-1], "news", "0dff9f7932af", "gs://bucket/models/news")
-    variables = {one.name: one.value for one in message.container_spec.env}
+    variables = {variable.name: variable.value for variable in message.container_spec.env}
     assert variables["EVERGREEN_MAX_ANSWER_BYTES"] == "1400000"

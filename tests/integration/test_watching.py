@@ -47,7 +47,7 @@ class Submitted:
             self.options.append(options)
             return SimpleNamespace(id=uuid4())
 
-        monkeypatch.setattr(watching, "_submitted", submit)
+        monkeypatch.setattr(watching, "_submit", submit)
         monkeypatch.setattr(vertex_runs, "deaths", lambda *_: self.dead)
         monkeypatch.setattr(notes, "note_machines", lambda _, sentences: self.noted.append(list(sentences)))
         project: Any = SimpleNamespace(configuration=configuration, steps=STEPS, accelerators_in=lambda _: GIVEN)
@@ -62,7 +62,7 @@ def test_the_run_is_submitted_from_cache_on_the_next_machine_under_a_name_of_its
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     submitted = Submitted(monkeypatch)
-    submitted.attempts.next(JOBS, failed("fetch"))
+    submitted.attempts.submit_next(JOBS, failed("fetch"))
     (options,) = submitted.options
     assert options["run_name"] == "nightly~2"
     job = options["steps"]["fetch"].settings["orchestrator"].model_dump()["custom_job_parameters"]
@@ -76,15 +76,15 @@ def test_the_run_is_submitted_from_cache_on_the_next_machine_under_a_name_of_its
 
 def test_without_cache_only_what_this_command_did_itself_is_taken_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     submitted = Submitted(monkeypatch, use_cache=False)
-    submitted.attempts.next(JOBS, failed("fetch"))
+    submitted.attempts.submit_next(JOBS, failed("fetch"))
     assert sorted(submitted.uncached()) == ["fetch", "train"]
 
 
 def test_when_the_list_has_ended_the_failure_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     submitted = Submitted(monkeypatch)
-    submitted.attempts.next(JOBS, failed("fetch"))
+    submitted.attempts.submit_next(JOBS, failed("fetch"))
     with pytest.raises(RuntimeError, match="The DAG failed"):
-        submitted.attempts.next(JOBS, failed("fetch"))
+        submitted.attempts.submit_next(JOBS, failed("fetch"))
     assert len(submitted.options) == 1
 
 
@@ -95,5 +95,5 @@ def test_nothing_is_repeated_that_another_machine_would_not_help(monkeypatch: py
         submitted.dead = [LACKING.model_copy(update={"began": True})]
     job = failed("fetch", "train") if reason == "another step failed as well" else failed("fetch")
     with pytest.raises(RuntimeError, match="The DAG failed"):
-        submitted.attempts.next(JOBS, job)
+        submitted.attempts.submit_next(JOBS, job)
     assert submitted.options == []

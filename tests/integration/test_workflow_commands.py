@@ -22,15 +22,15 @@ from tests.workflows import ROOT, Run, workflow, workflows
 
 CI, DELIVER = workflow("ci.yml"), workflow("deliver.yml")
 INSTALL, INSTALL_BEAM = sorted(
-    (run for run in DELIVER.runs() if run.command.startswith("make install")), key=lambda one: one.command
+    (run for run in DELIVER.runs() if run.command.startswith("make install")), key=lambda candidate: candidate.command
 )
 CHANGES = CI.run("make --silent changes")
 ACCESSES = [run for run in DELIVER.runs() if " run.py access " in run.command]
 IMAGES, IMAGES_DRY = (
-    run for run in sorted(DELIVER.runs(), key=lambda one: len(one.command)) if " images " in run.command
+    run for run in sorted(DELIVER.runs(), key=lambda candidate: len(candidate.command)) if " images " in run.command
 )
 PREPARE, PREPARE_DRY = sorted(
-    (run for run in DELIVER.runs() if " prepare " in run.command), key=lambda one: one.command
+    (run for run in DELIVER.runs() if " prepare " in run.command), key=lambda candidate: candidate.command
 )
 STACK, PLAN, REPORT = DELIVER.run("-m stacks.apply"), DELIVER.run('"$NAME" --dry-run'), DELIVER.run(" run.py report ")
 STOP = DELIVER.run(" run.py stop ")
@@ -132,7 +132,7 @@ def delivering(runner: Runner, box: RunningBox) -> dict[str, str]:
 
 
 def test_no_command_of_a_workflow_is_left_out() -> None:
-    written = {run.command for one in workflows() for run in one.runs()}
+    written = {run.command for file in workflows() for run in file.runs()}
     assert written == HERE | SUITES | PRODUCTION | {NAMESPACES}
 
 
@@ -161,7 +161,7 @@ def test_whole_production_runs_are_those_of_the_end_to_end_tests() -> None:
     text = (ROOT / "tests" / "e2e" / "test_delivery.py").read_text("utf-8")
     taken = re.findall(r'\.run\("([^"]+)"', text)
     for command in PRODUCTION:
-        assert any(run.command == command for one in workflows() for run in one.runs()), command
+        assert any(run.command == command for file in workflows() for run in file.runs()), command
         assert any(words in command for words in taken), command
 
 
@@ -247,7 +247,9 @@ def test_a_build_that_fails_stops_the_delivery_with_cloud_builds_reason(
 
 
 def test_the_stack_is_registered_and_the_plan_told_with_its_cost(runner: Runner, delivering: dict[str, str]) -> None:
-    images = {f"EVERGREEN_{one}_IMAGE": f"{delivering['EVERGREEN_REGISTRY']}/x:1" for one in ("PIPELINE", "SERVING")}
+    images = {
+        f"EVERGREEN_{image}_IMAGE": f"{delivering['EVERGREEN_REGISTRY']}/x:1" for image in ("PIPELINE", "SERVING")
+    }
     script = "from zenml.client import Client; Client().create_secret('mlflow', {'username': 'n', 'password': 'p'})"
     subprocess.run([sys.executable, "-c", script], check=True, env={**delivering, "HOME": str(runner.own)})
     applied = runner.run(STACK, VALUES, **delivering, **images)
@@ -271,7 +273,7 @@ def test_the_preparation_is_compiled_for_dataflow_and_sent_only_when_that_is_mea
     box.client(PETS_MADE_BEFORE.format(root=str(ROOT)))
     values = {**VALUES, "inputs.configuration": "pets_prod.yaml"}
     names = ("PIPELINE", "SERVING", "DATAFLOW")
-    given = {f"EVERGREEN_{one}_IMAGE": f"{delivering['EVERGREEN_REGISTRY']}/{one.lower()}:1" for one in names}
+    given = {f"EVERGREEN_{name}_IMAGE": f"{delivering['EVERGREEN_REGISTRY']}/{name.lower()}:1" for name in names}
     environment = {
         **delivering,
         **given,
@@ -309,8 +311,8 @@ def test_the_pull_request_is_told_and_its_status_fails_when_the_gate_said_no(run
     (comment,) = repository.comments[7]
     assert "| kept |" in comment["body"]
     assert f"Commit {commit}, [workflow run](https://github.com/{REPOSITORY}/actions/runs/42)" in comment["body"]
-    assert [one["state"] for one in repository.statuses[commit]] == ["success", "failure"]
-    assert {one["context"] for one in repository.statuses[commit]} == {"evergreen/news"}
+    assert [status["state"] for status in repository.statuses[commit]] == ["success", "failure"]
+    assert {status["context"] for status in repository.statuses[commit]} == {"evergreen/news"}
     assert "| kept |" in (runner.own / "GITHUB_STEP_SUMMARY").read_text("utf-8")
 
 

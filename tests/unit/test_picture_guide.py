@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from evergreen.adapters.sources import AnySource
 from evergreen.data.split_plan import SplitPlan
-from evergreen.preparation import LocalRunner, Preparation
+from evergreen.preparation import LocalRunnerSettings, Preparation
 from evergreen.tasks.image_segmentation.schema import Schema
 from evergreen.tasks.image_segmentation.settings import ImageRules
 
@@ -41,7 +41,7 @@ def test_the_schema_and_the_rules_are_valid(tmp_path: Path) -> None:
 def test_the_preparation_is_valid_with_either_runner() -> None:
     (settings,) = [block["parameters"]["prepare"] for block in BLOCKS if "parameters" in block]
     (runner,) = [block["runner"] for block in BLOCKS if "runner" in block]
-    assert Preparation.model_validate(settings).runner == LocalRunner()
+    assert Preparation.model_validate(settings).runner == LocalRunnerSettings()
     chosen = Preparation.model_validate(settings | {"runner": runner}).runner
     assert chosen.kind == "dataflow"
     assert chosen.max_workers == 8

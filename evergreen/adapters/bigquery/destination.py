@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evergreen.adapters.bigquery.failures import transient_retry, translated
+from evergreen.adapters.bigquery.failures import is_access_denied, transient_retry, translated
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
+from evergreen.adapters.google.calls import Kind, failure_of, passing_over
 from evergreen.core.errors import InputError
 from evergreen.core.preparation import Prepared
 
@@ -54,25 +55,21 @@ class BigQueryDestination:
 
     def _found(self, table: TableId) -> Any:
         """The table, or None; its data set is made where it is missing."""
-        from google.api_core.exceptions import NotFound
-
-        try:
+        with passing_over(Kind.MISSING):
             return self._client.get_table(str(table), retry=self._retry)
-        except NotFound:
-            self._ensure_dataset(f"{table.project}.{table.dataset}")
-            return None
+        self._ensure_dataset(f"{table.project}.{table.dataset}")
+        return None
 
     def _ensure_dataset(self, name: str) -> None:
         """Makes the data set where it is missing: who may write one that is there may not make others."""
-        from google.api_core.exceptions import NotFound
         from google.cloud import bigquery
 
-        try:
+        with passing_over(Kind.MISSING):
             self._client.get_dataset(name, retry=self._retry)
-        except NotFound:
-            dataset = bigquery.Dataset(name)
-            dataset.location = self.source.location
-            self._client.create_dataset(dataset, exists_ok=True, retry=self._retry)
+            return
+        dataset = bigquery.Dataset(name)
+        dataset.location = self.source.location
+        self._client.create_dataset(dataset, exists_ok=True, retry=self._retry)
 
     def _load(self, table: TableId, prepared: Prepared, *, append: bool, is_new: bool) -> None:
         from google.cloud import bigquery
@@ -163,14 +160,13 @@ def _removal(table: TableId) -> str:
 
 @contextmanager
 def _writing(table: TableId) -> Iterator[None]:
-    from google.api_core.exceptions import Forbidden
-
     with translated(f"table '{table}'"):
         try:
             yield
-        except Forbidden as error:
-            if not any(one.get("reason") == "accessDenied" for one in error.errors):
-                raise  # a quota, say
+        except Exception as error:
+            failure = failure_of(error)
+            if failure is None or not is_access_denied(failure):
+                raise
             raise InputError(
-                f"table {table} may not be written: {error.message}; the account needs {_ROLES}"
+                f"table {table} may not be written: {failure.reason}; the account needs {_ROLES}"
             ) from error

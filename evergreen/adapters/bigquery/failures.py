@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling, retry_policy
+from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling, failure_of, retry_policy
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.quoting import without_rows
 
@@ -35,20 +35,20 @@ def transient_retry(deadline_s: float) -> Any:
 @contextmanager
 def unseen() -> Iterator[None]:
     """Ends the block early where the account may not look at a table, or its name is none that can be looked up."""
-    from google.api_core import exceptions as api
-
     try:
         yield
-    except (api.NotFound, api.BadRequest):
-        return
-    except api.Forbidden as error:
-        if "accessDenied" not in _reasons(error):
-            raise  # a quota, say
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None or not (failure.kind in {Kind.MISSING, Kind.REFUSED} or is_access_denied(failure)):
+            raise
+
+
+def is_access_denied(failure: Failure) -> bool:
+    """Whether the account lacks a role; what else is forbidden is a quota, say."""
+    return failure.kind is Kind.DENIED and "accessDenied" in _reasons(failure.error)
 
 
 def _error_of(what: str, failure: Failure, present: Callable[[], str] | None) -> EvergreenError:
-    from google.api_core.exceptions import GoogleAPICallError
-
     error = failure.error
     if failure.kind is Kind.CREDENTIALS:
         return InputError(
@@ -58,12 +58,11 @@ def _error_of(what: str, failure: Failure, present: Callable[[], str] | None) ->
     if failure.kind is Kind.MISSING:
         there = present() if present else ""
         return InputError(f"{what} not found: {_message(error)}{there}; set source.table or its query")
-    return _of_call(what, error) if isinstance(error, GoogleAPICallError) else _unanswered(what, error)
+    return _of_call(what, failure)
 
 
-def _of_call(what: str, error: Exception) -> EvergreenError:
-    from google.api_core import exceptions as api
-
+def _of_call(what: str, failure: Failure) -> EvergreenError:
+    error = failure.error
     message, reasons = _message(error), _reasons(error)
     needed = re.search(r"(\d+) or higher required", message)
     if "bytesBilledLimitExceeded" in reasons or needed:
@@ -71,16 +70,12 @@ def _of_call(what: str, error: Exception) -> EvergreenError:
         return InputError(f"{what}: {message}; set source.maximum_bytes_billed to {least}, or narrow the window")
     if reasons & {"quotaExceeded", "rateLimitExceeded"}:
         return EvergreenError(f"{what}: a quota is used up: {message}; try again later or have it raised")
-    if isinstance(error, api.Forbidden | api.Unauthorized):
+    if failure.kind is Kind.DENIED:
         return InputError(f"{what} may not be read: {message}; the account needs {_ROLES}")
     if "that can be used for partition elimination" in message:
         return InputError(f"{what}: {message}; set `window`, and source.columns.timestamp to that column")
-    if isinstance(error, api.MethodNotImplemented | api.ClientError) and not isinstance(error, api.TooManyRequests):
+    if failure.kind in {Kind.REFUSED, Kind.CONFLICT}:
         return InputError(f"BigQuery refuses {what}: {message}; correct source or its query")
-    return _unanswered(what, error)
-
-
-def _unanswered(what: str, error: Exception) -> EvergreenError:
     return EvergreenError(f"BigQuery does not answer for {what}: {_first_line(error)}; try again later")
 
 

@@ -71,12 +71,6 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         known |= {table: warehouse.state(table) for table in named}
         return self._identity(query, known, window, _Hidden(tuple(hidden), estimate.bytes))
 
-    def estimate(self, window: ResolvedWindow | None) -> Estimate:
-        """Bytes that reading would be billed for, from a dry run. Raises as `identity` does."""
-        self.settings.check_window(window)
-        warehouse = self._warehouse()
-        return self._estimate(warehouse, self._query(warehouse, window))
-
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`; memory does not grow with rows.
 
@@ -103,9 +97,10 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         return BigQueryDestination(self.settings, filtered=windowed)
 
     def bigquery(self) -> BigQueryData:
-        """The table's data set, and where it lies."""
-        table = self.settings.table_id
-        return BigQueryData(f"{table.project}:{table.dataset}" if table else None, self.settings.location)
+        """The table's data set, where it lies, and the limit of bytes."""
+        table, most = self.settings.table_id, self.settings.maximum_bytes_billed
+        dataset = f"{table.project}:{table.dataset}" if table else None
+        return BigQueryData(dataset, self.settings.location, most)
 
     def _warehouse(self) -> BigQueryWarehouse:
         return BigQueryWarehouse(

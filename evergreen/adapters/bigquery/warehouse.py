@@ -12,6 +12,7 @@ from evergreen.adapters.bigquery.failures import transient_retry, translated, un
 from evergreen.adapters.bigquery.query import Query
 from evergreen.adapters.bigquery.settings import TableId
 from evergreen.adapters.bigquery.streams import read_streams
+from evergreen.adapters.google.calls import Kind, passing_over
 from evergreen.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -149,12 +150,9 @@ class BigQueryWarehouse:
 
     def _tables_beside(self, table: TableId) -> str:
         """The tables of the dataset, or the datasets of the project where it is the dataset that is missing."""
-        from google.api_core.exceptions import GoogleAPICallError
-
         dataset = f"{table.project}.{table.dataset}"
-        try:
+        with passing_over(*Kind):
             there = [one.table_id for one in self._client.list_tables(dataset, max_results=_LISTED)]
             return f" (dataset {dataset} has: {', '.join(there) or 'no table'})"
-        except GoogleAPICallError:
-            there = [one.dataset_id for one in self._client.list_datasets(table.project, max_results=_LISTED)]
-            return f" (project {table.project} has datasets: {', '.join(there) or 'none'})"
+        there = [one.dataset_id for one in self._client.list_datasets(table.project, max_results=_LISTED)]
+        return f" (project {table.project} has datasets: {', '.join(there) or 'none'})"

@@ -18,7 +18,7 @@ from evergreen.adapters.files.decoding import open_bytes
 from evergreen.adapters.files.example import Feature, parse_example
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
-from evergreen.data.given_splits import SPELLINGS, split_of_name
+from evergreen.data.given import SPELLINGS, split_of_name
 from evergreen.data.pictures import encode_png
 from evergreen.data.row_fields import PICTURE_COLUMNS, ROW_NAME, check_columns
 

@@ -6,11 +6,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from evergreen.adapters.google.calls import LOGIN
+from evergreen.adapters.google.calls import LOGIN, Kind, failure_of, kind_of_status
 from evergreen.core.errors import EvergreenError, InputError
 
-_NOT_FOUND = 404
-_REFUSALS = {400, 401, 403}
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
 """What an open file of this machine may fail with, and no connection; such an error does not name the file."""
 
@@ -34,36 +32,39 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
     """
     import gcsfs
     from aiohttp import ClientError
-    from google.api_core.exceptions import GoogleAPIError, NotFound
-    from google.auth.exceptions import GoogleAuthError
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
     try:
         yield
-    except GoogleAuthError as error:
-        raise RefusedError(f"no credentials for {address}: {_line(error)}; run `{LOGIN}`") from error
-    except NotFound as error:
-        raise _nothing(address, to_correct, error) from error
-    except (gcsfs.retry.HttpError, gcsfs.retry.ChecksumError, ClientError) as error:
-        raise _of_answer(address, error) from error
-    except (GoogleAPIError, DataCorruption, InvalidResponse) as error:
-        raise _of_answer(address, error) from error
+    except (gcsfs.retry.HttpError, ClientError) as error:
+        # The status, which the metadata's client calls `code` and that of the bytes `status`.
+        told = error.code if isinstance(error, gcsfs.retry.HttpError) else getattr(error, "status", None)
+        raise _of_kind(address, kind_of_status(int(told)) if told else Kind.UNANSWERED, error) from error
+    except (gcsfs.retry.ChecksumError, DataCorruption, InvalidResponse) as error:
+        raise _of_kind(address, Kind.UNANSWERED, error) from error
     except OSError as error:
         raise _of_system(address, to_correct, error) from error
     except ValueError as error:
         if str(error).startswith("Bad Request"):
             raise _refused(address, error) from error
         raise
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        if failure.kind is Kind.MISSING:
+            raise _nothing(address, to_correct, error) from error
+        raise _of_kind(address, failure.kind, error) from error
 
 
-def _of_answer(address: str, error: Exception) -> StorageError:
-    """By the HTTP status, which the metadata's client calls `code` and that of the bytes `status`."""
-    told = error.status if hasattr(error, "status") else getattr(error, "code", None)
-    status = int(told or 0)
-    if status in _REFUSALS:
-        return _refused(address, error)
-    if status == _NOT_FOUND:
-        return StorageError(f"a file of {address} went away while it was read; run again")
+def _of_kind(address: str, kind: Kind, error: Exception) -> StorageError:
+    match kind:
+        case Kind.CREDENTIALS:
+            return RefusedError(f"no credentials for {address}: {_line(error)}; run `{LOGIN}`")
+        case Kind.DENIED | Kind.REFUSED:
+            return _refused(address, error)
+        case Kind.MISSING:
+            return StorageError(f"a file of {address} went away while it was read; run again")
     return StorageError(f"Cloud Storage does not answer for {address}: {_line(error)}; try again later")
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from evergreen.adapters.gcs.clients import limits, storage_client
 from evergreen.adapters.gcs.failures import RefusedError, StorageError
-from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling
+from evergreen.adapters.google.calls import LOGIN, Failure, Kind, calling, passing_over
+from evergreen.core.errors import EvergreenError
 from evergreen.core.lease import TTL_S, Lease, MovedError, Seen
 
 CALL_TIMEOUT_S = (10.0, 30.0)
@@ -39,41 +40,38 @@ class GcsLease:
             RefusedError: no credentials, no bucket, or no permission.
             StorageError: Cloud Storage does not answer, or the object is none of this project's.
         """
-        from google.api_core.exceptions import NotFound
-
         with calling(self._error_of):
             for _ in range(3):  # replaced between the two requests: asked again
                 blob = self._client.bucket(self.bucket).get_blob(self.name, **self._calls)
                 if blob is None:
                     return Seen(lease=Lease(), generation=0, now=self._now, until=self._now)
                 now = self._now
-                try:
+                with passing_over(Kind.MISSING):
                     content = blob.download_as_bytes(raw_download=True, **self._calls)
-                except NotFound:
-                    continue
-                return Seen(
-                    lease=self._lease(content),
-                    generation=int(blob.generation),
-                    now=now,
-                    until=blob.updated + timedelta(seconds=TTL_S),
-                )
+                    return Seen(
+                        lease=self._lease(content),
+                        generation=int(blob.generation),
+                        now=now,
+                        until=blob.updated + timedelta(seconds=TTL_S),
+                    )
         raise StorageError(f"{self._address} changes all the time; run again")
 
     def write(self, lease: Lease, generation: int) -> int:
         """The new generation. Raises as `read` does, and MovedError when the object has another one than given."""
-        from google.api_core.exceptions import PreconditionFailed
+
+        def error_of(failure: Failure) -> EvergreenError:
+            if failure.kind is Kind.CONFLICT:
+                return MovedError(f"{self._address} has another generation than {generation}")
+            return self._error_of(failure)
 
         blob = self._client.bucket(self.bucket).blob(self.name)
-        with calling(self._error_of):
-            try:
-                blob.upload_from_string(
-                    lease.model_dump_json(),
-                    content_type="application/json",
-                    if_generation_match=generation,
-                    **self._calls,
-                )
-            except PreconditionFailed as error:
-                raise MovedError(f"{self._address} has another generation than {generation}") from error
+        with calling(error_of):
+            blob.upload_from_string(
+                lease.model_dump_json(),
+                content_type="application/json",
+                if_generation_match=generation,
+                **self._calls,
+            )
         return int(blob.generation)
 
     def _lease(self, content: bytes) -> Lease:

@@ -20,6 +20,7 @@ from typing import Any
 from evergreen.adapters.gcs.bucket import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, SCHEME, check_address
 from evergreen.adapters.gcs.clients import limits, storage_client
 from evergreen.adapters.gcs.failures import translated
+from evergreen.adapters.google.calls import Kind, passing_over
 
 REPEAT_FOR_S = 600.0
 """How long a chunk, or a download, is tried again."""
@@ -54,14 +55,11 @@ class Transfers:
 
     def holds(self, address: str, local: Path) -> bool:
         """Whether the object has the file's size and MD5; of one without an MD5 (composed of parts) nobody knows."""
-        from google.api_core.exceptions import NotFound
-
         blob = self._blob(address)
-        try:
+        with passing_over(Kind.MISSING):
             blob.reload(**self._limits())
-        except NotFound:
-            return False
-        return bool(blob.size == local.stat().st_size and blob.md5_hash == md5_of(local))
+            return bool(blob.size == local.stat().st_size and blob.md5_hash == md5_of(local))
+        return False
 
     def _blob(self, address: str, **options: object) -> Any:
         name, _, key = address.removeprefix(SCHEME).partition("/")

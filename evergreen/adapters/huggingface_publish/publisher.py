@@ -23,12 +23,6 @@ class HuggingFaceHub:
     def __init__(self, settings: HuggingFaceHubSettings) -> None:
         self._settings = settings
 
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The environment variables that hold its tokens."""
-        space = self._settings.space
-        return (self._settings.token_env, *([space.token_env] if space and space.token_env else []))
-
     def plan(self) -> str:
         """What a run would publish where."""
         to = self._settings
@@ -138,8 +132,8 @@ class HuggingFaceHub:
     def _api(self) -> Any:
         from huggingface_hub import HfApi
 
-        token, *_ = [self._secret(variable) for variable in self.variables]
-        return HfApi(token=token)
+        tokens = {field: self._secret(variable) for field, variable in self._settings.variables.items()}
+        return HfApi(token=tokens["token_env"])
 
     def _secret(self, variable: str) -> str:
         return token_in(

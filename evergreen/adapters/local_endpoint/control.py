@@ -18,7 +18,8 @@ from evergreen.adapters.local_endpoint.front_process import (
 )
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress, FrontStatus
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.runtime.processes import log_tail, port_conflict, serving_code
+from evergreen.runtime.fingerprints import serving_code
+from evergreen.runtime.processes import log_tail, port_conflict
 
 RELOAD_S = 15.0
 

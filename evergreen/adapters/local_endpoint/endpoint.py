@@ -20,8 +20,8 @@ from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.adapters.local_endpoint.store import prune_models, store_model
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
+from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.locks import exclusive
-from evergreen.runtime.processes import serving_code
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

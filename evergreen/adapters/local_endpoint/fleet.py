@@ -13,7 +13,7 @@ from evergreen.adapters.local_endpoint.answers import OverloadedError, RefusedEr
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontStatus
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.limits import MAX_WAITING
-from evergreen.runtime.processes import serving_code
+from evergreen.runtime.fingerprints import serving_code
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 

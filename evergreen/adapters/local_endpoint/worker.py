@@ -14,7 +14,8 @@ import aiohttp
 from evergreen.adapters.local_endpoint.health import Answer, Service, ask_health, health_of
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
 from evergreen.core.limits import MAX_WAITING, MAX_WAITING_BYTES
-from evergreen.runtime.processes import free_port, library_environment, serving_code
+from evergreen.runtime.fingerprints import serving_code
+from evergreen.runtime.processes import free_port, library_environment
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 STARTING_POLL_S = 0.1

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, retry_policy
+from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, failure_of, retry_policy
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import EndpointError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ADVICE = {
-    401: f"log in: {LOGIN}",
-    403: "grant roles/aiplatform.user to the account that runs this, and enable aiplatform.googleapis.com",
-    429: "ask for more quota, or for another machine_type or region",
-    503: "Vertex AI did not answer in time; run again",
+    Kind.CREDENTIALS: f"log in: {LOGIN}",
+    Kind.DENIED: "grant roles/aiplatform.user to the account that runs this, and enable aiplatform.googleapis.com",
+    Kind.EXHAUSTED: "ask for more quota, or for another machine_type or region",
+    Kind.UNANSWERED: "Vertex AI did not answer in time; run again",
 }
+
+MAY_BE_DONE = {Kind.CONFLICT, Kind.EXHAUSTED, Kind.UNANSWERED}
+"""What the last attempt at a request may fail of though it, or the one before, was carried out."""
 
 
 class MissingError(EndpointError):
@@ -34,7 +37,8 @@ def translated(what: str) -> AbstractContextManager[None]:
     """
 
     def error_of(failure: Failure) -> EndpointError:
-        advice = ADVICE.get(401 if failure.kind is Kind.CREDENTIALS else failure.code or 0)
+        certain = failure.kind is not Kind.UNANSWERED or failure.transient  # an operation may have failed for good
+        advice = ADVICE.get(failure.kind) if certain else None
         message = f"{what}: {failure.reason}{f'; {advice}' if advice else ''}"
         return MissingError(message) if failure.kind is Kind.MISSING else EndpointError(message)
 
@@ -97,8 +101,6 @@ class Clients:
 
         A transient error does not tell whether Google did it: `made` looks for that before the request is repeated.
         """
-        from google.api_core.exceptions import AlreadyExists, RetryError
-
         attempts = 0
 
         def attempt() -> Any | None:
@@ -111,8 +113,9 @@ class Clients:
         with translated(what):
             try:
                 return retry_policy(self.host.retry_timeout_s)(attempt)()
-            except (AlreadyExists, RetryError):  # the last attempt may have been carried out, too
-                if made():
+            except Exception as error:
+                failure = failure_of(error)
+                if failure and failure.kind in MAY_BE_DONE and made():
                     return None
                 raise
 

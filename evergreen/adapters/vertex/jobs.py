@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, RETRY_TIMEOUT_S, Failure, Kind, calling, retry_policy
+from evergreen.adapters.google.calls import (
+    CALL_TIMEOUT_S,
+    LOGIN,
+    RETRY_TIMEOUT_S,
+    Failure,
+    Kind,
+    calling,
+    passing_over,
+    retry_policy,
+)
 from evergreen.adapters.vertex.clients import MissingError
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
@@ -174,14 +182,12 @@ class VertexJobs:
             return method(request={"name": name}, retry=None, timeout=LOOK_TIMEOUT_S)
 
     def _ended(self, name: str, get: Callable[..., Any], cancel: Callable[..., Any]) -> str:
-        from google.api_core.exceptions import FailedPrecondition
-
         deadline = time.monotonic() + ENDED_WITHIN_S
         asked = False
         while (state := _state(self.call(f"ending {name}", get, {"name": name}))) not in ENDED:
             if not asked:
                 asked = True
-                with calling(job_error(f"ending {name}")), suppress(FailedPrecondition):  # it ended in between
+                with calling(job_error(f"ending {name}")), passing_over(Kind.CONFLICT):  # it ended in between
                     cancel(request={"name": name}, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
             if time.monotonic() >= deadline:
                 raise EndpointError(f"{name} is {state} {ENDED_WITHIN_S:g} s after it was cancelled; run `stop` again")
@@ -213,7 +219,7 @@ def job_error(what: str) -> Callable[[Failure], EvergreenError]:
                 return InputError(f"{said}; the account needs roles/aiplatform.user")
             case Kind.MISSING:
                 return MissingError(said)
-            case Kind.UNANSWERED:
+            case Kind.EXHAUSTED | Kind.UNANSWERED:
                 return UnreachableError(said)
         return EvergreenError(said)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-from evergreen.adapters.google.calls import retry_policy
+from evergreen.adapters.google.calls import Kind, passing_over, retry_policy
 from evergreen.adapters.vertex.clients import Clients, MissingError, translated
 from evergreen.core.errors import EndpointError
 
@@ -74,10 +73,5 @@ def _under_way(clients: Clients, resource: str) -> bool:
 
 
 def _cancel(operation: Any) -> None:
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-
-    with suppress(
-        GoogleAPIError, GoogleAuthError
-    ):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
+    with passing_over(*Kind):  # it may have ended meanwhile; what is left of it is cleaned up by the caller
         operation.cancel()

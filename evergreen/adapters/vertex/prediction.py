@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evergreen.adapters.google.calls import retry_policy
+from evergreen.adapters.google.calls import checked, retry_policy, unavailable
 from evergreen.adapters.vertex.clients import Clients, translated
 from evergreen.core.answers import predictions_in, request_body, said_in
 from evergreen.core.errors import InputError, RequestTooLargeError
@@ -25,8 +25,6 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         RequestTooLargeError: they are too many, or too large, for one request.
         EndpointError: nothing answers, or not with predictions.
     """
-    from google.api_core.exceptions import ServiceUnavailable, from_http_response
-
     host = clients.host
     try:
         body = request_body(instances)
@@ -36,11 +34,10 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
     def ask() -> Any:
         headers = {"content-type": "application/json"}
         answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
-        if answer.status_code != 200 and answer.status_code not in REFUSED:
-            raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
+        checked(answer, *REFUSED)
         said = said_in(answer.text)
         if said.status == "FAILED_PRECONDITION":  # the traffic is set, but has not reached all of Google's servers yet
-            raise ServiceUnavailable(f"it serves nothing: {said.message}")  # type: ignore[no-untyped-call]  # has none
+            raise unavailable(f"it serves nothing: {said.message}")
         return answer
 
     with translated(f"asking {url}"):

@@ -6,13 +6,13 @@ from typing import Any
 
 from evergreen.adapters.gcs import StorageError, check_bucket
 from evergreen.adapters.gcs.clients import storage_client
-from evergreen.adapters.google.calls import CALL_TIMEOUT_S, retry_policy
+from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, checked, retry_policy
 from evergreen.adapters.vertex.clients import Clients, MissingError, translated
 from evergreen.adapters.vertex.names import LIVE
 from evergreen.adapters.vertex.regions import doubt
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import VertexHostSettings
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
 PATIENCE_S = 20.0
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -57,21 +57,23 @@ def check_reachable(host: VertexHostSettings, model: str) -> None:
 def _sign_in(model: str) -> None:
     """Asks for a token, once: an expired login would be repeated by every call, until its patience ends."""
     import google.auth
-    from google.auth.exceptions import GoogleAuthError, RefreshError
     from google.auth.transport.requests import Request
 
-    try:
+    def none_found(failure: Failure) -> InputError:
+        return InputError(f"no Google credentials for the endpoint of {model} ({failure.reason}); run: {LOGIN}")
+
+    def refused(failure: Failure) -> EvergreenError:
+        if failure.kind is Kind.UNANSWERED:
+            return EvergreenError(f"Google does not answer for the credentials: {failure.reason}; try again later")
+        return InputError(
+            f"Google refuses the credentials for the endpoint of {model} ({failure.reason}): they have expired, "
+            f"or this machine's clock is off; run: {LOGIN}"
+        )
+
+    with calling(none_found):
         credentials, _ = google.auth.default(scopes=[SCOPE])
+    with calling(refused):
         credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google.auth has no types
-    except RefreshError as error:
-        raise InputError(
-            f"Google refuses the credentials for the endpoint of {model} ({error.args[0]}): they have expired, or this "
-            "machine's clock is off; run: gcloud auth application-default login"
-        ) from error
-    except GoogleAuthError as error:
-        raise InputError(
-            f"no Google credentials for the endpoint of {model} ({error}); run: gcloud auth application-default login"
-        ) from error
 
 
 def _if_doubted(region: str) -> str:
@@ -107,15 +109,10 @@ def _owner(clients: Clients, name: str) -> str:
 
 def _number(clients: Clients) -> str:
     """The project's number, which `projects/123` ends with."""
-    from google.api_core.exceptions import from_http_response
-
     url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{clients.host.project}"
 
     def ask() -> Any:
-        answer = clients.session.get(url, timeout=CALL_TIMEOUT_S)
-        if answer.status_code != 200:
-            raise from_http_response(answer)  # type: ignore[no-untyped-call]  # google.api_core has none
-        return answer.json()
+        return checked(clients.session.get(url, timeout=CALL_TIMEOUT_S)).json()
 
     with translated(f"asking for the number of project {clients.host.project}"):
         return str(retry_policy(clients.host.retry_timeout_s)(ask)()["name"]).rpartition("/")[2]

@@ -11,10 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.preparation import PreparedRows
+from evergreen.core.protocols import CountClasses
 from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationReport
+from evergreen.data.database import count_marks, marked
 from evergreen.data.shards import iter_batches
 from evergreen.data.statistics import column_statistics, open_rows
 from evergreen.tasks.image_segmentation.findings import EXAMPLES, Expected, Tally, examine
@@ -26,6 +31,16 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+ODD_PICTURES = """
+    CREATE VIEW odd_pictures AS SELECT
+        id AS name,
+        length(id) AS place,
+        rows > 1 AS repeated_image,
+        masks > 1 AS conflicting_masks
+    FROM pictures JOIN (
+        SELECT key, count(*) AS rows, count(DISTINCT mask_key) AS masks FROM pictures GROUP BY key
+    ) USING (key)
+"""
 _AT_ONCE = 32
 _ADVICE = {
     "missing": "give each row one, or leave it out",
@@ -45,7 +60,7 @@ class ImageExamination:
         self._task = task
         self._expected = Expected(len(task.labels), task.ignore_label, task.rules.expected, task.max_picture_pixels)
 
-    def examine(self, dataset: Dataset) -> ValidationReport:
+    def examine(self, dataset: Dataset, count: CountClasses | None = None) -> ValidationReport:
         """Statistics and oddities of a dataset that honours the rules, and whose masks have the classes of the task.
 
         Raises:
@@ -60,7 +75,7 @@ class ImageExamination:
         narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))
         with open_rows(narrow) as connection:
             connection.execute("CREATE TABLE pictures (id VARCHAR, key UBIGINT, mask_key UBIGINT)")
-            tally = _examined(dataset, self._expected, rules, connection)
+            tally = _examined(dataset, self._expected, rules, connection, count or _uncounted)
             violations = [
                 *_broken_columns(dataset, rules, tally),
                 *_broken_ids(connection),
@@ -86,7 +101,9 @@ class ImageExamination:
         return prepare_images(rows, self._task.labels, self._expected, image_size)
 
 
-def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connection: duckdb.DuckDBPyConnection) -> Tally:
+def _examined(
+    dataset: Dataset, expected: Expected, rules: ImageRules, connection: duckdb.DuckDBPyConnection, count: CountClasses
+) -> Tally:
     """All rows looked at, few at a time; keys of the good ones go to the table `pictures`."""
     import pyarrow as pa
 
@@ -96,13 +113,17 @@ def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connectio
     with ThreadPoolExecutor() as pool:
         for rows in _few(dataset, columns):
             keys = []
-            for row, found in zip(rows, pool.map(lambda one: examine(one, expected), rows), strict=True):
+            counts = np.zeros((len(rows), 256), dtype=np.int64)
+            for number, (row, found) in enumerate(
+                zip(rows, pool.map(lambda one: examine(one, expected), rows), strict=True)
+            ):
                 name = row["id"] or "(no id)"
                 tally.nulls.update(column for column in columns if row[column] is None)
                 if found.broken:
                     tally.add_bad(name, found.broken)
                     continue
                 tally.add_good(found)
+                counts[number] = found.counts
                 keys.append({"id": name, "key": found.key, "mask_key": found.mask_key})
                 if (found.counts > 0).sum() == 1:
                     tally.add_odd("single_class_mask", name)
@@ -110,11 +131,16 @@ def _examined(dataset: Dataset, expected: Expected, rules: ImageRules, connectio
                     tally.add_odd("turned_image", name)
                 if found.deviation < rules.near_blank_deviation:
                     tally.add_odd("near_blank_image", name)
+            count(counts)
             if keys:
                 schema = pa.schema({"id": pa.string(), "key": pa.uint64(), "mask_key": pa.uint64()})
                 connection.register("found", pa.Table.from_pylist(keys, schema=schema))
                 connection.execute("INSERT INTO pictures SELECT * FROM found")
     return tally
+
+
+def _uncounted(_counts: npt.NDArray[np.int64]) -> None:
+    """Nobody asked."""
 
 
 def _few(dataset: Dataset, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
@@ -148,10 +174,13 @@ def _broken_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
         broken.append(
             f"null or blank id: {blank:,} row{'s'[: blank != 1]}; fill them, or map no id to have rows named by file"
         )
-    found = connection.execute(f"""
+    found = connection.execute(
+        """
         SELECT id, count(*) FROM rows WHERE hash(id) IN (SELECT hash FROM repeated WHERE name = 'id') AND id <> ''
-        GROUP BY id HAVING count(*) > 1 ORDER BY length(id), id LIMIT {EXAMPLES}
-    """).fetchall()  # noqa: S608 - own number
+        GROUP BY id HAVING count(*) > 1 ORDER BY length(id), id LIMIT ?
+        """,
+        [EXAMPLES],
+    ).fetchall()
     if found:
         named = ", ".join(f"{name} ({count} rows)" for name, count in found)
         broken.append(f"duplicate id: such as {named}; make ids unique, or map no id to have rows named by file")
@@ -201,26 +230,20 @@ def _columns(
 def _anomalies(
     connection: duckdb.DuckDBPyConnection, labels: Sequence[str], rules: ImageRules, tally: Tally
 ) -> Iterator[Anomaly]:
-    messages = {
+    told = {
         "single_class_mask": "have a mask of one class alone",
         "near_blank_image": "show next to nothing: their pixels hardly differ",
         "turned_image": "are turned by viewers (Exif), and read here as they are stored, which their masks have to fit",
+        "repeated_image": "show the picture of another row; the split keeps each picture once",
+        "conflicting_masks": "have the picture of a row with another mask; the split keeps one of them",
     }
-    for name, message in messages.items():
-        if rows := tally.odd_rows[name]:
-            yield _anomaly(name, rows, message, tally.odd[name])
-    repeated = "SELECT key FROM pictures GROUP BY key HAVING count(*) > 1"
-    conflicting = f"{repeated} AND min(mask_key) <> max(mask_key)"
-    for name, keys, message in (
-        ("repeated_image", repeated, "show the picture of another row; the split keeps each picture once"),
-        ("conflicting_masks", conflicting, "have the picture of a row with another mask; the split keeps one of them"),
-    ):
-        found = connection.execute(f"SELECT id FROM pictures WHERE key IN ({keys}) ORDER BY length(id), id").fetchmany(  # noqa: S608 - own query
-            EXAMPLES
-        )
-        (rows,) = connection.execute(f"SELECT count(*) FROM pictures WHERE key IN ({keys})").fetchone() or (0,)  # noqa: S608 - own query
-        if rows:
-            yield _anomaly(name, rows, message, [one for (one,) in found])
+    connection.execute(ODD_PICTURES)
+    counts = count_marks(connection, "odd_pictures") | tally.odd_rows
+    for name, message in told.items():
+        if rows := counts.get(name, 0):
+            yield _anomaly(
+                name, rows, message, tally.odd.get(name) or marked(connection, "odd_pictures", name, EXAMPLES)
+            )
     if tally.set_aside:
         yield _anomaly("set_aside", len(tally.set_aside), "break rules and are left out", list(tally.set_aside))
     shares = tally.statistics(labels).class_shares

@@ -11,7 +11,7 @@ import numpy as np
 
 from evergreen.core.quoting import excerpt
 from evergreen.core.validation import PictureStatistics
-from evergreen.data.content import picture_key
+from evergreen.data.duplicates.keys import picture_key
 from evergreen.data.pictures import (
     MOST_PIXELS,
     READ_FORMATS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,6 @@ from evergreen.core.colours import rgb_of
 from evergreen.core.training import PictureAnswers
 from evergreen.data.pictures import Pixels, encode_png
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
-
-if TYPE_CHECKING:
-    from evergreen.tasks.image_segmentation.servable import ImagePredictor
 
 OPACITY = 0.55
 MOST_PICTURES = 6
@@ -47,11 +44,14 @@ def strip(picture: Pixels, truth: Pixels, answer: Pixels, classes: int) -> str:
 
 
 def validation_answers(
-    predictor: ImagePredictor, pictures: Sequence[Pixels] | Any, masks: Any, labels: tuple[str, ...]
+    answer: Callable[[Sequence[Pixels]], Sequence[Pixels]],
+    pictures: Sequence[Pixels] | Any,
+    masks: Any,
+    labels: tuple[str, ...],
 ) -> PictureAnswers:
     """The first pictures: as they are, with the truth, with the answer."""
     chosen = [np.asarray(picture) for picture in pictures[:MOST_PICTURES]]
     truths = [np.asarray(mask) for mask in masks[:MOST_PICTURES]]
-    answers = predictor.predict(chosen)
+    answers = answer(chosen)
     strips = (strip(*shown, len(labels)) for shown in zip(chosen, truths, answers, strict=True))
     return PictureAnswers(labels=labels, overlays=tuple(strips))

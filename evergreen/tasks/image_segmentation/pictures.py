@@ -10,11 +10,10 @@ together; the mask is read at the nearest pixel, so that no class appears that w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.data.pictures import PictureError, Pixels, decode_mask, decode_picture
+from evergreen.data.shards import split_batches
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 from evergreen.tasks.image_segmentation.settings import Augmentation
 
@@ -102,8 +102,8 @@ class PictureCache:
         masks = self._array(f"{split}-masks", (rows, self.size, self.size))
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets other threads run
             at = 0
-            for batch in read_rows(splits, split, COLUMNS, chosen):
-                for picture, mask in pool.map(self._decoded, *(batch[name] for name in COLUMNS)):
+            for batch in split_batches(splits, split, COLUMNS, ROWS_AT_ONCE, chosen):
+                for picture, mask in pool.map(self._decoded, *(batch[name].to_pylist() for name in COLUMNS)):
                     pictures[at], masks[at] = picture, mask
                     at += 1
         return PictureTable(pictures, masks)
@@ -145,25 +145,6 @@ def decode_pair(row_id: str, image: bytes, mask: bytes) -> tuple[Pixels, Pixels]
         sizes = " and ".join(f"{width} × {height}" for height, width in (picture.shape[:2], truth.shape))
         raise InputError(f"row {row_id!r}: picture and mask have different sizes, {sizes}; correct or remove the row")
     return picture, truth
-
-
-def read_rows(
-    splits: Splits, split: str, columns: tuple[str, ...], chosen: npt.NDArray[np.int64] | None = None
-) -> Iterator[dict[str, list[Any]]]:
-    """Values by column, a few rows at a time, in file order; of the `chosen` rows alone when given."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    first = 0
-    for shard in splits.shards(split):
-        with pq.ParquetFile(shard, pre_buffer=False) as file:
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns), use_threads=False):
-                rows = batch.num_rows
-                if chosen is not None:
-                    low, high = np.searchsorted(chosen, (first, first + rows))
-                    batch = batch.take(pa.array(chosen[low:high] - first))  # noqa: PLW2901 - the rows of it that count
-                first += rows
-                yield batch.to_pydict()
 
 
 def draw(augmentation: Augmentation, generator: np.random.Generator) -> View:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.data.pictures import Pixels
+from evergreen.data.shards import split_batches
 from evergreen.evaluation.measure import Numbers
-from evergreen.tasks.image_segmentation.pictures import COLUMNS, decode_pair, read_rows
+from evergreen.tasks.image_segmentation.pictures import COLUMNS, ROWS_AT_ONCE, decode_pair
 
 NAME = "logistic regression of colour and position"
 PICTURES = 200
@@ -51,8 +52,8 @@ def _sampled(splits: Splits, classes: int) -> tuple[npt.NDArray[np.float32], Num
     rows, draw = splits.manifest.rows[SplitName.TRAIN], np.random.default_rng(0)
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, PICTURES)).astype(np.int64))
     inputs, labels = [], []
-    for batch in read_rows(splits, SplitName.TRAIN, COLUMNS, chosen):
-        for row in zip(*(batch[name] for name in COLUMNS), strict=True):
+    for batch in split_batches(splits, SplitName.TRAIN, COLUMNS, ROWS_AT_ONCE, chosen):
+        for row in zip(*(batch[name].to_pylist() for name in COLUMNS), strict=True):
             picture, mask = decode_pair(*row)
             counted = np.flatnonzero(mask.ravel() < classes)
             pixels = draw.choice(counted, min(PIXELS_PER_PICTURE, len(counted)), replace=False)

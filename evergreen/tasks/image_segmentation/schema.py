@@ -18,10 +18,12 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_load
-from evergreen.tasks.image_segmentation.schema_import import columns_of_text_form
+from evergreen.core.kinds import imported
 
 PIXELS = ("image", "mask")
 TEXT_FORM = ".pbtxt"
+TEXT_FORM_COLUMNS = "evergreen.tasks.image_segmentation.schema_import:columns_of_text_form"
+"""By name, as steps are given the content: how it was once read is no part of their code."""
 _SUFFIXES = (".yaml", ".yml", TEXT_FORM)
 
 
@@ -102,7 +104,9 @@ def _read(value: Any) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ValueError(f"schema file '{value}' cannot be read (looked in {Path.cwd()}): {error}") from error
-    content = {"columns": columns_of_text_form(text, value)} if path.suffix == TEXT_FORM else _of_yaml(text, value)
+    content = (
+        {"columns": imported(TEXT_FORM_COLUMNS)(text, value)} if path.suffix == TEXT_FORM else _of_yaml(text, value)
+    )
     try:
         return Schema.model_validate(content)
     except ValidationError as error:

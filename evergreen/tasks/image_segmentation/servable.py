@@ -20,8 +20,9 @@ from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import cut, excerpt, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
+from evergreen.tasks.image_segmentation.answering import masks_of
 from evergreen.tasks.image_segmentation.images import encode_jpeg, resize_picture
-from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture, as_floats, normalised
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.libraries import use_threads
 
@@ -30,7 +31,6 @@ EXAMPLE_SIDE_PX = 96
 """Examples are kept in the record and printed: a few thousand characters each."""
 PIXELS_OF_A_REQUEST = 4
 """A request may hold as many pixels as so many of the largest pictures."""
-_PIXELS_PER_BATCH = {"cpu": 8 * 128 * 128, "cuda": 64 * 256 * 256}
 _EXPECTED = 'expected {"image": "<PNG or JPEG in base64, or gs://bucket/file>"}'
 
 
@@ -145,18 +145,7 @@ class ImagePredictor:
 
     def predict(self, batch: Sequence[Pixels]) -> list[Pixels]:
         """Masks of class numbers, each of its picture's size: (H, W) uint8."""
-        import torch
-
-        from evergreen.tasks.image_segmentation.logits import classes_at
-
-        masks = []
-        step = max(1, _PIXELS_PER_BATCH[self._network.device.type] // self._size**2)
-        with torch.inference_mode():
-            for start in range(0, len(batch), step):
-                pictures = batch[start : start + step]
-                logits = self._network(pixel_values=self._inputs(pictures)).logits
-                masks += [classes_at(one, *picture.shape[:2]) for one, picture in zip(logits, pictures, strict=True)]
-        return [mask.cpu().numpy() for mask in masks]
+        return masks_of(self._network, self._architecture, self._size, batch)
 
     def encode(self, outputs: Sequence[Pixels]) -> list[dict[str, Any]]:
         """`{"mask", "width", "height", "shares"}` a picture: the mask as PNG in base64, and each label's share."""
@@ -183,14 +172,6 @@ class ImagePredictor:
             return self._fetch(address, MAX_BODY_BYTES)
         except InputError as error:  # anything else is no fault of the request
             raise InstanceError(index, f"'image' cannot be read: {error}") from error
-
-    def _inputs(self, pictures: Sequence[Pixels]) -> Any:
-        """(pictures, 3, size, size), prepared as in training."""
-        import torch
-
-        resized = np.stack([resize_picture(one, self._size, self._size) for one in pictures])
-        on_device = torch.from_numpy(resized).to(self._network.device)  # a byte a value on its way there
-        return normalised(as_floats(on_device), self._architecture.mean, self._architecture.std)
 
     def _prediction(self, mask: Pixels) -> dict[str, Any]:
         counts = np.bincount(mask.ravel(), minlength=len(self._labels))

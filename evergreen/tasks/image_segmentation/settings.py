@@ -151,11 +151,6 @@ class ImageSegmentation(TrainingSettings):
     def classes(self) -> tuple[str, ...]:
         return self.labels
 
-    @property
-    @override
-    def variables(self) -> tuple[str, ...]:
-        return (self.token_env,) if self.token_env else ()
-
     @override
     def for_training(self) -> Self:
         """The task with `slices` and `rules` at their defaults."""

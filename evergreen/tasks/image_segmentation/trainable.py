@@ -17,6 +17,7 @@ from evergreen.core.metric import MetricName
 from evergreen.core.protocols import TrainingRun
 from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.runtime.asides import beside_the_point
+from evergreen.tasks.image_segmentation.answering import masks_of
 from evergreen.tasks.image_segmentation.model import (
     ARCHITECTURES,
     Architecture,
@@ -27,7 +28,6 @@ from evergreen.tasks.image_segmentation.model import (
 )
 from evergreen.tasks.image_segmentation.overlays import validation_answers
 from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample, look
-from evergreen.tasks.image_segmentation.servable import ImageServing
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.job import TrainingJob, check_warm_start, sampled_rows
 from evergreen.tasks.libraries import quiet_transformers
@@ -103,8 +103,8 @@ class ImageTraining:
             job = _job(task, network, (replace(train, augmentation=task.augmentation, seed=run.seed), validation))
             curves = fit(replace(job, fresh=fresh), task, run)
             with beside_the_point("pictures of the validation rows"):
-                predictor = ImageServing(task).predictor(network.eval())
-                run.show_answers(validation_answers(predictor, validation.pictures, validation.masks, task.labels))
+                answer = partial(masks_of, network.eval(), ARCHITECTURES[task.architecture], task.image_size)
+                run.show_answers(validation_answers(answer, validation.pictures, validation.masks, task.labels))
             _save(task, network, run.out_dir)
         return complete_model(run.out_dir, configuration, splits, run.seed, curves)
 

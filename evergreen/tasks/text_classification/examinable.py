@@ -7,20 +7,19 @@ dataset of 2,225 rows breaks 2 rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
-from evergreen.core.names import nearest
-from evergreen.core.names import quoted as quoted_name
+from evergreen.core.names import nearest, quoted
 from evergreen.core.preparation import PreparedRows
+from evergreen.core.protocols import CountClasses
 from evergreen.core.quoting import cut, excerpt
 from evergreen.core.validation import Anomaly, ValidationReport
-from evergreen.data.database import fetch_counts, is_blank, quoted, stripped
+from evergreen.data.database import count_marks, fetch_counts, marked
 from evergreen.data.plain import composed
 from evergreen.data.statistics import (
     column_statistics,
@@ -39,19 +38,31 @@ EXAMPLES = 5
 _NAMED_VALUES = 10
 
 
-@dataclass(frozen=True)
-class Table:
-    """The dataset as DuckDB sees it: a view `rows`, and how many rows have each label."""
-
-    connection: duckdb.DuckDBPyConnection
-    rows: int
-    labels: dict[str, int]
-
-    def examples(self, condition: str, view: str = "rows") -> tuple[str, ...]:
-        """Up to EXAMPLES ids of rows that meet the condition, in row order; of `contents`, by content."""
-        order = " ORDER BY key, id" if view == "contents" else ""
-        query = f"SELECT coalesce(id, '(no id)') FROM {view} WHERE {condition}{order} LIMIT {EXAMPLES}"  # noqa: S608 - own SQL
-        return tuple(row[0] for row in self.connection.execute(query).fetchall())
+BROKEN_ROWS = """
+    CREATE VIEW broken AS SELECT
+        coalesce(id, '(no id)') AS name,
+        id IS NULL OR id = '' AS blank_id,
+        text IS NULL OR is_blank(text) AS blank_text,
+        label IS NULL OR is_blank(label) AS blank_label,
+        length(text) > getvariable('max_text_chars') AS long_text,
+        NOT list_contains(getvariable('labels'), label) AND NOT is_blank(label) AS unknown_label
+    FROM rows
+"""
+ODD_ROWS = """
+    CREATE VIEW odd AS SELECT
+        coalesce(id, '(no id)') AS name,
+        length(stripped(text)) < getvariable('near_empty_chars') AS near_empty_text,
+        contains(text, chr(65533)) AS undecodable_text
+    FROM rows
+"""
+ODD_CONTENTS = """
+    CREATE VIEW odd_contents AS SELECT
+        id AS name,
+        key AS place,
+        key IN (SELECT key FROM repeated_contents) AS repeated_text,
+        key IN (SELECT key FROM repeated_contents WHERE conflicting) AS conflicting_labels
+    FROM contents
+"""
 
 
 class TextExamination:
@@ -60,7 +71,7 @@ class TextExamination:
     def __init__(self, task: TextClassification) -> None:
         self._task = task
 
-    def examine(self, dataset: Dataset) -> ValidationReport:
+    def examine(self, dataset: Dataset, count: CountClasses | None = None) -> ValidationReport:  # noqa: ARG002 (of masks)
         """Statistics and oddities of a dataset that honours the rules and has the labels, all of them and no others.
 
         Raises:
@@ -72,19 +83,25 @@ class TextExamination:
             told = f"missing column: {', '.join(absent)} (has: {', '.join(columns)})"
             raise DatasetError(rows, [f"{told}; map source.columns.{absent[0]}, or read texts"])
         with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
-            counts = count_values(connection, "label")
-            table = Table(connection, rows, {label: count for label, count in counts.items() if label.strip()})
             rules = self._task.rules
-            if violations := [*_broken_rows(table, rules), *_broken_labels(table, self._task.labels, rules)]:
+            counts = {label: n for label, n in count_values(connection, "label").items() if label.strip()}
+            connection.execute("SET VARIABLE max_text_chars = ?", [rules.max_text_chars])
+            connection.execute("SET VARIABLE near_empty_chars = ?", [rules.near_empty_chars])
+            connection.execute("SET VARIABLE labels = ?", [list(self._task.labels)])
+            connection.execute(BROKEN_ROWS)
+            if violations := [
+                *_broken_rows(connection, rows, rules),
+                *_broken_labels(connection, counts, self._task.labels, rules),
+            ]:
                 raise DatasetError(rows, violations)
             find_repeated_contents(connection, dataset, Path(scratch))
             report = ValidationReport(
                 dataset=dataset.manifest.content_hash,
                 rows=rows,
                 columns={name: column_statistics(connection, name, kind) for name, kind in columns.items()},
-                labels=table.labels,
+                labels=counts,
                 length_histogram=length_histogram(connection, "text"),
-                anomalies=tuple(_anomalies(table, rules)),
+                anomalies=(*_odd_rows(connection, rules), *_odd_labels(counts, rules)),
             )
         self._task.slices.check(report.columns)
         return report
@@ -94,27 +111,25 @@ class TextExamination:
         return prepare_texts(rows, self._task.labels, self._task.rules.max_text_chars)
 
 
-def _broken_rows(table: Table, rules: TextRules) -> list[str]:
-    too_long = f"text longer than {rules.max_text_chars:,} characters"
-    conditions = {
-        "null or blank id": ("id IS NULL OR id = ''", "fill them, or map no id to have rows named by file and number"),
-        "null or blank text": (f"text IS NULL OR {is_blank('text')}", "fill or remove them"),
-        "null or blank label": (f"label IS NULL OR {is_blank('label')}", "fill or remove them"),
-        too_long: (
-            f"length(text) > {rules.max_text_chars}",
+def _broken_rows(connection: duckdb.DuckDBPyConnection, rows: int, rules: TextRules) -> list[str]:
+    told = {
+        "blank_id": ("null or blank id", "fill them, or map no id to have rows named by file and number"),
+        "blank_text": ("null or blank text", "fill or remove them"),
+        "blank_label": ("null or blank label", "fill or remove them"),
+        "long_text": (
+            f"text longer than {rules.max_text_chars:,} characters",
             "shorten or remove them, or raise task.rules.max_text_chars",
         ),
     }
-    filters = ", ".join(f"count(*) FILTER ({condition})" for condition, _ in conditions.values())
-    found = fetch_counts(table.connection, f"SELECT {filters} FROM rows")  # noqa: S608 - own conditions
+    counts = count_marks(connection, "broken")
     broken = [
-        f"{rule}: {_named(rows, table.examples(condition))}; {advice}"
-        for rows, (rule, (condition, advice)) in zip(found, conditions.items(), strict=True)
-        if rows
+        f"{rule}: {_named(counts[mark], marked(connection, 'broken', mark, EXAMPLES))}; {advice}"
+        for mark, (rule, advice) in told.items()
+        if counts[mark]
     ]
-    if table.rows < rules.min_rows:
-        broken.append(f"too few rows: {table.rows:,}, at least {rules.min_rows:,} needed; add rows or lower min_rows")
-    return broken + _repeated_ids(table.connection)
+    if rows < rules.min_rows:
+        broken.append(f"too few rows: {rows:,}, at least {rules.min_rows:,} needed; add rows or lower min_rows")
+    return broken + _repeated_ids(connection)
 
 
 def _repeated_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -126,35 +141,29 @@ def _repeated_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows, ids = fetch_counts(connection, "SELECT sum(n), count(*) FROM repeated_ids")
     if not ids:
         return []
-    shown = connection.execute(f"SELECT id FROM repeated_ids ORDER BY length(id), id LIMIT {EXAMPLES}").fetchall()  # noqa: S608 - own SQL
+    shown = connection.execute("SELECT id FROM repeated_ids ORDER BY length(id), id LIMIT ?", [EXAMPLES]).fetchall()
     named = _named(rows, tuple(row[0] for row in shown), "share the id")
     return [f"duplicate id: {named}; make ids unique, or map no id to have rows named by file and number"]
 
 
-def _broken_labels(table: Table, labels: Sequence[str], rules: TextRules) -> list[str]:
+def _broken_labels(
+    connection: duckdb.DuckDBPyConnection, counts: Mapping[str, int], labels: Sequence[str], rules: TextRules
+) -> list[str]:
     broken = []
-    known = {label: rows for label, rows in table.labels.items() if label in labels}
-    if len(known) < len(table.labels):
-        broken.append(_unknown_labels(table, [label for label in table.labels if label not in known], labels))
+    known = {label: rows for label, rows in counts.items() if label in labels}
+    if unknown := {label: rows for label, rows in counts.items() if label not in known}:
+        shown = [f"{quoted(cut(label))}{nearest(label, labels)}" for label in unknown]
+        named = _named(sum(unknown.values()), marked(connection, "broken", "unknown_label", EXAMPLES))
+        broken.append(f"unknown label: {named}, {_listed(shown)}, allowed: {', '.join(labels)}; correct it or allow it")
     if absent := [label for label in labels if label not in known]:
         broken.append(f"class without rows: {_listed(absent)}; add rows of it or take it out of the labels")
     if scarce := [f"{label} ({rows})" for label, rows in known.items() if rows < rules.min_rows_per_class]:
         broken.append(
             f"class with fewer than {rules.min_rows_per_class} rows: {_listed(scarce)}; add rows of it, or merge it"
         )
-    if len(table.labels) == 1:
-        broken.append(
-            f"one single class: every row is {excerpt(*table.labels)}, at least 2 needed; add rows of another"
-        )
+    if len(counts) == 1:
+        broken.append(f"one single class: every row is {excerpt(*counts)}, at least 2 needed; add rows of another")
     return broken
-
-
-def _unknown_labels(table: Table, unknown: list[str], allowed: Sequence[str]) -> str:
-    literals = ", ".join(quoted(label, "'") for label in allowed)
-    condition = f"label NOT IN ({literals}) AND NOT ({is_blank('label')})"
-    shown = [f"{quoted_name(cut(label))}{nearest(label, allowed)}" for label in unknown]
-    named = _named(sum(table.labels[label] for label in unknown), table.examples(condition))
-    return f"unknown label: {named}, {_listed(shown)}, allowed: {', '.join(allowed)}; correct it or allow it"
 
 
 def _named(rows: int, ids: Sequence[str], what: str = "") -> str:
@@ -169,40 +178,24 @@ def _listed(values: Sequence[str]) -> str:
     return ", ".join(values[:_NAMED_VALUES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _anomalies(table: Table, rules: TextRules) -> list[Anomaly]:
-    repeated = "key IN (SELECT key FROM repeated_contents{})"
-    conditions = {
-        "repeated_text": (
-            "contents",
-            repeated.format(""),
-            "have the text of another row, case and spacing aside; the split keeps each text once",
-        ),
-        "conflicting_labels": (
-            "contents",
-            repeated.format(" WHERE conflicting"),
-            "have the text of a row with another label; the split keeps one of the labels",
-        ),
-        "near_empty_text": (
-            "rows",
-            f"length({stripped('text')}) < {rules.near_empty_chars}",
-            f"have a text shorter than {rules.near_empty_chars} characters",
-        ),
-        "undecodable_text": (
-            "rows",
-            "contains(text, chr(65533))",
-            "hold the replacement character U+FFFD: the text was once read in a wrong encoding",
-        ),
+def _odd_rows(connection: duckdb.DuckDBPyConnection, rules: TextRules) -> Iterator[Anomaly]:
+    told = {
+        "repeated_text": "have the text of another row, case and spacing aside; the split keeps each text once",
+        "conflicting_labels": "have the text of a row with another label; the split keeps one of the labels",
+        "near_empty_text": f"have a text shorter than {rules.near_empty_chars} characters",
+        "undecodable_text": "hold the replacement character U+FFFD: the text was once read in a wrong encoding",
     }
-    found = []
-    for name, (view, condition, message) in conditions.items():
-        (rows,) = fetch_counts(table.connection, f"SELECT count(*) FROM {view} WHERE {condition}")  # noqa: S608 - own conditions
-        if rows:
-            text = f"{rows:,} row{'s'[: rows != 1]} {message}"
-            found.append(Anomaly(name=name, rows=rows, message=text, examples=table.examples(condition, view)))
-    return found + _label_anomalies(table.labels, rules)
+    connection.execute(ODD_ROWS)
+    connection.execute(ODD_CONTENTS)
+    for view in ("odd_contents", "odd"):
+        for mark, rows in count_marks(connection, view).items():
+            if rows:
+                message = f"{rows:,} row{'s'[: rows != 1]} {told[mark]}"
+                examples = marked(connection, view, mark, EXAMPLES)
+                yield Anomaly(name=mark, rows=rows, message=message, examples=examples)
 
 
-def _label_anomalies(labels: dict[str, int], rules: TextRules) -> list[Anomaly]:
+def _odd_labels(labels: Mapping[str, int], rules: TextRules) -> list[Anomaly]:
     found = []
     largest, smallest = max(labels, key=labels.__getitem__), min(labels, key=labels.__getitem__)
     ratio = labels[largest] / labels[smallest]

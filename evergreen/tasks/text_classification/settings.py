@@ -93,11 +93,6 @@ class TextClassification(TrainingSettings):
     def classes(self) -> tuple[str, ...]:
         return self.labels
 
-    @property
-    @override
-    def variables(self) -> tuple[str, ...]:
-        return (self.token_env,) if self.token_env else ()
-
     @override
     def for_training(self) -> Self:
         """The task with `slices` and all `rules` at their defaults but that of served texts, which the model keeps."""

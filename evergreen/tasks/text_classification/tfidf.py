@@ -120,16 +120,11 @@ def _most_frequent(parts: Iterable[csr_matrix], most: int) -> Numbers:
 
 
 def _sampled(splits: Splits, numbers: dict[str, int]) -> list[tuple[str, int]]:
-    """(text, class number) of the rows whose content hashes come first, as many as fit; whatever order rows come in.
-
-    Rows with a label that the task lacks can teach nothing and are left out.
-    """
+    """(text, class number) of the rows whose content hashes come first, as many as fit; whatever order rows come in."""
     room = min(MAX_CHARS, max(MAX_CHARS // 10, CHARS_BY_CLASSES // len(numbers)))
     heap: list[tuple[int, str, int]] = []  # the last hash first
     chars = 0
     for text, label in _rows(splits):
-        if label not in numbers:
-            continue
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         heapq.heappush(heap, (-int.from_bytes(digest, "big"), text, numbers[label]))
         chars += len(text)

@@ -6,7 +6,7 @@ tokens 1 in 3 computed tokens is real, at random 1 in 2, by length 9 in 10.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,14 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InputError
-from evergreen.core.quoting import excerpt
+from evergreen.data.shards import split_batches
 
 if TYPE_CHECKING:
     import pyarrow
     import torch
 
 ROWS_AT_ONCE = 1024
+COLUMNS = ("text", "label")
 BATCHES_SORTED_TOGETHER = 16
 """More of them save little further padding (64: 7 % of the tokens), and make batches less random."""
 LEAST_LENGTH = 8
@@ -90,7 +91,7 @@ class Tokeniser:
         """The token table of a split, or of its `chosen` row numbers in ascending order.
 
         Raises:
-            InputError: no row, or a row without text or with a label that is not one of `labels`.
+            InputError: no row.
         """
         import datasets
         import pyarrow as pa
@@ -98,7 +99,7 @@ class Tokeniser:
         path = self.folder / f"{split}.arrow"
         schema = pa.schema({"input_ids": pa.list_(pa.int32()), "length": pa.int64(), "label": pa.int64()})
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
-            for batch in _read(splits, split, chosen):
+            for batch in split_batches(splits, split, COLUMNS, ROWS_AT_ONCE, chosen):
                 writer.write_batch(self._tokenised(batch, schema))
         rows = datasets.Dataset.from_file(str(path))
         if not len(rows):
@@ -109,40 +110,12 @@ class Tokeniser:
     def _tokenised(self, batch: pyarrow.RecordBatch, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
         import pyarrow as pa
 
-        ids, texts, labels = (batch.column(name).to_pylist() for name in ("id", "text", "label"))
+        texts, labels = (batch.column(name).to_pylist() for name in COLUMNS)
         numbers = {label: number for number, label in enumerate(self.labels)}
-        for row_id, text, label in zip(ids, texts, labels, strict=True):
-            if text is None or label not in numbers:
-                given = "no text" if text is None else f"the label {excerpt(label)}"
-                raise InputError(
-                    f"row {row_id!r} has {given} (labels allowed: {', '.join(self.labels)}); correct the row"
-                )
         token_ids = self.tokens.of(texts)
         columns = [token_ids, [len(one) for one in token_ids], [numbers[label] for label in labels]]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         return pa.record_batch(arrays, schema=schema)
-
-
-def _read(splits: Splits, split: str, chosen: npt.NDArray[np.int64] | None) -> Iterator[pyarrow.RecordBatch]:
-    """Batches of the split's columns `id`, `text` and `label`; of the `chosen` rows alone when given."""
-    import pyarrow.parquet as pq
-
-    first = 0
-    for shard in splits.shards(split):
-        with pq.ParquetFile(shard) as file:
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=["id", "text", "label"]):
-                inside = _between(chosen, first, first + batch.num_rows)
-                first += batch.num_rows
-                yield batch if inside is None else batch.take(inside)
-
-
-def _between(chosen: npt.NDArray[np.int64] | None, first: int, end: int) -> pyarrow.Array | None:
-    import pyarrow as pa
-
-    if chosen is None:
-        return None
-    low, high = np.searchsorted(chosen, (first, end))
-    return pa.array(chosen[low:high] - first)
 
 
 def order_by_length(lengths: npt.NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from evergreen.core.artifacts import Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.preparation import PreparedRows
+from evergreen.core.protocols import CountClasses
 from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import iter_batches
 from evergreen.data.statistics import column_statistics, length_histogram, open_rows
@@ -25,7 +26,7 @@ class RegressionExamination:
         self._task = task
         self._rule = "a text and a number" if task.scale == "linear" else "a text and a number above 0"
 
-    def examine(self, dataset: Dataset) -> ValidationReport:
+    def examine(self, dataset: Dataset, count: CountClasses | None = None) -> ValidationReport:  # noqa: ARG002 - of masks
         """Statistics of a dataset of usable rows. Raises DatasetError naming some of the others."""
         columns, rows = dataset.manifest.columns, dataset.manifest.rows
         for name, wanted in self._task.columns.items():

@@ -20,7 +20,6 @@ from google.api_core.exceptions import GoogleAPICallError  # noqa: E402 - after 
 from google.cloud import bigquery  # noqa: E402 - after the filter
 
 from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
-from evergreen.adapters.bigquery.source import BigQuerySource  # noqa: E402 - after the filter
 from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
@@ -136,14 +135,12 @@ def read() -> Any:
             encoding="utf-8",
         )
         chosen = source_of(source(table=None, query_file=str(path))).read(WINDOW, Path(scratch) / "chosen")
-    estimate = BigQuerySource(source()).estimate(WINDOW)
     bigquery.Client().insert_rows_json(f"{PROJECT}.news.articles", rows(1))
     return {
         "rows": [dataset.manifest.rows, chosen.manifest.rows],
         "intake": dataset.manifest.intake.words() if dataset.manifest.intake else None,
         "columns": dataset.manifest.columns,
         "repeats": dataset.manifest.content_hash == again.manifest.content_hash,
-        "estimate": [estimate.bytes, [str(one) for one in estimate.tables]],
         "same": before.fingerprint == dataset.manifest.source.fingerprint,
         "moved": source_of(source()).identity(WINDOW).fingerprint != before.fingerprint,
         "other_window": source_of(source()).identity(ResolvedWindow(start=END, end=END + timedelta(1))).fingerprint,
@@ -158,7 +155,7 @@ def mistake() -> Any:
         "column": source(columns={"timestamp": "when"}),
         "limit": source(maximum_bytes_billed=5),
     }
-    told = {name: _told(one, WINDOW) for name, one in wrong.items()}
+    told = {name: _told(settings, WINDOW) for name, settings in wrong.items()}
     return told | {"window": _told(source(), None)}
 
 
@@ -193,10 +190,10 @@ def read_plainly() -> Any:
     return _told(source(), WINDOW)
 
 
-def _told(one: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
+def _told(settings: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            return ["read", source_of(one).read(window, Path(scratch) / "rows").manifest.rows]
+            return ["read", source_of(settings).read(window, Path(scratch) / "rows").manifest.rows]
         except EvergreenError as error:
             return [type(error).__name__, str(error)]
 

@@ -83,8 +83,8 @@ def pictures(folder: Path) -> dict[str, Any]:
     columns = {"mask": "label", "split": "split"}
     shards = FilesSettings(path="gs://local-news/shards/*.tfrec", format="tfrecord", columns=columns)
     rows = {
-        name: rows_of(source_of(one).read(None, folder).shards)
-        for name, one in (("streets", streets), ("shards", shards))
+        name: rows_of(source_of(settings).read(None, folder).shards)
+        for name, settings in (("streets", streets), ("shards", shards))
     }
     return {
         "streets": [
@@ -111,7 +111,7 @@ def reading(folder: Path) -> dict[str, Any]:
         "unreadable": read(folder, f"{news}/empty"),
         "wrong_column": read(folder, f"{news}/csv/part-00.csv", columns={"text": "content"}),
     }
-    said["left"] = [one.name for one in Path(tempfile.gettempdir()).iterdir()]
+    said["left"] = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
     return said
 
 

@@ -65,7 +65,7 @@ def admits(token: str) -> bool:
 
 
 def notes() -> int:
-    return len([one for one in Client().list_schedules(is_archived=False).items if MODEL in one.name])
+    return len([schedule for schedule in Client().list_schedules(is_archived=False).items if MODEL in schedule.name])
 
 
 def run(home: Home, folder: Path) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def run(home: Home, folder: Path) -> dict[str, Any]:
         set_schedule(pipeline, options, MODEL, "0 5 * * *")
     except EvergreenError as error:
         told["refusal"] = str(error)
-    told["kept"] = [one.cron for one in schedules(MODEL)]
+    told["kept"] = [schedule.cron for schedule in schedules(MODEL)]
     told["after_refusal"] = ended(fire(kept.resource))
 
     subprocess.run([sys.executable, "-m", "cloudbox", "--home", str(home.path), "restart", "zenml"], check=True)
@@ -90,8 +90,8 @@ def run(home: Home, folder: Path) -> dict[str, Any]:
     job = fire(kept.resource)
     told["ended"] = delete_schedules(MODEL)
     told["during"] = {
-        "schedules": [one.state for one in schedules(MODEL)],
-        "goes_on": [job.endswith(one) for one in goes_on(MODEL)],
+        "schedules": [schedule.state for schedule in schedules(MODEL)],
+        "goes_on": [job.endswith(ending) for ending in goes_on(MODEL)],
         "job": state(job),
     }
     told["after_restart_and_end"] = ended(job)

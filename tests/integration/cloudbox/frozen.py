@@ -13,5 +13,7 @@ def frozen(schedule: aiplatform_v1.Schedule) -> dict[str, Any]:
     """The environment of each task, and all of the schedule as text."""
     message = json_format.MessageToDict(aiplatform_v1.Schedule.pb(schedule))
     executors = message["createPipelineJobRequest"]["pipelineJob"]["pipelineSpec"]["deploymentSpec"]["executors"]
-    environments = [{one["name"]: one["value"] for one in task["container"]["env"]} for task in executors.values()]
+    environments = [
+        {variable["name"]: variable["value"] for variable in task["container"]["env"]} for task in executors.values()
+    ]
     return {"environments": environments, "text": json.dumps(message)}

@@ -29,7 +29,9 @@ class Handler(BaseHTTPRequestHandler):
             "cwd": str(Path.cwd()),
         }
         about |= {"leaked": "NOT_FOR_CONTAINERS" in os.environ, "image": os.environ.get("FROM_THE_IMAGE")}
-        self.answer({"predictions": [{"name": os.environ["NAME"], "got": one, **about} for one in asked["instances"]]})
+        self.answer(
+            {"predictions": [{"name": os.environ["NAME"], "got": instance, **about} for instance in asked["instances"]]}
+        )
 
     def log_message(self, *_: object) -> None:
         return

@@ -56,7 +56,9 @@ def priced(folder: Path, rows: int) -> Prepared:
     """Texts with a number each, and without a label."""
     source = SOURCE.model_copy(update={"columns": {**SOURCE.columns, "target": "price"}, "numbers": ("target",)})
     names = [f"offers:{number}" for number in range(rows)]
-    offers = pa.RecordBatch.from_pydict({"id": names, "text": names, "target": [float(one) for one in range(rows)]})
+    offers = pa.RecordBatch.from_pydict(
+        {"id": names, "text": names, "target": [float(number) for number in range(rows)]}
+    )
     identity = SourceIdentity(kind="files", fingerprint="f", description="offers")
     dataset = write_dataset([offers], folder / f"offers-{rows}", identity)
     return prepare(dataset, Plan(Times(END, 4, seed=0), target_columns(source.mapping)), folder / "offers.parquet")

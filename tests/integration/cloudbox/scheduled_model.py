@@ -57,8 +57,8 @@ def register_stack() -> None:
         kind.CONTAINER_REGISTRY: ("gcp", {"uri": f"{REGION}-docker.pkg.dev/{PROJECT}/images"}),
     }
     client = Client()
-    for one, (flavor, configuration) in components.items():
-        client.create_stack_component("boxed", flavor, one, configuration=configuration)
+    for component, (flavor, configuration) in components.items():
+        client.create_stack_component("boxed", flavor, component, configuration=configuration)
     client.create_secret("hub", values={"HUB_TOKEN": SECRET})
     client.create_stack("boxed", dict.fromkeys(components, "boxed"))
     client.activate_stack("boxed")
@@ -83,11 +83,12 @@ def state() -> dict[str, Any]:
     noted = Client().list_schedules(is_archived=False).items
     return {
         "vertex": sorted(
-            [one.display_name, one.cron, one.state.name, one.max_concurrent_active_run_count] for one in listed
+            [of_vertex.display_name, of_vertex.cron, of_vertex.state.name, of_vertex.max_concurrent_active_run_count]
+            for of_vertex in listed
         ),
-        "zenml": sorted([one.name, one.cron_expression] for one in noted),
-        "ids": [str(one.id) for one in noted],
-        "frozen": [frozen(one) for one in listed],
+        "zenml": sorted([of_zenml.name, of_zenml.cron_expression] for of_zenml in noted),
+        "ids": [str(of_zenml.id) for of_zenml in noted],
+        "frozen": [frozen(of_vertex) for of_vertex in listed],
         "compiled": [str(file) for file in Path(os.environ["ZENML_CONFIG_PATH"]).rglob("pipelines/*.json")],
     }
 

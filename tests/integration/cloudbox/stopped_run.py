@@ -100,9 +100,9 @@ def state(name: str) -> dict[str, Any]:
     found = Client().list_pipeline_runs(name=name).items
     lease = lease_of(MODEL, HOST).read()
     return {
-        "pipelines": sorted(one.state.name for one in pipelines),
-        "jobs": {f"{one.display_name} {one.name.rpartition('/')[2]}": one.state.name for one in jobs},
-        "zenml": [str(refresh_run_status(Client().get_pipeline_run(one.id)).status) for one in found],
+        "pipelines": sorted(pipeline_job.state.name for pipeline_job in pipelines),
+        "jobs": {f"{job.display_name} {job.name.rpartition('/')[2]}": job.state.name for job in jobs},
+        "zenml": [str(refresh_run_status(Client().get_pipeline_run(run.id)).status) for run in found],
         "steps": sorted(str(step.status) for run in found for step in Client().get_pipeline_run(run.id).steps.values()),
         "holder": lease.holder.run if lease.holder else None,
         "rollout": lease.lease.rollout.run if lease.lease.rollout else None,

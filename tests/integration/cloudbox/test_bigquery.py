@@ -80,7 +80,7 @@ def test_errors_have_the_code_and_reason_of_google(box: Box) -> None:
     assert "10485760 or higher required" in failed["bytes"][2]
     assert failed["function"][:2] == [501, "notImplemented"]
     assert failed["unknown"][0] == 501
-    assert any("routines" in one["what"] for one in refusals.listed(box.home))
+    assert any("routines" in refusal["what"] for refusal in refusals.listed(box.home))
 
 
 def test_rows_are_inserted_all_or_none_and_deleted_by_sql(box: Box) -> None:
@@ -103,13 +103,11 @@ def test_the_source_reads_a_window_and_its_identity_follows_the_table(box: Box) 
     assert said["same"]
     assert said["moved"]
     assert said["other_window"] != said["fingerprint"]
-    assert said["estimate"][0] > 48 * 16
-    assert said["estimate"][1] == ["local-project.news.articles"]
 
 
 def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
     told = box.ask("mistake")
-    assert {name: one[0] for name, one in told.items()} == dict.fromkeys(
+    assert {name: error[0] for name, error in told.items()} == dict.fromkeys(
         ["table", "dataset", "column", "limit", "window"], "InputError"
     )
     assert "has: articles" in told["table"][1]

@@ -14,7 +14,7 @@ from cloudbox.box import Box
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
-from evergreen.preparation import DataflowRunner, LocalRunner, Preparation
+from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.preparation.run import prepare
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
@@ -36,7 +36,7 @@ def folder(box: Box, request: pytest.FixtureRequest) -> str:
 
 
 def plan(box: Box, folder: str, **changes: Any) -> Plan:
-    runner = DataflowRunner(
+    runner = DataflowRunnerSettings(
         kind="dataflow",
         project=box.project,
         region=box.region,
@@ -70,7 +70,7 @@ def test_a_job_of_dataflow_writes_what_this_machine_would_and_only_what_is_new(
     assert prepare(plan(box, folder))[0].written == 0
     assert names(box, folder) == before
 
-    by_hand = plan(box, folder, runner=LocalRunner(workers=1))
+    by_hand = plan(box, folder, runner=LocalRunnerSettings(workers=1))
     elsewhere = Plan(by_hand.preparation, by_hand.task, by_hand.columns, f"{folder}/elsewhere")
     prepare(elsewhere)
     other = source_of(FilesSettings(path=f"{folder}/elsewhere", columns=COLUMNS))

@@ -25,9 +25,9 @@ def submitted(box: Box, **commands: Sequence[str]) -> tuple[VertexJobs, str]:
     What follows `--payload` are arguments, as Google's component for custom jobs has them.
     """
     executors: dict[str, Any] = {}
-    for name, one in commands.items():
-        cut = one.index("--payload") if "--payload" in one else len(one)
-        executors[name] = {"container": {"image": "steps", "command": list(one[:cut]), "args": list(one[cut:])}}
+    for name, command in commands.items():
+        cut = command.index("--payload") if "--payload" in command else len(command)
+        executors[name] = {"container": {"image": "steps", "command": list(command[:cut]), "args": list(command[cut:])}}
     components = {f"comp-{name}": {"executorLabel": name} for name in commands}
     tasks: dict[str, Any] = {}
     for before, name in zip([None, *commands], commands, strict=False):
@@ -137,4 +137,4 @@ def test_a_task_that_describes_a_custom_job_is_that_job_on_its_machine(box: Box)
     faults.add(box.home, faults.Fault(kind="quota", target="spot", times=1))
     jobs, job_id = submitted(box, second=on_spot("second", "true"))
     job, _ = followed(jobs, job_id)
-    assert [(one.task, one.lacked_a_machine) for one in deaths(jobs, job)] == [("second", True)]
+    assert [(death.task, death.lacked_a_machine) for death in deaths(jobs, job)] == [("second", True)]

@@ -74,16 +74,16 @@ def findings(box: Box) -> list[Finding]:
 
 def test_a_project_that_followed_the_guide_and_ran_no_job_yet_has_nothing_to_fix(guided: Box) -> None:
     found = findings(guided)
-    assert [one.message for one in found if one.missing] == []
-    assert len([one for one in found if one.fine]) > 12
-    (note,) = [one for one in found if one.word == "note"]
+    assert [finding.message for finding in found if finding.missing] == []
+    assert len([finding for finding in found if finding.fine]) > 12
+    (note,) = [finding for finding in found if finding.word == "note"]
     assert "gcp-sa-aiplatform-cc" in note.message
     assert list(check_clock(Google(guided.project))) == []
 
 
 def test_a_project_in_which_nothing_was_made_lacks_every_kind_of_thing(box: Box) -> None:
     assert {"services", "pipeline", "server", "service agent", "registry"} <= {
-        one.name for one in findings(box) if one.missing
+        finding.name for finding in findings(box) if finding.missing
     }
 
 
@@ -99,9 +99,9 @@ def test_a_project_in_which_nothing_was_made_lacks_every_kind_of_thing(box: Box)
 )
 def test_a_role_that_the_guide_would_forget_is_told(guided: Box, resource: str, role: str, told: str) -> None:
     made = Setup.of(guided.home)
-    kept = tuple(one for one in made.policies[resource] if one.role != role)
+    kept = tuple(binding for binding in made.policies[resource] if binding.role != role)
     less = made.model_copy(update={"policies": {**made.policies, resource: kept}})
     guided.home.write(guided.home.setup, less.model_dump_json())
-    lacking = [one.message for one in findings(guided) if one.missing]
+    lacking = [finding.message for finding in findings(guided) if finding.missing]
     assert len(lacking) == 1
     assert told in lacking[0]

@@ -69,9 +69,9 @@ def test_pages_follow_each_other_until_the_last() -> None:
     while pages == 0 or token:
         request = v1.ListCustomJobsRequest(filter='display_name="job*"', page_size=3, page_token=token)
         chosen, token = page(jobs, request)
-        seen += [one.display_name for one in chosen]
+        seen += [job.display_name for job in chosen]
         pages += 1
-    assert (pages, seen) == (3, [one.display_name for one in jobs])
+    assert (pages, seen) == (3, [job.display_name for job in jobs])
 
 
 def test_a_page_token_of_another_filter_is_refused() -> None:
@@ -84,4 +84,4 @@ def test_a_page_token_of_another_filter_is_refused() -> None:
 def test_models_are_ordered_as_asked() -> None:
     models = [v1.Model(display_name=name) for name in ("b", "c", "a")]
     ordered, _ = page(models, v1.ListModelsRequest(order_by="display_name desc"))
-    assert [one.display_name for one in ordered] == ["c", "b", "a"]
+    assert [job.display_name for job in ordered] == ["c", "b", "a"]

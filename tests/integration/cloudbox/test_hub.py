@@ -62,9 +62,10 @@ for revision in ("main", "v1", "v1.0", made.oid):
     for name, content in files.items():
         assert open(os.path.join(folder, name), "rb").read() == content, name
 refs = api.list_repo_refs("evergreen/news")
-print([one.name for one in refs.branches], [one.name for one in refs.tags], refs.tags[0].target_commit == made.oid)
+branches, tags = [branch.name for branch in refs.branches], [tag.name for tag in refs.tags]
+print(branches, tags, refs.tags[0].target_commit == made.oid)
 info = api.model_info("evergreen/news", revision="v1", files_metadata=True)
-large = next(one for one in info.siblings if one.rfilename == "model.safetensors")
+large = next(file for file in info.siblings if file.rfilename == "model.safetensors")
 print(info.private, info.sha == made.oid, large.size, large.lfs.sha256 is not None)
 print([commit.title for commit in api.list_repo_commits("evergreen/news")])
 print([entry.path for entry in api.list_repo_tree("evergreen/news")])

@@ -149,7 +149,7 @@ def test_a_publication_that_was_cut_off_before_its_tag_is_completed(hub: Hub) ->
     done = hub.published(repository="evergreen/cut")
     repository = hub.repository("evergreen/cut")
     assert repository.tags == {f"v{hub.model.version}": done["commit"]}
-    assert [one.title for one in repository.history(f"version-{hub.model.version}")] == [
+    assert [commit.title for commit in repository.history(f"version-{hub.model.version}")] == [
         f"Version {hub.model.version}",
         "initial commit",
     ]
@@ -159,7 +159,7 @@ def test_a_busy_hub_is_asked_again_and_an_answer_that_is_lost_makes_no_second_co
     faults.add(hub.box.box.home, faults.Fault(kind="error", target="ListRefs", times=1))
     faults.add(hub.box.box.home, faults.Fault(kind="answer-lost", target="Commit", times=1))
     hub.published(repository="evergreen/busy")
-    titles = [one.title for one in hub.repository("evergreen/busy").history(f"version-{hub.model.version}")]
+    titles = [commit.title for commit in hub.repository("evergreen/busy").history(f"version-{hub.model.version}")]
     assert titles == [f"Version {hub.model.version}", "initial commit"]
 
 

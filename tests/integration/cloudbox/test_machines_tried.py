@@ -62,7 +62,7 @@ def of_zenml(key: str | None) -> dict[str, Any]:
 
 def test_a_job_is_encrypted_with_the_key_of_the_step_operator_alone(spared: Box) -> None:
     key = "projects/local-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
-    encrypted, plain = (Tried(spared, "true", key=one).ended() for one in (key, None))
+    encrypted, plain = (Tried(spared, "true", key=key_name).ended() for key_name in (key, None))
     assert (encrypted.encryption_spec.kms_key_name, "encryption_spec" in plain) == (key, False)
 
 
@@ -100,7 +100,7 @@ def test_what_was_accepted_and_not_provided_or_taken_back_goes_on_elsewhere(spar
     tried = Tried(spared, "sleep", "1")
     job = tried.ended()
     assert job.state == v1.JobState.JOB_STATE_SUCCEEDED
-    assert [one.partition(": ")[2].partition(":")[0] for one in tried.attempts.refused] == [
+    assert [refusal.partition(": ")[2].partition(":")[0] for refusal in tried.attempts.refused] == [
         "its Spot machine was taken back (preempted)",
         "no machine was to be had",
     ]
@@ -170,5 +170,5 @@ def test_a_job_is_told_the_accelerators_of_the_machine_that_it_is_tried_on(
     job = {"job_spec": {"worker_pool_specs": [{"container_spec": {"env": env}}]}}
     for machine, expected in zip(machines, told, strict=True):
         (pool,) = job_on(job, machine, machines[0])["job_spec"]["worker_pool_specs"]
-        values = {one["name"]: one["value"] for one in pool["container_spec"]["env"]}
+        values = {variable["name"]: variable["value"] for variable in pool["container_spec"]["env"]}
         assert values == {"OTHER": "x", **({"EVERGREEN_ACCELERATORS": expected} if expected else {})}

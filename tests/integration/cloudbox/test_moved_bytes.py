@@ -113,7 +113,7 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     noise = os.urandom(CONTENT_BYTES).hex()
     splits = write_splits(tmp_path / "splits", {"train": [(noise, "a")], "test": [("a goal", "a")]})
     report = passing_report(model.version)
-    ids = {name: stored(tmp_path / name, one) for name, one in (("model", model), ("report", report))}
+    ids = {name: stored(tmp_path / name, artifact) for name, artifact in (("model", model), ("report", report))}
     kept_splits = stored(tmp_path / "splits", splits)
     record, host = ZenmlRecord("unmoved"), hosting(MemoryEndpoint({model.version: 100}))
     step = importlib.import_module("steps.promote")

@@ -68,11 +68,11 @@ endpoints, models = v1.EndpointServiceClient(client_options=options), v1.ModelSe
 jobs = v1.JobServiceClient(client_options=options)
 ends = ("JOB_STATE_CANCELLED", "JOB_STATE_FAILED")
 print(json.dumps({
-    "jobs": [one.display_name for one in jobs.list_custom_jobs(parent=parent) if one.state.name not in ends],
-    "endpoints": [one.display_name for one in endpoints.list_endpoints(parent=parent)],
-    "models": [one.display_name for one in models.list_models(parent=parent)],
-    "tables": [one.table_id for one in bigquery.Client().list_tables("news")],
-    "files": [one.name for one in storage.Client().bucket("evergreen").list_blobs()],
+    "jobs": [job.display_name for job in jobs.list_custom_jobs(parent=parent) if job.state.name not in ends],
+    "endpoints": [endpoint.display_name for endpoint in endpoints.list_endpoints(parent=parent)],
+    "models": [model.display_name for model in models.list_models(parent=parent)],
+    "tables": [table.table_id for table in bigquery.Client().list_tables("news")],
+    "files": [blob.name for blob in storage.Client().bucket("evergreen").list_blobs()],
 }))
 """
 

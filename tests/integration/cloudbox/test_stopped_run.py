@@ -95,7 +95,7 @@ def assert_nothing_is_left(person: Person, name: str) -> None:
     state = person.state(name)
     assert set(state["pipelines"]) == {"PIPELINE_STATE_CANCELLED"}
     assert set(state["jobs"].values()) == {"JOB_STATE_CANCELLED"}
-    assert any(one.startswith(f"{name}-roll ") for one in state["jobs"])
+    assert any(job.startswith(f"{name}-roll ") for job in state["jobs"])
     assert (state["zenml"], state["steps"]) == (["stopped"], ["stopped"])
     assert {key: state[key] for key in IDLE} == IDLE
 

@@ -55,14 +55,14 @@ def test_bytes_go_up_and_down_as_they_are(bucket: Any) -> None:
     parts.upload_from_file(io.BytesIO(LARGE))
     assert bucket.blob("whole").download_as_bytes() == parts.download_as_bytes() == LARGE
     bucket.rename_blob(bucket.blob("whole"), "renamed")
-    assert [one.name for one in bucket.list_blobs()] == ["folder/in parts?", "renamed"]
+    assert [blob.name for blob in bucket.list_blobs()] == ["folder/in parts?", "renamed"]
     bucket.blob("renamed").delete()
     assert bucket.get_blob("renamed") is None
 
 
 def test_a_bucket_is_told_to_be_the_projects(box: Box, bucket: Any) -> None:
     bucket.reload()
-    listed = [one.project_number for one in bucket.client.list_buckets()]
+    listed = [other.project_number for other in bucket.client.list_buckets()]
     assert {bucket.project_number, *listed} == {box.project_number}
 
 

@@ -39,7 +39,7 @@ def endpoint(clients: Clients) -> Iterator[Any]:
 
 def listed(clients: Clients) -> list[str]:
     request = {"parent": clients.location, "filter": 'labels.answers="yes"'}
-    return [one.name for one in clients.endpoints.list_endpoints(request=request)]
+    return [present.name for present in clients.endpoints.list_endpoints(request=request)]
 
 
 def fault(box: Box, kind: faults.Kind, target: str, **rule: Any) -> None:
@@ -127,7 +127,7 @@ def test_a_list_may_tell_no_status(box: Box, trial: HostedTrial) -> None:
 
     def statuses() -> list[bool]:
         found = clients.endpoints.list_endpoints(request=request)
-        return ["status" in deployed for one in found for deployed in one.deployed_models]
+        return ["status" in deployed for answer in found for deployed in answer.deployed_models]
 
     fault(box, "no-status", "ListEndpoints")
     assert statuses() == [False]

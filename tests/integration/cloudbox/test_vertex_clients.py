@@ -67,7 +67,7 @@ def test_faults_and_mistakes_are_answered_as_google_does(box: VertexBox) -> None
     assert "cancelled" in seen["after_cancel"]
     assert seen["unknown_method"] == "MethodNotImplemented"
     refusals = [json.loads(line) for line in (box.home / "refusals.jsonl").read_text().splitlines()]
-    assert "google.cloud.aiplatform.v1.JobService/ListBatchPredictionJobs" in {one["what"] for one in refusals}
+    assert "google.cloud.aiplatform.v1.JobService/ListBatchPredictionJobs" in {refusal["what"] for refusal in refusals}
     assert (seen["rest"]["error"]["code"], seen["rest"]["error"]["status"]) == (404, "NOT_FOUND")
 
 
@@ -79,7 +79,7 @@ def test_a_killed_service_takes_up_its_endpoints_and_fails_what_was_under_way(tm
         assert before["grpc"] == "nothing", "gRPC names the endpoint in a header"
         assert (before["died"], before["healed"]) == (True, "nothing"), "a container that dies is started again"
         left = [json.loads(path.read_text()) for path in tmp_path.glob("vertex/containers/*/process.json")]
-        alive = [psutil.Process(one["pid"]) for one in left if psutil.pid_exists(one["pid"])]
+        alive = [psutil.Process(process["pid"]) for process in left if psutil.pid_exists(process["pid"])]
         box.stop(signal.SIGKILL)
         box.start()
         assert not psutil.wait_procs(alive, timeout=10)[1], "containers of the killed service are gone"

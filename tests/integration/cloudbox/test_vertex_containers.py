@@ -44,8 +44,8 @@ def test_two_containers_do_not_see_each_others_app(home: Home, namespace: str, t
     containers = Containers(home, [namespace])
     script = "mkdir -p /app/$0 && pwd && ls /app && sleep 0.2 && ls /app && exit $1"
     both = [containers.start(ContainerSpec("i", ["sh", "-c", script, name, code]), name) for name, code in ("a3", "b4")]
-    assert [one.wait(20) for one in both] == [3, 4]
-    assert [one.tail().split() for one in both] == [["/app", "a", "a"], ["/app", "b", "b"]]
+    assert [container.wait(20) for container in both] == [3, 4]
+    assert [container.tail().split() for container in both] == [["/app", "a", "a"], ["/app", "b", "b"]]
     containers.close()
 
 

@@ -40,9 +40,9 @@ def test_two_first_runs_at_once_make_one_endpoint_and_one_model(
         patched.setattr(EndpointResource, "find", together(EndpointResource.find, call=1))
         patched.setattr(ModelRegistry, "_parent", together(ModelRegistry._parent, call=2))
         runs = [pool.submit(VertexEndpoint(trial.host, "news").upload, *model) for model in models]
-        assert [one.result(60) for one in runs] == [None, None]
+        assert [run.result(60) for run in runs] == [None, None]
     assert len(endpoints(trial)) == 1
-    assert [one.version_id for one in ModelRegistry(Clients(trial.host), "news").versions()] == ["1", "2"]
+    assert [version.version_id for version in ModelRegistry(Clients(trial.host), "news").versions()] == ["1", "2"]
 
 
 def together(method: Callable[..., Any], call: int) -> Callable[..., Any]:
@@ -88,7 +88,7 @@ def test_the_champion_is_renewed_when_its_container_is_configured_otherwise(tria
     assert "was renewed" in deployment.message
     assert (trial.deployed(), changed.status().outdated) == ([champion.version], ())
     registry = ModelRegistry(Clients(trial.host), "news")
-    assert [list(one.container_spec.env)[-1].name for one in registry.versions()] == ["MORTAL_FOLDER", "LC_ALL"]
+    assert [list(version.container_spec.env)[-1].name for version in registry.versions()] == ["MORTAL_FOLDER", "LC_ALL"]
 
 
 def test_a_champion_whose_new_container_does_not_answer_serves_on_in_its_old_one(trial: HostedTrial) -> None:
@@ -111,8 +111,12 @@ def test_what_stands_by_for_a_rollback_keeps_the_container_that_it_served_with(t
     newcomer = release(trial, "b")
     changed = with_env(trial, LC_ALL="C")
     assert roll_out(changed, newcomer, old, lambda: None).outcome == "live"
-    stood_by = {one.id for one in EndpointResource(Clients(trial.host), "news", "live").running() if one.version == old}
+    stood_by = {
+        deployed.id
+        for deployed in EndpointResource(Clients(trial.host), "news", "live").running()
+        if deployed.version == old
+    }
     changed.deploy(old)
     changed.set_traffic({old: 100})
     now = EndpointResource(Clients(trial.host), "news", "live").running()
-    assert {one.id for one in now if one.version == old and one.percent} == stood_by
+    assert {deployed.id for deployed in now if deployed.version == old and deployed.percent} == stood_by

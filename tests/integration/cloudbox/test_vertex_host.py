@@ -110,7 +110,7 @@ def test_traffic_that_another_run_moved_meanwhile_is_not_overwritten(trial: Host
     resource = EndpointResource(Clients(trial.host), "news", "live")
     seen = resource.find()
     trial.endpoint.set_traffic({second.version: 100})
-    ours = {one.id: 100 for one in resource.running() if one.version == first}
+    ours = {deployed.id: 100 for deployed in resource.running() if deployed.version == first}
     with pytest.raises(EndpointError, match="another run changed the endpoint meanwhile; run again"):
         resource.split(seen, ours)
     assert trial.endpoint.status().traffic == {first: 0, second.version: 100}

@@ -37,11 +37,11 @@ pipelines.create_pipeline_job(parent=parent, pipeline_job=job, pipeline_job_id="
 pool = {"machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1,
         "container_spec": {"image_uri": "steps", "command": ["sleep", "600"]}}
 for name in ("run-1-train", "run-2-train"):
-    one = {"display_name": name, "job_spec": {"worker_pool_specs": [pool]}}
-    custom.create_custom_job(parent=parent, custom_job=one)
+    job = {"display_name": name, "job_spec": {"worker_pool_specs": [pool]}}
+    custom.create_custom_job(parent=parent, custom_job=job)
 told = {"pipeline": [jobs.cancel_pipeline("waits-1"), jobs.cancel_pipeline("waits-1")]}
 told["custom"] = [len(jobs.cancel_custom(["run-1-train", "run-1-split"])), len(jobs.cancel_custom(["run-1-train"]))]
-told["states"] = {one.display_name: one.state.name for one in custom.list_custom_jobs(parent=parent)}
+told["states"] = {job.display_name: job.state.name for job in custom.list_custom_jobs(parent=parent)}
 try:
     jobs.cancel_pipeline("never-was")
 except MissingError as error:

@@ -131,6 +131,8 @@ def test_what_vertex_takes_for_the_model_moves_with_the_champion(
     registry.move_aliases(resource_of(held), ["champion"])  # as it was left before `default` moved along
     assert follow(record, mirror, models) == 2
     assert follow(record, mirror, models) == 0
-    assert [list(one.version_aliases) for one in registry.versions() if "default" in one.version_aliases] == [
-        sorted({"champion", "default", "v-" + new.version, *(a for a in held.version_aliases if a.startswith("c-"))})
-    ]
+    assert [
+        list(registered.version_aliases)
+        for registered in registry.versions()
+        if "default" in registered.version_aliases
+    ] == [sorted({"champion", "default", "v-" + new.version, *(a for a in held.version_aliases if a.startswith("c-"))})]

@@ -24,7 +24,7 @@ CANARY = Ramp(shares=(10,), hold_s=0)
 def running(trial: HostedTrial) -> list[tuple[str, str, int]]:
     """Version, Google's id and percent of what is deployed."""
     found = EndpointResource(Clients(trial.host), "news", "live").running()
-    return [(one.version, one.id, one.percent) for one in found]
+    return [(deployed.version, deployed.id, deployed.percent) for deployed in found]
 
 
 def at_canary(trial: HostedTrial, changed: VertexEndpoint) -> tuple[str, str, EndpointStatus]:
@@ -65,13 +65,13 @@ def test_what_puts_the_traffic_back_needs_no_new_container_of_the_champion(trial
 
 def test_a_dead_champion_is_started_again_in_the_container_that_it_had(trial: HostedTrial) -> None:
     champion = live(trial, "a")
-    (number,) = [one.number for one in EndpointResource(Clients(trial.host), "news", "live").running()]
+    (number,) = [deployed.number for deployed in EndpointResource(Clients(trial.host), "news", "live").running()]
     changed = with_env(trial, LC_ALL="C")
     changed.upload(champion, trial.path / "a")
     trial.die()
     changed.deploy(champion)
     now = EndpointResource(Clients(trial.host), "news", "live").running()
-    assert [(one.number, one.percent, one.ready) for one in now] == [(number, 100, True)]
+    assert [(deployed.number, deployed.percent, deployed.ready) for deployed in now] == [(number, 100, True)]
     assert changed.status().outdated == (champion,)
 
 

@@ -174,7 +174,7 @@ def test_resources_survive_the_closing_of_their_store(tmp_path: Path) -> None:
 )
 def test_rest_addresses_lead_to_their_methods(verb: str, path: str, method: str) -> None:
     found = [route.path for route in routes() if route.verb == verb and route.pattern.fullmatch(path)]
-    assert [one.rpartition("/")[2] for one in found] == [method]
+    assert [refusal.rpartition("/")[2] for refusal in found] == [method]
 
 
 def test_a_list_that_lags_tells_what_was_there_before(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_list_that_lags_tells_what_was_there_before(tmp_path: Path) -> None:
     store.put(new)
 
     def listed() -> list[tuple[str, str]]:
-        return [(one.name[-1], one.display_name) for one in store.listed(v1.Endpoint, name.rstrip("/"))]
+        return [(endpoint.name[-1], endpoint.display_name) for endpoint in store.listed(v1.Endpoint, name.rstrip("/"))]
 
     assert listed() == [("1", "now"), ("3", "old")]
     token = lag_s.set(60)

@@ -17,5 +17,5 @@ def second(text: str, number: int) -> str:
 
 @dsl.pipeline(name="two-tasks")  # type: ignore[untyped-decorator]
 def two_tasks(word: str = "hello") -> None:
-    one = first(word=word).set_env_variable("PAUSE", "0")
-    second(text=one.outputs["out"], number=3).set_cpu_limit("6").set_memory_limit("20G")
+    task = first(word=word).set_env_variable("PAUSE", "0")
+    second(text=task.outputs["out"], number=3).set_cpu_limit("6").set_memory_limit("20G")

@@ -67,13 +67,13 @@ def life_of_an_endpoint() -> dict[str, Any]:
     first = upload("first", labels={"run": "one"}, version_aliases=["candidate"])
     second = upload("second", parent_model=first.resource_name, is_default_version=False, version_aliases=["candidate"])
     registry = second.versioning_registry
-    versions = {one.version_id: sorted(one.version_aliases) for one in registry.list_versions()}
+    versions = {version.version_id: sorted(version.version_aliases) for version in registry.list_versions()}
     endpoint = aiplatform.Endpoint.create(display_name="news", labels={"model": "news"})
     machine: dict[str, Any] = {"machine_type": "n1-standard-2", "min_replica_count": 1}
     endpoint.deploy(first, traffic_percentage=100, **machine)
     only = endpoint.predict([{"text": "a", "n": 5}], parameters={"top_k": 1})
     endpoint.deploy(second, traffic_percentage=0, **machine)
-    ids = {one.model_version_id: one.id for one in endpoint.list_models()}
+    ids = {model.model_version_id: model.id for model in endpoint.list_models()}
     at_zero = dict(endpoint.traffic_split)
     while_zero = {endpoint.predict([{"text": "a"}]).deployed_model_id for _ in range(10)}
     wrong = refused(lambda: endpoint.update(traffic_split={ids["1"]: 60, ids["2"]: 60}))
@@ -84,7 +84,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
     )
     found = aiplatform.Endpoint.list(filter='labels.model="news"')
     none = aiplatform.Endpoint.list(filter='labels.model="other" AND display_name="news"')
-    deployed_at = [one.endpoint for one in aiplatform.Model(first.resource_name).gca_resource.deployed_models]
+    deployed_at = [deployed.endpoint for deployed in aiplatform.Model(first.resource_name).gca_resource.deployed_models]
     in_use = refused(lambda: aiplatform.Model(first.resource_name).delete())
     busy = refused(endpoint.delete)
     endpoint.undeploy(ids["1"])
@@ -100,7 +100,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
         "wrong": wrong,
         "moved": [moved.predictions, moved.model_version_id],
         "raw": [raw.json()["predictions"], raw.headers["x-vertex-ai-deployed-model-id"] == ids["2"]],
-        "found": [one.resource_name == endpoint.resource_name for one in found],
+        "found": [candidate.resource_name == endpoint.resource_name for candidate in found],
         "none": len(none),
         "in_use": in_use,
         "busy": busy,
@@ -124,12 +124,12 @@ def job(path: str, **options: Any) -> Any:
 
 
 def summary(pipeline: Any) -> dict[str, Any]:
-    tasks = {one.task_name: one for one in pipeline.gca_resource.job_detail.task_details}
+    tasks = {task.task_name: task for task in pipeline.gca_resource.job_detail.task_details}
     error = pipeline.gca_resource.error.message
     return {
         "state": pipeline.state.name,
-        "tasks": {name: one.state.name for name, one in tasks.items()},
-        "errors": {name: one.error.message for name, one in tasks.items() if one.error.message},
+        "tasks": {name: task.state.name for name, task in tasks.items()},
+        "errors": {name: task.error.message for name, task in tasks.items() if task.error.message},
         "error": error,
     }
 
@@ -165,7 +165,9 @@ def pipelines() -> dict[str, Any]:
         good.submit()
         bad.submit()
         report: dict[str, Any] = {"good": ended(good), "bad": ended(bad)}
-        detail = {one.task_name: one for one in good.gca_resource.job_detail.task_details}["second"]
+        detail = {task_detail.task_name: task_detail for task_detail in good.gca_resource.job_detail.task_details}[
+            "second"
+        ]
         task = aiplatform.CustomJob.get(detail.executor_detail.container_detail.main_job)
         spec = task.gca_resource.job_spec.worker_pool_specs[0]
         report["machine"] = spec.machine_spec.machine_type
@@ -176,11 +178,11 @@ def pipelines() -> dict[str, Any]:
         report["paused"] = schedule.state.name
         schedule.resume(catch_up=False)
         runs = schedule.list_jobs()
-        report["runs"] = [ended(one)["state"] for one in runs]
+        report["runs"] = [ended(run)["state"] for run in runs]
         schedule.delete()
         bad.delete()
     found = aiplatform.PipelineJob.list(filter='labels.run="good" AND state="PIPELINE_STATE_SUCCEEDED"')
-    report["found"] = [one.name == good.name for one in found]
+    report["found"] = [run.name == good.name for run in found]
     report["unknown"] = refused(lambda: aiplatform.PipelineJob.list(filter="labels.run~good"))
     report["left"] = len(aiplatform.PipelineJob.list())
     return report

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
 from google.api_core import exceptions as api
-from google.auth.exceptions import DefaultCredentialsError, TransportError
+from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
-from evergreen.adapters.google.calls import Failure, Kind, calling, retry_policy
+from evergreen.adapters.google.calls import Failure, Kind, calling, passing_over, retry_policy
 from evergreen.adapters.vertex.clients import MissingError, translated
 from evergreen.adapters.vertex.jobs import UnreachableError, job_error
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
@@ -18,22 +21,29 @@ BUSY = api.ServiceUnavailable("the region\nis busy.")  # type: ignore[no-untyped
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "reason", "code"),
+    ("error", "kind", "reason", "transient"),
     [
-        (DefaultCredentialsError("none found"), Kind.CREDENTIALS, "none found", None),  # type: ignore[no-untyped-call]
-        (api.PermissionDenied("not you"), Kind.DENIED, "not you", 403),  # type: ignore[no-untyped-call]
-        (api.Unauthorized("who?"), Kind.DENIED, "who?", 401),  # type: ignore[no-untyped-call]
-        (api.NotFound("no such model"), Kind.MISSING, "no such model", 404),  # type: ignore[no-untyped-call]
-        (api.InvalidArgument("no such field"), Kind.REFUSED, "no such field", 400),  # type: ignore[no-untyped-call]
-        (api.ResourceExhausted("quota"), Kind.UNANSWERED, "quota", 429),  # type: ignore[no-untyped-call]
-        (BUSY, Kind.UNANSWERED, "the region is busy", 503),
-        (api.RetryError("gave up", BUSY), Kind.UNANSWERED, "the region is busy", 503),  # type: ignore[no-untyped-call]
-        (TransportError("reset"), Kind.UNANSWERED, "reset", None),  # type: ignore[no-untyped-call]
-        (requests.ConnectTimeout(), Kind.UNANSWERED, "ConnectTimeout", None),
-        (ConnectionResetError(104, "reset by peer"), Kind.UNANSWERED, "[Errno 104] reset by peer", None),
+        (DefaultCredentialsError("none found"), Kind.CREDENTIALS, "none found", False),  # type: ignore[no-untyped-call]
+        (api.PermissionDenied("not you"), Kind.DENIED, "not you", False),  # type: ignore[no-untyped-call]
+        (api.Unauthorized("who?"), Kind.CREDENTIALS, "who?", False),  # type: ignore[no-untyped-call]
+        (api.NotFound("no such model"), Kind.MISSING, "no such model", False),  # type: ignore[no-untyped-call]
+        (api.InvalidArgument("no such field"), Kind.REFUSED, "no such field", False),  # type: ignore[no-untyped-call]
+        (api.FailedPrecondition("ended"), Kind.CONFLICT, "ended", False),  # type: ignore[no-untyped-call]
+        (api.AlreadyExists("there"), Kind.CONFLICT, "there", False),  # type: ignore[no-untyped-call]
+        (api.PreconditionFailed("moved"), Kind.CONFLICT, "moved", False),  # type: ignore[no-untyped-call]
+        (api.MethodNotImplemented("never"), Kind.REFUSED, "never", False),  # type: ignore[no-untyped-call]
+        (api.InternalServerError("oops"), Kind.UNANSWERED, "oops", False),  # type: ignore[no-untyped-call]
+        (api.Unknown("what?"), Kind.UNANSWERED, "what?", False),  # type: ignore[no-untyped-call]
+        (RefreshError("expired", {"error": "x"}), Kind.CREDENTIALS, "expired", False),  # type: ignore[no-untyped-call]
+        (api.ResourceExhausted("quota"), Kind.EXHAUSTED, "quota", True),  # type: ignore[no-untyped-call]
+        (BUSY, Kind.UNANSWERED, "the region is busy", True),
+        (api.RetryError("gave up", BUSY), Kind.UNANSWERED, "the region is busy", True),  # type: ignore[no-untyped-call]
+        (TransportError("reset"), Kind.UNANSWERED, "reset", True),  # type: ignore[no-untyped-call]
+        (requests.ConnectTimeout(), Kind.UNANSWERED, "ConnectTimeout", True),
+        (ConnectionResetError(104, "reset by peer"), Kind.UNANSWERED, "[Errno 104] reset by peer", False),
     ],
 )
-def test_a_failure_has_one_kind_and_one_line(error: Exception, kind: Kind, reason: str, code: int | None) -> None:
+def test_a_failure_has_one_kind_and_one_line(error: Exception, kind: Kind, reason: str, transient: bool) -> None:
     caught: list[Failure] = []
 
     def keep(failure: Failure) -> EvergreenError:
@@ -43,7 +53,7 @@ def test_a_failure_has_one_kind_and_one_line(error: Exception, kind: Kind, reaso
     with pytest.raises(EvergreenError) as raised, calling(keep):
         raise error
     assert raised.value.__cause__ is error
-    assert [(one.kind, one.reason, one.code) for one in caught] == [(kind, reason, code)]
+    assert [(one.kind, one.reason, one.transient) for one in caught] == [(kind, reason, transient)]
 
 
 def test_what_is_no_call_to_google_stays_as_it_is() -> None:
@@ -59,6 +69,8 @@ def test_what_is_no_call_to_google_stays_as_it_is() -> None:
         (api.NotFound("gone"), MissingError, MissingError, 1),  # type: ignore[no-untyped-call]
         (api.Forbidden("not you"), EndpointError, InputError, 2),  # type: ignore[no-untyped-call]
         (BUSY, EndpointError, UnreachableError, 1),
+        (api.TooManyRequests("slow"), EndpointError, UnreachableError, 1),  # type: ignore[no-untyped-call]
+        (api.MethodNotImplemented("never"), EndpointError, EvergreenError, 1),  # type: ignore[no-untyped-call]
         (api.BadRequest("no"), EndpointError, EvergreenError, 1),  # type: ignore[no-untyped-call]
     ],
 )
@@ -99,3 +111,54 @@ def test_transient_errors_alone_are_repeated_and_what_a_service_adds(
     with suppress(type(error)):
         retry_policy(60, lambda failed: failed in also)(attempt)()
     assert len(made) == attempts
+
+
+def test_a_block_is_left_early_at_the_kinds_that_are_expected_and_no_others() -> None:
+    with passing_over(Kind.MISSING):
+        raise api.NotFound("gone")  # type: ignore[no-untyped-call]
+    for error in (BUSY, ValueError("not a number")):
+        with pytest.raises(type(error)), passing_over(Kind.MISSING):
+            raise error
+
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CALLS = "evergreen/adapters/google/calls.py"
+ERRORS = {"google.api_core.exceptions", "google.auth.exceptions", "google.cloud.exceptions"}
+OF_STATUSES = {
+    CALLS,
+    "evergreen/adapters/vertex/prediction.py",  # what the container answers, by its contract
+    "commands/cloud/servers.py",  # MLflow's server
+    "commands/cloud/google.py",  # hands the status on to `kind_of_status`
+}
+SPEAK_WITH_GOOGLE = (
+    *(f"evergreen/adapters/{name}" for name in ("google", "gcs", "bigquery", "vertex")),
+    *("commands/cloud", "orchestration"),
+)
+
+
+def files_of(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    for file in sorted(one for folder in folders for one in (REPOSITORY / folder).rglob("*.py")):
+        yield str(file.relative_to(REPOSITORY)), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def errors_imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names if one.name in ERRORS)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from {node.module, *(f"{node.module}.{one.name}" for one in node.names)} & ERRORS
+
+
+def test_googles_errors_are_told_apart_in_one_module() -> None:
+    everywhere = files_of("evergreen", "commands", "orchestration", "steps", "stacks", "pipelines")
+    found = {name for name, tree in everywhere if any(errors_imported(tree))}
+    assert found == {CALLS}
+
+
+def test_where_google_is_called_nobody_else_looks_at_statuses() -> None:
+    def looks(node: ast.AST) -> bool:
+        status = isinstance(node, ast.Constant) and type(node.value) is int and 400 <= node.value < 600
+        return status or (isinstance(node, ast.Attribute) and node.attr in {"status_code", "HTTPStatus"})
+
+    found = {name for name, tree in files_of(*SPEAK_WITH_GOOGLE) if any(looks(one) for one in ast.walk(tree))}
+    assert found == OF_STATUSES

@@ -25,8 +25,8 @@ def start(value: str = "2026-01-01 00:00:00+00:00") -> Parameters:
 
 
 def read_of(sql: str) -> tuple[set[str], int]:
-    one = touched(parse(sql, "my-project", None), {ARTICLES: FIELDS}, {ARTICLES: "timestamp"})[ARTICLES]
-    return one.columns, len(one.conditions)
+    read = touched(parse(sql, "my-project", None), {ARTICLES: FIELDS}, {ARTICLES: "timestamp"})[ARTICLES]
+    return read.columns, len(read.conditions)
 
 
 def test_a_parameter_is_bound_with_its_type_and_never_pasted() -> None:

@@ -134,7 +134,7 @@ def test_replicas_of_a_deployed_model_may_change_and_its_machine_may_not() -> No
 
 def test_every_call_is_guarded_before_it_is_carried_out(tmp_path: Path) -> None:
     carried_out: list[object] = []
-    method = Method(carried_out.append, v1.CreateEndpointRequest, v1.Endpoint)
+    method = Method(carried_out.append, v1.CreateEndpointRequest)
     dispatcher = Dispatcher(Home(tmp_path), "vertex", {"/v1.EndpointService/CreateEndpoint": method})
     with pytest.raises(ApiError, match=r"endpoint\.name; Message: Output only"):
         dispatcher.call("/v1.EndpointService/CreateEndpoint", create(name=NAME))

@@ -77,7 +77,7 @@ def test_what_a_guide_makes_is_known_with_what_a_role_is_on_and_its_condition(tm
     assert {"aiplatform.googleapis.com", "storage.googleapis.com"} <= made.services
     assert made.repositories == {"evergreen", "docker-hub"}
     assert {PIPELINE, SERVING, "service-7@gcp-sa-aiplatform.iam.gserviceaccount.com"} <= made.accounts
-    (reader,) = [one for one in made.policies["bucket news"] if one.role == "roles/storage.objectViewer"]
+    (reader,) = [binding for binding in made.policies["bucket news"] if binding.role == "roles/storage.objectViewer"]
     condition = "resource.name.startsWith('projects/_/buckets/news/objects/models/')"
     assert reader == Binding(role=reader.role, member=f"serviceAccount:{SERVING}", condition=condition)
     assert f"account {SERVING}" in made.policies
@@ -100,7 +100,7 @@ def test_a_token_tells_its_account_and_a_strange_one_nobody(tmp_path: Path) -> N
     assert principal_of(f"Bearer {token_of(PIPELINE)}") == PIPELINE
     claims = base64.urlsafe_b64encode(json.dumps({"iss": SERVING}).encode()).decode().rstrip("=")
     assert principal_of(f"Bearer e30.{claims}.signature") == SERVING, "signed by the client itself"
-    assert [principal_of(one) for one in ("", "Bearer token", "Basic \xff", "Bearer ya29.")] == [ANONYMOUS] * 4
+    assert [principal_of(header) for header in ("", "Bearer token", "Basic \xff", "Bearer ya29.")] == [ANONYMOUS] * 4
     home = Home(tmp_path)
     for method in ("first", "second", "second"):
         record(home, Call(PIPELINE, method))

@@ -20,7 +20,7 @@ from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.cloud import Machine
 from evergreen.core.rollout import Release, roll_out
-from evergreen.preparation import DataflowRunner, Preparation
+from evergreen.preparation import DataflowRunnerSettings, Preparation
 from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.configuration import Configuration
 from orchestration.machine_lists import MachineChoice
@@ -58,7 +58,7 @@ def test_machines_that_are_tried_after_another_one_are_told_apart_and_checked_fo
     needs = needs_of(replace(given, configuration=replace(given.configuration, machines=lists)), COMPONENTS, ("train",))
     assert needs is not None
     assert (needs.training, needs.training_instead) == ((t4.machine, Machine("e2-standard-4")), (b200.machine,))
-    assert [(one.fine, one.message.partition(":")[0]) for one in check_wheels(needs, {})] == [
+    assert [(finding.fine, finding.message.partition(":")[0]) for finding in check_wheels(needs, {})] == [
         (True, "NVIDIA_TESLA_T4"),
         (False, "NVIDIA_B200"),
     ]
@@ -103,13 +103,13 @@ def test_a_run_and_an_endpoint_on_this_machine_need_nothing_of_google() -> None:
 
 
 def test_a_preparation_on_dataflow_needs_its_image_too() -> None:
-    runner = DataflowRunner(
+    runner = DataflowRunnerSettings(
         kind="dataflow", project="p", region="r", temp="gs://steps/dataflow", image="registry/dataflow:1"
     )
     given, prepare = project(HOST, {}), cast(Preparation, SimpleNamespace(runner=runner))
     needs = needs_of(replace(given, prepare=prepare), COMPONENTS, ())
     assert needs is not None
-    assert (needs.dataflow, needs.images) == (runner, ("registry/serving:1", "registry/dataflow:1"))
+    assert (needs.dataflow, needs.images) == (runner.needs(), ("registry/serving:1", "registry/dataflow:1"))
 
 
 def test_an_endpoint_on_google_alone_needs_no_quota_for_training() -> None:

@@ -41,7 +41,7 @@ class Lengths:
             if not isinstance(instance["text"], str) or not instance["text"].strip():
                 raise InstanceError(index, "text is blank")
         labels = ["long" if len(instance["text"]) > 10 else "short" for instance in instances]
-        return [{"label": one, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for one in labels]
+        return [{"label": label, "score": 0.75, "probabilities": {"long": 0.25, "short": 0.75}} for label in labels]
 
 
 FIELDS = FilesSettings(path="unused")

@@ -11,15 +11,15 @@ from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.source import FilesPart
 from evergreen.core.errors import InputError
 from evergreen.core.preparation import Raw
-from evergreen.preparation import LocalRunner, Preparation
+from evergreen.preparation import LocalRunnerSettings, Preparation
 from evergreen.preparation.plan import Part
 from evergreen.preparation.run import Work, check_beam
 
-LOCAL = Preparation(origin=FilesSettings(path="raw/*.tfrec", format="tfrecord"), runner=LocalRunner(workers=1))
+LOCAL = Preparation(origin=FilesSettings(path="raw/*.tfrec", format="tfrecord"), runner=LocalRunnerSettings(workers=1))
 
 
 def test_the_number_of_processes_is_taken_from_the_command_up_to_what_one_machine_may_have() -> None:
-    assert prepare.chosen(LOCAL, None, 4).runner == LocalRunner(workers=4)
+    assert prepare.chosen(LOCAL, None, 4).runner == LocalRunnerSettings(workers=4)
     with pytest.raises(InputError, match=r"--workers is 1,000 \(allowed: 1 to 256\)"):
         prepare.chosen(LOCAL, None, 1000)
 

@@ -29,14 +29,14 @@ def test_a_second_delivery_changes_the_comment_and_repeats_none(repository: Repo
     repository.open_pull(7, COMMIT)
     first = comment(client, REPOSITORY, 7, "news", "better")
     assert comment(client, REPOSITORY, 7, "news", "worse") == first
-    assert [one["body"] for one in repository.comments[7]] == ["<!-- evergreen: news -->\nworse"]
+    assert [posted["body"] for posted in repository.comments[7]] == ["<!-- evergreen: news -->\nworse"]
 
 
 def test_each_model_has_a_comment_of_its_own(repository: Repository, client: GitHub) -> None:
     repository.open_pull(7, COMMIT)
     for model in ("news", "news-staging", "news"):
         comment(client, REPOSITORY, 7, model, model)
-    assert [one["body"].splitlines()[-1] for one in repository.comments[7]] == ["news", "news-staging"]
+    assert [posted["body"].splitlines()[-1] for posted in repository.comments[7]] == ["news", "news-staging"]
 
 
 def test_a_persons_comment_is_left_alone_and_ours_is_found_behind_many(repository: Repository, client: GitHub) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Kinds, Settings, behaviour
 from tests.offers import offer
@@ -99,3 +100,21 @@ def test_two_packages_of_one_kind_are_refused_by_both_names(packages: Path) -> N
 def test_an_unknown_kind_is_told_with_the_allowed_ones() -> None:
     with pytest.raises(InputError, match=r"kind 'roman' is unknown \(allowed: bold, plain\); install the package"):
         Kinds(GROUP, SHIPPED).member("roman")
+
+
+class Desk(Frozen):
+    kind: str = "desk"
+    key_env: str | None = None
+
+
+class Paper(Settings):
+    kind: Literal["paper"] = "paper"
+    token_env: str | None = None
+    envelope: str = "C4"
+    desk: Desk | None = None
+
+
+def test_settings_tell_the_variables_that_hold_their_secrets_by_field_those_of_models_within_too() -> None:
+    paper = Paper(token_env="PAPER_TOKEN", desk=Desk(key_env="DESK_KEY"))  # noqa: S106 (names of variables)
+    assert paper.variables == {"token_env": "PAPER_TOKEN", "desk.key_env": "DESK_KEY"}
+    assert Paper(desk=Desk()).variables == {}

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from evergreen.adapters.shapes.scene import draw_scene
-from evergreen.data.content import keys_and_likeness, picture_keys
-from evergreen.data.likeness import likeness
+from evergreen.data.duplicates.keys import keys_and_likeness, likeness, picture_keys
 from evergreen.data.split_plan import SplitPlan
 from tests.pictures import encoded, picture
 

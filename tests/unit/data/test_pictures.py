@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from evergreen.core.errors import InputError
 from evergreen.data.canonical import canonical_rows, with_row_names
-from evergreen.data.given_splits import split_of_name
+from evergreen.data.given import split_of_name
 from evergreen.data.pictures import UNLISTED, PictureError, decode_mask, decode_picture
 from evergreen.data.row_fields import RowFields
 from tests.pictures import encoded, mask, picture, pixels

@@ -2,15 +2,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evergreen.core.artifacts import Splits, SplitsManifest
 from evergreen.core.errors import InputError
 from evergreen.data import shards
 from evergreen.data.dataset import write_dataset
-from evergreen.data.shards import ShardWriter, iter_batches, regroup
+from evergreen.data.shards import ShardWriter, iter_batches, regroup, split_batches, split_columns
 from tests.generated import few
 from tests.rows import SOURCE, rows_of
 
@@ -77,3 +79,37 @@ def test_rows_are_read_one_row_group_at_a_time_so_that_pictures_do_not_add_up(
     dataset = write_dataset([pa.RecordBatch.from_pylist(rows)], tmp_path, SOURCE)
     assert [batch.num_rows for batch in iter_batches(dataset.shards)] == [3, 3, 2]
     assert [batch.num_rows for batch in iter_batches(dataset.shards, ["id"])] == [3, 3, 2]
+
+
+def train_split(folder: Path, rows: int) -> Splits:
+    """The rows `0`, `1`, … in shards of 20 and row groups of 10."""
+    writer = ShardWriter(folder, "train")
+    for table in regroup(batches_of([f"text {n}" for n in range(rows)], [])):
+        writer.write(table)
+    writer.close()
+    manifest = SplitsManifest(
+        files=tuple(writer.entries), dataset="", seed=0, rows={"train": rows}, labels={}, removed={}
+    )
+    return Splits.write(folder, manifest)
+
+
+@given(chosen=st.sets(st.integers(0, 44)), at_once=st.integers(1, 50))
+@settings(few(), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_chosen_rows_of_a_split_are_read_and_no_others(chosen: set[int], at_once: int, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "GROUP_ROWS", 10)
+        patch.setattr(shards, "SHARD_ROWS", 20)
+        splits = train_split(tmp_path, 45)
+    assert len(splits.shards("train")) == 3
+    batches = list(split_batches(splits, "train", ("id",), at_once, np.array(sorted(chosen), dtype=np.int64)))
+    assert [name for batch in batches for name in batch["id"].to_pylist()] == [str(row) for row in sorted(chosen)]
+    assert all(batch.schema.names == ["id"] for batch in batches)
+    whole = list(split_batches(splits, "train", ("id",), at_once))
+    assert max(batch.num_rows for batch in whole) == min(at_once, 20)
+    assert sum(batch.num_rows for batch in whole) == 45
+
+
+def test_the_columns_of_a_split_are_those_of_its_rows(tmp_path: Path) -> None:
+    splits = train_split(tmp_path, 3)
+    assert split_columns(splits, "train") == ["id", "text"]
+    assert split_columns(splits, "test") == []

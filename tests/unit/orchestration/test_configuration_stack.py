@@ -17,9 +17,9 @@ def test_a_stack_that_the_configuration_is_meant_for_passes() -> None:
 def test_another_active_stack_stops_with_the_line_that_sets_the_right_one() -> None:
     with pytest.raises(
         InputError, match=r"prod\.yaml is meant for stack 'vertex' or 'emulated', but stack 'default'"
-    ) as one:
+    ) as caught:
         CONFIGURATION.check_stack("default", ["default", "emulated"])
-    assert str(one.value).endswith("\n  zenml stack set emulated")
+    assert str(caught.value).endswith("\n  zenml stack set emulated")
 
 
 def test_an_unregistered_stack_is_told_how_to_register() -> None:

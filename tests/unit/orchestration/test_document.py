@@ -92,7 +92,7 @@ def test_a_filled_in_value_is_never_read_as_yaml(tmp_path: Path, monkeypatch: py
 def test_every_missing_variable_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOT_SET", raising=False)
     document = read_text(tmp_path, "a: ${NOT_SET}\nb: ['${NOT SET}']\n")
-    assert [one.path for one in document.mistakes] == [("a",), ("b", 0)]
+    assert [mistake.path for mistake in document.mistakes] == [("a",), ("b", 0)]
     assert "environment variable NOT_SET is not set; export NOT_SET=…" in document.mistakes[0].message
     assert "no environment variable's name" in document.mistakes[1].message
 

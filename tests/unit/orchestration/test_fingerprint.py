@@ -130,6 +130,9 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "text loss": (edit(trainable(TEXTS[1])), {"train"}, set()),
     "picture loss": (edit(trainable(PICTURES[1])), set(), {"train"}),
+    "picture server": (edit("evergreen/tasks/image_segmentation/servable.py"), set(), {"evaluate"}),
+    "text server": (edit("evergreen/tasks/text_classification/servable.py"), {"evaluate"}, set()),
+    "reader of schemas": (edit("evergreen/tasks/image_segmentation/schema_import.py"), set(), set()),
     "SQL file": (edit(QUERY), {"split"}, {"split"}),
     "numeric package": (lambda folder: install(folder, "torch", "99.0"), {"train", "evaluate"}, {"train", "evaluate"}),
     "plug-in": (lambda folder: install(folder, "letters", "2.0"), set(), set()),
@@ -185,9 +188,9 @@ def test_the_version_of_a_compiled_plug_in_stands_for_its_sources(
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_walk_would_reach_each_module_that_it_ends_before(end: str) -> None:
-    others = [one for one in ENDS if one != end]
+    others = [another for another in ENDS if another != end]
     settings = [(step, source if step == "fetch" else task) for source, task in (TEXTS, PICTURES) for step in VERBS]
-    roots = {root for step, one in settings for root in roots_of(step, one)}
+    roots = {root for step, settings_class in settings for root in roots_of(step, settings_class)}
     assert end.removesuffix(".*") in Code(others).modules(*roots)
 
 

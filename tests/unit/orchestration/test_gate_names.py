@@ -50,7 +50,7 @@ def test_a_threshold_that_the_task_cannot_have_is_a_mistake_at_its_path(
 
 def test_all_mistakes_come_at_once_each_with_the_names_allowed(tmp_path: Path) -> None:
     wrong = {"minimum": {"acc": 1}, "margin": {"f1": 0}, "class_floors": {"mae": 0}}
-    allowed = {one.path[2]: one.allowed for one in mistakes(tmp_path, wrong)}
+    allowed = {mistake.path[2]: mistake.allowed for mistake in mistakes(tmp_path, wrong)}
     assert allowed == {"minimum": ("accuracy", "mae"), "margin": ("accuracy", "mae"), "class_floors": ("recall",)}
 
 
@@ -73,4 +73,4 @@ def test_what_the_task_has_passes_and_what_is_no_number_is_left_to_the_gate_itse
 def test_each_task_says_which_way_its_metrics_are_good(task: Any) -> None:
     specs = (*task.metrics, *task.class_metrics)
     assert specs
-    assert all(one.higher and one.bounds == (0, 1) for one in specs)
+    assert all(spec.higher and spec.bounds == (0, 1) for spec in specs)

@@ -60,7 +60,11 @@ def test_a_step_on_the_operator_has_its_first_machine_and_the_whole_list() -> No
     document = with_machines({"steps": {"train": {"step_operator": True}}}, LISTS)
     settings = document["steps"]["train"]["settings"]["step_operator"]
     assert settings["machines"][0] == {**T4.model_dump(exclude_defaults=True)}
-    assert [one["machine_type"] for one in settings["machines"]] == ["n1-standard-8", "g2-standard-8", "n1-standard-16"]
+    assert [machine["machine_type"] for machine in settings["machines"]] == [
+        "n1-standard-8",
+        "g2-standard-8",
+        "n1-standard-16",
+    ]
     assert machine_of(document, "train") == T4.machine  # what it costs is told by the first
 
 
@@ -99,7 +103,8 @@ def test_a_list_of_no_step_a_machine_said_twice_and_one_that_cannot_be_are_mista
         }
     }
     found = {
-        one.path: one.message for one in check_machines(document, {**LISTS, "trian": (L4,)}, ["train", "evaluate"])
+        mistake.path: mistake.message
+        for mistake in check_machines(document, {**LISTS, "trian": (L4,)}, ["train", "evaluate"])
     }
     assert "did you mean 'train'" in found[("extra", "machines", "trian")]
     assert "remove machine_type, accelerator_type here" in found[("steps", "train", "settings")]

@@ -68,7 +68,7 @@ def mistakes_of(tmp_path: Path, annotation: Any, value: Any, **options: Any) -> 
     path = tmp_path / "one.yaml"
     path.write_text(yaml.safe_dump({"here": value}), encoding="utf-8")
     _, mistakes = check(annotation, read(path), ("here",), **options)
-    return {dotted(one.path): one for one in mistakes}
+    return {dotted(mistake.path): mistake for mistake in mistakes}
 
 
 def test_a_right_value_becomes_its_type(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
             "epochs": "x",
         },
     )
-    assert {path: one.message for path, one in found.items()} == {
+    assert {path: mistake.message for path, mistake in found.items()} == {
         "here.labels[1]": "should be text; quote it, got 3",
         "here.shedule": "unknown key; did you mean 'schedule'?",
         "here.schedule": "unknown value 'linar'; did you mean 'linear'?",
@@ -182,7 +182,11 @@ def test_unknown_keys_are_found_at_every_depth_of_open_models() -> None:
         many: list[Rules] = []
 
     value = {"rules": {"min_row": 1}, "many": [{"min_rows": 1}, {"x": 1}], "rule": 1}
-    assert [dotted(one.path) for one in unknown_keys([Open], value, ())] == ["rules.min_row", "many[1].x", "rule"]
+    assert [dotted(mistake.path) for mistake in unknown_keys([Open], value, ())] == [
+        "rules.min_row",
+        "many[1].x",
+        "rule",
+    ]
 
 
 def test_tags_are_the_kinds_of_a_union() -> None:
@@ -194,7 +198,7 @@ def test_tags_are_the_kinds_of_a_union() -> None:
 def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
     given = {"floors": {"accuracy": True, "recall": "0.9"}, "sizes": [1, "2"], "most": False, "unknown": 1}
     found = mistakes_of(tmp_path, Numbers, given)
-    assert {path: one.message for path, one in found.items()} == {
+    assert {path: mistake.message for path, mistake in found.items()} == {
         "here.floors.accuracy": "should be a number, got True",
         "here.floors.recall": "should be a number, got '0.9'; remove the quotes and leading zeros",
         "here.sizes[1]": "should be a number, got '2'; remove the quotes and leading zeros",
@@ -220,7 +224,7 @@ def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
 def test_how_text_becomes_a_number_is_told_where_it_can(tmp_path: Path, written: str, told: str) -> None:
     path = tmp_path / "one.yaml"
     path.write_text(f"here: {{floors: {{recall: {written}}}}}\n", encoding="utf-8")
-    assert [one.message for one in check(Numbers, read(path), ("here",))[1]] == [f"should be a {told}"]
+    assert [mistake.message for mistake in check(Numbers, read(path), ("here",))[1]] == [f"should be a {told}"]
 
 
 def test_numbers_stay_numbers_and_text_stays_where_it_is_meant(tmp_path: Path) -> None:
@@ -243,7 +247,7 @@ def test_a_list_of_items_that_cannot_be_used_is_not_told_to_be_too_short(tmp_pat
         path = tmp_path / "one.yaml"
         path.write_text(text, encoding="utf-8")
         _, found = check(Labelled, read(path), ())
-        return [(dotted(one.path), one.message.split(",")[0]) for one in found]
+        return [(dotted(mistake.path), mistake.message.split(",")[0]) for mistake in found]
 
     assert mistakes("labels: [1, 2]\n") == [
         ("labels[0]", "should be text; quote it"),
@@ -285,8 +289,8 @@ def test_what_the_environment_filled_in_is_told_by_its_variable_and_never_shown(
     monkeypatch.setenv("A_NAME", "Hidden Name")
     (tmp_path / "one.yaml").write_text(f"place: {{{text}}}" if text[0] != "{" else f"place: {text}", encoding="utf-8")
     _, mistakes = check(Place, read(tmp_path / "one.yaml"), ("place",))
-    (one,) = (one for one in mistakes if dotted(one.path) == f"place.{place}")
-    assert re.search(told, one.message), one.message
+    (mistake,) = (entry for entry in mistakes if dotted(entry.path) == f"place.{place}")
+    assert re.search(told, mistake.message), mistake.message
     assert "hidden" not in str(mistakes).lower()
 
 
@@ -295,8 +299,8 @@ def test_words_of_a_rule_are_not_taken_for_a_value_of_the_environment(
 ) -> None:
     monkeypatch.setenv("A_NAME", "-")
     (tmp_path / "one.yaml").write_text("place: {region: us-east1, name: '${A_NAME}'}", encoding="utf-8")
-    _, (one,) = check(Place, read(tmp_path / "one.yaml"), ("place",))
-    assert one.message.startswith("should be lower-case letters, digits and hyphens, ")
+    _, (mistake,) = check(Place, read(tmp_path / "one.yaml"), ("place",))
+    assert mistake.message.startswith("should be lower-case letters, digits and hyphens, ")
 
 
 @pytest.mark.parametrize("annotation", [Sources, Preparation.model_fields["origin"].annotation])

@@ -12,7 +12,7 @@ from orchestration.secrets import check_secrets
 def found(tmp_path: Path, text: str) -> dict[str, str]:
     path = tmp_path / "one.yaml"
     path.write_text(text, encoding="utf-8")
-    return {dotted(one.path): one.message for one in check_secrets(read(path))}
+    return {dotted(mistake.path): mistake.message for mistake in check_secrets(read(path))}
 
 
 def test_names_of_variables_and_ordinary_words_are_fine(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_nothing_is_said_of_what_is_not_known(accelerator: str, index: str) -> N
 
 
 def test_the_pipeline_takes_the_build_for_gpus_and_every_priced_accelerator_is_known() -> None:
-    (argument,) = [one for one in Dockerfile.of("pipeline").all("ARG") if one.startswith("TORCH_INDEX=")]
+    (argument,) = [line for line in Dockerfile.of("pipeline").all("ARG") if line.startswith("TORCH_INDEX=")]
     build = yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))
     assert argument == f"TORCH_INDEX={CUDA_INDEX}"
     assert build["substitutions"]["_PIPELINE_TORCH_INDEX"] == CUDA_INDEX

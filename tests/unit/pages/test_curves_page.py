@@ -7,6 +7,7 @@ import pytest
 
 from evergreen.core.artifacts import TrainedModelManifest
 from evergreen.core.training import Curves
+from evergreen.evaluation.specs import regression
 from evergreen.pages import curves_page
 from tests.unit.pages.reading import Page
 
@@ -30,6 +31,12 @@ def test_curves_and_the_best_validation_point_are_shown(model: TrainedModelManif
     assert "Optimiser steps 30 best at step 20" in page.text
     assert page.drawings[0].attrib["aria-label"] == "Loss: training ends at 0.3; validation ends at 0.5"
     assert len([one for one in page.drawings[0].iter() if one.tag == "polyline"]) == 2
+
+
+def test_the_best_error_is_the_lowest_one(read: Read) -> None:
+    points = tuple({"step": step, "loss": 0.5, "mae": mae} for step, mae in ((20, 3.5), (30, 2.25), (40, 2.75)))
+    curves = Curves(train=CURVES.train, validation=points, best_step=30)
+    assert "2.250 validation, at step 30" in read(curves_page(curves, metrics=regression("EUR"))).text
 
 
 def test_the_task_configuration_is_listed_flat(model: TrainedModelManifest, read: Read) -> None:

@@ -35,6 +35,12 @@ def test_validation_shows_columns_labels_lengths_and_anomalies(validation: Valid
     assert len(page.drawings) == 2
 
 
+def test_the_spread_of_a_number_column_is_shown(validation: ValidationReport, read: Read) -> None:
+    price = ColumnStatistics(type="double", nulls=0, distinct=90, minimum=12.5, mean=310.25, maximum=4900)
+    page = read(validation_page(validation.model_copy(update={"columns": {"price": price}})))
+    assert "price double 0 90 12.5 · 310 · 4,900" in page.text
+
+
 def test_labels_are_drawn_by_size(validation: ValidationReport, read: Read) -> None:
     label_chart = read(validation_page(validation)).drawings[0]
     assert label_chart.attrib["aria-label"].index("sports") < label_chart.attrib["aria-label"].index("tech")

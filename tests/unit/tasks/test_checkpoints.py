@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.tasks.checkpoints import newest_whole_checkpoint, patience_ended
+from evergreen.tasks.checkpoints import newest_whole_checkpoint, patience_ended, remove_torn_checkpoints
 
 FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -35,7 +35,9 @@ def test_a_torn_checkpoint_is_passed_over_and_removed(tmp_path: Path, missing: s
     (torn / missing).unlink()
 
     assert newest_whole_checkpoint(tmp_path) == whole
-    assert not torn.exists()
+    assert torn.exists()  # who only looks changes nothing
+    remove_torn_checkpoints(tmp_path)
+    assert (whole.exists(), torn.exists()) == (True, False)
 
 
 def test_a_checkpoint_without_the_best_one_that_it_names_is_not_gone_on_from(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_task_of_an_installed_package_trains_and_answers_like_one_of_ours(tmp_
     assert evergreen.tasks.load_task(model.path) == task
     assert evergreen.tasks.load_predictor(model.path).predict(["a", "longest of all"]) == [3, 7]
     assert servable(task).load(model.path).predict(["four"]) == [4]
-    assert (task.classes, task.variables, task.for_training()) == ((), (), task)
+    assert (task.classes, task.variables, task.for_training()) == ((), {}, task)
 
 
 def test_a_configuration_that_names_a_kind_of_a_broken_package_is_told_why(installed: Path) -> None:

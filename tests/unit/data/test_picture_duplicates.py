@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.data.database import open_database
-from evergreen.data.near_pictures import find_alike
+from evergreen.data.duplicates.pictures import find_alike
 from tests.generated import few
 
 if TYPE_CHECKING:

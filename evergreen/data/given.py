@@ -1,13 +1,17 @@
-"""Splits that a source gives itself: a column `split`, by the three names or what they are often called."""
+"""What a source says itself of where its rows go.
+
+A column `split`, by the three names or what they are often called; and a column `group` of rows that belong together
+(frames of a film, pictures of a patient, letters of a customer) and share a split.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import Dataset, SplitName
 from evergreen.core.errors import InputError
 from evergreen.core.quoting import excerpt
-from evergreen.data.database import read_parquet
 from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ SPELLINGS = {
 """The split that is meant by each spelling, whatever its case."""
 
 
-def given_splits(column: pa.Array, rows: pa.Array) -> pa.Array:
+def split_column(column: pa.Array, rows: pa.Array) -> pa.Array:
     """The splits' names, one a row. Raises InputError naming the first row with none of them."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -43,6 +47,37 @@ def given_splits(column: pa.Array, rows: pa.Array) -> pa.Array:
             "correct it, or map another column as source.columns.split, or none"
         )
     return pa.array(list(SPELLINGS.values()), pa.string()).take(position)
+
+
+def group_column(column: pa.Array, rows: pa.Array) -> pa.Array:
+    """The groups, one a row. Raises InputError naming the first row that has none, or an empty one."""
+    import pyarrow.compute as pc
+
+    absent = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(column, "")), "")
+    if pc.any(absent).as_py():
+        raise InputError(
+            f"row {rows[pc.index(absent, True).as_py()]} has no group; fill it (its id, where it belongs to nothing), "
+            "or map no source.columns.group"
+        )
+    return column
+
+
+def groups_of_names(names: pa.Array, pattern: str) -> pa.Array:
+    """What the pattern's parentheses match in each row's name. Raises InputError naming the first that it does not."""
+    import pyarrow as pa
+
+    sought = re.compile(pattern)
+    found = []
+    for name in names.to_pylist():
+        match = sought.search(name)
+        if match is None or not match[1]:
+            where = "in it" if match is None else "for its parentheses"
+            raise InputError(
+                f"the name '{name}' tells no group: source.group_pattern '{pattern}' finds nothing {where}; "
+                "correct the pattern, or rename the file"
+            )
+        found.append(match[1])
+    return pa.array(found, pa.string())
 
 
 def splits_given(dataset: Dataset) -> tuple[str, ...]:
@@ -68,10 +103,13 @@ def check_groups(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> Non
     """Raises InputError naming the first group whose rows are given to several splits."""
     if not {"split", "group"} <= dataset.manifest.columns.keys():
         return
-    straddling = connection.execute(f"""
-        SELECT "group", list_sort(list(DISTINCT split)), count(*) OVER () FROM {read_parquet(dataset.shards)}
+    straddling = connection.execute(
+        """
+        SELECT "group", list_sort(list(DISTINCT split)), count(*) OVER () FROM read_parquet(?)
         GROUP BY "group" HAVING min(split) <> max(split) ORDER BY "group" LIMIT 1
-    """).fetchone()  # noqa: S608 - own paths
+        """,
+        [[str(shard) for shard in dataset.shards]],
+    ).fetchone()
     if straddling is not None:
         group, splits, count = straddling
         more = f", and so are {count - 1:,} more" if count > 1 else ""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.data.likeness import BITS
-from evergreen.data.near_duplicates import PROTECTED, Codes, Rows
+from evergreen.data.duplicates.keys import BITS, PROTECTED, Codes, Rows
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 
 def find_alike(connection: duckdb.DuckDBPyConnection, splits: Codes, distance: int) -> Rows:
@@ -24,32 +24,37 @@ def find_alike(connection: duckdb.DuckDBPyConnection, splits: Codes, distance: i
     The view `signatures` has `row`, `code` and `likeness` (null: it tells nothing) of each row. Rows whose code in
     `splits`, (rows,) uint8, is above PROTECTED are left out already.
     """
-    found = connection.execute(f"""
+    connection.register("bands", _bands(distance))
+    found = connection.execute(
+        """
         WITH hashes AS (
             SELECT likeness, min(code) AS lowest, max(code) AS highest FROM signatures
-            WHERE code <= {PROTECTED} AND likeness IS NOT NULL GROUP BY likeness
+            WHERE code <= $protected AND likeness IS NOT NULL GROUP BY likeness
         ),
         banded AS (
-            SELECT likeness, lowest, highest, unnest([{_bands(distance)}]) AS band FROM hashes
+            SELECT likeness, lowest, highest, number, (likeness >> first) & mask AS bits FROM hashes CROSS JOIN bands
         ),
         alike AS (
             SELECT one.likeness, min(other.lowest) AS protector
             FROM (SELECT * FROM banded WHERE highest > 0) one
-            JOIN (SELECT * FROM banded WHERE lowest < {PROTECTED}) other USING (band)
-            WHERE one.highest > other.lowest AND bit_count(xor(one.likeness, other.likeness)) <= {distance}
+            JOIN (SELECT * FROM banded WHERE lowest < $protected) other USING (number, bits)
+            WHERE one.highest > other.lowest AND bit_count(xor(one.likeness, other.likeness)) <= $distance
             GROUP BY one.likeness
         )
         SELECT row FROM signatures JOIN alike USING (likeness)
-        WHERE code <= {PROTECTED} AND code > protector ORDER BY row
-    """).fetchnumpy()["row"]  # noqa: S608 - own numbers
+        WHERE code <= $protected AND code > protector ORDER BY row
+        """,
+        {"protected": PROTECTED, "distance": distance},
+    ).fetchnumpy()["row"]
     rows = np.asarray(found, dtype=np.uint32)
     return rows[splits[rows] <= PROTECTED]
 
 
-def _bands(distance: int) -> str:
-    """SQL list: `distance` + 1 bands of the hash, each with its number, so that equal ones are of the same bits."""
+def _bands(distance: int) -> pa.Table:
+    """`distance` + 1 bands of the hash: a number, the first bit of each, and a mask as wide as the band."""
+    import pyarrow as pa
+
     edges = [BITS * number // (distance + 1) for number in range(distance + 2)]
-    return ", ".join(
-        f"{{'n': {number}, 'bits': (likeness >> {first}) & {(1 << (last - first)) - 1}::UBIGINT}}"
-        for number, (first, last) in enumerate(pairwise(edges))
-    )
+    widths = [last - first for first, last in pairwise(edges)]
+    columns = {"number": list(range(len(widths))), "first": edges[:-1], "mask": [(1 << width) - 1 for width in widths]}
+    return pa.table({name: pa.array(values, pa.uint64()) for name, values in columns.items()})

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.evaluation.timing import Stopwatch
-from evergreen.tasks.text_classification.evaluate import TextAnswers, TextBatch, TextEvaluator, TextModel
-from evergreen.tasks.text_classification.settings import Slices, TextClassification, TextRules
+from evergreen.tasks.text_classification.measurable import TextAnswers, TextBatch, TextEvaluator, TextModel
+from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 
 
 class Counting:
@@ -72,7 +72,7 @@ def loaded(trained: TrainedModel, of: Task) -> TextModel:
 
 def evaluator() -> TextEvaluator:
     manifest = SplitsManifest(files=(), dataset="", seed=0, rows={}, labels={}, removed={})
-    return TextEvaluator(Splits(Path("splits"), manifest), task("x", "y"), Slices())
+    return TextEvaluator(Splits(Path("splits"), manifest), task("x", "y"))
 
 
 NO_COUNTS = np.empty((0, 2))

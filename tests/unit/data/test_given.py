@@ -9,7 +9,7 @@ from evergreen.core.errors import InputError
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.database import open_database
 from evergreen.data.dataset import write_dataset
-from evergreen.data.given_splits import check_groups
+from evergreen.data.given import check_groups
 from evergreen.data.row_fields import RowFields
 from tests.rows import SOURCE
 

@@ -1,4 +1,4 @@
-"""Near duplicates, every one of them, in bounded memory.
+"""Texts that are nearly equal, every pair of them, in bounded memory.
 
 Two texts are as similar as their sets of word pairs: `|A ∩ B| / |A ∪ B|` (Jaccard). Sets at least `t` similar share one
 of their `|A| - ceil(t |A|) + 1` rarest members, whatever the order that defines rare (prefix filtering: Bayardo, Ma,
@@ -10,23 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.data.database import fetch_counts, read_parquet
-from evergreen.data.similarity import Hashes, Owned, jaccard, may_be_similar
+from evergreen.data.database import fetch_counts, view_parquet
+from evergreen.data.duplicates.keys import PROTECTED, Codes, Rows
+from evergreen.data.duplicates.similarity import Hashes, Owned, jaccard, may_be_similar
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from pyarrow import parquet as pq
 
-Rows = np.ndarray[Any, np.dtype[np.uint32]]
-Codes = np.ndarray[Any, np.dtype[np.uint8]]
-
-PROTECTED = 2
-"""Splits with a smaller code keep others from having similar texts; larger codes take no part."""
 COUNTERS = 1 << 22
 """Word pairs are counted by this many counters; those that share one only count as less rare than they are."""
 PART_ENTRIES = 500_000
@@ -115,17 +111,22 @@ def rarest_pairs(pairs: pa.ListArray, counts: Hashes, similarity: float) -> tupl
 
 def _meet(connection: duckdb.DuckDBPyConnection, rare: Path, entries: int) -> None:
     """Tables `shared` (rare pairs of several splits) and `found`; views of it, `protectors` and `pending` rows."""
+    view_parquet(connection, "rare", [rare])
+    connection.execute("SET VARIABLE protected = ?", [PROTECTED])
     connection.execute("CREATE TABLE shared (pair UINTEGER, row UINTEGER, split UTINYINT, size UINTEGER)")
     connection.execute("CREATE TABLE found (row UINTEGER)")
     parts = entries // PART_ENTRIES + 1
     for part in range(parts):
-        connection.execute(f"""
+        connection.execute(
+            """
             INSERT INTO shared WITH part AS NOT MATERIALIZED (
-                SELECT * FROM {read_parquet([rare])} WHERE pair % {parts} = {part}
+                SELECT * FROM rare WHERE pair % ?::UINTEGER = ?
             ) SELECT * FROM part
             WHERE pair IN (SELECT pair FROM part GROUP BY pair HAVING min(split) <> max(split))
-        """)  # noqa: S608 - own path and numbers
-    connection.execute(f"CREATE VIEW protectors AS SELECT * FROM shared WHERE split < {PROTECTED}")  # noqa: S608 - own number
+            """,
+            [parts, part],
+        )
+    connection.execute("CREATE VIEW protectors AS SELECT * FROM shared WHERE split < getvariable('protected')")
     connection.execute(
         "CREATE VIEW pending AS SELECT * FROM shared WHERE split > 0 AND row NOT IN (SELECT row FROM found)"
     )
@@ -136,12 +137,15 @@ def _last_of_slice(connection: duckdb.DuckDBPyConnection, first: int) -> int | N
 
     Each slice begins with those rows only that none before has found: of alike texts nearly all are found at once.
     """
-    ((last,),) = connection.execute(f"""
+    ((last,),) = connection.execute(
+        """
         WITH met AS (SELECT pair, count(*) AS n FROM pending GROUP BY pair),
-        meetings AS (SELECT row, sum(n) AS n FROM protectors JOIN met USING (pair) WHERE row >= {first} GROUP BY row),
+        meetings AS (SELECT row, sum(n) AS n FROM protectors JOIN met USING (pair) WHERE row >= ? GROUP BY row),
         running AS (SELECT row, sum(n) OVER (ORDER BY row) AS total FROM meetings)
-        SELECT coalesce(max(row) FILTER (total <= {MEETINGS}), min(row)) FROM running
-    """).fetchall()  # noqa: S608 - own numbers
+        SELECT coalesce(max(row) FILTER (total <= ?), min(row)) FROM running
+        """,
+        [first, MEETINGS],
+    ).fetchall()
     return last if last is None else int(last)
 
 
@@ -149,18 +153,24 @@ def _candidates(
     connection: duckdb.DuckDBPyConnection, between: tuple[int, int], similarity: float, at_once: int
 ) -> Iterator[tuple[Rows, Rows]]:
     """Pending rows and the protectors between two row numbers that may be similar, without those found meanwhile."""
-    connection.execute(f"""
+    connection.execute(
+        """
         CREATE OR REPLACE TABLE candidates AS SELECT DISTINCT one.row AS row, other.row AS other
         FROM pending one JOIN protectors other ON one.pair = other.pair AND one.split > other.split
-        WHERE other.row BETWEEN {between[0]} AND {between[1]}
-        AND least(one.size, other.size) >= {similarity - 1e-9}::DOUBLE * greatest(one.size, other.size)
-    """)  # noqa: S608 - own numbers
+        WHERE other.row BETWEEN ? AND ?
+        AND least(one.size, other.size) >= ?::DOUBLE * greatest(one.size, other.size)
+        """,
+        [*between, similarity - 1e-9],
+    )
     (count,) = fetch_counts(connection, "SELECT count(*) FROM candidates")
     for first in range(0, count, at_once):
-        chosen = connection.execute(f"""
-            SELECT row, other FROM candidates WHERE rowid >= {first} AND rowid < {first + at_once}
+        chosen = connection.execute(
+            """
+            SELECT row, other FROM candidates WHERE rowid >= ? AND rowid < ?
             AND row NOT IN (SELECT row FROM found)
-        """).fetchnumpy()  # noqa: S608 - own numbers
+            """,
+            [first, first + at_once],
+        ).fetchnumpy()
         if chosen["row"].size:
             yield chosen["row"], chosen["other"]
 

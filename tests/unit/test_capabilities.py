@@ -1,0 +1,83 @@
+"""Whoever uses a member of a union asks it what it can do, and never which one it is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FOLDERS = ("commands", "evergreen", "orchestration", "pipelines", "stacks", "steps")
+ROOT = "Settings"
+"""What the settings of every union derive from."""
+
+
+def trees() -> Iterator[tuple[Path, ast.Module]]:
+    for file in sorted(one for folder in FOLDERS for one in (REPOSITORY / folder).rglob("*.py")):
+        yield file.relative_to(REPOSITORY), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def name_of(node: ast.expr) -> str:
+    """`FilesSettings` of `FilesSettings`, `settings.FilesSettings` and `ReadSource[FilesSettings]`'s base."""
+    if isinstance(node, ast.Subscript):
+        return name_of(node.value)
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def members() -> set[str]:
+    """Settings of the unions, and the classes that they name for a verb."""
+    classes = {node.name: node for _, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    found = {ROOT}
+    while grown := {name for name, node in classes.items() if found & {*map(name_of, node.bases)}} - found:
+        found |= grown
+    named = {
+        value.value.rpartition(":")[2]
+        for name in found & classes.keys()
+        for value in ast.walk(classes[name])
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.startswith("evergreen.")
+    }
+    return (found | named) & classes.keys()
+
+
+def questions(tree: ast.Module, names: set[str]) -> Iterator[str]:
+    """Where code asks which member it has."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and name_of(node.func) == "isinstance":
+            asked = {name_of(one) for one in ast.walk(node.args[1]) if isinstance(one, ast.Name | ast.Attribute)}
+            if asked & names:
+                yield f"{node.lineno}: isinstance of {asked & names}"
+        elif isinstance(node, ast.MatchClass) and name_of(node.cls) in names:
+            yield f"{node.lineno}: case {name_of(node.cls)}"
+        elif isinstance(node, ast.Call) and name_of(node.func) == "getattr":
+            if any(isinstance(one, ast.Constant) and one.value == "kind" for one in node.args):
+                yield f"{node.lineno}: getattr of kind"
+        elif isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            spelled = any(isinstance(one, ast.Constant) for side in sides for one in ast.walk(side))
+            if spelled and any(isinstance(one, ast.Attribute) and one.attr == "kind" for one in sides):
+                yield f"{node.lineno}: kind compared with a name"
+
+
+def test_nobody_asks_which_member_of_a_union_it_has() -> None:
+    names = members()
+    assert {"BigQuerySettings", "LocalHost", "TextClassification", "DataflowRunnerSettings", "FilesSource"} <= names
+    excused = {Path("evergreen/core/kinds.py")}  # what makes the unions
+    found = [f"{file}:{one}" for file, tree in trees() if file not in excused for one in questions(tree, names)]
+    assert not found, "let a field or a method of the settings tell what differs:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "isinstance(source, BigQuerySettings)",
+        "isinstance(source, FilesSettings | settings.BigQuerySettings)",
+        "source.kind == 'bigquery'",
+        "source.kind in {'bigquery', 'files'}",
+        "getattr(source, 'kind', None)",
+        "match source:\n    case BigQuerySettings():\n        pass",
+    ],
+)
+def test_such_a_question_is_noticed(code: str) -> None:
+    assert list(questions(ast.parse(code), {"BigQuerySettings"}))
