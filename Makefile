@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench goodput against sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench door goodput against sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ changes: ## whether a merged pull request, HEAD, brings more than documents to i
 
 bench: install-dev ## all benchmarks, each with its baseline
 	$(BIN)/python -m bench
+
+door: install-dev ## how long a person waits for predict, status and a run from cache
+	$(BIN)/python -m bench.door
 
 goodput: install-dev ## how the endpoint holds when more clients ask than it has room for
 	$(BIN)/python -m bench.goodput

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from commands.collector import searched_seldom
 from commands.parser import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with searched_seldom():
+        code = main(sys.argv[1:])
+    sys.exit(code)

@@ -8,6 +8,7 @@ import sys
 BENCHMARKS = (
     "training_speed",
     "pipeline_overhead",
+    "door",
     "data_memory",
     "bigquery_rows",
     "shapes_baselines",

@@ -8,6 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+INSTRUCTIONS = ("amx_int8", "avx512f", "avx2", "asimd")
+"""Of a processor, as Linux spells them, the widest first."""
 
 
 def parse_arguments(description: str) -> bool:
@@ -15,6 +19,13 @@ def parse_arguments(description: str) -> bool:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object in the last line")
     return bool(parser.parse_args().json)
+
+
+def instruction_set() -> str:
+    """The widest vector instructions of this machine; `unknown` where it does not list them."""
+    listed = Path("/proc/cpuinfo")
+    flags = set(listed.read_text(encoding="utf-8").split()) if listed.is_file() else set()
+    return next((name for name in INSTRUCTIONS if name in flags), "unknown")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evergreen.adapters.hosts import AnyHost
-from evergreen.adapters.publishers import AnyPublisher
-from evergreen.adapters.sources import AnySource
 from evergreen.core.members import host_of
-from evergreen.core.window import Window
-from evergreen.preparation import Preparation
-from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.configuration import Configuration, load
 from orchestration.settings import declared_flavors
 
 if TYPE_CHECKING:
+    from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
+    from evergreen.core.window import Window
+    from evergreen.preparation import Preparation
+    from evergreen.tasks import AnyTask
     from orchestration.costs import Task
 
 
@@ -114,7 +112,7 @@ class Project:
         Raises:
             InputError: what is in the way.
         """
-        from orchestration.deployment import state_directory
+        from orchestration.endpoints import state_directory
 
         return host_of(self.host).check(self.model_name, state_directory())
 
@@ -167,10 +165,9 @@ def open_served(config: str, model_name: str | None = None) -> ServedModel:
     from stacks.server import refuse_dead_server
 
     refuse_dead_server()
-    from orchestration.served import load_served
-    from pipelines.training import training
+    from orchestration.served import SERVED, load_served
 
-    configuration = load_served(config, training, model_name)
+    configuration = load_served(config, SERVED, model_name)
     given = configuration.parameters
     return ServedModel(configuration, given.model_name, given.host)
 

@@ -79,7 +79,7 @@ def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> 
 def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) -> int:
     from commands.stop import again
     from evergreen.pages.terminal import publication_lines, terminal_summary
-    from orchestration.deployment import state_directory
+    from orchestration.endpoints import state_directory
     from orchestration.locks import run_lock
     from orchestration.requests import keep_request
     from orchestration.runs import machines_refused, outcome_of

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from commands.collector import searched_as_usual
 from commands.interruption import held_back
 from commands.project import Project
 from evergreen.core.errors import EvergreenError
@@ -122,11 +123,13 @@ def _options(project: Project, configuration: Configuration, name: str, **cache:
 
 
 def _submit(project: Project, options: dict[str, Any]) -> PipelineRunResponse | None:
+    from orchestration.integrations import activated_by_need
     from orchestration.runs import model_tag
     from pipelines.training import training
 
     tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
-    return training.with_options(**options, tags=tags)()
+    with activated_by_need(), searched_as_usual():
+        return training.with_options(**options, tags=tags)()
 
 
 def _follow(project: Project, configuration: Configuration, run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob]:

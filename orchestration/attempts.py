@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evergreen.adapters.google.calls import Kind, failure_of, passing_over
-from evergreen.adapters.vertex.causes import RESOURCE_EXHAUSTED, Cause, cause_of, describe
+from evergreen.adapters.vertex.jobs import RESOURCE_EXHAUSTED, Cause, cause_of, describe
 from evergreen.core.errors import EvergreenError
 from orchestration.machine_lists import MachineChoice
 

@@ -7,10 +7,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-from zenml.config.global_config import GlobalConfiguration
 from zenml.logger import get_logger
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.decision import PromotionDecision, Verdict
@@ -18,15 +17,14 @@ from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.gate import overtaken
-from evergreen.core.lease import Claim, Lease, LeaseStore, Rollout
-from evergreen.core.members import host_of
+from evergreen.core.lease import Claim, Lease, Rollout
 from evergreen.core.protocols import Endpoint, VersionRecord
 from evergreen.core.ramp import AT_ONCE, Ramp
-from evergreen.core.reconcile import crown, roll_back
 from evergreen.core.rollout import Release, roll_out
-from evergreen.core.versions import Alias, ModelVersion, RecordState
+from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, roll_back
 from evergreen.serving.contract import check_server
 from orchestration.artifacts import load_artifact
+from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
@@ -35,21 +33,6 @@ logger = get_logger(__name__)
 
 COMMANDS = ROLLBACK, TEARDOWN, STOP = "rollback", "teardown", "stop"
 """The commands as holders of the lease; a run holds it by its own name."""
-
-
-def state_directory() -> Path:
-    """Where hosts of this machine keep their state: ZenML's configuration directory."""
-    return Path(GlobalConfiguration().config_directory) / "evergreen"
-
-
-def open_endpoint(model_name: str, host: AnyHost) -> Endpoint:
-    """The live endpoint of a model."""
-    return host_of(host).open(model_name, state_directory())
-
-
-def lease_of(model_name: str, host: AnyHost) -> LeaseStore:
-    """Where it is kept who may change the versions and the traffic of a model."""
-    return host_of(host).lease(model_name, state_directory())
 
 
 def deploy_decision(

@@ -20,7 +20,7 @@ from zenml.orchestrators import publish_utils
 from evergreen.adapters.vertex.clients import MissingError
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
-from orchestration.deployment import state_directory
+from orchestration.endpoints import state_directory
 from orchestration.locks import running_process
 from orchestration.runs import is_local
 from orchestration.vertex_runs import ended_on_vertex, job_id_of, jobs_of

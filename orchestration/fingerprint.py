@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from evergreen.adapters.sources import SOURCES
+from evergreen.adapters.kinds import SOURCES
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Kinds, Settings
 from evergreen.core.members import SourceSettings, TaskSettings
@@ -25,7 +25,7 @@ ENDS = (
     # which members there are, and how one is found: the one in use is a root
     "evergreen.core.kinds",
     "evergreen.core.members",
-    "evergreen.adapters.sources",
+    "evergreen.adapters.kinds",
     "evergreen.tasks",
     "evergreen.tasks.kinds",
     # whether a training may start, and when it is ended

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.cloud import Machine
-from evergreen.core.spelling import written_as
+from evergreen.core.names import written_as
 from orchestration.machine_fit import misfit
 from orchestration.machines import machine_of
 from orchestration.mistakes import Mistake, unknown

@@ -20,7 +20,6 @@ from evergreen.core.artifacts import MANIFEST_NAME, DirectoryArtifact
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.runtime.asides import beside_the_point
-from orchestration.pages import page_of
 from orchestration.scratch import scratch_directory
 
 ARCHIVE_NAME = "content.tar"
@@ -38,6 +37,8 @@ class PageMixin(BaseMaterializer):
 
     def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
         """The artifact's page, stored beside it; none, with a warning, where that cannot be."""
+        from orchestration.pages import page_of  # drawn where an artifact is saved; who only reads one needs no chart
+
         uri = page_uri(self.uri)
         with beside_the_point(f"the page of {type(data).__name__}"):
             page = page_of(data)

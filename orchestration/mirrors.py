@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from zenml.artifact_stores import LocalArtifactStore
 from zenml.client import Client
 from zenml.enums import StackComponentType
+from zenml.stack import StackComponent
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.members import host_of
 from evergreen.core.protocols import Mirror, VersionRecord
-from evergreen.core.reconcile import Action, SetAlias, reconcile
 from evergreen.core.report import EvaluationReport
-from evergreen.core.versions import RecordState
-from evergreen.pages.evaluation import evaluation_page
+from evergreen.core.versions import Action, RecordState, SetAlias, reconcile
 from orchestration.artifacts import load_artifact
 
+LOCAL_DATABASE = "mlflow.db"
+"""ZenML's name for MLflow's database in a local artifact store; what names it there imports MLflow."""
 PREDICTOR = "evergreen.tasks:load_predictor"
 """What loads a version out of MLflow; MLflow names it in the model's files, so it is a text."""
 
@@ -35,14 +39,23 @@ def tracking_uri() -> str | None:
 
 
 def tracking_address() -> str | None:
-    """Where a person finds the runs that the active stack tracks in MLflow; a server's without opening its client."""
-    trackers = Client().active_stack_model.components.get(StackComponentType.EXPERIMENT_TRACKER, [])
-    told = [one.configuration.get("tracking_uri") for one in trackers if one.flavor_name == "mlflow"]
-    return without_password(str(found)) if (found := next(iter(told), None) or tracking_uri()) else None
+    """Where a person finds the runs that the active stack tracks in MLflow, which is not imported to say it."""
+    components = Client().active_stack_model.components
+    trackers = [one for one in components.get(StackComponentType.EXPERIMENT_TRACKER, []) if one.flavor_name == "mlflow"]
+    if not trackers:
+        return None
+    if configured := trackers[0].configuration.get("tracking_uri"):
+        return without_password(str(configured))
+    store = StackComponent.from_model(components[StackComponentType.ARTIFACT_STORE][0])
+    return (
+        f"sqlite:///{Path(store.path).absolute() / LOCAL_DATABASE}" if isinstance(store, LocalArtifactStore) else None
+    )
 
 
 def active_mirrors(host: AnyHost) -> list[Mirror]:
     """The MLflow registry behind the active stack's experiment tracker, and what the host keeps itself."""
+    from evergreen.pages.evaluation import evaluation_page
+
     uri = tracking_uri()
     tracked = [MlflowMirror(tracking_uri=uri, loader=PREDICTOR, render=evaluation_page)] if uri else []
     return [*tracked, *host_of(host).mirrors()]

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from evergreen.adapters import sources
+from evergreen.adapters import kinds
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.core.errors import InputError
@@ -61,7 +61,7 @@ def _source_in(name: str) -> SourceSettings:
     path: YamlPath = ()
     if isinstance(parameters, dict) and "source" in parameters:
         path = ("parameters", "source")
-    source, mistakes = check(sources.AnySource, document, path)
+    source, mistakes = check(kinds.AnySource, document, path)
     mistakes += [mistake for mistake in document.mistakes if mistake.path[: len(path)] == path]
     if mistakes:  # what the rest of a configuration lacks is no concern of its source
         raise replace(document, mistakes=()).error(mistakes)

@@ -15,12 +15,11 @@ from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import first_rows
-from evergreen.pages.curves import curves_page
 from evergreen.pages.data import class_counts_page, dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.evaluation import evaluation_page
-from evergreen.pages.lineage import incumbent_page, start_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 from evergreen.pages.preparation import preparation_page
+from evergreen.pages.training import curves_page, incumbent_page, start_page
 from evergreen.tasks.kinds import TASKS
 
 SAMPLE_ROWS = 5

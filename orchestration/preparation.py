@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.preparation import Preparation
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.tasks import AnyTask

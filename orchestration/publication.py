@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evergreen.adapters.publishers import AnyPublisher
+from evergreen.adapters.kinds import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity, TrainedModel
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment

@@ -16,8 +16,7 @@ from zenml.models import ModelVersionResponse
 from zenml.utils.metadata_utils import log_metadata
 
 from evergreen.core.errors import EvergreenError
-from evergreen.core.reconcile import SetAlias
-from evergreen.core.versions import Alias, ModelVersion, RecordState
+from evergreen.core.versions import Alias, ModelVersion, RecordState, SetAlias
 from orchestration.artifacts import is_stored
 
 STAGES = {Alias.CHAMPION: ModelStages.PRODUCTION, Alias.CANDIDATE: ModelStages.STAGING}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evergreen.core.deployment import Deployment
 from evergreen.pages.curl import request_body
-from orchestration.deployment import state_directory
+from orchestration.endpoints import state_directory
 
 
 def keep_request(model_name: str, deployment: Deployment) -> str:

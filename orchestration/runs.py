@@ -11,7 +11,7 @@ from uuid import UUID
 
 from zenml.client import Client
 from zenml.enums import ExecutionStatus, StackComponentType
-from zenml.models import PipelineRunResponse
+from zenml.models import PipelineRunResponse, StepRunResponse
 from zenml.utils.dashboard_utils import get_run_url
 from zenml.utils.string_utils import format_name_template
 
@@ -22,7 +22,7 @@ from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
-from orchestration.deployment import state_directory
+from orchestration.endpoints import state_directory
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri
 from orchestration.notes import note_of, refused
@@ -33,6 +33,7 @@ OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
+MOST_STEPS = 100
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
 _ATTEMPT = re.compile(r"~[0-9]+$")
@@ -156,13 +157,14 @@ def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
 
 def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
     status, reason = _status(run, model)
+    steps = _steps(run)
     return RunSummary(
         name=run.name,
         status=status,
-        progress=_progress(run) if status == ExecutionStatus.RUNNING else None,
+        progress=_progress(steps) if status == ExecutionStatus.RUNNING else None,
         reason=reason,
-        machines=machines_refused(run),
-        outcome=_deployment_outcome(run),
+        machines=_machines_refused(run, steps),
+        outcome=_deployment_outcome(steps),
         stack=run.stack.name if run.stack else None,
         started=run.start_time,
         url=get_run_url(run),
@@ -185,21 +187,31 @@ def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
     return str(run.status), None
 
 
-def _progress(run: PipelineRunResponse) -> str | None:
+def _steps(run: PipelineRunResponse) -> dict[str, StepRunResponse]:
+    """The steps by name, with their metadata; ZenML's own `steps` asks each time, and for the metadata once a step."""
+    listed = Client().list_run_steps(pipeline_run_id=run.id, exclude_retried=True, size=MOST_STEPS, hydrate=True)
+    return {step.name: step for step in listed.items}
+
+
+def _progress(steps: Mapping[str, StepRunResponse]) -> str | None:
     """The steps at work, each with how far it says it is."""
-    working = [step for step in run.steps.values() if step.status == ExecutionStatus.RUNNING]
+    working = [step for step in steps.values() if step.status == ExecutionStatus.RUNNING]
     told = [f"{step.name}: {note_of(step).progress}" if note_of(step).progress else step.name for step in working]
     return "; ".join(told) or None
 
 
 def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
     """Of each step whose machine was not to be had: which ones, Google's words, and which one was instead."""
-    of_steps = [f"{name}: {one}" for name, step in run.steps.items() for one in refused(step.run_metadata)]
+    return _machines_refused(run, _steps(run))
+
+
+def _machines_refused(run: PipelineRunResponse, steps: Mapping[str, StepRunResponse]) -> tuple[str, ...]:
+    of_steps = [f"{name}: {one}" for name, step in steps.items() for one in refused(step.run_metadata)]
     return (*refused(run.run_metadata), *of_steps)
 
 
-def _deployment_outcome(run: PipelineRunResponse) -> str | None:
-    deploy = run.steps.get("deploy")
+def _deployment_outcome(steps: Mapping[str, StepRunResponse]) -> str | None:
+    deploy = steps.get("deploy")
     noted = deploy.run_metadata.get(OUTCOME_KEY) if deploy else None
     return str(noted) if noted else None
 

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from evergreen.core.bounded_yaml import safe_load
 from evergreen.core.errors import EvergreenError
 from evergreen.core.kinds import Kinds
-from evergreen.core.spelling import SpellingError
+from evergreen.core.names import SpellingError
 from orchestration.document import NAME, PLACEHOLDER, Document
 from orchestration.mistakes import Mistake, YamlPath, unknown
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.base import Frozen
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import Alias, ModelVersion
 from evergreen.runtime.asides import beside_the_point
-from orchestration.deployment import lease_of, open_endpoint
+from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.firings import LostFiring, lost_firings
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord

@@ -12,7 +12,7 @@ from uuid import UUID
 from zenml.client import Client
 from zenml.models import PipelineRunResponse
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.fence import FencedEndpoint
@@ -20,8 +20,9 @@ from evergreen.core.lease import Claim, Lease
 from evergreen.core.rollout import restore
 from evergreen.core.versions import Alias
 from evergreen.runtime.hold import is_gone
-from orchestration.deployment import STOP, lease_of, open_endpoint
+from orchestration.deployment import STOP
 from orchestration.ending import Stopped, announce, end, goes_on
+from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.locks import COMMAND_WAIT_S, model_lease
 from orchestration.record import ZenmlRecord
 from orchestration.runs import has_ended, is_attempt, submissions

@@ -21,8 +21,7 @@ from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.members import TaskSettings, trainable
 from evergreen.core.training import Start
-from evergreen.pages.answers import answers_page
-from evergreen.pages.curves import curves_page
+from evergreen.pages.training import answers_page, curves_page
 from evergreen.runtime.asides import beside_the_point
 from evergreen.runtime.locks import exclusive
 from evergreen.tasks.checkpoints import newest_step

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate, decide
-from evergreen.core.reconcile import nominate
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
-from evergreen.core.versions import Alias, ModelVersion, RecordState
+from evergreen.core.versions import Alias, ModelVersion, RecordState, nominate
 from evergreen.runtime.asides import beside_the_point
-from orchestration.deployment import lease_of
+from orchestration.endpoints import lease_of
 from orchestration.locks import STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord

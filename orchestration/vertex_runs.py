@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evergreen.adapters.vertex.causes import Cause, cause_of, describe
-from evergreen.adapters.vertex.jobs import FAILED, JobTask, PipelineJob, VertexJobs
+from evergreen.adapters.vertex.jobs import FAILED, Cause, JobTask, PipelineJob, VertexJobs, cause_of, describe
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 

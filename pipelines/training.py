@@ -5,9 +5,7 @@ from __future__ import annotations
 from zenml import pipeline
 from zenml.config import CachePolicy
 
-from evergreen.adapters.hosts import AnyHost
-from evergreen.adapters.publishers import AnyPublisher
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp

@@ -7,7 +7,7 @@ from typing import Annotated
 from zenml import step
 from zenml.logger import get_logger
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import Dataset, SourceIdentity
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of

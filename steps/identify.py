@@ -6,7 +6,7 @@ from typing import Annotated
 
 from zenml import step
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.members import source_of, trainable
 from evergreen.core.training import Incumbent, Start

@@ -7,7 +7,7 @@ from typing import Annotated
 from zenml import step
 from zenml.logger import get_logger
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.preparation import PreparationReport
 from evergreen.preparation import Preparation
 from evergreen.preparation.run import prepare as prepare_rows

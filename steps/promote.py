@@ -6,7 +6,7 @@ from typing import Annotated
 
 from zenml import get_step_context, step
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.baselines import leader_sentence
 from evergreen.core.decision import PromotionDecision

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from zenml import step
 
-from evergreen.adapters.publishers import AnyPublisher
+from evergreen.adapters.kinds import AnyPublisher
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment

@@ -70,7 +70,8 @@ class GoogleTrial:
         clients = Clients(self.host)
         versions = ModelRegistry(clients, MODEL).versions()
         if versions:
-            clients.models.delete_model(name=versions[0].name.partition("@")[0]).result(timeout=600)
+            deletion = clients.models.delete_model(name=versions[0].name.partition("@")[0])
+            deletion.result(timeout=600)  # type: ignore[no-untyped-call]  # google.api_core has no types
 
     def _remove_files(self) -> None:
         files = gcsfs.GCSFileSystem(skip_instance_cache=True, use_listings_cache=False)

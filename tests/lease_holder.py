@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from evergreen.adapters.gcs.leases import GcsLease
-from evergreen.adapters.local_endpoint.lease import FileLease
+from evergreen.adapters.local_endpoint.host import FileLease
 from evergreen.core.errors import BusyError
 from evergreen.core.lease import LeaseStore
 from evergreen.runtime.hold import Patience, held, holder_of

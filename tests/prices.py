@@ -12,11 +12,10 @@ import numpy as np
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.metric import MetricSpec
 from evergreen.core.slices import ColumnSlices
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch
 from evergreen.evaluation.measure import Counts
 from evergreen.evaluation.regression import MEAN, Regression, RowMetric
 from evergreen.evaluation.scores import Floats
-from evergreen.evaluation.timing import Stopwatch
 
 WITHIN_TENTH = RowMetric(
     MetricSpec(name="within_tenth", bounds=(0, 1)), lambda truth, answers: abs(answers / truth - 1) <= 0.1

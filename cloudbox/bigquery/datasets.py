@@ -55,7 +55,7 @@ class Datasets:
 
     def listed(self, project: str) -> list[Resource]:
         """All but hidden ones, by name."""
-        return [one for one in self.warehouse.listed(project, "dataset") if not _name(one).startswith("_")]
+        return [dataset for dataset in self.warehouse.listed(project, "dataset") if not _name(dataset).startswith("_")]
 
     def insert(self, project: str, body: Resource) -> Resource:
         """The new dataset. Raises BigQueryError where it is there already."""

@@ -15,9 +15,9 @@ from typing import Any
 
 from commands.cloud.build_regions import VARIABLE as BUILD_REGION
 from commands.cloud.build_regions import build_region
-from evergreen.adapters.vertex.regions import check_region
+from evergreen.adapters.vertex.settings import check_region
 from evergreen.core.errors import InputError
-from evergreen.core.spelling import SpellingError
+from evergreen.core.names import SpellingError
 
 VARIABLE = "GOOGLE_PROJECTS"
 PROVIDER = re.compile(r"projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+")

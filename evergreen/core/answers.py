@@ -39,7 +39,7 @@ def predictions_in(text: str, url: str, expected: int) -> list[dict[str, Any]]:
     return predictions
 
 
-class Said(NamedTuple):
+class ErrorAnswer(NamedTuple):
     """What an error's answer says: its message, the instance that it is about, and Google's status."""
 
     message: str
@@ -53,15 +53,17 @@ class Said(NamedTuple):
         return InputError(f"{url} refuses the request ({http_status}): {self.message}")
 
 
-def said_in(text: str) -> Said:
+def error_in(text: str) -> ErrorAnswer:
     """What an error's answer says innermost: Vertex AI wraps what the container answered, as text. Any text is one."""
-    said = Said(text)
+    error_answer = ErrorAnswer(text)
     for _ in range(2):
         try:
-            error = json.loads(said.message)["error"]
+            error = json.loads(error_answer.message)["error"]
             index = error.get("instance")
-            said = Said(str(error["message"]), index, said.status or str(error.get("status", "")))
+            error_answer = ErrorAnswer(
+                str(error["message"]), index, error_answer.status or str(error.get("status", ""))
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             break
-    index = said.instance if type(said.instance) is int and said.instance >= 0 else None
-    return Said(" ".join(said.message.split())[:_MOST_CHARS], index, said.status)
+    index = error_answer.instance if type(error_answer.instance) is int and error_answer.instance >= 0 else None
+    return ErrorAnswer(" ".join(error_answer.message.split())[:_MOST_CHARS], index, error_answer.status)

@@ -135,12 +135,12 @@ class DirectoryArtifact(Generic[M]):
         """
         for entry in self.manifest.files:
             try:
-                found = FileEntry.of(self.path / entry.name, self.path)
+                present = FileEntry.of(self.path / entry.name, self.path)
             except OSError as error:
                 raise InputError(f"{self.path} lacks {entry.name}, which its manifest lists ({error})") from error
-            if found != entry:
+            if present != entry:
                 raise InputError(
-                    f"{entry.name} in {self.path} is damaged: {found.bytes} bytes with checksum {found.sha256}, "
+                    f"{entry.name} in {self.path} is damaged: {present.bytes} bytes with checksum {present.sha256}, "
                     f"the manifest has {entry.bytes} bytes with {entry.sha256}"
                 )
 

@@ -10,8 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from evergreen.core.names import nfc
-from evergreen.core.spelling import MODEL_NAME
+from evergreen.core.names import MODEL_NAME, nfc
 
 Name = Annotated[str, AfterValidator(nfc)]
 """A name of a configuration, composed."""

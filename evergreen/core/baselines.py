@@ -16,7 +16,7 @@ def measured_baselines(report: EvaluationReport) -> tuple[Baseline, ...]:
 
 
 def leader(report: EvaluationReport) -> Baseline | None:
-    """The baseline that scores best in the leading metric, where it scores better than the model; None: none does."""
+    """The baseline that scores best in the primary metric, where it scores better than the model; None: none does."""
     name = report.primary_metric
     metric = report.metrics.get(name)
     if metric is None:

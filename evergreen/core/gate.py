@@ -18,8 +18,20 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat
 
 from evergreen.core.base import Frozen
-from evergreen.core.decision import PromotionDecision, Reason, Verdict
-from evergreen.core.gate_words import advice, against, beside, gain_name, gain_shown, number, rows_of, shown, signed
+from evergreen.core.decision import (
+    PromotionDecision,
+    Reason,
+    Verdict,
+    advice,
+    against,
+    beside,
+    gain_name,
+    gain_shown,
+    number,
+    rows_of,
+    shown,
+    signed,
+)
 from evergreen.core.metric import Metric, MetricSpec
 from evergreen.core.report import Baseline, EvaluationReport
 
@@ -44,7 +56,7 @@ class Gate(Frozen):
     champion the unfavourable end of the paired difference's interval may be: 0 asks for certainty that it is no worse,
     a negative margin for a gain; null allows, in the metric that the report leads with (`accuracy`, `mean_iou`),
     DEFAULT_MARGIN of the span of its bounds, or of the champion's value where it has none. `value_margin` judges the
-    bare difference, however uncertain it is. `beat_baseline` asks that the interval of the leading metric lies on the
+    bare difference, however uncertain it is. `beat_baseline` asks that the interval of the primary metric lies on the
     better side of what one answer to every row scores: the majority's, or the mean. `baselines` is about the simple
     models that the report shows: `not_worse` keeps out what is certainly worse than one of them, `beaten` what is not
     certainly better, `report` nothing. Sizes are 10⁶ bytes.
@@ -192,7 +204,7 @@ def _margins(report: EvaluationReport, gate: Gate) -> Iterator[Reason]:
 
 
 def _default_margin(report: EvaluationReport) -> float:
-    """DEFAULT_MARGIN of what the leading metric ranges over; without end, of the champion's value."""
+    """DEFAULT_MARGIN of what the primary metric ranges over; without end, of the champion's value."""
     name, comparison = report.primary_metric, report.comparison
     if name not in {spec.name for spec in report.specs}:
         return DEFAULT_MARGIN

@@ -66,27 +66,27 @@ class LeftOut(Frozen):
         return cls(counts=counts, examples=examples)._bounded()
 
     def __add__(self, other: LeftOut) -> LeftOut:
-        reasons = [*self.counts, *(one for one in other.counts if one not in self.counts)]
+        reasons = [*self.counts, *(reason for reason in other.counts if reason not in self.counts)]
         return LeftOut(
-            counts={one: self.counts.get(one, 0) + other.counts.get(one, 0) for one in reasons},
+            counts={reason: self.counts.get(reason, 0) + other.counts.get(reason, 0) for reason in reasons},
             examples={
-                one: names[:MOST_EXAMPLES]
-                for one in reasons
-                if (names := self.examples.get(one, ()) + other.examples.get(one, ()))
+                reason: names[:MOST_EXAMPLES]
+                for reason in reasons
+                if (names := self.examples.get(reason, ()) + other.examples.get(reason, ()))
             },
         )._bounded()
 
     def _bounded(self) -> Self:
         """The rarer suffixes as one reason, where there are many."""
-        suffixes = [one for one in self.counts if one.startswith(LeftOutReason.WITH_SUFFIX)]
+        suffixes = [suffix for suffix in self.counts if suffix.startswith(LeftOutReason.WITH_SUFFIX)]
         rare = sorted(suffixes, key=self.counts.__getitem__, reverse=True)[_MOST_SUFFIXES:]
         if not rare:
             return self
         other = LeftOutReason.OTHER_SUFFIX
         counts, examples = dict(self.counts), dict(self.examples)
-        for one in rare:
-            counts[other] = counts.get(other, 0) + counts.pop(one)
-            examples[other] = (examples.get(other, ()) + examples.pop(one, ()))[:MOST_EXAMPLES]
+        for suffix in rare:
+            counts[other] = counts.get(other, 0) + counts.pop(suffix)
+            examples[other] = (examples.get(other, ()) + examples.pop(suffix, ()))[:MOST_EXAMPLES]
         return self.model_copy(update={"counts": counts, "examples": examples})
 
     @property

@@ -106,7 +106,7 @@ class Kinds:
     def problem(self, kind: str) -> str | None:
         """Why a kind that an installed package offers cannot be had; None: it can, or nobody offers it."""
         offers = self._offered.get(kind, ())
-        packages = [*(["evergreen"] if kind in self._shipped else []), *(_package(one) for one in offers)]
+        packages = [*(["evergreen"] if kind in self._shipped else []), *(_package(offer) for offer in offers)]
         if offers and len(packages) > 1:
             return f"kind {kind!r} is offered by {' and '.join(packages)}; uninstall all but one of them"
         try:

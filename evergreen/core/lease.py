@@ -85,8 +85,10 @@ class Seen(Frozen):
     @property
     def held(self) -> HeldLease | None:
         """Who holds it, for people; None when it is free."""
-        one = self.holder
-        return HeldLease(owner=one.owner, run=one.run, since=one.since, until=self.until) if one else None
+        holder = self.holder
+        if holder is None:
+            return None
+        return HeldLease(owner=holder.owner, run=holder.run, since=holder.since, until=self.until)
 
     def sentence(self, model: str) -> str:
         """Who holds it, since when, and until when unless renewed."""
@@ -149,7 +151,7 @@ class Claim:
         with self._turn:
             lease = Lease(holder=self.holder, rollout=seen.lease.rollout)
             try:
-                self._generation = self._written(lease, seen.generation)
+                self._generation = self._write(lease, seen.generation)
             except MovedError:
                 return False
             self._lease = lease
@@ -185,13 +187,13 @@ class Claim:
         if self._generation is None:
             raise self._lost()
         try:
-            self._generation = self._written(lease, self._generation)
+            self._generation = self._write(lease, self._generation)
         except MovedError as error:
             self._generation = None
             raise self._lost() from error
         self._lease = lease
 
-    def _written(self, lease: Lease, generation: int) -> int:
+    def _write(self, lease: Lease, generation: int) -> int:
         """The new generation; written once more where the claim's own last write was done and only its answer lost."""
         try:
             return self._store.write(lease, generation)

@@ -1,13 +1,18 @@
-"""Names as people read them: one that is written in two ways is one, and two that only look like one are told apart.
+"""Names as people read and write them: one that is written in two ways is one, two that only look alike are told apart.
 
 `é` is one character (U+00E9) where Windows and Linux write it and two (U+0065 U+0301) in file names of a Mac.
+
+A system that takes names in one spelling alone says so in plain words, and how a name is spelled so:
+model_name: My Model   →   should be lower-case letters, digits and hyphens, …, got 'My Model'; write 'my-model'
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 _LISTED = 40
 
@@ -30,18 +35,20 @@ def listed(names: Iterable[str]) -> str:
 
 def quoted(name: str) -> str:
     """The name in quotes, so that spaces show, and what cannot be seen in it escaped."""
-    written = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+    written = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in name
+    )
     return f"'{written}'"
 
 
 def code_points(name: str) -> str:
     """Those of its characters that are not plain ASCII, such as `U+0301`, or `ASCII` where all are."""
-    return " ".join(f"U+{ord(one):04X}" for one in name if not one.isascii()) or "ASCII"
+    return " ".join(f"U+{ord(character):04X}" for character in name if not character.isascii()) or "ASCII"
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """` (did you mean 'Sports'?)`, or nothing where none is near; with code points where both look the same."""
-    by_folded = {_folded(one): one for one in reversed(names)}
+    by_folded = {_folded(other): other for other in reversed(names)}
     close = difflib.get_close_matches(_folded(name), by_folded, n=1)
     if not close:
         return ""
@@ -59,7 +66,81 @@ def _folded(name: str) -> str:
 def _appearance(name: str) -> str:
     """What is left of a name to the eye: compatible forms as one, Cyrillic and Greek letters as their Latin twins."""
     plain = unicodedata.normalize("NFKC", name).translate(_TWINS)
-    return "".join(one for one in plain if unicodedata.category(one) != "Cf")
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
 _TWINS = str.maketrans("АВЕКМНОРСТХаеорсухіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEKMHOPCTXaeopcyxijABEZHIKMNOPTYXo")
+
+
+class SpellingError(ValueError):
+    """A name is not spelled as is allowed. `rule` is the message without the name and what is made of it."""
+
+    def __init__(self, rule: str, got: str, instead: str | None = None) -> None:
+        advice = f"; write {instead!r}" if instead else ""
+        super().__init__(f"{rule}, got {got[:60]!r}{advice}")
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A rule for names: `pattern`, the same in `words`, the `letters` that it is made of and the `most` of them."""
+
+    words: str
+    pattern: re.Pattern[str]
+    letters: str
+    most: int
+    begins_with_letter: bool = True
+
+    def check(self, name: str) -> str:
+        """The name itself.
+
+        Raises:
+            SpellingError: it is not spelled so; the message has the nearest name that is, where there is one.
+        """
+        if not self.pattern.fullmatch(name):
+            raise SpellingError(f"should be {self.words}", name, self.nearest(name))
+        return name
+
+    def nearest(self, name: str) -> str | None:
+        """The name as it would be allowed; None where nothing of it is left."""
+        plain = "".join(
+            character for character in unicodedata.normalize("NFKD", name) if not unicodedata.combining(character)
+        )
+        near = re.sub(rf"[^{self.letters}]+", "-", plain.lower())
+        near = near.lstrip("-_0123456789") if self.begins_with_letter else near.lstrip("-")
+        near = near[: self.most].rstrip("-_")
+        return near if near and self.pattern.fullmatch(near) else None
+
+
+def written_as(pattern: str, words: str) -> Callable[[str], str]:
+    """A check that returns a text of this pattern, and raises SpellingError, which tells it in `words`, for another."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise SpellingError(f"should be {words}", text)
+        return text
+
+    return check
+
+
+MODEL_NAME = Spelling(
+    "lower-case letters, digits and hyphens, a letter first and no hyphen last, at most 63",
+    re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"),
+    "a-z0-9-",
+    63,
+)
+LABEL_KEY = Spelling(
+    "lower-case letters, digits, hyphens and underscores, a letter first, at most 63",
+    re.compile(r"[a-z][a-z0-9_-]{0,62}"),
+    "a-z0-9_-",
+    63,
+)
+LABEL_VALUE = Spelling(
+    "lower-case letters, digits, hyphens and underscores, at most 63",
+    re.compile(r"[a-z0-9_-]{0,63}"),
+    "a-z0-9_-",
+    63,
+    begins_with_letter=False,
+)
+"""Of labels on Google's resources."""

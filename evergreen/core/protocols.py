@@ -13,11 +13,10 @@ from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
 from evergreen.core.preparation import Destination, PreparedRows, Raw
 from evergreen.core.publication import Edition, ModelDescription, Publication
-from evergreen.core.reconcile import SetAlias
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, PictureAnswers
 from evergreen.core.validation import ValidationReport
-from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
+from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState, SetAlias
 
 if TYPE_CHECKING:
     import numpy as np

@@ -149,8 +149,8 @@ def _renew(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None
 
 def _require(status: EndpointStatus, split: Mapping[str, int]) -> None:
     """Returns while the traffic is as this rollout left it. Raises TrafficMovedError otherwise."""
-    if (found := _shares(status)) != split:
-        raise TrafficMovedError(f"the traffic was moved to {found} meanwhile, it had been {dict(split)}; run again")
+    if (shares := _shares(status)) != split:
+        raise TrafficMovedError(f"the traffic was moved to {shares} meanwhile, it had been {dict(split)}; run again")
 
 
 def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int]) -> dict[str, int]:

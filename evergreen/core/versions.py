@@ -1,4 +1,9 @@
-"""Model versions and their aliases, as the record and its mirrors hold them."""
+"""Model versions as the record and its mirrors hold them, how aliases move, and what makes a mirror follow the record.
+
+reconcile(record, mirror)  ->  (Register(version="3fa41c…"), SetAlias(alias="champion", version="3fa41c…"))
+
+All of it is pure, so that every case is a table row.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
 
 
 class Alias(StrEnum):
@@ -48,7 +54,7 @@ class RecordState(Frozen):
 
     def find(self, version: str | None) -> ModelVersion | None:
         """The version by name."""
-        return next((one for one in self.versions if one.version == version), None)
+        return next((entry for entry in self.versions if entry.version == version), None)
 
     def named(self, alias: Alias) -> ModelVersion | None:
         """The version that an alias names."""
@@ -60,3 +66,94 @@ class MirrorState(Frozen):
 
     versions: dict[str, str] = {}
     aliases: dict[Alias, str] = {}
+
+
+class Register(Frozen):
+    """The mirror lacks this version."""
+
+    version: str
+
+
+class SetAlias(Frozen):
+    """The alias has to name this version; None removes it."""
+
+    alias: Alias
+    version: str | None
+
+
+Action = Register | SetAlias
+
+
+def reconcile(record: RecordState, mirror: MirrorState) -> tuple[Action, ...]:
+    """What the mirror still needs: registrations of versions that carry an alias, then aliases; empty when it follows.
+
+    Versions without an alias are not brought back: their artifacts may be gone.
+    """
+    wanted = {alias: held.version for alias in Alias if (held := record.named(alias))}
+    named = set(wanted.values())
+    missing = [
+        entry.version for entry in record.versions if entry.version in named and entry.version not in mirror.versions
+    ]
+    moves = [
+        SetAlias(alias=alias, version=wanted.get(alias))
+        for alias in Alias
+        if wanted.get(alias) != mirror.aliases.get(alias)
+    ]
+    return (*(Register(version=version) for version in missing), *moves)
+
+
+def nominate(state: RecordState, version: str) -> tuple[SetAlias, ...]:
+    """Moves that make the version the candidate; none when it is, or is champion already.
+
+    Raises:
+        InputError: the record does not hold the version.
+    """
+    _require(state, version)
+    if version in (state.aliases.get(Alias.CANDIDATE), state.aliases.get(Alias.CHAMPION)):
+        return ()
+    return (SetAlias(alias=Alias.CANDIDATE, version=version),)
+
+
+def crown(state: RecordState, version: str) -> tuple[SetAlias, ...]:
+    """Moves that make the version champion and the old champion previous, in an order that a crash may cut anywhere.
+
+    `previous` moves first: a run that died in between finds the old champion still named and repeats the rest.
+
+    Raises:
+        InputError: the record does not hold the version.
+    """
+    _require(state, version)
+    moves: list[SetAlias] = []
+    champion = state.aliases.get(Alias.CHAMPION)
+    if champion != version:
+        if champion is not None and champion != state.aliases.get(Alias.PREVIOUS):
+            moves.append(SetAlias(alias=Alias.PREVIOUS, version=champion))
+        moves.append(SetAlias(alias=Alias.CHAMPION, version=version))
+        if champion is None and state.aliases.get(Alias.PREVIOUS) == version:
+            moves.append(SetAlias(alias=Alias.PREVIOUS, version=None))
+    if state.aliases.get(Alias.CANDIDATE) == version:
+        moves.append(SetAlias(alias=Alias.CANDIDATE, version=None))
+    return tuple(moves)
+
+
+def roll_back(state: RecordState) -> tuple[ModelVersion, ModelVersion]:
+    """The champion to withdraw and the version to go back to, which change places.
+
+    Raises:
+        InputError: there is no champion, or no other version to go back to.
+    """
+    champion, previous = state.named(Alias.CHAMPION), state.named(Alias.PREVIOUS)
+    if champion is None:
+        raise InputError("no champion to roll back from; run the pipeline until a version is live")
+    if previous is None or previous.version == champion.version:
+        raise InputError(
+            f"no version before champion {champion.version} to roll back to; "
+            f"a second version has to become champion first"
+        )
+    return champion, previous
+
+
+def _require(state: RecordState, version: str) -> None:
+    if state.find(version) is None:
+        held = ", ".join(entry.version for entry in state.versions) or "none"
+        raise InputError(f"version {version} is not in the record (has: {held}); register it first")

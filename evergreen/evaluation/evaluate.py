@@ -12,11 +12,10 @@ from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
 from evergreen.evaluation.champion import doubt_about
-from evergreen.evaluation.evaluator import A, B, Evaluator, Reference
+from evergreen.evaluation.evaluator import A, B, Evaluator, Reference, Stopwatch, every
 from evergreen.evaluation.measure import Counts, Measure, Numbers, Paired, Scored
 from evergreen.evaluation.resampling import CONFIDENCE, class_intervals, intervals
 from evergreen.evaluation.slices import ColumnValues, Slice, large, of_columns, small
-from evergreen.evaluation.timing import Stopwatch, every
 
 
 def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Evaluator[B, A]) -> EvaluationReport:

@@ -1,18 +1,29 @@
-"""What a task gives the evaluation: its test rows, loaded models, and counts of what they answer."""
+"""What a task gives the evaluation: its test rows, loaded models and counts of what they answer.
+
+Beside it what each task needs for that: a stopwatch of its models, and a keeper of its worst rows.
+"""
 
 from __future__ import annotations
 
+import heapq
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.protocols import Predictor
+from evergreen.core.report import Timings
 from evergreen.core.sections import Section
 from evergreen.core.slices import ColumnSlices
 from evergreen.evaluation.measure import Counts, Measure, Numbers
 from evergreen.evaluation.slices import Slice
-from evergreen.evaluation.timing import Stopwatch
+
+WARM_UP = 3
+T = TypeVar("T")
 
 
 class Batch(Protocol):
@@ -107,3 +118,57 @@ class Evaluator(ABC, Generic[B, A]):
     def sections(self) -> tuple[Section, ...]:
         """What was kept."""
         return ()
+
+
+class Stopwatch:
+    """Rows that were answered in batches, and the seconds that they took."""
+
+    def __init__(self) -> None:
+        self._rows, self._seconds = 0, 0.0
+
+    @contextmanager
+    def answering(self, rows: int) -> Iterator[None]:
+        """Counts what is done within as the answer to so many rows."""
+        start = time.perf_counter()
+        yield
+        self._seconds += time.perf_counter() - start
+        self._rows += rows
+
+    def timings(self, predictor: Predictor, instances: Sequence[Mapping[str, Any]]) -> Timings:
+        """Latency of the instances asked by themselves, as an endpoint is, warmed up; rows a second of the batches."""
+        spent_ms = []
+        for instance in [*instances[:WARM_UP], *instances]:
+            start = time.perf_counter()
+            predictor.encode(predictor.predict(predictor.decode([instance])))
+            spent_ms.append((time.perf_counter() - start) * 1000)
+        median, tail = np.quantile(spent_ms[min(WARM_UP, len(instances)) :], [0.5, 0.95])
+        return Timings(
+            latency_p50_ms=round(float(median), 3),
+            latency_p95_ms=round(float(tail), 3),
+            rows_per_s=round(self._rows / max(self._seconds, 1e-9), 1),
+        )
+
+
+def every(step: int, rows: int, first: int) -> range:
+    """The places in a batch of so many rows, whose first is number `first` of all, of each `step`-th row of all."""
+    return range(-first % step, rows, step)
+
+
+class Worst(Generic[T]):
+    """The `most` rows with the highest badness; of equal ones the earliest."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._heap: list[tuple[float, int, T]] = []
+
+    def add(self, badness: float, row: int, shown: Callable[[], T]) -> None:
+        """Keeps what is `shown` of a row, which is made only of those that are kept; rows have different numbers."""
+        rank = (badness, -row)
+        if len(self._heap) == self._most and rank < self._heap[0][:2]:
+            return
+        push = heapq.heappush if len(self._heap) < self._most else heapq.heappushpop
+        push(self._heap, (*rank, shown()))
+
+    def sorted(self) -> tuple[T, ...]:
+        """The worst first."""
+        return tuple(shown for _, _, shown in sorted(self._heap, key=lambda kept: kept[:2], reverse=True))

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from evergreen.core.artifacts import ClassCountsManifest, DatasetManifest, SourceIdentity, SplitName, SplitsManifest
 from evergreen.core.validation import PictureStatistics, ValidationReport
-from evergreen.pages.charts.bars import SERIES_TONES, Bar, Group, bars, legend
-from evergreen.pages.charts.histogram import histogram
+from evergreen.pages.charts import SERIES_TONES, Bar, Group, bars, histogram, legend
 from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio, size
 from evergreen.pages.render import render
 from evergreen.pages.thumbnails import thumbnail

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from evergreen.core.baselines import leader_sentence, measured_baselines
 from evergreen.core.metric import Metric
 from evergreen.core.report import Baseline, EvaluationReport
-from evergreen.pages.charts.intervals import IntervalRow, Whisker, intervals, spark
+from evergreen.pages.charts import IntervalRow, Whisker, intervals, spark
 from evergreen.pages.formatting import clip, counted, decimal, interval, level, signed, signed_interval, words
 from evergreen.pages.render import render
 from evergreen.pages.sections import MOST_LABELS, drawn_sections
@@ -90,7 +90,7 @@ def _directed(report: EvaluationReport, name: str) -> str:
 
 
 def _baselines(report: EvaluationReport) -> list[BaselineRow]:
-    """Each baseline in each metric that both have, the leading metric first."""
+    """Each baseline in each metric that both have, the primary metric first."""
     names = sorted(report.metrics, key=lambda name: name != report.primary_metric)
     baselines = measured_baselines(report)
     return [_baseline_row(report, simple, name) for name in names for simple in baselines if name in simple.metrics]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
 from evergreen.core.publication import Publication
-from evergreen.pages.charts.bars import Bar, Group, bars
+from evergreen.pages.charts import Bar, Group, bars
 from evergreen.pages.curl import curl_command, needs_file, request_body
 from evergreen.pages.formatting import counted, percent
 from evergreen.pages.render import render

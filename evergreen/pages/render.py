@@ -41,7 +41,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update({one.__name__: one for one in _FILTERS})
+    environment.filters.update({function.__name__: function for function in _FILTERS})
     return environment
 
 

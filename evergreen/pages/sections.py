@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from evergreen.core.colours import colour_of
 from evergreen.core.sections import ConfusionMatrix, Residuals, Section, Table, WorstPictures, WorstTexts
-from evergreen.pages.charts.heatmap import heatmap
-from evergreen.pages.charts.histogram import histogram
+from evergreen.pages.charts import heatmap, histogram
 from evergreen.pages.formatting import compact, decimal, ratio
 
 MOST_LABELS = 25

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings, TaskSettings, source_of
 from evergreen.core.preparation import Raw, RawPart

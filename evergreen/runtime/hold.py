@@ -76,7 +76,7 @@ def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> I
         EvergreenError: the store does not answer.
     """
     claim = Claim(store, model, holder)
-    _taken(claim, store, patience)
+    _take(claim, store, patience)
     done = threading.Event()
     renewer = threading.Thread(target=_renew, args=(claim, done), name=f"lease-{model}", daemon=True)
     renewer.start()
@@ -91,9 +91,9 @@ def held(store: LeaseStore, model: str, holder: Holder, patience: Patience) -> I
             logger.warning("the lease of model '%s' could not be given back, it lapses by itself: %s", model, error)
 
 
-def _taken(claim: Claim, store: LeaseStore, patience: Patience) -> None:
+def _take(claim: Claim, store: LeaseStore, patience: Patience) -> None:
     deadline = time.monotonic() + patience.wait_s
-    told = False
+    announced = False
     while True:
         seen = store.read()
         if claim.take(seen, patience.over):
@@ -105,9 +105,9 @@ def _taken(claim: Claim, store: LeaseStore, patience: Patience) -> None:
                 f"{seen.sentence(claim.model)}; waited {patience.wait_s:g} s: wait for it to end, or end a run with "
                 "`run.py stop`, then run again"
             )
-        if not told:
+        if not announced:
             patience.waiting(f"{seen.sentence(claim.model)}; waiting up to {patience.wait_s:g} s")
-            told = True
+            announced = True
         time.sleep(min(store.poll_s, max(deadline - time.monotonic(), 0)))
 
 

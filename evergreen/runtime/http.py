@@ -69,9 +69,9 @@ def repeated_refusal(names: Iterable[str]) -> str | None:
     )
 
 
-def malformed(told: str) -> str:
+def malformed(reason: str) -> str:
     """What is said of a request that is no HTTP: what its parser knows, without what that quotes of it."""
-    first = told.strip().partition("\n")[0]
+    first = reason.strip().partition("\n")[0]
     what = QUOTE.sub(lambda match: "" if match["quoted"] else match[0], first).rstrip(" :.")
     return f"this is no well-formed HTTP request{f': {what}' if what else ''}"
 

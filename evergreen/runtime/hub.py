@@ -36,15 +36,15 @@ def is_outage(error: BaseException) -> bool:
     from httpx2 import HTTPError, LocalProtocolError
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    for one in _with_causes(error):
-        if isinstance(one, OfflineModeIsEnabled):
+    for cause in _with_causes(error):
+        if isinstance(cause, OfflineModeIsEnabled):
             return False
-        if isinstance(one, HfHubHTTPError):
-            status = one.response.status_code
+        if isinstance(cause, HfHubHTTPError):
+            status = cause.response.status_code
             return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY
-        if isinstance(one, LocalProtocolError):
+        if isinstance(cause, LocalProtocolError):
             return False  # the request was never sent
-        if isinstance(one, HTTPError | ConnectionError | TimeoutError):
+        if isinstance(cause, HTTPError | ConnectionError | TimeoutError):
             return True
     return False
 
@@ -53,7 +53,7 @@ def is_out_of_reach(error: BaseException) -> bool:
     """Whether the Hub gave no answer at all: it failed, or its client was set not to ask (HF_HUB_OFFLINE)."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    return is_outage(error) or any(isinstance(one, OfflineModeIsEnabled) for one in _with_causes(error))
+    return is_outage(error) or any(isinstance(cause, OfflineModeIsEnabled) for cause in _with_causes(error))
 
 
 def token_in(variable: str, instead: str) -> str:

@@ -29,7 +29,7 @@ def exclusive(
     Raises:
         BusyError: another one held it all the time; the message is `taken`, who, and what to do `instead`.
     """
-    with _opened(path) as descriptor:
+    with _open(path) as descriptor:
         deadline = time.monotonic() + timeout_s
         while not _taken(descriptor):
             if time.monotonic() >= deadline:
@@ -43,13 +43,13 @@ def exclusive(
 
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock."""
-    with _opened(path) as descriptor:
+    with _open(path) as descriptor:
         return not _taken(descriptor, fcntl.LOCK_SH)
 
 
 def holder(path: Path) -> int | None:
     """The id of the process that holds the lock; None when none does, or it does not say so yet."""
-    with _opened(path) as descriptor:
+    with _open(path) as descriptor:
         if _taken(descriptor, fcntl.LOCK_SH):
             return None
         named = os.pread(descriptor, 20, 0).decode()
@@ -79,7 +79,7 @@ def _named(descriptor: int) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open(path: Path) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,21 +1,27 @@
-"""Logs of long-running processes: one JSON object a line on stderr.
+"""Logs of long-running processes: one JSON object a line on stderr; of what callers cause one a second and kind.
 
 {"time": "2026-05-04T09:30:00.120Z", "level": "info", "event": "ready", "version": "3f9c…"}
+{"time": "2026-05-04T09:30:01.450Z", "level": "warning", "event": "refused", "status": 503, "count": 412}
+
+A storm of bad requests must not fill the disk.
 """
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import logging
 import sys
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO
 
 from evergreen.core.limits import LOG_PERIOD_S
 
 OWN = "evergreen."
 MOST_CHARS = 200
+KINDS = 50
 
 
 class JsonFormatter(logging.Formatter):
@@ -67,3 +73,35 @@ def log_json_to_stderr(logger: logging.Logger) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(logging.INFO)
+
+
+class Throttle:
+    """Writes the first event of a kind at once, and what follows within a second as one line with its `count`.
+
+    For use in a running event loop. Beyond `KINDS` kinds within a second, further ones share a line.
+    """
+
+    def __init__(self, logger: logging.Logger, level: int = logging.WARNING) -> None:
+        self._logger = logger
+        self._level = level
+        self._pending: dict[Hashable, tuple[str, Mapping[str, Any], int]] = {}
+
+    def log(self, event: str, kind: Hashable, fields: Mapping[str, Any]) -> None:
+        """Notes one event of the kind; `fields` of the last one are written."""
+        key = (event, kind) if (event, kind) in self._pending or len(self._pending) < KINDS else (event, None)
+        if key in self._pending:
+            self._pending[key] = (event, fields, self._pending[key][2] + 1)
+            return
+        self._write(event, fields, 1)
+        self._pending[key] = (event, fields, 0)
+        asyncio.get_running_loop().call_later(LOG_PERIOD_S, self._flush, key)
+
+    def _flush(self, key: Hashable) -> None:
+        event, fields, count = self._pending.pop(key)
+        if count:
+            self._write(event, fields, count)
+            self._pending[key] = (event, fields, 0)
+            asyncio.get_running_loop().call_later(LOG_PERIOD_S, self._flush, key)
+
+    def _write(self, event: str, fields: Mapping[str, Any], count: int) -> None:
+        self._logger.log(self._level, event, extra={"fields": {**fields, "count": count}})

@@ -91,9 +91,10 @@ def _port_holder(port: int) -> str | None:
     import psutil
 
     try:
-        for one in psutil.net_connections("tcp"):
-            if one.pid and one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN:
-                return f"{psutil.Process(one.pid).name()}, pid {one.pid}"
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if connection.pid and listens:
+                return f"{psutil.Process(connection.pid).name()}, pid {connection.pid}"
     except psutil.Error:
         pass  # another user's process is not shown
     return None

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Predictor
-from evergreen.serving.model import Load
+from evergreen.serving.model import Load, read_object
 from evergreen.serving.server import serve
 from evergreen.serving.settings import ServerSettings
-from evergreen.serving.storage import read_object
 
 
 def main(load: Load) -> int:

@@ -15,9 +15,8 @@ from starlette.types import Receive, Scope, Send
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import LINGER_S
 from evergreen.runtime.http import error_body
-from evergreen.serving.bodies import SlowBodyError
 from evergreen.serving.queue import NotReadyError
-from evergreen.serving.requests import BodyTooLargeError, MediaTypeError
+from evergreen.serving.requests import BodyTooLargeError, MediaTypeError, SlowBodyError
 
 STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
     (RequestTooLargeError, 413),

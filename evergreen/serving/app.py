@@ -22,14 +22,12 @@ from starlette.routing import Route
 
 from evergreen.core.errors import RequestTooLargeError
 from evergreen.runtime.http import time_left_s
-from evergreen.serving.access import Observed, log_fault
+from evergreen.serving.access import CONTENT_TYPE, Metrics, Observed, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response
-from evergreen.serving.bodies import Bodies, while_connected
 from evergreen.serving.connections import comes_as_guest
-from evergreen.serving.metrics import CONTENT_TYPE, Metrics
 from evergreen.serving.model import ServedModel
 from evergreen.serving.queue import NotReadyError, UndecodableError
-from evergreen.serving.requests import check_media_type, parse_request
+from evergreen.serving.requests import Bodies, check_media_type, parse_request, while_connected
 from evergreen.serving.settings import ServerSettings
 
 METRICS_ROUTE = "/metrics"

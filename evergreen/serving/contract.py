@@ -108,17 +108,17 @@ class _Trial:
             raise self._broken(clause, f"status {answer.status_code}: {answer.text[:300]}")
         try:
             content = answer.json()
-            found = (len(content["predictions"]), content["metadata"]["model_version"], answer.headers["x-trace-id"])
+            answered = (len(content["predictions"]), content["metadata"]["model_version"], answer.headers["x-trace-id"])
         except (ValueError, KeyError, TypeError) as error:
             raise self._broken(clause, f"the answer has another shape ({error!r}): {answer.text[:300]}") from error
         expected = (len(self._instances), self.model.version, "contract")
-        if found != expected:
-            raise self._broken(clause, f"predictions, version and trace are {found}, not {expected}")
+        if answered != expected:
+            raise self._broken(clause, f"predictions, version and trace are {answered}, not {expected}")
 
     def refuses_what_is_malformed(self) -> None:
         """Each malformed request gets a 4xx, and none hurts the server."""
         good = self._instances[0]
-        for name, request, allowed, said in (
+        for name, request, allowed, message in (
             ("a body that is not JSON", {"content": b"{", "headers": {"content-type": "application/json"}}, {400}, ""),
             ("a body without instances", {"json": {"rows": [good]}}, {400}, "instances"),
             ("an empty list of instances", {"json": {"instances": []}}, {400}, "empty"),
@@ -128,7 +128,7 @@ class _Trial:
         ):
             clause = f"{name} is refused by name"
             answer = self._post(request, clause)
-            if answer.status_code not in allowed or said not in answer.text:
+            if answer.status_code not in allowed or message not in answer.text:
                 raise self._broken(clause, f"status {answer.status_code}: {answer.text[:300]}")
         clause = "unknown routes are 404, wrong methods 405, and health is 200 still"
         statuses = (

@@ -89,12 +89,12 @@ class ServerSettings(Frozen):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            mistakes = [_mistake(str(one["loc"][0]), one["msg"], given) for one in error.errors()]
+            mistakes = [_mistake(str(problem["loc"][0]), problem["msg"], given) for problem in error.errors()]
             raise InputError("the server's environment cannot be used: " + "; ".join(mistakes)) from error
 
     @property
     def model_dir(self) -> Path:
-        """The trained-model directory of this machine that AIP_STORAGE_URI names; storage.py reads `gs://`.
+        """The trained-model directory of this machine that AIP_STORAGE_URI names; model.py reads `gs://`.
 
         Raises:
             InputError: it is not a folder of this machine.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from evergreen.adapters.local_endpoint.control import ask_status
 from evergreen.adapters.local_endpoint.endpoint import LocalEndpoint
-from evergreen.adapters.local_endpoint.front_process import ask_status
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontStatus

@@ -120,8 +120,12 @@ def assert_the_printed_curl_works(printed: str, version: str) -> None:
 
 def assert_idle_repetition(project: Project, config: Path, before: dict[str, Any]) -> None:
     processes = project.endpoint_processes()
-    run = project.run("--config", config)
+    run = project.python("-X", "importtime", "run.py", "--config", config)
     assert cached_steps(run) == ["fetch", "validate", "split", "train", "evaluate"]
+    assert (
+        re.findall(r"\| +((?:torch|sklearn|transformers|google\.api_core)(?:\.\w+)*)$", run.stderr, re.MULTILINE) == []
+    )
+    assert re.search(r"\| +mlflow\.tracking$", run.stderr, re.MULTILINE)
     after = project.status(config)
     assert after["champion"] == before["champion"]
     assert after["endpoint"] == before["endpoint"]

@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from evergreen.adapters.local_endpoint.client import post_predict
+from evergreen.adapters.local_endpoint.endpoint import post_predict
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 from tests.e2e.served import GOOD, Served
 from tests.e2e.steady_client import SteadyClient

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from evergreen.adapters.local_endpoint.front_process import find_front
+from evergreen.adapters.local_endpoint.control import find_front
 from evergreen.core.errors import EndpointError
 from tests.e2e.served import GOOD, Served
 from tests.e2e.steady_client import SteadyClient

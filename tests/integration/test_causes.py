@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evergreen.adapters.vertex.causes import Cause, cause_of, describe
+from evergreen.adapters.vertex.jobs import Cause, cause_of, describe
 
 QUOTA = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_training_cpus"
 WRAPPED = (

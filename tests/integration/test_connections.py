@@ -12,10 +12,10 @@ import pytest
 import uvicorn
 from aiohttp import web
 
-import evergreen.adapters.local_endpoint.connections as front_connections
+import evergreen.adapters.local_endpoint.front as front_connections
 import evergreen.serving.connections as serving_connections
-from evergreen.adapters.local_endpoint.connections import FrontServer
 from evergreen.adapters.local_endpoint.fleet import Fleet
+from evergreen.adapters.local_endpoint.front import FrontServer
 from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.runtime import connections

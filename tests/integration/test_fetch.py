@@ -10,7 +10,7 @@ import pytest
 
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
 

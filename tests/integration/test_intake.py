@@ -13,8 +13,8 @@ import pytest
 
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
+from evergreen.adapters.kinds import AnySource
 from evergreen.adapters.shapes.settings import ShapesSettings
-from evergreen.adapters.sources import AnySource
 from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.intake import Intake
 from evergreen.core.members import source_of

@@ -13,10 +13,9 @@ from evergreen.adapters.mlflow.mirror import MlflowMirror
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.metric import Metric
-from evergreen.core.reconcile import Register, crown, reconcile
 from evergreen.core.report import Baseline, EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix
-from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
+from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState, Register, crown, reconcile
 from tests.integration.bbc import TfidfPredictor, bbc_rows, train
 
 MODEL = "news"

@@ -20,8 +20,7 @@ from evergreen.adapters.mlflow.tracking import (
 )
 from evergreen.core.errors import EvergreenError
 from evergreen.core.training import Curves, PictureAnswers
-from evergreen.pages.answers import answers_page
-from evergreen.pages.curves import curves_page
+from evergreen.pages.training import answers_page, curves_page
 from tests.waiting import wait_until
 
 

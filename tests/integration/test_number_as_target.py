@@ -23,8 +23,10 @@ from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import OtherSection, Residuals
 from evergreen.core.versions import ModelVersion
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.pages import decision_page, evaluation_page, terminal_summary
+from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.markdown import outcome_markdown
+from evergreen.pages.outcome import decision_page
+from evergreen.pages.terminal import terminal_summary
 from tests.integration.bbc import bbc_rows, train
 from tests.prices import PriceEvaluator, priced_by
 from tests.unit.pages.reading import Page

@@ -10,7 +10,7 @@ from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import InputError
 from orchestration.configuration import load
 from orchestration.mistakes import ConfigurationError
-from orchestration.served import load_served
+from orchestration.served import SERVED, load_served
 
 OF_THE_HOST = {
     "GOOGLE_CLOUD_PROJECT": "my-project",
@@ -37,20 +37,18 @@ def test_variables_of_source_and_task_may_be_missing(name: str, model: str) -> N
 
     with pytest.raises(ConfigurationError, match="is not set"):
         load(name, training)
-    served = load_served(name, training)
+    served = load_served(name, SERVED)
     assert (served.parameters.model_name, served.stacks) == (model, ("vertex", "emulated"))
     assert isinstance(served.parameters.host, VertexHostSettings)
     assert served.parameters.host.staging == "gs://my-bucket/models"
-    assert load_served(name, training, "other").parameters.model_name == "other"
+    assert load_served(name, SERVED, "other").parameters.model_name == "other"
 
 
 @pytest.mark.usefixtures("of_the_host")
 def test_variables_of_the_host_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.training import training
-
     monkeypatch.delenv("EVERGREEN_SERVING_IMAGE")
     with pytest.raises(ConfigurationError) as caught:
-        load_served("prod.yaml", training)
+        load_served("prod.yaml", SERVED)
     assert [one.message for one in caught.value.mistakes] == [
         "environment variable EVERGREEN_SERVING_IMAGE is not set; export EVERGREEN_SERVING_IMAGE=…"
     ]
@@ -70,12 +68,10 @@ def test_variables_of_the_host_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_missing_or_secret_is_told(tmp_path: Path, text: str, message: str) -> None:
-    from pipelines.training import training
-
     path = tmp_path / "one.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        load_served(path, training)
+        load_served(path, SERVED)
     assert message in " ".join(str(caught.value).split())
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from evergreen.adapters.local_endpoint import endpoint as endpoint_module
-from evergreen.adapters.local_endpoint.front_process import ask_status
+from evergreen.adapters.local_endpoint.control import ask_status
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontStatus, WorkerStatus

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evergreen.adapters.local_endpoint.lease import FileLease
+from evergreen.adapters.local_endpoint.host import FileLease
 from evergreen.core.errors import InputError
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting

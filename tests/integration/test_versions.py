@@ -18,11 +18,10 @@ from evergreen.core.gate import Gate
 from evergreen.core.lease import Holder
 from evergreen.core.metric import Metric
 from evergreen.core.protocols import VersionRecord
-from evergreen.core.reconcile import crown, nominate
 from evergreen.core.report import Baseline, ClassReport, EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix
 from evergreen.core.training import Incumbent
-from evergreen.core.versions import Alias, ModelVersion, RecordState
+from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, nominate
 from tests.keyword_model import write_keyword_model
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting

@@ -3,7 +3,7 @@ import re
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from evergreen.adapters.hosts import AnyHost
+from evergreen.adapters.kinds import AnyHost
 from evergreen.adapters.vertex.names import label, label_filter, labels, model_id, version_alias, version_of
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message, version_message

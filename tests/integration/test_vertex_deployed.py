@@ -1,7 +1,7 @@
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from evergreen.adapters.vertex.deployed import deployed_on, leading, ready_in, successor, traffic_of
+from evergreen.adapters.vertex.resource import deployed_on, primary_of, ready_in, successor, traffic_of
 
 TOLD = Timestamp(seconds=1)
 
@@ -34,16 +34,16 @@ def test_a_version_whose_status_is_not_told_yet_counts_as_ready() -> None:
 def test_a_version_is_not_ready_while_its_traffic_goes_to_a_dead_one() -> None:
     found = deployed_on(endpoint({"d1": 100}, d1=("a", 0), d2=("a", 1)))
     assert (traffic_of(found), ready_in(found)) == ({"a": 100}, ())
-    lead = leading(found, "a")
-    assert lead is not None
-    assert lead.id == "d1"
+    primary = primary_of(found, "a")
+    assert primary is not None
+    assert primary.id == "d1"
 
 
 def test_without_traffic_the_one_that_answers_stands_for_the_version() -> None:
     found = deployed_on(endpoint({"d3": 100}, d1=("a", 0), d2=("a", 1), d3=("b", 1)))
-    lead = leading(found, "a")
-    assert lead is not None
-    assert lead.id == "d2"
+    primary = primary_of(found, "a")
+    assert primary is not None
+    assert primary.id == "d2"
 
 
 def test_a_successor_is_of_the_wanted_number_and_stands_by_while_an_older_one_has_the_traffic() -> None:

@@ -9,8 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from evergreen.adapters.vertex.causes import Cause
-from evergreen.adapters.vertex.jobs import JobTask, PipelineJob, VertexJobs
+from evergreen.adapters.vertex.jobs import Cause, JobTask, PipelineJob, VertexJobs
 from orchestration.machine_lists import MachineChoice
 from orchestration.vertex_runs import Death
 

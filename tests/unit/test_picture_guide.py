@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.data.split_plan import SplitPlan
 from evergreen.preparation import LocalRunnerSettings, Preparation
 from evergreen.tasks.image_segmentation.schema import Schema

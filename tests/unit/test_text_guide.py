@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
 from evergreen.core.window import Window

@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from evergreen.core.members import SourceSettings
-from evergreen.core.spelling import LABEL_KEY, LABEL_VALUE, written_as
+from evergreen.core.names import LABEL_KEY, LABEL_VALUE, written_as
 from evergreen.data.row_fields import Joined, RowFields
 
 Project = Annotated[

@@ -62,7 +62,7 @@ class Bucket:
 
     def opened(self, files: Sequence[Path]) -> Iterator[Path]:
         """Fetched to this machine, several at a time, and removed again. Raises EvergreenError where one changed."""
-        return fetched(self.path, [self.objects[file] for file in files])
+        return fetch_each(self.path, [self.objects[file] for file in files])
 
 
 def is_cloud(path: str) -> bool:
@@ -84,13 +84,13 @@ def list_cloud(path: str) -> tuple[str, list[CloudFile], bool]:
             parts = place.split("/")
             fixed = next(index for index, part in enumerate(parts) if any(sign in part for sign in "*?["))
             return "/".join(parts[:fixed]), _objects(files.glob(place, detail=True)), False
-        found = files.info(place)
-        if found["type"] == "file":
-            return place.rpartition("/")[0], _objects({place: found}), False
+        info = files.info(place)
+        if info["type"] == "file":
+            return place.rpartition("/")[0], _objects({place: info}), False
         return place, _objects(files.find(place, detail=True)), True
 
 
-def fetched(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
+def fetch_each(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
     """Each file on this machine, in order, until the next is asked for; those that follow are fetched meanwhile.
 
     Raises:
@@ -126,10 +126,10 @@ def fetched(path: str, files: Sequence[CloudFile]) -> Iterator[Path]:
 
 
 def _fetch(storage: Transfers, file: CloudFile, local: Path) -> Path:
-    kind, _, told = file.checksum.partition(":")
-    storage.get(SCHEME + file.path, local, generation=told if kind == "generation" else None)
+    kind, _, expected = file.checksum.partition(":")
+    storage.get(SCHEME + file.path, local, generation=expected if kind == "generation" else None)
     digest = {"md5": md5_of, "crc32c": crc32c_of}.get(kind)
-    if digest is not None and digest(local) != told:
+    if digest is not None and digest(local) != expected:
         raise EvergreenError(f"{SCHEME}{file.path} changed while it was read; run again")
     return local
 
@@ -141,4 +141,6 @@ def cloud_files(path: str) -> AbstractContextManager[Any]:
 
 def _objects(listed: dict[str, dict[str, Any]]) -> list[CloudFile]:
     """Sorted, without the empty objects that stand for folders."""
-    return [CloudFile.of(one) for name, one in sorted(listed.items()) if one["type"] == "file" and name[-1] != "/"]
+    return [
+        CloudFile.of(entry) for name, entry in sorted(listed.items()) if entry["type"] == "file" and name[-1] != "/"
+    ]

@@ -235,12 +235,12 @@ def _opened(path: Path, dialect: Dialect) -> io.TextIOWrapper:
 
 def _in_words(error: csv.Error) -> str:
     """What Python's `csv` says, as a person would."""
-    said = str(error)
-    if "expected after" in said:
+    message = str(error)
+    if "expected after" in message:
         return "text stands behind the quote that closes a field"
-    if "unexpected end" in said or "field larger" in said:
+    if "unexpected end" in message or "field larger" in message:
         return "a quote is not closed"
-    return said
+    return message
 
 
 def _check_delimiter(header: list[str], name: str, dialect: Dialect) -> None:

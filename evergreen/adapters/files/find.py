@@ -113,7 +113,7 @@ class Files:
         files = zip(self.files, self.places(self.files), strict=True)
         beside = zip(self.beside, self.places([file for _, file in self.beside]), strict=True)
         kept = self.of([file for file, place in files if place not in theirs])
-        return replace(kept, beside=tuple(one for one, place in beside if place not in theirs))
+        return replace(kept, beside=tuple(entry for entry, place in beside if place not in theirs))
 
     def places(self, files: Sequence[Path]) -> list[str]:
         """Where each file is, whatever links lead to its folder."""
@@ -174,14 +174,14 @@ def find_of(path: str, file_format: FileFormat | None, setting: str = "source.pa
             UTF-8.
         EvergreenError: Cloud Storage does not answer.
     """
-    candidates, is_folder = _candidates(path, setting)
-    if is_folder and file_format in (None, "parquet") and (prepared := _prepared_files(candidates, path, setting)):
+    listed, is_folder = _candidates(path, setting)
+    if is_folder and file_format in (None, "parquet") and (prepared := _prepared_files(listed, path, setting)):
         return prepared
-    if file_format is None and _are_text_folders(candidates):
+    if file_format is None and _are_text_folders(listed):
         file_format = "text_folders"
-    files = [file for file in candidates.files if _is_read(candidates, file, file_format, is_folder=is_folder)]
-    others = tuple(_left_out(candidates, set(files), file_format))
-    chosen = replace(candidates.of(files), beside=candidates.beside + others)
+    files = [file for file in listed.files if _is_read(listed, file, file_format, is_folder=is_folder)]
+    others = tuple(_left_out(listed, set(files), file_format))
+    chosen = replace(listed.of(files), beside=listed.beside + others)
     if not files:
         raise _nothing(path, file_format, setting, chosen.left_out)
     _check_names(chosen)
@@ -240,23 +240,23 @@ def _here(path: str, setting: str) -> str:
 def _in_bucket(path: str, setting: str) -> tuple[Files, bool]:
     """The objects that the path means, and whether it is a folder."""
     folder, objects, is_folder = list_cloud(path)
-    by_path = {Path(one.path): one for one in objects}
+    by_path = {Path(item.path): item for item in objects}
     root = Path(folder)
     is_named = len(by_path) == 1 and next(iter(by_path)).as_posix() == path.removeprefix(SCHEME)
     hidden = set() if is_named else {file for file in by_path if is_hidden(file.relative_to(root))}
     files = tuple(file for file in by_path if file not in hidden)
     left_out = tuple((LeftOutReason.HIDDEN_FILE, file) for file in by_path if file in hidden)
-    found = Files(root, files, Bucket(path, by_path), left_out)
+    matched = Files(root, files, Bucket(path, by_path), left_out)
     if not files:
-        words = f" (left out: {words})" if (words := found.left_out.words()) else ""
+        words = f" (left out: {words})" if (words := matched.left_out.words()) else ""
         raise InputError(f"no file in '{path}'{words}; set {setting}")
-    return found, is_folder
+    return matched, is_folder
 
 
-def _is_read(candidates: Files, file: Path, file_format: FileFormat | None, *, is_folder: bool) -> bool:
+def _is_read(listed: Files, file: Path, file_format: FileFormat | None, *, is_folder: bool) -> bool:
     """Whether a file is read in a format (None: any); what is named, or matches a pattern, is in the format named."""
     if file_format == "text_folders":
-        return _is_in_class_folder(candidates.root, file)
+        return _is_in_class_folder(listed.root, file)
     if file_format is None:
         return format_of(file) is not None
     if not is_folder:
@@ -279,24 +279,24 @@ def _nothing(path: str, file_format: FileFormat | None, setting: str, left_out: 
     return InputError(f"nothing readable in '{path}' (allowed: {_READABLE}{beside}); set {setting} or source.format")
 
 
-def _left_out(candidates: Files, chosen: set[Path], file_format: FileFormat | None) -> Iterator[tuple[str, Path]]:
-    """The candidates that are not chosen, by what their names end in."""
+def _left_out(listed: Files, chosen: set[Path], file_format: FileFormat | None) -> Iterator[tuple[str, Path]]:
+    """The files that are not chosen, by what their names end in."""
 
     def reason(file: Path) -> str:
         is_text = file_format == "text_folders" and file.suffix.lower() == TEXT_SUFFIX
         return LeftOutReason.NOT_IN_CLASS_FOLDER if is_text else LeftOutReason.suffix(_whole_suffix(file))
 
-    return ((reason(file), file) for file in candidates.files if file not in chosen)
+    return ((reason(file), file) for file in listed.files if file not in chosen)
 
 
-def _check_names(candidates: Files) -> None:
-    for file in candidates.files:
-        name = candidates.name(file)
+def _check_names(listed: Files) -> None:
+    for file in listed.files:
+        name = listed.name(file)
         try:
             name.encode("utf-8")
         except UnicodeEncodeError as error:
             shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
-            raise InputError(f"the name of file {shown} in {candidates.root} is no UTF-8; rename it") from error
+            raise InputError(f"the name of file {shown} in {listed.root} is no UTF-8; rename it") from error
 
 
 def format_of(file: Path) -> RowFormat | None:
@@ -318,9 +318,9 @@ def _whole_suffix(file: Path) -> str:
     return _suffix(file) + (".gz" if file.suffix.lower() == ".gz" else "")
 
 
-def _are_text_folders(candidates: Files) -> bool:
-    files = candidates.files
-    return not any(map(format_of, files)) and any(_is_in_class_folder(candidates.root, file) for file in files)
+def _are_text_folders(listed: Files) -> bool:
+    files = listed.files
+    return not any(map(format_of, files)) and any(_is_in_class_folder(listed.root, file) for file in files)
 
 
 def _is_in_class_folder(root: Path, file: Path) -> bool:

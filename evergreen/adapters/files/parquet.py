@@ -50,7 +50,7 @@ def read_batches(path: Path, name: str, choose: Callable[[Sequence[str]], Sequen
 def _groups_at_once(file: pq.ParquetFile) -> list[list[int]]:
     """All row groups; one by one where structures hold dictionaries, which Arrow cannot join across groups."""
     groups = list(range(file.num_row_groups))
-    one_by_one = any(_holds_dictionary(one.type, within=False) for one in file.schema_arrow)
+    one_by_one = any(_holds_dictionary(field.type, within=False) for field in file.schema_arrow)
     return [[group] for group in groups] if one_by_one else [groups]
 
 

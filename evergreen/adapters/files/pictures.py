@@ -84,14 +84,14 @@ def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
         InputError: nothing there, no picture with a mask, or two files of one name.
         EvergreenError: Cloud Storage does not answer.
     """
-    found = find_of(path, "image_folders")
-    left_out = found.left_out
+    files = find_of(path, "image_folders")
+    left_out = files.left_out
     if masks is None:
-        are_masks = [file.stem.endswith(suffix) for file in found.files]
-        pictures = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if not is_mask])
-        others = found.of([file for file, is_mask in zip(found.files, are_masks, strict=True) if is_mask])
+        are_masks = [file.stem.endswith(suffix) for file in files.files]
+        pictures = files.of([file for file, is_mask in zip(files.files, are_masks, strict=True) if not is_mask])
+        others = files.of([file for file, is_mask in zip(files.files, are_masks, strict=True) if is_mask])
     else:
-        pictures, others = _apart(found, find_of(masks, "image_folders", "source.masks"))
+        pictures, others = _apart(files, find_of(masks, "image_folders", "source.masks"))
         left_out = pictures.left_out + others.left_out
     by_stem = _by_stem(others, "masks")
     stems = [normalize("NFC", f"{stem}{suffix}") for stem in _by_stem(pictures, "pictures")]
@@ -111,7 +111,7 @@ def find_pictures(path: str, masks: str | None, suffix: str) -> PictureFolders:
 
 def _apart(pictures: Files, masks: Files) -> tuple[Files, Files]:
     """Both, where the folder of one lies within the other's without what both have seen: that is of the inner one."""
-    place, others = (f"{one.store.place(one.root)}/" for one in (pictures, masks))
+    place, others = (f"{folder.store.place(folder.root)}/" for folder in (pictures, masks))
     is_inner = place.startswith(others)
     if place == others:  # the narrower pattern
         is_inner = len(pictures.files) + len(pictures.beside) < len(masks.files) + len(masks.beside)
@@ -155,13 +155,13 @@ def _batch(rows: list[tuple[bytes, bytes | None, str, str]], types: dict[str, pa
 
 def _by_stem(listing: Files, what: str) -> dict[str, Path]:
     """Files by name without extension, in order, in one spelling of accents. Raises InputError where two share one."""
-    found: dict[str, Path] = {}
+    by_stem: dict[str, Path] = {}
     for file in listing.files:
         stem = normalize("NFC", listing.name(file).removesuffix(file.suffix))
-        if stem in found:
+        if stem in by_stem:
             raise InputError(
-                f"two {what} are named alike, {listing.name(found[stem])} and {listing.name(file)}; "
+                f"two {what} are named alike, {listing.name(by_stem[stem])} and {listing.name(file)}; "
                 "rename one, or keep one alone"
             )
-        found[stem] = file
-    return found
+        by_stem[stem] = file
+    return by_stem

@@ -78,7 +78,9 @@ def _of_parquet(path: Path, name: str) -> Iterator[Row]:
 
     for batch in with_row_names(read_batches(path, name, all_of), name):
         rows = batch.column(ROW_NAME)
-        columns = {one: plain(batch.column(one), one, rows) for one in batch.schema.names if one != ROW_NAME}
+        columns = {
+            column: plain(batch.column(column), column, rows) for column in batch.schema.names if column != ROW_NAME
+        }
         try:
             content = pa.RecordBatch.from_pydict(columns).to_pylist()
         except (ValueError, OverflowError, LookupError) as error:  # a member twice, a duration of ages, no such zone

@@ -1,4 +1,4 @@
-"""What the source `files` is told: where files are, here, in a bucket or in a package, and how they are read.
+"""The settings of the source `files`: where files are, here, in a bucket or in a package, and how they are read.
 
 kind: files
 path: data/news-*.csv
@@ -24,7 +24,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
-from evergreen.core.spelling import written_as
+from evergreen.core.names import written_as
 from evergreen.data.row_fields import RowFields
 from evergreen.runtime.packages import check_address, is_in_package
 

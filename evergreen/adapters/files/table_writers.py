@@ -176,7 +176,7 @@ class _ParquetWriter:
         import pyarrow.parquet as pq
 
         known = pq.read_schema(self._schema_of) if self._schema_of else pa.schema([])
-        return pa.schema([known.field(one.name) if one.name in known.names else one for one in inferred])
+        return pa.schema([known.field(field.name) if field.name in known.names else field for field in inferred])
 
     def close(self) -> None:
         rows, self._held = self._held, []
@@ -211,18 +211,18 @@ def _inferred(rows: Sequence[Row]) -> pa.Schema:
 def _has_unknown(schema: pa.Schema) -> bool:
     import pyarrow as pa
 
-    return any(pa.types.is_null(one.type) for one in schema)
+    return any(pa.types.is_null(field.type) for field in schema)
 
 
 def _lost(got: Iterable[pa.Field], kept: Any) -> str | None:
     """What is in `got` and has no place in `kept`, such as `the column 'a'`; Arrow would drop it in silence."""
     import pyarrow as pa
 
-    for one in got:
-        place = kept.get_field_index(one.name)
+    for field in got:
+        place = kept.get_field_index(field.name)
         if place < 0:
-            return f"{'column' if isinstance(kept, pa.Schema) else 'member'} {quoted(one.name)}"
-        within, into = _members(one.type), _members(kept.field(place).type)
+            return f"{'column' if isinstance(kept, pa.Schema) else 'member'} {quoted(field.name)}"
+        within, into = _members(field.type), _members(kept.field(place).type)
         if within is not None and into is not None and (lost := _lost(within, into)):
             return lost
     return None

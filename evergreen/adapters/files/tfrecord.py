@@ -1,7 +1,11 @@
 """TFRecord shards of pictures and masks, without TensorFlow.
 
 Each record is an Example with the features `image`, `image_shape`, `label`, `label_shape`: encoded PNG or JPEG, raw
-bytes of uint8 or float32, or lists of numbers. `val-00-32.tfrec` may give the split by its name.
+bytes of uint8 or float32, or lists of numbers. `val-00-32.tfrec` may give the split by its name. In Protocol Buffers'
+own terms it is
+
+    Example { Features features = 1; }          Features { map<string, Feature> feature = 1; }
+    Feature { oneof { BytesList = 1; FloatList = 2; Int64List = 3; } }, each with `repeated … value = 1`
 """
 
 from __future__ import annotations
@@ -15,7 +19,6 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from evergreen.adapters.files.decoding import open_bytes
-from evergreen.adapters.files.example import Feature, parse_example
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.data.given import SPELLINGS, split_of_name
@@ -32,6 +35,10 @@ _MOST_RECORD_BYTES = 1 << 30
 _CRC_DELTA = 0xA282EAD8
 _ENCODED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _WHOLE = 1e-3
+Feature = list[bytes] | np.ndarray[Any, np.dtype[Any]]
+"""Bytes, (values,) float32 or (values,) int64."""
+
+_VARINT, _EIGHT_BYTES, _DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def read_tfrecord(path: Path, name: str, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
@@ -83,17 +90,17 @@ class _Values:
         if len(feature) != 1:
             raise InputError(f"feature '{column}' of record {self.where} has {len(feature)} values; map one with one")
         value = feature[0]
-        found: str | int | float = value.decode("utf-8", "replace") if isinstance(value, bytes) else value.item()
-        return found
+        text: str | int | float = value.decode("utf-8", "replace") if isinstance(value, bytes) else value.item()
+        return text
 
     def _split(self) -> str:
-        found = split_of_name(self.where)
-        if found is None:
+        split = split_of_name(self.where)
+        if split is None:
             raise InputError(
                 f"the name {self.where.rpartition(':')[0]} begins with no split (such as {', '.join(SPELLINGS)}); "
                 "rename the file, or map no source.columns.split"
             )
-        return found
+        return split
 
     def _pixels(self, canonical: str, column: str, feature: Feature) -> bytes:
         """PNG or JPEG as it is; numbers as the PNG of their array."""
@@ -183,3 +190,100 @@ def _checked(content: bytes, size: int, name: str, number: int) -> bytes:
             f"record {name}:{number} is damaged: its checksum does not fit; write the file again, or set source.format"
         )
     return content[:size]
+
+
+def parse_example(record: bytes) -> dict[str, Feature]:
+    """Features by name; those without a value are left out. Raises ValueError for bytes that are no Example."""
+    features_by_name = {}
+    for features in _members(memoryview(record), 1):
+        for entry in _members(features, 1):
+            name = b"".join(bytes(part) for part in _members(entry, 1)).decode("utf-8")
+            for feature in _members(entry, 2):
+                values = _values(feature)
+                if len(values):
+                    features_by_name[name] = values
+    return features_by_name
+
+
+def _members(message: memoryview, number: int) -> Iterator[memoryview]:
+    """The delimited fields of that number."""
+    for field, wire, value in _fields(message):
+        if field == number:
+            if wire != _DELIMITED:
+                raise ValueError(f"field {number} has wire type {wire}")
+            yield value
+
+
+def _values(feature: memoryview) -> Feature:
+    for number, wire, content in _fields(feature):
+        if wire != _DELIMITED or number not in (1, 2, 3):
+            raise ValueError(f"a feature holds field {number} of wire type {wire}")
+        if number == 1:
+            return [bytes(value) for value in _members(content, 1)]
+        packed = b"".join(_packed(content, _FOUR_BYTES if number == 2 else _VARINT))
+        return np.frombuffer(packed, "<f4") if number == 2 else _integers(packed)
+    return []
+
+
+def _packed(message: memoryview, alone: int) -> Iterator[bytes]:
+    """The bytes of a list's numbers: packed, or one by one as old writers have them."""
+    for _, wire, value in _fields(message):
+        if wire == _DELIMITED:
+            yield bytes(value)
+        elif wire == alone:
+            yield _varint_bytes(value) if wire == _VARINT else bytes(value)
+        else:
+            raise ValueError(f"a list of numbers has wire type {wire}")
+
+
+def _integers(packed: bytes) -> Feature:
+    if packed.isascii():  # a number under 128 is its own byte, as all classes of most masks are
+        return np.frombuffer(packed, np.uint8).astype(np.int64)
+    values, place, view = [], 0, memoryview(packed)
+    while place < len(view):
+        value, place = _varint(view, place)
+        values.append(value)
+    return np.array(values, dtype=np.uint64).astype(np.int64)
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
+    """Number, wire type and value of each field: a number for a varint, otherwise its bytes."""
+    place = 0
+    while place < len(message):
+        key, place = _varint(message, place)
+        wire = key & 7
+        if wire == _VARINT:
+            value, place = _varint(message, place)
+            yield key >> 3, wire, value
+            continue
+        if wire == _DELIMITED:
+            length, place = _varint(message, place)
+        elif wire in (_EIGHT_BYTES, _FOUR_BYTES):
+            length = 8 if wire == _EIGHT_BYTES else 4
+        else:
+            raise ValueError(f"unknown wire type {wire}")
+        if place + length > len(message):
+            raise ValueError("a field ends behind the record")
+        yield key >> 3, wire, message[place : place + length]
+        place += length
+
+
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while True:
+        if place >= len(message) or shift > 63:
+            raise ValueError("a number is cut off")
+        byte = message[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & 0xFFFF_FFFF_FFFF_FFFF, place
+        shift += 7
+
+
+def _varint_bytes(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])

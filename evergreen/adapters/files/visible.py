@@ -68,9 +68,9 @@ def files_below(path: str, setting: str) -> tuple[Path, list[Path], list[tuple[s
 
 def _nearest(place: Path) -> str:
     """` (did you mean 'news.csv'?)`: what is there in place of the first name of the path that is not."""
-    lacking = next(one for one in (*reversed(place.parents), place) if not one.exists())
+    lacking = next(folder for folder in (*reversed(place.parents), place) if not folder.exists())
     try:
-        names = sorted(one.name for one in lacking.parent.iterdir() if not is_hidden(one.name))
+        names = sorted(entry.name for entry in lacking.parent.iterdir() if not is_hidden(entry.name))
     except OSError:
         return ""
     return nearest(lacking.name, names)
@@ -86,7 +86,7 @@ def _parted(root: Path, entries: Iterable[Entry]) -> tuple[list[Path], list[tupl
             beside.append((reason, file))
     return (
         sorted(files, key=lambda file: file.relative_to(root).as_posix()),
-        sorted(beside, key=lambda one: one[1].relative_to(root).parts),
+        sorted(beside, key=lambda entry: entry[1].relative_to(root).parts),
     )
 
 
@@ -129,7 +129,7 @@ def _repeated(folder: Path, real: str) -> str:
 def _matching(root: Path, pattern: str, path: str, setting: str) -> Iterator[Entry]:
     """Files by pattern. Raises InputError for a broken link whose very name the pattern gives."""
     is_named = not glob.has_magic(Path(pattern).name)
-    names = dict.fromkeys(Path(one).as_posix() for one in glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - Path.glob refuses `**.csv`
+    names = dict.fromkeys(Path(match).as_posix() for match in glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207 - Path.glob refuses `**.csv`
     read: set[tuple[str, str]] = set()
     for name in sorted(names, key=lambda name: (name.count("/"), name)):
         file = root / name

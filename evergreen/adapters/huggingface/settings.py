@@ -1,4 +1,4 @@
-"""What the source `huggingface` is told: a data set on the Hugging Face Hub, or in a folder laid out like one.
+"""The settings of the source `huggingface`: a data set on the Hugging Face Hub, or in a folder laid out like one.
 
 kind: huggingface
 name: fancyzhx/ag_news

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.huggingface_publish.card import model_card
 from evergreen.adapters.huggingface_publish.repository import MAIN, HubRepository, translated
@@ -12,6 +12,9 @@ from evergreen.adapters.huggingface_publish.space import space_files
 from evergreen.core.errors import InputError
 from evergreen.core.publication import Edition, Publication
 from evergreen.runtime.hub import retried, token_in
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 SECRET = "HF_TOKEN"  # noqa: S105 (its name)
 """Of a Space, by which it reads the model."""
@@ -104,7 +107,7 @@ class HuggingFaceHub:
             changed = True
         return commit, changed
 
-    def _publish_space(self, api: Any, space: HuggingFaceSpace, edition: Edition, tag: str, url: str) -> bool:
+    def _publish_space(self, api: HfApi, space: HuggingFaceSpace, edition: Edition, tag: str, url: str) -> bool:
         """Whether anything was missing. The secret comes first: it starts the Space anew, as what follows does."""
         repository = HubRepository(api, space.repository, "space")
         repository.ensure(private=self._settings.private, space_sdk="gradio")
@@ -116,7 +119,7 @@ class HuggingFaceHub:
 
     def _check_namespace(self, name: str, who: dict[str, Any]) -> None:
         """Raises InputError unless the token's holder may make a repository that is not there yet."""
-        allowed = [who["name"], *(one["name"] for one in who.get("orgs", []))]
+        allowed = [who["name"], *(organisation["name"] for organisation in who.get("orgs", []))]
         role = who.get("auth", {}).get("accessToken", {}).get("role")
         if name.partition("/")[0] not in allowed or role == "read":
             raise InputError(
@@ -129,7 +132,7 @@ class HuggingFaceHub:
         space = self._settings.space
         return [("model", self._settings.repository), *([("space", space.repository)] if space else [])]
 
-    def _api(self) -> Any:
+    def _api(self) -> HfApi:
         from huggingface_hub import HfApi
 
         tokens = {field: self._secret(variable) for field, variable in self._settings.variables.items()}

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.runtime.hub import first_line, is_outage, retried
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 MAIN = "main"
 KEPT = ".gitattributes"
@@ -21,7 +24,7 @@ KEPT = ".gitattributes"
 class HubRepository:
     """One model or Space. `api` holds the token, and is kept out of texts."""
 
-    api: Any = field(repr=False)
+    api: HfApi = field(repr=False)
     name: str
     kind: str
 
@@ -43,7 +46,7 @@ class HubRepository:
     def tagged(self, tag: str) -> str | None:
         """The commit behind a tag; None without it."""
         refs = retried(lambda: self.api.list_repo_refs(self.name, repo_type=self.kind))
-        return next((one.target_commit for one in refs.tags if one.name == tag), None)
+        return next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
 
     def branch(self, name: str) -> None:
         """Makes a branch where there is none."""
@@ -75,9 +78,9 @@ class HubRepository:
         retried(lambda: self.api.add_space_secret(self.name, name, value, description=description))
         return True
 
-    def same_files(self, one: str, other: str) -> bool:
+    def same_files(self, revision: str, other: str) -> bool:
         """Whether two revisions hold equal files."""
-        return self._listing(one) == self._listing(other)
+        return self._listing(revision) == self._listing(other)
 
     def _commit(self, files: Mapping[str, Path | bytes], branch: str, message: str) -> None:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -97,7 +100,7 @@ class HubRepository:
         entries = retried(
             lambda: list(self.api.list_repo_tree(self.name, repo_type=self.kind, revision=revision, recursive=True))
         )
-        return {one.path: one.blob_id for one in entries if isinstance(one, RepoFile)}
+        return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
 
 
 def _content(content: Path | bytes) -> str | bytes:

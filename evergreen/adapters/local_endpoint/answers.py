@@ -9,7 +9,7 @@ from aiohttp import web
 
 from evergreen.core.errors import EndpointError
 from evergreen.runtime.http import TRACE_HEADER, error_body
-from evergreen.runtime.throttle import Throttle
+from evergreen.runtime.logs import Throttle
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 AT_ONCE = 20

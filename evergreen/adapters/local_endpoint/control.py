@@ -1,27 +1,145 @@
-"""Sees one endpoint's front make true what is wanted: writes it, tells the front, waits; replaces a hung front."""
+"""Sees one endpoint's front make true what is wanted: starts it, tells it, waits for it, replaces one that hangs.
+
+The front is a process of its own, detached from the run that starts it and from its terminal.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from evergreen.adapters.local_endpoint.front_process import (
-    POLL_S,
-    ask_status,
-    find_front,
-    gives_any_answer,
-    require_free_port,
-    start_front,
-    stop_front,
+from evergreen.adapters.local_endpoint.state import (
+    EndpointFiles,
+    EndpointState,
+    FrontAddress,
+    FrontStatus,
+    WorkerStatus,
 )
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress, FrontStatus
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.runtime.fingerprints import serving_code
-from evergreen.runtime.processes import log_tail, port_conflict
+from evergreen.runtime.processes import library_environment, log_tail, port_conflict
 
+FRONT_MODULE = "evergreen.adapters.local_endpoint.front"
+FRONT_START_S = 30.0
+ANSWER_S = 5.0
+POLL_S = 0.05
+LAST_GRACE_S = 20.0
+FRONT_VARIABLES = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""So that the memory of large bodies goes back to the system once they are answered."""
 RELOAD_S = 15.0
+
+
+def find_front(files: EndpointFiles) -> Any | None:
+    """The running front as a `psutil.Process`, known by pid and command line: a recycled pid is not it."""
+    import psutil
+
+    address = files.read_address()
+    if address is None:
+        return None
+    try:
+        process = psutil.Process(address.pid)
+        ours = process.cmdline()[-2:] == [FRONT_MODULE, str(files.root)]
+        return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return None
+
+
+def ask_status(address: FrontAddress, timeout_s: float = ANSWER_S) -> FrontStatus | None:
+    """What the front says of itself; None when it does not answer, or with something else."""
+    try:
+        status = FrontStatus.model_validate_json(_ask(address, timeout_s))
+    except (OSError, HTTPException, ValueError):
+        return None
+    return status if status.pid == address.pid else None
+
+
+def gives_any_answer(address: FrontAddress, timeout_s: float = ANSWER_S) -> bool:
+    """Whether what listens there speaks HTTP, as a front does that is too full to say how it is."""
+    try:
+        _ask(address, timeout_s)
+    except (OSError, HTTPException):
+        return False
+    return True
+
+
+def _ask(address: FrontAddress, timeout_s: float) -> bytes:
+    connection = HTTPConnection(address.reachable_host, address.port, timeout=timeout_s)
+    try:
+        connection.request("GET", "/status")
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def start_front(files: EndpointFiles, state: EndpointState) -> FrontAddress:
+    """The address of a new front that answers.
+
+    Raises:
+        EndpointError: the port is taken, or the front ended; what it printed last is in the message.
+    """
+    require_free_port(state.host, state.port)
+    log = files.log("front")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", FRONT_MODULE, str(files.root)],
+            env=library_environment(FRONT_VARIABLES),
+            cwd=files.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # reaps it, should it end before we do
+    deadline = time.monotonic() + FRONT_START_S
+    try:
+        while time.monotonic() < deadline and process.poll() is None:
+            address = files.read_address()
+            if address and address.pid == process.pid and ask_status(address):
+                return address
+            time.sleep(POLL_S)
+    except BaseException:  # Ctrl-C: nobody would wait for it any more
+        process.kill()
+        raise
+    process.kill()
+    raise EndpointError(f"the endpoint's front did not start; its log {log} ends with:\n{log_tail(log)}")
+
+
+def stop_front(process: Any, drain_timeout_s: float) -> None:
+    """Drains the front and its workers; returns when the process is gone."""
+    import psutil
+
+    try:
+        process.terminate()
+        process.wait(drain_timeout_s + LAST_GRACE_S)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(ANSWER_S)
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Returns when the address can be bound.
+
+    Raises:
+        EndpointError: it cannot; names the port and, where the machine tells, who holds it.
+    """
+    if conflict := port_conflict(host, port):
+        raise EndpointError(
+            f"the endpoint cannot listen on {host}:{port}: {conflict}; "
+            "set another host.port (0: any free one) or stop what holds it"
+        )
 
 
 class FrontControl:
@@ -53,7 +171,7 @@ class FrontControl:
         address, status = running
         self._check_address(address)
         code = serving_code()
-        workers_well = all(one.state != "failed" and one.code == code for one in status.versions.values())
+        workers_well = all(worker.state != "failed" and worker.code == code for worker in status.versions.values())
         well = status.revision == state.revision and workers_well
         if reload or not well:
             self._reload(address, changed(state, revision=state.revision + 1))
@@ -162,7 +280,7 @@ class FrontControl:
         state = self.state()
         if version not in state.versions:
             return
-        remaining = tuple(one for one in state.versions if one != version)
+        remaining = tuple(other for other in state.versions if other != version)
         after = changed(state, versions=remaining, revision=state.revision + 1)
         self._files.write_state(after)
         front, address = find_front(self._files), self._files.read_address()
@@ -175,18 +293,18 @@ class FrontControl:
     def wait_ready(self, address: FrontAddress, version: str) -> None:
         """Returns once the version is ready and no version with traffic is still on its way up."""
 
-        def settled(status: FrontStatus) -> bool:
+        def is_up(status: FrontStatus) -> bool:
             worker = status.renewing.get(version) or status.versions.get(version)
             if worker is None or worker.state == "failed":
                 raise EndpointError(f"version {version} did not become ready: {self._last_words(version, worker)}")
             awaited = {version, *status.traffic}
             workers = [*status.versions.items(), *status.renewing.items()]
-            coming = {name for name, one in workers if one.state == "starting"}
+            coming = {name for name, process in workers if process.state == "starting"}
             return not awaited & coming and version not in status.renewing
 
-        self.wait(address, self._wanted.startup_timeout_s + RELOAD_S, settled, f"version {version} to be ready")
+        self.wait(address, self._wanted.startup_timeout_s + RELOAD_S, is_up, f"version {version} to be ready")
 
-    def _last_words(self, version: str, worker: Any) -> str:
+    def _last_words(self, version: str, worker: WorkerStatus | None) -> str:
         log = self._files.log(version)
         return f"{worker.failure if worker else 'it is gone'}; its log {log} ends with:\n{log_tail(log)}"
 

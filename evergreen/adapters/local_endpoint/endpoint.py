@@ -1,29 +1,38 @@
-"""One model's local endpoint: the verbs of `Endpoint`, each under the lock of whoever changes it."""
+"""One model's local endpoint: the verbs of `Endpoint`, each under the lock of whoever changes it.
+
+The trained models that it serves are kept beside its state, so that no run's temporary folder is needed again.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from evergreen.adapters.local_endpoint.client import post_predict
-from evergreen.adapters.local_endpoint.control import RELOAD_S, FrontControl, changed
-from evergreen.adapters.local_endpoint.front_process import (
+from evergreen.adapters.local_endpoint.control import (
+    RELOAD_S,
+    FrontControl,
     ask_status,
+    changed,
     find_front,
     stop_front,
 )
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
-from evergreen.adapters.local_endpoint.store import prune_models, store_model
+from evergreen.core.answers import error_in, predictions_in, request_body
+from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.locks import exclusive
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+KEPT_UPLOADS = 5
 
 
 class LocalEndpoint:
@@ -101,8 +110,8 @@ class LocalEndpoint:
             _, status = self._front.require_running()
             for version in shares:
                 if version not in status.versions or status.versions[version].state != "ready":
-                    found = status.versions[version].state if version in status.versions else "not deployed"
-                    raise EndpointError(f"version {version} is {found}; deploy it before it gets traffic")
+                    state_of_version = status.versions[version].state if version in status.versions else "not deployed"
+                    raise EndpointError(f"version {version} is {state_of_version}; deploy it before it gets traffic")
             if status.traffic != shares:
                 self._front.apply(changed(self._front.state(), traffic=shares))
 
@@ -114,7 +123,7 @@ class LocalEndpoint:
                 raise EndpointError(f"version {version} has {state.traffic[version]} % of the traffic; move it first")
             if version not in state.versions:
                 return
-            remaining = tuple(one for one in state.versions if one != version)
+            remaining = tuple(other for other in state.versions if other != version)
             after = changed(state, versions=remaining)
             if find_front(self._files) is None:
                 self._files.write_state(after)
@@ -185,3 +194,86 @@ def _by_version(versions: Iterable[str], shares: Mapping[str, int]) -> dict[str,
 def _check_name(what: str, name: str) -> None:
     if not NAME.fullmatch(name):
         raise InputError(f"{what} {name!r} cannot name a folder; use letters, digits, '.', '_' and '-'")
+
+
+def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) -> list[dict[str, Any]]:
+    """Predictions, one an instance.
+
+    Raises:
+        RequestTooLargeError: the request holds more bytes than the endpoint takes.
+        InstanceError: the endpoint refuses one of the instances.
+        InputError: it refuses the request.
+        EndpointError: nothing answers at `url`, or not with predictions.
+    """
+    import httpx
+
+    target = urlsplit(url)
+    through_proxy, encrypted = target.hostname not in LOOPBACK, target.scheme == "https"
+    try:
+        body = request_body(instances)
+        with httpx.Client(trust_env=through_proxy, verify=encrypted, timeout=timeout_s) as client:
+            answer = client.post(url, content=body, headers={"content-type": "application/json"})
+    except ValueError as error:
+        raise InputError(f"the instances are no JSON: {error}") from error
+    except httpx.TimeoutException as error:
+        raise EndpointError(
+            f"{url} gave no answer within {timeout_s:g} s; send fewer instances, or wait longer"
+        ) from error
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise EndpointError(f"nothing answers at {url} ({error}); see `status`, or run the pipeline again") from error
+    if answer.status_code == 413:
+        raise RequestTooLargeError(f"{url} refuses the request (413): {error_in(answer.text).message}")
+    if 400 <= answer.status_code < 500:
+        raise error_in(answer.text).refusal(url, answer.status_code)
+    if answer.status_code != 200:
+        raise EndpointError(f"{url} failed ({answer.status_code}): {error_in(answer.text).message}")
+    return predictions_in(answer.text, url, len(instances))
+
+
+def store_model(version: str, model_dir: Path, target: Path) -> None:
+    """Puts the trained model at `target`, hard-linked where that works; `target` appears whole or not at all.
+
+    A model that lies there already is kept, unless it was damaged since.
+
+    Raises:
+        InputError: `model_dir` is no whole trained model, or another version's.
+    """
+    trained = TrainedModel.open(model_dir)
+    if trained.version != version:
+        raise InputError(f"{model_dir} holds version {trained.version}, not {version}; upload it under its own name")
+    if _is_whole(target):
+        os.utime(target)  # wanted again, so among the newest
+        return
+    trained.check_files()
+    shutil.rmtree(target, ignore_errors=True)
+    unfinished = target.with_name(f".{version}.{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for name in (*(entry.name for entry in trained.manifest.files), MANIFEST_NAME):
+        copy = unfinished / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _link_or_copy((model_dir / name).resolve(strict=True), copy)
+    unfinished.rename(target)
+
+
+def prune_models(models: Path, deployed: Collection[str]) -> None:
+    """Removes all but the newest uploads that are not deployed, so that the disk does not fill run by run."""
+    idle = [path for path in models.iterdir() if path.name not in deployed]
+    unfinished = [path for path in idle if path.name.startswith(".")]  # of a run that was killed
+    whole = sorted(set(idle) - set(unfinished), key=lambda path: path.stat().st_mtime)
+    for path in (*unfinished, *whole[:-KEPT_UPLOADS]):
+        shutil.rmtree(path)
+
+
+def _is_whole(stored: Path) -> bool:
+    try:
+        TrainedModel.open(stored).check_files()
+    except InputError:
+        return False
+    return True
+
+
+def _link_or_copy(source: Path, copy: Path) -> None:
+    try:
+        os.link(source, copy)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, copy)

@@ -1,7 +1,8 @@
 """The front process: `python -m evergreen.adapters.local_endpoint.front <state directory>`.
 
 It keeps one worker per version alive and forwards predictions by the traffic split. What it is to do stands in
-`endpoint.json`, read at the start and on SIGHUP; SIGTERM drains and stops all.
+`endpoint.json`, read at the start and on SIGHUP; SIGTERM drains and stops all. Its connections are a bounded number,
+those that never finish their headers are ended, and bad HTTP is answered in JSON.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ import logging
 import os
 import signal
 import sys
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import uvloop
 from aiohttp import web
 
-from evergreen.adapters.local_endpoint.connections import FrontServer
+from evergreen.adapters.local_endpoint.answers import Refusals, RefusedError
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log
 from evergreen.core.errors import EndpointError, EvergreenError
-from evergreen.core.limits import MAX_CONNECTIONS
+from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
+from evergreen.runtime.connections import HALF_CLOSED, HeadTimer, Refused, Room
+from evergreen.runtime.http import malformed, trace_id
 from evergreen.runtime.locks import exclusive
 from evergreen.runtime.logs import log_json_to_stderr
 from evergreen.runtime.processes import allow_files
@@ -32,6 +37,126 @@ POOL_KEEP_ALIVE_S = 15  # shorter than the workers' own, so that it is we who cl
 LOG_CHECK_S = 60.0
 BACKLOG = 1024
 DESCRIPTORS = 4 * MAX_CONNECTIONS
+
+
+class FrontServer(web.Server):
+    """Answers each connection's requests by the proxy; work for callers who leave is cancelled."""
+
+    def __init__(self, proxy: Proxy, max_connections: int = MAX_CONNECTIONS) -> None:
+        super().__init__(self._answer, handler_cancellation=True)
+        self._proxy = proxy
+        self.refusals = Refusals()
+        self.room = Room(max_connections, asyncio.get_running_loop().time)
+
+    def __call__(self) -> web.RequestHandler:
+        """The protocol of a new connection."""
+        return Connection(
+            self,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEEP_ALIVE_S,
+            lingering_time=LINGER_S,
+        )
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        if not isinstance(connection, Connection):
+            return await self._proxy(request)
+        connection.answers(True)
+        try:
+            return await self._proxy(request, own_questions_only=self.room.is_guest(connection))
+        finally:
+            connection.answers(False)
+
+
+class Connection(web.RequestHandler):
+    """One connection, which is closed when it sends no whole request head in time."""
+
+    def __init__(self, server: FrontServer, **arguments: Any) -> None:
+        super().__init__(server, **arguments)
+        self._front = server
+        self._timer = HeadTimer(HEADER_TIMEOUT_S, self._too_slow)
+        self._owes = False
+        self._asked = False
+        self._began = False
+        self._taken = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes a connection up, or refuses it when there are too many."""
+        if not self._front.room.enter(self):
+            self.transport = cast("asyncio.Transport", transport)
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections; ask again in a second")
+            return
+        self._taken = True
+        super().connection_made(transport)
+        self._timer.start()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Ends what waits."""
+        self._timer.stop()
+        self._front.room.leave(self)
+        if self._taken:
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hands the bytes on, and watches whether they ever make a request."""
+        super().data_received(data)
+        self._owes = self._owes or bool(self._messages)  # its handler starts in a later turn of the loop
+        if self._head_may_begin():
+            self._began = True
+            self._timer.start()
+
+    def eof_received(self) -> None:
+        """A caller that closes its sending side counts as gone; one that waits for an answer is told so."""
+        if self._owes:
+            self._refuse(HTTPStatus.BAD_REQUEST, HALF_CLOSED)
+
+    def answers(self, begins: bool) -> None:
+        """A request's answer begins or ends."""
+        self._owes = begins or bool(self._messages)
+        self._asked, self._began = True, False
+        self._timer.stop()
+        if begins:
+            self._front.room.works(self)
+        else:
+            self._front.room.rests(self)
+
+    def give_way(self) -> None:
+        """Closes the connection for another; nothing is answered on it."""
+        self.force_close()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer for what is no HTTP; the library's own would quote it in answer and log."""
+        del exc
+        reason = malformed(message or "") if status < 500 else "the endpoint failed on this request"
+        refusal = RefusedError(status, reason, closes=True)
+        return self._front.refusals.answer(refusal, trace_id(request.headers), "other")
+
+    def _head_may_begin(self) -> bool:
+        """Whether what just came is part of a head: no request is answered, queued or still sending its body."""
+        if self._owes:
+            return False
+        waits = self._waiter is not None and not self._waiter.done()
+        return waits or not self._asked
+
+    def _too_slow(self) -> None:
+        if self._owes:
+            return
+        if self._began:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's head did not come in time")
+        else:
+            self.force_close()
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        """Refuses on a connection that this protocol then has nothing to do with any more."""
+        transport = self.transport
+        if transport is not None:
+            self.transport = None  # not to be closed with what this protocol ends
+            Refused(self._front.room, transport).refuse(status, message)
+            self.connection_lost(None)
 
 
 async def run_front(files: EndpointFiles) -> None:

@@ -1,6 +1,7 @@
 """The front's HTTP: refuses what it can before a body is read, forwards the rest, so that a caller sees no worker die.
 
-A request whose worker died is repeated once at most; one whose worker hung is not, for it may be what hung it.
+A request whose worker died is repeated once at most; one whose worker hung is not, for it may be what hung it. Bodies,
+which are held until their answers are there, are bounded in size, in time and together.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ import asyncio
 import logging
 import re
 import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from evergreen.adapters.local_endpoint.answers import OverloadedError, Pace, Refusals, RefusedError
-from evergreen.adapters.local_endpoint.bodies import Bodies
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import InputError
+from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, MAX_HELD_BYTES, SMALL_BODY_BYTES
 from evergreen.runtime.http import (
     TIME_LEFT_HEADER,
     TRACE_HEADER,
@@ -73,8 +76,8 @@ class Proxy:
         state = self._fleet.state
         if repeated := repeated_refusal(name for name, _ in request.headers.items()):
             raise RefusedError(400, repeated, closes=True)
-        for said in (request.headers, target_host(request.raw_path)):
-            if refusal := origin_refusal(request.method, said, state.host, state.allowed_hosts):
+        for headers in (request.headers, target_host(request.raw_path)):
+            if refusal := origin_refusal(request.method, headers, state.host, state.allowed_hosts):
                 raise RefusedError(*refusal, closes=True)
         if route == "other":
             raise RefusedError(404, f"no such route: {request.rel_url.raw_path[:200]}")
@@ -159,3 +162,63 @@ def _time_left_s(request: web.BaseRequest) -> float | None:
         return time_left_s(request.headers)
     except InputError as error:
         raise RefusedError(400, str(error)) from error
+
+
+class Bodies:
+    """Reads bodies of at most MAX_BODY_BYTES; what large ones hold together stays below MAX_HELD_BYTES."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    @asynccontextmanager
+    async def body_of(self, request: web.BaseRequest, deadline: float) -> AsyncIterator[bytearray]:
+        """The body, uncopied, which counts as held until the block ends; `deadline` is of the loop's clock.
+
+        Raises:
+            RefusedError: it is too large, comes too late or is no body, or those of others hold all there is.
+        """
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise _too_large()
+        await _invite(request)
+        body, held = bytearray(), 0
+        try:
+            async for chunk in _chunks(request, deadline):
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise _too_large()
+                beyond = max(0, len(body) - SMALL_BODY_BYTES)
+                self._held += beyond - held
+                held = beyond
+                if self._held > MAX_HELD_BYTES:
+                    raise OverloadedError("large requests fill the endpoint already; ask again in a second")
+            yield body
+        finally:
+            self._held -= held
+
+
+async def _chunks(request: web.BaseRequest, deadline: float) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    while not request.content.at_eof():
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + BODY_STALL_S)):
+                chunk = await request.content.readany()
+        except TimeoutError as error:
+            raise RefusedError(408, "the body did not come in time; send it at once", closes=True) from error
+        except (web.RequestPayloadError, ValueError) as error:
+            raise RefusedError(400, "the body is not as its headers say; send it whole", closes=True) from error
+        yield chunk
+
+
+async def _invite(request: web.BaseRequest) -> None:
+    """Asks for a body whose sender waits to be asked, now that nothing speaks against it."""
+    expected = request.headers.get("expect")
+    if expected is None or request.version < HttpVersion11:
+        return
+    if expected.lower() != "100-continue":
+        raise RefusedError(417, "the Expect header asks for more than '100-continue'; leave it out", closes=True)
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # what counts as the answer begins after it
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(413, f"the body is over {MAX_BODY_BYTES:,} bytes; send the instances in several requests")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.mlflow.failures import translated
 from evergreen.core.artifacts import TrainedModel
@@ -21,6 +21,10 @@ from evergreen.core.baselines import measured_baselines
 from evergreen.core.errors import EvergreenError
 from evergreen.core.report import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
 
 VERSION_TAG = "evergreen.version"
 RUN_TAG = "evergreen.run"
@@ -88,7 +92,7 @@ class MlflowMirror:
         with translated(uri):
             yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
-    def _run(self, client: Any, model: str, version: ModelVersion) -> str:
+    def _run(self, client: MlflowClient, model: str, version: ModelVersion) -> str:
         """The active run if the version comes of it, so that it leads to its learning curves; else a run of its own.
 
         A run that repairs what lags would otherwise show the metrics of another run's version.
@@ -106,7 +110,9 @@ class MlflowMirror:
         client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
-    def _log(self, client: Any, model: str, trained: TrainedModel, report: EvaluationReport, run_id: str) -> Any:
+    def _log(
+        self, client: MlflowClient, model: str, trained: TrainedModel, report: EvaluationReport, run_id: str
+    ) -> LoggedModel:
         """The logged model: its directory, the code that loads it, and its evaluation."""
         experiment_id = client.get_run(run_id).info.experiment_id
         logged = client.create_logged_model(
@@ -125,12 +131,12 @@ class MlflowMirror:
         return logged
 
 
-def _state(client: Any, model: str) -> MirrorState:
+def _state(client: MlflowClient, model: str) -> MirrorState:
     """Versions that carry our tag; of two with the same, which a crash may leave, the later."""
-    found = sorted(client.search_model_versions(f"name = '{model}'"), key=lambda one: int(one.version))
-    numbers = {one.tags[VERSION_TAG]: str(one.version) for one in found if VERSION_TAG in one.tags}
-    names = {str(one.version): one.tags.get(VERSION_TAG) for one in found}
-    aliases = client.get_registered_model(model).aliases if found else {}
+    registered = sorted(client.search_model_versions(f"name = '{model}'"), key=lambda version: int(version.version))
+    numbers = {version.tags[VERSION_TAG]: str(version.version) for version in registered if VERSION_TAG in version.tags}
+    names = {str(version.version): version.tags.get(VERSION_TAG) for version in registered}
+    aliases = client.get_registered_model(model).aliases if registered else {}
     known = {alias.value: alias for alias in Alias}
     return MirrorState(
         versions=numbers,
@@ -138,7 +144,7 @@ def _state(client: Any, model: str) -> MirrorState:
     )
 
 
-def _create_version(client: Any, model: str, version: ModelVersion, logged: Any) -> str:
+def _create_version(client: MlflowClient, model: str, version: ModelVersion, logged: LoggedModel) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -163,7 +169,7 @@ def _create_version(client: Any, model: str, version: ModelVersion, logged: Any)
     return str(created.version)
 
 
-def _source(client: Any, logged: Any) -> str:
+def _source(client: MlflowClient, logged: LoggedModel) -> str:
     """`models:/…`, by which MLflow's pages show the metrics; the bare location where MLflow could not look that up.
 
     A server looks it up in its own database, but without a server MLflow does so wherever its global state points.
@@ -174,7 +180,7 @@ def _source(client: Any, logged: Any) -> str:
     return str(logged.model_uri if known else logged.artifact_location)
 
 
-def _attach_metrics(client: Any, run_id: str, model_id: str, report: EvaluationReport) -> None:
+def _attach_metrics(client: MlflowClient, run_id: str, model_id: str, report: EvaluationReport) -> None:
     """The overall test metrics with the ends of their intervals, on the run and on the logged model.
 
     Gains over the champion are turned so that more is better, whichever way the metric runs.
@@ -184,9 +190,9 @@ def _attach_metrics(client: Any, run_id: str, model_id: str, report: EvaluationR
         values |= {f"test/{name}": metric.value, f"test/{name}_low": metric.low, f"test/{name}_high": metric.high}
     for name, difference in report.comparison.differences.items() if report.comparison else ():
         values[f"gain/{name}"] = report.gain(name, difference).value
-    for one in measured_baselines(report):
-        kind = _METRIC_NAME.sub("_", report.baseline_name if one is report.baseline else one.label)
-        values |= {f"baseline/{kind}/{name}": value for name, value in one.metrics.items()}
+    for baseline in measured_baselines(report):
+        kind = _METRIC_NAME.sub("_", report.baseline_name if baseline is report.baseline else baseline.label)
+        values |= {f"baseline/{kind}/{name}": value for name, value in baseline.metrics.items()}
     for name, value in values.items():
         client.log_metric(run_id, name, value, model_id=model_id)
 

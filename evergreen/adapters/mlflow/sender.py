@@ -13,11 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from evergreen.adapters.mlflow.failures import reason_of, refuses, translated
 from evergreen.adapters.mlflow.spool import Spool
 from evergreen.core.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 """MLflow's own are 120 s and 7 tries with ever longer pauses: minutes for one point."""
@@ -101,7 +104,7 @@ def deliver(spool: Spool, uri: str) -> None:
             logger.warning("%s; %d points or pages are left out", reason_of(uri, refused[0]), len(refused))
 
 
-def _send(spool: Spool, client: Any) -> list[Exception]:
+def _send(spool: Spool, client: MlflowClient) -> list[Exception]:
     """Sends what is pending, up to a part that MLflow refuses: of that, what it takes; gives why not the rest."""
     try:
         spool.send(client)

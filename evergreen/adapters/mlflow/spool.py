@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evergreen.core.base import Frozen
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 ENTRIES_NAME = "mlflow.jsonl"
 SENT_NAME = "mlflow.json"
@@ -89,7 +92,9 @@ class Spool:
         """
         with self._lock:
             held, rest = self._entries[: self._state.sent], self._entries[self._state.sent :]
-            kept = [one for one in rest if one.params or (one.metrics and step is not None and one.step <= step)]
+            kept = [
+                entry for entry in rest if entry.params or (entry.metrics and step is not None and entry.step <= step)
+            ]
             if len(kept) == len(rest):
                 return
             self._entries = [*held, *kept]
@@ -123,7 +128,7 @@ class Spool:
         """Adds an HTML page, to be an artifact by this name."""
         self._add(Entry(at=_now(), page=name, text=text))
 
-    def send(self, client: Any) -> None:
+    def send(self, client: MlflowClient) -> None:
         """Sends what is pending, in order, some at a time.
 
         Raises:
@@ -133,7 +138,7 @@ class Spool:
             self._send(client, part)
             self._note_sent(len(part))
 
-    def send_singly(self, client: Any, refuses: Callable[[Exception], bool]) -> list[Exception]:
+    def send_singly(self, client: MlflowClient, refuses: Callable[[Exception], bool]) -> list[Exception]:
         """Sends what `send` would send next a value at a time; gives the errors of those that MLflow refuses.
 
         Raises:
@@ -166,15 +171,17 @@ class Spool:
                 break
         return part
 
-    def _send(self, client: Any, part: list[Entry]) -> None:
+    def _send(self, client: MlflowClient, part: list[Entry]) -> None:
         from mlflow.entities import Metric, Param
 
-        first = part[0]
+        first, run = part[0], self.run
+        if run is None:
+            raise ValueError("entries of no MLflow run are sent to none; call belong_to first")
         if first.page is not None:
-            client.log_text(self.run, first.text, first.page)
+            client.log_text(run, first.text, first.page)
             return
         metrics = [Metric(name, value, entry.at, entry.step) for entry in part for name, value in entry.metrics.items()]
-        client.log_batch(self.run, metrics=metrics, params=[Param(*pair) for pair in first.params.items()])
+        client.log_batch(run, metrics=metrics, params=[Param(*pair) for pair in first.params.items()])
 
     def _add(self, entry: Entry) -> None:
         with self._lock:

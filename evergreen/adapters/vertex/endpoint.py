@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.vertex.clients import Clients
-from evergreen.adapters.vertex.deployed import (
+from evergreen.adapters.vertex.names import LIVE, PROBE
+from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
+from evergreen.adapters.vertex.resource import (
     Deployed,
+    EndpointResource,
     deployed_on,
-    leading,
     number_of,
+    primary_of,
     ready_in,
     successor,
     traffic_of,
 )
-from evergreen.adapters.vertex.names import LIVE
-from evergreen.adapters.vertex.probe import Probe
-from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
-from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.deployment import EndpointStatus
-from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.errors import EndpointError, EvergreenError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
 
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import Model
+
 TOKEN_COMMAND = "gcloud auth print-access-token"  # noqa: S105 - prints a token, is none
+ONE_REPLICA = (1, 1)
 
 
 class VertexEndpoint:
@@ -54,14 +58,16 @@ class VertexEndpoint:
         Raises:
             EndpointError: it never became ready, or was not uploaded.
         """
-        running = [one for one in self._live.settled() if one.version == version]
-        kept = own = leading(running, version)
+        running = [deployed for deployed in self._live.running_when_idle() if deployed.version == version]
+        kept = own = primary_of(running, version)
         if own is None or not own.ready:
-            kept = next((one for one in running if own and one.ready and one.number == own.number), None)
+            kept = next(
+                (deployed for deployed in running if own and deployed.ready and deployed.number == own.number), None
+            )
         if kept is None:
             kept = self._start(version, (own and self._registry.numbered(own.number)) or self._registry.find(version))
-        serving = {one.id for one in running if one.ready and one.percent}
-        self._replace([one for one in running if one.id not in {kept.id, *serving}], kept)
+        serving = {deployed.id for deployed in running if deployed.ready and deployed.percent}
+        self._replace([deployed for deployed in running if deployed.id not in {kept.id, *serving}], kept)
 
     def renew(self, version: str) -> None:
         """Starts the configured container beside the version's, at 0 % of the traffic; returns when it is ready.
@@ -69,7 +75,7 @@ class VertexEndpoint:
         Raises:
             EndpointError: it never became ready, or the version was not uploaded with that container.
         """
-        running = self._live.settled()
+        running = self._live.running_when_idle()
         if version in self._outdated(running) and self._successor(running, version) is None:
             self._start(version, self._registry.find(version))
 
@@ -85,7 +91,9 @@ class VertexEndpoint:
         newer = self._successor(running, version)
         if newer is None:
             raise EndpointError(f"version {version} of {self._model} has no successor that is ready; renew it again")
-        self._replace([one for one in running if one.version == version and one.id != newer.id], newer)
+        self._replace(
+            [deployed for deployed in running if deployed.version == version and deployed.id != newer.id], newer
+        )
 
     def clear(self) -> None:
         """Removes the probe endpoint, and of each version what stands by beside the one that stands for it.
@@ -93,11 +101,16 @@ class VertexEndpoint:
         What was started in place of a dead one stays: the next `deploy` takes it.
         """
         self._probe.remove()
-        running = self._live.settled()
-        for one in running:
-            lead = leading(running, one.version)
-            if lead and one.id != lead.id and not one.percent and (lead.ready or one.number != lead.number):
-                self._live.stop(one)
+        running = self._live.running_when_idle()
+        for deployed in running:
+            primary = primary_of(running, deployed.version)
+            if (
+                primary
+                and deployed.id != primary.id
+                and not deployed.percent
+                and (primary.ready or deployed.number != primary.number)
+            ):
+                self._live.stop(deployed)
 
     def set_traffic(self, traffic: Mapping[str, int]) -> None:
         """Splits requests among deployed versions.
@@ -109,20 +122,22 @@ class VertexEndpoint:
         shares = {version: percent for version, percent in traffic.items() if percent}
         if sum(shares.values()) != ALL_TRAFFIC or min(shares.values()) < 0:
             raise InputError(f"traffic {dict(traffic)} is no split; percents are 0 or more and sum to 100")
-        found = self._live.find()
-        running = [] if found is None else deployed_on(found)
+        endpoint = self._live.find()
+        running = [] if endpoint is None else deployed_on(endpoint)
         wanted = {_require_ready(running, version).id: percent for version, percent in shares.items()}
-        if wanted != {one.id: one.percent for one in running if one.percent}:
-            self._live.split(found, wanted)
+        if endpoint is not None and wanted != {
+            deployed.id: deployed.percent for deployed in running if deployed.percent
+        }:
+            self._live.split(endpoint, wanted)
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""
-        running = [one for one in self._live.settled() if one.version == version]
-        percent = sum(one.percent for one in running)
+        running = [deployed for deployed in self._live.running_when_idle() if deployed.version == version]
+        percent = sum(deployed.percent for deployed in running)
         if percent:
             raise EndpointError(f"version {version} has {percent} % of the traffic; move it first")
-        for one in running:
-            self._live.stop(one)
+        for deployed in running:
+            self._live.stop(deployed)
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one version: without all the traffic it is asked on a probe endpoint.
@@ -133,9 +148,9 @@ class VertexEndpoint:
             InputError: the model refuses the instances.
             EndpointError: nothing answers.
         """
-        found = self._live.find()
-        running = [] if found is None else deployed_on(found)
-        if version is None and not any(one.percent for one in running):
+        endpoint = self._live.find()
+        running = [] if endpoint is None else deployed_on(endpoint)
+        if version is None and not any(deployed.percent for deployed in running):
             raise EndpointError(f"the endpoint of {self._model} serves nothing; run the pipeline to put a version live")
         if version is None:
             return self._live.ask(instances)
@@ -146,11 +161,11 @@ class VertexEndpoint:
 
     def status(self) -> EndpointStatus:
         """What Vertex AI says runs; no URL when no version has a replica up, or its address is not told yet."""
-        found = self._live.find()
-        running = [] if found is None else deployed_on(found)
+        endpoint = self._live.find()
+        running = [] if endpoint is None else deployed_on(endpoint)
         answering = ready_in(running)
         return EndpointStatus(
-            url=self._live.url(found) if answering else None,
+            url=self._live.url(endpoint) if endpoint is not None and answering else None,
             traffic=traffic_of(running),
             ready=answering,
             outdated=self._outdated(running),
@@ -164,8 +179,10 @@ class VertexEndpoint:
 
     def _outdated(self, running: Sequence[Deployed]) -> tuple[str, ...]:
         """The versions whose traffic goes to another container than the configured one."""
-        serving = [one for one in running if one.percent]
-        return tuple(dict.fromkeys(one.version for one in serving if one.number != self._number(one.version)))
+        serving = [deployed for deployed in running if deployed.percent]
+        return tuple(
+            dict.fromkeys(deployed.version for deployed in serving if deployed.number != self._number(deployed.version))
+        )
 
     def _successor(self, running: Sequence[Deployed], version: str) -> Deployed | None:
         return successor(running, version, self._number(version))
@@ -175,7 +192,7 @@ class VertexEndpoint:
         held = self._registry.find(version)
         return None if held is None else _number(held)
 
-    def _start(self, version: str, held: Any | None) -> Deployed:
+    def _start(self, version: str, held: Model | None) -> Deployed:
         """The version of the Model Registry, deployed anew. Raises EndpointError when there is none."""
         if held is None:
             raise EndpointError(f"version {version} of {self._model} is not on Vertex AI so; upload it first")
@@ -187,23 +204,62 @@ class VertexEndpoint:
 
     def _replace(self, others: Sequence[Deployed], kept: Deployed) -> None:
         """Gives `kept` the traffic of others of its version, which are dead or were started twice, and stops them."""
-        moved = sum(one.percent for one in others)
+        moved = sum(other.percent for other in others)
         if moved:
-            gone, found = {one.id for one in others}, self._live.find()
-            rest = {one.id: one.percent for one in deployed_on(found) if one.percent and one.id not in gone}
-            self._live.split(found, {**rest, kept.id: kept.percent + moved})
-        for one in others:
-            self._live.stop(one)
+            gone, endpoint = {other.id for other in others}, self._live.require()
+            rest = {
+                deployed.id: deployed.percent
+                for deployed in deployed_on(endpoint)
+                if deployed.percent and deployed.id not in gone
+            }
+            self._live.split(endpoint, {**rest, kept.id: kept.percent + moved})
+        for other in others:
+            self._live.stop(other)
 
 
-def _number(held: Any) -> str:
+def _number(held: Model) -> str:
     return number_of(held.name, held.version_id)
 
 
 def _require_ready(running: Sequence[Deployed], version: str) -> Deployed:
     """The version's deployed model. Raises EndpointError when it is not deployed or does not answer."""
-    found = leading(running, version)
-    if found is None or not found.ready:
-        state = "not deployed" if found is None else "not ready"
+    deployed = primary_of(running, version)
+    if deployed is None or not deployed.ready:
+        state = "not deployed" if deployed is None else "not ready"
         raise EndpointError(f"version {version} is {state}; deploy it before it is asked or gets traffic")
-    return found
+    return deployed
+
+
+class Probe:
+    """Asks a version that has no traffic.
+
+    Vertex AI cannot address one deployed model of a public endpoint: requests follow the split. So the version is
+    deployed a second time, on a probe endpoint of its own with one replica of the same image, files and machine, asked
+    there, and removed. It lives as long as one question; one that a killed run left is used again.
+    docs/decisions/0006-probe-endpoint.md says what else was weighed.
+    """
+
+    def __init__(self, clients: Clients, model: str) -> None:
+        self._endpoint = EndpointResource(clients, model, PROBE)
+
+    def predict(self, version: str, resource: str, instances: Sequence[Any]) -> list[dict[str, Any]]:
+        """What the version answers; it takes as long as its start.
+
+        Raises:
+            InputError: it refuses the instances.
+            EndpointError: it did not become ready, or does not answer.
+        """
+        try:
+            self._endpoint.ensure(logged=False)
+            held = primary_of(self._endpoint.running_when_idle(), version)
+            wanted = resource.rpartition("/")[2]
+            if held is None or held.number != wanted or held.percent != ALL_TRAFFIC or not held.ready:
+                self._endpoint.start(version, resource, ONE_REPLICA, all_traffic=True)
+            return self._endpoint.ask(instances)
+        finally:
+            with suppress(EvergreenError):  # the answer counts; the next rollout removes what is left
+                self.remove()
+
+    def remove(self) -> None:
+        """Undeploys what is here and deletes the endpoint; does nothing when there is none."""
+        self._endpoint.remove()

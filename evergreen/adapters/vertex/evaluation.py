@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evergreen.core.metric import Metric, MetricName, MetricSpec
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import ConfusionMatrix
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import ModelEvaluation
 
 LOCATION = "gs://google-cloud-aiplatform/schema/modelevaluation"
 
@@ -65,7 +68,7 @@ SCHEMAS = {
 """Those that Vertex AI's console draws, by what was measured."""
 
 
-def evaluation_message(report: EvaluationReport) -> Any:
+def evaluation_message(report: EvaluationReport) -> ModelEvaluation:
     """The evaluation: confusion matrix and scores by the schema; all metrics with intervals as metadata.
 
     A kind of measuring that has no schema has the metadata alone.

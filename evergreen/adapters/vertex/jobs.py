@@ -1,14 +1,20 @@
-"""Pipeline jobs and custom jobs of Vertex AI: each task's state, times and error, and how they are ended."""
+"""Pipeline jobs and custom jobs of Vertex AI: each task's state, times and error, why it ended, and how it is ended.
+
+"com.google.…AiPlatformException: code=RESOURCE_EXHAUSTED, message=The following quota metrics exceed quota limits: …"
+→ `no machine was to be had: The following quota metrics exceed quota limits: …`
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evergreen.adapters.google.calls import (
     CALL_TIMEOUT_S,
@@ -24,13 +30,26 @@ from evergreen.adapters.vertex.clients import MissingError
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
-LOOK_TIMEOUT_S = 20.0
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import CustomJob as GoogleCustomJob
+    from google.cloud.aiplatform_v1 import JobServiceClient, PipelineServiceClient
+    from google.cloud.aiplatform_v1 import PipelineJob as GoogleJob
+    from google.cloud.aiplatform_v1 import PipelineTaskDetail as GoogleTask
+
+ASK_TIMEOUT_S = 20.0
 ENDED_WITHIN_S = 900.0
 POLL_S = 2.0
 CONSOLE = "https://console.cloud.google.com/vertex-ai"
 FAILED, RUNNING = "FAILED", "RUNNING"
 ENDED = frozenset({"SUCCEEDED", FAILED, "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED", "SKIPPED", "NOT_TRIGGERED"})
 """States of a pipeline job, of a custom job and of a task: nothing of it changes any more."""
+RESOURCE_EXHAUSTED, PERMISSION_DENIED, INTERNAL = 8, 7, 13
+"""Numbers of google.rpc.Code."""
+MESSAGE = re.compile(r"\bmessage=(?P<message>.+?), cause=", re.DOTALL)
+MOST_CHARS = 600
+
+
+T = TypeVar("T")
 
 
 class UnreachableError(EvergreenError):
@@ -104,25 +123,25 @@ class VertexJobs:
     def pipeline(self, job_id: str) -> PipelineJob:
         """The pipeline job of this id, as it is now."""
         name = f"{self.location}/pipelineJobs/{job_id}"
-        return _pipeline(self._look(f"pipeline job {job_id}", self._pipelines.get_pipeline_job, name))
+        return _pipeline(self._ask(f"pipeline job {job_id}", self._pipelines.get_pipeline_job, name))
 
     def custom_job(self, name: str) -> CustomJob:
         """The custom job of this resource name, as it is now."""
-        found = self._look(f"custom job {name.rpartition('/')[2]}", self._custom.get_custom_job, name)
+        job = self._ask(f"custom job {name.rpartition('/')[2]}", self._custom.get_custom_job, name)
         return CustomJob(
-            state=_state(found),
-            started=_moment(found.start_time),
-            code=found.error.code,
-            error=found.error.message,
-            spot=found.job_spec.scheduling.strategy.name == "SPOT",
+            state=_state(job),
+            started=_moment(job.start_time),
+            code=job.error.code,
+            error=job.error.message,
+            spot=job.job_spec.scheduling.strategy.name == "SPOT",
         )
 
     def of_schedule(self, schedule: str, newest: int) -> list[PipelineJob]:
         """The newest jobs that the schedule of this resource name has fired."""
         request = {"parent": self.location, "filter": f'schedule_name="{schedule}"', "page_size": newest}
         with calling(job_error(f"listing the jobs of {schedule}")):
-            listed = self._pipelines.list_pipeline_jobs(request=request, retry=None, timeout=LOOK_TIMEOUT_S)
-            return [_pipeline(one) for one in islice(listed, newest)]
+            listed = self._pipelines.list_pipeline_jobs(request=request, retry=None, timeout=ASK_TIMEOUT_S)
+            return [_pipeline(job) for job in islice(listed, newest)]
 
     def under_way(self, schedule: str) -> list[str]:
         """The ids of the pipeline jobs of a schedule that have not ended."""
@@ -160,26 +179,26 @@ class VertexJobs:
                     cancelled.append(job.name)
         return cancelled
 
-    def call(self, what: str, method: Callable[..., Any], request: Any) -> Any:
+    def call(self, what: str, method: Callable[..., T], request: object) -> T:
         """The answer to the request, which is repeated while errors are transient."""
         with calling(job_error(what)):
             return method(request=request, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
 
-    def call_list(self, what: str, method: Callable[..., Iterable[Any]], request: Any) -> list[Any]:
+    def call_list(self, what: str, method: Callable[..., Iterable[T]], request: object) -> list[T]:
         """All items of all pages."""
         with calling(job_error(what)):
             return list(method(request=request, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S))
 
-    def client(self, service: Callable[..., Any]) -> Any:
+    def client(self, service: Callable[..., T]) -> T:
         """Google's client of one of Vertex AI's services in the region."""
         with calling(job_error("opening Vertex AI")):
             options = {"api_endpoint": f"{self.region}-aiplatform.googleapis.com"}
             return service(credentials=self.credentials, client_options=options)
 
-    def _look(self, what: str, method: Callable[..., Any], name: str) -> Any:
+    def _ask(self, what: str, method: Callable[..., T], name: str) -> T:
         """One call without repetitions: whoever looks again and again repeats it anyway."""
         with calling(job_error(f"looking at {what}")):
-            return method(request={"name": name}, retry=None, timeout=LOOK_TIMEOUT_S)
+            return method(request={"name": name}, retry=None, timeout=ASK_TIMEOUT_S)
 
     def _ended(self, name: str, get: Callable[..., Any], cancel: Callable[..., Any]) -> str:
         deadline = time.monotonic() + ENDED_WITHIN_S
@@ -195,13 +214,13 @@ class VertexJobs:
         return state
 
     @cached_property
-    def _pipelines(self) -> Any:
+    def _pipelines(self) -> PipelineServiceClient:
         from google.cloud.aiplatform_v1 import PipelineServiceClient
 
         return self.client(PipelineServiceClient)
 
     @cached_property
-    def _custom(self) -> Any:
+    def _custom(self) -> JobServiceClient:
         from google.cloud.aiplatform_v1 import JobServiceClient
 
         return self.client(JobServiceClient)
@@ -211,37 +230,37 @@ def job_error(what: str) -> Callable[[Failure], EvergreenError]:
     """What a failed call that does `what` with jobs or schedules is raised as."""
 
     def error_of(failure: Failure) -> EvergreenError:
-        said = f"{what}: {failure.reason}"
+        message = f"{what}: {failure.reason}"
         match failure.kind:
             case Kind.CREDENTIALS:
-                return InputError(f"{said}; run `{LOGIN}`")
+                return InputError(f"{message}; run `{LOGIN}`")
             case Kind.DENIED:
-                return InputError(f"{said}; the account needs roles/aiplatform.user")
+                return InputError(f"{message}; the account needs roles/aiplatform.user")
             case Kind.MISSING:
-                return MissingError(said)
+                return MissingError(message)
             case Kind.EXHAUSTED | Kind.UNANSWERED:
-                return UnreachableError(said)
-        return EvergreenError(said)
+                return UnreachableError(message)
+        return EvergreenError(message)
 
     return error_of
 
 
-def _state(job: Any) -> str:
+def _state(job: GoogleJob | GoogleTask | GoogleCustomJob) -> str:
     """The state of a job or task as its client has it, without the prefix of its kind."""
     return str(job.state.name).removeprefix("PIPELINE_STATE_").removeprefix("JOB_STATE_")
 
 
-def _pipeline(job: Any) -> PipelineJob:
+def _pipeline(job: GoogleJob) -> PipelineJob:
     return PipelineJob(
         name=job.name.rpartition("/")[2],
         state=_state(job),
         error=job.error.message,
-        tasks=tuple(_task(one) for one in job.job_detail.task_details),
+        tasks=tuple(_task(detail) for detail in job.job_detail.task_details),
         created=_moment(job.create_time),
     )
 
 
-def _task(detail: Any) -> JobTask:
+def _task(detail: GoogleTask) -> JobTask:
     executor = detail.executor_detail
     return JobTask(
         name=detail.task_name,
@@ -254,6 +273,50 @@ def _task(detail: Any) -> JobTask:
     )
 
 
-def _moment(time: Any) -> datetime | None:
+def _moment(time: datetime | None) -> datetime | None:
     """To the microsecond: the client's own time type has nanoseconds."""
     return datetime.fromtimestamp(time.timestamp(), time.tzinfo) if time else None
+
+
+class Cause(StrEnum):
+    """What kept code from running, or ended it from outside, in words."""
+
+    PREEMPTED = "its Spot machine was taken back (preempted)"
+    IMAGE = "its image cannot be pulled"
+    CAPACITY = "no machine was to be had"
+    PERMISSION = "a permission is missing"
+    PLATFORM = "Vertex AI failed before any code ran"
+
+
+PATTERNS = (
+    (Cause.PREEMPTED, r"pre-?empt"),
+    (Cause.IMAGE, r"pull(ing)? (the )?image|image .{0,200}(not found|cannot be pulled|does not exist)"),
+    (Cause.CAPACITY, r"RESOURCE_EXHAUSTED|STOCKOUT|quota.* exceed|exceed.* quota|resources are insufficient"),
+    (Cause.PERMISSION, r"PERMISSION_DENIED|permission|not have access|\bdenied\b"),
+    (Cause.PLATFORM, r"DRIVER_FAILED|internal error"),
+)
+CODES = {RESOURCE_EXHAUSTED: Cause.CAPACITY, PERMISSION_DENIED: Cause.PERMISSION, INTERNAL: Cause.PLATFORM}
+
+
+def cause_of(code: int, words: str, *, ran_on_spot: bool = False) -> Cause | None:
+    """The kind of failure; None for one that code caused itself. What the words name counts more than the number.
+
+    `ran_on_spot`: code had begun on a Spot machine. Where that is taken back, Google says what it says of one that is
+    not to be had: "job fails with a STOCKOUT error" (cloud.google.com/vertex-ai/docs/predictions/use-spot-vms).
+    """
+    cause = next((cause for cause, pattern in PATTERNS if re.search(pattern, words, re.IGNORECASE)), CODES.get(code))
+    return Cause.PREEMPTED if ran_on_spot and cause is Cause.CAPACITY else cause
+
+
+def google_words(text: str) -> str:
+    """What Google says, in one line, without what its services wrap it in; the end alone of what is long."""
+    match = MESSAGE.search(text)
+    plain = " ".join((match["message"] if match else text).split())
+    return plain if len(plain) <= MOST_CHARS else f"… {plain[-MOST_CHARS:]}"
+
+
+def describe(code: int, text: str, *, ran_on_spot: bool = False) -> str:
+    """The cause in words, where it is known, before Google's own."""
+    words = google_words(text)
+    cause = cause_of(code, text, ran_on_spot=ran_on_spot)
+    return f"{cause}: {words}" if cause else words

@@ -6,7 +6,7 @@ A version carries the aliases `candidate`, `champion` and `previous` as the reco
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.evaluation import evaluation_message
@@ -17,6 +17,9 @@ from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.report import EvaluationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import Model
 
 DEFAULT = "default"
 """The alias of the version that a model stands for where none is named: in the console, for batch predictions."""
@@ -45,7 +48,7 @@ class VertexMirror:
         held = registry.upload(version.version, trained.path)
         if not _is_evaluated(held):
             self._attach(held, version, report)
-        return str(held.version_id)
+        return held.version_id
 
     def set_alias(self, model: str, alias: Alias, version: str | None) -> None:
         """Moves the alias, or removes it; with the champion moves `default`, for which Vertex AI takes the model.
@@ -67,7 +70,7 @@ class VertexMirror:
     def _registry(self, model: str) -> ModelRegistry:
         return ModelRegistry(Clients(self.host), model)
 
-    def _attach(self, held: Any, version: ModelVersion, report: EvaluationReport) -> None:
+    def _attach(self, held: Model, version: ModelVersion, report: EvaluationReport) -> None:
         """Attaches the evaluation, then notes that it did; a run that is cut off in between repeats it."""
         clients = Clients(self.host)
         what = f"attaching the evaluation of version {version.version}"
@@ -78,26 +81,26 @@ class VertexMirror:
         clients.call(what, clients.models.update_model, update)
 
 
-def _is_evaluated(version: Any) -> bool:
+def _is_evaluated(version: Model) -> bool:
     """Whether the note is this version's own: labels of the parent model show through."""
-    return bool(version.labels.get(EVALUATED) == version_of(list(version.version_aliases)))
+    return version.labels.get(EVALUATED) == version_of(list(version.version_aliases))
 
 
-def _numbers(versions: list[Any]) -> dict[str, str]:
+def _numbers(versions: list[Model]) -> dict[str, str]:
     """Vertex AI's number by version, of those that are evaluated."""
-    named = {version_of(list(one.version_aliases)): one for one in versions if _is_evaluated(one)}
-    return {version: str(one.version_id) for version, one in named.items() if version}
+    named = {version_of(list(held.version_aliases)): held for held in versions if _is_evaluated(held)}
+    return {version: held.version_id for version, held in named.items() if version}
 
 
 def _aliases(registry: ModelRegistry) -> dict[Alias, str]:
-    """The version by alias; what is none of ours, or lacks what moves with the alias, is told apart and so moved."""
-    found: dict[Alias, str] = {}
+    """The version by alias; what is none of ours, or lacks what moves with the alias, is named otherwise, so moved."""
+    aliases: dict[Alias, str] = {}
     for alias in Alias:
         if (held := registry.named(alias.value)) is not None:
             names = list(held.version_aliases)
             whole = set(_moved_with(alias)) <= set(names)
-            found[alias] = (version_of(names) if whole else None) or f"number {held.version_id}"
-    return found
+            aliases[alias] = (version_of(names) if whole else None) or f"number {held.version_id}"
+    return aliases
 
 
 def _moved_with(alias: Alias) -> list[str]:

@@ -71,7 +71,7 @@ def container_alias(host: VertexHostSettings, version: str) -> str:
 
 def version_of(aliases: list[str]) -> str | None:
     """The version that one of the aliases names; None for what was uploaded by others."""
-    names = [one.removeprefix(_ALIAS_PREFIX) for one in aliases if one.startswith(_ALIAS_PREFIX)]
+    names = [alias.removeprefix(_ALIAS_PREFIX) for alias in aliases if alias.startswith(_ALIAS_PREFIX)]
     return names[0] if names else None
 
 

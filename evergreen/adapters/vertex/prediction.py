@@ -7,7 +7,7 @@ from typing import Any
 
 from evergreen.adapters.google.calls import checked, retry_policy, unavailable
 from evergreen.adapters.vertex.clients import Clients, translated
-from evergreen.core.answers import predictions_in, request_body, said_in
+from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.errors import InputError, RequestTooLargeError
 
 TOO_LARGE = 413
@@ -35,16 +35,16 @@ def post_predict(clients: Clients, url: str, instances: Sequence[Any]) -> list[d
         headers = {"content-type": "application/json"}
         answer = clients.session.post(url, data=body, headers=headers, timeout=host.request_timeout_s)
         checked(answer, *REFUSED)
-        said = said_in(answer.text)
-        if said.status == "FAILED_PRECONDITION":  # the traffic is set, but has not reached all of Google's servers yet
-            raise unavailable(f"it serves nothing: {said.message}")
+        error_answer = error_in(answer.text)
+        if error_answer.status == "FAILED_PRECONDITION":  # the traffic has not reached all of Google's servers yet
+            raise unavailable(f"it serves nothing: {error_answer.message}")
         return answer
 
     with translated(f"asking {url}"):
         answer = retry_policy(min(host.retry_timeout_s, host.request_timeout_s))(ask)()
     if answer.status_code in REFUSED:
-        said = said_in(answer.text)
-        if answer.status_code == TOO_LARGE or SIZE in said.message.lower():
-            raise RequestTooLargeError(f"{url} refuses the request ({answer.status_code}): {said.message}")
-        raise said.refusal(url, answer.status_code)
+        error_answer = error_in(answer.text)
+        if answer.status_code == TOO_LARGE or SIZE in error_answer.message.lower():
+            raise RequestTooLargeError(f"{url} refuses the request ({answer.status_code}): {error_answer.message}")
+        raise error_answer.refusal(url, answer.status_code)
     return predictions_in(answer.text, url, len(instances))

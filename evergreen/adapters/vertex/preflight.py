@@ -9,9 +9,8 @@ from evergreen.adapters.gcs.clients import storage_client
 from evergreen.adapters.google.calls import CALL_TIMEOUT_S, LOGIN, Failure, Kind, calling, checked, retry_policy
 from evergreen.adapters.vertex.clients import Clients, MissingError, translated
 from evergreen.adapters.vertex.names import LIVE
-from evergreen.adapters.vertex.regions import doubt
 from evergreen.adapters.vertex.resource import EndpointResource
-from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.adapters.vertex.settings import VertexHostSettings, region_doubt
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 
 PATIENCE_S = 20.0
@@ -32,7 +31,7 @@ def check_reachable(host: VertexHostSettings, model: str) -> None:
     except EndpointError as error:
         raise InputError(
             f"Vertex AI does not answer for parameters.host.project '{host.project}' in parameters.host.region "
-            f"'{host.region}'{doubt(host.region)}: {error}; {_if_doubted(host.region)}"
+            f"'{host.region}'{region_doubt(host.region)}: {error}; {_if_doubted(host.region)}"
             f"run: gcloud services enable aiplatform.googleapis.com --project {host.project}"
         ) from error
     try:
@@ -78,7 +77,7 @@ def _sign_in(model: str) -> None:
 
 def _if_doubted(region: str) -> str:
     """What to do about a region that is not known here."""
-    return "set parameters.host.region and GOOGLE_CLOUD_REGION; where it is right, " if doubt(region) else ""
+    return "set parameters.host.region and GOOGLE_CLOUD_REGION; where it is right, " if region_doubt(region) else ""
 
 
 def check_owner(clients: Clients, uri: str) -> None:

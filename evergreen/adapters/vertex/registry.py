@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.gcs import StorageError, copy_to
-from evergreen.adapters.vertex.clients import Clients, MissingError
+from evergreen.adapters.vertex.clients import Clients, MissingError, finish, wait_until_idle
 from evergreen.adapters.vertex.names import container_alias, identity, label_filter, model_id, version_alias
-from evergreen.adapters.vertex.operations import finish, settle
 from evergreen.adapters.vertex.preflight import check_owner
 from evergreen.adapters.vertex.specification import version_message
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EndpointError, InputError
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import Model
 
 UPLOAD_TIMEOUT_S = 1800.0
 
@@ -32,29 +34,29 @@ class ModelRegistry:
         self._model = model
         self._known: str | None = None
 
-    def versions(self) -> list[Any]:
+    def versions(self) -> list[Model]:
         """All versions of the model, oldest first; empty when it is not known."""
         parent = self._parent()
         if parent is None:
             return []
         what, method = f"listing the versions of {self._model}", self._clients.models.list_model_versions
-        found = self._clients.call_list(what, method, {"name": parent})
-        return sorted(found, key=lambda one: int(one.version_id))
+        versions = self._clients.call_list(what, method, {"name": parent})
+        return sorted(versions, key=lambda version: int(version.version_id))
 
-    def find(self, version: str) -> Any | None:
+    def find(self, version: str) -> Model | None:
         """The version with the configured container, whoever uploaded it; None when it is not held so."""
         return self.named(container_alias(self._host, version))
 
-    def named(self, alias: str) -> Any | None:
+    def named(self, alias: str) -> Model | None:
         """The version that has the alias; None when none has."""
         parent = self._parent()
         return None if parent is None else self._get(f"{parent}@{alias}")
 
-    def numbered(self, number: str) -> Any | None:
+    def numbered(self, number: str) -> Model | None:
         """The version of this `ID@NUMBER`; None when it was deleted."""
         return self._get(f"{self._clients.location}/models/{number}")
 
-    def upload(self, version: str, model_dir: Path) -> Any:
+    def upload(self, version: str, model_dir: Path) -> Model:
         """The version with the configured container, uploaded now unless it was before.
 
         Files that a killed run copied are not copied again. `v-<version>` leads to what was uploaded last.
@@ -68,12 +70,12 @@ class ModelRegistry:
             held = self.move_aliases(resource_of(held), [version_alias(version)])
         return held
 
-    def move_aliases(self, resource: str, aliases: Sequence[str]) -> Any:
+    def move_aliases(self, resource: str, aliases: Sequence[str]) -> Model:
         """The version with these aliases, taken from any other; `-alias` removes one."""
         request = {"name": resource, "version_aliases": list(aliases)}
         return self._clients.call("moving aliases", self._clients.models.merge_version_aliases, request)
 
-    def _upload(self, version: str, model_dir: Path) -> Any:
+    def _upload(self, version: str, model_dir: Path) -> Model:
         trained = TrainedModel.open(model_dir)
         if trained.version != version:
             raise InputError(f"{model_dir} holds version {trained.version}, not {version}; upload it as what it is")
@@ -85,7 +87,7 @@ class ModelRegistry:
             raise EndpointError(f"version {version} of {self._model} was not uploaded: {error}") from error
         return self._create(version, uri)
 
-    def _create(self, version: str, uri: str) -> Any:
+    def _create(self, version: str, uri: str) -> Model:
         """The version, made of files in the bucket. Its first one makes the parent, under an id that only one can."""
         parent, own_id = self._parent(), model_id(self._host, self._model)
         request = {
@@ -99,7 +101,7 @@ class ModelRegistry:
         name = parent or f"{self._clients.location}/models/{own_id}"
 
         def made() -> bool:
-            settle(self._clients, name, UPLOAD_TIMEOUT_S)
+            wait_until_idle(self._clients, name, UPLOAD_TIMEOUT_S)
             return self.find(version) is not None
 
         try:
@@ -109,15 +111,19 @@ class ModelRegistry:
                 raise
             return self._create(version, uri)  # another run's first version made the parent meanwhile
         if operation is None:
-            return self.find(version)
+            return self._read(f"{name}@{container_alias(self._host, version)}")
         answer = finish(what, operation, UPLOAD_TIMEOUT_S)
-        return self._get(f"{answer.model}@{answer.model_version_id}")
+        return self._read(f"{answer.model}@{answer.model_version_id}")
 
-    def _get(self, name: str) -> Any | None:
+    def _get(self, name: str) -> Model | None:
         try:
-            return self._clients.call(f"reading model {name}", self._clients.models.get_model, {"name": name})
+            return self._read(name)
         except MissingError:
             return None
+
+    def _read(self, name: str) -> Model:
+        """The model or version of this resource name. Raises MissingError when there is none."""
+        return self._clients.call(f"reading model {name}", self._clients.models.get_model, {"name": name})
 
     def _parent(self) -> str | None:
         """The parent model's resource name; None when there is none."""
@@ -133,11 +139,11 @@ class ModelRegistry:
         """One that carries our labels under another id; the oldest, should there be several."""
         request = {"parent": self._clients.location, "filter": label_filter(identity(self._host, self._model))}
         what = f"looking for model {self._model} in the Model Registry"
-        found = self._clients.call_list(what, self._clients.models.list_models, request)
-        oldest = min(found, key=lambda one: one.create_time, default=None)
-        return None if oldest is None else str(oldest.name).partition("@")[0]
+        models = self._clients.call_list(what, self._clients.models.list_models, request)
+        oldest = min(models, key=lambda model: model.create_time, default=None)
+        return None if oldest is None else oldest.name.partition("@")[0]
 
 
-def resource_of(version: Any) -> str:
+def resource_of(version: Model) -> str:
     """The resource name of exactly this version."""
-    return f"{str(version.name).partition('@')[0]}@{version.version_id}"
+    return f"{version.name.partition('@')[0]}@{version.version_id}"

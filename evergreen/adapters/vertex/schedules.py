@@ -6,13 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.google.calls import calling
 from evergreen.adapters.vertex.clients import MissingError
 from evergreen.adapters.vertex.jobs import VertexJobs, job_error
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import Schedule, ScheduleServiceClient
 
 DELETE_TIMEOUT_S = 300.0
 
@@ -38,7 +41,7 @@ class VertexSchedules:
         location = self.jobs.location
         request = {"parent": location, "filter": f'display_name:"{prefix}*"'}
         listed = self.jobs.call_list(f"listing schedules of {location}", self._client.list_schedules, request)
-        return [_schedule(one) for one in listed if one.display_name.startswith(prefix)]
+        return [_schedule(schedule) for schedule in listed if schedule.display_name.startswith(prefix)]
 
     def running(self, resource: str) -> list[str]:
         """The pipeline jobs of a schedule that have not ended, by their ids."""
@@ -64,24 +67,28 @@ class VertexSchedules:
             operation = self.jobs.call(what, self._client.delete_schedule, {"name": resource})
             with calling(job_error(what)):
                 try:
-                    operation.result(timeout=DELETE_TIMEOUT_S)
+                    operation.result(timeout=DELETE_TIMEOUT_S)  # type: ignore[no-untyped-call]  # google.api_core has none
                 except TimeoutError as error:
                     raise EvergreenError(f"{what}: not done within {DELETE_TIMEOUT_S:g} s; look again later") from error
 
     @cached_property
-    def _client(self) -> Any:
+    def _client(self) -> ScheduleServiceClient:
         from google.cloud.aiplatform_v1 import ScheduleServiceClient
 
         return self.jobs.client(ScheduleServiceClient)
 
 
-def _schedule(one: Any) -> VertexSchedule:
+def _schedule(schedule: Schedule) -> VertexSchedule:
     return VertexSchedule(
-        name=one.display_name, resource=one.name, cron=one.cron, state=one.state.name, next_run=_next(one)
+        name=schedule.display_name,
+        resource=schedule.name,
+        cron=schedule.cron,
+        state=schedule.state.name,
+        next_run=_next(schedule),
     )
 
 
-def _next(schedule: Any) -> datetime | None:
+def _next(schedule: Schedule) -> datetime | None:
     """The next run of an active schedule, to the second: the client's own time type has nanoseconds."""
     if schedule.state.name != "ACTIVE" or not schedule.next_run_time:
         return None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.vertex.names import ROLE, VERSION, container_alias, environment, labels
 from evergreen.adapters.vertex.settings import VertexHostSettings
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import DeployedModel, Endpoint, Model
 
 PORT = 8080
 HEALTH_ROUTE = "/health"
@@ -17,7 +20,7 @@ ACCELERATOR_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/du
 CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 
 
-def endpoint_message(host: VertexHostSettings, model: str, role: str, logged: bool) -> Any:
+def endpoint_message(host: VertexHostSettings, model: str, role: str, logged: bool) -> Endpoint:
     """The endpoint to create; what cannot be changed later (logging, encryption, network) is set now."""
     from google.cloud import aiplatform_v1 as v1
 
@@ -34,7 +37,7 @@ def endpoint_message(host: VertexHostSettings, model: str, role: str, logged: bo
     )
 
 
-def version_message(host: VertexHostSettings, model: str, version: str, artifact_uri: str) -> Any:
+def version_message(host: VertexHostSettings, model: str, version: str, artifact_uri: str) -> Model:
     """The model version to upload: image, files, routes and probes."""
     from google.cloud import aiplatform_v1 as v1
 
@@ -61,7 +64,7 @@ def version_message(host: VertexHostSettings, model: str, version: str, artifact
 
 def deployed_model_message(
     host: VertexHostSettings, resource: str, version: str, replicas: tuple[int, int], deployed_id: str
-) -> Any:
+) -> DeployedModel:
     """The deployment of the model version `resource` on its own machines; `replicas` are least and most."""
     from google.cloud import aiplatform_v1 as v1
 

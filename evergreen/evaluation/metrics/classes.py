@@ -8,7 +8,7 @@ import numpy as np
 
 from evergreen.core.metric import MetricName
 from evergreen.evaluation.class_scores import measured
-from evergreen.evaluation.metrics.base import RowMetric
+from evergreen.evaluation.metrics import RowMetric
 
 
 class _Classification(RowMetric):

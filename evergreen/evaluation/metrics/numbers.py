@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evergreen.core.metric import MetricName
-from evergreen.evaluation.metrics.base import RowMetric
+from evergreen.evaluation.metrics import RowMetric
 from evergreen.evaluation.regression import measured
 
 

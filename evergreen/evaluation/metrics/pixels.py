@@ -9,7 +9,7 @@ import evaluate
 import numpy as np
 
 from evergreen.core.metric import MetricName
-from evergreen.evaluation.metrics.base import RowMetric
+from evergreen.evaluation.metrics import RowMetric
 from evergreen.evaluation.pixel_scores import segmentation_scores
 
 

@@ -21,13 +21,11 @@ from evergreen.data.pictures import Pixels
 from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch, Worst
 from evergreen.evaluation.measure import Counts, Numbers
 from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.segmentation import Confusions, Segmentation, confusion_of
 from evergreen.evaluation.slices import Slice, require_columns
-from evergreen.evaluation.timing import Stopwatch
-from evergreen.evaluation.worst import Worst
 from evergreen.tasks.image_segmentation import pixel_regression
 from evergreen.tasks.image_segmentation.overlays import strip
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, ROWS_AT_ONCE, decode_pair
@@ -126,8 +124,17 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
         return instance_of(batch.encoded[row])
 
     def constant(self) -> Constant:
-        """The label of most pixels in the training masks; of equals the one that the task names first."""
-        labels, pixels = self._task.labels, self.splits.manifest.pixels.get(SplitName.TRAIN, {})
+        """The label of most pixels in the training masks; of equals the one that the task names first.
+
+        Raises:
+            InputError: an earlier version wrote the splits, and counted no pixels.
+        """
+        labels, pixels = self._task.labels, self.splits.manifest.pixels.get(SplitName.TRAIN)
+        if pixels is None:
+            raise InputError(
+                f"the splits in {self.splits.path} have no pixels of each class: an earlier version wrote them; let "
+                "`split` write them again, as the next run does"
+            )
         number = max(range(len(labels)), key=lambda index: pixels.get(str(index), 0))
         return Constant(labels[number], number)
 

@@ -23,11 +23,9 @@ from evergreen.data.shards import split_batches, split_columns
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.classification import Classification, pairs
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch, Worst
 from evergreen.evaluation.measure import Counts, Numbers
 from evergreen.evaluation.slices import Slice, require_columns
-from evergreen.evaluation.timing import Stopwatch
-from evergreen.evaluation.worst import Worst
 from evergreen.tasks.text_classification import tfidf
 from evergreen.tasks.text_classification.settings import LENGTH_COLUMN, TextClassification
 from evergreen.tasks.text_classification.slices import by_length

@@ -12,10 +12,9 @@ from evergreen.core.report import EvaluationReport
 from evergreen.data.shards import iter_batches
 from evergreen.evaluation.champion import own_task
 from evergreen.evaluation.evaluate import evaluate
-from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded
+from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Stopwatch
 from evergreen.evaluation.measure import Counts
 from evergreen.evaluation.regression import MEAN, Regression, RowMetric
-from evergreen.evaluation.timing import Stopwatch
 from text_regression.servable import RegressionServing
 from text_regression.settings import WITHIN_FIFTH, TextRegression
 from text_regression.trainable import Floats

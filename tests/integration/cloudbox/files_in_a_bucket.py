@@ -25,7 +25,7 @@ from evergreen.core.members import source_of  # noqa: E402 - after the filter
 from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
 from evergreen.data.row_fields import TEXT_COLUMNS  # noqa: E402 - after the filter
-from evergreen.serving.storage import read_object  # noqa: E402 - after the filter
+from evergreen.serving.model import read_object  # noqa: E402 - after the filter
 from tests.pictures import mask, picture  # noqa: E402 - after the filter
 from tests.rows import dataset_of, rows_of  # noqa: E402 - after the filter
 from tests.tfrecords import example, framed  # noqa: E402 - after the filter
@@ -140,7 +140,7 @@ def changing() -> Any:
     """A file that is written anew between listing and reading."""
     _, files, _ = cloud.list_cloud("gs://local-copy/csv")
     storage.Client().bucket("local-copy").blob("csv/part-03.csv").upload_from_string(b"text,label\nchanged,x\n")
-    return told(lambda: [path.read_text() for path in cloud.fetched("gs://local-copy/csv", files)])
+    return told(lambda: [path.read_text() for path in cloud.fetch_each("gs://local-copy/csv", files)])
 
 
 def prepared(folder: Path, text: str) -> Prepared:

@@ -30,7 +30,7 @@ from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import Rollout
 from orchestration.configuration import Configuration
-from orchestration.deployment import lease_of
+from orchestration.endpoints import lease_of
 from orchestration.locks import model_lease
 from orchestration.stopping import stop_runs
 from tests.integration.cloudbox.scheduled_model import BUCKET, PARENT, PROJECT, REGION, register_stack

@@ -11,8 +11,7 @@ from google.cloud import aiplatform_v1 as v1
 
 from cloudbox import faults
 from cloudbox.box import Box
-from evergreen.adapters.vertex.causes import Cause
-from evergreen.adapters.vertex.jobs import PipelineJob, VertexJobs
+from evergreen.adapters.vertex.jobs import Cause, PipelineJob, VertexJobs
 from orchestration.vertex_runs import Death, deaths
 from orchestration.watch import StepNote, Watch, follow
 

@@ -11,8 +11,8 @@ from cloudbox.box import Box
 from evergreen.adapters.gcs import StorageError, copy_from, copy_to
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import InputError
+from evergreen.serving.model import local_model
 from evergreen.serving.settings import ServerSettings
-from evergreen.serving.storage import local_model
 from tests.hosted_trial import BUCKET
 from tests.keyword_model import write_keyword_model
 

@@ -21,8 +21,8 @@ from cloudbox.box import Box
 from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate
-from evergreen.core.reconcile import crown
 from evergreen.core.training import Incumbent
+from evergreen.core.versions import crown
 from evergreen.tasks.text_classification.settings import TextClassification
 from tests.hosted_trial import BUCKET
 from tests.integration.test_versions import passing_report

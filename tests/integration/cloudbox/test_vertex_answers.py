@@ -28,13 +28,18 @@ def clients(box: Box) -> Clients:
     return Clients(host_in(box))
 
 
+def result_of(operation: Any) -> Any:
+    """What it gave; google.api_core has no types."""
+    return operation.result()
+
+
 @pytest.fixture
 def endpoint(clients: Clients) -> Iterator[Any]:
     """An endpoint that was just made."""
-    given = {"display_name": "answers", "labels": {"answers": "yes"}, "dedicated_endpoint_enabled": True}
-    made = clients.endpoints.create_endpoint(parent=clients.location, endpoint=given).result()
+    given = v1.Endpoint(display_name="answers", labels={"answers": "yes"}, dedicated_endpoint_enabled=True)
+    made = result_of(clients.endpoints.create_endpoint(parent=clients.location, endpoint=given))
     yield made
-    clients.endpoints.delete_endpoint(name=made.name).result()
+    result_of(clients.endpoints.delete_endpoint(name=made.name))
 
 
 def listed(clients: Clients) -> list[str]:
@@ -55,13 +60,14 @@ def test_names_are_told_with_the_projects_number_and_taken_with_either(
     assert {clients.endpoints.get_endpoint(name=name).name for name in (by_id, endpoint.name)} == {endpoint.name}
     assert listed(clients) == [endpoint.name]
     assert f"{box.region}-{box.project_number}.prediction" in endpoint.dedicated_endpoint_dns
-    model = {"display_name": "answers", "container_spec": {"image_uri": "i", "env": [{"name": "OF", "value": by_id}]}}
+    container = {"image_uri": "i", "env": [{"name": "OF", "value": by_id}]}
+    model = v1.Model(display_name="answers", container_spec=container)
     uploaded = clients.models.upload_model(parent=clients.location, model=model)
     assert uploaded.operation.name.startswith(f"projects/{box.project_number}/")
-    kept = clients.models.get_model(name=uploaded.result().model)
+    kept = clients.models.get_model(name=result_of(uploaded).model)
     assert kept.name.startswith(f"projects/{box.project_number}/")
     assert kept.container_spec.env[0].value == by_id, "what a caller wrote stays as it is"
-    clients.models.delete_model(name=kept.name).result()
+    result_of(clients.models.delete_model(name=kept.name))
 
 
 def test_another_project_is_refused(clients: Clients, box: Box) -> None:

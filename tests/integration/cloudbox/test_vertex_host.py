@@ -70,6 +70,7 @@ def test_a_version_that_was_started_twice_runs_once_after_the_next_deploy(trial:
     version = live(trial, "a")
     clients = Clients(trial.host)
     held = ModelRegistry(clients, "news").find(version)
+    assert held is not None
     EndpointResource(clients, "news", "live").start(version, resource_of(held), (1, 1))
     assert trial.deployed() == [version, version]
     trial.endpoint.deploy(version)
@@ -108,7 +109,7 @@ def test_traffic_that_another_run_moved_meanwhile_is_not_overwritten(trial: Host
     trial.endpoint.upload(second.version, second.fetch())
     trial.endpoint.deploy(second.version)
     resource = EndpointResource(Clients(trial.host), "news", "live")
-    seen = resource.find()
+    seen = resource.require()
     trial.endpoint.set_traffic({second.version: 100})
     ours = {deployed.id: 100 for deployed in resource.running() if deployed.version == first}
     with pytest.raises(EndpointError, match="another run changed the endpoint meanwhile; run again"):

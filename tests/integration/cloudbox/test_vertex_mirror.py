@@ -12,10 +12,9 @@ from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EvergreenError
 from evergreen.core.metric import Metric
-from evergreen.core.reconcile import Register, reconcile
 from evergreen.core.report import Baseline, EvaluationReport, Timings
 from evergreen.core.sections import ConfusionMatrix
-from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
+from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState, Register, reconcile
 from tests.hosted_trial import host_in
 from tests.keyword_model import write_keyword_model
 

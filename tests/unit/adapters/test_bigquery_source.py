@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from evergreen.adapters.bigquery.query import file_query, table_query
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters.huggingface.pictures import is_own
+from evergreen.adapters.huggingface.source import is_own
 
 
 @pytest.mark.parametrize(

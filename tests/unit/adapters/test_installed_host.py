@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from evergreen.adapters import hosts
+from evergreen.adapters import kinds
 from evergreen.core.kinds import Kinds
 from evergreen.core.lease import Lease
 from evergreen.core.members import HostSettings, host_of
@@ -25,14 +25,14 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kinds:
     packages.mkdir()
     offer(packages, "memory_host", "evergreen.hosts", "memory", "tests.memory_host:MemoryHostSettings")
     monkeypatch.syspath_prepend(str(packages))
-    kinds = Kinds(hosts.HOSTS.group, hosts.HOSTS._shipped)
-    monkeypatch.setattr(hosts, "HOSTS", kinds)
-    return kinds
+    hosts = Kinds(kinds.HOSTS.group, kinds.HOSTS._shipped)
+    monkeypatch.setattr(kinds, "HOSTS", hosts)
+    return hosts
 
 
 def configured(host: Mapping[str, object]) -> HostSettings:
     """As it is read from a configuration."""
-    return TypeAdapter(hosts.AnyHost).validate_python(host)
+    return TypeAdapter(kinds.AnyHost).validate_python(host)
 
 
 class MemoryTrial:
@@ -91,5 +91,5 @@ def test_its_fields_and_its_kind_are_checked_with_the_configuration(
 ) -> None:
     config = tmp_path / "own.yaml"
     config.write_text(f"parameters: {{host: {host}}}\n", encoding="utf-8")
-    _, mistakes = check(hosts.AnyHost, read(config), ("parameters", "host"))
+    _, mistakes = check(kinds.AnyHost, read(config), ("parameters", "host"))
     assert [f"{one.path} {one.message} {one.allowed}" for one in mistakes] == [*([mistake] if mistake else [])]

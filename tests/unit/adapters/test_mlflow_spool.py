@@ -9,6 +9,8 @@ import pytest
 
 from evergreen.adapters.mlflow.spool import Entry, Spool
 
+NO_CLIENT: Any = None
+
 
 class Holder(Spool):
     """A spool whose MLflow run is a list."""
@@ -35,7 +37,7 @@ def noted(folder: Path, run: str, sent: bool) -> None:
     spool.add_page("curves.html", "old")
     spool.add_point({"test/accuracy": 0.5}, 0)
     if sent:
-        spool.send(None)
+        spool.send(NO_CLIENT)
 
 
 @pytest.mark.parametrize("sent", [True, False])
@@ -45,7 +47,7 @@ def test_a_training_that_begins_anew_sends_its_own_points_and_no_older_ones(tmp_
     spool.belong_to("second")
     spool.forget_after(None)
     spool.add_point({"train/loss": 0.1}, 8)
-    spool.send(None)
+    spool.send(NO_CLIENT)
     assert points(spool.held) == [(8, "train/loss", 0.1)]
     assert [entry.params for entry in spool.held if entry.params] == [{"seed": "1"}]
     assert not any(entry.page for entry in spool.held)
@@ -59,7 +61,7 @@ def test_a_training_that_goes_on_keeps_the_points_before_and_notes_those_after_a
     spool.forget_after(8)
     for step, loss in ((8, 1 / 8), (16, 0.2)):
         spool.add_point({"train/loss": loss}, step)
-    spool.send(None)
+    spool.send(NO_CLIENT)
     assert [one for one in points(spool.held) if one[1] == "train/loss"] == [
         (8, "train/loss", 1 / 8),
         (16, "train/loss", 0.2),
@@ -81,7 +83,7 @@ def test_the_last_of_two_values_of_a_step_is_sent_last(tmp_path: Path) -> None:
     spool.belong_to("first")
     for accuracy in (0.5, 0.5, 0.75):
         spool.add_point({"test/accuracy": accuracy}, 0)
-    spool.send(None)
+    spool.send(NO_CLIENT)
     assert points(spool.held) == [(0, "test/accuracy", 0.5), (0, "test/accuracy", 0.75)]
 
 
@@ -92,7 +94,7 @@ def test_a_closed_spool_notes_nothing_over_what_another_has_noted(tmp_path: Path
     old.close()
     new = Holder(tmp_path)
     new.belong_to("second")
-    old.send(None)
+    old.send(NO_CLIENT)
     old.belong_to("first")
     assert old.held == []
     assert Spool(tmp_path).run == "second"

@@ -121,7 +121,7 @@ def test_where_rows_lie_makes_no_other_identity(tmp_path: Path) -> None:
 
 
 def test_all_sources_of_rows_are_covered() -> None:
-    from evergreen.adapters.sources import AnySource
+    from evergreen.adapters.kinds import AnySource
 
     union = get_args(AnySource)[0]
     members = get_args(union) if isinstance(union, types.UnionType) or get_args(union) else (union,)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from evergreen.adapters.sources import SOURCES
+from evergreen.adapters.kinds import SOURCES
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Kinds
 from evergreen.core.members import source_of
@@ -77,7 +77,7 @@ def test_a_kind_whose_package_cannot_be_loaded_is_told_with_the_package(kinds: K
 def test_reading_settings_imports_no_rows_and_no_clients() -> None:
     heavy = ("pyarrow", "duckdb", "numpy", "google.api_core", "datasets", "huggingface_hub", "fsspec", "torch")
     code = (
-        "import sys; from pydantic import TypeAdapter; from evergreen.adapters.sources import AnySource\n"
+        "import sys; from pydantic import TypeAdapter; from evergreen.adapters.kinds import AnySource\n"
         "TypeAdapter(AnySource).validate_python({'kind': 'files', 'path': 'gs://news/*.csv'})\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )

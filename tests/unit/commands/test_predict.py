@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from commands.asking import Asked
 from commands.parser import parse
-from commands.predict import Asked, Tables, main, predict_lines, predict_table
+from commands.predict import main, predict_lines
+from commands.predicted_table import Tables, predict_table
 from evergreen.adapters.files.rows import read_rows
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.host import LocalHost
@@ -300,9 +302,9 @@ def test_the_command_asks_by_the_limit_of_its_own_host(tmp_path: Path, monkeypat
     task = TextClassification(encoder="org/model", labels=("a", "b"))
     source = FilesSettings.model_validate({"path": "unused.csv", "columns": {"text": "body", "label": "label"}})
     monkeypatch.setattr(LocalHost, "max_request_bytes", 30)
-    project = SimpleNamespace(model_name="news", host=LocalHostSettings(), task=task, source=source)
-    monkeypatch.setattr("commands.project.open_project", lambda *_: project)
-    monkeypatch.setattr("orchestration.deployment.open_endpoint", lambda *_: SimpleNamespace(predict=ask))
+    given = SimpleNamespace(model_name="news", host=LocalHostSettings(), task=task, source=source)
+    monkeypatch.setattr("orchestration.served.load_served", lambda *_: SimpleNamespace(parameters=given))
+    monkeypatch.setattr("orchestration.endpoints.open_endpoint", lambda *_: SimpleNamespace(predict=ask))
     table = write(tmp_path / "in.csv", [{"body": "a"}, {"body": "b"}, {"body": "c"}])
     main(parse(["predict", "--config", "prod.yaml", "--input", str(table), "--output", str(tmp_path / "out.csv")]))
     assert ask.requests == [2, 1]

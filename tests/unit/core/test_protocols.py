@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from evergreen.adapters import hosts, publishers, sources
+from evergreen.adapters import kinds
 from evergreen.adapters.bigquery.source import BigQuerySource
 from evergreen.adapters.files.source import FilesSource
 from evergreen.adapters.huggingface.source import HuggingFaceSource
@@ -63,9 +63,9 @@ def members(union: object) -> set[Any]:
 @pytest.mark.parametrize(
     ("kinds", "verb", "checked"),
     [
-        (sources.SOURCES, "source", SOURCES),
-        (hosts.HOSTS, "hosting", HOSTS),
-        (publishers.PUBLISHERS, "publisher", PUBLISHERS),
+        (kinds.SOURCES, "source", SOURCES),
+        (kinds.HOSTS, "hosting", HOSTS),
+        (kinds.PUBLISHERS, "publisher", PUBLISHERS),
     ],
     ids=["source", "host", "publisher"],
 )

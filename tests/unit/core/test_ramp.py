@@ -1,11 +1,22 @@
 """The split of a ramp: whole percents that sum to 100, whoever shared the traffic before."""
 
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evergreen.core.ramp import Ramp, split_at
+from evergreen.core.rollout import roll_out
+from tests.memory_endpoint import MemoryEndpoint
+from tests.rollouts import put_live, release
+
+CUT_OFF = {"a": 90, "b": 10}
+"""A run that was to put `b` beside champion `a` was killed on its ramp."""
 
 
 @given(
@@ -41,3 +52,107 @@ def test_a_ramp_ends_before_the_task_that_climbs_it() -> None:
 def test_what_no_rollout_could_do_is_refused(ramp: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Ramp.model_validate(ramp)
+
+
+def test_a_ramp_gives_each_share_before_all_and_asks_at_each() -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    assert put_live(endpoint, "b", previous="a", shares=(5, 50)).traffic == {"a": 0, "b": 100}
+    assert endpoint.calls[3:] == [
+        "set_traffic {'b': 5, 'a': 95}",
+        "predict None",
+        "set_traffic {'b': 50, 'a': 50}",
+        "predict None",
+        "set_traffic {'b': 100}",
+        "predict None",
+        "on_live",
+    ]
+
+
+@pytest.mark.parametrize("ready", [set(), {"a"}], ids=["first version", "champion that does not come up"])
+def test_a_ramp_is_for_a_version_that_has_another_beside_it(ready: set[str]) -> None:
+    endpoint = MemoryEndpoint(dict.fromkeys(ready, 100))
+    endpoint.broken = ready
+    endpoint.die()
+    put_live(endpoint, "b", shares=(5, 50))
+    assert [call for call in endpoint.calls if call.startswith("set_traffic")] == ["set_traffic {'b': 100}"]
+
+
+def test_a_version_that_stops_answering_on_the_ramp_loses_its_share() -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    endpoint.dies_at = ("b", 5)
+    deployment = put_live(endpoint, "b", previous="a", shares=(5, 50))
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 100})
+    assert "stopped answering at 5 % of the traffic" in deployment.message
+
+
+def test_a_version_that_dies_while_a_share_is_held_loses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint, clock = MemoryEndpoint({"a": 100}), [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+        if clock[0] > 50:
+            endpoint.ready.discard("b")
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    held = replace(release("b"), ramp=Ramp(shares=(5,), hold_s=120))
+    deployment = roll_out(endpoint, held, "a", lambda: None)
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 100})
+    assert 50 < clock[0] < 60
+
+
+class SharedEndpoint(MemoryEndpoint):
+    """Somebody else sets the traffic to `theirs` right after the first call of `during`."""
+
+    def __init__(self, traffic: dict[str, int], during: str, theirs: dict[str, int]) -> None:
+        super().__init__(traffic)
+        self.during, self.theirs = during, theirs
+
+    def _called(self, verb: str, version: str | None) -> None:
+        super()._called(verb, version)
+        if f"{verb} {version}" == self.during:
+            self.during = ""
+            self.traffic = {one: self.theirs.get(one, 0) for one in self.traffic}
+
+
+@pytest.mark.parametrize(
+    ("during", "shares"), [("deploy b", ()), ("predict b", (5,)), ("predict None", (5, 50)), ("predict None", (5,))]
+)
+def test_traffic_that_somebody_else_moves_meanwhile_stays_and_ends_the_rollout(
+    during: str, shares: tuple[int, ...]
+) -> None:
+    endpoint = SharedEndpoint({"a": 100, "z": 0}, during, {"z": 100})
+    deployment = put_live(endpoint, "b", previous="a", shares=shares)
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 0, "z": 100})
+    assert "the traffic was moved to {'z': 100} meanwhile" in deployment.message
+    assert "on_live" not in endpoint.calls
+
+
+def test_a_newcomer_that_somebody_else_gave_a_share_keeps_it() -> None:
+    endpoint = SharedEndpoint({"a": 100}, "predict None", {"a": 60, "b": 40})
+    deployment = put_live(endpoint, "b", previous="a", shares=(5,))
+    assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 60, "b": 40})
+
+
+def test_a_ramp_that_was_cut_off_goes_on_where_it_was() -> None:
+    endpoint = MemoryEndpoint(CUT_OFF)
+    again = replace(release("b", shares=(5, 50)), champion="a")
+    assert roll_out(endpoint, again, "a", lambda: None).traffic == {"a": 0, "b": 100}
+    splits = [call for call in endpoint.calls if call.startswith("set_traffic")]
+    assert splits == ["set_traffic {'b': 50, 'a': 50}", "set_traffic {'b': 100}"]
+
+
+@pytest.mark.parametrize("version", ["b", "c"], ids=["the same version", "a third one"])
+def test_what_a_cut_off_ramp_left_goes_back_to_the_champion_when_the_next_rollout_fails(version: str) -> None:
+    endpoint = MemoryEndpoint(CUT_OFF, {"predict": [{}]})
+    deployment = roll_out(endpoint, replace(release(version), champion="a"), "a", lambda: None)
+    assert deployment.outcome == "rolled_back"
+    assert {one for one, share in endpoint.traffic.items() if share} == {"a"}
+    assert version not in endpoint.traffic
+
+
+def test_a_third_version_shares_its_ramp_with_the_champion_alone() -> None:
+    endpoint = MemoryEndpoint(CUT_OFF)
+    third = replace(release("c", shares=(20,)), champion="a")
+    assert roll_out(endpoint, third, "a", lambda: None).traffic == {"a": 0, "c": 100}
+    assert "set_traffic {'c': 20, 'a': 80}" in endpoint.calls

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, model_validator
 
-from evergreen.adapters.sources import AnySource as Sources
+from evergreen.adapters.kinds import AnySource as Sources
 from evergreen.core.base import Frozen, ModelName
 from evergreen.core.errors import InputError
-from evergreen.core.spelling import LABEL_KEY
+from evergreen.core.names import LABEL_KEY
 from evergreen.preparation import Preparation
 from orchestration.document import read
 from orchestration.mistakes import Mistake, dotted

@@ -10,8 +10,9 @@ from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.metric import Metric, MetricSpec
 from evergreen.core.report import Baseline, Comparison, EvaluationReport
-from evergreen.pages import evaluation_page, terminal_summary
+from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.markdown import outcome_markdown
+from evergreen.pages.terminal import terminal_summary
 from tests.unit.pages.reading import Page, metric
 
 Read = Callable[[str], Page]

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.pages.charts.axis import Axis
-from evergreen.pages.charts.bars import Bar, Group, bars
-from evergreen.pages.charts.heatmap import heatmap
-from evergreen.pages.charts.histogram import histogram
-from evergreen.pages.charts.intervals import IntervalRow, Whisker, intervals
-from evergreen.pages.charts.lines import Series, lines
-from evergreen.pages.charts.svg import Svg, fit, text_width
+from evergreen.pages.charts import Bar, Group, IntervalRow, Series, Whisker, bars, heatmap, histogram, intervals, lines
+from evergreen.pages.svg import Axis, Svg, fit, text_width
 from tests.unit.pages.reading import metric, parse_svg
 
 NUMBERS = st.floats(min_value=-1e9, max_value=1e9).filter(lambda value: value == 0 or abs(value) > 1e-9)

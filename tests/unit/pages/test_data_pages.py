@@ -12,7 +12,7 @@ from evergreen.core.artifacts import DatasetManifest, RecordedSplitPlan, Resolve
 from evergreen.core.colours import rgb_of
 from evergreen.core.intake import Intake
 from evergreen.core.validation import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
-from evergreen.pages import dataset_page, identity_page, split_page, validation_page
+from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
 from evergreen.pages.thumbnails import GAP_PX, OPACITY
 from tests.pictures import mask, picture, pixels
 from tests.unit.pages.reading import Page

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from evergreen.core.metric import Metric
 from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SmallSlice
 from evergreen.core.sections import ConfusionMatrix, OtherSection, WorstPicture, WorstPictures, WorstTexts
-from evergreen.pages import evaluation_page
-from evergreen.pages.evaluation import judged
+from evergreen.pages.evaluation import evaluation_page, judged
 from evergreen.pages.sections import MOST_LABELS, fold
 from tests.generated import few
 from tests.unit.pages.reading import UNDEFINED, Page, metric, worst_text

@@ -10,8 +10,8 @@ import pytest
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.publication import Publication
-from evergreen.pages import curl_command, decision_page, deployment_page
-from evergreen.pages.outcome import publication_page
+from evergreen.pages.curl import curl_command
+from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 from evergreen.pages.terminal import publication_lines
 from tests.unit.pages.reading import Page
 

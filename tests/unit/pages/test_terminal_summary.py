@@ -5,7 +5,8 @@ import shlex
 from evergreen.core.decision import PromotionDecision, Reason
 from evergreen.core.deployment import Deployment
 from evergreen.core.report import EvaluationReport
-from evergreen.pages import curl_command, terminal_summary
+from evergreen.pages.curl import curl_command
+from evergreen.pages.terminal import terminal_summary
 from tests.unit.pages.reading import UNDEFINED
 
 

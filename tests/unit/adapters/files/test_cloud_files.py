@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from evergreen.adapters.files.cloud import CloudFile, fetched
+from evergreen.adapters.files.cloud import CloudFile, fetch_each
 from evergreen.adapters.gcs.transfers import crc32c_of
 from evergreen.core.errors import InputError
 
@@ -11,7 +11,7 @@ from evergreen.core.errors import InputError
 def test_an_object_that_the_bucket_decompresses_is_refused() -> None:
     listed: dict[str, Any] = {"name": "news/a.csv", "size": 3, "md5Hash": "x", "contentEncoding": "gzip"}
     with pytest.raises(InputError, match="stored with Content-Encoding gzip"):
-        next(fetched("gs://news", [CloudFile.of(listed)]))
+        next(fetch_each("gs://news", [CloudFile.of(listed)]))
 
 
 @pytest.mark.parametrize(

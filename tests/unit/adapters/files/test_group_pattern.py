@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters.files.settings import FilesSettings
-from evergreen.adapters.sources import AnySource
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
 from evergreen.preparation import Preparation

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from evergreen.adapters.files.example import parse_example
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.tfrecord import parse_example
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
 from tests.pictures import mask, picture, pixels

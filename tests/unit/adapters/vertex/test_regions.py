@@ -8,11 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from evergreen.adapters.vertex import preflight
-from evergreen.adapters.vertex.regions import REGIONS, check_region, doubt
 from evergreen.adapters.vertex.resource import EndpointResource
-from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.adapters.vertex.settings import REGIONS, VertexHostSettings, check_region, region_doubt
 from evergreen.core.errors import EndpointError, InputError
-from evergreen.core.spelling import SpellingError
+from evergreen.core.names import SpellingError
 
 
 def test_the_regions_are_those_of_the_library() -> None:
@@ -32,7 +31,7 @@ def test_the_regions_are_those_of_the_library() -> None:
 @pytest.mark.parametrize("region", REGIONS)
 def test_a_region_of_the_library_is_taken_without_doubt(region: str) -> None:
     assert check_region(region) == region
-    assert doubt(region) == ""
+    assert region_doubt(region) == ""
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def test_a_misspelt_region_is_refused_with_the_nearest(given: str, near: str | N
 )
 def test_a_region_that_may_be_newer_than_the_list_is_taken_and_doubted(region: str) -> None:
     assert check_region(region) == region
-    assert "no region that is known here" in doubt(region)
+    assert "no region that is known here" in region_doubt(region)
 
 
 def test_an_endpoint_is_in_a_region() -> None:

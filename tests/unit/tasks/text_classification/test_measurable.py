@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
-from evergreen.evaluation.timing import Stopwatch
+from evergreen.evaluation.evaluator import Stopwatch
 from evergreen.tasks.text_classification.measurable import TextAnswers, TextBatch, TextEvaluator, TextModel
 from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 from aiohttp import HttpVersion11, web
 
-from evergreen.adapters.local_endpoint import bodies
+from evergreen.adapters.local_endpoint import proxy
 from evergreen.adapters.local_endpoint.answers import RefusedError
-from evergreen.adapters.local_endpoint.bodies import Bodies
+from evergreen.adapters.local_endpoint.proxy import Bodies
 from evergreen.core.limits import SMALL_BODY_BYTES
 
 BEYOND = 1000
@@ -58,13 +58,13 @@ async def read(held: Bodies, sent: Sent, announced: int | None = None) -> int | 
 def test_a_body_is_whole_or_refused(
     monkeypatch: pytest.MonkeyPatch, sent: Sent, announced: int | None, expected: int | bytes
 ) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 1000)
-    monkeypatch.setattr(bodies, "BODY_STALL_S", 0.01)
+    monkeypatch.setattr(proxy, "MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(proxy, "BODY_STALL_S", 0.01)
     assert asyncio.run(read(Bodies(), sent, announced)) == expected
 
 
 def test_large_bodies_share_what_they_may_hold_and_give_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_HELD_BYTES", BEYOND)
+    monkeypatch.setattr(proxy, "MAX_HELD_BYTES", BEYOND)
     large = [b"x" * (SMALL_BODY_BYTES + BEYOND - 100)]
 
     async def two() -> list[int | bytes]:
@@ -80,7 +80,7 @@ def test_a_body_is_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
     import tracemalloc
 
     size = 4_000_000
-    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 2 * size)
+    monkeypatch.setattr(proxy, "MAX_BODY_BYTES", 2 * size)
     chunk = b"x" * 100_000
 
     async def peak() -> int:

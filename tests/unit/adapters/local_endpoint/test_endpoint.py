@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters.local_endpoint.store import KEPT_UPLOADS, prune_models, store_model
+from evergreen.adapters.local_endpoint.endpoint import KEPT_UPLOADS, prune_models, store_model
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import InputError
 from tests.keyword_model import write_keyword_model

@@ -5,8 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.errors import InputError
-from evergreen.core.reconcile import Action, Register, SetAlias, crown, nominate, reconcile, roll_back
-from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState
+from evergreen.core.versions import (
+    Action,
+    Alias,
+    MirrorState,
+    ModelVersion,
+    RecordState,
+    Register,
+    SetAlias,
+    crown,
+    nominate,
+    reconcile,
+    roll_back,
+)
 
 NAMES = ("a", "b", "c", "d")
 versions = st.lists(st.sampled_from(NAMES), unique=True, max_size=4)

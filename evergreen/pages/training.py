@@ -1,4 +1,4 @@
-"""The page of a training: its learning curves and what it was told to do."""
+"""Pages of a training: what it starts from and is judged against, its learning curves, pictures that it answered."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from evergreen.core.artifacts import TrainedModelManifest
+from evergreen.core.colours import colour_of
 from evergreen.core.metric import MetricSpec
-from evergreen.core.training import Curves
-from evergreen.pages.charts.bars import SERIES_TONES
-from evergreen.pages.charts.lines import Series, lines
+from evergreen.core.training import Curves, Incumbent, PictureAnswers, Start
+from evergreen.pages.charts import SERIES_TONES, Series, lines
 from evergreen.pages.formatting import words
 from evergreen.pages.render import render
+
+
+def incumbent_page(incumbent: Incumbent) -> str:
+    """HTML: the version that a new model is judged against."""
+    return render("incumbent.html", incumbent=incumbent)
+
+
+def start_page(start: Start) -> str:
+    """HTML: the weights that a training starts from."""
+    return render("start.html", start=start)
+
 
 LOSS, LEARNING_RATE, STEP = "loss", "learning_rate", "step"
 
@@ -83,3 +94,9 @@ def _flat(task: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, s
             yield name, ", ".join(str(item) for item in value)
         else:
             yield name, "—" if value is None else str(value)
+
+
+def answers_page(answers: PictureAnswers) -> str:
+    """HTML: each picture beside its truth and the answer, under a legend of the classes."""
+    legend = [(label, colour_of(number)) for number, label in enumerate(answers.labels)]
+    return render("answers.html", answers=answers, legend=legend)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from evergreen.core.artifacts import TrainedModelManifest
-from evergreen.core.training import Curves
+from evergreen.core.colours import colour_of
+from evergreen.core.training import Curves, PictureAnswers
 from evergreen.evaluation.specs import regression
-from evergreen.pages import curves_page
+from evergreen.pages.training import answers_page, curves_page
 from tests.unit.pages.reading import Page
 
 Read = Callable[[str], Page]
@@ -69,3 +70,14 @@ def test_a_long_training_is_thinned_to_what_a_screen_shows(read: Read) -> None:
     html = curves_page(Curves(train=train, validation=(), best_step=10_000))
     assert len(html) < 100_000
     assert read(html).drawings[0].attrib["aria-label"].endswith("training ends at 2e−05")
+
+
+@pytest.mark.parametrize("label", ["方块 🟥", "قطة", "$x_1$ & <b>", "économie"])
+def test_labels_of_any_script_are_text_beside_the_colour_of_their_class(
+    label: str, read: Callable[[str], Page]
+) -> None:
+    html = answers_page(PictureAnswers(labels=("地面", label), overlays=("iVBORw0KGgo=",)))
+    assert f"地面 {label}" in " ".join(read(html).text.split())
+    assert colour_of(1) in html
+    assert "data:image/png;base64,iVBORw0KGgo=" in html
+    assert "<script" not in html

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evergreen.core.errors import InputError
-from evergreen.serving.storage import read_object
+from evergreen.serving.model import read_object
 
 
 def test_only_buckets_that_are_named_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

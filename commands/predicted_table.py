@@ -1,0 +1,133 @@
+"""The rows of a table with their predictions, to another table or the screen."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from commands.asking import Asked, Instance, batches, predict
+from evergreen.adapters.files.rows import Row, read_rows, table_format
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.table_writers import json_line, table_writer
+from evergreen.core.errors import InputError
+from evergreen.core.members import SourceSettings
+from evergreen.data.canonical import join
+from evergreen.data.columns import match_columns
+
+PROGRESS_EVERY_S = 2.0
+FORMULA_SIGNS = ("=", "+", "-", "@")
+
+
+def fields_of(source: SourceSettings, path: Path) -> FilesSettings:
+    """How the table is read: as the source reads its files, or with no more than the columns of another source."""
+    return FilesSettings(path=str(path), **source.model_dump(include=set(source.table_fields)))
+
+
+class Tables:
+    """Where rows come from and go to: `output` None is the screen, `columns` hold the items, `fields` the dialect."""
+
+    def __init__(self, source: Path, output: Path | None, columns: str | Sequence[str], fields: FilesSettings) -> None:
+        self.source, self.output, self.fields = source, output, fields
+        self._wanted = dict.fromkeys([columns] if isinstance(columns, str) else columns, "--column")
+
+    def item(self, row: Row) -> Any:
+        """The item of a row; of several columns, their texts joined. Raises InputError when a column does not exist."""
+        present = match_columns(self._wanted, list(row), str(self.source))
+        values = [row[column] for column in present.values()]
+        if len(values) == 1:
+            return values[0]
+        texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+        return join(texts, self.fields.text_separator)
+
+    @property
+    def is_for_spreadsheets(self) -> bool:
+        """Whether the output is delimited text, which spreadsheets open."""
+        return self.output is not None and table_format(self.output, self.fields) == "csv"
+
+    def writer(self) -> Any:
+        """Context manager that gives the writer of the output."""
+        if self.output is None:
+            return nullcontext(_Screen())
+        schema_of = self.source if table_format(self.source, self.fields) == "parquet" else None
+        return table_writer(self.output, self.fields, schema_of)
+
+
+def predict_table(asked: Asked, tables: Tables, batch_size: int) -> None:
+    """Every row with its prediction, a batch a request; the output file appears when all rows are in it.
+
+    A batch has at most `batch_size` rows, and fewer where their items would fill more than one request.
+
+    Raises:
+        InputError: a row cannot be read or used; the message names it by its number, from 1.
+    """
+    progress, formulas = _Progress(), 0
+    with tables.writer() as writer:
+        instance = partial(_instance_of_row, asked, tables)
+        read = read_rows(tables.source, tables.fields)
+        for start, rows, instances in batches(read, instance, batch_size, asked.max_bytes):
+            predictions = predict(asked, instances, f"{tables.source} row", start)
+            writer.write([_joined(row, one) for row, one in zip(rows, predictions, strict=True)])
+            formulas += sum(str(one.get("label", "")).startswith(FORMULA_SIGNS) for one in predictions)
+            progress.report(start + len(rows))
+        if not progress.rows:
+            raise InputError(f"{tables.source} holds no rows")
+    progress.end(str(tables.output or "the screen"))
+    if formulas and tables.is_for_spreadsheets:
+        signs = ", ".join(FORMULA_SIGNS[:-1])
+        print(
+            f"{formulas:,} labels begin with {signs} or {FORMULA_SIGNS[-1]}, which a spreadsheet takes for formulas: "
+            f"open {tables.output} as text",
+            file=sys.stderr,
+        )
+
+
+def _instance_of_row(asked: Asked, tables: Tables, row: Row) -> Instance:
+    return asked.instance(tables.item(row))
+
+
+def _joined(row: Row, prediction: dict[str, Any]) -> Row:
+    """The row and its prediction; a column that the row has already is kept, ours then starts with `predicted_`."""
+    ours = {
+        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+        for name, value in prediction.items()
+    }
+    return row | {f"predicted_{name}" if name in row else name: value for name, value in ours.items()}
+
+
+class _Screen:
+    """Rows as lines of JSON."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            print(json_line(row), end="")
+
+    def close(self) -> None:
+        sys.stdout.flush()
+
+
+class _Progress:
+    """Rows so far on stderr, every two seconds, over itself on a terminal."""
+
+    def __init__(self) -> None:
+        self.began = self.told = time.monotonic()
+        self.rows = 0
+
+    def report(self, rows: int) -> None:
+        self.rows = rows
+        if time.monotonic() - self.told >= PROGRESS_EVERY_S:
+            self.told = time.monotonic()
+            end = "\r" if sys.stderr.isatty() else "\n"
+            print(self._text(), end=end, file=sys.stderr, flush=True)
+
+    def end(self, where: str) -> None:
+        print(f"{self._text()} → {where}", file=sys.stderr)
+
+    def _text(self) -> str:
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        return f"{self.rows:,} rows in {seconds:,.1f} s ({self.rows / seconds:,.0f} rows/s)"
