@@ -148,19 +148,19 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runner",
         choices=("local", "dataflow"),
-        help="where the rows of extra.prepare are worked on (default: as configured, else local)",
+        help="where the rows of parameters.prepare are worked on (default: as configured, else local)",
     )
     parser.add_argument("--workers", type=_positive, help="processes on this machine (default: one a processor)")
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="say what extra.prepare would do; for Dataflow the job is compiled, and nothing is sent",
+        help="say what parameters.prepare would do; for Dataflow the job is compiled, and nothing is sent",
     )
     parser.add_argument(
         "--from",
         dest="origin",
         metavar="SOURCE",
-        help="instead of extra.prepare, rows whose times are spread over the last days: owner/name on "
+        help="instead of parameters.prepare, rows whose times are spread over the last days: owner/name on "
         "the Hugging Face Hub; a file, folder or pattern, also gs://…; package://NAME/PATH; or a "
         "YAML file whose source is read: a configuration, or a source alone",
     )
@@ -268,7 +268,7 @@ COMMANDS = (
     ),
     Command(
         "prepare",
-        "fills what a configuration trains on: by its extra.prepare, or with the rows of any data set",
+        "fills what a configuration trains on: by its parameters.prepare, or with the rows of any data set",
         "python run.py prepare --config pets_prod.yaml\n"
         "         python run.py prepare --config prod.yaml --from ag_news.yaml\n"
         "         python run.py prepare --config prod.yaml --from train.csv --columns text=content "

@@ -17,6 +17,7 @@ from orchestration.settings import declared_flavors
 if TYPE_CHECKING:
     from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
     from evergreen.core.window import Window
+    from evergreen.preparation import Preparation
     from evergreen.tasks import AnyTask
     from orchestration.costs import Task
 
@@ -34,6 +35,7 @@ class Project:
     publish: AnyPublisher | None = None
     refresh: Refresh = Refresh()
     backfill: Backfill | None = None
+    prepare: Preparation | None = None
 
     @cached_property
     def active_stack(self) -> str:
@@ -64,11 +66,12 @@ class Project:
 
     @property
     def steps(self) -> list[str]:
-        """The steps that a run of this configuration has, in order; `publish` and `review` only where asked for."""
+        """The steps of a run, in order; `prepare`, `publish` and `review` only where they are asked for."""
         from orchestration.configuration import steps_of
         from pipelines.training import training
 
         asked_for = {
+            "prepare": self.prepare is not None,
             "review": self.publish is not None and self.publish.when == "candidate",
             "publish": self.publish is not None,
         }
@@ -195,4 +198,5 @@ def open_project(config: str, model_name: str | None = None, backfill: Mapping[s
         given.publish,
         given.refresh,
         given.backfill,
+        given.prepare,
     )

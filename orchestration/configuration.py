@@ -19,7 +19,6 @@ from pydantic import Field
 from evergreen.core.base import Frozen
 from evergreen.core.cloud import Machine
 from evergreen.core.errors import InputError
-from evergreen.preparation import Preparation
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.costs import Budget
 from orchestration.document import Document, read
@@ -39,14 +38,13 @@ HOOK_SUFFIX = "_hook_source"
 
 
 class Extra(Frozen):
-    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, the
-    `machines` that steps are tried on one after another, and what `prepare` does before any run.
+    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, and the
+    `machines` that steps are tried on one after another.
     """
 
     stacks: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     budget: Budget = Budget()
     machines: MachineLists = {}
-    prepare: Preparation | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,6 @@ class Configuration:
     parameters: Any
     document: dict[str, Any]
     budget: Budget = field(default_factory=Budget)
-    prepare: Preparation | None = None
     machines: MachineLists = field(default_factory=dict)
 
     def check_stack(self, active: str, registered: Collection[str]) -> None:
@@ -158,7 +155,6 @@ def load(
         SimpleNamespace(**parameters),
         with_machines(document.values, extra.machines),
         extra.budget,
-        extra.prepare,
         extra.machines,
     )
 

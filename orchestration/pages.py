@@ -11,6 +11,7 @@ from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.members import TaskSettings
 from evergreen.core.part import Part
+from evergreen.core.preparation import PreparationReport
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
@@ -27,6 +28,7 @@ from evergreen.pages.data import (
 )
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
+from evergreen.pages.preparation import preparation_page
 from evergreen.pages.training import curves_page, incumbent_page, start_page
 from evergreen.tasks.kinds import TASKS
 
@@ -43,6 +45,7 @@ def page_of(artifact: Any) -> str:
     raise TypeError(f"{type(artifact).__name__} has no page; register one in orchestration/pages.py")
 
 
+page_of.register(PreparationReport, preparation_page)
 page_of.register(SourceIdentity, identity_page)
 page_of.register(Part, part_page)
 page_of.register(Coverage, coverage_page)

@@ -12,12 +12,14 @@ from evergreen.core.ramp import Ramp
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
+from evergreen.preparation import Preparation
 from evergreen.tasks import AnyTask
 from orchestration.uploaded_code import check_library
 from steps.deploy import deploy
 from steps.evaluate import evaluate
 from steps.fetch import fetch
 from steps.identify import identify
+from steps.prepare import prepare as prepare_step
 from steps.promote import promote
 from steps.publish import publish as publish_step
 from steps.review import review
@@ -41,9 +43,15 @@ def training(
     refresh: Refresh = Refresh(),
     backfill: Backfill | None = None,
     publish: AnyPublisher | None = None,
+    prepare: Preparation | None = None,
 ) -> None:
-    """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`."""
-    identified = identify(model_name, source, task, split, seed, refresh, window, backfill)
+    """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`;
+    `prepare` first makes ready what arrived.
+    """
+    if prepare is not None:
+        prepare_step(prepare, source, task)
+    after = ["prepare"] if prepare is not None else None
+    identified = identify(model_name, source, task, split, seed, refresh, window, backfill, after=after)
     identity, part, incumbent, start, recipe, *codes = identified
     fetch_code, validate_code, split_code, train_code, evaluate_code = codes
     dataset, coverage = fetch(source, identity, part, fetch_code)

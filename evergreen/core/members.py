@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar, cas
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.metric import MetricSpec
-from evergreen.core.preparation import Destination
+from evergreen.core.preparation import Destination, Raw
 from evergreen.core.protocols import (
     BigQueryData,
     Examinable,
@@ -46,6 +46,16 @@ class SourceSettings(Settings):
     def mapping(self) -> dict[str, str]:
         """Column of the source by canonical name."""
         return {}
+
+    @property
+    def canonical_names(self) -> tuple[str, ...]:
+        """The columns that the rows have once they are read."""
+        return ("id", *self.mapping)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the rows are pictures with masks."""
+        return "image" in self.mapping
 
     def with_columns(self, columns: Mapping[str, str], label_names: Mapping[str, str] | None) -> Self:
         """The settings with these columns beside and before their own, and these names of labels (None: their own).
@@ -84,8 +94,12 @@ class ReadSource(Generic[S]):
     def prepared_folder(self) -> str:
         """Raises InputError: it reads no folder."""
         raise InputError(
-            "extra.prepare writes Parquet files; set parameters.source to kind: files with a folder as path"
+            "a preparation writes Parquet files; set parameters.source to kind: files with a folder as path"
         )
+
+    def raw(self) -> Raw | None:
+        """None: it is read as a whole."""
+        return None
 
     def bigquery(self) -> BigQueryData | None:
         """Nothing."""
@@ -125,7 +139,8 @@ class TaskSettings(Settings):
 
     `metrics` measure the whole test split and its slices, `class_metrics` each class; a gate may name these. `columns`
     are the types of the canonical columns that the task reads, by name, as Arrow spells them; `input_field`, one of
-    them, holds what is predicted on, in rows and in instances. `warm_start` goes on from the champion's weights, where
+    them, holds what is predicted on, in rows and in instances. `prepares` names the fields that decide what becomes of
+    rows that are prepared (None: any may). `warm_start` goes on from the champion's weights, where
     there is a champion, instead of the pretrained ones.
     """
 
@@ -139,6 +154,7 @@ class TaskSettings(Settings):
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = ()
     columns: ClassVar[Mapping[str, str]]
     input_field: ClassVar[str]
+    prepares: ClassVar[frozenset[str] | None] = None
 
     warm_start: bool = False
 

@@ -11,7 +11,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Sp
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
-from evergreen.core.preparation import Destination, PreparedRows
+from evergreen.core.preparation import Destination, PreparedRows, Raw
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, PictureAnswers
@@ -71,6 +71,13 @@ class Source(Protocol):
 
         Raises:
             InputError: it reads no such folder, or would change what was prepared once more.
+        """
+
+    def raw(self) -> Raw | None:
+        """The rows in parts, for many workers to prepare; None: one of them reads all.
+
+        Raises:
+            InputError: there are no rows.
         """
 
     def bigquery(self) -> BigQueryData | None:
