@@ -10,7 +10,7 @@ from commands.cloud.wheels import refuse_wheels
 from commands.costs import check_budget
 from commands.project import Project
 from evergreen.core.errors import InputError
-from evergreen.core.members import trainable
+from evergreen.core.members import check_behaviours, trainable
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
@@ -103,8 +103,9 @@ def task_needs(project: Project) -> str:
     """What the task needs, after it was found; the Hub is not asked where its token is only in the steps' secrets.
 
     Raises:
-        InputError: it cannot be found.
+        InputError: it cannot be found, or what a later step needs of the task cannot be loaded.
     """
+    check_behaviours(project.task)
     absent = [name for name in project.task.variables.values() if not os.environ.get(name)]
     if absent and (listed := listed_secrets(project)):
         return (

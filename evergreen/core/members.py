@@ -129,6 +129,17 @@ class TaskSettings(Settings):
         return self
 
 
+def check_behaviours(task: TaskSettings) -> None:
+    """Imports what the task names for each verb, those of late steps too.
+
+    Raises:
+        InputError: it names none, or one that cannot be loaded.
+    """
+    for verb in ("trainable", "measurable", "servable", "presentable"):
+        behaviour(task, verb)
+    examinable(task)
+
+
 def examinable(task: TaskSettings) -> Examinable:
     """What examines the rows of this task.
 
