@@ -92,8 +92,8 @@ class Kinds:
         It carries these kinds, so that who tells a person of a wrong `kind` can ask for its `problem`.
         """
         members = tuple(self._members())
-        told_apart = (Field(discriminator="kind"),) if len(members) > 1 else ()
-        return Annotated[(Union[members], *told_apart, self)]  # noqa: UP007
+        discriminator = (Field(discriminator="kind"),) if len(members) > 1 else ()
+        return Annotated[(Union[members], *discriminator, self)]  # noqa: UP007
 
     def member(self, kind: str) -> type[Settings]:
         """The settings class of this kind; no other is imported.

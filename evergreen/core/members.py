@@ -146,8 +146,8 @@ def examinable(task: TaskSettings) -> Examinable:
     Raises:
         InputError: the task is of an earlier protocol, whose `examine` took no `count`.
     """
-    found = cast("Examinable", behaviour(task, "examinable"))
-    given = inspect.signature(found.examine)
+    examiner = cast("Examinable", behaviour(task, "examinable"))
+    given = inspect.signature(examiner.examine)
     try:
         given.bind("dataset", "count")
     except TypeError:
@@ -155,7 +155,7 @@ def examinable(task: TaskSettings) -> Examinable:
             f"kind {task.kind!r} ({task.examinable}) has examine{given}, which is called with a dataset and `count`; "
             "update the package that offers it, or give the method a second parameter `count`, which it may ignore"
         ) from None
-    return found
+    return examiner
 
 
 def trainable(task: TaskSettings) -> Trainable:

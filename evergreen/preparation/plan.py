@@ -44,8 +44,8 @@ class Plan:
     @property
     def key(self) -> str:
         """Tells this preparation from others that write to the same folder."""
-        told = [self.preparation.model_dump_json(exclude={"runner"}), self.task.kind, dict(self.columns)]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+        identity = [self.preparation.model_dump_json(exclude={"runner"}), self.task.kind, dict(self.columns)]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def staging(self) -> str:
@@ -61,7 +61,7 @@ class Plan:
         listing = self.listing() if whole is None else whole
         size = 1 if listing.rows is None else FILES_PER_PART
         cut: Iterable[Listing | PictureFolders] = listing.parts(size)
-        return [Part(number, one) for number, one in enumerate(cut)]
+        return [Part(number, files) for number, files in enumerate(cut)]
 
     def rows(self, part: Part) -> Iterator[pa.RecordBatch]:
         """The rows of a part with canonical columns. Raises InputError naming file and row that cannot be read."""

@@ -49,8 +49,8 @@ def store(plan: Plan, left_out: LeftOut = NOTHING) -> Summary:
         try:
             _check(summary, plan.preparation.max_bad_share)
             before = prepared_below(files, plan.folder)
-            digest = hashlib.sha256("".join(one.sha256 for one in summary.shards).encode()).hexdigest()[:12]
-            placed = [f"{plan.folder}/{PREFIX}{digest}-{one.name}" for one in summary.shards]
+            digest = hashlib.sha256("".join(shard.sha256 for shard in summary.shards).encode()).hexdigest()[:12]
+            placed = [f"{plan.folder}/{PREFIX}{digest}-{shard.name}" for shard in summary.shards]
             for shard, target in zip(summary.shards, placed, strict=True):
                 files.mv(f"{plan.staging}/{shard.name}", target)
             names = {target.rpartition("/")[2] for target in placed}
@@ -70,18 +70,18 @@ def _tell(files: Any, plan: Plan, summary: Summary) -> None:
     files.pipe_file(
         f"{plan.folder}/{STATISTICS}", json.dumps(statistics, indent=2, ensure_ascii=False).encode() + b"\n"
     )
-    lists = sorted(one for one in files.find(plan.staging) if one.rpartition("/")[2].startswith(REJECTED))
+    lists = sorted(path for path in files.find(plan.staging) if path.rpartition("/")[2].startswith(REJECTED))
     rejected = f"{plan.folder}/{REJECTED_ROWS}"
     if lists:
-        files.pipe_file(rejected, b"".join(files.cat_file(one) for one in lists))
+        files.pipe_file(rejected, b"".join(files.cat_file(path) for path in lists))
     elif files.exists(rejected):
         files.rm_file(rejected)
 
 
 def _check(summary: Summary, max_bad_share: float) -> None:
     if summary.failures:
-        worst = max(one.exit_code for one in summary.failures)
-        messages = "\n".join(one.message for one in summary.failures)
+        worst = max(failure.exit_code for failure in summary.failures)
+        messages = "\n".join(failure.message for failure in summary.failures)
         raise (InputError if worst == InputError.exit_code else EvergreenError)(messages)
     total = summary.rows + summary.bad
     listed = "".join(f"\n- {name}: {reason}" for name, reason in summary.examples.items())
