@@ -14,14 +14,15 @@ from evergreen.core.members import check_behaviours, trainable
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
-    """Returns when the endpoint is live or could be opened, torch runs on the accelerators that are asked for, and the
-    budget holds; nothing has been done by then.
+    """Returns when the endpoint is live or could be opened, what each step needs of the task can be loaded, torch runs
+    on the accelerators that are asked for, and the budget holds; nothing has been done by then.
 
     `plan` is printed in between: whoever is over budget sees what costs how much.
 
     Raises:
         InputError: what is in the way.
     """
+    check_behaviours(project.task)
     project.check_host()
     check_accelerators(project)
     if note := unused_settings(project):
@@ -103,9 +104,8 @@ def task_needs(project: Project) -> str:
     """What the task needs, after it was found; the Hub is not asked where its token is only in the steps' secrets.
 
     Raises:
-        InputError: it cannot be found, or what a later step needs of the task cannot be loaded.
+        InputError: it cannot be found.
     """
-    check_behaviours(project.task)
     absent = [name for name in project.task.variables.values() if not os.environ.get(name)]
     if absent and (listed := listed_secrets(project)):
         return (
