@@ -10,11 +10,9 @@ deployed. Compared are each side's quickest rounds; steps that took under five s
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,10 +23,9 @@ from typing import Any
 import yaml
 
 from bench.beam_preparation import generate
-from bench.pipeline_overhead import STEP_SECONDS
-from bench.report import print_result, print_table
+from bench.pipeline_overhead import ROOT, step_seconds, timed
+from bench.report import instruction_set, print_result, print_table
 
-ROOT = Path(__file__).parents[1]
 MIN_SPEED = 0.95
 MIN_SECONDS = 5.0
 UNREACHABLE = 0.999
@@ -49,15 +46,9 @@ class Tree:
     root: Path
     home: Path
 
-    def python(self, *arguments: str) -> str:
-        """What a command of this checkout printed. Raises RuntimeError with its output when it fails."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
-        own = {"ZENML_CONFIG_PATH": str(self.home), "ZENML_ANALYTICS_OPT_IN": "false", "PYTHONPATH": str(self.root)}
-        command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=self.root, env=inherited | own, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{command} in {self.root} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return done.stdout
+    def timed(self, *arguments: str) -> float:
+        """Seconds of a command of this checkout. Raises RuntimeError with its output when it fails."""
+        return timed(self.home, *arguments, root=self.root)
 
     def steps(self, name: str, round_number: int) -> dict[str, float]:
         """Seconds of each step of a run that repeats nothing: its seed is the round's."""
@@ -67,15 +58,12 @@ class Tree:
         document["parameters"] |= {"seed": round_number, "host": {"kind": "local_endpoint", "port": 0}}
         path = self.home / name
         path.write_text(yaml.safe_dump(document), encoding="utf-8")
-        self.python("run.py", "--config", str(path))
-        seconds: dict[str, float] = yaml.safe_load(self.python("-c", STEP_SECONDS).splitlines()[-1])
-        return {f"{Path(name).stem}: {step}": taken for step, taken in seconds.items()}
+        self.timed("run.py", "--config", str(path))
+        return {f"{path.stem}: {step}": taken for step, taken in step_seconds(self.home, self.root).items()}
 
     def preparation(self, raw: Path, target: Path) -> float:
         """Seconds in which two processes decode, check, resize and write the pictures in `raw`."""
-        started = time.perf_counter()
-        self.python("-m", "bench.beam_preparation", "prepare", str(raw), str(target), "2")
-        return time.perf_counter() - started
+        return self.timed("-m", "bench.beam_preparation", "prepare", str(raw), str(target), "2")
 
 
 def main() -> int:
@@ -91,6 +79,7 @@ def main() -> int:
     quickest = {side: {work: min(series) for work, series in works.items()} for side, works in taken.items()}
     works = [work for work in quickest["before"] if work in quickest["now"]]
     columns = ("before", "now")
+    print(f"instruction set: {instruction_set()}\n")
     print_table(["seconds", *columns], [[work, *(f"{quickest[side][work]:.2f}" for side in columns)] for work in works])
     compared = [work for work in works if quickest["before"][work] >= MIN_SECONDS]
     ratios = {work: quickest["before"][work] / quickest["now"][work] for work in compared}
@@ -103,7 +92,7 @@ def _measured(trees: Mapping[str, Tree], folder: Path, rounds: int) -> dict[str,
     generate(raw, PICTURES, SIDE)
     for tree in trees.values():
         tree.home.mkdir()
-        tree.python("-m", "stacks.apply", "local")
+        tree.timed("-m", "stacks.apply", "local")
     taken: dict[str, dict[str, list[float]]] = {side: defaultdict(list) for side in trees}
     for number in range(1, rounds + 1):
         sides = list(trees)[:: 1 if number % 2 else -1]

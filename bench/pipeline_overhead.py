@@ -75,30 +75,30 @@ def _configuration(home: Path) -> Path:
     return path
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, root: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_STORE_")}
-    return {**kept, "ZENML_CONFIG_PATH": str(home / "zenml"), "ZENML_ANALYTICS_OPT_IN": "false"}
+    own = {"ZENML_CONFIG_PATH": str(home / "zenml"), "ZENML_ANALYTICS_OPT_IN": "false", "PYTHONPATH": str(root)}
+    return kept | own
 
 
-def _python(home: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=_environment(home), capture_output=True, text=True, check=False
-    )
+def _python(home: Path, root: Path, *arguments: str) -> str:
+    command, environment = [sys.executable, *arguments], _environment(home, root)
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done.stdout
 
 
-def timed(home: Path, *arguments: str) -> float:
-    """Seconds of a finished `python …` with the ZenML in `home`."""
+def timed(home: Path, *arguments: str, root: Path = ROOT) -> float:
+    """Seconds of a finished `python …` of the checkout at `root`, with the ZenML in `home`."""
     began = time.perf_counter()
-    _python(home, *arguments)
+    _python(home, root, *arguments)
     return time.perf_counter() - began
 
 
-def step_seconds(home: Path) -> dict[str, float]:
+def step_seconds(home: Path, root: Path = ROOT) -> dict[str, float]:
     """Seconds of each step of the newest run; those that came from cache took none."""
-    steps: dict[str, float] = json.loads(_python(home, "-c", STEP_SECONDS).splitlines()[-1])
+    steps: dict[str, float] = json.loads(_python(home, root, "-c", STEP_SECONDS).splitlines()[-1])
     return steps
 
 

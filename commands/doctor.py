@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from commands.machine import Finding, check_beam, check_disk, check_memory, check_packages, check_python
 from commands.readiness import listed_secrets, task_needs
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.members import publisher_of, source_of
+from evergreen.core.members import check_behaviours, publisher_of, source_of
 from orchestration.mistakes import ConfigurationError, shown
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def _keys_of(secret: str) -> list[str]:
 def _check_task(project: Project) -> Iterator[Finding]:
     from evergreen.tasks.kinds import TASKS
 
+    check_behaviours(project.task)
     package = TASKS.package(project.task.kind)
     kind = f"{project.task.kind} of {package}" if package else project.task.kind
     yield Finding("task", True, f"{kind}: {task_needs(project)}")

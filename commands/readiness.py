@@ -10,18 +10,19 @@ from commands.cloud.wheels import refuse_wheels
 from commands.costs import check_budget
 from commands.project import Project
 from evergreen.core.errors import InputError
-from evergreen.core.members import trainable
+from evergreen.core.members import check_behaviours, trainable
 
 
 def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None:
-    """Returns when the endpoint is live or could be opened, torch runs on the accelerators that are asked for, and the
-    budget holds; nothing has been done by then.
+    """Returns when the endpoint is live or could be opened, what each step needs of the task can be loaded, torch runs
+    on the accelerators that are asked for, and the budget holds; nothing has been done by then.
 
     `plan` is printed in between: whoever is over budget sees what costs how much.
 
     Raises:
         InputError: what is in the way.
     """
+    check_behaviours(project.task)
     project.check_host()
     check_accelerators(project)
     if note := unused_settings(project):

@@ -51,12 +51,12 @@ class Grants:
     @classmethod
     def of(cls, policy: Mapping[str, Any], fulfilled: str = "") -> Grants:
         """The grants of a policy as Google's getIamPolicy answers it; `fulfilled` is a condition known to hold."""
-        found: dict[str, set[str]] = {}
+        roles_of: dict[str, set[str]] = {}
         for binding in policy.get("bindings", ()):
             if not (condition := binding.get("condition")) or condition.get("expression") == fulfilled:
                 for member in binding.get("members", ()):
-                    found.setdefault(member, set()).add(binding["role"])
-        return cls({member: frozenset(roles) for member, roles in found.items()})
+                    roles_of.setdefault(member, set()).add(binding["role"])
+        return cls({member: frozenset(roles) for member, roles in roles_of.items()})
 
     def allow(self, member: str, role: str) -> bool:
         """Whether the member has the role, or one that holds it."""
@@ -92,13 +92,13 @@ def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
 
 def _exists(google: Google, name: str, email: str) -> Any:
     """A finding when there is no such account; returns whether there is."""
-    found = google.find("iam", f"v1/projects/-/serviceAccounts/{in_path(email)}") is not None
-    if not found:
+    exists = google.find("iam", f"v1/projects/-/serviceAccounts/{in_path(email)}") is not None
+    if not exists:
         account, _, domain = email.partition("@")
         home = domain.partition(".")[0] or google.project
         fix = f"gcloud iam service-accounts create {account} --project {home}"
         yield Finding(name, False, f"there is no service account {email}", fix)
-    return found
+    return exists
 
 
 def _on_project(google: Google, grants: Grants, name: str, member: str, roles: list[str]) -> Iterator[Finding]:
@@ -164,17 +164,17 @@ def _reads_models(google: Google, project: Grants, models: str, member: str) -> 
 def _may_read(google: Google, project: Grants, needs: Needs, email: str) -> Finding:
     """Whether the account may read the dataset, by the dataset's own list or by the project's policy."""
     home, _, dataset = str(needs.dataset).partition(":")
-    found = google.find("bigquery", f"bigquery/v2/projects/{home}/datasets/{dataset}")
-    if found is None:
+    resource = google.find("bigquery", f"bigquery/v2/projects/{home}/datasets/{dataset}")
+    if resource is None:
         fix = f"bq --location={needs.dataset_location} mk --dataset {home}:{dataset}"
         return Finding("dataset", False, f"there is no dataset {home}:{dataset}", fix)
     role = "roles/bigquery.dataViewer"
     enough = DATASET_ROLES | {role} | STRONGER[role]
-    entries = [one for one in found.get("access", ()) if one.get("userByEmail") == email]
-    if any(one.get("role") in enough for one in entries) or project.allow(f"serviceAccount:{email}", role):
+    entries = [entry for entry in resource.get("access", ()) if entry.get("userByEmail") == email]
+    if any(entry.get("role") in enough for entry in entries) or project.allow(f"serviceAccount:{email}", role):
         return Finding("dataset", True, f"{email} may read {home}:{dataset}")
     grant = f'GRANT `{role}` ON SCHEMA `{home}`.{dataset} TO "serviceAccount:{email}"'
-    location = found.get("location", needs.dataset_location)
+    location = resource.get("location", needs.dataset_location)
     fix = f"bq --location={location} --project_id={home} query --nouse_legacy_sql '{grant}'"
     return Finding("dataset", False, f"{email} may not read {home}:{dataset}", fix)
 

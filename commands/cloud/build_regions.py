@@ -22,4 +22,4 @@ def build_region(region: str) -> str:
     if region in OPEN_REGIONS:
         return region
     near = "us-west" if region.startswith("us-west") else f"{region.partition('-')[0]}-"
-    return next((one for one in OPEN_REGIONS if one.startswith(near)), OPEN_REGIONS[0])
+    return next((open_region for open_region in OPEN_REGIONS if open_region.startswith(near)), OPEN_REGIONS[0])

@@ -65,7 +65,7 @@ def build_of(place: Place, tag: str, options: Mapping[str, str] | None = None) -
 
 def images_of(place: Place, build: Any, tag: str) -> list[str]:
     """The images that a build makes, by the names under which it pushes them."""
-    return [one.replace("${_REGISTRY}", place.registry).replace("${_TAG}", tag) for one in build.images]
+    return [image.replace("${_REGISTRY}", place.registry).replace("${_TAG}", tag) for image in build.images]
 
 
 def send_source(place: Place, tag: str, archive: Path) -> Any:
@@ -109,8 +109,8 @@ def digests_of(place: Place, build: Any) -> dict[str, str]:
         if failure.kind is Kind.PRECONDITION:
             raise InputError(_restricted(place, failure.reason, log)) from error
         roles = f"roles/cloudbuild.builds.editor, and roles/iam.serviceAccountUser on {place.account}"
-        told = failure.told(f"Cloud Build in {place.region} failed", {Kind.DENIED: f"who builds needs {roles}"})
-        raise EvergreenError(f"{told}; its log: {log}") from error
+        message = failure.message(f"Cloud Build in {place.region} failed", {Kind.DENIED: f"who builds needs {roles}"})
+        raise EvergreenError(f"{message}; its log: {log}") from error
     return {image.name: image.digest for image in done.results.images}
 
 

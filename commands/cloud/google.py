@@ -72,8 +72,8 @@ class Google:
 
         with calling(lambda failure: UnaskedError(f"{CLOCK} does not answer: {failure.reason}", failure.kind)):
             answer = requests.Session.request(self.session, "HEAD", CLOCK, timeout=TIMEOUT_S)
-        told = answer.headers.get("Date")
-        return (datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds() if told else None
+        date = answer.headers.get("Date")
+        return (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds() if date else None
 
     def get(self, service: str, path: str, **query: Any) -> dict[str, Any]:
         """The answer of `https://<service>.googleapis.com/<path>`.

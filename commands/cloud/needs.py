@@ -81,7 +81,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         dataset=read.dataset if read else None,
         mlflow=components.get("experiment_tracker", {}).get("tracking_uri"),
         secrets=_secrets(components, document),
-        training_instead=tuple(dict.fromkeys(one for task in tasks for one in task.instead)),
+        training_instead=tuple(dict.fromkeys(machine for task in tasks for machine in task.instead)),
         models=host.models if host else "",
         dataset_location=read.location if read else "US",
         dataflow=dataflow,
@@ -121,9 +121,9 @@ def _counted(fleet: Fleet) -> tuple[Machine, int]:
 
 
 def _secrets(components: Components, document: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {str(name): set() for name in document.get("secrets") or ()}
+    keys_of: dict[str, set[str]] = {str(name): set() for name in document.get("secrets") or ()}
     for configuration in components.values():
         for value in configuration.values():
             if isinstance(value, str) and (match := SECRET.fullmatch(value)):
-                found.setdefault(match[1], set()).add(match[2])
-    return {name: frozenset(keys) for name, keys in found.items()}
+                keys_of.setdefault(match[1], set()).add(match[2])
+    return {name: frozenset(keys) for name, keys in keys_of.items()}

@@ -67,13 +67,13 @@ def check_perimeter(google: Google, needs: Needs) -> Iterator[Finding]:
 def _perimeters(google: Google) -> Iterator[tuple[str, dict[str, Any]]]:
     """Title and status of every perimeter of the project's organization; none outside of any."""
     ancestry = google.post("cloudresourcemanager", f"v1/projects/{google.project}:getAncestry").get("ancestor", ())
-    ids = [one["resourceId"]["id"] for one in ancestry if one["resourceId"]["type"] == "organization"]
+    ids = [ancestor["resourceId"]["id"] for ancestor in ancestry if ancestor["resourceId"]["type"] == "organization"]
     for organization in ids:
         policies = google.get("accesscontextmanager", "v1/accessPolicies", parent=f"organizations/{organization}")
         for policy in policies.get("accessPolicies", ()):
             listed = google.get("accesscontextmanager", f"v1/{policy['name']}/servicePerimeters")
-            for one in listed.get("servicePerimeters", ()):
-                yield str(one.get("title") or one["name"]), dict(one.get("status") or {})
+            for perimeter in listed.get("servicePerimeters", ()):
+                yield str(perimeter.get("title") or perimeter["name"]), dict(perimeter.get("status") or {})
 
 
 def _holds(status: dict[str, Any], number: str) -> bool:

@@ -46,7 +46,11 @@ def check_services(google: Google, needs: Needs) -> Iterator[Finding]:
     parent = f"projects/{google.project}"
     asked = [f"{parent}/services/{name}" for name in (*names, *DELIVERY_SERVICES)]
     answer = google.get("serviceusage", f"v1/{parent}/services:batchGet", names=asked)
-    enabled = {str(one["name"]).rpartition("/")[2] for one in answer.get("services", ()) if one["state"] == "ENABLED"}
+    enabled = {
+        str(service["name"]).rpartition("/")[2]
+        for service in answer.get("services", ())
+        if service["state"] == "ENABLED"
+    }
     missing = [name for name in names if name not in enabled]
     message = f"not enabled: {', '.join(missing)}" if missing else f"all {len(names)} are enabled"
     yield Finding("services", not missing, message, enable(google.project, *missing))
@@ -70,7 +74,7 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
         name = f"{google.project}-{bucket}"
         another = f"gcloud storage buckets create gs://{name} {create}\nexport EVERGREEN_BUCKET=gs://{name}\n{APPLY}"
         try:
-            found = google.find("storage", f"storage/v1/b/{in_path(bucket)}")
+            resource = google.find("storage", f"storage/v1/b/{in_path(bucket)}")
         except GoogleError as error:
             if error.kind is not Kind.DENIED:
                 raise
@@ -80,17 +84,17 @@ def check_buckets(google: Google, needs: Needs) -> Iterator[Finding]:
             )
             yield Finding("bucket", False, message, another)
             continue
-        if found is None:
+        if resource is None:
             fix = f"gcloud storage buckets create gs://{bucket} {create}"
             yield Finding("bucket", False, f"there is no gs://{bucket}", fix)
             continue
-        owner = str(found.get("projectNumber", google.number))
+        owner = str(resource.get("projectNumber", google.number))
         if owner != google.number:
             ours = f"{google.project} ({google.number})"
             message = f"gs://{bucket} belongs to the project with the number {owner}, not to {ours}"
             yield Finding("bucket", False, message, another)
             continue
-        location = str(found["location"])
+        location = str(resource["location"])
         fine = _near(location, needs.region)
         message = f"gs://{bucket} is in {location.lower()}" + ("" if fine else f", the pipeline in {needs.region}")
         fix = f"gcloud storage buckets create gs://{bucket}-{needs.region} {create}\nexport EVERGREEN_BUCKET=gs://{bucket}-{needs.region}\n{APPLY}"

@@ -65,17 +65,17 @@ def _check(google: Google, region: str, metric: str, amount: int) -> Finding:
     answer = google.find("serviceusage", path)
     limits = answer.get("consumerQuotaLimits", ()) if answer else ()
     buckets = [bucket for limit in limits for bucket in limit.get("quotaBuckets", ())]
-    own = [one for one in buckets if one.get("dimensions", {}).get("region") == region]
-    general = [one for one in buckets if not one.get("dimensions")]
-    allowed = [int(one["effectiveLimit"]) for one in own or general if "effectiveLimit" in one]
+    own = [bucket for bucket in buckets if bucket.get("dimensions", {}).get("region") == region]
+    general = [bucket for bucket in buckets if not bucket.get("dimensions")]
+    allowed = [int(bucket["effectiveLimit"]) for bucket in own or general if "effectiveLimit" in bucket]
     if not allowed:
         fix = f"gcloud alpha services quota list --service {SERVICE} --consumer projects/{google.project}"
         return Finding("quota", False, f"{metric}: {amount} needed, Google shows no such quota in {region}", fix)
     fine = min(allowed) < 0 or min(allowed) >= amount  # -1 is unlimited
-    told = "unlimited" if min(allowed) < 0 else f"{min(allowed):,}"
+    limit = "unlimited" if min(allowed) < 0 else f"{min(allowed):,}"
     fix = (
         f"gcloud services enable cloudquotas.googleapis.com --project {google.project}\n"
         f"gcloud beta quotas preferences create --service {SERVICE} --project {google.project} "
         f"--quota-id {quota_id(metric)} --preferred-value {amount} --dimensions region={region}"
     )
-    return Finding("quota", fine, f"{metric}: {amount} needed, {told} allowed in {region}", fix)
+    return Finding("quota", fine, f"{metric}: {amount} needed, {limit} allowed in {region}", fix)

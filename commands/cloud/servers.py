@@ -57,5 +57,5 @@ def check_secrets(needs: Needs) -> Iterator[Finding]:
             yield Finding("secret", False, f"ZenML has no secret '{name}'", f"zenml secret create {name} {wanted}")
             continue
         missing = sorted(keys - present)
-        told = f"'{name}' lacks {', '.join(missing)}" if missing else f"'{name}' is there"
-        yield Finding("secret", not missing, told, f"zenml secret update {name} {wanted}")
+        message = f"'{name}' lacks {', '.join(missing)}" if missing else f"'{name}' is there"
+        yield Finding("secret", not missing, message, f"zenml secret update {name} {wanted}")

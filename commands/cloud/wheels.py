@@ -25,12 +25,12 @@ def refuse_wheels(project: Project, environment: Mapping[str, str] = os.environ)
         InputError: it does not; machines would be paid for that refuse the first computation.
     """
     tasks = project.tasks() if project.orchestrator == "vertex" else []
-    found = _refusals([one for task in tasks for one in task.machines], _pipeline_index(environment))
+    refusals = _refusals([machine for task in tasks for machine in task.machines], _pipeline_index(environment))
     fleet, index = fleet_of(project), environment.get(SERVING_INDEX)
     if fleet and index:
-        found += _refusals([fleet.machine], index)
-    if found:
-        raise InputError(f"an accelerator cannot be used: {'; '.join(found)}")
+        refusals += _refusals([fleet.machine], index)
+    if refusals:
+        raise InputError(f"an accelerator cannot be used: {'; '.join(refusals)}")
 
 
 def check_wheels(needs: Needs, environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
@@ -59,7 +59,9 @@ def _refusals(machines: list[Machine], index: str) -> list[str]:
 
 def _kinds(machines: tuple[Machine, ...]) -> list[str]:
     shapes = load_prices().machines
-    return list(dict.fromkeys(kind for one in machines for kind in attached_to(one, shapes.get(one.machine_type))))
+    return list(
+        dict.fromkeys(kind for machine in machines for kind in attached_to(machine, shapes.get(machine.machine_type)))
+    )
 
 
 def _pipeline_index(environment: Mapping[str, str]) -> str:

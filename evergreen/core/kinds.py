@@ -47,12 +47,23 @@ def behaviour(settings: Settings, verb: str) -> Any:
     """What the settings' class names for the verb, made of the settings; its module is imported now.
 
     Raises:
-        InputError: the class names none.
+        InputError: the class names none, or one that cannot be loaded.
     """
+    owner = f"{type(settings).__module__}:{type(settings).__qualname__}"
     place = getattr(type(settings), verb, None)
     if not isinstance(place, str):
-        raise InputError(f"kind {settings.kind!r} ({type(settings).__qualname__}) names no behaviour {verb!r}")
-    return imported(place)(settings)
+        raise InputError(
+            f"kind {settings.kind!r} ({owner}) names no behaviour {verb!r}; give the class "
+            f'{verb}: ClassVar[str] = "module:Class"'
+        )
+    try:
+        behaves = imported(place)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"kind {settings.kind!r} ({owner}) names {place!r} for {verb!r}, which cannot be loaded: "
+            f"{type(error).__name__}: {error}; correct the name, or install what it imports"
+        ) from error
+    return behaves(settings)
 
 
 def imported(place: str) -> Any:
@@ -81,8 +92,8 @@ class Kinds:
         It carries these kinds, so that who tells a person of a wrong `kind` can ask for its `problem`.
         """
         members = tuple(self._members())
-        told_apart = (Field(discriminator="kind"),) if len(members) > 1 else ()
-        return Annotated[(Union[members], *told_apart, self)]  # noqa: UP007
+        discriminator = (Field(discriminator="kind"),) if len(members) > 1 else ()
+        return Annotated[(Union[members], *discriminator, self)]  # noqa: UP007
 
     def member(self, kind: str) -> type[Settings]:
         """The settings class of this kind; no other is imported.

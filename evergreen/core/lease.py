@@ -92,8 +92,10 @@ class Seen(Frozen):
 
     def sentence(self, model: str) -> str:
         """Who holds it, since when, and until when unless renewed."""
-        one = self.held
-        return f"the lease of model '{model}' is held by {one}" if one else f"nobody holds the lease of model '{model}'"
+        held = self.held
+        return (
+            f"the lease of model '{model}' is held by {held}" if held else f"nobody holds the lease of model '{model}'"
+        )
 
 
 class MovedError(EvergreenError):

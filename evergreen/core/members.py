@@ -168,14 +168,25 @@ class TaskSettings(Settings):
         return self
 
 
+def check_behaviours(task: TaskSettings) -> None:
+    """Imports what the task names for each verb, those of late steps too.
+
+    Raises:
+        InputError: it names none, or one that cannot be loaded.
+    """
+    for verb in ("trainable", "measurable", "servable", "presentable"):
+        behaviour(task, verb)
+    examinable(task)
+
+
 def examinable(task: TaskSettings) -> Examinable:
     """What examines the rows of this task.
 
     Raises:
         InputError: the task is of an earlier protocol, whose `examine` took no `count`.
     """
-    found = cast("Examinable", behaviour(task, "examinable"))
-    given = inspect.signature(found.examine)
+    examiner = cast("Examinable", behaviour(task, "examinable"))
+    given = inspect.signature(examiner.examine)
     try:
         given.bind("dataset", "count")
     except TypeError:
@@ -183,7 +194,7 @@ def examinable(task: TaskSettings) -> Examinable:
             f"kind {task.kind!r} ({task.examinable}) has examine{given}, which is called with a dataset and `count`; "
             "update the package that offers it, or give the method a second parameter `count`, which it may ignore"
         ) from None
-    return found
+    return examiner
 
 
 def trainable(task: TaskSettings) -> Trainable:

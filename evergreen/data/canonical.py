@@ -137,7 +137,9 @@ def _cast(rows: pa.RecordBatch, schema: pa.Schema, batch: pa.RecordBatch) -> pa.
 
 def _changes(got: pa.Schema, first: pa.Schema) -> str:
     return ", ".join(
-        f"{one.name} was {one.type}, is {got.field(one.name).type}" for one in first if one != got.field(one.name)
+        f"{column.name} was {column.type}, is {got.field(column.name).type}"
+        for column in first
+        if column != got.field(column.name)
     )
 
 
@@ -149,7 +151,7 @@ def _within(rows: pa.RecordBatch, batch: pa.RecordBatch, window: ResolvedWindow,
     if moments.null_count:
         first = batch.column(ROW_NAME)[pc.index(pc.is_null(moments), True).as_py()]
         raise InputError(f"row {first} has no timestamp, so no window can hold it; fill it or remove the window")
-    start, end = (pa.scalar(one, moments.type) for one in (window.start, window.end))
+    start, end = (pa.scalar(bound, moments.type) for bound in (window.start, window.end))
     within = pc.and_(pc.greater_equal(moments, start), pc.less(moments, end))
     if outside := rows.num_rows - (pc.sum(within).as_py() or 0):
         names = batch.column(ROW_NAME).filter(pc.invert(within))

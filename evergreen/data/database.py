@@ -60,15 +60,15 @@ def fetch_counts(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
 ) -> tuple[int, ...]:
     """The one row of the answer as counts; null is zero."""
-    (found,) = connection.execute(query, list(parameters)).fetchall()
-    return tuple(int(value or 0) for value in found)
+    (row,) = connection.execute(query, list(parameters)).fetchall()
+    return tuple(int(value or 0) for value in row)
 
 
 def count_marks(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, int]:
     """Rows that each mark is true of; marks are all columns of the view but `name` and `place`."""
     marks = connection.view(view).aggregate("count_if(COLUMNS(lambda mark: mark NOT IN ('name', 'place')))")
-    (found,) = marks.fetchall()
-    return dict(zip(marks.columns, found, strict=True))
+    (row,) = marks.fetchall()
+    return dict(zip(marks.columns, row, strict=True))
 
 
 def marked(connection: duckdb.DuckDBPyConnection, view: str, mark: str, most: int) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def _latest(table: pa.Table, watermark: datetime | None) -> datetime | None:
     if "timestamp" not in table.column_names:
         return watermark
     latest: datetime | None = pc.max(table["timestamp"]).as_py()
-    return max((one for one in (latest, watermark) if one), default=None)
+    return max((moment for moment in (latest, watermark) if moment), default=None)
 
 
 def _between(source: SourceIdentity) -> str:

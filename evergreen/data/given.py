@@ -67,7 +67,7 @@ def groups_of_names(names: pa.Array, pattern: str) -> pa.Array:
     import pyarrow as pa
 
     sought = re.compile(pattern)
-    found = []
+    groups = []
     for name in names.to_pylist():
         match = sought.search(name)
         if match is None or not match[1]:
@@ -76,27 +76,27 @@ def groups_of_names(names: pa.Array, pattern: str) -> pa.Array:
                 f"the name '{name}' tells no group: source.group_pattern '{pattern}' finds nothing {where}; "
                 "correct the pattern, or rename the file"
             )
-        found.append(match[1])
-    return pa.array(found, pa.string())
+        groups.append(match[1])
+    return pa.array(groups, pa.string())
 
 
 def splits_given(dataset: Dataset) -> tuple[str, ...]:
     """The splits that the rows are given to; none: they say nothing. Raises InputError where none is for training."""
     if "split" not in dataset.manifest.columns:
         return ()
-    found: set[str] = set()
+    splits: set[str] = set()
     for batch in iter_batches(dataset.shards, columns=["split"]):
-        found.update(batch["split"].unique().to_pylist())
-    if strange := sorted(str(one) for one in found - set(SplitName.ALL)):
+        splits.update(batch["split"].unique().to_pylist())
+    if strange := sorted(str(name) for name in splits - set(SplitName.ALL)):
         raise InputError(
             f"rows are given to split {', '.join(strange)} (allowed: {', '.join(SplitName.ALL)}); correct it"
         )
-    if SplitName.TRAIN not in found:
+    if SplitName.TRAIN not in splits:
         raise InputError(
-            f"no row is given to split 'train' (given: {', '.join(sorted(found))}); read training rows too, or map no "
+            f"no row is given to split 'train' (given: {', '.join(sorted(splits))}); read training rows too, or map no "
             "source.columns.split to have the rows shared out"
         )
-    return tuple(name for name in SplitName.ALL if name in found)
+    return tuple(name for name in SplitName.ALL if name in splits)
 
 
 def check_groups(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

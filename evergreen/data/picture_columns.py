@@ -45,7 +45,7 @@ def picture_bytes(column: pa.Array, source: str, *, is_mask: bool, rows: pa.Arra
     if pc.all(kept).as_py():
         return encoded
     converted = _mask_as_png if is_mask else _picture_as_png
-    return _replaced(encoded, lambda one: one if one[:3] in _KEPT else converted(one))
+    return _replaced(encoded, lambda content: content if content[:3] in _KEPT else converted(content))
 
 
 def reclassed(masks: pa.Array, classes: Mapping[int, int]) -> pa.Array:
@@ -98,7 +98,9 @@ def _check_not_only_named(encoded: pa.Array, paths: pa.Array, source: str, rows:
 def _replaced(pictures: pa.Array, replacement: Callable[[bytes], bytes]) -> pa.Array:
     import pyarrow as pa
 
-    return pa.array([None if one is None else replacement(one) for one in pictures.to_pylist()], pa.binary())
+    return pa.array(
+        [None if picture is None else replacement(picture) for picture in pictures.to_pylist()], pa.binary()
+    )
 
 
 def _picture_as_png(encoded: bytes) -> bytes:

@@ -134,7 +134,9 @@ def unlisted_values(mask: bytes) -> dict[int, int]:
         with Image.open(io.BytesIO(mask), formats=(_PNG,)) as opened:
             opened.load()
             noted = opened.info.get(_NOTE, "")
-        return {int(value): int(pixels) for value, _, pixels in (one.partition(":") for one in noted.split(",") if one)}
+        return {
+            int(value): int(pixels) for value, _, pixels in (pair.partition(":") for pair in noted.split(",") if pair)
+        }
     except (OSError, ValueError):
         return {}
 

@@ -142,8 +142,8 @@ def _count(prepared: Prepared, table: pa.Table, plan: Plan) -> None:
         if table[name].null_count:
             row = table["id"][pc.index(pc.is_null(table[name]), True).as_py()]
             raise InputError(f"row {row} has no {name}; fill it or leave the row out")
-    found = table["label"].value_counts().to_pylist() if labelled else []
-    counted = Counter({str(one["values"]): one["counts"] for one in found})
+    value_counts = table["label"].value_counts().to_pylist() if labelled else []
+    counted = Counter({str(entry["values"]): entry["counts"] for entry in value_counts})
     if plan.labels is not None and (unknown := [label for label in counted if label not in plan.labels]):
         row = table["id"][pc.index(table["label"], unknown[0]).as_py()]
         raise InputError(
@@ -157,6 +157,6 @@ def _count(prepared: Prepared, table: pa.Table, plan: Plan) -> None:
     prepared.first = min(bounds["min"], prepared.first or bounds["min"])
     prepared.last = max(bounds["max"], prepared.last or bounds["max"])
     start, end = (plan.window.start, plan.window.end) if plan.window else (bounds["min"], bounds["max"] + _MICROSECOND)
-    start, end = (pa.scalar(one, moments.type) for one in (start, end))
+    start, end = (pa.scalar(bound, moments.type) for bound in (start, end))
     inside = pc.and_(pc.greater_equal(moments, start), pc.less(moments, end))
     prepared.in_window += int(pc.sum(inside).as_py() or 0)

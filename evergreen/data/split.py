@@ -89,15 +89,15 @@ def _signatures(
     with_near = content.looks_for_near(plan)
     columns = [name for name in ("id", "split", "group", content.column) if name in dataset.manifest.columns]
     for batch in iter_batches(dataset.shards, columns):
-        found = content.signatures(batch[content.column], plan.seed, with_near=with_near)
+        signatures = content.signatures(batch[content.column], plan.seed, with_near=with_near)
         rows = np.arange(first, first + batch.num_rows, dtype=np.uint32)
-        keys = content_keys(batch["group"], plan.seed) if "group" in batch.schema.names else found["key"]
+        keys = content_keys(batch["group"], plan.seed) if "group" in batch.schema.names else signatures["key"]
         codes = split_codes(keys, plan)
         if given:
-            told = pc.index_in(batch["split"], pa.array(CODES)).to_numpy().astype(np.uint8)
-            codes = codes_beside(told, keys, plan, given)
+            given_codes = pc.index_in(batch["split"], pa.array(CODES)).to_numpy().astype(np.uint8)
+            codes = codes_beside(given_codes, keys, plan, given)
         codes[pc.is_in(batch["id"], left_out).to_numpy(zero_copy_only=False)] = REMOVED[SET_ASIDE]
-        yield pa.table({"row": rows, "id": batch["id"], "code": codes, **found})
+        yield pa.table({"row": rows, "id": batch["id"], "code": codes, **signatures})
         first += batch.num_rows
 
 
@@ -107,7 +107,7 @@ def _repeated(connection: duckdb.DuckDBPyConnection) -> Rows:
 
     Ids and not positions decide, so that the order of the files does not.
     """
-    found = connection.execute(
+    numbers = connection.execute(
         """
         WITH kept AS (SELECT * FROM signatures WHERE code < ?),
         repeated AS (SELECT key FROM kept GROUP BY key HAVING count(*) > 1)
@@ -116,4 +116,4 @@ def _repeated(connection: duckdb.DuckDBPyConnection) -> Rows:
     """,
         [len(CODES)],
     ).fetchnumpy()["row"]
-    return np.asarray(found, dtype=np.uint32)
+    return np.asarray(numbers, dtype=np.uint32)

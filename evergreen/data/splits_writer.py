@@ -45,8 +45,8 @@ def write_splits(
         with split_writer as writer:
             for table in regroup(_rows_of(dataset, assignment == CODES.index(name))):
                 if content.one_label and "label" in table.column_names:
-                    found = table["label"].value_counts().to_pylist()
-                    labels[name].update({row["values"]: row["counts"] for row in found})
+                    value_counts = table["label"].value_counts().to_pylist()
+                    labels[name].update({entry["values"]: entry["counts"] for entry in value_counts})
                 writer.write(table)
     of_masks = {name: _of_masks(class_counts, assignment, name) for name in SplitName.ALL}
     looked_for = [EXACT, NEAR] if content.looks_for_near(plan) else [EXACT]

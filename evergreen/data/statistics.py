@@ -128,14 +128,14 @@ def column_statistics(connection: duckdb.DuckDBPyConnection, column: str, arrow_
 def count_values(connection: duckdb.DuckDBPyConnection, column: str, limit: int | None = None) -> dict[str, int]:
     """Rows by value of one column of the view `rows`, most frequent first; nulls are left out."""
     _choose(connection, "rows", column)
-    found = connection.execute(
+    value_counts = connection.execute(
         """
         SELECT value::VARCHAR, count(*) FROM chosen WHERE value IS NOT NULL
         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?
         """,
         [limit],
     ).fetchall()
-    return dict(found)
+    return dict(value_counts)
 
 
 def length_histogram(connection: duckdb.DuckDBPyConnection, column: str) -> tuple[tuple[int, int], ...]:
@@ -158,8 +158,8 @@ def length_histogram(connection: duckdb.DuckDBPyConnection, column: str) -> tupl
 
 def _spread(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, Any, Any]:
     """The least, the mean and the most, None where there is no value."""
-    (found,) = connection.execute(query).fetchall()
-    return found
+    (row,) = connection.execute(query).fetchall()
+    return row
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, view: str, column: str) -> None:

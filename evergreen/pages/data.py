@@ -40,7 +40,7 @@ def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, objec
         "dataset.html",
         manifest=manifest,
         samples=[_shown(row) for row in samples[:MOST_SAMPLES]],
-        thumbnails=[one for row in samples[:MOST_SAMPLES] if (one := _thumbnail(row))],
+        thumbnails=[shown for row in samples[:MOST_SAMPLES] if (shown := _thumbnail(row))],
         bytes=sum(entry.bytes for entry in manifest.files),
     )
 
@@ -94,10 +94,10 @@ def _thumbnail(row: Mapping[str, object]) -> tuple[str, str] | None:
 
 def _shown(row: Mapping[str, object]) -> dict[str, object]:
     """The row with bytes told by their kind and size."""
-    return {name: _told(value) if isinstance(value, bytes) else value for name, value in row.items()}
+    return {name: _described(value) if isinstance(value, bytes) else value for name, value in row.items()}
 
 
-def _told(content: bytes) -> str:
+def _described(content: bytes) -> str:
     kinds = (kind for start, kind in _STARTS.items() if content.startswith(start))
     return f"{next(kinds, 'bytes')}, {size(len(content))}"
 
@@ -117,7 +117,7 @@ def split_page(manifest: SplitsManifest) -> str:
         kept=kept,
         removed=sorted(manifest.removed.items()),
         shares=shares,
-        overlapping=any(sum(manifest.labels.get(one, {}).values()) > manifest.rows[one] for one in splits),
+        overlapping=any(sum(manifest.labels.get(split, {}).values()) > manifest.rows[split] for split in splits),
         drift=drift,
         row_chart=_row_chart(manifest, splits, kept),
         balance_legend=legend([(split, SERIES_TONES[i % 5]) for i, split in enumerate(splits)]),

@@ -50,7 +50,7 @@ class Repetitions(beam.PTransform):  # type: ignore[misc]
             | "Same content" >> beam.GroupByKey()
             | "In order" >> beam.Map(lambda group: sorted(group[1]))
         )
-        repeated = groups | "Exact" >> beam.FlatMap(lambda rows: [_found(row[0]) for row in rows[1:]])
+        repeated = groups | "Exact" >> beam.FlatMap(lambda rows: [_place(row[0]) for row in rows[1:]])
         if similarity is None:
             return repeated
         distinct = groups | "One each" >> beam.Map(lambda rows: rows[0])
@@ -148,9 +148,9 @@ def _rare(text: tuple[Reference, bytes], counts: Any, similarity: float) -> Iter
 
 def _paired(met: tuple[int, Iterable[tuple[Reference, int]]], similarity: float) -> Iterator[tuple[Any, Any]]:
     """Pairs whose sizes allow the similarity, the smaller reference first."""
-    for (one, size), (other, theirs) in combinations(sorted(met[1]), 2):
-        if min(size, theirs) >= similarity * max(size, theirs) - 1e-9:
-            yield one, other
+    for (reference, size), (other_reference, other_size) in combinations(sorted(met[1]), 2):
+        if min(size, other_size) >= similarity * max(size, other_size) - 1e-9:
+            yield reference, other_reference
 
 
 def _carried(joined: tuple[Reference, dict[str, Any]]) -> Iterator[tuple[Reference, bytes]]:
@@ -168,9 +168,9 @@ def _similar(joined: tuple[Reference, dict[str, Any]], similarity: float) -> Ite
         theirs = np.frombuffer(hashes, np.uint32)
         shared = np.intersect1d(mine, theirs, assume_unique=True).size
         if shared >= similarity * (mine.size + theirs.size - shared) - 1e-9:
-            yield _found(joined[0])
+            yield _place(joined[0])
             return
 
 
-def _found(reference: Reference) -> tuple[int, int]:
+def _place(reference: Reference) -> tuple[int, int]:
     return reference[2], reference[3]

@@ -47,36 +47,36 @@ def prepare_part(
 
 
 def _prepared(part: Part, plan: Plan, dropped: frozenset[int], name: str) -> Summary:
-    found = _Found()
+    tally = _Tally()
     with TemporaryDirectory(prefix="evergreen-part-") as scratch:
         folder = Path(scratch)
         with ShardWriter(folder) as writer:
-            for table in regroup(_good_rows(part, plan, dropped, found)):
+            for table in regroup(_good_rows(part, plan, dropped, tally)):
                 writer.write(table.rename_columns(list(plan.columns.values())).replace_schema_metadata({PREPARED: "1"}))
         if part.raw.fingerprint() != part.fingerprint:
             raise EvergreenError(f"{plan.preparation.origin.kind}: raw data changed while they were read; run again")
         rejected = folder / f"{REJECTED}{name}.jsonl"
-        rejected.write_text("".join(map(json_line, found.bad)), encoding="utf-8")
+        rejected.write_text("".join(map(json_line, tally.bad)), encoding="utf-8")
         shards = []
         with opened_files(plan.staging) as files:
             for entry in writer.entries:
                 target = f"{PREFIX}{name}-{entry.name.removeprefix('rows-')}"
                 put_file(files, folder / entry.name, f"{plan.staging}/{target}")
                 shards.append(Shard(name=target, rows=_rows_in(folder / entry.name), sha256=entry.sha256))
-            if found.bad:
+            if tally.bad:
                 put_file(files, rejected, f"{plan.staging}/{rejected.name}")
     return Summary(
         shards=tuple(shards),
-        seen=found.seen,
+        seen=tally.seen,
         rows=writer.rows,
-        bad=len(found.bad),
+        bad=len(tally.bad),
         duplicates=len(dropped),
-        examples={one["id"]: one["reason"] for one in found.bad[:EXAMPLES]},
-        counts=found.counts,
+        examples={row["id"]: row["reason"] for row in tally.bad[:EXAMPLES]},
+        counts=tally.counts,
     )
 
 
-class _Found:
+class _Tally:
     """What is learnt of the rows while they pass."""
 
     def __init__(self) -> None:
@@ -90,21 +90,21 @@ class _Found:
         counts = {what: dict(numbers) for what, numbers in prepared.counts.items()}
         if "split" in prepared.rows.schema.names:
             listed = prepared.rows["split"].value_counts().to_pylist()
-            counts["split"] = {str(one["values"]): one["counts"] for one in listed}
+            counts["split"] = {str(entry["values"]): entry["counts"] for entry in listed}
         self.counts = added([self.counts, counts])
 
 
-def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], found: _Found) -> Iterator[pa.RecordBatch]:
+def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], tally: _Tally) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     first = 0
     for batch in part.raw.rows():
-        found.seen += batch.num_rows
+        tally.seen += batch.num_rows
         places = range(first, first + batch.num_rows)
         first += batch.num_rows
         kept = batch.filter(pa.array([place not in dropped for place in places])) if dropped else batch
         prepared = examinable(plan.task).prepare_rows(kept, plan.preparation.image_size)
-        found.add(prepared)
+        tally.add(prepared)
         yield prepared.rows.select(list(plan.columns))
 
 

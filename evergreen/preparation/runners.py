@@ -65,7 +65,7 @@ def runner_of(plan: Plan) -> Runner:
 def _run(runner: Runner, plan: Plan, parts: list[Part], known: Collection[str], folder: Path) -> None:
     pipeline = beam.Pipeline(options=runner.options(plan, parts, folder))
     try:
-        with _told_to_workers(), pipeline:
+        with _worker_environment(), pipeline:
             build(pipeline, plan, parts, known)
     except EvergreenError:
         raise
@@ -77,12 +77,12 @@ def _run(runner: Runner, plan: Plan, parts: list[Part], known: Collection[str], 
         if explained := runner.explained(error):
             raise InputError(explained) from error
         lines = f"{type(error).__name__}: {error}".strip().splitlines()
-        told = " … ".join(dict.fromkeys([lines[0], lines[-1]]))
-        raise EvergreenError(f"the preparation failed: {told}"[:_LONGEST]) from error
+        reason = " … ".join(dict.fromkeys([lines[0], lines[-1]]))
+        raise EvergreenError(f"the preparation failed: {reason}"[:_LONGEST]) from error
 
 
 @contextmanager
-def _told_to_workers() -> Iterator[None]:
+def _worker_environment() -> Iterator[None]:
     """What processes on this machine are given: they are started by name, find the library, and warn of nothing."""
     changes = {
         "PYTHONPATH": os.pathsep.join([str(LIBRARY_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
@@ -176,7 +176,7 @@ class DataflowRunner:
             options.view_as(TestOptions).dry_run = True
             pipeline = beam.Pipeline(options=options)
             build(pipeline, plan, parts, known)
-            with _told_to_workers():
+            with _worker_environment():
                 job = pipeline.run().job
         environment = apiclient.Environment(
             proto_pipeline_staged_url=f"{runner.temp.rstrip('/')}/staging/pipeline.pb",
@@ -186,17 +186,19 @@ class DataflowRunner:
             proto_pipeline=job.proto_pipeline,
             pipeline_proto_hash="",
         )
-        told = MessageToDict(type(environment.proto).pb(environment.proto))
+        environment_values = MessageToDict(type(environment.proto).pb(environment.proto))
         components = job.proto_pipeline.components
-        pool = told["workerPools"][0]
-        pool["images"] = [one["containerImage"] for one in pool.pop("sdkHarnessContainerImages")]
+        pool = environment_values["workerPools"][0]
+        pool["images"] = [image["containerImage"] for image in pool.pop("sdkHarnessContainerImages")]
         return {
             "job": MessageToDict(type(job.proto).pb(job.proto)),
-            "service_account": told.get("serviceAccountEmail"),
+            "service_account": environment_values.get("serviceAccountEmail"),
             "region": runner.region,
             "workers": pool,
-            "packages": [Path(one).name for one in options.view_as(SetupOptions).extra_packages],
-            "transforms": sorted({one.unique_name for one in components.transforms.values() if one.unique_name}),
+            "packages": [Path(package).name for package in options.view_as(SetupOptions).extra_packages],
+            "transforms": sorted(
+                {transform.unique_name for transform in components.transforms.values() if transform.unique_name}
+            ),
         }
 
     def left(self, result: Any) -> str | None:

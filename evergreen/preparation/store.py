@@ -85,8 +85,8 @@ def check(summary: Summary, max_bad_share: float) -> None:
         EvergreenError: a part could not be worked on.
     """
     if summary.failures:
-        worst = max(one.exit_code for one in summary.failures)
-        messages = "\n".join(one.message for one in summary.failures)
+        worst = max(failure.exit_code for failure in summary.failures)
+        messages = "\n".join(failure.message for failure in summary.failures)
         raise (InputError if worst == InputError.exit_code else EvergreenError)(messages)
     total = summary.rows + summary.bad
     listed = "".join(f"\n- {name}: {reason}" for name, reason in summary.examples.items())

@@ -56,25 +56,31 @@ class Summary(Frozen):
 
 def merged(summaries: Iterable[Summary]) -> Summary:
     """All of them as one; the order in which they come does not matter."""
-    ones = list(summaries)
-    examples = sorted(item for one in ones for item in one.examples.items())
+    collected = list(summaries)
+    examples = sorted(item for summary in collected for item in summary.examples.items())
     return Summary(
-        shards=tuple(sorted((shard for one in ones for shard in one.shards), key=lambda shard: shard.name)),
-        seen=sum(one.seen for one in ones),
-        rows=sum(one.rows for one in ones),
-        bad=sum(one.bad for one in ones),
-        duplicates=sum(one.duplicates for one in ones),
+        shards=tuple(
+            sorted((shard for summary in collected for shard in summary.shards), key=lambda shard: shard.name)
+        ),
+        seen=sum(summary.seen for summary in collected),
+        rows=sum(summary.rows for summary in collected),
+        bad=sum(summary.bad for summary in collected),
+        duplicates=sum(summary.duplicates for summary in collected),
         examples=dict(examples[:EXAMPLES]),
-        counts=added(one.counts for one in ones),
-        failures=tuple(sorted((one for each in ones for one in each.failures), key=lambda one: one.message))[:EXAMPLES],
+        counts=added(summary.counts for summary in collected),
+        failures=tuple(
+            sorted(
+                (failure for summary in collected for failure in summary.failures), key=lambda failure: failure.message
+            )
+        )[:EXAMPLES],
     )
 
 
 def added(counts: Iterable[dict[str, dict[str, int]]]) -> dict[str, dict[str, int]]:
     """The sums, names in order."""
     total: dict[str, dict[str, int]] = {}
-    for one in counts:
-        for what, numbers in one.items():
+    for part in counts:
+        for what, numbers in part.items():
             of = total.setdefault(what, {})
             for name, number in numbers.items():
                 of[name] = of.get(name, 0) + number

@@ -111,7 +111,7 @@ class Code:
 
     def in_packages(self, above: str, last: str) -> list[str]:
         """The modules of this last name in the packages that lie directly in one, by name."""
-        within = {f"{above}.{one}.{last}" for folder in self._folders(above) for one in self._names(folder)}
+        within = {f"{above}.{package}.{last}" for folder in self._folders(above) for package in self._names(folder)}
         return sorted(filter(self.has_source, within))
 
     def _parts(self, name: str) -> Iterator[bytes]:
@@ -133,13 +133,13 @@ class Code:
             absolute = _absolute(module, name, is_package=place is not None and place.name == "__init__.py")
             parts = absolute.split(".")
             yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-            yield from (f"{absolute}.{one}" for one in taken)
+            yield from (f"{absolute}.{member}" for member in taken)
         yield from (".".join(name.split(".")[:depth]) for depth in range(1, name.count(".") + 1))
 
     def _data_files(self, name: str, module: _Module) -> Iterator[tuple[str, Path]]:
         """Files that its strings name, beside it or in a package that they name, too; whole folders of them."""
         place = self._place(name)
-        packages = {one: found for one in module.texts if (found := self._package(one)) is not None}
+        packages = {text: folder for text in module.texts if (folder := self._package(text)) is not None}
         if place is not None:
             own = name if place.name == "__init__.py" else name.rpartition(".")[0]
             packages[own] = place.parent

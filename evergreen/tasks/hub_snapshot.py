@@ -74,7 +74,7 @@ class HubModel:
             warning = "the Hugging Face Hub does not answer (%s); %s is taken from this machine's cache, at commit %s"
             _log.warning(warning, first_line(error), self.name, cached.name)
             return cached
-        names = {str(one.rfilename) for one in info.siblings or ()}
+        names = {str(file.rfilename) for file in info.siblings or ()}
         weights_among(names)
         folder = self._fetched(info.sha, names)
         if weights:
@@ -101,8 +101,8 @@ class HubModel:
         """The folder of the commit that the cache knows the revision by."""
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(self.name, CONFIG, revision=self.revision)
-        return Path(found).parent if isinstance(found, str) else None
+        path = try_to_load_from_cache(self.name, CONFIG, revision=self.revision)
+        return Path(path).parent if isinstance(path, str) else None
 
     def _info(self) -> Any:
         from huggingface_hub import constants

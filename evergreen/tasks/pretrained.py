@@ -75,7 +75,7 @@ class Pretrained(Frozen):
         if self.folder() is None:
             return folder.name
         digest = hashlib.sha256()
-        for path in sorted(one for one in folder.iterdir() if one.is_file()):
+        for path in sorted(file for file in folder.iterdir() if file.is_file()):
             known = path.stat()
             sha256 = _sha256(path.resolve(), known.st_size, known.st_mtime_ns, known.st_ino)
             digest.update(f"{path.name} {sha256}\n".encode())

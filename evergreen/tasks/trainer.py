@@ -103,8 +103,12 @@ class CheckpointedTrainer(transformers.Trainer):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         history = self.state.log_history
         return Curves(
-            train=tuple({"step": one["step"], **{n: one[n] for n in TRAIN_VALUES}} for one in history if "loss" in one),
-            validation=tuple({"step": one["step"], **validation_values(one)} for one in history if "eval_loss" in one),
+            train=tuple(
+                {"step": entry["step"], **{n: entry[n] for n in TRAIN_VALUES}} for entry in history if "loss" in entry
+            ),
+            validation=tuple(
+                {"step": entry["step"], **validation_values(entry)} for entry in history if "eval_loss" in entry
+            ),
             best_step=self.state.best_global_step,
         )
 

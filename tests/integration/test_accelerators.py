@@ -13,6 +13,7 @@ import pytest
 
 from evergreen.core.errors import InputError
 from evergreen.runtime.processes import free_port, library_environment
+from evergreen.tasks.text_classification.settings import TextClassification
 from tests.keyword_model import write_keyword_model
 
 NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
@@ -67,6 +68,7 @@ def test_before_a_run_on_this_machine_its_own_accelerators_are_asked_for(
     monkeypatch.setattr(readiness, "refuse_wheels", lambda _: None)
     monkeypatch.setattr(readiness, "check_budget", lambda _: None)
     project: Any = SimpleNamespace(
+        task=TextClassification(labels=("a", "b"), encoder="my/private"),
         accelerators={"train": "1 GPU"},
         active_stack="default",
         orchestrator="local" if here else "vertex",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from evergreen.tasks.image_segmentation.pictures import View, draw, look
+from evergreen.tasks.image_segmentation.pictures import View, augmented, draw
 from evergreen.tasks.image_segmentation.settings import Augmentation
 
 IDENTITY = View(1.0, 0.0, 0.0, mirrored=False, brightness=1.0, contrast=1.0, saturation=1.0)
@@ -28,13 +28,13 @@ def as_pictures(masks: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_identity_changes_nothing(masks: torch.Tensor) -> None:
-    pictures, seen = look(as_pictures(masks), masks, table(*[IDENTITY] * 3))
+    pictures, seen = augmented(as_pictures(masks), masks, table(*[IDENTITY] * 3))
     assert torch.equal(seen, masks)
     assert torch.allclose(pictures, as_pictures(masks), atol=1e-6)
 
 
 def test_a_mirrored_view_mirrors_picture_and_mask(masks: torch.Tensor) -> None:
-    pictures, seen = look(as_pictures(masks), masks, table(*[IDENTITY._replace(mirrored=True)] * 3))
+    pictures, seen = augmented(as_pictures(masks), masks, table(*[IDENTITY._replace(mirrored=True)] * 3))
     assert torch.equal(seen, masks.flip(2))
     assert torch.allclose(pictures, as_pictures(masks).flip(3), atol=1e-6)
 
@@ -46,17 +46,17 @@ def test_a_crop_moves_picture_and_mask_together_and_makes_up_no_class(masks: tor
     generator = np.random.default_rng(3)
     for _ in range(20):
         view = draw(augmentation, generator)
-        picture, seen = look(as_pictures(halves), halves, table(view))
+        picture, seen = augmented(as_pictures(halves), halves, table(view))
         assert set(seen.flatten().tolist()) <= {0, 200}
         agree = (picture[0, 0] > 100 / 255) == (seen[0] == 200)
         assert agree.float().mean() >= 1 - 1 / SIZE  # all but the column that the picture blends
-    _, seen = look(as_pictures(masks), masks, table(*(draw(augmentation, generator) for _ in range(3))))
+    _, seen = augmented(as_pictures(masks), masks, table(*(draw(augmentation, generator) for _ in range(3))))
     assert set(seen.flatten().tolist()) <= set(masks.flatten().tolist())
 
 
 def test_colours_change_the_picture_alone(masks: torch.Tensor) -> None:
     view = IDENTITY._replace(brightness=0.5, contrast=1.2, saturation=0.8)
-    pictures, seen = look(as_pictures(masks), masks, table(*[view] * 3))
+    pictures, seen = augmented(as_pictures(masks), masks, table(*[view] * 3))
     assert torch.equal(seen, masks)
     assert not torch.allclose(pictures, as_pictures(masks), atol=0.05)
     assert 0 <= pictures.min() <= pictures.max() <= 1

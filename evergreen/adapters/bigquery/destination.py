@@ -130,22 +130,22 @@ def _is_prepared(table: Any) -> bool:
 
 def _content(table: Any) -> str | None:
     """The fingerprint of the rows that the table was filled with, when nothing else was done to it by `prepare`."""
-    _, found, fingerprint = str(table.description or "").partition(f"{_MARK}: content ")
-    return fingerprint if found else None
+    _, marker, fingerprint = str(table.description or "").partition(f"{_MARK}: content ")
+    return fingerprint if marker else None
 
 
-def _check_prepared(found: Any, table: TableId) -> None:
-    if not _is_prepared(found) and found.num_rows:
+def _check_prepared(existing: Any, table: TableId) -> None:
+    if not _is_prepared(existing) and existing.num_rows:
         raise InputError(
-            f"table {table} holds {found.num_rows:,} rows that were not prepared, and is left alone; add to it with "
+            f"table {table} holds {existing.num_rows:,} rows that were not prepared, and is left alone; add to it with "
             f"--append, name another source.table, or delete it: {_removal(table)}"
         )
 
 
-def _check_layout(found: Any, table: TableId, prepared: Prepared) -> None:
+def _check_layout(existing: Any, table: TableId, prepared: Prepared) -> None:
     """A load replaces rows, never how they are laid out: BigQuery refuses it only after the upload."""
-    partitioning = found.time_partitioning
-    present = (partitioning.field if partitioning else None, ", ".join(found.clustering_fields or ()))
+    partitioning = existing.time_partitioning
+    present = (partitioning.field if partitioning else None, ", ".join(existing.clustering_fields or ()))
     wanted = (prepared.columns["timestamp"], prepared.columns.get("label", ""))
     if present != wanted:
         raise InputError(

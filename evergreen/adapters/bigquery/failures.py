@@ -51,7 +51,7 @@ def is_access_denied(failure: Failure) -> bool:
 
 def _error_of(what: str, failure: Failure, present: Callable[[], str] | None) -> EvergreenError:
     if failure.kind is Kind.CREDENTIALS:
-        return InputError(failure.told("no credentials for BigQuery"))
+        return InputError(failure.message("no credentials for BigQuery"))
     if failure.kind is Kind.MISSING:
         there = present() if present else ""
         return InputError(f"{what} not found: {failure.reason}{there}; set source.table or its query")
@@ -76,8 +76,8 @@ def _of_call(what: str, failure: Failure) -> EvergreenError:
 
 
 def _reasons(error: Exception) -> set[str]:
-    told = getattr(error, "errors", None) or []
-    return {one["reason"] for one in told if isinstance(one, dict) and "reason" in one}
+    details = getattr(error, "errors", None) or []
+    return {detail["reason"] for detail in details if isinstance(detail, dict) and "reason" in detail}
 
 
 def _sentence(reason: str) -> str:

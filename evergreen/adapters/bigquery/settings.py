@@ -45,10 +45,10 @@ class TableId:
     @classmethod
     def parse(cls, text: str, project: str) -> TableId:
         """From `dataset.table` or `project.dataset.table`. Raises ValueError for anything else."""
-        found = _TABLE.fullmatch(text)
-        if not found:
+        match = _TABLE.fullmatch(text)
+        if not match:
             raise ValueError(f"'{text}' names no BigQuery table (allowed: dataset.table or project.dataset.table)")
-        return cls(found["project"] or project, found["dataset"], found["table"])
+        return cls(match["project"] or project, match["dataset"], match["table"])
 
     @property
     def quoted(self) -> str:

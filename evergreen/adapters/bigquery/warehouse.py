@@ -74,14 +74,14 @@ class BigQueryWarehouse:
         return None
 
     def _state(self, table: TableId) -> TableState:
-        found = self._client.get_table(str(table), retry=self._retry)
-        modified = found.modified.isoformat() if found.modified else ""
-        buffer = found.streaming_buffer
+        metadata = self._client.get_table(str(table), retry=self._retry)
+        modified = metadata.modified.isoformat() if metadata.modified else ""
+        buffer = metadata.streaming_buffer
         waiting = f"{buffer.estimated_rows} {buffer.oldest_entry_time}" if buffer else ""
-        kinds = {field.name: field.field_type for field in found.schema}
-        schema = json.dumps([field.to_api_repr() for field in found.schema], sort_keys=True)
-        mark = (str(table), modified, str(found.num_rows), str(found.num_bytes), schema, waiting)
-        return TableState(found.num_rows or 0, found.num_bytes or 0, modified, mark, kinds)
+        kinds = {field.name: field.field_type for field in metadata.schema}
+        schema = json.dumps([field.to_api_repr() for field in metadata.schema], sort_keys=True)
+        mark = (str(table), modified, str(metadata.num_rows), str(metadata.num_bytes), schema, waiting)
+        return TableState(metadata.num_rows or 0, metadata.num_bytes or 0, modified, mark, kinds)
 
     def estimate(self, query: Query, what: str) -> Estimate:
         """What the query would take; nothing is read or billed. Raises InputError where BigQuery refuses it."""
@@ -95,7 +95,10 @@ class BigQueryWarehouse:
                     f"{what} is a {job.statement_type} for BigQuery, whose rows cannot be read; let it be one SELECT: "
                     "instead of variables of a script use WITH, and let another job change tables"
                 )
-            tables = [TableId(one.project, one.dataset_id, one.table_id) for one in job.referenced_tables]
+            tables = [
+                TableId(reference.project, reference.dataset_id, reference.table_id)
+                for reference in job.referenced_tables
+            ]
             columns = [field.name for field in job.schema or ()]
             return Estimate(int(job.total_bytes_processed), tuple(tables), tuple(columns))
 
@@ -152,7 +155,7 @@ class BigQueryWarehouse:
         """The tables of the dataset, or the datasets of the project where it is the dataset that is missing."""
         dataset = f"{table.project}.{table.dataset}"
         with passing_over(*Kind):
-            there = [one.table_id for one in self._client.list_tables(dataset, max_results=_LISTED)]
+            there = [item.table_id for item in self._client.list_tables(dataset, max_results=_LISTED)]
             return f" (dataset {dataset} has: {', '.join(there) or 'no table'})"
-        there = [one.dataset_id for one in self._client.list_datasets(table.project, max_results=_LISTED)]
+        there = [item.dataset_id for item in self._client.list_datasets(table.project, max_results=_LISTED)]
         return f" (project {table.project} has datasets: {', '.join(there) or 'none'})"

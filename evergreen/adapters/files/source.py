@@ -73,8 +73,11 @@ class FilesSource(ReadSource[FilesSettings]):
     def find_new(self, part: Part) -> NewRows:
         """How many rows are new, by reading them all. Raises as `identity` and `read` do."""
         self.settings.check_incremental()
-        chosen = PartOfRows(part, IntakeCount())
-        for _ in chosen.of(self.rows(self.listing())):
+        listing = self.listing()
+        count = IntakeCount(listing.left_out)
+        chosen = PartOfRows(part, count)
+        rows = canonical_rows(listing.batches(self.settings), self.settings, None, count)
+        for _ in chosen.of(rows):
             pass
         return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
 

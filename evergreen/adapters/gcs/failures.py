@@ -38,8 +38,8 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
         yield
     except (gcsfs.retry.HttpError, ClientError) as error:
         # The status, which the metadata's client calls `code` and that of the bytes `status`.
-        told = error.code if isinstance(error, gcsfs.retry.HttpError) else getattr(error, "status", None)
-        kind = kind_of_status(int(told)) if told else Kind.UNANSWERED
+        status = error.code if isinstance(error, gcsfs.retry.HttpError) else getattr(error, "status", None)
+        kind = kind_of_status(int(status)) if status else Kind.UNANSWERED
         raise _of_failure(address, Failure(kind, reason_of(error), False, error)) from error
     except (gcsfs.retry.ChecksumError, DataCorruption, InvalidResponse) as error:
         raise _of_failure(address, Failure(Kind.UNANSWERED, reason_of(error), False, error)) from error
@@ -61,7 +61,7 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
 def _of_failure(address: str, failure: Failure) -> StorageError:
     match failure.kind:
         case Kind.CREDENTIALS:
-            return RefusedError(failure.told(f"no credentials for {address}"))
+            return RefusedError(failure.message(f"no credentials for {address}"))
         case Kind.DENIED | Kind.INVALID:
             return _denied(address, failure.reason)
         case Kind.REFUSED:
@@ -72,7 +72,7 @@ def _of_failure(address: str, failure: Failure) -> StorageError:
         case Kind.MISSING:
             return StorageError(f"a file of {address} went away while it was read; run again")
         case Kind.EXHAUSTED:
-            return StorageError(failure.told(address))
+            return StorageError(failure.message(address))
     return StorageError(f"Cloud Storage does not answer for {address}: {failure.reason}; {ADVICE[Kind.UNANSWERED]}")
 
 

@@ -97,24 +97,24 @@ class GcsLease:
         with calling(self._error_of):
             credentials, _ = google.auth.default(scopes=[SCOPE])
             session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
-            session.hooks["response"].append(self._told_time)
+            session.hooks["response"].append(self._set_time)
             return storage_client(project=self.project, credentials=credentials, _http=session)
 
-    def _told_time(self, response: Any, *_: Any, **__: Any) -> None:
+    def _set_time(self, response: Any, *_: Any, **__: Any) -> None:
         """Takes the server's time, whole seconds, from its answer."""
-        if told := response.headers.get("Date"):
-            self._now = parsedate_to_datetime(told)
+        if date := response.headers.get("Date"):
+            self._now = parsedate_to_datetime(date)
 
     def _error_of(self, failure: Failure) -> StorageError:
         match failure.kind:
             case Kind.CREDENTIALS:
-                return RefusedError(failure.told(f"no credentials for {self._address}"))
+                return RefusedError(failure.message(f"no credentials for {self._address}"))
             case Kind.DENIED | Kind.MISSING:
                 return RefusedError(
                     f"{self._address} may not be used, or has no bucket: {failure.reason}; the account needs "
                     "roles/storage.objectUser on the bucket of parameters.host.staging"
                 )
             case Kind.INVALID | Kind.REFUSED | Kind.EXHAUSTED:
-                return StorageError(failure.told(self._address, _ADVICE))
+                return StorageError(failure.message(self._address, _ADVICE))
         reason = failure.reason
         return StorageError(f"Cloud Storage does not answer for {self._address}: {reason}; {ADVICE[Kind.UNANSWERED]}")

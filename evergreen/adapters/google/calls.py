@@ -1,6 +1,6 @@
 """How Google is called: for how long, what is repeated, and what a failure is about.
 
-with calling(lambda failure: EndpointError(failure.told("reading the endpoint"))):
+with calling(lambda failure: EndpointError(failure.message("reading the endpoint"))):
     client.get_endpoint(name=name, retry=retry_policy(RETRY_TIMEOUT_S), timeout=CALL_TIMEOUT_S)
 """
 
@@ -66,7 +66,7 @@ class Failure:
     transient: bool
     error: Exception
 
-    def told(self, what: str, advice: Mapping[Kind, str] = MappingProxyType({})) -> str:
+    def message(self, what: str, advice: Mapping[Kind, str] = MappingProxyType({})) -> str:
         """`what: reason; what to do`: the service's own `advice` on this kind, else that of `ADVICE`, else none.
 
         None either where an operation of Google's may have failed for good, though nothing but "internal" is told.
@@ -153,9 +153,9 @@ def reason_of(error: Exception) -> str:
     """Its sentence on one line, never empty; what else google.auth puts into an error is Google's whole answer."""
     from google.api_core.exceptions import RetryError
 
-    first = next((one for one in error.args[:1] if isinstance(one, str | Exception)), error)
-    told = getattr(error, "message", "") or first
-    reason = " ".join(str(told).split()).rstrip(".") or type(error).__name__
+    first = next((argument for argument in error.args[:1] if isinstance(argument, str | Exception)), error)
+    sentence = getattr(error, "message", "") or first
+    reason = " ".join(str(sentence).split()).rstrip(".") or type(error).__name__
     if isinstance(error, RetryError) and isinstance(error.cause, Exception):
         return f"{reason}: {reason_of(error.cause)}"
     return reason

@@ -56,7 +56,7 @@ def translated(what: str) -> AbstractContextManager[None]:
     """
 
     def error_of(failure: Failure) -> EndpointError:
-        message = failure.told(what, ADVICE)
+        message = failure.message(what, ADVICE)
         return MissingError(message) if failure.kind is Kind.MISSING else EndpointError(message)
 
     return calling(error_of)

@@ -230,7 +230,7 @@ def job_error(what: str) -> Callable[[Failure], EvergreenError]:
     """What a failed call that does `what` with jobs or schedules is raised as."""
 
     def error_of(failure: Failure) -> EvergreenError:
-        message = failure.told(what, ADVICE)
+        message = failure.message(what, ADVICE)
         match failure.kind:
             case Kind.CREDENTIALS | Kind.DENIED:
                 return InputError(message)

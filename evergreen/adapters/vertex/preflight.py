@@ -59,18 +59,18 @@ def _sign_in(model: str) -> None:
     import google.auth
     from google.auth.transport.requests import Request
 
-    def none_found(failure: Failure) -> InputError:
-        return InputError(failure.told(f"no Google credentials for the endpoint of {model}"))
+    def missing(failure: Failure) -> InputError:
+        return InputError(failure.message(f"no Google credentials for the endpoint of {model}"))
 
     def refused(failure: Failure) -> EvergreenError:
         if failure.kind is Kind.UNANSWERED:
-            return EvergreenError(failure.told("Google does not answer for the credentials"))
+            return EvergreenError(failure.message("Google does not answer for the credentials"))
         return InputError(
             f"Google refuses the credentials for the endpoint of {model} ({failure.reason}): they have expired, "
             f"or this machine's clock is off; {ADVICE[Kind.CREDENTIALS]}"
         )
 
-    with calling(none_found):
+    with calling(missing):
         credentials, _ = google.auth.default(scopes=[SCOPE])
     with calling(refused):
         credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google.auth has no types

@@ -59,7 +59,7 @@ def content_keys(normalised: pa.Array, seed: int) -> Keys:
 
 def picture_keys(images: pa.Array, seed: int) -> Keys:
     """Hashes of seed and picture, uniform over 64 bits: (rows,) uint64."""
-    return _hashed((_told_by(image.as_py() or b"") for image in images), seed)
+    return _hashed((_identity(image.as_py() or b"") for image in images), seed)
 
 
 def keys_and_likeness(images: pa.Array, seed: int) -> tuple[Keys, pa.Array]:
@@ -68,22 +68,22 @@ def keys_and_likeness(images: pa.Array, seed: int) -> tuple[Keys, pa.Array]:
 
     alike: list[int | None] = []
 
-    def told() -> Iterator[bytes]:
+    def identities() -> Iterator[bytes]:
         for image in images:
             encoded = image.as_py() or b""
             pixels = _decoded(encoded)
             alike.append(None if pixels is None else likeness(pixels))
-            yield _told_by(encoded, pixels)
+            yield _identity(encoded, pixels)
 
-    return _hashed(told(), seed), pa.array(alike, pa.uint64())
+    return _hashed(identities(), seed), pa.array(alike, pa.uint64())
 
 
 def picture_key(encoded: bytes, pixels: Pixels) -> int:
     """The hash of one decoded picture or mask, with the seed 0."""
-    return int(_hashed([_told_by(encoded, pixels)], seed=0)[0])
+    return int(_hashed([_identity(encoded, pixels)], seed=0)[0])
 
 
-def _told_by(encoded: bytes, pixels: Pixels | None = None) -> bytes:
+def _identity(encoded: bytes, pixels: Pixels | None = None) -> bytes:
     """What two pictures are the same by; what cannot be decoded is told by its bytes."""
     if encoded.startswith(_JPEG):
         return encoded

@@ -25,7 +25,7 @@ def find_alike(connection: duckdb.DuckDBPyConnection, splits: Codes, distance: i
     `splits`, (rows,) uint8, is above PROTECTED are left out already.
     """
     connection.register("bands", _bands(distance))
-    found = connection.execute(
+    numbers = connection.execute(
         """
         WITH hashes AS (
             SELECT likeness, min(code) AS lowest, max(code) AS highest FROM signatures
@@ -46,7 +46,7 @@ def find_alike(connection: duckdb.DuckDBPyConnection, splits: Codes, distance: i
         """,
         {"protected": PROTECTED, "distance": distance},
     ).fetchnumpy()["row"]
-    rows = np.asarray(found, dtype=np.uint32)
+    rows = np.asarray(numbers, dtype=np.uint32)
     return rows[splits[rows] <= PROTECTED]
 
 

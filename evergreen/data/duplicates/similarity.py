@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Hashes = np.ndarray[Any, np.dtype[np.uint32]]
-Owned = np.ndarray[Any, np.dtype[np.uint64]]
+WordPairs = np.ndarray[Any, np.dtype[np.uint64]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
 
 BITMAP_WORDS = 16
@@ -57,14 +57,14 @@ def _mix(hashes: Hashes) -> Hashes:
 
 
 def may_be_similar(
-    owned: Owned, ones: Places, others: Places, similarity: float
+    pairs_by_text: WordPairs, ones: Places, others: Places, similarity: float
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """False where the texts' bitmaps alone tell that they are not similar: (pairs,); arguments as for `jaccard`.
 
     Texts differ in at least as many word pairs as their bitmaps differ in bits (Sandes, Teodoro, Melo: Bitmap filter,
     2020).
     """
-    place, hashes = (owned >> np.uint64(32)).astype(np.int64), owned & np.uint64(0xFFFFFFFF)
+    place, hashes = (pairs_by_text >> np.uint64(32)).astype(np.int64), pairs_by_text & np.uint64(0xFFFFFFFF)
     sizes = np.bincount(place)
     bitmaps = np.zeros((sizes.size, BITMAP_WORDS), dtype=np.uint64)
     words = place * BITMAP_WORDS + ((hashes >> np.uint64(6)) % np.uint64(BITMAP_WORDS)).astype(np.int64)
@@ -76,18 +76,23 @@ def may_be_similar(
     return differing <= allowed + 1e-9
 
 
-def jaccard(owned: Owned, ones: Places, others: Places) -> np.ndarray[Any, np.dtype[np.float64]]:
+def jaccard(pairs_by_text: WordPairs, ones: Places, others: Places) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Share of word pairs that the texts at `ones` and `others` both hold: (pairs,) float64, 0 to 1.
 
-    `owned` is sorted and has each text's distinct word pairs: its place in the upper 32 bits, the hash in the lower.
+    `pairs_by_text` is sorted and has each text's distinct word pairs: the text's place in the upper 32 bits, the
+    hash in the lower.
     """
-    ends = np.searchsorted(owned, (np.arange(int(owned[-1] >> np.uint64(32)) + 2, dtype=np.uint64)) << np.uint64(32))
+    ends = np.searchsorted(
+        pairs_by_text, (np.arange(int(pairs_by_text[-1] >> np.uint64(32)) + 2, dtype=np.uint64)) << np.uint64(32)
+    )
     sizes = np.diff(ends)
     asked = sizes[ones]
     offsets = np.cumsum(asked) - asked
     held = np.arange(asked.sum()) + np.repeat(ends[ones] - offsets, asked)
-    wanted = (np.repeat(others.astype(np.uint64), asked) << np.uint64(32)) | (owned[held] & np.uint64(0xFFFFFFFF))
-    nearest = np.minimum(np.searchsorted(owned, wanted), owned.size - 1)
-    shared = np.add.reduceat((owned[nearest] == wanted).astype(np.int64), offsets)
+    wanted = (np.repeat(others.astype(np.uint64), asked) << np.uint64(32)) | (
+        pairs_by_text[held] & np.uint64(0xFFFFFFFF)
+    )
+    nearest = np.minimum(np.searchsorted(pairs_by_text, wanted), pairs_by_text.size - 1)
+    shared = np.add.reduceat((pairs_by_text[nearest] == wanted).astype(np.int64), offsets)
     shares: np.ndarray[Any, np.dtype[np.float64]] = shared / (asked + sizes[others] - shared)
     return shares

@@ -16,7 +16,7 @@ import numpy as np
 
 from evergreen.data.database import fetch_counts, view_parquet
 from evergreen.data.duplicates.keys import PROTECTED, Codes, Rows
-from evergreen.data.duplicates.similarity import Hashes, Owned, jaccard, may_be_similar
+from evergreen.data.duplicates.similarity import Hashes, WordPairs, jaccard, may_be_similar
 
 if TYPE_CHECKING:
     import duckdb
@@ -186,16 +186,16 @@ def _record(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
 def _similar(file: pq.ParquetFile, rows: Rows, others: Rows, similarity: float) -> Rows:
     """Those of `rows`, each once, whose text is similar to the one beside it in `others`."""
     wanted = np.union1d(rows, others)
-    owned = _word_pairs_of(file, wanted)
+    pairs_by_text = _word_pairs_of(file, wanted)
     ones, beside = np.searchsorted(wanted, rows), np.searchsorted(wanted, others)
-    likely = np.flatnonzero(may_be_similar(owned, ones, beside, similarity))
+    likely = np.flatnonzero(may_be_similar(pairs_by_text, ones, beside, similarity))
     if not likely.size:
         return rows[:0]
-    shares = jaccard(owned, ones[likely], beside[likely])
+    shares = jaccard(pairs_by_text, ones[likely], beside[likely])
     return np.unique(rows[likely[shares >= similarity]])
 
 
-def _word_pairs_of(file: pq.ParquetFile, rows: Rows) -> Owned:
+def _word_pairs_of(file: pq.ParquetFile, rows: Rows) -> WordPairs:
     """Distinct word pairs of the rows (sorted), read one row group at a time."""
     parts = []
     first = 0

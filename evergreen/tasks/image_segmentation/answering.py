@@ -28,9 +28,12 @@ def masks_of(network: Any, architecture: Architecture, size: int, pictures: Sequ
     with torch.inference_mode():
         for start in range(0, len(pictures), step):
             some = pictures[start : start + step]
-            resized = np.stack([resize_picture(one, size, size) for one in some])
+            resized = np.stack([resize_picture(picture, size, size) for picture in some])
             on_device = torch.from_numpy(resized).to(network.device)  # a byte a value on its way there
             inputs = normalised(as_floats(on_device), architecture.mean, architecture.std)
             logits = network(pixel_values=inputs).logits
-            masks += [classes_at(one, *picture.shape[:2]) for one, picture in zip(logits, some, strict=True)]
+            masks += [
+                classes_at(picture_logits, *picture.shape[:2])
+                for picture_logits, picture in zip(logits, some, strict=True)
+            ]
     return [mask.cpu().numpy() for mask in masks]

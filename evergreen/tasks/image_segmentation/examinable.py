@@ -69,8 +69,8 @@ class ImageExamination:
         """
         rules, labels = self._task.rules, self._task.labels
         if absent := [name for name in self._task.columns if name not in dataset.manifest.columns]:
-            told = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
-            raise DatasetError(dataset.manifest.rows, [f"{told}; map source.columns.{absent[0]}"])
+            reason = f"missing column: {', '.join(absent)} (has: {', '.join(dataset.manifest.columns)})"
+            raise DatasetError(dataset.manifest.rows, [f"{reason}; map source.columns.{absent[0]}"])
         small = {name: kind for name, kind in dataset.manifest.columns.items() if name not in PIXELS}
         narrow = Dataset(dataset.path, dataset.manifest.model_copy(update={"columns": small}))
         with open_rows(narrow) as connection:
@@ -114,22 +114,22 @@ def _examined(
         for rows in _few(dataset, columns):
             keys = []
             counts = np.zeros((len(rows), 256), dtype=np.int64)
-            for number, (row, found) in enumerate(
-                zip(rows, pool.map(lambda one: examine(one, expected), rows), strict=True)
+            for number, (row, examined) in enumerate(
+                zip(rows, pool.map(lambda row: examine(row, expected), rows), strict=True)
             ):
                 name = row["id"] or "(no id)"
                 tally.nulls.update(column for column in columns if row[column] is None)
-                if found.broken:
-                    tally.add_bad(name, found.broken)
+                if examined.broken:
+                    tally.add_bad(name, examined.broken)
                     continue
-                tally.add_good(found)
-                counts[number] = found.counts
-                keys.append({"id": name, "key": found.key, "mask_key": found.mask_key})
-                if (found.counts > 0).sum() == 1:
+                tally.add_good(examined)
+                counts[number] = examined.counts
+                keys.append({"id": name, "key": examined.key, "mask_key": examined.mask_key})
+                if (examined.counts > 0).sum() == 1:
                     tally.add_odd("single_class_mask", name)
-                if found.turned:
+                if examined.turned:
                     tally.add_odd("turned_image", name)
-                if found.deviation < rules.near_blank_deviation:
+                if examined.deviation < rules.near_blank_deviation:
                     tally.add_odd("near_blank_image", name)
             count(counts)
             if keys:
@@ -174,15 +174,15 @@ def _broken_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
         broken.append(
             f"null or blank id: {blank:,} row{'s'[: blank != 1]}; fill them, or map no id to have rows named by file"
         )
-    found = connection.execute(
+    repeated = connection.execute(
         """
         SELECT id, count(*) FROM rows WHERE hash(id) IN (SELECT hash FROM repeated WHERE name = 'id') AND id <> ''
         GROUP BY id HAVING count(*) > 1 ORDER BY length(id), id LIMIT ?
         """,
         [EXAMPLES],
     ).fetchall()
-    if found:
-        named = ", ".join(f"{name} ({count} rows)" for name, count in found)
+    if repeated:
+        named = ", ".join(f"{name} ({count} rows)" for name, count in repeated)
         broken.append(f"duplicate id: such as {named}; make ids unique, or map no id to have rows named by file")
     return broken
 
@@ -230,7 +230,7 @@ def _columns(
 def _anomalies(
     connection: duckdb.DuckDBPyConnection, labels: Sequence[str], rules: ImageRules, tally: Tally
 ) -> Iterator[Anomaly]:
-    told = {
+    messages = {
         "single_class_mask": "have a mask of one class alone",
         "near_blank_image": "show next to nothing: their pixels hardly differ",
         "turned_image": "are turned by viewers (Exif), and read here as they are stored, which their masks have to fit",
@@ -239,7 +239,7 @@ def _anomalies(
     }
     connection.execute(ODD_PICTURES)
     counts = count_marks(connection, "odd_pictures") | tally.odd_rows
-    for name, message in told.items():
+    for name, message in messages.items():
         if rows := counts.get(name, 0):
             yield _anomaly(
                 name, rows, message, tally.odd.get(name) or marked(connection, "odd_pictures", name, EXAMPLES)

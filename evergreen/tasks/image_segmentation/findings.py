@@ -50,7 +50,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Found:
+class ExaminedRow:
     """`broken` says by rule what is wrong; the rest is known of rows with a whole picture and mask.
 
     `turned` pictures are read as they are stored, though viewers turn them. `sums` and `squares` are of red, green and
@@ -74,7 +74,7 @@ class Found:
         return float(max(max(square / pixels - (total / pixels) ** 2, 0) for total, square in moments) ** 0.5)
 
 
-def examine(row: Mapping[str, Any], expected: Expected) -> Found:
+def examine(row: Mapping[str, Any], expected: Expected) -> ExaminedRow:
     """What is found in a row with `image`, `mask` and the columns of the schema."""
     broken: dict[str, str] = {}
     image, mask = _decoded(row, expected, broken)
@@ -92,17 +92,17 @@ def examine(row: Mapping[str, Any], expected: Expected) -> Found:
         if name not in PIXELS and row.get(name) is not None:
             _check_value(name, row[name], column, broken)
     if broken or image is None or mask is None:
-        return Found(broken)
+        return ExaminedRow(broken)
     flat = image.reshape(-1, 3)
     histograms = [np.bincount(flat[:, channel], minlength=256) for channel in range(3)]
     values = np.arange(256, dtype=np.float64)
-    return Found(
+    return ExaminedRow(
         size=(image.shape[1], image.shape[0]),
         turned=turned,
         key=picture_key(row["image"], image),
         mask_key=picture_key(row["mask"], mask),
-        sums=tuple(float(one @ values) for one in histograms),
-        squares=tuple(float(one @ values**2) for one in histograms),
+        sums=tuple(float(histogram @ values) for histogram in histograms),
+        squares=tuple(float(histogram @ values**2) for histogram in histograms),
         counts=np.bincount(mask.ravel(), minlength=256),
     )
 
@@ -132,10 +132,10 @@ def _unknown(encoded: bytes, mask: Pixels, expected: Expected) -> str:
     unlisted = unlisted_values(encoded) if UNLISTED in unknown else {}
     if unlisted:
         del unknown[UNLISTED]
-    found = [_pixels(unknown)] if unknown else []
+    parts = [_pixels(unknown)] if unknown else []
     if unlisted:
-        found.append(f"not listed in source.mask_classes: {_pixels(unlisted)}")
-    return "; ".join(found)
+        parts.append(f"not listed in source.mask_classes: {_pixels(unlisted)}")
+    return "; ".join(parts)
 
 
 def _pixels(counts: Mapping[int, int]) -> str:
@@ -150,7 +150,7 @@ def _pixels(counts: Mapping[int, int]) -> str:
 def _check_pixels(name: str, pixels: Pixels, column: ColumnSchema, broken: dict[str, str]) -> None:
     sides = zip(pixels.shape[:2], column.sides, strict=True)
     if any(wanted is not None and side != wanted for side, wanted in sides):
-        height, width = ("any" if one is None else one for one in column.sides)
+        height, width = ("any" if side is None else side for side in column.sides)
         broken[f"wrong shape of {name}"] = f"{_size(pixels)}, expected {width} x {height}"
     if column.minimum is None and column.maximum is None and column.values is None:
         return
@@ -209,14 +209,14 @@ class Tally:
                 f"{rule} ({detail})" if detail else rule for rule, detail in broken.items()
             )
 
-    def add_good(self, found: Found) -> None:
+    def add_good(self, examined: ExaminedRow) -> None:
         """Counts a row with a whole picture and mask."""
         self.rows += 1
-        self.sizes[f"{found.size[0]} x {found.size[1]}"] += 1
-        self.sums += found.sums
-        self.squares += found.squares
-        self.counts += found.counts
-        self.class_rows += found.counts > 0
+        self.sizes[f"{examined.size[0]} x {examined.size[1]}"] += 1
+        self.sums += examined.sums
+        self.squares += examined.squares
+        self.counts += examined.counts
+        self.class_rows += examined.counts > 0
 
     def add_odd(self, anomaly: str, name: str) -> None:
         """Counts a row that is odd."""

@@ -27,7 +27,7 @@ from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.segmentation import Confusions, Segmentation, confusion_of
 from evergreen.evaluation.slices import Slice, require_columns
 from evergreen.tasks.image_segmentation import pixel_regression
-from evergreen.tasks.image_segmentation.overlays import strip
+from evergreen.tasks.image_segmentation.overlays import side_by_side
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, ROWS_AT_ONCE, decode_pair
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
 from evergreen.tasks.image_segmentation.servable import instance_of
@@ -169,7 +169,7 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
 
     def _overlay(self, batch: ImageBatch, answer: Masks, row: int, scores: dict[str, float]) -> WorstPicture:
         mask = np.minimum(answer[row], np.iinfo(np.uint8).max).astype(np.uint8)
-        overlay = strip(batch.pictures[row], batch.truth[row], mask, len(self._task.labels))
+        overlay = side_by_side(batch.pictures[row], batch.truth[row], mask, len(self._task.labels))
         return WorstPicture(id=batch.ids[row], overlay=overlay, scores=scores)
 
     def check(self, counts: Counts) -> None:

@@ -247,6 +247,6 @@ def normalised(pictures: torch.Tensor, mean: tuple[float, ...], std: tuple[float
     """(batch, 3, H, W) as the model reads them, of values in [0, 1]."""
     import torch
 
-    centre, scale = (torch.tensor(one, device=pictures.device).view(1, 3, 1, 1) for one in (mean, std))
+    centre, scale = (torch.tensor(values, device=pictures.device).view(1, 3, 1, 1) for values in (mean, std))
     scaled = (pictures - centre) / scale
     return scaled.contiguous(memory_format=torch.channels_last)

@@ -33,13 +33,13 @@ def overlay(picture: Pixels, mask: Pixels, classes: int) -> Pixels:
     return mixed
 
 
-def strip(picture: Pixels, truth: Pixels, answer: Pixels, classes: int) -> str:
+def side_by_side(picture: Pixels, truth: Pixels, answer: Pixels, classes: int) -> str:
     """A small PNG in base64: the picture, the truth over it, the answer over it, from left to right."""
     scale = min(1.0, LONGER_SIDE_PX / max(truth.shape))
     height, width = (max(1, round(side * scale)) for side in truth.shape)
     small = resize_picture(picture, height, width)
     gap = np.full((height, GAP_PX, 3), 255, dtype=np.uint8)
-    masks = [overlay(small, resize_mask(one, height, width), classes) for one in (truth, answer)]
+    masks = [overlay(small, resize_mask(mask, height, width), classes) for mask in (truth, answer)]
     return base64.b64encode(encode_png(np.hstack([small, gap, masks[0], gap, masks[1]]))).decode("ascii")
 
 
@@ -53,5 +53,5 @@ def validation_answers(
     chosen = [np.asarray(picture) for picture in pictures[:MOST_PICTURES]]
     truths = [np.asarray(mask) for mask in masks[:MOST_PICTURES]]
     answers = answer(chosen)
-    strips = (strip(*shown, len(labels)) for shown in zip(chosen, truths, answers, strict=True))
-    return PictureAnswers(labels=labels, overlays=tuple(strips))
+    comparisons = (side_by_side(*shown, len(labels)) for shown in zip(chosen, truths, answers, strict=True))
+    return PictureAnswers(labels=labels, overlays=tuple(comparisons))

@@ -156,7 +156,7 @@ def draw(augmentation: Augmentation, generator: np.random.Generator) -> View:
     return View(side, x, y, mirrored, brightness, contrast, saturation)
 
 
-def look(pictures: torch.Tensor, masks: torch.Tensor, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def augmented(pictures: torch.Tensor, masks: torch.Tensor, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The views of (batch, 3, H, W) pictures in [0, 1] and (batch, H, W) uint8 masks, in the same shapes.
 
     Args:

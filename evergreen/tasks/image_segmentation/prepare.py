@@ -31,14 +31,14 @@ def prepare_images(
     pixels, sizes = np.zeros(256, dtype=np.int64), Counter[str]()
     for row in rows.to_pylist():
         prepared = row if image_size is None else row | _resized(row, image_size, expected)
-        found = examine(prepared, expected)
-        if found.broken:
-            told = (f"{rule} ({detail})" if detail else rule for rule, detail in found.broken.items())
-            bad.append((row["id"] or "(no id)", "; ".join(told)))
+        examined = examine(prepared, expected)
+        if examined.broken:
+            reasons = (f"{rule} ({detail})" if detail else rule for rule, detail in examined.broken.items())
+            bad.append((row["id"] or "(no id)", "; ".join(reasons)))
             continue
         good.append(prepared)
-        pixels += found.counts
-        sizes[f"{found.size[0]} x {found.size[1]}"] += 1
+        pixels += examined.counts
+        sizes[f"{examined.size[0]} x {examined.size[1]}"] += 1
     counts = {
         "class pixels": {label: int(pixels[index]) for index, label in enumerate(labels)},
         "size": dict(sizes),

@@ -110,18 +110,18 @@ def _read(value: Any) -> Any:
     try:
         return Schema.model_validate(content)
     except ValidationError as error:
-        mistakes = "; ".join(_told(one) for one in error.errors())
+        mistakes = "; ".join(_sentence(mistake) for mistake in error.errors())
         raise ValueError(f"schema file '{value}': {mistakes}") from error
 
 
-def _told(mistake: Mapping[str, Any]) -> str:
+def _sentence(mistake: Mapping[str, Any]) -> str:
     """One mistake with its place in the file."""
     place = ".".join(map(str, mistake["loc"]))
     if mistake["type"] == "extra_forbidden":
         allowed = Schema.model_fields if len(mistake["loc"]) == 1 else ColumnSchema.model_fields
         return f"{place} is unknown (allowed: {', '.join(sorted(allowed))})"
-    told = str(mistake["msg"]).removeprefix("Value error, ")
-    return f"{place}: {told}, got {mistake['input']!r:.60}" if place else told
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}, got {mistake['input']!r:.60}" if place else message
 
 
 def _of_yaml(text: str, name: str) -> Any:

@@ -28,7 +28,7 @@ def columns_of_text_form(text: str, name: str) -> dict[str, dict[str, Any]]:
     """
     tokens = _tokens(text, name)
     schema = _message(tokens, name, closing=None)
-    domains = {_first(one, "name"): one.get("value", []) for one in schema.get("string_domain", [])}
+    domains = {_first(domain, "name"): domain.get("value", []) for domain in schema.get("string_domain", [])}
     columns = {}
     for feature in schema.get("feature", []):
         title = _first(feature, "name")
@@ -52,7 +52,7 @@ def _column(title: str, feature: Message, domains: dict[Any, list[Any]]) -> dict
     for domain in [*feature.get("float_domain", []), *feature.get("int_domain", [])]:
         column |= {to: _first(domain, of) for of, to in (("min", "minimum"), ("max", "maximum")) if of in domain}
     named = _first(feature, "domain")
-    values = [one for domain in feature.get("string_domain", []) for one in domain.get("value", [])]
+    values = [value for domain in feature.get("string_domain", []) for value in domain.get("value", [])]
     if values := values or domains.get(named, []):
         column["values"] = values
     share = _first(_first(feature, "presence") or {}, "min_fraction")
@@ -68,13 +68,13 @@ def _first(message: Message, field: str) -> Any:
 def _tokens(text: str, name: str) -> Iterator[str]:
     place = 0
     while place < len(text):
-        found = _TOKEN.match(text, place)
-        if found is None:
+        match = _TOKEN.match(text, place)
+        if match is None:
             line = text.count("\n", 0, place) + 1
             raise ValueError(f"schema file '{name}' cannot be read at line {line}: {text[place : place + 20]!r}")
-        place = found.end()
-        if found["word"] is not None:
-            yield found["word"]
+        place = match.end()
+        if match["word"] is not None:
+            yield match["word"]
 
 
 def _message(tokens: Iterator[str], name: str, closing: str | None) -> Message:

@@ -27,7 +27,7 @@ from evergreen.tasks.image_segmentation.model import (
     normalised,
 )
 from evergreen.tasks.image_segmentation.overlays import validation_answers
-from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample, look
+from evergreen.tasks.image_segmentation.pictures import PictureCache, PictureTable, Sample, augmented
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from evergreen.tasks.job import TrainingJob, check_warm_start, sampled_rows
 from evergreen.tasks.libraries import quiet_transformers
@@ -135,10 +135,10 @@ def collate(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
     if len(samples) == 1 and samples[0].view is not None:
         samples = [*samples, *samples]  # of a lone last picture, a batch could not be normalised
     batch = {
-        "pixel_values": torch.from_numpy(np.stack([one.picture for one in samples])),
-        "labels": torch.from_numpy(np.stack([one.mask for one in samples])),
+        "pixel_values": torch.from_numpy(np.stack([sample.picture for sample in samples])),
+        "labels": torch.from_numpy(np.stack([sample.mask for sample in samples])),
     }
-    views = [one.view for one in samples if one.view is not None]
+    views = [sample.view for sample in samples if sample.view is not None]
     return {**batch, "views": torch.tensor(views, dtype=torch.float32)} if views else batch
 
 
@@ -150,7 +150,7 @@ def on_device(architecture: Architecture, ignore_label: int | None, batch: dict[
 
     pictures, masks = as_floats(batch["pixel_values"]), batch["labels"]
     if "views" in batch:
-        pictures, masks = look(pictures, masks, batch["views"])
+        pictures, masks = augmented(pictures, masks, batch["views"])
     labels = masks.long()
     if ignore_label is not None:
         labels = labels.masked_fill(labels == ignore_label, IGNORED)
@@ -185,8 +185,8 @@ def _confusions(classes: int, logits: torch.Tensor, labels: torch.Tensor) -> tup
     counts = labels >= 0
     pictures = torch.arange(len(labels), device=labels.device)[:, None, None]
     codes = ((pictures * classes + labels) * classes + answers)[counts]
-    found = torch.bincount(codes, minlength=len(labels) * classes * classes)
-    return found.reshape(len(labels), classes, classes), counts.sum(dim=(1, 2))
+    confusions = torch.bincount(codes, minlength=len(labels) * classes * classes)
+    return confusions.reshape(len(labels), classes, classes), counts.sum(dim=(1, 2))
 
 
 def _metrics(confusions: npt.NDArray[Any], _counted: npt.NDArray[Any]) -> dict[str, float]:

@@ -80,8 +80,8 @@ class TextExamination:
         """
         columns, rows = dataset.manifest.columns, dataset.manifest.rows
         if absent := [name for name in ("id", *self._task.columns) if name not in columns]:
-            told = f"missing column: {', '.join(absent)} (has: {', '.join(columns)})"
-            raise DatasetError(rows, [f"{told}; map source.columns.{absent[0]}, or read texts"])
+            reason = f"missing column: {', '.join(absent)} (has: {', '.join(columns)})"
+            raise DatasetError(rows, [f"{reason}; map source.columns.{absent[0]}, or read texts"])
         with TemporaryDirectory(prefix="evergreen-contents-") as scratch, open_rows(dataset) as connection:
             rules = self._task.rules
             counts = {label: n for label, n in count_values(connection, "label").items() if label.strip()}
@@ -112,7 +112,7 @@ class TextExamination:
 
 
 def _broken_rows(connection: duckdb.DuckDBPyConnection, rows: int, rules: TextRules) -> list[str]:
-    told = {
+    descriptions = {
         "blank_id": ("null or blank id", "fill them, or map no id to have rows named by file and number"),
         "blank_text": ("null or blank text", "fill or remove them"),
         "blank_label": ("null or blank label", "fill or remove them"),
@@ -124,7 +124,7 @@ def _broken_rows(connection: duckdb.DuckDBPyConnection, rows: int, rules: TextRu
     counts = count_marks(connection, "broken")
     broken = [
         f"{rule}: {_named(counts[mark], marked(connection, 'broken', mark, EXAMPLES))}; {advice}"
-        for mark, (rule, advice) in told.items()
+        for mark, (rule, advice) in descriptions.items()
         if counts[mark]
     ]
     if rows < rules.min_rows:
@@ -179,7 +179,7 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _odd_rows(connection: duckdb.DuckDBPyConnection, rules: TextRules) -> Iterator[Anomaly]:
-    told = {
+    messages = {
         "repeated_text": "have the text of another row, case and spacing aside; the split keeps each text once",
         "conflicting_labels": "have the text of a row with another label; the split keeps one of the labels",
         "near_empty_text": f"have a text shorter than {rules.near_empty_chars} characters",
@@ -190,26 +190,28 @@ def _odd_rows(connection: duckdb.DuckDBPyConnection, rules: TextRules) -> Iterat
     for view in ("odd_contents", "odd"):
         for mark, rows in count_marks(connection, view).items():
             if rows:
-                message = f"{rows:,} row{'s'[: rows != 1]} {told[mark]}"
+                message = f"{rows:,} row{'s'[: rows != 1]} {messages[mark]}"
                 examples = marked(connection, view, mark, EXAMPLES)
                 yield Anomaly(name=mark, rows=rows, message=message, examples=examples)
 
 
 def _odd_labels(labels: Mapping[str, int], rules: TextRules) -> list[Anomaly]:
-    found = []
+    anomalies = []
     largest, smallest = max(labels, key=labels.__getitem__), min(labels, key=labels.__getitem__)
     ratio = labels[largest] / labels[smallest]
     if ratio > rules.max_class_ratio:
         message = f"{excerpt(largest)} ({labels[largest]:,} rows) is {ratio:.1f} times as large as {excerpt(smallest)}"
-        found.append(Anomaly(name="class_imbalance", rows=labels[smallest], message=message))
+        anomalies.append(Anomaly(name="class_imbalance", rows=labels[smallest], message=message))
     spelled: dict[str, list[str]] = {}
     for label in labels:
         spelled.setdefault(" ".join(label.casefold().split()), []).append(label)
     for variants in spelled.values():
         if len(variants) > 1:
             message = f"labels that differ only in case or spacing: {', '.join(map(excerpt, variants))}"
-            found.append(Anomaly(name="label_spelling", rows=sum(labels[one] for one in variants), message=message))
-    return found
+            anomalies.append(
+                Anomaly(name="label_spelling", rows=sum(labels[spelling] for spelling in variants), message=message)
+            )
+    return anomalies
 
 
 def prepare_texts(rows: pa.RecordBatch, labels: Sequence[str], max_text_chars: int) -> PreparedRows:
@@ -232,7 +234,7 @@ def prepare_texts(rows: pa.RecordBatch, labels: Sequence[str], max_text_chars: i
     place = rows.schema.get_field_index("text")
     kept = rows.set_column(place, "text", texts).take(pa.array(good, pa.int64()))
     listed = kept["label"].value_counts().to_pylist()
-    return PreparedRows(kept, bad, {"label": {one["values"]: one["counts"] for one in listed}})
+    return PreparedRows(kept, bad, {"label": {entry["values"]: entry["counts"] for entry in listed}})
 
 
 def _reason(text: str, label: str | None, labels: Sequence[str], most: int) -> str | None:

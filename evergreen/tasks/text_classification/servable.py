@@ -130,7 +130,7 @@ class TextPredictor:
         import torch
 
         token_ids = self._tokens.of(texts)
-        lengths = np.array([len(one) for one in token_ids], dtype=np.int64)
+        lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
         with torch.inference_mode():
             for rows in batches_of_tokens(lengths, _TOKENS_PER_BATCH[self._model.device.type]):
                 inputs = self._tokens.pad([token_ids[row] for row in rows])

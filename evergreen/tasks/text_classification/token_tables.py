@@ -75,7 +75,7 @@ class Tokeniser:
         texts, labels = (batch.column(name).to_pylist() for name in COLUMNS)
         numbers = {label: number for number, label in enumerate(self.labels)}
         token_ids = self.tokens.of(texts)
-        columns = [token_ids, [len(one) for one in token_ids], [numbers[label] for label in labels]]
+        columns = [token_ids, [len(ids) for ids in token_ids], [numbers[label] for label in labels]]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         return pa.record_batch(arrays, schema=schema)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,20 @@ import pytest
 
 from commands import prepare
 from commands.client import Client
-from commands.garbage_collection import RARE, USUAL, rare_garbage_collection, usual_garbage_collection
+from commands.garbage_collection import (
+    RARE,
+    TELLS_WHAT_IS_LEFT,
+    USUAL,
+    rare_garbage_collection,
+    usual_garbage_collection,
+)
 from commands.predict import predict_lines
 from commands.predicted_table import Tables, predict_table
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.preparation import LocalRunnerSettings, Preparation
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -47,19 +56,32 @@ def test_a_command_collects_seldom_but_where_data_come_and_go() -> None:
         assert gc.get_threshold() == (RARE, *older)
 
 
-def test_what_is_left_at_the_end_is_never_collected() -> None:
+def test_what_is_left_at_the_end_is_never_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, TELLS_WHAT_IS_LEFT, raising=False)
     with rare_garbage_collection():
         assert gc.get_freeze_count() == 0
     assert gc.get_freeze_count() > 1000
 
 
-def test_what_was_there_before_the_data_is_taken_out_once() -> None:
+def test_a_command_that_has_read_rows_ends_without_a_word_about_what_is_left() -> None:
+    script = (
+        "from commands.garbage_collection import rare_garbage_collection, usual_garbage_collection\n"
+        "with rare_garbage_collection(), usual_garbage_collection():\n"
+        "    import duckdb\n"
+        "    duckdb.connect().sql('SELECT 1').fetchall()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_what_was_there_before_the_data_is_taken_out_until_they_are_gone() -> None:
+    older = gc.get_threshold()
     with usual_garbage_collection():
-        taken_out = gc.get_freeze_count()
-        assert taken_out > 1000
-    kept = [[number] for number in range(10_000)]
-    with usual_garbage_collection():
-        assert gc.get_freeze_count() < taken_out + len(kept)
+        assert gc.get_freeze_count() > 1000
+        with usual_garbage_collection():
+            assert gc.get_threshold() == (USUAL, *older[1:])
+        assert gc.get_freeze_count() > 1000
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, older)
 
 
 @pytest.mark.usefixtures("rare")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from commands.project import Project
-from commands.readiness import task_needs, unused_settings
+from commands.readiness import check_ready, task_needs, unused_settings
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import InputError
@@ -33,6 +34,16 @@ def test_an_encoder_whose_token_only_steps_have_is_left_to_them(monkeypatch: pyt
     )
     with pytest.raises(InputError, match="HF_READ_TOKEN is not set"):
         task_needs(project({}))
+
+
+def test_a_run_names_what_a_late_step_cannot_load_before_it_does_anything() -> None:
+    class Misnamed(TextClassification):
+        measurable: ClassVar[str] = "no_such_module:Measuring"
+
+    task = Misnamed(labels=("a", "b"), encoder="my/private")
+    begun = replace(project({}), task=task)
+    with pytest.raises(InputError, match="names 'no_such_module:Measuring' for 'measurable', which cannot be loaded"):
+        check_ready(begun, lambda: pytest.fail("planned"))
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,26 @@ def test_a_kind_of_an_installed_package_is_told_apart_like_a_shipped_one(package
 
 def test_the_behaviour_is_made_of_the_settings_when_it_is_asked_for() -> None:
     assert behaviour(Plain(text="b"), "spelled").text == "B"
-    with pytest.raises(InputError, match=r"kind 'bold' \(Bold\) names no behaviour 'spelled'"):
+    with pytest.raises(
+        InputError, match=r"kind 'bold' \(.*test_kinds:Bold\) names no behaviour 'spelled'; give the class"
+    ):
         behaviour(Bold(), "spelled")
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("no_such_module:Speller", "ModuleNotFoundError: No module named 'no_such_module'"),
+        (f"{__name__}:NoSpeller", "AttributeError: module '.*' has no attribute 'NoSpeller'"),
+    ],
+)
+def test_a_behaviour_that_cannot_be_loaded_is_told_with_who_names_it(place: str, reason: str) -> None:
+    class Misnamed(Plain):
+        spelled: ClassVar[str] = place
+
+    named = rf"kind 'plain' \(.*Misnamed\) names '{place}' for 'spelled', which cannot be loaded: {reason}; correct"
+    with pytest.raises(InputError, match=named):
+        behaviour(Misnamed(), "spelled")
 
 
 @pytest.mark.parametrize(

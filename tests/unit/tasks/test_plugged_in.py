@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 import evergreen.tasks
 from evergreen.core.errors import InputError
-from evergreen.core.members import TaskSettings, examinable, servable, trainable
+from evergreen.core.members import TaskSettings, check_behaviours, examinable, servable, trainable
 from evergreen.tasks.kinds import TASKS
 from evergreen.tasks.model_directory import required
 from orchestration.document import read
@@ -94,6 +94,13 @@ def test_a_task_of_an_earlier_protocol_is_named_with_what_it_lacks() -> None:
     told = r"'longest_word' \(longest_word:Examination\) has examine\(dataset\), .*`count`"
     with pytest.raises(InputError, match=told):
         examinable(task)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_task_that_lacks_what_a_late_step_needs_is_told_before_any_step() -> None:
+    task: TaskSettings = TypeAdapter(TASKS.union).validate_python({"kind": "longest_word"})
+    with pytest.raises(InputError, match=r"kind 'longest_word' .* names no behaviour 'measurable'"):
+        check_behaviours(task)
 
 
 def test_a_configuration_that_names_a_kind_of_a_broken_package_is_told_why(installed: Path) -> None:
