@@ -295,7 +295,7 @@ BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.art
             FILES | {"arrived": "ingestion"},
             {},
             None,
-            "is for objects of a bucket .* and 'rows.csv' is none: the times of",
+            "is for objects of a bucket .* and 'rows.csv' is none: the times",
         ),
         (
             FILES | {"path": "gs://news/loads", "arrived": "ingestion", "columns": COLUMNS},

@@ -215,7 +215,7 @@ def test_of_partitions_by_ingestion_those_are_read_that_have_ended_and_rows_came
 def test_the_pseudocolumn_is_no_column_that_tells_when_rows_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bigquery, "Client", lambda **_: Shown())
     given = {"project": "my-project", "table": "news.articles", "columns": {"arrived": "_PARTITIONTIME"}}
-    with pytest.raises(InputError, match="set source.arrived: ingestion, and remove source.columns.arrived"):
+    with pytest.raises(InputError, match=r"set source\.arrived: ingestion, and remove source\.columns\.arrived"):
         source_of(BigQuerySettings.model_validate(given)).identity(None)
 
 
