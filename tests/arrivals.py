@@ -62,9 +62,14 @@ def _written(hours: float | None, zone: timedelta) -> str | None:
 
 
 class Place(Protocol):
-    """Where rows lie. `has_states`: a run reads all of it as it was when it counted, whatever comes meanwhile."""
+    """Where rows lie. `has_states`: a run reads all of it as it was when it counted, whatever comes meanwhile.
+
+    `came_h` is how much later than its arrival a row is told to have come; without `nulls` none lacks a time.
+    """
 
     has_states: ClassVar[bool]
+    came_h: ClassVar[float]
+    nulls: ClassVar[bool]
 
     @property
     def rows(self) -> list[Row]:
@@ -89,6 +94,8 @@ class Folder:
     """Files of JSON lines, which grow and are sorted anew."""
 
     has_states: ClassVar[bool] = False
+    came_h: ClassVar[float] = 0
+    nulls: ClassVar[bool] = True
 
     path: Path
     draw: random.Random
@@ -151,7 +158,7 @@ class Orders:
 
     def play(self) -> None:
         """Eight moves, and two runs to which nothing happens."""
-        self.nulls = self.draw.choice(["refuse", "include", "leave_out"])
+        self.nulls = self.draw.choice(["refuse", "include", "leave_out"]) if self.place.nulls else "refuse"
         for _ in range(8):
             self.now += self.draw.choice([0, 1, 5, 24])
             self._rows_come()
@@ -233,7 +240,7 @@ class Orders:
                 self._tell_change()
                 return None
             read = [
-                (row["id"], None if row["arrived"] is None else (row["arrived"] - START) / timedelta(hours=1))
+                (row["id"], self._hours(row["arrived"]))
                 for batch in iter_batches(dataset.shards, ["id", "arrived"])
                 for row in batch.to_pylist()
             ]
@@ -244,6 +251,9 @@ class Orders:
         assert len(new) == found.new
         assert len(read) - len(new) == found.replayed
         return Version(coverage, self._champion.trained_on | set(new))
+
+    def _hours(self, came: datetime | None) -> float | None:
+        return None if came is None else (came - START) / timedelta(hours=1) - self.place.came_h
 
     def _tell_change(self) -> None:
         assert not self.place.has_states, "another state was read than the one that was counted"
