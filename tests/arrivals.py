@@ -10,8 +10,10 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar, Protocol
@@ -32,6 +34,9 @@ START = datetime(2025, 3, 29, tzinfo=UTC)
 COLUMNS = {"id": "id", "text": "text", "label": "label", "timestamp": "told", "arrived": "arrived"}
 LATEST_H, LAG = 2, "2h"
 """How long rows stay invisible at most, and how long runs expect them to."""
+
+AT_ONCE = 100
+"""Orders that a process plays before it tells how they went."""
 
 
 @dataclass(frozen=True)
@@ -336,10 +341,10 @@ def _entry(name: str) -> ModelVersion:
     )
 
 
-def play(orders: int, seed: int = 0) -> Counter[str]:
+def play(orders: int, seed: int = 0, first: int = 0) -> Counter[str]:
     """What happened in so many orders. Raises AssertionError naming the first in which a row was not taken once."""
     counts: Counter[str] = Counter()
-    for number in range(orders):
+    for number in range(first, first + orders):
         with TemporaryDirectory(prefix="evergreen-orders-") as folder:
             draw = random.Random(f"{seed} {number}")
             play_one(Orders(Folder(Path(folder), draw), draw, counts), f"order {number} of seed {seed}")
@@ -360,9 +365,14 @@ def told(counts: Counter[str]) -> str:
 
 
 def main() -> None:
-    """Plays as many orders as the command line says."""
-    orders = int(sys.argv[1])
-    counts = play(orders)
+    """Plays as many orders as the command line says, on every core, and tells on the way how many are done."""
+    orders, counts = int(sys.argv[1]), Counter[str]()
+    firsts = range(0, orders, AT_ONCE)
+    sizes = [min(AT_ONCE, orders - first) for first in firsts]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for first, found in zip(firsts, pool.map(play, sizes, [0] * len(sizes), firsts), strict=True):
+            counts += found
+            sys.stderr.write(f"{min(first + AT_ONCE, orders):,} orders\r")
     sys.stdout.write(f"{orders:,} orders: {told(counts)}\n")
 
 
