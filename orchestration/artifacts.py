@@ -10,13 +10,17 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from zenml.client import Client
+from zenml.materializers.base_materializer import BaseMaterializer
+from zenml.models import ArtifactVersionResponse
 
-from evergreen.core.artifacts import TrainedModel
+from evergreen.core.artifacts import DirectoryArtifact, TrainedModel
+from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.training import Incumbent
-from orchestration.materializers import DATA_NAMES
+from orchestration.materializers import DATA_NAMES, DirectoryMaterializer, ValueMaterializer
 
 Loaded = TypeVar("Loaded")
+Kept = TypeVar("Kept", bound=Frozen | DirectoryArtifact[Any])
 
 
 def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
@@ -34,6 +38,22 @@ def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
         ) from error
     if not isinstance(value, expected):
         raise EvergreenError(f"artifact {artifact} is a {type(value).__name__}, recorded as {expected.__name__}")
+    return value
+
+
+def read_artifact(response: ArtifactVersionResponse, expected: type[Kept]) -> Kept:
+    """An artifact as the present code has its type: in whatever module an earlier commit had it.
+
+    Raises:
+        EvergreenError: the active stack's artifact store does not hold it, or it is of a form that is read no more.
+    """
+    kind: type[BaseMaterializer] = (
+        DirectoryMaterializer if issubclass(expected, DirectoryArtifact) else ValueMaterializer
+    )
+    try:
+        value: Kept = kind(response.uri, Client().active_stack.artifact_store).load(expected)
+    except (OSError, ValueError) as error:  # of another store; or of other fields
+        raise EvergreenError(f"{expected.__name__} at {response.uri} cannot be read ({error})") from error
     return value
 
 
