@@ -90,10 +90,14 @@ def _rows(rows: RowsLead) -> Lines:
     elif rows.rows is not None:
         yield "" if rows.chosen else "rows", f"{rows.rows:,} read"
     if rows.splits:
-        yield "splits", ", ".join(f"{name} {count:,}" for name, count in rows.splits.items())
+        yield "splits", ", ".join(f"{name} {count:,}{_replayed(rows, name)}" for name, count in rows.splits.items())
     removed = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in rows.removed.items() if count]
     if removed:
         yield "", f"in none of them: {', '.join(removed)}"
+
+
+def _replayed(rows: RowsLead, split: str) -> str:
+    return f" ({rows.replayed[split]:,} read once more)" if rows.replayed.get(split) else ""
 
 
 def _start(lineage: Lineage) -> Lines:

@@ -65,7 +65,8 @@ class RowsLead(Frozen):
 
     `chosen` says in words how many were new and how many read once more, `arrived_until` up to which arrival was
     looked, both of incremental runs; `snapshot` names the state of a table that was read. `backfill` tells that no more
-    counts as covered for these rows. `splits` counts rows by split, `removed` those in none, by reason.
+    counts as covered for these rows. `splits` counts rows by split, `replayed` those of them that
+    were read once more, where that is known, and `removed` those in none, by reason.
     """
 
     source: SourceIdentity | None
@@ -76,6 +77,7 @@ class RowsLead(Frozen):
     intake: Intake | None
     rows: int | None
     splits: dict[str, int]
+    replayed: dict[str, int]
     removed: dict[str, int]
 
 
@@ -340,6 +342,7 @@ class _Made:
             intake=dataset.manifest.intake if dataset else None,
             rows=dataset.manifest.rows if dataset else None,
             splits=splits.manifest.rows if splits else {},
+            replayed=splits.manifest.replayed if splits else {},
             removed=splits.manifest.removed if splits else {},
         )
 

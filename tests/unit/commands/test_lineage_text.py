@@ -41,6 +41,7 @@ ROWS = RowsLead(
     intake=Intake(seen=900, read=360, left_out={"row that the champion was trained on": 540}),
     rows=360,
     splits={"train": 210, "validation": 70, "test": 72},
+    replayed={"train": 35, "validation": 0, "test": 12},
     removed={"exact_duplicate": 5, "near_duplicate": 0, "set_aside": 3},
 )
 
@@ -97,7 +98,7 @@ def test_a_person_reads_run_rows_parents_code_decision_and_places() -> None:
         "snapshot    the table as it was at 2026-05-01 00:00:00 UTC",
         "rows        300 new to champion 56eecea4b145, 60 read once more",
         "            360 read of 900 seen; left out: 540 rows that the champion was trained on",
-        "splits      train 210, validation 70, test 72",
+        "splits      train 210 (35 read once more), validation 70, test 72 (12 read once more)",
         "            in none of them: 5 exact duplicate, 3 set aside",
         "covers      2026-05-01 00:00 to 2026-05-01 23:59, all that arrived before 2026-05-01 00:00 UTC, "
         "2 rows at the edge",
@@ -131,6 +132,7 @@ def test_what_nothing_tells_of_is_left_out_or_said_to_be_unknown() -> None:
         intake=None,
         rows=None,
         splits={},
+        replayed={},
         removed={},
     )
     code = CodeLead(task=None, seed=None, steps={}, pretrained=None, recipe="c" * 64)
