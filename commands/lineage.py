@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestration.lineage import CodeLead, Lineage, Parent, RowsLead
 
 Lines = Iterator[tuple[str, str]]
+NOT_HERE = "gone, or of another stack's store"
 FINGERPRINT = 12
 """Characters of a hash that a person reads; --json has all."""
 
@@ -42,10 +43,7 @@ def _lines(lineage: Lineage) -> Lines:
         against = f", judged against {decision.champion}" if decision.champion else ""
         yield "gate", f"{decision.verdict}{against}"
         yield from (("", f"{'passed' if reason.passed else 'failed'}: {reason.message}") for reason in decision.reasons)
-    for place in lineage.artifacts:
-        yield place.name, place.uri if place.stored else f"{place.uri}  gone, or of another stack's store"
-    if lineage.report_page:
-        yield "page", lineage.report_page
+    yield from _artifacts(lineage)
     yield from _deployed(lineage)
     yield from (("missing", sentence) for sentence in lineage.missing)
 
@@ -129,6 +127,13 @@ def _code(code: CodeLead) -> Lines:
         yield "task", ", ".join([str(code.task.get("kind")), *words])
     if code.seed is not None:
         yield "seed", str(code.seed)
+
+
+def _artifacts(lineage: Lineage) -> Lines:
+    places = [(place.name, place.uri if place.stored else f"{place.uri}  {NOT_HERE}") for place in lineage.artifacts]
+    if lineage.report_page:
+        places.append(("page", lineage.report_page))
+    yield from ((("", "artifacts")[not number], f"{name:<9} {uri}") for number, (name, uri) in enumerate(places))
 
 
 def _deployed(lineage: Lineage) -> Lines:

@@ -41,7 +41,7 @@ from orchestration.record import ZenmlRecord
 from orchestration.runs import REFRESH_KEY, steps_of
 from orchestration.status import Covered, covered
 
-Kept = TypeVar("Kept", bound=Frozen | DirectoryArtifact[Any])
+Kept = TypeVar("Kept", bound=Frozen | DirectoryArtifact[Any] | str)
 MOST_PARENTS = 20
 MOST_NAMED = 5
 
@@ -349,7 +349,7 @@ class _Made:
     def code(self) -> CodeLead:
         """What trained it."""
         model = self._model()
-        told = {step: self._text("identify", f"{step}_code") for step in VERBS}
+        told = {step: self.value("identify", f"{step}_code", str) for step in VERBS}
         told["train"] = told["train"] or (model.manifest.code if model else None)
         return CodeLead(
             task=self._task or (model.manifest.task if model else None),
@@ -384,16 +384,6 @@ class _Made:
     def _output(self, step: str, output: str) -> ArtifactVersionResponse | None:
         found = self._steps[step].outputs.get(output) if step in self._steps else None
         return found[0] if found else None
-
-    def _text(self, step: str, output: str) -> str | None:
-        response = self._output(step, output)
-        if response is None:
-            return None
-        try:
-            return str(response.load())
-        except OSError as error:
-            self.missing.append(f"output '{output}' of step '{step}': {error}")
-            return None
 
     def _response(self, artifact: str) -> ArtifactVersionResponse | None:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
+from zenml.client import Client
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.kinds import AnyHost
@@ -88,11 +90,14 @@ def covered(version: ModelVersion | None, before: ModelVersion | None) -> Covere
     if version is None or version.coverage is None:
         return None
     from evergreen.core.coverage import Coverage, difference, gaps, intervals
-    from orchestration.artifacts import load_artifact
+    from orchestration.artifacts import read_artifact
+
+    def kept(artifact: str) -> Coverage:
+        return read_artifact(Client().get_artifact_version(UUID(artifact)), Coverage)
 
     with beside_the_point(f"what version {version.version} covers"):
-        coverage = load_artifact(version.coverage, Coverage)
-        earlier = load_artifact(before.coverage, Coverage) if before and before.coverage else Coverage()
+        coverage = kept(version.coverage)
+        earlier = kept(before.coverage) if before and before.coverage else Coverage()
         return Covered(
             until=coverage.until,
             intervals=intervals(coverage),
