@@ -139,7 +139,7 @@ def _artifacts(lineage: Lineage) -> Lines:
 def _deployed(lineage: Lineage) -> Lines:
     if lineage.traffic is not None:
         where = f" of {lineage.url}" if lineage.url else ", on an endpoint that does not answer"
-        yield "deployed", f"{lineage.traffic} % of the traffic{where}" if lineage.traffic else f"stands by{where}"
+        yield "deployed", f"{lineage.traffic} % of the traffic{where}{'' if lineage.traffic else '; it stands by'}"
     else:
         yield "deployed", "not now"
     if lineage.deployment:
