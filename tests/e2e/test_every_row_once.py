@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ import httpx
 import pytest
 import yaml
 
+from orchestration.commit import commit_of
 from tests.e2e.project import Project, first_json
+from tests.own_zenml import ROOT
 from tests.tiny_text import LABELS, headlines, write_encoder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -119,7 +120,7 @@ def assert_lineage(project: Project, config: Path, before: dict[str, Any], now: 
         *("model", "report", "coverage", "dataset", "splits")
     }
     assert of_trace["missing"] == []
-    assert re.match("[0-9a-f]{40}", of_trace["run"]["commit"] or "0" * 40)
+    assert of_trace["run"]["commit"] == commit_of(ROOT)
 
     theirs = {"traceparent": f"00-{'4b' * 16}-{'0f' * 8}-01"}
     answer = httpx.post(url, json=body, headers=theirs, trust_env=False, timeout=60).json()
