@@ -80,7 +80,7 @@ def _scheduled(schedule: Schedule | None) -> str:
     if schedule is None:
         return "none"
     if schedule.state is None:
-        return f"{schedule.cron}  next not known: the active stack cannot ask Vertex AI for it"
+        return f"{schedule.cron}  next not known: Vertex AI does not answer, or the active stack is not on it"
     upcoming = f"next {schedule.next_run:%Y-%m-%d %H:%M} UTC" if schedule.next_run else "fires no more"
     return f"{schedule.cron}  {schedule.state}, {upcoming}"
 

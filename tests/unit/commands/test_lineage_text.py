@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
-from commands.lineage import _text
+import pytest
+
+from commands.lineage import _text, main
+from commands.parser import parse
 from evergreen.core.artifacts import ResolvedWindow, SourceIdentity
 from evergreen.core.decision import PromotionDecision, Reason, Verdict
 from evergreen.core.deployment import Deployment
@@ -179,3 +184,17 @@ def test_a_chain_that_is_longer_than_what_is_shown_says_where_to_ask_on() -> Non
 
 def test_all_of_it_comes_back_from_json() -> None:
     assert Lineage.model_validate_json(lineage().model_dump_json()) == lineage()
+
+
+@pytest.mark.parametrize(("given", "asked"), [("-", '{"metadata": {}}'), ("champion", "champion")])
+def test_an_answer_is_read_from_standard_input_where_that_is_asked_for(
+    given: str, asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = object()
+    monkeypatch.setattr(
+        "commands.project.open_served", lambda _config, name: SimpleNamespace(model_name=name, host=host)
+    )
+    monkeypatch.setattr("orchestration.lineage.lineage_of", lambda *of: lineage() if of == ("news", host, asked) else 0)
+    monkeypatch.setattr("sys.stdin", StringIO('{"metadata": {}}'))
+    main(parse(["lineage", "--config", "news.yaml", "--name", "news", "--json", given]))
+    assert Lineage.model_validate_json(capsys.readouterr().out) == lineage()

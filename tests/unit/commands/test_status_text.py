@@ -132,7 +132,7 @@ def test_a_champion_whose_coverage_is_not_known_is_told_once_and_no_champion_cov
             "0 3 * * *  active, next 2026-05-02 03:00 UTC",
         ),
         (Schedule(cron="0 3 * * *", state="paused", next_run=None), "0 3 * * *  paused, fires no more"),
-        (Schedule(cron="0 3 * * *", state=None, next_run=None), "0 3 * * *  next not known: the active stack cannot"),
+        (Schedule(cron="0 3 * * *", state=None, next_run=None), "0 3 * * *  next not known: Vertex AI does not answer"),
     ],
 )
 def test_status_says_when_the_schedule_fires_next(schedule: Schedule | None, words: str) -> None:
