@@ -18,6 +18,7 @@ class Part(Frozen):
 
     With `until` it is those that `since` lacks and that arrived no later, beside `replay_share` of the covered ones;
     without, those of the whole window. `adds`: whether the rows count as covered after that; of a backfill they do not.
+    `revision` is the state of the source that the rows were counted in, where that has a name by which it can be read.
     """
 
     since: Coverage = Coverage()
@@ -26,6 +27,7 @@ class Part(Frozen):
     null_times: NullTimes = "refuse"
     lag: Lag = "1h"
     adds: bool = True
+    revision: str | None = None
 
     @property
     def lag_time(self) -> timedelta:
