@@ -73,7 +73,7 @@ def held_out_after(splits: Splits, before: HeldOut | None, out_dir: Path) -> Hel
 
     None where nothing tells when rows arrived: no run goes on from a version of those.
     """
-    columns = split_columns(splits, SplitName.TEST)
+    columns = {column for name in SplitName.ALL for column in split_columns(splits, name)}
     with ShardWriter(out_dir) as writer:
         if "arrived" in columns:
             content = content_of(columns)

@@ -21,7 +21,7 @@ from evergreen.data.contents import MOST_PAIRS
 from evergreen.data.dataset import write_dataset
 from evergreen.data.duplicates.similarity import bounded, sampled, word_pairs
 from evergreen.data.held_out import held_out_after
-from evergreen.data.split import split
+from evergreen.data.split import share_out, split
 from evergreen.data.split_plan import SplitPlan
 from tests.pictures import encoded, mask
 from tests.rows import SOURCE, rows_of
@@ -177,6 +177,14 @@ def test_long_texts_cost_no_more_than_others_and_are_found_all_the_same(tmp_path
     held = {name for name, there in where(first).items() if there in PROTECTED}
     assert not {f"copy-{name}" for name in held} & where(second).keys()
     assert second.manifest.removed[LIKE] == len(held)
+
+
+def test_short_texts_are_like_no_long_one_and_none_may_be_asked_about(tmp_path: Path) -> None:
+    known = after(run(texts(range(20), words=9_000), tmp_path, None), tmp_path)
+    assert min(row["level"] for row in rows_of(known.shards)) > 4
+    short = run(texts(range(100, 160), "short", words=2), tmp_path, known)
+    assert sum(short.manifest.rows.values()) == 60
+    assert share_out(dataset(replayed(texts(range(20), words=9_000)), tmp_path), PLAN, held_out=known).max() < 3
 
 
 @given(
