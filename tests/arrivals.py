@@ -9,21 +9,25 @@ import json
 import random
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar, Protocol
 
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.coverage import Coverage
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
 from evergreen.core.part import NewRows, Part
 from evergreen.core.protocols import Source
 from evergreen.core.refresh import NullTimes
+from evergreen.core.versions import Alias, ModelVersion, RecordState, SetAlias, crown, nominate, roll_back
 from evergreen.data.freshness import coverage_after
 from evergreen.data.shards import iter_batches
 
-START = datetime(2026, 3, 28, tzinfo=UTC)
+START = datetime(2025, 3, 29, tzinfo=UTC)
 """The night after the next, clocks in Europe change."""
 COLUMNS = {"id": "id", "text": "text", "label": "label", "timestamp": "told", "arrived": "arrived"}
 LATEST_H, LAG = 2, "2h"
@@ -43,11 +47,10 @@ class Row:
     def key(self) -> tuple[str, float | None]:
         return self.id, self.arrived
 
-    def line(self, zone: timedelta) -> str:
-        """As JSON, with its times in a zone of that offset."""
-        fields = {"id": self.id, "text": f"words of row {self.id} at {self.arrived}", "label": "a"}
-        times = {"told": _written(self.told, zone), "arrived": _written(self.arrived, zone)}
-        return json.dumps(fields | times)
+    def fields(self, zone: timedelta) -> dict[str, str | None]:
+        """By column, with its times in a zone of that offset."""
+        words = {"id": self.id, "text": f"words of row {self.id} at {self.arrived}", "label": "a"}
+        return words | {"told": _written(self.told, zone), "arrived": _written(self.arrived, zone)}
 
 
 def _written(hours: float | None, zone: timedelta) -> str | None:
@@ -58,6 +61,70 @@ def _written(hours: float | None, zone: timedelta) -> str | None:
     return f"{(moment + zone).replace(tzinfo=None).isoformat()}{sign}{abs(zone).seconds // 3600:02d}:00"
 
 
+class Place(Protocol):
+    """Where rows lie. `has_states`: a run reads all of it as it was when it counted, whatever comes meanwhile."""
+
+    has_states: ClassVar[bool]
+
+    @property
+    def rows(self) -> list[Row]:
+        """What lies there."""
+
+    @property
+    def source(self) -> Source:
+        """What reads it."""
+
+    def until(self, now: float) -> datetime:
+        """The present, as a run is told it, so many hours after START."""
+
+    def add(self, rows: list[Row], zone: timedelta) -> None:
+        """Some more rows."""
+
+    def remove(self, row: Row) -> None:
+        """One row of this key less, or all of them."""
+
+
+@dataclass
+class Folder:
+    """Files of JSON lines, which grow and are sorted anew."""
+
+    has_states: ClassVar[bool] = False
+
+    path: Path
+    draw: random.Random
+    files: dict[str, list[Row]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for rows in self.files.values() for row in rows]
+
+    @property
+    def source(self) -> Source:
+        return source_of(FilesSettings(path=str(self.path), columns=COLUMNS))
+
+    def until(self, now: float) -> datetime:
+        return START + timedelta(hours=now)
+
+    def add(self, rows: list[Row], zone: timedelta) -> None:
+        name = self.draw.choice([f"{len(self.files)}.jsonl", *self.files])
+        self.files.setdefault(name, []).extend(rows)
+        self.draw.shuffle(self.files[name])
+        self._write(name, zone)
+
+    def remove(self, row: Row) -> None:
+        name = next(name for name, rows in self.files.items() if row in rows)
+        self.files[name].remove(row)
+        if self.files[name]:
+            self._write(name, timedelta())
+        else:
+            (self.path / name).unlink()
+            del self.files[name]
+
+    def _write(self, name: str, zone: timedelta) -> None:
+        text = "".join(f"{json.dumps(row.fields(zone))}\n" for row in self.files[name])
+        (self.path / name).write_text(text, encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Version:
     """What a model covers, and which rows were new to it and to those that it goes back to."""
@@ -66,19 +133,21 @@ class Version:
     trained_on: frozenset[tuple[str, float | None]] = frozenset()
 
 
+NONE = Version()
+
+
 @dataclass
 class Orders:
-    """One history: files that change, runs that fail at any point or meet each other, rollbacks."""
+    """One history: rows that come and go, runs that die between any two writes or meet each other, rollbacks."""
 
-    folder: Path
+    place: Place
     draw: random.Random
     counts: Counter[str]
     nulls: NullTimes = "refuse"
     now: float = 0
     coming: list[Row] = field(default_factory=list)
-    files: dict[str, list[Row]] = field(default_factory=dict)
-    champion: Version = Version()
-    previous: Version = Version()
+    versions: dict[str, Version] = field(default_factory=dict)
+    record: RecordState = field(default_factory=RecordState)
 
     def play(self) -> None:
         """Eight moves, and two runs to which nothing happens."""
@@ -89,10 +158,14 @@ class Orders:
             self.draw.choice([self._run, self._run, self._two_runs, self._failing_run, self._roll_back, self._delete])()
         self.now += LATEST_H + 100
         self._rows_come(0)
-        self._run()
-        missing = {row.key for row in self._visible()} - self.champion.trained_on
+        self._run(meanwhile=False)
+        missing = {row.key for row in self._visible()} - self._champion.trained_on
         assert not missing, f"never trained on: {missing}"
         assert self._found().new == 0
+
+    @property
+    def _champion(self) -> Version:
+        return self.versions.get(self.record.aliases.get(Alias.CHAMPION, ""), NONE)
 
     def _rows_come(self, most: int = 6) -> None:
         for _ in range(self.draw.randint(0, most)):
@@ -100,14 +173,11 @@ class Orders:
         ready = [row for row in self.coming if (row.arrived or 0) + row.delay <= self.now]
         self.coming = [row for row in self.coming if row not in ready]
         if ready:
-            name = self.draw.choice([f"{len(self.files)}.jsonl", *self.files])
-            self.files.setdefault(name, []).extend(ready)
-            self.draw.shuffle(self.files[name])
-            self._write(name)
+            self.place.add(ready, timedelta(hours=self.draw.choice([-5, 0, 1, 2])))
 
     def _row(self) -> Row:
         """A new one; or an earlier one again, as it is or edited."""
-        known = [row for rows in self.files.values() for row in rows]
+        known = self.place.rows
         kind = self.draw.random()
         if known and kind < 0.1:
             self.counts["repeated"] += 1
@@ -123,100 +193,137 @@ class Orders:
             return replace(row, told=None) if self.draw.random() < 0.5 else replace(row, arrived=None)
         return row
 
-    def _write(self, name: str) -> None:
-        zone = timedelta(hours=self.draw.choice([-5, 0, 1, 2]))
-        text = "".join(f"{row.line(zone)}\n" for row in self.files[name])
-        (self.folder / name).write_text(text, encoding="utf-8")
-
     def _delete(self) -> None:
-        if any(self.files.values()):
-            name = self.draw.choice([name for name, rows in self.files.items() if rows])
-            self.files[name].pop(self.draw.randrange(len(self.files[name])))
+        if rows := self.place.rows:
+            self.place.remove(self.draw.choice(rows))
             self.counts["deleted"] += 1
-            if self.files[name]:
-                self._write(name)
-            else:
-                (self.folder / name).unlink()
-                del self.files[name]
 
     def _visible(self) -> list[Row]:
-        rows = [row for rows in self.files.values() for row in rows]
-        return [row for row in rows if self.nulls != "leave_out" or None not in (row.told, row.arrived)]
+        return [row for row in self.place.rows if self.nulls != "leave_out" or None not in (row.told, row.arrived)]
+
+    def _new(self) -> set[tuple[str, float | None]]:
+        """By the list of every row, what a run has to take that begins now."""
+        return {row.key for row in self._visible()} - self._champion.trained_on
 
     def _found(self) -> NewRows:
-        return self._source.find_new(
+        return self.place.source.find_new(
             Part(
-                since=self.champion.coverage,
-                until=START + timedelta(hours=self.now),
-                replay_share=0.3,
+                since=self._champion.coverage,
+                until=self.place.until(self.now),
+                replay_share=self.draw.choice([0, 0.3]),
                 null_times=self.nulls,
                 lag=LAG,
             )
         )
 
-    @property
-    def _source(self) -> Source:
-        return source_of(FilesSettings(path=str(self.folder), columns=COLUMNS))
-
     def _trained(self, found: NewRows) -> Version | None:
-        """The version of a run that has identified its rows; every new one is in it, and none twice."""
+        """The version of a run that has identified its rows; every new one is in it, and none twice.
+
+        None: it has none, or they are told to have changed since.
+        """
         if not found.new + found.replayed:
             return None
         with TemporaryDirectory() as scratch:
-            dataset = self._source.read_new(found.part, Path(scratch))
-            assert dataset.manifest.source.fingerprint == found.identity.fingerprint
+            try:
+                dataset = self.place.source.read_new(found.part, Path(scratch))
+            except EvergreenError:  # no row is left, or no file
+                self._tell_change()
+                return None
+            if dataset.manifest.source.fingerprint != found.identity.fingerprint:
+                self._tell_change()
+                return None
             read = [
                 (row["id"], None if row["arrived"] is None else (row["arrived"] - START) / timedelta(hours=1))
                 for batch in iter_batches(dataset.shards, ["id", "arrived"])
                 for row in batch.to_pylist()
             ]
             coverage = coverage_after(dataset, found.part, None)
-        new = [one for one in read if one not in self.champion.trained_on]
+        new = [key for key in read if key not in self._champion.trained_on]
         self.counts["trained on"] += len(set(new))
         self.counts["replayed"] += len(read) - len(new)
         assert len(new) == found.new
         assert len(read) - len(new) == found.replayed
-        return Version(coverage, self.champion.trained_on | set(new))
+        return Version(coverage, self._champion.trained_on | set(new))
 
-    def _run(self) -> None:
-        if not self.files:
+    def _tell_change(self) -> None:
+        assert not self.place.has_states, "another state was read than the one that was counted"
+        self.counts["runs that told of changed rows"] += 1
+
+    def _run(self, *, meanwhile: bool = True) -> None:
+        """A run that lives; rows may come and go between its count and its read."""
+        if not self.place.rows:
             return
-        found = self._found()
-        expected = {row.key for row in self._visible()} - self.champion.trained_on
-        self._crown(self._trained(found), expected)
+        expected, found = self._new(), self._found()
+        changes: list[Callable[[], None]] = [lambda: None, self._rows_come, self._delete] if meanwhile else []
+        before = self.counts["runs that told of changed rows"]
+        if changes:
+            self.draw.choice(changes)()
+        version = self._trained(found)
+        if self.counts["runs that told of changed rows"] == before:
+            self._promote(version, expected)
 
-    def _crown(self, version: Version | None, expected: set[tuple[str, float | None]]) -> None:
+    def _promote(
+        self, version: Version | None, expected: set[tuple[str, float | None]], most: int | None = None
+    ) -> None:
+        """Writes the version and makes it champion, in so many writes at most (None: all)."""
         if version is None:
             self.counts["quiet runs"] += 1
             assert not expected
             return
+        assert version.trained_on - self._champion.trained_on == expected
+        name = f"v{len(self.versions)}"
+        self.versions[name] = version
+        self.record = self.record.model_copy(update={"versions": (*self.record.versions, _entry(name))})
+        for number, move in enumerate(self._moves(name)):
+            if number == most:
+                return
+            kept = {alias: held for alias, held in self.record.aliases.items() if alias != move.alias}
+            aliases = kept if move.version is None else kept | {move.alias: move.version}
+            self.record = self.record.model_copy(update={"aliases": aliases})
         self.counts["runs"] += 1
-        assert version.trained_on - self.champion.trained_on == expected
-        self.previous, self.champion = self.champion, version
+
+    def _moves(self, name: str) -> Iterator[SetAlias]:
+        """The writes of a promotion; each is told once those before it are written."""
+        yield from nominate(self.record, name)
+        yield from crown(self.record, name)
 
     def _two_runs(self) -> None:
         """Both begin with one champion; rows arrive in between, and the one that is first makes the other stale."""
-        if not self.files:
+        if not self.place.rows:
             return
-        first = self._found()
-        expected = {row.key for row in self._visible()} - self.champion.trained_on
+        expected, first = self._new(), self._found()
         version = self._trained(first)
         self._rows_come()
         other = self._trained(self._found())
         self.counts["overtaken runs"] += other is not None
-        self._crown(version, expected)
+        self._promote(version, expected)
 
     def _failing_run(self) -> None:
-        """Killed between any two writes, or its model kept out: the champion stays."""
-        if self.files:
-            self.counts["failed runs"] += 1
-            found = self._found()
-            if self.draw.random() < 0.5:
-                self._trained(found)
+        """Killed after it identified its rows, after it read them, or between any two writes."""
+        if not self.place.rows:
+            return
+        self.counts["failed runs"] += 1
+        expected, found = self._new(), self._found()
+        writes = self.draw.randint(-2, 3)
+        if writes > -2:
+            version = self._trained(found)
+            if version is not None and writes >= 0:
+                self._promote(version, expected, writes)
 
     def _roll_back(self) -> None:
+        try:
+            withdrawn, target = roll_back(self.record)
+        except InputError:
+            return
         self.counts["rollbacks"] += 1
-        self.champion, self.previous = self.previous, self.champion
+        aliases = self.record.aliases | {Alias.CHAMPION: target.version, Alias.PREVIOUS: withdrawn.version}
+        self.record = self.record.model_copy(update={"aliases": aliases})
+
+
+def _entry(name: str) -> ModelVersion:
+    return ModelVersion(
+        version=name, artifact=name, report=name, recipe=name, run=name, judged_against=None, metrics={}, examples=()
+    )
 
 
 def play(orders: int, seed: int = 0) -> Counter[str]:
@@ -224,11 +331,17 @@ def play(orders: int, seed: int = 0) -> Counter[str]:
     counts: Counter[str] = Counter()
     for number in range(orders):
         with TemporaryDirectory(prefix="evergreen-orders-") as folder:
-            try:
-                Orders(Path(folder), random.Random(f"{seed} {number}"), counts).play()
-            except AssertionError as error:
-                raise AssertionError(f"order {number} of seed {seed}: {error}") from error
+            draw = random.Random(f"{seed} {number}")
+            play_one(Orders(Folder(Path(folder), draw), draw, counts), f"order {number} of seed {seed}")
     return counts
+
+
+def play_one(orders: Orders, name: str) -> None:
+    """One history. Raises AssertionError with its name where a row was not taken once."""
+    try:
+        orders.play()
+    except AssertionError as error:
+        raise AssertionError(f"{name}: {error}") from error
 
 
 def told(counts: Counter[str]) -> str:

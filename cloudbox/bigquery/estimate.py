@@ -11,7 +11,7 @@ from cloudbox.bigquery.information_schema import is_view, view_fields
 from cloudbox.bigquery.parameters import Parameters
 from cloudbox.bigquery.schemas import Field, quoted, size_expression
 from cloudbox.bigquery.statements import Statement, Touched, duckdb_sql, touched, without_tables
-from cloudbox.bigquery.tables import TableName, Tables, needs_filter, partitioned_by
+from cloudbox.bigquery.tables import TableName, Tables, needs_filter, partitioned_by, readable_fields
 
 _LEAST_BILLED = 10 * 1024 * 1024
 
@@ -32,7 +32,7 @@ class Estimator:
         partitioned: dict[TableName, str] = {}
         required: list[TableName] = []
         for name in statement.tables:
-            columns[name] = view_fields(name) if is_view(name) else self.tables.fields(name)
+            columns[name] = view_fields(name) if is_view(name) else readable_fields(self.tables.get(name))
             if not is_view(name):
                 body = self.tables.get(name)
                 partition = partitioned_by(body)

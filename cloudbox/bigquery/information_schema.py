@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cloudbox.bigquery.failures import not_found
 from cloudbox.bigquery.schemas import Field, arrow_schema, quoted
-from cloudbox.bigquery.tables import TableName, Tables, partitioned_by
+from cloudbox.bigquery.tables import TableName, Tables, is_by_ingestion, partitioned_by
 from cloudbox.bigquery.warehouse import Resource
 
 PREFIX = "INFORMATION_SCHEMA."
@@ -96,13 +96,12 @@ def _partition_rows(name: TableName, body: Resource, cursor: duckdb.DuckDBPyConn
     if partition is None:
         return [{"partition_id": None, "total_rows": int(body["numRows"]), **changed}]
     column, unit = partition
+    unknown = "__UNPARTITIONED__" if is_by_ingestion(body) else "__NULL__"
     counted = cursor.execute(
         f"SELECT strftime({quoted(column)}::TIMESTAMP, '{_FORMATS[unit]}') AS id, count(*) FROM {name.sql} "
         "GROUP BY id ORDER BY id"
     ).fetchall()
-    return [
-        {"partition_id": partition_id or "__NULL__", "total_rows": rows, **changed} for partition_id, rows in counted
-    ]
+    return [{"partition_id": partition_id or unknown, "total_rows": rows, **changed} for partition_id, rows in counted]
 
 
 def _moment(milliseconds: str) -> datetime:

@@ -1,4 +1,8 @@
-"""`tabledata.insertAll`: rows of JSON into a table at once."""
+"""`tabledata.insertAll`: rows of JSON into a table at once.
+
+Where the time of ingestion makes partitions, rows that are streamed have none until the next call that adds rows:
+Google moves them out of its buffer within 90 minutes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import pyarrow as pa
 
 from cloudbox.bigquery.failures import BigQueryError
 from cloudbox.bigquery.schemas import arrow_schema, quoted
-from cloudbox.bigquery.tables import TableName, Tables
+from cloudbox.bigquery.tables import PARTITION, TableName, Tables, is_by_ingestion
 from cloudbox.bigquery.values import parse_row
 from cloudbox.bigquery.warehouse import Resource
 
@@ -33,9 +37,13 @@ def _write(tables: Tables, name: TableName, rows: Sequence[dict[str, Any]]) -> N
     fields = tables.fields(name)
     table = pa.Table.from_pylist(list(rows), arrow_schema(fields))
     columns = ", ".join(quoted(field["name"]) for field in fields)
+    streamed = is_by_ingestion(tables.get(name))
     with tables.warehouse.changing() as cursor:
         cursor.register("inserted", table)
-        cursor.execute(f"INSERT INTO {name.sql} ({columns}) SELECT {columns} FROM inserted")
+        tables.empty_buffer(cursor, name)
+        into = f"{columns}, {quoted(PARTITION)}" if streamed else columns
+        values = f"{columns}, NULL" if streamed else columns
+        cursor.execute(f"INSERT INTO {name.sql} ({into}) SELECT {values} FROM inserted")
         tables.recount(cursor, name)
 
 

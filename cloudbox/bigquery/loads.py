@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -11,8 +12,10 @@ import pyarrow as pa
 
 from cloudbox.bigquery.failures import BigQueryError, duplicate, invalid, not_found, not_simulated
 from cloudbox.bigquery.schemas import Field, duckdb_type, fields_of, normal_fields, quoted
-from cloudbox.bigquery.tables import TableName, Tables
+from cloudbox.bigquery.tables import PARTITION, TableName, Tables
 from cloudbox.bigquery.warehouse import Resource
+
+_PARTITION_IDS = {10: "%Y%m%d%H", 8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,15 @@ class Loads:
         Raises:
             BigQueryError: files that cannot be read so, rows that do not fit, or a table that may not be written.
         """
-        name = TableName.of(load["destinationTable"])
+        name, partition = _with_partition(TableName.of(load["destinationTable"]))
+        if partition and load.get("writeDisposition") == "WRITE_TRUNCATE":
+            raise not_simulated("WRITE_TRUNCATE of one partition")
         try:
-            return self._load(name, _Files(load, files, self.tables))
+            return self._load(name, _Files(load, files, self.tables), partition)
         except duckdb.Error as error:
             raise invalid(f"Error while reading data, error message: {str(error).splitlines()[0]}") from error
 
-    def _load(self, name: TableName, files: _Files) -> Resource:
+    def _load(self, name: TableName, files: _Files, partition: datetime | None) -> Resource:
         load = files.load
         table = self.tables.find(name)
         disposition = load.get("writeDisposition", "WRITE_APPEND")
@@ -53,7 +58,10 @@ class Loads:
             cursor.execute(f"CREATE TEMP TABLE staged AS {files.select(fields)}")
             self._open(name, fields, load, replace=table is not None and disposition == "WRITE_TRUNCATE")
             with warehouse.changing(cursor):
-                cursor.execute(f"INSERT INTO {name.sql} ({columns}) SELECT {columns} FROM staged")
+                self.tables.empty_buffer(cursor, name)
+                into = f"{columns}, {quoted(PARTITION)}" if partition else columns
+                values = f"{columns}, {_literal(partition.isoformat())}" if partition else columns
+                cursor.execute(f"INSERT INTO {name.sql} ({into}) SELECT {values} FROM staged")
                 changed = self.tables.recount(cursor, name)
         before = int(table["numRows"]) if table and disposition != "WRITE_TRUNCATE" else 0
         rows = str(int(changed["numRows"]) - before)
@@ -138,6 +146,19 @@ class _Files:
                 raise invalid(f"Error while reading data, error message: Missing required field: {field['name']}.")
 
 
+def _with_partition(name: TableName) -> tuple[TableName, datetime | None]:
+    """The table of `news$20260104`, and when that partition of it began, which the time of ingestion else chooses."""
+    table, _, partition = name.table.partition("$")
+    written = _PARTITION_IDS.get(len(partition))
+    try:
+        began = datetime.strptime(partition, written).replace(tzinfo=UTC) if written else None
+    except ValueError:
+        raise invalid(f"Invalid partition id {partition} of table {name}") from None
+    if partition and began is None:
+        raise invalid(f"Invalid partition id {partition} of table {name}")
+    return replace(name, table=table), began
+
+
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -169,7 +190,8 @@ def _check_layout(table: Resource, load: Resource) -> None:
 def _layout(of: Resource) -> str:
     partitioning, clustering = of.get("timePartitioning"), (of.get("clustering") or {}).get("fields")
     kind = str(partitioning.get("type", "DAY")).lower() if partitioning else ""
-    partition = f"interval(type:{kind},field:{partitioning.get('field')})" if partitioning else "none"
+    field = f",field:{partitioning['field']}" if partitioning and partitioning.get("field") else ""
+    partition = f"interval(type:{kind}{field})" if partitioning else "none"
     return f"{partition} clustering({','.join(clustering)})" if clustering else partition
 
 

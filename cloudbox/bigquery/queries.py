@@ -17,8 +17,8 @@ from cloudbox.bigquery.failures import duplicate, failed_query, invalid_query, n
 from cloudbox.bigquery.information_schema import is_view, view_rows
 from cloudbox.bigquery.parameters import Parameters
 from cloudbox.bigquery.schemas import Field, fields_of, quoted
-from cloudbox.bigquery.statements import Statement, duckdb_sql, is_script, parse, table_name
-from cloudbox.bigquery.tables import TableName, Tables
+from cloudbox.bigquery.statements import Statement, duckdb_sql, hide_column, is_script, parse, table_name
+from cloudbox.bigquery.tables import PARTITION, TableName, Tables, is_by_ingestion
 from cloudbox.bigquery.warehouse import Resource
 
 _RESULT_LIFETIME_MS = 24 * 3600 * 1000
@@ -90,13 +90,20 @@ class Queries:
                 name = f"information_schema_{uuid.uuid4().hex}"
                 cursor.register(name, view_rows(table_name(table), self.tables, cursor))
                 table.replace(exp.Table(this=exp.to_identifier(name), alias=table.args.get("alias")))
-            elif table.args.get("version"):
+                continue
+            has_pseudocolumn, kept = self._has_pseudocolumn(table), table
+            if table.args.get("version"):
                 moment = self._moment(table.args["version"].expression, parameters, cursor)
                 copy = self.tables.as_of(cursor, table_name(table), moment)
                 kept = exp.table_(copy.table, db=copy.dataset, catalog=copy.project, quoted=True)
                 kept.set("alias", table.args.get("alias"))
                 table.replace(kept)
+            if has_pseudocolumn:
+                hide_column(tree, kept, PARTITION)
         return duckdb_sql(tree, parameters)
+
+    def _has_pseudocolumn(self, table: exp.Table) -> bool:
+        return bool(table.catalog) and is_by_ingestion(self.tables.get(table_name(table)))
 
     def _moment(self, expression: exp.Expr, parameters: Parameters, cursor: duckdb.DuckDBPyConnection) -> int:
         """What FOR SYSTEM_TIME AS OF names, in milliseconds since 1970."""

@@ -180,6 +180,20 @@ def _chosen_by_change(statement: Statement, column: str | None) -> list[exp.Expr
     return _conditions(where.this, column, alias)
 
 
+def hide_column(tree: exp.Expr, table: exp.Table, column: str) -> None:
+    """Takes a pseudocolumn of the table out of what `*` means; a statement that does not name it has none."""
+    hidden = exp.to_identifier(column, quoted=True)
+    if any(mention.name.upper() == column.upper() for mention in tree.find_all(exp.Column)):
+        for star in tree.find_all(exp.Star):
+            if isinstance(star.parent, exp.Select | exp.Column):
+                star.set("except_", [*(star.args.get("except_") or []), hidden.copy()])
+        return
+    inner = table.copy()
+    inner.set("alias", None)
+    alias = table.args["alias"].this.copy()
+    table.replace(exp.select(exp.Star(except_=[hidden])).from_(inner).subquery(alias))
+
+
 def without_tables(condition: exp.Expr) -> exp.Expr:
     """The condition with bare column names."""
 

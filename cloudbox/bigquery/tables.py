@@ -23,6 +23,8 @@ from cloudbox.bigquery.schemas import (
 from cloudbox.bigquery.warehouse import Resource, Warehouse
 
 _UNITS = ("HOUR", "DAY", "MONTH", "YEAR")
+PARTITION = "_PARTITIONTIME"
+"""The pseudocolumn of tables that the time of ingestion partitions: when a row's partition began."""
 _NOT_SIMULATED = ("view", "materializedView", "externalDataConfiguration", "rangePartitioning")
 
 
@@ -113,6 +115,8 @@ class Tables:
         with self.warehouse.changing() as cursor:
             # A table needs a column; BigQuery's may have none until something is loaded.
             columns = duckdb_columns(made["schema"]["fields"]) or '"_box_empty" BOOLEAN'
+            if is_by_ingestion(made):
+                columns += f", {quoted(PARTITION)} TIMESTAMPTZ DEFAULT {_present(made)}"
             cursor.execute(f"CREATE TABLE {name.sql} ({columns})")
             return self._put_with_counts(cursor, name, made)
 
@@ -137,6 +141,13 @@ class Tables:
     def recount(self, cursor: duckdb.DuckDBPyConnection, name: TableName) -> Resource:
         """Counts rows and bytes anew after a change of the rows, within that change."""
         return self._put_with_counts(cursor, name, self.warehouse.get(name.project, "table", name.key))
+
+    def empty_buffer(self, cursor: duckdb.DuckDBPyConnection, name: TableName) -> None:
+        """Gives the rows that were streamed the present partition, where partitions are made by ingestion."""
+        table = self.get(name)
+        if is_by_ingestion(table):
+            column = quoted(PARTITION)
+            cursor.execute(f"UPDATE {name.sql} SET {column} = {_present(table)} WHERE {column} IS NULL")
 
     def as_of(self, cursor: duckdb.DuckDBPyConnection, name: TableName, moment_ms: int) -> TableName:
         """Where the table's rows of that moment are, kept from now on: a copy that later changes leave as it is.
@@ -209,7 +220,25 @@ def as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def partitioned_by(table: Resource) -> tuple[str, str] | None:
     """Column and unit (DAY, …) of the table's partitions, or None."""
     partitioning = table.get("timePartitioning")
-    return (partitioning["field"], partitioning.get("type", "DAY")) if partitioning else None
+    return (partitioning.get("field") or PARTITION, partitioning.get("type", "DAY")) if partitioning else None
+
+
+def is_by_ingestion(table: Resource) -> bool:
+    """Whether the time of ingestion makes the table's partitions."""
+    return (partitioned_by(table) or ("",))[0] == PARTITION
+
+
+def readable_fields(table: Resource) -> list[Field]:
+    """The columns that a query may name."""
+    hidden: list[Field] = [{"name": PARTITION, "type": "TIMESTAMP", "mode": "NULLABLE"}]
+    fields: list[Field] = table.get("schema", {}).get("fields", [])
+    return fields + (hidden if is_by_ingestion(table) else [])
+
+
+def _present(table: Resource) -> str:
+    """SQL for when the present partition began."""
+    _, unit = partitioned_by(table) or ("", "DAY")
+    return f"date_trunc('{unit.lower()}', now())"
 
 
 def needs_filter(table: Resource) -> bool:
@@ -236,13 +265,11 @@ def _checked(body: Resource) -> Resource:
 
 def _check_partitioning(partitioning: dict[str, Any], kinds: dict[str, str]) -> None:
     column = partitioning.get("field")
-    if not column:
-        raise not_simulated("partitioning by time of arrival (timePartitioning without field)")
     if partitioning.get("type", "DAY") not in _UNITS:
         raise invalid(
             f"Invalid value for type: {partitioning['type']} is not a valid value (allowed: {', '.join(_UNITS)})"
         )
-    if kinds.get(column.lower()) not in ("TIMESTAMP", "DATE", "DATETIME"):
+    if column and kinds.get(column.lower()) not in ("TIMESTAMP", "DATE", "DATETIME"):
         raise invalid(
             f"The field specified for time partitioning can only be of type TIMESTAMP, DATE or DATETIME. "
             f"The type found for field {column} is: {kinds.get(column.lower(), 'none, the schema lacks it')}."

@@ -71,7 +71,7 @@ class SourceSettings(Settings):
         """Raises InputError where rows that are new cannot be told from others."""
         raise InputError(
             f"a source of kind {self.kind} does not tell which of its rows are new; set data: all, or take a source of "
-            "kind files or bigquery"
+            "kind bigquery, files or huggingface"
         )
 
 

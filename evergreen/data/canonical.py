@@ -13,10 +13,11 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
 from evergreen.core.quoting import excerpt
+from evergreen.data.columns import INGESTED, ROW_NAME
 from evergreen.data.given import group_column, groups_of_names, split_column
 from evergreen.data.picture_columns import picture_bytes, reclassed
 from evergreen.data.plain import composed, moments, number, plain, text
-from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, ROW_NAME, TIMES, RowFields
+from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, TIMES, RowFields
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +65,8 @@ def _canonical(batch: pa.RecordBatch, fields: RowFields) -> pa.RecordBatch:
     columns = {"id": names}
     for name in fields.parts:
         columns[name] = _column(name, batch, fields)
+    if fields.has_ingestion_times:
+        columns["arrived"] = batch.column(INGESTED)
     if fields.group_in_names is not None:
         columns["group"] = groups_of_names(names, fields.group_in_names)
     if fields.label_names is not None and "label" in columns:

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from evergreen.core.errors import InputError
 from evergreen.core.names import listed, nearest, nfc, quoted
 
-RESERVED = "__row__"
-"""The name of a column that readers add, which no file may have."""
+ROW_NAME = "__row__"
+"""Column that readers add: where a person finds the row, e.g. `news.csv:17`; the id when none is mapped."""
+INGESTED = "__arrived__"
+"""Column that readers add where the place that holds the rows tells when they came: times in UTC."""
+_RESERVED = (ROW_NAME, INGESTED)
 
 
 def match_columns(wanted: Mapping[str, str], present: Sequence[str], where: str) -> dict[str, str]:
@@ -25,8 +28,8 @@ def match_columns(wanted: Mapping[str, str], present: Sequence[str], where: str)
         named = ", ".join(f"{quoted(column)}{nearest(column, present)}" for column in missing)
         settings = " and ".join(dict.fromkeys(missing.values()))
         raise InputError(f"{noun} {named} missing from {where} (has: {listed(present)}); set {settings}")
-    if RESERVED in wanted:
-        raise InputError(f"{where} has a column '{RESERVED}', a name that is kept for rows' places; rename it")
+    if reserved := next((name for name in _RESERVED if name in wanted), None):
+        raise InputError(f"{where} has a column '{reserved}', a name that readers keep for themselves; rename it")
     for column in wanted:
         same = by_name[nfc(column)]
         if len(same) > 1:

@@ -6,13 +6,14 @@ A row is known by id and arrival time: one that is edited and arrives anew is a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import REPLAYED, Dataset, ResolvedWindow
+from evergreen.core.artifacts import REPLAYED, Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.coverage import (
     NO_TIME,
     Chosen,
@@ -69,6 +70,16 @@ class PartOfRows:
         """How many rows are new, and how many are read once more."""
         again = f", {self.replayed:,} read once more" if self.replayed else ""
         return f"{self.new:,} new row{'s'[: self.new != 1]}{again}"
+
+    def identity(self, kind: str, what: str, shaping: Mapping[str, Any]) -> SourceIdentity:
+        """Of the rows that have passed by their content, wherever they lie; `shaping` are the fields that made them."""
+        content = json.dumps([shaping, self.fingerprint], sort_keys=True)
+        return SourceIdentity(
+            kind=kind,
+            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+            description=f"{what} ({self.words()})",
+            rows=self.new + self.replayed,
+        )
 
     def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The rows that are chosen; the column `replayed` tells which of them are read once more.

@@ -22,14 +22,10 @@ from evergreen.core.artifacts import REPLAYED, ResolvedWindow
 from evergreen.core.base import Frozen, Name
 from evergreen.core.errors import InputError
 from evergreen.core.names import nfc, quoted
-from evergreen.data.columns import RESERVED, match_columns
+from evergreen.data.columns import match_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-ROW_NAME = RESERVED
-"""Column that readers add: where a person finds the row, e.g. `news.csv:17`; the id when none is mapped."""
-
 
 MASK = "mask"
 TEXT_COLUMNS = {"text": "text", "label": "label"}
@@ -157,7 +153,12 @@ class RowFields(Frozen):
     @property
     def canonical_names(self) -> tuple[str, ...]:
         """The columns that the rows have once they are read."""
-        return tuple(dict.fromkeys(("id", *self.mapping)))
+        return tuple(dict.fromkeys(("id", *self.mapping, *(("arrived",) if self.has_ingestion_times else ()))))
+
+    @property
+    def has_ingestion_times(self) -> bool:
+        """Whether the place that holds the rows tells when they came, and no column does."""
+        return False
 
     @property
     def group_in_names(self) -> str | None:
@@ -197,9 +198,12 @@ class RowFields(Frozen):
                 "a window needs the time of each row, which no column gives; set source.columns.timestamp or no window"
             )
 
-    def check_arrivals(self) -> None:
-        """Raises InputError when each new row is to be taken once and no columns tell which rows are new."""
-        if missing := [name for name in ("arrived", "id") if name not in self.columns]:
+    def check_arrivals(self, *also: str) -> None:
+        """Raises InputError when each new row is to be taken once and no columns tell which rows are new; those in
+        `also` are told without one.
+        """
+        known = {*self.columns, *also, *(("arrived",) if self.has_ingestion_times else ())}
+        if missing := [name for name in ("arrived", "id") if name not in known]:
             told = {"arrived": "when a row came", "id": "which row it is"}
             needed = " and one that tells ".join(told[one] for one in missing)
             raise InputError(

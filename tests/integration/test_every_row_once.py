@@ -336,6 +336,25 @@ BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.art
         ),
         (FILES | {"columns": {"id": "id"}}, {"data": "incremental"}, None, "set source.columns.arrived, or data: all"),
         (
+            FILES | {"arrived": "ingestion"},
+            {},
+            None,
+            "is for objects of a bucket .* and 'rows.csv' is none: the times",
+        ),
+        (
+            FILES | {"path": "gs://news/loads", "arrived": "ingestion", "columns": COLUMNS},
+            {},
+            None,
+            "columns.arrived and arrived both tell when a row came; remove one",
+        ),
+        (
+            BIGQUERY | {"table": None, "query_file": "news.sql", "arrived": "ingestion"},
+            {},
+            None,
+            "arrived: ingestion is for a table",
+        ),
+        (BIGQUERY | {"arrived": "ingestion"}, {"data": "incremental"}, None, "set source.columns.id, or data: all"),
+        (
             FILES | {"columns": COLUMNS},
             {"data": "incremental"},
             {"length": "2d"},

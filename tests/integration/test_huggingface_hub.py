@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -13,14 +14,19 @@ import pytest
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
+from evergreen.core.part import Part
+from evergreen.data.freshness import coverage_after
 from evergreen.tasks.hub_snapshot import HubModel
 from evergreen.tasks.text_classification.encoder import Encoder
+from tests.rows import rows_of
 
 
 class Hub(BaseHTTPRequestHandler):
     commits: ClassVar[dict[str, str]] = {}
     asked: ClassVar[list[str]] = []
     failures: ClassVar[list[int]] = []
+    rows: ClassVar[dict[str, bytes]] = {}
+    """What `train.jsonl` of the data set org/rows holds, by commit."""
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -38,6 +44,8 @@ class Hub(BaseHTTPRequestHandler):
             self.answer(200, {"id": "org/encoder-moves", "sha": commit, "siblings": siblings, "tags": []})
         elif "/org/encoder-moves/resolve/" in self.path:
             self.answer_file()
+        elif "/datasets/org/rows/" in self.path:
+            self.answer_rows()
         elif (name := self.path.removeprefix("/api/datasets/")) in self.commits:
             siblings = [{"rfilename": "scripted.py"}, {"rfilename": "README.md"}]
             self.answer(200, {"id": name, "sha": self.commits[name], "siblings": siblings, "tags": []})
@@ -54,6 +62,22 @@ class Hub(BaseHTTPRequestHandler):
             return
         self.answer(404, {"error": "Entry not found"}, "EntryNotFound")
 
+    def answer_rows(self) -> None:
+        path = self.path.partition("?")[0]
+        commit = next((commit for commit in self.rows if commit in path), "")
+        entry = {"type": "file", "path": "train.jsonl", "oid": commit, "size": len(self.rows.get(commit, b""))}
+        if path.endswith(f"/revision/{commit}"):
+            self.answer(200, {"id": "org/rows", "sha": commit, "siblings": [{"rfilename": "train.jsonl"}], "tags": []})
+        elif path.endswith(f"/tree/{commit}"):
+            self.answer(200, [entry])
+        elif path.endswith(f"/resolve/{commit}/train.jsonl"):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.rows[commit])))
+            self.end_headers()
+            self.wfile.write(self.rows[commit])
+        else:
+            self.answer(404, {"error": "Entry not found"}, "EntryNotFound")
+
     def answer_file(self) -> None:
         """A file that holds its commit, which is that of the branch now where none is named."""
         revision = self.path.split("/")[-2]
@@ -66,7 +90,7 @@ class Hub(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(payload)
 
-    def answer(self, status: int, body: dict[str, object], code: str | None = None) -> None:
+    def answer(self, status: int, body: object, code: str | None = None) -> None:
         payload = json.dumps(body).encode()
         self.send_response(status)
         if code:
@@ -224,3 +248,55 @@ def test_rows_are_read_at_the_commit_that_the_identity_names(hub: type[Hub], tmp
     assert hub.asked[0] == "/api/datasets/org/moving"
     assert hub.asked[1:]
     assert all("c" * 40 in path for path in hub.asked[1:]), hub.asked
+
+
+def lines(*rows: tuple[str, int]) -> bytes:
+    """Rows of (id, day of May on which it came)."""
+    return b"".join(
+        json.dumps({"id": name, "text": f"words {name}", "label": "x", "came": f"2026-05-{day:02d}T00:00:00Z"}).encode()
+        + b"\n"
+        for name, day in rows
+    )
+
+
+def test_new_rows_are_read_of_the_commit_that_they_were_counted_in(hub: type[Hub], tmp_path: Path) -> None:
+    source = source_of(HuggingFaceSettings(name="org/rows", columns={"id": "id", "arrived": "came"}))
+    until = datetime(2026, 6, 1, tzinfo=UTC)
+    hub.rows = {
+        "a" * 40: lines(("1", 1), ("2", 2)),
+        "b" * 40: lines(("2", 2), ("late", 1), ("3", 3)),
+        "c" * 40: lines(("3", 3), ("late", 1), ("2", 2)),
+    }
+    hub.commits = {"org/rows": "a" * 40}
+    found = source.find_new(Part(until=until, lag="1d"))
+    assert (found.new, found.part.revision) == (2, "a" * 40)
+    hub.commits = {"org/rows": "b" * 40}
+    dataset = source.read_new(found.part, tmp_path / "first")
+    assert dataset.manifest.source == found.identity
+    assert [row["id"] for row in rows_of(dataset.shards)] == ["1", "2"]
+
+    since = coverage_after(dataset, found.part, None)
+    found = source.find_new(Part(since=since, until=until, lag="1d"))
+    assert found.new == 2
+    dataset = source.read_new(found.part, tmp_path / "second")
+    assert [row["id"] for row in rows_of(dataset.shards)] == ["late", "3"]
+    hub.commits = {"org/rows": "c" * 40}
+    since = coverage_after(dataset, found.part, None)
+    assert source.find_new(Part(since=since, until=until, lag="1d")).new == 0
+
+
+def test_a_folder_like_a_data_set_whose_rows_changed_since_they_were_counted_tells_it(tmp_path: Path) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (folder / "train.jsonl").write_bytes(lines(("1", 1)))
+    source = source_of(HuggingFaceSettings(name=str(folder), columns={"id": "id", "arrived": "came"}))
+    found = source.find_new(Part(until=datetime(2026, 6, 1, tzinfo=UTC)))
+    same = source.read_new(found.part, tmp_path / "same")
+    assert same.manifest.source.fingerprint == found.identity.fingerprint
+    (folder / "train.jsonl").write_bytes(lines(("1", 1), ("2", 1)))
+    assert source.read_new(found.part, tmp_path / "other").manifest.source.fingerprint != found.identity.fingerprint
+
+
+def test_new_rows_of_a_data_set_need_columns_that_tell_them() -> None:
+    with pytest.raises(InputError, match=r"set source\.columns\.arrived, or data: all"):
+        source_of(HuggingFaceSettings(name="org/rows", columns={"id": "id"})).find_new(Part())

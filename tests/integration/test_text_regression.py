@@ -18,8 +18,9 @@ from evergreen.core.errors import DatasetError, InputError, InstanceError
 from evergreen.core.members import examinable, measurable, presentable, servable, trainable
 from evergreen.core.publication import Edition
 from evergreen.data.canonical import canonical_rows
+from evergreen.data.columns import ROW_NAME
 from evergreen.data.dataset import write_dataset
-from evergreen.data.row_fields import ROW_NAME, RowFields
+from evergreen.data.row_fields import RowFields
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from tests.own_zenml import ROOT

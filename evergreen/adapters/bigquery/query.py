@@ -17,10 +17,15 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.coverage import Coverage, gaps, intervals
 from evergreen.core.errors import InputError
 from evergreen.core.part import Part
+from evergreen.data.columns import INGESTED
 
 START, END = "window_start", "window_end"
-UNTIL, ARRIVED = "until", "arrived_from"
+UNTIL, ARRIVED, LAST = "until", "arrived_from", "last_partition"
 TIME_TYPES = ("TIMESTAMP", "DATETIME", "DATE")
+PARTITION = "_PARTITIONTIME"
+"""When the partition of a row began, of tables that the time of ingestion partitions; none while a row is streamed."""
+INGESTION_UNITS = {"HOUR": timedelta(hours=1), "DAY": timedelta(days=1)}
+"""How long partitions are whose rows count as come once they end."""
 
 
 @dataclass(frozen=True)
@@ -32,57 +37,87 @@ class Query:
 
 
 def table_query(
-    table: TableId, columns: Sequence[str], window: ResolvedWindow | None, moment: tuple[str, str] | None
+    table: TableId,
+    columns: Sequence[str],
+    window: ResolvedWindow | None,
+    moment: tuple[str, str] | None,
+    unit: str | None = None,
 ) -> Query:
     """The query for `columns`; `moment` is the column that tells a row's time, and its type, where there is a window.
 
-    A window is half-open; of a DATE column every day that it touches is chosen.
+    A window is half-open; of a DATE column every day that it touches is chosen. `unit` is that of partitions by
+    ingestion, where those tell when rows came: the end of their partition, which rows that are streamed have none of.
 
     Raises:
         InputError: the column's type tells no time.
     """
-    chosen = f"SELECT {', '.join(map(quoted_column, columns))}\nFROM {table.quoted}"
+    chosen = f"SELECT {_selected(columns, unit)}\nFROM {table.quoted}"
+    conditions = [f"{PARTITION} >= TIMESTAMP '1970-01-01'"] if unit else []
     if window is None or moment is None:
-        return Query(chosen, {})
+        return Query("\nWHERE ".join([chosen, *conditions]), {})
     column, kind = moment
     if kind not in TIME_TYPES:
         raise InputError(
             f"column '{column}' of {table} is {kind}, which tells no time (allowed: {', '.join(TIME_TYPES)}); "
             "set source.columns.timestamp, or convert it in a source.query_file"
         )
-    where = f"WHERE {quoted_column(column)} >= @{START} AND {quoted_column(column)} < @{END}"
-    return Query(f"{chosen}\n{where}", _bounds(window, kind))
+    conditions += [f"{quoted_column(column)} >= @{START}", f"{quoted_column(column)} < @{END}"]
+    return Query(f"{chosen}\nWHERE {' AND '.join(conditions)}", _bounds(window, kind))
 
 
-def new_rows_query(table: TableId, columns: Sequence[str], part: Part, times: Mapping[str, tuple[str, str]]) -> Query:
+def new_rows_query(
+    table: TableId,
+    columns: Sequence[str],
+    part: Part,
+    times: Mapping[str, tuple[str, str]],
+    unit: str | None = None,
+) -> Query:
     """The query for `columns` of what may be new, of the table as it was at the moment `until` of the part.
 
-    `times` are the columns `arrived` and, where there is one, `timestamp`, each with its type. No new row is left
-    out; what is covered after all, whoever reads can tell. Where rows are replayed, it is all that had arrived.
+    `times` are the columns `arrived`, unless there is a `unit` as `table_query` has it, and, where there is one,
+    `timestamp`, each with its type. No new row is left out; what is covered after all, whoever reads can tell. Where
+    rows are replayed, it is all that had arrived.
 
     Raises:
         InputError: the time of arrival is no TIMESTAMP.
     """
-    arrived, kind = times["arrived"]
-    if kind != "TIMESTAMP":
-        raise InputError(
-            f"column '{arrived}' of {table} is {kind}, and data: incremental needs the moment at which a row came "
-            "(allowed: TIMESTAMP); set source.columns.arrived"
-        )
     if part.until is None:
         raise ValueError("a part without `until` is no part of new rows")
     parameters: dict[str, tuple[str, datetime | date]] = {UNTIL: ("TIMESTAMP", part.until)}
-    name = quoted_column(arrived)
-    where = f"({name} <= @{UNTIL} OR {name} IS NULL)"
+    ahead = INGESTION_UNITS[unit] if unit else timedelta()
+    if unit:
+        name, or_never = PARTITION, []
+        parameters[LAST] = ("TIMESTAMP", part.until - ahead)
+        where = f"{name} <= @{LAST}"
+    else:
+        name = _arrival_column(table, *times["arrived"])
+        or_never = [f"{name} IS NULL"]
+        where = f"({name} <= @{UNTIL} OR {name} IS NULL)"
     since = part.since.until
     if since is not None and not part.replay_share and _tells_of(part.since, times):
-        parameters[ARRIVED] = ("TIMESTAMP", since)
-        maybe = [f"{name} >= @{ARRIVED}", f"{name} IS NULL"]
+        parameters[ARRIVED] = ("TIMESTAMP", since - ahead)
+        maybe = [f"{name} >= @{ARRIVED}", *or_never]
         if "timestamp" in times:
             maybe += _not_looked_at(quoted_column(times["timestamp"][0]), part.since, parameters)
         where += f"\nAND ({' OR '.join(maybe)})"
-    chosen = f"SELECT {', '.join(map(quoted_column, columns))}\nFROM {table.quoted} FOR SYSTEM_TIME AS OF @{UNTIL}"
+    chosen = f"SELECT {_selected(columns, unit)}\nFROM {table.quoted} FOR SYSTEM_TIME AS OF @{UNTIL}"
     return Query(f"{chosen}\nWHERE {where}", parameters)
+
+
+def _arrival_column(table: TableId, column: str, kind: str) -> str:
+    """The column as SQL writes it. Raises InputError where it holds no moments."""
+    if kind != "TIMESTAMP":
+        raise InputError(
+            f"column '{column}' of {table} is {kind}, and data: incremental needs the moment at which a row came "
+            "(allowed: TIMESTAMP); set source.columns.arrived"
+        )
+    return quoted_column(column)
+
+
+def _selected(columns: Sequence[str], unit: str | None) -> str:
+    """What a SELECT names: the columns, and when rows came whose partitions tell it."""
+    came = [f"TIMESTAMP_ADD({PARTITION}, INTERVAL 1 {unit}) AS {quoted_column(INGESTED)}"] if unit else []
+    return ", ".join([*map(quoted_column, columns), *came])
 
 
 def _tells_of(since: Coverage, times: Mapping[str, tuple[str, str]]) -> bool:

@@ -5,6 +5,12 @@ project: my-project
 location: EU
 table: news.articles
 columns: {text: content, timestamp: published_at}
+
+kind: bigquery
+project: my-project
+table: news.loads
+columns: {id: article_id, text: content}
+arrived: ingestion
 """
 
 from __future__ import annotations
@@ -74,7 +80,8 @@ class BigQuerySettings(RowFields, SourceSettings):
     A query file lies below the project's folder, as `configs/sql/news.sql` does, and is named relative to it, so that
     it travels with the code; it uses `@window_start` and `@window_end` where the run has a window. The job is refused
     above `maximum_bytes_billed`; `job_labels` show in billing; `retry_deadline_s` bounds how long a busy BigQuery is
-    asked again, and how long no row may arrive.
+    asked again, and how long no row may arrive. With `arrived: ingestion` the table is partitioned by hour or day of
+    ingestion, and rows came when their partition ended; those that have none yet are left for later.
     """
 
     source: ClassVar[str] = "evergreen.adapters.bigquery.source:BigQuerySource"
@@ -92,6 +99,7 @@ class BigQuerySettings(RowFields, SourceSettings):
     job_labels: dict[LabelKey, LabelValue] = {}
     streams: Annotated[int, Field(ge=1, le=64)] = 4
     retry_deadline_s: PositiveFloat = 300.0
+    arrived: Literal["ingestion"] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("columns")
     @classmethod
@@ -108,6 +116,19 @@ class BigQuerySettings(RowFields, SourceSettings):
         if self.table is not None:
             TableId.parse(self.table, self.project)
         return self
+
+    @model_validator(mode="after")
+    def _ingestion_is_of_a_table(self) -> Self:
+        if self.arrived and "arrived" in self.columns:
+            raise ValueError("columns.arrived and arrived both tell when a row came; remove one")
+        if self.arrived and self.query_file is not None:
+            raise ValueError("arrived: ingestion is for a table; set source.table instead of query_file")
+        return self
+
+    @property
+    def has_ingestion_times(self) -> bool:
+        """Whether the table's partitions tell when the rows came."""
+        return self.arrived is not None
 
     def check_incremental(self) -> None:
         """Raises InputError where no columns tell which rows are new, or a query chooses them."""

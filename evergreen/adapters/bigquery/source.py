@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.adapters.bigquery.destination import BigQueryDestination
-from evergreen.adapters.bigquery.query import Query, file_query, new_rows_query, table_query
+from evergreen.adapters.bigquery.query import INGESTION_UNITS, PARTITION, Query, file_query, new_rows_query, table_query
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
@@ -22,6 +22,7 @@ from evergreen.core.part import NewRows, Part
 from evergreen.core.preparation import Destination
 from evergreen.core.protocols import BigQueryData
 from evergreen.data.canonical import canonical_rows, with_row_names
+from evergreen.data.columns import INGESTED
 from evergreen.data.dataset import write_dataset
 from evergreen.data.freshness import PartOfRows
 from evergreen.data.row_fields import TIMES, check_columns, mapped_columns
@@ -124,12 +125,13 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         if table is None:
             raise InputError("data: incremental needs source.table")
         warehouse = self._warehouse()
-        kinds = warehouse.state(table).kinds
+        state = warehouse.state(table)
+        kinds = state.kinds
         self._check_named(table, kinds)
         present = check_columns(self.settings, list(kinds), f"table '{table}'")
         columns = {name: present[self.settings.mapping[name]] for name in TIMES if name in self.settings.mapping}
         times = {name: (column, kinds[column]) for name, column in columns.items()}
-        query = new_rows_query(table, list(present.values()), part, times)
+        query = new_rows_query(table, list(present.values()), part, times, self._ingestion_unit(table, state))
         self._check_limit(self._estimate(warehouse, query))
         return query, self._rows(warehouse, query, None, count)
 
@@ -139,8 +141,12 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         """The query's answer with canonical columns."""
         what = self.settings.what
         batches = warehouse.rows(query, what, self.settings.maximum_bytes_billed, self.settings.streams)
-        mapped = (mapped_columns(batch, self.settings, what) for batch in batches)
-        return canonical_rows(with_row_names(mapped, what), self.settings, window, count)
+        return canonical_rows(with_row_names(map(self._mapped, batches), what), self.settings, window, count)
+
+    def _mapped(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The mapped columns, and when the rows came where a query tells it."""
+        mapped = mapped_columns(batch, self.settings, self.settings.what)
+        return mapped.append_column(INGESTED, batch.column(INGESTED)) if self.settings.has_ingestion_times else mapped
 
     def _identity_of(self, query: Query, part: Part, chosen: PartOfRows) -> SourceIdentity:
         """Of the part and the table's state, which the moment names: BigQuery promises no order of rows."""
@@ -173,15 +179,37 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         table = self.settings.table_id
         if table is None:
             return file_query(Path(self.settings.what), window)
-        kinds = warehouse.state(table).kinds
+        state = warehouse.state(table)
+        kinds = state.kinds
         self._check_named(table, kinds)
         present = check_columns(self.settings, list(kinds), f"table '{table}'")
         column = present.get(self.settings.mapping.get("timestamp", ""))
-        return table_query(table, list(present.values()), window, (column, kinds[column]) if column else None)
+        moment = (column, kinds[column]) if column else None
+        return table_query(table, list(present.values()), window, moment, self._ingestion_unit(table, state))
+
+    def _ingestion_unit(self, table: TableId, state: TableState) -> str | None:
+        """That of the table's partitions, where those tell when rows came. Raises InputError for other partitions."""
+        if not self.settings.has_ingestion_times:
+            return None
+        unit, column = state.partitions or (None, None)
+        if column is None and unit in INGESTION_UNITS:
+            return unit
+        by = f"column {column}" if column else f"{unit} of ingestion"
+        how = f"partitioned by {by}" if state.partitions else "not partitioned"
+        raise InputError(
+            f"table {table} is {how}, and arrived: ingestion needs one that is partitioned by "
+            f"{' or '.join(INGESTION_UNITS)} of ingestion (PARTITION BY _PARTITIONDATE); name such a table, or set "
+            "source.columns.arrived instead"
+        )
 
     def _check_named(self, table: TableId, kinds: Mapping[str, str]) -> None:
         """Raises InputError for columns that only SQL can name."""
         for column in self.settings.needed:
+            if column == self.settings.columns.get("arrived") and column.upper() == PARTITION:
+                raise InputError(
+                    f"column '{column}' of {table} is a pseudocolumn of BigQuery's; set source.arrived: ingestion, and "
+                    "remove source.columns.arrived"
+                )
             if column.upper().startswith("_PARTITION") and column not in kinds:
                 why = "is a pseudocolumn of BigQuery's"
             elif kinds.get(column) in RECORDS:

@@ -40,6 +40,7 @@ class Estimate:
 class TableState:
     """A table's metadata: equal `mark`s promise equal rows.
 
+    `partitions` is the unit of its partitions and the column that they are made by: None where ingestion makes them.
     The etag is not part of the mark: it moves with labels, the description and the expiration, too.
     """
 
@@ -48,6 +49,7 @@ class TableState:
     modified: str
     mark: tuple[str, ...]
     kinds: Mapping[str, str]
+    partitions: tuple[str, str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class BigQueryWarehouse:
         kinds = {field.name: field.field_type for field in metadata.schema}
         schema = json.dumps([field.to_api_repr() for field in metadata.schema], sort_keys=True)
         mark = (str(table), modified, str(metadata.num_rows), str(metadata.num_bytes), schema, waiting)
-        return TableState(metadata.num_rows or 0, metadata.num_bytes or 0, modified, mark, kinds)
+        partitioning = metadata.time_partitioning
+        partitions = (partitioning.type_, partitioning.field) if partitioning else None
+        return TableState(metadata.num_rows or 0, metadata.num_bytes or 0, modified, mark, kinds, partitions)
 
     def estimate(self, query: Query, what: str) -> Estimate:
         """What the query would take; nothing is read or billed. Raises InputError where BigQuery refuses it."""

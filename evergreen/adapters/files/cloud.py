@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -23,7 +24,8 @@ _AHEAD = 16
 
 @dataclass(frozen=True)
 class CloudFile:
-    """One object; `checksum` is what the bucket says of its bytes, `path` is `bucket/key`.
+    """One object; `checksum` is what the bucket says of its bytes, `path` is `bucket/key`, `created` when it was
+    written as it is: another generation has another time, new metadata has not.
 
     `encoding` is what the bucket itself undoes when it serves the object.
     """
@@ -31,6 +33,7 @@ class CloudFile:
     path: str
     bytes: int
     checksum: str
+    created: datetime
     encoding: str | None = None
 
     @classmethod
@@ -38,7 +41,8 @@ class CloudFile:
         """From the metadata that the bucket lists; objects that were composed of parts have no MD5."""
         md5, crc, generation = (listed.get(name) for name in ("md5Hash", "crc32c", "generation"))
         checksum = f"md5:{md5}" if md5 else f"crc32c:{crc}" if crc else f"generation:{generation}"
-        return cls(listed["name"], int(listed["size"]), checksum, listed.get("contentEncoding"))
+        created = datetime.fromisoformat(listed["timeCreated"])
+        return cls(listed["name"], int(listed["size"]), checksum, created, listed.get("contentEncoding"))
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class Bucket:
     def checksum(self, file: Path, name: str) -> tuple[str, int]:  # noqa: ARG002 - a file's that has to be read
         """As the bucket lists it; nothing is read."""
         return self.objects[file].checksum, self.objects[file].bytes
+
+    def created(self, file: Path) -> datetime:
+        """As the bucket lists it."""
+        return self.objects[file].created
 
     def opened(self, files: Sequence[Path]) -> Iterator[Path]:
         """Fetched to this machine, several at a time, and removed again. Raises EvergreenError where one changed."""

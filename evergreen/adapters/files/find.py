@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from evergreen.adapters.files.cloud import Bucket, is_cloud, list_cloud
 from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.formats import READERS
+from evergreen.adapters.files.ingestion import with_ingestion_times
 from evergreen.adapters.files.prepared import LIST, OWN, set_in
 from evergreen.adapters.files.settings import FileFormat, FilesSettings, RowFormat
 from evergreen.adapters.files.visible import files_below, is_hidden
@@ -53,6 +55,9 @@ class Store(Protocol):
     def checksum(self, file: Path, name: str) -> tuple[str, int]:
         """Checksum and bytes of a file. Raises InputError naming one that cannot be read."""
 
+    def created(self, file: Path) -> datetime:
+        """When a file was written as it is. Raises InputError where nothing tells that."""
+
     def opened(self, files: Sequence[Path]) -> Iterator[Path]:
         """Where each file can be read, until the next is asked for."""
 
@@ -73,6 +78,10 @@ class Disk:
         """Of its bytes, which are read."""
         with reading(file, name):
             return sha256_of(file), file.stat().st_size
+
+    def created(self, file: Path) -> datetime:
+        """Raises InputError: who copies or moves a file keeps its times, loses or sets them."""
+        raise InputError(f"nothing tells when {file} came here; set source.columns.arrived")
 
     def opened(self, files: Sequence[Path]) -> Iterator[Path]:
         """The files themselves."""
@@ -135,6 +144,10 @@ class Files:
             name = self.name(file)
             yield name, *self.store.checksum(file, name)
 
+    def created(self) -> dict[str, datetime]:
+        """When each file was written as it is, by its name. Raises InputError where nothing tells that."""
+        return {self.name(file): self.store.created(file) for file in self.files}
+
     def opened(self) -> Iterator[tuple[str, Path]]:
         """Each file's name, and where it can be read until the next is asked for."""
         yield from zip(map(self.name, self.files), self.store.opened(self.files), strict=True)
@@ -153,7 +166,10 @@ class Listing(Files):
 
     def batches(self, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
         """The rows in the source's own columns, each named for a person to find."""
-        return READERS[self.format](self.opened(), settings)
+        batches = READERS[self.format](self.opened(), settings)
+        if settings.arrived is None:
+            return batches
+        return with_ingestion_times(batches, self.created(), rows_are_files=self.rows is not None)
 
 
 def find_files(path: str, file_format: RowFormat | None) -> Listing:

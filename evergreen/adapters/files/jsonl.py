@@ -14,7 +14,8 @@ from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.texts import check_characters, text_batches
 from evergreen.core.errors import InputError
 from evergreen.core.names import listed, nfc, quoted
-from evergreen.data.row_fields import ROW_NAME, check_columns
+from evergreen.data.columns import ROW_NAME
+from evergreen.data.row_fields import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

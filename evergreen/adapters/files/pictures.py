@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -14,10 +15,12 @@ from unicodedata import normalize
 
 from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.find import Files, find_of
+from evergreen.adapters.files.ingestion import with_ingestion_times
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.intake import NOTHING, LeftOut, LeftOutReason
-from evergreen.data.row_fields import ROW_NAME, check_columns
+from evergreen.data.columns import ROW_NAME
+from evergreen.data.row_fields import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +68,16 @@ class PictureFolders:
 
     def batches(self, settings: FilesSettings) -> Iterator[pa.RecordBatch]:
         """The rows, each named for a person to find."""
-        return read_pictures(self, settings)
+        batches = read_pictures(self, settings)
+        return with_ingestion_times(batches, self._created(), rows_are_files=True) if settings.arrived else batches
+
+    def _created(self) -> dict[str, datetime]:
+        """When the later one of each picture and its mask was written as it is, by the picture's name."""
+        masks = iter(self.masks.created().values())
+        return {
+            name: max(time, next(masks)) if has_mask else time
+            for (name, time), has_mask in zip(self.pictures.created().items(), self.has_mask, strict=True)
+        }
 
     def opened(self) -> Iterator[tuple[str, Path, Path | None]]:
         """Each picture's name, and where it and its mask can be read until the next is asked for."""

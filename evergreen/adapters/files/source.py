@@ -91,13 +91,7 @@ class FilesSource(ReadSource[FilesSettings]):
 
     def _identity_of(self, chosen: PartOfRows) -> SourceIdentity:
         """Of rows by their content, whatever files they lie in."""
-        content = json.dumps([self.settings.shaping(), chosen.fingerprint], sort_keys=True)
-        return SourceIdentity(
-            kind=self.settings.kind,
-            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-            description=f"{self.settings.path} ({chosen.words()})",
-            rows=chosen.new + chosen.replayed,
-        )
+        return chosen.identity(self.settings.kind, self.settings.path, self.settings.shaping())
 
     def listing(self) -> Listing | PictureFolders:
         """The files that are there now. Raises InputError where there is none, or what is set is not for them."""

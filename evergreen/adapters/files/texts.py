@@ -11,7 +11,8 @@ from evergreen.adapters.files.decoding import check_decodes, encoding_of, python
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
 from evergreen.core.names import quoted
-from evergreen.data.row_fields import ROW_NAME, check_columns
+from evergreen.data.columns import ROW_NAME
+from evergreen.data.row_fields import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

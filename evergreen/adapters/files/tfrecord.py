@@ -21,9 +21,10 @@ import numpy as np
 from evergreen.adapters.files.decoding import open_bytes
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.errors import InputError
+from evergreen.data.columns import ROW_NAME
 from evergreen.data.given import SPELLINGS, split_of_name
 from evergreen.data.pictures import encode_png
-from evergreen.data.row_fields import PICTURE_COLUMNS, ROW_NAME, check_columns
+from evergreen.data.row_fields import PICTURE_COLUMNS, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -36,3 +36,7 @@ class HuggingFaceSettings(RowFields, SourceSettings):
     splits: tuple[str, ...] = ("train",)
     revision: str | None = None
     token_env: str | None = None
+
+    def check_incremental(self) -> None:
+        """Raises InputError where no columns tell which rows are new."""
+        self.check_arrivals()

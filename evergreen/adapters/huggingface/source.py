@@ -19,8 +19,10 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
 from evergreen.core.names import nfc
+from evergreen.core.part import NewRows, Part
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
+from evergreen.data.freshness import PartOfRows
 from evergreen.data.row_fields import check_columns
 from evergreen.runtime.hub import first_line, retried, token_in
 
@@ -72,6 +74,33 @@ class HuggingFaceSource(ReadSource[HuggingFaceSettings]):
         rows = canonical_rows(self._batches(revision), self.settings, window, count)
         source = partial(self.identity, window) if self._is_folder else self._identity(revision, window)
         return write_dataset(rows, out_dir, source, count)
+
+    def find_new(self, part: Part) -> NewRows:
+        """How many rows of the present commit are new, by reading them all. Raises as `read` does."""
+        self.settings.check_incremental()
+        part, count = part.model_copy(update={"revision": self._resolved_revision()}), IntakeCount()
+        chosen = PartOfRows(part, count)
+        for _ in self._chosen(chosen, part, count):
+            pass
+        return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+        """The part's rows as Parquet shards below `out_dir`, of the commit that was counted in. Raises as `read` does.
+
+        A folder has its present rows alone.
+        """
+        self.settings.check_incremental()
+        count = IntakeCount()
+        chosen = PartOfRows(part, count)
+        return write_dataset(self._chosen(chosen, part, count), out_dir, lambda: self._identity_of(chosen), count)
+
+    def _chosen(self, chosen: PartOfRows, part: Part, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+        revision = part.revision or self._resolved_revision()
+        return chosen.of(canonical_rows(self._batches(revision), self.settings, None, count))
+
+    def _identity_of(self, chosen: PartOfRows) -> SourceIdentity:
+        """Of rows by their content: a commit that changes others, or none, changes nothing."""
+        return chosen.identity(self.settings.kind, self.settings.name, self.settings.shaping())
 
     def _batches(self, revision: str) -> Iterator[pa.RecordBatch]:
         for split in self.settings.splits:

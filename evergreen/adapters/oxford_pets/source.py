@@ -21,8 +21,9 @@ from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
 from evergreen.core.preparation import Raw
 from evergreen.data.canonical import canonical_rows
+from evergreen.data.columns import ROW_NAME
 from evergreen.data.dataset import write_dataset
-from evergreen.data.row_fields import ROW_NAME, check_columns
+from evergreen.data.row_fields import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -28,6 +27,7 @@ from evergreen.core.members import source_of  # noqa: E402 - after the filter
 from evergreen.core.part import Part  # noqa: E402 - after the filter
 from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
 from evergreen.data.shards import iter_batches  # noqa: E402 - after the filter
+from tests.table_arrivals import next_moment  # noqa: E402 - after the filter
 
 PROJECT = "local-project"
 END = datetime(2026, 1, 10, tzinfo=UTC)
@@ -167,14 +167,6 @@ def arriving(numbers: range, day: int, told: int | None = None) -> list[dict[str
     ]
 
 
-def next_moment() -> datetime:
-    """A moment that nothing has happened at, as a source is told the present: it sets that back."""
-    now = time.time_ns() // 1_000_000 + 2
-    while time.time_ns() // 1_000_000 < now + 2:
-        time.sleep(0.001)
-    return datetime.fromtimestamp(now / 1000, UTC) + timedelta(seconds=5)
-
-
 def new_rows() -> Any:
     client = bigquery.Client()
     fields = {"id": "STRING", "text": "STRING", "label": "STRING", "timestamp": "TIMESTAMP", "arrived": "TIMESTAMP"}
@@ -201,6 +193,84 @@ def new_rows() -> Any:
             refused = str(error)
     client.delete_table(made)
     return {"nights": nights, "refused": refused}
+
+
+def load(made: bigquery.Table, hour: int, *names: str) -> None:
+    """Rows that BigQuery got in an hour of 4 January."""
+    content = [{"id": name, "text": f"news {name}", "label": "a"} for name in names]
+    configuration = bigquery.LoadJobConfig(schema=made.schema)
+    place = f"{PROJECT}.news.{made.table_id}$20260104{hour:02d}"
+    bigquery.Client().load_table_from_json(content, place, job_config=configuration).result()
+
+
+def by_ingestion(name: str, unit: str) -> bigquery.Table:
+    made = bigquery.Table(
+        f"{PROJECT}.news.{name}", [bigquery.SchemaField(column, "STRING") for column in ("id", "text", "label")]
+    )
+    made.time_partitioning = bigquery.TimePartitioning(type_=unit)
+    made.require_partition_filter = True
+    return bigquery.Client().create_table(made)
+
+
+def ingestion() -> Any:
+    """Nights on a table whose partitions tell when rows came, and tables that do not tell it."""
+    client, made = bigquery.Client(), by_ingestion("loads", "HOUR")
+    reader = source_of(source(table="news.loads", columns={"id": "id"}, arrived="ingestion"))
+    since, nights, came = Coverage(), [], set[str]()
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def night() -> None:
+            nonlocal since
+            found = reader.find_new(Part(since=since, until=next_moment(), lag="1h"))
+            names = []
+            if found.new:
+                dataset = reader.read_new(found.part, Path(scratch) / "new")
+                since = coverage_after(dataset, found.part, None)
+                read = [row for batch in iter_batches(dataset.shards, ["id", "arrived"]) for row in batch.to_pylist()]
+                names = sorted(row["id"] for row in read)
+                came.update(row["arrived"].isoformat() for row in read)
+            nights.append([found.new, names])
+
+        load(made, 10, "a", "b")
+        night()
+        load(made, 11, "c")
+        load(made, 10, "late")
+        night()
+        client.insert_rows_json(made, [{"id": "streamed", "text": "news", "label": "a"}])
+        night()
+        load(made, 12, "d")  # what was streamed is in the partition of the present hour now, which has not ended
+        night()
+        whole = reader.read(None, Path(scratch) / "whole")
+    star = "SELECT * FROM news.loads"
+    told = {
+        name: _told(source(table=f"news.{name}", columns={}, arrived="ingestion"), None)[1]
+        for name in ("articles", by_ingestion("months", "MONTH").table_id, client.create_table(plain_table()).table_id)
+    }
+    return {
+        "nights": nights,
+        "came": sorted(came),
+        "whole": whole.manifest.rows,
+        "filter": _failure(lambda: client.query(star).result()),
+        "columns": [
+            [field.name for field in client.query(f"{star} AS loads {where}").result().schema]
+            for where in (
+                "WHERE _PARTITIONTIME > '2000-01-01'",
+                "WHERE loads._PARTITIONTIME IN ('2026-01-04 10:00:00')",
+            )
+        ],
+        "hours": sorted(
+            row.hour.isoformat()
+            for row in client.query(
+                "SELECT _PARTITIONTIME AS hour FROM news.loads WHERE _PARTITIONTIME < '2026-01-05' GROUP BY hour"
+            ).result()
+        ),
+        "told": told,
+    }
+
+
+def plain_table() -> bigquery.Table:
+    fields = [bigquery.SchemaField(column, "STRING") for column in ("id", "text", "label")]
+    return bigquery.Table(f"{PROJECT}.news.plain", fields)
 
 
 def mistake() -> Any:

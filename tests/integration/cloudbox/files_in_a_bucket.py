@@ -20,9 +20,12 @@ from google.cloud import storage  # noqa: E402 - after the filter
 from evergreen.adapters.files import cloud  # noqa: E402 - after the filter
 from evergreen.adapters.files.settings import FilesSettings  # noqa: E402 - after the filter
 from evergreen.adapters.gcs.transfers import Transfers  # noqa: E402 - after the filter
+from evergreen.core.coverage import Coverage  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
+from evergreen.core.part import Part  # noqa: E402 - after the filter
 from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
+from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
 from evergreen.data.row_fields import TEXT_COLUMNS  # noqa: E402 - after the filter
 from evergreen.serving.model import read_object  # noqa: E402 - after the filter
@@ -92,7 +95,22 @@ def pictures(folder: Path) -> dict[str, Any]:
         ],
         "shards": [[row["id"], row["split"], row["mask"] == mask(n)] for n, row in enumerate(rows["shards"])],
         "description": source_of(streets).identity(None).description,
+        "came": came(folder, fields),
     }
+
+
+def came(folder: Path, fields: dict[str, Any]) -> list[bool]:
+    """Whether a picture came with the later one of it and its mask."""
+    found = rows_of(
+        source_of(FilesSettings(format="image_folders", arrived="ingestion", **fields)).read(None, folder).shards
+    )
+    listed = {
+        file.path.partition("/streets/")[2]: file.created
+        for place in ("images", "masks")
+        for file in cloud.list_cloud(f"gs://local-news/streets/{place}")[1]
+    }
+    expected = [max(listed["images/01.jpg"], listed["masks/01.png"]), listed["images/02.png"]]
+    return [row["arrived"] == time for row, time in zip(found, expected, strict=True)]
 
 
 def reading(folder: Path) -> dict[str, Any]:
@@ -170,6 +188,63 @@ def preparing(folder: Path) -> list[Any]:
     ]
 
 
+def put(name: str, content: str) -> None:
+    storage.Client().bucket("local-news").blob(name).upload_from_string(content)
+
+
+class Nights:
+    """Runs on what came to a folder of the bucket; each may be disturbed between its count and its read."""
+
+    def __init__(self, folder: Path, **fields: Any) -> None:
+        self._source, self._folder = source_of(FilesSettings(**fields)), folder
+        self._since = Coverage()
+
+    def night(self, disturb: Callable[[], None] = lambda: None) -> list[Any]:
+        """How many rows are new, the ids that were read, and whether they are those that were counted."""
+        found = self._source.find_new(Part(since=self._since, until=datetime.now(UTC), lag="0"))
+        disturb()
+        if not found.new:
+            return [0, [], True]
+        try:
+            dataset = self._source.read_new(found.part, self._folder)
+        except EvergreenError as error:
+            return [found.new, str(error), False]
+        if dataset.manifest.source != found.identity:
+            return [found.new, sorted(row["id"] for row in rows_of(dataset.shards)), False]
+        self._since = coverage_after(dataset, found.part, None)
+        return [found.new, sorted(row["id"] for row in rows_of(dataset.shards)), True]
+
+
+def ingestion(folder: Path) -> list[Any]:
+    """Objects that tell by themselves when their rows came; another is written, and one anew, while a run reads."""
+    nights = Nights(folder, path="gs://local-news/loads", arrived="ingestion")
+    put("loads/1.csv", "text,label\na,x\nb,x\n")
+    first = nights.night(lambda: put("loads/2.csv", "text,label\nc,x\n"))
+    second, quiet = nights.night(), nights.night()
+    labelled = storage.Client().bucket("local-news").blob("loads/1.csv")
+    labelled.metadata = {"team": "news"}
+    labelled.patch()
+    untouched = nights.night()
+    put("loads/3.csv", "text,label\nd,x\n")
+    told_anew = nights.night(lambda: put("loads/3.csv", "text,label\nd anew,x\n"))
+    return [first, second, quiet, untouched, told_anew, nights.night()]
+
+
+def arrivals(folder: Path) -> list[Any]:
+    """Rows that tell when they came; while a run reads, others come later than those it counted, and earlier."""
+    columns = {"id": "id", "arrived": "came"}
+    nights = Nights(folder, path="gs://local-news/rows/*.jsonl", columns=columns)
+
+    def row(name: str, day: int) -> Callable[[], None]:
+        content = {"id": name, "text": f"words of {name}", "label": "x", "came": f"2026-01-{day:02d}T00:00:00Z"}
+        return lambda: put(f"rows/{name}.jsonl", json.dumps(content))
+
+    row("b", 2)()
+    first = nights.night(row("d", 4))
+    earlier = nights.night(row("c", 3))
+    return [first, earlier, nights.night()]
+
+
 def objects() -> list[Any]:
     """What a server whose requests may name objects of one bucket reads of it."""
     os.environ["EVERGREEN_PICTURE_BUCKETS"] = "local-news"
@@ -189,6 +264,8 @@ def main(folder: Path) -> dict[str, Any]:
         "identities": identities(),
         "changing": changing(),
         "prepared": preparing(folder),
+        "ingestion": ingestion(folder / "ingestion"),
+        "arrivals": arrivals(folder / "arrivals"),
         "read_object": objects(),
     }
 

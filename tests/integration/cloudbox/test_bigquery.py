@@ -20,6 +20,7 @@ from cloudbox.home import Home
 
 CLIENTS = Path(__file__).with_name("bigquery_clients.py")
 ROOT = Path(__file__).parents[3]
+ORDERS = 8
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,17 @@ class Box:
     environment: dict[str, str]
 
     def ask(self, scenario: str) -> Any:
-        argv = [sys.executable, str(CLIENTS), scenario]
+        return json.loads(self.run(str(CLIENTS), scenario))
+
+    def run(self, *arguments: str, timeout_s: float = 60) -> str:
+        """What Python prints in a process whose Google is the box."""
+        argv = [sys.executable, *arguments]
         environment = os.environ | self.environment | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(argv, check=False, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            argv, check=False, env=environment, capture_output=True, text=True, timeout=timeout_s, cwd=ROOT
+        )
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +125,34 @@ def test_new_rows_are_counted_and_read_of_one_state_of_a_table_while_others_arri
     assert {"n101", "n32", "n33", "n34", "n35"} <= set(ids)
     assert "n102" not in ids
     assert "column 'text' of local-project.news.arriving is STRING" in said["refused"]
+
+
+def test_partitions_by_ingestion_tell_when_rows_came(box: Box) -> None:
+    said = box.ask("ingestion")
+    first, second, streamed, last = said["nights"]
+    assert first == [2, ["a", "b"]]
+    assert second == [2, ["c", "late"]]
+    assert streamed == [0, []]
+    assert last == [1, ["d"]]
+    assert said["came"] == [f"2026-01-04T{hour}:00:00+00:00" for hour in (11, 12, 13)]
+    assert said["whole"] == 6
+    assert said["hours"] == [f"2026-01-04T{hour}:00:00+00:00" for hour in (10, 11, 12)]
+    assert "without a filter over column(s) '_PARTITIONTIME'" in said["filter"][2]
+    assert said["columns"] == [["id", "text", "label"]] * 2
+    advice = "needs one that is partitioned by HOUR or DAY of ingestion (PARTITION BY _PARTITIONDATE)"
+    for table, how in {
+        "articles": "partitioned by column timestamp",
+        "months": "partitioned by MONTH of ingestion",
+        "plain": "not partitioned",
+    }.items():
+        assert f"table local-project.news.{table} is {how}, and arrived: ingestion {advice}" in said["told"][table]
+
+
+def test_each_row_of_a_table_is_trained_on_once_in_random_orders(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = box.run("-m", "tests.table_arrivals", str(ORDERS), timeout_s=300)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{counts}")
+    assert all(f" {what}" in counts for what in ("rollbacks", "failed runs", "overtaken runs", "edited", "repeated"))
 
 
 def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:

@@ -47,6 +47,7 @@ def test_pictures_are_paired_with_their_masks_and_shards_tell_their_split(said: 
         ["val-00-1.tfrec:1", "validation", True],
     ]
     assert "(3 image_folders files, 0.0 MB)" in said["pictures"]["description"]
+    assert said["pictures"]["came"] == [True, True]
 
 
 def test_formats_are_told_apart_as_on_this_machine(said: dict[str, Any]) -> None:
@@ -83,6 +84,25 @@ def test_identity_comes_from_metadata_and_is_equal_for_equal_bytes_in_any_bucket
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(said: dict[str, Any]) -> None:
     assert said["changing"] == "EvergreenError: gs://local-copy/csv/part-03.csv changed while it was read; run again"
+
+
+def test_objects_tell_when_their_rows_came_and_what_comes_while_a_run_reads_is_of_the_next(
+    said: dict[str, Any],
+) -> None:
+    first, second, quiet, untouched, told_anew, last = said["ingestion"]
+    assert first == [2, ["1.csv:1", "1.csv:2"], True]
+    assert second == [1, ["2.csv:1"], True]
+    assert quiet == untouched == [0, [], True]
+    assert told_anew[0] == 1
+    assert told_anew[2] is False
+    assert last == [1, ["3.csv:1"], True]
+
+
+def test_rows_that_come_while_a_run_reads_are_of_the_next_or_told(said: dict[str, Any]) -> None:
+    first, earlier, last = said["arrivals"]
+    assert first == [1, ["b"], True]
+    assert earlier == [1, ["c", "d"], False]
+    assert last == [2, ["c", "d"], True]
 
 
 def test_rows_are_prepared_into_a_bucket(said: dict[str, Any]) -> None:

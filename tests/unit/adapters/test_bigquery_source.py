@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,36 @@ def test_the_query_for_new_rows_leaves_out_what_a_coverage_s_times_tell_and_noth
 )
 def test_where_times_cannot_tell_what_is_new_all_that_had_arrived_is_read(part: Part, times: Any) -> None:
     assert new_rows_query(TABLE, ["id", "came"], part, times).sql == CHOSEN
+
+
+@pytest.mark.parametrize(("unit", "length"), [("HOUR", timedelta(hours=1)), ("DAY", timedelta(days=1))])
+def test_of_partitions_by_ingestion_those_are_read_that_have_ended_and_rows_came_at_their_end(
+    unit: str, length: timedelta
+) -> None:
+    timeless = Coverage(spans=(Span(start=None, end=None, until=DAY[9]),))
+    query = new_rows_query(TABLE, ["id"], Part(since=timeless, until=DAY[12]), {}, unit)
+    assert query.sql == (
+        f"SELECT `id`, TIMESTAMP_ADD(_PARTITIONTIME, INTERVAL 1 {unit}) AS `__arrived__`\n"
+        "FROM `my-project`.`news`.`articles` FOR SYSTEM_TIME AS OF @until\n"
+        "WHERE _PARTITIONTIME <= @last_partition\nAND (_PARTITIONTIME >= @arrived_from)"
+    )
+    moments = {name: moment for name, (_, moment) in query.parameters.items()}
+    assert moments == {
+        "until": DAY[12],
+        "last_partition": DAY[12] - length,
+        "arrived_from": DAY[9] - length,
+    }
+    plain = table_query(TABLE, ["id"], WINDOW, ("told", "TIMESTAMP"), unit)
+    assert plain.sql.endswith(
+        "WHERE _PARTITIONTIME >= TIMESTAMP '1970-01-01' AND `told` >= @window_start AND `told` < @window_end"
+    )
+
+
+def test_the_pseudocolumn_is_no_column_that_tells_when_rows_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bigquery, "Client", lambda **_: Shown())
+    given = {"project": "my-project", "table": "news.articles", "columns": {"arrived": "_PARTITIONTIME"}}
+    with pytest.raises(InputError, match=r"set source\.arrived: ingestion, and remove source\.columns\.arrived"):
+        source_of(BigQuerySettings.model_validate(given)).identity(None)
 
 
 def test_new_rows_need_the_moment_of_their_arrival_and_a_table() -> None:

@@ -42,6 +42,7 @@ OTHER: dict[str, Any] = {
     "config_name": "large",
     "splits": ("test",),
     "numbers": ("target",),
+    "arrived": "ingestion",
 }
 """Another value for each field that shapes rows."""
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from evergreen.core.errors import InputError
 from evergreen.data.canonical import canonical_rows
-from evergreen.data.row_fields import ROW_NAME, RowFields
+from evergreen.data.columns import ROW_NAME
+from evergreen.data.row_fields import RowFields
 
 
 def read(prices: list[object], fields: RowFields) -> pa.RecordBatch:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.pictures import mask, picture
 from tests.rows import rows_of
 
 HEADER = "text,label\n"
+CREATED = datetime(2026, 1, 4, tzinfo=UTC)
 
 
 def put(root: Path, *names: str, content: bytes = b"text,label\nA goal.,sports\n") -> Path:
@@ -199,7 +201,7 @@ def test_parts_of_a_bucket_keep_their_objects_and_hidden_names_cost_no_more_than
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = [f"b/in/{kind}{number}.csv" for number in range(4_000) for kind in (".", "")]
-    listed = [CloudFile(name, 1, f"md5:{name}") for name in names]
+    listed = [CloudFile(name, 1, f"md5:{name}", CREATED) for name in names]
     monkeypatch.setattr(find, "list_cloud", lambda _: ("b/in", listed, True))
     began = time.process_time()
     listing = find.find_files("gs://b/in", None)
@@ -267,7 +269,7 @@ def test_rows_outside_of_the_window_are_counted(tmp_path: Path) -> None:
 
 def test_a_bucket_goes_by_the_same_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["b/in/_a.csv", "b/in/_SUCCESS", "b/in/.x/c.csv", "b/in/notes.md"]
-    listed = [CloudFile(name, 1, "md5:0") for name in names]
+    listed = [CloudFile(name, 1, "md5:0", CREATED) for name in names]
     monkeypatch.setattr(find, "list_cloud", lambda _: ("b/in", listed, True))
     listing = find.find_files("gs://b/in", None)
     assert [file.name for file in listing.files] == ["_a.csv"]
