@@ -74,6 +74,18 @@ def _words(found: NewRows, champion: ModelVersion | None) -> str:
     return f"{found.new:,} new to {f'champion {champion.version}' if champion else 'a first model'}{again}"
 
 
+def held_out_of(champion: ModelVersion | None) -> str | None:
+    """Where the rows are that it and those before it were tested on or selected by; None where that is not known."""
+    if champion is None or champion.coverage is None:  # which `coverage_of` tells
+        return None
+    if champion.held_out is None:
+        logger.warning(
+            "champion %s does not tell which rows it was tested on: new rows like them are not set aside",
+            champion.version,
+        )
+    return champion.held_out
+
+
 def coverage_of(champion: ModelVersion | None) -> Coverage:
     """What the champion covers; nothing where there is none, or where it was trained before that was recorded.
 
@@ -86,18 +98,6 @@ def coverage_of(champion: ModelVersion | None) -> Coverage:
         logger.warning("champion %s does not tell which rows it was trained on: all count as new", champion.version)
         return Coverage()
     return load_artifact(champion.coverage, Coverage)
-
-
-def held_out_of(champion: ModelVersion | None) -> str | None:
-    """Where the rows are that it and those before it were tested on or selected by; None where that is not known."""
-    if champion is None or champion.coverage is None:  # which `coverage_of` tells
-        return None
-    if champion.held_out is None:
-        logger.warning(
-            "champion %s does not tell which rows it was tested on: new rows like them are not set aside",
-            champion.version,
-        )
-    return champion.held_out
 
 
 def recorded_outputs(champion: ModelVersion) -> tuple[Any, ...]:

@@ -33,4 +33,4 @@ def split(
     before = load_artifact(part.held_out, HeldOut) if part.held_out else None
     out_dir = scratch_directory("splits")
     splits = split_dataset(dataset, split, out_dir, set_aside, class_counts, held_out=before)
-    return splits, held_out_after(splits, before, scratch_directory("held_out"))
+    return splits, held_out_after(splits, dataset.manifest.columns, before, scratch_directory("held_out"))

@@ -7,7 +7,7 @@ picture, or 4 for each word pair of a text, up to MOST_PAIRS: longer texts are c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import HeldOut, HeldOutManifest, SplitName, Splits
+from evergreen.core.artifacts import HeldOut, HeldOutManifest, Splits
 from evergreen.data.contents import Content, content_of
 from evergreen.data.database import open_database, view_parquet
 from evergreen.data.duplicates.keys import PROTECTED, Codes, Keys, Rows
-from evergreen.data.shards import ShardWriter, iter_batches, regroup, split_columns
+from evergreen.data.shards import ShardWriter, iter_batches, regroup
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan
 
 if TYPE_CHECKING:
@@ -68,12 +68,11 @@ def find_like_held_out(
     return np.concatenate(found)
 
 
-def held_out_after(splits: Splits, before: HeldOut | None, out_dir: Path) -> HeldOut:
-    """The held-out rows of before and those of these splits, below `out_dir`.
+def held_out_after(splits: Splits, columns: Collection[str], before: HeldOut | None, out_dir: Path) -> HeldOut:
+    """The held-out rows of before and those of these splits, below `out_dir`; `columns` are those of the dataset.
 
     None where nothing tells when rows arrived: no run goes on from a version of those.
     """
-    columns = {column for name in SplitName.ALL for column in split_columns(splits, name)}
     with ShardWriter(out_dir) as writer:
         if "arrived" in columns:
             content = content_of(columns)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from evergreen.adapters.files.settings import FilesSettings
-from evergreen.core.artifacts import HeldOut, HeldOutManifest
+from evergreen.core.artifacts import Dataset, HeldOut, HeldOutManifest
 from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
@@ -23,6 +23,8 @@ from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, crown, nominate
 from evergreen.core.window import Interval
 from evergreen.data.freshness import coverage_after
+from evergreen.data.split import share_out
+from evergreen.data.split_plan import Assignment, SplitPlan
 from tests.arrivals import play, told
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -103,8 +105,24 @@ def test_each_row_is_trained_on_once_in_random_orders(capsys: pytest.CaptureFixt
     counts = play(ORDERS)
     with capsys.disabled():
         sys.stdout.write(f"\n{ORDERS} orders: {told(counts)}\n")
-    happened = {"deleted", "edited", "repeated", "without a time", "rollbacks", "failed runs", "overtaken runs", "runs"}
+    happened = {
+        "new trained on",
+        "new held out",
+        "new set aside",
+        "replayed and set aside",
+        "like another",
+        "deleted",
+        "edited",
+        "repeated",
+        "without a time",
+        "rollbacks",
+        "failed runs",
+        "overtaken runs",
+        "runs",
+    }
     assert not {one for one in happened if counts[one] < ORDERS / 10}
+    shared_out = {"new trained on", "new held out", "new set aside", "replayed and set aside"}
+    assert not {one for one in shared_out if counts[one] < ORDERS / 100}
 
 
 def test_an_order_notices_rows_that_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +130,16 @@ def test_an_order_notices_rows_that_are_lost(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("tests.arrivals.LAG", "0")  # rows stay away for up to two hours
     with pytest.raises(AssertionError, match="order"):
         play(50)
+
+
+def test_an_order_notices_rows_that_are_like_earlier_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(dataset: Dataset, plan: SplitPlan, held_out: HeldOut | None) -> Assignment:
+        return share_out(dataset, plan)
+
+    monkeypatch.setattr("tests.shared_out.share_out", forgetful)
+    monkeypatch.setattr("tests.arrivals.SPLIT_EVERY", 1)
+    with pytest.raises(AssertionError, match=r"order .* (trained on what is like a held-out row|held out twice)"):
+        play(20)
 
 
 def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Path, tmp_path: Path) -> None:

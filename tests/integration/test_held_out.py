@@ -21,6 +21,7 @@ from evergreen.data.contents import MOST_PAIRS
 from evergreen.data.dataset import write_dataset
 from evergreen.data.duplicates.similarity import bounded, sampled, word_pairs
 from evergreen.data.held_out import held_out_after
+from evergreen.data.shards import split_columns
 from evergreen.data.split import share_out, split
 from evergreen.data.split_plan import SplitPlan
 from tests.pictures import encoded, mask
@@ -42,7 +43,8 @@ def run(rows: Iterable[dict[str, Any]], folder: Path, before: HeldOut | None, pl
 
 
 def after(splits: Splits, folder: Path, before: HeldOut | None = None) -> HeldOut:
-    return held_out_after(splits, before, folder / uuid4().hex)
+    columns = split_columns(splits, SplitName.TEST)
+    return held_out_after(splits, columns, before, folder / uuid4().hex)
 
 
 def where(splits: Splits) -> dict[str, str]:
