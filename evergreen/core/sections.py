@@ -203,7 +203,7 @@ class Forgetting(Section):
         """A row each part and metric."""
         return Table(
             title=self.heading,
-            columns=("test rows", "rows", "metric", "version", "champion", "version minus champion", "from", "to"),
+            columns=("part", "rows", "metric", "version", "champion", "version minus champion", "from", "to"),
             rows=tuple(row for scores in self.parts for row in _measured(scores)),
         )
 
