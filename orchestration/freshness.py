@@ -45,7 +45,7 @@ def rows_to_read(
         EvergreenError: the champion's coverage is lost.
     """
     if backfill is not None:
-        part = Part(since=coverage_of(champion), adds=False)
+        part = Part(since=coverage_of(champion), adds=False, held_out=held_out_of(champion))
         return RowsToRead(identity=source_of(source).identity(backfill.window), part=part)
     if refresh.policy(window) != "incremental":
         identity = source_of(source).identity(window.resolve() if window else None)
@@ -56,6 +56,7 @@ def rows_to_read(
         replay_share=refresh.replay_share,
         null_times=refresh.null_times,
         lag=refresh.lag,
+        held_out=held_out_of(champion),
     )
     found = source_of(source).find_new(part)
     quiet = champion is not None and found.new < refresh.min_new_rows
@@ -71,6 +72,18 @@ def rows_to_read(
 def _words(found: NewRows, champion: ModelVersion | None) -> str:
     again = f", {found.replayed:,} read once more" if found.replayed else ""
     return f"{found.new:,} new to {f'champion {champion.version}' if champion else 'a first model'}{again}"
+
+
+def held_out_of(champion: ModelVersion | None) -> str | None:
+    """Where the rows are that it and those before it were tested on or selected by; None where that is not known."""
+    if champion is None or champion.coverage is None:  # which `coverage_of` tells
+        return None
+    if champion.held_out is None:
+        logger.warning(
+            "champion %s does not tell which rows it was tested on: new rows like them are not set aside",
+            champion.version,
+        )
+    return champion.held_out
 
 
 def coverage_of(champion: ModelVersion | None) -> Coverage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, cast
 
-from evergreen.core.artifacts import HISTORY_NAME, ClassCounts, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.artifacts import HISTORY_NAME, ClassCounts, Dataset, HeldOut, SourceIdentity, Splits, TrainedModel
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
@@ -21,6 +21,7 @@ from evergreen.pages.data import (
     class_counts_page,
     coverage_page,
     dataset_page,
+    held_out_page,
     identity_page,
     part_page,
     split_page,
@@ -66,6 +67,11 @@ def _(artifact: Dataset) -> str:
 @page_of.register
 def _(artifact: ClassCounts) -> str:
     return class_counts_page(artifact.manifest)
+
+
+@page_of.register
+def _(artifact: HeldOut) -> str:
+    return held_out_page(artifact.manifest)
 
 
 @page_of.register

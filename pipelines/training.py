@@ -56,10 +56,10 @@ def training(
     fetch_code, validate_code, split_code, train_code, evaluate_code = codes
     dataset, coverage = fetch(source, identity, part, fetch_code)
     _, set_aside, class_counts = validate(task, dataset, validate_code)
-    splits = split_step(dataset, split, set_aside, class_counts, split_code)
+    splits, held_out = split_step(dataset, split, set_aside, class_counts, part, split_code)
     model = train(task.for_training(), splits, start, seed, train_code)
     report = evaluate(task, model, splits, incumbent, evaluate_code)
-    decision = promote(model_name, host, gate, task, model, splits, coverage, report, incumbent, recipe)
+    decision = promote(model_name, host, gate, task, model, splits, coverage, held_out, report, incumbent, recipe)
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:
         review(model_name, publish, identity, decision)

@@ -7,7 +7,7 @@ from typing import Annotated
 from zenml import get_step_context, step
 
 from evergreen.adapters.kinds import AnyHost
-from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.artifacts import HeldOut, Splits, TrainedModel
 from evergreen.core.baselines import leader_sentence
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
@@ -32,6 +32,7 @@ def promote(
     model: TrainedModel,
     splits: Splits,
     coverage: Coverage,
+    held_out: HeldOut,
     report: EvaluationReport,
     incumbent: Incumbent,
     recipe: str,
@@ -51,6 +52,7 @@ def promote(
         examples=(),
         leader=leader_sentence(report),
         coverage=str(context.inputs["coverage"][0].id) if coverage.spans else None,
+        held_out=str(context.inputs["held_out"][0].id) if held_out.manifest.rows else None,
     )
 
     def completed() -> ModelVersion:

@@ -1,6 +1,7 @@
 """Rows that arrive in random orders, and runs that take them: what is trained on, against a list of every row.
 
-`python -m tests.arrivals 10000` plays so many orders, and prints what happened in them.
+`python -m tests.arrivals 10000` plays so many orders, and prints what happened in them. In one of SPLIT_EVERY the runs
+share their rows out too, which takes most of the time: each new row is then trained on, held out or set aside.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from evergreen.core.refresh import NullTimes
 from evergreen.core.versions import Alias, ModelVersion, RecordState, SetAlias, crown, nominate, roll_back
 from evergreen.data.freshness import coverage_after
 from evergreen.data.shards import iter_batches
+from tests.shared_out import Key, Lineage, RunOfRows, words
 
 START = datetime(2025, 3, 29, tzinfo=UTC)
 """The night after the next, clocks in Europe change."""
 COLUMNS = {"id": "id", "text": "text", "label": "label", "timestamp": "told", "arrived": "arrived"}
 LATEST_H, LAG = 2, "2h"
 """How long rows stay invisible at most, and how long runs expect them to."""
+SPLIT_EVERY = 20
 
 AT_ONCE = 100
 """Orders that a process plays before it tells how they went."""
@@ -47,15 +50,16 @@ class Row:
     told: int | None
     arrived: float | None
     delay: float = 0
+    text: str = ""
 
     @property
-    def key(self) -> tuple[str, float | None]:
+    def key(self) -> Key:
         return self.id, self.arrived
 
     def fields(self, zone: timedelta) -> dict[str, str | None]:
         """By column, with its times in a zone of that offset."""
-        words = {"id": self.id, "text": f"words of row {self.id} at {self.arrived}", "label": "a"}
-        return words | {"told": _written(self.told, zone), "arrived": _written(self.arrived, zone)}
+        plain = {"id": self.id, "text": self.text, "label": "a"}
+        return plain | {"told": _written(self.told, zone), "arrived": _written(self.arrived, zone)}
 
 
 def _written(hours: float | None, zone: timedelta) -> str | None:
@@ -139,10 +143,11 @@ class Folder:
 
 @dataclass(frozen=True)
 class Version:
-    """What a model covers, and which rows were new to it and to those that it goes back to."""
+    """What a model covers, and which rows were new to it and to those that it goes back to: `taken`."""
 
     coverage: Coverage = field(default_factory=Coverage)
-    trained_on: frozenset[tuple[str, float | None]] = frozenset()
+    taken: frozenset[Key] = frozenset()
+    lineage: Lineage = field(default_factory=Lineage)
 
 
 NONE = Version()
@@ -160,6 +165,9 @@ class Orders:
     coming: list[Row] = field(default_factory=list)
     versions: dict[str, Version] = field(default_factory=dict)
     record: RecordState = field(default_factory=RecordState)
+    texts: dict[Key, str] = field(default_factory=dict)
+    kept: Path | None = None
+    """Where what the versions hold out is kept; None: rows are not shared out."""
 
     def play(self) -> None:
         """Eight moves, and two runs to which nothing happens."""
@@ -171,8 +179,8 @@ class Orders:
         self.now += LATEST_H + 100
         self._rows_come(0)
         self._run(meanwhile=False)
-        missing = {row.key for row in self._visible()} - self._champion.trained_on
-        assert not missing, f"never trained on: {missing}"
+        missing = {row.key for row in self._visible()} - self._champion.taken
+        assert not missing, f"never taken: {missing}"
         assert self._found().new == 0
 
     @property
@@ -188,7 +196,7 @@ class Orders:
             self.place.add(ready, timedelta(hours=self.draw.choice([-5, 0, 1, 2])))
 
     def _row(self) -> Row:
-        """A new one; or an earlier one again, as it is or edited."""
+        """A new one, which may be like another; or an earlier one again, as it is, edited or merely loaded anew."""
         known = self.place.rows
         kind = self.draw.random()
         if known and kind < 0.1:
@@ -196,14 +204,24 @@ class Orders:
             return replace(self.draw.choice(known), delay=0)
         if known and kind < 0.2:
             self.counts["edited"] += 1
-            return replace(self.draw.choice(known), arrived=self.now, delay=0)
+            row = self.draw.choice(known)
+            text = self.draw.choice([row.text, f"{row.text} e{self.now}", words(self.draw.randrange(10**9))])
+            return self._told(replace(row, arrived=self.now, delay=0, text=text))
         self.counts["rows"] += 1
+        text = words(self.counts["rows"])
+        if known and kind < 0.35:
+            self.counts["like another"] += 1
+            text = self.draw.choice(known).text + self.draw.choice(["", f" l{self.counts['rows']}"])
         told = int(self.now) - self.draw.choice([0, 0, 3, 30, 700])
-        row = Row(f"r{self.counts['rows']}", told, self.now, self.draw.choice([0, 0, 0.5, LATEST_H]))
+        row = Row(f"r{self.counts['rows']}", told, self.now, self.draw.choice([0, 0, 0.5, LATEST_H]), text)
         if self.nulls != "refuse" and kind > 0.9:
             self.counts["without a time"] += 1
-            return replace(row, told=None) if self.draw.random() < 0.5 else replace(row, arrived=None)
-        return row
+            row = replace(row, told=None) if self.draw.random() < 0.5 else replace(row, arrived=None)
+        return self._told(row)
+
+    def _told(self, row: Row) -> Row:
+        """With the one text of its key."""
+        return replace(row, text=self.texts.setdefault(row.key, row.text))
 
     def _delete(self) -> None:
         if rows := self.place.rows:
@@ -213,9 +231,9 @@ class Orders:
     def _visible(self) -> list[Row]:
         return [row for row in self.place.rows if self.nulls != "leave_out" or None not in (row.told, row.arrived)]
 
-    def _new(self) -> set[tuple[str, float | None]]:
+    def _new(self) -> set[Key]:
         """By the list of every row, what a run has to take that begins now."""
-        return {row.key for row in self._visible()} - self._champion.trained_on
+        return {row.key for row in self._visible()} - self._champion.taken
 
     def _found(self) -> NewRows:
         return self.place.source.find_new(
@@ -244,18 +262,20 @@ class Orders:
             if dataset.manifest.source.fingerprint != found.identity.fingerprint:
                 self._tell_change()
                 return None
-            read = [
-                (row["id"], self._hours(row["arrived"]))
-                for batch in iter_batches(dataset.shards, ["id", "arrived"])
-                for row in batch.to_pylist()
-            ]
-            coverage = coverage_after(dataset, found.part, None)
-        new = [key for key in read if key not in self._champion.trained_on]
-        self.counts["trained on"] += len(set(new))
-        self.counts["replayed"] += len(read) - len(new)
-        assert len(new) == found.new
-        assert len(read) - len(new) == found.replayed
-        return Version(coverage, self._champion.trained_on | set(new))
+            rows = [row for batch in iter_batches(dataset.shards) for row in batch.to_pylist()]
+            read = [(row["id"], self._hours(row["arrived"])) for row in rows]
+            before = self._champion
+            new = [key for key in read if key not in before.taken]
+            self.counts["new"] += len(set(new))
+            self.counts["replayed"] += len(read) - len(new)
+            assert len(new) == found.new
+            assert len(read) - len(new) == found.replayed
+            assert [key for key, row in zip(read, rows, strict=True) if not row["replayed"]] == new
+            version = Version(coverage_after(dataset, found.part, None), before.taken | set(new))
+            if self.kept is None:
+                return version
+            run = RunOfRows(dataset, read, set(new), self.texts, self.kept)
+            return replace(version, lineage=before.lineage.after(run, self.counts))
 
     def _hours(self, came: datetime | None) -> float | None:
         return None if came is None else (came - START) / timedelta(hours=1) - self.place.came_h
@@ -277,15 +297,13 @@ class Orders:
         if self.counts["runs that told of changed rows"] == before:
             self._promote(version, expected)
 
-    def _promote(
-        self, version: Version | None, expected: set[tuple[str, float | None]], most: int | None = None
-    ) -> None:
+    def _promote(self, version: Version | None, expected: set[Key], most: int | None = None) -> None:
         """Writes the version and makes it champion, in so many writes at most (None: all)."""
         if version is None:
             self.counts["quiet runs"] += 1
             assert not expected
             return
-        assert version.trained_on - self._champion.trained_on == expected
+        assert version.taken - self._champion.taken == expected
         name = f"v{len(self.versions)}"
         self.versions[name] = version
         self.record = self.record.model_copy(update={"versions": (*self.record.versions, _entry(name))})
@@ -345,9 +363,13 @@ def play(orders: int, seed: int = 0, first: int = 0) -> Counter[str]:
     """What happened in so many orders. Raises AssertionError naming the first in which a row was not taken once."""
     counts: Counter[str] = Counter()
     for number in range(first, first + orders):
-        with TemporaryDirectory(prefix="evergreen-orders-") as folder:
+        with TemporaryDirectory(prefix="evergreen-orders-") as folder, TemporaryDirectory() as kept:
             draw = random.Random(f"{seed} {number}")
-            play_one(Orders(Folder(Path(folder), draw), draw, counts), f"order {number} of seed {seed}")
+            orders_of = Orders(Folder(Path(folder), draw), draw, counts)
+            if number % SPLIT_EVERY == 0:
+                counts["orders that share rows out"] += 1
+                orders_of.kept = Path(kept)
+            play_one(orders_of, f"order {number} of seed {seed}")
     return counts
 
 

@@ -28,6 +28,8 @@ HISTORY_NAME = "history.json"
 VERSION_LENGTH = 12
 INTAKE_FACT = "intake"
 LEFT_OUT_FACT = "left_out"
+REPLAYED = "replayed"
+"""The column of an incremental run's rows that tells which of them the champion knows, and are read once more."""
 
 
 def sha256_of(path: Path) -> str:
@@ -288,6 +290,26 @@ class Splits(DirectoryArtifact[SplitsManifest]):
         """The Parquet files of one split, in row order."""
         names = [entry.name for entry in self.manifest.files]
         return [self.path / name for name in names if name.startswith(f"{split}/")]
+
+
+class HeldOutManifest(Manifest):
+    """Of so many rows."""
+
+    rows: int
+
+
+class HeldOut(DirectoryArtifact[HeldOutManifest]):
+    """Held-out rows: what tells those that a version and the ones before it were tested on or selected by, by shards.
+
+    A row has the `key` of its content, the `code` of its split, and by what rows like it are found; never its content.
+    """
+
+    manifest_type = HeldOutManifest
+
+    @property
+    def shards(self) -> list[Path]:
+        """The Parquet files."""
+        return [self.path / entry.name for entry in self.manifest.files]
 
 
 class TrainedModelManifest(Manifest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.base import Frozen
@@ -18,6 +18,7 @@ class Part(Frozen):
 
     With `until` it is those that `since` lacks and that arrived no later, beside `replay_share` of the covered ones;
     without, those of the whole window. `adds`: whether the rows count as covered after that; of a backfill they do not.
+    `held_out` is where the rows are that the champion and those before it were tested on or selected by; None: nowhere.
     `revision` is the state of the source that the rows were counted in, where that has a name by which it can be read.
     """
 
@@ -27,6 +28,7 @@ class Part(Frozen):
     null_times: NullTimes = "refuse"
     lag: Lag = "1h"
     adds: bool = True
+    held_out: str | None = Field(None, exclude_if=lambda value: value is None)
     revision: str | None = None
 
     @property

@@ -6,12 +6,13 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
 from evergreen.core.base import Frozen
+from evergreen.core.metric import Metric
 
 Cell = str | int | float | bool | None
 
@@ -154,6 +155,59 @@ class Residuals(Section):
         return Table(title=f"Residuals{unit}", columns=("answer minus truth", "value"), rows=rows)
 
 
+class PartScores(Frozen):
+    """Test rows of one part of a run's rows, which are too few to be measured where there are no metrics.
+
+    `champion` has the champion's metrics on the same rows, `differences` are paired-bootstrap, challenger minus
+    champion; both are empty without a champion.
+    """
+
+    part: str
+    rows: int
+    metrics: dict[str, Metric] = {}
+    champion: dict[str, Metric] = {}
+    differences: dict[str, Metric] = {}
+
+
+class Forgetting(Section):
+    """What was learnt of new rows and forgotten of old ones: both parts of the test rows, measured apart.
+
+    `metric` is the one to lead with.
+    """
+
+    holds_rows: ClassVar[bool] = False
+
+    kind: Literal["forgetting"] = "forgetting"
+    metric: str
+    parts: tuple[PartScores, ...]
+
+    @property
+    def heading(self) -> str:
+        """What the two parts tell."""
+        return "New and replayed rows"
+
+    @property
+    def summary(self) -> str:
+        """The leading metric of each part, and the champion's."""
+        return f"{self.metric} on {', on '.join(map(self._words, self.parts))}"
+
+    def _words(self, scores: PartScores) -> str:
+        rows = f"{scores.rows:,} {scores.part} rows"
+        if self.metric not in scores.metrics:
+            return f"{rows} not measured"
+        own = f"{rows} {scores.metrics[self.metric].value:.3f}"
+        champion = scores.champion.get(self.metric)
+        return own if champion is None else f"{own} (champion {champion.value:.3f})"
+
+    def table(self) -> Table:
+        """A row each part and metric."""
+        return Table(
+            title=self.heading,
+            columns=("part", "rows", "metric", "version", "champion", "version minus champion", "from", "to"),
+            rows=tuple(row for scores in self.parts for row in _measured(scores)),
+        )
+
+
 class OtherSection(Section):
     """A section of a kind, or with fields, that this version does not know, as it was written."""
 
@@ -162,7 +216,7 @@ class OtherSection(Section):
 
 KINDS: Mapping[str, type[Section]] = {
     member.model_fields["kind"].default: member
-    for member in (Table, ConfusionMatrix, WorstTexts, WorstPictures, Residuals)
+    for member in (Table, ConfusionMatrix, WorstTexts, WorstPictures, Residuals, Forgetting)
 }
 
 
@@ -179,6 +233,16 @@ def _known(value: object) -> object:
 
 AnySection = Annotated[SerializeAsAny[Section], BeforeValidator(_known)]
 """Any of them; read from JSON by its `kind`."""
+
+
+def _measured(scores: PartScores) -> Iterator[tuple[Cell, ...]]:
+    if not scores.metrics:
+        yield scores.part, scores.rows, "too few to be measured", None, None, None, None, None
+    for name, metric in scores.metrics.items():
+        champion, difference = scores.champion.get(name), scores.differences.get(name)
+        theirs = None if champion is None else champion.value
+        compared = (None, None, None) if difference is None else (difference.value, difference.low, difference.high)
+        yield scores.part, scores.rows, name, metric.value, theirs, *compared
 
 
 def _cell(value: object) -> Cell:

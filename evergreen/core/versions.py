@@ -30,7 +30,8 @@ class ModelVersion(Frozen):
     champion of that evaluation, `examples` instances that it must answer before it gets traffic, `mirrors` the number
     each mirror gave it, `leader` says which baseline scores better than it (None: none does), `requires` is the package
     that its kind of task is from (None: it is shipped), `coverage` where it is kept which rows the version and
-    those that it goes back to were trained on (None: that is not known).
+    those that it goes back to were trained on, `held_out` where, which they were tested on or selected by (None: that
+    is not known).
     """
 
     version: str
@@ -45,6 +46,7 @@ class ModelVersion(Frozen):
     leader: str | None = None
     requires: str | None = None
     coverage: str | None = None
+    held_out: str | None = None
 
 
 class RecordState(Frozen):

@@ -22,7 +22,7 @@ from evergreen.data.duplicates.keys import (
     picture_keys,
 )
 from evergreen.data.duplicates.pictures import find_alike
-from evergreen.data.duplicates.similarity import word_pairs
+from evergreen.data.duplicates.similarity import Levels, bounded, sampled, word_pairs
 from evergreen.data.duplicates.texts import find_straddling
 from evergreen.data.split_plan import SplitPlan
 
@@ -30,11 +30,16 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+MOST_PAIRS = 256
+"""Word pairs of a text that are kept for later runs, of 4 bytes each; of longer texts a sample."""
+
 
 class Content(ABC):
     """What the rows of a dataset are; `one_label` says whether each has exactly one."""
 
     column: ClassVar[str]
+    near: ClassVar[str]
+    """The signature that near duplicates are found by."""
     one_label: ClassVar[bool]
 
     @abstractmethod
@@ -53,6 +58,14 @@ class Content(ABC):
         """
 
     @abstractmethod
+    def bounded(self, near: pa.Array) -> tuple[pa.Array, Levels]:
+        """What is kept of the signatures `near` of rows for later runs, and the level at which it is, (rows,)."""
+
+    @abstractmethod
+    def at_level(self, near: pa.Array, level: int) -> pa.Array:
+        """The signatures as they compare with kept ones of this level."""
+
+    @abstractmethod
     def about_near(self, plan: SplitPlan) -> str:
         """The rule of near duplicates, and how it is changed, for rows that lost most of their kind to it."""
 
@@ -61,6 +74,7 @@ class Text(Content):
     """Rows with a `text`; near duplicates share most of their word pairs."""
 
     column: ClassVar[str] = "text"
+    near: ClassVar[str] = "pairs"
     one_label: ClassVar[bool] = True
 
     @override
@@ -71,13 +85,21 @@ class Text(Content):
     def signatures(self, values: pa.Array, seed: int, *, with_near: bool) -> dict[str, Any]:
         texts = normalise(values)
         key = {"key": content_keys(texts, seed)}
-        return {**key, "pairs": word_pairs(texts)} if with_near else key
+        return {**key, self.near: word_pairs(texts)} if with_near else key
 
     @override
     def find_near(self, connection: duckdb.DuckDBPyConnection, signatures: Path, codes: Codes, plan: SplitPlan) -> Rows:
         if plan.near_duplicate_similarity is None:
             return np.empty(0, dtype=np.uint32)
         return find_straddling(connection, signatures, codes, plan.near_duplicate_similarity)
+
+    @override
+    def bounded(self, near: pa.Array) -> tuple[pa.Array, Levels]:
+        return bounded(near, MOST_PAIRS)
+
+    @override
+    def at_level(self, near: pa.Array, level: int) -> pa.Array:
+        return sampled(near, level)
 
     @override
     def about_near(self, plan: SplitPlan) -> str:
@@ -92,6 +114,7 @@ class Picture(Content):
     """Rows with an `image` and a `mask` of classes; near duplicates look alike."""
 
     column: ClassVar[str] = "image"
+    near: ClassVar[str] = "likeness"
     one_label: ClassVar[bool] = False
 
     @override
@@ -103,13 +126,21 @@ class Picture(Content):
         if not with_near:
             return {"key": picture_keys(values, seed)}
         keys, alike = keys_and_likeness(values, seed)
-        return {"key": keys, "likeness": alike}
+        return {"key": keys, self.near: alike}
 
     @override
     def find_near(self, connection: duckdb.DuckDBPyConnection, signatures: Path, codes: Codes, plan: SplitPlan) -> Rows:
         if plan.near_duplicate_distance is None:
             return np.empty(0, dtype=np.uint32)
         return find_alike(connection, codes, plan.near_duplicate_distance)
+
+    @override
+    def bounded(self, near: pa.Array) -> tuple[pa.Array, Levels]:
+        return near, np.zeros(len(near), dtype=np.uint8)
+
+    @override
+    def at_level(self, near: pa.Array, level: int) -> pa.Array:
+        return near
 
     @override
     def about_near(self, plan: SplitPlan) -> str:

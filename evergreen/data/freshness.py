@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
+from evergreen.core.artifacts import REPLAYED, Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.coverage import (
     NO_TIME,
     Chosen,
@@ -82,7 +82,7 @@ class PartOfRows:
         )
 
     def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows that are chosen.
+        """The rows that are chosen; the column `replayed` tells which of them are read once more.
 
         Raises:
             InputError: a row without a time, where those are refused.
@@ -110,7 +110,7 @@ class PartOfRows:
         self.new += int(fresh.sum())
         self.replayed += int(again.sum())
         self.last = max(self.last, int(arrived[fresh].max(initial=NO_TIME)))
-        return timed.filter(pa.array(fresh | again))
+        return timed.append_column(REPLAYED, pa.array(again)).filter(pa.array(fresh | again))
 
     def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.artifacts import REPLAYED, ResolvedWindow
 from evergreen.core.base import Frozen, Name
 from evergreen.core.errors import InputError
 from evergreen.core.names import nfc, quoted
@@ -91,6 +91,8 @@ class RowFields(Frozen):
         for name, column in columns.items():
             if name != "text" and not isinstance(column, str):
                 raise ValueError(f"columns.{name} lists columns; only those of text can be joined, name one")
+            if name == REPLAYED:
+                raise ValueError(f"'{name}' is a column that incremental runs add; take another name for {column}")
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(
                     f"'{name}' cannot name a column; use lower-case letters, digits and '_', such as text, label, id"

@@ -8,6 +8,9 @@ train those like either).
 Where the rows have a column `group` (a camera, a video, a customer), it is hashed instead of the content: all rows of a
 group are in one split. Where they have a column `split`, it decides instead; a split that no row is given to is drawn
 from those given to train. Of equal rows the one in the most protected split is kept.
+
+Where a version is gone on from, rows like those that it was tested on or selected by are left out, new ones equal to
+them too. Rows that are read once more stay where they are, unless a change of the plan would train on them.
 """
 
 from __future__ import annotations
@@ -20,15 +23,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.core.artifacts import ClassCounts, Dataset, Splits
+from evergreen.core.artifacts import REPLAYED, ClassCounts, Dataset, HeldOut, Splits
+from evergreen.core.coverage import Chosen
 from evergreen.data.class_counts import check_rows
 from evergreen.data.contents import Content, content_of
 from evergreen.data.database import open_database, view_parquet
-from evergreen.data.duplicates.keys import Rows, content_keys
+from evergreen.data.duplicates.keys import Keys, Rows, content_keys
 from evergreen.data.given import check_groups, splits_given
+from evergreen.data.held_out import NEVER, SEED, EarlierSplits, find_like_held_out
 from evergreen.data.shards import iter_batches
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan, codes_beside, split_codes
-from evergreen.data.splits_writer import EXACT, NEAR, REMOVED, SET_ASIDE, write_splits
+from evergreen.data.splits_writer import EXACT, LIKE_HELD_OUT, NEAR, REMOVED, SET_ASIDE, write_splits
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,10 +46,13 @@ def split(
     out_dir: Path,
     set_aside: Collection[str] = (),
     class_counts: ClassCounts | None = None,
+    *,
+    held_out: HeldOut | None = None,
 ) -> Splits:
-    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`, but for the ids that were `set_aside`.
+    """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`, but for the ids that were `set_aside`,
+    and for rows like those that earlier versions held out.
 
-    `class_counts` are those of the masks of pictures; memory grows by one byte a row.
+    `class_counts` are those of the masks of pictures; memory grows by one byte a row, and nine for each held-out one.
 
     Raises:
         InputError: a split without rows, a class without training or test rows, a group in several given splits, or
@@ -52,16 +60,30 @@ def split(
     """
     if class_counts is not None:
         check_rows(class_counts, dataset.manifest.rows, "the task that examined the rows")
+    given = splits_given(dataset)
+    assignment = share_out(dataset, plan, given, set_aside, held_out)
+    return write_splits(dataset, plan, given, out_dir, assignment, class_counts=class_counts)
+
+
+def share_out(
+    dataset: Dataset,
+    plan: SplitPlan,
+    given: Sequence[str] = (),
+    set_aside: Collection[str] = (),
+    held_out: HeldOut | None = None,
+) -> Assignment:
+    """The code of each row: its split among CODES, or why it is in none, among REMOVED. Raises as `split`."""
     with TemporaryDirectory(prefix="evergreen-split-") as scratch, open_database() as connection:
         path = Path(scratch) / "signatures.parquet"
         content = content_of(dataset.manifest.columns)
-        given = splits_given(dataset)
         check_groups(connection, dataset)
-        assignment = _assign(_signatures(dataset, content, plan, given, set_aside), path)
+        drawn = _drawn(dataset, content, plan, given, EarlierSplits(held_out))
+        assignment = _assign(_without(drawn, set_aside), path)
         view_parquet(connection, "signatures", [path])
         assignment[_repeated(connection)] = REMOVED[EXACT]
+        assignment[find_like_held_out(held_out, content, path, assignment, plan)] = REMOVED[LIKE_HELD_OUT]
         assignment[content.find_near(connection, path, assignment, plan)] = REMOVED[NEAR]
-    return write_splits(dataset, plan, given, out_dir, assignment, class_counts=class_counts)
+    return assignment
 
 
 def _assign(tables: Iterator[pa.Table], path: Path) -> Assignment:
@@ -77,17 +99,18 @@ def _assign(tables: Iterator[pa.Table], path: Path) -> Assignment:
     return np.concatenate(parts)
 
 
-def _signatures(
-    dataset: Dataset, content: Content, plan: SplitPlan, given: Sequence[str], set_aside: Collection[str]
+def _drawn(
+    dataset: Dataset, content: Content, plan: SplitPlan, given: Sequence[str], earlier: EarlierSplits
 ) -> Iterator[pa.Table]:
-    """Row number, id, split, content key and, where they are looked for, what near duplicates are found by."""
+    """Row number, id, split, content key, whether the row was held out and, where they are looked for, what near
+    duplicates are found by.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     first = 0
-    left_out = pa.array(list(set_aside), pa.string())
     with_near = content.looks_for_near(plan)
-    columns = [name for name in ("id", "split", "group", content.column) if name in dataset.manifest.columns]
+    columns = [name for name in ("id", "split", "group", REPLAYED, content.column) if name in dataset.manifest.columns]
     for batch in iter_batches(dataset.shards, columns):
         signatures = content.signatures(batch[content.column], plan.seed, with_near=with_near)
         rows = np.arange(first, first + batch.num_rows, dtype=np.uint32)
@@ -96,9 +119,37 @@ def _signatures(
         if given:
             given_codes = pc.index_in(batch["split"], pa.array(CODES)).to_numpy().astype(np.uint8)
             codes = codes_beside(given_codes, keys, plan, given)
-        codes[pc.is_in(batch["id"], left_out).to_numpy(zero_copy_only=False)] = REMOVED[SET_ASIDE]
-        yield pa.table({"row": rows, "id": batch["id"], "code": codes, **signatures})
+        held = earlier.of(_seedless(content, batch, plan, signatures["key"]))
+        codes[(held != NEVER) & (_is_new(batch) | (codes > held))] = REMOVED[LIKE_HELD_OUT]
+        yield pa.table({"row": rows, "id": batch["id"], "code": codes, "held": held != NEVER, **signatures})
         first += batch.num_rows
+
+
+def _seedless(content: Content, batch: pa.RecordBatch, plan: SplitPlan, keys: Keys) -> Keys:
+    """The keys by which rows are held out, whatever seed shares them out."""
+    if plan.seed == SEED:
+        return keys
+    found: Keys = content.signatures(batch[content.column], SEED, with_near=False)["key"]
+    return found
+
+
+def _is_new(batch: pa.RecordBatch) -> Chosen:
+    """Which rows the champion does not know; none where nothing tells."""
+    if REPLAYED not in batch.schema.names:
+        return np.zeros(batch.num_rows, dtype=np.bool_)
+    new: Chosen = ~batch[REPLAYED].to_numpy(zero_copy_only=False)
+    return new
+
+
+def _without(tables: Iterator[pa.Table], set_aside: Collection[str]) -> Iterator[pa.Table]:
+    """The same, but that the rows of these ids are in no split."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ids = pa.array(list(set_aside), pa.string())
+    for table in tables:
+        codes = pc.if_else(pc.is_in(table["id"], ids), pa.scalar(REMOVED[SET_ASIDE], pa.uint8()), table["code"])
+        yield table.set_column(table.column_names.index("code"), "code", codes)
 
 
 def _repeated(connection: duckdb.DuckDBPyConnection) -> Rows:

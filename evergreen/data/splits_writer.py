@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.artifacts import ClassCounts, Dataset, RecordedSplitPlan, SplitName, Splits, SplitsManifest
+from evergreen.core.artifacts import (
+    REPLAYED,
+    ClassCounts,
+    Dataset,
+    RecordedSplitPlan,
+    SplitName,
+    Splits,
+    SplitsManifest,
+)
 from evergreen.core.errors import InputError
 from evergreen.data.class_counts import by_code
 from evergreen.data.contents import content_of
@@ -20,7 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EXACT, NEAR, SET_ASIDE = "exact_duplicate", "near_duplicate", "set_aside"
-REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5}
+LIKE_HELD_OUT = "like_held_out_rows"
+REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5, LIKE_HELD_OUT: 6}
 """Codes of rows that are in no split."""
 
 
@@ -38,8 +47,11 @@ def write_splits(
     Raises:
         InputError: a split without rows, or a class without training or test rows.
     """
+    import pyarrow.compute as pc
+
     content = content_of(dataset.manifest.columns)
     labels: dict[str, Counter[str]] = {name: Counter() for name in SplitName.ALL}
+    replayed = dict.fromkeys(SplitName.ALL if REPLAYED in dataset.manifest.columns else (), 0)
     writers = {name: ShardWriter(out_dir, name) for name in SplitName.ALL}
     for name, split_writer in writers.items():
         with split_writer as writer:
@@ -47,10 +59,12 @@ def write_splits(
                 if content.one_label and "label" in table.column_names:
                     value_counts = table["label"].value_counts().to_pylist()
                     labels[name].update({entry["values"]: entry["counts"] for entry in value_counts})
+                if REPLAYED in table.column_names:
+                    replayed[name] += pc.sum(table[REPLAYED]).as_py()
                 writer.write(table)
     of_masks = {name: _of_masks(class_counts, assignment, name) for name in SplitName.ALL}
     looked_for = [EXACT, NEAR] if content.looks_for_near(plan) else [EXACT]
-    looked_for += [SET_ASIDE] if (assignment == REMOVED[SET_ASIDE]).any() else []
+    looked_for += [one for one in (SET_ASIDE, LIKE_HELD_OUT) if (assignment == REMOVED[one]).any()]
     manifest = SplitsManifest(
         files=tuple(entry for writer in writers.values() for entry in writer.entries),
         dataset=dataset.manifest.content_hash,
@@ -58,6 +72,7 @@ def write_splits(
         rows={name: writer.rows for name, writer in writers.items()},
         labels={name: dict(sorted(counts.items())) or of_masks[name][0] for name, counts in labels.items()},
         pixels={name: pixels for name, (_, pixels) in of_masks.items() if pixels},
+        replayed=replayed,
         removed={reason: int((assignment == REMOVED[reason]).sum()) for reason in looked_for},
         plan=RecordedSplitPlan(**plan.model_dump(), given=given, grouped="group" in dataset.manifest.columns),
     )

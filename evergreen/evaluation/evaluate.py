@@ -13,6 +13,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
 from evergreen.evaluation.champion import doubt_about
 from evergreen.evaluation.evaluator import A, B, Evaluator, Reference, Stopwatch, every
+from evergreen.evaluation.forgetting import forgetting, parted_by
 from evergreen.evaluation.measure import Counts, Measure, Numbers, Paired, Scored
 from evergreen.evaluation.resampling import CONFIDENCE, class_intervals, intervals
 from evergreen.evaluation.slices import ColumnValues, Slice, large, of_columns, small
@@ -34,7 +35,8 @@ def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Eval
     counts = answered.counts
     other = champion if champion is not None and champion.version != model.version else None
     baselines = [measure.constant(counts, constant.answer), *answered.references]
-    scored = measure.score(counts, baselines, _counts(other, evaluator) if other else None)
+    theirs = _counts(other, evaluator) if other else None
+    scored = measure.score(counts, baselines, theirs)
     always, *simple = scored.baselines
     return EvaluationReport(
         kind=measure.kind,
@@ -57,7 +59,11 @@ def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Eval
         per_class=_per_class(scored, counts, measure),
         slices=_measured_slices(large(answered.slices, evaluator.slices.min_rows), counts, measure),
         small_slices=small(answered.slices, evaluator.slices.min_rows),
-        sections=(*measure.sections(counts), *evaluator.sections()),
+        sections=(
+            *measure.sections(counts),
+            *forgetting(answered.parts, counts, theirs, measure, evaluator.slices.min_rows),
+            *evaluator.sections(),
+        ),
         size_bytes=model.size_bytes,
         timings=answered.timings,
     )
@@ -69,6 +75,7 @@ class _Answered(NamedTuple):
     counts: Counts
     references: list[Counts]
     slices: list[Slice]
+    parts: list[Slice]
     timings: Timings
 
 
@@ -79,7 +86,8 @@ def _answered(model: TrainedModel, evaluator: Evaluator[B, A], references: Seque
     parts: list[list[Counts]] = [[] for _ in range(1 + len(references))]
     facts: defaultdict[str, list[Numbers]] = defaultdict(list)
     timed, seen = [], 0
-    for batch in evaluator.rows(evaluator.slices.columns):
+    parted = parted_by(evaluator.splits.manifest)
+    for batch in evaluator.rows(tuple(dict.fromkeys((*evaluator.slices.columns, *parted)))):
         answer = loaded.answer(batch)
         counts = _finite(evaluator.counts(batch, answer), model, batch.ids)
         for part, counted in zip(parts, [counts, *(reference.counts(batch) for reference in references)], strict=True):
@@ -97,7 +105,8 @@ def _answered(model: TrainedModel, evaluator: Evaluator[B, A], references: Seque
         *evaluator.own_slices(joined, counts),
         *of_columns(evaluator.slices.columns, columns.numbers, columns.names),
     ]
-    return _Answered(counts, simple, slices, stopwatch.timings(loaded.predictor, timed))
+    halves = list(of_columns(parted, columns.numbers, columns.names))
+    return _Answered(counts, simple, slices, halves, stopwatch.timings(loaded.predictor, timed))
 
 
 def _counts(model: TrainedModel, evaluator: Evaluator[B, A]) -> Counts:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evergreen.core.artifacts import ClassCountsManifest, DatasetManifest, SourceIdentity, SplitName, SplitsManifest
+from evergreen.core.artifacts import (
+    ClassCountsManifest,
+    DatasetManifest,
+    HeldOutManifest,
+    SourceIdentity,
+    SplitName,
+    SplitsManifest,
+)
 from evergreen.core.coverage import Coverage, gaps, intervals
 from evergreen.core.part import Part
 from evergreen.core.validation import PictureStatistics, ValidationReport
@@ -48,6 +55,11 @@ def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, objec
 def class_counts_page(manifest: ClassCountsManifest) -> str:
     """HTML: in how many masks classes were counted."""
     return render("class_counts.html", manifest=manifest)
+
+
+def held_out_page(manifest: HeldOutManifest) -> str:
+    """HTML: how many rows a version and those before it were tested on or selected by."""
+    return render("held_out.html", manifest=manifest, bytes=sum(entry.bytes for entry in manifest.files))
 
 
 def validation_page(report: ValidationReport) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,10 @@ def test_each_night_takes_what_is_new_once(project: Project) -> None:
     arrive(rows, "late", 620, 900, day=2, about=-30)
     second = project.run("--config", config)
     assert "300 new to champion" in second.stdout
+    assert re.search(r"forgetting +accuracy on \d+ new rows .*, on \d+ replayed rows .*\(champion ", second.stdout)
+    (section,) = (one for one in project.last_report()["sections"] if one["kind"] == "forgetting")
+    assert sum(part["rows"] for part in section["parts"]) == project.last_report()["rows"]
+    assert all(part["metrics"].keys() == part["differences"].keys() for part in section["parts"])
     status = project.status(config)
     assert status["previous"]["version"] == champion["champion"]["version"]
     assert [one["start"] for one in status["coverage"]["gaps"]] == ["2026-04-02T00:00:00Z"]

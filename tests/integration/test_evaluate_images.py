@@ -16,12 +16,13 @@ from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.members import measurable, servable, trainable
 from evergreen.core.report import EvaluationReport
-from evergreen.core.sections import ConfusionMatrix, WorstPictures
+from evergreen.core.sections import ConfusionMatrix, Forgetting, WorstPictures
 from evergreen.data.pictures import decode_mask, decode_picture
 from evergreen.evaluation import segmentation
 from evergreen.evaluation.segmentation import Confusions, bootstrap_images
 from evergreen.tasks.image_segmentation import measurable as measuring
 from evergreen.tasks.image_segmentation import pixel_regression
+from tests.rows import with_replayed
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
 
@@ -97,6 +98,22 @@ def test_a_report_shows_slices_and_the_worst_pictures(report: EvaluationReport) 
 def test_equal_evaluations_give_equal_reports(report: EvaluationReport, model: TrainedModel, splits: Splits) -> None:
     again = measurable(task_with(slices={"columns": ["camera"], "min_rows": 3})).evaluate(model, None, splits)
     assert again.model_copy(update={"timings": report.timings}) == report
+
+
+def test_new_and_replayed_pictures_are_measured_apart(
+    model: TrainedModel, worse: TrainedModel, splits: Splits, tmp_path: Path
+) -> None:
+    marked = with_replayed(splits, tmp_path / "marked")
+    section = measurable(task_with(slices={"min_rows": 3})).evaluate(worse, model, marked).section(Forgetting)
+    assert section is not None
+    assert {part.part: part.rows for part in section.parts} == {"new": 33, "replayed": 17}
+    old = write_splits(tmp_path / "old", {"train": ROWS[:120], "test": ROWS[140::3]})
+    by_itself = measurable(task_with()).evaluate(worse, model, old)
+    assert by_itself.comparison is not None
+    _, replayed = section.parts
+    assert replayed.metrics["mean_iou"].value == pytest.approx(by_itself.metrics["mean_iou"].value)
+    assert replayed.champion["mean_iou"].value == pytest.approx(by_itself.comparison.metrics["mean_iou"].value)
+    assert replayed.differences["mean_iou"].high < 0
 
 
 def test_pictures_are_drawn_once_for_the_model_and_all_its_baselines(

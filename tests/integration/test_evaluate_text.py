@@ -10,9 +10,10 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.members import measurable
 from evergreen.core.report import EvaluationReport, Timings
-from evergreen.core.sections import ConfusionMatrix, WorstTexts
+from evergreen.core.sections import ConfusionMatrix, Forgetting, WorstTexts
 from evergreen.tasks.text_classification.settings import Slices
 from tests.integration.bbc import LABELS, TfidfPredictor, TfidfServing, TfidfTask, bbc_rows, train, write_splits
+from tests.rows import with_replayed
 
 TASK = TfidfTask()
 NO_TIME = Timings(latency_p50_ms=0, latency_p95_ms=0, rows_per_s=0)
@@ -130,6 +131,37 @@ def test_equal_evaluations_give_equal_reports_apart_from_timings(
     assert first == second
     assert report.timings.latency_p95_ms >= report.timings.latency_p50_ms > 0
     assert report.timings.rows_per_s > 0
+
+
+def test_new_and_replayed_rows_are_measured_apart(
+    good: TrainedModel, weak: TrainedModel, splits: Splits, report: EvaluationReport, tmp_path: Path
+) -> None:
+    apart = measurable(TASK).evaluate(good, weak, with_replayed(splits, tmp_path / "marked"))
+    section = apart.section(Forgetting)
+    assert section is not None
+    assert {part.part: part.rows for part in section.parts} == {"new": 250, "replayed": 125}
+    replayed = np.arange(375) % 3 == 0
+    for part, chosen in zip(section.parts, (~replayed, replayed), strict=True):
+        for scores, model in (part.metrics, good), (part.champion, weak):
+            truth, predicted = (np.array(labels)[chosen] for labels in answers(model))
+            assert scores["accuracy"].value == pytest.approx(accuracy_score(truth, predicted))
+            assert scores["macro_f1"].value == pytest.approx(f1_score(truth, predicted, average="macro"))
+        difference = part.differences["accuracy"]
+        assert difference.value == pytest.approx(part.metrics["accuracy"].value - part.champion["accuracy"].value)
+        assert difference.low <= difference.value <= difference.high
+    assert apart.metrics == report.metrics
+    assert report.section(Forgetting) is None
+    alone = measurable(TASK).evaluate(good, None, Splits.open(tmp_path / "marked")).section(Forgetting)
+    assert alone is not None
+    assert {len(part.champion) for part in alone.parts} == {0}
+
+
+def test_parts_of_too_few_rows_are_told_and_not_measured(good: TrainedModel, splits: Splits, tmp_path: Path) -> None:
+    task = TASK.model_copy(update={"slices": Slices(min_rows=200)})
+    section = measurable(task).evaluate(good, None, with_replayed(splits, tmp_path / "marked")).section(Forgetting)
+    assert section is not None
+    assert [bool(part.metrics) for part in section.parts] == [True, False]
+    assert section.summary.endswith("on 125 replayed rows not measured")
 
 
 @pytest.mark.parametrize("itself", [True, False])

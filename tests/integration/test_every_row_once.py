@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.artifacts import Dataset, HeldOut, HeldOutManifest
 from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
@@ -22,6 +23,8 @@ from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, crown, nominate
 from evergreen.core.window import Interval
 from evergreen.data.freshness import coverage_after
+from evergreen.data.split import share_out
+from evergreen.data.split_plan import Assignment, SplitPlan
 from tests.arrivals import play, told
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -102,8 +105,24 @@ def test_each_row_is_trained_on_once_in_random_orders(capsys: pytest.CaptureFixt
     counts = play(ORDERS)
     with capsys.disabled():
         sys.stdout.write(f"\n{ORDERS} orders: {told(counts)}\n")
-    happened = {"deleted", "edited", "repeated", "without a time", "rollbacks", "failed runs", "overtaken runs", "runs"}
+    happened = {
+        "new trained on",
+        "new held out",
+        "new set aside",
+        "replayed and set aside",
+        "like another",
+        "deleted",
+        "edited",
+        "repeated",
+        "without a time",
+        "rollbacks",
+        "failed runs",
+        "overtaken runs",
+        "runs",
+    }
     assert not {one for one in happened if counts[one] < ORDERS / 10}
+    shared_out = {"new trained on", "new held out", "new set aside", "replayed and set aside"}
+    assert not {one for one in shared_out if counts[one] < ORDERS / 100}
 
 
 def test_an_order_notices_rows_that_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +130,16 @@ def test_an_order_notices_rows_that_are_lost(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("tests.arrivals.LAG", "0")  # rows stay away for up to two hours
     with pytest.raises(AssertionError, match="order"):
         play(50)
+
+
+def test_an_order_notices_rows_that_are_like_earlier_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(dataset: Dataset, plan: SplitPlan, held_out: HeldOut | None) -> Assignment:
+        return share_out(dataset, plan)
+
+    monkeypatch.setattr("tests.shared_out.share_out", forgetful)
+    monkeypatch.setattr("tests.arrivals.SPLIT_EVERY", 1)
+    with pytest.raises(AssertionError, match=r"order .* (trained on what is like a held-out row|held out twice)"):
+        play(20)
 
 
 def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Path, tmp_path: Path) -> None:
@@ -156,6 +185,49 @@ def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str,
         coverage_of(record.get("a1"))
     record.add(version("a1", first))
     assert coverage_of(record.get("a1")) == first
+
+
+def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
+    model: str, rows: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from zenml import save_artifact
+    from zenml.client import Client
+
+    from orchestration.freshness import rows_to_read
+    from orchestration.record import ZenmlRecord
+
+    def kept(name: str) -> str:
+        held = HeldOut.write(tmp_path, HeldOutManifest(files=(), rows=3))
+        return str(save_artifact(held, name).id)
+
+    def part(backfill: Backfill | None = None) -> Part:
+        return rows_to_read(source(rows), champion(model), DAILY, None, backfill).part
+
+    _, first = night(model, rows, tmp_path)
+    plain = version("a1", first)
+    make_champion(model, plain)
+    append(rows, ("4-0", 4, 4), ("4-1", 4, 4))
+    caplog.clear()
+    assert part().held_out is None  # a version of before this was kept
+    assert caplog.text.count("does not tell which rows it was tested on") == 1
+    assert "held_out" not in part().model_dump_json()
+
+    later = version("b2", first).model_copy(update={"held_out": kept("held-b2")})
+    make_champion(model, later)
+    stretch = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
+    assert part().held_out == part(stretch).held_out == later.held_out
+    assert rows_to_read(source(rows), champion(model), Refresh(), None, None).part.held_out is None
+
+    record, other = ZenmlRecord(model), kept("held-again")
+    record.add(later.model_copy(update={"held_out": other}))
+    assert record.get("b2").held_out == later.held_out
+    for path in Path(Client().get_artifact_version(UUID(later.held_out)).uri).iterdir():
+        path.unlink()
+    record.add(later.model_copy(update={"held_out": other}))
+    assert record.get("b2").held_out == other
+    record.exchange("b2", "a1")
+    record.settle()
+    assert part().held_out is None
 
 
 def test_a_run_that_was_cut_off_before_the_champion_moved_reads_the_same_rows_again(

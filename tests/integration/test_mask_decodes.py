@@ -15,6 +15,7 @@ import pytest
 from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.core.artifacts import DirectoryArtifact, SplitName
 from evergreen.core.members import measurable, source_of, trainable
+from evergreen.core.part import Part
 from evergreen.data import pictures
 from evergreen.data.shards import first_rows
 from evergreen.data.split_plan import SplitPlan
@@ -56,10 +57,11 @@ def test_a_training_mask_is_decoded_to_be_examined_and_to_be_trained_on_and_no_m
     monkeypatch.setattr(pixel_regression, "PICTURES", FITTED_ON)
     source = ShapesSettings(count=60, size=32)
     task = ImageSegmentation(labels=LABELS, image_size=32, epochs=1, batch_size=8, precision="fp32")
-    dataset = fetch.entrypoint(source, source_of(source).identity(None), code="")
+    dataset, _ = fetch.entrypoint(source, source_of(source).identity(None), Part(), code="")
     saved(dataset, store / "dataset")
     _, set_aside, class_counts = validate.entrypoint(task, dataset, code="")
-    splits = split.entrypoint(dataset, SplitPlan(), set_aside, class_counts, code="")
+    splits, held_out = split.entrypoint(dataset, SplitPlan(), set_aside, class_counts, Part(), code="")
+    assert held_out.manifest.rows == 0
     saved(class_counts, store / "class_counts")
     saved(splits, store / "splits")
     model = trainable(task).train(splits, RecordingRun.below(tmp_path))

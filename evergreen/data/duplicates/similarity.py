@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Hashes = np.ndarray[Any, np.dtype[np.uint32]]
 WordPairs = np.ndarray[Any, np.dtype[np.uint64]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
+Levels = np.ndarray[Any, np.dtype[np.uint8]]
 
 BITMAP_WORDS = 16
 """Words of 64 bits in which a text's word pairs are marked, so that most comparisons need no more."""
@@ -38,6 +39,43 @@ def word_pairs(texts: pa.Array) -> pa.Array:
     second = np.append(first[1:], np.uint32(0))
     second[words.offsets.to_numpy()[1:] - 1] = 0
     return pa.ListArray.from_arrays(words.offsets, pa.array(_mix(first * np.uint32(0x9E3779B1) + second)))
+
+
+def bounded(pairs: pa.ListArray, most: int) -> tuple[pa.ListArray, Levels]:
+    """The distinct word pairs of each row, or of those of a long text a sample of at most so many, and its level."""
+    place, hashes = _placed(pairs)
+    ordered = np.unique((place.astype(np.uint64) << np.uint64(32)) | hashes)
+    place, hashes = (ordered >> np.uint64(32)).astype(np.int64), ordered.astype(np.uint32)
+    levels = np.zeros(len(pairs), dtype=np.uint8)
+    while (many := np.bincount(place[_sampled(hashes, levels[place])], minlength=len(pairs)) > most).any():
+        levels[many] += 1
+    return _listed(place, hashes, _sampled(hashes, levels[place]), len(pairs)), levels
+
+
+def sampled(pairs: pa.ListArray, level: int) -> pa.ListArray:
+    """The word pairs of each row that a sample of this level has, whatever text it is of: 0 has all, each more half."""
+    place, hashes = _placed(pairs)
+    return _listed(place, hashes, _sampled(hashes, np.uint8(level)), len(pairs))
+
+
+def _sampled(hashes: Hashes, level: Levels | np.uint8) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether a hash begins with so many zero bits."""
+    chosen: np.ndarray[Any, np.dtype[np.bool_]] = hashes.astype(np.uint64) >> (np.uint64(32) - level) == 0
+    return chosen
+
+
+def _placed(pairs: pa.ListArray) -> tuple[Places, Hashes]:
+    """Each hash with the place of its row."""
+    offsets = pairs.offsets.to_numpy()
+    return np.repeat(np.arange(len(pairs)), np.diff(offsets)), pairs.values.to_numpy()[offsets[0] : offsets[-1]]
+
+
+def _listed(place: Places, hashes: Hashes, chosen: np.ndarray[Any, np.dtype[np.bool_]], rows: int) -> pa.ListArray:
+    """The chosen hashes by row."""
+    import pyarrow as pa
+
+    ends = np.cumsum(np.bincount(place[chosen], minlength=rows))
+    return pa.ListArray.from_arrays(pa.array(np.append(0, ends).astype(np.int32)), pa.array(hashes[chosen]))
 
 
 def _replaced(texts: pa.Array, chosen: pa.Array, pattern: str, replacement: str) -> pa.Array:

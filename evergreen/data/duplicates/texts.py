@@ -100,7 +100,7 @@ def rarest_pairs(pairs: pa.ListArray, counts: Hashes, similarity: float) -> tupl
     rarity = (counts[hashes % np.uint32(counts.size)].astype(np.uint64) << np.uint64(32)) | hashes
     order = np.lexsort((rarity, place))
     place, rarity = place[order], rarity[order]
-    distinct = np.append(True, (place[1:] != place[:-1]) | (rarity[1:] != rarity[:-1]))
+    distinct = np.append(True, (place[1:] != place[:-1]) | (rarity[1:] != rarity[:-1]))[: place.size]
     place, rarity = place[distinct], rarity[distinct]
     sizes = np.bincount(place, minlength=len(pairs))
     number = np.arange(place.size) - (np.cumsum(sizes) - sizes)[place]  # from 0 in each row, the rarest first

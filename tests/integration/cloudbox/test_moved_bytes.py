@@ -18,7 +18,7 @@ import gcsfs
 import pytest
 
 from cloudbox.box import Box
-from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
+from evergreen.core.artifacts import FileEntry, HeldOut, HeldOutManifest, Splits, TrainedModel, TrainedModelManifest
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate
@@ -102,6 +102,13 @@ def trained_model(folder: Path) -> TrainedModel:
     return TrainedModel.write(folder, TrainedModelManifest(files=files, task={}, trained_on="none", seed=0))
 
 
+def held_out(folder: Path) -> HeldOut:
+    """Rows that an earlier version was tested on."""
+    folder.mkdir()
+    (folder / "rows").write_bytes(os.urandom(CONTENT_BYTES))
+    return HeldOut.write(folder, HeldOutManifest(files=(FileEntry.of(folder / "rows", folder),), rows=5))
+
+
 def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing(
     meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +121,9 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     noise = os.urandom(CONTENT_BYTES).hex()
     splits = write_splits(tmp_path / "splits", {"train": [(noise, "a")], "test": [("a goal", "a")]})
     report = passing_report(model.version)
-    ids = {name: stored(tmp_path / name, artifact) for name, artifact in (("model", model), ("report", report))}
+    held = held_out(tmp_path / "held_out")
+    kept = (("model", model), ("report", report), ("held_out", held))
+    ids = {name: stored(tmp_path / name, artifact) for name, artifact in kept}
     kept_splits = stored(tmp_path / "splits", splits)
     record, host = ZenmlRecord("unmoved"), hosting(MemoryEndpoint({model.version: 100}))
     step = importlib.import_module("steps.promote")
@@ -123,22 +132,23 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
     monkeypatch.setattr(step, "get_step_context", lambda: context)
 
-    def promoted(model: TrainedModel, splits: Splits) -> PromotionDecision:
+    def promoted(model: TrainedModel, splits: Splits, held: HeldOut) -> PromotionDecision:
         task = TextClassification(encoder="none", labels=("a", "b"))
         decision = step.promote.entrypoint(
-            "unmoved", host, Gate(), task, model, splits, Coverage(), report, Incumbent(), "r"
+            "unmoved", host, Gate(), task, model, splits, Coverage(), held, report, Incumbent(), "r"
         )
         assert isinstance(decision, PromotionDecision)
         return decision
 
-    assert promoted(model, splits).verdict is Verdict.PROMOTE
+    assert promoted(model, splits, held).verdict is Verdict.PROMOTE
+    assert record.get(model.version).held_out == ids["held_out"]
     record.move(crown(record.read(), model.version))
     assert record.get(model.version).requires == NEEDED
     assert record.get(model.version).examples == ({"text": "a goal"},)
 
     meter.served = 0
     loaded = load_artifact(ids["model"], TrainedModel)
-    decision = promoted(loaded, load_artifact(kept_splits, Splits))
+    decision = promoted(loaded, load_artifact(kept_splits, Splits), load_artifact(ids["held_out"], HeldOut))
     deployment = deploy_decision("unmoved", host, decision)
     assert loaded.version == model.version
     assert decision.verdict is Verdict.KEEP

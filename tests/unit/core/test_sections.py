@@ -5,7 +5,16 @@ from typing import Any, Literal
 
 from evergreen.core.metric import Metric
 from evergreen.core.report import Baseline, EvaluationReport, Timings
-from evergreen.core.sections import ConfusionMatrix, OtherSection, Section, Table, WorstPictures, WorstTexts
+from evergreen.core.sections import (
+    ConfusionMatrix,
+    Forgetting,
+    OtherSection,
+    PartScores,
+    Section,
+    Table,
+    WorstPictures,
+    WorstTexts,
+)
 
 OLD: dict[str, Any] = {
     "version": "v",
@@ -76,6 +85,22 @@ def test_sections_are_found_by_their_type() -> None:
     assert found.section(ConfusionMatrix) == matrix
     assert found.section(WorstTexts) is None
     assert matrix.table().rows == (("a", 1, 2), ("b", 3, 4))
+
+
+def test_what_was_learnt_and_forgotten_is_told_in_a_line_and_as_a_table() -> None:
+    ours, theirs = Metric(value=0.95, low=0.9, high=1), Metric(value=0.9, low=0.8, high=1)
+    gained = Metric(value=0.05, low=-0.01, high=0.1)
+    new = PartScores(part="new", rows=1200, metrics={"accuracy": ours}, champion={"accuracy": theirs})
+    parts = (new.model_copy(update={"differences": {"accuracy": gained}}), PartScores(part="replayed", rows=7))
+    written = report(Forgetting(metric="accuracy", parts=parts)).model_dump_json()
+    section = EvaluationReport.model_validate_json(written).section(Forgetting)
+    assert section is not None
+    assert section.summary == "accuracy on 1,200 new rows 0.950 (champion 0.900), on 7 replayed rows not measured"
+    assert section.table().rows == (
+        ("new", 1200, "accuracy", 0.95, 0.9, 0.05, -0.01, 0.1),
+        ("replayed", 7, "too few to be measured", None, None, None, None, None),
+    )
+    assert not section.holds_rows
 
 
 def test_the_confusions_and_errors_of_an_old_report_become_sections() -> None:

@@ -60,6 +60,11 @@ def test_a_column_cannot_have_a_strange_name(name: str) -> None:
         RowFields(columns={name: "a"})
 
 
+def test_no_column_is_mapped_to_the_one_that_incremental_runs_add() -> None:
+    with pytest.raises(ValidationError, match="'replayed' is a column that incremental runs add; take another name"):
+        RowFields(columns={"text": "body", "replayed": "again"})
+
+
 def test_a_window_is_half_open_and_times_without_zone_are_utc() -> None:
     times = [
         "2024-04-30T23:59:59",

@@ -8,11 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.core.artifacts import DatasetManifest, RecordedSplitPlan, ResolvedWindow, SourceIdentity, SplitsManifest
+from evergreen.core.artifacts import (
+    DatasetManifest,
+    HeldOutManifest,
+    RecordedSplitPlan,
+    ResolvedWindow,
+    SourceIdentity,
+    SplitsManifest,
+)
 from evergreen.core.colours import rgb_of
 from evergreen.core.intake import Intake
 from evergreen.core.validation import Anomaly, ColumnStatistics, PictureStatistics, ValidationReport
-from evergreen.pages.data import dataset_page, identity_page, split_page, validation_page
+from evergreen.pages.data import dataset_page, held_out_page, identity_page, split_page, validation_page
 from evergreen.pages.thumbnails import GAP_PX, OPACITY
 from tests.pictures import mask, picture, pixels
 from tests.unit.pages.reading import Page
@@ -195,6 +202,27 @@ def test_a_split_page_says_that_groups_decided_and_stayed_together(splits: Split
     assert "seed 7 and the row's group alone" in text
     assert "All rows of a group are in one split" in text
     assert "of a group" not in read(split_page(splits)).text
+
+
+def test_a_split_page_tells_what_was_replayed_and_what_earlier_versions_held_out(
+    splits: SplitsManifest, read: Read
+) -> None:
+    removed = splits.removed | {"like_held_out_rows": 1234}
+    counted = splits.model_copy(update={"removed": removed, "replayed": {"train": 0, "test": 150}})
+    text = read(split_page(counted)).text
+    assert "Test 400 rows, 150 of them replayed" in text
+    assert "Train 1,400 rows Validation" in text
+    assert "Like held out rows 1,234" in text
+    assert "was tested on or selected by are left out" in text
+    assert "selected by" not in read(split_page(splits)).text
+    assert counted.facts["left_out"].endswith("14 near duplicate, 1,234 like held out rows)")
+
+
+def test_a_page_of_held_out_rows_counts_them_and_their_bytes(splits: SplitsManifest, read: Read) -> None:
+    text = read(held_out_page(HeldOutManifest(files=splits.files, rows=12345))).text
+    assert "Rows 12,345 test and validation rows so far" in text
+    assert "Size" in text
+    assert "none no column tells when rows arrived" in read(held_out_page(HeldOutManifest(files=(), rows=0))).text
 
 
 def test_a_dataset_page_tells_what_was_left_out_and_why(dataset: DatasetManifest, read: Read) -> None:
