@@ -42,7 +42,7 @@ def test_a_step_answered_from_cache_is_measured_by_the_run_that_executed_it() ->
 
 @step(enable_cache=False)
 def fetch() -> Annotated[int, "dataset"]:
-    log_metadata({"rows": 600}, infer_artifact=True)
+    log_metadata(metadata={"rows": 600}, infer_artifact=True)
     return 600
 
 
