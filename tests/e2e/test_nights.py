@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ END = last_midnight()
 """When the rows of all nights arrive: midnight may pass."""
 CACHED = ("fetch", "validate", "split", "train", "evaluate")
 CODE = ("run.py", "commands", "configs", "evergreen", "orchestration", "pipelines", "stacks", "steps")
-MOST_S = 1500
+MOST_S, LOOK_EVERY_S = 1500.0, 5.0
 
 
 @dataclass
@@ -57,14 +58,20 @@ class Nights:
         """What the firing did, once it has ended."""
         before = len(self.told())
         self.production.fire(self.schedule)
-        wait_until(lambda: len(self.told()) > before, timeout_s=MOST_S)
+        wait_until(lambda: self.looked() > before, timeout_s=MOST_S)
         wait_until(lambda: self.ended() not in {"running", "initializing"}, timeout_s=MOST_S)
         night = self.told()[-1] | {"status": self.ended()}
         assert night["scheduled"]
         return night
 
+    def looked(self) -> int:
+        """How many runs there are after a while: each look is a process of its own."""
+        time.sleep(LOOK_EVERY_S)
+        return len(self.told())
+
     def ended(self) -> str:
-        """How the last run ended, as Vertex AI says where ZenML does not know."""
+        """How the last run ended, as Vertex AI says where ZenML does not know; after a while."""
+        time.sleep(LOOK_EVERY_S)
         return str(self.production.status()["last_run"]["status"])
 
     def trains(self, new: int) -> None:
