@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
 
 from pydantic import AwareDatetime, ValidationError
@@ -46,6 +47,7 @@ class Recipe:
     seed: int
     codes: Mapping[str, str]
 
+    @cached_property
     def pretrained(self) -> str:
         """The fingerprint of the weights that the task starts from. Raises InputError: they cannot be found."""
         return trainable(self.task).pretrained()
@@ -156,7 +158,7 @@ def _read_as_then(source: SourceSettings, known: RecordedRun) -> bool:
 def _of_recipe(then: Identified, recipe: Recipe) -> bool:
     """Whether all but rows and code is as it was; a model that goes on from a champion needs no other weights."""
     incremental = then.part.until is not None
-    start = then.start if incremental else then.start.model_copy(update={"pretrained": recipe.pretrained()})
+    start = then.start if incremental else then.start.model_copy(update={"pretrained": recipe.pretrained})
     then_made = replace(recipe, codes=then.codes)
     return then_made.fingerprint(then.identity, start, incremental=incremental) == then.recipe
 

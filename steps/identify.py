@@ -77,7 +77,7 @@ def identify(
 
 def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe) -> Identified:
     """What a run that trains begins with."""
-    champion, pretrained = record.named(Alias.CHAMPION), recipe.pretrained()
+    champion, pretrained = record.named(Alias.CHAMPION), recipe.pretrained
     goes_on_from = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion else None))
     fingerprint = recipe.fingerprint(rows.identity, goes_on_from, incremental=rows.incremental)
     incumbent = incumbent_for(fingerprint, record)

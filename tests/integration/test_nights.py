@@ -137,7 +137,7 @@ def lose(run: PipelineRunResponse, step: str, output: str) -> None:
 @pytest.fixture(autouse=True)
 def weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is looked for that no test reads; and nothing has run yet."""
-    monkeypatch.setattr(Recipe, "pretrained", lambda _self: "weights")
+    monkeypatch.setattr(Recipe, "pretrained", "weights")
     ran.clear()
 
 
