@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench door goodput against coverage orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights unit test fuzz-inputs gcp check changes bench door goodput against coverage orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,10 +49,13 @@ emulated: install-dev ## the production path in the box, all of the cloud on thi
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh "$(CONFIG)"
 
 emulated-test: install-dev ## the same path under test: replaced by a better version, rolled back, asked all the while
-	$(BIN)/python -m pytest -m 'emulated and not faults' tests/e2e
+	$(BIN)/python -m pytest -m 'emulated and not faults and not nights' tests/e2e
 
 faults: install-dev ## more whole production runs in the box that fail on the way
 	$(BIN)/python -m pytest tests/e2e/test_production_faults.py
+
+nights: install-dev ## ten nights by schedule in the box: killed ones, a backfill, new code, artifacts that are gone
+	$(BIN)/python -m pytest tests/e2e/test_nights.py
 
 unit: install-dev ## the unit tests alone: no network, no ZenML, a minute
 	$(BIN)/python -m pytest -q tests/unit

@@ -66,11 +66,17 @@ def _set(project: Project, args: argparse.Namespace) -> None:
     made = set_schedule(training, marked(options, project.model_name), project.model_name, args.cron)
     print(_line(made))
     for moment in upcoming:
-        window = project.window.resolve(moment) if project.window else None
-        period = f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}" if window else "all rows"
-        print(f"{moment:%Y-%m-%d %H:%M} UTC  {period}")
+        print(f"{moment:%Y-%m-%d %H:%M} UTC  {_rows(project, moment)}")
     print(f"end it with: python run.py schedule --config {args.config} --delete")
     _say_what_goes_on(goes_on(project.model_name))
+
+
+def _rows(project: Project, moment: datetime) -> str:
+    """Which rows a firing at that moment reads, in words."""
+    if project.window is None:
+        return "new rows" if project.refresh.policy(None) == "incremental" else "all rows"
+    window = project.window.resolve(moment)
+    return f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
 
 
 def _check_machines(project: Project) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+from zenml import get_step_context
 from zenml.client import Client
 from zenml.enums import ExecutionStatus, StackComponentType
 from zenml.models import PipelineRunResponse, StepRunResponse
@@ -220,6 +221,16 @@ def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
 def _machines_refused(run: PipelineRunResponse, steps: Mapping[str, StepRunResponse]) -> tuple[str, ...]:
     of_steps = [f"{name}: {reason}" for name, step in steps.items() for reason in refused(step.run_metadata)]
     return (*refused(run.run_metadata), *of_steps)
+
+
+def is_scheduled() -> bool:
+    """Whether the step that asks runs in a firing of a schedule."""
+    return get_step_context().pipeline_run.schedule is not None
+
+
+def deployment_outcome(run: PipelineRunResponse) -> str | None:
+    """What became of the endpoint in a run: live, kept, rolled_back or none; None where it did not come so far."""
+    return _deployment_outcome(steps_of(run))
 
 
 def _deployment_outcome(steps: Mapping[str, StepRunResponse]) -> str | None:

@@ -31,7 +31,7 @@ LABEL_NAMES = "business=Business,entertainment=World,politics=World,sports=Sport
 
 
 def last_midnight() -> str:
-    """Where the window of `configs/prod.yaml` ends now."""
+    """When rows that are prepared arrive, unless told otherwise: the same all day."""
     return f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
 
 
@@ -78,7 +78,7 @@ class Production:
         return dict(first_json(self.python("-m", "tests.e2e.production_records", model).stdout))
 
     def prepare(self, share: float, end: str | None = None) -> None:
-        """A share of the articles in the window that ends at `end`, by default the last midnight."""
+        """A share of the articles, of two days that end at `end`, by default the last midnight, when they arrive."""
         origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--share", str(share))
         self.command("prepare", *origin, "--days", "2", "--end", end or last_midnight())
 

@@ -74,6 +74,17 @@ local = replace(local, machines={"train": tuple(tried)})
 told["dearest"] = cost_lines(project(Budget()))
 local = replace(local, machines={})
 document = {**local.document, "steps": {"train": {"step_operator": True, "settings": {"step_operator": gpu}}}}
+from datetime import UTC, datetime
+from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.part import Part
+from orchestration.freshness import RowsToRead
+import commands.costs
+identity = SourceIdentity(kind="files", fingerprint="f", description="d", rows=1640)
+rows = RowsToRead(identity=identity, part=Part(until=datetime.now(UTC)))
+told["unmeasured night"] = cost_lines(project(Budget()), rows)
+commands.costs.measured_rows = lambda _model, _stack: 16400
+commands.costs._all_rows = lambda _project: 32800
+told["night"] = cost_lines(project(Budget()), rows)
 print(json.dumps(told))
 print(json.dumps(cost_lines(project(Budget()))))
 check_budget(project(Budget()))
@@ -117,6 +128,22 @@ def test_the_plan_tells_run_endpoint_month_and_where_prices_come_from(told: list
     assert "endpoint    n1-standard-4 in us-central1: 159.50 to 638.02 USD a month of 730 h" in text
     assert "list prices of 2026-09, which change (https://cloud.google.com/vertex-ai/pricing)" in text
     assert "to be confirmed there: all but n1-standard-4 in us-central1" in text
+
+
+def test_the_plan_tells_what_a_quiet_an_incremental_and_a_full_night_cost(
+    printed: tuple[dict[str, Any], list[str], str], told: list[str]
+) -> None:
+    # europe-west4: seven tasks of a minute and the look of ten on e2-standard-4, no GPU, and the charge for a run
+    quiet = "a night     quiet, as nothing is new: 0.08 USD"
+    assert quiet in told
+    assert not [line for line in told if "what is new now" in line]  # every run reads all
+    at = printed[0]["night"].index(quiet)
+    new, full = printed[0]["night"][at + 1 : at + 3]
+    # a tenth of the rows: a minute each for what takes its time with rows; twice as many take twice as long
+    assert new == "            with what is new now: 0.14 USD, on 1,640 rows"
+    assert full == "            with every row: 0.69 USD, on 32,800 rows"
+    unmeasured = "            with what is new now, 1,640 rows: as a run above, until one tells how long rows take"
+    assert unmeasured in printed[0]["unmeasured night"]
 
 
 def test_the_plan_names_what_it_does_not_count(told: list[str]) -> None:

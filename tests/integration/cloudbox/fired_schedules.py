@@ -84,6 +84,8 @@ def run(home: Home, folder: Path) -> dict[str, Any]:
         told["refusal"] = str(error)
     told["kept"] = [schedule.cron for schedule in schedules(MODEL)]
     told["after_refusal"] = ended(fire(kept.resource))
+    fired = Client().list_pipeline_runs(sort_by="desc:created", size=1, hydrate=True).items[0].schedule
+    told["of_schedule"] = fired is not None and fired.name == kept.name  # by which a step knows that it is a firing
 
     subprocess.run([sys.executable, "-m", "cloudbox", "--home", str(home.path), "restart", "zenml"], check=True)
     token = token_of(kept.resource)

@@ -163,6 +163,7 @@ def test_the_schedule_before_a_refused_one_fires_and_signs_in(fired: dict[str, A
     assert "what was scheduled before goes on" in fired["refusal"]
     assert fired["kept"] == ["0 3 * * *"]
     assert fired["after_refusal"] == "PIPELINE_STATE_SUCCEEDED"
+    assert fired["of_schedule"] is True
 
 
 def test_a_run_goes_on_after_a_restart_of_zenml_and_the_end_of_its_schedule(fired: dict[str, Any]) -> None:

@@ -82,6 +82,16 @@ def test_rows_within_the_window_are_counted(tmp_path: Path) -> None:
     assert prepared.labels == {"World": 200, "Sports": 200}
 
 
+def test_rows_arrive_at_the_end_of_the_days_where_the_target_tells_when(tmp_path: Path) -> None:
+    columns = target_columns({**TEXT_COLUMNS, "arrived": "loaded_at"})
+    prepared = prepare(dataset_of(ROWS, tmp_path / "a"), plan(columns=columns), tmp_path / "a.parquet")
+    table = pq.read_table(prepared.path)
+    assert table.column_names == ["id", "text", "label", "timestamp", "loaded_at"]
+    assert set(table["loaded_at"].to_pylist()) == {END}
+    again = prepare(dataset_of(ROWS, tmp_path / "b"), plan(columns=columns), tmp_path / "b.parquet")
+    assert again.fingerprint == prepared.fingerprint
+
+
 def test_rows_with_times_of_their_own_keep_them(tmp_path: Path) -> None:
     own = datetime(2001, 2, 3, tzinfo=UTC)
     batch = pa.RecordBatch.from_pydict(
