@@ -23,6 +23,17 @@ def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
+@pytest.fixture
+def beam_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preparations on Beam's own runner without its processes, whose start takes seconds."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from evergreen.preparation import runners
+
+    options = PipelineOptions(flags=[], runner=runners.LOCAL_RUNNER, direct_running_mode="in_memory")
+    monkeypatch.setattr(runners.LocalRunner, "options", lambda *_: options)
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow takes seconds to lay out a database; tests copy this one."""
