@@ -89,10 +89,8 @@ def _lines(report: PreparationReport, summary: Summary) -> str:
         f"rows      {report.intake.words()}",
         f"to        {report.folder}: {summary.rows:,} rows in {report.shards:,} shards; {report.done}",
     ]
-    if summary.duplicates:
-        lines.append(f"repeated  {summary.duplicates:,} rows left out")
     if summary.bad:
-        lines.append(f"unusable  {summary.bad:,} rows left out, listed in {report.folder}/_rejected-*.jsonl")
+        lines.append(f"unusable  {summary.bad:,} rows, listed in {report.folder}/_rejected-*.jsonl")
     for what, numbers in report.counts.items():
         largest = sorted(numbers.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{name} {number:,}" for name, number in largest[:_SHOWN])

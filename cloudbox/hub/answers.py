@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 def repository_info(repository: Repository, commit: Commit) -> Json:
     """A model, a data set or a Space at a commit."""
-    own = {"models": {"modelId": repository.name}, "spaces": {"sdk": repository.sdk}}
+    own: dict[str, Json] = {"models": {"modelId": repository.name}, "spaces": {"sdk": repository.sdk}}
     newest = next(repository.history("main")).date
     return {
         "_id": hashlib.sha256(f"{repository.kind}/{repository.name}".encode()).hexdigest()[:24],

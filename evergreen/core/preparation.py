@@ -79,7 +79,7 @@ class PreparationReport(Frozen):
 
     @property
     def done(self) -> str:
-        """`2 of 8 parts were new, prepared by local`."""
+        """`2 of 8 parts prepared (local)`."""
         if not self.written:
             return f"none of {self.parts:,} parts is new"
         return f"{self.written:,} of {self.parts:,} parts prepared ({self.runner})"

@@ -29,7 +29,7 @@ class Work:
 
     @property
     def words(self) -> str:
-        """`2 of 8 parts are new`."""
+        """`2 of 8 parts to be prepared`."""
         count = f"{len(self.new):,}" if self.new else "none"
         return f"{count} of {len(self.parts):,} parts to be prepared"
 

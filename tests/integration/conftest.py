@@ -24,14 +24,12 @@ def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def beam_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Preparations on Beam's own runner without its processes, whose start takes seconds."""
-    from apache_beam.options.pipeline_options import PipelineOptions
+def beam_in_this_process() -> Iterator[None]:
+    """Preparations on Beam's own runner without its processes."""
+    from tests.beam import in_this_process
 
-    from evergreen.preparation import runners
-
-    options = PipelineOptions(flags=[], runner=runners.LOCAL_RUNNER, direct_running_mode="in_memory")
-    monkeypatch.setattr(runners.LocalRunner, "options", lambda *_: options)
+    with in_this_process():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from evergreen.preparation import LocalRunnerSettings, Preparation
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.preparation.run import prepare
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from tests.beam import in_this_process
 from tests.e2e.pets import draw
 from tests.oxford_pets import trimap
 from tests.rows import rows_of
@@ -103,4 +104,5 @@ def main(folder: Path, token: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    with in_this_process():
+        main(Path(sys.argv[1]), sys.argv[2])

@@ -60,6 +60,7 @@ def names(box: Box, folder: str) -> list[str]:
     return sorted(path.rpartition("/")[2] for path in files_of(box).find(f"{folder}/prepared"))
 
 
+@pytest.mark.usefixtures("beam_in_this_process")
 def test_a_job_of_dataflow_writes_what_this_machine_would_and_only_what_is_new(
     box: Box, folder: str, tmp_path: Path
 ) -> None:
