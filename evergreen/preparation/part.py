@@ -44,7 +44,7 @@ def prepare_part(
     try:
         return shards, _prepared(part, plan, places, shards)
     except EvergreenError as error:
-        return shards, Summary(failures=(Failure(message=plan.explained(error), exit_code=error.exit_code),))
+        return shards, Summary(failures=(Failure(message=str(error), exit_code=error.exit_code),))
 
 
 def _prepared(part: Part, plan: Plan, dropped: frozenset[int], name: str) -> Summary:
@@ -101,7 +101,7 @@ def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], tally: _Tally) -
     import pyarrow as pa
 
     first = 0
-    for batch in part.raw.rows(tally.intake):
+    for batch in _raw_rows(part, plan, tally.intake):
         tally.seen += batch.num_rows
         places = range(first, first + batch.num_rows)
         first += batch.num_rows
@@ -109,6 +109,11 @@ def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], tally: _Tally) -
         prepared = examinable(plan.task).prepare_rows(kept, plan.preparation.image_size)
         tally.add(prepared)
         yield prepared.rows.select(list(plan.columns))
+
+
+def _raw_rows(part: Part, plan: Plan, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+    with plan.reading():
+        yield from part.raw.rows(count)
 
 
 def _rows_in(file: Path) -> int:

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from evergreen.adapters.kinds import AnySource
-from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOut
 from evergreen.core.members import SourceSettings, TaskSettings, source_of
 from evergreen.core.preparation import Raw, RawPart
@@ -84,10 +85,15 @@ class Plan:
         raw = source.raw()
         return Raw(source.identity(None).description, (_Whole(self.preparation.origin),)) if raw is None else raw
 
-    def explained(self, error: EvergreenError) -> str:
-        """What is wrong with the origin: its messages name the fields of a configuration's source."""
-        fields = "|".join(type(self.preparation.origin).model_fields)
-        return re.sub(rf"\bsource\.(?=({fields})\b)", "prepare.origin.", str(error))
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Errors of the origin within the block, which name fields of `source`, name those of `prepare.origin`."""
+        try:
+            yield
+        except InputError as error:
+            fields = "|".join(type(self.preparation.origin).model_fields)
+            words = re.sub(rf"\bsource\.(?=({fields})\b)", "prepare.origin.", str(error))
+            raise InputError(words) from error
 
 
 def parts_of(raw: Raw) -> list[Part]:

@@ -40,11 +40,9 @@ def work_of(plan: Plan) -> Work:
     Raises:
         InputError: there are no raw data, or the folder holds what nobody prepared.
     """
-    try:
+    with plan.reading():
         raw = plan.raw()
         parts = tuple(parts_of(raw))
-    except InputError as error:
-        raise InputError(plan.explained(error)) from error
     with opened_files(plan.folder) as files:
         before = prepared_set(files, plan.folder)
         known = known_parts(files, plan, before)
