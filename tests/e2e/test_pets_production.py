@@ -29,7 +29,7 @@ from tests.e2e.project import first_json
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.emulated, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.emulated, pytest.mark.timeout(4000)]
 
 COUNT = 320
 LABELS = ("pet", "background", "border")

@@ -18,7 +18,7 @@ COUNT, SIDE = 240, 32
 TASK: dict[str, Any] = {
     "labels": ["pet", "background", "border"],
     "image_size": SIDE,
-    "epochs": 6,
+    "epochs": 2,
     "learning_rate": 1.0e-2,
     "batch_size": 16,
     "rules": {"min_rows": 20},
@@ -67,11 +67,9 @@ def test_shards_that_arrive_are_prepared_and_trained_on_by_the_next_run(project:
 
     first = project.run("--config", config).stdout
     assert "200 read of 200 seen" in first, first
-    champion = project.status(config)["champion"]
-    assert champion, first
     written = written_to(prepared)
     before = newest_run(project)
-    assert before["steps"]["prepare"] == "completed"
+    assert {before["steps"][step] for step in ("prepare", "train", "promote", "deploy")} == {"completed"}, first
     assert sum(map(len, before["splits"].values())) == 200
 
     (raw / arrived[0][0]).write_bytes(arrived[0][1])  # the same bytes, written once more
@@ -80,7 +78,6 @@ def test_shards_that_arrive_are_prepared_and_trained_on_by_the_next_run(project:
     rested = newest_run(project)["steps"]
     assert rested["prepare"] == "completed"
     assert {rested[step] for step in ("fetch", "validate", "split", "train", "evaluate")} == {"cached"}, rested
-    assert project.status(config)["champion"]["version"] == champion["version"]
 
     (raw / name).write_bytes(content)
     again = project.run("--config", config).stdout
