@@ -147,7 +147,7 @@ def _preparation_lines(project: Project) -> list[str]:
     from orchestration.preparation import plan_for
 
     work = work_of(plan_for(project.prepare, project.task, project.source))
-    where = f"{project.prepare.runner.told}" if work.new else "nothing runs, and nothing is written"
+    where = project.prepare.runner.machines if work.new else "nothing runs, and nothing is written"
     return [f"prepare     {work.raw.description}", f"            {work.words}; {where}"]
 
 

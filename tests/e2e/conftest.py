@@ -21,6 +21,7 @@ MEASURED_S = {
     "test_image_segmentation": 110,
     "test_every_row_once": 130,
     "test_homes": 75,
+    "test_prepared_pictures": 75,
     "test_text_regression": 70,
     "test_cases": 55,
     "test_chinese": 55,

@@ -43,14 +43,14 @@ class Production:
     environment: dict[str, str]
     config: str
 
-    def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def python(self, *arguments: str, check: bool = True, timeout_s: int = 900) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=timeout_s,
             check=False,
         )
         if check and done.returncode:
@@ -60,7 +60,7 @@ class Production:
         return done
 
     def run_pipeline(self, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.python("run.py", "--config", self.config, check=check)
+        return self.python("run.py", "--config", self.config, check=check, timeout_s=1800)
 
     def dry_run(self) -> str:
         """The plan."""

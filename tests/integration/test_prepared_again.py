@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from evergreen.adapters.files.find import Disk
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.intake import IntakeCount
 from evergreen.core.members import source_of
 from evergreen.core.part import Part
 from evergreen.core.preparation import PreparationReport
@@ -24,14 +24,9 @@ from evergreen.preparation.run import prepare
 from evergreen.tasks.text_classification.settings import TextClassification
 from tests.rows import rows_of
 
+pytestmark = pytest.mark.usefixtures("beam_in_this_process")
+
 COLUMNS = {"id": "id"}
-
-
-@pytest.fixture(autouse=True)
-def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beam without processes of its own, whose start takes seconds."""
-    options = PipelineOptions(flags=[], runner=runners.LOCAL_RUNNER, direct_running_mode="in_memory")
-    monkeypatch.setattr(runners.LocalRunner, "options", lambda *_: options)
 
 
 def arrived(folder: Path, name: str, *texts: str) -> None:
@@ -180,7 +175,7 @@ def test_a_reader_of_before_finds_its_files_until_the_set_changes_once_more(tmp_
     (part,) = raw.parts  # as a run has it that listed the files a moment ago
     arrived(tmp_path / "raw", "1.jsonl", "2 two")
     run(tmp_path)
-    assert [row["id"] for batch in part.rows() for row in batch.to_pylist()] == ["1"]
+    assert [row["id"] for batch in part.rows(IntakeCount()) for row in batch.to_pylist()] == ["1"]
     arrived(tmp_path / "raw", "1.jsonl", "3 three")
     run(tmp_path)
     assert len(list((tmp_path / "prepared").glob("*.parquet"))) == 2  # of now, and of just before
