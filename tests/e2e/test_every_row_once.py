@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.project import Project
+from tests.e2e.project import Project, cached_steps
 from tests.tiny_text import LABELS, headlines, write_encoder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -74,13 +76,47 @@ def test_each_night_takes_what_is_new_once(project: Project) -> None:
     assert "training:" not in quiet.stdout + quiet.stderr
 
     arrive(rows, "late", 620, 900, day=2, about=-30)
-    second = project.run("--config", config)
-    assert "300 new to champion" in second.stdout
-    status = project.status(config)
-    assert status["previous"]["version"] == champion["champion"]["version"]
-    assert [one["start"] for one in status["coverage"]["gaps"]] == ["2026-04-02T00:00:00Z"]
+    kill_at_training(project, config)
+    assert project.status(config)["champion"] == champion["champion"]
+    assert "300 new to champion" in only_one_of_two(project, config)
+    second = project.status(config)
+    assert second["previous"]["version"] == champion["champion"]["version"]
+    assert [one["start"] for one in second["coverage"]["gaps"]] == ["2026-04-02T00:00:00Z"]
 
     project.run("rollback", "--config", config)
     assert project.status(config)["coverage"]["until"] == champion["coverage"]["until"]
-    assert "300 new to champion" in project.run("--config", config, "--dry-run").stdout
+    refused = project.run("--config", config)
+    assert "300 new to champion" in refused.stdout
+    assert cached_steps(refused) == ["fetch", "validate", "split", "train", "evaluate"]
+    assert f"{second['champion']['version']} was champion and was rolled back" in refused.stdout
+    assert project.status(config)["champion"] == champion["champion"]
+
+    arrive(rows, "more", 900, 1000, day=3)
+    assert "400 new to champion" in project.run("--config", config).stdout
+    status = project.status(config)
+    assert status["champion"]["version"] not in (champion["champion"]["version"], second["champion"]["version"])
+    assert status["previous"]["version"] == champion["champion"]["version"]
+    assert "0 new to champion" in project.run("--config", config, "--dry-run").stdout
     assert project.artifacts_without_page() == []
+
+
+def kill_at_training(project: Project, config: Path) -> None:
+    """A run without warning, once it trains."""
+    with project.start("--config", config) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "training:" in line:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=30)
+                return
+        pytest.fail("the run never trained")
+
+
+def only_one_of_two(project: Project, config: Path) -> str:
+    """What the one of two runs printed that was let in, where both begin together."""
+    with project.start("--config", config) as one, project.start("--config", config) as other:
+        printed = {process.communicate(timeout=600)[0]: process.returncode for process in (one, other)}
+    (done,) = [text for text, code in printed.items() if code == 0]
+    (refused,) = [text for text, code in printed.items() if code == 1]
+    assert "another run of model 'nightly' is under way" in refused
+    return done
