@@ -39,7 +39,7 @@ TENTHS = 10
 START = datetime(2026, 5, 1, tzinfo=UTC)
 NIGHTS: dict[str, dict[str, Any]] = {"incremental": {"data": "incremental"}, "full": {"data": "all"}}
 COLUMNS = {"id": "id", "text": "text", "label": "label", "arrived": "arrived"}
-GATE = {"margin": {}, "baselines": "report", "beat_baseline": False}
+GATE = {"min_test_rows": 1, "margin": {}, "baselines": "report", "beat_baseline": False}
 NEWEST_RUN = """
 from zenml.client import Client
 print(Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0].name)
