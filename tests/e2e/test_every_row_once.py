@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 import yaml
 
 from orchestration.commit import commit_of
-from tests.e2e.project import Project, first_json
+from tests.e2e.project import Project, cached_steps, first_json
 from tests.own_zenml import ROOT
 from tests.tiny_text import LABELS, headlines, write_encoder
 
@@ -79,21 +81,34 @@ def test_each_night_takes_what_is_new_once(project: Project) -> None:
     assert "training:" not in quiet.stdout + quiet.stderr
 
     arrive(rows, "late", 620, 900, day=2, about=-30)
-    second = project.run("--config", config)
-    assert "300 new to champion" in second.stdout
-    assert re.search(r"forgetting +accuracy on \d+ new rows .*, on \d+ replayed rows .*\(champion ", second.stdout)
+    kill_at_training(project, config)
+    assert project.status(config)["champion"] == champion["champion"]
+    printed = only_one_of_two(project, config)
+    assert "300 new to champion" in printed
+    assert re.search(r"forgetting +accuracy on \d+ new rows .*, on \d+ replayed rows .*\(champion ", printed)
     (section,) = (one for one in project.last_report()["sections"] if one["kind"] == "forgetting")
     assert sum(part["rows"] for part in section["parts"]) == project.last_report()["rows"]
     assert all(part["metrics"].keys() == part["differences"].keys() for part in section["parts"])
-    status = project.status(config)
-    assert status["previous"]["version"] == champion["champion"]["version"]
-    assert [one["start"] for one in status["coverage"]["gaps"]] == ["2026-04-02T00:00:00Z"]
+    second = project.status(config)
+    assert second["previous"]["version"] == champion["champion"]["version"]
+    assert [one["start"] for one in second["coverage"]["gaps"]] == ["2026-04-02T00:00:00Z"]
 
-    assert_lineage(project, config, champion, status)
+    assert_lineage(project, config, champion, second)
 
     project.run("rollback", "--config", config)
     assert project.status(config)["coverage"]["until"] == champion["coverage"]["until"]
-    assert "300 new to champion" in project.run("--config", config, "--dry-run").stdout
+    refused = project.run("--config", config)
+    assert "300 new to champion" in refused.stdout
+    assert cached_steps(refused) == ["fetch", "validate", "split", "train", "evaluate"]
+    assert f"{second['champion']['version']} was champion and was rolled back" in refused.stdout
+    assert project.status(config)["champion"] == champion["champion"]
+
+    arrive(rows, "more", 900, 1000, day=3)
+    assert "400 new to champion" in project.run("--config", config).stdout
+    status = project.status(config)
+    assert status["champion"]["version"] not in (champion["champion"]["version"], second["champion"]["version"])
+    assert status["previous"]["version"] == champion["champion"]["version"]
+    assert "0 new to champion" in project.run("--config", config, "--dry-run").stdout
     assert project.artifacts_without_page() == []
 
 
@@ -135,3 +150,25 @@ def assert_lineage(project: Project, config: Path, before: dict[str, Any], now: 
     assert refused.returncode == 2
     assert refused.stderr.strip().count("\n") == 0
     assert f"names no version of model 'nightly' (has: {second}, {first})" in refused.stderr
+
+
+def kill_at_training(project: Project, config: Path) -> None:
+    """A run without warning, once it trains."""
+    with project.start("--config", config) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "training:" in line:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=30)
+                return
+        pytest.fail("the run never trained")
+
+
+def only_one_of_two(project: Project, config: Path) -> str:
+    """What the one of two runs printed that was let in, where both begin together."""
+    with project.start("--config", config) as one, project.start("--config", config) as other:
+        printed = {process.communicate(timeout=600)[0]: process.returncode for process in (one, other)}
+    (done,) = [text for text, code in printed.items() if code == 0]
+    (refused,) = [text for text, code in printed.items() if code == 1]
+    assert "another run of model 'nightly' is under way" in refused
+    return done

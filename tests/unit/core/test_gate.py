@@ -201,9 +201,17 @@ def test_a_champion_that_may_know_the_test_rows_is_told_where_it_is_compared(low
     assert ("split as before" in reason.message) == (low < 0)
 
 
-def test_a_version_that_was_rolled_back_does_not_come_back_by_itself() -> None:
-    decision = decide(report(against=comparison(around(0.1))), Gate(), CHAMPION, rolled_back=True)
+@pytest.mark.parametrize(
+    ("withdrawn", "told"),
+    [
+        ("b81e02c4a6f5", "b81e02c4a6f5 was champion and was rolled back; `rollback` makes it champion again"),
+        ("00c62b841905", "b81e02c4a6f5 repeats the recipe of 00c62b841905, which was champion and was rolled back; "),
+    ],
+)
+def test_a_version_that_was_rolled_back_or_its_recipe_does_not_come_back_by_itself(withdrawn: str, told: str) -> None:
+    decision = decide(report(against=comparison(around(0.1))), Gate(), CHAMPION, withdrawn=withdrawn)
     assert list(failures(decision)) == ["not rolled back"]
+    assert told in failures(decision)["not rolled back"]
 
 
 @pytest.mark.parametrize(
@@ -241,10 +249,14 @@ def test_a_promotion_over_a_champion_always_has_its_difference_within_the_margin
     assert (decision.verdict is Verdict.PROMOTE) == (low >= -margin - 1e-9)
 
 
-@given(st.sampled_from(["accuracy", "macro_f1", "macro_recall"]), st.booleans(), st.booleans())
-def test_a_verdict_is_promote_exactly_when_every_reason_passed(name: str, compared: bool, rolled_back: bool) -> None:
+@given(
+    st.sampled_from(["accuracy", "macro_f1", "macro_recall"]), st.booleans(), st.sampled_from([None, "00c62b841905"])
+)
+def test_a_verdict_is_promote_exactly_when_every_reason_passed(
+    name: str, compared: bool, withdrawn: str | None
+) -> None:
     against = comparison(around(0.03)) if compared else None
-    decision = decide(report(against=against), Gate(minimum={name: 0.5}), CHAMPION, rolled_back=rolled_back)
+    decision = decide(report(against=against), Gate(minimum={name: 0.5}), CHAMPION, withdrawn=withdrawn)
     assert (decision.verdict is Verdict.PROMOTE) == (not failures(decision))
     assert decision.reasons
 
