@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evergreen.core.deployment import EndpointStatus
     from orchestration.status import Status
 
 
@@ -35,10 +36,7 @@ def _text(status: Status) -> str:
         if version.leader:
             lines.append(("", version.leader))
     endpoint = status.endpoint
-    traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
-    lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
-    lines.append(("traffic", traffic or "none"))
-    lines.append(("ready", ", ".join(endpoint.ready) or "none"))
+    lines += endpoint_lines(endpoint)
     if status.lease:
         lines.append(("lease", str(status.lease)))
     if endpoint.outdated:
@@ -59,3 +57,13 @@ def _text(status: Status) -> str:
         is_server = status.mlflow.startswith(("http://", "https://"))
         lines.append(("mlflow", status.mlflow if is_server else f"mlflow ui --backend-store-uri {status.mlflow}"))
     return "\n".join(f"{name:<11} {text}" for name, text in lines)
+
+
+def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
+    """Where it is asked, or that nothing answers and what to do; the traffic by version, and who answers."""
+    traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
+    address = endpoint.url or "not running; a run brings the champion live"
+    if traffic and not endpoint.ready:
+        address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
+        traffic += ", once it answers again"
+    return [("endpoint", address), ("traffic", traffic or "none"), ("ready", ", ".join(endpoint.ready) or "none")]

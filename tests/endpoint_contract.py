@@ -41,7 +41,7 @@ class EndpointContract:
         with pytest.raises(EndpointError):
             trial.endpoint.set_traffic({"abc": 100})
         trial.endpoint.undeploy("abc")
-        trial.endpoint.delete()
+        assert trial.endpoint.delete() is None
 
     def test_a_deployed_version_stands_by_until_it_gets_traffic(self, trial: Trial) -> None:
         version = deploy(trial, "a")
@@ -129,7 +129,8 @@ class EndpointContract:
 
     def test_a_deleted_endpoint_is_forgotten(self, trial: Trial) -> None:
         version = live(trial, "a")
-        trial.endpoint.delete()
+        assert f"undeployed {version}" in str(trial.endpoint.delete())
+        assert trial.endpoint.delete() is None
         assert trial.endpoint.status() == EndpointStatus(url=None, traffic={}, ready=())
         with pytest.raises(EndpointError):
             trial.endpoint.deploy(version)

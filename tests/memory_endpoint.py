@@ -104,9 +104,11 @@ class MemoryEndpoint:
         ready = tuple(sorted(self.ready))
         return EndpointStatus(url=url, traffic=dict(self.traffic), ready=ready, outdated=self.outdated)
 
-    def delete(self) -> None:
+    def delete(self) -> str | None:
         self.calls.append("delete")
+        versions = ", ".join(self.uploaded)
         self.traffic, self.ready, self.uploaded, self.successors = {}, set(), {}, set()
+        return f"forgot {versions}" if versions else None
 
     def _called(self, verb: str, version: str | None) -> None:
         self.calls.append(f"{verb} {version}")

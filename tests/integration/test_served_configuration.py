@@ -54,6 +54,24 @@ def test_variables_of_the_host_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.parametrize("part", ["what it reads", "the rest"])
+def test_mistakes_are_counted_in_what_is_read_and_the_rest_is_left_to_a_dry_run(tmp_path: Path, part: str) -> None:
+    host = "{kind: local_endpoint, port: 8501x}" if part == "what it reads" else "{kind: local_endpoint}"
+    path = tmp_path / "news.yaml"
+    path.write_text(
+        f"parameters: {{model_name: news, host: {host}, split: 3, nonsense: 1}}\nextra: {{stacks: [local]}}\n",
+        encoding="utf-8",
+    )
+    if part == "the rest":
+        assert load_served(path, SERVED).parameters.model_name == "news"
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load_served(path, SERVED)
+    first, *_, last = str(caught.value).splitlines()
+    assert first == f"{path} has 1 mistake in what this command reads:"
+    assert last == f"the rest was not checked: python run.py --config {path} --dry-run"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -190,7 +190,9 @@ def test_a_schedule_is_deleted_once(said: dict[str, Any]) -> None:
 def test_a_teardown_ends_the_schedule_which_would_bring_the_endpoint_back(said: dict[str, Any]) -> None:
     code, out, _, state = said["torn_down"]
     assert code == 0
-    assert out.startswith("no endpoint of model 'scheduled-news' runs any more, and its schedule ended\n")
+    assert out.startswith(
+        "the schedule of model 'scheduled-news' ended\nmodel 'scheduled-news' has no endpoint, none was stopped\n"
+    )
     assert (state["vertex"], state["zenml"]) == ([], [])
 
 

@@ -217,6 +217,13 @@ def test_each_line_of_standard_input_gives_one_line(capsys: pytest.CaptureFixtur
     assert [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()] == ["short", "long"]
 
 
+def test_standard_input_without_a_line_is_bad_input_that_says_what_is_expected() -> None:
+    ask = Lengths()
+    with pytest.raises(InputError, match=r"standard input is empty; write a text, .* on each line .* --input FILE"):
+        predict_lines(client(ask), StringIO(""), batch_size=64)
+    assert ask.requests == []
+
+
 def test_a_bad_line_names_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="line 3: text is blank"):
         predict_lines(client(Lengths()), StringIO("a\nb\n\n"), batch_size=2)

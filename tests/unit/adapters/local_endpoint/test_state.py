@@ -86,6 +86,19 @@ def test_a_damaged_state_is_never_taken_for_an_empty_endpoint(tmp_path: Path) ->
         LocalHost(LocalHostSettings(), ("true",)).open("news", tmp_path).status()
 
 
+@pytest.mark.parametrize(
+    ("state", "undeployed"), [(STATE.model_dump_json(), ", undeployed a, b"), ("{half", "")], ids=["whole", "damaged"]
+)
+def test_what_is_deleted_of_an_endpoint_whose_front_is_dead_is_told_once(
+    tmp_path: Path, state: str, undeployed: str
+) -> None:
+    endpoint = LocalHost(LocalHostSettings(), ("true",)).open("news", tmp_path)
+    assert endpoint.delete() is None
+    write_atomically(tmp_path / "news" / "endpoint.json", state)
+    assert endpoint.delete() == f"removed {tmp_path.resolve() / 'news'}, of which nothing ran{undeployed}"
+    assert endpoint.delete() is None
+
+
 def test_a_port_that_somebody_else_holds_is_in_the_way_unless_any_will_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
