@@ -7,12 +7,13 @@ CONFIG ?= prod.yaml
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 EXAMPLES ?= 2000
+ORDERS ?= 10000
 BIN := $(VENV)/bin
 
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench door goodput against sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench door goodput against coverage orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -100,6 +101,12 @@ goodput: install-dev ## how the endpoint holds when more clients ask than it has
 
 against: install-dev ## seconds of every step against those of COMMIT=abc1234
 	$(BIN)/python -m bench.against $(COMMIT)
+
+coverage: install-dev ## what telling new rows from old ones costs: 1,000 days, a million keys
+	$(BIN)/python -m bench.coverage
+
+orders: install-dev ## random orders in which rows arrive, each row trained on once in each; ORDERS=10000
+	$(BIN)/python -m tests.arrivals $(ORDERS)
 
 sizes: install-dev ## bytes of both locks, of what is installed here, and the largest twenty packages
 	$(BIN)/python -m bench.sizes

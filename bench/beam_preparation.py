@@ -52,13 +52,13 @@ def prepare(raw: Path, target: Path, workers: int) -> None:
     from evergreen.adapters.files.settings import FilesSettings
     from evergreen.preparation import LocalRunnerSettings, Preparation
     from evergreen.preparation.plan import plan_of
-    from evergreen.preparation.runners import run
+    from evergreen.preparation.run import prepare as prepare_rows
     from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
     origin = FilesSettings(path=str(raw), format="image_folders")
     source = FilesSettings(path=str(target), columns={"image": "image", "mask": "mask"})
     preparation = Preparation(origin=origin, image_size=128, runner=LocalRunnerSettings(workers=workers))
-    run(plan_of(preparation, ImageSegmentation(labels=LABELS), source))
+    prepare_rows(plan_of(preparation, ImageSegmentation(labels=LABELS), source))
 
 
 def _measured(folder: Path, raw: str, workers: int) -> tuple[float, float]:

@@ -115,14 +115,14 @@ def _endpoint_lines(estimate: Estimate, fleet: Fleet) -> Iterator[str]:
 
 def billed_too(project: Project) -> Iterator[str]:
     """What is billed and not counted above, as far as the configuration uses it: by size and use, still unknown."""
-    document, prepare = project.configuration.document, project.configuration.prepare
+    document, prepare = project.configuration.document, project.prepare
     operated = any((options or {}).get("step_operator") for options in (document.get("steps") or {}).values())
     workers = prepare.runner.needs() if prepare else None
     read = source_of(project.source).bigquery()
     things = [
         "the machine of ZenML and MLflow with its disk, snapshots and address, all the time",
         f"starting machines and pulling images; disks of tasks{' and of custom jobs, 100 GB each' if operated else ''}",
-        *([f"Dataflow, while `prepare` runs: {workers.machines}"] if workers else ()),
+        *([f"Dataflow, while `prepare` has new raw data: {workers.machines}"] if workers else ()),
         "Cloud Build and Artifact Registry: three images a delivery, kept until a policy removes them",
         "the bucket: data, artifacts of every run, checkpoints, code; network between regions",
         *([f"BigQuery: bytes read, at most {read.most_bytes / 1e9:,.1f} GB a run, and stored"] if read else ()),

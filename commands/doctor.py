@@ -78,7 +78,7 @@ def _open(config: str, opened: list[Project]) -> Iterator[Finding]:
     project = open_project(config)
     opened.append(project)
     yield Finding("configuration", True, f"{shown(project.configuration.path)} for model '{project.model_name}'")
-    if project.configuration.prepare is not None:
+    if project.prepare is not None:
         yield check_beam()
 
 
@@ -174,6 +174,13 @@ def required_package(package: str, what: str) -> Finding:
 
 
 def _check_source(project: Project) -> Iterator[Finding]:
+    if project.prepare is not None:
+        yield Finding("raw data", True, source_of(project.prepare.origin).identity(None).description)
+        try:
+            source_of(project.source).identity(None)
+        except InputError:
+            yield Finding("source", True, "nothing was prepared yet: the first step of a run does")
+            return
     identity = source_of(project.source).identity(project.window.resolve() if project.window else None)
     rows = "" if identity.rows is None else f", {identity.rows:,} rows"
     yield Finding("source", True, f"{identity.description}{rows}")

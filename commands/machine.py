@@ -71,7 +71,7 @@ def check_packages(root: Path = ROOT) -> Finding:
 
 
 def check_beam() -> Finding:
-    """Whether `prepare` can run here; no run needs it."""
+    """Whether raw data can be prepared here: by `prepare`, and by runs whose steps run here."""
     there = find_spec("apache_beam") is not None
     message = "Apache Beam, for prepare" if there else "no Apache Beam, which prepare needs here"
     return Finding("beam", there, message, f"{INSTALL}-dev", note=True)

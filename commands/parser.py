@@ -10,6 +10,7 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -88,10 +89,29 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run-name", metavar="NAME", help="what the run is called (default: by date and time)")
     parser.add_argument(
+        "--window",
+        type=_stretch,
+        metavar="START..END",
+        help="a backfill: train on the rows of a stretch of time, such as 2024-05-01..2024-05-08 in UTC, end excluded",
+    )
+    parser.add_argument(
         "--detach",
         action="store_true",
         help="on Vertex AI: let the run go on when this command is interrupted or terminated, which else stops it",
     )
+
+
+def _stretch(text: str) -> dict[str, str]:
+    """The start and end of `START..END`, each a day or an ISO 8601 time; those without a zone are in UTC."""
+    parts = text.split("..")
+    try:
+        start, end = (datetime.fromisoformat(part) for part in parts)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no START..END of two days or times, such as 2024-05-01..2024-05-08T12:00Z"
+        ) from None
+    start, end = (one if one.tzinfo else one.replace(tzinfo=UTC) for one in (start, end))
+    return {"start": start.isoformat(), "end": end.isoformat()}
 
 
 def _stop(parser: argparse.ArgumentParser) -> None:
@@ -128,19 +148,19 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runner",
         choices=("local", "dataflow"),
-        help="where the rows of extra.prepare are worked on (default: as configured, else local)",
+        help="where the rows of parameters.prepare are worked on (default: as configured, else local)",
     )
     parser.add_argument("--workers", type=_positive, help="processes on this machine (default: one a processor)")
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="say what extra.prepare would do; for Dataflow the job is compiled, and nothing is sent",
+        help="say what parameters.prepare would do; for Dataflow the job is compiled, and nothing is sent",
     )
     parser.add_argument(
         "--from",
         dest="origin",
         metavar="SOURCE",
-        help="instead of extra.prepare, rows whose times are spread over the last days: owner/name on "
+        help="instead of parameters.prepare, rows whose times are spread over the last days: owner/name on "
         "the Hugging Face Hub; a file, folder or pattern, also gs://…; package://NAME/PATH; or a "
         "YAML file whose source is read: a configuration, or a source alone",
     )
@@ -248,7 +268,7 @@ COMMANDS = (
     ),
     Command(
         "prepare",
-        "fills what a configuration trains on: by its extra.prepare, or with the rows of any data set",
+        "fills what a configuration trains on: by its parameters.prepare, or with the rows of any data set",
         "python run.py prepare --config pets_prod.yaml\n"
         "         python run.py prepare --config prod.yaml --from ag_news.yaml\n"
         "         python run.py prepare --config prod.yaml --from train.csv --columns text=content "

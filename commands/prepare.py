@@ -1,14 +1,13 @@
-"""Makes ready what a configuration trains on, as its `extra.prepare` says; or fills it with the rows of any data set.
+"""Makes ready what a configuration trains on, as its `prepare` says; or fills it with the rows of any data set.
 
 $ python run.py prepare --config pets_prod.yaml --runner local
 from      gs://pets/raw/*.tfrec (8 tfrecord files, 31.2 MB)
-to        gs://pets/prepared: 640 rows in 8 shards
+to        gs://pets/prepared: 640 rows in 8 shards; 1 of 8 parts prepared (local)
 """
 
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from commands.garbage_collection import usual_garbage_collection
@@ -17,7 +16,9 @@ from evergreen.core.errors import InputError
 from evergreen.preparation.settings import RUNNERS, Preparation, RunnerSettings
 
 if TYPE_CHECKING:
+    from evergreen.core.preparation import PreparationReport
     from evergreen.preparation.plan import Plan
+    from evergreen.preparation.run import Work
     from evergreen.preparation.summary import Summary
 
 _SHOWN = 20
@@ -28,31 +29,23 @@ def main(args: argparse.Namespace) -> None:
     asked = args.runner or args.workers or args.dry_run
     if args.origin is not None:
         if asked:
-            raise InputError("--runner, --workers and --dry-run are for extra.prepare; leave them out, or --from")
+            raise InputError("--runner, --workers and --dry-run are for parameters.prepare; leave them out, or --from")
         fill(args)
         return
     from commands.project import open_project
-    from evergreen.core.members import source_of
-    from evergreen.preparation.plan import plan_of
+    from evergreen.preparation.run import prepare, work_of
+    from orchestration.preparation import plan_for
 
     project = open_project(args.config)
-    if project.configuration.prepare is None:
-        raise InputError(f"{args.config} has no extra.prepare; add it, or name the rows: --from SOURCE")
-    if find_spec("apache_beam") is None:
-        raise InputError(
-            "extra.prepare needs Apache Beam, which comes with the packages for development; make install-dev"
-        )
-    preparation = chosen(project.configuration.prepare, args.runner, args.workers)
-    plan = plan_of(preparation, project.task, project.source)
-    print(f"from      {source_of(preparation.origin).identity(None).description}")
+    if project.prepare is None:
+        raise InputError(f"{args.config} has no parameters.prepare; add it, or name the rows: --from SOURCE")
+    plan = plan_for(chosen(project.prepare, args.runner, args.workers), project.task, project.source)
     if args.dry_run:
-        _tell_plan(plan)
+        _tell_plan(plan, work_of(plan))
         return
-    from evergreen.preparation.runners import run
-
     with usual_garbage_collection():
-        summary = run(plan)
-    print(_lines(summary, plan))
+        report, summary = prepare(plan)
+    print(_lines(report, summary))
     print(f"next      python run.py --config {args.config}")
 
 
@@ -67,30 +60,38 @@ def chosen(preparation: Preparation, runner: str | None, workers: int | None) ->
         settings = RUNNERS[runner]
         missing = [name for name, field in settings.model_fields.items() if field.is_required()]
         if missing:
-            raise InputError(f"--runner {runner} needs its {', '.join(missing)}; set extra.prepare.runner")
+            raise InputError(f"--runner {runner} needs its {', '.join(missing)}; set parameters.prepare.runner")
         configured = settings(kind=runner)
     if workers is not None:
         configured = configured.with_processes(workers)
     return preparation.model_copy(update={"runner": configured})
 
 
-def _tell_plan(plan: Plan) -> None:
-    print(f"to        {plan.folder}, from {len(plan.parts())} parts that are worked on side by side")
+def _tell_plan(plan: Plan, work: Work) -> None:
+    print(f"from      {work.raw.description}")
+    print(f"to        {plan.folder}: {work.words}, side by side")
+    if not work.new:
+        print("runner    none is needed")
+        return
+    from evergreen.preparation.run import check_beam
+
+    check_beam(work)
     from evergreen.preparation.runners import runner_of
 
-    print(f"runner    {runner_of(plan).preview(plan)}")
+    print(f"runner    {runner_of(plan).preview(plan, list(work.new), work.known)}")
 
 
-def _lines(summary: Summary, plan: Plan) -> str:
+def _lines(report: PreparationReport, summary: Summary) -> str:
     lines = [
-        f"rows      {summary.intake().words()}",
-        f"to        {plan.folder}: {summary.rows:,} rows in {len(summary.shards):,} shards",
+        f"from      {report.origin}",
+        f"rows      {report.intake.words()}",
+        f"to        {report.folder}: {summary.rows:,} rows in {report.shards:,} shards; {report.done}",
     ]
     if summary.duplicates:
         lines.append(f"repeated  {summary.duplicates:,} rows left out")
     if summary.bad:
-        lines.append(f"unusable  {summary.bad:,} rows left out, each told in {plan.folder}/_rejected.jsonl")
-    for what, numbers in summary.counts.items():
+        lines.append(f"unusable  {summary.bad:,} rows left out, each told in {report.folder}/_rejected-*.jsonl")
+    for what, numbers in report.counts.items():
         largest = sorted(numbers.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{name} {number:,}" for name, number in largest[:_SHOWN])
         more = f" and {len(largest) - _SHOWN} more" if len(largest) > _SHOWN else ""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.members import host_of
+from evergreen.core.refresh import Backfill, Refresh
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.configuration import Configuration, load
 from orchestration.settings import declared_flavors
@@ -16,6 +17,7 @@ from orchestration.settings import declared_flavors
 if TYPE_CHECKING:
     from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
     from evergreen.core.window import Window
+    from evergreen.preparation import Preparation
     from evergreen.tasks import AnyTask
     from orchestration.costs import Task
 
@@ -31,6 +33,9 @@ class Project:
     host: AnyHost
     window: Window | None
     publish: AnyPublisher | None = None
+    refresh: Refresh = Refresh()
+    backfill: Backfill | None = None
+    prepare: Preparation | None = None
 
     @cached_property
     def active_stack(self) -> str:
@@ -61,11 +66,12 @@ class Project:
 
     @property
     def steps(self) -> list[str]:
-        """The steps that a run of this configuration has, in order; `publish` and `review` only where asked for."""
+        """The steps of a run, in order; `prepare`, `publish` and `review` only where they are asked for."""
         from orchestration.configuration import steps_of
         from pipelines.training import training
 
         asked_for = {
+            "prepare": self.prepare is not None,
             "review": self.publish is not None and self.publish.when == "candidate",
             "publish": self.publish is not None,
         }
@@ -169,8 +175,8 @@ def open_served(config: str, model_name: str | None = None) -> ServedModel:
     return ServedModel(configuration, given.model_name, given.host)
 
 
-def open_project(config: str, model_name: str | None = None) -> Project:
-    """The project of a configuration's name or path; a `model_name` takes the place of the configuration's.
+def open_project(config: str, model_name: str | None = None, backfill: Mapping[str, str] | None = None) -> Project:
+    """The project of a configuration's name or path; `model_name` and `backfill` take the place of its own.
 
     Raises:
         InputError: it does not exist, or holds mistakes; all are told.
@@ -180,6 +186,17 @@ def open_project(config: str, model_name: str | None = None) -> Project:
     refuse_dead_server()  # importing a pipeline makes ZenML connect, and it would try for minutes
     from pipelines.training import training
 
-    configuration = load(config, training, model_name)
+    configuration = load(config, training, model_name, backfill)
     given = configuration.parameters
-    return Project(configuration, given.model_name, given.source, given.task, given.host, given.window, given.publish)
+    return Project(
+        configuration,
+        given.model_name,
+        given.source,
+        given.task,
+        given.host,
+        given.window,
+        given.publish,
+        given.refresh,
+        given.backfill,
+        given.prepare,
+    )

@@ -18,12 +18,13 @@ from commands.termination import Terminated
 from commands.watching import run_training
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
-from evergreen.core.members import publisher_of, source_of
+from evergreen.core.members import publisher_of
+from evergreen.core.versions import Alias
 
 
 def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
-    project = open_project(args.config, args.name)
+    project = open_project(args.config, args.name, args.window)
     project.check_stack()
     use_cache = not args.no_cache
     if args.dry_run:
@@ -113,17 +114,16 @@ def _plan(project: Project, *, use_cache: bool) -> str:
     Raises:
         InputError: the source or what the task needs cannot be found.
     """
-    window = project.window.resolve() if project.window else None
     needs = task_needs(project)
-    identity = source_of(project.source).identity(window)
-    rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
+    preparation, (rows, source) = _preparation_lines(project), _rows_and_source(project)
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
     return "\n".join(
         [
             f"plan        {project.configuration.path} on stack '{project.active_stack}'",
             f"model       {project.model_name}",
-            f"window      {_period(window) if window else 'all rows'}",
-            f"source      {identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
+            f"window      {rows}",
+            *preparation,
+            f"source      {source}",
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(project.steps)}",
             *([f"publish     {publisher_of(project.publish).plan()}"] if project.publish else []),
@@ -132,6 +132,40 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             "no step was run; rows and labels are checked by a run",
         ]
     )
+
+
+def _preparation_lines(project: Project) -> list[str]:
+    """What the first step would do with the raw data that are there now."""
+    if project.prepare is None:
+        return []
+    from evergreen.preparation.run import work_of
+    from orchestration.preparation import plan_for
+
+    work = work_of(plan_for(project.prepare, project.task, project.source))
+    where = f"{project.prepare.runner.told}" if work.new else "nothing runs, and nothing is written"
+    return [f"prepare     {work.raw.description}", f"            {work.words}; {where}"]
+
+
+def _rows_and_source(project: Project) -> tuple[str, str]:
+    """Which rows the steps would read now, and where they are.
+
+    Raises:
+        InputError: they could not be read, and no first step prepares them.
+    """
+    from orchestration.freshness import rows_to_read
+    from orchestration.record import ZenmlRecord
+
+    champion = ZenmlRecord(project.model_name).read().named(Alias.CHAMPION)
+    try:
+        read = rows_to_read(project.source, champion, project.refresh, project.window, project.backfill)
+    except InputError:
+        if project.prepare is None:
+            raise
+        return "what is prepared", "nothing was prepared yet: the first step does"
+    identity = read.identity
+    rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
+    period = _period(identity.window) if identity.window else read.words or "all rows"
+    return period, f"{identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}"
 
 
 def _period(window: ResolvedWindow) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evergreen.core.deployment import EndpointStatus
-    from orchestration.status import Status
+    from orchestration.status import Covered, Status
 
 
 def main(args: argparse.Namespace) -> None:
@@ -35,6 +35,7 @@ def _text(status: Status) -> str:
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
         if version.leader:
             lines.append(("", version.leader))
+    lines += _covered(status.coverage)
     endpoint = status.endpoint
     lines += endpoint_lines(endpoint)
     if status.lease:
@@ -67,3 +68,18 @@ def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
         address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
         traffic += ", once it answers again"
     return [("endpoint", address), ("traffic", traffic or "none"), ("ready", ", ".join(endpoint.ready) or "none")]
+
+
+def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
+    """The rows that the champion was trained on, where there were none in between, and what the previous one lacks."""
+    if coverage is None:
+        return []
+    facts = [f"{coverage.edge_rows:,} row{'s'[: coverage.edge_rows != 1]} at the edge"]
+    if coverage.until:
+        facts.insert(0, f"all that arrived before {coverage.until:%Y-%m-%d %H:%M} UTC")
+    if times := coverage.intervals:
+        facts.insert(0, f"{times[0].start:%Y-%m-%d %H:%M} to {times[-1].end:%Y-%m-%d %H:%M}")
+    lines = [("covers", ", ".join(facts))]
+    for name, stretches in ("gap", coverage.gaps), ("added", coverage.added):
+        lines += [(name, f"{one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M}") for one in stretches]
+    return lines

@@ -19,7 +19,6 @@ from pydantic import Field
 from evergreen.core.base import Frozen
 from evergreen.core.cloud import Machine
 from evergreen.core.errors import InputError
-from evergreen.preparation import Preparation
 from evergreen.tasks.accelerators import GIVEN
 from orchestration.costs import Budget
 from orchestration.document import Document, read
@@ -39,14 +38,13 @@ HOOK_SUFFIX = "_hook_source"
 
 
 class Extra(Frozen):
-    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, the
-    `machines` that steps are tried on one after another, and what `prepare` does before any run.
+    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, and the
+    `machines` that steps are tried on one after another.
     """
 
     stacks: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     budget: Budget = Budget()
     machines: MachineLists = {}
-    prepare: Preparation | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,6 @@ class Configuration:
     parameters: Any
     document: dict[str, Any]
     budget: Budget = field(default_factory=Budget)
-    prepare: Preparation | None = None
     machines: MachineLists = field(default_factory=dict)
 
     def check_stack(self, active: str, registered: Collection[str]) -> None:
@@ -126,10 +123,12 @@ def find(name: str | Path) -> Path:
     raise InputError(f"no configuration {str(name)!r}{hint(Path(name).name, names)} (configs/ has: {listed})")
 
 
-def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) -> Configuration:
+def load(
+    name: str | Path, pipeline: Pipeline, model_name: str | None = None, backfill: Mapping[str, str] | None = None
+) -> Configuration:
     """The configuration of this name or path for the pipeline, with every `${NAME}` filled from the environment.
 
-    A `model_name` takes the place of the file's.
+    `model_name` and `backfill` take the place of the file's.
 
     Raises:
         InputError: no such file, or a ConfigurationError with every mistake in it; secrets are told alone.
@@ -137,10 +136,12 @@ def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) ->
     document = read(find(name))
     if model_name:
         document = document.with_parameter("model_name", model_name)
+    if backfill:
+        document = document.with_parameter("backfill", dict(backfill))
     if secrets := list(check_secrets(document)):
         raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)
-    mistakes += [*_check_gate(document, pipeline, mistakes)]
+    mistakes += [*_check_gate(document, pipeline, mistakes), *_check_refresh(parameters, mistakes)]
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
@@ -154,7 +155,6 @@ def load(name: str | Path, pipeline: Pipeline, model_name: str | None = None) ->
         SimpleNamespace(**parameters),
         with_machines(document.values, extra.machines),
         extra.budget,
-        extra.prepare,
         extra.machines,
     )
 
@@ -194,6 +194,17 @@ def _check_gate(document: Document, pipeline: Pipeline, mistakes: list[Mistake])
         known = {mistake.path for mistake in mistakes}
         in_gate = check_gate(document, member.metrics, member.class_metrics)
         yield from (mistake for mistake in in_gate if mistake.path not in known)
+
+
+def _check_refresh(parameters: Mapping[str, Any], mistakes: list[Mistake]) -> Iterator[Mistake]:
+    """Which rows a run reads, against its window and its source, where these are right."""
+    if mistakes or "refresh" not in parameters:
+        return
+    try:
+        if parameters["refresh"].policy(parameters["window"]) == "incremental":
+            parameters["source"].check_incremental()
+    except InputError as error:
+        yield Mistake(("parameters", "refresh"), str(error))
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

@@ -47,7 +47,7 @@ class Document:
         others = [mistake for mistake in mistakes if mistake.path not in unfilled]
         return ConfigurationError(self.path, [*self.mistakes, *others], self.lines, partly=partly)
 
-    def with_parameter(self, name: str, value: str) -> Document:
+    def with_parameter(self, name: str, value: str | dict[str, str]) -> Document:
         """The document with another value at `parameters.<name>`; its line stays that of the file."""
 
         def changed(values: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evergreen.adapters.kinds import SOURCES
 from evergreen.core.errors import InputError
-from evergreen.core.kinds import Settings
+from evergreen.core.kinds import Kinds, Settings
 from evergreen.core.members import SourceSettings, TaskSettings
 from evergreen.runtime.fingerprints import Code
 from evergreen.tasks.kinds import TASKS
@@ -64,8 +64,19 @@ def code_fingerprints(source: SourceSettings, task: TaskSettings, path: list[str
     return {step: _fingerprint(code, step, one) for step, one in settings.items()}
 
 
+def preparation_code(origin: SourceSettings, task: TaskSettings, path: list[str] | None = None) -> str:
+    """The fingerprint of the code that makes rows of the origin ready for the task. Raises as `code_fingerprints`."""
+    code = Code(ENDS, path)
+    reading = _of_roots(code, _behaviours(origin, ("source",)), origin, _offered(SOURCES, origin))
+    roots = ["evergreen.preparation.part", *_behaviours(task, ("examinable",))]
+    return f"{reading}{_of_roots(code, roots, task, _offered(TASKS, task))}"
+
+
 def _fingerprint(code: Code, step: str, settings: Settings) -> str:
-    roots, packages = roots_of(step, settings), _packages(step, settings)
+    return _of_roots(code, roots_of(step, settings), settings, _packages(step, settings))
+
+
+def _of_roots(code: Code, roots: list[str], settings: Settings, packages: list[str]) -> str:
     missing = [root for root in roots if not code.has_source(root)]
     if missing and not packages:
         raise InputError(
@@ -77,10 +88,13 @@ def _fingerprint(code: Code, step: str, settings: Settings) -> str:
 
 def roots_of(step: str, settings: Settings) -> list[str]:
     """The modules at which a step's code begins: its own, and those of the verbs that it asks of the member in use."""
-    roots = [f"steps.{step}"]
-    for verb in VERBS[step]:
-        roots += [type(settings).__module__, str(getattr(type(settings), verb)).partition(":")[0]]
-    return roots
+    return [f"steps.{step}", *_behaviours(settings, VERBS[step])]
+
+
+def _behaviours(settings: Settings, verbs: Sequence[str]) -> list[str]:
+    """The modules of the settings and of these verbs."""
+    own = type(settings)
+    return [name for verb in verbs for name in (own.__module__, str(getattr(own, verb)).partition(":")[0])]
 
 
 def recipe_fingerprint(codes: Mapping[str, str], **ingredients: object) -> str:
@@ -92,5 +106,9 @@ def recipe_fingerprint(codes: Mapping[str, str], **ingredients: object) -> str:
 def _packages(step: str, settings: Settings) -> list[str]:
     """The installed package that offers the member, where a step asks it something and it is not one of ours."""
     kinds = SOURCES if step == "fetch" else TASKS
-    package = kinds.package(settings.kind) if VERBS[step] else None
+    return _offered(kinds, settings) if VERBS[step] else []
+
+
+def _offered(kinds: Kinds, settings: Settings) -> list[str]:
+    package = kinds.package(settings.kind)
     return [package] if package else []

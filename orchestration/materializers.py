@@ -171,7 +171,8 @@ class ValueMaterializer(PageMixin, PydanticMaterializer):
 
     def extract_metadata(self, data: BaseModel) -> dict[str, MetadataType]:
         """Its plain fields, listed beside the artifact."""
-        plain = data.model_dump(mode="json")
+        long = {name for name in type(data).model_fields if isinstance(getattr(data, name), bytes)}
+        plain = data.model_dump(mode="json", exclude=long)
         return {key: value for key, value in plain.items() if isinstance(value, str | int | float)}
 
 

@@ -6,17 +6,29 @@ from functools import singledispatch
 from typing import Any, cast
 
 from evergreen.core.artifacts import HISTORY_NAME, ClassCounts, Dataset, SourceIdentity, Splits, TrainedModel
+from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.members import TaskSettings
+from evergreen.core.part import Part
+from evergreen.core.preparation import PreparationReport
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import first_rows
-from evergreen.pages.data import class_counts_page, dataset_page, identity_page, split_page, validation_page
+from evergreen.pages.data import (
+    class_counts_page,
+    coverage_page,
+    dataset_page,
+    identity_page,
+    part_page,
+    split_page,
+    validation_page,
+)
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
+from evergreen.pages.preparation import preparation_page
 from evergreen.pages.training import curves_page, incumbent_page, start_page
 from evergreen.tasks.kinds import TASKS
 
@@ -33,7 +45,10 @@ def page_of(artifact: Any) -> str:
     raise TypeError(f"{type(artifact).__name__} has no page; register one in orchestration/pages.py")
 
 
+page_of.register(PreparationReport, preparation_page)
 page_of.register(SourceIdentity, identity_page)
+page_of.register(Part, part_page)
+page_of.register(Coverage, coverage_page)
 page_of.register(Incumbent, incumbent_page)
 page_of.register(Start, start_page)
 page_of.register(ValidationReport, validation_page)

@@ -52,8 +52,9 @@ class ZenmlRecord:
         """Registers a version and links its artifacts.
 
         Of one that is registered, the newest copy of the model counts, for its content is the same and an older one may
-        be damaged; its report, which says why it was promoted, is replaced when it is lost. Its recipe, and whom it was
-        judged against, stay those of its registration: docs/decisions/0002-whom-a-model-is-judged-against.md.
+        be damaged; its report, which says why it was promoted, and its coverage are replaced when they are lost. Its
+        recipe, and whom it was judged against, stay those of its registration:
+        docs/decisions/0002-whom-a-model-is-judged-against.md.
         """
         client = Client()
         _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))
@@ -63,15 +64,18 @@ class ZenmlRecord:
         )
         recorded = response.run_metadata.get(RECORD_KEY)
         if recorded is None:
-            self._link(response, version.artifact, version.report)
+            self._link(response, *_kept(version))
             self._write(response.id, version)
             return
         known = ModelVersion.model_validate_json(str(recorded))
-        kept = known.report == version.report or is_stored(known.report)
-        report = known.report if kept else version.report
-        updated = known.model_copy(update={"artifact": version.artifact, "report": report})
+        newest = {
+            name: getattr(version, name)
+            for name in ("report", "coverage")
+            if (kept := getattr(known, name)) and kept != getattr(version, name) and not is_stored(kept)
+        }
+        updated = known.model_copy(update={"artifact": version.artifact, **newest})
         if updated != known:
-            self._link(response, *{updated.artifact, updated.report} - {known.artifact, known.report})
+            self._link(response, *_kept(updated) - _kept(known))
             self._write(response.id, updated)
 
     def note_mirror(self, version: str, mirror: str, number: str) -> None:
@@ -169,6 +173,11 @@ class ZenmlRecord:
 
     def _write(self, response_id: UUID, version: ModelVersion) -> None:
         log_metadata(metadata={RECORD_KEY: version.model_dump_json()}, model_version_id=response_id)
+
+
+def _kept(version: ModelVersion) -> set[str]:
+    """The artifacts that belong to a version."""
+    return {version.artifact, version.report, *([version.coverage] if version.coverage else [])}
 
 
 def _state(responses: Iterable[ModelVersionResponse]) -> RecordState:

@@ -36,6 +36,8 @@ NEWEST = 50
 MOST_STEPS = 100
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
+REFRESH_KEY = "refresh"
+"""Metadata of the step `identify`: which rows the run reads, in words."""
 _ATTEMPT = re.compile(r"~[0-9]+$")
 
 
@@ -232,9 +234,11 @@ def outcome_of(run_id: UUID) -> RunOutcome:
 
 
 def _intake(run: PipelineRunResponse) -> str | None:
-    """What the run's dataset and splits note of their making; None where an earlier version made them."""
+    """What the run notes of the choice of its rows, and of the making of its dataset and splits."""
     made = (("fetch", "dataset"), ("split", "splits"))
-    return made_in_words([run.steps[step].outputs[name][0].run_metadata for step, name in made if step in run.steps])
+    notes = [run.steps[step].outputs[name][0].run_metadata for step, name in made if step in run.steps]
+    chosen = run.steps["identify"].run_metadata.get(REFRESH_KEY)
+    return "\n".join(str(one) for one in (chosen, made_in_words(notes)) if one) or None
 
 
 def made_in_words(notes: Sequence[Mapping[str, object]]) -> str | None:

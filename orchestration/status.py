@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.kinds import AnyHost
@@ -9,6 +11,7 @@ from evergreen.core.base import Frozen
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import Alias, ModelVersion
+from evergreen.core.window import Interval
 from evergreen.runtime.asides import beside_the_point
 from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.firings import LostFiring, lost_firings
@@ -17,12 +20,27 @@ from orchestration.record import ZenmlRecord
 from orchestration.runs import RunSummary, last_runs, report_page
 
 
+class Covered(Frozen):
+    """Which rows the champion was trained on.
+
+    Those of the `intervals` of event time that arrived before `until`, null where none tells, and `edge_rows` more.
+    `added` are those that the previous champion lacks, which a rollback would give up.
+    """
+
+    until: datetime | None
+    intervals: tuple[Interval, ...]
+    gaps: tuple[Interval, ...]
+    added: tuple[Interval, ...]
+    edge_rows: int
+
+
 class Status(Frozen):
-    """Versions by alias, endpoint, latest runs; `report_page` is the champion's, `mlflow` the tracking address.
+    """Versions by alias, endpoint, latest runs; `report_page` and `coverage` are the champion's, `mlflow` is the
+    address of tracking.
 
     `lease` is who changes versions and traffic now, null when nobody does or it cannot be read. `lost_firings` are
     those of the schedule that became no run. `dashboard` is null while ZenML works on this machine alone, where no
-    server shows one.
+    server shows one, `coverage` while it is not known.
     """
 
     model: str
@@ -37,6 +55,7 @@ class Status(Frozen):
     report_page: str | None
     mlflow: str | None
     dashboard: str | None
+    coverage: Covered | None = None
 
 
 def status_of(model_name: str, host: AnyHost) -> Status:
@@ -54,10 +73,30 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         last_run=runs[0] if runs else None,
         runs=tuple(runs),
         lost_firings=lost_firings(model_name),
+        coverage=_covered(champion, state.named(Alias.PREVIOUS)),
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
     )
+
+
+def _covered(champion: ModelVersion | None, previous: ModelVersion | None) -> Covered | None:
+    if champion is None or champion.coverage is None:
+        return None
+    from evergreen.core.coverage import Coverage, difference, gaps, intervals
+    from orchestration.artifacts import load_artifact
+
+    with beside_the_point("what the champion covers"):
+        coverage = load_artifact(champion.coverage, Coverage)
+        before = load_artifact(previous.coverage, Coverage) if previous and previous.coverage else Coverage()
+        return Covered(
+            until=coverage.until,
+            intervals=intervals(coverage),
+            gaps=gaps(coverage),
+            added=difference(coverage, before),
+            edge_rows=len(coverage.keys),
+        )
+    return None
 
 
 def _lease(model_name: str, host: AnyHost) -> HeldLease | None:

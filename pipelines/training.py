@@ -9,14 +9,17 @@ from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
+from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
+from evergreen.preparation import Preparation
 from evergreen.tasks import AnyTask
 from orchestration.uploaded_code import check_library
 from steps.deploy import deploy
 from steps.evaluate import evaluate
 from steps.fetch import fetch
 from steps.identify import identify
+from steps.prepare import prepare as prepare_step
 from steps.promote import promote
 from steps.publish import publish as publish_step
 from steps.review import review
@@ -37,17 +40,26 @@ def training(
     rollout: Ramp = Ramp(),
     seed: int = 0,
     window: Window | None = None,
+    refresh: Refresh = Refresh(),
+    backfill: Backfill | None = None,
     publish: AnyPublisher | None = None,
+    prepare: Preparation | None = None,
 ) -> None:
-    """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`."""
-    identity, incumbent, start, recipe, *codes = identify(model_name, source, task, split, seed, window)
+    """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`;
+    `prepare` first makes ready what arrived.
+    """
+    if prepare is not None:
+        prepare_step(prepare, source, task)
+    after = ["prepare"] if prepare is not None else None
+    identified = identify(model_name, source, task, split, seed, refresh, window, backfill, after=after)
+    identity, part, incumbent, start, recipe, *codes = identified
     fetch_code, validate_code, split_code, train_code, evaluate_code = codes
-    dataset = fetch(source, identity, fetch_code)
+    dataset, coverage = fetch(source, identity, part, fetch_code)
     _, set_aside, class_counts = validate(task, dataset, validate_code)
     splits = split_step(dataset, split, set_aside, class_counts, split_code)
     model = train(task.for_training(), splits, start, seed, train_code)
     report = evaluate(task, model, splits, incumbent, evaluate_code)
-    decision = promote(model_name, host, gate, task, model, splits, report, incumbent, recipe)
+    decision = promote(model_name, host, gate, task, model, splits, coverage, report, incumbent, recipe)
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:
         review(model_name, publish, identity, decision)

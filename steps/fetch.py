@@ -9,8 +9,11 @@ from zenml.logger import get_logger
 
 from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import Dataset, SourceIdentity
+from evergreen.core.coverage import Coverage
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
+from evergreen.core.part import Part
+from evergreen.data.freshness import coverage_after
 from orchestration.scratch import scratch_directory
 
 logger = get_logger(__name__)
@@ -20,17 +23,20 @@ logger = get_logger(__name__)
 def fetch(
     source: AnySource,
     identity: SourceIdentity,
+    part: Part,
     code: str,  # noqa: ARG001 - of the cache key
-) -> Annotated[Dataset, "dataset"]:
-    """The dataset that the identity promised; of a source that is read atomically, the rows that it holds by now.
+) -> tuple[Annotated[Dataset, "dataset"], Annotated[Coverage, "coverage"]]:
+    """The dataset that the identity promised, and what a version covers that is trained on it.
+
+    Of a source that is read atomically, the rows are those that it holds by now.
 
     Raises:
         EvergreenError: the rows changed between identification and reading, which may have given some of both.
     """
-    dataset = source_of(source).read(identity.window, scratch_directory("dataset"))
-    if dataset.manifest.source.fingerprint == identity.fingerprint:
-        return dataset
-    if not identity.atomic:
-        raise EvergreenError(f"{identity.description} changed while it was read; run again")
-    logger.warning("%s has changed since; read as it is now", identity.description)
-    return dataset
+    given, directory = source_of(source), scratch_directory("dataset")
+    dataset = given.read(identity.window, directory) if part.until is None else given.read_new(part, directory)
+    if dataset.manifest.source.fingerprint != identity.fingerprint:
+        if not identity.atomic:
+            raise EvergreenError(f"{identity.description} changed while it was read; run again")
+        logger.warning("%s has changed since; read as it is now", identity.description)
+    return dataset, coverage_after(dataset, part, identity.window)

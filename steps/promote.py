@@ -9,6 +9,7 @@ from zenml import get_step_context, step
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.artifacts import Splits, TrainedModel
 from evergreen.core.baselines import leader_sentence
+from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.gate import Gate
 from evergreen.core.members import servable
@@ -30,6 +31,7 @@ def promote(
     task: AnyTask,
     model: TrainedModel,
     splits: Splits,
+    coverage: Coverage,
     report: EvaluationReport,
     incumbent: Incumbent,
     recipe: str,
@@ -48,6 +50,7 @@ def promote(
         metrics={name: metric.value for name, metric in report.metrics.items()},
         examples=(),
         leader=leader_sentence(report),
+        coverage=str(context.inputs["coverage"][0].id) if coverage.spans else None,
     )
 
     def completed() -> ModelVersion:

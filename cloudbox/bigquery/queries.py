@@ -90,7 +90,22 @@ class Queries:
                 name = f"information_schema_{uuid.uuid4().hex}"
                 cursor.register(name, view_rows(table_name(table), self.tables, cursor))
                 table.replace(exp.Table(this=exp.to_identifier(name), alias=table.args.get("alias")))
+            elif table.args.get("version"):
+                moment = self._moment(table.args["version"].expression, parameters, cursor)
+                copy = self.tables.as_of(cursor, table_name(table), moment)
+                kept = exp.table_(copy.table, db=copy.dataset, catalog=copy.project, quoted=True)
+                kept.set("alias", table.args.get("alias"))
+                table.replace(kept)
         return duckdb_sql(tree, parameters)
+
+    def _moment(self, expression: exp.Expr, parameters: Parameters, cursor: duckdb.DuckDBPyConnection) -> int:
+        """What FOR SYSTEM_TIME AS OF names, in milliseconds since 1970."""
+        sql, values = duckdb_sql(exp.select(expression.copy()), parameters)
+        try:
+            ((moment,),) = cursor.execute(f"SELECT epoch_ms(({sql})::TIMESTAMPTZ)", values).fetchall()
+        except duckdb.Error as error:
+            raise failed_query(error) from error
+        return int(moment)
 
     def _change(self, statement: Statement, parameters: Parameters) -> int:
         changes = statement.changes

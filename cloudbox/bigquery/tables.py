@@ -138,6 +138,30 @@ class Tables:
         """Counts rows and bytes anew after a change of the rows, within that change."""
         return self._put_with_counts(cursor, name, self.warehouse.get(name.project, "table", name.key))
 
+    def as_of(self, cursor: duckdb.DuckDBPyConnection, name: TableName, moment_ms: int) -> TableName:
+        """Where the table's rows of that moment are, kept from now on: a copy that later changes leave as it is.
+
+        Raises:
+            BigQueryError: the rows have changed since that moment, and nobody asked for them until then.
+        """
+        changes: list[int] = self.warehouse.get(name.project, "history", name.key)["changes"]
+        state = max((one for one in changes if one <= moment_ms), default=None)
+        if state is None:
+            raise invalid(f"Invalid snapshot time {moment_ms} for table {name}: it is before the table's creation time")
+        copy = TableName(name.project, "_box", f"{name.key}@{state}")
+        if state == changes[-1]:
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {copy.sql} AS SELECT * FROM {name.sql}")
+        elif not self._is_kept(cursor, copy):
+            raise not_simulated("rows of a past moment that no query named before they changed")
+        return copy
+
+    def _is_kept(self, cursor: duckdb.DuckDBPyConnection, copy: TableName) -> bool:
+        found = cursor.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+            [copy.project, copy.dataset, copy.table],
+        ).fetchall()
+        return bool(found)
+
     def rows(self, name: TableName, fields: Sequence[Field], start: int, count: int) -> list[dict[str, Any]]:
         """`count` rows from number `start`, in the order they were written."""
         columns = ", ".join(quoted(field["name"]) for field in fields)
@@ -157,6 +181,7 @@ class Tables:
         with self.warehouse.changing() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {name.sql}")
             self.warehouse.forget(cursor, name.project, "table", name.key)
+            self.warehouse.forget(cursor, name.project, "history", name.key)
 
     def _put_with_counts(self, cursor: duckdb.DuckDBPyConnection, name: TableName, body: Resource) -> Resource:
         sizes = [f"sum({size_expression(field, quoted(field['name']))})" for field in body["schema"]["fields"]]
@@ -164,6 +189,9 @@ class Tables:
         counts = {"numRows": str(row[0]), "numBytes": str(int(row[1] or 0)), "lastModifiedTime": now_ms()}
         counted = with_etag(body | counts | {"numLongTermBytes": "0"})
         self.warehouse.put(cursor, name.project, "table", name.key, counted)
+        history = self.warehouse.find(name.project, "history", name.key) or {"changes": []}
+        changes = [*history["changes"], int(counts["lastModifiedTime"])]
+        self.warehouse.put(cursor, name.project, "history", name.key, {"changes": changes})
         return counted
 
 

@@ -26,7 +26,7 @@ SERVICES = {
 """Where the requests of the box's services are defined: a client's types, and those of its modules that hold requests.
 
 BigQuery's REST interface, Cloud Storage's JSON interface and Service Usage have no message types among the installed
-clients, so nothing can be read of theirs; Dataflow is not in the box.
+clients, so nothing can be read of theirs; Dataflow's docstrings tell of no field how it behaves.
 """
 _ATTRIBUTE = re.compile(r"^ {4}(?P<name>\w+) \((?P<type>.+)\):\s*$")
 _WORDS = re.compile(r"(?P<word>Required|Output only|Immutable|Input only|Optional|Identifier)[.;,]\s*", re.IGNORECASE)

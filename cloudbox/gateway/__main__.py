@@ -15,6 +15,7 @@ import uvicorn
 
 from cloudbox import faults, refusals, rest, rpc
 from cloudbox.box import HOST, Box, open_box
+from cloudbox.dataflow.jobs import Jobs
 from cloudbox.gateway import projects
 from cloudbox.gateway.api import application
 from cloudbox.gateway.hosts import routes
@@ -43,7 +44,8 @@ async def run(box: Box) -> None:
             routes(box, protocol), partial(refusals.record, box.home, "gateway"), partial(_resolves, box.home)
         )
         await asyncio.start_server(proxy.serve, HOST, box.port("gateway", f"{protocol}_proxy"))
-    dispatcher = projects.dispatcher(box)
+    jobs = Jobs(box)
+    dispatcher = projects.dispatcher(box, jobs)
     grpc_server = rpc.serve(dispatcher, box.port("gateway", "grpc"))
     https_server = rest.serve(application(box, dispatcher), box.home, box.port("gateway", "https"))
     http_server = _Server(_plain_http(box, dispatcher))
@@ -52,6 +54,7 @@ async def run(box: Box) -> None:
     http_server.should_exit = True
     https_server.stop()
     grpc_server.stop(GRACE_S)
+    jobs.close()
     await serving
 
 

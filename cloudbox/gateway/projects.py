@@ -6,6 +6,7 @@ import grpc
 from google.cloud import resourcemanager_v3 as resourcemanager
 
 from cloudbox.box import Box
+from cloudbox.dataflow.jobs import Jobs
 from cloudbox.errors import ApiError
 from cloudbox.gateway.builds import Builds
 from cloudbox.rpc import Dispatcher, Method
@@ -13,10 +14,10 @@ from cloudbox.rpc import Dispatcher, Method
 GET_PROJECT = "/google.cloud.resourcemanager.v3.Projects/GetProject"
 
 
-def dispatcher(box: Box) -> Dispatcher:
-    """The gRPC methods of the gateway: this and Cloud Build's; every other is recorded as refused and UNIMPLEMENTED.
+def dispatcher(box: Box, jobs: Jobs) -> Dispatcher:
+    """The gRPC methods of the gateway: this, Cloud Build's and Dataflow's.
 
-    The calls of all Google APIs that the box lacks end here too.
+    Every other is recorded as refused and UNIMPLEMENTED. The calls of all Google APIs that the box lacks end here too.
     """
 
     def get_project(request: resourcemanager.GetProjectRequest) -> resourcemanager.Project:
@@ -33,4 +34,4 @@ def dispatcher(box: Box) -> Dispatcher:
         )
 
     method = Method(get_project, resourcemanager.GetProjectRequest)
-    return Dispatcher(box.home, "gateway", {GET_PROJECT: method, **Builds(box).methods()})
+    return Dispatcher(box.home, "gateway", {GET_PROJECT: method, **Builds(box).methods(), **jobs.methods()})

@@ -108,11 +108,14 @@ class Container:
 
 
 class Containers:
-    """Starts containers and watches their memory; finds and stops those that a killed service left behind."""
+    """Starts containers and watches their memory; finds and stops those that a killed service left behind.
 
-    def __init__(self, home: Home, namespaces: Sequence[str] = NAMESPACES) -> None:
+    Each `service` has its own, which no other stops.
+    """
+
+    def __init__(self, home: Home, namespaces: Sequence[str] = NAMESPACES, service: str = "vertex") -> None:
         self._home = home
-        self._folder = home.state("vertex") / "containers"
+        self._folder = home.state(service) / "containers"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stop_leftovers()
         self._sandbox = Sandbox(self._folder, namespaces)

@@ -34,7 +34,8 @@ BIGQUERY_ROLES = ("roles/bigquery.jobUser", "roles/bigquery.readSessionUser")
 DATASET_ROLES = {"READER", "WRITER", "OWNER"}
 """What BigQuery calls its roles on a dataset; each may read."""
 PIPELINE_BUCKET_ROLES = ("roles/storage.objectUser", "roles/storage.legacyBucketReader")
-DATAFLOW_ROLE = "roles/dataflow.worker"
+DATAFLOW_ROLES = ("roles/dataflow.developer", "roles/dataflow.worker")
+"""To send jobs, as the step `prepare` does, and to work at them."""
 AGENT = ("gcp-sa-aiplatform", "roles/aiplatform.serviceAgent")
 """Google's account that starts pipelines and pulls images, with the role that Google gives it."""
 CODE_AGENT = ("gcp-sa-aiplatform-cc", "roles/aiplatform.customCodeServiceAgent")
@@ -70,7 +71,7 @@ def check_accounts(google: Google, needs: Needs) -> Iterator[Finding]:
         roles = [
             *PROJECT_ROLES,
             *(BIGQUERY_ROLES if needs.bigquery else ()),
-            *([DATAFLOW_ROLE] if needs.dataflow else ()),
+            *(DATAFLOW_ROLES if needs.dataflow else ()),
         ]
         yield from _on_project(google, project, "pipeline", f"serviceAccount:{pipeline}", roles)
         for bucket in needs.buckets:

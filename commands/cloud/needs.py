@@ -61,7 +61,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
     if not name or not region:
         return None
     document = project.configuration.document
-    prepare = project.configuration.prepare
+    prepare = project.prepare
     dataflow = prepare.runner.needs() if prepare else None
     on_vertex = "location" in orchestrator
     read = source_of(project.source).bigquery()

@@ -32,7 +32,7 @@ def check_network(google: Google, needs: Needs) -> Iterator[Finding]:
     )
     message = (
         "there is no network 'default' (constraints/compute.skipDefaultNetworkCreation leaves it out): "
-        "workers of Dataflow need it; set extra.prepare.runner.subnetwork, or make it"
+        "workers of Dataflow need it; set parameters.prepare.runner.subnetwork, or make it"
     )
     yield Finding("network", False, message, fix)
 

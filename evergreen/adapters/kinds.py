@@ -17,6 +17,7 @@ SOURCES = Kinds(
         "huggingface": "evergreen.adapters.huggingface.settings:HuggingFaceSettings",
         "bigquery": "evergreen.adapters.bigquery.settings:BigQuerySettings",
         "shapes": "evergreen.adapters.shapes.settings:ShapesSettings",
+        "oxford_pets": "evergreen.adapters.oxford_pets.settings:OxfordPetsSettings",
     },
 )
 HOSTS = Kinds(

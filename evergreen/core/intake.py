@@ -36,6 +36,9 @@ class LeftOutReason:
     NOT_IN_CLASS_FOLDER = "file outside of a class's folder"
     UNPAIRED_MASK = "mask without a picture"
     OUTSIDE_WINDOW = "row outside of the window"
+    COVERED = "row that the champion was trained on"
+    NOT_YET = "row that arrives after the run began"
+    WITHOUT_TIME = "row without a time"
     UNUSABLE_ROW = "row that cannot be used"
     REPEATED_ROW = "row that repeats another"
 

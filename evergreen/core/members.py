@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import ClassVar, Generic, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.metric import MetricSpec
-from evergreen.core.preparation import Destination
+from evergreen.core.preparation import Destination, Raw
 from evergreen.core.protocols import (
     BigQueryData,
     Examinable,
@@ -25,6 +25,12 @@ from evergreen.core.protocols import (
     Source,
     Trainable,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evergreen.core.artifacts import Dataset
+    from evergreen.core.part import NewRows, Part
 
 
 class SourceSettings(Settings):
@@ -41,6 +47,16 @@ class SourceSettings(Settings):
         """Column of the source by canonical name."""
         return {}
 
+    @property
+    def canonical_names(self) -> tuple[str, ...]:
+        """The columns that the rows have once they are read."""
+        return ("id", *self.mapping)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the rows are pictures with masks."""
+        return "image" in self.mapping
+
     def with_columns(self, columns: Mapping[str, str], label_names: Mapping[str, str] | None) -> Self:
         """The settings with these columns beside and before their own, and these names of labels (None: their own).
 
@@ -50,6 +66,13 @@ class SourceSettings(Settings):
         if columns or label_names is not None:
             raise InputError(f"a source of kind {self.kind} has no columns to map; leave --columns, --label-names out")
         return self
+
+    def check_incremental(self) -> None:
+        """Raises InputError where rows that are new cannot be told from others."""
+        raise InputError(
+            f"a source of kind {self.kind} does not tell which of its rows are new; set data: all, or take a source of "
+            "kind files or bigquery"
+        )
 
 
 S = TypeVar("S", bound=SourceSettings)
@@ -71,12 +94,26 @@ class ReadSource(Generic[S]):
     def prepared_folder(self) -> str:
         """Raises InputError: it reads no folder."""
         raise InputError(
-            "extra.prepare writes Parquet files; set parameters.source to kind: files with a folder as path"
+            "a preparation writes Parquet files; set parameters.source to kind: files with a folder as path"
         )
+
+    def raw(self) -> Raw | None:
+        """None: it is read as a whole."""
+        return None
 
     def bigquery(self) -> BigQueryData | None:
         """Nothing."""
         return None
+
+    def find_new(self, part: Part) -> NewRows:  # noqa: ARG002 - the protocol's
+        """Raises InputError: which rows are new is not told."""
+        self.settings.check_incremental()
+        raise NotImplementedError(f"{type(self).__name__} lacks find_new, which its settings promise")
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:  # noqa: ARG002 - the protocol's
+        """Raises InputError: which rows are new is not told."""
+        self.settings.check_incremental()
+        raise NotImplementedError(f"{type(self).__name__} lacks read_new, which its settings promise")
 
 
 class HostSettings(Settings):
@@ -102,7 +139,8 @@ class TaskSettings(Settings):
 
     `metrics` measure the whole test split and its slices, `class_metrics` each class; a gate may name these. `columns`
     are the types of the canonical columns that the task reads, by name, as Arrow spells them; `input_field`, one of
-    them, holds what is predicted on, in rows and in instances. `warm_start` goes on from the champion's weights, where
+    them, holds what is predicted on, in rows and in instances. `prepares` names the fields that decide what becomes of
+    rows that are prepared (None: any may). `warm_start` goes on from the champion's weights, where
     there is a champion, instead of the pretrained ones.
     """
 
@@ -116,6 +154,7 @@ class TaskSettings(Settings):
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = ()
     columns: ClassVar[Mapping[str, str]]
     input_field: ClassVar[str]
+    prepares: ClassVar[frozenset[str] | None] = None
 
     warm_start: bool = False
 

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from evergreen.core.base import Frozen
+from evergreen.core.intake import NOTHING, Intake, LeftOut
+
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class RawPart(Protocol):
+    """Some of the rows of raw data, for one worker: it travels there, and reads them."""
+
+    def fingerprint(self) -> str:
+        """Of all that decides the rows. Raises InputError where the content cannot be read."""
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """The rows with canonical columns. Raises InputError naming what cannot be read."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Raw data in parts that are read one by one, and what lies beside them unread."""
+
+    description: str
+    parts: Sequence[RawPart]
+    left_out: LeftOut = NOTHING
 
 
 @dataclass(frozen=True)
@@ -37,6 +59,28 @@ class Prepared:
     first: datetime | None = None
     last: datetime | None = None
     fingerprint: str = ""
+
+
+class PreparationReport(Frozen):
+    """What the rows of `folder` are made of, and which of the parts of `origin` were worked on this time: `written` of
+    them gave new shards. `counts` are the sums over all rows that statistics tell.
+    """
+
+    origin: str
+    folder: str
+    runner: str
+    parts: int
+    written: int
+    shards: int
+    intake: Intake
+    counts: dict[str, dict[str, int]] = {}
+
+    @property
+    def done(self) -> str:
+        """`2 of 8 parts were new, prepared by local`."""
+        if not self.written:
+            return f"none of {self.parts:,} parts is new"
+        return f"{self.written:,} of {self.parts:,} parts prepared ({self.runner})"
 
 
 class Destination(Protocol):

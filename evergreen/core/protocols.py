@@ -11,7 +11,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Sp
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
-from evergreen.core.preparation import Destination, PreparedRows
+from evergreen.core.preparation import Destination, PreparedRows, Raw
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, PictureAnswers
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+
+    from evergreen.core.part import NewRows, Part
 
 Fetch = Callable[[str, int], bytes]
 """The content of an address in a bucket, of at most so many bytes. Raises EvergreenError where it cannot be had."""
@@ -47,6 +49,16 @@ class Source(Protocol):
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """Rows of the window streamed into Parquet shards below `out_dir`; memory does not grow with rows."""
 
+    def find_new(self, part: Part) -> NewRows:
+        """What there is of the part, its `until` set to the arrival time that was looked up to.
+
+        Raises:
+            InputError: which rows are new cannot be told.
+        """
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+        """The part's rows, as `find_new` counted them, as `read` writes rows. Raises as both do."""
+
     def destination(self, *, windowed: bool) -> Destination:
         """Where rows are written that the source is to read; `windowed` ones are always read by a range of times.
 
@@ -59,6 +71,13 @@ class Source(Protocol):
 
         Raises:
             InputError: it reads no such folder, or would change what was prepared once more.
+        """
+
+    def raw(self) -> Raw | None:
+        """The rows in parts, for many workers to prepare; None: one of them reads all.
+
+        Raises:
+            InputError: there are no rows.
         """
 
     def bigquery(self) -> BigQueryData | None:

@@ -29,7 +29,8 @@ class ModelVersion(Frozen):
     `recipe` the hash of the data identity, configuration and code that it was trained from, `judged_against` the
     champion of that evaluation, `examples` instances that it must answer before it gets traffic, `mirrors` the number
     each mirror gave it, `leader` says which baseline scores better than it (None: none does), `requires` is the package
-    that its kind of task is from (None: it is shipped).
+    that its kind of task is from (None: it is shipped), `coverage` where it is kept which rows the version and
+    those that it goes back to were trained on (None: that is not known).
     """
 
     version: str
@@ -43,6 +44,7 @@ class ModelVersion(Frozen):
     mirrors: dict[str, str] = {}
     leader: str | None = None
     requires: str | None = None
+    coverage: str | None = None
 
 
 class RecordState(Frozen):

@@ -66,3 +66,10 @@ class Window(Frozen):
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         cut = epoch + ((end - epoch) // grain) * grain
         return ResolvedWindow(start=cut - parse_duration(self.length), end=cut)
+
+
+class Interval(Frozen):
+    """Event times from `start` to `end`, both included."""
+
+    start: AwareDatetime
+    end: AwareDatetime

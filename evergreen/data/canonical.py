@@ -1,7 +1,7 @@
 """From a source's own columns to the canonical ones.
 
-Texts have `text` and `label` or numbers, pictures `image` and `mask`; both may have `id`, `timestamp`, `split`, `group`
-and any others for slices. A text may be joined from several columns.
+Texts have `text` and `label` or numbers, pictures `image` and `mask`; both may have `id`, `timestamp`, `arrived`,
+`split`, `group` and any others for slices. A text may be joined from several columns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evergreen.core.quoting import excerpt
 from evergreen.data.given import group_column, groups_of_names, split_column
 from evergreen.data.picture_columns import picture_bytes, reclassed
 from evergreen.data.plain import composed, moments, number, plain, text
-from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, ROW_NAME, RowFields
+from evergreen.data.row_fields import MASK, PICTURE_COLUMNS, ROW_NAME, TIMES, RowFields
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,7 +83,7 @@ def _column(name: str, batch: pa.RecordBatch, fields: RowFields) -> pa.Array:
     if name in PICTURE_COLUMNS:
         return picture_bytes(column, source, is_mask=name == MASK, rows=names)
     if name not in ("id", "label", "group", "split"):
-        read = moments if name == "timestamp" else number if name in fields.numbers else plain
+        read = moments if name in TIMES else number if name in fields.numbers else plain
         return read(column, source, names)
     words = text(column, source, names)
     if name == "split":

@@ -36,7 +36,10 @@ TEXT_COLUMNS = {"text": "text", "label": "label"}
 PICTURE_COLUMNS = {"image": "image", MASK: "mask"}
 """What a source is read for when nothing else is mapped, by canonical name."""
 
-_NO_NUMBERS = ("id", "timestamp", "split", "group", *TEXT_COLUMNS, *PICTURE_COLUMNS)
+TIMES = ("timestamp", "arrived")
+"""When what a row tells of happened, and when the row itself came to its source."""
+
+_NO_NUMBERS = ("id", *TIMES, "split", "group", *TEXT_COLUMNS, *PICTURE_COLUMNS)
 
 MaskValue = Annotated[int, Field(ge=0, le=255)]
 Joined = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -64,7 +67,8 @@ class RowFields(Frozen):
     """What every source of rows is told about its columns.
 
     `columns` maps canonical names to columns of the source. One that maps `image` or `mask` tells that the rows are
-    pictures; else they are texts. `image` and `mask`, or `text` and `label`, default to columns of that name; `split`,
+    pictures; else they are texts. `timestamp` is when what a row tells of happened, `arrived` when the row came to the
+    source. `image` and `mask`, or `text` and `label`, default to columns of that name; `split`,
     where it is mapped, shares the rows out; rows of one `group`, where it is, stay together. Several columns of a
     `text` are joined by `text_separator`, those without content left out. `label_names` maps raw label values to names,
     `mask_classes` the values of a mask's pixels to class indices.
@@ -189,6 +193,16 @@ class RowFields(Frozen):
         if window and "timestamp" not in self.mapping:
             raise InputError(
                 "a window needs the time of each row, which no column gives; set source.columns.timestamp or no window"
+            )
+
+    def check_arrivals(self) -> None:
+        """Raises InputError when each new row is to be taken once and no columns tell which rows are new."""
+        if missing := [name for name in ("arrived", "id") if name not in self.columns]:
+            told = {"arrived": "when a row came", "id": "which row it is"}
+            needed = " and one that tells ".join(told[one] for one in missing)
+            raise InputError(
+                f"data: incremental needs a column that tells {needed}; set "
+                f"{' and '.join(f'source.columns.{one}' for one in missing)}, or data: all"
             )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evergreen.core.artifacts import ClassCountsManifest, DatasetManifest, SourceIdentity, SplitName, SplitsManifest
+from evergreen.core.coverage import Coverage, gaps, intervals
+from evergreen.core.part import Part
 from evergreen.core.validation import PictureStatistics, ValidationReport
 from evergreen.pages.charts import SERIES_TONES, Bar, Group, bars, histogram, legend
 from evergreen.pages.formatting import UNDEFINED, compact, counted, percent, ratio, size
@@ -20,6 +22,16 @@ _STARTS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 def identity_page(identity: SourceIdentity) -> str:
     """HTML: which rows the source holds now."""
     return render("identity.html", identity=identity)
+
+
+def part_page(part: Part) -> str:
+    """HTML: which rows of its source a run reads."""
+    return render("part.html", part=part)
+
+
+def coverage_page(coverage: Coverage) -> str:
+    """HTML: which rows a version was trained on."""
+    return render("coverage.html", coverage=coverage, intervals=intervals(coverage), gaps=gaps(coverage))
 
 
 def dataset_page(manifest: DatasetManifest, samples: Sequence[Mapping[str, object]] = ()) -> str:

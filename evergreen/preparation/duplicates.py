@@ -114,7 +114,7 @@ def _signed(part: Part, plan: Plan) -> Iterator[Signed]:
 def _signatures(part: Part, plan: Plan) -> Iterator[Signed]:
     first = 0
     with_pairs = plan.preparation.near_duplicates is not None
-    for whole in plan.rows(part):
+    for whole in part.raw.rows():
         batch, places = _usable(whole, plan)
         if "image" in batch.schema.names:
             keys, pairs = picture_keys(batch["image"], 0), None

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from evergreen.adapters.files.destination import opened_files, put_file
+from evergreen.adapters.files.prepared import PREFIX
 from evergreen.adapters.files.table_writers import json_line
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import examinable
@@ -23,37 +24,45 @@ from evergreen.preparation.summary import EXAMPLES, Failure, Shard, Summary, add
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REJECTED = "rejected-"
+REJECTED = "_rejected-"
+"""How the names of the lists of unusable rows begin, one for each part that has some."""
 
 
-def prepare_part(part: Part, plan: Plan, dropped: Mapping[int, Collection[int]] | None = None) -> Summary:
-    """What came of the part; errors are told in it, for a runner would repeat what can only fail again.
+def prepare_part(
+    part: Part, plan: Plan, known: Collection[str] = (), dropped: Mapping[int, Collection[int]] | None = None
+) -> tuple[str, Summary | None]:
+    """What came of the part, by the name of its shards; None where those are `known`, and nothing was done.
 
-    `dropped` holds the places, from 0, of the rows of each part that repeat others.
+    Errors are told in it, for a runner would repeat what can only fail again. `dropped` holds the places, from 0, of
+    the rows of each part that repeat others.
     """
+    places = frozenset((dropped or {}).get(part.number, ()))
+    shards = plan.shards_of(part, places)
+    if shards in known:
+        return shards, None
     try:
-        return _prepared(part, plan, frozenset((dropped or {}).get(part.number, ())))
+        return shards, _prepared(part, plan, places, shards)
     except EvergreenError as error:
-        return Summary(failures=(Failure(message=str(error), exit_code=error.exit_code),))
+        return shards, Summary(failures=(Failure(message=str(error), exit_code=error.exit_code),))
 
 
-def _prepared(part: Part, plan: Plan, dropped: frozenset[int]) -> Summary:
+def _prepared(part: Part, plan: Plan, dropped: frozenset[int], name: str) -> Summary:
     tally = _Tally()
-    with TemporaryDirectory(prefix="evergreen-part-") as name:
-        folder = Path(name)
-        writer = ShardWriter(folder)
-        for table in regroup(_good_rows(part, plan, dropped, tally)):
-            writer.write(table.rename_columns(list(plan.columns.values())).replace_schema_metadata({PREPARED: "1"}))
-        writer.close()
-        rejected = folder / f"{REJECTED}{part.number:05d}.jsonl"
+    with TemporaryDirectory(prefix="evergreen-part-") as scratch:
+        folder = Path(scratch)
+        with ShardWriter(folder) as writer:
+            for table in regroup(_good_rows(part, plan, dropped, tally)):
+                writer.write(table.rename_columns(list(plan.columns.values())).replace_schema_metadata({PREPARED: "1"}))
+        if part.raw.fingerprint() != part.fingerprint:
+            raise EvergreenError(f"{plan.preparation.origin.kind}: raw data changed while they were read; run again")
+        rejected = folder / f"{REJECTED}{name}.jsonl"
         rejected.write_text("".join(map(json_line, tally.bad)), encoding="utf-8")
         shards = []
         with opened_files(plan.staging) as files:
             for entry in writer.entries:
-                target = f"{part.number:05d}-{entry.name.removeprefix('rows-')}"
+                target = f"{PREFIX}{name}-{entry.name.removeprefix('rows-')}"
                 put_file(files, folder / entry.name, f"{plan.staging}/{target}")
-                rows = _rows_in(folder / entry.name)
-                shards.append(Shard(name=target, rows=rows, sha256=entry.sha256))
+                shards.append(Shard(name=target, rows=_rows_in(folder / entry.name), sha256=entry.sha256))
             if tally.bad:
                 put_file(files, rejected, f"{plan.staging}/{rejected.name}")
     return Summary(
@@ -89,7 +98,7 @@ def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], tally: _Tally) -
     import pyarrow as pa
 
     first = 0
-    for batch in plan.rows(part):
+    for batch in part.raw.rows():
         tally.seen += batch.num_rows
         places = range(first, first + batch.num_rows)
         first += batch.num_rows

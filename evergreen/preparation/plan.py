@@ -1,74 +1,112 @@
-"""What every worker is told, and the parts into which the origin's files are cut, whoever works on them."""
+"""What every worker is told, and the parts of the raw data, whoever works on them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from evergreen.adapters.files.find import Listing
-from evergreen.adapters.files.pictures import PictureFolders
-from evergreen.adapters.files.source import FilesSource
 from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import InputError
-from evergreen.core.members import TaskSettings, source_of
+from evergreen.core.members import SourceSettings, TaskSettings, source_of
+from evergreen.core.preparation import Raw, RawPart
+from evergreen.data.shards import iter_batches
 from evergreen.preparation.settings import Preparation
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES_PER_PART = 200
-"""Of formats where a file is a row; of others each file is a part."""
 STAGING = "_preparing-"
 """How the name of the folder begins in which a preparation writes; sources do not see it."""
+_KEY_CHARS = 16
 
 
 class Part(NamedTuple):
-    """Some of the origin's files; its number names what is written of it."""
+    """Some of the raw rows; `fingerprint` is that of their content when the preparation began."""
 
     number: int
-    listing: Listing | PictureFolders
+    fingerprint: str
+    raw: RawPart
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One preparation: `columns` names the written columns by canonical name, `folder` is where the source reads."""
+    """One preparation: `columns` names the written columns by canonical name, `folder` is where the source reads;
+    `code` is a fingerprint of the code that makes rows ready.
+    """
 
     preparation: Preparation
     task: TaskSettings
     columns: Mapping[str, str]
     folder: str
+    code: str = ""
+
+    @property
+    def rules(self) -> str:
+        """Tells what becomes of rows, whichever they are."""
+        how = self.preparation.model_dump(mode="json", exclude={"origin", "runner", "max_bad_share"})
+        fields = self.task.prepares
+        task = self.task.model_dump(mode="json", include=None if fields is None else set(fields))
+        return _hashed(how, task, dict(self.columns), self.code)
 
     @property
     def key(self) -> str:
-        """Tells this preparation from others that write to the same folder."""
-        identity = [self.preparation.model_dump_json(exclude={"runner"}), self.task.kind, dict(self.columns)]
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+        """Tells this preparation from others, of this folder and of others."""
+        return _hashed(self.rules, self.folder, self.preparation.origin.model_dump(mode="json"))
 
     @property
     def staging(self) -> str:
         """Where the workers write, beside what is read meanwhile."""
         return f"{self.folder}/{STAGING}{self.key}"
 
-    def listing(self) -> Listing | PictureFolders:
-        """The origin's files. Raises InputError where there is none."""
-        return FilesSource(self.preparation.origin).listing()
+    @property
+    def compares(self) -> bool:
+        """Whether rows of one part decide which rows of another stay."""
+        return self.preparation.deduplicate or self.preparation.near_duplicates is not None
 
-    def parts(self, whole: Listing | PictureFolders | None = None) -> list[Part]:
-        """The origin's files (None: those that are there now) in parts. Raises InputError where there is none."""
-        listing = self.listing() if whole is None else whole
-        size = 1 if listing.rows is None else FILES_PER_PART
-        cut: Iterable[Listing | PictureFolders] = listing.parts(size)
-        return [Part(number, files) for number, files in enumerate(cut)]
+    def shards_of(self, part: Part, dropped: Collection[int] = ()) -> str:
+        """Names what is written of a part: equal rows and rules, the places of the rows left out included."""
+        return _hashed(self.rules, part.fingerprint, sorted(dropped))
 
-    def rows(self, part: Part) -> Iterator[pa.RecordBatch]:
-        """The rows of a part with canonical columns. Raises InputError naming file and row that cannot be read."""
-        return FilesSource(self.preparation.origin).rows(part.listing)
+    def whole(self, parts: Iterable[Part]) -> str:
+        """Tells all rows that are prepared of these parts."""
+        return _hashed(self.rules, sorted(part.fingerprint for part in parts))
+
+    def raw(self) -> Raw:
+        """The origin as it is now. Raises InputError where there is nothing."""
+        source = source_of(self.preparation.origin)
+        raw = source.raw()
+        return Raw(source.identity(None).description, (_Whole(self.preparation.origin),)) if raw is None else raw
 
 
-def plan_of(preparation: Preparation, task: TaskSettings, source: AnySource) -> Plan:
+def parts_of(raw: Raw) -> list[Part]:
+    """The parts as they are now, whose content is looked at. Raises InputError naming what cannot be read."""
+    return [Part(number, one.fingerprint(), one) for number, one in enumerate(raw.parts)]
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """All rows of a source that has no parts."""
+
+    origin: SourceSettings
+
+    def fingerprint(self) -> str:
+        return source_of(self.origin).identity(None).fingerprint
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        with TemporaryDirectory(prefix="evergreen-origin-") as folder:
+            yield from iter_batches(source_of(self.origin).read(None, Path(folder)).shards)
+
+
+def _hashed(*content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_KEY_CHARS]
+
+
+def plan_of(preparation: Preparation, task: TaskSettings, source: AnySource, code: str = "") -> Plan:
     """The plan of a preparation for a configuration's task and source.
 
     Raises:
@@ -78,8 +116,8 @@ def plan_of(preparation: Preparation, task: TaskSettings, source: AnySource) -> 
     given = preparation.origin.canonical_names
     if missing := [name for name in source.mapping if name not in given]:
         raise InputError(
-            f"source.columns reads {', '.join(missing)}, which extra.prepare.origin does not give "
-            f"(given: {', '.join(sorted(given))}); map them in extra.prepare.origin.columns"
+            f"source.columns reads {', '.join(missing)}, which prepare.origin does not give "
+            f"(given: {', '.join(sorted(given))}); map them in prepare.origin.columns"
         )
     columns = {"id": source.mapping.get("id", "id")} | source.mapping
-    return Plan(preparation, task, columns, folder)
+    return Plan(preparation, task, columns, folder, code)

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +20,6 @@ from evergreen.core.kinds import behaviour
 from evergreen.preparation.pipeline import build
 from evergreen.preparation.plan import Part, Plan
 from evergreen.preparation.settings import DataflowRunnerSettings, LocalRunnerSettings
-from evergreen.preparation.store import check_folder, store
-from evergreen.preparation.summary import Summary
 from evergreen.preparation.wheel import library_wheel
 from evergreen.runtime.processes import LIBRARY_ROOT
 
@@ -39,7 +37,7 @@ class Runner(Protocol):
     def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:
         """What Beam is told; `folder` is there while the pipeline runs."""
 
-    def preview(self, plan: Plan) -> str:
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:
         """What would run, in words. Nothing does, and nobody is asked for anything."""
 
     def left(self, result: Any) -> str | None:
@@ -49,19 +47,14 @@ class Runner(Protocol):
         """What to do about a failure; None: nobody knows."""
 
 
-def run(plan: Plan) -> Summary:
-    """Prepares all rows, and puts them where the source reads them.
+def run(plan: Plan, parts: list[Part], known: Collection[str]) -> None:
+    """Prepares the parts into the plan's staging folder, as its runner says; nothing is written of `known` shards.
 
     Raises:
-        InputError: there is nothing to prepare, rows cannot be used, or the folder holds what nobody prepared.
         EvergreenError: the runner failed.
     """
-    listing = plan.listing()
-    parts = plan.parts(listing)
-    check_folder(plan)
     with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
-        _run(runner_of(plan), plan, parts, Path(folder))
-    return store(plan, listing.left_out)
+        _run(runner_of(plan), plan, parts, known, Path(folder))
 
 
 def runner_of(plan: Plan) -> Runner:
@@ -69,11 +62,11 @@ def runner_of(plan: Plan) -> Runner:
     return cast("Runner", behaviour(plan.preparation.runner, "running"))
 
 
-def _run(runner: Runner, plan: Plan, parts: list[Part], folder: Path) -> None:
+def _run(runner: Runner, plan: Plan, parts: list[Part], known: Collection[str], folder: Path) -> None:
     pipeline = beam.Pipeline(options=runner.options(plan, parts, folder))
     try:
         with _worker_environment(), pipeline:
-            build(pipeline, plan, parts)
+            build(pipeline, plan, parts, known)
     except EvergreenError:
         raise
     except (KeyboardInterrupt, SystemExit):
@@ -124,7 +117,7 @@ class LocalRunner:
             flags=[], runner=LOCAL_RUNNER, direct_running_mode="multi_processing", direct_num_workers=workers
         )
 
-    def preview(self, plan: Plan) -> str:  # noqa: ARG002 - the protocol's
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:  # noqa: ARG002 - the protocol's
         """The number of processes."""
         return f"local, {self.settings.workers or 'one a processor'} as number of processes"
 
@@ -165,13 +158,13 @@ class DataflowRunner:
             labels=[f"{name}={value}" for name, value in runner.labels.items()],
         )
 
-    def preview(self, plan: Plan) -> str:
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:
         """The machines, and the compiled job as JSON."""
         machines = f"up to {self.settings.max_workers} x {self.settings.machine_type}"
-        job = json.dumps(self.compiled(plan), indent=2)
+        job = json.dumps(self.compiled(plan, parts, known), indent=2)
         return f"Dataflow in {self.settings.region}, {machines}; nothing was sent:\n{job}"
 
-    def compiled(self, plan: Plan) -> dict[str, Any]:
+    def compiled(self, plan: Plan, parts: list[Part], known: Collection[str]) -> dict[str, Any]:
         """What Dataflow would be sent: the job, its pool of workers and its transforms."""
         from apache_beam.options.pipeline_options import SetupOptions, TestOptions
         from apache_beam.runners.dataflow.internal import apiclient
@@ -179,10 +172,10 @@ class DataflowRunner:
 
         runner = self.settings
         with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
-            options = self.options(plan, plan.parts(), Path(folder))
+            options = self.options(plan, parts, Path(folder))
             options.view_as(TestOptions).dry_run = True
             pipeline = beam.Pipeline(options=options)
-            build(pipeline, plan, plan.parts())
+            build(pipeline, plan, parts, known)
             with _worker_environment():
                 job = pipeline.run().job
         environment = apiclient.Environment(

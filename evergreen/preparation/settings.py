@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.kinds import AnySource
 from evergreen.core.base import Frozen
 from evergreen.core.cloud import PreparationNeeds
 from evergreen.core.errors import InputError
@@ -29,6 +29,11 @@ class RunnerSettings(Settings):
     """Where a preparation runs; `running` names its `Runner`."""
 
     running: ClassVar[str]
+
+    @property
+    def told(self) -> str:
+        """Where the work is done, in words."""
+        return self.kind
 
     def with_processes(self, count: int) -> Self:  # noqa: ARG002 - of those that have them
         """The settings with so many processes of this machine. Raises InputError: there are none, or too many."""
@@ -46,6 +51,11 @@ class LocalRunnerSettings(RunnerSettings):
 
     kind: Literal["local"] = "local"
     workers: int | None = Field(None, ge=1, le=MOST_WORKERS)
+
+    @property
+    def told(self) -> str:
+        """The number of processes."""
+        return f"by {self.workers or 'one a processor'} as number of processes, where the step runs"
 
     def with_processes(self, count: int) -> Self:
         """The settings with so many. Raises InputError: too many."""
@@ -76,6 +86,11 @@ class DataflowRunnerSettings(RunnerSettings):
     public_ips: bool = True
     labels: dict[str, str] = {}
 
+    @property
+    def told(self) -> str:
+        """The machines."""
+        return f"a job of Dataflow in {self.region}, up to {self.max_workers} x {self.machine_type}"
+
     def needs(self) -> PreparationNeeds:
         """Its workers' image, network and machines."""
         machines = f"up to {self.max_workers} {self.machine_type} with {self.disk_gb} GB each"
@@ -95,7 +110,7 @@ class Preparation(Frozen):
     that part of their word pairs. Up to `max_bad_share` of the rows may be unusable: they are left out and told.
     """
 
-    origin: FilesSettings
+    origin: AnySource
     image_size: int | None = Field(None, ge=16, le=2048)
     deduplicate: bool = False
     near_duplicates: float | None = Field(None, ge=0.5, le=1)

@@ -2,83 +2,88 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from evergreen.adapters.files.destination import PREFIX, opened_files, prepared_below
+from pydantic import RootModel
+
+from evergreen.adapters.files.destination import opened_files, put_bytes, replace_set
+from evergreen.adapters.files.prepared import PreparedSet
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.intake import NOTHING, LeftOut
 from evergreen.preparation.part import REJECTED
 from evergreen.preparation.plan import Plan
 from evergreen.preparation.summary import Summary
 
-SUMMARY = "summary.json"
+RESULTS = "results.json"
 STATISTICS = "_statistics.json"
-REJECTED_ROWS = "_rejected.jsonl"
+REJECTED_BEFORE = "_rejected.jsonl"
+"""The list of an earlier version, for all parts."""
 
 
-def write_summary(summary: Summary, staging: str) -> None:
-    """Keeps what came of all parts; the last thing that workers do."""
+class Results(RootModel[dict[str, Summary | None]]):
+    """What came of parts by the names of their shards; None: their shards were there already."""
+
+
+def write_results(results: dict[str, Summary | None], staging: str) -> None:
+    """Keeps what came of the parts; the last thing that workers do."""
     with opened_files(staging) as files:
-        files.makedirs(staging, exist_ok=True)
-        files.pipe_file(f"{staging}/{SUMMARY}", summary.model_dump_json().encode())
+        put_bytes(files, Results(results).model_dump_json().encode(), f"{staging}/{RESULTS}")
 
 
-def check_folder(plan: Plan) -> None:
-    """Removes what this very preparation left unfinished. Raises InputError where files lie that nobody prepared."""
-    with opened_files(plan.folder) as files:
-        if files.exists(plan.folder):
-            prepared_below(files, plan.folder)
-        if files.exists(plan.staging):
-            files.rm(plan.staging, recursive=True)
+def read_results(files: Any, plan: Plan) -> dict[str, Summary | None]:
+    """What the workers kept. Raises EvergreenError where somebody else has removed it."""
+    if not files.exists(f"{plan.staging}/{RESULTS}"):
+        raise EvergreenError(
+            f"{plan.folder} was prepared by somebody else meanwhile, and stays as it is now; run again"
+        )
+    return Results.model_validate_json(files.cat_file(f"{plan.staging}/{RESULTS}")).root
 
 
-def store(plan: Plan, left_out: LeftOut = NOTHING) -> Summary:
-    """Puts the shards in place, with statistics and the rejected rows, and removes what was prepared before.
+def known_parts(files: Any, plan: Plan, before: PreparedSet) -> dict[str, Summary]:
+    """What came of parts whose shards are all there, by the names of those."""
+    names = {one.rpartition("/")[2] for one in files.find(plan.folder)}
+    known = {name: Summary.model_validate(one) for name, one in before.parts.items()}
+    return {name: one for name, one in known.items() if all(shard.name in names for shard in one.shards)}
 
-    `left_out` lies beside the origin's files.
+
+def store(files: Any, plan: Plan, before: PreparedSet, now: PreparedSet) -> None:
+    """Puts new shards in place beside those that stay, and makes `now` the set that the source reads.
 
     Raises:
-        InputError: a part cannot be read, or more rows are unusable than may be left out.
-        EvergreenError: a part could not be worked on, or rows were lost.
+        EvergreenError: somebody else prepares the same folder.
     """
-    with opened_files(plan.folder) as files:
-        merged = Summary.model_validate_json(files.cat_file(f"{plan.staging}/{SUMMARY}"))
-        summary = merged.model_copy(update={"left_out": left_out})
-        try:
-            _check(summary, plan.preparation.max_bad_share)
-            before = prepared_below(files, plan.folder)
-            digest = hashlib.sha256("".join(shard.sha256 for shard in summary.shards).encode()).hexdigest()[:12]
-            placed = [f"{plan.folder}/{PREFIX}{digest}-{shard.name}" for shard in summary.shards]
-            for shard, target in zip(summary.shards, placed, strict=True):
-                files.mv(f"{plan.staging}/{shard.name}", target)
-            names = {target.rpartition("/")[2] for target in placed}
-            for stale in before:
-                if stale.rpartition("/")[2] not in names:
-                    files.rm_file(stale)
-            _tell(files, plan, summary)
-        finally:
-            files.rm(plan.staging, recursive=True)
-    return summary
+    if files.exists(plan.staging):
+        for one in sorted(files.find(plan.staging)):
+            name = one.rpartition("/")[2]
+            if name != RESULTS:
+                files.mv(one, f"{plan.folder}/{name}")
+    replace_set(files, plan.folder, before, now)
 
 
-def _tell(files: Any, plan: Plan, summary: Summary) -> None:
+def tell(files: Any, plan: Plan, parts: Mapping[str, Summary], summary: Summary) -> None:
+    """Puts the statistics beside the shards, and removes lists of unusable rows that are no part's any more."""
     intake = summary.intake()
     rows = {"seen": intake.seen, "rows": summary.rows, "rejected": summary.bad, "duplicates": summary.duplicates}
     statistics = {**rows, "left_out": intake.left_out, **summary.counts}
-    files.pipe_file(
-        f"{plan.folder}/{STATISTICS}", json.dumps(statistics, indent=2, ensure_ascii=False).encode() + b"\n"
-    )
-    lists = sorted(path for path in files.find(plan.staging) if path.rpartition("/")[2].startswith(REJECTED))
-    rejected = f"{plan.folder}/{REJECTED_ROWS}"
-    if lists:
-        files.pipe_file(rejected, b"".join(files.cat_file(path) for path in lists))
-    elif files.exists(rejected):
-        files.rm_file(rejected)
+    content = json.dumps(statistics, indent=2, ensure_ascii=False).encode() + b"\n"
+    place = f"{plan.folder}/{STATISTICS}"
+    if not files.exists(place) or files.cat_file(place) != content:
+        put_bytes(files, content, place)
+    kept = {f"{REJECTED}{name}.jsonl" for name, one in parts.items() if one.bad}
+    for one in sorted(files.find(plan.folder)):
+        name = one.rpartition("/")[2]
+        if name == REJECTED_BEFORE or (name.startswith(REJECTED) and name not in kept):
+            files.rm_file(one)
 
 
-def _check(summary: Summary, max_bad_share: float) -> None:
+def check(summary: Summary, max_bad_share: float) -> None:
+    """Returns when what came of all parts may be trained on.
+
+    Raises:
+        InputError: a part cannot be read, or more rows are unusable than may be left out.
+        EvergreenError: a part could not be worked on.
+    """
     if summary.failures:
         worst = max(failure.exit_code for failure in summary.failures)
         messages = "\n".join(failure.message for failure in summary.failures)
@@ -89,7 +94,7 @@ def _check(summary: Summary, max_bad_share: float) -> None:
         more = "\n- …" if summary.bad > len(summary.examples) else ""
         raise InputError(
             f"{summary.bad:,} of {total:,} rows cannot be used ({summary.bad / total:.2%}, at most {max_bad_share:.2%} "
-            f"may be left out):{listed}{more}\ncorrect them, or raise extra.prepare.max_bad_share"
+            f"may be left out):{listed}{more}\ncorrect them, or raise prepare.max_bad_share"
         )
     if not summary.rows:
-        raise InputError("no row is left to train on; correct extra.prepare.origin")
+        raise InputError("no row is left to train on; correct prepare.origin")

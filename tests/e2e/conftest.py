@@ -19,6 +19,7 @@ MEASURED_S = {
     "test_life_of_a_model": 315,
     "test_my_data": 310,
     "test_image_segmentation": 110,
+    "test_every_row_once": 130,
     "test_homes": 75,
     "test_text_regression": 70,
     "test_cases": 55,

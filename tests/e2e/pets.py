@@ -40,11 +40,14 @@ def draw(number: int) -> tuple[Pixels, Pixels]:
     return picture.clip(0, 255).astype(np.uint8), mask
 
 
-def shards(count: int) -> Iterator[tuple[str, bytes]]:
-    """`train-00001.tfrec`, … with their contents: features image, image_shape, label, label_shape."""
+def shards(count: int, every: int = VALIDATION_EVERY) -> Iterator[tuple[str, bytes]]:
+    """`train-00001.tfrec`, … with their contents: features image, image_shape, label, label_shape.
+
+    Of so many shards, `every`, the last is for validation.
+    """
     for start in range(0, count, SHARD_RECORDS):
         number = start // SHARD_RECORDS
-        split = "val" if number % VALIDATION_EVERY == VALIDATION_EVERY - 1 else "train"
+        split = "val" if number % every == every - 1 else "train"
         records = [_record(*draw(one)) for one in range(start, min(count, start + SHARD_RECORDS))]
         yield f"{split}-{number:05d}.tfrec", framed(records)
 

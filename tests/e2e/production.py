@@ -62,6 +62,10 @@ class Production:
     def run_pipeline(self, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.python("run.py", "--config", self.config, check=check)
 
+    def dry_run(self) -> str:
+        """The plan."""
+        return self.python("run.py", "--config", self.config, "--dry-run").stdout
+
     def command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A finished `python run.py NAME --config …`."""
         return self.python("run.py", name, "--config", self.config, *arguments)

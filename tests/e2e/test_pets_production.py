@@ -25,6 +25,7 @@ from evergreen.evaluation.segmentation import confusion_of
 from tests.e2e import pets, space
 from tests.e2e.production import Production, production_in
 from tests.own_zenml import ROOT
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(2400)]
 
@@ -40,10 +41,10 @@ def production(tmp_path: Path) -> Iterator[Production]:
 
 def test_pictures_are_prepared_trained_served_and_published_in_the_box(production: Production, tmp_path: Path) -> None:
     production.python("-m", "tests.e2e.pets", production.environment["EVERGREEN_PETS"] + "/raw", str(COUNT))
-    compiled = production.command("prepare", "--runner", "dataflow", "--dry-run").stdout
+    compiled = production.command("prepare", "--dry-run").stdout
     assert '"machineType": "n1-standard-4"' in compiled
     assert "Dataflow in us-central1, up to 8 x n1-standard-4; nothing was sent" in compiled
-    assert f"{COUNT} rows in 8 shards" in production.command("prepare", "--runner", "local").stdout
+    assert "8 of 8 parts to be prepared; a job of Dataflow in us-central1" in production.dry_run()
     ran = production.run_pipeline()
     status = production.status()
     assert status["champion"], ran.stdout
@@ -51,7 +52,7 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
     assert status["endpoint"]["traffic"] == {version: 100}
     recorded = production.recorded("pets")
     assert set(recorded["steps"].values()) == {"completed"}
-    assert set(recorded["steps"]) >= {"train", "deploy", "publish"}
+    assert set(recorded["steps"]) >= {"prepare", "train", "deploy", "publish"}
     assert f"v{version}" in ran.stdout
 
     scenes = [pets.unseen(number) for number in range(12)]
@@ -81,7 +82,23 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
     for number, layer in zip(present, shown["layers"], strict=True):
         covered = np.asarray(Image.open(io.BytesIO(layer)).convert("RGBA"))[..., 3] > 0
         assert np.array_equal(covered, masks[0] == number)
+    _arrives_and_is_trained_on_by_a_firing(production)
     assert not (production.home / "refusals.jsonl").exists()
+
+
+def _arrives_and_is_trained_on_by_a_firing(production: Production) -> None:
+    """A firing of the schedule prepares the one shard that arrived, by a job of Dataflow, and trains on it."""
+    before = production.status()["last_run"]["name"]
+    production.python("-m", "tests.e2e.pets", production.environment["EVERGREEN_PETS"] + "/raw", str(COUNT + 40))
+    assert "1 of 9 parts to be prepared" in production.dry_run()
+    made = production.command("schedule", "--cron", "0 3 1 1 *").stdout
+    production.fire(made.splitlines()[0].rpartition("(")[2].rstrip(")"))
+    wait_until(lambda: production.status()["last_run"]["name"] != before, timeout_s=300)
+    wait_until(lambda: production.status()["last_run"]["status"] != "running", timeout_s=900)
+    steps = production.recorded("pets")["steps"]
+    assert {steps[name] for name in ("prepare", "fetch", "train", "promote")} == {"completed"}
+    assert "none of 9 parts to be prepared; nothing runs" in production.dry_run()
+    production.command("schedule", "--delete")
 
 
 def _served(production: Production, files: list[Path], table: Path) -> list[Pixels]:

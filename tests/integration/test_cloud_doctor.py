@@ -199,12 +199,13 @@ def test_a_preparation_on_dataflow_needs_its_interface_role_image_and_a_network(
     del answers[NETWORK]
     assert {one.word for one in findings(answers)} == {"fine"}  # nothing else is put there
     lacking = [one for one in findings(answers, DATAFLOW) if one.missing]
-    assert [one.name for one in lacking] == ["services", "pipeline", "pipeline", "network"]
+    assert [one.name for one in lacking] == ["services", *["pipeline"] * 3, "network"]
     told = [one.message for one in lacking]
     assert told[0] == "not enabled: dataflow.googleapis.com"
-    assert told[1] == f"{PIPELINE} lacks roles/dataflow.worker on news-project"
+    assert told[1] == f"{PIPELINE} lacks roles/dataflow.developer on news-project"
+    assert told.pop(2) == f"{PIPELINE} lacks roles/dataflow.worker on news-project"
     assert told[2] == f"{PIPELINE} lacks roles/artifactregistry.reader on evergreen in europe-west4 of news-project"
-    assert lacking[3].fix.startswith("gcloud compute networks create default --project news-project")
+    assert lacking[4].fix.startswith("gcloud compute networks create default --project news-project")
     assert DATAFLOW.dataflow is not None
     own = replace(DATAFLOW, dataflow=replace(DATAFLOW.dataflow, subnetwork="regions/r/subnetworks/s"))
     assert "network" not in [one.name for one in findings(answers, own) if one.missing]

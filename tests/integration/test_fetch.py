@@ -13,6 +13,7 @@ from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
+from evergreen.core.part import Part
 
 ROWS = 30_000
 """So many that the file is edited while most of it is still unread."""
@@ -63,14 +64,14 @@ def test_rows_that_change_while_they_are_read_end_the_run(source: AnySource) -> 
     from steps.fetch import fetch
 
     with pytest.raises(EvergreenError, match="changed while it was read; run again"):
-        fetch.entrypoint(source, source_of(source).identity(None), "c")
+        fetch.entrypoint(source, source_of(source).identity(None), Part(), "c")
 
 
 @pytest.mark.usefixtures("zenml_home")
 def test_rows_that_stay_as_they_were_are_fetched(source: AnySource) -> None:
     from steps.fetch import fetch
 
-    dataset = fetch.entrypoint(source, source_of(source).identity(None), "c")
+    dataset, _ = fetch.entrypoint(source, source_of(source).identity(None), Part(), "c")
     assert dataset.manifest.rows == ROWS
     assert dataset.manifest.source == source_of(source).identity(None)
 
@@ -80,6 +81,6 @@ def test_a_source_that_is_read_at_one_instant_may_change_meanwhile(source: AnySo
     from steps.fetch import fetch
 
     identity = source_of(source).identity(None).model_copy(update={"atomic": True})
-    dataset = fetch.entrypoint(source, identity, "c")
+    dataset, _ = fetch.entrypoint(source, identity, Part(), "c")
     assert dataset.manifest.source.fingerprint != identity.fingerprint
     assert dataset.manifest.rows >= ROWS

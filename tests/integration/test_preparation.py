@@ -23,8 +23,9 @@ from evergreen.data.pictures import decode_mask, decode_picture, encode_png
 from evergreen.data.shards import iter_batches
 from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation, runners
 from evergreen.preparation.part import prepare_part
-from evergreen.preparation.plan import Plan, plan_of
-from evergreen.preparation.runners import DataflowRunner, run
+from evergreen.preparation.plan import Plan, parts_of, plan_of
+from evergreen.preparation.run import prepare, work_of
+from evergreen.preparation.runners import DataflowRunner
 from evergreen.preparation.summary import Summary
 from evergreen.tasks.image_segmentation.images import resize_mask, resize_picture
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
@@ -64,6 +65,11 @@ def pictures(raw: str, target: Path, workers: int = 1, **changes: Any) -> Plan:
     return plan_of(Preparation(origin=origin, **settings), task, source)
 
 
+def prepared(plan: Plan) -> Summary:
+    """What came of all rows."""
+    return prepare(plan)[1]
+
+
 def checksums(folder: Path) -> dict[str, str]:
     return {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(folder.iterdir())}
 
@@ -73,11 +79,11 @@ def test_any_number_of_workers_writes_the_same_bytes_and_the_source_reads_the_sa
     raw = shards(tmp_path / "raw", records)
     written = []
     for workers in (1, 2, 3):
-        summary = run(pictures(raw, tmp_path / f"of-{workers}", workers))
+        summary = prepared(pictures(raw, tmp_path / f"of-{workers}", workers))
         assert (summary.rows, summary.bad, len(summary.shards)) == (60, 0, 5)
         written.append(checksums(tmp_path / f"of-{workers}"))
     assert written[0] == written[1] == written[2]
-    assert len(written[0]) == 6  # five shards and the statistics
+    assert len(written[0]) == 7  # five shards, their list and the statistics
 
     source = FilesSettings(path=str(tmp_path / "of-2"), columns=COLUMNS)
     dataset = source_of(source).read(None, tmp_path / "rows")
@@ -107,7 +113,7 @@ def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: P
     raw = shards(tmp_path / "raw", [[features(number) for number in range(20)], [*broken, features(4)]])
     target = tmp_path / "prepared"
     with pytest.raises(InputError) as told:
-        run(pictures(raw, target))
+        prepared(pictures(raw, target))
     for part in (
         "3 of 24 rows",
         "val-01.tfrec:1: unusable image",
@@ -115,11 +121,14 @@ def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: P
         "unknown class index (9 in 1,728 pixels)",
     ):
         assert part in str(told.value)
-    assert list(target.iterdir()) == []
+    assert [one.name for one in target.iterdir()] == ["_prepared.json"]
+    with pytest.raises(InputError, match=r"no rows were prepared in .* yet"):
+        source_of(FilesSettings(path=str(target))).identity(None)
 
-    summary = run(pictures(raw, target, max_bad_share=0.2))
+    summary = prepared(pictures(raw, target, max_bad_share=0.2))
     assert (summary.rows, summary.bad) == (21, 3)
-    told_rows = [json.loads(line) for line in (target / "_rejected.jsonl").read_text().splitlines()]
+    (rejected,) = target.glob("_rejected-*.jsonl")
+    told_rows = [json.loads(line) for line in rejected.read_text().splitlines()]
     assert [one["id"] for one in told_rows] == ["val-01.tfrec:1", "val-01.tfrec:2", "val-01.tfrec:3"]
     assert source_of(FilesSettings(path=str(target), columns=COLUMNS)).read(None, tmp_path / "rows").manifest.rows == 21
     assert summary.intake().words() == (
@@ -131,18 +140,18 @@ def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: P
 
     (target / "other.parquet").touch()
     with pytest.raises(InputError, match=r"other\.parquet"):
-        run(pictures(raw, target, max_bad_share=0.2))
+        prepared(pictures(raw, target, max_bad_share=0.2))
 
 
 def test_a_damaged_file_is_named_and_leaves_what_was_prepared_before(tmp_path: Path) -> None:
     raw = shards(tmp_path / "raw", [[features(number) for number in range(4)], [features(9)]])
     target = tmp_path / "prepared"
-    run(pictures(raw, target, deduplicate=True))
+    prepared(pictures(raw, target, deduplicate=True))
     before = checksums(target)
     damaged = tmp_path / "raw" / "train-00.tfrec"
     damaged.write_bytes(damaged.read_bytes()[:-30])
     with pytest.raises(InputError, match=r"train-00\.tfrec"):
-        run(pictures(raw, target, deduplicate=True))
+        prepared(pictures(raw, target, deduplicate=True))
     assert checksums(target) == before
 
 
@@ -156,7 +165,7 @@ def test_a_repetition_that_cannot_be_used_displaces_no_good_row_and_hides_from_n
     target = FilesSettings(path=str(tmp_path / "prepared"), columns={"id": "id"})
     task = TextClassification(encoder="any", labels=("a", "b"))
     preparation = Preparation(origin=origin, deduplicate=True, max_bad_share=0.98)
-    summary = run(plan_of(preparation, task, target))
+    summary = prepared(plan_of(preparation, task, target))
     assert (summary.rows, summary.bad, summary.duplicates) == (1, 33, 1)
     (kept,) = [
         row
@@ -172,7 +181,8 @@ def test_a_single_pixel_of_an_unknown_class_is_seen_before_it_can_vanish_in_a_sm
     picture = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
     raw = shards(tmp_path / "raw", [[features(1, image=encode_png(picture), label=encode_png(mask))]])
     plan = pictures(raw, tmp_path / "prepared")
-    summary = prepare_part(plan.parts()[0], plan)
+    _, summary = prepare_part(parts_of(plan.raw())[0], plan)
+    assert summary is not None
     assert (summary.rows, summary.bad) == (0, 1)
     assert "unknown class index (9 in 1 pixel)" in str(summary.examples)
 
@@ -214,7 +224,7 @@ def test_texts_are_deduplicated_as_if_all_were_compared_with_all(tmp_path: Path)
         near_duplicates=0.8,
         runner=LocalRunnerSettings(workers=2),
     )
-    summary: Summary = run(plan_of(preparation, task, target))
+    summary: Summary = prepared(plan_of(preparation, task, target))
     assert summary.duplicates == len(expected)
     kept = {
         name
@@ -245,7 +255,8 @@ def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch
         labels={"team": "pets"},
     )
     raw = shards(tmp_path / "raw", [[features(1)], [features(2)]])
-    job = DataflowRunner(runner).compiled(pictures(raw, tmp_path / "prepared", runner=runner, deduplicate=True))
+    plan = pictures(raw, tmp_path / "prepared", runner=runner, deduplicate=True)
+    job = DataflowRunner(runner).compiled(plan, list(work_of(plan).new), ())
     pool = job["workers"]
     assert (pool["machineType"], pool["diskSizeGb"], pool["autoscalingSettings"]["maxNumWorkers"]) == (
         "n2-standard-8",
@@ -258,7 +269,7 @@ def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch
     assert job["region"] == "europe-west4"
     assert job["job"]["labels"] == {"team": "pets"}
     assert job["packages"] == ["evergreen-0.2.0-py3-none-any.whl"]
-    assert {"Parts", "Prepare", "Sum up", "Keep", "Repetitions"} <= {name.split("/")[0] for name in job["transforms"]}
+    assert {"Parts", "Prepare", "List", "Keep", "Repetitions"} <= {name.split("/")[0] for name in job["transforms"]}
     assert not (tmp_path / "prepared").exists()
 
 
@@ -307,7 +318,7 @@ def test_a_preparation_that_is_cut_off_says_how_to_end_its_job(
 ) -> None:
     monkeypatch.setattr("evergreen.preparation.runners.beam.Pipeline", Sent)
     with pytest.raises(KeyboardInterrupt):
-        run(on_dataflow)
+        prepared(on_dataflow)
     assert f"and with its cost; end it: {CANCEL}" in caplog.text
 
 
@@ -316,7 +327,7 @@ def test_the_job_of_a_killed_preparation_is_told_in_one_line(
 ) -> None:
     monkeypatch.setattr("evergreen.preparation.runners.beam.Pipeline", Taken)
     with pytest.raises(InputError) as caught:
-        run(on_dataflow)
+        prepared(on_dataflow)
     assert str(caught.value) == (
         "Dataflow works at job evergreen-prepare-ab of an earlier command already; wait until it has ended, or end it: "
         + CANCEL

@@ -10,7 +10,7 @@ from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
 from evergreen.preparation import LocalRunnerSettings, Preparation
 from evergreen.preparation.plan import plan_of
-from evergreen.preparation.runners import run
+from evergreen.preparation.run import prepare
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.pictures import mask, picture
 from tests.rows import rows_of
@@ -29,7 +29,7 @@ def test_the_group_in_a_files_name_decides_after_a_preparation(tmp_path: Path) -
     columns = {"id": "id", "image": "image", "mask": "mask", "group": "film"}
     source = FilesSettings(path=str(tmp_path / "prepared"), columns=columns)
     task = ImageSegmentation(labels=("ground", "thing"), image_size=32)
-    summary = run(
+    _, summary = prepare(
         plan_of(Preparation(origin=origin, image_size=32, runner=LocalRunnerSettings(workers=1)), task, source)
     )
     assert (summary.rows, summary.bad) == (72, 0)

@@ -137,11 +137,11 @@ def small(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         parameters["source"] = {**parameters["source"], "table": TABLE}
     else:
         parameters["source"] = {**parameters["source"], "path": f"{FOLDER}/pets/prepared"}
-        prepare = document["extra"]["prepare"]
+        prepare = parameters["prepare"]
         origin = {**prepare["origin"], "path": f"{FOLDER}/pets/raw/*.tfrec"}
         machines = {step: tried[:1] for step, tried in document["extra"]["machines"].items()}  # those with a price told
-        prepare = {**prepare, "origin": origin, "runner": {"kind": "local"}}
-        changed["extra"] = {**document["extra"], "prepare": prepare, "machines": machines}
+        parameters["prepare"] = {**prepare, "origin": origin, "runner": {"kind": "local"}}
+        changed["extra"] = {**document["extra"], "machines": machines}
     return {**changed, "parameters": parameters, "settings": settings}
 
 

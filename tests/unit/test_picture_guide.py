@@ -39,7 +39,7 @@ def test_the_schema_and_the_rules_are_valid(tmp_path: Path) -> None:
 
 
 def test_the_preparation_is_valid_with_either_runner() -> None:
-    (settings,) = [block["extra"]["prepare"] for block in BLOCKS if "extra" in block]
+    (settings,) = [block["parameters"]["prepare"] for block in BLOCKS if "parameters" in block]
     (runner,) = [block["runner"] for block in BLOCKS if "runner" in block]
     assert Preparation.model_validate(settings).runner == LocalRunnerSettings()
     chosen = Preparation.model_validate(settings | {"runner": runner}).runner
@@ -53,4 +53,5 @@ def test_the_split_is_valid_and_shows_the_default_distance() -> None:
 
 
 def test_the_guide_has_a_source_of_each_kind() -> None:
-    assert {block["source"]["kind"] for block in BLOCKS if "source" in block} == {"files", "huggingface", "shapes"}
+    kinds = {block["source"]["kind"] for block in BLOCKS if "source" in block}
+    assert kinds == {"files", "huggingface", "oxford_pets", "shapes"}

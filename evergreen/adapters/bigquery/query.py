@@ -7,16 +7,19 @@ WHERE `published` >= @window_start AND `published` < @window_end
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from evergreen.adapters.bigquery.settings import TableId, quoted_column
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.coverage import Coverage, gaps, intervals
 from evergreen.core.errors import InputError
+from evergreen.core.part import Part
 
 START, END = "window_start", "window_end"
+UNTIL, ARRIVED = "until", "arrived_from"
 TIME_TYPES = ("TIMESTAMP", "DATETIME", "DATE")
 
 
@@ -49,6 +52,60 @@ def table_query(
         )
     where = f"WHERE {quoted_column(column)} >= @{START} AND {quoted_column(column)} < @{END}"
     return Query(f"{chosen}\n{where}", _bounds(window, kind))
+
+
+def new_rows_query(table: TableId, columns: Sequence[str], part: Part, times: Mapping[str, tuple[str, str]]) -> Query:
+    """The query for `columns` of what may be new, of the table as it was at the moment `until` of the part.
+
+    `times` are the columns `arrived` and, where there is one, `timestamp`, each with its type. No new row is left
+    out; what is covered after all, whoever reads can tell. Where rows are replayed, it is all that had arrived.
+
+    Raises:
+        InputError: the time of arrival is no TIMESTAMP.
+    """
+    arrived, kind = times["arrived"]
+    if kind != "TIMESTAMP":
+        raise InputError(
+            f"column '{arrived}' of {table} is {kind}, and data: incremental needs the moment at which a row came "
+            "(allowed: TIMESTAMP); set source.columns.arrived"
+        )
+    if part.until is None:
+        raise ValueError("a part without `until` is no part of new rows")
+    parameters: dict[str, tuple[str, datetime | date]] = {UNTIL: ("TIMESTAMP", part.until)}
+    name = quoted_column(arrived)
+    where = f"({name} <= @{UNTIL} OR {name} IS NULL)"
+    since = part.since.until
+    if since is not None and not part.replay_share and _tells_of(part.since, times):
+        parameters[ARRIVED] = ("TIMESTAMP", since)
+        maybe = [f"{name} >= @{ARRIVED}", f"{name} IS NULL"]
+        if "timestamp" in times:
+            maybe += _not_looked_at(quoted_column(times["timestamp"][0]), part.since, parameters)
+        where += f"\nAND ({' OR '.join(maybe)})"
+    chosen = f"SELECT {', '.join(map(quoted_column, columns))}\nFROM {table.quoted} FOR SYSTEM_TIME AS OF @{UNTIL}"
+    return Query(f"{chosen}\nWHERE {where}", parameters)
+
+
+def _tells_of(since: Coverage, times: Mapping[str, tuple[str, str]]) -> bool:
+    """Whether a query can ask for event times as the coverage has them."""
+    if "timestamp" in times:
+        return times["timestamp"][1] == "TIMESTAMP"
+    return any(span.start is None for span in since.spans)
+
+
+def _not_looked_at(column: str, since: Coverage, parameters: dict[str, tuple[str, datetime | date]]) -> Iterator[str]:
+    """Conditions on event times that a coverage lacks; their bounds go into `parameters`."""
+    looked = intervals(since)
+    if all(span.start is not None for span in since.spans):
+        yield f"{column} IS NULL"
+    if not looked:
+        yield f"{column} IS NOT NULL"
+        return
+    bounds = {"first": looked[0].start, "last": looked[-1].end}
+    yield f"{column} < @first OR {column} > @last"
+    for number, gap in enumerate(gaps(since)):
+        bounds |= {f"gap_{number}_start": gap.start, f"gap_{number}_end": gap.end}
+        yield f"{column} BETWEEN @gap_{number}_start AND @gap_{number}_end"
+    parameters.update({name: ("TIMESTAMP", moment) for name, moment in bounds.items()})
 
 
 def file_query(path: Path, window: ResolvedWindow | None) -> Query:

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
 from evergreen.core.names import LABEL_KEY, LABEL_VALUE, written_as
 from evergreen.data.row_fields import Joined, RowFields
@@ -107,6 +108,15 @@ class BigQuerySettings(RowFields, SourceSettings):
         if self.table is not None:
             TableId.parse(self.table, self.project)
         return self
+
+    def check_incremental(self) -> None:
+        """Raises InputError where no columns tell which rows are new, or a query chooses them."""
+        self.check_arrivals()
+        if self.query_file is not None:
+            raise InputError(
+                "data: incremental reads one state of a table, which source.query_file does not name; set source.table "
+                "instead, or data: all"
+            )
 
     @property
     def table_id(self) -> TableId | None:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.bigquery.destination import BigQueryDestination
-from evergreen.adapters.bigquery.query import Query, file_query, table_query
+from evergreen.adapters.bigquery.query import Query, file_query, new_rows_query, table_query
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
+from evergreen.core.part import NewRows, Part
 from evergreen.core.preparation import Destination
 from evergreen.core.protocols import BigQueryData
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
-from evergreen.data.row_fields import check_columns, mapped_columns
+from evergreen.data.freshness import PartOfRows
+from evergreen.data.row_fields import TIMES, check_columns, mapped_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RECORDS = {"RECORD", "STRUCT"}
+_CLOCKS = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -82,14 +90,68 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         warehouse = self._warehouse()
         query = self._query(warehouse, window)
         self._check_limit(self._estimate(warehouse, query))
-        batches = warehouse.rows(query, self.settings.what, self.settings.maximum_bytes_billed, self.settings.streams)
         count = IntakeCount()
-        mapped = (mapped_columns(batch, self.settings, self.settings.what) for batch in batches)
-        rows = canonical_rows(with_row_names(mapped, self.settings.what), self.settings, window, count)
-        dataset = write_dataset(rows, out_dir, identity, count)
+        dataset = write_dataset(self._rows(warehouse, query, window, count), out_dir, identity, count)
         # Rows that came or went meanwhile, of this window or of none that is read, make another identity.
         manifest = dataset.manifest.model_copy(update={"source": self.identity(window)})
         return Dataset.write(out_dir, manifest)
+
+    def find_new(self, part: Part) -> NewRows:
+        """How many rows are new, by reading what may be. Raises as `read` does.
+
+        It is the table's state at the moment `until`, set back by what clocks differ: BigQuery refuses the future.
+        """
+        if part.until is not None:
+            part = part.model_copy(update={"until": part.until - _CLOCKS})
+        chosen = PartOfRows(part, IntakeCount())
+        query, rows = self._new_rows(part, IntakeCount())
+        for _ in chosen.of(rows):
+            pass
+        identity = self._identity_of(query, part, chosen)
+        return NewRows(identity=identity, part=part, new=chosen.new, replayed=chosen.replayed)
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+        """The part's rows as Parquet shards, of the same state of the table. Raises as `read` does."""
+        count = IntakeCount()
+        chosen = PartOfRows(part, count)
+        query, rows = self._new_rows(part, count)
+        return write_dataset(chosen.of(rows), out_dir, lambda: self._identity_of(query, part, chosen), count)
+
+    def _new_rows(self, part: Part, count: IntakeCount) -> tuple[Query, Iterator[pa.RecordBatch]]:
+        """The query for what may be new, and its rows."""
+        self.settings.check_incremental()
+        table = self.settings.table_id
+        if table is None:
+            raise InputError("data: incremental needs source.table")
+        warehouse = self._warehouse()
+        kinds = warehouse.state(table).kinds
+        self._check_named(table, kinds)
+        present = check_columns(self.settings, list(kinds), f"table '{table}'")
+        columns = {name: present[self.settings.mapping[name]] for name in TIMES if name in self.settings.mapping}
+        times = {name: (column, kinds[column]) for name, column in columns.items()}
+        query = new_rows_query(table, list(present.values()), part, times)
+        self._check_limit(self._estimate(warehouse, query))
+        return query, self._rows(warehouse, query, None, count)
+
+    def _rows(
+        self, warehouse: BigQueryWarehouse, query: Query, window: ResolvedWindow | None, count: IntakeCount
+    ) -> Iterator[pa.RecordBatch]:
+        """The query's answer with canonical columns."""
+        what = self.settings.what
+        batches = warehouse.rows(query, what, self.settings.maximum_bytes_billed, self.settings.streams)
+        mapped = (mapped_columns(batch, self.settings, what) for batch in batches)
+        return canonical_rows(with_row_names(mapped, what), self.settings, window, count)
+
+    def _identity_of(self, query: Query, part: Part, chosen: PartOfRows) -> SourceIdentity:
+        """Of the part and the table's state, which the moment names: BigQuery promises no order of rows."""
+        content = json.dumps([query.sql, self.settings.shaping(), part.model_dump(mode="json")], sort_keys=True)
+        return SourceIdentity(
+            kind=self.settings.kind,
+            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+            description=f"{self.settings.what} ({chosen.words()})",
+            rows=chosen.new + chosen.replayed,
+            atomic=True,
+        )
 
     def destination(self, *, windowed: bool) -> Destination:
         """The table; with `windowed` its queries must name a range of times. Raises InputError for changed columns."""

@@ -13,14 +13,12 @@ from typing import Any
 
 from evergreen.adapters.files.cloud import cloud_files, is_cloud
 from evergreen.adapters.files.find import format_of
+from evergreen.adapters.files.prepared import LIST, PREFIX, PreparedSet, set_in
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.visible import is_hidden
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.preparation import Prepared
 from evergreen.data.prepare import PREPARED
-
-PREFIX = "prepared-"
-"""How the names of prepared files begin."""
 
 
 @dataclass(frozen=True)
@@ -56,38 +54,13 @@ def _store_file(files: Any, path: str, prepared: Prepared, *, append: bool) -> s
 
 
 def _store_below(files: Any, folder: str, prepared: Prepared, *, append: bool) -> str:
-    """Files that were prepared before go once the new one is there: a run meanwhile reads both, never none."""
-    present = prepared_below(files, folder)
+    before = listed_set(files, folder)
     name = f"{PREFIX}{prepared.fingerprint[:12]}.parquet"
     put_file(files, prepared.path, f"{folder}/{name}")
-    stale = [] if append else [file for file in present if PurePosixPath(file).name != name]
-    for file in stale:
-        files.rm_file(file)
-    return f"{folder}/{name} written" + (f", {len(stale)} older removed" if stale else "")
-
-
-def prepared_below(files: Any, folder: str) -> list[str]:
-    """The files that a source reads below the folder. Raises InputError where one was not prepared."""
-    present = [
-        file for file in _below(files, folder) if _is_read(file.removeprefix(f"{files._strip_protocol(folder)}/"))
-    ]
-    others = [file for file in present if not PurePosixPath(file).name.startswith(PREFIX)]
-    if others:
-        raise InputError(
-            f"{folder} holds files that were not prepared ({', '.join(others[:3])}); "
-            "set source.path to a folder of its own"
-        )
-    return present
-
-
-def _below(files: Any, folder: str) -> list[str]:
-    """Files below the folder: of one that is not there, a bucket lists those whose names begin alike."""
-    root = files._strip_protocol(folder)
-    return [file for file in sorted(files.find(folder)) if file.startswith(f"{root}/")]
-
-
-def _is_read(name: str) -> bool:
-    return format_of(Path(name)) is not None and not is_hidden(name)
+    kept = set(before.files) if append else set()
+    replaced = len(set(before.files) - kept - {name})
+    replace_set(files, folder, before, PreparedSet(files=tuple(sorted(kept | {name}))))
+    return f"{folder}/{name} written" + (f", {replaced} older replaced" if replaced else "")
 
 
 def _was_prepared(files: Any, path: str) -> bool:
@@ -101,16 +74,85 @@ def _was_prepared(files: Any, path: str) -> bool:
         return False
 
 
+def prepared_set(files: Any, folder: str) -> PreparedSet:
+    """What is prepared below the folder: what its list says, or where an earlier version left none, all that is there.
+
+    Raises:
+        InputError: a file that a source would read was not prepared.
+    """
+    present = _present(files, folder)
+    if files.exists(f"{folder}/{LIST}"):
+        return set_in(files.cat_file(f"{folder}/{LIST}"), f"{folder}/{LIST}")
+    return PreparedSet(files=tuple(present))
+
+
+def listed_set(files: Any, folder: str) -> PreparedSet:
+    """As `prepared_set`; from now on there is a list, so that nobody reads what is put beside it."""
+    found = prepared_set(files, folder)
+    if not files.exists(f"{folder}/{LIST}"):
+        _write(files, folder, found)
+    return found
+
+
+def replace_set(files: Any, folder: str, before: PreparedSet, now: PreparedSet) -> None:
+    """Makes `now` what sources read in place of `before`, and removes the files that neither of them has.
+
+    Raises:
+        EvergreenError: somebody else has changed the list or removed files meanwhile; it stays as it is.
+    """
+    current = prepared_set(files, folder)
+    if now in (before, current):
+        return
+    present = set(_present(files, folder))
+    if current != before or not present.issuperset(now.files):
+        raise EvergreenError(f"{folder} was prepared by somebody else meanwhile, and stays as it is now; run again")
+    for name in sorted(present.difference(before.files, now.files)):
+        files.rm_file(f"{folder}/{name}")
+    _write(files, folder, now)
+
+
+def _present(files: Any, folder: str) -> list[str]:
+    """The names of prepared files, listed or not. Raises InputError where a file beside them was not prepared."""
+    root = files._strip_protocol(folder)
+    below = [one.removeprefix(f"{root}/") for one in sorted(files.find(folder)) if one.startswith(f"{root}/")]
+    present = [name for name in below if format_of(Path(name)) is not None and not is_hidden(name)]
+    others = [name for name in present if not PurePosixPath(name).name.startswith(PREFIX)]
+    if others:
+        raise InputError(
+            f"{folder} holds files that were not prepared ({', '.join(others[:3])}); "
+            "set source.path to a folder of its own"
+        )
+    return present
+
+
+def _write(files: Any, folder: str, prepared: PreparedSet) -> None:
+    put_bytes(files, prepared.model_dump_json(indent=1).encode() + b"\n", f"{folder}/{LIST}")
+
+
+def put_bytes(files: Any, content: bytes, path: str) -> None:
+    """As `put_file`, of content in memory."""
+    if is_cloud(path):
+        files.pipe_file(path, content)
+        return
+    part = _hidden_part(files, path)
+    files.pipe_file(part, content)
+    files.mv(part, path)
+
+
 def put_file(files: Any, local: Path, path: str) -> None:
     """A whole file at `path` or none: objects of a bucket appear whole, on this machine a hidden part is renamed."""
     if is_cloud(path):
         files.put_file(str(local), path, consistency="md5")
         return
-    place = PurePosixPath(path)
-    part = str(place.with_name(f".{place.name}.part"))
-    files.makedirs(str(place.parent), exist_ok=True)
+    part = _hidden_part(files, path)
     files.put_file(str(local), part)
     files.mv(part, path)
+
+
+def _hidden_part(files: Any, path: str) -> str:
+    place = PurePosixPath(path)
+    files.makedirs(str(place.parent), exist_ok=True)
+    return str(place.with_name(f".{place.name}.part"))
 
 
 @contextmanager

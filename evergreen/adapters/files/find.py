@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from evergreen.adapters.files.cloud import Bucket, is_cloud, list_cloud
 from evergreen.adapters.files.decoding import reading
 from evergreen.adapters.files.formats import READERS
+from evergreen.adapters.files.prepared import LIST, OWN, set_in
 from evergreen.adapters.files.settings import FileFormat, FilesSettings, RowFormat
 from evergreen.adapters.files.visible import files_below, is_hidden
 from evergreen.adapters.gcs.bucket import SCHEME
 from evergreen.core.artifacts import sha256_of
-from evergreen.core.errors import InputError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.intake import LeftOut, LeftOutReason
 from evergreen.runtime.packages import in_package, is_in_package
 
@@ -35,6 +37,7 @@ NAMED: dict[FileFormat, tuple[str, ...]] = {
     "tfrecord": (".tfrec", ".tfrecord", ".tfrecords"),
 }
 """Suffixes of formats that are read when they are asked for by name: pictures may lie beside files of rows."""
+_LOOKS = 3
 _READABLE = "*.csv, *.tsv, *.jsonl, *.ndjson (also with .gz), *.parquet, or folders of *.txt"
 
 
@@ -80,13 +83,15 @@ class Disk:
 class Files:
     """Files in the order they are read, and what beside them is not; names in messages and ids are relative to `root`.
 
-    A part of them tells nothing of what is left out: the whole does.
+    A part of them tells nothing of what is left out: the whole does. `whole`: a list names them, which is replaced at
+    once with all of them, so that they are the rows of one instant.
     """
 
     root: Path
     files: tuple[Path, ...]
     store: Store = Disk()
     beside: tuple[tuple[str, Path], ...] = ()
+    whole: bool = False
 
     @property
     def left_out(self) -> LeftOut:
@@ -97,9 +102,9 @@ class Files:
         """Those of the files alone, in that order."""
         return replace(self, files=tuple(files), store=self.store.of(files), beside=())
 
-    def parts(self, size: int) -> Iterator[Self]:
-        """At most `size` of the files at a time, in order."""
-        for first in range(0, len(self.files), size):
+    def parts(self, sizes: Sequence[int]) -> Iterator[Self]:
+        """So many of the files at a time, in order."""
+        for first, size in zip(accumulate(sizes, initial=0), sizes, strict=False):
             yield self.of(self.files[first : first + size])
 
     def without(self, other: Files) -> Self:
@@ -118,6 +123,11 @@ class Files:
     def name(self, file: Path) -> str:
         """POSIX path relative to the root."""
         return file.relative_to(self.root).as_posix()
+
+    @property
+    def names(self) -> list[str]:
+        """Those of the files, in order."""
+        return [self.name(file) for file in self.files]
 
     def checksums(self) -> Iterator[tuple[str, str, int]]:
         """Name, checksum and bytes of each file. Raises InputError naming one that cannot be read."""
@@ -148,9 +158,11 @@ class Listing(Files):
 
 def find_files(path: str, file_format: RowFormat | None) -> Listing:
     """The files of rows that `path` means, all of one format. Raises as `find_of`, and where there are several."""
-    files = find_of(path, file_format)
-    known = file_format or _common_format(files.files, path)
-    return Listing(root=files.root, files=files.files, store=files.store, beside=files.beside, format=known)
+    found = find_of(path, file_format)
+    known = file_format or _common_format(found.files, path)
+    return Listing(
+        root=found.root, files=found.files, store=found.store, beside=found.beside, whole=found.whole, format=known
+    )
 
 
 def find_of(path: str, file_format: FileFormat | None, setting: str = "source.path") -> Files:
@@ -162,12 +174,9 @@ def find_of(path: str, file_format: FileFormat | None, setting: str = "source.pa
             UTF-8.
         EvergreenError: Cloud Storage does not answer.
     """
-    if is_cloud(path):
-        listed, is_folder = _in_bucket(path, setting)
-    else:
-        here = _here(path, setting)
-        root, below, beside = files_below(here, setting)
-        listed, is_folder = Files(root, tuple(below), beside=tuple(beside)), Path(here).is_dir()
+    listed, is_folder = _candidates(path, setting)
+    if is_folder and file_format in (None, "parquet") and (prepared := _prepared_files(listed, path, setting)):
+        return prepared
     if file_format is None and _are_text_folders(listed):
         file_format = "text_folders"
     files = [file for file in listed.files if _is_read(listed, file, file_format, is_folder=is_folder)]
@@ -177,6 +186,45 @@ def find_of(path: str, file_format: FileFormat | None, setting: str = "source.pa
         raise _nothing(path, file_format, setting, chosen.left_out)
     _check_names(chosen)
     return chosen
+
+
+def _candidates(path: str, setting: str) -> tuple[Files, bool]:
+    """All files that the path means, and whether it is a folder."""
+    if is_cloud(path):
+        return _in_bucket(path, setting)
+    here = _here(path, setting)
+    root, below, beside = files_below(here, setting)
+    return Files(root, tuple(below), beside=tuple(beside)), Path(here).is_dir()
+
+
+def _prepared_files(candidates: Files, path: str, setting: str) -> Files | None:
+    """The files that the folder's list of prepared rows names, where it has one; what else it holds is left out.
+
+    Raises:
+        InputError: nothing was prepared yet.
+        EvergreenError: files that the list names are gone.
+    """
+    for _ in range(_LOOKS):  # a list that is newer than the listing may name files that came after that
+        place = candidates.root / LIST
+        if not any(file == place for _, file in candidates.beside):
+            return None
+        (content,) = (file.read_bytes() for file in candidates.store.opened([place]))
+        names = set_in(content, f"{path}/{LIST}").files
+        if not names:
+            raise InputError(f"no rows were prepared in '{path}' yet (python run.py prepare); set {setting}")
+        files = tuple(candidates.root / name for name in sorted(names))
+        if set(files) <= set(candidates.files):
+            return _alone(candidates, files)
+        candidates, _ = _candidates(path, setting)
+    raise EvergreenError(f"'{path}' lacks files that its {LIST} names; prepare it again: python run.py prepare")
+
+
+def _alone(candidates: Files, files: tuple[Path, ...]) -> Files:
+    """The files, and what others have put beside them; nothing tells of what a preparation itself keeps there."""
+    strangers = [file for file in candidates.files if not file.name.startswith(OWN)]
+    beside = [(reason, file) for reason, file in candidates.beside if not file.name.startswith(OWN)]
+    beside += [(LeftOutReason.suffix(_whole_suffix(file)), file) for file in strangers]
+    return replace(candidates.of(files), beside=tuple(beside), whole=True)
 
 
 def _here(path: str, setting: str) -> str:

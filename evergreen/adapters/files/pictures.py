@@ -5,8 +5,9 @@ images/street/01.jpg with masks/street/01.png, or street/01.jpg beside street/01
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 from unicodedata import normalize
@@ -34,6 +35,7 @@ class PictureFolders:
     masks: Files
     has_mask: tuple[bool, ...]
     left_out: LeftOut = NOTHING
+    whole: bool = False
     format: Literal["image_folders"] = "image_folders"
 
     @property
@@ -41,10 +43,15 @@ class PictureFolders:
         """One a picture."""
         return len(self.pictures.files)
 
-    def parts(self, size: int) -> Iterator[Self]:
-        """At most `size` of the pictures at a time with their masks, in order."""
+    @property
+    def names(self) -> list[str]:
+        """Those of the pictures, in order."""
+        return self.pictures.names
+
+    def parts(self, sizes: Sequence[int]) -> Iterator[Self]:
+        """So many of the pictures at a time with their masks, in order."""
         done = 0
-        for pictures, first in zip(self.pictures.parts(size), range(0, self.rows, size), strict=True):
+        for pictures, first, size in zip(self.pictures.parts(sizes), accumulate(sizes, initial=0), sizes, strict=False):
             has_mask = self.has_mask[first : first + size]
             masks = self.masks.of(self.masks.files[done : done + sum(has_mask)])
             done += sum(has_mask)

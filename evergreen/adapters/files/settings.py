@@ -182,6 +182,10 @@ class FilesSettings(RowFields, SourceSettings):
             raise ValueError("mask_suffix '' gives pictures and masks of one folder one name; set masks or a suffix")
         return self
 
+    def check_incremental(self) -> None:
+        """Raises InputError where no columns tell which rows are new."""
+        self.check_arrivals()
+
     def check_format(self, file_format: FileFormat) -> None:
         """Raises InputError where files whose format their names tell are given fields of delimited text."""
         given = self._given(_DIALECT)

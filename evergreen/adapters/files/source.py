@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +19,19 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
-from evergreen.core.preparation import Destination
+from evergreen.core.part import NewRows, Part
+from evergreen.core.preparation import Destination, Raw
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.dataset import write_dataset
+from evergreen.data.freshness import PartOfRows
 from evergreen.runtime.packages import is_in_package
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+FILES_PER_PART = 200
+"""On average, of formats where a file is a row; of others each file is a part."""
+MOST_FILES_PER_PART = 800
 
 
 class FilesSource(ReadSource[FilesSettings]):
@@ -39,18 +46,20 @@ class FilesSource(ReadSource[FilesSettings]):
             EvergreenError: Cloud Storage does not answer.
         """
         self.settings.check_window(window)
-        listing = self.listing()
+        return self._identity(self.listing(), window)
+
+    def _identity(self, listing: Listing | PictureFolders, window: ResolvedWindow | None) -> SourceIdentity:
         entries = list(listing.checksums())
-        content = [listing.format, self.settings.shaping(), [(name, checksum) for name, checksum, _ in entries]]
         size = sum(count for _, _, count in entries) / 1e6
         noun = f"{listing.format} file{'s'[: len(entries) != 1]}"
         left_out = f"; left out: {words}" if (words := listing.left_out.words()) else ""
         return SourceIdentity(
             kind=self.settings.kind,
-            fingerprint=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
+            fingerprint=_fingerprint(self.settings, listing, entries),
             description=f"{self.settings.path} ({len(entries):,} {noun}, {size:,.1f} MB{left_out})",
             rows=listing.rows,
             window=window,
+            atomic=listing.whole,
         )
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
@@ -58,7 +67,37 @@ class FilesSource(ReadSource[FilesSettings]):
         listing = self.listing()
         count = IntakeCount(listing.left_out)
         rows = canonical_rows(listing.batches(self.settings), self.settings, window, count)
-        return write_dataset(rows, out_dir, partial(self.identity, window), count)
+        identity = partial(self._identity, listing, window) if listing.whole else partial(self.identity, window)
+        return write_dataset(rows, out_dir, identity, count)
+
+    def find_new(self, part: Part) -> NewRows:
+        """How many rows are new, by reading them all. Raises as `identity` and `read` do."""
+        self.settings.check_incremental()
+        listing = self.listing()
+        count = IntakeCount(listing.left_out)
+        chosen = PartOfRows(part, count)
+        rows = canonical_rows(listing.batches(self.settings), self.settings, None, count)
+        for _ in chosen.of(rows):
+            pass
+        return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
+
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+        """The part's rows as Parquet shards below `out_dir`. Raises as `read` does."""
+        listing = self.listing()
+        count = IntakeCount(listing.left_out)
+        chosen = PartOfRows(part, count)
+        rows = canonical_rows(listing.batches(self.settings), self.settings, None, count)
+        return write_dataset(chosen.of(rows), out_dir, lambda: self._identity_of(chosen), count)
+
+    def _identity_of(self, chosen: PartOfRows) -> SourceIdentity:
+        """Of rows by their content, whatever files they lie in."""
+        content = json.dumps([self.settings.shaping(), chosen.fingerprint], sort_keys=True)
+        return SourceIdentity(
+            kind=self.settings.kind,
+            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+            description=f"{self.settings.path} ({chosen.words()})",
+            rows=chosen.new + chosen.replayed,
+        )
 
     def listing(self) -> Listing | PictureFolders:
         """The files that are there now. Raises InputError where there is none, or what is set is not for them."""
@@ -70,9 +109,12 @@ class FilesSource(ReadSource[FilesSettings]):
         given.check_format(listing.format)
         return listing
 
-    def rows(self, listing: Listing | PictureFolders) -> Iterator[pa.RecordBatch]:
-        """The rows of some of the files with canonical columns. Raises InputError naming what cannot be read."""
-        return canonical_rows(listing.batches(self.settings), self.settings, None)
+    def raw(self) -> Raw:
+        """A part a file, or some hundred files where each is a row. Raises InputError where there is none."""
+        listing = self.listing()
+        sizes = [1] * len(listing.names) if listing.rows is None else _sizes(listing.names)
+        parts = tuple(FilesPart(self.settings, one) for one in listing.parts(sizes))
+        return Raw(self._identity(listing, None).description, parts, listing.left_out)
 
     def destination(self, *, windowed: bool) -> Destination:  # noqa: ARG002 - files are read whole
         """The file or folder. Raises InputError where rows would be changed once more as they are read."""
@@ -91,16 +133,51 @@ class FilesSource(ReadSource[FilesSettings]):
         path = given.path.rstrip("/")
         is_fixed = any(sign in path for sign in "*?[") or Path(path).suffix or is_in_package(path)
         if is_fixed or given.format not in (None, "parquet"):
-            raise InputError(f"extra.prepare writes Parquet files below a folder; set source.path '{path}' to a folder")
+            raise InputError(f"a preparation writes Parquet files below a folder; set source.path '{path}' to a folder")
         if given.label_names is not None or given.mask_classes is not None:
-            raise InputError(
-                "source.label_names and mask_classes would be applied twice; give them to extra.prepare.origin"
-            )
+            raise InputError("source.label_names and mask_classes would be applied twice; give them to prepare.origin")
         if given.joined:
-            raise InputError("source.columns.text joins columns; give them to extra.prepare.origin, and map one here")
+            raise InputError("source.columns.text joins columns; give them to prepare.origin, and map one here")
         if given.group_pattern is not None:
             raise InputError(
-                "source.group_pattern would look at the names of the prepared shards; give it to extra.prepare.origin, "
+                "source.group_pattern would look at the names of the prepared shards; give it to prepare.origin, "
                 "and set source.columns.group: group"
             )
         return path if is_cloud(path) else str(Path(path).resolve())
+
+
+@dataclass(frozen=True)
+class FilesPart:
+    """Some of the files; a worker reads them elsewhere."""
+
+    settings: FilesSettings
+    listing: Listing | PictureFolders
+
+    def fingerprint(self) -> str:
+        """Of the files' names and checksums and the fields that shape rows. Raises InputError naming an unreadable."""
+        return _fingerprint(self.settings, self.listing, self.listing.checksums())
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """The rows with canonical columns. Raises InputError naming file and row that cannot be read."""
+        return canonical_rows(self.listing.batches(self.settings), self.settings, None)
+
+
+def _fingerprint(
+    settings: FilesSettings, listing: Listing | PictureFolders, entries: Iterable[tuple[str, str, int]]
+) -> str:
+    content = [listing.format, settings.shaping(), [(name, checksum) for name, checksum, _ in entries]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sizes(names: Sequence[str]) -> list[int]:
+    """How many files, each a row, go into each part: the names themselves decide where a part ends, so that a file that
+    is added changes the part that it falls into and no other.
+    """
+    sizes, size = [], 0
+    for name in names:
+        size += 1
+        ends = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % FILES_PER_PART == 0
+        if ends or size == MOST_FILES_PER_PART:
+            sizes.append(size)
+            size = 0
+    return [*sizes, size] if size else sizes

@@ -22,7 +22,7 @@ _MARKERS = (
     *("_success", "_metadata", "_common_metadata", "_committed_*", "_started_*", "_temporary", "_delta_log"),
     *("_spark_metadata", "_symlink_format_manifest", "_change_data", "_delta_index"),
     # of our own preparation
-    *("_statistics.json", "_rejected.jsonl", "_preparing-*"),
+    *("_prepared.json", "_statistics.json", "_rejected*.jsonl", "_preparing-*"),
     # of systems and their archives
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"),
     "system volume information",

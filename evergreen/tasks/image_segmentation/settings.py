@@ -98,6 +98,9 @@ class ImageSegmentation(TrainingSettings):
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION_BY_CLASS
     columns: ClassVar[Mapping[str, str]] = {"image": "binary", "mask": "binary"}
     input_field: ClassVar[str] = "image"
+    prepares: ClassVar[frozenset[str] | None] = frozenset(
+        {"kind", "labels", "ignore_label", "rules", "max_picture_pixels"}
+    )
 
     kind: Literal["image_segmentation"] = "image_segmentation"
     labels: Labels = Field(max_length=UNLISTED)

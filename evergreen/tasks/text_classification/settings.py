@@ -73,6 +73,7 @@ class TextClassification(TrainingSettings):
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.CLASSIFICATION_BY_CLASS
     columns: ClassVar[Mapping[str, str]] = {"text": "string", "label": "string"}
     input_field: ClassVar[str] = "text"
+    prepares: ClassVar[frozenset[str] | None] = frozenset({"kind", "labels", "rules"})
 
     kind: Literal["text_classification"] = "text_classification"
     encoder: str = Field(min_length=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,12 @@ from google.cloud import bigquery  # noqa: E402 - after the filter
 
 from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
 from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
+from evergreen.core.coverage import Coverage  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
+from evergreen.core.part import Part  # noqa: E402 - after the filter
+from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
+from evergreen.data.shards import iter_batches  # noqa: E402 - after the filter
 
 PROJECT = "local-project"
 END = datetime(2026, 1, 10, tzinfo=UTC)
@@ -146,6 +151,56 @@ def read() -> Any:
         "other_window": source_of(source()).identity(ResolvedWindow(start=END, end=END + timedelta(1))).fingerprint,
         "fingerprint": before.fingerprint,
     }
+
+
+def arriving(numbers: range, day: int, told: int | None = None) -> list[dict[str, Any]]:
+    """Rows that arrive on a day of January, a minute after each other, and tell of that day or another."""
+    return [
+        {
+            "id": f"n{number}",
+            "text": f"news {number}",
+            "label": "a",
+            "timestamp": datetime(2026, 1, told or day, tzinfo=UTC).isoformat(),
+            "arrived": datetime(2026, 1, day, 0, number - numbers[0], tzinfo=UTC).isoformat(),
+        }
+        for number in numbers
+    ]
+
+
+def next_moment() -> datetime:
+    """A moment that nothing has happened at, as a source is told the present: it sets that back."""
+    now = time.time_ns() // 1_000_000 + 2
+    while time.time_ns() // 1_000_000 < now + 2:
+        time.sleep(0.001)
+    return datetime.fromtimestamp(now / 1000, UTC) + timedelta(seconds=5)
+
+
+def new_rows() -> Any:
+    client = bigquery.Client()
+    fields = {"id": "STRING", "text": "STRING", "label": "STRING", "timestamp": "TIMESTAMP", "arrived": "TIMESTAMP"}
+    made = client.create_table(
+        bigquery.Table(f"{PROJECT}.news.arriving", [bigquery.SchemaField(*field) for field in fields.items()])
+    )
+    columns = {name: name for name in fields}
+    told = source(table="news.arriving", columns=columns)
+    reader, since, nights = source_of(told), Coverage(), []
+    arrivals = [arriving(range(30), 4), arriving(range(30, 32), 6, told=1), arriving(range(32, 36), 6)]
+    with tempfile.TemporaryDirectory() as scratch:
+        for night, (rows_then, replay) in enumerate(zip(arrivals, (0.0, 0.0, 0.5), strict=True)):
+            client.insert_rows_json(made, rows_then)
+            found = reader.find_new(Part(since=since, until=next_moment(), replay_share=replay, lag="1m"))
+            client.insert_rows_json(made, arriving(range(100 + night, 101 + night), 7))
+            dataset = reader.read_new(found.part, Path(scratch) / str(night))
+            ids = [row["id"] for batch in iter_batches(dataset.shards, ["id"]) for row in batch.to_pylist()]
+            nights.append([found.new, found.replayed, len(ids), dataset.manifest.source == found.identity, sorted(ids)])
+            since = coverage_after(dataset, found.part, None)
+        date = source(table="news.arriving", columns=columns | {"arrived": "text"})
+        try:
+            source_of(date).find_new(Part(until=next_moment()))
+        except EvergreenError as error:
+            refused = str(error)
+    client.delete_table(made)
+    return {"nights": nights, "refused": refused}
 
 
 def mistake() -> Any:

@@ -105,6 +105,21 @@ def test_the_source_reads_a_window_and_its_identity_follows_the_table(box: Box) 
     assert said["other_window"] != said["fingerprint"]
 
 
+def test_new_rows_are_counted_and_read_of_one_state_of_a_table_while_others_arrive(box: Box) -> None:
+    said = box.ask("new_rows")
+    first, second, third = said["nights"]
+    assert first == [30, 0, 30, True, sorted(f"n{number}" for number in range(30))]
+    # a row came between the first night's count and its read: it is of the second
+    assert second == [3, 0, 3, True, ["n100", "n30", "n31"]]
+    new, replayed, read, same, ids = third
+    assert (new, same) == (5, True)
+    assert replayed > 0
+    assert read == new + replayed
+    assert {"n101", "n32", "n33", "n34", "n35"} <= set(ids)
+    assert "n102" not in ids
+    assert "column 'text' of local-project.news.arriving is STRING" in said["refused"]
+
+
 def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
     told = box.ask("mistake")
     assert {name: error[0] for name, error in told.items()} == dict.fromkeys(

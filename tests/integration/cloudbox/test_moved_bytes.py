@@ -19,6 +19,7 @@ import pytest
 
 from cloudbox.box import Box
 from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
+from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate
 from evergreen.core.training import Incumbent
@@ -124,7 +125,9 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
 
     def promoted(model: TrainedModel, splits: Splits) -> PromotionDecision:
         task = TextClassification(encoder="none", labels=("a", "b"))
-        decision = step.promote.entrypoint("unmoved", host, Gate(), task, model, splits, report, Incumbent(), "r")
+        decision = step.promote.entrypoint(
+            "unmoved", host, Gate(), task, model, splits, Coverage(), report, Incumbent(), "r"
+        )
         assert isinstance(decision, PromotionDecision)
         return decision
 

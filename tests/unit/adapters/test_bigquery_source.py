@@ -10,13 +10,15 @@ import pytest
 from google.cloud import bigquery
 from pydantic import TypeAdapter, ValidationError
 
-from evergreen.adapters.bigquery.query import file_query, table_query
+from evergreen.adapters.bigquery.query import file_query, new_rows_query, table_query
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse
 from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.coverage import Coverage, Span
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
+from evergreen.core.part import Part
 
 WINDOW = ResolvedWindow(start=datetime(2026, 1, 8, tzinfo=UTC), end=datetime(2026, 1, 10, 12, tzinfo=UTC))
 TABLE = TableId("my-project", "news", "articles")
@@ -140,3 +142,59 @@ def test_a_column_that_only_sql_can_name_is_told_so(monkeypatch: pytest.MonkeyPa
 def test_a_missing_query_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nope\.sql' cannot be read"):
         file_query(tmp_path / "nope.sql", None)
+
+
+DAY = {day: datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 13)}
+LOOKED = Coverage(
+    spans=(
+        Span(start=DAY[1], end=DAY[3], until=DAY[10]),
+        Span(start=DAY[5], end=DAY[6], until=DAY[9]),
+    )
+)
+TIMES = {"arrived": ("came", "TIMESTAMP"), "timestamp": ("told", "TIMESTAMP")}
+CHOSEN = """SELECT `id`, `came`
+FROM `my-project`.`news`.`articles` FOR SYSTEM_TIME AS OF @until
+WHERE (`came` <= @until OR `came` IS NULL)"""
+
+
+def test_the_query_for_new_rows_leaves_out_what_a_coverage_s_times_tell_and_nothing_else() -> None:
+    query = new_rows_query(TABLE, ["id", "came"], Part(since=LOOKED, until=DAY[12]), TIMES)
+    assert query.sql == (
+        f"{CHOSEN}\nAND (`came` >= @arrived_from OR `came` IS NULL OR `told` IS NULL "
+        "OR `told` < @first OR `told` > @last OR `told` BETWEEN @gap_0_start AND @gap_0_end)"
+    )
+    assert {name: value for name, (_, value) in query.parameters.items()} == {
+        "until": DAY[12],
+        "arrived_from": DAY[9],  # the earlier limit: no row of either stretch that arrived before is new
+        "first": DAY[1],
+        "last": DAY[6],
+        "gap_0_start": datetime(2026, 1, 3, 0, 0, 0, 1, tzinfo=UTC),
+        "gap_0_end": datetime(2026, 1, 4, 23, 59, 59, 999_999, tzinfo=UTC),
+    }
+    timeless = Coverage(spans=(Span(start=None, end=None, until=DAY[9]),))
+    query = new_rows_query(TABLE, ["id", "came"], Part(since=timeless, until=DAY[12]), {"arrived": TIMES["arrived"]})
+    assert query.sql == f"{CHOSEN}\nAND (`came` >= @arrived_from OR `came` IS NULL)"
+
+
+@pytest.mark.parametrize(
+    ("part", "times"),
+    [
+        (Part(until=DAY[12]), TIMES),
+        (Part(since=LOOKED, until=DAY[12], replay_share=0.1), TIMES),
+        (Part(since=LOOKED, until=DAY[12]), {"arrived": TIMES["arrived"]}),
+        (Part(since=LOOKED, until=DAY[12]), TIMES | {"timestamp": ("told", "DATE")}),
+    ],
+)
+def test_where_times_cannot_tell_what_is_new_all_that_had_arrived_is_read(part: Part, times: Any) -> None:
+    assert new_rows_query(TABLE, ["id", "came"], part, times).sql == CHOSEN
+
+
+def test_new_rows_need_the_moment_of_their_arrival_and_a_table() -> None:
+    with pytest.raises(InputError, match=r"column 'came' of my-project\.news\.articles is DATE, .* needs the moment"):
+        new_rows_query(TABLE, ["id"], Part(until=DAY[12]), {"arrived": ("came", "DATE")})
+    columns = {"id": "id", "arrived": "came"}
+    with pytest.raises(InputError, match=r"source\.query_file does not name; set source\.table instead"):
+        BigQuerySettings(project="my-project", query_file="a.sql", columns=columns).check_incremental()
+    with pytest.raises(InputError, match=r"set source\.columns\.arrived and source\.columns\.id"):
+        BigQuerySettings(project="my-project", table="news.articles").check_incremental()
+    BigQuerySettings(project="my-project", table="news.articles", columns=columns).check_incremental()

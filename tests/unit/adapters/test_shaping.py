@@ -14,6 +14,7 @@ from evergreen.adapters.bigquery.source import BigQuerySource
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.adapters.huggingface.source import HuggingFaceSource
+from evergreen.adapters.oxford_pets.settings import OxfordPetsSettings
 from evergreen.core.members import source_of
 from evergreen.data.row_fields import RowFields
 
@@ -21,6 +22,7 @@ SOURCES: list[RowFields] = [
     FilesSettings(path="n.csv", columns={"mask": "mask"}, format="tfrecord"),
     HuggingFaceSettings(name="own/news", columns={"mask": "mask"}),
     BigQuerySettings(project="my-project", table="news.articles", columns={"mask": "mask"}),
+    OxfordPetsSettings(path="raw"),
 ]
 OTHER: dict[str, Any] = {
     "columns": {"mask": "other"},

@@ -22,15 +22,15 @@ TABLE = BigQuerySettings(
 
 
 def named(source: SourceSettings, runner: RunnerSettings) -> str:
-    configuration = SimpleNamespace(document={}, prepare=SimpleNamespace(runner=runner))
-    project = SimpleNamespace(configuration=configuration, source=source, host=LocalHostSettings())
+    configuration, prepare = SimpleNamespace(document={}), SimpleNamespace(runner=runner)
+    project = SimpleNamespace(configuration=configuration, source=source, host=LocalHostSettings(), prepare=prepare)
     return "\n".join(billed_too(cast(Project, project)))
 
 
 def test_a_warehouse_is_named_with_the_bytes_that_a_run_may_read_and_dataflow_with_its_machines() -> None:
     told = named(TABLE, DATAFLOW)
     assert "BigQuery: bytes read, at most 2.5 GB a run, and stored" in told
-    assert "Dataflow, while `prepare` runs: up to 5 n1-standard-4 with 50 GB each" in told
+    assert "Dataflow, while `prepare` has new raw data: up to 5 n1-standard-4 with 50 GB each" in told
 
 
 def test_what_runs_on_this_machine_is_not_named() -> None:

@@ -107,8 +107,7 @@ def test_a_preparation_on_dataflow_needs_its_image_too() -> None:
         kind="dataflow", project="p", region="r", temp="gs://steps/dataflow", image="registry/dataflow:1"
     )
     given, prepare = project(HOST, {}), cast(Preparation, SimpleNamespace(runner=runner))
-    configuration = replace(given.configuration, prepare=prepare)
-    needs = needs_of(replace(given, configuration=configuration), COMPONENTS, ())
+    needs = needs_of(replace(given, prepare=prepare), COMPONENTS, ())
     assert needs is not None
     assert (needs.dataflow, needs.images) == (runner.needs(), ("registry/serving:1", "registry/dataflow:1"))
 

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from argparse import Namespace
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
 from commands import prepare
+from evergreen.adapters.files.find import Listing
+from evergreen.adapters.files.prepared import PreparedSet
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.source import FilesPart
 from evergreen.core.errors import InputError
+from evergreen.core.preparation import Raw
 from evergreen.preparation import LocalRunnerSettings, Preparation
+from evergreen.preparation.plan import Part
+from evergreen.preparation.run import Work, check_beam
 
 LOCAL = Preparation(origin=FilesSettings(path="raw/*.tfrec", format="tfrecord"), runner=LocalRunnerSettings(workers=1))
 
@@ -25,9 +30,7 @@ def test_dataflow_is_not_chosen_without_its_settings() -> None:
 
 
 def test_an_installation_for_runs_alone_is_told_how_to_get_beam(monkeypatch: pytest.MonkeyPatch) -> None:
-    project = SimpleNamespace(configuration=SimpleNamespace(prepare=LOCAL))
-    monkeypatch.setattr("commands.project.open_project", lambda _: project)
-    monkeypatch.setattr(prepare, "find_spec", lambda _: None)
-    asked = Namespace(config="pets.yaml", origin=None, runner=None, workers=None, dry_run=False)
-    with pytest.raises(InputError, match=r"needs Apache Beam.*make install-dev"):
-        prepare.main(asked)
+    monkeypatch.setattr("evergreen.preparation.run.find_spec", lambda _: None)
+    part = Part(0, "", FilesPart(FilesSettings(path="raw"), Listing(root=Path("raw"), files=(), format="csv")))
+    with pytest.raises(InputError, match=r"1 of 1 parts to be prepared, which needs Apache Beam.*make install-dev"):
+        check_beam(Work(Raw("raw", ()), (part,), (part,), {}, PreparedSet()))

@@ -10,6 +10,8 @@ from commands.status import _text
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import ModelVersion
+from evergreen.core.window import Interval
+from orchestration.status import Covered
 
 
 def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLease | None = None) -> Any:
@@ -22,6 +24,7 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         lease=lease,
         runs=runs,
         lost_firings=(),
+        coverage=None,
         report_page=None,
         dashboard=None,
         mlflow=None,
@@ -64,3 +67,24 @@ def test_status_says_who_holds_the_lease_for_what_since_when_and_until_when() ->
     sentence = "ann@laptop (training-7) since 2026-11-28 19:46:05 UTC, until 19:52:01 UTC unless renewed"
     assert f"lease       {sentence}" in _text(status(known, lease=held)).splitlines()
     assert "lease" not in _text(status(known))
+
+
+def test_status_says_which_rows_the_champion_covers_and_where_the_gaps_are() -> None:
+    def days(first: int, last: int) -> Interval:
+        return Interval(
+            start=datetime(2026, 5, first, tzinfo=UTC), end=datetime(2026, 5, last, 23, 59, 59, 999_999, tzinfo=UTC)
+        )
+
+    shown = status(None)
+    assert "covers" not in _text(shown)
+    until = datetime(2026, 5, 9, 2, 30, tzinfo=UTC)
+    shown.coverage = Covered(
+        until=until, intervals=(days(1, 3), days(6, 8)), gaps=(days(4, 5),), added=(days(6, 8),), edge_rows=1
+    )
+    lines = [line for line in _text(shown).splitlines() if line.startswith(("covers", "gap", "added"))]
+    assert lines == [
+        "covers      2026-05-01 00:00 to 2026-05-08 23:59, all that arrived before 2026-05-09 02:30 UTC, "
+        "1 row at the edge",
+        "gap         2026-05-04 00:00 to 2026-05-05 23:59",
+        "added       2026-05-06 00:00 to 2026-05-08 23:59",
+    ]

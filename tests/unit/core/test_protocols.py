@@ -13,6 +13,7 @@ from evergreen.adapters.huggingface.source import HuggingFaceSource
 from evergreen.adapters.huggingface_publish.publisher import HuggingFaceHub
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.mlflow.mirror import MlflowMirror
+from evergreen.adapters.oxford_pets.source import OxfordPetsSource
 from evergreen.adapters.shapes.source import ShapesSource
 from evergreen.adapters.vertex.host import VertexHost
 from evergreen.adapters.vertex.mirror import VertexMirror
@@ -42,7 +43,7 @@ from evergreen.tasks.text_classification.servable import TextServing
 from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.trainable import TextTraining
 
-SOURCES: tuple[type[Source], ...] = (FilesSource, HuggingFaceSource, BigQuerySource, ShapesSource)
+SOURCES: tuple[type[Source], ...] = (FilesSource, HuggingFaceSource, BigQuerySource, ShapesSource, OxfordPetsSource)
 EXAMINABLE: tuple[type[Examinable], ...] = (TextExamination, ImageExamination)
 TRAINABLE: tuple[type[Trainable], ...] = (TextTraining, ImageTraining)
 MEASURABLE: tuple[type[Measurable], ...] = (TextMeasurement, ImageMeasurement)

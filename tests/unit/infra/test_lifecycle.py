@@ -29,7 +29,7 @@ def test_the_bucket_removes_checkpoints_and_what_is_of_use_only_while_something_
     folders = {
         f"{store}/checkpoints",
         stack["orchestrator"]["configuration"]["pipeline_root"],
-        pets["extra"]["prepare"]["runner"]["temp"],
+        pets["parameters"]["prepare"]["runner"]["temp"],
         f"{BUCKET}build",  # where `images` sends the source of a build
     }
     assert '"{bucket}/build"' in (ROOT / "commands" / "images.py").read_text("utf-8")

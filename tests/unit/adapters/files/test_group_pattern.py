@@ -90,7 +90,7 @@ def plan(tmp_path: Path, columns: dict[str, str], **fields: Any) -> Plan:
 
 def test_a_preparation_may_write_the_groups_that_names_tell_and_must_not_look_for_them_twice(tmp_path: Path) -> None:
     assert plan(tmp_path, {"group": "scene"}).columns["group"] == "scene"
-    with pytest.raises(InputError, match=r"columns reads video, which extra\.prepare\.origin does not give .*group"):
+    with pytest.raises(InputError, match=r"columns reads video, which prepare\.origin does not give .*group"):
         plan(tmp_path, {"video": "scene"})
     with pytest.raises(InputError, match=r"source\.group_pattern would look at the names of the prepared shards"):
         plan(tmp_path, {}, group_pattern="(s)")

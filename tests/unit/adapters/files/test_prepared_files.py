@@ -45,7 +45,7 @@ def test_rows_replace_those_prepared_before_and_the_same_rows_leave_one_file(tmp
     folder = tmp_path / "news"
     store(folder, prepared(tmp_path, "a"))
     told = store(folder, prepared(tmp_path, "b"))
-    assert told.endswith("written, 1 older removed")
+    assert told.endswith("written, 1 older replaced")
     store(folder, prepared(tmp_path, "b"))
     assert texts(folder, tmp_path / "out") == {"b": 1}
 

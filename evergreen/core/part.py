@@ -1,0 +1,42 @@
+"""The part of its source that a run reads: what the champion's coverage lacks, or all of a window."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import AwareDatetime
+
+from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.base import Frozen
+from evergreen.core.coverage import Coverage
+from evergreen.core.refresh import Lag, NullTimes
+from evergreen.core.window import parse_duration
+
+
+class Part(Frozen):
+    """Which rows of its source a run reads, and what that makes of the champion's coverage, `since`.
+
+    With `until` it is those that `since` lacks and that arrived no later, beside `replay_share` of the covered ones;
+    without, those of the whole window. `adds`: whether the rows count as covered after that; of a backfill they do not.
+    """
+
+    since: Coverage = Coverage()
+    until: AwareDatetime | None = None
+    replay_share: float = 0
+    null_times: NullTimes = "refuse"
+    lag: Lag = "1h"
+    adds: bool = True
+
+    @property
+    def lag_time(self) -> timedelta:
+        """`lag` as a duration."""
+        return timedelta() if self.lag == "0" else parse_duration(self.lag)
+
+
+class NewRows(Frozen):
+    """What a source holds of a part: its identity, and how many rows are new, or read once more."""
+
+    identity: SourceIdentity
+    part: Part
+    new: int
+    replayed: int

@@ -1,0 +1,181 @@
+"""Which rows of a stream are new to the champion, and what a version covers that is trained on a dataset.
+
+A row is known by id and arrival time: one that is edited and arrives anew is a new row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evergreen.core.artifacts import Dataset, ResolvedWindow
+from evergreen.core.coverage import (
+    NO_TIME,
+    Chosen,
+    Coverage,
+    Keys,
+    Rows,
+    Times,
+    coverage_of,
+    micros,
+    moment,
+    union,
+)
+from evergreen.core.errors import InputError
+from evergreen.core.intake import IntakeCount, LeftOutReason
+from evergreen.core.part import Part
+from evergreen.core.window import Interval
+from evergreen.data.contents import content_of
+from evergreen.data.duplicates.keys import content_keys
+from evergreen.data.row_fields import TIMES
+from evergreen.data.shards import iter_batches, regroup
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class PartOfRows:
+    """Chooses a part's rows of a stream with canonical columns, and knows them once it has passed.
+
+    `new` and `replayed` count them; `last` is the latest arrival of a new one; equal rows in equal order have one
+    `fingerprint`.
+    """
+
+    def __init__(self, part: Part, count: IntakeCount) -> None:
+        self.new = self.replayed = 0
+        self.last = NO_TIME
+        self._part, self._count = part, count
+        self._salt = int(hashlib.sha256(part.since.model_dump_json().encode()).hexdigest()[:15], 16)
+        self._last_at_edge = part.since.last_at_edge
+        self._digest = hashlib.sha256()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows that have passed."""
+        return self._digest.hexdigest()
+
+    @property
+    def part(self) -> Part:
+        """The part, looked up to the last arrival of a new row."""
+        if self.last == NO_TIME:
+            return self._part
+        return self._part.model_copy(update={"until": moment(self.last)})
+
+    def words(self) -> str:
+        """How many rows are new, and how many are read once more."""
+        again = f", {self.replayed:,} read once more" if self.replayed else ""
+        return f"{self.new:,} new row{'s'[: self.new != 1]}{again}"
+
+    def of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The rows that are chosen.
+
+        Raises:
+            InputError: a row without a time, where those are refused.
+        """
+        for table in regroup(filter(len, map(self._chosen, batches))):
+            for batch in table.to_batches():  # one, whose bytes Arrow writes without what lies around a slice
+                self._digest.update(memoryview(batch.serialize()))
+                yield batch
+
+    def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        timed = self._with_times(batch)
+        event, arrived = _times(timed)
+        covered = self._part.since.by_time(event, arrived)
+        maybe = ~covered & (arrived <= self._last_at_edge)
+        if len(self._part.since.keys) and maybe.any():
+            covered[maybe] = self._part.since.by_key(_keys(timed.filter(pa.array(maybe))))
+        until = self._part.until
+        late = ~covered & (arrived > micros(until)) if until else np.zeros_like(covered)
+        self._leave_out(LeftOutReason.NOT_YET, timed, late)
+        again = self._replayed(timed, covered)
+        self._leave_out(LeftOutReason.COVERED, timed, covered & ~again)
+        fresh = ~covered & ~late
+        self.new += int(fresh.sum())
+        self.replayed += int(again.sum())
+        self.last = max(self.last, int(arrived[fresh].max(initial=NO_TIME)))
+        return timed.filter(pa.array(fresh | again))
+
+    def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        without = np.zeros(batch.num_rows, dtype=np.bool_)
+        for name in TIMES:
+            if name in batch.schema.names:
+                without |= batch.column(name).is_null().to_numpy(zero_copy_only=False)
+        if self._part.null_times == "include" or not without.any():
+            return batch
+        if self._part.null_times == "refuse":
+            first = batch.column("id")[int(without.argmax())]
+            raise InputError(
+                f"row {first} has no time, so nothing tells whether it is new; fill it, or set refresh.null_times to "
+                "include or leave_out"
+            )
+        self._leave_out(LeftOutReason.WITHOUT_TIME, batch, without)
+        return batch.filter(pa.array(~without))
+
+    def _replayed(self, batch: pa.RecordBatch, covered: Chosen) -> Chosen:
+        """Which of the covered rows are read once more: by their content, others for each champion."""
+        import pyarrow as pa
+
+        share, chosen = self._part.replay_share, covered.copy()
+        if share in (0, 1) or not covered.any():
+            return covered & bool(share)
+        rows = batch.filter(pa.array(covered))
+        content = content_of(rows.schema.names)
+        keys = content.signatures(rows.column(content.column), self._salt, with_near=False)["key"]
+        chosen[covered] = keys / 2.0**64 < share
+        return chosen
+
+    def _leave_out(self, reason: str, batch: pa.RecordBatch, which: Chosen) -> None:
+        import pyarrow as pa
+
+        if number := int(which.sum()):
+            names = batch.column("id").filter(pa.array(which))
+            self._count.leave_out(reason, number, (str(one) for one in names))
+
+
+def coverage_after(dataset: Dataset, part: Part, window: ResolvedWindow | None) -> Coverage:
+    """What a version covers that is trained on these rows of the part; nothing where none tells when it arrived."""
+    if not part.adds:
+        return part.since
+    if "arrived" not in dataset.manifest.columns:
+        return Coverage()
+    columns = [name for name in ("id", *TIMES) if name in dataset.manifest.columns]
+    rows = (_rows(batch) for batch in iter_batches(dataset.shards, columns))
+    looked = None if window is None else Interval(start=window.start, end=window.end - timedelta(microseconds=1))
+    found = coverage_of(rows, part.until or datetime.now(UTC), part.lag_time, looked)
+    return union(part.since.looked_until(found.until), found)
+
+
+def _rows(batch: pa.RecordBatch) -> Rows:
+    return Rows(*_times(batch), _keys(batch))
+
+
+def _times(batch: pa.RecordBatch) -> tuple[Times, Times]:
+    """Event and arrival times: (rows,) int64 each."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = []
+    for name in TIMES:
+        if name in batch.schema.names:
+            column = pc.fill_null(batch.column(name).cast(pa.int64()), NO_TIME)
+            found.append(column.to_numpy(zero_copy_only=False))
+        else:
+            found.append(np.full(batch.num_rows, NO_TIME, dtype=np.int64))
+    return found[0], found[1]
+
+
+def _keys(batch: pa.RecordBatch) -> Keys:
+    """Of id and arrival: (rows,) uint64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    arrived = pc.fill_null(batch.column("arrived").cast(pa.int64()).cast(pa.string()), "")
+    return content_keys(pc.binary_join_element_wise(arrived, pc.fill_null(batch.column("id"), ""), " "), seed=0)

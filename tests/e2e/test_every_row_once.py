@@ -1,0 +1,86 @@
+"""Nights of one model whose rows keep arriving: each takes what is new, once; one without news is a success."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.project import Project
+from tests.tiny_text import LABELS, headlines, write_encoder
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+ROWS = headlines(1200)
+
+
+def arrive(folder: Path, name: str, first: int, last: int, day: int, *, about: int | None = None) -> None:
+    """Rows that arrive on a day, an hour after each other, and tell of that day or another."""
+    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "label", "day", "arrived"])
+        for number in range(first, last):
+            text, label = ROWS[number]
+            arrived = START + timedelta(days=day, seconds=number - first)
+            told = START + timedelta(days=day if about is None else about)
+            writer.writerow([number, f"{text} {number}", label, told.date().isoformat(), arrived.isoformat()])
+
+
+def configuration(project: Project, rows: Path, **refresh: Any) -> Path:
+    columns = {"id": "id", "text": "text", "label": "label", "timestamp": "day", "arrived": "arrived"}
+    parameters = {
+        "model_name": "nightly",
+        "source": {"kind": "files", "path": str(rows), "columns": columns},
+        "task": {
+            "kind": "text_classification",
+            "labels": list(LABELS),
+            "encoder": str(project.home / "encoder"),
+            "train_embeddings": True,
+            "learning_rate": 5e-3,
+            "batch_size": 8,
+            "max_length_tokens": 32,
+            "epochs": 1,
+        },
+        "refresh": {"data": "incremental", "min_new_rows": 50, "replay_share": 0.5, **refresh},
+        "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
+        "gate": {"min_test_rows": 1, "baselines": "report", "beat_baseline": False, "margin": {}},
+        "host": {"kind": "local_endpoint", "port": 0},
+    }
+    path = project.home / "nightly.yaml"
+    path.write_text(yaml.safe_dump({"parameters": parameters, "extra": {"stacks": ["local"]}}), encoding="utf-8")
+    return path
+
+
+def test_each_night_takes_what_is_new_once(project: Project) -> None:
+    rows = project.home / "rows"
+    rows.mkdir()
+    write_encoder(project.home / "encoder")
+    config = configuration(project, rows)
+    arrive(rows, "first", 0, 600, day=0)
+    first = project.run("--config", config)
+    assert "600 new to a first model" in first.stdout
+    champion = project.status(config)
+    assert champion["coverage"]["until"] == "2026-04-30T23:09:59Z"
+
+    arrive(rows, "few", 600, 620, day=1)
+    quiet = project.run("--config", config)
+    assert "20 new to champion" in quiet.stdout
+    assert "nothing is trained on fewer than 50" in quiet.stdout
+    assert "training:" not in quiet.stdout + quiet.stderr
+
+    arrive(rows, "late", 620, 900, day=2, about=-30)
+    second = project.run("--config", config)
+    assert "300 new to champion" in second.stdout
+    status = project.status(config)
+    assert status["previous"]["version"] == champion["champion"]["version"]
+    assert [one["start"] for one in status["coverage"]["gaps"]] == ["2026-04-02T00:00:00Z"]
+
+    project.run("rollback", "--config", config)
+    assert project.status(config)["coverage"]["until"] == champion["coverage"]["until"]
+    assert "300 new to champion" in project.run("--config", config, "--dry-run").stdout
+    assert project.artifacts_without_page() == []

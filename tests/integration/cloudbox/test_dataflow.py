@@ -1,0 +1,123 @@
+"""A preparation sent to Dataflow in the box: the staged pipeline runs there, and writes what this machine would."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import gcsfs
+import pytest
+
+from cloudbox.box import Box
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import source_of
+from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation
+from evergreen.preparation.plan import Plan, plan_of
+from evergreen.preparation.run import prepare
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from tests.e2e import pets
+from tests.hosted_trial import BUCKET
+
+COLUMNS = {"id": "id", "image": "image", "mask": "mask", "split": "split"}
+COUNT = 80
+
+
+@pytest.fixture
+def folder(box: Box, request: pytest.FixtureRequest) -> str:
+    """A folder of a bucket of the box, with raw shards."""
+    address = f"{BUCKET}/{request.node.name}"
+    files = gcsfs.GCSFileSystem(project=box.project, skip_instance_cache=True)
+    for name, content in pets.shards(COUNT, every=2):
+        files.pipe_file(f"{address}/raw/{name}", content)
+    return f"gs://{address}" if not address.startswith("gs://") else address
+
+
+def plan(box: Box, folder: str, **changes: Any) -> Plan:
+    runner = DataflowRunnerSettings(
+        kind="dataflow",
+        project=box.project,
+        region=box.region,
+        temp=f"{folder}/dataflow",
+        image="registry/dataflow:1",
+        service_account=f"pipeline@{box.project}.iam.gserviceaccount.com",
+    )
+    origin = FilesSettings(path=f"{folder}/raw/*.tfrec", format="tfrecord", columns={"mask": "label", "split": "split"})
+    settings: dict[str, Any] = {"image_size": 32, "runner": runner} | changes
+    task = ImageSegmentation(labels=("pet", "background", "border"), image_size=32)
+    return plan_of(
+        Preparation(origin=origin, **settings), task, FilesSettings(path=f"{folder}/prepared", columns=COLUMNS)
+    )
+
+
+def names(box: Box, folder: str) -> list[str]:
+    files = gcsfs.GCSFileSystem(project=box.project, skip_instance_cache=True)
+    return sorted(one.rpartition("/")[2] for one in files.find(f"{folder}/prepared"))
+
+
+def test_a_job_of_dataflow_writes_what_this_machine_would_and_only_what_is_new(
+    box: Box, folder: str, tmp_path: Path
+) -> None:
+    report, summary = prepare(plan(box, folder))
+    assert (report.written, report.parts, summary.rows, report.runner) == (2, 2, COUNT, "dataflow")
+    source = source_of(FilesSettings(path=f"{folder}/prepared", columns=COLUMNS))
+    identity = source.identity(None)
+    assert source.read(None, tmp_path / "rows").manifest.rows == COUNT
+
+    before = names(box, folder)
+    assert prepare(plan(box, folder))[0].written == 0
+    assert names(box, folder) == before
+
+    by_hand = plan(box, folder, runner=LocalRunnerSettings(workers=1))
+    elsewhere = Plan(by_hand.preparation, by_hand.task, by_hand.columns, f"{folder}/elsewhere")
+    prepare(elsewhere)
+    other = source_of(FilesSettings(path=f"{folder}/elsewhere", columns=COLUMNS))
+    assert other.identity(None).fingerprint == identity.fingerprint
+
+
+def test_a_job_that_fails_is_told_with_what_its_workers_said(box: Box, folder: str) -> None:
+    broken = plan(box, folder)
+    wrong = Plan(broken.preparation, broken.task, {"id": "id", "nothing": "nothing"}, broken.folder)
+    with pytest.raises(EvergreenError, match=r"the preparation failed: .*(nothing|KeyError)"):
+        prepare(wrong)
+    assert names(box, folder) == ["_prepared.json"]
+
+
+def test_a_second_job_of_the_same_work_is_refused_while_the_first_is_under_way(box: Box, folder: str) -> None:
+    from evergreen.preparation import runners
+    from evergreen.preparation.run import work_of
+
+    given = plan(box, folder)
+    work = work_of(given)
+    failed: list[BaseException] = []
+
+    def first() -> None:
+        try:
+            runners.run(given, list(work.new), ())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    deadline = time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            time.sleep(1)
+            if _active(box):
+                with pytest.raises(InputError, match="gcloud dataflow jobs cancel"):
+                    runners.run(given, list(work.new), ())
+                break
+        else:
+            raise AssertionError("no job came")
+    finally:
+        thread.join(120)
+    assert not failed
+
+
+def _active(box: Box) -> bool:
+    from google.cloud import dataflow_v1beta3 as v1
+
+    request = v1.ListJobsRequest(project_id=box.project, location=box.region, filter=v1.ListJobsRequest.Filter.ACTIVE)
+    return bool(list(v1.JobsV1Beta3Client().list_jobs(request)))

@@ -1,0 +1,334 @@
+"""Each row is new once: random orders of arrival against a list of every row, and coverage in a real ZenML store."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import yaml
+
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.coverage import Coverage, intervals
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import source_of
+from evergreen.core.part import Part
+from evergreen.core.refresh import Backfill, Refresh
+from evergreen.core.training import Incumbent
+from evergreen.core.versions import Alias, ModelVersion, crown, nominate
+from evergreen.core.window import Interval
+from evergreen.data.freshness import coverage_after
+from tests.arrivals import play, told
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+ORDERS = 500
+COLUMNS = {"id": "id", "text": "text", "label": "label", "timestamp": "day", "arrived": "arrived"}
+DAILY = Refresh(data="incremental", replay_share=0, min_new_rows=2)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Four rows a day, of three days."""
+    path = tmp_path / "rows.csv"
+    write(path, [(f"{day}-{number}", day, day) for day in (1, 2, 3) for number in range(4)])
+    return path
+
+
+def write(path: Path, some: list[tuple[str, int, int]]) -> None:
+    """Rows of (id, day that it tells of, day of arrival)."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "label", "day", "arrived"])
+        writer.writerows(
+            (name, f"text {name}", "ab"[number % 2], f"2026-05-{about:02d}", f"2026-05-{came:02d}T12:00:00+02:00")
+            for number, (name, about, came) in enumerate(some)
+        )
+
+
+def append(path: Path, *some: tuple[str, int, int]) -> None:
+    write(path.with_suffix(".more"), list(some))
+    lines = path.with_suffix(".more").read_text(encoding="utf-8").splitlines(keepends=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(lines[1:])
+
+
+def source(path: Path) -> FilesSettings:
+    return FilesSettings(path=str(path), columns=COLUMNS)
+
+
+def version(name: str, coverage: Coverage | None) -> ModelVersion:
+    from zenml import save_artifact
+
+    artifact = str(save_artifact(Incumbent(version=name), f"anything-{name}").id)
+    kept = None if coverage is None else str(save_artifact(coverage, f"coverage-{name}").id)
+    plain: dict[str, Any] = {"version": name, "artifact": artifact, "report": artifact, "recipe": name, "run": "run"}
+    return ModelVersion(**plain, judged_against=None, metrics={}, examples=(), coverage=kept)
+
+
+def make_champion(model: str, one: ModelVersion) -> None:
+    from orchestration.record import ZenmlRecord
+
+    record = ZenmlRecord(model)
+    record.add(one)
+    record.move(nominate(record.read(), one.version))
+    record.move(crown(record.read(), one.version))
+
+
+def champion(model: str) -> ModelVersion | None:
+    from orchestration.record import ZenmlRecord
+
+    return ZenmlRecord(model).read().named(Alias.CHAMPION)
+
+
+def night(model: str, path: Path, folder: Path, **changes: Any) -> tuple[int, Coverage]:
+    """How many rows a run reads now, and what a version of it would cover."""
+    from orchestration.freshness import rows_to_read
+
+    read = rows_to_read(source(path), champion(model), DAILY.model_copy(update=changes), None, None)
+    dataset = source_of(source(path)).read_new(read.part, folder / uuid4().hex)
+    return dataset.manifest.rows, coverage_after(dataset, read.part, None)
+
+
+@pytest.fixture
+def model() -> str:
+    return f"m-{uuid4().hex[:8]}"
+
+
+def test_each_row_is_trained_on_once_in_random_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = play(ORDERS)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{ORDERS} orders: {told(counts)}\n")
+    happened = {"deleted", "edited", "repeated", "without a time", "rollbacks", "failed runs", "overtaken runs", "runs"}
+    assert not {one for one in happened if counts[one] < ORDERS / 10}
+
+
+def test_an_order_notices_rows_that_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as those that become visible later than the lag says."""
+    monkeypatch.setattr("tests.arrivals.LAG", "0")  # rows stay away for up to two hours
+    with pytest.raises(AssertionError, match="order"):
+        play(50)
+
+
+def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Path, tmp_path: Path) -> None:
+    from orchestration.freshness import coverage_of
+    from orchestration.record import ZenmlRecord
+
+    count, first = night(model, rows, tmp_path)
+    assert count == 12
+    make_champion(model, version("a1", first))
+    append(rows, ("late", 1, 4), ("4-0", 4, 4))
+    count, second = night(model, rows, tmp_path)
+    assert count == 2
+    make_champion(model, version("b2", second))
+    append(rows, ("4-1", 4, 4), ("5-0", 5, 5))
+    assert night(model, rows, tmp_path)[0] == 2
+
+    record = ZenmlRecord(model)
+    record.exchange("b2", "a1")
+    assert coverage_of(champion(model)) == first  # the one write that moves the champion moves it, whatever comes next
+    record.settle()
+    assert night(model, rows, tmp_path)[0] == 4
+    record.exchange("a1", "b2")
+    record.settle()
+    assert coverage_of(champion(model)) == second
+
+
+def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str, rows: Path, tmp_path: Path) -> None:
+    from zenml.client import Client
+
+    from orchestration.freshness import coverage_of
+    from orchestration.record import ZenmlRecord
+
+    _, first = night(model, rows, tmp_path)
+    record, one = ZenmlRecord(model), version("a1", first)
+    record.add(one)
+    record.add(version("a1", Coverage()))
+    assert record.get("a1").coverage == one.coverage
+    assert one.coverage
+    found = Client().get_artifact_version(UUID(one.coverage))
+    for path in Path(found.uri).iterdir():
+        path.unlink()
+    with pytest.raises(EvergreenError, match="is gone from the artifact store"):
+        coverage_of(record.get("a1"))
+    record.add(version("a1", first))
+    assert coverage_of(record.get("a1")) == first
+
+
+def test_a_run_that_was_cut_off_before_the_champion_moved_reads_the_same_rows_again(
+    model: str, rows: Path, tmp_path: Path
+) -> None:
+    from orchestration.freshness import rows_to_read
+    from orchestration.record import ZenmlRecord
+
+    _, first = night(model, rows, tmp_path)
+    make_champion(model, version("a1", first))
+    append(rows, ("4-0", 4, 4), ("4-1", 4, 4))
+
+    def identified() -> Any:
+        return rows_to_read(source(rows), champion(model), DAILY, None, None)
+
+    before = identified()
+    _, second = night(model, rows, tmp_path)
+    ZenmlRecord(model).add(version("b2", second))
+    assert identified() == before
+    record = ZenmlRecord(model)
+    record.move(nominate(record.read(), "b2"))
+    assert identified() == before
+    record.move(crown(record.read(), "b2"))
+    assert identified().words == "0 new to champion b2; nothing is trained on fewer than 2"
+
+
+def test_too_few_new_rows_are_too_few_only_where_there_is_a_champion(model: str, rows: Path, tmp_path: Path) -> None:
+    from orchestration.freshness import recorded_outputs, rows_to_read
+
+    assert not rows_to_read(source(rows), None, Refresh(data="incremental", min_new_rows=100), None, None).quiet
+    _, first = night(model, rows, tmp_path)
+    make_champion(model, version("a1", first))
+    append(rows, ("4-0", 4, 4))
+    read = rows_to_read(source(rows), champion(model), DAILY, None, None)
+    assert read.quiet
+    assert read.words == "1 new to champion a1; nothing is trained on fewer than 2"
+    with pytest.raises(
+        EvergreenError, match=r"run run of champion a1, .* is gone .*; run again when there are more rows"
+    ):
+        recorded_outputs(version("a1", None))
+
+
+def test_a_champion_of_before_covers_nothing(model: str, rows: Path, tmp_path: Path) -> None:
+    make_champion(model, version("a1", None))
+    assert night(model, rows, tmp_path)[0] == 12
+
+
+def test_a_backfill_reads_the_same_rows_every_time_and_adds_nothing(model: str, rows: Path, tmp_path: Path) -> None:
+    from orchestration.freshness import rows_to_read
+
+    _, first = night(model, rows, tmp_path)
+    make_champion(model, version("a1", first))
+    stretch = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
+    contents = set()
+    for number in range(2):
+        read = rows_to_read(source(rows), champion(model), DAILY, None, stretch)
+        dataset = source_of(source(rows)).read(read.identity.window, tmp_path / f"filled-{number}")
+        assert dataset.manifest.rows == 4
+        assert coverage_after(dataset, read.part, read.identity.window) == first
+        contents.add(dataset.manifest.content_hash)
+        append(rows, (f"more-{number}", 5 + number, 5 + number))
+    assert len(contents) == 1
+
+
+def test_a_window_covers_what_it_looked_at_and_no_more(rows: Path, tmp_path: Path) -> None:
+    window = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC)).window
+    dataset = source_of(source(rows)).read(window, tmp_path / "day")
+    coverage = coverage_after(dataset, Part(lag="0"), window)
+    last = datetime(2026, 5, 2, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert intervals(coverage) == (Interval(start=window.start, end=last),)
+    found = source_of(source(rows)).find_new(Part(since=coverage, until=datetime(2027, 1, 1, tzinfo=UTC)))
+    assert found.new == 8
+
+
+def test_rows_of_a_champion_are_replayed_by_their_content(rows: Path, tmp_path: Path) -> None:
+    write(rows, [(f"{number}", 1, 1) for number in range(1000)])
+    until = datetime(2027, 1, 1, tzinfo=UTC)
+    dataset = source_of(source(rows)).read_new(Part(until=until), tmp_path / "all")
+    covered = coverage_after(dataset, Part(until=until), None)
+    parts = {share: Part(since=covered, until=until, replay_share=share) for share in (0.0, 0.25, 1.0)}
+    counts = {share: source_of(source(rows)).find_new(part) for share, part in parts.items()}
+    assert [one.new for one in counts.values()] == [0, 0, 0]
+    assert counts[0.0].replayed == 0
+    assert 200 < counts[0.25].replayed < 300
+    assert counts[1.0].replayed == 1000
+    write(rows, [(f"{number}", 1, 1) for number in reversed(range(1000))])
+    assert source_of(source(rows)).find_new(parts[0.25]).replayed == counts[0.25].replayed
+
+
+@pytest.mark.parametrize("column", ["day", "arrived"])
+def test_rows_without_a_time_are_refused_or_left_out_or_known_by_their_id(
+    rows: Path, tmp_path: Path, column: str
+) -> None:
+    until, place = datetime(2027, 1, 1, tzinfo=UTC), ["id", "text", "label", "day", "arrived"].index(column)
+    lines = [line.split(",") for line in rows.read_text(encoding="utf-8").splitlines()]
+    lines[3][place] = ""
+    rows.write_text("\n".join(",".join(line) for line in lines), encoding="utf-8")
+    reader = source_of(source(rows))
+    with pytest.raises(InputError, match=r"row 1-2 has no time, .* set refresh.null_times to include or leave_out"):
+        reader.find_new(Part(until=until))
+    left = reader.read_new(Part(until=until, null_times="leave_out"), tmp_path / "left")
+    assert left.manifest.intake
+    assert left.manifest.intake.left_out == {"row without a time": 1}
+    part = Part(until=until, null_times="include")
+    taken = reader.read_new(part, tmp_path / "taken")
+    assert taken.manifest.rows == 12
+    again = part.model_copy(update={"since": coverage_after(taken, part, None)})
+    assert reader.find_new(again).new == 0
+
+
+def test_a_row_that_changes_between_identification_and_reading_is_noticed(rows: Path, tmp_path: Path) -> None:
+    reader, until = source_of(source(rows)), datetime(2027, 1, 1, tzinfo=UTC)
+    found = reader.find_new(Part(until=until))
+    append(rows, ("5-0", 5, 5))  # after what was looked up to
+    same = reader.read_new(found.part, tmp_path / "same")
+    assert same.manifest.source.fingerprint == found.identity.fingerprint
+    rows.write_text(rows.read_text(encoding="utf-8").replace("text 1-0", "text 1-?"), encoding="utf-8")
+    other = reader.read_new(found.part, tmp_path / "other")
+    assert other.manifest.source.fingerprint != found.identity.fingerprint
+
+
+FILES = {"kind": "files", "path": "rows.csv"}
+BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.articles"}
+
+
+@pytest.mark.parametrize(
+    ("source", "refresh", "window", "message"),
+    [
+        (
+            FILES,
+            {"data": "incremental"},
+            None,
+            r"needs a column that tells when a row came and one .* which row it is; set",
+        ),
+        (FILES | {"columns": {"id": "id"}}, {"data": "incremental"}, None, "set source.columns.arrived, or data: all"),
+        (
+            FILES | {"columns": COLUMNS},
+            {"data": "incremental"},
+            {"length": "2d"},
+            "remove window, or set data: sliding",
+        ),
+        (FILES | {"columns": COLUMNS}, {"data": "all"}, {"length": "2d"}, "reads every row, and a window is set"),
+        (FILES, {"data": "sliding"}, None, "needs the length of the window; set window"),
+        (
+            {"kind": "shapes"},
+            {"data": "incremental"},
+            None,
+            "source of kind shapes does not tell which of its rows are new",
+        ),
+        (FILES, {"data": "incremental", "replay": 1}, None, "replay_share"),
+        (FILES, {"lag": "soon"}, None, "lag"),
+    ],
+)
+def test_a_configuration_that_cannot_tell_what_is_new_is_refused(
+    tmp_path: Path, source: dict[str, Any], refresh: dict[str, Any], window: Any, message: str
+) -> None:
+    from orchestration.configuration import CONFIGS_DIRECTORY, load
+    from pipelines.training import training
+
+    document = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    document["parameters"] |= {"source": source, "refresh": refresh, "window": window}
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        load(path, training)
+
+
+def test_the_command_line_takes_a_stretch_of_time_for_a_backfill(capsys: pytest.CaptureFixture[str]) -> None:
+    from commands.parser import parse
+
+    args = parse(["--config", "local.yaml", "--window", "2024-05-01..2024-05-08T06:00+02:00"])
+    assert args.window == {"start": "2024-05-01T00:00:00+00:00", "end": "2024-05-08T06:00:00+02:00"}
+    for wrong in ("2024-05-01", "yesterday..today", "a..b..c"):
+        with pytest.raises(SystemExit):
+            parse(["--config", "local.yaml", "--window", wrong])
+    assert "is no START..END" in capsys.readouterr().err
