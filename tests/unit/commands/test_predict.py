@@ -150,7 +150,7 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         (
             "in.txt",
@@ -173,9 +173,9 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
         ("in.parquet.gz", b"", r"unknown format \.gz"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
+def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         predict_table(client(Lengths()), Tables(tmp_path / name, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 

@@ -71,8 +71,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def forget() -> None:
     """Makes the kinds look for packages again."""
-    for found in ("union", "_offered"):
-        TASKS.__dict__.pop(found, None)
+    for cached in ("union", "_offered"):
+        TASKS.__dict__.pop(cached, None)
 
 
 @pytest.mark.usefixtures("installed")
@@ -91,8 +91,8 @@ def test_a_task_of_an_installed_package_trains_and_answers_like_one_of_ours(tmp_
 @pytest.mark.usefixtures("installed")
 def test_a_task_of_an_earlier_protocol_is_named_with_what_it_lacks() -> None:
     task: TaskSettings = TypeAdapter(TASKS.union).validate_python({"kind": "longest_word"})
-    told = r"'longest_word' \(longest_word:Examination\) has examine\(dataset\), .*`count`"
-    with pytest.raises(InputError, match=told):
+    message = r"'longest_word' \(longest_word:Examination\) has examine\(dataset\), .*`count`"
+    with pytest.raises(InputError, match=message):
         examinable(task)
 
 
