@@ -151,11 +151,11 @@ class EndpointContract:
     def test_versions_replace_one_another_and_only_the_previous_one_stays(self, trial: Trial) -> None:
         releases = [release(trial, name) for name in ("a", "b", "c")]
         live_ones: list[str] = []
-        for index, one in enumerate(releases):
+        for index, newcomer in enumerate(releases):
             previous = releases[index - 1].version if index else None
-            assert roll_out(trial.endpoint, one, previous, lambda: live_ones.append("live")).outcome == "live"
+            assert roll_out(trial.endpoint, newcomer, previous, lambda: live_ones.append("live")).outcome == "live"
         assert len(live_ones) == len(releases)
-        _, second, third = (one.version for one in releases)
+        _, second, third = (newcomer.version for newcomer in releases)
         assert facts(trial) == (True, {second: 0, third: 100}, {second, third})
 
 

@@ -81,8 +81,8 @@ def told_by(script: str, box: RunningBox, folder: Path) -> dict[str, Any]:
     done = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert box.status()["refusals"] == 0
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
 
 
 def assert_held(state: dict[str, Any], cron: str) -> None:
