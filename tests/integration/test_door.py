@@ -51,7 +51,7 @@ def command(home: Path, *arguments: str) -> tuple[str, set[str]]:
 
 def among(modules: set[str], *names: str) -> list[str]:
     """Which of the modules are of these packages; the bare `google.cloud` is there without any import."""
-    return sorted(one for one in modules for name in names if f"{one}.".startswith(f"{name.rstrip('.')}."))
+    return sorted(module for module in modules for name in names if f"{module}.".startswith(f"{name.rstrip('.')}."))
 
 
 def test_a_prediction_needs_neither_zenml_nor_what_trains(left: Path) -> None:

@@ -134,9 +134,9 @@ def test_a_run_elsewhere_that_was_detached_goes_on_without_its_command(
     monkeypatch.setattr(runs, "runs_here", lambda: False)
     with pytest.raises(KeyboardInterrupt), _stopped_with_this_command(project, "training-7", detach=True):
         signal.raise_signal(signal.SIGINT)
-    told = capsys.readouterr().err
-    assert "run training-7 goes on; end it with\n" in told
-    assert "  python run.py stop --config prod.yaml --name news --run-name training-7\n" in told
+    printed = capsys.readouterr().err
+    assert "run training-7 goes on; end it with\n" in printed
+    assert "  python run.py stop --config prod.yaml --name news --run-name training-7\n" in printed
 
     monkeypatch.setattr(runs, "runs_here", lambda: True)
     with (

@@ -225,9 +225,9 @@ def test_a_stop_that_is_cut_off_tells_what_is_left(
     unfinished(monkeypatch, [a_run("run-new")])
     with pytest.raises(KeyboardInterrupt):
         main(served(monkeypatch, "news", Canary("run-new").host))
-    told = capsys.readouterr().err
-    assert "finish it with\n  python run.py stop --config prod.yaml --name news\n" in told
-    assert "left        run run-new, the rollout of version new by run-new" in told
+    printed = capsys.readouterr().err
+    assert "finish it with\n  python run.py stop --config prod.yaml --name news\n" in printed
+    assert "left        run run-new, the rollout of version new by run-new" in printed
 
 
 @pytest.mark.parametrize("began", ["before", "meanwhile"])
