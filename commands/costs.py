@@ -162,7 +162,7 @@ def billed_too(project: Project) -> Iterator[str]:
         *([f"BigQuery: bytes read, at most {read.most_bytes / 1e9:,.1f} GB a run, and stored"] if read else ()),
         f"Cloud Logging{', and the rows of request logging' if _logs_requests(project) else ''}",
     ]
-    yield from (f"{'billed too' if number == 0 else '':<12}{one}" for number, one in enumerate(things))
+    yield from (f"{'billed too' if number == 0 else '':<12}{thing}" for number, thing in enumerate(things))
 
 
 def _logs_requests(project: Project) -> bool:

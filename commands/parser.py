@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        one = commands.add_parser(
+        subparser = commands.add_parser(
             command.name,
             help=command.summary,
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
@@ -66,11 +66,15 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if command.takes_config:
-            one.add_argument("--config", required=True, metavar="FILE", help="a file in configs/, or a path to one")
+            subparser.add_argument(
+                "--config", required=True, metavar="FILE", help="a file in configs/, or a path to one"
+            )
         if command.takes_name:
-            one.add_argument("--name", metavar="MODEL", help="model and endpoint, instead of parameters.model_name")
-        one.add_argument("--debug", action="store_true", help="show tracebacks and all of ZenML's messages")
-        command.add_arguments(one)
+            subparser.add_argument(
+                "--name", metavar="MODEL", help="model and endpoint, instead of parameters.model_name"
+            )
+        subparser.add_argument("--debug", action="store_true", help="show tracebacks and all of ZenML's messages")
+        command.add_arguments(subparser)
     return parser
 
 
@@ -110,7 +114,7 @@ def _stretch(text: str) -> dict[str, str]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no START..END of two days or times, such as 2024-05-01..2024-05-08T12:00Z"
         ) from None
-    start, end = (one if one.tzinfo else one.replace(tzinfo=UTC) for one in (start, end))
+    start, end = (moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (start, end))
     return {"start": start.isoformat(), "end": end.isoformat()}
 
 

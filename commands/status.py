@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evergreen.core.deployment import EndpointStatus
     from evergreen.core.versions import ModelVersion
     from evergreen.core.window import Interval
     from orchestration.firings import Schedule
@@ -44,10 +45,7 @@ def _text(status: Status) -> str:
             lines.append(("", version.leader))
     lines += covered_lines(status.champion, status.coverage)
     endpoint = status.endpoint
-    traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
-    lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
-    lines.append(("traffic", traffic or "none"))
-    lines.append(("ready", ", ".join(endpoint.ready) or "none"))
+    lines += endpoint_lines(endpoint)
     if status.lease:
         lines.append(("lease", str(status.lease)))
     if endpoint.outdated:
@@ -117,3 +115,13 @@ def version_words(version: ModelVersion) -> tuple[str, str]:
         for mirror, number in version.mirrors.items()
     )
     return metrics, mirrors
+
+
+def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
+    """Where it is asked, or that nothing answers and what to do; the traffic by version, and who answers."""
+    traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
+    address = endpoint.url or "not running; a run brings the champion live"
+    if traffic and not endpoint.ready:
+        address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
+        traffic += ", once it answers again"
+    return [("endpoint", address), ("traffic", traffic or "none"), ("ready", ", ".join(endpoint.ready) or "none")]

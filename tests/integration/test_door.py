@@ -14,7 +14,6 @@ import yaml
 
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
-from evergreen.core.errors import InputError
 from tests.homes import unpack
 from tests.keyword_model import COMMAND, write_keyword_model
 from tests.own_zenml import python
@@ -52,7 +51,7 @@ def command(home: Path, *arguments: str) -> tuple[str, set[str]]:
 
 def among(modules: set[str], *names: str) -> list[str]:
     """Which of the modules are of these packages; the bare `google.cloud` is there without any import."""
-    return sorted(one for one in modules for name in names if f"{one}.".startswith(f"{name.rstrip('.')}."))
+    return sorted(module for module in modules for name in names if f"{module}.".startswith(f"{name.rstrip('.')}."))
 
 
 def test_a_prediction_needs_neither_zenml_nor_what_trains(left: Path) -> None:
@@ -177,6 +176,7 @@ def test_mistakes_in_what_it_reads_are_those_that_a_run_names(
 ) -> None:
     from commands.predict import needed
     from orchestration.configuration import load
+    from orchestration.mistakes import ConfigurationError
     from orchestration.served import load_served
     from pipelines.training import training
 
@@ -185,8 +185,8 @@ def test_mistakes_in_what_it_reads_are_those_that_a_run_names(
     document["parameters"] |= parameters
     path = tmp_path / "news.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    with pytest.raises(InputError) as of_a_run:
+    with pytest.raises(ConfigurationError) as of_a_run:
         load(path, training)
-    with pytest.raises(InputError) as of_a_prediction:
+    with pytest.raises(ConfigurationError) as of_a_prediction:
         load_served(path, needed(table=True))
-    assert str(of_a_prediction.value) == str(of_a_run.value)
+    assert of_a_prediction.value.mistakes == of_a_run.value.mistakes

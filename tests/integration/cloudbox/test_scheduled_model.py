@@ -81,8 +81,8 @@ def told_by(script: str, box: RunningBox, folder: Path) -> dict[str, Any]:
     done = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert box.status()["refusals"] == 0
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
 
 
 def assert_held(state: dict[str, Any], cron: str) -> None:
@@ -196,7 +196,9 @@ def test_a_schedule_is_deleted_once(said: dict[str, Any]) -> None:
 def test_a_teardown_ends_the_schedule_which_would_bring_the_endpoint_back(said: dict[str, Any]) -> None:
     code, out, _, state = said["torn_down"]
     assert code == 0
-    assert out.startswith("no endpoint of model 'scheduled-news' runs any more, and its schedule ended\n")
+    assert out.startswith(
+        "the schedule of model 'scheduled-news' ended\nmodel 'scheduled-news' has no endpoint, none was stopped\n"
+    )
     assert (state["vertex"], state["zenml"]) == ([], [])
 
 

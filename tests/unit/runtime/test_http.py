@@ -188,7 +188,7 @@ def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "what"),
+    ("message", "what"),
     [
         ("illegal request line: bytearray(b'GET secret')", ": illegal request line"),
         ("Illegal header value b'secret'", ": Illegal header value"),
@@ -199,17 +199,17 @@ def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
         ("", ""),
     ],
 )
-def test_what_a_parser_knows_of_a_malformed_request_is_told_without_its_quotes(told: str, what: str) -> None:
-    assert malformed(told) == f"this is no well-formed HTTP request{what}"
+def test_what_a_parser_knows_of_a_malformed_request_is_told_without_its_quotes(message: str, what: str) -> None:
+    assert malformed(message) == f"this is no well-formed HTTP request{what}"
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (["Host", "X-Time-Left-Ms", "x-time-left-ms"], "x-time-left-ms is there 2 times; send it once"),
         (["host", "Host", "HOST"], "host is there 3 times; send it once"),
         (["host", "accept", "accept", "cookie", "cookie", "traceparent", "traceparent"], None),
     ],
 )
-def test_a_header_of_one_value_is_said_once(names: list[str], told: str | None) -> None:
-    assert repeated_refusal(names) == told
+def test_a_header_of_one_value_is_said_once(names: list[str], message: str | None) -> None:
+    assert repeated_refusal(names) == message
