@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 def main(args: argparse.Namespace) -> None:
     """Prints the status as text, or as one JSON object."""
     from commands.project import open_served
-    from orchestration.status import status_of
 
     project = open_served(args.config, args.name)
+    from orchestration.status import status_of
+
     status = status_of(project.model_name, project.host)
     print(status.model_dump_json() if args.json else _text(status))
 
@@ -36,7 +37,7 @@ def _text(status: Status) -> str:
             lines.append(("", version.leader))
     endpoint = status.endpoint
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
-    lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
+    lines.append(("endpoint", endpoint.url or "not running; a run starts it"))
     lines.append(("traffic", traffic or "none"))
     lines.append(("ready", ", ".join(endpoint.ready) or "none"))
     if status.lease:
