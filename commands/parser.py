@@ -298,7 +298,7 @@ COMMANDS = (
     ),
     Command(
         "predict",
-        "asks the live endpoint about texts or the rows of a table",
+        "asks the live endpoint about texts, pictures or the rows of a table",
         'python run.py predict --config local.yaml "Shares fell after the central bank raised rates"\n'
         "         python run.py predict --config local.yaml --input news.csv --output labelled.csv",
         _predict,

@@ -20,10 +20,11 @@ _SHOWN_FIRINGS = 3
 def main(args: argparse.Namespace) -> None:
     """Creates or replaces, lists or deletes the model's schedule."""
     from commands.project import open_project
-    from orchestration.schedules import check_orchestrator, delete_schedules, goes_on, schedules
 
     project = open_project(args.config, args.name)
     project.check_stack()
+    from orchestration.schedules import check_orchestrator, delete_schedules, goes_on, schedules
+
     check_orchestrator(args.config)
     if args.cron:
         with quiet_zenml(debug=args.debug):

@@ -25,9 +25,10 @@ LOST = "what it was trained on is lost, and an incremental run would stop; run t
 def main(args: argparse.Namespace) -> None:
     """Prints the status as text, or as one JSON object."""
     from commands.project import open_served
-    from orchestration.status import status_of
 
     project = open_served(args.config, args.name)
+    from orchestration.status import status_of
+
     status = status_of(project.model_name, project.host)
     print(status.model_dump_json() if args.json else _text(status))
 
@@ -120,7 +121,7 @@ def version_words(version: ModelVersion) -> tuple[str, str]:
 def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
     """Where it is asked, or that nothing answers and what to do; the traffic by version, and who answers."""
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
-    address = endpoint.url or "not running; a run brings the champion live"
+    address = endpoint.url or "not running; a run starts it"
     if traffic and not endpoint.ready:
         address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
         traffic += ", once it answers again"

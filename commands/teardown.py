@@ -19,12 +19,13 @@ def main(args: argparse.Namespace) -> None:
         InputError: a run is under way, which would bring the endpoint back as well.
     """
     from commands.project import open_served
+
+    project = open_served(args.config, args.name)
+    project.check_stack()
     from orchestration.deployment import tear_down
     from orchestration.runs import runs_here
     from orchestration.schedules import delete_schedules
 
-    project = open_served(args.config, args.name)
-    project.check_stack()
     model = project.model_name
     _check_idle(project)
     here = runs_here()
