@@ -91,7 +91,7 @@ door: install-dev ## how long a person waits for predict, status and a run from 
 goodput: install-dev ## how the endpoint holds when more clients ask than it has room for
 	$(BIN)/python -m bench.goodput
 
-against: install-dev ## seconds of every step against those of COMMIT=abc1234
+against: install-dev ## seconds of runs and their steps against those of COMMIT=abc1234
 	$(BIN)/python -m bench.against $(COMMIT)
 
 sizes: install-dev ## bytes of both locks, of what is installed here, and the largest twenty packages
