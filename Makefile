@@ -102,7 +102,7 @@ door: install-dev ## how long a person waits for predict, status and a run from 
 goodput: install-dev ## how the endpoint holds when more clients ask than it has room for
 	$(BIN)/python -m bench.goodput
 
-against: install-dev ## seconds of every step against those of COMMIT=HEAD~20
+against: install-dev ## seconds of runs and their steps against those of COMMIT=HEAD~20
 	$(if $(COMMIT),,$(error name the commit: make against COMMIT=HEAD~20))$(BIN)/python -m bench.against $(COMMIT)
 
 coverage: install-dev ## what telling new rows from old ones costs: 1,000 days, a million keys

@@ -51,7 +51,7 @@ def test_an_endpoint_whose_front_is_dead_does_not_answer_and_a_run_starts_it_aga
             "http://127.0.0.1:1/predict",
             "a 90 %, b 10 %",
         ),
-        (EndpointStatus(url=None, traffic={}, ready=()), "not running; a run brings the champion live", "none"),
+        (EndpointStatus(url=None, traffic={}, ready=()), "not running; a run starts it", "none"),
     ],
     ids=["its versions are dead", "live", "there is none"],
 )
