@@ -144,6 +144,16 @@ def _status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _lineage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "asked",
+        metavar="VERSION",
+        help="a version, champion, previous or candidate; the trace id of an answer; a whole answer as JSON; or - for "
+        "one on standard input",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runner",
@@ -295,6 +305,14 @@ COMMANDS = (
         "shows champion, endpoint, traffic, last runs and where to look",
         "python run.py status --config local.yaml --json",
         _status,
+        takes_name=True,
+    ),
+    Command(
+        "lineage",
+        "leads from a prediction or a version to the run, the rows and the code that it is of",
+        "python run.py lineage --config local.yaml champion\n"
+        "         curl … | python run.py lineage --config local.yaml -",
+        _lineage,
         takes_name=True,
     ),
     Command(

@@ -48,7 +48,7 @@ def _say_what_goes_on(runs: Sequence[str]) -> None:
 def _set(project: Project, args: argparse.Namespace) -> None:
     from commands.readiness import check_ready
     from orchestration.cron import firings
-    from orchestration.runs import model_tag
+    from orchestration.runs import marked
     from orchestration.schedules import goes_on, person, set_schedule
     from pipelines.training import training
 
@@ -63,8 +63,7 @@ def _set(project: Project, args: argparse.Namespace) -> None:
         )
     options = project.configuration.options(accelerators=project.accelerators)
     options.pop("schedule", None)
-    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
-    made = set_schedule(training, {**options, "tags": tags}, project.model_name, args.cron)
+    made = set_schedule(training, marked(options, project.model_name), project.model_name, args.cron)
     print(_line(made))
     for moment in upcoming:
         print(f"{moment:%Y-%m-%d %H:%M} UTC  {_rows(project, moment)}")

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evergreen.core.versions import ModelVersion
+    from evergreen.core.window import Interval
+    from orchestration.firings import Schedule
     from orchestration.status import Covered, Status
+
+MOST_STRETCHES = 5
+"""Of gaps, or of what was added: the newest ones."""
+NOT_KEPT = (
+    "nothing that is known: trained without columns.arrived, or before coverage was kept; an incremental run takes "
+    "every row for new"
+)
+LOST = "what it was trained on is lost, and an incremental run would stop; run the configuration with --no-cache"
 
 
 def main(args: argparse.Namespace) -> None:
@@ -26,15 +38,11 @@ def _text(status: Status) -> str:
         if version is None:
             lines.append((name, "none"))
             continue
-        metrics = ", ".join(f"{metric} {value:.3f}" for metric, value in version.metrics.items())
-        mirrors = ", ".join(
-            f"{mirror} {number}" if "://" in number else f"{mirror} version {number}"
-            for mirror, number in version.mirrors.items()
-        )
+        metrics, mirrors = version_words(version)
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
         if version.leader:
             lines.append(("", version.leader))
-    lines += _covered(status.coverage)
+    lines += covered_lines(status.champion, status.coverage)
     endpoint = status.endpoint
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
     lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
@@ -44,6 +52,7 @@ def _text(status: Status) -> str:
         lines.append(("lease", str(status.lease)))
     if endpoint.outdated:
         lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
+    lines.append(("schedule", _scheduled(status.schedule)))
     for run in status.runs:
         started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
         status_shown = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
@@ -59,13 +68,29 @@ def _text(status: Status) -> str:
     if status.mlflow:
         is_server = status.mlflow.startswith(("http://", "https://"))
         lines.append(("mlflow", status.mlflow if is_server else f"mlflow ui --backend-store-uri {status.mlflow}"))
-    return "\n".join(f"{name:<11} {text}" for name, text in lines)
+    return in_columns(lines)
 
 
-def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
-    """The rows that the champion was trained on, where there were none in between, and what the previous one lacks."""
-    if coverage is None:
+def in_columns(lines: Iterable[tuple[str, str]]) -> str:
+    """Each name with its text, under each other."""
+    return "\n".join(f"{name:<11} {text}".rstrip() for name, text in lines)
+
+
+def _scheduled(schedule: Schedule | None) -> str:
+    if schedule is None:
+        return "none"
+    if schedule.state is None:
+        return f"{schedule.cron}  next not known: Vertex AI does not answer, or the active stack is not on it"
+    upcoming = f"next {schedule.next_run:%Y-%m-%d %H:%M} UTC" if schedule.next_run else "fires no more"
+    return f"{schedule.cron}  {schedule.state}, {upcoming}"
+
+
+def covered_lines(version: ModelVersion | None, coverage: Covered | None) -> list[tuple[str, str]]:
+    """The rows that a version was trained on, where there were none in between, and what the one before it lacks."""
+    if version is None:
         return []
+    if coverage is None:
+        return [("covers", LOST if version.coverage else NOT_KEPT)]
     facts = [f"{coverage.edge_rows:,} row{'s'[: coverage.edge_rows != 1]} at the edge"]
     if coverage.until:
         facts.insert(0, f"all that arrived before {coverage.until:%Y-%m-%d %H:%M} UTC")
@@ -73,5 +98,22 @@ def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
         facts.insert(0, f"{times[0].start:%Y-%m-%d %H:%M} to {times[-1].end:%Y-%m-%d %H:%M}")
     lines = [("covers", ", ".join(facts))]
     for name, stretches in ("gap", coverage.gaps), ("added", coverage.added):
-        lines += [(name, f"{one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M}") for one in stretches]
+        lines += [(name, stretch_words(stretch)) for stretch in stretches[-MOST_STRETCHES:]]
+        if (more := len(stretches) - MOST_STRETCHES) > 0:
+            lines.append(("", f"and {more:,} before, which --json lists"))
     return lines
+
+
+def stretch_words(stretch: Interval) -> str:
+    """`2026-05-01 00:00 to 2026-05-08 23:59`."""
+    return f"{stretch.start:%Y-%m-%d %H:%M} to {stretch.end:%Y-%m-%d %H:%M}"
+
+
+def version_words(version: ModelVersion) -> tuple[str, str]:
+    """Its metrics, and its numbers in the mirrors."""
+    metrics = ", ".join(f"{metric} {value:.3f}" for metric, value in version.metrics.items())
+    mirrors = ", ".join(
+        f"{mirror} {number}" if "://" in number else f"{mirror} version {number}"
+        for mirror, number in version.mirrors.items()
+    )
+    return metrics, mirrors

@@ -248,7 +248,8 @@ class SplitsManifest(Manifest):
     """`rows` and `labels` are keyed by split name; `removed` counts left-out rows by reason looked for.
 
     `labels` counts rows by label; of pictures, the rows in which a class occurs, by class index, and `pixels` counts
-    its pixels. `plan` is None, and `pixels` empty, where an earlier version wrote the splits.
+    its pixels. `replayed` counts rows that the champion knows; it is empty where nothing tells them. `plan` is None,
+    and `pixels` empty, where an earlier version wrote the splits.
     """
 
     dataset: str
@@ -256,6 +257,7 @@ class SplitsManifest(Manifest):
     rows: dict[str, int]
     labels: dict[str, dict[str, int]]
     pixels: dict[str, dict[str, int]] = {}
+    replayed: dict[str, int] = {}
     removed: dict[str, int]
     plan: RecordedSplitPlan | None = None
 

@@ -19,7 +19,7 @@ from tests.homes import unpack
 from tests.keyword_model import COMMAND, write_keyword_model
 from tests.own_zenml import python
 
-MODEL = "my-news"
+MODEL, CHAMPION = "my-news", "00c62b841905"
 HEAVY = ("torch", "transformers", "sklearn", "mlflow", "pandas", "google.cloud.", "google.api_core", "google.auth")
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 
@@ -72,6 +72,34 @@ def test_the_status_of_a_local_stack_needs_zenml_alone(left: Path) -> None:
     assert status["mlflow"] == f"sqlite:///{database}"
     assert "zenml.zen_stores.sql_zen_store" in modules
     assert among(modules - {"google.cloud"}, *HEAVY) == []
+
+
+def test_what_an_earlier_commit_trained_leads_back_to_its_rows_and_its_code_by_zenml_alone(left: Path) -> None:
+    shown, modules = command(left, "lineage", "champion", "--json")
+    assert among(modules - {"google.cloud"}, *HEAVY) == []
+    lineage = json.loads(shown)
+    assert lineage["version"]["version"] == CHAMPION
+    assert (lineage["run"]["status"], lineage["run"]["stack"]) == ("completed", "local")
+    assert lineage["rows"]["source"]["description"].endswith("news.csv (1 csv file, 0.0 MB)")
+    assert lineage["rows"]["splits"].keys() == {"train", "validation", "test"}
+    assert lineage["decision"]["champion"] == "56eecea4b145"
+    assert lineage["deployment"]["outcome"] == "live"
+    assert lineage["code"]["task"]["encoder"].endswith("encoder")
+    assert {place["name"]: place["stored"] for place in lineage["artifacts"]} == dict.fromkeys(
+        ("model", "report", "dataset", "splits"), True
+    )
+    assert (lineage["coverage"], lineage["parents"], lineage["run"]["commit"], lineage["missing"]) == (
+        None,
+        [],
+        None,
+        [],
+    )
+
+
+def test_versions_of_an_earlier_commit_are_said_to_cover_nothing_that_is_known(left: Path) -> None:
+    for asked in (["status"], ["lineage", CHAMPION]):
+        shown, _ = command(left, *asked)
+        assert shown.count("covers      nothing that is known") == shown.count("covers") == 1
 
 
 TRACKED = """

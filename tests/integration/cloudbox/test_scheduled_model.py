@@ -116,6 +116,11 @@ def test_a_firing_that_became_no_run_is_told_by_status_with_googles_words(said: 
     assert reason.strip().startswith("task 'identify': Vertex AI failed before any code ran: Internal error occurred")
 
 
+def test_status_says_when_the_schedule_fires_next(said: dict[str, Any]) -> None:
+    _, out, _ = said["lost"]
+    assert re.search(r"^schedule    0 3 \* \* \*  active, next 20\d\d-\d\d-\d\d 03:00 UTC$", out, re.MULTILINE)
+
+
 def test_another_cron_line_replaces_it_whatever_is_busy(said: dict[str, Any]) -> None:
     code, _, _, state = said["replaced"]
     assert code == 0

@@ -26,6 +26,7 @@ from evergreen.adapters.vertex.specification import deployed_model_message
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 from evergreen.core.members import trainable
 from evergreen.core.rollout import roll_out
+from evergreen.core.traces import version_of
 from evergreen.pages.curl import curl_command
 from tests.endpoint_contract import GOOD, EndpointContract, live, never, release
 from tests.hosted_trial import ROOT, HostedTrial, host_in
@@ -170,7 +171,9 @@ def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box
         assert prediction["label"] in LABELS
         status = endpoint.status()
         assert status.token_command == "gcloud auth print-access-token"
-        assert ask_as_printed(str(status.url), tmp_path)["metadata"]["model_version"] == trained.version
+        metadata = ask_as_printed(str(status.url), tmp_path)["metadata"]
+        assert metadata["model_version"] == trained.version
+        assert version_of(metadata["trace_id"]) == trained.version
     finally:
         endpoint.delete()
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from evergreen.core.errors import InputError, RequestTooLargeError
+from evergreen.core.traces import version_of
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
 from evergreen.serving.requests import PredictRequest, parse_request
@@ -90,6 +91,12 @@ def test_one_prediction_an_instance_comes_back_with_version_and_trace(served: Se
     assert body["metadata"] == {"model_version": served.version, "trace_id": "abc-1"}
     assert answer.headers["x-trace-id"] == "abc-1"
     assert answer.headers["x-model-version"] == served.version
+
+
+def test_the_trace_id_that_a_server_makes_names_its_version(served: Served) -> None:
+    traces = [served.post(json=GOOD).json()["metadata"]["trace_id"] for _ in range(2)]
+    assert [version_of(trace) for trace in traces] == [served.version] * 2
+    assert len(set(traces)) == 2
 
 
 def test_the_instances_of_a_request_are_predicted_as_one_batch(served: Served) -> None:
