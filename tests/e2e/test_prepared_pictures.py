@@ -12,7 +12,7 @@ import yaml
 from tests.e2e import pets
 from tests.e2e.project import Project, first_json
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 COUNT, SIDE = 240, 32
 TASK: dict[str, Any] = {
