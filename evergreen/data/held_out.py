@@ -20,7 +20,7 @@ from evergreen.core.artifacts import HeldOut, HeldOutManifest, Splits
 from evergreen.data.contents import Content, content_of
 from evergreen.data.database import open_database, view_parquet
 from evergreen.data.duplicates.keys import PROTECTED, Codes, Keys, Rows
-from evergreen.data.shards import ShardWriter, iter_batches, regroup
+from evergreen.data.shards import GROUP_ROWS, ShardWriter, iter_batches, regroup, split_batches
 from evergreen.data.split_plan import CODES, Assignment, SplitPlan
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _of_splits(splits: Splits, content: Content, earlier: EarlierSplits) -> Iter
     import pyarrow as pa
 
     for code, name in enumerate(CODES[:PROTECTED]):
-        for batch in iter_batches(splits.shards(name), [content.column]):
+        for batch in split_batches(splits, name, [content.column], GROUP_ROWS):
             signatures = content.signatures(batch[content.column], SEED, with_near=True)
             near, levels = content.bounded(signatures[content.near])
             codes = np.full(batch.num_rows, code, dtype=np.uint8)

@@ -28,7 +28,7 @@ def shown(pattern: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("document", "arguments"), shown(r"python run\.py((?: [^\n|&;)>#`]*)?)"))
+@pytest.mark.parametrize(("document", "arguments"), shown(r"python run\.py((?: [^\n|&;)<>#`]*)?)"))
 def test_a_command_takes_the_arguments_that_are_shown(document: str, arguments: str) -> None:
     assert parse(shlex.split(re.sub(r"[][]", "", arguments))).command  # [--json]: may be left out
 

@@ -104,7 +104,7 @@ def test_a_trace_id_of_the_caller_stays_whatever_is_asked(headers: dict[str, str
     assert trace.id in headers.get("x-trace-id", headers.get("traceparent", ""))
 
 
-@pytest.mark.parametrize("version", ["", "v23456789012", "a", "36DF30FB3710"])
+@pytest.mark.parametrize("version", ["", "v23456789012", "36df30fb371", "36DF30FB3710"])
 def test_a_version_that_is_no_part_of_a_w3c_trace_is_not_named(version: str) -> None:
     assert re.fullmatch("[0-9a-f]{32}", new_trace(version))
     assert not version or not new_trace(version).startswith(version)
