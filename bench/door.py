@@ -44,7 +44,7 @@ def main() -> int:
             timed(home, "run.py", "teardown", "--config", config)
     print(f"instruction set: {instruction_set()}; seconds of {options.rounds} rounds\n")
     print_table(["command", "least", "most"], [[name, *_ends(rounds, name)] for name in ("zenml stack list", *MOST)])
-    ratios = {name: min(one["zenml stack list"] / one[name] for one in rounds) for name in MOST}
+    ratios = {name: min(timings["zenml stack list"] / timings[name] for timings in rounds) for name in MOST}
     return print_result("door", ratios, {name: 1 / most for name, most in MOST.items()}, options.json)
 
 
@@ -67,7 +67,7 @@ def _beyond_steps(home: Path, config: str) -> float:
 
 
 def _ends(rounds: list[dict[str, float]], name: str) -> list[str]:
-    seconds = [one[name] for one in rounds]
+    seconds = [timings[name] for timings in rounds]
     return [f"{min(seconds):.2f}", f"{max(seconds):.2f}"]
 
 

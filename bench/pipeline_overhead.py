@@ -81,7 +81,8 @@ def _environment(home: Path, root: Path) -> dict[str, str]:
     return kept | own
 
 
-def _python(home: Path, root: Path, *arguments: str) -> str:
+def output_of(home: Path, *arguments: str, root: Path = ROOT) -> str:
+    """What a finished `python …` of the checkout at `root` prints. Raises RuntimeError with all of it when it fails."""
     command, environment = [sys.executable, *arguments], _environment(home, root)
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -92,13 +93,13 @@ def _python(home: Path, root: Path, *arguments: str) -> str:
 def timed(home: Path, *arguments: str, root: Path = ROOT) -> float:
     """Seconds of a finished `python …` of the checkout at `root`, with the ZenML in `home`."""
     began = time.perf_counter()
-    _python(home, root, *arguments)
+    output_of(home, *arguments, root=root)
     return time.perf_counter() - began
 
 
 def step_seconds(home: Path, root: Path = ROOT) -> dict[str, float]:
     """Seconds of each step of the newest run; those that came from cache took none."""
-    steps: dict[str, float] = json.loads(_python(home, root, "-c", STEP_SECONDS).splitlines()[-1])
+    steps: dict[str, float] = json.loads(output_of(home, "-c", STEP_SECONDS, root=root).splitlines()[-1])
     return steps
 
 

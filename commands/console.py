@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from commands.termination import TERMINATED, Terminated
 from evergreen.core.errors import EvergreenError, own_error
+from orchestration.zenml_logs import plain_without_a_terminal
 
 INTERRUPTED = 130
 STEP_LOGGERS = ("zenml.orchestrators.", "zenml.execution.")
@@ -22,6 +23,7 @@ HARMLESS = (
     "Failed to disable MLflow autologging",  # once a step, for frameworks that are not installed
     "Skipping step",  # each step after one that failed, which is told once
 )
+SIGNALLED, FAILED = "Received signal", "Failed to run step"
 
 
 @dataclass
@@ -69,8 +71,7 @@ def set_verbosity(*, shows_steps: bool, debug: bool) -> None:
         os.environ.setdefault("ZENML_LOGGING_VERBOSITY", "INFO" if shows_steps else "ERROR")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    if "NO_COLOR" in os.environ or not sys.stdout.isatty():
-        os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")
+    plain_without_a_terminal()
 
 
 @contextmanager
@@ -106,6 +107,7 @@ class _Chatter(logging.Filter):
         super().__init__()
         self.debug = debug
         self.step_error: BaseException | None = None
+        self._stopping = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the console shows the record."""
@@ -115,7 +117,10 @@ class _Chatter(logging.Filter):
             return self.debug
         if self.debug:
             return True
-        if record.getMessage().startswith(HARMLESS):
+        message = record.getMessage()
+        if message.startswith(SIGNALLED):  # the command says itself that it stops, and what has ended
+            self._stopping = True
+        if message.startswith((SIGNALLED, *HARMLESS)) or (self._stopping and message.startswith(FAILED)):
             return False
         return from_step or record.name.startswith(OWN_LOGGERS) or record.levelno >= logging.WARNING
 

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        one = commands.add_parser(
+        subparser = commands.add_parser(
             command.name,
             help=command.summary,
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
@@ -66,11 +66,15 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if command.takes_config:
-            one.add_argument("--config", required=True, metavar="FILE", help="a file in configs/, or a path to one")
+            subparser.add_argument(
+                "--config", required=True, metavar="FILE", help="a file in configs/, or a path to one"
+            )
         if command.takes_name:
-            one.add_argument("--name", metavar="MODEL", help="model and endpoint, instead of parameters.model_name")
-        one.add_argument("--debug", action="store_true", help="show tracebacks and all of ZenML's messages")
-        command.add_arguments(one)
+            subparser.add_argument(
+                "--name", metavar="MODEL", help="model and endpoint, instead of parameters.model_name"
+            )
+        subparser.add_argument("--debug", action="store_true", help="show tracebacks and all of ZenML's messages")
+        command.add_arguments(subparser)
     return parser
 
 
@@ -110,7 +114,7 @@ def _stretch(text: str) -> dict[str, str]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no START..END of two days or times, such as 2024-05-01..2024-05-08T12:00Z"
         ) from None
-    start, end = (one if one.tzinfo else one.replace(tzinfo=UTC) for one in (start, end))
+    start, end = (moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (start, end))
     return {"start": start.isoformat(), "end": end.isoformat()}
 
 
@@ -141,6 +145,16 @@ def _predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _lineage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "asked",
+        metavar="VERSION",
+        help="a version, champion, previous or candidate; the trace id of an answer; a whole answer as JSON; or - for "
+        "one on standard input",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -284,7 +298,7 @@ COMMANDS = (
     ),
     Command(
         "predict",
-        "asks the live endpoint about texts or the rows of a table",
+        "asks the live endpoint about texts, pictures or the rows of a table",
         'python run.py predict --config local.yaml "Shares fell after the central bank raised rates"\n'
         "         python run.py predict --config local.yaml --input news.csv --output labelled.csv",
         _predict,
@@ -295,6 +309,14 @@ COMMANDS = (
         "shows champion, endpoint, traffic, last runs and where to look",
         "python run.py status --config local.yaml --json",
         _status,
+        takes_name=True,
+    ),
+    Command(
+        "lineage",
+        "leads from a prediction or a version to the run, the rows and the code that it is of",
+        "python run.py lineage --config local.yaml champion\n"
+        "         curl … | python run.py lineage --config local.yaml -",
+        _lineage,
         takes_name=True,
     ),
     Command(

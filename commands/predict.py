@@ -68,10 +68,20 @@ def _check_output(args: argparse.Namespace) -> None:
 
 @usual_garbage_collection()
 def predict_lines(client: Client, lines: Iterable[str], batch_size: int) -> None:
-    """One prediction, as a line of JSON, for each line."""
-    items = (line.rstrip("\n") for line in lines)
+    """One prediction, as a line of JSON, for each line.
+
+    Raises:
+        InputError: a line cannot be used, or there is none.
+    """
+    items, asked = (line.rstrip("\n") for line in lines), 0
     for start, _, instances in batches(items, client.instance, batch_size, client.max_bytes):
         _print(predict(client, instances, "line", start))
+        asked = start + len(instances)
+    if not asked:
+        raise InputError(
+            "standard input is empty; write a text, or the path of a picture, on each line of it, "
+            "or give one as an argument, or a table with --input FILE"
+        )
 
 
 def _print(predictions: Iterable[dict[str, Any]]) -> None:

@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"{args.config} has no parameters.prepare; add it, or name the rows: --from SOURCE")
     plan = plan_for(chosen(project.prepare, args.runner, args.workers), project.task, project.source)
     if args.dry_run:
-        _tell_plan(plan, work_of(plan))
+        _print_plan(plan, work_of(plan))
         return
     with usual_garbage_collection():
         report, summary = prepare(plan)
@@ -67,9 +67,9 @@ def chosen(preparation: Preparation, runner: str | None, workers: int | None) ->
     return preparation.model_copy(update={"runner": configured})
 
 
-def _tell_plan(plan: Plan, work: Work) -> None:
+def _print_plan(plan: Plan, work: Work) -> None:
     print(f"from      {work.raw.description}")
-    print(f"to        {plan.folder}: {work.words}, side by side")
+    print(f"to        {plan.folder}: {work.words}")
     if not work.new:
         print("runner    none is needed")
         return
@@ -78,7 +78,9 @@ def _tell_plan(plan: Plan, work: Work) -> None:
     check_beam(work)
     from evergreen.preparation.runners import runner_of
 
-    print(f"runner    {runner_of(plan).preview(plan, list(work.new), work.known)}")
+    print(f"runner    {plan.preparation.runner.machines}")
+    if job := runner_of(plan).preview(plan, list(work.new), work.known):
+        print(f"job       {job}\nnothing was sent")
 
 
 def _lines(report: PreparationReport, summary: Summary) -> str:
@@ -87,10 +89,8 @@ def _lines(report: PreparationReport, summary: Summary) -> str:
         f"rows      {report.intake.words()}",
         f"to        {report.folder}: {summary.rows:,} rows in {report.shards:,} shards; {report.done}",
     ]
-    if summary.duplicates:
-        lines.append(f"repeated  {summary.duplicates:,} rows left out")
     if summary.bad:
-        lines.append(f"unusable  {summary.bad:,} rows left out, each told in {report.folder}/_rejected-*.jsonl")
+        lines.append(f"unusable  {summary.bad:,} rows, listed in {report.folder}/_rejected-*.jsonl")
     for what, numbers in report.counts.items():
         largest = sorted(numbers.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{name} {number:,}" for name, number in largest[:_SHOWN])

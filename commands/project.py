@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.core.members import host_of
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.tasks.accelerators import GIVEN
-from orchestration.configuration import Configuration, load
+from orchestration.configuration import Configuration, find, load
 from orchestration.settings import declared_flavors
 
 if TYPE_CHECKING:
@@ -165,12 +165,13 @@ def open_served(config: str, model_name: str | None = None) -> ServedModel:
     Raises:
         InputError: it does not exist, or what is needed holds mistakes.
     """
+    path = find(config)  # a misspelt name is told before ZenML, which takes seconds, is imported
     from stacks.server import refuse_dead_server
 
     refuse_dead_server()
     from orchestration.served import SERVED, load_served
 
-    configuration = load_served(config, SERVED, model_name)
+    configuration = load_served(path, SERVED, model_name)
     given = configuration.parameters
     return ServedModel(configuration, given.model_name, given.host)
 
@@ -181,12 +182,13 @@ def open_project(config: str, model_name: str | None = None, backfill: Mapping[s
     Raises:
         InputError: it does not exist, or holds mistakes; all are told.
     """
+    path = find(config)  # a misspelt name is told before ZenML, which takes seconds, is imported
     from stacks.server import refuse_dead_server
 
     refuse_dead_server()  # importing a pipeline makes ZenML connect, and it would try for minutes
     from pipelines.training import training
 
-    configuration = load(config, training, model_name, backfill)
+    configuration = load(path, training, model_name, backfill)
     given = configuration.parameters
     return Project(
         configuration,

@@ -8,10 +8,11 @@ import argparse
 def main(args: argparse.Namespace) -> None:
     """Exchanges champion and previous, on the endpoint, in the record and in its mirrors."""
     from commands.project import open_served
-    from orchestration.deployment import roll_back_champion
 
     project = open_served(args.config, args.name)
     project.check_stack()
+    from orchestration.deployment import roll_back_champion
+
     deployment = roll_back_champion(project.model_name, project.host)
     print(f"champion is {deployment.version} again")
     print(f"deployment  {deployment.message}")

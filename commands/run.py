@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands.console import quiet_zenml
 from commands.costs import cost_lines
@@ -20,6 +21,9 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.members import publisher_of
 from evergreen.core.versions import Alias
+
+if TYPE_CHECKING:
+    from orchestration.freshness import RowsToRead
 
 
 def main(args: argparse.Namespace) -> int:
@@ -115,7 +119,8 @@ def _plan(project: Project, *, use_cache: bool) -> str:
         InputError: the source or what the task needs cannot be found.
     """
     needs = task_needs(project)
-    preparation, (rows, source) = _preparation_lines(project), _rows_and_source(project)
+    preparation, read = _preparation_lines(project), _rows_to_read(project)
+    rows, source = _rows_and_source(read)
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
     return "\n".join(
         [
@@ -128,7 +133,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"steps       {' → '.join(project.steps)}",
             *([f"publish     {publisher_of(project.publish).plan()}"] if project.publish else []),
             f"cache       {cache}",
-            *cost_lines(project),
+            *cost_lines(project, read),
             "no step was run; rows and labels are checked by a run",
         ]
     )
@@ -142,29 +147,36 @@ def _preparation_lines(project: Project) -> list[str]:
     from orchestration.preparation import plan_for
 
     work = work_of(plan_for(project.prepare, project.task, project.source))
-    where = f"{project.prepare.runner.told}" if work.new else "nothing runs, and nothing is written"
+    where = project.prepare.runner.machines if work.new else "nothing runs, and nothing is written"
     return [f"prepare     {work.raw.description}", f"            {work.words}; {where}"]
 
 
-def _rows_and_source(project: Project) -> tuple[str, str]:
-    """Which rows the steps would read now, and where they are.
+def _rows_to_read(project: Project) -> RowsToRead | None:
+    """What the steps would read now; None where the first step has yet to prepare it.
 
     Raises:
-        InputError: they could not be read, and no first step prepares them.
+        InputError: it could not be read, and no first step prepares it.
     """
     from orchestration.freshness import rows_to_read
     from orchestration.record import ZenmlRecord
 
     champion = ZenmlRecord(project.model_name).read().named(Alias.CHAMPION)
     try:
-        read = rows_to_read(project.source, champion, project.refresh, project.window, project.backfill)
+        return rows_to_read(project.source, champion, project.refresh, project.window, project.backfill)
     except InputError:
         if project.prepare is None:
             raise
+        return None
+
+
+def _rows_and_source(read: RowsToRead | None) -> tuple[str, str]:
+    """Which rows the steps would read now, and where they are."""
+    if read is None:
         return "what is prepared", "nothing was prepared yet: the first step does"
     identity = read.identity
     rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
-    period = _period(identity.window) if identity.window else read.words or "all rows"
+    chosen = "; ".join(filter(None, (read.words, read.too_few)))
+    period = _period(identity.window) if identity.window else chosen or "all rows"
     return period, f"{identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}"
 
 

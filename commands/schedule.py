@@ -20,10 +20,11 @@ _SHOWN_FIRINGS = 3
 def main(args: argparse.Namespace) -> None:
     """Creates or replaces, lists or deletes the model's schedule."""
     from commands.project import open_project
-    from orchestration.schedules import check_orchestrator, delete_schedules, goes_on, schedules
 
     project = open_project(args.config, args.name)
     project.check_stack()
+    from orchestration.schedules import check_orchestrator, delete_schedules, goes_on, schedules
+
     check_orchestrator(args.config)
     if args.cron:
         with quiet_zenml(debug=args.debug):
@@ -48,7 +49,7 @@ def _say_what_goes_on(runs: Sequence[str]) -> None:
 def _set(project: Project, args: argparse.Namespace) -> None:
     from commands.readiness import check_ready
     from orchestration.cron import firings
-    from orchestration.runs import model_tag
+    from orchestration.runs import marked
     from orchestration.schedules import goes_on, person, set_schedule
     from pipelines.training import training
 
@@ -63,15 +64,20 @@ def _set(project: Project, args: argparse.Namespace) -> None:
         )
     options = project.configuration.options(accelerators=project.accelerators)
     options.pop("schedule", None)
-    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
-    made = set_schedule(training, {**options, "tags": tags}, project.model_name, args.cron)
+    made = set_schedule(training, marked(options, project.model_name), project.model_name, args.cron)
     print(_line(made))
     for moment in upcoming:
-        window = project.window.resolve(moment) if project.window else None
-        period = f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}" if window else "all rows"
-        print(f"{moment:%Y-%m-%d %H:%M} UTC  {period}")
+        print(f"{moment:%Y-%m-%d %H:%M} UTC  {_rows(project, moment)}")
     print(f"end it with: python run.py schedule --config {args.config} --delete")
     _say_what_goes_on(goes_on(project.model_name))
+
+
+def _rows(project: Project, moment: datetime) -> str:
+    """Which rows a firing at that moment reads, in words."""
+    if project.window is None:
+        return "new rows" if project.refresh.policy(None) == "incremental" else "all rows"
+    window = project.window.resolve(moment)
+    return f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
 
 
 def _check_machines(project: Project) -> None:

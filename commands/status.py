@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evergreen.core.deployment import EndpointStatus
+    from evergreen.core.versions import ModelVersion
+    from evergreen.core.window import Interval
+    from orchestration.firings import Schedule
     from orchestration.status import Covered, Status
+
+MOST_STRETCHES = 5
+"""Of gaps, or of what was added: the newest ones."""
+NOT_KEPT = (
+    "nothing that is known: trained without columns.arrived, or before coverage was kept; an incremental run takes "
+    "every row for new"
+)
+LOST = "what it was trained on is lost, and an incremental run would stop; run the configuration with --no-cache"
 
 
 def main(args: argparse.Namespace) -> None:
     """Prints the status as text, or as one JSON object."""
     from commands.project import open_served
-    from orchestration.status import status_of
 
     project = open_served(args.config, args.name)
+    from orchestration.status import status_of
+
     status = status_of(project.model_name, project.host)
     print(status.model_dump_json() if args.json else _text(status))
 
@@ -26,24 +40,18 @@ def _text(status: Status) -> str:
         if version is None:
             lines.append((name, "none"))
             continue
-        metrics = ", ".join(f"{metric} {value:.3f}" for metric, value in version.metrics.items())
-        mirrors = ", ".join(
-            f"{mirror} {number}" if "://" in number else f"{mirror} version {number}"
-            for mirror, number in version.mirrors.items()
-        )
+        metrics, mirrors = version_words(version)
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
         if version.leader:
             lines.append(("", version.leader))
-    lines += _covered(status.coverage)
+    lines += covered_lines(status.champion, status.coverage)
     endpoint = status.endpoint
-    traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
-    lines.append(("endpoint", endpoint.url or "not running; a run brings the champion live"))
-    lines.append(("traffic", traffic or "none"))
-    lines.append(("ready", ", ".join(endpoint.ready) or "none"))
+    lines += endpoint_lines(endpoint)
     if status.lease:
         lines.append(("lease", str(status.lease)))
     if endpoint.outdated:
         lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
+    lines.append(("schedule", _scheduled(status.schedule)))
     for run in status.runs:
         started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
         status_shown = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
@@ -59,13 +67,29 @@ def _text(status: Status) -> str:
     if status.mlflow:
         is_server = status.mlflow.startswith(("http://", "https://"))
         lines.append(("mlflow", status.mlflow if is_server else f"mlflow ui --backend-store-uri {status.mlflow}"))
-    return "\n".join(f"{name:<11} {text}" for name, text in lines)
+    return in_columns(lines)
 
 
-def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
-    """The rows that the champion was trained on, where there were none in between, and what the previous one lacks."""
-    if coverage is None:
+def in_columns(lines: Iterable[tuple[str, str]]) -> str:
+    """Each name with its text, under each other."""
+    return "\n".join(f"{name:<11} {text}".rstrip() for name, text in lines)
+
+
+def _scheduled(schedule: Schedule | None) -> str:
+    if schedule is None:
+        return "none"
+    if schedule.state is None:
+        return f"{schedule.cron}  next not known: Vertex AI does not answer, or the active stack is not on it"
+    upcoming = f"next {schedule.next_run:%Y-%m-%d %H:%M} UTC" if schedule.next_run else "fires no more"
+    return f"{schedule.cron}  {schedule.state}, {upcoming}"
+
+
+def covered_lines(version: ModelVersion | None, coverage: Covered | None) -> list[tuple[str, str]]:
+    """The rows that a version was trained on, where there were none in between, and what the one before it lacks."""
+    if version is None:
         return []
+    if coverage is None:
+        return [("covers", LOST if version.coverage else NOT_KEPT)]
     facts = [f"{coverage.edge_rows:,} row{'s'[: coverage.edge_rows != 1]} at the edge"]
     if coverage.until:
         facts.insert(0, f"all that arrived before {coverage.until:%Y-%m-%d %H:%M} UTC")
@@ -73,5 +97,32 @@ def _covered(coverage: Covered | None) -> list[tuple[str, str]]:
         facts.insert(0, f"{times[0].start:%Y-%m-%d %H:%M} to {times[-1].end:%Y-%m-%d %H:%M}")
     lines = [("covers", ", ".join(facts))]
     for name, stretches in ("gap", coverage.gaps), ("added", coverage.added):
-        lines += [(name, f"{one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M}") for one in stretches]
+        lines += [(name, stretch_words(stretch)) for stretch in stretches[-MOST_STRETCHES:]]
+        if (more := len(stretches) - MOST_STRETCHES) > 0:
+            lines.append(("", f"and {more:,} before, which --json lists"))
     return lines
+
+
+def stretch_words(stretch: Interval) -> str:
+    """`2026-05-01 00:00 to 2026-05-08 23:59`."""
+    return f"{stretch.start:%Y-%m-%d %H:%M} to {stretch.end:%Y-%m-%d %H:%M}"
+
+
+def version_words(version: ModelVersion) -> tuple[str, str]:
+    """Its metrics, and its numbers in the mirrors."""
+    metrics = ", ".join(f"{metric} {value:.3f}" for metric, value in version.metrics.items())
+    mirrors = ", ".join(
+        f"{mirror} {number}" if "://" in number else f"{mirror} version {number}"
+        for mirror, number in version.mirrors.items()
+    )
+    return metrics, mirrors
+
+
+def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
+    """Where it is asked, or that nothing answers and what to do; the traffic by version, and who answers."""
+    traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
+    address = endpoint.url or "not running; a run starts it"
+    if traffic and not endpoint.ready:
+        address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
+        traffic += ", once it answers again"
+    return [("endpoint", address), ("traffic", traffic or "none"), ("ready", ", ".join(endpoint.ready) or "none")]

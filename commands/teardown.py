@@ -12,26 +12,31 @@ if TYPE_CHECKING:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Ends the schedule, which would bring the endpoint back, stops the endpoint and forgets its state.
+    """Ends the schedule, which would bring the endpoint back, stops the endpoint and forgets its state; says of each
+    whether there was one.
 
     Raises:
         InputError: a run is under way, which would bring the endpoint back as well.
     """
     from commands.project import open_served
+
+    project = open_served(args.config, args.name)
+    project.check_stack()
     from orchestration.deployment import tear_down
     from orchestration.runs import runs_here
     from orchestration.schedules import delete_schedules
 
-    project = open_served(args.config, args.name)
-    project.check_stack()
     model = project.model_name
     _check_idle(project)
     here = runs_here()
-    ended = 0 if here else delete_schedules(model)
-    if ended:
-        _check_idle(project)  # of a run that its schedule began meanwhile; from here on it begins none
-    tear_down(model, project.host)
-    print(f"no endpoint of model '{model}' runs any more" + (", and its schedule ended" if ended else ""))
+    scheduled = 0 if here else delete_schedules(model)
+    if scheduled:
+        print(f"the schedule of model '{model}' ended")
+        _check_idle(project)  # of a run that it began meanwhile; from here on it begins none
+    ended = tear_down(model, project.host)
+    print(
+        f"the endpoint of model '{model}': {ended}" if ended else f"model '{model}' has no endpoint, none was stopped"
+    )
     print("versions and reports are kept; the next run brings a champion back")
     if not here:
         print("servers (by the hour), buckets and images (by size) stay and cost money: docs/production.md ends them")

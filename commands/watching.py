@@ -124,12 +124,11 @@ def _options(project: Project, configuration: Configuration, name: str, **cache:
 
 def _submit(project: Project, options: dict[str, Any]) -> PipelineRunResponse | None:
     from orchestration.integrations import activated_by_need
-    from orchestration.runs import model_tag
+    from orchestration.runs import marked
     from pipelines.training import training
 
-    tags = [*(options.pop("tags", None) or []), model_tag(project.model_name)]
     with activated_by_need(), usual_garbage_collection():
-        return training.with_options(**options, tags=tags)()
+        return training.with_options(**marked(options, project.model_name))()
 
 
 def _follow(project: Project, configuration: Configuration, run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob]:

@@ -6,17 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from zenml.artifact_stores import BaseArtifactStore
 from zenml.client import Client
+from zenml.enums import StackComponentType
+from zenml.materializers.base_materializer import BaseMaterializer
+from zenml.materializers.built_in_materializer import BuiltInMaterializer
+from zenml.models import ArtifactVersionResponse
+from zenml.stack import StackComponent
 
-from evergreen.core.artifacts import TrainedModel
+from evergreen.core.artifacts import DirectoryArtifact, TrainedModel
+from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.training import Incumbent
-from orchestration.materializers import DATA_NAMES
+from orchestration.materializers import DATA_NAMES, DirectoryMaterializer, ValueMaterializer
 
 Loaded = TypeVar("Loaded")
+Kept = TypeVar("Kept", bound=Frozen | DirectoryArtifact[Any] | str)
 
 
 def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
@@ -37,12 +45,34 @@ def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
     return value
 
 
+def artifact_store() -> BaseArtifactStore:
+    """The active stack's, alone: `Client().active_stack` would import all that its other components are made of."""
+    (component, *_) = Client().active_stack_model.components[StackComponentType.ARTIFACT_STORE]
+    return cast("BaseArtifactStore", StackComponent.from_model(component))
+
+
+def read_artifact(response: ArtifactVersionResponse, expected: type[Kept]) -> Kept:
+    """An artifact as the present code has its type, in whatever module an earlier commit had it; no other part of the
+    stack is imported.
+
+    Raises:
+        EvergreenError: the active stack's artifact store does not hold it, or it is of a form that is read no more.
+    """
+    kind: type[BaseMaterializer] = ValueMaterializer
+    if not issubclass(expected, Frozen):
+        kind = DirectoryMaterializer if issubclass(expected, DirectoryArtifact) else BuiltInMaterializer
+    try:
+        value: Kept = kind(response.uri, artifact_store()).load(expected)
+    except (OSError, ValueError) as error:  # of another store; or of other fields
+        raise EvergreenError(f"{expected.__name__} at {response.uri} cannot be read ({error})") from error
+    return value
+
+
 def is_stored(artifact: str) -> bool:
     """Whether the active stack's artifact store holds an artifact's data, by its id; nothing of it is fetched."""
-    client = Client()
     try:
-        uri = client.get_artifact_version(UUID(artifact)).uri
-        store = client.active_stack.artifact_store
+        uri = Client().get_artifact_version(UUID(artifact)).uri
+        store = artifact_store()
         return any(store.exists(f"{uri}/{name}") for name in DATA_NAMES)
     except (KeyError, FileNotFoundError):  # ZenML does not know it, or it belongs to another store
         return False

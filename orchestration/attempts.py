@@ -56,8 +56,8 @@ class Attempts:
                 if failure.kind is Kind.EXHAUSTED:
                     self._refuse(describe(RESOURCE_EXHAUSTED, failure.reason))
                     continue
-                told = job_error(f"Vertex AI does not take the step's job on {self.machine}")
-                raise told(failure) from error
+                error_of = job_error(f"Vertex AI does not take the step's job on {self.machine}")
+                raise error_of(failure) from error
             return str(job.name)
         raise EvergreenError(
             f"no machine is left to try: {'; '.join(self.refused)}; add another one to extra.machines, or try later"

@@ -110,15 +110,16 @@ def _rolls_out(lease: Lease) -> bool:
     return run not in COMMANDS and lease.rollout is not None and lease.rollout.run == run
 
 
-def tear_down(model_name: str, host: AnyHost) -> None:
-    """Stops and deletes the model's endpoint.
+def tear_down(model_name: str, host: AnyHost) -> str | None:
+    """Stops and deletes the model's endpoint; what that was, in words. None: there was none.
 
     Raises:
         BusyError: a run or another command is changing it, and went on doing so.
     """
     with model_lease(lease_of(model_name, host), model_name, TEARDOWN, COMMAND_WAIT_S) as claim:
-        FencedEndpoint(open_endpoint(model_name, host), claim.fence).delete()
+        ended = FencedEndpoint(open_endpoint(model_name, host), claim.fence).delete()
         claim.note(None)
+        return ended
 
 
 def _rollback(

@@ -38,14 +38,14 @@ class Document:
     lines: dict[YamlPath, int]
     mistakes: tuple[Mistake, ...]
 
-    def error(self, mistakes: list[Mistake]) -> ConfigurationError:
-        """The error that tells these mistakes and those of the file itself.
+    def error(self, mistakes: list[Mistake], *, partly: bool = False) -> ConfigurationError:
+        """The error that tells these mistakes and those of the file itself; `partly`: others were not looked for.
 
         Of a value that could not be filled in, that alone is told: what else is wrong with it is the placeholder.
         """
         unfilled = {mistake.path for mistake in self.mistakes}
         others = [mistake for mistake in mistakes if mistake.path not in unfilled]
-        return ConfigurationError(self.path, [*self.mistakes, *others], self.lines)
+        return ConfigurationError(self.path, [*self.mistakes, *others], self.lines, partly=partly)
 
     def with_parameter(self, name: str, value: str | dict[str, str]) -> Document:
         """The document with another value at `parameters.<name>`; its line stays that of the file."""

@@ -1,17 +1,14 @@
-"""What a run reads: all, a window, or what the champion was not trained on; and what it does if that is too little."""
+"""What a run reads: all, a window, or what the champion was not trained on."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
-from zenml.client import Client
 from zenml.logger import get_logger
 
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.base import Frozen
 from evergreen.core.coverage import Coverage
-from evergreen.core.errors import EvergreenError
 from evergreen.core.members import SourceSettings, source_of
 from evergreen.core.part import NewRows, Part
 from evergreen.core.refresh import Backfill, Refresh
@@ -23,12 +20,17 @@ logger = get_logger(__name__)
 
 
 class RowsToRead(Frozen):
-    """What a run reads; `words` says it of incremental runs, `quiet` that it is too little to train on."""
+    """What a run reads; `words` says it of incremental runs, `too_few` why it is too little to train on, if it is."""
 
     identity: SourceIdentity
     part: Part
     words: str | None = None
-    quiet: bool = False
+    too_few: str | None = None
+
+    @property
+    def incremental(self) -> bool:
+        """Whether it is what the champion was not trained on."""
+        return self.part.until is not None
 
 
 def rows_to_read(
@@ -59,13 +61,12 @@ def rows_to_read(
         held_out=held_out_of(champion),
     )
     found = source_of(source).find_new(part)
-    quiet = champion is not None and found.new < refresh.min_new_rows
+    few = champion is not None and found.new < refresh.min_new_rows
     return RowsToRead(
         identity=found.identity,
         part=found.part,
-        words=_words(found, champion)
-        + (f"; nothing is trained on fewer than {refresh.min_new_rows:,}" if quiet else ""),
-        quiet=quiet,
+        words=_words(found, champion),
+        too_few=f"nothing is trained on fewer than {refresh.min_new_rows:,}" if few else None,
     )
 
 
@@ -98,19 +99,3 @@ def coverage_of(champion: ModelVersion | None) -> Coverage:
         logger.warning("champion %s does not tell which rows it was trained on: all count as new", champion.version)
         return Coverage()
     return load_artifact(champion.coverage, Coverage)
-
-
-def recorded_outputs(champion: ModelVersion) -> tuple[Any, ...]:
-    """What the champion's own run identified, word for word: all steps behind are then answered from cache.
-
-    Raises:
-        EvergreenError: the run, or an output of it, is gone.
-    """
-    try:
-        found = Client().get_pipeline_run(champion.run).steps["identify"]
-        return tuple(found.outputs[name][0].load() for name in found.config.outputs)
-    except (KeyError, IndexError) as error:
-        raise EvergreenError(
-            f"there is too little to train on, and run {champion.run} of champion {champion.version}, which would be "
-            f"repeated, is gone ({error}); the endpoint stays as it is; run again when there are more rows"
-        ) from error

@@ -6,12 +6,16 @@ steps: {train: {step_operator: true, settings: {step_operator: {machine_type: n1
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.cloud import Machine
 from evergreen.tasks.accelerators import UNSPECIFIED
 from orchestration.costs import Task, attached_to, load_prices
 from orchestration.run_settings import Components, settings_of
+
+if TYPE_CHECKING:
+    from zenml.models import PipelineRunResponse
 
 PIPELINE_DEFAULT = "e2-standard-4"
 """What Vertex AI Pipelines gives a task that asks for nothing."""
@@ -19,6 +23,13 @@ CUSTOM_JOB_DEFAULT = "n1-standard-4"
 """What ZenML asks for where a custom job's machine is not said."""
 DEFAULT_SECONDS = 600.0
 """What a step is taken for that has no run to be measured by; the plan says so."""
+START_SECONDS = 60.0
+"""What a task is taken for that starts, and finds its answer in the cache or nothing to do."""
+LOOKS = ("prepare", "identify")
+"""Steps that look for what is new in every run."""
+BY_ROWS = ("fetch", "validate", "split", "train", "evaluate")
+"""Steps that take their time with rows."""
+WAITS = " waits"
 RUNS_LOOKED_AT = 5
 RESOURCES = ("cpu_count", "gpu_count", "memory")
 
@@ -111,11 +122,55 @@ def _tasks(
             instead = tuple(others)
         yield Task(step, machine, seconds, known, instead)
         if waiting := waiting_machine_of(document, step, components):
-            yield Task(f"{step} waits", waiting, seconds, known)
+            yield Task(f"{step}{WAITS}", waiting, seconds, known)
+
+
+def quiet_tasks(tasks: Sequence[Task]) -> list[Task]:
+    """The tasks of a run that trains nothing: each starts and ends, and no step operator runs a step."""
+    operated = {task.step.removesuffix(WAITS) for task in tasks if task.step.endswith(WAITS)}
+    return [
+        task if task.step in LOOKS else replace(task, seconds=START_SECONDS)
+        for task in tasks
+        if task.step not in operated
+    ]
+
+
+def tasks_for_rows(tasks: Sequence[Task], share: float) -> list[Task]:
+    """The tasks with so many times the rows that they were measured with; none is quicker than to start."""
+    return [
+        replace(task, seconds=max(task.seconds * share, START_SECONDS))
+        if task.step.removesuffix(WAITS) in BY_ROWS
+        else task
+        for task in tasks
+    ]
 
 
 def measured_seconds(model: str, stack: str) -> dict[str, float]:
     """Seconds by step, of the newest completed run on the stack that did not answer the step from cache."""
+    from zenml.enums import ExecutionStatus
+
+    seconds: dict[str, float] = {}
+    for run in _completed_runs(model, stack):
+        for name, step in run.steps.items():
+            if step.status == ExecutionStatus.COMPLETED and step.start_time and step.end_time:
+                seconds.setdefault(name, (step.end_time - step.start_time).total_seconds())
+    return seconds
+
+
+def measured_rows(model: str, stack: str) -> int | None:
+    """The rows of the newest completed run on the stack that trained; None where none did."""
+    from zenml.enums import ExecutionStatus
+
+    for run in _completed_runs(model, stack):
+        steps = run.steps
+        if "fetch" in steps and "train" in steps and steps["train"].status == ExecutionStatus.COMPLETED:
+            rows = steps["fetch"].outputs["dataset"][0].run_metadata.get("rows")
+            return int(rows) if isinstance(rows, int) else None
+    return None
+
+
+def _completed_runs(model: str, stack: str) -> list[PipelineRunResponse]:
+    """The newest, newest first."""
     from zenml.client import Client
     from zenml.enums import ExecutionStatus
 
@@ -130,12 +185,7 @@ def measured_seconds(model: str, stack: str) -> dict[str, float]:
         size=RUNS_LOOKED_AT,
         hydrate=True,
     )
-    seconds: dict[str, float] = {}
-    for run in runs.items:
-        for name, step in run.steps.items():
-            if step.status == ExecutionStatus.COMPLETED and step.start_time and step.end_time:
-                seconds.setdefault(name, (step.end_time - step.start_time).total_seconds())
-    return seconds
+    return list(runs.items)
 
 
 def _tried_by_operator(

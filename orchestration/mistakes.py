@@ -33,9 +33,11 @@ class Mistake:
 
 
 class ConfigurationError(InputError):
-    """A YAML file that cannot be used, with every mistake that it holds."""
+    """A YAML file that cannot be used, with every mistake that it holds; `partly`: in what the command reads of it."""
 
-    def __init__(self, file: Path, mistakes: Iterable[Mistake], lines: Mapping[YamlPath, int]) -> None:
+    def __init__(
+        self, file: Path, mistakes: Iterable[Mistake], lines: Mapping[YamlPath, int], *, partly: bool = False
+    ) -> None:
         self.mistakes = tuple(
             sorted(mistakes, key=lambda entry: (entry.line or line_of(entry.path, lines), str(entry.path)))
         )
@@ -46,6 +48,9 @@ class ConfigurationError(InputError):
             line = mistake.line or line_of(mistake.path, lines)
             paragraphs += _sentences(mistake, line, listed)
             listed.setdefault(mistake.allowed, line)
+        if partly:
+            count += " in what this command reads"
+            paragraphs.append(f"the rest was not checked: python run.py --config {shown(file)} --dry-run")
         super().__init__("\n".join([f"{shown(file)} has {count}:", *paragraphs]))
 
 

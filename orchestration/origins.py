@@ -64,5 +64,5 @@ def _source_in(name: str) -> SourceSettings:
     source, mistakes = check(kinds.AnySource, document, path)
     mistakes += [mistake for mistake in document.mistakes if mistake.path[: len(path)] == path]
     if mistakes:  # what the rest of a configuration lacks is no concern of its source
-        raise replace(document, mistakes=()).error(mistakes)
+        raise replace(document, mistakes=()).error(mistakes, partly=bool(path))
     return cast("SourceSettings", source)

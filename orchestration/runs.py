@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+from zenml import get_step_context
 from zenml.client import Client
 from zenml.enums import ExecutionStatus, StackComponentType
 from zenml.models import PipelineRunResponse, StepRunResponse
@@ -22,10 +23,12 @@ from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
+from orchestration.commit import COMMIT_KEY, commit_of
 from orchestration.endpoints import state_directory
 from orchestration.locks import is_running
 from orchestration.materializers import page_uri
 from orchestration.notes import note_of, refused
+from orchestration.uploaded_code import ROOT
 from orchestration.vertex_runs import death_words, ended_on_vertex
 
 Value = TypeVar("Value", bound=Frozen)
@@ -151,6 +154,14 @@ def model_tag(model: str) -> str:
     return f"model={model}"
 
 
+def marked(options: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """What a pipeline is started with, and what its runs are known by: the tag of the model, the commit of the code."""
+    extra = dict(options.get("extra") or {})
+    if commit := commit_of(ROOT):
+        extra[COMMIT_KEY] = commit
+    return {**options, "tags": [*(options.get("tags") or []), model_tag(model)], "extra": extra}
+
+
 def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
     """The latest runs of a model, newest first."""
     runs = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
@@ -159,7 +170,7 @@ def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
 
 def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
     status, reason = _status(run, model)
-    steps = _steps(run)
+    steps = steps_of(run)
     return RunSummary(
         name=run.name,
         status=status,
@@ -189,7 +200,7 @@ def _status(run: PipelineRunResponse, model: str) -> tuple[str, str | None]:
     return str(run.status), None
 
 
-def _steps(run: PipelineRunResponse) -> dict[str, StepRunResponse]:
+def steps_of(run: PipelineRunResponse) -> dict[str, StepRunResponse]:
     """The steps by name, with their metadata; ZenML's own `steps` asks each time, and for the metadata once a step."""
     listed = Client().list_run_steps(pipeline_run_id=run.id, exclude_retried=True, size=MOST_STEPS, hydrate=True)
     return {step.name: step for step in listed.items}
@@ -204,12 +215,22 @@ def _progress(steps: Mapping[str, StepRunResponse]) -> str | None:
 
 def machines_refused(run: PipelineRunResponse) -> tuple[str, ...]:
     """Of each step whose machine was not to be had: which ones, Google's words, and which one was instead."""
-    return _machines_refused(run, _steps(run))
+    return _machines_refused(run, steps_of(run))
 
 
 def _machines_refused(run: PipelineRunResponse, steps: Mapping[str, StepRunResponse]) -> tuple[str, ...]:
     of_steps = [f"{name}: {reason}" for name, step in steps.items() for reason in refused(step.run_metadata)]
     return (*refused(run.run_metadata), *of_steps)
+
+
+def is_scheduled() -> bool:
+    """Whether the step that asks runs in a firing of a schedule."""
+    return get_step_context().pipeline_run.schedule is not None
+
+
+def deployment_outcome(run: PipelineRunResponse) -> str | None:
+    """What became of the endpoint in a run: live, kept, rolled_back or none; None where it did not come so far."""
+    return _deployment_outcome(steps_of(run))
 
 
 def _deployment_outcome(steps: Mapping[str, StepRunResponse]) -> str | None:

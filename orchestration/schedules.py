@@ -36,6 +36,12 @@ def schedule_prefix(model: str) -> str:
     return f"evergreen-{model}"
 
 
+def is_schedule_of(model: str, name: str) -> bool:
+    """Whether a schedule of this name is the model's: names of other models may begin with this model's name."""
+    own = rf"{re.escape(schedule_prefix(model))}(-[0-9a-f]{{{2 * ID_BYTES}}})?"  # without an id: of an earlier version
+    return re.fullmatch(own, name) is not None
+
+
 def check_orchestrator(config: str) -> None:
     """Returns when the active stack's orchestrator keeps schedules.
 
@@ -136,10 +142,8 @@ def person() -> str | None:
 
 
 def _of(vertex: VertexSchedules, model: str) -> list[VertexSchedule]:
-    """The model's own: names of other models may begin with this model's name."""
-    prefix = schedule_prefix(model)
-    own = re.compile(rf"{re.escape(prefix)}(-[0-9a-f]{{{2 * ID_BYTES}}})?")  # without an id: of an earlier version
-    return [schedule for schedule in vertex.beginning(prefix) if own.fullmatch(schedule.name)]
+    """The model's own."""
+    return [schedule for schedule in vertex.beginning(schedule_prefix(model)) if is_schedule_of(model, schedule.name)]
 
 
 def _fires(schedule: VertexSchedule) -> bool:

@@ -54,6 +54,6 @@ def load_served(name: str | Path, needed: Mapping[str, Any], model_name: str | N
         mistake for mistake in document.mistakes if any(mistake.path[: len(path)] == path for path in annotations)
     )
     if mistakes or unfilled:
-        raise replace(document, mistakes=unfilled).error(mistakes)
+        raise replace(document, mistakes=unfilled).error(mistakes, partly=True)
     parameters = SimpleNamespace(**{parameter: values["parameters", parameter] for parameter in needed})
     return Configuration(document.path, values[STACKS], parameters, document.values)

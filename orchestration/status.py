@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
+from zenml.client import Client
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.kinds import AnyHost
@@ -14,17 +16,17 @@ from evergreen.core.versions import Alias, ModelVersion
 from evergreen.core.window import Interval
 from evergreen.runtime.asides import beside_the_point
 from orchestration.endpoints import lease_of, open_endpoint
-from orchestration.firings import LostFiring, lost_firings
+from orchestration.firings import LostFiring, Schedule, schedule_of
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
 from orchestration.runs import RunSummary, last_runs, report_page
 
 
 class Covered(Frozen):
-    """Which rows the champion was trained on.
+    """Which rows a version and those that it goes back to were trained on.
 
     Those of the `intervals` of event time that arrived before `until`, null where none tells, and `edge_rows` more.
-    `added` are those that the previous champion lacks, which a rollback would give up.
+    `added` are those that another version lacks: the previous champion, or the one that its training started from.
     """
 
     until: datetime | None
@@ -38,9 +40,9 @@ class Status(Frozen):
     """Versions by alias, endpoint, latest runs; `report_page` and `coverage` are the champion's, `mlflow` is the
     address of tracking.
 
-    `lease` is who changes versions and traffic now, null when nobody does or it cannot be read. `lost_firings` are
-    those of the schedule that became no run. `dashboard` is null while ZenML works on this machine alone, where no
-    server shows one, `coverage` while it is not known.
+    `lease` is who changes versions and traffic now, null when nobody does or it cannot be read. `schedule` is null
+    where there is none, `lost_firings` are those of it that became no run. `dashboard` is null while ZenML works on
+    this machine alone, where no server shows one, `coverage` where it is not known, which counts as covering nothing.
     """
 
     model: str
@@ -51,6 +53,7 @@ class Status(Frozen):
     lease: HeldLease | None
     last_run: RunSummary | None
     runs: tuple[RunSummary, ...]
+    schedule: Schedule | None
     lost_firings: tuple[LostFiring, ...]
     report_page: str | None
     mlflow: str | None
@@ -63,6 +66,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
     state = ZenmlRecord(model_name).read()
     champion = state.named(Alias.CHAMPION)
     runs = last_runs(model_name)
+    schedule, lost = schedule_of(model_name)
     return Status(
         model=model_name,
         champion=champion,
@@ -72,28 +76,33 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         lease=_lease(model_name, host),
         last_run=runs[0] if runs else None,
         runs=tuple(runs),
-        lost_firings=lost_firings(model_name),
-        coverage=_covered(champion, state.named(Alias.PREVIOUS)),
+        schedule=schedule,
+        lost_firings=lost,
+        coverage=covered(champion, state.named(Alias.PREVIOUS)),
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
     )
 
 
-def _covered(champion: ModelVersion | None, previous: ModelVersion | None) -> Covered | None:
-    if champion is None or champion.coverage is None:
+def covered(version: ModelVersion | None, before: ModelVersion | None) -> Covered | None:
+    """What a version covers, and what of that the one before it lacks; None where it was not recorded, or is lost."""
+    if version is None or version.coverage is None:
         return None
     from evergreen.core.coverage import Coverage, difference, gaps, intervals
-    from orchestration.artifacts import load_artifact
+    from orchestration.artifacts import read_artifact
 
-    with beside_the_point("what the champion covers"):
-        coverage = load_artifact(champion.coverage, Coverage)
-        before = load_artifact(previous.coverage, Coverage) if previous and previous.coverage else Coverage()
+    def kept(artifact: str) -> Coverage:
+        return read_artifact(Client().get_artifact_version(UUID(artifact)), Coverage)
+
+    with beside_the_point(f"what version {version.version} covers"):
+        coverage = kept(version.coverage)
+        earlier = kept(before.coverage) if before and before.coverage else Coverage()
         return Covered(
             until=coverage.until,
             intervals=intervals(coverage),
             gaps=gaps(coverage),
-            added=difference(coverage, before),
+            added=difference(coverage, earlier),
             edge_rows=len(coverage.keys),
         )
     return None

@@ -80,6 +80,6 @@ def _decide(state: RecordState, gate: Gate, version: ModelVersion, report: Evalu
         report,
         gate,
         champion.version if champion else None,
-        rolled_back=version.version in state.rolled_back,
+        withdrawn=state.withdrawn(version),
         repeats_champion=champion is not None and champion.recipe == version.recipe,
     )

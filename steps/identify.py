@@ -12,14 +12,16 @@ from evergreen.core.members import trainable
 from evergreen.core.part import Part
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent, Start
-from evergreen.core.versions import Alias
+from evergreen.core.versions import Alias, RecordState
 from evergreen.core.window import Window
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
-from orchestration.fingerprint import code_fingerprints, recipe_fingerprint
-from orchestration.freshness import recorded_outputs, rows_to_read
+from orchestration.fingerprint import code_fingerprints
+from orchestration.freshness import RowsToRead, rows_to_read
+from orchestration.nights import Recipe, night_of, note_training
 from orchestration.record import ZenmlRecord
-from orchestration.runs import REFRESH_KEY
+from orchestration.recorded import Identified
+from orchestration.runs import REFRESH_KEY, is_scheduled
 from orchestration.versions import incumbent_for, is_recipe_of_champion
 
 
@@ -46,44 +48,47 @@ def identify(
     Annotated[str, "evaluate_code"],
 ]:
     """The source's identity, the part of it that is read, the incumbent, what training starts from, and the
-    fingerprints of the recipe and of each cached step's code; all as in the champion's run where too few rows are new.
+    fingerprints of the recipe and of each cached step's code; all as in the champion's run where nothing asks for
+    another model.
 
     Raises:
         InputError: the source cannot be found, does not tell which rows are new, or the encoder cannot be trained.
+        EvergreenError: nothing asks for another model, and the champion's run is gone.
     """
     record = ZenmlRecord(model_name).read()
     champion = record.named(Alias.CHAMPION)
     rows = rows_to_read(source, champion, refresh, window, backfill)
-    incremental = rows.part.until is not None
-    if rows.words is not None:
-        log_metadata({REFRESH_KEY: rows.words})
-    if champion is not None and rows.quiet:
-        return recorded_outputs(champion)
-    training = trainable(task)
-    pretrained = training.pretrained()
-    codes = code_fingerprints(source, task)
-    recipe = recipe_fingerprint(
-        codes,
-        rows=rows.identity.fingerprint,
-        pretrained=pretrained,
-        seed=seed,
-        task=training.training_configuration(),
-        split=split.model_dump(mode="json"),
-        **({"start": champion.version if champion else None} if incremental else {}),
-    )
-    if not is_recipe_of_champion(recipe, record):  # which was trained from this encoder by this code
-        training.check()
-    incumbent = incumbent_for(recipe, record)
-    start = Start(pretrained=pretrained, champion=incumbent if task.warm_start or incremental else Incumbent())
-    return (
-        rows.identity,
-        rows.part,
-        incumbent,
-        start,
-        recipe,
-        codes["fetch"],
-        codes["validate"],
-        codes["split"],
-        codes["train"],
-        codes["evaluate"],
+    recipe = Recipe(source, task, split, seed, code_fingerprints(source, task))
+    scheduled = is_scheduled()
+    night = night_of(model_name, champion, rows, recipe, refresh, scheduled=scheduled)
+    if night.words is not None:
+        log_metadata({REFRESH_KEY: night.words})
+    if night.repeats is not None:
+        identified = night.repeats.identified
+        if not scheduled or refresh.on_code:
+            identified = identified._replace(evaluate_code=recipe.codes["evaluate"])
+    else:
+        identified = _identified(record, rows, recipe)
+        if not is_recipe_of_champion(identified.recipe, record):
+            trainable(task).check()  # the champion was trained from this encoder by this code
+            note_training()
+    return identified.identity, *identified[1:]  # written so, as ZenML reads in the code that there are several
+
+
+def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe) -> Identified:
+    """What a run that trains begins with."""
+    champion, pretrained = record.named(Alias.CHAMPION), recipe.pretrained
+    goes_on_from = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion else None))
+    fingerprint = recipe.fingerprint(rows.identity, goes_on_from, incremental=rows.incremental)
+    incumbent = incumbent_for(fingerprint, record)
+    return Identified(
+        identity=rows.identity,
+        part=rows.part,
+        incumbent=incumbent,
+        start=Start(
+            pretrained=pretrained,
+            champion=incumbent if recipe.task.warm_start or rows.incremental else Incumbent(),
+        ),
+        recipe=fingerprint,
+        **{f"{step}_code": code for step, code in recipe.codes.items()},
     )

@@ -11,8 +11,10 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar, Protocol
@@ -35,6 +37,9 @@ COLUMNS = {"id": "id", "text": "text", "label": "label", "timestamp": "told", "a
 LATEST_H, LAG = 2, "2h"
 """How long rows stay invisible at most, and how long runs expect them to."""
 SPLIT_EVERY = 20
+
+AT_ONCE = 100
+"""Orders that a process plays before it tells how they went."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,14 @@ def _written(hours: float | None, zone: timedelta) -> str | None:
 
 
 class Place(Protocol):
-    """Where rows lie. `has_states`: a run reads all of it as it was when it counted, whatever comes meanwhile."""
+    """Where rows lie. `has_states`: a run reads all of it as it was when it counted, whatever comes meanwhile.
+
+    `came_h` is how much later than its arrival a row is told to have come; without `nulls` none lacks a time.
+    """
 
     has_states: ClassVar[bool]
+    came_h: ClassVar[float]
+    nulls: ClassVar[bool]
 
     @property
     def rows(self) -> list[Row]:
@@ -93,6 +103,8 @@ class Folder:
     """Files of JSON lines, which grow and are sorted anew."""
 
     has_states: ClassVar[bool] = False
+    came_h: ClassVar[float] = 0
+    nulls: ClassVar[bool] = True
 
     path: Path
     draw: random.Random
@@ -159,7 +171,7 @@ class Orders:
 
     def play(self) -> None:
         """Eight moves, and two runs to which nothing happens."""
-        self.nulls = self.draw.choice(["refuse", "include", "leave_out"])
+        self.nulls = self.draw.choice(["refuse", "include", "leave_out"]) if self.place.nulls else "refuse"
         for _ in range(8):
             self.now += self.draw.choice([0, 1, 5, 24])
             self._rows_come()
@@ -251,10 +263,7 @@ class Orders:
                 self._tell_change()
                 return None
             rows = [row for batch in iter_batches(dataset.shards) for row in batch.to_pylist()]
-            read = [
-                (row["id"], None if row["arrived"] is None else (row["arrived"] - START) / timedelta(hours=1))
-                for row in rows
-            ]
+            read = [(row["id"], self._hours(row["arrived"])) for row in rows]
             before = self._champion
             new = [key for key in read if key not in before.taken]
             self.counts["new"] += len(set(new))
@@ -267,6 +276,9 @@ class Orders:
                 return version
             run = RunOfRows(dataset, read, set(new), self.texts, self.kept)
             return replace(version, lineage=before.lineage.after(run, self.counts))
+
+    def _hours(self, came: datetime | None) -> float | None:
+        return None if came is None else (came - START) / timedelta(hours=1) - self.place.came_h
 
     def _tell_change(self) -> None:
         assert not self.place.has_states, "another state was read than the one that was counted"
@@ -347,10 +359,10 @@ def _entry(name: str) -> ModelVersion:
     )
 
 
-def play(orders: int, seed: int = 0) -> Counter[str]:
+def play(orders: int, seed: int = 0, first: int = 0) -> Counter[str]:
     """What happened in so many orders. Raises AssertionError naming the first in which a row was not taken once."""
     counts: Counter[str] = Counter()
-    for number in range(orders):
+    for number in range(first, first + orders):
         with TemporaryDirectory(prefix="evergreen-orders-") as folder, TemporaryDirectory() as kept:
             draw = random.Random(f"{seed} {number}")
             orders_of = Orders(Folder(Path(folder), draw), draw, counts)
@@ -375,9 +387,14 @@ def told(counts: Counter[str]) -> str:
 
 
 def main() -> None:
-    """Plays as many orders as the command line says."""
-    orders = int(sys.argv[1])
-    counts = play(orders)
+    """Plays as many orders as the command line says, on every core, and tells on the way how many are done."""
+    orders, counts = int(sys.argv[1]), Counter[str]()
+    firsts = range(0, orders, AT_ONCE)
+    sizes = [min(AT_ONCE, orders - first) for first in firsts]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for first, found in zip(firsts, pool.map(play, sizes, [0] * len(sizes), firsts), strict=True):
+            counts += found
+            sys.stderr.write(f"{min(first + AT_ONCE, orders):,} orders\r")
     sys.stdout.write(f"{orders:,} orders: {told(counts)}\n")
 
 

@@ -52,7 +52,7 @@ def calls(line: str) -> Iterator[list[str]]:
     words: list[str] = []
     for word in [*lexer, ";"]:
         if set(word) <= set("();|&<>"):
-            first = next((place for place, one in enumerate(words) if one in {"gcloud", "bq"}), None)
+            first = next((place for place, word in enumerate(words) if word in {"gcloud", "bq"}), None)
             if first is not None and set(words[:first]) <= {"again", "do"}:
                 yield words[first:]
             words = []
@@ -115,7 +115,7 @@ def _defined(file: Path) -> list[str]:
     options = {f"--{name}" for _, name, _ in DEFINED.findall(text)} | set(
         re.findall(r"DEFINE_\w+\(\n?\s*'(\w+)'", text)
     )
-    names = {one if one.startswith("--") else f"--{one}" for one in options}
+    names = {option if option.startswith("--") else f"--{option}" for option in options}
     return sorted(names | {f"-{short}" for short in SHORT.findall(text)})
 
 

@@ -27,7 +27,7 @@ class Dockerfile:
         return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in joined if line)]
 
     def all(self, name: str) -> list[str]:
-        return [rest for one, rest in self.instructions if one == name]
+        return [rest for instruction, rest in self.instructions if instruction == name]
 
     @property
     def copies(self) -> list[tuple[str, str]]:

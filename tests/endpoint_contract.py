@@ -41,7 +41,7 @@ class EndpointContract:
         with pytest.raises(EndpointError):
             trial.endpoint.set_traffic({"abc": 100})
         trial.endpoint.undeploy("abc")
-        trial.endpoint.delete()
+        assert trial.endpoint.delete() is None
 
     def test_a_deployed_version_stands_by_until_it_gets_traffic(self, trial: Trial) -> None:
         version = deploy(trial, "a")
@@ -129,7 +129,8 @@ class EndpointContract:
 
     def test_a_deleted_endpoint_is_forgotten(self, trial: Trial) -> None:
         version = live(trial, "a")
-        trial.endpoint.delete()
+        assert f"undeployed {version}" in str(trial.endpoint.delete())
+        assert trial.endpoint.delete() is None
         assert trial.endpoint.status() == EndpointStatus(url=None, traffic={}, ready=())
         with pytest.raises(EndpointError):
             trial.endpoint.deploy(version)
@@ -150,11 +151,11 @@ class EndpointContract:
     def test_versions_replace_one_another_and_only_the_previous_one_stays(self, trial: Trial) -> None:
         releases = [release(trial, name) for name in ("a", "b", "c")]
         live_ones: list[str] = []
-        for index, one in enumerate(releases):
+        for index, newcomer in enumerate(releases):
             previous = releases[index - 1].version if index else None
-            assert roll_out(trial.endpoint, one, previous, lambda: live_ones.append("live")).outcome == "live"
+            assert roll_out(trial.endpoint, newcomer, previous, lambda: live_ones.append("live")).outcome == "live"
         assert len(live_ones) == len(releases)
-        _, second, third = (one.version for one in releases)
+        _, second, third = (newcomer.version for newcomer in releases)
         assert facts(trial) == (True, {second: 0, third: 100}, {second, third})
 
 

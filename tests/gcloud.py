@@ -17,7 +17,7 @@ def refused_by_gcloud(commands: Sequence[str], folder: Path) -> list[str]:
     if gcloud is None:
         pytest.skip("gcloud is not installed")
     (folder / "commands.json").write_text(
-        json.dumps([{"command_string": one} for one in sorted(set(commands))]), "utf-8"
+        json.dumps([{"command_string": command} for command in sorted(set(commands))]), "utf-8"
     )
     done = subprocess.run(
         [gcloud, "meta", "lint-gcloud-commands", "--commands-file", str(folder / "commands.json")],
@@ -29,4 +29,4 @@ def refused_by_gcloud(commands: Sequence[str], folder: Path) -> list[str]:
     assert done.stdout, done.stderr
     answers = json.loads(done.stdout)
     assert len(answers) == len(set(commands))
-    return [f"{one['command_string']}: {one['error_message']}" for one in answers if not one["success"]]
+    return [f"{answer['command_string']}: {answer['error_message']}" for answer in answers if not answer["success"]]

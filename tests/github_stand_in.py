@@ -41,20 +41,20 @@ class Repository:
         rest = path.removeprefix(f"/repos/{REPOSITORY}")
         page, size = (int(query.get(name, [default])[0]) for name, default in (("page", "1"), ("per_page", "30")))
         chosen = slice((page - 1) * size, page * size)
-        if method == "GET" and (found := re.fullmatch(r"/commits/(\w+)/pulls", rest)):
-            return 200, self.pulls.get(found[1], [])[chosen]
-        if found := re.fullmatch(r"/issues/(\d+)/comments", rest):
-            number = int(found[1])
+        if method == "GET" and (match := re.fullmatch(r"/commits/(\w+)/pulls", rest)):
+            return 200, self.pulls.get(match[1], [])[chosen]
+        if match := re.fullmatch(r"/issues/(\d+)/comments", rest):
+            number = int(match[1])
             if method == "GET":
                 return 200, self.comments[number][chosen]
             return 201, self.say(number, content["body"], "Bot")
-        if method == "PATCH" and (found := re.fullmatch(r"/issues/comments/(\d+)", rest)):
-            (said,) = [one for many in self.comments.values() for one in many if one["id"] == int(found[1])]
+        if method == "PATCH" and (match := re.fullmatch(r"/issues/comments/(\d+)", rest)):
+            (said,) = [comment for many in self.comments.values() for comment in many if comment["id"] == int(match[1])]
             said["body"] = content["body"]
             return 200, said
-        if method == "POST" and (found := re.fullmatch(r"/statuses/(\w+)", rest)):
+        if method == "POST" and (match := re.fullmatch(r"/statuses/(\w+)", rest)):
             assert len(content["description"]) <= 140
-            self.statuses.setdefault(found[1], []).append(content)
+            self.statuses.setdefault(match[1], []).append(content)
             return 201, content
         return 404, {"message": f"Not Found: {method} {path}"}
 

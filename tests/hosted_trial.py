@@ -71,8 +71,8 @@ class HostedTrial:
     def deployed(self) -> list[str]:
         """Versions, once for each deployed model of the live and the probe endpoint."""
         clients = Clients(self.host)
-        found = [EndpointResource(clients, "news", role).running() for role in ("live", "probe")]
-        return sorted(one.version for running in found for one in running)
+        by_role = [EndpointResource(clients, "news", role).running() for role in ("live", "probe")]
+        return sorted(deployed.version for running in by_role for deployed in running)
 
 
 def with_env(trial: HostedTrial, **env: str) -> VertexEndpoint:

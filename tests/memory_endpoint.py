@@ -58,7 +58,7 @@ class MemoryEndpoint:
         if version not in self.successors:
             raise EndpointError(f"version {version} has no successor")
         self.successors.discard(version)
-        self.outdated = tuple(one for one in self.outdated if one != version)
+        self.outdated = tuple(outdated for outdated in self.outdated if outdated != version)
 
     def clear(self) -> None:
         if self.successors:
@@ -91,10 +91,10 @@ class MemoryEndpoint:
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         self._called("predict", version)
-        asked = {version} if version else {one for one, percent in self.traffic.items() if percent}
+        asked = {version} if version else {name for name, percent in self.traffic.items() if percent}
         if not asked & self.ready:
             raise EndpointError(f"{asked} do not answer")
-        if not instances or not all(isinstance(one, dict) for one in instances):
+        if not instances or not all(isinstance(instance, dict) for instance in instances):
             raise InputError(f"instances {instances} cannot be used")
         answer = self.fail.get("predict")
         return answer if isinstance(answer, list) else [{"label": "sport", "score": 0.9} for _ in instances]
@@ -104,15 +104,17 @@ class MemoryEndpoint:
         ready = tuple(sorted(self.ready))
         return EndpointStatus(url=url, traffic=dict(self.traffic), ready=ready, outdated=self.outdated)
 
-    def delete(self) -> None:
+    def delete(self) -> str | None:
         self.calls.append("delete")
+        versions = ", ".join(self.uploaded)
         self.traffic, self.ready, self.uploaded, self.successors = {}, set(), {}, set()
+        return f"undeployed {versions}" if versions else None
 
     def _called(self, verb: str, version: str | None) -> None:
         self.calls.append(f"{verb} {version}")
         failure = self.fail.get(verb)
         if isinstance(failure, BaseException):
             raise failure
-        shares = [one for one, percent in self.traffic.items() if percent]
-        if shares and not any(one in self.ready for one in shares):
+        shares = [name for name, percent in self.traffic.items() if percent]
+        if shares and not any(name in self.ready for name in shares):
             self.unserved.append(self.calls[-1])

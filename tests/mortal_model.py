@@ -14,18 +14,18 @@ from tests.keyword_model import load_keywords
 
 def kill_all(folder: Path) -> None:
     """Ends every server that runs, and every later one of the same deployed models."""
-    for told in folder.iterdir():
-        if told.suffix != ".dead" and not told.with_suffix(".dead").exists():
-            told.with_suffix(".dead").touch()
+    for note in folder.iterdir():
+        if note.suffix != ".dead" and not note.with_suffix(".dead").exists():
+            note.with_suffix(".dead").touch()
             try:
-                os.kill(int(told.read_text()), signal.SIGKILL)
+                os.kill(int(note.read_text()), signal.SIGKILL)
             except ProcessLookupError:
                 continue
 
 
 if __name__ == "__main__":
-    told = Path(os.environ["MORTAL_FOLDER"], os.environ["AIP_DEPLOYED_MODEL_ID"])
-    if told.with_suffix(".dead").exists():
+    note = Path(os.environ["MORTAL_FOLDER"], os.environ["AIP_DEPLOYED_MODEL_ID"])
+    if note.with_suffix(".dead").exists():
         exit_now(1)
-    told.write_text(str(os.getpid()))
+    note.write_text(str(os.getpid()))
     exit_now(main(load_keywords))

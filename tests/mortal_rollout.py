@@ -76,8 +76,8 @@ class MortalEndpoint:
     def status(self) -> EndpointStatus:
         return self._endpoint.status()
 
-    def delete(self) -> None:
-        self._endpoint.delete()
+    def delete(self) -> str | None:
+        return self._endpoint.delete()
 
 
 def put_live(host: VertexHostSettings, version: str, model_dir: Path, record: Path, changes: int = NEVER) -> Deployment:

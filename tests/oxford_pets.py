@@ -29,8 +29,8 @@ def trimap(number: int) -> Pixels:
     return np.asarray(mask + 1, dtype=np.uint8)
 
 
-def write_archives(folder: Path, count: int) -> None:
-    """`images.tar.gz` and `annotations.tar.gz` of so many photos, every third for the test."""
+def write_archives(folder: Path, count: int, damaged: str = "") -> None:
+    """`images.tar.gz` and `annotations.tar.gz` of so many photos, every third for the test; one may be cut off."""
     folder.mkdir(parents=True, exist_ok=True)
     names = photo_names(count)
     lines = [f"{name} {BREEDS[name.rpartition('_')[0]][0]} {BREEDS[name.rpartition('_')[0]][1]} 1" for name in names]
@@ -43,7 +43,10 @@ def write_archives(folder: Path, count: int) -> None:
     trimaps = {f"annotations/trimaps/{name}.png": encode_png(trimap(number)) for number, name in enumerate(names)}
     hidden = {f"annotations/trimaps/._{names[0]}.png": b"Mac OS X"}
     write_archive(folder / "annotations.tar.gz", {**{k: v.encode() for k, v in lists.items()}, **hidden, **trimaps})
-    write_archive(folder / "images.tar.gz", dict(_images(names)) | {"images/Abyssinian_900.mat": b"MATLAB"})
+    images = dict(_images(names)) | {"images/Abyssinian_900.mat": b"MATLAB"}
+    if damaged:
+        images[f"images/{damaged}.jpg"] = images[f"images/{damaged}.jpg"][:900]
+    write_archive(folder / "images.tar.gz", images)
 
 
 def write_archive(file: Path, contents: Mapping[str, bytes]) -> None:

@@ -76,7 +76,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's h
     @override
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         schema = func._schema
-        given = {**dict(zip((one.name for one in schema.arguments), args, strict=False)), **(kwargs or {})}
+        given = {**dict(zip((argument.name for argument in schema.arguments), args, strict=False)), **(kwargs or {})}
         self.seen.add(schema.name)
         overload = f"{schema.name}.{schema.overload_name}"
         if any(name in REFUSED and REFUSED[name](given) for name in (schema.name, overload)):

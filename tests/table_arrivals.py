@@ -21,7 +21,7 @@ from google.cloud import bigquery  # noqa: E402 - after the filter
 from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
 from evergreen.core.protocols import Source  # noqa: E402 - after the filter
-from tests.arrivals import COLUMNS, Orders, Row, play_one, told  # noqa: E402 - after the filter
+from tests.arrivals import COLUMNS, START, Orders, Row, play_one, told  # noqa: E402 - after the filter
 
 PROJECT, DATASET = "local-project", "orders"
 KINDS = {"told": "TIMESTAMP", "arrived": "TIMESTAMP"}
@@ -40,19 +40,30 @@ class Table:
     """A table into which rows are streamed, and from which they are deleted."""
 
     has_states: ClassVar[bool] = True
+    came_h: ClassVar[float] = 0
+    nulls: ClassVar[bool] = True
+    columns: ClassVar[dict[str, str]] = COLUMNS
 
     client: bigquery.Client
     name: str
     rows: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        schema = [bigquery.SchemaField(column, KINDS.get(column, "STRING")) for column in COLUMNS.values()]
-        self._table = self.client.create_table(bigquery.Table(f"{PROJECT}.{DATASET}.{self.name}", schema))
+        schema = [bigquery.SchemaField(column, KINDS.get(column, "STRING")) for column in self.columns.values()]
+        self._table = self.client.create_table(
+            self._laid_out(bigquery.Table(f"{PROJECT}.{DATASET}.{self.name}", schema))
+        )
+
+    def _laid_out(self, table: bigquery.Table) -> bigquery.Table:
+        return table
 
     @property
     def source(self) -> Source:
-        given: dict[str, Any] = {"project": PROJECT, "table": f"{DATASET}.{self.name}", "columns": COLUMNS}
-        return source_of(BigQuerySettings(**given, streams=1))
+        return source_of(BigQuerySettings(**self._given))
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        return {"project": PROJECT, "table": f"{DATASET}.{self.name}", "columns": self.columns, "streams": 1}
 
     def until(self, now: float) -> datetime:
         return next_moment()
@@ -64,13 +75,45 @@ class Table:
 
     def remove(self, row: Row) -> None:
         self.rows = [kept for kept in self.rows if kept.key != row.key]
-        arrived = row.fields(timedelta())["arrived"]
         parameters = [
             bigquery.ScalarQueryParameter("id", "STRING", row.id),
-            bigquery.ScalarQueryParameter("arrived", "TIMESTAMP", arrived),
+            bigquery.ScalarQueryParameter("arrived", "TIMESTAMP", row.fields(timedelta())["arrived"]),
         ]
-        statement = f"DELETE FROM {DATASET}.{self.name} WHERE id = @id AND arrived IS NOT DISTINCT FROM @arrived"  # noqa: S608 - names of this file
-        self.client.query(statement, bigquery.QueryJobConfig(query_parameters=parameters)).result()
+        configuration = bigquery.QueryJobConfig(query_parameters=parameters)
+        self.client.query(self._deletion, configuration).result()
+
+    @property
+    def _deletion(self) -> str:
+        return f"DELETE FROM {DATASET}.{self.name} WHERE id = @id AND arrived IS NOT DISTINCT FROM @arrived"  # noqa: S608 - names of this file
+
+
+class Partitions(Table):
+    """A table that is partitioned by the hour of ingestion, into whose partitions rows are loaded, late ones too."""
+
+    came_h: ClassVar[float] = 1
+    nulls: ClassVar[bool] = False
+    columns: ClassVar[dict[str, str]] = {name: column for name, column in COLUMNS.items() if name != "arrived"}
+
+    def _laid_out(self, table: bigquery.Table) -> bigquery.Table:
+        table.time_partitioning = bigquery.TimePartitioning(type_="HOUR")
+        return table
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        return super()._given | {"arrived": "ingestion"}
+
+    def add(self, rows: list[Row], zone: timedelta) -> None:
+        self.rows.extend(rows)
+        for arrived in dict.fromkeys(row.arrived for row in rows):
+            fields = [row.fields(zone) for row in rows if row.arrived == arrived]
+            content = [{name: row[name] for name in self.columns.values()} for row in fields]
+            hour = f"{START + timedelta(hours=arrived or 0):%Y%m%d%H}"
+            configuration = bigquery.LoadJobConfig(schema=self._table.schema)
+            self.client.load_table_from_json(content, f"{self._table}${hour}", job_config=configuration).result()
+
+    @property
+    def _deletion(self) -> str:
+        return f"DELETE FROM {DATASET}.{self.name} WHERE id = @id AND _PARTITIONTIME = @arrived"  # noqa: S608 - names of this file
 
 
 def main() -> None:
@@ -79,7 +122,8 @@ def main() -> None:
     client = bigquery.Client(project=PROJECT)
     client.create_dataset(DATASET, exists_ok=True)
     for number in range(orders):
-        table = Table(client, f"rows_{time.time_ns()}")
+        kind = (Table, Partitions)[number % 2]
+        table = kind(client, f"rows_{time.time_ns()}")
         play_one(Orders(table, random.Random(f"table {number}"), counts), f"order {number} of a table")
     sys.stdout.write(f"{orders:,} orders of a table: {told(counts)}\n")
 

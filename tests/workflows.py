@@ -42,8 +42,8 @@ class Workflow:
 
     def run(self, words: str, job: str | None = None) -> Run:
         """The one step whose command has these words."""
-        (found,) = [one for one in self.runs() if words in one.command and job in {None, one.job}]
-        return found
+        (run,) = [candidate for candidate in self.runs() if words in candidate.command and job in {None, candidate.job}]
+        return run
 
 
 @dataclass(frozen=True)

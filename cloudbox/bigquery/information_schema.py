@@ -99,7 +99,7 @@ def _partition_rows(name: TableName, body: Resource, cursor: duckdb.DuckDBPyConn
     unknown = "__UNPARTITIONED__" if is_by_ingestion(body) else "__NULL__"
     counted = cursor.execute(
         f"SELECT strftime({quoted(column)}::TIMESTAMP, '{_FORMATS[unit]}') AS id, count(*) FROM {name.sql} "
-        "GROUP BY id ORDER BY id"
+        "GROUP BY 1 ORDER BY 1"
     ).fetchall()
     return [{"partition_id": partition_id or unknown, "total_rows": rows, **changed} for partition_id, rows in counted]
 

@@ -1,7 +1,7 @@
 """`tabledata.insertAll`: rows of JSON into a table at once.
 
-Where the time of ingestion makes partitions, rows that are streamed have none until the next call that adds rows:
-Google moves them out of its buffer within 90 minutes.
+Where the time of ingestion makes partitions, rows that are streamed have none until the next call that adds rows;
+Google moves them out of its buffer after a time that it does not promise.
 """
 
 from __future__ import annotations

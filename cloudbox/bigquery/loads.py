@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from cloudbox.bigquery.failures import BigQueryError, duplicate, invalid, not_found, not_simulated
 from cloudbox.bigquery.schemas import Field, duckdb_type, fields_of, normal_fields, quoted
-from cloudbox.bigquery.tables import PARTITION, TableName, Tables
+from cloudbox.bigquery.tables import PARTITION, TableName, Tables, is_by_ingestion
 from cloudbox.bigquery.warehouse import Resource
 
 _PARTITION_IDS = {10: "%Y%m%d%H", 8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}
@@ -42,6 +42,8 @@ class Loads:
         load = files.load
         table = self.tables.find(name)
         disposition = load.get("writeDisposition", "WRITE_APPEND")
+        if partition and not (table and is_by_ingestion(table)):
+            raise not_simulated("a load into one partition of a table that the time of ingestion does not partition")
         if table is None and load.get("createDisposition") == "CREATE_NEVER":
             raise not_found("Table", str(name))
         if table and disposition == "WRITE_EMPTY" and int(table["numRows"]):

@@ -55,12 +55,12 @@ class Jobs:
         }
 
     def create(self, request: v1.CreateJobRequest) -> v1.Job:
-        """CreateJob: the job that is under way under this name, whose `client_request_id` tells it, or a new one."""
+        """CreateJob: the job of this name that is under way, as its `client_request_id` shows, or a new job."""
         self._check_place(request.project_id, request.location)
         asked = request.job
         address = _staged(asked)
         with self._lock:
-            if active := next((one for one in self._all() if one.name == asked.name and _is_active(one)), None):
+            if active := next((job for job in self._all() if job.name == asked.name and _is_active(job)), None):
                 return active
             made = v1.Job(asked)
             now = datetime.now(UTC)
@@ -85,8 +85,7 @@ class Jobs:
             v1.ListJobsRequest.Filter.ACTIVE: _is_active,
             v1.ListJobsRequest.Filter.TERMINATED: lambda job: not _is_active(job),
         }.get(request.filter, lambda _: True)
-        found = sorted(filter(wanted, self._all()), key=lambda job: job.id, reverse=True)
-        return v1.ListJobsResponse(jobs=found)
+        return v1.ListJobsResponse(jobs=sorted(filter(wanted, self._all()), key=lambda job: job.id, reverse=True))
 
     def update(self, request: v1.UpdateJobRequest) -> v1.Job:
         """UpdateJob: a cancellation; nothing else of a batch job can be changed."""
@@ -111,13 +110,13 @@ class Jobs:
         file = self._folder / f"{job.id}.error"
         if not file.is_file() or (request.start_time and job.current_state_time < request.start_time):
             return v1.ListJobMessagesResponse()
-        told = v1.JobMessage(
+        message = v1.JobMessage(
             id="1",
             time=job.current_state_time,
             message_text=file.read_text(encoding="utf-8"),
             message_importance=v1.JobMessageImportance.JOB_MESSAGE_ERROR,
         )
-        return v1.ListJobMessagesResponse(job_messages=[told])
+        return v1.ListJobMessagesResponse(job_messages=[message])
 
     def close(self) -> None:
         """Stops every job."""

@@ -13,7 +13,8 @@ Json = dict[str, Any]
 
 
 def repository_info(repository: Repository, commit: Commit) -> Json:
-    """A model or a Space at a commit."""
+    """A model, a data set or a Space at a commit."""
+    own: dict[str, Json] = {"models": {"modelId": repository.name}, "spaces": {"sdk": repository.sdk}}
     newest = next(repository.history("main")).date
     return {
         "_id": hashlib.sha256(f"{repository.kind}/{repository.name}".encode()).hexdigest()[:24],
@@ -29,7 +30,7 @@ def repository_info(repository: Repository, commit: Commit) -> Json:
         "downloads": 0,
         "likes": 0,
         "siblings": [_sibling(path, file) for path, file in sorted(commit.files.items())],
-    } | ({"sdk": repository.sdk} if repository.kind == "spaces" else {"modelId": repository.name})
+    } | own.get(repository.kind, {})
 
 
 def refs(repository: Repository) -> Json:

@@ -15,7 +15,7 @@ from cloudbox.hub.access import Call
 from cloudbox.hub.accounts import USER, whoami
 from cloudbox.hub.failures import HubError, no_entry, no_repository, no_revision
 from cloudbox.hub.objects import Objects
-from cloudbox.hub.repositories import MAIN, Repositories, Repository, Secret, now
+from cloudbox.hub.repositories import KINDS, MAIN, Repositories, Repository, Secret, now
 
 Json = dict[str, Any]
 
@@ -183,6 +183,6 @@ class Methods:
 def _named(body: Json) -> tuple[Any, str]:
     """Kind and full name of the repository that a body names."""
     kind = f"{body.get('type') or 'model'}s"
-    if kind not in {"models", "spaces"}:
-        raise HubError(501, f"the box has no {kind}, only models and Spaces")
+    if kind not in KINDS:
+        raise HubError(501, f"the box has no {kind}, only {', '.join(KINDS)}")
     return kind, f"{body.get('organization') or USER}/{body['name']}"

@@ -21,8 +21,8 @@ from cloudbox.hub.failures import HubError, no_revision
 
 MAIN = "main"
 NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
-KINDS = ("models", "spaces")
-Kind = Literal["models", "spaces"]
+KINDS = ("models", "datasets", "spaces")
+Kind = Literal["models", "datasets", "spaces"]
 
 
 class File(BaseModel):

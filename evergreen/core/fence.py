@@ -61,7 +61,7 @@ class FencedEndpoint:
         """What runs now."""
         return self.endpoint.status()
 
-    def delete(self) -> None:
+    def delete(self) -> str | None:
         """Stops everything and forgets it."""
         self.fence()
-        self.endpoint.delete()
+        return self.endpoint.delete()

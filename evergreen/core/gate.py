@@ -40,6 +40,7 @@ ROUNDING = 1e-9
 BYTES_PER_MB = 1_000_000
 MOST_NAMED = 10
 DEFAULT_MARGIN = 0.01
+ANOTHER_MODEL = "change rows, task, split or seed to train another model"
 
 Thresholds = dict[str, FiniteFloat]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
@@ -80,19 +81,19 @@ def decide(
     gate: Gate,
     champion: str | None,
     *,
-    rolled_back: bool = False,
+    withdrawn: str | None = None,
     repeats_champion: bool = False,
 ) -> PromotionDecision:
     """Whether the reported version may replace `champion`, the version that is live now (None: nothing is).
 
-    `rolled_back` says that this very version was champion once and a person took it back; `repeats_champion` that it
-    comes of the champion's own recipe, though hardware gave it other bits. A metric that is missing or undefined
-    refuses. The reasons come in the order of the gate's fields, passed ones too.
+    `withdrawn` names a version that a person took back and that is this very one, or of its recipe;
+    `repeats_champion` says that it comes of the champion's own. Hardware may give one recipe other bits. A metric that
+    is missing or undefined refuses. The reasons come in the order of the gate's fields, passed ones too.
     """
     if report.version == champion:
         reasons = [_reason("new version", False, f"version {report.version} is already the champion")]
     else:
-        standing = _repetition(report, champion) if repeats_champion else _standing(report, champion, rolled_back)
+        standing = _repetition(report, champion) if repeats_champion else _standing(report, champion, withdrawn)
         reasons = [*standing, *_quality(report, gate, champion)]
     verdict = Verdict.PROMOTE if all(reason.passed for reason in reasons) else Verdict.KEEP
     return PromotionDecision(verdict=verdict, version=report.version, champion=champion, reasons=tuple(reasons))
@@ -140,22 +141,29 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
         yield _limit("size", "size", report.size_bytes / BYTES_PER_MB, gate.max_size_mb, "MB")
 
 
-def _standing(report: EvaluationReport, champion: str | None, rolled_back: bool) -> Iterator[Reason]:
+def _standing(report: EvaluationReport, champion: str | None, withdrawn: str | None) -> Iterator[Reason]:
     """Rules about versions rather than numbers."""
     message = overtaken(report.version, _judged_against(report), champion)
     if message is not None:
         yield _reason("present champion", False, message)
     elif champion is None:
         yield _reason("present champion", True, "there is no champion yet: nothing to compare with")
-    if rolled_back:
-        message = f"version {report.version} was champion and was rolled back; `rollback` makes it champion again"
-        yield _reason("not rolled back", False, message)
+    if withdrawn is not None:
+        yield _reason("not rolled back", False, _withdrawal(report.version, withdrawn))
+
+
+def _withdrawal(version: str, withdrawn: str) -> str:
+    if version == withdrawn:
+        return f"version {version} was champion and was rolled back; `rollback` makes it champion again"
+    return (
+        f"version {version} repeats the recipe of {withdrawn}, which was champion and was rolled back; {ANOTHER_MODEL}"
+    )
 
 
 def _repetition(report: EvaluationReport, champion: str | None) -> Iterator[Reason]:
     message = (
         f"version {report.version} repeats the recipe of champion {champion}, there is nothing to replace; "
-        "change rows, task, split or seed to train another model"
+        f"{ANOTHER_MODEL}"
     )
     yield _reason("new recipe", False, message)
 

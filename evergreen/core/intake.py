@@ -143,7 +143,7 @@ class IntakeCount:
 
     def __init__(self, left_out: LeftOut = NOTHING) -> None:
         self.seen = left_out.total
-        self._left_out = left_out
+        self.left_out = left_out
 
     def see(self, rows: int) -> None:
         """Counts rows that will be read, or left out by `leave_out`."""
@@ -152,11 +152,16 @@ class IntakeCount:
     def leave_out(self, reason: str, count: int, names: Iterable[str]) -> None:
         """Counts rows that were seen; of their `names` a few are kept."""
         shown = tuple(map(_printable, islice(names, MOST_EXAMPLES)))
-        self._left_out += LeftOut(counts={reason: count}, examples={reason: shown})
+        self.left_out += LeftOut(counts={reason: count}, examples={reason: shown})
+
+    def add(self, left_out: LeftOut) -> None:
+        """Counts what was seen and is left out."""
+        self.seen += left_out.total
+        self.left_out += left_out
 
     def intake(self, read: int) -> Intake:
         """All of it. Raises ValueError where it does not add up: rows were lost on the way."""
-        return Intake(seen=self.seen, read=read, left_out=self._left_out.counts, examples=self._left_out.examples)
+        return Intake(seen=self.seen, read=read, left_out=self.left_out.counts, examples=self.left_out.examples)
 
 
 def plural(reason: str, count: int) -> str:

@@ -115,7 +115,7 @@ class Kinds:
         )
 
     def problem(self, kind: str) -> str | None:
-        """Why a kind that an installed package offers cannot be had; None: it can, or nobody offers it."""
+        """Why a kind that an installed package offers cannot be had, and what to do; None: it can, or nobody does."""
         offers = self._offered.get(kind, ())
         packages = [*(["evergreen"] if kind in self._shipped else []), *(_package(offer) for offer in offers)]
         if offers and len(packages) > 1:
@@ -124,7 +124,11 @@ class Kinds:
             for offer in offers:
                 self._checked(kind, offer.load())
         except Exception as error:  # whatever the code of a package raises as it is imported
-            return f"kind {kind!r} of {packages[0]} cannot be loaded: {type(error).__name__}: {error}"
+            return (
+                f"kind {kind!r} of {packages[0]} cannot be loaded from {offers[0].value!r}, its entry point in the "
+                f"group {self.group!r}: {type(error).__name__}: {error}; correct that entry point, install what its "
+                "module imports, or uninstall the package"
+            )
         return None
 
     def package(self, kind: str) -> str | None:

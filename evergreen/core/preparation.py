@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from evergreen.core.base import Frozen
-from evergreen.core.intake import NOTHING, Intake, LeftOut
+from evergreen.core.intake import NOTHING, Intake, IntakeCount, LeftOut
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,8 +22,10 @@ class RawPart(Protocol):
     def fingerprint(self) -> str:
         """Of all that decides the rows. Raises InputError where the content cannot be read."""
 
-    def rows(self) -> Iterator[pa.RecordBatch]:
-        """The rows with canonical columns. Raises InputError naming what cannot be read."""
+    def rows(self, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+        """The rows with canonical columns; `count` counts them and what is left out. Raises InputError naming what
+        cannot be read.
+        """
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class PreparationReport(Frozen):
 
     @property
     def done(self) -> str:
-        """`2 of 8 parts were new, prepared by local`."""
+        """`2 of 8 parts prepared (local)`."""
         if not self.written:
             return f"none of {self.parts:,} parts is new"
         return f"{self.written:,} of {self.parts:,} parts prepared ({self.runner})"

@@ -283,8 +283,8 @@ class Endpoint(Protocol):
     def status(self) -> EndpointStatus:
         """What runs now, asked of the endpoint itself; its stored traffic when nothing answers, never an empty one."""
 
-    def delete(self) -> None:
-        """Stops everything and forgets it; does nothing when nothing runs."""
+    def delete(self) -> str | None:
+        """Stops everything and forgets it; what that was, in words. None: there was nothing."""
 
 
 class Host(Protocol):

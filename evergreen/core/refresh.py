@@ -1,6 +1,6 @@
-"""Which rows a run trains on: all, those of a window that moves, or each new row once.
+"""Which rows a run trains on, all, those of a window that moves, or each new row once; and what makes it train.
 
-refresh: {data: incremental, min_new_rows: 200, replay_share: 0.1}
+refresh: {data: incremental, min_new_rows: 200, replay_share: 0.1, cool_down: 12h}
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from pydantic import AwareDatetime, Field, model_validator
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
-from evergreen.core.window import Window
+from evergreen.core.window import Duration, Window
 
 Policy = Literal["all", "sliding", "incremental"]
 NullTimes = Literal["refuse", "include", "leave_out"]
+OnLost = Literal["heal", "train"]
 Lag = Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,8}[mhdw])$")]
 """A duration as a window has it, or 0."""
 
@@ -27,6 +28,10 @@ class Refresh(Frozen):
     `min_new_rows` end a run early, as a success. `replay_share` of the covered rows, by their content, are read again
     beside them. A row may become visible `lag` after its arrival time. `null_times` says what becomes of rows without a
     time: an included one is known by its id alone.
+
+    A scheduled run trains because of other code alone only where `on_code` is true, and not before `cool_down` has
+    passed since the last run that set out to train. `on_lost` says what a run without a reason to train does where
+    results of the champion's run are gone: make them again of the same rows, or train on what there is.
     """
 
     data: Policy | None = None
@@ -34,6 +39,9 @@ class Refresh(Frozen):
     replay_share: float = Field(0.1, ge=0, le=1)
     lag: Lag = "1h"
     null_times: NullTimes = "refuse"
+    on_code: bool = False
+    on_lost: OnLost = "heal"
+    cool_down: Duration | None = None
 
     def policy(self, window: Window | None) -> Policy:
         """What `data` means beside this window.

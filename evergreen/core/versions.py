@@ -60,6 +60,13 @@ class RecordState(Frozen):
         """The version by name."""
         return next((entry for entry in self.versions if entry.version == version), None)
 
+    def withdrawn(self, version: ModelVersion) -> str | None:
+        """The version that was withdrawn by hand and is this one, or comes of its recipe; None: there is none."""
+        if version.version in self.rolled_back:
+            return version.version
+        held = (entry for entry in self.versions if entry.version in self.rolled_back)
+        return next((entry.version for entry in held if entry.recipe == version.recipe), None)
+
     def named(self, alias: Alias) -> ModelVersion | None:
         """The version that an alias names."""
         return self.find(self.aliases.get(alias))

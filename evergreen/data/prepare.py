@@ -2,6 +2,8 @@
 
     {"id": "train:1", "text": "Wall St. Bears …", "label": "Business", "timestamp": 2026-11-21T08:12:44.120391+00:00}
 
+Where the target has a column of arrivals, all rows arrive at the end of those days, whatever each tells of.
+
 The same dataset and plan give a file with the same bytes.
 """
 
@@ -22,6 +24,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.preparation import Prepared
 from evergreen.data.duplicates.keys import content_keys
+from evergreen.data.row_fields import TIMES
 from evergreen.data.shards import iter_batches, parquet_writer, regroup
 
 if TYPE_CHECKING:
@@ -86,12 +89,12 @@ def target_columns(mapping: Mapping[str, str]) -> dict[str, str]:
 def prepare(dataset: Dataset, plan: Plan, path: Path) -> Prepared:
     """The dataset's rows as one Parquet file at `path`, in one pass; memory does not grow with rows.
 
-    A dataset with times of its own keeps them.
+    A dataset with times or arrivals of its own keeps them.
 
     Raises:
         InputError: a label that the task does not know, a row without text, label or time, or a column that is missing.
     """
-    missing = [name for name in plan.columns if name not in (*dataset.manifest.columns, "timestamp")]
+    missing = [name for name in plan.columns if name not in (*dataset.manifest.columns, *TIMES)]
     if missing:
         raise InputError(
             f"the configuration reads {', '.join(missing)}, which no column of the rows gives "
@@ -130,6 +133,9 @@ def _timed(dataset: Dataset, plan: Plan) -> Iterator[pa.RecordBatch]:
         timed = batch.filter(pa.array(_fractions(ids, plan.times.seed + 1) < plan.share)) if plan.share < 1 else batch
         if "timestamp" not in batch.schema.names:
             timed = timed.append_column("timestamp", plan.times.of(timed.column("id")))
+        if "arrived" in plan.columns and "arrived" not in batch.schema.names:
+            arrived = pa.scalar(plan.times.end, pa.timestamp("us", tz="UTC"))
+            timed = timed.append_column("arrived", pa.repeat(arrived, timed.num_rows))
         yield timed.select(list(plan.columns))
 
 

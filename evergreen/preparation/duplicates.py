@@ -1,4 +1,4 @@
-"""Rows that repeat others, found without any worker knowing them all.
+"""Rows that repeat others, without any worker knowing them all.
 
 Of rows with the same content the one with the smallest id stays (the shortest, then by its letters). A text is also a
 repetition when it is as similar to a text of a smaller id as `near_duplicates` says: both share one of their rarest
@@ -15,6 +15,7 @@ import apache_beam as beam
 import numpy as np
 
 from evergreen.core.errors import EvergreenError
+from evergreen.core.intake import IntakeCount
 from evergreen.core.members import examinable
 from evergreen.data.duplicates.keys import content_keys, normalise, picture_keys
 from evergreen.data.duplicates.similarity import word_pairs
@@ -74,14 +75,14 @@ class _Near(beam.PTransform):  # type: ignore[misc]
             | "Pair" >> beam.FlatMap(_paired, similarity)
             | "Once" >> beam.Distinct()
         )
-        ones = (
+        carried = (
             {"texts": texts, "others": met}
-            | "Words of the one" >> beam.CoGroupByKey()
+            | "Words of the first" >> beam.CoGroupByKey()
             | "Carry" >> beam.FlatMap(_carried)
         )
         return (
-            {"texts": texts, "others": ones}
-            | "Words of the other" >> beam.CoGroupByKey()
+            {"texts": texts, "others": carried}
+            | "Words of the second" >> beam.CoGroupByKey()
             | "Compare" >> beam.FlatMap(_similar, similarity)
         )
 
@@ -114,7 +115,7 @@ def _signed(part: Part, plan: Plan) -> Iterator[Signed]:
 def _signatures(part: Part, plan: Plan) -> Iterator[Signed]:
     first = 0
     with_pairs = plan.preparation.near_duplicates is not None
-    for whole in part.raw.rows():
+    for whole in part.raw.rows(IntakeCount()):
         batch, places = _usable(whole, plan)
         if "image" in batch.schema.names:
             keys, pairs = picture_keys(batch["image"], 0), None

@@ -14,6 +14,7 @@ from evergreen.adapters.files.destination import opened_files, put_file
 from evergreen.adapters.files.prepared import PREFIX
 from evergreen.adapters.files.table_writers import json_line
 from evergreen.core.errors import EvergreenError
+from evergreen.core.intake import IntakeCount
 from evergreen.core.members import examinable
 from evergreen.core.preparation import PreparedRows
 from evergreen.data.prepare import PREPARED
@@ -33,7 +34,7 @@ def prepare_part(
 ) -> tuple[str, Summary | None]:
     """What came of the part, by the name of its shards; None where those are `known`, and nothing was done.
 
-    Errors are told in it, for a runner would repeat what can only fail again. `dropped` holds the places, from 0, of
+    Errors are part of it, for a runner would repeat what can only fail again. `dropped` holds the places, from 0, of
     the rows of each part that repeat others.
     """
     places = frozenset((dropped or {}).get(part.number, ()))
@@ -73,6 +74,7 @@ def _prepared(part: Part, plan: Plan, dropped: frozenset[int], name: str) -> Sum
         duplicates=len(dropped),
         examples={row["id"]: row["reason"] for row in tally.bad[:EXAMPLES]},
         counts=tally.counts,
+        left_out=tally.intake.left_out,
     )
 
 
@@ -81,6 +83,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.seen = 0
+        self.intake = IntakeCount()
         self.bad: list[dict[str, str]] = []
         self.counts: dict[str, dict[str, int]] = {}
 
@@ -98,7 +101,7 @@ def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], tally: _Tally) -
     import pyarrow as pa
 
     first = 0
-    for batch in part.raw.rows():
+    for batch in _raw_rows(part, plan, tally.intake):
         tally.seen += batch.num_rows
         places = range(first, first + batch.num_rows)
         first += batch.num_rows
@@ -106,6 +109,11 @@ def _good_rows(part: Part, plan: Plan, dropped: frozenset[int], tally: _Tally) -
         prepared = examinable(plan.task).prepare_rows(kept, plan.preparation.image_size)
         tally.add(prepared)
         yield prepared.rows.select(list(plan.columns))
+
+
+def _raw_rows(part: Part, plan: Plan, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+    with plan.reading():
+        yield from part.raw.rows(count)
 
 
 def _rows_in(file: Path) -> int:

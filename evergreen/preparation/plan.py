@@ -1,10 +1,12 @@
-"""What every worker is told, and the parts of the raw data, whoever works on them."""
+"""What every worker needs to know, and the parts of the raw data, whoever works on them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evergreen.adapters.kinds import AnySource
 from evergreen.core.errors import InputError
+from evergreen.core.intake import IntakeCount, LeftOut
 from evergreen.core.members import SourceSettings, TaskSettings, source_of
 from evergreen.core.preparation import Raw, RawPart
 from evergreen.data.shards import iter_batches
@@ -82,10 +85,20 @@ class Plan:
         raw = source.raw()
         return Raw(source.identity(None).description, (_Whole(self.preparation.origin),)) if raw is None else raw
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Errors of the origin within the block, which name fields of `source`, name those of `prepare.origin`."""
+        try:
+            yield
+        except InputError as error:
+            fields = "|".join(type(self.preparation.origin).model_fields)
+            words = re.sub(rf"\bsource\.(?=({fields})\b)", "prepare.origin.", str(error))
+            raise InputError(words) from error
+
 
 def parts_of(raw: Raw) -> list[Part]:
     """The parts as they are now, whose content is looked at. Raises InputError naming what cannot be read."""
-    return [Part(number, one.fingerprint(), one) for number, one in enumerate(raw.parts)]
+    return [Part(number, part.fingerprint(), part) for number, part in enumerate(raw.parts)]
 
 
 @dataclass(frozen=True)
@@ -97,9 +110,12 @@ class _Whole:
     def fingerprint(self) -> str:
         return source_of(self.origin).identity(None).fingerprint
 
-    def rows(self) -> Iterator[pa.RecordBatch]:
+    def rows(self, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         with TemporaryDirectory(prefix="evergreen-origin-") as folder:
-            yield from iter_batches(source_of(self.origin).read(None, Path(folder)).shards)
+            dataset = source_of(self.origin).read(None, Path(folder))
+            yield from iter_batches(dataset.shards)
+        if intake := dataset.manifest.intake:
+            count.add(LeftOut(counts=intake.left_out, examples=intake.examples))
 
 
 def _hashed(*content: object) -> str:

@@ -11,7 +11,7 @@ from evergreen.adapters.files.prepared import PreparedSet
 from evergreen.core.errors import InputError
 from evergreen.core.preparation import PreparationReport, Raw
 from evergreen.preparation.plan import Part, Plan, parts_of
-from evergreen.preparation.store import check, known_parts, read_results, store, tell
+from evergreen.preparation.store import check, known_parts, read_results, store, write_statistics
 from evergreen.preparation.summary import Summary, merged
 
 
@@ -29,7 +29,7 @@ class Work:
 
     @property
     def words(self) -> str:
-        """`2 of 8 parts are new`."""
+        """`2 of 8 parts to be prepared`."""
         count = f"{len(self.new):,}" if self.new else "none"
         return f"{count} of {len(self.parts):,} parts to be prepared"
 
@@ -40,8 +40,9 @@ def work_of(plan: Plan) -> Work:
     Raises:
         InputError: there are no raw data, or the folder holds what nobody prepared.
     """
-    raw = plan.raw()
-    parts = tuple(parts_of(raw))
+    with plan.reading():
+        raw = plan.raw()
+        parts = tuple(parts_of(raw))
     with opened_files(plan.folder) as files:
         before = prepared_set(files, plan.folder)
         known = known_parts(files, plan, before)
@@ -77,16 +78,16 @@ def prepare(plan: Plan) -> tuple[PreparationReport, Summary]:
         if work.new:
             results = _worked_on(plan, work)
         parts = _parts(plan, work, results)
-        summary = merged(parts.values()).model_copy(update={"left_out": work.raw.left_out})
+        summary = merged([*parts.values(), Summary(left_out=work.raw.left_out)])
         check(summary, plan.preparation.max_bad_share)
         now = PreparedSet(
             files=tuple(shard.name for shard in summary.shards),
             whole=plan.whole(work.parts),
-            parts={name: one.model_dump(mode="json", exclude_defaults=True) for name, one in sorted(parts.items())},
+            parts={name: part.model_dump(mode="json", exclude_defaults=True) for name, part in sorted(parts.items())},
         )
         with opened_files(plan.folder) as files:
             store(files, plan, work.before, now)
-            tell(files, plan, parts, summary)
+            write_statistics(files, plan, parts, summary)
     finally:
         _clean(plan)
     report = PreparationReport(
@@ -94,7 +95,7 @@ def prepare(plan: Plan) -> tuple[PreparationReport, Summary]:
         folder=plan.folder,
         runner=plan.preparation.runner.kind,
         parts=len(work.parts),
-        written=sum(one is not None for one in results.values()),
+        written=sum(result is not None for result in results.values()),
         shards=len(summary.shards),
         intake=summary.intake(),
         counts=summary.counts,
@@ -116,7 +117,7 @@ def _worked_on(plan: Plan, work: Work) -> dict[str, Summary | None]:
 
 def _parts(plan: Plan, work: Work, results: Mapping[str, Summary | None]) -> dict[str, Summary]:
     """What came of each part, now or before."""
-    compared = list(results) or list(work.known)
+    compared = sorted(results) or sorted(work.known)
     names = compared if plan.compares else [plan.shards_of(part) for part in work.parts]
     return {name: results.get(name) or work.known[name] for name in names}
 

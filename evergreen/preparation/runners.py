@@ -35,13 +35,13 @@ class Runner(Protocol):
     """What a preparation runs on."""
 
     def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:
-        """What Beam is told; `folder` is there while the pipeline runs."""
+        """Those of Beam; `folder` is there while the pipeline runs."""
 
-    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:
-        """What would run, in words. Nothing does, and nobody is asked for anything."""
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str | None:
+        """What would be sent elsewhere, as JSON; None: nothing. Nothing is sent, and nobody is asked for anything."""
 
     def left(self, result: Any) -> str | None:
-        """What goes on after this process was told to end, of a pipeline with this result; None: nothing."""
+        """What goes on after this process ends early, of a pipeline with this result; None: nothing."""
 
     def explained(self, error: Exception) -> str | None:
         """What to do about a failure; None: nobody knows."""
@@ -117,9 +117,8 @@ class LocalRunner:
             flags=[], runner=LOCAL_RUNNER, direct_running_mode="multi_processing", direct_num_workers=workers
         )
 
-    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:  # noqa: ARG002 - the protocol's
-        """The number of processes."""
-        return f"local, {self.settings.workers or 'one a processor'} as number of processes"
+    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> None:
+        """Nothing leaves this machine."""
 
     def left(self, result: Any) -> None:
         """Nothing: the processes end with this one."""
@@ -159,10 +158,8 @@ class DataflowRunner:
         )
 
     def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:
-        """The machines, and the compiled job as JSON."""
-        machines = f"up to {self.settings.max_workers} x {self.settings.machine_type}"
-        job = json.dumps(self.compiled(plan, parts, known), indent=2)
-        return f"Dataflow in {self.settings.region}, {machines}; nothing was sent:\n{job}"
+        """The compiled job."""
+        return json.dumps(self.compiled(plan, parts, known), indent=2)
 
     def compiled(self, plan: Plan, parts: list[Part], known: Collection[str]) -> dict[str, Any]:
         """What Dataflow would be sent: the job, its pool of workers and its transforms."""

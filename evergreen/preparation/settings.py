@@ -31,8 +31,8 @@ class RunnerSettings(Settings):
     running: ClassVar[str]
 
     @property
-    def told(self) -> str:
-        """Where the work is done, in words."""
+    def machines(self) -> str:
+        """What does the work, in words."""
         return self.kind
 
     def with_processes(self, count: int) -> Self:  # noqa: ARG002 - of those that have them
@@ -45,7 +45,7 @@ class RunnerSettings(Settings):
 
 
 class LocalRunnerSettings(RunnerSettings):
-    """Beam's own runner, with `workers` processes on this machine; None: one a processor."""
+    """Beam's own runner, with `workers` processes on this machine; None: as many as it has processors."""
 
     running: ClassVar[str] = "evergreen.preparation.runners:LocalRunner"
 
@@ -53,14 +53,16 @@ class LocalRunnerSettings(RunnerSettings):
     workers: int | None = Field(None, ge=1, le=MOST_WORKERS)
 
     @property
-    def told(self) -> str:
+    def machines(self) -> str:
         """The number of processes."""
-        return f"by {self.workers or 'one a processor'} as number of processes, where the step runs"
+        if self.workers is None:
+            return "as many processes as there are processors"
+        return f"{self.workers} process{'es'[: 2 * (self.workers != 1)]}"
 
     def with_processes(self, count: int) -> Self:
         """The settings with so many. Raises InputError: too many."""
         if count > MOST_WORKERS:
-            raise InputError(f"--workers is {count:,} (allowed: 1 to {MOST_WORKERS}); take about one a processor")
+            raise InputError(f"--workers is {count:,} (allowed: 1 to {MOST_WORKERS}); take about as many as processors")
         return self.model_copy(update={"workers": count})
 
 
@@ -87,8 +89,8 @@ class DataflowRunnerSettings(RunnerSettings):
     labels: dict[str, str] = {}
 
     @property
-    def told(self) -> str:
-        """The machines."""
+    def machines(self) -> str:
+        """The job's."""
         return f"a job of Dataflow in {self.region}, up to {self.max_workers} x {self.machine_type}"
 
     def needs(self) -> PreparationNeeds:
@@ -107,7 +109,7 @@ class Preparation(Frozen):
 
     Pictures and masks are brought to `image_size` × `image_size` pixels; None leaves them as they are. `deduplicate`
     keeps one of rows with the same content, the one with the smallest id; `near_duplicates` also of texts that share
-    that part of their word pairs. Up to `max_bad_share` of the rows may be unusable: they are left out and told.
+    that part of their word pairs. Up to `max_bad_share` of the rows may be unusable: they are left out and listed.
     """
 
     origin: AnySource

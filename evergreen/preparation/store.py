@@ -42,9 +42,9 @@ def read_results(files: Any, plan: Plan) -> dict[str, Summary | None]:
 
 def known_parts(files: Any, plan: Plan, before: PreparedSet) -> dict[str, Summary]:
     """What came of parts whose shards are all there, by the names of those."""
-    names = {one.rpartition("/")[2] for one in files.find(plan.folder)}
-    known = {name: Summary.model_validate(one) for name, one in before.parts.items()}
-    return {name: one for name, one in known.items() if all(shard.name in names for shard in one.shards)}
+    names = {path.rpartition("/")[2] for path in files.find(plan.folder)}
+    known = {name: Summary.model_validate(part) for name, part in before.parts.items()}
+    return {name: part for name, part in known.items() if all(shard.name in names for shard in part.shards)}
 
 
 def store(files: Any, plan: Plan, before: PreparedSet, now: PreparedSet) -> None:
@@ -54,15 +54,15 @@ def store(files: Any, plan: Plan, before: PreparedSet, now: PreparedSet) -> None
         EvergreenError: somebody else prepares the same folder.
     """
     if files.exists(plan.staging):
-        for one in sorted(files.find(plan.staging)):
-            name = one.rpartition("/")[2]
+        for path in sorted(files.find(plan.staging)):
+            name = path.rpartition("/")[2]
             if name != RESULTS:
-                files.mv(one, f"{plan.folder}/{name}")
+                files.mv(path, f"{plan.folder}/{name}")
     replace_set(files, plan.folder, before, now)
 
 
-def tell(files: Any, plan: Plan, parts: Mapping[str, Summary], summary: Summary) -> None:
-    """Puts the statistics beside the shards, and removes lists of unusable rows that are no part's any more."""
+def write_statistics(files: Any, plan: Plan, parts: Mapping[str, Summary], summary: Summary) -> None:
+    """Of all rows, beside the shards; removes lists of unusable rows that are no part's any more."""
     intake = summary.intake()
     rows = {"seen": intake.seen, "rows": summary.rows, "rejected": summary.bad, "duplicates": summary.duplicates}
     statistics = {**rows, "left_out": intake.left_out, **summary.counts}
@@ -70,11 +70,11 @@ def tell(files: Any, plan: Plan, parts: Mapping[str, Summary], summary: Summary)
     place = f"{plan.folder}/{STATISTICS}"
     if not files.exists(place) or files.cat_file(place) != content:
         put_bytes(files, content, place)
-    kept = {f"{REJECTED}{name}.jsonl" for name, one in parts.items() if one.bad}
-    for one in sorted(files.find(plan.folder)):
-        name = one.rpartition("/")[2]
+    kept = {f"{REJECTED}{name}.jsonl" for name, part in parts.items() if part.bad}
+    for path in sorted(files.find(plan.folder)):
+        name = path.rpartition("/")[2]
         if name == REJECTED_BEFORE or (name.startswith(REJECTED) and name not in kept):
-            files.rm_file(one)
+            files.rm_file(path)
 
 
 def check(summary: Summary, max_bad_share: float) -> None:
@@ -86,7 +86,7 @@ def check(summary: Summary, max_bad_share: float) -> None:
     """
     if summary.failures:
         worst = max(failure.exit_code for failure in summary.failures)
-        messages = "\n".join(failure.message for failure in summary.failures)
+        messages = "\n".join(dict.fromkeys(failure.message for failure in summary.failures))
         raise (InputError if worst == InputError.exit_code else EvergreenError)(messages)
     total = summary.rows + summary.bad
     listed = "".join(f"\n- {name}: {reason}" for name, reason in summary.examples.items())

@@ -28,7 +28,7 @@ class Failure(Frozen):
 
 class Summary(Frozen):
     """What came of `seen` rows: `bad` counts unusable rows, of which `examples` tells some by id; `duplicates` counts
-    rows that were dropped; `left_out` is what lies beside the files that were read.
+    rows that were dropped; `left_out` is what was never among them, such as what lies beside the files that are read.
     """
 
     shards: tuple[Shard, ...] = ()
@@ -68,6 +68,7 @@ def merged(summaries: Iterable[Summary]) -> Summary:
         duplicates=sum(summary.duplicates for summary in collected),
         examples=dict(examples[:EXAMPLES]),
         counts=added(summary.counts for summary in collected),
+        left_out=sum((summary.left_out for summary in collected), NOTHING),
         failures=tuple(
             sorted(
                 (failure for summary in collected for failure in summary.failures), key=lambda failure: failure.message

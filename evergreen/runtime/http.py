@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-import secrets
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from evergreen.core.errors import InputError
+from evergreen.core.traces import new_trace
 
 TRACE_HEADER = "x-trace-id"
 TIME_LEFT_HEADER = "x-time-left-ms"
@@ -76,13 +76,24 @@ def malformed(reason: str) -> str:
     return f"this is no well-formed HTTP request{f': {what}' if what else ''}"
 
 
-def trace_id(headers: Mapping[str, str]) -> str:
-    """The caller's `x-trace-id`, or the trace of its W3C `traceparent`, or a new one."""
-    given = headers.get(TRACE_HEADER, "")
-    if TRACE_ID.fullmatch(given):
-        return given
-    parent = TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    return parent.group(1) if parent else secrets.token_hex(16)
+class Trace:
+    """The id of one request: its caller's `x-trace-id`, or that of its W3C `traceparent`, or one that is made here.
+
+    `version` is the one that is asked, as far as it is known.
+    """
+
+    def __init__(self, headers: Mapping[str, str], version: str = "") -> None:
+        given = headers.get(TRACE_HEADER, "")
+        parent = TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        self._given = TRACE_ID.fullmatch(given) is not None or parent is not None
+        self._version = version
+        self.id = (given if TRACE_ID.fullmatch(given) else parent[1] if parent else None) or new_trace(version)
+
+    def ask(self, version: str) -> str:
+        """The id, which names the version that is asked now, unless the caller gave it."""
+        if not self._given and version != self._version:
+            self._version, self.id = version, new_trace(version)
+        return self.id
 
 
 def time_left_s(headers: Mapping[str, str]) -> float | None:
@@ -161,7 +172,7 @@ def error_body(message: str, trace: str, instance: int | None = None) -> bytes:
 
 def raw_refusal(status: HTTPStatus, message: str) -> bytes:
     """A whole answer that ends the connection, for requests that never came as far as a handler."""
-    trace = secrets.token_hex(16)
+    trace = new_trace()
     body = error_body(message, trace)
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",

@@ -19,7 +19,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergreen.runtime.http import TRACE_HEADER, origin_refusal, repeated_refusal, target_host, trace_id
+from evergreen.runtime.http import TRACE_HEADER, Trace, origin_refusal, repeated_refusal, target_host
 from evergreen.runtime.logs import Throttle
 from evergreen.serving.answers import error_response
 from evergreen.serving.settings import ServerSettings
@@ -119,7 +119,7 @@ class Observed:
             return
         started = time.perf_counter()
         given = Headers(scope=scope)
-        trace = trace_id(given)
+        trace = Trace(given, self._version()).id
         seen: dict[str, Any] = {"trace_id": trace, "status": 499}  # 499: the caller left before the answer
         scope.setdefault("state", {})["request_log"] = seen
 

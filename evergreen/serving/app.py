@@ -1,7 +1,7 @@
 """The HTTP application: health, predict and metrics.
 
     POST /predict {"instances": [{"text": "Stocks rose"}]}
-    200 {"predictions": [{"label": "business", …}], "metadata": {"model_version": "3f9c…", "trace_id": "5f…"}}
+    200 {"predictions": [{"label": "business", …}], "metadata": {"model_version": "3f9c…", "trace_id": "3f9c…"}}
 
 `metadata` is the field that Vertex AI's PredictResponse keeps for the model.
 """

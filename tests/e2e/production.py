@@ -31,7 +31,7 @@ LABEL_NAMES = "business=Business,entertainment=World,politics=World,sports=Sport
 
 
 def last_midnight() -> str:
-    """Where the window of `configs/prod.yaml` ends now."""
+    """When rows that are prepared arrive, unless told otherwise: the same all day."""
     return f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
 
 
@@ -43,14 +43,14 @@ class Production:
     environment: dict[str, str]
     config: str
 
-    def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def python(self, *arguments: str, check: bool = True, timeout_s: int = 900) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=timeout_s,
             check=False,
         )
         if check and done.returncode:
@@ -60,7 +60,7 @@ class Production:
         return done
 
     def run_pipeline(self, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.python("run.py", "--config", self.config, check=check)
+        return self.python("run.py", "--config", self.config, check=check, timeout_s=1800)
 
     def dry_run(self) -> str:
         """The plan."""
@@ -78,7 +78,7 @@ class Production:
         return dict(first_json(self.python("-m", "tests.e2e.production_records", model).stdout))
 
     def prepare(self, share: float, end: str | None = None) -> None:
-        """A share of the articles in the window that ends at `end`, by default the last midnight."""
+        """A share of the articles, of two days that end at `end`, by default the last midnight, when they arrive."""
         origin = ("--from", "local.yaml", "--label-names", LABEL_NAMES, "--share", str(share))
         self.command("prepare", *origin, "--days", "2", "--end", end or last_midnight())
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import yaml
 
 from tests.e2e.project import Project
 from tests.homes import unpack
@@ -37,16 +38,35 @@ def test_a_commit_of_today_goes_on_where_an_earlier_one_left(left: Project) -> N
     assert back["champion"]["version"] == FIRST
     assert_close(answers(back["endpoint"]["url"], expected["instances"]), expected["predictions"][FIRST])
 
-    shorter = left.home / "shorter.yaml"
-    shorter.write_text(config.read_text().replace("epochs: 3", "epochs: 1"))
-    left.run("--config", shorter)
+    incremental = nightly(left.home, config)
+    ran = left.run("--config", incremental)
+    assert (ran.stdout + ran.stderr).count("does not tell which rows it was trained on") == 1
+    assert "600 new to champion 56eecea4b145" in ran.stdout
     assert left.last_report()["comparison"]["champion"] == FIRST
+    assert left.status(incremental)["coverage"]["until"] == "2026-04-30T23:00:00Z"
+    assert "0 new to champion" in left.run("--config", incremental, "--dry-run").stdout
 
     left.run("rollback", "--config", config)
     again = left.status(config)
     assert again["champion"]["version"] == FIRST
     assert again["previous"]["version"] not in (FIRST, SECOND)
     assert_close(answers(again["endpoint"]["url"], expected["instances"]), expected["predictions"][FIRST])
+
+
+def nightly(home: Path, config: Path) -> Path:
+    """The configuration for what is new alone, of rows that have since been given the time of their arrival."""
+    header, *rows = (home / "news.csv").read_text(encoding="utf-8").splitlines()
+    arrived = [f"{header},arrived", *(f"{row},2026-05-01" for row in rows)]
+    (home / "arrived.csv").write_text("\n".join(arrived), encoding="utf-8")
+    document = yaml.safe_load(config.read_text(encoding="utf-8"))
+    parameters = document["parameters"]
+    parameters["source"]["path"] = str(home / "arrived.csv")
+    parameters["source"]["columns"]["arrived"] = "arrived"
+    parameters["task"]["epochs"] = 1
+    parameters["refresh"] = {"data": "incremental"}
+    path = home / "nightly.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
 
 
 def answers(url: str, instances: list[dict[str, str]]) -> list[dict[str, Any]]:

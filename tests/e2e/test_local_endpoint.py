@@ -10,6 +10,7 @@ import pytest
 
 from evergreen.adapters.local_endpoint.endpoint import post_predict
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
+from evergreen.core.traces import version_of
 from tests.e2e.served import GOOD, Served
 from tests.e2e.steady_client import SteadyClient
 from tests.waiting import wait_until
@@ -73,6 +74,10 @@ def test_the_split_is_exact(served: Served) -> None:
     with httpx.Client(trust_env=False) as client:
         answers = [client.post(served.url(), json={"instances": GOOD}) for _ in range(100)]
     assert Counter(answer.headers["x-model-version"] for answer in answers) == {first: 95, second: 5}
+    for answer in answers:
+        metadata = answer.json()["metadata"]
+        assert version_of(metadata["trace_id"]) == metadata["model_version"] == answer.headers["x-model-version"]
+        assert metadata["trace_id"] == answer.headers["x-trace-id"]
 
 
 def test_one_version_can_be_asked_whatever_its_traffic(served: Served) -> None:

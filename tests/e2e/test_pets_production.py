@@ -23,11 +23,13 @@ from evergreen.data.pictures import Pixels, encode_png
 from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.segmentation import confusion_of
 from tests.e2e import pets, space
+from tests.e2e.pets import SHARD_RECORDS
 from tests.e2e.production import Production, production_in
+from tests.e2e.project import first_json
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.emulated, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.emulated, pytest.mark.timeout(4000)]
 
 COUNT = 320
 LABELS = ("pet", "background", "border")
@@ -43,7 +45,7 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
     production.python("-m", "tests.e2e.pets", production.environment["EVERGREEN_PETS"] + "/raw", str(COUNT))
     compiled = production.command("prepare", "--dry-run").stdout
     assert '"machineType": "n1-standard-4"' in compiled
-    assert "Dataflow in us-central1, up to 8 x n1-standard-4; nothing was sent" in compiled
+    assert "runner    a job of Dataflow in us-central1, up to 8 x n1-standard-4" in compiled
     assert "8 of 8 parts to be prepared; a job of Dataflow in us-central1" in production.dry_run()
     ran = production.run_pipeline()
     status = production.status()
@@ -87,18 +89,68 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
 
 
 def _arrives_and_is_trained_on_by_a_firing(production: Production) -> None:
-    """A firing of the schedule prepares the one shard that arrived, by a job of Dataflow, and trains on it."""
-    before = production.status()["last_run"]["name"]
-    production.python("-m", "tests.e2e.pets", production.environment["EVERGREEN_PETS"] + "/raw", str(COUNT + 40))
-    assert "1 of 9 parts to be prepared" in production.dry_run()
+    """A firing prepares the shard that arrived, by a job of Dataflow, and trains on it; the next one rests."""
     made = production.command("schedule", "--cron", "0 3 1 1 *").stdout
-    production.fire(made.splitlines()[0].rpartition("(")[2].rstrip(")"))
+    schedule = made.splitlines()[0].rpartition("(")[2].rstrip(")")
+    before = _newest_run(production)
+    jobs = _jobs(production)
+    production.python(
+        "-m", "tests.e2e.pets", production.environment["EVERGREEN_PETS"] + "/raw", str(COUNT + SHARD_RECORDS)
+    )
+    assert "1 of 9 parts to be prepared" in production.dry_run()
+
+    _fire(production, schedule)
+    after = _newest_run(production)
+    assert {after["steps"][name] for name in ("prepare", "fetch", "train", "evaluate", "promote")} == {"completed"}
+    arrived = {f"train-00008.tfrec:{number}" for number in range(1, SHARD_RECORDS + 1)}
+    assert arrived == _ids(after) - _ids(before)
+    assert arrived & set(after["splits"]["train"])
+    assert len(_jobs(production) - jobs) == 1
+    assert "none of 9 parts to be prepared; nothing runs" in production.dry_run()
+
+    shards, jobs, held = _prepared(production), _jobs(production), _bucket_bytes(production)
+    _fire(production, schedule)
+    rested = _newest_run(production)["steps"]
+    assert rested["prepare"] == "completed"
+    assert {rested[name] for name in ("fetch", "validate", "split", "train", "evaluate")} == {"cached"}
+    assert (_prepared(production), _jobs(production)) == (shards, jobs)
+    assert _bucket_bytes(production) - held < 1_000_000
+    production.command("schedule", "--delete")
+
+
+def _fire(production: Production, schedule: str) -> None:
+    """Returns when the run that a firing began has succeeded."""
+    before = production.status()["last_run"]["name"]
+    production.fire(schedule)
     wait_until(lambda: production.status()["last_run"]["name"] != before, timeout_s=300)
     wait_until(lambda: production.status()["last_run"]["status"] != "running", timeout_s=900)
-    steps = production.recorded("pets")["steps"]
-    assert {steps[name] for name in ("prepare", "fetch", "train", "promote")} == {"completed"}
-    assert "none of 9 parts to be prepared; nothing runs" in production.dry_run()
-    production.command("schedule", "--delete")
+    assert production.status()["last_run"]["status"] == "completed"
+
+
+def _newest_run(production: Production) -> dict[str, Any]:
+    """Its steps and splits."""
+    return dict(first_json(production.python("-m", "tests.e2e.newest_run").stdout))
+
+
+def _ids(run: dict[str, Any]) -> set[str]:
+    return set().union(*run["splits"].values())
+
+
+def _jobs(production: Production) -> set[str]:
+    """The jobs of Dataflow that the box has run."""
+    return {file.stem for file in production.home.glob("gateway/dataflow/*.json")}
+
+
+def _prepared(production: Production) -> dict[str, int]:
+    """When each object below the prepared folder was written."""
+    folder = production.environment["EVERGREEN_PETS"].removeprefix("gs://") + "/prepared"
+    files = production.home.glob(f"gcs/buckets/{folder}/**/*")
+    return {file.name: file.stat().st_mtime_ns for file in files if file.is_file()}
+
+
+def _bucket_bytes(production: Production) -> int:
+    """What all buckets hold."""
+    return sum(file.stat().st_size for file in production.home.glob("gcs/buckets/**/*") if file.is_file())
 
 
 def _served(production: Production, files: list[Path], table: Path) -> list[Pixels]:

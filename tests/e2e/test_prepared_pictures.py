@@ -10,15 +10,15 @@ import pytest
 import yaml
 
 from tests.e2e import pets
-from tests.e2e.project import Project
+from tests.e2e.project import Project, first_json
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 COUNT, SIDE = 240, 32
 TASK: dict[str, Any] = {
     "labels": ["pet", "background", "border"],
     "image_size": SIDE,
-    "epochs": 6,
+    "epochs": 2,
     "learning_rate": 1.0e-2,
     "batch_size": 16,
     "rules": {"min_rows": 20},
@@ -42,51 +42,55 @@ def configured(project: Project, raw: Path) -> Path:
     return path
 
 
-def steps(project: Project) -> dict[str, str]:
-    """How each step of the newest run ended."""
-    code = (
-        "import json; from zenml.client import Client; run = Client().list_pipeline_runs(size=1).items[0]; "
-        "print(json.dumps({name: str(one.status) for name, one in run.get_hydrated_version().steps.items()}))"
-    )
-    lines = project.python("-c", code).stdout.splitlines()
-    return dict(yaml.safe_load(lines[-1]))
+def newest_run(project: Project) -> dict[str, Any]:
+    """Its steps and splits."""
+    return dict(first_json(project.python("-m", "tests.e2e.newest_run").stdout))
+
+
+def written_to(folder: Path) -> dict[str, tuple[int, int]]:
+    """When each file was last written, and as which inode."""
+    return {file.name: (file.stat().st_mtime_ns, file.stat().st_ino) for file in folder.iterdir()}
 
 
 def test_shards_that_arrive_are_prepared_and_trained_on_by_the_next_run(project: Project, tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
+    raw, prepared = tmp_path / "raw", project.home / "prepared"
     raw.mkdir()
-    arriving = list(pets.shards(COUNT, every=4))
-    for name, content in arriving[:-1]:
-        (raw / name).write_bytes(content)
+    *arrived, (name, content) = pets.shards(COUNT, every=4)
+    for shard, records in arrived:
+        (raw / shard).write_bytes(records)
     config = configured(project, raw)
     plan = project.run("--config", config, "--dry-run").stdout
-    assert re.search(r"prepare .*raw \(5 tfrecord files, .*\n +5 of 5 parts to be prepared; by 2 as number", plan), plan
+    assert re.search(r"prepare .*raw \(5 tfrecord files, .*\n +5 of 5 parts to be prepared; 2 processes", plan), plan
     assert "source      nothing was prepared yet: the first step does" in plan
     assert "steps       prepare → identify → fetch" in plan
-    assert not (project.home / "prepared").exists()
+    assert not prepared.exists()
 
     first = project.run("--config", config).stdout
     assert "200 read of 200 seen" in first, first
-    assert steps(project)["prepare"] == "completed"
-    champion = project.status(config)["champion"]
-    assert champion, first
-    written = {one.name: one.stat().st_mtime_ns for one in (project.home / "prepared").iterdir()}
-    assert len([name for name in written if name.endswith(".parquet")]) == 5
+    written = written_to(prepared)
+    before = newest_run(project)
+    assert {before["steps"][step] for step in ("prepare", "train", "promote", "deploy")} == {"completed"}, first
+    assert sum(map(len, before["splits"].values())) == 200
 
+    (raw / arrived[0][0]).write_bytes(arrived[0][1])  # the same bytes, written once more
     project.run("--config", config)
-    assert {one.name: one.stat().st_mtime_ns for one in (project.home / "prepared").iterdir()} == written
-    rested = steps(project)
+    assert written_to(prepared) == written
+    rested = newest_run(project)["steps"]
     assert rested["prepare"] == "completed"
-    assert {rested[name] for name in ("fetch", "validate", "split", "train", "evaluate")} == {"cached"}, rested
-    assert project.status(config)["champion"]["version"] == champion["version"]
+    assert {rested[step] for step in ("fetch", "validate", "split", "train", "evaluate")} == {"cached"}, rested
 
-    name, content = arriving[-1]
     (raw / name).write_bytes(content)
-    assert "1 of 6 parts to be prepared" in project.run("--config", config, "--dry-run").stdout
     again = project.run("--config", config).stdout
     assert f"{COUNT} read of {COUNT} seen" in again, again
-    assert steps(project)["train"] == "completed"
-    now = {one.name: one.stat().st_mtime_ns for one in (project.home / "prepared").glob("*.parquet")}
-    assert len(now) == 6
-    assert now.items() >= {name: at for name, at in written.items() if name.endswith(".parquet")}.items()
+    after = newest_run(project)
+    assert after["steps"]["train"] == "completed"
+    arrived_ids = {f"{name}:{number}" for number in range(1, 41)}
+    splits = {split: set(ids) for split, ids in after["splits"].items()}
+    assert arrived_ids == set().union(*splits.values()) - set().union(*before["splits"].values())
+    assert splits["train"] & arrived_ids
+    assert all(splits[split] >= set(ids) for split, ids in before["splits"].items())
+    kept = {file: at for file, at in written.items() if file.endswith(".parquet")}
+    assert len(kept) == 5
+    assert kept.items() < written_to(prepared).items()
+    assert len(list(prepared.glob("*.parquet"))) == 6
     assert project.artifacts_without_page() == []

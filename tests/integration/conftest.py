@@ -23,6 +23,15 @@ def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
+@pytest.fixture
+def beam_in_this_process() -> Iterator[None]:
+    """Preparations on Beam's own runner without its processes."""
+    from tests.beam import in_this_process
+
+    with in_this_process():
+        yield
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow takes seconds to lay out a database; tests copy this one."""

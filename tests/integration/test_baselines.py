@@ -76,11 +76,11 @@ def test_a_large_train_split_is_sampled_by_content_whatever_the_order(
 ) -> None:
     monkeypatch.setattr(tfidf, "MAX_ROWS", 40)
     rows = tiny_text.headlines(120)
-    one = TfidfRegression(tiny_text.write_splits(tmp_path / "a", {"train": rows}), tiny_text.LABELS)
+    baseline = TfidfRegression(tiny_text.write_splits(tmp_path / "a", {"train": rows}), tiny_text.LABELS)
     other = TfidfRegression(tiny_text.write_splits(tmp_path / "b", {"train": rows[::-1]}), tiny_text.LABELS)
-    assert one.fitted_on == other.fitted_on == 40
+    assert baseline.fitted_on == other.fitted_on == 40
     texts = [text for text, _ in tiny_text.headlines(60, seed=7)]
-    assert (one.answer(texts) == other.answer(texts)).all()
+    assert (baseline.answer(texts) == other.answer(texts)).all()
 
 
 def test_a_train_split_of_a_single_label_answers_that(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ B200 = {"machine_type": "a4-highgpu-8g", "accelerator_type": "NVIDIA_B200", "acc
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ({"steps": {"train": {"settings": {"resources": {"gpu_count": 1}}}}}, "accelerator 1 GPU was asked"),
         ({"extra": {"stacks": ["local"], "machines": {"train": [T4]}}}, "accelerator 1 NVIDIA_TESLA_T4 was asked"),
@@ -143,7 +143,7 @@ B200 = {"machine_type": "a4-highgpu-8g", "accelerator_type": "NVIDIA_B200", "acc
 )
 def test_accelerators_that_no_run_could_use_are_refused_as_by_a_dry_run(
     more: dict[str, Any],
-    told: str | None,
+    message: str | None,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -156,8 +156,8 @@ def test_accelerators_that_no_run_could_use_are_refused_as_by_a_dry_run(
     document |= more
     (case / "config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     _, (result,) = tried(tmp_path, capfd)
-    assert result["exit"] == (2 if told else 0)
-    assert re.search(told or "^$", result["message"])
+    assert result["exit"] == (2 if message else 0)
+    assert re.search(message or "^$", result["message"])
 
 
 def test_what_a_source_leaves_out_is_counted_and_a_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +176,7 @@ def test_what_a_source_leaves_out_is_counted_and_a_message(tmp_path: Path, capfd
 
 
 @pytest.mark.parametrize(
-    ("expected", "told"),
+    ("expected", "message"),
     [
         ({"accept": []}, "accept"),
         ({"accepts": [{"exit": 0}]}, "accepts.*did you mean 'accept'"),
@@ -191,10 +191,10 @@ def test_what_a_source_leaves_out_is_counted_and_a_message(tmp_path: Path, capfd
     ],
     ids=["nothing", "key", "alternative", "pattern", "own zenml", "own folder", "no name"],
 )
-def test_a_mistake_in_what_is_expected_is_told_before_any_case(expected: Any, told: str, tmp_path: Path) -> None:
+def test_a_mistake_in_what_is_expected_is_told_before_any_case(expected: Any, message: str, tmp_path: Path) -> None:
     write_case(tmp_path, "good")
     write_case(tmp_path, "wrong", expected=expected)
-    with pytest.raises(InputError, match=f"(?s){told}"):
+    with pytest.raises(InputError, match=f"(?s){message}"):
         cases.main(parse(["cases", str(tmp_path)]))
 
 

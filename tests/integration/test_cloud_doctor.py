@@ -170,7 +170,7 @@ def notes(answers: Answers, needs: Needs = NEEDS) -> list[Finding]:
 
 def without(answers: dict[str, Any], policy: str, role: str) -> dict[str, Any]:
     changed = copy.deepcopy(answers)
-    changed[policy]["bindings"] = [one for one in changed[policy]["bindings"] if one["role"] != role]
+    changed[policy]["bindings"] = [binding for binding in changed[policy]["bindings"] if binding["role"] != role]
     return changed
 
 
@@ -190,29 +190,33 @@ def test_before_the_first_custom_job_a_project_is_ready_and_the_account_to_come_
 
 
 def test_what_only_a_delivery_needs_is_a_note(answers: dict[str, Any]) -> None:
-    answers[SERVICES]["services"] = [one for one in answers[SERVICES]["services"] if "sts" not in one["name"]]
+    answers[SERVICES]["services"] = [
+        service for service in answers[SERVICES]["services"] if "sts" not in service["name"]
+    ]
     assert missing(answers) == []
-    assert [one.fix for one in notes(answers)] == ["gcloud services enable sts.googleapis.com --project news-project"]
+    assert [finding.fix for finding in notes(answers)] == [
+        "gcloud services enable sts.googleapis.com --project news-project"
+    ]
 
 
 def test_a_preparation_on_dataflow_needs_its_interface_role_image_and_a_network(answers: dict[str, Any]) -> None:
     del answers[NETWORK]
-    assert {one.word for one in findings(answers)} == {"fine"}  # nothing else is put there
-    lacking = [one for one in findings(answers, DATAFLOW) if one.missing]
-    assert [one.name for one in lacking] == ["services", *["pipeline"] * 3, "network"]
-    told = [one.message for one in lacking]
-    assert told[0] == "not enabled: dataflow.googleapis.com"
-    assert told[1] == f"{PIPELINE} lacks roles/dataflow.developer on news-project"
-    assert told.pop(2) == f"{PIPELINE} lacks roles/dataflow.worker on news-project"
-    assert told[2] == f"{PIPELINE} lacks roles/artifactregistry.reader on evergreen in europe-west4 of news-project"
+    assert {finding.word for finding in findings(answers)} == {"fine"}  # nothing else is put there
+    lacking = [finding for finding in findings(answers, DATAFLOW) if finding.missing]
+    assert [finding.name for finding in lacking] == ["services", *["pipeline"] * 3, "network"]
+    messages = [finding.message for finding in lacking]
+    assert messages[0] == "not enabled: dataflow.googleapis.com"
+    assert messages[1] == f"{PIPELINE} lacks roles/dataflow.developer on news-project"
+    assert messages.pop(2) == f"{PIPELINE} lacks roles/dataflow.worker on news-project"
+    assert messages[2] == f"{PIPELINE} lacks roles/artifactregistry.reader on evergreen in europe-west4 of news-project"
     assert lacking[4].fix.startswith("gcloud compute networks create default --project news-project")
     assert DATAFLOW.dataflow is not None
     own = replace(DATAFLOW, dataflow=replace(DATAFLOW.dataflow, subnetwork="regions/r/subnetworks/s"))
-    assert "network" not in [one.name for one in findings(answers, own) if one.missing]
+    assert "network" not in [finding.name for finding in findings(answers, own) if finding.missing]
 
 
 @pytest.mark.parametrize(
-    ("changed", "word", "told"),
+    ("changed", "word", "message"),
     [
         ({}, "FIX", "the perimeter fence holds aiplatform.googleapis.com"),
         ({PERIMETERS: {}}, "fine", "no perimeter of VPC Service Controls holds"),
@@ -220,12 +224,12 @@ def test_a_preparation_on_dataflow_needs_its_interface_role_image_and_a_network(
     ],
 )
 def test_a_dedicated_endpoint_inside_of_a_perimeter_is_told_before_it_is_made(
-    answers: dict[str, Any], changed: dict[str, Any], word: str, told: str
+    answers: dict[str, Any], changed: dict[str, Any], word: str, message: str
 ) -> None:
-    (finding,) = [one for one in findings({**answers, **ORGANIZATION, **changed}) if one.name == "perimeter"]
-    assert (finding.word, told in finding.message) == (word, True)
+    (finding,) = [entry for entry in findings({**answers, **ORGANIZATION, **changed}) if entry.name == "perimeter"]
+    assert (finding.word, message in finding.message) == (word, True)
     private = replace(NEEDS, dedicated=False)
-    assert "perimeter" not in [one.name for one in findings({**answers, **ORGANIZATION}, private)]
+    assert "perimeter" not in [finding.name for finding in findings({**answers, **ORGANIZATION}, private)]
 
 
 def test_a_region_in_which_new_projects_may_not_build_is_noted_with_one_in_which_they_may(
@@ -233,7 +237,7 @@ def test_a_region_in_which_new_projects_may_not_build_is_noted_with_one_in_which
 ) -> None:
     monkeypatch.setenv("EVERGREEN_BUILD_REGION", "europe-west4")
     assert missing(answers) == []
-    assert [one.fix for one in notes(answers)] == ["export EVERGREEN_BUILD_REGION=europe-west1"]
+    assert [finding.fix for finding in notes(answers)] == ["export EVERGREEN_BUILD_REGION=europe-west1"]
 
 
 def test_a_service_that_is_off_is_named_with_the_line_that_enables_it(answers: dict[str, Any]) -> None:
@@ -244,7 +248,7 @@ def test_a_service_that_is_off_is_named_with_the_line_that_enables_it(answers: d
 
 
 @pytest.mark.parametrize(
-    ("policy", "role", "told", "fix"),
+    ("policy", "role", "message", "fix"),
     [
         (
             POLICY,
@@ -287,10 +291,10 @@ def test_a_service_that_is_off_is_named_with_the_line_that_enables_it(answers: d
     ],
 )
 def test_a_missing_role_is_told_with_the_line_that_grants_it(
-    answers: dict[str, Any], policy: str, role: str, told: str, fix: str
+    answers: dict[str, Any], policy: str, role: str, message: str, fix: str
 ) -> None:
     (finding,) = missing(without(answers, policy, role))
-    assert (finding.message, finding.fix) == (told, fix)
+    assert (finding.message, finding.fix) == (message, fix)
 
 
 def test_a_dataset_that_the_pipeline_may_not_read_or_that_is_not_there_is_told(answers: dict[str, Any]) -> None:
@@ -320,7 +324,7 @@ def test_the_role_on_the_repository_s_own_project_is_enough_to_pull(
     repository = REPOSITORY.replace("news-project", home)
     answers[f"{repository}:getIamPolicy"] = {}
     needs = replace(NEEDS, serving_image=f"europe-west4-docker.pkg.dev/{home}/evergreen/serving@sha256:0a")
-    assert [one.name for one in findings(answers, needs) if one.missing] == ([] if fine else ["server"])
+    assert [finding.name for finding in findings(answers, needs) if finding.missing] == ([] if fine else ["server"])
 
 
 def test_a_role_under_a_condition_proves_nothing(answers: dict[str, Any]) -> None:
@@ -333,8 +337,10 @@ def test_a_role_under_a_condition_proves_nothing(answers: dict[str, Any]) -> Non
 def test_a_missing_account_is_told_once_and_not_again_by_each_of_its_roles(answers: dict[str, Any]) -> None:
     del answers[f"iam/v1/projects/-/serviceAccounts/{PIPELINE.replace('@', '%40')}"]
     with google_session(answers) as session:
-        lacking = [one for one in check_accounts(Google("news-project", session), NEEDS) if one.missing]
-    assert [one.fix for one in lacking] == ["gcloud iam service-accounts create pipeline --project news-project"]
+        lacking = [finding for finding in check_accounts(Google("news-project", session), NEEDS) if finding.missing]
+    assert [finding.fix for finding in lacking] == [
+        "gcloud iam service-accounts create pipeline --project news-project"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -342,7 +348,7 @@ def test_a_missing_account_is_told_once_and_not_again_by_each_of_its_roles(answe
 )
 def test_a_bucket_belongs_in_the_region_or_on_its_continent(answers: dict[str, Any], location: str, fine: bool) -> None:
     answers[BUCKET]["location"] = location
-    assert [one.name for one in missing(answers)] == ([] if fine else ["bucket"])
+    assert [finding.name for finding in missing(answers)] == ([] if fine else ["bucket"])
 
 
 def test_a_bucket_of_another_project_is_told_before_anything_is_written_to_it(answers: dict[str, Any]) -> None:
@@ -363,21 +369,21 @@ def test_a_bucket_that_may_not_be_seen_is_told_as_somebody_else_s_and_hides_noth
 
 
 @pytest.mark.parametrize(
-    ("ahead_s", "told"),
+    ("ahead_s", "message"),
     [
         (-600, "clock is 600 s ahead of Google's"),
         (86400, "clock is 86,400 s behind Google's"),
         (30, None),
     ],
 )
-def test_a_clock_that_is_off_is_told_before_anybody_signs_in(ahead_s: int, told: str | None) -> None:
+def test_a_clock_that_is_off_is_told_before_anybody_signs_in(ahead_s: int, message: str | None) -> None:
     with google_session({CLOCK: ahead_s}) as session:
         findings = list(check_clock(Google("news-project", session)))
-    assert bool(findings) is (told is not None)
-    for one in findings:
-        rounded = re.sub(r"\d+(?= s )", lambda match: str(round(int(match[0]), -1)), one.message.replace(",", ""))
-        assert str(told).replace(",", "") in rounded
-        assert one.fix == "sudo timedatectl set-ntp true"
+    assert bool(findings) is (message is not None)
+    for finding in findings:
+        rounded = re.sub(r"\d+(?= s )", lambda match: str(round(int(match[0]), -1)), finding.message.replace(",", ""))
+        assert str(message).replace(",", "") in rounded
+        assert finding.fix == "sudo timedatectl set-ntp true"
 
 
 def test_a_missing_bucket_repository_and_image_are_told_with_what_makes_them(answers: dict[str, Any]) -> None:
@@ -396,7 +402,7 @@ def test_a_missing_bucket_repository_and_image_are_told_with_what_makes_them(ans
 
 
 @pytest.mark.parametrize(
-    ("metric", "answer", "told"),
+    ("metric", "answer", "message"),
     [
         ("custom_model_training_nvidia_t4_gpus", limit(0), "1 needed, 0 allowed in europe-west4"),
         ("custom_model_training_nvidia_t4_gpus", limit(8, "us-central1"), "1 needed, 0 allowed in europe-west4"),
@@ -406,18 +412,20 @@ def test_a_missing_bucket_repository_and_image_are_told_with_what_makes_them(ans
     ],
 )
 def test_a_quota_that_does_not_hold_the_machines_is_told(
-    answers: dict[str, Any], metric: str, answer: Any, told: str
+    answers: dict[str, Any], metric: str, answer: Any, message: str
 ) -> None:
     answers[quota(metric)] = answer
     (finding,) = missing(answers)
-    assert finding.message == f"{metric}: {told}"
+    assert finding.message == f"{metric}: {message}"
 
 
 def test_quotas_of_machines_that_are_tried_after_another_one_are_notes(answers: dict[str, Any]) -> None:
     instead = (Machine("n1-standard-64"), Machine("n1-standard-8", "NVIDIA_TESLA_P100", 2), Machine("n1-standard-4"))
     answers[quota("custom_model_training_nvidia_p100_gpus")] = limit(1)
-    found = [one for one in findings(answers, replace(NEEDS, training_instead=instead)) if one.word != "fine"]
-    assert [(one.word, one.message) for one in found] == [
+    doubts = [
+        finding for finding in findings(answers, replace(NEEDS, training_instead=instead)) if finding.word != "fine"
+    ]
+    assert [(finding.word, finding.message) for finding in doubts] == [
         ("note", "custom_model_training_cpus: 64 needed, 42 allowed in europe-west4"),
         ("note", "custom_model_training_nvidia_p100_gpus: 2 needed, 1 allowed in europe-west4"),
     ]
@@ -451,11 +459,11 @@ def test_one_refusal_hides_no_other_check_and_tells_what_lets_the_doctor_look(an
     answers[SERVICES] = 403
     del answers[f"{REPOSITORY}/packages/serving/tags/1.0"]
     with google_session(answers) as session:
-        found = [one for one in examine_cloud(NEEDS, Google("news-project", session)) if one.missing]
-    assert [one.name for one in found] == ["zenml server", "services", "image"]
-    assert found[0].fix == "zenml login https://your-zenml-server"
-    assert found[1].message == "not checked: serviceusage.googleapis.com: 403 refused with 403"
-    assert found[1].fix.startswith("gcloud services enable serviceusage.googleapis.com --project news-project\n")
+        lacking = [finding for finding in examine_cloud(NEEDS, Google("news-project", session)) if finding.missing]
+    assert [finding.name for finding in lacking] == ["zenml server", "services", "image"]
+    assert lacking[0].fix == "zenml login https://your-zenml-server"
+    assert lacking[1].message == "not checked: serviceusage.googleapis.com: 403 refused with 403"
+    assert lacking[1].fix.startswith("gcloud services enable serviceusage.googleapis.com --project news-project\n")
 
 
 @pytest.mark.usefixtures("zenml_home")
@@ -486,10 +494,10 @@ def test_without_credentials_one_finding_says_how_to_log_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path_factory.mktemp("none") / "key.json"))
-    found = list(examine_cloud(NEEDS))
-    assert found[-1].name == "project"
-    assert "no Google credentials" in found[-1].message
-    assert found[-1].fix == LOGIN
+    results = list(examine_cloud(NEEDS))
+    assert results[-1].name == "project"
+    assert "no Google credentials" in results[-1].message
+    assert results[-1].fix == LOGIN
 
 
 STACK = {
@@ -512,16 +520,16 @@ def test_the_command_tells_what_google_cloud_lacks_after_what_this_machine_lacks
     (tmp_path / "own.yaml").write_text(text.replace("8501", "0"), encoding="utf-8")
     done = python(home, "run.py", "doctor", "--config", str(tmp_path / "own.yaml"), cwd=ROOT, **variables)
     assert done.returncode == 1
-    told = done.stdout
+    printed = done.stdout
     for name, fix in {
         "zenml server": "zenml login https://your-zenml-server",
         "mlflow server": "python -m stacks.apply vertex",
         "project": LOGIN,
     }.items():
-        assert f"FIX   {name:<14} " in told
-        assert fix in told
-    assert "fine  secret         'mlflow' is there" in told
-    assert "Traceback" not in told + done.stderr
+        assert f"FIX   {name:<14} " in printed
+        assert fix in printed
+    assert "fine  secret         'mlflow' is there" in printed
+    assert "Traceback" not in printed + done.stderr
 
 
 @pytest.mark.parametrize(("folder", "lacking"), [("models", 0), ("artifacts", 1)])

@@ -87,30 +87,30 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, generated: dict[str, str]) -> dict[str, Any]:
+def answers(tmp_path_factory: pytest.TempPathFactory, generated: dict[str, str]) -> dict[str, Any]:
     """What the server answered, before it was started again and after."""
     server = Server(tmp_path_factory.mktemp("server"), free_port(), generated)
-    told: dict[str, Any] = {"url": server.url}
+    answers: dict[str, Any] = {"url": server.url}
     with server.running() as client:
-        told["info"] = _json(client.get("/info"))
+        answers["info"] = _json(client.get("/info"))
         stranger = {"admin_username": "stranger", "admin_password": "guess"}
-        told["activation"] = client.put("/activate", json=stranger).status_code
+        answers["activation"] = client.put("/activate", json=stranger).status_code
         admin = _signed_in(client, "admin", generated.get("ZENML_ADMIN_PASSWORD", ""))
         secret = {"name": "hub", "type": "generic", "values": {"HUB_TOKEN": SECRET}, "private": False}
-        told["secret"] = _json(client.post("/secrets", json=secret, headers=admin))["id"]
+        answers["secret"] = _json(client.post("/secrets", json=secret, headers=admin))["id"]
         account = _json(client.post("/service_accounts", json={"name": "schedule", "active": True}, headers=admin))
         made = client.post(f"/service_accounts/{account['id']}/api_keys", json={"name": "schedule"}, headers=admin)
         token = _schedule_token(client, _json(made)["body"]["key"])
-        told["before"] = _who(client, token)
-    told["snapshot"] = server.snapshot()
+        answers["before"] = _who(client, token)
+    answers["snapshot"] = server.snapshot()
     with server.running() as client:
-        told["after"] = _who(client, token)
+        answers["after"] = _who(client, token)
         admin = _signed_in(client, "admin", generated.get("ZENML_ADMIN_PASSWORD", ""))
-        told["secret_after"] = _json(client.get(f"/secrets/{told['secret']}", headers=admin))["body"]["values"]
+        answers["secret_after"] = _json(client.get(f"/secrets/{answers['secret']}", headers=admin))["body"]["values"]
         deactivated = client.put(f"/service_accounts/{account['id']}", json={"active": False}, headers=admin)
         deactivated.raise_for_status()
-        told["deactivated"] = _who(client, token)
-    return told
+        answers["deactivated"] = _who(client, token)
+    return answers
 
 
 def _schedule_token(client: httpx.Client, key: str) -> str:
@@ -148,31 +148,31 @@ def _json(response: httpx.Response) -> Any:
     return response.json()
 
 
-def test_the_token_of_a_schedule_outlives_a_restart_of_the_server(told: dict[str, Any]) -> None:
-    assert (told["before"], told["after"]) == ("schedule", "schedule")
+def test_the_token_of_a_schedule_outlives_a_restart_of_the_server(answers: dict[str, Any]) -> None:
+    assert (answers["before"], answers["after"]) == ("schedule", "schedule")
 
 
-def test_the_token_of_a_schedule_ends_with_its_service_account(told: dict[str, Any]) -> None:
-    assert told["deactivated"] == 401
+def test_the_token_of_a_schedule_ends_with_its_service_account(answers: dict[str, Any]) -> None:
+    assert answers["deactivated"] == 401
 
 
-def test_the_administrator_is_there_before_any_visitor(told: dict[str, Any]) -> None:
-    assert told["info"]["active"] is True
-    assert told["activation"] >= 400
+def test_the_administrator_is_there_before_any_visitor(answers: dict[str, Any]) -> None:
+    assert answers["info"]["active"] is True
+    assert answers["activation"] >= 400
 
 
 def test_secrets_lie_encrypted_in_the_database_and_are_read_after_a_restart(
-    told: dict[str, Any], generated: dict[str, str]
+    answers: dict[str, Any], generated: dict[str, str]
 ) -> None:
-    assert b"evergreen-news-0a1b2c3d" in told["snapshot"]  # the search looks where such things are
-    assert [name for name, key in generated.items() if key.encode() in told["snapshot"]] == []
+    assert b"evergreen-news-0a1b2c3d" in answers["snapshot"]  # the search looks where such things are
+    assert [name for name, key in generated.items() if key.encode() in answers["snapshot"]] == []
     written = [base64.b64encode(b" " * shift + SECRET.encode())[4:-4] for shift in range(3)]  # as it may be encoded
-    assert [secret for secret in (SECRET.encode(), *written) if secret in told["snapshot"]] == []
-    assert told["secret_after"]["HUB_TOKEN"] == SECRET
+    assert [secret for secret in (SECRET.encode(), *written) if secret in answers["snapshot"]] == []
+    assert answers["secret_after"]["HUB_TOKEN"] == SECRET
 
 
-def test_the_server_knows_its_public_address(told: dict[str, Any]) -> None:
-    assert (told["info"]["server_url"], told["info"]["dashboard_url"]) == (told["url"], told["url"])
+def test_the_server_knows_its_public_address(answers: dict[str, Any]) -> None:
+    assert (answers["info"]["server_url"], answers["info"]["dashboard_url"]) == (answers["url"], answers["url"])
 
 
 @pytest.mark.usefixtures("zenml_home")

@@ -140,10 +140,10 @@ def test_the_steps_are_those_that_the_pipeline_names() -> None:
 def test_a_mistake_is_told_with_the_nearest_word(
     tmp_path: Path, text: str, place: str, message: str, allowed: str | None
 ) -> None:
-    found = mistakes_of(tmp_path, f"{RIGHT}{text}\n")
-    assert set(found) == {place}
-    assert message in found[place].message
-    assert allowed is None or allowed in found[place].allowed
+    mistakes = mistakes_of(tmp_path, f"{RIGHT}{text}\n")
+    assert set(mistakes) == {place}
+    assert message in mistakes[place].message
+    assert allowed is None or allowed in mistakes[place].allowed
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ parameters:
 steps: {tran: {}}
 extra: {stack: [local]}
 """
-    found = mistakes_of(tmp_path, text)
-    assert list(found) == [
+    mistakes = mistakes_of(tmp_path, text)
+    assert list(mistakes) == [
         "parametres",
         "parameters.model_name",
         "parameters.source.kind",
@@ -167,12 +167,12 @@ extra: {stack: [local]}
         "extra.stack",
         "extra.stacks",
     ]
-    assert found["parameters.source.kind"].allowed == ("files", "package")
+    assert mistakes["parameters.source.kind"].allowed == ("files", "package")
 
 
 def test_a_missing_parameter_says_which_kinds_there_are(tmp_path: Path) -> None:
-    found = mistakes_of(tmp_path, "parameters: {model_name: x}\nextra: {stacks: [local]}\n")
-    assert found["parameters.source"].message == "missing; a mapping with kind: files, package"
+    mistakes = mistakes_of(tmp_path, "parameters: {model_name: x}\nextra: {stacks: [local]}\n")
+    assert mistakes["parameters.source"].message == "missing; a mapping with kind: files, package"
 
 
 def test_the_stacks_must_be_named(tmp_path: Path) -> None:
@@ -185,8 +185,8 @@ def test_the_stacks_must_be_named(tmp_path: Path) -> None:
 def test_settings_of_a_stack_without_a_file_may_be_those_of_any_flavor(tmp_path: Path) -> None:
     text = RIGHT.replace("local", "someones_own")
     assert load_text(tmp_path, f"{text}settings: {{orchestrator: {{synchronous: false}}}}\n")
-    found = mistakes_of(tmp_path, f"{text}settings: {{orchestrator.vertex: {{synchronos: false}}}}\n")
-    assert found["settings.orchestrator.vertex.synchronos"].allowed[-1] == "synchronous"
+    mistakes = mistakes_of(tmp_path, f"{text}settings: {{orchestrator.vertex: {{synchronos: false}}}}\n")
+    assert mistakes["settings.orchestrator.vertex.synchronos"].allowed[-1] == "synchronous"
 
 
 def test_a_placeholder_reaches_the_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,12 +207,12 @@ def test_a_secret_in_place_of_a_variables_name_is_not_shown(tmp_path: Path) -> N
 def test_a_step_is_told_of_its_accelerators_unless_the_file_says_otherwise(tmp_path: Path) -> None:
     asked = {"fetch": "1 NVIDIA_TESLA_T4"}
 
-    def told(text: str) -> dict[str, str]:
+    def environment_of(text: str) -> dict[str, str]:
         return dict(load_text(tmp_path, text).options(accelerators=asked)["steps"]["fetch"].environment)
 
-    assert told(RIGHT) == {"EVERGREEN_ACCELERATORS": "1 NVIDIA_TESLA_T4"}
+    assert environment_of(RIGHT) == {"EVERGREEN_ACCELERATORS": "1 NVIDIA_TESLA_T4"}
     own = "steps: {fetch: {environment: {SIZE: '3', EVERGREEN_ACCELERATORS: ''}}}"
-    assert told(f"{RIGHT}\n{own}\n") == {"SIZE": "3", "EVERGREEN_ACCELERATORS": ""}
+    assert environment_of(f"{RIGHT}\n{own}\n") == {"SIZE": "3", "EVERGREEN_ACCELERATORS": ""}
     assert "steps" not in load_text(tmp_path, RIGHT).options()
 
 

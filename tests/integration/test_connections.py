@@ -315,7 +315,7 @@ def test_a_header_of_one_value_that_is_there_twice_is_refused_by_both(reach: Cal
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "answer"),
     [
         (b"secret-word nonsense\r\n\r\n", b"well-formed HTTP request: "),
         (b"GET /health HTTP/1.1\r\nhost: a\r\nhost: secret-word\r\n\r\n", b"Host"),
@@ -325,13 +325,13 @@ def test_a_header_of_one_value_that_is_there_twice_is_refused_by_both(reach: Cal
     ids=["no request line", "two hosts", "no header", "no length"],
 )
 def test_what_is_no_http_is_told_by_both_in_the_words_of_their_parsers(
-    reach: Callable[..., None], sent: bytes, told: bytes
+    reach: Callable[..., None], sent: bytes, answer: bytes
 ) -> None:
     async def ask(port: int) -> None:
         reader, writer = await connected(port, sent)
         answered = await reader.readuntil(b"}}")
         assert answered.split(b" ")[1] == b"400"
-        assert told in answered.partition(b"well-formed")[1] + answered.partition(b"well-formed")[2]
+        assert answer in answered.partition(b"well-formed")[1] + answered.partition(b"well-formed")[2]
         assert b"secret" not in answered
         writer.close()
 

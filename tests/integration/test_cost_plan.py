@@ -74,6 +74,17 @@ local = replace(local, machines={"train": tuple(tried)})
 told["dearest"] = cost_lines(project(Budget()))
 local = replace(local, machines={})
 document = {**local.document, "steps": {"train": {"step_operator": True, "settings": {"step_operator": gpu}}}}
+from datetime import UTC, datetime
+from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.part import Part
+from orchestration.freshness import RowsToRead
+import commands.costs
+identity = SourceIdentity(kind="files", fingerprint="f", description="d", rows=1640)
+rows = RowsToRead(identity=identity, part=Part(until=datetime.now(UTC)))
+told["unmeasured night"] = cost_lines(project(Budget()), rows)
+commands.costs.measured_rows = lambda _model, _stack: 16400
+commands.costs._all_rows = lambda _project: 32800
+told["night"] = cost_lines(project(Budget()), rows)
 print(json.dumps(told))
 print(json.dumps(cost_lines(project(Budget()))))
 check_budget(project(Budget()))
@@ -94,22 +105,22 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
 
 
 @pytest.fixture(scope="module")
-def told(printed: tuple[dict[str, Any], list[str], str]) -> list[str]:
+def plan_lines(printed: tuple[dict[str, Any], list[str], str]) -> list[str]:
     return printed[1]
 
 
-def test_the_plan_tells_every_step_with_machine_time_and_cost(told: list[str]) -> None:
+def test_the_plan_tells_every_step_with_machine_time_and_cost(plan_lines: list[str]) -> None:
     steps = ("identify", "fetch", "validate", "split", "train", "train waits", "evaluate", "promote", "deploy")
     for number, step in enumerate(steps):
-        assert told[number][12:].startswith(f"{step:<11} ")
+        assert plan_lines[number][12:].startswith(f"{step:<11} ")
         machine = "n1-standard-8 + 1 NVIDIA_TESLA_T4" if step == "train" else "e2-standard-4"
-        assert machine in told[number]
-        assert "10.0 min *" in told[number]
-    assert "* taken for 10 minutes: no completed run on this stack tells" in "\n".join(told)
+        assert machine in plan_lines[number]
+        assert "10.0 min *" in plan_lines[number]
+    assert "* taken for 10 minutes: no completed run on this stack tells" in "\n".join(plan_lines)
 
 
-def test_the_plan_tells_run_endpoint_month_and_where_prices_come_from(told: list[str]) -> None:
-    text = "\n".join(told)
+def test_the_plan_tells_run_endpoint_month_and_where_prices_come_from(plan_lines: list[str]) -> None:
+    text = "\n".join(plan_lines)
     # europe-west4: seven tasks of ten minutes on e2-standard-4, one with a GPU and the one that waits for it, and the
     # charge for a run
     assert "a run" in text
@@ -119,11 +130,27 @@ def test_the_plan_tells_run_endpoint_month_and_where_prices_come_from(told: list
     assert "to be confirmed there: all but n1-standard-4 in us-central1" in text
 
 
-def test_the_plan_names_what_it_does_not_count(told: list[str]) -> None:
-    text = "\n".join(told)
+def test_the_plan_tells_what_a_quiet_an_incremental_and_a_full_night_cost(
+    printed: tuple[dict[str, Any], list[str], str], plan_lines: list[str]
+) -> None:
+    # europe-west4: seven tasks of a minute and the look of ten on e2-standard-4, no GPU, and the charge for a run
+    quiet = "a night     quiet, as nothing is new: 0.08 USD"
+    assert quiet in plan_lines
+    assert not [line for line in plan_lines if "what is new now" in line]  # every run reads all
+    at = printed[0]["night"].index(quiet)
+    new, full = printed[0]["night"][at + 1 : at + 3]
+    # a tenth of the rows: a minute each for what takes its time with rows; twice as many take twice as long
+    assert new == "            with what is new now: 0.14 USD, on 1,640 rows"
+    assert full == "            with every row: 0.69 USD, on 32,800 rows"
+    unmeasured = "            with what is new now, 1,640 rows: as a run above, until one tells how long rows take"
+    assert unmeasured in printed[0]["unmeasured night"]
+
+
+def test_the_plan_names_what_it_does_not_count(plan_lines: list[str]) -> None:
+    text = "\n".join(plan_lines)
     assert "while a rollout goes on 0.44 USD an hour more (1 of the newcomer, and 1 that is asked" in text
-    at = next(number for number, line in enumerate(told) if line.startswith("billed too  "))
-    named = "\n".join(told[at:])
+    at = next(number for number, line in enumerate(plan_lines) if line.startswith("billed too  "))
+    named = "\n".join(plan_lines[at:])
     for thing in ("machine of ZenML and MLflow", "custom jobs, 100 GB each", "Cloud Build", "Artifact Registry"):
         assert thing in named
     for thing in ("pulling images", "checkpoints, code", "Cloud Logging, and the rows of request logging"):

@@ -68,7 +68,9 @@ def declared(*extras: str, folder: str = "") -> dict[str, str]:
     while waiting:
         requirement = Requirement(waiting.pop())
         if requirement.name == project["name"]:
-            waiting += [one for extra in requirement.extras for one in project["optional-dependencies"][extra]]
+            waiting += [
+                dependency for extra in requirement.extras for dependency in project["optional-dependencies"][extra]
+            ]
         else:
             versions[normal(requirement.name)] = str(requirement.specifier).removeprefix("==")
     return versions
@@ -87,7 +89,7 @@ def imported(*folders: str) -> set[str]:
     for path in [ROOT / "run.py", *files]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                names |= {one.name.partition(".")[0] for one in node.names}
+                names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
     return names - set(sys.stdlib_module_names) - OURS
@@ -96,7 +98,9 @@ def imported(*folders: str) -> set[str]:
 def providers(*folders: str) -> dict[str, set[str]]:
     """The packages that may provide each imported name."""
     distributions = packages_distributions()
-    return {name: {normal(one) for one in distributions.get(name, [name])} for name in imported(*folders)}
+    return {
+        name: {normal(distribution) for distribution in distributions.get(name, [name])} for name in imported(*folders)
+    }
 
 
 def undeclared(known: dict[str, str], *folders: str) -> set[str]:
@@ -136,7 +140,7 @@ def test_nothing_of_the_box_or_of_a_development_is_in_a_run_or_an_image(lock: st
 
 def test_what_the_box_shares_with_a_run_is_required_by_others_there() -> None:
     installed = locked("requirements.lock")
-    required = {normal(Requirement(one).name) for name in installed for one in requires(name) or ()}
+    required = {normal(Requirement(requirement).name) for name in installed for requirement in requires(name) or ()}
     assert required >= NEEDED_BY_OTHERS
 
 

@@ -49,10 +49,10 @@ def test_neither_a_rollback_nor_a_run_fails_of_a_mirror_that_is_down(
     opened = SimpleNamespace(model_name=MODEL, host=host, check_stack=lambda: None)
     monkeypatch.setattr(project, "open_served", lambda *_: opened)
     rollback.main(SimpleNamespace(config="any", name=None))  # type: ignore[arg-type]  # all that the command reads
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert aliases(MODEL) == {"champion": "a1", "previous": "b2"}
-    assert "warning: a mirror of the record lags behind, the next run repairs it (nothing answers for" in told
-    assert "s3cret" not in told
+    assert "warning: a mirror of the record lags behind, the next run repairs it (nothing answers for" in printed
+    assert "s3cret" not in printed
 
     keep = PromotionDecision(verdict=Verdict.KEEP, version="c3", champion="a1", reasons=())
     kept = deploy_decision(MODEL, host, keep)

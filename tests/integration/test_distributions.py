@@ -59,14 +59,14 @@ def test_the_box_starts_from_its_wheel_alone(tmp_path: Path) -> None:
     (path,) = WheelBuilder(str(ROOT / "cloudbox")).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "installed")
-    told = (
+    script = (
         "import cloudbox.__main__ as box; from cloudbox.services import zenml; "
         "print(box.__file__, zenml.COMPOSE, zenml.COMPOSE.is_file())"
     )
     place = tmp_path / "installed" / "cloudbox"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.parent)}
     done = subprocess.run(
-        [sys.executable, "-c", told], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [str(place / "__main__.py"), str(place / "compose.yaml"), "True"]
 

@@ -14,12 +14,11 @@ import yaml
 
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
-from evergreen.core.errors import InputError
 from tests.homes import unpack
 from tests.keyword_model import COMMAND, write_keyword_model
 from tests.own_zenml import python
 
-MODEL = "my-news"
+MODEL, CHAMPION = "my-news", "00c62b841905"
 HEAVY = ("torch", "transformers", "sklearn", "mlflow", "pandas", "google.cloud.", "google.api_core", "google.auth")
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 
@@ -52,7 +51,7 @@ def command(home: Path, *arguments: str) -> tuple[str, set[str]]:
 
 def among(modules: set[str], *names: str) -> list[str]:
     """Which of the modules are of these packages; the bare `google.cloud` is there without any import."""
-    return sorted(one for one in modules for name in names if f"{one}.".startswith(f"{name.rstrip('.')}."))
+    return sorted(module for module in modules for name in names if f"{module}.".startswith(f"{name.rstrip('.')}."))
 
 
 def test_a_prediction_needs_neither_zenml_nor_what_trains(left: Path) -> None:
@@ -72,6 +71,34 @@ def test_the_status_of_a_local_stack_needs_zenml_alone(left: Path) -> None:
     assert status["mlflow"] == f"sqlite:///{database}"
     assert "zenml.zen_stores.sql_zen_store" in modules
     assert among(modules - {"google.cloud"}, *HEAVY) == []
+
+
+def test_what_an_earlier_commit_trained_leads_back_to_its_rows_and_its_code_by_zenml_alone(left: Path) -> None:
+    shown, modules = command(left, "lineage", "champion", "--json")
+    assert among(modules - {"google.cloud"}, *HEAVY) == []
+    lineage = json.loads(shown)
+    assert lineage["version"]["version"] == CHAMPION
+    assert (lineage["run"]["status"], lineage["run"]["stack"]) == ("completed", "local")
+    assert lineage["rows"]["source"]["description"].endswith("news.csv (1 csv file, 0.0 MB)")
+    assert lineage["rows"]["splits"].keys() == {"train", "validation", "test"}
+    assert lineage["decision"]["champion"] == "56eecea4b145"
+    assert lineage["deployment"]["outcome"] == "live"
+    assert lineage["code"]["task"]["encoder"].endswith("encoder")
+    assert {place["name"]: place["stored"] for place in lineage["artifacts"]} == dict.fromkeys(
+        ("model", "report", "dataset", "splits"), True
+    )
+    assert (lineage["coverage"], lineage["parents"], lineage["run"]["commit"], lineage["missing"]) == (
+        None,
+        [],
+        None,
+        [],
+    )
+
+
+def test_versions_of_an_earlier_commit_are_said_to_cover_nothing_that_is_known(left: Path) -> None:
+    for asked in (["status"], ["lineage", CHAMPION]):
+        shown, _ = command(left, *asked)
+        assert shown.count("covers      nothing that is known") == shown.count("covers") == 1
 
 
 TRACKED = """
@@ -149,6 +176,7 @@ def test_mistakes_in_what_it_reads_are_those_that_a_run_names(
 ) -> None:
     from commands.predict import needed
     from orchestration.configuration import load
+    from orchestration.mistakes import ConfigurationError
     from orchestration.served import load_served
     from pipelines.training import training
 
@@ -157,8 +185,8 @@ def test_mistakes_in_what_it_reads_are_those_that_a_run_names(
     document["parameters"] |= parameters
     path = tmp_path / "news.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    with pytest.raises(InputError) as of_a_run:
+    with pytest.raises(ConfigurationError) as of_a_run:
         load(path, training)
-    with pytest.raises(InputError) as of_a_prediction:
+    with pytest.raises(ConfigurationError) as of_a_prediction:
         load_served(path, needed(table=True))
-    assert str(of_a_prediction.value) == str(of_a_run.value)
+    assert of_a_prediction.value.mistakes == of_a_run.value.mistakes

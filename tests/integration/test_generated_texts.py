@@ -66,7 +66,7 @@ class Written:
     encoding: str
     separator_line: bool
     has_header: bool
-    told: bool
+    declared: bool
 
     @property
     def quotes_are_letters(self) -> bool:
@@ -96,7 +96,7 @@ class Written:
         fields |= {"encoding": "gb18030"} if self.encoding == "gb18030" else {}
         if not self.has_header:
             fields |= {"header": False, "names": self.header}
-        if self.told:
+        if self.declared:
             fields |= {"quoting": "none" if self.quotes_are_letters else "minimal", "escape": self.escape}
         return fields
 
@@ -116,9 +116,9 @@ def delimited(draw: st.DrawFn) -> Written:
     line_end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     if quoting == csv.QUOTE_MINIMAL and any(end in cell for row in [header, *rows] for cell in row for end in "\r\n"):
         quoting = csv.QUOTE_ALL  # Python's writer leaves other line ends than its own without quotes
-    told = draw(st.booleans())
+    declared = draw(st.booleans())
     if quoting == csv.QUOTE_NONE:  # nothing is escaped of which the source is not told: such lines are no rows
-        unwritable = dict.fromkeys(map(ord, "\r\n" if escape and told else f"\r\n{delimiter}"), " ")
+        unwritable = dict.fromkeys(map(ord, "\r\n" if escape and declared else f"\r\n{delimiter}"), " ")
         header, *rows = ([cell.translate(unwritable) for cell in row] for row in [header, *rows])
     return Written(
         header=header,
@@ -130,7 +130,7 @@ def delimited(draw: st.DrawFn) -> Written:
         encoding=draw(st.sampled_from(ENCODINGS)),
         separator_line=draw(st.booleans()),
         has_header=draw(st.booleans()) or len(set(header)) < len(header),
-        told=told,
+        declared=declared,
     )
 
 
@@ -162,13 +162,13 @@ def test_delimited_text_of_any_dialect_is_read_whole_or_refused(capsys: pytest.C
             path.write_bytes(written.bytes())
             rows = outcome(lambda: read_all(path, written.fields(), folder), path, counts)
             once = len({nfc(key) for key in written.header}) == len(written.header) or "n" in written.header
-            if written.told and once:
+            if written.declared and once:
                 assert rows is not None, "a file that is described whole was refused"
             if rows is None:
                 return
             assert once
             assert len(rows) >= len(written.rows), "rows were swallowed"
-            if written.told:
+            if written.declared:
                 assert [{key: row[key] for key in ("text", "label", "region")} for row in rows] == as_read(
                     written.header, written.rows
                 )

@@ -94,8 +94,8 @@ def test_nothing_in_it_tells_of_the_machine_where_it_was_made(tmp_path: Path) ->
     with tarfile.open(ARCHIVES / "207a66e.tar.xz") as packed:
         packed.extractall(tmp_path, filter="data")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    told = [re.findall(rb"(?:/tmp|/root|/home|/work)/(?!zenml-ssh)[\w./-]+", path.read_bytes()) for path in files]
-    assert list(filter(None, told)) == []
+    paths = [re.findall(rb"(?:/tmp|/root|/home|/work)/(?!zenml-ssh)[\w./-]+", path.read_bytes()) for path in files]
+    assert list(filter(None, paths)) == []
     assert any(HOME.encode() in path.read_bytes() for path in tmp_path.rglob("content.tar"))
     with closing(sqlite3.connect(tmp_path / USERS)) as database:
         assert database.execute("SELECT name, password FROM user").fetchall() == [("default", None)]
@@ -112,11 +112,11 @@ def test_what_was_packed_is_unpacked_as_it_was(tmp_path: Path) -> None:
 
 def contents(home: Path) -> dict[str, Any]:
     """What is in each file, of tar files in each of theirs."""
-    found: dict[str, Any] = {}
+    contents: dict[str, Any] = {}
     for path in home.rglob("*"):
         if path.suffix == ".tar":
             with tarfile.open(path) as packed:
-                found |= {f"{path}/{member.name}": packed.extractfile(member).read() for member in packed}  # type: ignore[union-attr]
+                contents |= {f"{path}/{member.name}": packed.extractfile(member).read() for member in packed}  # type: ignore[union-attr]
         elif path.is_file() and path.suffix != ".db":
-            found[str(path)] = path.read_bytes()
-    return found
+            contents[str(path)] = path.read_bytes()
+    return contents

@@ -22,7 +22,7 @@ def tracked_stack(zenml_home: object) -> Iterator[None]:
     client, name = Client(), "tracked"
     before = client.active_stack_model
     tracker = client.create_stack_component(name, "mlflow", StackComponentType.EXPERIMENT_TRACKER, {})
-    components = {kind: found[0].id for kind, found in before.components.items()}
+    components = {kind: of_kind[0].id for kind, of_kind in before.components.items()}
     client.create_stack(name, {**components, StackComponentType.EXPERIMENT_TRACKER: tracker.id})
     client.activate_stack(name)
     try:

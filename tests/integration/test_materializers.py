@@ -100,12 +100,12 @@ def test_a_directory_that_was_saved_without_a_manifest_beside_it_still_loads(tmp
 
 @pytest.mark.usefixtures("zenml_home")
 @pytest.mark.parametrize(
-    ("manifest", "told"),
+    ("manifest", "message"),
     [("{", "is damaged: no Splits at"), ('"content_hash"', "is damaged: no Splits at"), (None, "is of other content")],
     ids=["cut", "no manifest", "of another directory"],
 )
 def test_a_manifest_that_does_not_belong_to_the_directory_is_told(
-    tmp_path: Path, store: Path, manifest: str | None, told: str
+    tmp_path: Path, store: Path, manifest: str | None, message: str
 ) -> None:
     from orchestration.materializers import DirectoryMaterializer
 
@@ -114,7 +114,7 @@ def test_a_manifest_that_does_not_belong_to_the_directory_is_told(
     materializer.save(saved)
     other = saved.manifest.model_copy(update={"files": ()}).model_dump_json()
     (store / "manifest.json").write_text(other if manifest is None else manifest)
-    with pytest.raises(EvergreenError, match=told):
+    with pytest.raises(EvergreenError, match=message):
         assert materializer.load(Splits).path
 
 
@@ -168,7 +168,7 @@ def with_one_byte_changed(archive: bytes) -> bytes:
 
 @pytest.mark.usefixtures("zenml_home")
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (with_one_byte_changed, r"train/rows-00000\.parquet .* is damaged: 4000 bytes with checksum"),
         (lambda archive: archive[:1500], "is damaged: truncated header"),
@@ -177,7 +177,7 @@ def with_one_byte_changed(archive: bytes) -> bytes:
     ids=["a changed byte", "a cut file", "an empty file"],
 )
 def test_a_damaged_directory_is_told_and_not_used(
-    tmp_path: Path, store: Path, damage: Callable[[bytes], bytes], told: str
+    tmp_path: Path, store: Path, damage: Callable[[bytes], bytes], message: str
 ) -> None:
     from orchestration.materializers import DirectoryMaterializer
 
@@ -188,7 +188,7 @@ def test_a_damaged_directory_is_told_and_not_used(
     archive = store / "content.tar"
     archive.write_bytes(damage(archive.read_bytes()))
     handle = materializer.load(Splits)
-    with pytest.raises(EvergreenError, match=told):
+    with pytest.raises(EvergreenError, match=message):
         handle.shards("train")
 
 
@@ -215,10 +215,10 @@ def test_artifacts_that_are_gone_are_named_with_their_step_and_the_way_out() -> 
     from orchestration.materializers import DirectoryMaterializer, ValueMaterializer
 
     root = Client().active_stack.artifact_store.path
-    told = r"step 'train', is gone from the artifact store .*; run the configuration .* again with --no-cache"
-    with pytest.raises(EvergreenError, match=rf"Splits at .*, output 'model' of {told}"):
+    message = r"step 'train', is gone from the artifact store .*; run the configuration .* again with --no-cache"
+    with pytest.raises(EvergreenError, match=rf"Splits at .*, output 'model' of {message}"):
         DirectoryMaterializer(f"{root}/train/model/1/2").load(Splits)
-    with pytest.raises(EvergreenError, match=rf"Start at .*, output 'start' of {told}"):
+    with pytest.raises(EvergreenError, match=rf"Start at .*, output 'start' of {message}"):
         ValueMaterializer(f"{root}/train/start/1/2").load(Start)
 
 
@@ -255,11 +255,11 @@ def test_a_directory_of_other_content_than_recorded_is_not_used(tmp_path: Path, 
 def test_the_content_hash_knows_content_and_nothing_else(tmp_path: Path) -> None:
     from orchestration.materializers import DirectoryMaterializer
 
-    one, other = splits_at(tmp_path / "one"), splits_at(tmp_path / "other")
+    first, other = splits_at(tmp_path / "one"), splits_at(tmp_path / "other")
     hashes = DirectoryMaterializer(str(tmp_path))
-    assert hashes.compute_content_hash(one) == hashes.compute_content_hash(other)
+    assert hashes.compute_content_hash(first) == hashes.compute_content_hash(other)
     changed = Manifest(files=(FileEntry(name="a", sha256="0", bytes=1),))
-    assert changed.content_hash != one.manifest.content_hash
+    assert changed.content_hash != first.manifest.content_hash
 
 
 @pytest.mark.usefixtures("zenml_home")

@@ -1,11 +1,12 @@
-"""Times of steps come from the last run that executed them, on the same stack."""
+"""Times and rows of steps come from the last run that executed them, on the same stack."""
 
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
 import pytest
-from zenml import pipeline, step
+from zenml import log_metadata, pipeline, step
 
 MODEL = "measured"
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -37,3 +38,28 @@ def test_a_step_answered_from_cache_is_measured_by_the_run_that_executed_it() ->
     assert set(seconds) == {"slow", "quick"}
     assert 1.5 <= seconds["slow"] < 60
     assert measured_seconds("another-model", "default") == {}
+
+
+@step(enable_cache=False)
+def fetch() -> Annotated[int, "dataset"]:
+    log_metadata(metadata={"rows": 600}, infer_artifact=True)
+    return 600
+
+
+@step
+def train(dataset: int) -> int:
+    return dataset
+
+
+@pipeline(tags=["model=trained"])
+def trains() -> None:
+    train(fetch())
+
+
+def test_rows_are_those_of_the_last_run_that_trained() -> None:
+    from orchestration.machines import measured_rows
+
+    assert measured_rows("trained", "default") is None
+    trains()
+    assert measured_rows("trained", "default") == 600
+    assert measured_rows(MODEL, "default") is None

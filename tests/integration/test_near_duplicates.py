@@ -21,8 +21,8 @@ def straddling(texts: list[str], splits: list[int], similarity: float, folder: P
     signatures = pa.table({"pairs": word_pairs(pa.array(texts))})
     pq.write_table(signatures, folder / "signatures.parquet", row_group_size=7)
     with open_database() as connection:
-        found = find_straddling(connection, folder / "signatures.parquet", np.array(splits, np.uint8), similarity)
-    return [int(row) for row in found]
+        rows = find_straddling(connection, folder / "signatures.parquet", np.array(splits, np.uint8), similarity)
+    return [int(row) for row in rows]
 
 
 def expected_straddling(texts: list[str], splits: list[int], similarity: float) -> list[int]:
@@ -48,8 +48,8 @@ def test_every_similar_row_is_found_and_no_other(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], similarity: float, draw: random.Random
 ) -> None:
     splits = [draw.choice([0, 1, 2, 3]) for _ in texts]
-    found = straddling(texts, splits, similarity, tmp_path_factory.mktemp("rows"))
-    assert found == expected_straddling(texts, splits, similarity)
+    result = straddling(texts, splits, similarity, tmp_path_factory.mktemp("rows"))
+    assert result == expected_straddling(texts, splits, similarity)
 
 
 def test_what_is_found_does_not_depend_on_how_much_is_compared_at_once(
@@ -67,10 +67,10 @@ def test_what_is_found_does_not_depend_on_how_much_is_compared_at_once(
 
 
 def test_word_pairs_differ_by_order_and_end_with_the_last_word() -> None:
-    one, other, single, empty = word_pairs(pa.array(["a b c", "c b a", "a", ""])).to_pylist()
-    assert len(one) == len(other) == 3
+    pairs, other, single, empty = word_pairs(pa.array(["a b c", "c b a", "a", ""])).to_pylist()
+    assert len(pairs) == len(other) == 3
     assert len(single) == len(empty) == 1
-    assert not set(one) & set(other)
+    assert not set(pairs) & set(other)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_word_pairs_differ_by_order_and_end_with_the_last_word() -> None:
     ],
 )
 def test_texts_without_spaces_are_compared_by_characters(text: str, edited: str) -> None:
-    one, other = (set(pairs) for pairs in word_pairs(pa.array([text, edited])).to_pylist())
-    assert 0.7 < len(one & other) / len(one | other) < 1
+    before, other = (set(pairs) for pairs in word_pairs(pa.array([text, edited])).to_pylist())
+    assert 0.7 < len(before & other) / len(before | other) < 1
 
 
 def test_a_text_has_the_same_word_pairs_alone_and_among_others() -> None:
@@ -94,10 +94,10 @@ def test_a_text_has_the_same_word_pairs_alone_and_among_others() -> None:
 
 @given(st.lists(st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=40), min_size=2, max_size=2))
 def test_jaccard_is_shared_over_all_and_bitmaps_rule_out_no_similar_texts(texts: list[set[int]]) -> None:
-    one, other = texts
+    first, other = texts
     owned = np.array([place << 32 | value for place, held in enumerate(texts) for value in sorted(held)], np.uint64)
     left, right = np.array([0, 1, 0]), np.array([1, 0, 0])
-    expected = len(one & other) / len(one | other)
+    expected = len(first & other) / len(first | other)
     assert jaccard(owned, left, right) == pytest.approx([expected, expected, 1])
     assert may_be_similar(owned, left, right, expected).all()
 

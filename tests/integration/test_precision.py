@@ -63,9 +63,9 @@ def test_a_machine_that_tells_nothing_of_its_cpu_is_measured_too(
     assert training_machine.computes_in_bf16("auto", tmp_path / "checkpoint")
 
 
-@pytest.mark.parametrize(("told", "bf16"), [("bf16", True), ("fp32", False)])
+@pytest.mark.parametrize(("chosen", "bf16"), [("bf16", True), ("fp32", False)])
 def test_a_precision_that_is_told_is_not_measured(
-    tmp_path: Path, measured: list[bool], told: Precision, bf16: bool
+    tmp_path: Path, measured: list[bool], chosen: Precision, bf16: bool
 ) -> None:
-    assert training_machine.computes_in_bf16(told, tmp_path / "checkpoint") is bf16
+    assert training_machine.computes_in_bf16(chosen, tmp_path / "checkpoint") is bf16
     assert list(tmp_path.iterdir()) == []

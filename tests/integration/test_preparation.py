@@ -106,6 +106,7 @@ def test_any_number_of_workers_writes_the_same_bytes_and_the_source_reads_the_sa
     assert statistics["split"] == {"train": 48, "validation": 12}
 
 
+@pytest.mark.usefixtures("beam_in_this_process")
 def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: Path) -> None:
     small = encode_png(np.zeros((5, 5), np.uint8))
     unknown = encode_png(np.full((36, 48), 9, np.uint8))
@@ -143,6 +144,7 @@ def test_unusable_rows_stop_the_preparation_or_are_told_and_left_out(tmp_path: P
         prepared(pictures(raw, target, max_bad_share=0.2))
 
 
+@pytest.mark.usefixtures("beam_in_this_process")
 def test_a_damaged_file_is_named_and_leaves_what_was_prepared_before(tmp_path: Path) -> None:
     raw = shards(tmp_path / "raw", [[features(number) for number in range(4)], [features(9)]])
     target = tmp_path / "prepared"
@@ -155,6 +157,7 @@ def test_a_damaged_file_is_named_and_leaves_what_was_prepared_before(tmp_path: P
     assert checksums(target) == before
 
 
+@pytest.mark.usefixtures("beam_in_this_process")
 def test_a_repetition_that_cannot_be_used_displaces_no_good_row_and_hides_from_no_limit(tmp_path: Path) -> None:
     rows = [{"id": str(number), "text": " ", "label": "a"} for number in range(30)]
     rows += [{"id": "same", "text": "", "label": "a"}, {"id": "same", "text": "", "label": "a"}]

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
 
+from evergreen.adapters.files.find import Disk
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.intake import IntakeCount
 from evergreen.core.members import source_of
+from evergreen.core.part import Part
 from evergreen.core.preparation import PreparationReport
+from evergreen.data.freshness import coverage_after
 from evergreen.data.shards import iter_batches
 from evergreen.preparation import LocalRunnerSettings, Preparation, runners
 from evergreen.preparation.plan import Plan, plan_of
 from evergreen.preparation.run import prepare
 from evergreen.tasks.text_classification.settings import TextClassification
+from tests.rows import rows_of
+
+pytestmark = pytest.mark.usefixtures("beam_in_this_process")
 
 COLUMNS = {"id": "id"}
-
-
-@pytest.fixture(autouse=True)
-def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beam without processes of its own, whose start takes seconds."""
-    options = PipelineOptions(flags=[], runner=runners.LOCAL_RUNNER, direct_running_mode="in_memory")
-    monkeypatch.setattr(runners.LocalRunner, "options", lambda *_: options)
 
 
 def arrived(folder: Path, name: str, *texts: str) -> None:
@@ -175,7 +175,7 @@ def test_a_reader_of_before_finds_its_files_until_the_set_changes_once_more(tmp_
     (part,) = raw.parts  # as a run has it that listed the files a moment ago
     arrived(tmp_path / "raw", "1.jsonl", "2 two")
     run(tmp_path)
-    assert [row["id"] for batch in part.rows() for row in batch.to_pylist()] == ["1"]
+    assert [row["id"] for batch in part.rows(IntakeCount()) for row in batch.to_pylist()] == ["1"]
     arrived(tmp_path / "raw", "1.jsonl", "3 three")
     run(tmp_path)
     assert len(list((tmp_path / "prepared").glob("*.parquet"))) == 2  # of now, and of just before
@@ -255,3 +255,20 @@ def test_of_two_preparations_at_once_one_stops_and_the_set_is_whole(
         run(tmp_path)
     assert ids(tmp_path) == {"1", "2"}
     assert not list((tmp_path / "prepared").glob("_preparing-*"))
+
+
+def test_prepared_rows_know_when_a_bucket_got_what_they_are_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    came = datetime(2026, 1, 4, tzinfo=UTC)
+    monkeypatch.setattr(Disk, "created", lambda *_: came)  # as a bucket tells it
+    arrived(tmp_path / "raw", "1.jsonl", "1 one")
+    columns = COLUMNS | {"arrived": "arrived"}
+    origin = FilesSettings(path=str(tmp_path / "raw"), columns=COLUMNS)
+    target = FilesSettings(path=str(tmp_path / "prepared"), columns=columns)
+    preparation = Preparation(origin=origin, runner=LocalRunnerSettings(workers=1))
+    told = preparation.model_copy(update={"origin": origin.model_copy(update={"arrived": "ingestion"})})
+    prepare(plan_of(told, TextClassification(encoder="any", labels=("a", "b")), target))
+    found = source_of(target).find_new(Part(until=datetime(2026, 2, 1, tzinfo=UTC)))
+    dataset = source_of(target).read_new(found.part, tmp_path / "new")
+    assert [(row["id"], row["arrived"]) for row in rows_of(dataset.shards)] == [("1", came)]
+    since = coverage_after(dataset, found.part, None)
+    assert source_of(target).find_new(found.part.model_copy(update={"since": since})).new == 0

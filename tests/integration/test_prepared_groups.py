@@ -3,6 +3,8 @@
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.artifacts import SplitName
 from evergreen.core.members import source_of
@@ -18,6 +20,7 @@ from tests.rows import rows_of
 FILMS = [f"film{number}" for number in range(24)]
 
 
+@pytest.mark.usefixtures("beam_in_this_process")
 def test_the_group_in_a_files_name_decides_after_a_preparation(tmp_path: Path) -> None:
     for number, name in enumerate(f"{film}_{frame}.png" for film in FILMS for frame in range(3)):
         for folder, content in ("images", picture(number, (32, 32))), ("masks", mask(1, (32, 32))):

@@ -85,11 +85,11 @@ def test_neither_the_answers_nor_the_log_of_a_server_repeat_a_text(tmp_path: Pat
         wait_until(lambda: answers(url), timeout_s=30)
         bodies: list[object] = [{"instances": [{"text": text}]} for text in (TEXT, "")]
         bodies += [{"instances": [TEXT]}, {"instances": [{TEXT: TEXT}]}, {"instances": TEXT}]
-        told = [httpx.post(f"{url}/predict", json=body, trust_env=False, timeout=30).text for body in bodies]
+        responses = [httpx.post(f"{url}/predict", json=body, trust_env=False, timeout=30).text for body in bodies]
     finally:
         server.kill()
         server.communicate()
-    assert all(SECRET not in line for line in told)
+    assert all(SECRET not in line for line in responses)
     assert SECRET not in (tmp_path / "server.log").read_text()
 
 

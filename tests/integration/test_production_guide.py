@@ -35,8 +35,8 @@ def all_calls() -> list[list[str]]:
 
 def gcloud_lines() -> list[str]:
     """Every call of gcloud, with an innocent value for each variable."""
-    found = [[_filled(word) for word in call] for call in all_calls() if call[0] == "gcloud"]
-    return [shlex.join(call) for call in found]
+    calls = [[_filled(word) for word in call] for call in all_calls() if call[0] == "gcloud"]
+    return [shlex.join(call) for call in calls]
 
 
 def _filled(word: str) -> str:
@@ -57,8 +57,8 @@ def test_every_variable_of_a_file_is_exported_by_the_guide(file: str) -> None:
 
 def test_all_that_the_servers_are_told_is_made_or_written_down_by_the_guide() -> None:
     services = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text("utf-8"))["services"]
-    told = str([services[name] for name in ("zenml", "mlflow", "caddy")])
-    wanted = set(re.findall(r"\$\{([A-Z_]+)", told))
+    text = str([services[name] for name in ("zenml", "mlflow", "caddy")])
+    wanted = set(re.findall(r"\$\{([A-Z_]+)", text))
     script = (ROOT / "infra" / "secrets.sh").read_text("utf-8")
     made = {word for words in re.findall(r"^for name in (.*); do", script, re.MULTILINE) for word in words.split()}
     written = {match for line in lines() for match in re.findall(r"^([A-Z_]+)=", line)}
@@ -73,14 +73,14 @@ def test_the_guide_grants_and_builds_from_files_that_exist() -> None:
 
 
 def test_every_line_has_commands_and_options_of_the_cloud_sdk() -> None:
-    found = all_calls()
-    assert len([call for call in found if call[0] == "gcloud"]) > 40
-    assert len([call for call in found if call[0] == "bq"]) > 2
-    assert [told for call in found if (told := mistake(call, vendored()))] == []
+    calls = all_calls()
+    assert len([call for call in calls if call[0] == "gcloud"]) > 40
+    assert len([call for call in calls if call[0] == "bq"]) > 2
+    assert [reason for call in calls if (reason := mistake(call, vendored()))] == []
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("gcloud compute networks craete evergreen", "no such command"),
         ("again gcloud compute networks create evergreen --subnetmode custom", "no such option: --subnetmode"),
@@ -89,9 +89,9 @@ def test_every_line_has_commands_and_options_of_the_cloud_sdk() -> None:
         ("for a in b; do gcloud iam service-accounts create $a --kye; done", "no such option: --kye"),
     ],
 )
-def test_a_misspelt_line_would_be_told(line: str, told: str) -> None:
+def test_a_misspelt_line_would_be_told(line: str, message: str) -> None:
     (call,) = calls(line)
-    assert told in str(mistake(call, vendored()))
+    assert message in str(mistake(call, vendored()))
 
 
 def test_gcloud_itself_has_nothing_against_any_line(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ again attempt"""
 
 
 def block_with(words: str) -> str:
-    (found,) = [block for block in BLOCK.findall(GUIDE) if words in block]
-    return str(found)
+    (block,) = [block for block in BLOCK.findall(GUIDE) if words in block]
+    return str(block)
 
 
 MADE_BY_THE_SHELL = {"1", "@", "BASH", "HOME"}
@@ -233,7 +233,7 @@ def test_images_are_built_where_new_projects_may_and_by_the_account_for_it() -> 
     assert "--service-account projects/$GOOGLE_CLOUD_PROJECT/serviceAccounts/$EVERGREEN_BUILD_ACCOUNT " in build
     assert "--gcs-source-staging-dir $EVERGREEN_BUCKET/build " in build
     assert "_DOCKER_HUB=$EVERGREEN_DOCKER_HUB," in build
-    (region,) = [found[1] for line in lines() if (found := re.match(r"export EVERGREEN_BUILD_REGION=(\S+)", line))]
+    (region,) = [match[1] for line in lines() if (match := re.match(r"export EVERGREEN_BUILD_REGION=(\S+)", line))]
     assert region in OPEN_REGIONS
 
 

@@ -41,8 +41,10 @@ def test_the_whole_proof_has_a_price_below_its_limit_wherever_prices_are_known(r
 
 def test_no_run_of_it_is_answered_from_the_cache_of_an_earlier_one(tmp_path: Path) -> None:
     commands = [command for stage in stages(tmp_path) for command in stage.commands]
-    runs = [one for one in commands if "run.py" in one and one[one.index("run.py") + 1] == "--config"]
-    assert [one[-1] for one in runs] == ["--no-cache", "--no-cache"]
+    runs = [
+        command for command in commands if "run.py" in command and command[command.index("run.py") + 1] == "--config"
+    ]
+    assert [command[-1] for command in runs] == ["--no-cache", "--no-cache"]
 
 
 def test_a_proof_that_costs_more_or_has_no_price_is_refused() -> None:

@@ -51,8 +51,8 @@ def test_publishing_comes_after_the_rollout_or_for_review_before_it(
     path = written(tmp_path, publish)
     pipeline = training.with_options(**load(path, training).options())
     pipeline.prepare()
-    found = {name: sorted(invocation.upstream_steps) for name, invocation in pipeline.invocations.items()}
-    assert {name: found[name] for name in ("review", "deploy", "publish") if name in found} == behind
+    upstream = {name: sorted(invocation.upstream_steps) for name, invocation in pipeline.invocations.items()}
+    assert {name: upstream[name] for name in ("review", "deploy", "publish") if name in upstream} == behind
 
 
 def test_tokens_that_cannot_be_had_are_told_before_anything_is_trained(

@@ -20,16 +20,16 @@ def a_run(status: str = "failed", **raised: tuple[str, str] | None) -> Any:
     steps = {
         name: SimpleNamespace(
             status=SimpleNamespace(is_failed=True),
-            exception_info=SimpleNamespace(source=told[0], message=told[1]) if told else None,
+            exception_info=SimpleNamespace(source=error[0], message=error[1]) if error else None,
         )
-        for name, told in raised.items()
+        for name, error in raised.items()
     }
     done = SimpleNamespace(status=SimpleNamespace(is_failed=False), exception_info=None)
     return SimpleNamespace(id=uuid4(), name="training-7", status=status, steps={"identify": done, **steps}, stack=None)
 
 
 @pytest.mark.parametrize(
-    ("run", "kind", "told"),
+    ("run", "kind", "message"),
     [
         (a_run(fetch=("evergreen.core.errors.InputError", "no table news")), InputError, "'fetch'.*: no table news"),
         (a_run(train=("builtins.MemoryError", "too big")), EvergreenError, "'train' of run training-7 failed: too big"),
@@ -56,14 +56,14 @@ def a_run(status: str = "failed", **raised: tuple[str, str] | None) -> Any:
     ],
 )
 def test_a_failed_run_is_one_line_that_names_the_step(
-    monkeypatch: pytest.MonkeyPatch, run: Any, kind: type[Exception], told: str
+    monkeypatch: pytest.MonkeyPatch, run: Any, kind: type[Exception], message: str
 ) -> None:
     from orchestration import runs
 
     monkeypatch.setattr(runs, "newest_submission", lambda *own: run if own == ("news", "training-7") else None)
     failure = runs.run_failure("news", "training-7", REFUSAL)
     assert type(failure) is kind
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=message):
         raise failure
 
 

@@ -6,15 +6,19 @@ import json
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pydantic import TypeAdapter
 
 from commands import schedule
+from commands.project import Project
 from evergreen.adapters.vertex.schedules import VertexSchedule
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
+from evergreen.core.refresh import Refresh
+from evergreen.core.window import Window
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 
@@ -73,6 +77,8 @@ def test_a_window_is_compiled_as_it_is_written_and_resolved_by_each_run(
     frozen = json.dumps({name: step.config.parameters for name, step in steps.items()}, default=str)
     assert not [day for day in (today, today - timedelta(days=2)) if f"{day:%Y-%m-%d}" in frozen]
 
+    monkeypatch.setattr("steps.identify.is_scheduled", lambda: True)
+    monkeypatch.setattr("steps.identify.note_training", lambda: None)
     inputs = _inputs(identify.entrypoint, steps["identify"].config.parameters)
     windows = []
     for day in (10, 11):
@@ -154,6 +160,16 @@ def test_a_scheduled_step_is_told_the_accelerators_that_it_was_given(
     (given,) = options
     assert given["steps"]["train"].environment == {"EVERGREEN_ACCELERATORS": "1 GPU"}
     assert not given["steps"]["evaluate"].environment
+
+
+def test_which_rows_a_firing_reads_is_told() -> None:
+    moment, window = datetime(2024, 5, 10, 3, 0, tzinfo=UTC), Window(length="2d")
+    for given, told in (
+        ({"window": None, "refresh": Refresh(data="incremental")}, "new rows"),
+        ({"window": None, "refresh": Refresh()}, "all rows"),
+        ({"window": window, "refresh": Refresh()}, "rows of 2024-05-08 00:00 to 2024-05-10 00:00"),
+    ):
+        assert schedule._rows(cast(Project, SimpleNamespace(**given)), moment) == told
 
 
 def _inputs(function: Any, parameters: dict[str, Any]) -> dict[str, Any]:

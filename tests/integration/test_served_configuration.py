@@ -49,9 +49,27 @@ def test_variables_of_the_host_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVERGREEN_SERVING_IMAGE")
     with pytest.raises(ConfigurationError) as caught:
         load_served("prod.yaml", SERVED)
-    assert [one.message for one in caught.value.mistakes] == [
+    assert [mistake.message for mistake in caught.value.mistakes] == [
         "environment variable EVERGREEN_SERVING_IMAGE is not set; export EVERGREEN_SERVING_IMAGE=…"
     ]
+
+
+@pytest.mark.parametrize("part", ["what it reads", "the rest"])
+def test_mistakes_are_counted_in_what_is_read_and_the_rest_is_left_to_a_dry_run(tmp_path: Path, part: str) -> None:
+    host = "{kind: local_endpoint, port: 8501x}" if part == "what it reads" else "{kind: local_endpoint}"
+    path = tmp_path / "news.yaml"
+    path.write_text(
+        f"parameters: {{model_name: news, host: {host}, split: 3, nonsense: 1}}\nextra: {{stacks: [local]}}\n",
+        encoding="utf-8",
+    )
+    if part == "the rest":
+        assert load_served(path, SERVED).parameters.model_name == "news"
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        load_served(path, SERVED)
+    first, *_, last = str(caught.value).splitlines()
+    assert first == f"{path} has 1 mistake in what this command reads:"
+    assert last == f"the rest was not checked: python run.py --config {path} --dry-run"
 
 
 @pytest.mark.parametrize(
@@ -81,12 +99,12 @@ def test_these_commands_open_the_endpoint_alone(command: str, monkeypatch: pytes
     """They get past the configuration: what stops them is the active stack, or Google that cannot be asked."""
     from commands.parser import main
 
-    told: list[str] = []
-    monkeypatch.setattr("commands.project.ServedModel.check_stack", lambda self: told.append(self.model_name))
+    checked: list[str] = []
+    monkeypatch.setattr("commands.project.ServedModel.check_stack", lambda self: checked.append(self.model_name))
     for name in ("open", "lease"):  # of the class: a name in a module would stay with whoever imports it meanwhile
         monkeypatch.setattr(f"evergreen.adapters.vertex.host.VertexHost.{name}", refuse)
     assert main([command, "--config", "prod.yaml", "--name", "never-trained"]) == 1
-    assert told == ([] if command == "status" else ["never-trained"])
+    assert checked == ([] if command == "status" else ["never-trained"])
 
 
 def refuse(*_: object) -> None:

@@ -165,8 +165,8 @@ def test_a_schedule_that_is_never_listed_is_withdrawn_and_says_what_to_look_at(
 
 @pytest.mark.parametrize("makes", [False, True], ids=["refused", "answer lost"])
 def test_a_creation_that_failed_leaves_the_old_one_alone(vertex: Vertex, makes: bool) -> None:
-    told = "did not take the schedule: quota exceeded; what was scheduled before goes on; correct it"
-    with pytest.raises(EvergreenError, match=told):
+    message = "did not take the schedule: quota exceeded; what was scheduled before goes on; correct it"
+    with pytest.raises(EvergreenError, match=message):
         set_schedule(Scheduling(vertex, makes=makes, error=RuntimeError("quota exceeded")))
     assert vertex.own() == {OLD: "ACTIVE"}
     assert OLD not in vertex.archived()
@@ -180,7 +180,7 @@ def of_the_orchestrator(error: Exception) -> RuntimeError:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "told"),
+    ("error", "kind", "message"),
     [
         (of_the_orchestrator(api.Unauthenticated("login expired")), InputError, "login expired; log in: gcloud auth"),  # type: ignore[no-untyped-call]
         (RefreshError("invalid_grant", {"a": "secret"}), InputError, "invalid_grant; log in: gcloud auth"),  # type: ignore[no-untyped-call]
@@ -190,9 +190,9 @@ def of_the_orchestrator(error: Exception) -> RuntimeError:
     ],
 )
 def test_a_creation_that_google_refuses_is_told_with_what_to_do(
-    vertex: Vertex, error: Exception, kind: type[EvergreenError], told: str
+    vertex: Vertex, error: Exception, kind: type[EvergreenError], message: str
 ) -> None:
-    with pytest.raises(kind, match=f"^Vertex AI did not take the schedule: {told}.*before goes on; correct it"):
+    with pytest.raises(kind, match=f"^Vertex AI did not take the schedule: {message}.*before goes on; correct it"):
         set_schedule(Scheduling(vertex, error=error))
     assert vertex.own() == {OLD: "ACTIVE"}
 

@@ -52,9 +52,9 @@ def test_no_equal_or_similar_texts_straddle_splits(seed: int) -> None:
     splits, kept = split_rows(rows, SplitPlan(seed=seed, train=0.6, validation=0.2, test=0.2))
     assert splits.manifest.removed["exact_duplicate"] == len(rows) - len({str(row[1]).lower() for row in rows})
     pairs = {text: word_pairs(text) for text in kept}
-    for one, other in product(kept, kept):
-        if kept[one] != kept[other]:
-            assert len(pairs[one] & pairs[other]) / len(pairs[one] | pairs[other]) < 0.8
+    for first, other in product(kept, kept):
+        if kept[first] != kept[other]:
+            assert len(pairs[first] & pairs[other]) / len(pairs[first] | pairs[other]) < 0.8
 
 
 @given(seed=st.integers(0, 10_000))
@@ -76,9 +76,9 @@ def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     rows = articles(100, seed)
     shuffled = random.Random(seed).sample(rows, len(rows))
     plan = SplitPlan(train=0.6, validation=0.2, test=0.2)
-    (one, before), (other, after) = split_rows(rows, plan), split_rows(shuffled, plan)
+    (first, before), (other, after) = split_rows(rows, plan), split_rows(shuffled, plan)
     assert before == after
-    assert one.manifest.labels == other.manifest.labels
+    assert first.manifest.labels == other.manifest.labels
 
 
 def test_fractions_are_met_and_another_seed_splits_otherwise() -> None:
@@ -127,9 +127,9 @@ def test_no_boilerplate_text_stays_in_train_that_is_similar_to_one_in_test() -> 
     splits, kept = split_rows(boilerplate(300), SplitPlan())
     assert splits.manifest.removed["near_duplicate"] > 100
     pairs = {text: word_pairs(text) for text in kept}
-    for one, other in product(kept, kept):
-        if kept[one] != kept[other]:
-            assert len(pairs[one] & pairs[other]) / len(pairs[one] | pairs[other]) < 0.8
+    for first, other in product(kept, kept):
+        if kept[first] != kept[other]:
+            assert len(pairs[first] & pairs[other]) / len(pairs[first] | pairs[other]) < 0.8
 
 
 def test_near_duplicates_in_a_script_without_spaces_do_not_straddle() -> None:

@@ -96,9 +96,9 @@ def test_no_pictures_within_the_distance_straddle_splits_and_test_loses_none(see
     assert splits.manifest.removed["near_duplicate"] == len(whole) - len(kept) > 0
     assert {row_id for row_id in whole if whole[row_id] == SplitName.TEST} <= kept.keys()
     hashes = [(likeness(pixels(row["image"])), kept[row["id"]]) for row in rows if row["id"] in kept]
-    for one, name in hashes:
+    for value, name in hashes:
         for other, theirs in hashes:
-            assert name == theirs or one is None or other is None or (one ^ other).bit_count() > 4
+            assert name == theirs or value is None or other is None or (value ^ other).bit_count() > 4
 
 
 def test_plain_pictures_are_not_lost_in_mass() -> None:
@@ -116,8 +116,8 @@ def test_texts_of_a_group_stay_together_too_and_a_split_that_is_not_given_takes_
         for n in range(240)
     ]
     given = [row | {"split": ["train", "validation"][n % 30 < 5]} for n, row in enumerate(rows)]
-    for number, told in enumerate([rows, given]):
-        data = write_dataset([pa.RecordBatch.from_pylist(told)], tmp_path / f"d{number}", SOURCE)
+    for number, listed in enumerate([rows, given]):
+        data = write_dataset([pa.RecordBatch.from_pylist(listed)], tmp_path / f"d{number}", SOURCE)
         splits = split(data, PLAN, tmp_path / f"s{number}")
         places = defaultdict(set)
         for name in SplitName.ALL:

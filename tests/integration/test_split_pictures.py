@@ -53,9 +53,9 @@ def test_of_pictures_with_equal_pixels_one_is_kept_however_they_are_encoded(tmp_
 
 
 def test_the_manifest_counts_the_pictures_in_which_a_class_occurs_and_its_pixels(tmp_path: Path) -> None:
-    told = rows(60)
-    pixels = [np.bincount(decode_mask(row["mask"]).ravel(), minlength=256) for row in told]
-    splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s", (), counted(pixels, tmp_path / "c"))
+    listed = rows(60)
+    pixels = [np.bincount(decode_mask(row["mask"]).ravel(), minlength=256) for row in listed]
+    splits = split(pictures_of(listed, tmp_path / "d"), PLAN, tmp_path / "s", (), counted(pixels, tmp_path / "c"))
     for name in SplitName.ALL:
         places = [int(row["id"][1:]) for row in rows_of(splits.shards(name))]
         shown = [place % 3 for place in places]
@@ -79,19 +79,19 @@ def test_counts_of_some_rows_alone_are_laid_beside_no_row(tmp_path: Path) -> Non
 
 def test_given_splits_are_kept_and_equal_pictures_stay_in_the_most_protected_one(tmp_path: Path) -> None:
     names = {f"p{n:03d}": SplitName.ALL[n % 3] for n in range(12)}
-    told = [
+    listed = [
         {"id": row_id, "image": picture(min(n, 9)), "mask": mask(), "split": name}
         for n, (row_id, name) in enumerate(names.items())
     ]
-    splits = split(pictures_of(told, tmp_path / "d"), PLAN, tmp_path / "s")
+    splits = split(pictures_of(listed, tmp_path / "d"), PLAN, tmp_path / "s")
     assert where(splits) == {row_id: name for row_id, name in names.items() if row_id < "p009"} | {"p011": "test"}
     assert splits.manifest.given == ("train", "validation", "test")
 
 
 def test_a_split_that_is_not_given_is_drawn_from_train_alone(tmp_path: Path) -> None:
-    told = [row | {"split": "train" if row["id"] < "p150" else "validation"} for row in rows(200)]
+    listed = [row | {"split": "train" if row["id"] < "p150" else "validation"} for row in rows(200)]
     plan = SplitPlan(train=0.4, validation=0.2, test=0.4)
-    splits = split(pictures_of(told, tmp_path / "d"), plan, tmp_path / "s")
+    splits = split(pictures_of(listed, tmp_path / "d"), plan, tmp_path / "s")
     assert splits.manifest.rows["validation"] == 50
     assert 50 < splits.manifest.rows["test"] < 100  # one half of 150
     assert all(row_id < "p150" for row_id, name in where(splits).items() if name != "validation")
@@ -104,22 +104,22 @@ def test_without_training_rows_given_splits_are_refused(tmp_path: Path) -> None:
 
 
 def test_texts_may_be_given_to_splits_too(tmp_path: Path) -> None:
-    told = [
+    listed = [
         {"id": f"t{n}", "text": f"word{n} other{n} third{n}", "label": "ab"[n % 2], "split": SplitName.ALL[n // 2 % 3]}
         for n in range(24)
     ]
-    splits = split(texts_of(told, tmp_path / "d"), PLAN, tmp_path / "s")
-    assert where(splits) == {row["id"]: row["split"] for row in told}
+    splits = split(texts_of(listed, tmp_path / "d"), PLAN, tmp_path / "s")
+    assert where(splits) == {row["id"]: row["split"] for row in listed}
     assert splits.manifest.removed == {"exact_duplicate": 0, "near_duplicate": 0}
 
 
-def texts_of(told: list[dict[str, str]], path: Path) -> Any:
+def texts_of(listed: list[dict[str, str]], path: Path) -> Any:
     import pyarrow as pa
 
     from evergreen.data.dataset import write_dataset
     from tests.rows import SOURCE
 
-    return write_dataset([pa.RecordBatch.from_pylist(told)], path, SOURCE)
+    return write_dataset([pa.RecordBatch.from_pylist(listed)], path, SOURCE)
 
 
 def test_both_splits_that_are_not_given_take_their_fractions_of_train() -> None:
@@ -131,8 +131,10 @@ def test_both_splits_that_are_not_given_take_their_fractions_of_train() -> None:
 
 
 def test_texts_stay_where_earlier_versions_put_them(tmp_path: Path) -> None:
-    told: list[Row] = [(f"r{n}", f"text number {n} of many", "ab"[n % 2]) for n in range(60)]
-    splits = split(dataset_of(told, tmp_path / "d"), SplitPlan(seed=3, near_duplicate_similarity=None), tmp_path / "s")
+    listed: list[Row] = [(f"r{n}", f"text number {n} of many", "ab"[n % 2]) for n in range(60)]
+    splits = split(
+        dataset_of(listed, tmp_path / "d"), SplitPlan(seed=3, near_duplicate_similarity=None), tmp_path / "s"
+    )
     assert splits.manifest.given == ()
     assert [row["id"] for row in rows_of(splits.shards("test"))] == ["r21", "r36", "r44", "r53"]
 

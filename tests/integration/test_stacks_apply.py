@@ -37,8 +37,10 @@ LOCAL = {"local": ["artifact_store:local", "experiment_tracker:mlflow", "orchest
 
 
 def test_the_stack_is_registered_once_and_set(tmp_path: Path) -> None:
-    first = apply_local(tmp_path)
+    first = apply_local(tmp_path, ZENML_LOGGING_COLORS_DISABLED="")
     assert first.returncode == 0, first.stderr
+    assert "Creating database tables\n" in first.stdout
+    assert "\x1b" not in first.stdout  # it is no terminal
     assert first.stdout.count(": registered") == 4
     assert first.stdout.endswith("stack 'local' is active; next\n  python run.py --config local.yaml\n")
     assert active_stack(tmp_path) == LOCAL

@@ -44,8 +44,8 @@ def test_a_canary_goes_back_and_its_outdated_champion_is_neither_deployed_nor_re
     endpoint.deploy("b2")
     endpoint.set_traffic({"a1": 90, "b2": 10})
     endpoint.calls.clear()
-    told, noted = stopped(endpoint, "b2", "a1", before)
-    assert (told, noted) == ("the traffic is as before the rollout of b2: {'a1': 100}", None)
+    outcome, noted = stopped(endpoint, "b2", "a1", before)
+    assert (outcome, noted) == ("the traffic is as before the rollout of b2: {'a1': 100}", None)
     assert endpoint.calls == ["set_traffic {'a1': 100}", "undeploy b2"]
 
 
@@ -57,15 +57,15 @@ def test_a_renewal_is_undone_until_its_successor_has_the_traffic(switched: bool)
     endpoint.renew("a1")
     if switched:
         endpoint.switch("a1")
-    told, noted = stopped(endpoint, "a1", "a1", before)
+    outcome, noted = stopped(endpoint, "a1", "a1", before)
     undone = "version a1 serves on with older code, its renewal is undone"
-    assert (told, noted) == ("version a1 was renewed, it stays live" if switched else undone, None)
+    assert (outcome, noted) == ("version a1 was renewed, it stays live" if switched else undone, None)
     assert (endpoint.successors, endpoint.outdated) == (set(), () if switched else ("a1",))
 
 
 def test_a_promotion_that_was_recorded_stays() -> None:
     endpoint = MemoryEndpoint({"a1": 0, "b2": 100})
     before = EndpointStatus(url=None, traffic={"a1": 100}, ready=("a1",), outdated=("a1",))
-    told, noted = stopped(endpoint, "b2", "b2", before)
-    assert (told, noted) == ("version b2 is champion, it stays live", None)
+    outcome, noted = stopped(endpoint, "b2", "b2", before)
+    assert (outcome, noted) == ("version b2 is champion, it stays live", None)
     assert endpoint.traffic == {"a1": 0, "b2": 100}

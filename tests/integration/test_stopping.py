@@ -225,33 +225,43 @@ def test_a_stop_that_is_cut_off_tells_what_is_left(
     unfinished(monkeypatch, [a_run("run-new")])
     with pytest.raises(KeyboardInterrupt):
         main(served(monkeypatch, "news", Canary("run-new").host))
-    told = capsys.readouterr().err
-    assert "finish it with\n  python run.py stop --config prod.yaml --name news\n" in told
-    assert "left        run run-new, the rollout of version new by run-new" in told
+    printed = capsys.readouterr().err
+    assert "finish it with\n  python run.py stop --config prod.yaml --name news\n" in printed
+    assert "left        run run-new, the rollout of version new by run-new" in printed
 
 
 @pytest.mark.parametrize("began", ["before", "meanwhile"])
 def test_teardown_deletes_nothing_while_a_run_or_a_firing_is_under_way(
-    monkeypatch: pytest.MonkeyPatch, began: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], began: str
 ) -> None:
     from commands.teardown import main
     from orchestration import deployment, runs, schedules, stopping
 
     did: list[str] = []
+    ended: str | None = "undeployed a1"
     looks = [["news-1"]] if began == "before" else [[], ["news-1"]]
     monkeypatch.setattr(stopping, "firings_under_way", lambda _: looks.pop(0))
     monkeypatch.setattr(runs, "runs_here", lambda: False)
     monkeypatch.setattr(schedules, "delete_schedules", lambda _: noted(did, "schedule", 1))
-    monkeypatch.setattr(deployment, "tear_down", lambda *_: did.append("endpoint"))
+    monkeypatch.setattr(deployment, "tear_down", lambda *_: noted(did, "endpoint", ended))
     unfinished(monkeypatch, [a_run("killed-here-long-ago")])
     with pytest.raises(InputError, match=r"under way: news-1, .*\n  python run.py stop --config prod.yaml") as caught:
         main(served(monkeypatch, "news", None))
     assert caught.value.exit_code == 2
     assert did == ([] if began == "before" else ["schedule"])
 
+    assert capsys.readouterr().out == ("" if began == "before" else "the schedule of model 'news' ended\n")
+
     looks[:] = [[], []]
     main(served(monkeypatch, "news", None))
     assert did[-2:] == ["schedule", "endpoint"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["the schedule of model 'news' ended", "the endpoint of model 'news': undeployed a1"]
+
+    looks[:], ended = [[]], None
+    monkeypatch.setattr(schedules, "delete_schedules", lambda _: 0)
+    main(served(monkeypatch, "news", None))
+    assert capsys.readouterr().out.startswith("model 'news' has no endpoint, none was stopped\n")
 
 
 def test_nobody_elses_run_is_taken_for_a_second_submission() -> None:

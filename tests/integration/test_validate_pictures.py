@@ -61,8 +61,8 @@ BAD: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("expected", BAD, ids=[rule.split(" (")[0] for rule in BAD])
 def test_a_bad_record_stops_the_run_naming_row_and_reason(tmp_path: Path, expected: str) -> None:
-    (found,) = violations([*good(), {**good(1)[0], "id": "bad", **BAD[expected]}], tmp_path)
-    assert found.startswith(expected)
+    (violation,) = violations([*good(), {**good(1)[0], "id": "bad", **BAD[expected]}], tmp_path)
+    assert violation.startswith(expected)
 
 
 def turned(size: tuple[int, int] = (6, 4)) -> bytes:
@@ -76,32 +76,34 @@ def turned(size: tuple[int, int] = (6, 4)) -> bytes:
 
 def test_a_picture_that_viewers_turn_is_told_and_its_mask_has_to_fit_it_as_it_is_stored(tmp_path: Path) -> None:
     report = validated([*good(), {**good(1)[0], "id": "phone", "image": turned()}], tmp_path / "good")
-    (found,) = (anomaly for anomaly in report.anomalies if anomaly.name == "turned_image")
-    assert (found.rows, found.examples) == (1, ("phone",))
+    (anomaly,) = (anomaly for anomaly in report.anomalies if anomaly.name == "turned_image")
+    assert (anomaly.rows, anomaly.examples) == (1, ("phone",))
     drawn_over_a_viewer = {**good(1)[0], "id": "phone", "image": turned(), "mask": mask(2, (4, 6))}
-    (told,) = violations([*good(), drawn_over_a_viewer], tmp_path / "bad")
-    assert told.startswith("mismatched sizes: 1 row (phone: image 6 x 4 as it is stored, though viewers turn it, mask")
+    (violation,) = violations([*good(), drawn_over_a_viewer], tmp_path / "bad")
+    assert violation.startswith(
+        "mismatched sizes: 1 row (phone: image 6 x 4 as it is stored, though viewers turn it, mask"
+    )
 
 
 def test_mask_values_that_no_class_is_given_to_are_told_as_the_file_has_them(tmp_path: Path) -> None:
     smoothed = pa.array([mask([[0, 0, 17, 180, 255, 17]] * 4)], pa.binary())
     (replaced,) = reclassed(smoothed, {0: 0, 255: 1}).to_pylist()
     assert sorted(set(pixels(replaced).ravel().tolist())) == [0, 1, UNLISTED]
-    (found,) = violations([*good(), {**good(1)[0], "id": "bad", "mask": replaced}], tmp_path / "unlisted")
+    (violation,) = violations([*good(), {**good(1)[0], "id": "bad", "mask": replaced}], tmp_path / "unlisted")
     assert (
         "(bad: not listed in source.mask_classes: 17 in 8 pixels, 180 in 4 pixels); correct the masks (values betw"
-        in found
+        in violation
     )
     real = {**good(1)[0], "id": "bad", "mask": mask([[0, UNLISTED, 1, 1, 1, 2]] * 4)}
-    (found,) = violations([*good(), real], tmp_path / "real")
-    assert "(bad: 254 in 4 pixels); correct" in found
+    (violation,) = violations([*good(), real], tmp_path / "real")
+    assert "(bad: 254 in 4 pixels); correct" in violation
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     rows = [*good(6), *({**good(1)[0], "id": f"bad{n}", **bad} for n, bad in enumerate(BAD.values()))]
     rows += [{**good(1)[0], "id": f"none{n}", "mask": None} for n in range(7)]
-    found = violations(rows, tmp_path, min_rows=99)
-    rules = [example.split(":")[0] for example in found]
+    lines = violations(rows, tmp_path, min_rows=99)
+    rules = [example.split(":")[0] for example in lines]
     assert rules == [
         "missing mask",
         "missing image",
@@ -111,7 +113,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         "unknown class index",
         "too few rows",
     ]
-    assert found[0] == "missing mask: 8 rows (bad0, none0, none1, none2, none3, …); give each row one, or leave it out"
+    assert lines[0] == "missing mask: 8 rows (bad0, none0, none1, none2, none3, …); give each row one, or leave it out"
 
 
 def test_a_schema_is_enforced(tmp_path: Path) -> None:
@@ -124,8 +126,8 @@ def test_a_schema_is_enforced(tmp_path: Path) -> None:
     rows = [{**row, "breed": "Pug" if n else "Cat"} for n, row in enumerate(good(10))]
     rows += [{"id": "large", "image": picture(0, (6, 5)), "mask": mask([[0, 1, 2, 0, 1, 255]] * 5), "breed": None}]
     rows += [{**good(1)[0], "id": "none", "breed": None}]
-    found = violations(rows, tmp_path, expected={"columns": columns})
-    assert [line.split(";")[0] for line in found] == [
+    lines = violations(rows, tmp_path, expected={"columns": columns})
+    assert [line.split(";")[0] for line in lines] == [
         "column with too few values: breed in 83.3% of the rows, at least 90.0% needed",
         "missing column: height_cm",
         "value out of range in breed: 1 row (p00: 'Cat', allowed Pug)",
@@ -145,8 +147,8 @@ def test_texts_are_no_pictures(tmp_path: Path) -> None:
 def test_ids_and_classes_are_told_of_the_whole_dataset(tmp_path: Path) -> None:
     rows = [{**row, "mask": mask(1), "id": "twin" if n < 2 else row["id"]} for n, row in enumerate(good())]
     rows[5]["id"] = None
-    found = violations(rows, tmp_path, max_bad_share=0.5)
-    assert [line.split(";")[0] for line in found] == [
+    lines = violations(rows, tmp_path, max_bad_share=0.5)
+    assert [line.split(";")[0] for line in lines] == [
         "null or blank id: 1 row",
         "duplicate id: such as twin (2 rows)",
         "class without pixels: border",
@@ -189,13 +191,13 @@ def test_statistics_are_those_of_the_pixels(tmp_path: Path) -> None:
         {"id": "half", "image": encoded(Image.fromarray(half)), "mask": mask([[0, 0], [0, 0]])},
     ]
     report = validated([*rows], tmp_path, min_rows=1)
-    found = report.pictures
-    assert found is not None
-    assert (found.sizes, found.distinct_sizes) == ({"6 x 4": 1, "2 x 2": 1}, 2)
-    assert found.channel_means == pytest.approx([400 / 28, 200 / 28, 100 / 28], abs=0.001)
-    assert found.channel_deviations == pytest.approx([np.std([0] * 26 + [200] * 2), 25.754, 12.877], abs=0.001)
-    assert found.class_shares == pytest.approx({"body": 12 / 24, "background": 8 / 24, "border": 4 / 24})
-    assert found.ignored_share == pytest.approx(4 / 28)
+    pictures = report.pictures
+    assert pictures is not None
+    assert (pictures.sizes, pictures.distinct_sizes) == ({"6 x 4": 1, "2 x 2": 1}, 2)
+    assert pictures.channel_means == pytest.approx([400 / 28, 200 / 28, 100 / 28], abs=0.001)
+    assert pictures.channel_deviations == pytest.approx([np.std([0] * 26 + [200] * 2), 25.754, 12.877], abs=0.001)
+    assert pictures.class_shares == pytest.approx({"body": 12 / 24, "background": 8 / 24, "border": 4 / 24})
+    assert pictures.ignored_share == pytest.approx(4 / 28)
     assert report.labels == {"body": 2, "background": 1, "border": 1}
     assert {anomaly.name: anomaly.examples for anomaly in report.anomalies} == {
         "single_class_mask": ("half",),

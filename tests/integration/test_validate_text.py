@@ -67,8 +67,8 @@ def test_a_good_dataset_has_statistics_and_no_anomalies(tmp_path: Path) -> None:
     ],
 )
 def test_each_broken_rule_names_count_and_rows(tmp_path: Path, rows: list[Row], expected: str) -> None:
-    (found,) = violations([*GOOD, *rows], tmp_path, ("a", "b"), TextRules(max_text_chars=1_000))
-    assert found.startswith(expected)
+    (violation,) = violations([*GOOD, *rows], tmp_path, ("a", "b"), TextRules(max_text_chars=1_000))
+    assert violation.startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_each_broken_rule_names_count_and_rows(tmp_path: Path, rows: list[Row], 
 def test_each_broken_rule_of_classes_is_named(
     tmp_path: Path, rows: list[Row], labels: tuple[str, ...], expected: str
 ) -> None:
-    (found,) = violations(rows, tmp_path, labels)
-    assert found.startswith(expected)
+    (violation,) = violations(rows, tmp_path, labels)
+    assert violation.startswith(expected)
 
 
 def test_rows_of_pictures_are_told_by_the_columns_that_they_lack(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_rows_of_pictures_are_told_by_the_columns_that_they_lack(tmp_path: Path)
 
 
 def test_too_few_rows_are_an_error(tmp_path: Path) -> None:
-    (found,) = violations(GOOD, tmp_path, ("a", "b"), TextRules(min_rows=21))
-    assert found.startswith("too few rows: 20, at least 21 needed")
+    (violation,) = violations(GOOD, tmp_path, ("a", "b"), TextRules(min_rows=21))
+    assert violation.startswith("too few rows: 20, at least 21 needed")
 
 
 def test_all_broken_rules_are_reported_at_once(tmp_path: Path) -> None:
@@ -130,19 +130,19 @@ def test_odd_rows_are_reported_and_do_not_stop(
     tmp_path: Path, rows: list[Row], name: str, count: int, examples: tuple[str, ...]
 ) -> None:
     labels = ("a", "b", "A ") if name == "label_spelling" else ("a", "b")
-    found = {anomaly.name: anomaly for anomaly in validate([*GOOD, *rows], tmp_path, labels).anomalies}
-    assert (found[name].rows, found[name].examples) == (count, examples)
+    anomalies = {anomaly.name: anomaly for anomaly in validate([*GOOD, *rows], tmp_path, labels).anomalies}
+    assert (anomalies[name].rows, anomalies[name].examples) == (count, examples)
 
 
 def test_examples_of_conflicting_labels_are_rows_of_one_text_side_by_side(tmp_path: Path) -> None:
     texts = [f"a text of two opinions, number {n}" for n in range(6)]
     rows: list[Row] = [(f"{label}{n}", text, label) for label in "ab" for n, text in enumerate(texts)]
-    (found,) = (
+    (anomaly,) = (
         anomaly for anomaly in validate([*GOOD, *rows], tmp_path).anomalies if anomaly.name == "conflicting_labels"
     )
-    assert (found.rows, len(found.examples)) == (12, 5)
-    assert [example[1:] for example in found.examples[:4:2]] == [example[1:] for example in found.examples[1:4:2]]
-    assert {example[0] for example in found.examples[:2]} == {"a", "b"}
+    assert (anomaly.rows, len(anomaly.examples)) == (12, 5)
+    assert [example[1:] for example in anomaly.examples[:4:2]] == [example[1:] for example in anomaly.examples[1:4:2]]
+    assert {example[0] for example in anomaly.examples[:2]} == {"a", "b"}
 
 
 def test_repeats_are_found_across_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +155,8 @@ def test_repeats_are_found_across_parts(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_nulls_are_counted_and_are_no_value(tmp_path: Path) -> None:
     with statistics.open_rows(dataset_of([*GOOD, ("x", None, "a"), ("y", None, "a")], tmp_path)) as connection:
-        found = statistics.column_statistics(connection, "text", "string")
-    assert (found.nulls, found.distinct) == (2, 20)
+        column = statistics.column_statistics(connection, "text", "string")
+    assert (column.nulls, column.distinct) == (2, 20)
 
 
 @pytest.mark.parametrize("kind", ["double", "int64", "float", "uint8"])
@@ -165,17 +165,17 @@ def test_the_spread_of_numbers_is_that_of_the_finite_ones(kind: str, tmp_path: P
     prices = pa.array([1, 2, None, 9, *odd], pa.type_for_alias(kind))
     rows = pa.record_batch({"id": [str(n) for n in range(len(prices))], "a price": prices})
     with statistics.open_rows(write_dataset([rows], tmp_path, SOURCE)) as connection:
-        found = statistics.column_statistics(connection, "a price", str(prices.type))
+        column = statistics.column_statistics(connection, "a price", str(prices.type))
         texts = statistics.column_statistics(connection, "id", "string")
-    assert (found.minimum, found.mean, found.maximum, found.nulls) == (1.0, 4.0, 9.0, 1)
+    assert (column.minimum, column.mean, column.maximum, column.nulls) == (1.0, 4.0, 9.0, 1)
     assert (texts.minimum, texts.mean, texts.maximum) == (None, None, None)
 
 
 def test_numbers_whose_sum_is_no_float_have_a_mean(tmp_path: Path) -> None:
     rows = pa.record_batch({"id": ["a", "b", "c"], "x": [1.5e308, 1.5e308, 1.2e308]})
     with statistics.open_rows(write_dataset([rows], tmp_path, SOURCE)) as connection:
-        found = statistics.column_statistics(connection, "x", "double")
-    assert found.mean == pytest.approx(1.4e308)
+        column = statistics.column_statistics(connection, "x", "double")
+    assert column.mean == pytest.approx(1.4e308)
 
 
 @pytest.mark.parametrize("name", ["*", 'a "b" c', "rows.id", "value", "COLUMNS(*)"])

@@ -16,8 +16,9 @@ from evergreen.core.decision import Verdict
 from evergreen.core.errors import BusyError, EvergreenError
 from evergreen.core.gate import Gate
 from evergreen.core.lease import Holder
+from evergreen.core.metric import Metric
 from evergreen.core.protocols import VersionRecord
-from evergreen.core.report import EvaluationReport
+from evergreen.core.report import Comparison, EvaluationReport
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, nominate
 from tests.keyword_model import write_keyword_model
@@ -213,6 +214,28 @@ def test_the_champions_recipe_trained_to_other_bits_replaces_nothing(
     other = promote_version(model, HOST, Gate(), version("c3", recipe="other"), challenger_report, completed=never)
     assert [reason.rule for reason in other.reasons if not reason.passed] == ["present champion"]
     assert aliases(model) == {"champion": "b2"}
+
+
+def test_a_withdrawn_versions_recipe_trained_to_other_bits_is_not_promoted(
+    model: str, challenger_report: EvaluationReport
+) -> None:
+    from orchestration.record import ZenmlRecord
+    from orchestration.versions import promote_version
+
+    record = ZenmlRecord(model)
+    for name in ("a1", "b2"):
+        record.add(version(name, recipe=f"of {name}"))
+        record.move(crown(record.read(), name))
+    record.exchange("b2", "a1")
+    record.settle()
+    accuracy = Metric(value=0.02, low=0.01, high=0.03)
+    against = Comparison(champion="a1", metrics=challenger_report.metrics, differences={"accuracy": accuracy})
+    judged = challenger_report.model_copy(update={"comparison": against})
+    again = promote_version(model, HOST, Gate(), version("c3", recipe="of b2"), judged, completed=never)
+    assert [reason.rule for reason in again.reasons if not reason.passed] == ["not rolled back"]
+    new = version("c3", recipe="with more rows")
+    assert promote_version(model, HOST, Gate(), new, judged, completed=lambda: new).verdict is Verdict.PROMOTE
+    assert aliases(model) == {"champion": "a1", "previous": "b2", "candidate": "c3"}
 
 
 def test_a_new_version_is_completed_once_while_nobody_holds_the_lease(

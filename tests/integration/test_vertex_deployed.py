@@ -22,9 +22,9 @@ def endpoint(split: dict[str, int], **models: tuple[str, int | None]) -> v1.Endp
 
 
 def test_versions_have_the_traffic_of_their_deployed_models() -> None:
-    found = deployed_on(endpoint({"d2": 100}, d1=("a", 1), d2=("b", 1), d3=("c", 0)))
-    assert traffic_of(found) == {"a": 0, "b": 100, "c": 0}
-    assert set(ready_in(found)) == {"a", "b"}
+    running = deployed_on(endpoint({"d2": 100}, d1=("a", 1), d2=("b", 1), d3=("c", 0)))
+    assert traffic_of(running) == {"a": 0, "b": 100, "c": 0}
+    assert set(ready_in(running)) == {"a", "b"}
 
 
 def test_a_version_whose_status_is_not_told_yet_counts_as_ready() -> None:
@@ -32,24 +32,24 @@ def test_a_version_whose_status_is_not_told_yet_counts_as_ready() -> None:
 
 
 def test_a_version_is_not_ready_while_its_traffic_goes_to_a_dead_one() -> None:
-    found = deployed_on(endpoint({"d1": 100}, d1=("a", 0), d2=("a", 1)))
-    assert (traffic_of(found), ready_in(found)) == ({"a": 100}, ())
-    primary = primary_of(found, "a")
+    running = deployed_on(endpoint({"d1": 100}, d1=("a", 0), d2=("a", 1)))
+    assert (traffic_of(running), ready_in(running)) == ({"a": 100}, ())
+    primary = primary_of(running, "a")
     assert primary is not None
     assert primary.id == "d1"
 
 
 def test_without_traffic_the_one_that_answers_stands_for_the_version() -> None:
-    found = deployed_on(endpoint({"d3": 100}, d1=("a", 0), d2=("a", 1), d3=("b", 1)))
-    primary = primary_of(found, "a")
+    running = deployed_on(endpoint({"d3": 100}, d1=("a", 0), d2=("a", 1), d3=("b", 1)))
+    primary = primary_of(running, "a")
     assert primary is not None
     assert primary.id == "d2"
 
 
 def test_a_successor_is_of_the_wanted_number_and_stands_by_while_an_older_one_has_the_traffic() -> None:
-    found = deployed_on(endpoint({"d_1": 100}, d_1=("a", 1), d_2=("a", 1), e_3=("a", 0)))
-    newer = successor(found, "a", "news@2")
+    running = deployed_on(endpoint({"d_1": 100}, d_1=("a", 1), d_2=("a", 1), e_3=("a", 0)))
+    newer = successor(running, "a", "news@2")
     assert newer is not None
     assert newer.id == "d_2"
-    assert [successor(found, "a", number) for number in ("news@1", "news@3", None)] == [None, None, None]
+    assert [successor(running, "a", number) for number in ("news@1", "news@3", None)] == [None, None, None]
     assert successor(deployed_on(endpoint({}, d_1=("a", 1), d_2=("a", 1))), "a", "news@2") is None

@@ -32,26 +32,26 @@ def report(kind: str, **metrics: float) -> EvaluationReport:
 
 def test_masks_are_told_in_vertex_ais_own_terms_of_segmentation() -> None:
     message = evaluation_message(report("segmentation", mean_iou=0.74, dice=0.85, pixel_accuracy=0.85))
-    told = MessageToDict(message._pb)
-    (entry,) = told["metrics"]["confidenceMetricsEntries"]
+    fields = MessageToDict(message._pb)
+    (entry,) = fields["metrics"]["confidenceMetricsEntries"]
     assert message.metrics_schema_uri == f"{LOCATION}/image_segmentation_metrics_1.0.0.yaml"
     assert (entry["iouScore"], entry["diceScoreCoefficient"]) == (0.74, 0.85)
     assert entry["confusionMatrix"]["rows"] == [[90, 10], [20, 80]]
-    assert set(told["metadata"]["metrics"]) == {"mean_iou", "dice", "pixel_accuracy"}
+    assert set(fields["metadata"]["metrics"]) == {"mean_iou", "dice", "pixel_accuracy"}
 
 
 def test_labels_are_told_in_its_terms_of_classification() -> None:
     message = evaluation_message(report("classification", accuracy=0.85, macro_f1=0.84))
-    told = MessageToDict(message._pb)
+    fields = MessageToDict(message._pb)
     assert message.metrics_schema_uri == f"{LOCATION}/classification_metrics_1.0.0.yaml"
-    assert told["metrics"]["confidenceMetrics"][0]["f1ScoreMacro"] == 0.84
-    assert told["metrics"]["confusionMatrix"]["rows"] == [[90, 10], [20, 80]]
+    assert fields["metrics"]["confidenceMetrics"][0]["f1ScoreMacro"] == 0.84
+    assert fields["metrics"]["confusionMatrix"]["rows"] == [[90, 10], [20, 80]]
 
 
 def test_a_kind_that_no_schema_draws_is_registered_with_its_direction_all_the_same() -> None:
     error = MetricSpec(name="mae", better="lower", unit="EUR", bounds=(0, None))
-    told = report("text_regression", mae=12.5).model_copy(update={"specs": (error,)})
-    message = evaluation_message(told)
+    measured = report("text_regression", mae=12.5).model_copy(update={"specs": (error,)})
+    message = evaluation_message(measured)
     assert message.metrics_schema_uri == ""
     metrics = MessageToDict(message._pb)["metadata"]["metrics"]
     assert (metrics["mae"]["value"], metrics["mae"]["better"], metrics["mae"]["unit"]) == (12.5, "lower", "EUR")

@@ -69,8 +69,8 @@ def test_the_run_is_submitted_from_cache_on_the_next_machine_under_a_name_of_its
     assert options["steps"]["train"].environment == {"EVERGREEN_ACCELERATORS": GIVEN["train"]}
     assert submitted.uncached() == []
     assert submitted.noted == [["fetch: n1-standard-16: no machine was to be had: no quota"]]
-    told = "fetch       n1-standard-16: no machine was to be had: no quota; once more from cache, on n1-standard-8\n"
-    assert capsys.readouterr().out == told
+    line = "fetch       n1-standard-16: no machine was to be had: no quota; once more from cache, on n1-standard-8\n"
+    assert capsys.readouterr().out == line
 
 
 def test_without_cache_only_what_this_command_did_itself_is_taken_from_it(monkeypatch: pytest.MonkeyPatch) -> None:

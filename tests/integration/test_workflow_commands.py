@@ -216,8 +216,8 @@ def test_images_are_built_from_the_commit_and_handed_on_by_digest(
     values = {**VALUES, "steps.checkout.outputs.commit": runner.commit}
     dry = runner.run(IMAGES_DRY, values, **delivering)
     assert dry.returncode == 0, dry.stderr
-    told = runner.written("GITHUB_ENV")
-    assert told["EVERGREEN_SERVING_IMAGE"] == f"{delivering['EVERGREEN_REGISTRY']}/serving:{runner.commit}"
+    variables = runner.written("GITHUB_ENV")
+    assert variables["EVERGREEN_SERVING_IMAGE"] == f"{delivering['EVERGREEN_REGISTRY']}/serving:{runner.commit}"
     assert not list(box.home.glob("gcs/buckets/evergreen/build/*"))
 
     done = runner.run(IMAGES, values, **delivering)

@@ -44,22 +44,22 @@ Cassette = dict[str, Fields]
 
 def fields_of(answer: Any, path: str = "") -> Fields:
     """The fields of an answer in JSON, with the types that they have."""
-    found: Fields = {}
+    fields: Fields = {}
     for place, value in _walk(answer, path):
         if place.rpartition(".")[2] in OPAQUE:
-            found[place] = "object"
+            fields[place] = "object"
         elif isinstance(value, dict | list) and value:
-            found |= fields_of(value, place)
+            fields |= fields_of(value, place)
         else:
-            found[place] = _type(value)
-    return found
+            fields[place] = _type(value)
+    return fields
 
 
 def method_of(verb: str, service: str, path: str) -> str:
     """A REST call by its form: `bigquery GET /bigquery/v2/projects/*/datasets/*`."""
     parts = [part.partition(":") for part in path.split("/")]
-    told = "/".join(f"{name if name in SEGMENTS or not name else '*'}{colon}{verb_}" for name, colon, verb_ in parts)
-    return f"{service} {verb} {told}"
+    route = "/".join(f"{name if name in SEGMENTS or not name else '*'}{colon}{verb_}" for name, colon, verb_ in parts)
+    return f"{service} {verb} {route}"
 
 
 def merged(*cassettes: Mapping[str, Fields]) -> Cassette:
@@ -73,16 +73,16 @@ def merged(*cassettes: Mapping[str, Fields]) -> Cassette:
 
 def differences(google: Mapping[str, Fields], box: Mapping[str, Fields]) -> list[str]:
     """What the box answers otherwise, of the methods that both were asked for."""
-    told = []
+    lines = []
     for method in sorted(google.keys() & box.keys()):
         for path in sorted(box[method].keys() - google[method].keys()):
-            told.append(f"{method}: Google has no {path}")
+            lines.append(f"{method}: Google has no {path}")
         for path in sorted(google[method].keys() - box[method].keys()):
-            told.append(f"{method}: the box lacks {path}")
+            lines.append(f"{method}: the box lacks {path}")
         for path in sorted(google[method].keys() & box[method].keys()):
             if {google[method][path], box[method][path]} - {"empty"} and google[method][path] != box[method][path]:
-                told.append(f"{method}: {path} is {google[method][path]}, in the box {box[method][path]}")
-    return told
+                lines.append(f"{method}: {path} is {google[method][path]}, in the box {box[method][path]}")
+    return lines
 
 
 def read(file: Path) -> Cassette:

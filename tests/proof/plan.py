@@ -135,6 +135,7 @@ def small(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
     settings["orchestrator.vertex"] = {**settings["orchestrator.vertex"], "labels": {LABEL: "1"}}
     if name == "prod.yaml":
         parameters["source"] = {**parameters["source"], "table": TABLE}
+        parameters["refresh"] = {"data": "all"}  # whatever an earlier proof trained on
     else:
         parameters["source"] = {**parameters["source"], "path": f"{FOLDER}/pets/prepared"}
         prepare = parameters["prepare"]

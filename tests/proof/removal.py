@@ -80,14 +80,14 @@ def _custom_jobs(place: Place) -> Iterator[str]:
     yield from _cancelled(ours, client.cancel_custom_job, client.get_custom_job)
 
 
-def _cancelled(jobs: Iterable[Any], cancel: Any, look: Any) -> Iterator[str]:
+def _cancelled(jobs: Iterable[Any], cancel: Any, get: Any) -> Iterator[str]:
     """Returns when none of them is under way any more; names those that go on."""
     running = [job.name for job in jobs if not _has_ended(job)]
     for name in running:
         cancel(name=name)
     deadline = time.monotonic() + PATIENCE_S
     for name in running:
-        while not _has_ended(look(name=name)):
+        while not _has_ended(get(name=name)):
             if time.monotonic() > deadline:
                 yield f"{name} does not end"
                 break
@@ -118,7 +118,7 @@ def _endpoints(place: Place) -> Iterator[str]:
 
 def _split_without(client: Any, endpoint: Any, deployed: Any) -> dict[str, int]:
     """All the traffic for another deployed model; none where there is no other."""
-    others = [one.id for one in client.get_endpoint(name=endpoint.name).deployed_models if one.id != deployed.id]
+    others = [other.id for other in client.get_endpoint(name=endpoint.name).deployed_models if other.id != deployed.id]
     return {others[0]: 100} if others else {}
 
 
@@ -153,8 +153,12 @@ def _files(place: Place) -> Iterator[str]:
 
 def _listed(method: Any, place: Place) -> list[Any]:
     """Each once, by name."""
-    found = {one.name: one for wanted in OURS for one in method(request={"parent": place.parent, "filter": wanted})}
-    return list(found.values())
+    resources = {
+        resource.name: resource
+        for wanted in OURS
+        for resource in method(request={"parent": place.parent, "filter": wanted})
+    }
+    return list(resources.values())
 
 
 Part = Callable[[Place], Iterator[str]]

@@ -75,16 +75,18 @@ def imports() -> grimp.ImportGraph:
 def arrows() -> frozenset[Arrow]:
     """Which layer imports which, without what is only named."""
     graph = grimp.build_graph(*CONTRACTS["root_packages"], cache_dir=None)
-    pairs = ((one, other) for one in graph.modules for other in graph.find_modules_directly_imported_by(one))
-    return frozenset(arrow for one, other in pairs if (arrow := between(one, other)))
+    pairs = (
+        (importer, other) for importer in graph.modules for other in graph.find_modules_directly_imported_by(importer)
+    )
+    return frozenset(arrow for importer, other in pairs if (arrow := between(importer, other)))
 
 
 def between(importer: str, imported: str) -> Arrow | None:
     """The arrow of an import: between parts of the library, or else between top-level packages."""
-    one, other = (".".join(name.split(".")[:2]) for name in (importer, imported))
-    if not (one.startswith(f"{LIBRARY}.") and other.startswith(f"{LIBRARY}.")):
-        one, other = one.split(".")[0], other.split(".")[0]
-    return (one, other) if one != other else None
+    source, other = (".".join(name.split(".")[:2]) for name in (importer, imported))
+    if not (source.startswith(f"{LIBRARY}.") and other.startswith(f"{LIBRARY}.")):
+        source, other = source.split(".")[0], other.split(".")[0]
+    return (source, other) if source != other else None
 
 
 def file_of(module: str) -> Path:
@@ -130,9 +132,9 @@ def drawn() -> tuple[dict[str, Box], dict[Arrow, list[tuple[float, float]]]]:
 
 def layers(names: set[str]) -> list[set[str]]:
     """What import-linter's layers have of these names, from top to bottom."""
-    contracts = [one["layers"] for one in CONTRACTS["contracts"] if one["type"] == "layers"]
-    found = [set(layer.split(" | ")) for contract in contracts for layer in contract]
-    return [layer & names for layer in found if layer & names]
+    contracts = [contract["layers"] for contract in CONTRACTS["contracts"] if contract["type"] == "layers"]
+    layers = [set(layer.split(" | ")) for contract in contracts for layer in contract]
+    return [layer & names for layer in layers if layer & names]
 
 
 def test_the_picture_has_an_arrow_for_every_import_and_none_beside() -> None:
@@ -151,7 +153,7 @@ def test_the_rows_of_the_picture_are_the_layers_that_import_linter_holds() -> No
     boxes, _ = drawn()
     held = {name for layer in layers(set(boxes)) for name in layer}
     rows: dict[float, set[str]] = {}
-    for name in sorted(held, key=lambda one: boxes[one].top):
+    for name in sorted(held, key=lambda module: boxes[module].top):
         rows.setdefault(boxes[name].top, set()).add(name)
     assert list(rows.values()) == layers(held)
     assert set(boxes) - held == {"bench", "cloudbox"}  # which nobody imports, as other contracts hold
@@ -159,8 +161,8 @@ def test_the_rows_of_the_picture_are_the_layers_that_import_linter_holds() -> No
 
 def test_every_package_is_a_layer_of_the_picture() -> None:
     packages = {module for module in imports().modules if imports().find_children(module)}
-    tops = {one for one in packages if "." not in one}
-    assert tops | {one for one in packages if re.fullmatch(rf"{LIBRARY}\.\w+", one)} == set(drawn()[0])
+    tops = {package for package in packages if "." not in package}
+    assert tops | {package for package in packages if re.fullmatch(rf"{LIBRARY}\.\w+", package)} == set(drawn()[0])
 
 
 def test_an_arrow_leads_from_box_to_box_down_and_past_all_others() -> None:
@@ -171,7 +173,7 @@ def test_an_arrow_leads_from_box_to_box_down_and_past_all_others() -> None:
         assert points[0][1] < points[-1][1], (start, end)
         inside = start.startswith(f"{LIBRARY}.")
         others = [name for name in boxes if not (inside and name == LIBRARY)]
-        crossed = [name for one, other in pairwise(points) for name in others if boxes[name].is_crossed(one, other)]
+        crossed = [name for start, other in pairwise(points) for name in others if boxes[name].is_crossed(start, other)]
         assert crossed == [], (start, end)
 
 
@@ -201,7 +203,9 @@ def test_each_line_of_a_way_goes_down_the_layers_to_files_that_its_first_one_use
 
 def depth_of(module: str) -> int:
     rows = layers(set(drawn()[0]) - {LIBRARY})
-    return next(depth for depth, row in enumerate(rows) if any(f"{module}.".startswith(f"{one}.") for one in row))
+    return next(
+        depth for depth, row in enumerate(rows) if any(f"{module}.".startswith(f"{package}.") for package in row)
+    )
 
 
 def test_every_file_that_the_page_names_exists() -> None:

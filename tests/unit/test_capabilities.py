@@ -15,7 +15,7 @@ ROOT = "Settings"
 
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for file in sorted(one for folder in FOLDERS for one in (REPOSITORY / folder).rglob("*.py")):
+    for file in sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py")):
         yield file.relative_to(REPOSITORY), ast.parse(file.read_text(encoding="utf-8"))
 
 
@@ -29,34 +29,34 @@ def name_of(node: ast.expr) -> str:
 def members() -> set[str]:
     """Settings of the unions, and the classes that they name for a verb."""
     classes = {node.name: node for _, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    found = {ROOT}
-    while grown := {name for name, node in classes.items() if found & {*map(name_of, node.bases)}} - found:
-        found |= grown
+    subclasses = {ROOT}
+    while grown := {name for name, node in classes.items() if subclasses & {*map(name_of, node.bases)}} - subclasses:
+        subclasses |= grown
     named = {
         value.value.rpartition(":")[2]
-        for name in found & classes.keys()
+        for name in subclasses & classes.keys()
         for value in ast.walk(classes[name])
         if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.startswith("evergreen.")
     }
-    return (found | named) & classes.keys()
+    return (subclasses | named) & classes.keys()
 
 
 def questions(tree: ast.Module, names: set[str]) -> Iterator[str]:
     """Where code asks which member it has."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and name_of(node.func) == "isinstance":
-            asked = {name_of(one) for one in ast.walk(node.args[1]) if isinstance(one, ast.Name | ast.Attribute)}
+            asked = {name_of(child) for child in ast.walk(node.args[1]) if isinstance(child, ast.Name | ast.Attribute)}
             if asked & names:
                 yield f"{node.lineno}: isinstance of {asked & names}"
         elif isinstance(node, ast.MatchClass) and name_of(node.cls) in names:
             yield f"{node.lineno}: case {name_of(node.cls)}"
         elif isinstance(node, ast.Call) and name_of(node.func) == "getattr":
-            if any(isinstance(one, ast.Constant) and one.value == "kind" for one in node.args):
+            if any(isinstance(argument, ast.Constant) and argument.value == "kind" for argument in node.args):
                 yield f"{node.lineno}: getattr of kind"
         elif isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            spelled = any(isinstance(one, ast.Constant) for side in sides for one in ast.walk(side))
-            if spelled and any(isinstance(one, ast.Attribute) and one.attr == "kind" for one in sides):
+            spelled = any(isinstance(part, ast.Constant) for side in sides for part in ast.walk(side))
+            if spelled and any(isinstance(side, ast.Attribute) and side.attr == "kind" for side in sides):
                 yield f"{node.lineno}: kind compared with a name"
 
 
@@ -64,8 +64,8 @@ def test_nobody_asks_which_member_of_a_union_it_has() -> None:
     names = members()
     assert {"BigQuerySettings", "LocalHost", "TextClassification", "DataflowRunnerSettings", "FilesSource"} <= names
     excused = {Path("evergreen/core/kinds.py")}  # what makes the unions
-    found = [f"{file}:{one}" for file, tree in trees() if file not in excused for one in questions(tree, names)]
-    assert not found, "let a field or a method of the settings tell what differs:\n" + "\n".join(found)
+    places = [f"{file}:{line}" for file, tree in trees() if file not in excused for line in questions(tree, names)]
+    assert not places, "let a field or a method of the settings tell what differs:\n" + "\n".join(places)
 
 
 @pytest.mark.parametrize(

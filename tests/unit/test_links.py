@@ -29,7 +29,7 @@ def documents() -> list[Path]:
 def links(text: str) -> list[str]:
     """Targets outside code blocks that are no addresses of the web."""
     targets = LINK.findall(CODE.sub("", text))
-    return [one for one in targets if not re.match(r"[a-z][a-z0-9+.-]*:", one)]
+    return [target for target in targets if not re.match(r"[a-z][a-z0-9+.-]*:", target)]
 
 
 def leads_somewhere(document: Path, link: str) -> bool:

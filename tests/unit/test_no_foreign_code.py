@@ -25,12 +25,12 @@ def loadings() -> Iterator[tuple[str, ast.Call]]:
 
 def forbids(call: ast.Call) -> bool:
     return any(
-        one.arg == "trust_remote_code" and isinstance(one.value, ast.Constant) and one.value.value is False
-        for one in call.keywords
+        keyword.arg == "trust_remote_code" and isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        for keyword in call.keywords
     )
 
 
 def test_every_loading_of_a_model_forbids_its_code() -> None:
-    found = dict(loadings())
-    assert len(found) >= 8
-    assert [place for place, call in found.items() if not forbids(call)] == []
+    calls = dict(loadings())
+    assert len(calls) >= 8
+    assert [place for place, call in calls.items() if not forbids(call)] == []

@@ -24,9 +24,9 @@ BLOCKS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("source", [block["source"] for block in BLOCKS if "source" in block])
 def test_a_source_is_valid_and_reads_pictures(source: dict[str, Any]) -> None:
-    found: Any = TypeAdapter(AnySource).validate_python(source)
-    assert {"image", "mask"} <= found.mapping.keys()
-    assert TypeAdapter(AnySource).validate_json(found.model_dump_json()) == found
+    settings: Any = TypeAdapter(AnySource).validate_python(source)
+    assert {"image", "mask"} <= settings.mapping.keys()
+    assert TypeAdapter(AnySource).validate_json(settings.model_dump_json()) == settings
 
 
 def test_the_schema_and_the_rules_are_valid(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_the_preparation_is_valid_with_either_runner() -> None:
 
 
 def test_the_split_is_valid_and_shows_the_default_distance() -> None:
-    (told,) = [block["split"] for block in BLOCKS if "split" in block]
-    assert SplitPlan.model_validate(told) == SplitPlan()
+    (written,) = [block["split"] for block in BLOCKS if "split" in block]
+    assert SplitPlan.model_validate(written) == SplitPlan()
 
 
 def test_the_guide_has_a_source_of_each_kind() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from evergreen.core.members import source_of
 from evergreen.core.window import Window
 from tests.rows import rows_of
 
-GUIDE = Path(__file__).parents[2] / "docs" / "text-data.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "text-data.md"
 BLOCKS: list[dict[str, Any]] = [
     yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
 ]
@@ -50,3 +52,12 @@ def test_a_window_takes_the_rows_of_its_time_alone(tmp_path: Path, monkeypatch: 
 
 def test_the_guide_shows_sources() -> None:
     assert len(BLOCKS) > 1
+
+
+def test_git_ignores_the_rows_of_the_configuration_to_copy_and_no_code() -> None:
+    rows = yaml.safe_load((ROOT / "configs" / "my_data.yaml").read_text("utf-8"))["parameters"]["source"]["path"]
+    code = "evergreen/data/split.py"
+    done = subprocess.run(["git", "check-ignore", "--no-index", rows, code], cwd=ROOT, capture_output=True, check=False)  # noqa: S607
+    if done.returncode not in {0, 1}:
+        pytest.skip("not a checkout of git")
+    assert done.stdout.decode().splitlines() == [rows]

@@ -26,7 +26,7 @@ RIGHTS = {
 
 
 def every() -> list[Any]:
-    return [pytest.param(one, id=one.path.name) for one in workflows()]
+    return [pytest.param(workflow, id=workflow.path.name) for workflow in workflows()]
 
 
 def documented() -> str:
@@ -46,11 +46,11 @@ def lint(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_are_the_workflows_of_every_push_and_of_a_delivery() -> None:
-    assert {one.path.name for one in workflows()} >= {"ci.yml", "deliver.yml"}
+    assert {workflow.path.name for workflow in workflows()} >= {"ci.yml", "deliver.yml"}
 
 
 def test_the_files_follow_the_schema_of_workflows() -> None:
-    files = [str(one.path) for one in workflows()]
+    files = [str(workflow.path) for workflow in workflows()]
     done = lint("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
     assert done.returncode == 0, done.stdout
 
@@ -68,48 +68,48 @@ def test_the_linter_would_speak(tmp_path: Path) -> None:
     assert "template-injection" in done.stdout
 
 
-@pytest.mark.parametrize("one", every())
-def test_an_action_is_pinned_by_its_commit_and_its_version_stands_beside_it(one: Workflow) -> None:
-    used = re.findall(r"\buses: (.+)", one.path.read_text("utf-8"))
+@pytest.mark.parametrize("file", every())
+def test_an_action_is_pinned_by_its_commit_and_its_version_stands_beside_it(file: Workflow) -> None:
+    used = re.findall(r"\buses: (.+)", file.path.read_text("utf-8"))
     assert used
     assert [line for line in used if not PINNED.fullmatch(line)] == []
 
 
 def test_an_action_has_one_pin_everywhere() -> None:
-    text = "".join(one.path.read_text("utf-8") for one in workflows())
+    text = "".join(workflow.path.read_text("utf-8") for workflow in workflows())
     pins = {line.partition("@")[0]: line for line in re.findall(r"\buses: (.+)", text)}
     assert set(re.findall(r"\buses: (.+)", text)) == set(pins.values())
 
 
-@pytest.mark.parametrize("one", every())
-def test_nothing_is_allowed_but_what_a_job_asks_for(one: Workflow) -> None:
-    assert one.content["permissions"] == {}
-    for name, job in one.jobs.items():
-        assert job["permissions"] == RIGHTS.get((one.path.name, name), {"contents": "read"}), name
+@pytest.mark.parametrize("file", every())
+def test_nothing_is_allowed_but_what_a_job_asks_for(file: Workflow) -> None:
+    assert file.content["permissions"] == {}
+    for name, job in file.jobs.items():
+        assert job["permissions"] == RIGHTS.get((file.path.name, name), {"contents": "read"}), name
 
 
-@pytest.mark.parametrize("one", every())
-def test_every_job_ends(one: Workflow) -> None:
-    for name, job in one.jobs.items():
+@pytest.mark.parametrize("file", every())
+def test_every_job_ends(file: Workflow) -> None:
+    for name, job in file.jobs.items():
         assert 0 < int(job["timeout-minutes"]) <= 360, name
 
 
-@pytest.mark.parametrize("one", every())
-def test_a_checkout_leaves_no_credentials_behind(one: Workflow) -> None:
-    checkouts = [step for _, step in one.steps() if str(step.get("uses", "")).startswith("actions/checkout@")]
+@pytest.mark.parametrize("file", every())
+def test_a_checkout_leaves_no_credentials_behind(file: Workflow) -> None:
+    checkouts = [step for _, step in file.steps() if str(step.get("uses", "")).startswith("actions/checkout@")]
     assert checkouts
     assert {step["with"]["persist-credentials"] for step in checkouts} == {"false"}
 
 
-@pytest.mark.parametrize("one", every())
-def test_what_a_person_or_a_step_gives_reaches_a_command_by_its_environment_alone(one: Workflow) -> None:
-    assert [run.command for run in one.runs() if "${{" in run.command] == []
+@pytest.mark.parametrize("file", every())
+def test_what_a_person_or_a_step_gives_reaches_a_command_by_its_environment_alone(file: Workflow) -> None:
+    assert [run.command for run in file.runs() if "${{" in run.command] == []
 
 
-@pytest.mark.parametrize("one", every())
-def test_every_command_is_a_target_of_the_makefile_or_a_command_that_the_documents_show(one: Workflow) -> None:
-    assert one.runs()
-    for run in one.runs():
+@pytest.mark.parametrize("file", every())
+def test_every_command_is_a_target_of_the_makefile_or_a_command_that_the_documents_show(file: Workflow) -> None:
+    assert file.runs()
+    for run in file.runs():
         line = LIMIT.sub("", run.command.strip())
         assert "\n" not in line, line
         assert not re.search(r"[;&|<>`]|\$\(", line), line
@@ -175,14 +175,16 @@ def test_a_delivery_that_does_not_end_well_stops_the_run_that_it_started() -> No
 
 def test_what_a_cancelled_delivery_leaves_is_told_before_github_ends_its_job() -> None:
     stopped = workflow("deliver.yml").run(" run.py stop ", "deliver")
-    found = re.fullmatch(r"\$\{\{ job.status == 'cancelled' && (\d+) \|\| (\d+) \}\}", stopped.environment["WITHIN_S"])
+    deadlines = re.fullmatch(
+        r"\$\{\{ job.status == 'cancelled' && (\d+) \|\| (\d+) \}\}", stopped.environment["WITHIN_S"]
+    )
     kill = re.match(r'timeout --kill-after=(\d+) "\$WITHIN_S" \.venv/bin/python run\.py stop ', stopped.command)
-    assert found is not None
+    assert deadlines is not None
     assert kill is not None
-    assert int(found[1]) + int(kill[1]) < 5 * 60
+    assert int(deadlines[1]) + int(kill[1]) < 5 * 60
     job = workflow("deliver.yml").jobs["deliver"]
-    running = next(int(one["timeout-minutes"]) for one in job["steps"] if one.get("id") == "pipeline")
-    assert int(found[2]) + int(kill[1]) < (int(job["timeout-minutes"]) - running) * 60
+    running = next(int(step["timeout-minutes"]) for step in job["steps"] if step.get("id") == "pipeline")
+    assert int(deadlines[2]) + int(kill[1]) < (int(job["timeout-minutes"]) - running) * 60
 
 
 def test_a_delivery_asks_for_what_it_needs_and_is_dry_unless_told() -> None:

@@ -126,11 +126,9 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
             raise InputError("data: incremental needs source.table")
         warehouse = self._warehouse()
         state = warehouse.state(table)
-        kinds = state.kinds
-        self._check_named(table, kinds)
-        present = check_columns(self.settings, list(kinds), f"table '{table}'")
+        present = self._present(table, state)
         columns = {name: present[self.settings.mapping[name]] for name in TIMES if name in self.settings.mapping}
-        times = {name: (column, kinds[column]) for name, column in columns.items()}
+        times = {name: (column, state.kinds[column]) for name, column in columns.items()}
         query = new_rows_query(table, list(present.values()), part, times, self._ingestion_unit(table, state))
         self._check_limit(self._estimate(warehouse, query))
         return query, self._rows(warehouse, query, None, count)
@@ -180,12 +178,15 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         if table is None:
             return file_query(Path(self.settings.what), window)
         state = warehouse.state(table)
-        kinds = state.kinds
-        self._check_named(table, kinds)
-        present = check_columns(self.settings, list(kinds), f"table '{table}'")
+        present = self._present(table, state)
         column = present.get(self.settings.mapping.get("timestamp", ""))
-        moment = (column, kinds[column]) if column else None
+        moment = (column, state.kinds[column]) if column else None
         return table_query(table, list(present.values()), window, moment, self._ingestion_unit(table, state))
+
+    def _present(self, table: TableId, state: TableState) -> dict[str, str]:
+        """The table's column by mapped one. Raises InputError for one that is not there or cannot be read."""
+        self._check_named(table, state.kinds)
+        return check_columns(self.settings, list(state.kinds), f"table '{table}'")
 
     def _ingestion_unit(self, table: TableId, state: TableState) -> str | None:
         """That of the table's partitions, where those tell when rows came. Raises InputError for other partitions."""

@@ -88,10 +88,10 @@ def prepared_set(files: Any, folder: str) -> PreparedSet:
 
 def listed_set(files: Any, folder: str) -> PreparedSet:
     """As `prepared_set`; from now on there is a list, so that nobody reads what is put beside it."""
-    found = prepared_set(files, folder)
+    prepared = prepared_set(files, folder)
     if not files.exists(f"{folder}/{LIST}"):
-        _write(files, folder, found)
-    return found
+        _write(files, folder, prepared)
+    return prepared
 
 
 def replace_set(files: Any, folder: str, before: PreparedSet, now: PreparedSet) -> None:
@@ -114,7 +114,7 @@ def replace_set(files: Any, folder: str, before: PreparedSet, now: PreparedSet) 
 def _present(files: Any, folder: str) -> list[str]:
     """The names of prepared files, listed or not. Raises InputError where a file beside them was not prepared."""
     root = files._strip_protocol(folder)
-    below = [one.removeprefix(f"{root}/") for one in sorted(files.find(folder)) if one.startswith(f"{root}/")]
+    below = [path.removeprefix(f"{root}/") for path in sorted(files.find(folder)) if path.startswith(f"{root}/")]
     present = [name for name in below if format_of(Path(name)) is not None and not is_hidden(name)]
     others = [name for name in present if not PurePosixPath(name).name.startswith(PREFIX)]
     if others:

@@ -151,9 +151,9 @@ class FilesPart:
         """Of the files' names and checksums and the fields that shape rows. Raises InputError naming an unreadable."""
         return _fingerprint(self.settings, self.listing, self.listing.checksums())
 
-    def rows(self) -> Iterator[pa.RecordBatch]:
+    def rows(self, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         """The rows with canonical columns. Raises InputError naming file and row that cannot be read."""
-        return canonical_rows(self.listing.batches(self.settings), self.settings, None)
+        return canonical_rows(self.listing.batches(self.settings), self.settings, None, count)
 
 
 def _fingerprint(

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -166,13 +166,25 @@ class LocalEndpoint:
         """
         self._front.check()
 
-    def delete(self) -> None:
+    def delete(self) -> str | None:
         """Stops the front and its workers after their requests were answered, and removes the state."""
         with self._locked():
-            front = find_front(self._files)
+            if not self._files.root.is_dir():
+                return None
+            versions, address, front = self._kept_versions(), self._files.read_address(), find_front(self._files)
             if front is not None:
                 stop_front(front, self._wanted.drain_timeout_s)
             shutil.rmtree(self._files.root, ignore_errors=True)
+        undeployed = f", undeployed {', '.join(versions)}" if versions else ""
+        if front is not None and address is not None:
+            return f"stopped {address.url}{undeployed}"
+        return f"removed {self._files.root}, of which nothing ran{undeployed}"
+
+    def _kept_versions(self) -> tuple[str, ...]:
+        with suppress(EndpointError):  # a damaged state is removed all the same
+            kept = self._files.read_state()
+            return kept.versions if kept else ()
+        return ()
 
     def _require_files(self, version: str) -> None:
         _check_name("version", version)

@@ -27,7 +27,7 @@ from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress,
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
 from evergreen.runtime.connections import HALF_CLOSED, HeadTimer, Refused, Room
-from evergreen.runtime.http import malformed, trace_id
+from evergreen.runtime.http import Trace, malformed
 from evergreen.runtime.locks import exclusive
 from evergreen.runtime.logs import log_json_to_stderr
 from evergreen.runtime.processes import allow_files
@@ -133,7 +133,7 @@ class Connection(web.RequestHandler):
         del exc
         reason = malformed(message or "") if status < 500 else "the endpoint failed on this request"
         refusal = RefusedError(status, reason, closes=True)
-        return self._front.refusals.answer(refusal, trace_id(request.headers), "other")
+        return self._front.refusals.answer(refusal, Trace(request.headers).id, "other")
 
     def _head_may_begin(self) -> bool:
         """Whether what just came is part of a head: no request is answered, queued or still sending its body."""

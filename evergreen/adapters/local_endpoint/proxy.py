@@ -25,12 +25,12 @@ from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, MAX_HELD_BYTES, 
 from evergreen.runtime.http import (
     TIME_LEFT_HEADER,
     TRACE_HEADER,
+    Trace,
     media_refusal,
     origin_refusal,
     repeated_refusal,
     target_host,
     time_left_s,
-    trace_id,
 )
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
@@ -53,7 +53,7 @@ class Proxy:
 
     async def __call__(self, request: web.BaseRequest, own_questions_only: bool = False) -> web.StreamResponse:
         """The answer, whatever happens; predictions are refused where there is room for `own_questions_only`."""
-        trace = trace_id(request.headers)
+        trace = Trace(request.headers)
         version = ONE_VERSION.fullmatch(request.rel_url.raw_path)
         route = "predict" if version else ROUTES.get(request.rel_url.raw_path, "other")
         try:
@@ -64,13 +64,13 @@ class Proxy:
         except RefusedError as refusal:
             if isinstance(refusal, OverloadedError):
                 await self._pace.wait()
-            return self._refusals.answer(refusal, trace, route)
+            return self._refusals.answer(refusal, trace.id, route)
         except Exception as error:
             frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-8:]
-            fault = {"trace_id": trace, "error": type(error).__name__, "frames": frames}
+            fault = {"trace_id": trace.id, "error": type(error).__name__, "frames": frames}
             LOGGER.error("fault", extra={"fields": fault})  # noqa: TRY400 - a traceback may quote the request
             own = RefusedError(500, "the endpoint failed on this request; its log has the trace id", closes=True)
-            return self._refusals.answer(own, trace, route)
+            return self._refusals.answer(own, trace.id, route)
 
     def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
         state = self._fleet.state
@@ -94,7 +94,7 @@ class Proxy:
         if reason := media_refusal(media_type, request.headers.get("content-encoding", "")):
             raise RefusedError(415, reason)
 
-    async def _predict(self, request: web.BaseRequest, wanted: str | None, trace: str) -> web.Response:
+    async def _predict(self, request: web.BaseRequest, wanted: str | None, trace: Trace) -> web.Response:
         loop = asyncio.get_running_loop()
         within_s = self._fleet.state.request_timeout_s
         if (left_s := _time_left_s(request)) is not None:
@@ -103,16 +103,23 @@ class Proxy:
             raise RefusedError(503, "the caller says that no time is left")
         deadline = loop.time() + within_s
         worker = self._fleet.choose(wanted)
-        headers = {"content-type": request.headers["content-type"], TRACE_HEADER: trace}
+        headers = {"content-type": request.headers["content-type"]}
         async with self._bodies.body_of(request, deadline) as body:
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await self._answer(worker, wanted, body, headers, deadline)
+                    return await self._answer(worker, wanted, body, headers, deadline, trace=trace)
             except TimeoutError as error:
                 raise RefusedError(503, f"no answer within {within_s:g} s; {self._fleet.states()}") from error
 
     async def _answer(
-        self, worker: Worker | None, wanted: str | None, body: bytearray, headers: dict[str, str], deadline: float
+        self,
+        worker: Worker | None,
+        wanted: str | None,
+        body: bytearray,
+        headers: dict[str, str],
+        deadline: float,
+        *,
+        trace: Trace,
     ) -> web.Response:
         """The answer of the first worker that gives one. A prediction changes nothing, so asking again is safe."""
         repeated = False
@@ -124,6 +131,7 @@ class Proxy:
                 continue
             if worker.full:
                 raise OverloadedError
+            headers[TRACE_HEADER] = trace.ask(worker.version)
             with worker.holding(len(body)) as service:
                 try:
                     return await self._forward(service.url, body, headers, deadline)
@@ -132,7 +140,7 @@ class Proxy:
                 except aiohttp.ClientError as error:
                     worker.suspect()
                     lost = {"version": worker.version, "error": type(error).__name__, "hung": service.hung}
-                    LOGGER.warning("lost", extra={"fields": {**lost, "trace_id": headers[TRACE_HEADER]}})
+                    LOGGER.warning("lost", extra={"fields": {**lost, "trace_id": trace.id}})
                     if repeated or service.hung:
                         how = "hung" if service.hung else "ended twice"
                         reason = f"the worker {how} while it answered this request, which is not repeated; see its log"

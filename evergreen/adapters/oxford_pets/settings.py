@@ -1,4 +1,4 @@
-"""What the source `oxford_pets` is told: where the archives of Oxford-IIIT Pet lie, as they are published.
+"""The fields of the source `oxford_pets`: where the archives of Oxford-IIIT Pet lie, as they are published.
 
 kind: oxford_pets
 path: gs://pets/raw     # holds images.tar.gz and annotations.tar.gz

@@ -7,17 +7,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from evergreen.adapters.files.cloud import Bucket, is_cloud, list_cloud
 from evergreen.adapters.files.find import Files
-from evergreen.adapters.oxford_pets.archives import ARCHIVES, Annotations, Listed, read_annotations, read_images
+from evergreen.adapters.oxford_pets.archives import ARCHIVES, Annotations, read_annotations, read_images
 from evergreen.adapters.oxford_pets.settings import COLUMNS, OxfordPetsSettings
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
-from evergreen.core.intake import IntakeCount
+from evergreen.core.intake import IntakeCount, LeftOut
 from evergreen.core.members import ReadSource
 from evergreen.core.preparation import Raw
 from evergreen.data.canonical import canonical_rows
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 SHARES = 4
 """Parts that are prepared side by side; each reads both archives, and takes its photos."""
-WITHOUT_TRIMAP = "picture that has no trimap or is in no list"
+INCOMPLETE = "picture that has no trimap or is in no list"
+ABSENT = "picture that is listed and not there"
 _BATCH_ROWS = 64
 
 
@@ -73,44 +75,48 @@ class PetsPart:
         """That of the source, and which share this is."""
         return f"{OxfordPetsSource(self.settings).identity(None).fingerprint}-{self.number}"
 
-    def rows(self) -> Iterator[pa.RecordBatch]:
+    def rows(self, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         """The share's rows with canonical columns. Raises InputError where an archive cannot be used."""
-        return canonical_rows(photos(self.settings, self.number, SHARES), self.settings, None)
+        return canonical_rows(photos(self.settings, self.number, SHARES, count), self.settings, None, count)
 
 
-def photos(
-    settings: OxfordPetsSettings, share: int, shares: int, count: IntakeCount | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Of the photos that are listed and have a trimap, those of one share; `count` is told of the others.
+def photos(settings: OxfordPetsSettings, share: int, shares: int, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+    """Of the photos that are listed and have a trimap, those of one share; the first share counts the others.
 
     Raises:
         InputError: an archive cannot be used.
     """
     check_columns(settings, COLUMNS, settings.path)
-    with TemporaryDirectory(prefix="evergreen-pets-") as name:
-        opened = _archives(settings.path).opened()
-        known = read_annotations(next(opened)[1], Path(name))
-        held: list[tuple[object, ...]] = []
-        number = 0
-        for photo, content in read_images(next(opened)[1]):
-            listed = known.listed.get(photo)
-            if listed is None or photo not in known.trimaps:
-                if count is not None:
-                    count.see(1)
-                    count.leave_out(WITHOUT_TRIMAP, 1, [photo])
-                continue
-            if number % shares == share:
-                held.append(_row(photo, content, listed, known))
-            number += 1
-            if len(held) == _BATCH_ROWS:
-                yield _batch(held)
-                held = []
-        if held:
-            yield _batch(held)
+    with TemporaryDirectory(prefix="evergreen-pets-") as folder:
+        archives = _archives(settings.path).opened()
+        annotations = read_annotations(*next(archives), Path(folder))
+        others = IntakeCount()
+        complete = _complete(annotations, read_images(*next(archives)), others)
+        rows = (_row(*photo, annotations) for photo in islice(complete, share, None, shares))
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            yield _batch(batch)
+    if share == 0:
+        count.add(others.left_out)
 
 
-def _row(photo: str, content: bytes, listed: Listed, known: Annotations) -> tuple[object, ...]:
-    return content, known.trimaps[photo].read_bytes(), listed.split, listed.breed, listed.species, photo
+def _complete(
+    annotations: Annotations, photos: Iterator[tuple[str, bytes]], count: IntakeCount
+) -> Iterator[tuple[str, bytes]]:
+    """The photos that are listed and have a trimap; `count` counts the others once all are read."""
+    absent, incomplete = set(annotations.listed), list[str]()
+    for name, content in photos:
+        if name in absent and name in annotations.trimaps:
+            yield name, content
+        else:
+            incomplete.append(name)
+        absent.discard(name)
+    count.add(LeftOut.of((INCOMPLETE, name) for name in incomplete))
+    count.add(LeftOut.of((ABSENT, name) for name in sorted(absent)))
+
+
+def _row(name: str, content: bytes, annotations: Annotations) -> tuple[object, ...]:
+    listed = annotations.listed[name]
+    return content, annotations.trimaps[name].read_bytes(), listed.split, listed.breed, listed.species, name
 
 
 def _batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
@@ -123,15 +129,16 @@ def _batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
 
 def _archives(path: str) -> Files:
     """The archives, annotations first. Raises InputError where one is missing."""
-    place = path.rstrip("/")
-    if is_cloud(place):
-        listed = [one for name in ARCHIVES for one in list_cloud(f"{place}/{name}")[1]]
-        by_path = {Path(one.path): one for one in listed}
-        return Files(next(iter(by_path)).parent, tuple(by_path), Bucket(place, by_path))
-    root = Path(place)
-    if missing := [name for name in ARCHIVES if not (root / name).is_file()]:
+    if is_cloud(path):
+        folder, objects, _ = list_cloud(path)
+        by_path = {Path(file.path): file for file in objects}
+        present = Files(Path(folder), tuple(by_path), Bucket(path, by_path))
+    else:
+        present = Files(Path(path), tuple(file for name in ARCHIVES if (file := Path(path) / name).is_file()))
+    files = [present.root / name for name in ARCHIVES]
+    if missing := [file.name for file in files if file not in present.files]:
         raise InputError(
             f"no {' and no '.join(missing)} in '{path}'; download Oxford-IIIT Pet "
             "(https://www.robots.ox.ac.uk/~vgg/data/pets/), or set source.path"
         )
-    return Files(root, tuple(root / name for name in ARCHIVES))
+    return present.of(files)

@@ -172,10 +172,10 @@ class VertexEndpoint:
             token_command=TOKEN_COMMAND if answering else None,
         )
 
-    def delete(self) -> None:
+    def delete(self) -> str | None:
         """Undeploys everything and deletes the endpoint; the Model Registry keeps its versions."""
-        self._probe.remove()
-        self._live.remove()
+        removed = (self._probe.remove(), self._live.remove())
+        return "; ".join(filter(None, removed)) or None
 
     def _outdated(self, running: Sequence[Deployed]) -> tuple[str, ...]:
         """The versions whose traffic goes to another container than the configured one."""
@@ -260,6 +260,6 @@ class Probe:
             with suppress(EvergreenError):  # the answer counts; the next rollout removes what is left
                 self.remove()
 
-    def remove(self) -> None:
-        """Undeploys what is here and deletes the endpoint; does nothing when there is none."""
-        self._endpoint.remove()
+    def remove(self) -> str | None:
+        """Undeploys what is here and deletes the endpoint; what that was, in words. None: there was nothing."""
+        return self._endpoint.remove()

@@ -163,11 +163,11 @@ class EndpointResource:
                 raise
             raise EndpointError(f"{what}: another run changed the endpoint meanwhile; run again") from error
 
-    def remove(self) -> None:
-        """Undeploys everything and deletes the endpoint; does nothing when there is none."""
+    def remove(self) -> str | None:
+        """Undeploys everything and deletes the endpoint; what that was, in words. None: there was nothing."""
         endpoint = self.find()
         if endpoint is None:
-            return
+            return None
         wait_until_idle(self._clients, endpoint.name, self._host.startup_timeout_s)
         endpoint = self.require()
         last_first = deployed_on(endpoint)
@@ -179,6 +179,8 @@ class EndpointResource:
         with suppress(MissingError):
             operation = self._clients.call(what, self._clients.endpoints.delete_endpoint, {"name": endpoint.name})
             finish(what, operation, CHANGE_TIMEOUT_S)
+        versions = ", ".join(dict.fromkeys(deployed.version for deployed in last_first))
+        return f"{f'undeployed {versions}, ' if versions else ''}deleted {endpoint.name}"
 
     def url(self, endpoint: Endpoint) -> str | None:
         """Where predictions are POSTed; None while Google has not told the address, as before the first deployment."""

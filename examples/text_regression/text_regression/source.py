@@ -60,8 +60,8 @@ def _offer(given: BicycleOffersSettings, number: int) -> dict[str, str | float]:
     draw = np.random.default_rng([given.seed, number])
     kind, condition, town = (str(draw.choice(list(words))) for words in (TYPES, CONDITIONS, TOWNS))
     years = int(draw.integers(1, 15))
-    extras = [str(one) for one in draw.permutation(list(EXTRAS))[: draw.integers(0, 4)]]
-    worth = TYPES[kind] * CONDITIONS[condition] * 0.93**years + sum(EXTRAS[one] for one in extras)
+    extras = [str(extra) for extra in draw.permutation(list(EXTRAS))[: draw.integers(0, 4)]]
+    worth = TYPES[kind] * CONDITIONS[condition] * 0.93**years + sum(EXTRAS[extra] for extra in extras)
     price = float(max(1, round(worth * (1 + given.noise * draw.standard_normal()))))
     text = ", ".join([f"{kind.capitalize()} bike", f"{years} years old", condition, *extras, f"to collect in {town}"])
     return {"id": f"offer-{number:06d}", "text": f"{text}.", "target": price, "type": kind}

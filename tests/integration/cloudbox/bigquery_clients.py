@@ -238,6 +238,8 @@ def ingestion() -> Any:
         night()
         client.insert_rows_json(made, [{"id": "streamed", "text": "news", "label": "a"}])
         night()
+        waiting = "SELECT partition_id FROM news.INFORMATION_SCHEMA.PARTITIONS WHERE partition_id = '__UNPARTITIONED__'"
+        unpartitioned = len(list(client.query(waiting).result()))
         load(made, 12, "d")  # what was streamed is in the partition of the present hour now, which has not ended
         night()
         whole = reader.read(None, Path(scratch) / "whole")
@@ -250,6 +252,7 @@ def ingestion() -> Any:
         "nights": nights,
         "came": sorted(came),
         "whole": whole.manifest.rows,
+        "unpartitioned": unpartitioned,
         "filter": _failure(lambda: client.query(star).result()),
         "columns": [
             [field.name for field in client.query(f"{star} AS loads {where}").result().schema]
@@ -265,6 +268,11 @@ def ingestion() -> Any:
             ).result()
         ),
         "told": told,
+        "partitions": {
+            row.partition_id: row.total_rows
+            for row in client.query("SELECT * FROM news.INFORMATION_SCHEMA.PARTITIONS").result()
+            if row.table_name == "loads"
+        },
     }
 
 

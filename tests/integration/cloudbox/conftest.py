@@ -1,5 +1,6 @@
 """One box with Cloud Storage and Vertex AI for all tests: gRPC reads its authority once in a process's life."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from cloudbox.box import Box
 from cloudbox.environment import network
 from tests.hosted_trial import BUCKET, HostedTrial
+from tests.integration.cloudbox.metered_bucket import Meter
 from tests.running_box import running_box
 
 
@@ -36,3 +38,23 @@ def trial(box: Box, tmp_path: Path) -> Iterator[HostedTrial]:
     trial = HostedTrial(box, tmp_path)
     yield trial
     trial.endpoint.delete()
+
+
+@pytest.fixture
+def meter(box: Box, zenml_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
+    """Before the bucket that the active ZenML stack keeps its artifacts in."""
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    meter = Meter(os.environ["STORAGE_EMULATOR_HOST"])
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", meter.address)
+    gcsfs.GCSFileSystem.clear_instance_cache()
+    client, kind = Client(), StackComponentType.ARTIFACT_STORE
+    before, path = client.active_stack_model, f"gs://{BUCKET}/{tmp_path.name}"
+    client.create_stack_component(tmp_path.name, flavor="gcp", component_type=kind, configuration={"path": path})
+    client.create_stack(tmp_path.name, {kind: tmp_path.name, StackComponentType.ORCHESTRATOR: "default"})
+    client.activate_stack(tmp_path.name)
+    yield meter
+    client.activate_stack(before.id)
+    gcsfs.GCSFileSystem.clear_instance_cache()
+    meter.close()

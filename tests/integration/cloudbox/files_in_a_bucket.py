@@ -65,7 +65,7 @@ def fill(bucket: str) -> None:
         made.blob(name).upload_from_string(content)
 
 
-def told(act: Callable[[], Any]) -> Any:
+def outcome_of(act: Callable[[], Any]) -> Any:
     try:
         return act()
     except EvergreenError as error:
@@ -74,7 +74,7 @@ def told(act: Callable[[], Any]) -> Any:
 
 def read(folder: Path, path: str, **fields: Any) -> Any:
     source = FilesSettings(path=path, **fields)
-    return told(
+    return outcome_of(
         lambda: [[row["id"], row["text"], row["label"]] for row in rows_of(source_of(source).read(None, folder).shards)]
     )
 
@@ -158,7 +158,7 @@ def changing() -> Any:
     """A file that is written anew between listing and reading."""
     _, files, _ = cloud.list_cloud("gs://local-copy/csv")
     storage.Client().bucket("local-copy").blob("csv/part-03.csv").upload_from_string(b"text,label\nchanged,x\n")
-    return told(lambda: [path.read_text() for path in cloud.fetch_each("gs://local-copy/csv", files)])
+    return outcome_of(lambda: [path.read_text() for path in cloud.fetch_each("gs://local-copy/csv", files)])
 
 
 def prepared(folder: Path, text: str) -> Prepared:
@@ -184,7 +184,7 @@ def preparing(folder: Path) -> list[Any]:
         replaced,
         sorted(row[1] for row in added),
         beside,
-        told(lambda: own.store(prepared(folder, "a"), append=False)),
+        outcome_of(lambda: own.store(prepared(folder, "a"), append=False)),
     ]
 
 
@@ -249,9 +249,9 @@ def objects() -> list[Any]:
     """What a server whose requests may name objects of one bucket reads of it."""
     os.environ["EVERGREEN_PICTURE_BUCKETS"] = "local-news"
     return [
-        told(lambda: read_object("gs://local-news/folders/tech/2.txt", 7).decode()),
-        told(lambda: read_object("gs://local-news/folders/tech/2.txt", 6).decode()),
-        told(lambda: read_object("gs://local-news/nothing.png", 7).decode()),
+        outcome_of(lambda: read_object("gs://local-news/folders/tech/2.txt", 7).decode()),
+        outcome_of(lambda: read_object("gs://local-news/folders/tech/2.txt", 6).decode()),
+        outcome_of(lambda: read_object("gs://local-news/nothing.png", 7).decode()),
     ]
 
 

@@ -74,31 +74,33 @@ def run(home: Home, folder: Path) -> dict[str, Any]:
     pipeline = importlib.import_module("two_steps").two_steps
     image = DockerSettings(parent_image="local/pipeline:1", skip_build=True)
     options: dict[str, Any] = {"settings": {"docker": image}}
-    told: dict[str, Any] = {}
+    report: dict[str, Any] = {}
 
     kept = set_schedule(pipeline, options, MODEL, "0 3 * * *")
     faults.add(home, Fault(kind="error", target="CreateSchedule", code="INVALID_ARGUMENT", times=1))
     try:
         set_schedule(pipeline, options, MODEL, "0 5 * * *")
     except EvergreenError as error:
-        told["refusal"] = str(error)
-    told["kept"] = [schedule.cron for schedule in schedules(MODEL)]
-    told["after_refusal"] = ended(fire(kept.resource))
+        report["refusal"] = str(error)
+    report["kept"] = [schedule.cron for schedule in schedules(MODEL)]
+    report["after_refusal"] = ended(fire(kept.resource))
+    fired = Client().list_pipeline_runs(sort_by="desc:created", size=1, hydrate=True).items[0].schedule
+    report["of_schedule"] = fired is not None and fired.name == kept.name  # by which a step knows that it is a firing
 
     subprocess.run([sys.executable, "-m", "cloudbox", "--home", str(home.path), "restart", "zenml"], check=True)
     token = token_of(kept.resource)
     job = fire(kept.resource)
-    told["ended"] = delete_schedules(MODEL)
-    told["during"] = {
+    report["ended"] = delete_schedules(MODEL)
+    report["during"] = {
         "schedules": [schedule.state for schedule in schedules(MODEL)],
         "goes_on": [job.endswith(ending) for ending in goes_on(MODEL)],
         "job": state(job),
     }
-    told["after_restart_and_end"] = ended(job)
-    told["admitted"] = admits(token)
-    told["ended_again"] = delete_schedules(MODEL)
-    told["gone"] = [len(schedules(MODEL)), len(goes_on(MODEL)), notes(), admits(token)]
-    return told
+    report["after_restart_and_end"] = ended(job)
+    report["admitted"] = admits(token)
+    report["ended_again"] = delete_schedules(MODEL)
+    report["gone"] = [len(schedules(MODEL)), len(goes_on(MODEL)), notes(), admits(token)]
+    return report
 
 
 if __name__ == "__main__":

@@ -114,20 +114,20 @@ def run(home: Home, folder: Path) -> dict[str, Any]:
     config = folder / "own.yaml"
     config.write_text(CONFIGURATION)
     register_stack()
-    told = {"none": schedule(config, "--list")}
-    told["wrong"] = schedule(config, "--cron", "0 25 * * *")
-    told["set"] = [*schedule(config, "--cron", "0 3 * * *"), state()]
-    told["lost"] = lost_firing(home, config)
+    report = {"none": schedule(config, "--list")}
+    report["wrong"] = schedule(config, "--cron", "0 25 * * *")
+    report["set"] = [*schedule(config, "--cron", "0 3 * * *"), state()]
+    report["lost"] = lost_firing(home, config)
     faults.add(home, Fault(kind="error", target="ListSchedules", code="UNAVAILABLE", times=2))
-    told["replaced"] = [*schedule(config, "--cron", "TZ=Europe/Berlin 30 4 * * *"), state()]
+    report["replaced"] = [*schedule(config, "--cron", "TZ=Europe/Berlin 30 4 * * *"), state()]
     faults.add(home, Fault(kind="error", target="CreateSchedule", code="INVALID_ARGUMENT", times=1))
-    told["failed"] = [*schedule(config, "--cron", "0 5 * * *"), state()]
-    told["listed"] = schedule(config, "--list")
-    told["deleted"] = [*schedule(config, "--delete"), state()]
-    told["deleted_again"] = schedule(config, "--delete")
+    report["failed"] = [*schedule(config, "--cron", "0 5 * * *"), state()]
+    report["listed"] = schedule(config, "--list")
+    report["deleted"] = [*schedule(config, "--delete"), state()]
+    report["deleted_again"] = schedule(config, "--delete")
     schedule(config, "--cron", "0 6 * * *")
-    told["torn_down"] = [*command("teardown", config), state()]
-    return told
+    report["torn_down"] = [*command("teardown", config), state()]
+    return report
 
 
 if __name__ == "__main__":

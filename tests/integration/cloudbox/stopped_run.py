@@ -97,13 +97,13 @@ def state(name: str) -> dict[str, Any]:
     """What Vertex AI, ZenML and the bucket say of the run now; ZenML asks Vertex AI again."""
     pipelines = aiplatform_v1.PipelineServiceClient(client_options=ADDRESS).list_pipeline_jobs(parent=PARENT)
     jobs = aiplatform_v1.JobServiceClient(client_options=ADDRESS).list_custom_jobs(parent=PARENT)
-    found = Client().list_pipeline_runs(name=name).items
+    runs = Client().list_pipeline_runs(name=name).items
     lease = lease_of(MODEL, HOST).read()
     return {
         "pipelines": sorted(pipeline_job.state.name for pipeline_job in pipelines),
         "jobs": {f"{job.display_name} {job.name.rpartition('/')[2]}": job.state.name for job in jobs},
-        "zenml": [str(refresh_run_status(Client().get_pipeline_run(run.id)).status) for run in found],
-        "steps": sorted(str(step.status) for run in found for step in Client().get_pipeline_run(run.id).steps.values()),
+        "zenml": [str(refresh_run_status(Client().get_pipeline_run(run.id)).status) for run in runs],
+        "steps": sorted(str(step.status) for run in runs for step in Client().get_pipeline_run(run.id).steps.values()),
         "holder": lease.holder.run if lease.holder else None,
         "rollout": lease.lease.rollout.run if lease.lease.rollout else None,
     }

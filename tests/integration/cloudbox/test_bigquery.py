@@ -20,7 +20,7 @@ from cloudbox.home import Home
 
 CLIENTS = Path(__file__).with_name("bigquery_clients.py")
 ROOT = Path(__file__).parents[3]
-ORDERS = 8
+ORDERS = 6
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,9 @@ def test_partitions_by_ingestion_tell_when_rows_came(box: Box) -> None:
     assert last == [1, ["d"]]
     assert said["came"] == [f"2026-01-04T{hour}:00:00+00:00" for hour in (11, 12, 13)]
     assert said["whole"] == 6
+    assert said["unpartitioned"] == 1
+    assert list(said["partitions"].values()) == [3, 1, 1, 1]
+    assert list(said["partitions"])[:3] == ["2026010410", "2026010411", "2026010412"]
     assert said["hours"] == [f"2026-01-04T{hour}:00:00+00:00" for hour in (10, 11, 12)]
     assert "without a filter over column(s) '_PARTITIONTIME'" in said["filter"][2]
     assert said["columns"] == [["id", "text", "label"]] * 2

@@ -37,12 +37,12 @@ def kept_files(home: Path) -> dict[Path, bytes]:
 
 
 def processes_of(home: Path) -> list[str]:
-    found = []
+    printed = []
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
         if str(home) in line and process.pid != os.getpid():
-            found.append(line)
-    return found
+            printed.append(line)
+    return printed
 
 
 def store(box: RunningBox, bucket: str, text: str) -> None:

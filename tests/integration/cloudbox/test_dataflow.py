@@ -12,6 +12,7 @@ import pytest
 
 from cloudbox.box import Box
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.oxford_pets.settings import OxfordPetsSettings
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
 from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation
@@ -20,6 +21,8 @@ from evergreen.preparation.run import prepare
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.e2e import pets
 from tests.hosted_trial import BUCKET
+from tests.oxford_pets import photo_names, write_archives
+from tests.rows import rows_of
 
 COLUMNS = {"id": "id", "image": "image", "mask": "mask", "split": "split"}
 COUNT = 80
@@ -28,11 +31,14 @@ COUNT = 80
 @pytest.fixture
 def folder(box: Box, request: pytest.FixtureRequest) -> str:
     """A folder of a bucket of the box, with raw shards."""
-    address = f"{BUCKET}/{request.node.name}"
-    files = gcsfs.GCSFileSystem(project=box.project, skip_instance_cache=True)
+    address = f"gs://{BUCKET}/{request.node.name}"
     for name, content in pets.shards(COUNT, every=2):
-        files.pipe_file(f"{address}/raw/{name}", content)
-    return f"gs://{address}" if not address.startswith("gs://") else address
+        files_of(box).pipe_file(f"{address}/raw/{name}", content)
+    return address
+
+
+def files_of(box: Box) -> Any:
+    return gcsfs.GCSFileSystem(project=box.project, skip_instance_cache=True, use_listings_cache=False)
 
 
 def plan(box: Box, folder: str, **changes: Any) -> Plan:
@@ -45,18 +51,16 @@ def plan(box: Box, folder: str, **changes: Any) -> Plan:
         service_account=f"pipeline@{box.project}.iam.gserviceaccount.com",
     )
     origin = FilesSettings(path=f"{folder}/raw/*.tfrec", format="tfrecord", columns={"mask": "label", "split": "split"})
-    settings: dict[str, Any] = {"image_size": 32, "runner": runner} | changes
+    settings: dict[str, Any] = {"origin": origin, "image_size": 32, "runner": runner} | changes
     task = ImageSegmentation(labels=("pet", "background", "border"), image_size=32)
-    return plan_of(
-        Preparation(origin=origin, **settings), task, FilesSettings(path=f"{folder}/prepared", columns=COLUMNS)
-    )
+    return plan_of(Preparation(**settings), task, FilesSettings(path=f"{folder}/prepared", columns=COLUMNS))
 
 
 def names(box: Box, folder: str) -> list[str]:
-    files = gcsfs.GCSFileSystem(project=box.project, skip_instance_cache=True)
-    return sorted(one.rpartition("/")[2] for one in files.find(f"{folder}/prepared"))
+    return sorted(path.rpartition("/")[2] for path in files_of(box).find(f"{folder}/prepared"))
 
 
+@pytest.mark.usefixtures("beam_in_this_process")
 def test_a_job_of_dataflow_writes_what_this_machine_would_and_only_what_is_new(
     box: Box, folder: str, tmp_path: Path
 ) -> None:
@@ -75,6 +79,26 @@ def test_a_job_of_dataflow_writes_what_this_machine_would_and_only_what_is_new(
     prepare(elsewhere)
     other = source_of(FilesSettings(path=f"{folder}/elsewhere", columns=COLUMNS))
     assert other.identity(None).fingerprint == identity.fingerprint
+
+
+@pytest.mark.usefixtures("beam_in_this_process")
+def test_the_published_archives_in_a_bucket_become_shards(box: Box, folder: str, tmp_path: Path) -> None:
+    write_archives(tmp_path, 12)
+    origin = OxfordPetsSettings(path=f"{folder}/archives")
+    given = plan(box, folder, origin=origin, runner=LocalRunnerSettings(workers=1))
+    with pytest.raises(InputError, match=r"nothing at 'gs://.*/archives'.*set prepare\.origin\.path"):
+        prepare(given)
+    files_of(box).put_file(str(tmp_path / "images.tar.gz"), f"{folder}/archives/images.tar.gz")
+    with pytest.raises(InputError, match=r"no annotations\.tar\.gz in 'gs://.*set prepare\.origin\.path"):
+        prepare(given)
+    files_of(box).put_file(str(tmp_path / "annotations.tar.gz"), f"{folder}/archives/annotations.tar.gz")
+    assert prepare(given)[0].written == 4
+    source = source_of(FilesSettings(path=f"{folder}/prepared", columns=COLUMNS))
+    assert {row["id"] for row in rows_of(source.read(None, tmp_path / "rows").shards)} == set(photo_names(12))
+
+    files_of(box).pipe_file(f"{folder}/archives/images.tar.gz", (tmp_path / "images.tar.gz").read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"^images\.tar\.gz cannot be read: .*; download it again$"):
+        prepare(given)
 
 
 def test_a_job_that_fails_is_told_with_what_its_workers_said(box: Box, folder: str) -> None:

@@ -114,8 +114,8 @@ def test_a_run_is_told_step_by_step_through_an_outage_and_its_own_failure_is_no_
     job, lines = followed(jobs, job_id)
     assert faults.listed(box.home) == []
     assert deaths(jobs, job) == []
-    told = [line.split(" in ")[0].split(" after ")[0] for line in lines if not line.startswith(" ")]
-    assert told == [
+    reasons = [line.split(" in ")[0].split(" after ")[0] for line in lines if not line.startswith(" ")]
+    assert reasons == [
         "first       started on e2-standard-4",
         "first       done",
         "second      started on a machine that Vertex AI chooses",

@@ -73,10 +73,10 @@ def findings(box: Box) -> list[Finding]:
 
 
 def test_a_project_that_followed_the_guide_and_ran_no_job_yet_has_nothing_to_fix(guided: Box) -> None:
-    found = findings(guided)
-    assert [finding.message for finding in found if finding.missing] == []
-    assert len([finding for finding in found if finding.fine]) > 12
-    (note,) = [finding for finding in found if finding.word == "note"]
+    results = findings(guided)
+    assert [finding.message for finding in results if finding.missing] == []
+    assert len([finding for finding in results if finding.fine]) > 12
+    (note,) = [finding for finding in results if finding.word == "note"]
     assert "gcp-sa-aiplatform-cc" in note.message
     assert list(check_clock(Google(guided.project))) == []
 
@@ -88,7 +88,7 @@ def test_a_project_in_which_nothing_was_made_lacks_every_kind_of_thing(box: Box)
 
 
 @pytest.mark.parametrize(
-    ("resource", "role", "told"),
+    ("resource", "role", "message"),
     [
         ("project", "roles/aiplatform.user", "lacks roles/aiplatform.user on local-project"),
         ("project", "roles/aiplatform.serviceAgent", "lacks roles/aiplatform.serviceAgent on local-project"),
@@ -97,11 +97,11 @@ def test_a_project_in_which_nothing_was_made_lacks_every_kind_of_thing(box: Box)
         ("repository evergreen", "roles/artifactregistry.reader", "lacks roles/artifactregistry.reader on evergreen"),
     ],
 )
-def test_a_role_that_the_guide_would_forget_is_told(guided: Box, resource: str, role: str, told: str) -> None:
+def test_a_role_that_the_guide_would_forget_is_told(guided: Box, resource: str, role: str, message: str) -> None:
     made = Setup.of(guided.home)
     kept = tuple(binding for binding in made.policies[resource] if binding.role != role)
     less = made.model_copy(update={"policies": {**made.policies, resource: kept}})
     guided.home.write(guided.home.setup, less.model_dump_json())
     lacking = [finding.message for finding in findings(guided) if finding.missing]
     assert len(lacking) == 1
-    assert told in lacking[0]
+    assert message in lacking[0]

@@ -15,12 +15,12 @@ SCRIPT = Path(__file__).with_name("files_in_a_bucket.py")
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    found = f"import runpy, sys; sys.path.insert(0, {str(REPOSITORY)!r})"
-    run = f"{found}; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    setup = f"import runpy, sys; sys.path.insert(0, {str(REPOSITORY)!r})"
+    run = f"{setup}; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
     with running_box(tmp_path_factory.mktemp("box") / "home", "gateway", "gcs") as box:
-        told: dict[str, Any] = json.loads(box.client(run))
+        report: dict[str, Any] = json.loads(box.client(run))
         assert box.status()["refusals"] == 0
-    return told
+    return report
 
 
 def test_a_folder_is_read_in_order_without_hidden_files_and_markers(said: dict[str, Any]) -> None:

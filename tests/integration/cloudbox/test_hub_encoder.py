@@ -143,7 +143,7 @@ def test_a_hub_out_of_reach_is_no_mistake_of_the_user_while_nothing_is_cached(
 
 
 def test_weights_of_the_hub_that_cannot_be_loaded_are_refused_before_they_are_fetched(hub: Hub, tmp_path: Path) -> None:
-    for name, told in (("pickled", "pytorch_model.bin: pickled weights"), ("broken", "is no safetensors file")):
+    for name, message in (("pickled", "pytorch_model.bin: pickled weights"), ("broken", "is no safetensors file")):
         folder = write_encoder(tmp_path / name)
         (folder / "model.safetensors").unlink()
         if name == "pickled":
@@ -151,7 +151,7 @@ def test_weights_of_the_hub_that_cannot_be_loaded_are_refused_before_they_are_fe
         else:
             (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n" * 9)
         hub.upload(folder, f"evergreen/{name}")
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             trainable(hub.task(f"evergreen/{name}")).check()
 
 

@@ -50,9 +50,9 @@ class Hub:
         return tokens(self.box.box.home)
 
     def repository(self, name: str, kind: str = "models") -> Repository:
-        found = Repositories(self.box.box.home).find(kind, name)
-        assert found is not None
-        return found
+        repository = Repositories(self.box.box.home).find(kind, name)
+        assert repository is not None
+        return repository
 
     def publish(
         self,

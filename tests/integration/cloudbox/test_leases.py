@@ -46,7 +46,7 @@ class Machine:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def told(self, word: str) -> None:
+    def send(self, word: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
@@ -78,7 +78,7 @@ def test_of_machines_that_want_it_at_once_one_gets_it_and_a_killed_one_frees_it(
     assert len(others) == 2
     assert all(f"({held_by}) since" in word and word.startswith("refused: ") for word in others)
 
-    holder.told("fence")
+    holder.send("fence")
     assert holder.said() == "passed"
     store = store_of(address)
     seen = store.read()

@@ -155,7 +155,7 @@ NONE = "ACCELERATOR_TYPE_UNSPECIFIED"
 
 
 @pytest.mark.parametrize(
-    ("machines", "given", "told"),
+    ("machines", "given", "accelerators"),
     [
         ((SPOT, LARGE, BUILT_IN), "1 NVIDIA_TESLA_T4", ["1 NVIDIA_TESLA_T4", NONE, "1 NVIDIA_L4"]),
         ((LARGE, SPOT), NONE, [NONE, "1 NVIDIA_TESLA_T4"]),
@@ -164,11 +164,11 @@ NONE = "ACCELERATOR_TYPE_UNSPECIFIED"
     ],
 )
 def test_a_job_is_told_the_accelerators_of_the_machine_that_it_is_tried_on(
-    machines: tuple[MachineChoice, ...], given: str | None, told: list[str | None]
+    machines: tuple[MachineChoice, ...], given: str | None, accelerators: list[str | None]
 ) -> None:
     env = [{"name": "OTHER", "value": "x"}, *([{"name": "EVERGREEN_ACCELERATORS", "value": given}] if given else [])]
     job = {"job_spec": {"worker_pool_specs": [{"container_spec": {"env": env}}]}}
-    for machine, expected in zip(machines, told, strict=True):
+    for machine, expected in zip(machines, accelerators, strict=True):
         (pool,) = job_on(job, machine, machines[0])["job_spec"]["worker_pool_specs"]
         values = {variable["name"]: variable["value"] for variable in pool["container_spec"]["env"]}
         assert values == {"OTHER": "x", **({"EVERGREEN_ACCELERATORS": expected} if expected else {})}

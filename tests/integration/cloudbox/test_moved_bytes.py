@@ -5,19 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
-import gcsfs
 import pytest
 
-from cloudbox.box import Box
 from evergreen.core.artifacts import FileEntry, HeldOut, HeldOutManifest, Splits, TrainedModel, TrainedModelManifest
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision, Verdict
@@ -25,7 +18,7 @@ from evergreen.core.gate import Gate
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import crown
 from evergreen.tasks.text_classification.settings import TextClassification
-from tests.hosted_trial import BUCKET
+from tests.integration.cloudbox.metered_bucket import Meter
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
 from tests.recorded_versions import passing_report
@@ -34,55 +27,6 @@ from tests.tiny_text import write_splits
 MB = 1_000_000
 CONTENT_BYTES = 3 * MB
 NEEDED = "word-counts==1.2"
-
-
-class Meter:
-    """A way to the bucket that counts the bytes that come back."""
-
-    def __init__(self, target: str) -> None:
-        self._target = (urlsplit(target).hostname, urlsplit(target).port)
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self._door.getsockname()[1]}"
-        self.served = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._door.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):  # closed
-            while True:
-                client, _ = self._door.accept()
-                bucket = socket.create_connection(self._target)
-                threading.Thread(target=self._pass, args=(client, bucket, False), daemon=True).start()
-                threading.Thread(target=self._pass, args=(bucket, client, True), daemon=True).start()
-
-    def _pass(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
-        with suppress(OSError):  # one of them went away
-            while chunk := source.recv(65_536):
-                self.served += len(chunk) if counted else 0
-                sink.sendall(chunk)
-            sink.shutdown(socket.SHUT_WR)
-
-
-@pytest.fixture
-def meter(box: Box, zenml_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
-    """Before the bucket that the active ZenML stack keeps its artifacts in."""
-    from zenml.client import Client
-    from zenml.enums import StackComponentType
-
-    meter = Meter(os.environ["STORAGE_EMULATOR_HOST"])
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", meter.address)
-    gcsfs.GCSFileSystem.clear_instance_cache()
-    client, kind = Client(), StackComponentType.ARTIFACT_STORE
-    before, path = client.active_stack_model, f"gs://{BUCKET}/{tmp_path.name}"
-    client.create_stack_component(tmp_path.name, flavor="gcp", component_type=kind, configuration={"path": path})
-    client.create_stack(tmp_path.name, {kind: tmp_path.name, StackComponentType.ORCHESTRATOR: "default"})
-    client.activate_stack(tmp_path.name)
-    yield meter
-    client.activate_stack(before.id)
-    gcsfs.GCSFileSystem.clear_instance_cache()
-    meter.close()
 
 
 def stored(folder: Path, artifact: Any) -> str:

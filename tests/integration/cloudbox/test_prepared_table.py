@@ -27,9 +27,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         done = subprocess.run([sys.executable, str(SCRIPT)], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not home.refusals.exists() or not home.refusals.read_text()
-    told: dict[str, Any] = json.loads(done.stdout)
-    told["data_sets_made"] = home.calls.read_text(encoding="utf-8").count("/datasets.insert")
-    return told
+    report: dict[str, Any] = json.loads(done.stdout)
+    report["data_sets_made"] = home.calls.read_text(encoding="utf-8").count("/datasets.insert")
+    return report
 
 
 def test_a_table_beside_another_needs_no_right_to_make_data_sets(said: dict[str, Any]) -> None:
@@ -58,8 +58,8 @@ def test_the_same_rows_again_change_nothing(said: dict[str, Any]) -> None:
 
 
 def test_rows_are_added_when_asked(said: dict[str, Any]) -> None:
-    told, rows, description = said["appended"]
-    assert told == "table local-project.news.articles, 10 rows added"
+    message, rows, description = said["appended"]
+    assert message == "table local-project.news.articles, 10 rows added"
     assert rows == 410
     assert description == "Prepared by Evergreen: added to"
 
@@ -69,9 +69,9 @@ def test_rows_replace_those_that_were_prepared_before(said: dict[str, Any]) -> N
 
 
 def test_a_table_that_was_not_prepared_is_never_replaced(said: dict[str, Any]) -> None:
-    told, rows = said["own"]
-    assert told.startswith("InputError: table local-project.news.own holds 1 rows that were not prepared")
-    assert "--append" in told
+    message, rows = said["own"]
+    assert message.startswith("InputError: table local-project.news.own holds 1 rows that were not prepared")
+    assert "--append" in message
     assert rows == 1
 
 
@@ -81,9 +81,9 @@ def test_a_table_that_was_not_prepared_is_added_to_when_asked(said: dict[str, An
 
 
 def test_rows_that_would_be_laid_out_otherwise_are_refused_before_they_are_sent(said: dict[str, Any]) -> None:
-    told, rows = said["other_layout"]
-    assert "is partitioned by published and clustered by label, the rows are by moment and label" in told
-    assert "bq rm -t local-project:news.articles" in told
+    message, rows = said["other_layout"]
+    assert "is partitioned by published and clustered by label, the rows are by moment and label" in message
+    assert "bq rm -t local-project:news.articles" in message
     assert rows == 400
 
 
@@ -95,4 +95,4 @@ def test_texts_with_a_number_are_clustered_by_nothing_and_replaced(said: dict[st
     table = said["priced_state"]
     assert (table["clustered"], table["rows"], table["columns"]["price"]) == (None, 5, "FLOAT")
     assert "label" not in table["columns"]
-    assert not any("Error" in told for told in said["priced"])
+    assert not any("Error" in line for line in said["priced"])

@@ -81,8 +81,8 @@ def told_by(script: str, box: RunningBox, folder: Path) -> dict[str, Any]:
     done = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert box.status()["refusals"] == 0
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
 
 
 def assert_held(state: dict[str, Any], cron: str) -> None:
@@ -114,6 +114,11 @@ def test_a_firing_that_became_no_run_is_told_by_status_with_googles_words(said: 
     firing, reason = out.partition("\nfiring")[2].splitlines()[:2]
     assert "  failed  20" in firing
     assert reason.strip().startswith("task 'identify': Vertex AI failed before any code ran: Internal error occurred")
+
+
+def test_status_says_when_the_schedule_fires_next(said: dict[str, Any]) -> None:
+    _, out, _ = said["lost"]
+    assert re.search(r"^schedule    0 3 \* \* \*  active, next 20\d\d-\d\d-\d\d 03:00 UTC$", out, re.MULTILINE)
 
 
 def test_another_cron_line_replaces_it_whatever_is_busy(said: dict[str, Any]) -> None:
@@ -158,6 +163,7 @@ def test_the_schedule_before_a_refused_one_fires_and_signs_in(fired: dict[str, A
     assert "what was scheduled before goes on" in fired["refusal"]
     assert fired["kept"] == ["0 3 * * *"]
     assert fired["after_refusal"] == "PIPELINE_STATE_SUCCEEDED"
+    assert fired["of_schedule"] is True
 
 
 def test_a_run_goes_on_after_a_restart_of_zenml_and_the_end_of_its_schedule(fired: dict[str, Any]) -> None:
@@ -190,7 +196,9 @@ def test_a_schedule_is_deleted_once(said: dict[str, Any]) -> None:
 def test_a_teardown_ends_the_schedule_which_would_bring_the_endpoint_back(said: dict[str, Any]) -> None:
     code, out, _, state = said["torn_down"]
     assert code == 0
-    assert out.startswith("no endpoint of model 'scheduled-news' runs any more, and its schedule ended\n")
+    assert out.startswith(
+        "the schedule of model 'scheduled-news' ended\nmodel 'scheduled-news' has no endpoint, none was stopped\n"
+    )
     assert (state["vertex"], state["zenml"]) == ([], [])
 
 

@@ -132,8 +132,8 @@ def test_a_list_may_tell_no_status(box: Box, trial: HostedTrial) -> None:
     request = {"parent": clients.location, "filter": f'labels.evergreen_environment="{trial.host.environment}"'}
 
     def statuses() -> list[bool]:
-        found = clients.endpoints.list_endpoints(request=request)
-        return ["status" in deployed for answer in found for deployed in answer.deployed_models]
+        endpoints = clients.endpoints.list_endpoints(request=request)
+        return ["status" in deployed for answer in endpoints for deployed in answer.deployed_models]
 
     fault(box, "no-status", "ListEndpoints")
     assert statuses() == [False]

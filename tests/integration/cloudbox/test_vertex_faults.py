@@ -114,7 +114,7 @@ def test_a_deployment_that_goes_on_after_its_cancellation_leaves_nothing_in_the_
     with loaded_once_cancelled(box, loads) if in_time else nullcontext():
         deployment = roll_out(hasty, challenger, champion, never)
     loads.touch()
-    left = {one.version for one in EndpointResource(Clients(trial.host), "news", "live").running_when_idle()}
+    left = {deployed.version for deployed in EndpointResource(Clients(trial.host), "news", "live").running_when_idle()}
     assert left == ({champion} if in_time else {champion, slow.version})
     assert ("may leave a machine running" in deployment.message) == (not in_time)
     assert roll_out(trial.endpoint, third, champion, lambda: None).outcome == "live"

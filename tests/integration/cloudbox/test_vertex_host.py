@@ -26,6 +26,7 @@ from evergreen.adapters.vertex.specification import deployed_model_message
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
 from evergreen.core.members import trainable
 from evergreen.core.rollout import roll_out
+from evergreen.core.traces import version_of
 from evergreen.pages.curl import curl_command
 from tests.endpoint_contract import GOOD, EndpointContract, live, never, release
 from tests.hosted_trial import ROOT, HostedTrial, host_in
@@ -57,11 +58,11 @@ def test_a_deployment_that_a_killed_run_began_is_waited_for_and_adopted(trial: H
     version, model_dir = trial.model("a")
     trial.endpoint.upload(version, model_dir)
     clients = Clients(trial.host)
-    held, found = ModelRegistry(clients, "news").find(version), EndpointResource(clients, "news", "live").find()
+    held, endpoint = ModelRegistry(clients, "news").find(version), EndpointResource(clients, "news", "live").find()
     assert held is not None
-    assert found is not None
+    assert endpoint is not None
     message = deployed_model_message(trial.host, resource_of(held), version, (1, 1), new_id())
-    clients.endpoints.deploy_model(request={"endpoint": found.name, "deployed_model": message})
+    clients.endpoints.deploy_model(request={"endpoint": endpoint.name, "deployed_model": message})
     trial.endpoint.deploy(version)
     assert trial.deployed() == [version]
 
@@ -80,9 +81,9 @@ def test_a_version_that_was_started_twice_runs_once_after_the_next_deploy(trial:
 def test_a_client_of_googles_sdk_sees_no_error_while_versions_replace_one_another(trial: HostedTrial) -> None:
     aiplatform = pytest.importorskip("google.cloud.aiplatform")
     champion, challenger = live(trial, "a"), release(trial, "b")
-    found = EndpointResource(Clients(trial.host), "news", "live").find()
-    assert found is not None
-    endpoint = aiplatform.Endpoint(found.name, project=trial.host.project, location=trial.host.region)
+    resource = EndpointResource(Clients(trial.host), "news", "live").find()
+    assert resource is not None
+    endpoint = aiplatform.Endpoint(resource.name, project=trial.host.project, location=trial.host.region)
     served: list[str] = []
     done = threading.Event()
 
@@ -120,12 +121,12 @@ def test_traffic_that_another_run_moved_meanwhile_is_not_overwritten(trial: Host
 def test_a_dedicated_endpoint_answers_under_its_own_name_alone(trial: HostedTrial) -> None:
     live(trial, "a")
     clients = Clients(trial.host)
-    found = EndpointResource(clients, "news", "live").find()
-    assert found is not None
-    assert str(trial.endpoint.status().url) == f"https://{found.dedicated_endpoint_dns}/v1/{found.name}:predict"
-    shared = clients.session.post(f"https://{clients.address}/v1/{found.name}:predict", json={"instances": GOOD})
+    resource = EndpointResource(clients, "news", "live").find()
+    assert resource is not None
+    assert str(trial.endpoint.status().url) == f"https://{resource.dedicated_endpoint_dns}/v1/{resource.name}:predict"
+    shared = clients.session.post(f"https://{clients.address}/v1/{resource.name}:predict", json={"instances": GOOD})
     assert (shared.status_code, shared.json()["error"]["status"]) == (400, "FAILED_PRECONDITION")
-    assert f"dedicated dns name '{found.dedicated_endpoint_dns}'" in shared.json()["error"]["message"]
+    assert f"dedicated dns name '{resource.dedicated_endpoint_dns}'" in shared.json()["error"]["message"]
 
 
 def test_an_endpoint_that_is_not_dedicated_answers_under_the_name_of_the_region(trial: HostedTrial) -> None:
@@ -170,7 +171,9 @@ def test_the_real_server_of_a_trained_model_answers_the_printed_request(box: Box
         assert prediction["label"] in LABELS
         status = endpoint.status()
         assert status.token_command == "gcloud auth print-access-token"
-        assert ask_as_printed(str(status.url), tmp_path)["metadata"]["model_version"] == trained.version
+        metadata = ask_as_printed(str(status.url), tmp_path)["metadata"]
+        assert metadata["model_version"] == trained.version
+        assert version_of(metadata["trace_id"]) == trained.version
     finally:
         endpoint.delete()
 

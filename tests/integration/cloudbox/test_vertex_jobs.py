@@ -55,10 +55,10 @@ def test_a_cancelled_job_has_ended_and_only_those_that_are_named_are_cancelled(b
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, box.project, box.region, str(tmp_path / "waits.json")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["pipeline"] == ["CANCELLED", "CANCELLED"]
-    assert told["custom"] == [1, 0]
-    assert told["states"]["run-1-train"] == "JOB_STATE_CANCELLED"
-    assert told["states"]["run-2-train"] in {"JOB_STATE_PENDING", "JOB_STATE_RUNNING"}
-    assert told["states"]["wait"] == "JOB_STATE_CANCELLED"
-    assert "never-was" in told["missing"]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["pipeline"] == ["CANCELLED", "CANCELLED"]
+    assert report["custom"] == [1, 0]
+    assert report["states"]["run-1-train"] == "JOB_STATE_CANCELLED"
+    assert report["states"]["run-2-train"] in {"JOB_STATE_PENDING", "JOB_STATE_RUNNING"}
+    assert report["states"]["wait"] == "JOB_STATE_CANCELLED"
+    assert "never-was" in report["missing"]

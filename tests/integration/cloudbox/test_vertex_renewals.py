@@ -22,8 +22,8 @@ CANARY = Ramp(shares=(10,), hold_s=0)
 
 def running(trial: HostedTrial) -> list[tuple[str, str, int]]:
     """Version, Google's id and percent of what is deployed."""
-    found = EndpointResource(Clients(trial.host), "news", "live").running()
-    return [(deployed.version, deployed.id, deployed.percent) for deployed in found]
+    running = EndpointResource(Clients(trial.host), "news", "live").running()
+    return [(deployed.version, deployed.id, deployed.percent) for deployed in running]
 
 
 def at_canary(trial: HostedTrial, changed: VertexEndpoint) -> tuple[str, str, EndpointStatus]:

@@ -173,8 +173,8 @@ def test_resources_survive_the_closing_of_their_store(tmp_path: Path) -> None:
     ],
 )
 def test_rest_addresses_lead_to_their_methods(verb: str, path: str, method: str) -> None:
-    found = [route.path for route in routes() if route.verb == verb and route.pattern.fullmatch(path)]
-    assert [refusal.rpartition("/")[2] for refusal in found] == [method]
+    matches = [route.path for route in routes() if route.verb == verb and route.pattern.fullmatch(path)]
+    assert [refusal.rpartition("/")[2] for refusal in matches] == [method]
 
 
 def test_a_list_that_lags_tells_what_was_there_before(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
     raw = endpoint.raw_predict(
         json.dumps({"instances": [{"text": "r"}]}).encode(), {"content-type": "application/json"}
     )
-    found = aiplatform.Endpoint.list(filter='labels.model="news"')
+    matches = aiplatform.Endpoint.list(filter='labels.model="news"')
     none = aiplatform.Endpoint.list(filter='labels.model="other" AND display_name="news"')
     deployed_at = [deployed.endpoint for deployed in aiplatform.Model(first.resource_name).gca_resource.deployed_models]
     in_use = refused(lambda: aiplatform.Model(first.resource_name).delete())
@@ -100,7 +100,7 @@ def life_of_an_endpoint() -> dict[str, Any]:
         "wrong": wrong,
         "moved": [moved.predictions, moved.model_version_id],
         "raw": [raw.json()["predictions"], raw.headers["x-vertex-ai-deployed-model-id"] == ids["2"]],
-        "found": [candidate.resource_name == endpoint.resource_name for candidate in found],
+        "found": [candidate.resource_name == endpoint.resource_name for candidate in matches],
         "none": len(none),
         "in_use": in_use,
         "busy": busy,
@@ -181,8 +181,8 @@ def pipelines() -> dict[str, Any]:
         report["runs"] = [ended(run)["state"] for run in runs]
         schedule.delete()
         bad.delete()
-    found = aiplatform.PipelineJob.list(filter='labels.run="good" AND state="PIPELINE_STATE_SUCCEEDED"')
-    report["found"] = [run.name == good.name for run in found]
+    matches = aiplatform.PipelineJob.list(filter='labels.run="good" AND state="PIPELINE_STATE_SUCCEEDED"')
+    report["found"] = [run.name == good.name for run in matches]
     report["unknown"] = refused(lambda: aiplatform.PipelineJob.list(filter="labels.run~good"))
     report["left"] = len(aiplatform.PipelineJob.list())
     return report

@@ -16,14 +16,14 @@ from evergreen.core.errors import EvergreenError, InputError
 def test_an_error_without_a_word_is_told_by_its_name(error: Exception) -> None:
     with pytest.raises(EvergreenError) as raised, translated("table x"):
         raise error
-    told = f"BigQuery does not answer for table x: {type(error).__name__}; try again later"
-    assert (type(raised.value), str(raised.value)) == (EvergreenError, told)
+    expected = f"BigQuery does not answer for table x: {type(error).__name__}; try again later"
+    assert (type(raised.value), str(raised.value)) == (EvergreenError, expected)
 
 
 def of_a_job(reason: str, message: str) -> Any:
     """As the client raises what became of a job, the fields repeated after the sentence, and where it ran."""
-    told = {"reason": reason, "message": message}
-    error = _error_result_to_exception(told, [told])  # type: ignore[no-untyped-call]  # the library has no types
+    details = {"reason": reason, "message": message}
+    error = _error_result_to_exception(details, [details])  # type: ignore[no-untyped-call]  # the library has no types
     error.message = f"{error.message}\n\nLocation: EU\nJob ID: evergreen-1\n"
     return error
 
@@ -42,11 +42,11 @@ def test_a_job_that_was_stopped_says_nothing_against_its_query() -> None:
 def test_a_wrong_query_is_told_in_bigquerys_sentence_alone() -> None:
     error = of_a_job("invalid", "Syntax error at [1:8]")
     error.message = error.message.replace("; reason: invalid, message: Syntax error at [1:8]", "")
-    for one in (error, of_a_job("invalid", "Syntax error at [1:8]")):
+    for failure in (error, of_a_job("invalid", "Syntax error at [1:8]")):
         with pytest.raises(InputError) as raised, translated("the query"):
-            raise one
-        told = "BigQuery refuses the query: Syntax error at [1:8]; correct source or its query"
-        assert str(raised.value) == told
+            raise failure
+        message = "BigQuery refuses the query: Syntax error at [1:8]; correct source or its query"
+        assert str(raised.value) == message
 
 
 @pytest.mark.parametrize("status", [411, 501])

@@ -86,9 +86,9 @@ def test_what_cannot_be_carried_out_asks_for_no_role(monkeypatch: pytest.MonkeyP
     for error in (HttpError({"code": status, "message": "never"}), answered(status), of_google):
         with pytest.raises(StorageError) as caught, bucket_files("gs://news/x", "set source.path"):
             raise error
-        told = str(caught.value)
-        assert told.startswith("Cloud Storage does not do what was asked of gs://news/x: ")
-        assert (caught.value.exit_code, "roles/" in told, "try again" in told) == (1, False, False)
+        message = str(caught.value)
+        assert message.startswith("Cloud Storage does not do what was asked of gs://news/x: ")
+        assert (caught.value.exit_code, "roles/" in message, "try again" in message) == (1, False, False)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_failure_has_one_kind_and_one_line(error: Exception, kind: Kind, reaso
     with pytest.raises(EvergreenError) as raised, calling(keep):
         raise error
     assert raised.value.__cause__ is error
-    assert [(one.kind, one.reason, one.transient) for one in caught] == [(kind, reason, transient)]
+    assert [(failure.kind, failure.reason, failure.transient) for failure in caught] == [(kind, reason, transient)]
 
 
 def test_what_is_no_call_to_google_stays_as_it_is() -> None:
@@ -122,12 +122,12 @@ def test_whoever_tells_a_failure_gives_the_advice_of_its_kind_and_no_more_than_i
 
 
 def test_what_may_have_failed_for_good_is_not_said_to_go_well_later() -> None:
-    told = []
+    messages = []
     for error in (INTERNAL, BUSY):
         with pytest.raises(EvergreenError) as raised, translated("deploying"):
             raise error
-        told.append(str(raised.value))
-    assert told == ["deploying: backendError", f"deploying: the region is busy; {ADVICE[Kind.UNANSWERED]}"]
+        messages.append(str(raised.value))
+    assert messages == ["deploying: backendError", f"deploying: the region is busy; {ADVICE[Kind.UNANSWERED]}"]
 
 
 INTERNAL = api.InternalServerError("backendError")  # type: ignore[no-untyped-call]
@@ -183,22 +183,22 @@ SPEAK_WITH_GOOGLE = (
 
 
 def files_of(*folders: str) -> Iterator[tuple[str, ast.Module]]:
-    for file in sorted(one for folder in folders for one in (REPOSITORY / folder).rglob("*.py")):
+    for file in sorted(path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")):
         yield str(file.relative_to(REPOSITORY)), ast.parse(file.read_text(encoding="utf-8"))
 
 
 def errors_imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names if one.name in ERRORS)
+            yield from (alias.name for alias in node.names if alias.name in ERRORS)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from {node.module, *(f"{node.module}.{one.name}" for one in node.names)} & ERRORS
+            yield from {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)} & ERRORS
 
 
 def test_googles_errors_are_told_apart_in_one_module() -> None:
     everywhere = files_of("evergreen", "commands", "orchestration", "steps", "stacks", "pipelines")
-    found = {name for name, tree in everywhere if any(errors_imported(tree))}
-    assert found == {CALLS}
+    importing = {name for name, tree in everywhere if any(errors_imported(tree))}
+    assert importing == {CALLS}
 
 
 def test_where_google_is_called_nobody_else_looks_at_statuses() -> None:
@@ -206,5 +206,5 @@ def test_where_google_is_called_nobody_else_looks_at_statuses() -> None:
         status = isinstance(node, ast.Constant) and type(node.value) is int and 400 <= node.value < 600
         return status or (isinstance(node, ast.Attribute) and node.attr in {"status_code", "HTTPStatus"})
 
-    found = {name for name, tree in files_of(*SPEAK_WITH_GOOGLE) if any(looks(one) for one in ast.walk(tree))}
-    assert found == OF_STATUSES
+    reading = {name for name, tree in files_of(*SPEAK_WITH_GOOGLE) if any(looks(node) for node in ast.walk(tree))}
+    assert reading == OF_STATUSES

@@ -69,7 +69,7 @@ def test_a_card_tells_what_was_measured_in_words_and_as_metadata(edition: Editio
     assert metadata["license"] == "apache-2.0"
     [result] = metadata["model-index"][0]["results"]
     assert result["dataset"] == {"name": "news.csv", "type": "files", "split": "test"}
-    assert [(one["type"], one["value"]) for one in result["metrics"]] == [("accuracy", 0.9625)]  # no NaN
+    assert [(metric["type"], metric["value"]) for metric in result["metrics"]] == [("accuracy", 0.9625)]  # no NaN
     assert "| accuracy | 0.963 | 0.953 to 0.973 |" in card
     assert "| macro_f1 | undefined | undefined to undefined |" in card
     assert "| a\\|b | 7 | 0.500 |" in card
@@ -105,10 +105,10 @@ def test_a_space_holds_the_library_its_requirements_and_an_app_pinned_to_the_rev
     assert json.loads(examples) == [{"text": "für"}]
     requirements = bytes(files["requirements.txt"]).decode().splitlines()
     assert requirements[0] == "--extra-index-url https://download.pytorch.org/whl/cpu"
-    assert [one for one in requirements if one.startswith("torch==")] == [
+    assert [line for line in requirements if line.startswith("torch==")] == [
         f"torch=={version('torch').partition('+')[0]}+cpu"
     ]
-    assert any(one.startswith("transformers==") for one in requirements)
+    assert any(line.startswith("transformers==") for line in requirements)
 
 
 @pytest.mark.parametrize(

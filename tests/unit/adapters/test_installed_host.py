@@ -92,4 +92,4 @@ def test_its_fields_and_its_kind_are_checked_with_the_configuration(
     config = tmp_path / "own.yaml"
     config.write_text(f"parameters: {{host: {host}}}\n", encoding="utf-8")
     _, mistakes = check(kinds.AnyHost, read(config), ("parameters", "host"))
-    assert [f"{one.path} {one.message} {one.allowed}" for one in mistakes] == [*([mistake] if mistake else [])]
+    assert [f"{entry.path} {entry.message} {entry.allowed}" for entry in mistakes] == [*([mistake] if mistake else [])]

@@ -62,7 +62,7 @@ def test_a_training_that_goes_on_keeps_the_points_before_and_notes_those_after_a
     for step, loss in ((8, 1 / 8), (16, 0.2)):
         spool.add_point({"train/loss": loss}, step)
     spool.send(NO_CLIENT)
-    assert [one for one in points(spool.held) if one[1] == "train/loss"] == [
+    assert [point for point in points(spool.held) if point[1] == "train/loss"] == [
         (8, "train/loss", 1 / 8),
         (16, "train/loss", 0.2),
     ]

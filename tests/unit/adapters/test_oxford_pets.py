@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from evergreen.adapters.oxford_pets import archives
 from evergreen.adapters.oxford_pets.settings import OxfordPetsSettings
 from evergreen.core.errors import InputError
+from evergreen.core.intake import IntakeCount
 from evergreen.core.members import source_of
 from evergreen.data.pictures import decode_mask
 from tests.oxford_pets import photo_names, trimap, write_archive, write_archives
@@ -42,8 +45,10 @@ def test_shares_of_the_photos_are_all_of_them_and_each_once(tmp_path: Path) -> N
     write_archives(tmp_path / "raw", COUNT)
     raw = source_of(OxfordPetsSettings(path=str(tmp_path / "raw"))).raw()
     assert raw is not None
-    ids = [row["id"] for part in raw.parts for batch in part.rows() for row in batch.to_pylist()]
+    count = IntakeCount()
+    ids = [row["id"] for part in raw.parts for batch in part.rows(count) for row in batch.to_pylist()]
     assert sorted(ids) == sorted(photo_names(COUNT))
+    assert count.intake(len(ids)).words().startswith("9 read of 10 seen; left out: 1 picture that has no trimap")
     assert len({part.fingerprint() for part in raw.parts}) == len(raw.parts)
 
 
@@ -98,7 +103,44 @@ def test_archives_that_are_damaged_missing_or_others_are_told(tmp_path: Path) ->
         read(tmp_path / "raw", tmp_path / "out")
     images.write_bytes(whole)
     write_archive(tmp_path / "raw" / "annotations.tar.gz", {"annotations/README": b"x"})
-    with pytest.raises(InputError, match=r"holds no annotations/test\.txt, annotations/trainval\.txt"):
+    with pytest.raises(InputError, match=r"holds no annotations/test\.txt, .*trainval\.txt, .*/trimaps/; it is not"):
+        read(tmp_path / "raw", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["annotations.tar.gz", "images.tar.gz"])
+def test_an_archive_that_is_cut_off_is_told_wherever_that_is(tmp_path: Path, name: str) -> None:
+    write_archives(tmp_path / "raw", 3)
+    archive = tmp_path / "raw" / name
+    whole = archive.read_bytes()
+    tar = gzip.decompress(whole)
+    compressor = zlib.compressobj(wbits=31)
+    with tarfile.open(fileobj=io.BytesIO(tar)) as members:
+        last = members.getmembers()[-1].offset
+    between_two = compressor.compress(tar[:last]) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    ends = [*(len(whole) * number // 20 for number in range(1, 20)), len(whole) - 12, len(whole) - 1]
+    for cut in (between_two, *(whole[:end] for end in ends)):
+        archive.write_bytes(cut)
+        with pytest.raises(InputError, match=rf"{name} cannot be read: .*download it again"):
+            read(tmp_path / "raw", tmp_path / "out")
+
+
+def test_what_one_archive_has_and_the_other_lacks_is_counted(tmp_path: Path) -> None:
+    write_archives(tmp_path / "raw", 6)
+    write_archives(tmp_path / "fewer", 3)
+    (tmp_path / "fewer" / "images.tar.gz").rename(tmp_path / "raw" / "images.tar.gz")
+    assert read(tmp_path / "raw", tmp_path / "out").manifest.intake.left_out == {
+        "picture that has no trimap or is in no list": 1,
+        "picture that is listed and not there": 3,
+    }
+
+
+def test_a_wrong_folder_and_annotations_without_trimaps_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no annotations\.tar\.gz and no images\.tar\.gz in '.*/nowhere'; download"):
+        source_of(OxfordPetsSettings(path=str(tmp_path / "nowhere"))).identity(None)
+    write_archives(tmp_path / "raw", 3)
+    lists = {f"annotations/{name}.txt": b"Abyssinian_1 1 1 1\n" for name in ("trainval", "test")}
+    write_archive(tmp_path / "raw" / "annotations.tar.gz", lists)
+    with pytest.raises(InputError, match=r"annotations\.tar\.gz holds no annotations/trimaps/; it is not the archive"):
         read(tmp_path / "raw", tmp_path / "out")
 
 

@@ -56,8 +56,8 @@ def test_a_pattern_in_a_package_means_its_files(package: str, tmp_path: Path) ->
 
 def test_equal_files_in_a_package_and_in_a_folder_have_one_identity(package: str, tmp_path: Path) -> None:
     inside, folder = f"package://{package}/data", str(tmp_path / "site" / package / "data")
-    one, other = (source_of(FilesSettings(path=path)).identity(None) for path in (inside, folder))
-    assert one.fingerprint == other.fingerprint
+    packaged, other = (source_of(FilesSettings(path=path)).identity(None) for path in (inside, folder))
+    assert packaged.fingerprint == other.fingerprint
 
 
 def test_a_package_is_never_written(package: str) -> None:

@@ -51,8 +51,8 @@ def test_every_class_occurs_and_the_border_parts_body_from_background() -> None:
 def test_identity_follows_the_fields_and_reading_keeps_it(tmp_path: Path) -> None:
     source = ShapesSettings(count=3, size=32)
     fingerprints = {
-        source_of(one).identity(None).fingerprint
-        for one in (source, ShapesSettings(count=4, size=32), ShapesSettings(count=3, size=33), source)
+        source_of(settings).identity(None).fingerprint
+        for settings in (source, ShapesSettings(count=4, size=32), ShapesSettings(count=3, size=33), source)
     }
     assert len(fingerprints) == 3
     assert source_of(source).read(None, tmp_path).manifest.source == source_of(source).identity(None)

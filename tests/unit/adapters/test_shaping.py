@@ -105,7 +105,7 @@ def test_the_identity_of_equal_rows_and_fields_is_the_same_in_every_release(
         HuggingFaceSource(HuggingFaceSettings(name="own/news", **fields))._identity("c0ffee", None),
         BigQuerySource(table)._identity(Query("SELECT 1", {}), {}, None),
     )
-    assert [one.fingerprint[:16] for one in identities] == pinned
+    assert [identity.fingerprint[:16] for identity in identities] == pinned
 
 
 def test_where_rows_lie_makes_no_other_identity(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the box's BigQuery whose time comes."""
+"""Tables of the box's BigQuery: those whose time comes, and loads into one partition."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from cloudbox.bigquery.datasets import Datasets
 from cloudbox.bigquery.failures import BigQueryError
+from cloudbox.bigquery.loads import Loads
 from cloudbox.bigquery.tables import TableName, Tables
 from cloudbox.bigquery.warehouse import Resource, Warehouse
 
@@ -45,3 +46,34 @@ def test_its_dataset_counts_as_empty(tables: Tables) -> None:
     tables.insert(NAME, EXPIRED)
     tables.datasets.delete(NAME.project, NAME.dataset, contents=False)
     assert tables.datasets.listed(NAME.project) == []
+
+
+@pytest.mark.parametrize(
+    ("partitioning", "partition", "load", "message"),
+    [
+        ({"type": "DAY"}, "2026011", {}, "Invalid partition id 2026011 of table my-project:news.articles"),
+        ({"type": "DAY"}, "20261301", {}, "Invalid partition id 20261301 of table my-project:news.articles"),
+        ({"type": "DAY"}, "20260101", {"writeDisposition": "WRITE_TRUNCATE"}, "WRITE_TRUNCATE of one partition"),
+        ({"type": "DAY", "field": "day"}, "20260101", {}, "the time of ingestion does not partition"),
+        (None, "20260101", {}, "the time of ingestion does not partition"),
+    ],
+)
+def test_a_load_into_one_partition_is_of_a_table_that_ingestion_partitions(
+    tables: Tables, partitioning: Resource | None, partition: str, load: Resource, message: str
+) -> None:
+    tables.insert(NAME, {"schema": {"fields": [{"name": "day", "type": "DATE"}]}, "timePartitioning": partitioning})
+    named = NAME.reference | {"tableId": f"{NAME.table}${partition}"}
+    with pytest.raises(BigQueryError, match=message):
+        Loads(tables).run(load | {"destinationTable": named}, [])
+
+
+def test_tables_are_partitioned_by_known_units_and_columns_of_time_or_by_ingestion(tables: Tables) -> None:
+    fields = {"schema": {"fields": [{"name": "text", "type": "STRING"}]}}
+    for partitioning, message in (
+        ({"type": "WEEK"}, "WEEK is not a valid value"),
+        ({"type": "DAY", "field": "text"}, "can only be of type TIMESTAMP, DATE or DATETIME"),
+    ):
+        with pytest.raises(BigQueryError, match=message):
+            tables.insert(NAME, fields | {"timePartitioning": partitioning})
+    made = tables.insert(NAME, fields | {"timePartitioning": {"type": "MONTH"}})
+    assert [field["name"] for field in made["schema"]["fields"]] == ["text"]

@@ -39,25 +39,25 @@ TABLE = Table(
 
 def test_what_an_account_lacks_is_named_with_the_method_that_needs_it() -> None:
     calls = [Call(PIPELINE, "storage.objects.get"), Call(PIPELINE, "jobs.insert")]
-    found = proof(calls, [Grant(PIPELINE, "roles/reader", False)], TABLE)
-    assert found.lacking == (f"{PIPELINE} lacks bigquery.jobs.create for jobs.insert",)
-    assert found.unproved == ("jobs.insert",)
+    result = proof(calls, [Grant(PIPELINE, "roles/reader", False)], TABLE)
+    assert result.lacking == (f"{PIPELINE} lacks bigquery.jobs.create for jobs.insert",)
+    assert result.unproved == ("jobs.insert",)
     of_another = [Grant(PIPELINE, "roles/reader", False), Grant(SERVING, "roles/asker", True)]
-    assert proof(calls, of_another, TABLE).lacking == found.lacking
+    assert proof(calls, of_another, TABLE).lacking == result.lacking
 
 
 @pytest.mark.parametrize(("on_project", "lacking"), [(True, 0), (False, 1)])
 def test_what_only_a_project_gives_is_not_given_by_a_bucket_or_a_data_set(on_project: bool, lacking: int) -> None:
-    found = proof([Call(PIPELINE, "jobs.insert")], [Grant(PIPELINE, "roles/asker", on_project)], TABLE)
-    assert len(found.lacking) == lacking
+    result = proof([Call(PIPELINE, "jobs.insert")], [Grant(PIPELINE, "roles/asker", on_project)], TABLE)
+    assert len(result.lacking) == lacking
 
 
 def test_roles_that_nothing_used_and_calls_that_prove_nothing_are_listed() -> None:
     calls = [Call(PIPELINE, "storage.objects.get"), Call(PIPELINE, "new.method"), Call(ANONYMOUS, "jobs.insert")]
     grants = [Grant(PIPELINE, f"roles/{name}", True) for name in ("reader", "asker", "logger")]
-    found = proof(calls, grants, TABLE)
-    assert found.unused == (f"{PIPELINE}: roles/asker", f"{PIPELINE}: roles/logger, for what the box does not have")
-    assert found.unknown == ("new.method: no permission is known of it", "anonymous: jobs.insert")
+    result = proof(calls, grants, TABLE)
+    assert result.unused == (f"{PIPELINE}: roles/asker", f"{PIPELINE}: roles/logger, for what the box does not have")
+    assert result.unknown == ("new.method: no permission is known of it", "anonymous: jobs.insert")
 
 
 def test_the_guide_grants_what_its_lines_say() -> None:

@@ -41,7 +41,7 @@ def test_what_kfp_compiles_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         (changed(schemaVerion="2.1.0"), 'no field named "schemaVerion"'),
         (changed("root", "dag", "tasks", "train", dependsOn=["split"]), 'no field named "dependsOn"'),
@@ -50,8 +50,8 @@ def test_what_kfp_compiles_is_taken() -> None:
         (changed("deploymentSpec", "executors", "exec-train", "container", command="python"), "command"),
     ],
 )
-def test_a_field_that_kfp_does_not_have_or_of_another_type_is_refused(spec: dict[str, Any], told: str) -> None:
-    with pytest.raises(ApiError, match=told) as refused:
+def test_a_field_that_kfp_does_not_have_or_of_another_type_is_refused(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(ApiError, match=message) as refused:
         tasks_of(spec)
     assert refused.value.code.name == "INVALID_ARGUMENT"
     assert refused.value.message.startswith("Invalid pipeline spec: ")

@@ -25,7 +25,7 @@ ENTRY = {
 }
 
 
-def told(entry: Any, project: str = "hers", region: str = "europe-west4") -> str:
+def answer_to(entry: Any, project: str = "hers", region: str = "europe-west4") -> str:
     with pytest.raises(InputError) as caught:
         access_to(project, region, entry if isinstance(entry, str) else json.dumps({"hers": entry}))
     return str(caught.value)
@@ -78,7 +78,7 @@ def test_the_entry_that_the_guide_shows_is_taken() -> None:
     ],
 )
 def test_an_entry_that_cannot_be_used_is_told(entry: Any, message: str) -> None:
-    assert message in told(entry)
+    assert message in answer_to(entry)
 
 
 def test_the_name_of_a_key_of_one_s_own_is_no_secret() -> None:
@@ -88,8 +88,8 @@ def test_the_name_of_a_key_of_one_s_own_is_no_secret() -> None:
 
 
 def test_what_is_no_project_or_region_is_told() -> None:
-    assert "'No' is no id of a Google project" in told(ENTRY, project="No")
-    assert "--region should be a region of Vertex AI" in told(ENTRY, region="mars")
+    assert "'No' is no id of a Google project" in answer_to(ENTRY, project="No")
+    assert "--region should be a region of Vertex AI" in answer_to(ENTRY, region="mars")
 
 
 def test_a_line_break_in_a_value_sets_no_other_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,13 +107,15 @@ def test_the_model_of_each_configuration_is_read_without_a_yaml_library(path: Pa
 
 def test_one_model_is_one_group_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_PROJECTS", json.dumps({"hers": ENTRY}))
-    config, told = str(ROOT / "configs" / "prod.yaml"), []
+    config, lines = str(ROOT / "configs" / "prod.yaml"), []
     for name in ("", "news"):
         monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / f"output-{name}"))
         command = ["access", "--project", "hers", "--region", "europe-west4", "--config", config, "--name", name]
         assert main(command) == 0
-        told.append([line for line in (tmp_path / f"output-{name}").read_text("utf-8").splitlines() if "model" in line])
-    assert told == [["model=news"], ["model=news"]]
+        lines.append(
+            [line for line in (tmp_path / f"output-{name}").read_text("utf-8").splitlines() if "model" in line]
+        )
+    assert lines == [["model=news"], ["model=news"]]
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,12 @@ def named(source: SourceSettings, runner: RunnerSettings) -> str:
 
 
 def test_a_warehouse_is_named_with_the_bytes_that_a_run_may_read_and_dataflow_with_its_machines() -> None:
-    told = named(TABLE, DATAFLOW)
-    assert "BigQuery: bytes read, at most 2.5 GB a run, and stored" in told
-    assert "Dataflow, while `prepare` has new raw data: up to 5 n1-standard-4 with 50 GB each" in told
+    text = named(TABLE, DATAFLOW)
+    assert "BigQuery: bytes read, at most 2.5 GB a run, and stored" in text
+    assert "Dataflow, while `prepare` has new raw data: up to 5 n1-standard-4 with 50 GB each" in text
 
 
 def test_what_runs_on_this_machine_is_not_named() -> None:
-    told = named(FilesSettings(path="news.csv", columns=COLUMNS), LocalRunnerSettings())
-    assert "BigQuery" not in told
-    assert "Dataflow" not in told
+    text = named(FilesSettings(path="news.csv", columns=COLUMNS), LocalRunnerSettings())
+    assert "BigQuery" not in text
+    assert "Dataflow" not in text

@@ -59,9 +59,9 @@ def test_images_are_built_there_unless_another_region_is_named(
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     main(parse(["images", "--tag", "1.0", "--dry-run"]))
-    told = capsys.readouterr()
-    assert told.err.strip().endswith(f"in {region}")
-    assert "europe-west4-docker.pkg.dev/news/evergreen/serving:1.0" in told.out
+    printed = capsys.readouterr()
+    assert printed.err.strip().endswith(f"in {region}")
+    assert "europe-west4-docker.pkg.dev/news/evergreen/serving:1.0" in printed.out
 
 
 def test_bases_come_by_digest_from_where_the_environment_says() -> None:
@@ -85,7 +85,7 @@ def test_a_refused_region_is_told_with_one_that_is_open(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "told"),
+    ("error", "kind", "message"),
     [
         (api.Aborted("the worker was evicted"), EvergreenError, "failed: the worker was evicted; its log: LOG"),  # type: ignore[no-untyped-call]
         (api.Unknown("step 3 failed"), EvergreenError, "failed: step 3 failed; its log: LOG"),  # type: ignore[no-untyped-call]
@@ -96,7 +96,7 @@ def test_a_refused_region_is_told_with_one_that_is_open(monkeypatch: pytest.Monk
     ],
 )
 def test_a_build_that_failed_leads_to_its_log(
-    error: Exception, kind: type[EvergreenError], told: str, monkeypatch: pytest.MonkeyPatch
+    error: Exception, kind: type[EvergreenError], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Building:
         metadata = cloudbuild_v1.BuildOperationMetadata(build=cloudbuild_v1.Build(log_url="LOG"))
@@ -111,7 +111,7 @@ def test_a_build_that_failed_leads_to_its_log(
     with pytest.raises(kind) as caught:
         digests_of(RESTRICTED, cloudbuild_v1.Build())
     assert type(caught.value) is kind
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("region", ["europe-west4", "us-east1"])

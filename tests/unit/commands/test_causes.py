@@ -31,9 +31,9 @@ def test_where_zenml_keeps_its_own_may_be_the_full_one(tmp_path: Path, monkeypat
 def test_a_login_that_has_run_out_is_told_with_the_line_that_renews_it(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = type("CredentialsNotValid", (Exception,), {"__module__": "zenml.exceptions"})
     monkeypatch.setattr(causes, "_zenml_server", lambda: "https://zenml.example.org")
-    told = str(plain_cause(refused("invalid")))
-    assert told.endswith("zenml login https://zenml.example.org")
-    assert "run out" in told
+    message = str(plain_cause(refused("invalid")))
+    assert message.endswith("zenml login https://zenml.example.org")
+    assert "run out" in message
 
 
 @pytest.mark.parametrize(

@@ -152,20 +152,20 @@ PYPI = "https://pypi.org/simple"
 
 
 @pytest.mark.parametrize(
-    ("environment", "fine", "told"),
+    ("environment", "fine", "message"),
     [
         ({}, True, "NVIDIA_TESLA_V100: the pipeline image's torch from https://download.pytorch.org/whl/cu126"),
         ({"EVERGREEN_PIPELINE_TORCH_INDEX": PYPI}, False, "has no code for its compute capability 7.0"),
     ],
 )
 def test_the_doctor_knows_which_accelerators_the_images_torch_runs_on(
-    environment: dict[str, str], fine: bool, told: str
+    environment: dict[str, str], fine: bool, message: str
 ) -> None:
     needs = needs_of(project(HOST, ON_GPU), COMPONENTS, ("train",))
     assert needs is not None
     (finding,) = check_wheels(needs, environment)
     assert (finding.name, finding.fine) == ("accelerator", fine)
-    assert told in finding.message
+    assert message in finding.message
     assert finding.fix.startswith("export EVERGREEN_PIPELINE_TORCH_INDEX=https://download.pytorch.org/whl/cu126\n")
 
 

@@ -13,7 +13,7 @@ from evergreen.core.errors import EndpointError, InputError
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "printed"),
     [
         (InputError("column 'label' missing"), 2, "error: column 'label' missing\n"),
         (EndpointError("no answer"), 1, "error: no answer\n"),
@@ -22,12 +22,12 @@ from evergreen.core.errors import EndpointError, InputError
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(
-    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+    error: BaseException, code: int, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with report_errors(debug=False) as outcome:
         raise error
     assert outcome.code == code
-    assert capsys.readouterr().err == told
+    assert capsys.readouterr().err == printed
 
 
 def test_an_unexpected_error_says_its_type_and_how_to_see_more(capsys: pytest.CaptureFixture[str]) -> None:

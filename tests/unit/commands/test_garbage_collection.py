@@ -105,12 +105,12 @@ def test_predictions_of_a_table_and_of_lines_are_made_with_usual_collection(tmp_
 @pytest.mark.usefixtures("rare")
 @pytest.mark.parametrize(
     ("origin", "module", "work"),
-    [(None, "evergreen.preparation.runners", "run"), ("rows.csv", "evergreen.data.prepare", "prepare")],
+    [(None, "evergreen.preparation.run", "prepare"), ("rows.csv", "evergreen.data.prepare", "prepare")],
 )
 def test_rows_are_prepared_with_usual_collection(
     origin: str | None, module: str, work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of `extra.prepare`, and of `--from`."""
+    """Of `parameters.prepare`, and of `--from`."""
     seen: list[int] = []
 
     def prepared(*_: object) -> None:
@@ -121,15 +121,10 @@ def test_rows_are_prepared_with_usual_collection(
     rows.write_text("text,label\nshort,a\n", encoding="utf-8")
     preparation = Preparation(origin=FilesSettings(path=str(rows)), runner=LocalRunnerSettings(workers=1))
     source = FilesSettings(path=str(tmp_path / "prepared" / "*.parquet"))
-    project = SimpleNamespace(
-        configuration=SimpleNamespace(prepare=preparation), source=source, window=None, task=SimpleNamespace(classes=())
-    )
+    project = SimpleNamespace(prepare=preparation, source=source, window=None, task=SimpleNamespace(classes=()))
     monkeypatch.setattr("commands.project.open_project", lambda _: project)
-    monkeypatch.setattr("evergreen.preparation.plan.plan_of", lambda *_: None)
-    if origin:
-        monkeypatch.setattr(f"{module}.{work}", prepared)
-    else:
-        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{work: prepared}))
+    monkeypatch.setattr("orchestration.preparation.plan_for", lambda *_: None)
+    monkeypatch.setattr(f"{module}.{work}", prepared)
     args = Namespace(config="c.yaml", origin=origin and str(rows), runner=None, workers=None, dry_run=False)
     timed: dict[str, object] = {
         "columns": {},

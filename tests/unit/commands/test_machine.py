@@ -64,6 +64,6 @@ def test_a_note_is_told_with_its_line_and_stops_nothing(
     note = Finding("build region", False, "restricted", "export X=1", note=True)
     monkeypatch.setattr(doctor, "examine", lambda _: iter([note]))
     assert doctor.main(Namespace(config="prod.yaml")) == 0
-    told = capsys.readouterr().out
-    assert "note  build region   restricted\n                     export X=1\n" in told
-    assert told.endswith("ready: python run.py --config prod.yaml\n")
+    printed = capsys.readouterr().out
+    assert "note  build region   restricted\n                     export X=1\n" in printed
+    assert printed.endswith("ready: python run.py --config prod.yaml\n")

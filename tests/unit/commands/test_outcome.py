@@ -75,12 +75,12 @@ def test_programs_read_challenger_against_champion_and_nothing_of_an_earlier_run
     folder = tmp_path / "new" / "outcome"
     empty_folder(folder)
     write_outcome(folder, outcome(Verdict.PROMOTE, "live"))
-    told = json.loads((folder / "outcome.json").read_text("utf-8"))
-    assert (told["accepted"], told["verdict"], told["version"]) == (True, "promote", "challenger01")
-    assert (told["champion"], told["champion_metrics"]["accuracy"]["value"]) == ("champion0001", 0.9)
-    assert told["metrics"]["accuracy"] == {"value": 0.95, "low": pytest.approx(0.93), "high": pytest.approx(0.97)}
-    assert told["differences"]["accuracy"]["value"] == "NaN"
-    assert told["reasons"] == [{"rule": RULE, "passed": True, "message": "as it is"}]
+    written = json.loads((folder / "outcome.json").read_text("utf-8"))
+    assert (written["accepted"], written["verdict"], written["version"]) == (True, "promote", "challenger01")
+    assert (written["champion"], written["champion_metrics"]["accuracy"]["value"]) == ("champion0001", 0.9)
+    assert written["metrics"]["accuracy"] == {"value": 0.95, "low": pytest.approx(0.93), "high": pytest.approx(0.97)}
+    assert written["differences"]["accuracy"]["value"] == "NaN"
+    assert written["reasons"] == [{"rule": RULE, "passed": True, "message": "as it is"}]
     empty_folder(folder)
     assert list(folder.iterdir()) == []
 

@@ -52,6 +52,19 @@ def test_help_takes_under_half_a_second_and_imports_nothing_heavy() -> None:
     assert min(times) < 0.5
 
 
+def test_a_misspelt_configuration_is_refused_before_zenml_is_imported() -> None:
+    commands = ["run", "prepare", "predict", "status", "stop", "rollback", "schedule --list", "teardown"]
+    code = (
+        "import sys\n"
+        "from commands.parser import main\n"
+        f"codes = [main([*name.split(), '--config', 'locl.yaml']) for name in {commands!r}]\n"
+        "print(codes, 'zenml' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[2] * len(commands)} False\n"
+    assert done.stderr.count("no configuration 'locl.yaml'; did you mean 'local.yaml'?") == len(commands)
+
+
 @pytest.mark.parametrize("argv", [[], ["predict"], ["--confg", "x"], ["run", "--config", "x", "--dry"]])
 def test_wrong_arguments_are_bad_input(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -150,7 +150,7 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         (
             "in.txt",
@@ -173,9 +173,9 @@ def test_a_failed_run_keeps_the_output_of_an_earlier_one(tmp_path: Path) -> None
         ("in.parquet.gz", b"", r"unknown format \.gz"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
+def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         predict_table(client(Lengths()), Tables(tmp_path / name, tmp_path / "out.csv", "text", FIELDS), batch_size=3)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -215,6 +215,13 @@ def test_without_an_output_rows_go_to_the_screen(tmp_path: Path, capsys: pytest.
 def test_each_line_of_standard_input_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     predict_lines(client(Lengths()), StringIO("short\nmuch longer text\n"), batch_size=64)
     assert [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()] == ["short", "long"]
+
+
+def test_standard_input_without_a_line_is_bad_input_that_says_what_is_expected() -> None:
+    ask = Lengths()
+    with pytest.raises(InputError, match=r"standard input is empty; write a text, .* on each line .* --input FILE"):
+        predict_lines(client(ask), StringIO(""), batch_size=64)
+    assert ask.requests == []
 
 
 def test_a_bad_line_names_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,7 @@ def test_a_run_names_what_a_late_step_cannot_load_before_it_does_anything() -> N
 
 
 @pytest.mark.parametrize(
-    ("orchestrator", "document", "told"),
+    ("orchestrator", "document", "message"),
     [
         ("local", {"settings": {"docker": {"skip_build": True}}}, "^settings.docker is not used: stack 'here' runs"),
         (
@@ -61,10 +61,10 @@ def test_a_run_names_what_a_late_step_cannot_load_before_it_does_anything() -> N
     ids=["run", "run and step", "none", "in containers"],
 )
 def test_docker_settings_that_nothing_reads_are_told(
-    orchestrator: str, document: dict[str, Any], told: str | None
+    orchestrator: str, document: dict[str, Any], message: str | None
 ) -> None:
     given: Any = SimpleNamespace(
         orchestrator=orchestrator, active_stack="here", configuration=SimpleNamespace(document=document)
     )
     note = unused_settings(given)
-    assert re.search(told, note or "") if told else note is None
+    assert re.search(message, note or "") if message else note is None

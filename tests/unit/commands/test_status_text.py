@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from commands.status import _text
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Interval
+from orchestration.firings import Schedule
 from orchestration.status import Covered
 
 
@@ -23,6 +26,7 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         endpoint=EndpointStatus(url=None, traffic={}, ready=()),
         lease=lease,
         runs=runs,
+        schedule=None,
         lost_firings=(),
         coverage=None,
         report_page=None,
@@ -69,14 +73,18 @@ def test_status_says_who_holds_the_lease_for_what_since_when_and_until_when() ->
     assert "lease" not in _text(status(known))
 
 
-def test_status_says_which_rows_the_champion_covers_and_where_the_gaps_are() -> None:
-    def days(first: int, last: int) -> Interval:
-        return Interval(
-            start=datetime(2026, 5, first, tzinfo=UTC), end=datetime(2026, 5, last, 23, 59, 59, 999_999, tzinfo=UTC)
-        )
+PLAIN: dict[str, Any] = {"version": "v1", "artifact": "a", "report": "r", "recipe": "c", "run": "training-1"}
+KNOWN = ModelVersion(**PLAIN, judged_against=None, metrics={}, examples=(), coverage="artifact")
 
-    shown = status(None)
-    assert "covers" not in _text(shown)
+
+def days(first: int, last: int) -> Interval:
+    return Interval(
+        start=datetime(2026, 5, first, tzinfo=UTC), end=datetime(2026, 5, last, 23, 59, 59, 999_999, tzinfo=UTC)
+    )
+
+
+def test_status_says_which_rows_the_champion_covers_and_where_the_gaps_are() -> None:
+    shown = status(KNOWN)
     until = datetime(2026, 5, 9, 2, 30, tzinfo=UTC)
     shown.coverage = Covered(
         until=until, intervals=(days(1, 3), days(6, 8)), gaps=(days(4, 5),), added=(days(6, 8),), edge_rows=1
@@ -88,3 +96,46 @@ def test_status_says_which_rows_the_champion_covers_and_where_the_gaps_are() -> 
         "gap         2026-05-04 00:00 to 2026-05-05 23:59",
         "added       2026-05-06 00:00 to 2026-05-08 23:59",
     ]
+
+
+def test_of_many_gaps_the_newest_are_shown_and_the_others_counted() -> None:
+    shown = status(KNOWN)
+    gaps = tuple(days(day, day) for day in range(2, 30, 2))
+    shown.coverage = Covered(until=None, intervals=(days(1, 31),), gaps=gaps, added=(), edge_rows=0)
+    text = _text(shown)
+    assert text.count("\ngap ") == 5
+    assert "gap         2026-05-28 00:00" in text
+    assert "and 9 before, which --json lists" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (KNOWN.model_copy(update={"coverage": None}), "nothing that is known: trained without"),
+        (KNOWN, "what it was trained on is lost"),
+    ],
+)
+def test_a_champion_whose_coverage_is_not_known_is_told_once_and_no_champion_covers_nothing(
+    version: ModelVersion, words: str
+) -> None:
+    assert [line for line in _text(status(version)).splitlines() if line.startswith(f"covers      {words}")]
+    assert _text(status(version)).count("covers") == 1
+    assert "covers" not in _text(status(None))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (None, "none"),
+        (
+            Schedule(cron="0 3 * * *", state="active", next_run=datetime(2026, 5, 2, 3, tzinfo=UTC)),
+            "0 3 * * *  active, next 2026-05-02 03:00 UTC",
+        ),
+        (Schedule(cron="0 3 * * *", state="paused", next_run=None), "0 3 * * *  paused, fires no more"),
+        (Schedule(cron="0 3 * * *", state=None, next_run=None), "0 3 * * *  next not known: Vertex AI does not answer"),
+    ],
+)
+def test_status_says_when_the_schedule_fires_next(schedule: Schedule | None, words: str) -> None:
+    shown = status(None)
+    shown.schedule = schedule
+    assert [line for line in _text(shown).splitlines() if line.startswith(f"schedule    {words}")]

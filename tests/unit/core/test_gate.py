@@ -194,16 +194,24 @@ def test_a_champion_that_may_know_the_test_rows_is_told_where_it_is_compared(low
     doubt = "split.seed was 0 when it was trained and is 1 now"
     against = comparison(Metric(value=0.01, low=low, high=0.03)).model_copy(update={"doubt": doubt})
     decision = decide(report(against=against), Gate(), CHAMPION)
-    (reason,) = [one for one in decision.reasons if one.rule == "fair comparison"]
+    (reason,) = [reason for reason in decision.reasons if reason.rule == "fair comparison"]
     assert f"champion {CHAMPION} may have been trained on some of the test rows ({doubt})" in reason.message
     assert reason.passed == (low == 0)
     assert decision.verdict is (Verdict.PROMOTE if low == 0 else Verdict.KEEP)
     assert ("split as before" in reason.message) == (low < 0)
 
 
-def test_a_version_that_was_rolled_back_does_not_come_back_by_itself() -> None:
-    decision = decide(report(against=comparison(around(0.1))), Gate(), CHAMPION, rolled_back=True)
+@pytest.mark.parametrize(
+    ("withdrawn", "told"),
+    [
+        ("b81e02c4a6f5", "b81e02c4a6f5 was champion and was rolled back; `rollback` makes it champion again"),
+        ("00c62b841905", "b81e02c4a6f5 repeats the recipe of 00c62b841905, which was champion and was rolled back; "),
+    ],
+)
+def test_a_version_that_was_rolled_back_or_its_recipe_does_not_come_back_by_itself(withdrawn: str, told: str) -> None:
+    decision = decide(report(against=comparison(around(0.1))), Gate(), CHAMPION, withdrawn=withdrawn)
     assert list(failures(decision)) == ["not rolled back"]
+    assert told in failures(decision)["not rolled back"]
 
 
 @pytest.mark.parametrize(
@@ -227,9 +235,9 @@ shares = st.floats(0, 1)
 @given(shares, shares, shares)
 def test_raising_a_floor_never_promotes_what_was_kept(accuracy: float, floor: float, higher: float) -> None:
     low, high = sorted((floor, higher))
-    easy, hard = (Gate(minimum={"accuracy": one}, beat_baseline=False) for one in (low, high))
-    one = report(around(accuracy))
-    assert decide(one, hard, None).verdict is Verdict.KEEP or decide(one, easy, None).verdict is Verdict.PROMOTE
+    easy, hard = (Gate(minimum={"accuracy": least}, beat_baseline=False) for least in (low, high))
+    result = report(around(accuracy))
+    assert decide(result, hard, None).verdict is Verdict.KEEP or decide(result, easy, None).verdict is Verdict.PROMOTE
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(-1, 1))
@@ -241,10 +249,14 @@ def test_a_promotion_over_a_champion_always_has_its_difference_within_the_margin
     assert (decision.verdict is Verdict.PROMOTE) == (low >= -margin - 1e-9)
 
 
-@given(st.sampled_from(["accuracy", "macro_f1", "macro_recall"]), st.booleans(), st.booleans())
-def test_a_verdict_is_promote_exactly_when_every_reason_passed(name: str, compared: bool, rolled_back: bool) -> None:
+@given(
+    st.sampled_from(["accuracy", "macro_f1", "macro_recall"]), st.booleans(), st.sampled_from([None, "00c62b841905"])
+)
+def test_a_verdict_is_promote_exactly_when_every_reason_passed(
+    name: str, compared: bool, withdrawn: str | None
+) -> None:
     against = comparison(around(0.03)) if compared else None
-    decision = decide(report(against=against), Gate(minimum={name: 0.5}), CHAMPION, rolled_back=rolled_back)
+    decision = decide(report(against=against), Gate(minimum={name: 0.5}), CHAMPION, withdrawn=withdrawn)
     assert (decision.verdict is Verdict.PROMOTE) == (not failures(decision))
     assert decision.reasons
 
@@ -273,8 +285,8 @@ def test_the_metric_that_the_report_leads_with_is_the_one_that_is_judged_by_defa
     ).model_copy(update=terms)
     decision = decide(masks, Gate(minimum={"mean_iou": 0.6}), CHAMPION)
     assert set(failures(decision)) == {"margin mean_iou"}
-    assert any(one.rule == "better than majority" and "mean_iou" in one.message for one in decision.reasons)
-    assert any("test images" in one.message for one in decision.reasons)
+    assert any(reason.rule == "better than majority" and "mean_iou" in reason.message for reason in decision.reasons)
+    assert any("test images" in reason.message for reason in decision.reasons)
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(-0.001, Verdict.PROMOTE), (-0.002, Verdict.KEEP)])

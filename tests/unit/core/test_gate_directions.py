@@ -53,7 +53,7 @@ def priced(mae: float, champion: float | None = None, simple: Metric | None = No
 
 
 def failures(decision: PromotionDecision) -> dict[str, str]:
-    return {one.rule: one.message for one in decision.reasons if not one.passed}
+    return {reason.rule: reason.message for reason in decision.reasons if not reason.passed}
 
 
 @pytest.mark.parametrize(

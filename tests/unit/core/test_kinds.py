@@ -88,8 +88,14 @@ def test_a_behaviour_that_cannot_be_loaded_is_told_with_who_names_it(place: str,
 @pytest.mark.parametrize(
     ("kind", "place", "message"),
     [
-        ("italic", "no_such_module:Italic", "kind 'italic' of letters==2.0 cannot be loaded: ModuleNotFoundError"),
-        ("italic", "italic_letters:Missing", "cannot be loaded: AttributeError"),
+        (
+            "italic",
+            "no_such_module:Italic",
+            "kind 'italic' of letters==2.0 cannot be loaded from 'no_such_module:Italic', its entry point in the group "
+            "'evergreen.letters': ModuleNotFoundError: No module named 'no_such_module'; correct that entry point, "
+            "install what its module imports, or uninstall the package",
+        ),
+        ("italic", "italic_letters:Missing", "'evergreen.letters': AttributeError"),
         ("cursive", "italic_letters:Italic", "Italic has kind 'italic', its entry point is named 'cursive'"),
         ("italic", "italic_letters:Literal", "is no settings class"),
         ("plain", "italic_letters:Italic", "kind 'plain' is offered by evergreen and letters==2.0; uninstall"),

@@ -45,7 +45,7 @@ class TwoMachines(RuleBasedStateMachine):
         self.fenced_until: dict[str, datetime] = {}
 
     @rule(machine=MACHINES)
-    def look(self, machine: str) -> None:
+    def read(self, machine: str) -> None:
         self.seen[machine] = self.store.read()
 
     @precondition(lambda self: self.seen)
@@ -101,7 +101,7 @@ class TwoMachines(RuleBasedStateMachine):
     def one_holder(self) -> None:
         """Of two claims at most one is the object's."""
         now = self.store.read().lease.holder if hasattr(self, "store") else None
-        owners = [one for one in getattr(self, "claims", {}).values() if one.holder == now]
+        owners = [claim for claim in getattr(self, "claims", {}).values() if claim.holder == now]
         assert len(owners) <= 1
 
     def attempt(self, change: Callable[[], bool | None]) -> bool:

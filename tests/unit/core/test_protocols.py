@@ -57,7 +57,11 @@ MIRRORS: tuple[type[Mirror], ...] = (MlflowMirror, VertexMirror)
 def members(union: object) -> set[Any]:
     """The classes of a union, which may be one class alone, annotated or not."""
     inner = get_args(union)
-    return set().union(*(members(one) for one in inner if isinstance(one, type) or get_args(one))) if inner else {union}
+    return (
+        set().union(*(members(part) for part in inner if isinstance(part, type) or get_args(part)))
+        if inner
+        else {union}
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,15 +76,15 @@ def members(union: object) -> set[Any]:
 def test_the_behaviour_of_every_kind_is_checked_against_its_protocol(
     kinds: Kinds, verb: str, checked: tuple[type, ...]
 ) -> None:
-    assert {imported(getattr(one, verb)) for one in members(kinds.union)} == set(checked)
+    assert {imported(getattr(member, verb)) for member in members(kinds.union)} == set(checked)
 
 
 def test_every_task_names_the_classes_of_all_verbs() -> None:
     text = TextClassification(encoder="org/model", labels=("a", "b"))
     pictures = ImageSegmentation(labels=("a", "b"))
-    found = {
+    verbs = {
         verb: tuple(type(behaviour(task, verb)) for task in (text, pictures))
         for verb in ("examinable", "trainable", "measurable", "servable", "presentable")
     }
-    assert list(found.values()) == [EXAMINABLE, TRAINABLE, MEASURABLE, SERVABLE, PRESENTABLE]
+    assert list(verbs.values()) == [EXAMINABLE, TRAINABLE, MEASURABLE, SERVABLE, PRESENTABLE]
     assert members(AnyTask) == {type(text), type(pictures)}

@@ -112,7 +112,7 @@ class SharedEndpoint(MemoryEndpoint):
         super()._called(verb, version)
         if f"{verb} {version}" == self.during:
             self.during = ""
-            self.traffic = {one: self.theirs.get(one, 0) for one in self.traffic}
+            self.traffic = {version: self.theirs.get(version, 0) for version in self.traffic}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_what_a_cut_off_ramp_left_goes_back_to_the_champion_when_the_next_rollou
     endpoint = MemoryEndpoint(CUT_OFF, {"predict": [{}]})
     deployment = roll_out(endpoint, replace(release(version), champion="a"), "a", lambda: None)
     assert deployment.outcome == "rolled_back"
-    assert {one for one, share in endpoint.traffic.items() if share} == {"a"}
+    assert {version for version, share in endpoint.traffic.items() if share} == {"a"}
     assert version not in endpoint.traffic
 
 

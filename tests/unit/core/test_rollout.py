@@ -98,8 +98,10 @@ def test_an_outdated_version_is_renewed_and_serves_on_when_that_fails(breaks: bo
     assert endpoint.calls[:2] == ["upload a", "renew a"]
     assert endpoint.outdated == (("a",) if breaks else ())
     assert (deployment.version, deployment.traffic) == ("a", {"a": 100})
-    told = "could not be renewed and serves on with older code: a slip" if breaks else "ran older code and was renewed"
-    assert told in deployment.message
+    sentence = (
+        "could not be renewed and serves on with older code: a slip" if breaks else "ran older code and was renewed"
+    )
+    assert sentence in deployment.message
     assert deployment.outcome == ("rolled_back" if breaks else "live")
     assert endpoint.unserved == []
 

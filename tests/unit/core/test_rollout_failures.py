@@ -191,7 +191,9 @@ def test_whatever_fails_or_dies_the_champion_of_the_record_has_the_traffic(
             champion, previous = version, champion
         assert crowned[-1:] == ([champion] if champion else [])
         assert deployment.version == champion
-        assert {one for one, percent in endpoint.traffic.items() if percent} == ({champion} if champion else set())
+        assert {version for version, percent in endpoint.traffic.items() if percent} == (
+            {champion} if champion else set()
+        )
         assert set(endpoint.traffic) <= {champion, previous}
         assert champion is None or verb == "deploy" or champion in endpoint.ready
         assert not was_served or not endpoint.unserved

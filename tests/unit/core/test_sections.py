@@ -79,11 +79,11 @@ def test_a_known_kind_with_fields_of_a_later_version_is_kept_too() -> None:
 
 def test_sections_are_found_by_their_type() -> None:
     matrix = ConfusionMatrix(labels=("a", "b"), counts=((1, 2), (3, 4)))
-    found = EvaluationReport.model_validate_json(
+    loaded = EvaluationReport.model_validate_json(
         report(Table(title="t", columns=(), rows=()), matrix).model_dump_json()
     )
-    assert found.section(ConfusionMatrix) == matrix
-    assert found.section(WorstTexts) is None
+    assert loaded.section(ConfusionMatrix) == matrix
+    assert loaded.section(WorstTexts) is None
     assert matrix.table().rows == (("a", 1, 2), ("b", 3, 4))
 
 

@@ -65,7 +65,7 @@ def applied(mirror: MirrorState, actions: Iterable[Action]) -> MirrorState:
 
 
 def moved(state: RecordState, moves: Iterable[SetAlias]) -> RecordState:
-    mirror = MirrorState(versions={one.version: "" for one in state.versions}, aliases=state.aliases)
+    mirror = MirrorState(versions={version.version: "" for version in state.versions}, aliases=state.aliases)
     return RecordState(versions=state.versions, aliases=applied(mirror, moves).aliases)
 
 
@@ -113,7 +113,7 @@ def test_crowning_keeps_the_old_champion_as_previous() -> None:
 def test_crowning_makes_the_champion_and_repeating_it_changes_nothing(state: RecordState, data: st.DataObject) -> None:
     if not state.versions:
         return
-    name = data.draw(st.sampled_from([one.version for one in state.versions]))
+    name = data.draw(st.sampled_from([version.version for version in state.versions]))
     after = moved(state, crown(state, name))
     assert after.aliases[Alias.CHAMPION] == name
     assert after.aliases.get(Alias.CANDIDATE) != name

@@ -32,7 +32,7 @@ def test_without_an_id_column_rows_are_named_by_file_and_number() -> None:
 
 def test_row_numbers_go_on_from_batch_to_batch() -> None:
     batch = pa.RecordBatch.from_pydict({"text": ["a", "b"], "label": ["x", "y"]})
-    names = [name for one in with_row_names([batch, batch], "f") for name in one.column(2).to_pylist()]
+    names = [name for batch in with_row_names([batch, batch], "f") for name in batch.column(2).to_pylist()]
     assert names == ["f:1", "f:2", "f:3", "f:4"]
 
 
@@ -107,7 +107,7 @@ def test_a_window_needs_a_timestamp_column() -> None:
 def test_a_column_that_changes_its_type_is_an_error_that_says_which() -> None:
     fields = RowFields(columns={"size": "size"})
     first, second = ({"text": ["a"], "label": ["x"], "size": [value]} for value in (1, "large"))
-    batches = with_row_names([pa.RecordBatch.from_pydict(one) for one in (first, second)], "f")
+    batches = with_row_names([pa.RecordBatch.from_pydict(columns) for columns in (first, second)], "f")
     with pytest.raises(InputError, match="size was int64, is string"):
         list(canonical_rows(batches, fields, None))
 

@@ -38,8 +38,8 @@ def test_rows_and_pixels_are_summed_over_the_rows_of_one_code(tmp_path: Path, mo
 
 
 def test_equal_counts_have_equal_hashes_and_others_have_others(tmp_path: Path) -> None:
-    one, same, other = (written(drawn(rows), 4, tmp_path / name) for rows, name in ((30, "a"), (30, "b"), (31, "c")))
-    assert one.manifest.content_hash == same.manifest.content_hash != other.manifest.content_hash
+    first, same, other = (written(drawn(rows), 4, tmp_path / name) for rows, name in ((30, "a"), (30, "b"), (31, "c")))
+    assert first.manifest.content_hash == same.manifest.content_hash != other.manifest.content_hash
 
 
 def test_rows_without_masks_have_no_counts(tmp_path: Path) -> None:

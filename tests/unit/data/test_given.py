@@ -36,13 +36,13 @@ def test_a_row_without_a_group_is_named(absent: str | None) -> None:
         rows(["a", absent, "b"])
 
 
-def given(told: list[tuple[str, str]], path: Path) -> Dataset:
-    listed = [{"id": str(n), "group": group, "split": split} for n, (group, split) in enumerate(told)]
+def given(placed: list[tuple[str, str]], path: Path) -> Dataset:
+    listed = [{"id": str(n), "group": group, "split": split} for n, (group, split) in enumerate(placed)]
     return write_dataset([pa.RecordBatch.from_pylist(listed)], path, SOURCE)
 
 
 def test_a_group_in_several_given_splits_is_named_with_them(tmp_path: Path) -> None:
-    told = [("b", "train"), ("b", "test"), ("b", "test"), ("a", "train"), ("c", "validation"), ("c", "train")]
+    placed = [("b", "train"), ("b", "test"), ("b", "test"), ("a", "train"), ("c", "validation"), ("c", "train")]
     with (
         open_database() as connection,
         pytest.raises(
@@ -50,7 +50,7 @@ def test_a_group_in_several_given_splits_is_named_with_them(tmp_path: Path) -> N
             match=r"group 'b' is given to 2 splits, test, train, and so are 1 more \(allowed: one\); give all its rows",
         ),
     ):
-        check_groups(connection, given(told, tmp_path / "d"))
+        check_groups(connection, given(placed, tmp_path / "d"))
 
 
 def test_groups_that_keep_to_one_given_split_are_let_through(tmp_path: Path) -> None:

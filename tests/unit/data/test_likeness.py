@@ -21,13 +21,13 @@ def scene(number: int) -> Image.Image:
 
 
 def hash_of(image: Image.Image) -> int:
-    found = likeness(np.asarray(image.convert("RGB")))
-    assert found is not None
-    return found
+    hashed = likeness(np.asarray(image.convert("RGB")))
+    assert hashed is not None
+    return hashed
 
 
-def distance(one: Image.Image, other: Image.Image) -> int:
-    return (hash_of(one) ^ hash_of(other)).bit_count()
+def distance(first: Image.Image, other: Image.Image) -> int:
+    return (hash_of(first) ^ hash_of(other)).bit_count()
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
@@ -53,7 +53,7 @@ def test_a_copy_that_was_compressed_or_resized_is_within_the_default_distance(co
 
 def test_other_pictures_are_far_beyond_it() -> None:
     assert DEFAULT is not None
-    nearest = min(distance(scene(one), scene(other)) for one, other in combinations(range(20), 2))
+    nearest = min(distance(scene(first), scene(other)) for first, other in combinations(range(20), 2))
     assert nearest > DEFAULT + 4
 
 

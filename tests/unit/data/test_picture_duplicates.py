@@ -30,13 +30,13 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def found(
+def straddling(
     database: duckdb.DuckDBPyConnection, rows: list[tuple[Hash, int]], splits: list[int], distance: int
 ) -> list[int]:
     columns = {
         "row": pa.array(range(len(rows)), pa.uint32()),
         "code": pa.array([code for _, code in rows], pa.uint8()),
-        "likeness": pa.array([one for one, _ in rows], pa.uint64()),
+        "likeness": pa.array([hashed for hashed, _ in rows], pa.uint64()),
     }
     database.register("signatures", pa.table(columns))
     return list(map(int, find_alike(database, np.array(splits, dtype=np.uint8), distance)))
@@ -44,11 +44,11 @@ def found(
 
 def compared(rows: list[tuple[Hash, int]], distance: int) -> list[int]:
     """Every row against every other."""
-    told = [(number, one, code) for number, (one, code) in enumerate(rows) if one is not None and code < 3]
+    earlier = [(number, hashed, code) for number, (hashed, code) in enumerate(rows) if hashed is not None and code < 3]
     return [
         number
-        for number, mine, code in told
-        if any(other < code and (mine ^ theirs).bit_count() <= distance for _, theirs, other in told)
+        for number, mine, code in earlier
+        if any(other < code and (mine ^ theirs).bit_count() <= distance for _, theirs, other in earlier)
     ]
 
 
@@ -57,7 +57,7 @@ def compared(rows: list[tuple[Hash, int]], distance: int) -> list[int]:
 def test_every_pair_within_the_distance_is_found_and_no_other(
     database: duckdb.DuckDBPyConnection, rows: list[tuple[Hash, int]], distance: int
 ) -> None:
-    assert found(database, rows, [code for _, code in rows], distance) == compared(rows, distance)
+    assert straddling(database, rows, [code for _, code in rows], distance) == compared(rows, distance)
 
 
 @given(st.sampled_from(SEEDS), st.sets(st.integers(0, 63), min_size=1, max_size=7))
@@ -66,8 +66,8 @@ def test_the_distance_is_met_wherever_the_bits_lie(
     database: duckdb.DuckDBPyConnection, seed: int, bits: set[int]
 ) -> None:
     other = seed ^ sum(1 << bit for bit in bits)
-    assert found(database, [(seed, 0), (other, 2)], [0, 2], 6) == ([1] if len(bits) <= 6 else [])
+    assert straddling(database, [(seed, 0), (other, 2)], [0, 2], 6) == ([1] if len(bits) <= 6 else [])
 
 
 def test_rows_that_are_left_out_already_are_not_found_again(database: duckdb.DuckDBPyConnection) -> None:
-    assert found(database, [(7, 0), (7, 2), (5, 1)], [0, 3, 1], 6) == [2]
+    assert straddling(database, [(7, 0), (7, 2), (5, 1)], [0, 3, 1], 6) == [2]

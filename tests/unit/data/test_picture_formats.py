@@ -32,8 +32,8 @@ VALUES = np.array([[0, 1, 2, 255], [2, 1, 0, 17]], dtype=np.uint8)
 
 
 def read(content: bytes | None, *, is_mask: bool = False) -> Any:
-    (one,) = picture_bytes(pa.array([content], pa.binary()), "image", is_mask=is_mask).to_pylist()
-    return one
+    (converted,) = picture_bytes(pa.array([content], pa.binary()), "image", is_mask=is_mask).to_pylist()
+    return converted
 
 
 def saved(image: Image.Image, form: str, **settings: Any) -> bytes:
@@ -103,7 +103,7 @@ def test_pictures_of_other_formats_become_png_of_the_same_pixels(form: str, mode
 def test_png_and_jpeg_are_kept_byte_by_byte_beside_others() -> None:
     column = [picture(1), None, picture(2, form="JPEG"), picture(3, form="TIFF"), b""]
     kept = picture_bytes(pa.array(column, pa.binary()), "image", is_mask=False).to_pylist()
-    assert [one == given for one, given in zip(kept, column, strict=True)] == [True, True, True, False, True]
+    assert [result == given for result, given in zip(kept, column, strict=True)] == [True, True, True, False, True]
 
 
 def test_the_colours_of_printers_become_those_of_screens() -> None:

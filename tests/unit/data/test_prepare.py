@@ -58,7 +58,8 @@ def test_times_are_spread_evenly_over_the_days(tmp_path: Path) -> None:
     prepared = prepare(dataset_of(ROWS, tmp_path / "a"), plan(), tmp_path / "a.parquet")
     moments = pq.read_table(prepared.path)["timestamp"].to_pylist()
     by_day = [
-        sum(END - timedelta(days=day + 1) <= one < END - timedelta(days=day) for one in moments) for day in range(4)
+        sum(END - timedelta(days=day + 1) <= moment < END - timedelta(days=day) for moment in moments)
+        for day in range(4)
     ]
     assert sum(by_day) == len(ROWS)
     assert all(70 <= rows <= 130 for rows in by_day)
@@ -69,17 +70,27 @@ def test_times_are_spread_evenly_over_the_days(tmp_path: Path) -> None:
 def test_every_time_is_within_the_days_and_depends_on_its_own_id_alone(ids: list[str], seed: int, days: float) -> None:
     times = Times(END, days, seed)
     drawn = times.of(pa.array(ids)).to_pylist()
-    assert all(END - timedelta(days=days) <= one < END for one in drawn)
-    assert drawn == [times.of(pa.array([one]))[0].as_py() for one in ids]
+    assert all(END - timedelta(days=days) <= moment < END for moment in drawn)
+    assert drawn == [times.of(pa.array([row_id]))[0].as_py() for row_id in ids]
 
 
 def test_rows_within_the_window_are_counted(tmp_path: Path) -> None:
     window = ResolvedWindow(start=END - timedelta(days=1), end=END)
     prepared = prepare(dataset_of(ROWS, tmp_path / "a"), plan(window=window), tmp_path / "a.parquet")
     moments = pq.read_table(prepared.path)["timestamp"].to_pylist()
-    assert prepared.in_window == sum(window.start <= one < window.end for one in moments) > 0
+    assert prepared.in_window == sum(window.start <= moment < window.end for moment in moments) > 0
     assert prepared.rows == len(ROWS)
     assert prepared.labels == {"World": 200, "Sports": 200}
+
+
+def test_rows_arrive_at_the_end_of_the_days_where_the_target_tells_when(tmp_path: Path) -> None:
+    columns = target_columns({**TEXT_COLUMNS, "arrived": "loaded_at"})
+    prepared = prepare(dataset_of(ROWS, tmp_path / "a"), plan(columns=columns), tmp_path / "a.parquet")
+    table = pq.read_table(prepared.path)
+    assert table.column_names == ["id", "text", "label", "timestamp", "loaded_at"]
+    assert set(table["loaded_at"].to_pylist()) == {END}
+    again = prepare(dataset_of(ROWS, tmp_path / "b"), plan(columns=columns), tmp_path / "b.parquet")
+    assert again.fingerprint == prepared.fingerprint
 
 
 def test_rows_with_times_of_their_own_keep_them(tmp_path: Path) -> None:

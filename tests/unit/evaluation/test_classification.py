@@ -48,7 +48,7 @@ def test_intervals_hold_shares_in_order_and_differences_are_antisymmetric(rows: 
     for samples in a.values():
         metric = interval(samples)
         assert 0 <= metric.low <= metric.value <= metric.high <= 1
-    there, back = (interval(one[MetricName.ACCURACY]) for one in (difference(a, b), difference(b, a)))
+    there, back = (interval(metrics[MetricName.ACCURACY]) for metrics in (difference(a, b), difference(b, a)))
     assert there.value == pytest.approx(-back.value)
     assert there.low == pytest.approx(-back.high)
 
@@ -79,13 +79,14 @@ def test_equal_calls_give_equal_intervals() -> None:
 
 @pytest.mark.parametrize("rows", [10, 30, 60])
 def test_the_interval_covers_the_true_accuracy_as_often_as_it_says_on_few_rows(rows: int) -> None:
-    found = [accuracy(bootstrap(*right_on(count, rows), 4)[0]) for count in range(rows + 1)]
+    intervals = [accuracy(bootstrap(*right_on(count, rows), 4)[0]) for count in range(rows + 1)]
     for share in (0.7, 0.8, 0.9, 0.95, 0.98, 0.995):
         counts = range(rows + 1)
         chances = np.array([comb(rows, count) * share**count * (1 - share) ** (rows - count) for count in counts])
-        covered = [one.low - 1e-9 <= share <= one.high + 1e-9 for one in found]
+        covered = [bounds.low - 1e-9 <= share <= bounds.high + 1e-9 for bounds in intervals]
         assert chances[covered].sum() >= 0.9
-        assert chances[[one.low <= share + 1e-9 for one in found]].sum() >= 0.94  # the end that the gate looks at
+        # the end that the gate looks at
+        assert chances[[bounds.low <= share + 1e-9 for bounds in intervals]].sum() >= 0.94
 
 
 @pytest.mark.parametrize(("better", "worse"), [(0.01, 0.01), (0, 0.02), (0.02, 0.05), (0.05, 0)])
@@ -95,8 +96,8 @@ def test_the_difference_covers_the_true_one_on_few_rows(better: float, worse: fl
         equal = rows - up - down
         chance = comb(rows, up) * comb(rows - up, down) * better**up * worse**down * (1 - better - worse) ** equal
         if chance > 1e-6:
-            found = accuracy(difference(*bootstrap(*disagreeing_on(up, down, rows), 2)))
-            covered += chance * (found.low <= better - worse <= found.high)
+            bounds = accuracy(difference(*bootstrap(*disagreeing_on(up, down, rows), 2)))
+            covered += chance * (bounds.low <= better - worse <= bounds.high)
     assert covered >= 0.95
 
 

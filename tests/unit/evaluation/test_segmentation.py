@@ -17,14 +17,14 @@ def naive(truths: list[np.ndarray], answers: list[np.ndarray], ignore: int) -> t
     """Mean IoU, mean Dice and pixel accuracy, by sets of pixels."""
     pixels = [
         (true, answer)
-        for truth, one in zip(truths, answers, strict=True)
-        for true, answer in zip(truth.ravel().tolist(), one.ravel().tolist(), strict=True)
+        for truth, answered in zip(truths, answers, strict=True)
+        for true, answer in zip(truth.ravel().tolist(), answered.ravel().tolist(), strict=True)
         if true != ignore
     ]
     ious, dices = [], []
     for number in range(CLASSES):
-        true = {at for at, (one, _) in enumerate(pixels) if one == number}
-        answered = {at for at, (_, one) in enumerate(pixels) if one == number}
+        true = {at for at, (label, _) in enumerate(pixels) if label == number}
+        answered = {at for at, (_, label) in enumerate(pixels) if label == number}
         if true | answered:
             ious.append(len(true & answered) / len(true | answered))
             dices.append(2 * len(true & answered) / (len(true) + len(answered)))
@@ -43,8 +43,8 @@ def test_scores_are_those_of_counting_pixels_one_by_one(seed: int) -> None:
     confusions = np.stack([confusion_of(truth, answer, CLASSES, 255) for truth, answer in pairs])
     overall, _ = segmentation_scores(confusions.sum(axis=0)[np.newaxis])
 
-    found = (overall[MetricName.MEAN_IOU][0], overall[MetricName.DICE][0], overall[MetricName.PIXEL_ACCURACY][0])
-    assert found == pytest.approx(naive(truths, answers, 255))
+    values = (overall[MetricName.MEAN_IOU][0], overall[MetricName.DICE][0], overall[MetricName.PIXEL_ACCURACY][0])
+    assert values == pytest.approx(naive(truths, answers, 255))
 
 
 def test_an_ignored_pixel_counts_nowhere_and_an_answer_outside_the_classes_is_wrong() -> None:
@@ -75,8 +75,8 @@ def test_differences_are_paired_on_the_same_pictures() -> None:
     """Pictures differ much, the models always by the same: the difference is certain, and its own opposite."""
     random = np.random.default_rng(0)
     right = random.integers(100, 900, 30)
-    first = np.stack([[[one, 1000 - one, 0], [1000 - one, one, 0]] for one in right])
-    second = np.stack([[[one - 50, 1050 - one, 0], [1050 - one, one - 50, 0]] for one in right])
+    first = np.stack([[[hits, 1000 - hits, 0], [1000 - hits, hits, 0]] for hits in right])
+    second = np.stack([[[hits - 50, 1050 - hits, 0], [1050 - hits, hits - 50, 0]] for hits in right])
     (ours, _), (theirs, _) = bootstrap_images([first, second])
     apart = interval(difference(ours, theirs)[MetricName.PIXEL_ACCURACY])
     back = interval(difference(theirs, ours)[MetricName.PIXEL_ACCURACY])

@@ -49,7 +49,9 @@ def test_every_copied_path_is_in_the_repository_and_passes_the_ignore_file(image
     dockerfile, names = Dockerfile.of(image), tracked()
     sources = [source for source, _ in dockerfile.copies]
     assert sources
-    assert [one for one in sources if not any(name == one or name.startswith(f"{one}/") for name in names)] == []
+    assert [
+        source for source in sources if not any(name == source or name.startswith(f"{source}/") for name in names)
+    ] == []
     assert set(sources) == dockerfile.let_through
 
 
@@ -68,13 +70,13 @@ def test_the_last_user_is_not_root(image: str) -> None:
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_holds_locked_versions_only(image: str) -> None:
     wanted = requirements(f"infra/{image}-requirements.txt")
-    assert any(one.startswith("torch==") for one in wanted)
-    others = {one.partition("==")[0] for one in wanted - requirements("requirements-dev.lock")}
+    assert any(line.startswith("torch==") for line in wanted)
+    others = {line.partition("==")[0] for line in wanted - requirements("requirements-dev.lock")}
     assert others == ({"urllib3"} if image == "serving" else set())
 
 
 def test_the_server_s_image_is_not_held_back_by_what_only_zenml_refuses() -> None:
-    (urllib3,) = [one for one in requirements("infra/serving-requirements.txt") if one.startswith("urllib3==")]
+    (urllib3,) = [line for line in requirements("infra/serving-requirements.txt") if line.startswith("urllib3==")]
     assert Version(urllib3.partition("==")[2]) >= Version("2.6")
 
 
@@ -88,20 +90,20 @@ def test_the_pipeline_s_image_holds_dependencies_only() -> None:
 
 def test_the_serving_image_copies_the_library_alone_and_leaves_what_only_pipelines_need() -> None:
     assert [source for source, _ in Dockerfile.of("serving").copies] == ["infra/serving-requirements.txt", "evergreen"]
-    names = {one.partition("==")[0] for one in requirements("infra/serving-requirements.txt")}
+    names = {line.partition("==")[0] for line in requirements("infra/serving-requirements.txt")}
     assert names & NOT_TO_SERVE == set()
 
 
 def test_cloud_build_builds_every_image_and_pushes_what_it_built() -> None:
     build = yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))
     arguments = [argument for step in build["steps"] for argument in step["args"]]
-    files = {one.partition("=")[2] for one in arguments if one.startswith("--file=")}
+    files = {argument.partition("=")[2] for argument in arguments if argument.startswith("--file=")}
     assert files == {f"infra/{image}.Dockerfile" for image in BUILT}
-    assert {one.partition("=")[2] for one in arguments if one.startswith("--tag=")} == {
+    assert {argument.partition("=")[2] for argument in arguments if argument.startswith("--tag=")} == {
         *build["images"],
         "pipeline-cpu",
     }
-    given = {one.split("=")[1] for one in arguments if one.startswith("--build-arg=")}
+    given = {argument.split("=")[1] for argument in arguments if argument.startswith("--build-arg=")}
     known = {argument.partition("=")[0] for image in BUILT for argument in Dockerfile.of(image).all("ARG")}
     assert given <= known
     used = set(re.findall(r"\$\{(_\w+)\}", " ".join([*arguments, *build["images"]])))
@@ -110,7 +112,7 @@ def test_cloud_build_builds_every_image_and_pushes_what_it_built() -> None:
 
 def test_workers_of_dataflow_run_the_pipelines_image_with_the_beam_of_the_lock() -> None:
     dockerfile = Dockerfile.of("dataflow")
-    locked = dict(one.split("==") for one in requirements("requirements-dev.lock") if "==" in one)
+    locked = dict(line.split("==") for line in requirements("requirements-dev.lock") if "==" in line)
     assert dockerfile.all("FROM") == ["${DOCKER_HUB}/${BEAM}@${BEAM_DIGEST} AS beam", "${PIPELINE}"]
     assert f"BEAM=apache/beam_python3.11_sdk:{locked['apache-beam']}" in dockerfile.all("ARG")
     assert dockerfile.entrypoint == ["/opt/apache/beam/boot"]
@@ -118,11 +120,13 @@ def test_workers_of_dataflow_run_the_pipelines_image_with_the_beam_of_the_lock()
         step["id"]: step for step in yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))["steps"]
     }
     assert steps["dataflow"]["waitFor"] == ["pipeline-cpu"]
-    (base,) = [one.partition("PIPELINE=")[2] for one in steps["dataflow"]["args"] if "PIPELINE=" in one]
+    (base,) = [argument.partition("PIPELINE=")[2] for argument in steps["dataflow"]["args"] if "PIPELINE=" in argument]
     assert f"--tag={base}" in steps["pipeline-cpu"]["args"]
     assert "--build-arg=TORCH_INDEX=https://download.pytorch.org/whl/cpu" in steps["pipeline-cpu"]["args"]
-    shared = [one for one in steps["pipeline"]["args"] if not re.search("TORCH_INDEX|--tag", one)]
-    assert [one for one in steps["pipeline-cpu"]["args"] if not re.search("TORCH_INDEX|--tag", one)] == shared
+    shared = [argument for argument in steps["pipeline"]["args"] if not re.search("TORCH_INDEX|--tag", argument)]
+    assert [
+        argument for argument in steps["pipeline-cpu"]["args"] if not re.search("TORCH_INDEX|--tag", argument)
+    ] == shared
 
 
 def test_compose_reaches_files_that_exist_and_opens_no_server_without_tls_to_the_network() -> None:
@@ -143,7 +147,7 @@ def test_compose_reaches_files_that_exist_and_opens_no_server_without_tls_to_the
 
 def test_compose_runs_the_zenml_and_mlflow_versions_of_the_lock() -> None:
     services = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text("utf-8"))["services"]
-    locked = dict(one.split("==") for one in requirements("requirements-dev.lock"))
+    locked = dict(line.split("==") for line in requirements("requirements-dev.lock"))
     assert services["zenml"]["image"].rpartition(":")[2] == locked["zenml"]
     assert services["mlflow"]["image"].rpartition(":")[2] == f"v{locked['mlflow']}"
 

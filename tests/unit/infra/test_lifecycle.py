@@ -19,7 +19,7 @@ def rule() -> Any:
 
 def policies() -> dict[str, Any]:
     listed = json.loads((ROOT / "infra" / "registry-cleanup.json").read_text("utf-8"))
-    return {one["name"]: one for one in listed}
+    return {policy["name"]: policy for policy in listed}
 
 
 def test_the_bucket_removes_checkpoints_and_what_is_of_use_only_while_something_runs() -> None:
@@ -34,13 +34,13 @@ def test_the_bucket_removes_checkpoints_and_what_is_of_use_only_while_something_
     }
     assert '"{bucket}/build"' in (ROOT / "commands" / "images.py").read_text("utf-8")
     assert rule()["action"] == {"type": "Delete"}
-    assert {f"{BUCKET}{one.rstrip('/')}" for one in rule()["condition"]["matchesPrefix"]} == folders
+    assert {f"{BUCKET}{prefix.rstrip('/')}" for prefix in rule()["condition"]["matchesPrefix"]} == folders
 
 
 def test_the_bucket_keeps_artifacts_models_and_the_code_that_schedules_start_from() -> None:
     kept = ("artifacts/model/x", "artifacts/code_uploads/0a.tar.gz", "models/news/0a", "pets/prepared/0.parquet")
     removed = tuple(rule()["condition"]["matchesPrefix"])
-    assert [one for one in kept if one.startswith(removed)] == []
+    assert [path for path in kept if path.startswith(removed)] == []
 
 
 def test_the_bucket_waits_as_long_as_a_run_of_this_machine() -> None:
@@ -51,15 +51,15 @@ def test_the_bucket_waits_as_long_as_a_run_of_this_machine() -> None:
 def test_the_registry_loses_old_images_of_pipelines_and_never_what_an_endpoint_runs() -> None:
     build = yaml.safe_load((ROOT / "infra" / "cloudbuild.yaml").read_text("utf-8"))
     images = {image.rpartition("/")[2].partition(":")[0] for image in build["images"]}
-    deletes = [one for one in policies().values() if one["action"]["type"] == "Delete"]
-    removed = {name for one in deletes for name in one["condition"]["packageNamePrefixes"]}
+    deletes = [policy for policy in policies().values() if policy["action"]["type"] == "Delete"]
+    removed = {name for policy in deletes for name in policy["condition"]["packageNamePrefixes"]}
     assert removed == images - {"serving"}
-    assert all(one["condition"]["olderThan"].endswith("d") for one in deletes)
+    assert all(policy["condition"]["olderThan"].endswith("d") for policy in deletes)
 
 
 def test_the_registry_keeps_the_newest_and_what_is_tagged_as_in_use() -> None:
     newest, in_use = policies()["keep-newest"], policies()["keep-in-use"]
-    assert {one["action"]["type"] for one in (newest, in_use)} == {"Keep"}
+    assert {policy["action"]["type"] for policy in (newest, in_use)} == {"Keep"}
     deleted = policies()["delete-old"]["condition"]["packageNamePrefixes"]
     assert newest["mostRecentVersions"]["packageNamePrefixes"] == deleted
     assert newest["mostRecentVersions"]["keepCount"] >= 2

@@ -33,7 +33,7 @@ def commands() -> list[str]:
 
 
 def test_models_go_where_the_guide_says_and_that_is_a_bucket() -> None:
-    (destination,) = [one for one in mlflow()["command"] if one.startswith("--artifacts-destination=")]
+    (destination,) = [argument for argument in mlflow()["command"] if argument.startswith("--artifacts-destination=")]
     (variable,) = re.findall(r"\$\{(\w+):-/mlflow/artifacts\}", destination)
     assert re.findall(rf"^{variable}=(\S+)", GUIDE, re.MULTILINE) == ["gs://$GOOGLE_CLOUD_PROJECT-evergreen-mlflow"]
     assert "export EVERGREEN_BUCKET=gs://$GOOGLE_CLOUD_PROJECT-evergreen\n" in GUIDE

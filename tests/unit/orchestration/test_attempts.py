@@ -43,7 +43,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "told"),
+    ("error", "kind", "message"),
     [
         (
             api.Unauthenticated("who?"),  # type: ignore[no-untyped-call]
@@ -56,12 +56,12 @@ class Refusing:
     ],
 )
 def test_a_job_that_is_not_taken_is_told_with_what_to_do(
-    error: Exception, kind: type[EvergreenError], told: str
+    error: Exception, kind: type[EvergreenError], message: str
 ) -> None:
     with pytest.raises(kind) as raised:
         Refusing(error).attempts().submit()
     assert type(raised.value) is kind
-    assert str(raised.value).startswith(f"Vertex AI does not take the step's job on {told}")
+    assert str(raised.value).startswith(f"Vertex AI does not take the step's job on {message}")
 
 
 def test_a_job_is_left_alone_where_it_has_just_begun_or_ended_and_for_no_other_refusal() -> None:

@@ -92,16 +92,16 @@ def test_a_rollout_has_the_newcomer_and_the_one_that_is_asked_beside_the_endpoin
 
 
 @pytest.mark.parametrize(
-    ("budget", "told"),
+    ("budget", "message"),
     [
         (Budget(run_usd=0.2), r"a run would cost 0\.25 USD \(extra\.budget\.run_usd: 0\.2\)"),
         (Budget(endpoint_month_usd=300), r"up to 319\.01 USD \(extra\.budget\.endpoint_month_usd: 300\)"),
         (Budget(run_usd=0.2, endpoint_month_usd=300), r"a run would cost .*; a month of the endpoint"),
     ],
 )
-def test_above_the_budget_is_refused_with_both_numbers(budget: Budget, told: str) -> None:
+def test_above_the_budget_is_refused_with_both_numbers(budget: Budget, message: str) -> None:
     estimate = estimate_run(PRICES, REGION, [Task("train", SMALL, HOUR, True)], Fleet(REGION, SMALL, 1, 1))
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         estimate.check(budget)
 
 

@@ -41,7 +41,7 @@ def test_a_value_that_may_be_left_out_is_none_where_its_variable_is_not_set_or_e
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: [1\nb: 2\n", "line 2: column 2: not YAML: expected ',' or ']'"),
         ("a: 1\n\tb: 2\n", "line 2: column 1: not YAML: found character '\\t'"),
@@ -55,10 +55,10 @@ def test_a_value_that_may_be_left_out_is_none_where_its_variable_is_not_set_or_e
         ("a: !!python/object:os.system 1\n", "line 1: column 4: not YAML: could not determine a constructor"),
     ],
 )
-def test_what_is_no_yaml_mapping_is_told_with_line_and_column(tmp_path: Path, text: str, told: str) -> None:
+def test_what_is_no_yaml_mapping_is_told_with_line_and_column(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_text(tmp_path, text)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_file_that_is_not_utf8_or_not_there_is_an_input_error(tmp_path: Path) -> None:
@@ -120,23 +120,23 @@ def test_of_a_value_that_could_not_be_filled_in_nothing_else_is_told(
     monkeypatch.delenv("EVERGREEN_BUCKET", raising=False)
     document = read_text(tmp_path, "staging: ${EVERGREEN_BUCKET}/models\nregion: nowhere\n")
     wrong = [Mistake(("staging",), "should match pattern '^gs://'"), Mistake(("region",), "should match pattern")]
-    told = str(document.error(wrong))
-    assert "EVERGREEN_BUCKET is not set" in told
-    assert "gs://" not in told
-    assert "region: should match pattern" in told
+    message = str(document.error(wrong))
+    assert "EVERGREEN_BUCKET is not set" in message
+    assert "gs://" not in message
+    assert "region: should match pattern" in message
 
 
 @pytest.mark.parametrize(
-    ("encoding", "told"),
+    ("encoding", "guessed"),
     [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE"), ("cp1252", "CP1252")],
 )
-def test_a_file_that_is_not_utf_8_is_told_with_what_to_do(encoding: str, told: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_told_with_what_to_do(encoding: str, guessed: str, tmp_path: Path) -> None:
     path = tmp_path / "own file.yaml"
     path.write_bytes(("name: ü\n" if encoding == "cp1252" else "name: news\n").encode(encoding))
     with pytest.raises(InputError) as caught:
         read(path)
     assert "is not UTF-8, which configurations are written in" in str(caught.value)
-    assert f"iconv -f {told} -t UTF-8 '{path}' > utf8.yaml" in str(caught.value)
+    assert f"iconv -f {guessed} -t UTF-8 '{path}' > utf8.yaml" in str(caught.value)
 
 
 def test_a_mark_of_utf_8_before_the_first_key_is_no_part_of_it(tmp_path: Path) -> None:

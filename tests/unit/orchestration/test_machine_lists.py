@@ -19,7 +19,7 @@ LISTS = {"train": (T4, L4, RESERVED)}
 
 
 @pytest.mark.parametrize(
-    ("machine", "told"),
+    ("machine", "message"),
     [
         (Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1), None),
         (Machine("n1-highmem-96", "NVIDIA_TESLA_T4", 4), None),
@@ -37,13 +37,13 @@ LISTS = {"train": (T4, L4, RESERVED)}
         (Machine("x9-hyper-8", "NVIDIA_TESLA_T4", 1), None),
     ],
 )
-def test_an_accelerator_fits_its_machine_type_or_is_told(machine: Machine, told: str | None) -> None:
+def test_an_accelerator_fits_its_machine_type_or_is_told(machine: Machine, message: str | None) -> None:
     problem = misfit(machine)
-    assert problem is None if told is None else told in (problem or "")
+    assert problem is None if message is None else message in (problem or "")
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"machine_type": "e2-standard-4", "accelerator_type": "NVIDIA_L4", "accelerator_count": 1}, "is part of g2"),
         ({"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4"}, "go together"),
@@ -51,8 +51,8 @@ def test_an_accelerator_fits_its_machine_type_or_is_told(machine: Machine, told:
         ({"machine_type": "n1-standard-8", "reservation": "nightly"}, "projects/"),
     ],
 )
-def test_an_impossible_entry_is_refused(fields: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_an_impossible_entry_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         MachineChoice(**fields)
 
 
@@ -102,10 +102,10 @@ def test_a_list_of_no_step_a_machine_said_twice_and_one_that_cannot_be_are_mista
             "evaluate": {"step_operator": True, "settings": settings},
         }
     }
-    found = {
+    messages = {
         mistake.path: mistake.message
         for mistake in check_machines(document, {**LISTS, "trian": (L4,)}, ["train", "evaluate"])
     }
-    assert "did you mean 'train'" in found[("extra", "machines", "trian")]
-    assert "remove machine_type, accelerator_type here" in found[("steps", "train", "settings")]
-    assert "NVIDIA_L4 is part of g2-standard" in found[("steps", "evaluate", "settings")]
+    assert "did you mean 'train'" in messages[("extra", "machines", "trian")]
+    assert "remove machine_type, accelerator_type here" in messages[("steps", "train", "settings")]
+    assert "NVIDIA_L4 is part of g2-standard" in messages[("steps", "evaluate", "settings")]

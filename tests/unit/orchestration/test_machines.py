@@ -46,8 +46,8 @@ def test_the_machine_follows_the_configuration(document: dict[str, Any], machine
 
 def test_a_machine_that_vertex_chooses_by_resources_is_said_to_be_unknown() -> None:
     document = {"settings": {"resources": {"cpu_count": 8, "memory": "32GB"}}}
-    told = machine_of(document, "train")
-    assert told == "step train asks for resources (cpu_count 8, memory 32GB): Vertex AI chooses the machine"
+    answer = machine_of(document, "train")
+    assert answer == "step train asks for resources (cpu_count 8, memory 32GB): Vertex AI chooses the machine"
 
 
 def test_steps_without_a_measured_time_get_the_default_and_say_so() -> None:

@@ -16,6 +16,15 @@ def test_mistakes_are_told_by_line_with_path_allowed_words_and_the_nearest() -> 
     ]
 
 
+def test_who_reads_a_part_of_a_file_says_so_and_what_checks_the_rest() -> None:
+    error = ConfigurationError(Path("x.yaml"), [Mistake(("host",), "missing")], {("host",): 3}, partly=True)
+    assert str(error).splitlines() == [
+        "x.yaml has 1 mistake in what this command reads:",
+        "  line 3: host: missing",
+        "the rest was not checked: python run.py --config x.yaml --dry-run",
+    ]
+
+
 def test_a_path_that_is_not_written_takes_the_line_of_what_should_hold_it() -> None:
     error = ConfigurationError(Path("x.yaml"), [Mistake(("source", "path"), "missing")], {("source",): 3})
     assert "line 3: source.path: missing" in str(error)

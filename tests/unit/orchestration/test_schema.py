@@ -78,13 +78,13 @@ def test_a_right_value_becomes_its_type(tmp_path: Path) -> None:
 
 
 def test_a_unions_tag_that_is_also_a_key_is_told_at_the_key_that_is_wrong(tmp_path: Path) -> None:
-    found = mistakes_of(tmp_path, AnySource, {"kind": "parcel", "parcel": "news", "pathx": "a"})
-    assert set(found) == {"here.pathx"}
-    assert found["here.pathx"].allowed == ("kind", "parcel")
+    mistakes = mistakes_of(tmp_path, AnySource, {"kind": "parcel", "parcel": "news", "pathx": "a"})
+    assert set(mistakes) == {"here.pathx"}
+    assert mistakes["here.pathx"].allowed == ("kind", "parcel")
 
 
 def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
-    found = mistakes_of(
+    mistakes = mistakes_of(
         tmp_path,
         Task,
         {
@@ -96,7 +96,7 @@ def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
             "epochs": "x",
         },
     )
-    assert {path: mistake.message for path, mistake in found.items()} == {
+    assert {path: mistake.message for path, mistake in mistakes.items()} == {
         "here.labels[1]": "should be text; quote it, got 3",
         "here.shedule": "unknown key; did you mean 'schedule'?",
         "here.schedule": "unknown value 'linar'; did you mean 'linear'?",
@@ -104,15 +104,15 @@ def test_every_mistake_is_told_at_its_path(tmp_path: Path) -> None:
         "here.rules.min_row": "unknown key; did you mean 'min_rows'?",
         "here.epochs": "should be a valid number, got 'x'",
     }
-    assert found["here.rules.min_row"].allowed == ("min_rows",)
-    assert found["here.schedule"].allowed == ("cosine", "linear")
-    assert found["here.shedule"].allowed == ("epochs", "labels", "precision", "rules", "schedule")
+    assert mistakes["here.rules.min_row"].allowed == ("min_rows",)
+    assert mistakes["here.schedule"].allowed == ("cosine", "linear")
+    assert mistakes["here.shedule"].allowed == ("epochs", "labels", "precision", "rules", "schedule")
 
 
 def test_an_unknown_kind_lists_the_kinds(tmp_path: Path) -> None:
-    found = mistakes_of(tmp_path, AnySource, {"kind": "fils", "path": "x"})
-    assert found["here.kind"].message == "unknown kind 'fils'; did you mean 'files'?"
-    assert found["here.kind"].allowed == ("files", "parcel")
+    mistakes = mistakes_of(tmp_path, AnySource, {"kind": "fils", "path": "x"})
+    assert mistakes["here.kind"].message == "unknown kind 'fils'; did you mean 'files'?"
+    assert mistakes["here.kind"].allowed == ("files", "parcel")
 
 
 def test_a_missing_kind_lists_the_kinds(tmp_path: Path) -> None:
@@ -122,10 +122,10 @@ def test_a_missing_kind_lists_the_kinds(tmp_path: Path) -> None:
 
 
 def test_the_union_members_tag_is_not_part_of_the_path(tmp_path: Path) -> None:
-    found = mistakes_of(tmp_path, AnySource, {"kind": "files", "pth": "x", "columns": {"text": 1}})
-    assert set(found) == {"here.pth", "here.path", "here.columns.text"}
-    assert found["here.pth"].allowed == ("columns", "kind", "path")
-    assert found["here.path"].message == "missing"
+    mistakes = mistakes_of(tmp_path, AnySource, {"kind": "files", "pth": "x", "columns": {"text": 1}})
+    assert set(mistakes) == {"here.pth", "here.path", "here.columns.text"}
+    assert mistakes["here.pth"].allowed == ("columns", "kind", "path")
+    assert mistakes["here.path"].message == "missing"
 
 
 def test_a_value_that_is_no_mapping_is_told_so(tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_models_that_ignore_unknown_keys_can_be_held_to_forbid_them(tmp_path: Pa
 
     value = {"inner": {"x": {"b": 1}}, "iner": {}}
     assert mistakes_of(tmp_path, Loose, value) == {}
-    found = mistakes_of(tmp_path, Loose, value, strict=True)
-    assert found["here.inner.x.b"].allowed == ("a",)
-    assert found["here.iner"].message == "unknown key; did you mean 'inner'?"
+    mistakes = mistakes_of(tmp_path, Loose, value, strict=True)
+    assert mistakes["here.inner.x.b"].allowed == ("a",)
+    assert mistakes["here.iner"].message == "unknown key; did you mean 'inner'?"
 
 
 def test_unknown_keys_are_found_at_every_depth_of_open_models() -> None:
@@ -197,8 +197,8 @@ def test_tags_are_the_kinds_of_a_union() -> None:
 
 def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
     given = {"floors": {"accuracy": True, "recall": "0.9"}, "sizes": [1, "2"], "most": False, "unknown": 1}
-    found = mistakes_of(tmp_path, Numbers, given)
-    assert {path: mistake.message for path, mistake in found.items()} == {
+    mistakes = mistakes_of(tmp_path, Numbers, given)
+    assert {path: mistake.message for path, mistake in mistakes.items()} == {
         "here.floors.accuracy": "should be a number, got True",
         "here.floors.recall": "should be a number, got '0.9'; remove the quotes and leading zeros",
         "here.sizes[1]": "should be a number, got '2'; remove the quotes and leading zeros",
@@ -208,7 +208,7 @@ def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
         ("'007'", "number, got '007'; remove the quotes and leading zeros"),
         ("007", "number, got '007'; remove the quotes and leading zeros"),
@@ -221,10 +221,10 @@ def test_booleans_and_quoted_numbers_are_no_numbers(tmp_path: Path) -> None:
         ("5e400", "finite number, got '5e400'"),
     ],
 )
-def test_how_text_becomes_a_number_is_told_where_it_can(tmp_path: Path, written: str, told: str) -> None:
+def test_how_text_becomes_a_number_is_told_where_it_can(tmp_path: Path, written: str, message: str) -> None:
     path = tmp_path / "one.yaml"
     path.write_text(f"here: {{floors: {{recall: {written}}}}}\n", encoding="utf-8")
-    assert [mistake.message for mistake in check(Numbers, read(path), ("here",))[1]] == [f"should be a {told}"]
+    assert [mistake.message for mistake in check(Numbers, read(path), ("here",))[1]] == [f"should be a {message}"]
 
 
 def test_numbers_stay_numbers_and_text_stays_where_it_is_meant(tmp_path: Path) -> None:
@@ -246,8 +246,8 @@ def test_a_list_of_items_that_cannot_be_used_is_not_told_to_be_too_short(tmp_pat
     def mistakes(text: str) -> list[tuple[str, str]]:
         path = tmp_path / "one.yaml"
         path.write_text(text, encoding="utf-8")
-        _, found = check(Labelled, read(path), ())
-        return [(dotted(mistake.path), mistake.message.split(",")[0]) for mistake in found]
+        _, mistakes = check(Labelled, read(path), ())
+        return [(dotted(mistake.path), mistake.message.split(",")[0]) for mistake in mistakes]
 
     assert mistakes("labels: [1, 2]\n") == [
         ("labels[0]", "should be text; quote it"),
@@ -263,7 +263,7 @@ class Place(Frozen):
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "told"),
+    ("text", "place", "message"),
     [
         ("region: '${SOME_REGION}'", "region", r"got '\$\{SOME_REGION\}' \(filled from \$\{SOME_REGION\}\)$"),
         ("region: '${A_NAME}-${SOME_REGION}'", "region", r"\(filled from \$\{A_NAME\} and \$\{SOME_REGION\}\)$"),
@@ -283,14 +283,14 @@ class Place(Frozen):
     ],
 )
 def test_what_the_environment_filled_in_is_told_by_its_variable_and_never_shown(
-    text: str, place: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, place: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOME_REGION", "Hidden Place")
     monkeypatch.setenv("A_NAME", "Hidden Name")
     (tmp_path / "one.yaml").write_text(f"place: {{{text}}}" if text[0] != "{" else f"place: {text}", encoding="utf-8")
     _, mistakes = check(Place, read(tmp_path / "one.yaml"), ("place",))
     (mistake,) = (entry for entry in mistakes if dotted(entry.path) == f"place.{place}")
-    assert re.search(told, mistake.message), mistake.message
+    assert re.search(message, mistake.message), mistake.message
     assert "hidden" not in str(mistakes).lower()
 
 

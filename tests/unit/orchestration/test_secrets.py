@@ -9,7 +9,7 @@ from orchestration.mistakes import dotted
 from orchestration.secrets import check_secrets
 
 
-def found(tmp_path: Path, text: str) -> dict[str, str]:
+def secrets_in(tmp_path: Path, text: str) -> dict[str, str]:
     path = tmp_path / "one.yaml"
     path.write_text(text, encoding="utf-8")
     return {dotted(mistake.path): mistake.message for mistake in check_secrets(read(path))}
@@ -18,7 +18,7 @@ def found(tmp_path: Path, text: str) -> dict[str, str]:
 def test_names_of_variables_and_ordinary_words_are_fine(tmp_path: Path) -> None:
     text = "source: {token_env: HF_TOKEN}\ntask: {max_length_tokens: 128, encoder: hf_user/model}\nsecrets: [hub]\n"
     text += "run_name: my-risk-assessment-model\nplace: {path: 'https://user@host:443/a@b'}\n"
-    assert found(tmp_path, text + "environment: {OMP_NUM_THREADS: '2'}\n") == {}
+    assert secrets_in(tmp_path, text + "environment: {OMP_NUM_THREADS: '2'}\n") == {}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_names_of_variables_and_ordinary_words_are_fine(tmp_path: Path) -> None:
     ],
 )
 def test_a_secret_is_refused_without_showing_it(tmp_path: Path, text: str, place: str) -> None:
-    mistakes = found(tmp_path, text)
+    mistakes = secrets_in(tmp_path, text)
     assert set(mistakes) == {place}
     assert "abcdefgh" not in mistakes[place]
 
@@ -57,7 +57,7 @@ def test_a_variable_whose_name_says_secret_is_refused_anywhere(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "abcdefgh")
     monkeypatch.setenv("PGPASSWORD", "abcdefgh")
-    mistakes = found(tmp_path, text)
+    mistakes = secrets_in(tmp_path, text)
     assert set(mistakes) == {place}
     assert "TOKEN" in mistakes[place] or "PGPASSWORD" in mistakes[place]
     assert "abcdefgh" not in mistakes[place]
@@ -69,7 +69,7 @@ def test_a_secret_from_a_variable_of_any_name_is_refused(
 ) -> None:
     monkeypatch.setenv("PLAIN", "hf_abcdefghijklmnopqrstuvwx")
     monkeypatch.setenv("SHORT", "abcdefgh")
-    mistakes = found(tmp_path, text)
+    mistakes = secrets_in(tmp_path, text)
     assert set(mistakes) == {"a"}
     assert "abcdefgh" not in mistakes["a"]
 
@@ -77,7 +77,7 @@ def test_a_secret_from_a_variable_of_any_name_is_refused(
 def test_an_ordinary_variable_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGION", "europe-west4")
     monkeypatch.setenv("PWD", "/home/me")
-    assert found(tmp_path, "environment: {REGION: '${REGION}'}\nsource: {path: '${PWD}/news.csv'}\n") == {}
+    assert secrets_in(tmp_path, "environment: {REGION: '${REGION}'}\nsource: {path: '${PWD}/news.csv'}\n") == {}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_secret_of_a_server_is_refused_with_where_it_belongs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv("HELD", "hf_abcdefghijklmnopqrstuvwx")
-    mistakes = found(tmp_path, f"parameters: {{host: {{env: {{{variable}}}}}}}\n")
+    mistakes = secrets_in(tmp_path, f"parameters: {{host: {{env: {{{variable}}}}}}}\n")
     assert list(mistakes) == [f"parameters.host.env.{variable.partition(':')[0]}"]
     (message,) = mistakes.values()
     assert "Secret Manager" in message
@@ -120,4 +120,4 @@ def test_a_secret_of_a_server_is_refused_with_where_it_belongs(
     ],
 )
 def test_where_a_secret_lies_and_what_only_sounds_like_one_is_fine(tmp_path: Path, variable: str) -> None:
-    assert found(tmp_path, f"parameters: {{host: {{env: {{{variable}}}}}}}\n") == {}
+    assert secrets_in(tmp_path, f"parameters: {{host: {{env: {{{variable}}}}}}}\n") == {}

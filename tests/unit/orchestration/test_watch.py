@@ -16,7 +16,7 @@ START = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
 STEPS = ("identify", "fetch", "train")
 
 
-class Told:
+class Watcher:
     """The lines of a watch whose clock the test moves."""
 
     def __init__(self) -> None:
@@ -39,54 +39,54 @@ def task(name: str, state: str, start_s: float | None = None, end_s: float | Non
 
 
 def test_a_step_is_told_when_it_starts_with_its_machine_and_when_it_ends_with_its_seconds() -> None:
-    told = Told()
-    assert told.see(0, task("train", "PENDING")) == []
-    assert told.see(5, task("train", "RUNNING", 5)) == ["train       started on n1-standard-8 + 1 NVIDIA_TESLA_T4"]
-    assert told.see(10, task("train", "RUNNING", 5)) == []
+    watcher = Watcher()
+    assert watcher.see(0, task("train", "PENDING")) == []
+    assert watcher.see(5, task("train", "RUNNING", 5)) == ["train       started on n1-standard-8 + 1 NVIDIA_TESLA_T4"]
+    assert watcher.see(10, task("train", "RUNNING", 5)) == []
     ended = task("train", "SUCCEEDED", 5, 317)
-    assert told.see(320, ended, train=StepNote(status="completed")) == ["train       done in 312 s"]
-    assert told.see(330, ended, state="SUCCEEDED") == []
+    assert watcher.see(320, ended, train=StepNote(status="completed")) == ["train       done in 312 s"]
+    assert watcher.see(330, ended, state="SUCCEEDED") == []
 
 
 def test_a_step_that_reports_how_far_it_is_is_quoted_and_any_other_has_its_minutes() -> None:
-    told = Told()
+    watcher = Watcher()
     running = task("train", "RUNNING", 0)
-    told.see(0, running)
+    watcher.see(0, running)
     far = StepNote(status="running", progress="training: 640 of 4000 rows (16 %)")
-    assert told.see(5, running, train=far) == ["train       training: 640 of 4000 rows (16 %)"]
+    assert watcher.see(5, running, train=far) == ["train       training: 640 of 4000 rows (16 %)"]
     further = far.model_copy(update={"progress": "training: 700 of 4000 rows (17 %)"})
-    assert told.see(20, running, train=further) == []  # a line for each look would bury the others
-    assert told.see(40, running, train=further) == ["train       training: 700 of 4000 rows (17 %)"]
-    told.see(41, task("fetch", "RUNNING", 41))
-    assert told.see(120, task("fetch", "RUNNING", 41)) == ["fetch       running for 1 min"]
+    assert watcher.see(20, running, train=further) == []  # a line for each look would bury the others
+    assert watcher.see(40, running, train=further) == ["train       training: 700 of 4000 rows (17 %)"]
+    watcher.see(41, task("fetch", "RUNNING", 41))
+    assert watcher.see(120, task("fetch", "RUNNING", 41)) == ["fetch       running for 1 min"]
 
 
 def test_what_comes_from_cache_is_told_as_such_with_or_without_a_task() -> None:
-    told = Told()
+    watcher = Watcher()
     cached = StepNote(status="cached")
-    assert told.see(0, fetch=cached) == ["fetch       from cache"]
-    told.see(5, task("train", "RUNNING", 5))
+    assert watcher.see(0, fetch=cached) == ["fetch       from cache"]
+    watcher.see(5, task("train", "RUNNING", 5))
     ended = task("train", "SUCCEEDED", 5, 36)
-    assert told.see(40, ended, train=StepNote(status="running")) == []  # ZenML is asked less often
-    assert told.see(50, ended, train=cached) == ["train       from cache, in 31 s"]
+    assert watcher.see(40, ended, train=StepNote(status="running")) == []  # ZenML is asked less often
+    assert watcher.see(50, ended, train=cached) == ["train       from cache, in 31 s"]
 
 
 def test_the_end_of_a_step_does_not_wait_for_zenml_for_long() -> None:
-    told = Told()
+    watcher = Watcher()
     ended = task("identify", "SUCCEEDED", 0, 41)
-    assert told.see(0, ended) == ["identify    started on a machine that Vertex AI chooses"]
-    assert told.see(25, ended) == ["identify    done in 41 s"]
+    assert watcher.see(0, ended) == ["identify    started on a machine that Vertex AI chooses"]
+    assert watcher.see(25, ended) == ["identify    done in 41 s"]
 
 
 def test_a_step_that_never_started_and_machines_that_were_not_to_be_had_are_told() -> None:
-    told = Told()
-    assert told.see(5, task("identify", "FAILED", None, 5)) == ["identify    failed before it started"]
-    told.see(6, task("train", "RUNNING", 6))
+    watcher = Watcher()
+    assert watcher.see(5, task("identify", "FAILED", None, 5)) == ["identify    failed before it started"]
+    watcher.see(6, task("train", "RUNNING", 6))
     refused = StepNote(status="running", machines=("n1-standard-8 was not to be had: no quota",))
-    assert told.see(9, task("train", "RUNNING", 6), train=refused) == [
+    assert watcher.see(9, task("train", "RUNNING", 6), train=refused) == [
         "train       n1-standard-8 was not to be had: no quota"
     ]
-    assert told.see(12, task("train", "FAILED", 6, 12), train=refused) == ["train       failed after 6 s"]
+    assert watcher.see(12, task("train", "FAILED", 6, 12), train=refused) == ["train       failed after 6 s"]
 
 
 class Answers(VertexJobs):
@@ -111,39 +111,39 @@ AWAY = UnreachableError("looking at pipeline job training-1: 503 service unavail
 
 
 def test_an_outage_of_minutes_is_told_once_and_the_run_followed_to_its_end() -> None:
-    told = Told()
+    watcher = Watcher()
 
     def sleep(seconds: float) -> None:
-        told.now += seconds
+        watcher.now += seconds
 
     jobs = Answers(GOES_ON, *[AWAY] * 60, GOES_ON, DONE)
-    assert follow(jobs, "training-1", told.watch, lambda _: {}, sleep).state == "SUCCEEDED"
-    outage = [line for line in told.lines if "Vertex AI" in line]
+    assert follow(jobs, "training-1", watcher.watch, lambda _: {}, sleep).state == "SUCCEEDED"
+    outage = [line for line in watcher.lines if "Vertex AI" in line]
     assert len(outage) == 2
     assert "Vertex AI not answering since " in outage[0]
     assert outage[1].endswith("Vertex AI answers again after 300 s")
-    assert told.lines[-1] == "train       done in 60 s"
+    assert watcher.lines[-1] == "train       done in 60 s"
 
 
 def test_who_is_not_answered_for_long_is_sent_to_the_console() -> None:
-    told = Told()
+    watcher = Watcher()
 
     def sleep(_: float) -> None:
-        told.now += PATIENCE_S
+        watcher.now += PATIENCE_S
 
     link = "console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/training-1.project=news-project"
     with pytest.raises(EvergreenError, match=f"did not answer for 30 minutes.*the run goes on, see https://{link}"):
-        follow(Answers(*[AWAY] * 3), "training-1", told.watch, lambda _: {}, sleep)
+        follow(Answers(*[AWAY] * 3), "training-1", watcher.watch, lambda _: {}, sleep)
 
 
 def test_a_refusal_is_no_outage() -> None:
     refusal = EvergreenError("looking at pipeline job training-1: 403 permission denied")
     with pytest.raises(EvergreenError, match=r"permission denied; the run goes on, see https://"):
-        follow(Answers(refusal), "training-1", Told().watch, lambda _: {}, lambda _: None)
+        follow(Answers(refusal), "training-1", Watcher().watch, lambda _: {}, lambda _: None)
 
 
 def test_zenml_may_be_away_when_the_run_ends() -> None:
-    told = Told()
+    watcher = Watcher()
     answers: Iterator[str | Exception] = iter(
         [ConnectionError("refused"), RuntimeError("502 bad gateway"), "completed"]
     )
@@ -154,9 +154,9 @@ def test_zenml_may_be_away_when_the_run_ends() -> None:
             raise answer
         return answer
 
-    patience = Patience("ZenML", "the run has ended", told.lines.append, lambda: told.now)
+    patience = Patience("ZenML", "the run has ended", watcher.lines.append, lambda: watcher.now)
     assert patiently(ask, patience, lambda _: None) == "completed"
-    assert ["ZenML not answering since" in line for line in told.lines] == [True, False]
+    assert ["ZenML not answering since" in line for line in watcher.lines] == [True, False]
 
 
 def test_a_run_is_watched_unless_its_configuration_says_that_nothing_waits() -> None:

@@ -13,24 +13,24 @@ from tests.dockerfile import ROOT, Dockerfile
 
 @pytest.mark.parametrize("accelerator", ["NVIDIA_TESLA_P100", "NVIDIA_TESLA_V100"])
 def test_what_todays_builds_dropped_is_refused_with_what_runs_there(accelerator: str) -> None:
-    told = refusal(accelerator, f"{PYPI}/")
-    assert told is not None
-    assert told.startswith(f"{accelerator}: torch from {PYPI} has no code for its compute capability ")
-    assert told.endswith(f"(7.5 to 12.0); take torch from {CUDA_INDEX}, or choose another accelerator")
+    message = refusal(accelerator, f"{PYPI}/")
+    assert message is not None
+    assert message.startswith(f"{accelerator}: torch from {PYPI} has no code for its compute capability ")
+    assert message.endswith(f"(7.5 to 12.0); take torch from {CUDA_INDEX}, or choose another accelerator")
     assert refusal(accelerator, CUDA_INDEX) is None
 
 
 def test_what_is_newer_than_a_build_is_refused_too() -> None:
-    told = refusal("NVIDIA_B200", CUDA_INDEX)
-    assert told is not None
-    assert "take torch from https://download.pytorch.org/whl/cu130" in told
+    message = refusal("NVIDIA_B200", CUDA_INDEX)
+    assert message is not None
+    assert "take torch from https://download.pytorch.org/whl/cu130" in message
     assert refusal("NVIDIA_B200", PYPI) is None
 
 
 def test_a_build_for_cpus_runs_on_none() -> None:
-    told = refusal("NVIDIA_TESLA_T4", "https://download.pytorch.org/whl/cpu")
-    assert told is not None
-    assert f"take it from {CUDA_INDEX}" in told
+    message = refusal("NVIDIA_TESLA_T4", "https://download.pytorch.org/whl/cpu")
+    assert message is not None
+    assert f"take it from {CUDA_INDEX}" in message
 
 
 @pytest.mark.parametrize(("accelerator", "index"), [("TPU_V9", PYPI), ("NVIDIA_TESLA_V100", "https://mirror.example/")])

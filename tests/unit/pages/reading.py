@@ -93,7 +93,7 @@ class Page(HTMLParser):
     @property
     def drawings(self) -> list[ET.Element]:
         """The SVG elements, parsed strictly."""
-        return [parse_svg(found) for found in re.findall(r"<svg.*?</svg>", self.html, re.DOTALL)]
+        return [parse_svg(drawing) for drawing in re.findall(r"<svg.*?</svg>", self.html, re.DOTALL)]
 
 
 def worst_text(row: str, excerpt: str, truth: str, score: float) -> WorstText:

@@ -50,12 +50,12 @@ def test_a_label_is_cut_to_its_width_and_keeps_its_ends(text: str, width: float)
 def test_a_cut_label_shows_whole_under_the_mouse() -> None:
     name = "Donaudampfschifffahrtsgesellschaft " * 3
     svg = parsed(bars("Rows", [Group(name, (Bar(1, "1"),))]))
-    assert name in [one.text for one in svg.iter("title")]
+    assert name in [title.text for title in svg.iter("title")]
 
 
 def test_bars_are_proportional_and_what_is_undefined_has_none() -> None:
     svg = parsed(bars("Rows", [Group("a", (Bar(10, "10"),)), Group("b", (Bar(5, "5"), Bar(math.nan, "undefined")))]))
-    widths = [float(one.attrib["width"]) for one in svg.iter("rect")]
+    widths = [float(bar.attrib["width"]) for bar in svg.iter("rect")]
     assert widths[0] == pytest.approx(2 * widths[1], rel=1e-3)
     assert widths[2] == 1
     assert svg.attrib["aria-label"] == "Rows: a 10; b 5, undefined"
@@ -63,8 +63,8 @@ def test_bars_are_proportional_and_what_is_undefined_has_none() -> None:
 
 def test_intervals_around_zero_are_symmetric_with_a_line_at_zero() -> None:
     svg = parsed(intervals("D", [IntervalRow("a", (Whisker(metric(0.03), "+0.030"),))], around_zero=True))
-    zero = [one for one in svg.iter("line") if one.attrib["class"] == "zero"]
-    grid = [float(one.attrib["x1"]) for one in svg.iter("line")]
+    zero = [line for line in svg.iter("line") if line.attrib["class"] == "zero"]
+    grid = [float(line.attrib["x1"]) for line in svg.iter("line")]
     assert len(zero) == 1
     assert float(zero[0].attrib["x1"]) == pytest.approx((min(grid) + max(grid)) / 2, abs=0.1)
 
@@ -77,9 +77,9 @@ def test_the_baseline_is_a_diamond_left_of_a_better_value() -> None:
 
 def test_a_heat_map_shades_by_share_of_the_true_label() -> None:
     svg = parsed(heatmap("Confusion", ["a", "b"], [[90, 10], [0, 0]]))
-    shades = [float(one.attrib["fill-opacity"]) for one in svg.iter("rect") if "fill-opacity" in one.attrib]
+    shades = [float(cell.attrib["fill-opacity"]) for cell in svg.iter("rect") if "fill-opacity" in cell.attrib]
     assert shades == pytest.approx([0.14 + 0.86 * 0.9, 0.14 + 0.86 * 0.1], abs=0.01)
-    assert "true a, predicted b: 10 of 100" in [one.text for one in svg.iter("title")]
+    assert "true a, predicted b: 10 of 100" in [title.text for title in svg.iter("title")]
     assert svg.attrib["aria-label"].endswith("90 of 100\N{NO-BREAK SPACE}rows on the diagonal")
 
 

@@ -246,8 +246,8 @@ def test_a_dataset_page_shows_its_first_pictures_under_their_masks(dataset: Data
     ]
     html = dataset_page(manifest, rows)
     read(html)
-    shown = [pixels(base64.b64decode(one)) for one in re.findall(r'src="data:image/png;base64,([^"]+)"', html)]
-    assert [one.shape for one in shown] == [(144, 192 + GAP_PX + 192, 3), (4, 6, 3)]
+    shown = [pixels(base64.b64decode(encoded)) for encoded in re.findall(r'src="data:image/png;base64,([^"]+)"', html)]
+    assert [picture.shape for picture in shown] == [(144, 192 + GAP_PX + 192, 3), (4, 6, 3)]
     small, over = shown[0][:, :192].astype(int), shown[0][:, 192 + GAP_PX :].astype(int)
     mixed = small * (1 - OPACITY) + np.array(rgb_of(1)) * OPACITY
     assert np.abs(over - mixed)[1:, 1:].max() <= 1

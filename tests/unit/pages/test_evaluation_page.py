@@ -109,7 +109,10 @@ def test_what_is_undefined_says_so_and_breaks_nothing(report: EvaluationReport, 
     assert "undefined" in page.text
     assert "nan" not in page.text.lower()
     assert all(
-        "nan" not in value for drawing in page.drawings for one in drawing.iter() for value in one.attrib.values()
+        "nan" not in value
+        for drawing in page.drawings
+        for element in drawing.iter()
+        for value in element.attrib.values()
     )
 
 
@@ -193,8 +196,8 @@ def test_a_report_of_pictures_is_told_in_its_own_terms_with_the_worst_to_look_at
     html = evaluation_page(masks)
     page = read(html)
     assert f'src="data:image/png;base64,{overlay}"' in html
-    for told in ("200 test images", "Confusion matrix (pixels", "IoU interval", "Support (images)", "shape-7", "0.310"):
-        assert told in page.text, told
+    for text in ("200 test images", "Confusion matrix (pixels", "IoU interval", "Support (images)", "shape-7", "0.310"):
+        assert text in page.text, text
     assert "img-src data:" in html  # else the page's own policy hides the pictures
     assert "F1" not in page.text
     assert " rows" not in page.text

@@ -53,7 +53,7 @@ def test_a_deployment_shows_endpoint_traffic_and_a_command(live: Deployment, rea
 
 def test_traffic_bars_are_shares_of_all_requests(live: Deployment, read: Read) -> None:
     page = read(deployment_page(live.model_copy(update={"traffic": {"a": 80, "b": 20}})))
-    widths = [float(one.attrib["width"]) for one in page.drawings[0].iter("rect")]
+    widths = [float(bar.attrib["width"]) for bar in page.drawings[0].iter("rect")]
     assert widths[0] == pytest.approx(4 * widths[1], rel=1e-3)
 
 
@@ -94,8 +94,8 @@ def test_a_publication_is_told_with_its_revision_and_space() -> None:
         space_url="https://hub/spaces/org/demo",
     )
     page = publication_page(publication)
-    for told in (publication.message, publication.url, publication.commit, publication.space_url):
-        assert str(told) in page
+    for text in (publication.message, publication.url, publication.commit, publication.space_url):
+        assert str(text) in page
     lines = publication_lines(publication).splitlines()
     assert lines[0].startswith(
         "published   published: challenger01 published as vchallenger01 https://hub/org/news/tree"

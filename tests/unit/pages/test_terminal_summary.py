@@ -89,8 +89,8 @@ def test_the_command_asks_for_the_endpoints_own_example_from_a_file_where_it_is_
 def test_the_first_lines_tell_what_was_read_of_what_was_seen_and_what_is_in_no_split(
     report: EvaluationReport, promoted: PromotionDecision, live: Deployment
 ) -> None:
-    told = "60 read of 62 seen; left out: 2 masks without a picture (a.png, b.png)"
+    sentence = "60 read of 62 seen; left out: 2 masks without a picture (a.png, b.png)"
     apart = "3 rows in no split (3 near duplicate)"
-    lines = terminal_summary(report, promoted, live, intake=f"{told}\n{apart}").splitlines()
-    assert lines[:2] == [f"rows        {told}", f"rows        {apart}"]
-    assert terminal_summary(report, promoted, live, intake=told).splitlines()[0] == f"rows        {told}"
+    lines = terminal_summary(report, promoted, live, intake=f"{sentence}\n{apart}").splitlines()
+    assert lines[:2] == [f"rows        {sentence}", f"rows        {apart}"]
+    assert terminal_summary(report, promoted, live, intake=sentence).splitlines()[0] == f"rows        {sentence}"

@@ -31,7 +31,7 @@ def test_curves_and_the_best_validation_point_are_shown(model: TrainedModelManif
     assert "Best Accuracy 0.910 validation, at step 20" in page.text
     assert "Optimiser steps 30 best at step 20" in page.text
     assert page.drawings[0].attrib["aria-label"] == "Loss: training ends at 0.3; validation ends at 0.5"
-    assert len([one for one in page.drawings[0].iter() if one.tag == "polyline"]) == 2
+    assert len([element for element in page.drawings[0].iter() if element.tag == "polyline"]) == 2
 
 
 def test_the_best_error_is_the_lowest_one(read: Read) -> None:

@@ -18,15 +18,15 @@ from tests.memory_lease import MemoryLease
 from tests.rollouts import release
 
 
-def nobody_waits(told: str) -> None:
-    raise AssertionError(told)
+def nobody_waits(message: str) -> None:
+    raise AssertionError(message)
 
 
 AT_ONCE = Patience(0, nobody_waits)
 
 
 def test_whoever_waits_is_told_for_whom_and_comes_when_the_holder_is_done() -> None:
-    store, told = MemoryLease(), list[str]()
+    store, messages = MemoryLease(), list[str]()
     holds, end = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -39,14 +39,14 @@ def test_whoever_waits_is_told_for_whom_and_comes_when_the_holder_is_done() -> N
     holds.wait()
 
     def waiting(sentence: str) -> None:
-        told.append(sentence)
+        messages.append(sentence)
         end.set()
 
     with held(store, "news", holder_of("training-2"), Patience(60, waiting)) as claim:
         assert store.read().holder == claim.holder
     other.join()
     assert store.read().holder is None
-    (sentence,) = told
+    (sentence,) = messages
     assert "(training-1) since" in sentence
     assert sentence.endswith("unless renewed; waiting up to 60 s")
 

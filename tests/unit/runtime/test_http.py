@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,14 +7,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.errors import InputError
+from evergreen.core.traces import new_trace, version_of
 from evergreen.runtime.http import (
     HostName,
+    Trace,
     malformed,
     origin_refusal,
     repeated_refusal,
     target_host,
     time_left_s,
-    trace_id,
 )
 from evergreen.serving.settings import ServerSettings
 
@@ -82,7 +85,34 @@ def test_a_link_of_another_site_may_be_followed_to_this_machine() -> None:
 
 @pytest.mark.parametrize("sent", ["a b", "x" * 129, "<script>", "é", ""])
 def test_a_trace_id_that_is_none_is_replaced(sent: str) -> None:
-    assert trace_id({"x-trace-id": sent}) != sent
+    assert Trace({"x-trace-id": sent}).id != sent
+
+
+def test_a_trace_id_that_is_made_here_names_the_version_that_is_asked_last() -> None:
+    trace = Trace({})
+    first = trace.ask("36df30fb3710")
+    assert version_of(first) == "36df30fb3710"
+    assert trace.ask("36df30fb3710") == first
+    assert version_of(trace.ask("56eecea4b145")) == "56eecea4b145"
+    assert len({Trace({}, "36df30fb3710").id for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize("headers", [{"x-trace-id": "t-1"}, {"traceparent": f"00-{'4b' * 16}-{'0f' * 8}-01"}])
+def test_a_trace_id_of_the_caller_stays_whatever_is_asked(headers: dict[str, str]) -> None:
+    trace = Trace(headers, "36df30fb3710")
+    assert trace.ask("56eecea4b145") == trace.id
+    assert trace.id in headers.get("x-trace-id", headers.get("traceparent", ""))
+
+
+@pytest.mark.parametrize("version", ["", "v23456789012", "a", "36DF30FB3710"])
+def test_a_version_that_is_no_part_of_a_w3c_trace_is_not_named(version: str) -> None:
+    assert re.fullmatch("[0-9a-f]{32}", new_trace(version))
+    assert not version or not new_trace(version).startswith(version)
+
+
+@pytest.mark.parametrize("other", ["", "36df30fb3710", "t-1", "g" * 32, "4b" * 17])
+def test_what_is_no_trace_id_of_ours_names_no_version(other: str) -> None:
+    assert version_of(other) is None
 
 
 def test_the_time_that_a_caller_has_left_is_read_where_it_says_so() -> None:
@@ -158,7 +188,7 @@ def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "what"),
+    ("message", "what"),
     [
         ("illegal request line: bytearray(b'GET secret')", ": illegal request line"),
         ("Illegal header value b'secret'", ": Illegal header value"),
@@ -169,17 +199,17 @@ def test_what_is_no_name_of_a_host_is_told_with_what_is(given: str) -> None:
         ("", ""),
     ],
 )
-def test_what_a_parser_knows_of_a_malformed_request_is_told_without_its_quotes(told: str, what: str) -> None:
-    assert malformed(told) == f"this is no well-formed HTTP request{what}"
+def test_what_a_parser_knows_of_a_malformed_request_is_told_without_its_quotes(message: str, what: str) -> None:
+    assert malformed(message) == f"this is no well-formed HTTP request{what}"
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (["Host", "X-Time-Left-Ms", "x-time-left-ms"], "x-time-left-ms is there 2 times; send it once"),
         (["host", "Host", "HOST"], "host is there 3 times; send it once"),
         (["host", "accept", "accept", "cookie", "cookie", "traceparent", "traceparent"], None),
     ],
 )
-def test_a_header_of_one_value_is_said_once(names: list[str], told: str | None) -> None:
-    assert repeated_refusal(names) == told
+def test_a_header_of_one_value_is_said_once(names: list[str], message: str | None) -> None:
+    assert repeated_refusal(names) == message

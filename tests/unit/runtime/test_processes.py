@@ -39,16 +39,16 @@ def test_a_free_port_can_be_bound() -> None:
 def test_a_taken_port_is_told_with_its_holder_and_a_free_one_is_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        told = port_conflict("127.0.0.1", port)
-        assert told is not None
-        assert f"in use (held by {psutil.Process().name()}, pid {os.getpid()})" in told
+        conflict = port_conflict("127.0.0.1", port)
+        assert conflict is not None
+        assert f"in use (held by {psutil.Process().name()}, pid {os.getpid()})" in conflict
     assert port_conflict("127.0.0.1", port) is None
 
 
 def test_an_address_of_another_machine_has_no_holder() -> None:
-    told = port_conflict("192.0.2.1", 8501)  # reserved for documentation
-    assert told is not None
-    assert "held by" not in told
+    conflict = port_conflict("192.0.2.1", 8501)  # reserved for documentation
+    assert conflict is not None
+    assert "held by" not in conflict
 
 
 def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:

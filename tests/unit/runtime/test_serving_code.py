@@ -68,7 +68,7 @@ def test_a_copy_of_the_library_serves_by_the_same_code(tmp_path: Path) -> None:
 
 def test_each_shipped_task_is_served_by_the_module_that_is_looked_for() -> None:
     code = Code(NOT_SERVED)
-    found = code.modules(SERVER, *code.in_packages(TASKS, SERVABLE))
+    modules = code.modules(SERVER, *code.in_packages(TASKS, SERVABLE))
     settings = [KINDS.member(kind) for kind in ("text_classification", "image_segmentation")]
-    assert {vars(one)["servable"].partition(":")[0] for one in settings} <= {*found}
-    assert {one.__module__ for one in settings} <= {*found}
+    assert {vars(member)["servable"].partition(":")[0] for member in settings} <= {*modules}
+    assert {member.__module__ for member in settings} <= {*modules}

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from evergreen.core.errors import InputError, RequestTooLargeError
+from evergreen.core.traces import version_of
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
 from evergreen.serving.requests import PredictRequest, parse_request
@@ -86,10 +87,16 @@ def test_a_model_with_a_damaged_file_is_not_loaded(tmp_path: Path) -> None:
 def test_one_prediction_an_instance_comes_back_with_version_and_trace(served: Served) -> None:
     answer = served.post(json=GOOD, headers={"x-trace-id": "abc-1"})
     body = answer.json()
-    assert [one["label"] for one in body["predictions"]] == ["sport", "business"]
+    assert [prediction["label"] for prediction in body["predictions"]] == ["sport", "business"]
     assert body["metadata"] == {"model_version": served.version, "trace_id": "abc-1"}
     assert answer.headers["x-trace-id"] == "abc-1"
     assert answer.headers["x-model-version"] == served.version
+
+
+def test_the_trace_id_that_a_server_makes_names_its_version(served: Served) -> None:
+    traces = [served.post(json=GOOD).json()["metadata"]["trace_id"] for _ in range(2)]
+    assert [version_of(trace) for trace in traces] == [served.version] * 2
+    assert len(set(traces)) == 2
 
 
 def test_the_instances_of_a_request_are_predicted_as_one_batch(served: Served) -> None:
@@ -243,7 +250,7 @@ def test_a_large_request_is_predicted_in_slices_in_the_order_given(tmp_path: Pat
     texts = ["goal", "bank", "bank"] * 30
     answer = served.post(json={"instances": [{"text": text} for text in texts]})
     labels = {"goal": "sport", "bank": "business"}
-    assert [one["label"] for one in answer.json()["predictions"]] == [labels[text] for text in texts]
+    assert [prediction["label"] for prediction in answer.json()["predictions"]] == [labels[text] for text in texts]
     assert served.predictor.batches == [32, 32, 26]
 
 
@@ -293,6 +300,6 @@ def test_requests_are_counted_and_left_by_their_callers_while_they_are_still_rea
 def test_an_answer_that_is_too_large_is_refused_so_that_fewer_instances_are_sent(tmp_path: Path) -> None:
     served = Served(tmp_path, max_answer_bytes=400)
     served.model.load()
-    one, many = (served.post(json={"instances": GOOD["instances"] * count}) for count in (1, 5))
-    assert (one.status_code, many.status_code) == (200, 413)
+    single, many = (served.post(json={"instances": GOOD["instances"] * count}) for count in (1, 5))
+    assert (single.status_code, many.status_code) == (200, 413)
     assert "at most 400 are sent; send fewer instances" in many.json()["error"]["message"]

@@ -61,7 +61,7 @@ def test_accelerators_that_compute_are_fine(
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen", "told"),
+    ("asked", "seen", "problem"),
     [
         ("1 NVIDIA_TESLA_T4", {"count": 0, "init": OLD_DRIVER}, "driver on your system is too old"),
         ("1 NVIDIA_TESLA_V100", {"count": 1, "compute": NO_KERNEL}, "no kernel image is available"),
@@ -69,14 +69,14 @@ def test_accelerators_that_compute_are_fine(
     ],
 )
 def test_others_stop_whoever_asked_with_the_reason_and_what_to_do(
-    asked: str, seen: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+    asked: str, seen: dict[str, Any], problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gpus(monkeypatch, **seen)
     with pytest.raises(InputError) as caught:
         check_accelerators({"EVERGREEN_ACCELERATORS": asked})
     message = str(caught.value)
     assert message.startswith(f"accelerator {asked} was asked for, but torch cannot use it here: ")
-    assert told in message
+    assert problem in message
     assert f"torch {torch.__version__}, built for" in message
     assert "driver: " in message
     assert "build the image with torch from https://download.pytorch.org/whl/cu126" in message

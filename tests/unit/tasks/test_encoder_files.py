@@ -54,7 +54,7 @@ def leave_an_adapter_alone(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (overwrite(WEIGHTS, POINTER), "model.safetensors is a Git LFS pointer.*`git lfs pull`"),
         (overwrite("tokenizer.json", POINTER), "tokenizer.json is a Git LFS pointer"),
@@ -84,11 +84,11 @@ def leave_an_adapter_alone(folder: Path) -> None:
     ],
 )
 def test_an_encoder_that_cannot_be_loaded_is_refused_by_its_files(
-    folder: Path, damage: Callable[[Path], object], told: str
+    folder: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(folder)
     for ask in (Encoder(reference=str(folder)).check, Encoder(reference=str(folder)).fingerprint):
-        with pytest.raises(InputError, match=rf"encoder '.*' cannot be used: .*{told}"):
+        with pytest.raises(InputError, match=rf"encoder '.*' cannot be used: .*{message}"):
             ask()
 
 

@@ -34,24 +34,24 @@ def rules(path: Path, text: str) -> ImageRules:
 
 
 @pytest.mark.parametrize(
-    ("column", "told"),
+    ("column", "message"),
     [
         ("{presence: 3}", r"columns\.image\.presence: .*less than or equal to 1, got 3"),
         ("{shap: [1, 1, 3]}", r"columns\.image\.shap is unknown \(allowed: dtype, maximum, .*shape, values\)"),
         ("{dtype: string}", r"columns\.image\.dtype is string; pixels are uint8"),
     ],
 )
-def test_a_mistake_in_a_schema_file_is_told_with_its_place(tmp_path: Path, column: str, told: str) -> None:
+def test_a_mistake_in_a_schema_file_is_told_with_its_place(tmp_path: Path, column: str, message: str) -> None:
     path = tmp_path / "schema.yaml"
     path.write_text(f"columns:\n  image: {column}\n", encoding="utf-8")
-    with pytest.raises(ValidationError, match=rf"schema file '{path}': {told}"):
+    with pytest.raises(ValidationError, match=rf"schema file '{path}': {message}"):
         ImageRules.model_validate({"expected": str(path)})
 
 
 def test_a_schema_of_tensorflow_metadata_is_imported(tmp_path: Path) -> None:
-    found = rules(tmp_path / "schema.pbtxt", PUBLISHED).expected
-    assert found is not None
-    assert {name: one.model_dump(exclude_defaults=True) for name, one in found.columns.items()} == {
+    expected = rules(tmp_path / "schema.pbtxt", PUBLISHED).expected
+    assert expected is not None
+    assert {name: checks.model_dump(exclude_defaults=True) for name, checks in expected.columns.items()} == {
         "image": {"dtype": "uint8", "shape": (128, 128, 3), "minimum": 0.0, "maximum": 255.0},
         "mask": {"dtype": "uint8", "shape": (128, None), "minimum": 0.0, "maximum": 2.0},
         "breed": {"dtype": "string", "values": ("Pug", "Beagle"), "presence": 0.5},

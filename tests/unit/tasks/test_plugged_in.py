@@ -71,8 +71,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def forget() -> None:
     """Makes the kinds look for packages again."""
-    for found in ("union", "_offered"):
-        TASKS.__dict__.pop(found, None)
+    for cached in ("union", "_offered"):
+        TASKS.__dict__.pop(cached, None)
 
 
 @pytest.mark.usefixtures("installed")
@@ -91,8 +91,8 @@ def test_a_task_of_an_installed_package_trains_and_answers_like_one_of_ours(tmp_
 @pytest.mark.usefixtures("installed")
 def test_a_task_of_an_earlier_protocol_is_named_with_what_it_lacks() -> None:
     task: TaskSettings = TypeAdapter(TASKS.union).validate_python({"kind": "longest_word"})
-    told = r"'longest_word' \(longest_word:Examination\) has examine\(dataset\), .*`count`"
-    with pytest.raises(InputError, match=told):
+    message = r"'longest_word' \(longest_word:Examination\) has examine\(dataset\), .*`count`"
+    with pytest.raises(InputError, match=message):
         examinable(task)
 
 
@@ -109,8 +109,8 @@ def test_a_configuration_that_names_a_kind_of_a_broken_package_is_told_why(insta
     path.write_text(yaml.safe_dump({"task": {"kind": "longest_word"}}), encoding="utf-8")
     _, (mistake,) = check(TASKS.union, read(path), ("task",))
     assert mistake.path == ("task", "kind")
-    assert "kind 'longest_word' of longest-word==3.1 cannot be loaded: ModuleNotFoundError" in mistake.message
-    assert "no_such_library" in mistake.message
+    assert "kind 'longest_word' of longest-word==3.1 cannot be loaded from 'longest_word:" in mistake.message
+    assert "ModuleNotFoundError: No module named 'no_such_library'; correct" in mistake.message
     text = {"kind": "text_classification", "encoder": "a/b", "labels": ["a", "b"]}
     path.write_text(yaml.safe_dump({"task": text}), encoding="utf-8")
     assert check(TASKS.union, read(path), ("task",))[1] == []

@@ -58,9 +58,9 @@ def test_another_version_of_the_package_is_told_and_answers_on(caplog: pytest.Lo
     import pydantic
 
     with caplog.at_level(logging.WARNING):
-        told = model_directory.check_requirement("pydantic==1.0", "version 1f")
-    assert told == f"version 1f was made with pydantic==1.0, and pydantic=={pydantic.VERSION} is installed"
-    assert told in caplog.text
+        message = model_directory.check_requirement("pydantic==1.0", "version 1f")
+    assert message == f"version 1f was made with pydantic==1.0, and pydantic=={pydantic.VERSION} is installed"
+    assert message in caplog.text
     assert required_package("pydantic==1.0", "version 1f").word == "note"
     assert required_package(f"pydantic=={pydantic.VERSION}", "version 1f").word == "fine"
 

@@ -36,8 +36,8 @@ def write_csv(path: Path, rows: list[list[str]], delimiter: str = ",", encoding:
 def test_csv_fields_may_hold_delimiters_quotes_and_line_breaks(tmp_path: Path, encoding: str, delimiter: str) -> None:
     text = 'Café; "quoted", a|b\tc,\nnext line'
     path = write_csv(tmp_path / "news.csv", [["label", "text"], ["Food", text], ["Food", "b"]], delimiter, encoding)
-    told = "utf-8" if encoding == "utf-8-sig" else encoding
-    rows = read(path, tmp_path / "out", delimiter=delimiter, encoding=told)
+    configured = "utf-8" if encoding == "utf-8-sig" else encoding
+    rows = read(path, tmp_path / "out", delimiter=delimiter, encoding=configured)
     assert rows == [
         {"id": "news.csv:1", "text": text, "label": "Food"},
         {"id": "news.csv:2", "text": "b", "label": "Food"},
@@ -364,8 +364,8 @@ def test_identity_follows_names_bytes_and_fields_and_not_the_place(tmp_path: Pat
 
 def test_reading_twice_gives_equal_checksums(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "n.csv", [["text", "label"], *([str(n), "x"] for n in range(100))])
-    one, two = (source_of(FilesSettings(path=str(path))).read(None, tmp_path / out) for out in ("one", "two"))
-    assert one.manifest == two.manifest
+    first, second = (source_of(FilesSettings(path=str(path))).read(None, tmp_path / out) for out in ("one", "two"))
+    assert first.manifest == second.manifest
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ def source(pattern: str | None, **fields: Any) -> FilesSettings:
     return FilesSettings.model_validate(fields | {"group_pattern": pattern})
 
 
-def groups(one: FilesSettings, out_dir: Path) -> dict[str, str]:
-    return {row["id"]: row["group"] for row in rows_of(source_of(one).read(None, out_dir).shards)}
+def groups(settings: FilesSettings, out_dir: Path) -> dict[str, str]:
+    return {row["id"]: row["group"] for row in rows_of(source_of(settings).read(None, out_dir).shards)}
 
 
 def test_the_parentheses_match_the_group_in_a_pictures_name(tmp_path: Path) -> None:
-    found = groups(source(r"(seq\d)_", **folders(tmp_path)), tmp_path / "o")
-    assert found == {"seq1_001": "seq1", "seq1_002": "seq1", "deep/seq2_001": "seq2"}
+    result = groups(source(r"(seq\d)_", **folders(tmp_path)), tmp_path / "o")
+    assert result == {"seq1_001": "seq1", "seq1_002": "seq1", "deep/seq2_001": "seq2"}
 
 
 def test_the_row_is_named_by_its_file_also_where_a_file_has_many(tmp_path: Path) -> None:
@@ -47,8 +47,8 @@ def test_the_row_is_named_by_its_file_also_where_a_file_has_many(tmp_path: Path)
     folder.mkdir()
     (folder / "north.jsonl").write_text('{"id": "x1", "text": "a", "label": "l"}\n')
     (folder / "south.jsonl").write_text('{"id": "x2", "text": "b", "label": "l"}\n')
-    one = source(r"^(\w+)\.", path=str(folder), columns={"id": "id"})
-    assert groups(one, tmp_path / "o") == {"x1": "north", "x2": "south"}
+    settings = source(r"^(\w+)\.", path=str(folder), columns={"id": "id"})
+    assert groups(settings, tmp_path / "o") == {"x1": "north", "x2": "south"}
 
 
 def test_a_name_without_a_group_is_told_with_the_pattern(tmp_path: Path) -> None:
@@ -76,7 +76,9 @@ def test_a_pattern_that_tells_no_group_is_refused_with_the_configuration(fields:
 
 def test_the_pattern_is_part_of_the_identity_and_no_pattern_leaves_it_as_it_was(tmp_path: Path) -> None:
     fields = folders(tmp_path)
-    prints = [source_of(source(one, **fields)).identity(None).fingerprint for one in (None, r"(seq\d)", r"(seq)")]
+    prints = [
+        source_of(source(pattern, **fields)).identity(None).fingerprint for pattern in (None, r"(seq\d)", r"(seq)")
+    ]
     assert len(set(prints)) == 3
     assert "group_pattern" not in source(None, **fields).model_dump()
     assert TypeAdapter(AnySource).validate_json(source(r"(s)", **fields).model_dump_json()) == source(r"(s)", **fields)

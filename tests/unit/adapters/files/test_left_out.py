@@ -83,10 +83,10 @@ def test_other_suffixes_masks_alone_and_broken_links_are_counted_and_told_by_the
         "file without suffix": 1,
         "mask without a picture": 1,
     }
-    told = dataset.manifest.source.description
-    assert "2 files with suffix .heic (c.heic, d.HEIC), 1 file with suffix .png.gz (e.png.gz)" in told
-    assert "1 broken link (gone.png)" in told
-    assert "1 mask without a picture (x.png)" in told
+    description = dataset.manifest.source.description
+    assert "2 files with suffix .heic (c.heic, d.HEIC), 1 file with suffix .png.gz (e.png.gz)" in description
+    assert "1 broken link (gone.png)" in description
+    assert "1 mask without a picture (x.png)" in description
 
 
 def test_a_link_that_is_named_and_leads_nowhere_is_an_error(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_pictures_of_a_parquet_file_are_read_however_they_are_stored(tmp_path: P
         "binary_view": lambda: pa.array(encoded, pa.binary_view()),
         "large_binary": lambda: pa.array(encoded, pa.large_binary()),
         "dictionary": lambda: pa.array(encoded, pa.binary()).dictionary_encode(),
-        "structure": lambda: pa.array([{"bytes": one, "path": None} for one in encoded]),
+        "structure": lambda: pa.array([{"bytes": content, "path": None} for content in encoded]),
         "fixed": lambda: pa.array(encoded, pa.binary(len(encoded[0]))),
     }[kind]()
     pq.write_table(pa.table({"image": column, "mask": [mask(), mask()]}), tmp_path / "a.parquet")

@@ -25,8 +25,8 @@ def source(**fields: Any) -> FilesSettings:
     return FilesSettings.model_validate({"format": "image_folders", **{k: str(v) for k, v in fields.items()}})
 
 
-def read(one: FilesSettings, out_dir: Path) -> list[dict[str, Any]]:
-    return rows_of(source_of(one).read(None, out_dir).shards)
+def read(settings: FilesSettings, out_dir: Path) -> list[dict[str, Any]]:
+    return rows_of(source_of(settings).read(None, out_dir).shards)
 
 
 def test_masks_of_another_folder_go_by_the_pictures_names_whatever_the_extension(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_masks_of_another_folder_go_by_the_pictures_names_whatever_the_extension
 def test_masks_beside_the_pictures_have_a_suffix(tmp_path: Path) -> None:
     put(tmp_path / "in", a_png=picture(1), a_mask_png=mask(1), b_png=picture(2), b_seg_png=mask(2))
     assert [row["id"] for row in read(source(path=tmp_path / "in"), tmp_path / "o") if row["mask"]] == ["a"]
-    (one,) = [row for row in read(source(path=tmp_path / "in", mask_suffix="_seg"), tmp_path / "o") if row["mask"]]
-    assert (one["id"], one["mask"]) == ("b", mask(2))
+    (masked,) = [row for row in read(source(path=tmp_path / "in", mask_suffix="_seg"), tmp_path / "o") if row["mask"]]
+    assert (masked["id"], masked["mask"]) == ("b", mask(2))
 
 
 def test_a_picture_without_a_mask_is_left_to_validation_one_among_none_is_a_mistake(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_the_first_folder_may_give_the_split(tmp_path: Path) -> None:
     put(
         tmp_path / "x", train__a_png=picture(1), val__b_png=picture(2), train__a_mask_png=mask(), val__b_mask_png=mask()
     )
-    one = FilesSettings(path=str(tmp_path / "x"), format="image_folders", columns={"split": "split"})
-    assert [(row["id"], row["split"]) for row in read(one, tmp_path / "out")] == [
+    settings = FilesSettings(path=str(tmp_path / "x"), format="image_folders", columns={"split": "split"})
+    assert [(row["id"], row["split"]) for row in read(settings, tmp_path / "out")] == [
         ("train/a", "train"),
         ("val/b", "validation"),
     ]

@@ -44,8 +44,8 @@ def test_what_was_prepared_is_what_the_source_reads(tmp_path: Path) -> None:
 def test_rows_replace_those_prepared_before_and_the_same_rows_leave_one_file(tmp_path: Path) -> None:
     folder = tmp_path / "news"
     store(folder, prepared(tmp_path, "a"))
-    told = store(folder, prepared(tmp_path, "b"))
-    assert told.endswith("written, 1 older replaced")
+    message = store(folder, prepared(tmp_path, "b"))
+    assert message.endswith("written, 1 older replaced")
     store(folder, prepared(tmp_path, "b"))
     assert texts(folder, tmp_path / "out") == {"b": 1}
 

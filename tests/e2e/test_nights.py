@@ -1,0 +1,185 @@
+"""Ten nights of `configs/prod.yaml` in the box, fired by its schedule: two are killed, a backfill lies in between, one
+has new code, one comes after artifacts were pruned; `make nights` runs them.
+
+What a quiet night moves, `tests/integration/cloudbox/test_three_nights.py` counts.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.production import Production, last_midnight, production_in
+from tests.own_zenml import ROOT
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.emulated, pytest.mark.nights, pytest.mark.timeout(7200)]
+
+END = last_midnight()
+"""When the rows of all nights arrive: midnight may pass."""
+CACHED = ("fetch", "validate", "split", "train", "evaluate")
+CODE = ("run.py", "commands", "configs", "evergreen", "orchestration", "pipelines", "stacks", "steps")
+MOST_S, LOOK_EVERY_S = 1500.0, 5.0
+
+
+@dataclass
+class Nights:
+    """The model's schedule, and what its firings did."""
+
+    production: Production
+    schedule: str = ""
+    champions: list[str] = field(default_factory=list)
+    """Runs whose version became champion, in order."""
+
+    def set_schedule(self, checkout: Path = ROOT) -> None:
+        """The schedule anew, with the code of a checkout."""
+        command = [sys.executable, "run.py", "schedule", "--config", self.production.config, "--cron", "0 3 1 1 *"]
+        environment = {**self.production.environment, "PYTHONPATH": str(checkout)}
+        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        self.schedule = done.stdout.splitlines()[0].rpartition("(")[2].rstrip(")")
+
+    def told(self, *options: str) -> list[dict[str, Any]]:
+        lines = self.production.python("-m", "tests.e2e.nights_told", "news", *options).stdout.splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def fire(self) -> dict[str, Any]:
+        """What the firing did, once it has ended."""
+        before = len(self.told())
+        self.production.fire(self.schedule)
+        wait_until(lambda: self.looked() > before, timeout_s=MOST_S)
+        wait_until(lambda: self.ended() not in {"running", "initializing"}, timeout_s=MOST_S)
+        night = self.told()[-1] | {"status": self.ended()}
+        assert night["scheduled"]
+        return night
+
+    def looked(self) -> int:
+        """How many runs there are after a while: each look is a process of its own."""
+        time.sleep(LOOK_EVERY_S)
+        return len(self.told())
+
+    def ended(self) -> str:
+        """How the last run ended, as Vertex AI says where ZenML does not know; after a while."""
+        time.sleep(LOOK_EVERY_S)
+        return str(self.production.status()["last_run"]["status"])
+
+    def trains(self, new: int) -> None:
+        """A night that makes a champion of so many new rows."""
+        before = self.production.status()["champion"]
+        night = self.fire()
+        assert (night["status"], night["outcome"]) == ("completed", "live"), night
+        assert f"{new} new to " in night["words"]
+        after = self.production.status()
+        assert after["champion"] != before
+        assert after["endpoint"]["traffic"][after["champion"]["version"]] == 100
+        self.champions.append(night["name"])
+
+    def is_quiet(self, words: str, *again: str) -> None:
+        """A success that trains nothing; steps of which something was lost run `again`."""
+        before = self.production.status()
+        night = self.fire()
+        assert night["status"] == "completed", night
+        assert words in night["words"]
+        assert {name for name in CACHED if night["steps"][name] != "cached"} == set(again)
+        after = self.production.status()
+        assert (after["champion"], after["coverage"]) == (before["champion"], before["coverage"])
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Iterator[Nights]:
+    document = yaml.safe_load((ROOT / "configs" / "prod.yaml").read_text(encoding="utf-8"))
+    parameters = document["parameters"]
+    parameters["refresh"] |= {"min_new_rows": 40, "replay_share": 0}
+    parameters["gate"] = {"min_test_rows": 1, "margin": {}, "baselines": "report", "beat_baseline": False}
+    parameters["rollout"] = {"shares": []}
+    parameters["task"] |= {"epochs": 1, "max_length_tokens": 64}
+    config = tmp_path / "prod.yaml"
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with production_in(tmp_path / "box", str(config)) as production:
+        yield Nights(production)
+
+
+def table_rows(production: Production) -> int:
+    count = "from google.cloud import bigquery; t = bigquery.Client().get_table('news.articles'); print(t.num_rows)"
+    return int(production.python("-c", count).stdout.splitlines()[-1])
+
+
+def edited(folder: Path) -> Path:
+    """The project with other code in a step that makes the model."""
+    folder.mkdir()
+    for name in CODE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    with (folder / "steps" / "split.py").open("a", encoding="utf-8") as file:
+        file.write("\n\nEDITED = True\n")
+    return folder
+
+
+def prune(production: Production, name: str) -> None:
+    """Removes what the bucket holds of a step's results, as a rule of it might."""
+    places = list((production.home / "gcs").rglob(f"artifacts/{name}"))
+    assert places
+    for place in places:
+        shutil.rmtree(place)
+
+
+def test_ten_nights_train_on_each_row_once(nights: Nights, tmp_path: Path) -> None:
+    production = nights.production
+    sizes = [0]
+
+    def arrived(share: float) -> int:
+        """How many rows are new to the table."""
+        production.prepare(share, END)
+        sizes.append(table_rows(production))
+        return sizes[-1] - sizes[-2]
+
+    first = arrived(0.2)
+    nights.set_schedule()
+    nights.trains(first)  # 1
+    nights.is_quiet("0 new to champion")  # 2
+
+    new = arrived(0.3)
+    with production.task_killed(production.keeps_a_checkpoint):
+        assert nights.fire()["status"] == "failed"  # 3
+    nights.trains(new)  # 4
+
+    few = arrived(0.31)
+    nights.is_quiet(f"{few} new to champion")  # 5
+    new = few + arrived(0.4)
+    production.fault("slow", "UpdateEndpoint", seconds=10, times=1)
+    with production.task_killed(lambda: not production.faults()):
+        assert nights.fire()["status"] == "failed"  # 6
+    nights.trains(new)  # 7
+
+    covered = production.status()["coverage"]
+    start = datetime.fromisoformat(END) - timedelta(days=1)
+    production.python("run.py", "--config", production.config, "--window", f"{start.isoformat()}..{END}")
+    assert production.status()["coverage"] == covered
+
+    nights.trains(arrived(0.5))  # 8
+    nights.set_schedule(edited(tmp_path / "edited"))
+    nights.is_quiet("the code changed, on which refresh.on_code trains nothing")  # 9
+    nights.set_schedule()
+    prune(production, "split")
+    nights.is_quiet("results of split of run", "split")  # 10
+
+    coverage = production.status()["coverage"]
+    assert datetime.fromisoformat(coverage["until"]) == datetime.fromisoformat(END) - timedelta(hours=1)
+    assert coverage["edge_rows"] == sizes[-1]
+    assert coverage["gaps"] == []
+    trained = [row for run in nights.told("--rows") if run["name"] in nights.champions for row in run["rows"]]
+    assert len(trained) == len(set(trained)) == sizes[-1]

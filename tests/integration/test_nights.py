@@ -1,0 +1,285 @@
+"""Whether a run trains or repeats the champion's, and what it does where results of that run are gone; in a real ZenML.
+
+The pipeline here has the steps of the training pipeline by name; each counts how often it ran.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import pytest
+from zenml import pipeline, step
+from zenml.config import CachePolicy
+from zenml.models import PipelineRunResponse
+
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.kinds import AnySource
+from evergreen.core.artifacts import SourceIdentity
+from evergreen.core.coverage import Coverage
+from evergreen.core.errors import EvergreenError
+from evergreen.core.part import Part
+from evergreen.core.refresh import Refresh
+from evergreen.core.training import Incumbent, Start
+from evergreen.core.versions import ModelVersion
+from evergreen.data.split_plan import SplitPlan
+from evergreen.tasks.text_classification.settings import TextClassification
+from orchestration.freshness import RowsToRead
+from orchestration.nights import LastTraining, Night, Recipe, last_training, night_of, note_training
+from orchestration.recorded import Identified, RecordedRun, recorded_run
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+CODES = {name: f"{name} code" for name in ("fetch", "validate", "split", "train", "evaluate")}
+COLUMNS = {"id": "id", "text": "text", "label": "label", "arrived": "arrived"}
+SOURCE = FilesSettings(path="news.csv", columns=COLUMNS)
+RECIPE = Recipe(SOURCE, TextClassification(encoder="none", labels=("a", "b")), SplitPlan(), 0, CODES)
+UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
+ran: Counter[str] = Counter()
+
+
+def identified(salt: str) -> Identified:
+    """What the champion's run began with, of a salt that makes its results nobody else's."""
+    identity = SourceIdentity(kind="files", fingerprint=salt, description="news.csv", rows=600)
+    part, start = Part(until=UNTIL), Start(pretrained="weights")
+    recipe = RECIPE.fingerprint(identity, start, incremental=True)
+    return Identified(
+        identity, part, Incumbent(), start, recipe, **{f"{name}_code": code for name, code in CODES.items()}
+    )
+
+
+@step(enable_cache=False)
+def identify(
+    source: AnySource, salt: str, trains: bool
+) -> tuple[
+    Annotated[SourceIdentity, "identity"],
+    Annotated[Part, "part"],
+    Annotated[Incumbent, "incumbent"],
+    Annotated[Start, "start"],
+    Annotated[str, "recipe"],
+    Annotated[str, "fetch_code"],
+    Annotated[str, "validate_code"],
+    Annotated[str, "split_code"],
+    Annotated[str, "train_code"],
+    Annotated[str, "evaluate_code"],
+]:
+    if trains:
+        note_training()
+    one = identified(salt)
+    return one.identity, *one[1:]
+
+
+@step
+def fetch(identity: SourceIdentity) -> tuple[Annotated[Incumbent, "dataset"], Annotated[Coverage, "coverage"]]:
+    ran["fetch"] += 1
+    return Incumbent(version=identity.fingerprint), Coverage()
+
+
+@step
+def split(dataset: Incumbent) -> Annotated[Incumbent, "splits"]:
+    ran["split"] += 1
+    return Incumbent(version=f"splits of {dataset.version}")
+
+
+@step
+def train(splits: Incumbent) -> Annotated[Incumbent, "model"]:
+    ran["train"] += 1
+    return Incumbent(version=f"model of {splits.version}")
+
+
+@step
+def evaluate(model: Incumbent, splits: Incumbent) -> Annotated[Incumbent, "report"]:
+    ran["evaluate"] += 1
+    return Incumbent(version=f"report of {model.version}")
+
+
+@step(enable_cache=False)
+def promote(model: Incumbent, splits: Incumbent, coverage: Coverage, report: Incumbent) -> None:
+    ran["promote"] += 1
+
+
+@pipeline(cache_policy=CachePolicy(include_step_code=False))
+def nightly(source: AnySource, salt: str, trains: bool = False) -> None:
+    identity, *_ = identify(source, salt, trains)
+    dataset, coverage = fetch(identity)
+    splits = split(dataset)
+    model = train(splits)
+    report = evaluate(model, splits)
+    promote(model, splits, coverage, report)
+
+
+def run(salt: str, **arguments: Any) -> PipelineRunResponse:
+    response = nightly(SOURCE, salt, **arguments)
+    assert response is not None
+    return response
+
+
+def champion_of(run: PipelineRunResponse) -> ModelVersion:
+    plain: dict[str, Any] = {"version": "a1", "artifact": "a", "report": "r", "recipe": "known", "run": run.name}
+    return ModelVersion(**plain, judged_against=None, metrics={}, examples=())
+
+
+def known_of(run: PipelineRunResponse) -> RecordedRun:
+    known = recorded_run(champion_of(run))
+    assert known is not None
+    return known
+
+
+def lose(run: PipelineRunResponse, step: str, output: str) -> None:
+    """As when a bucket is pruned: ZenML knows of it still."""
+    shutil.rmtree(run.steps[step].outputs[output][0].uri)
+
+
+@pytest.fixture(autouse=True)
+def weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked for that no test reads; and nothing has run yet."""
+    monkeypatch.setattr(Recipe, "pretrained", "weights")
+    ran.clear()
+
+
+@pytest.fixture(scope="module")
+def finished(zenml_home: Path) -> PipelineRunResponse:
+    """The champion's own run, of which nothing is lost."""
+    return run("kept")
+
+
+def rows(new: int, *, few: bool = True, total: int | None = None) -> RowsToRead:
+    identity = SourceIdentity(kind="files", fingerprint="other", description="d", rows=new if total is None else total)
+    too_few = "nothing is trained on fewer than 50" if few else None
+    return RowsToRead(identity=identity, part=Part(until=UNTIL), words=f"{new} new to champion a1", too_few=too_few)
+
+
+def night(finished: PipelineRunResponse, read: RowsToRead, refresh: Refresh = Refresh(), **changes: Any) -> Night:
+    recipe = replace(RECIPE, **{name: changes.pop(name) for name in ("source", "seed", "codes") if name in changes})
+    return night_of("news", champion_of(finished), read, recipe, refresh, **{"scheduled": True, **changes})
+
+
+def test_a_night_without_news_repeats_what_the_champion_s_run_identified(finished: PipelineRunResponse) -> None:
+    quiet = night(finished, rows(20))
+    assert quiet.words == "20 new to champion a1; nothing is trained on fewer than 50"
+    assert quiet.repeats is not None
+    assert quiet.repeats.identified == identified("kept")
+    assert night(finished, rows(50, few=False)) == Night(None, "50 new to champion a1")
+
+
+def test_results_are_asked_for_and_not_loaded(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = known_of(finished)
+    monkeypatch.setattr("orchestration.materializers.ValueMaterializer.load", lambda *_: pytest.fail("it was loaded"))
+    assert known.lost_steps() == []
+
+
+def test_what_is_needed_and_gone_is_made_again_of_the_same_rows_or_a_reason_to_train() -> None:
+    salt = uuid4().hex
+    first = run(salt)
+    lose(first, "fetch", "dataset")
+    assert known_of(first).lost_steps() == []  # nothing reads it any more
+    lose(first, "split", "splits")
+    gone = f"results of split, fetch of run {first.name} are gone"
+    trains = night(first, rows(20), Refresh(on_lost="train"))
+    assert trains == Night(None, f"20 new to champion a1; trains, for {gone}")
+    assert night(first, rows(0), Refresh(on_lost="train")).repeats is not None  # there is nothing to train on
+
+    quiet = night(first, rows(20))
+    assert quiet.repeats is not None
+    few = "20 new to champion a1; nothing is trained on fewer than 50"
+    assert quiet.words == f"{few}; {gone}, and are made again"
+    ran.clear()
+    run(salt)
+    assert ran == {"fetch": 1, "split": 1, "promote": 1}
+    assert night(first, rows(20)).words == few
+
+
+def test_without_the_champion_s_run_a_run_trains_on_what_there_is_or_says_that_it_cannot(
+    finished: PipelineRunResponse,
+) -> None:
+    champion = champion_of(finished).model_copy(update={"run": "training-0"})
+    trains = night_of("news", champion, rows(20), RECIPE, Refresh(), scheduled=True)
+    gone = "run training-0 of it is gone, which would be repeated"
+    assert trains == Night(None, f"20 new to champion a1; trains, for {gone}")
+    with pytest.raises(EvergreenError, match=r"nothing is new to champion a1, .* run again when there are more rows"):
+        night_of("news", champion, rows(0), RECIPE, Refresh(), scheduled=True)
+
+
+@pytest.mark.parametrize("of", ["fetch", "train"])
+def test_other_code_alone_trains_by_hand_and_by_schedule_where_that_is_asked_for(
+    finished: PipelineRunResponse, of: str
+) -> None:
+    changed = CODES | {of: "edited"}
+    quiet = night(finished, rows(20), codes=changed)
+    assert quiet.repeats is not None
+    assert quiet.words == "20 new to champion a1; the code changed, on which refresh.on_code trains nothing"
+    for trains in (
+        night(finished, rows(20), codes=changed, scheduled=False),
+        night(finished, rows(20), Refresh(on_code=True), codes=changed),
+    ):
+        assert trains == Night(None, "20 new to champion a1; trains, for the code changed")
+    none = night(finished, rows(0), Refresh(on_code=True), codes=changed)
+    assert none.repeats is not None
+    assert none.words == "0 new to champion a1; the code changed, and there are no rows to train on"
+
+
+def test_code_that_only_evaluates_trains_nothing(finished: PipelineRunResponse) -> None:
+    assert night(finished, rows(20), codes=CODES | {"evaluate": "edited"}, scheduled=False).repeats is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1},
+        {"source": SOURCE.model_copy(update={"path": "other.csv"})},
+    ],
+    ids=["seed", "source"],
+)
+def test_another_configuration_trains(finished: PipelineRunResponse, changed: dict[str, Any]) -> None:
+    assert night(finished, rows(20), **changed) == Night(
+        None, "20 new to champion a1; trains, for the configuration changed"
+    )
+
+
+def test_every_row_or_those_of_a_window_train_where_they_changed(finished: PipelineRunResponse) -> None:
+    then = identified("kept")
+    same = RowsToRead(identity=then.identity, part=Part())
+    assert night(finished, same).repeats is not None
+    assert night(finished, same).words is None
+    assert night(finished, same, codes=CODES | {"train": "edited"}).words == (
+        "the code changed, on which refresh.on_code trains nothing"
+    )
+    other = same.model_copy(update={"identity": then.identity.model_copy(update={"fingerprint": "other"})})
+    assert night(finished, other) == Night(None, None)
+
+
+def test_a_scheduled_run_waits_after_the_last_that_set_out_to_train(
+    finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = datetime.now(UTC) - timedelta(hours=5)
+    last = LastTraining(run="training-7", since=since, outcome="failed")
+    monkeypatch.setattr("orchestration.nights.last_training", lambda _model: last)
+    enough, cool = rows(80, few=False), Refresh(cool_down="12h")
+    waits = night(finished, enough, cool)
+    ends = since + timedelta(hours=12)
+    assert waits.repeats is not None
+    assert waits.words == (
+        f"80 new to champion a1; nothing is trained before {ends:%Y-%m-%d %H:%M} UTC, "
+        "12h after training-7, which failed"
+    )
+    assert night(finished, enough, cool, scheduled=False).repeats is None
+    assert night(finished, enough, Refresh(cool_down="4h")).repeats is None
+    assert night(finished, enough).repeats is None
+    assert "which failed" not in str(night(finished, rows(20), cool).words)  # there is no reason anyway
+
+
+def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata() -> None:
+    model = f"m-{uuid4().hex[:8]}"
+    tagged = nightly.with_options(tags=[f"model={model}"])
+    assert last_training(model) is None
+    noted = tagged(SOURCE, "kept", trains=True)
+    tagged(SOURCE, "kept")
+    assert noted is not None
+    last = last_training(model)
+    assert last is not None
+    assert (last.run, last.outcome) == (noted.name, "failed")  # it deployed nothing
+    assert datetime.now(UTC) - last.since < timedelta(minutes=5)

@@ -1,0 +1,59 @@
+"""What `status` says of an endpoint that has traffic and does not answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from commands.status import endpoint_lines
+from evergreen.adapters.local_endpoint.host import LocalHost
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress
+from evergreen.core.deployment import EndpointStatus
+
+
+def test_an_endpoint_whose_front_is_dead_does_not_answer_and_a_run_starts_it_again(tmp_path: Path) -> None:
+    files = EndpointFiles(tmp_path / "news")
+    files.write_state(
+        EndpointState(
+            model="news",
+            host="127.0.0.1",
+            port=8501,
+            worker_command=("true",),
+            threads=1,
+            startup_timeout_s=1,
+            request_timeout_s=1,
+            drain_timeout_s=1,
+            versions=("a", "b"),
+            traffic={"a": 100},
+        )
+    )
+    files.write_address(FrontAddress(pid=os.getpid(), host="127.0.0.1", port=1))  # a recycled process id
+    assert endpoint_lines(LocalHost(LocalHostSettings()).open("news", tmp_path).status()) == [
+        ("endpoint", "does not answer, its processes ended or hang; a run starts them again"),
+        ("traffic", "a 100 %, once it answers again"),
+        ("ready", "none"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "address", "traffic"),
+    [
+        (
+            EndpointStatus(url="http://127.0.0.1:1/predict", traffic={"a": 100}, ready=()),
+            "http://127.0.0.1:1/predict does not answer, its processes ended or hang; a run starts them again",
+            "a 100 %, once it answers again",
+        ),
+        (
+            EndpointStatus(url="http://127.0.0.1:1/predict", traffic={"a": 90, "b": 10}, ready=("a", "b")),
+            "http://127.0.0.1:1/predict",
+            "a 90 %, b 10 %",
+        ),
+        (EndpointStatus(url=None, traffic={}, ready=()), "not running; a run starts it", "none"),
+    ],
+    ids=["its versions are dead", "live", "there is none"],
+)
+def test_an_endpoint_is_shown_with_who_answers(status: EndpointStatus, address: str, traffic: str) -> None:
+    assert dict(endpoint_lines(status)[:2]) == {"endpoint": address, "traffic": traffic}
