@@ -50,9 +50,9 @@ class RunOfRows:
     folder: Path
 
     def like(self, keys: Set[Key], others: Iterable[Key]) -> set[Key]:
-        """Those that are like one of the others."""
-        texts = {self.texts[other] for other in others}
-        return {key for key in keys if any(alike(self.texts[key], text) for text in texts)}
+        """Those that are like one of the others but themselves."""
+        texts = {other: self.texts[other] for other in others}
+        return {key for key in keys if any(other != key and alike(self.texts[key], texts[other]) for other in texts)}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Lineage:
         after = {**held, **self.held}
         assert not run.like(trained, after), "trained on what is like a held-out row"
         assert not run.like(run.new & places.keys(), self.held), "held out twice"
-        assert aside == run.like(aside, {**places, **self.held}), "set aside for nothing"
+        assert aside == run.like(aside, {*run.read, *self.held}), "set aside for nothing"
         assert not [key for key, name in places.items() if self.held.get(key, name) != name], "moved"
         counts["new trained on"] += len(trained & run.new)
         counts["new held out"] += len(held.keys() & run.new)
