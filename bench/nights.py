@@ -141,11 +141,18 @@ def _old_and_new(rows: list[dict[str, str]], seed: int) -> tuple[list[dict[str, 
 
 
 def _night(home: Path, configuration: Path) -> Night:
-    before = _processor_seconds()
+    """A run up to the endpoint. Raises RuntimeError where the gate kept its model out."""
+    before, used = _champion(home, configuration), _processor_seconds()
     seconds = timed(home, "run.py", "--config", str(configuration))
-    return Night(
-        seconds, _processor_seconds() - before, step_seconds(home), output_of(home, "-c", NEWEST_RUN).splitlines()[-1]
-    )
+    used = _processor_seconds() - used
+    if _champion(home, configuration) == before:
+        raise RuntimeError(f"the night of {configuration} made no champion, so it ended early")
+    return Night(seconds, used, step_seconds(home), output_of(home, "-c", NEWEST_RUN).splitlines()[-1])
+
+
+def _champion(home: Path, configuration: Path) -> str:
+    told = output_of(home, "run.py", "status", "--config", str(configuration), "--json").splitlines()
+    return str(json.loads(next(line for line in told if line.startswith("{")))["champion"]["version"])
 
 
 def _processor_seconds() -> float:
