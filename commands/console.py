@@ -21,6 +21,7 @@ STEP_LOGGERS = ("zenml.orchestrators.", "zenml.execution.")
 OWN_LOGGERS = ("evergreen.", "steps.", "orchestration.", "commands.")
 HARMLESS = (
     "Failed to disable MLflow autologging",  # once a step, for frameworks that are not installed
+    "Failed to run step",  # with the error, which ends the command's output
     "Skipping step",  # each step after one that failed, which is told once
 )
 SIGNALLED, FAILED = "Received signal", "Failed to run step"

@@ -48,3 +48,4 @@ def test_a_failing_step_is_one_line_and_bad_input(home: Path, tmp_path: Path, de
     assert ("Using stack" in done.stdout) == debug
     if not debug:
         assert done.stderr.count("\n") == 1
+        assert "column 'label'" not in done.stdout
