@@ -361,12 +361,18 @@ class _Made:
 
     def places(self) -> Iterator[Place]:
         """Where the version's artifacts lie: those of its record first."""
-        recorded = {"model": self.version.artifact, "report": self.version.report, "coverage": self.version.coverage}
+        version = self.version
+        recorded = {
+            "model": version.artifact,
+            "report": version.report,
+            "coverage": version.coverage,
+            "held_out": version.held_out,
+        }
         for name, artifact in recorded.items():
             if artifact and (response := self._response(artifact)):
                 yield Place(name=name, uri=response.uri, stored=is_stored(artifact))
             elif artifact:
-                self.missing.append(f"{name} of version {self.version.version}, which ZenML knows no more")
+                self.missing.append(f"{name} of version {version.version}, which ZenML knows no more")
         for step, name in (("fetch", "dataset"), ("split", "splits")):
             if found := self._output(step, name):
                 yield Place(name=name, uri=found.uri, stored=is_stored(str(found.id)))

@@ -137,7 +137,7 @@ def assert_lineage(project: Project, config: Path, before: dict[str, Any], now: 
     assert of_trace["code"]["task"]["encoder"] == str(project.home / "encoder")
     assert (of_trace["decision"]["champion"], of_trace["deployment"]["outcome"]) == (first, "live")
     assert {place["name"] for place in of_trace["artifacts"] if place["stored"]} == {
-        *("model", "report", "coverage", "dataset", "splits")
+        *("model", "report", "coverage", "held_out", "dataset", "splits")
     }
     assert of_trace["missing"] == []
     assert of_trace["run"]["commit"] == commit_of(ROOT)
