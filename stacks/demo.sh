@@ -1,5 +1,6 @@
 # `make demo`: the whole pipeline on this machine, in a ZenML of its own when the user is logged in to a remote server.
 set -euo pipefail
+[ -t 1 ] || export ZENML_LOGGING_COLORS_DISABLED=true # a file or a pipe is read without colours
 
 remote_in_the_way=3 # what `stacks.apply --check` exits with
 code=0
