@@ -25,7 +25,7 @@ from evergreen.core.artifacts import Dataset
 from evergreen.core.base import Frozen
 from evergreen.core.bounded_yaml import safe_dump
 from evergreen.core.errors import EvergreenError
-from evergreen.core.members import host_of, source_of, trainable
+from evergreen.core.members import host_of, trainable
 
 CONFIG, EXPECTED = "config.yaml", "expect.yaml"
 MAX_MODEL_NAME = 63
@@ -148,6 +148,7 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
     """
     from commands.project import open_project
     from commands.readiness import check_accelerators, unused_settings
+    from orchestration.freshness import rows_to_read
     from steps.fetch import fetch
     from steps.split import split
     from steps.validate import validate
@@ -159,10 +160,10 @@ def _try(trial: Trial, scratch: Path, options: Options) -> None:
         trial.said.append(note)
     trainable(given.task).check()
     with usual_garbage_collection():
-        identity = source_of(given.source).identity(given.window.resolve() if given.window else None)
-        trial.dataset = fetch.entrypoint(given.source, identity, code="")
+        rows = rows_to_read(given.source, None, given.refresh, given.window, given.backfill)  # no case has a champion
+        trial.dataset, _ = fetch.entrypoint(given.source, rows.identity, rows.part, code="")
         _, set_aside, class_counts = validate.entrypoint(given.task, trial.dataset, code="")
-        split.entrypoint(trial.dataset, given.split, set_aside, class_counts, code="")
+        split.entrypoint(trial.dataset, given.split, set_aside, class_counts, rows.part, code="")
     if options.train:
         name = _take_free_name(given.model_name, options.taken)
         config = _with_room(trial.config, host_of(given.host).room(), scratch)

@@ -22,9 +22,9 @@ OWN_LOGGERS = ("evergreen.", "steps.", "orchestration.", "commands.")
 HARMLESS = (
     "Failed to disable MLflow autologging",  # once a step, for frameworks that are not installed
     "Failed to run step",  # with the error, which ends the command's output
+    "Received signal",  # the command says itself that it stops, and what has ended
     "Skipping step",  # each step after one that failed, which is told once
 )
-SIGNALLED, FAILED = "Received signal", "Failed to run step"
 
 
 @dataclass
@@ -108,7 +108,6 @@ class _Chatter(logging.Filter):
         super().__init__()
         self.debug = debug
         self.step_error: BaseException | None = None
-        self._stopping = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the console shows the record."""
@@ -118,10 +117,7 @@ class _Chatter(logging.Filter):
             return self.debug
         if self.debug:
             return True
-        message = record.getMessage()
-        if message.startswith(SIGNALLED):  # the command says itself that it stops, and what has ended
-            self._stopping = True
-        if message.startswith((SIGNALLED, *HARMLESS)) or (self._stopping and message.startswith(FAILED)):
+        if record.getMessage().startswith(HARMLESS):
             return False
         return from_step or record.name.startswith(OWN_LOGGERS) or record.levelno >= logging.WARNING
 

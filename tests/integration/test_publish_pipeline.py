@@ -79,7 +79,12 @@ def test_a_dry_run_says_what_would_be_published_in_which_order(
     from commands import run
 
     path = written(tmp_path, {"when": "candidate"})
-    assert run.main(Namespace(config=path, name=None, outcome=None, dry_run=True, no_cache=False, debug=False)) == 0
+    assert (
+        run.main(
+            Namespace(config=path, name=None, window=None, outcome=None, dry_run=True, no_cache=False, debug=False)
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert "promote → review → deploy → publish" in said
     assert (

@@ -84,10 +84,10 @@ storage.Client().create_bucket("evergreen")
 client = bigquery.Client()
 client.create_dataset("news")
 fields = [bigquery.SchemaField(name, "STRING") for name in ("id", "text", "label")]
-fields.append(bigquery.SchemaField("timestamp", "TIMESTAMP"))
+fields += [bigquery.SchemaField(name, "TIMESTAMP") for name in ("timestamp", "arrived")]
 client.create_table(bigquery.Table("local-project.news.articles", fields))
 noon = datetime.now(UTC).replace(hour=12) - timedelta(days=1)
-row = {"id": "1", "text": "Shares fell", "label": "Business", "timestamp": noon.isoformat()}
+row = {"id": "1", "text": "Shares fell", "label": "Business", "timestamp": noon.isoformat(), "arrived": noon.isoformat()}
 assert client.insert_rows_json("local-project.news.articles", [row]) == []
 """
 
@@ -282,7 +282,7 @@ def test_the_preparation_is_compiled_for_dataflow_and_sent_only_when_that_is_mea
     }
     compiled = runner.run(PREPARE_DRY, values, **environment)
     assert compiled.returncode == 0, compiled.stderr
-    job = json.loads(compiled.stdout[compiled.stdout.index("{") :])
+    job, _ = json.JSONDecoder().raw_decode(compiled.stdout[compiled.stdout.index("{") :])
     assert (job["workers"]["machineType"], job["region"]) == ("n1-standard-4", REGION)
     assert job["workers"]["images"] == [given["EVERGREEN_DATAFLOW_IMAGE"]]
     assert not list(box.home.glob("gcs/buckets/evergreen/dataflow/*"))
