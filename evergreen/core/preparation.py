@@ -30,7 +30,7 @@ class RawPart(Protocol):
 
 @dataclass(frozen=True)
 class Raw:
-    """Raw data in parts that are read one by one, the fingerprint of each as it was listed, for which no content is read
+    """Raw data in parts that are read one by one, the fingerprint of each as it was listed, for which no file is read
     twice, and what lies beside them unread.
     """
 

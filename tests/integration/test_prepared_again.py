@@ -187,6 +187,21 @@ def test_a_crash_between_any_two_writes_leaves_the_old_set_or_the_new_one(
     assert not list((tmp_path / "prepared").glob("_preparing-*"))
 
 
+def test_what_a_preparation_by_other_rules_left_unfinished_goes_once_the_set_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived(tmp_path / "raw", "1.jsonl", "1 one")
+    with monkeypatch.context() as killed:
+        killed.setattr("evergreen.preparation.run._clean", lambda _: None)  # nobody tidies up after a kill
+        killed.setattr("evergreen.preparation.run.store", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception, match="killed"):
+            run(tmp_path, deduplicate=True)
+    assert list((tmp_path / "prepared").glob("_preparing-*/*.parquet"))
+    run(tmp_path)
+    assert not list((tmp_path / "prepared").glob("_preparing-*"))
+    assert ids(tmp_path) == {"1"}
+
+
 def test_a_reader_of_before_finds_its_files_until_the_set_changes_once_more(tmp_path: Path) -> None:
     arrived(tmp_path / "raw", "1.jsonl", "1 one")
     run(tmp_path)
