@@ -48,6 +48,8 @@ def client(box: Box) -> dict[str, str]:
         **network(box),
         "ZENML_STORE_URL": box.url("zenml"),
         "ZENML_STORE_API_KEY": key.read_text().strip(),
+        # Each command would write the key into ZENML_CONFIG_PATH, where another one that reads it meanwhile finds none.
+        "DISABLE_CREDENTIALS_DISK_CACHING": "true",
         "MLFLOW_TRACKING_URI": box.url("mlflow"),
         **mlflow.login(),
         **hub.login(box),

@@ -101,7 +101,10 @@ class Datasets:
             raise BigQueryError("resourceInUse", f"Dataset {project}:{name} is still in use")
         with self.warehouse.changing() as cursor:
             for table in tables:
-                self.warehouse.forget(cursor, project, "table", f"{name}.{table['tableReference']['tableId']}")
+                key = f"{name}.{table['tableReference']['tableId']}"
+                self.warehouse.forget(cursor, project, "table", key)
+                self.warehouse.forget(cursor, project, "history", key)
+            self.warehouse.drop_kept(cursor, project, f"{name}.")
             self.warehouse.forget(cursor, project, "dataset", name)
             cursor.execute(f"DROP SCHEMA {quoted(project, name)} CASCADE")
 

@@ -20,7 +20,7 @@ from cloudbox.bigquery.schemas import (
     quoted,
     size_expression,
 )
-from cloudbox.bigquery.warehouse import Resource, Warehouse
+from cloudbox.bigquery.warehouse import OWN, Resource, Warehouse
 
 _UNITS = ("HOUR", "DAY", "MONTH", "YEAR")
 PARTITION = "_PARTITIONTIME"
@@ -159,7 +159,7 @@ class Tables:
         state = max((one for one in changes if one <= moment_ms), default=None)
         if state is None:
             raise invalid(f"Invalid snapshot time {moment_ms} for table {name}: it is before the table's creation time")
-        copy = TableName(name.project, "_box", f"{name.key}@{state}")
+        copy = TableName(name.project, OWN, f"{name.key}@{state}")
         if state == changes[-1]:
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {copy.sql} AS SELECT * FROM {name.sql}")
         elif not self._is_kept(cursor, copy):
@@ -193,6 +193,7 @@ class Tables:
             cursor.execute(f"DROP TABLE IF EXISTS {name.sql}")
             self.warehouse.forget(cursor, name.project, "table", name.key)
             self.warehouse.forget(cursor, name.project, "history", name.key)
+            self.warehouse.drop_kept(cursor, name.project, f"{name.key}@")
 
     def _put_with_counts(self, cursor: duckdb.DuckDBPyConnection, name: TableName, body: Resource) -> Resource:
         sizes = [f"sum({size_expression(field, quoted(field['name']))})" for field in body["schema"]["fields"]]

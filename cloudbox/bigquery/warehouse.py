@@ -20,6 +20,8 @@ from cloudbox.bigquery.failures import invalid, not_found
 from cloudbox.bigquery.schemas import quoted
 
 Resource = dict[str, Any]
+OWN = "_box"
+"""The schema of what is the box's own: resources, and the rows that tables had at moments that queries named."""
 
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,61}[a-z0-9]")
 _SETTINGS = {"memory_limit": "1GiB", "threads": 2, "autoinstall_known_extensions": False, "TimeZone": "UTC"}
@@ -58,9 +60,9 @@ class Warehouse:
                 return
             path = str(self._folder / f"{project}.duckdb").replace("'", "''")
             self._connection.execute(f"ATTACH '{path}' AS {quoted(project)}")
-            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(project, '_box')}")
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(project, OWN)}")
             self._connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {quoted(project, '_box', 'resource')} "
+                f"CREATE TABLE IF NOT EXISTS {quoted(project, OWN, 'resource')} "
                 "(kind VARCHAR, id VARCHAR, body VARCHAR, PRIMARY KEY (kind, id))"
             )
             self._attached.add(project)
@@ -91,7 +93,7 @@ class Warehouse:
         self.open_project(project)
         with self.reading() as cursor:
             row = cursor.execute(
-                f"SELECT body FROM {quoted(project, '_box', 'resource')} WHERE kind = ? AND id = ?", [kind, name]
+                f"SELECT body FROM {quoted(project, OWN, 'resource')} WHERE kind = ? AND id = ?", [kind, name]
             ).fetchone()
         return json.loads(row[0]) if row else None
 
@@ -107,7 +109,7 @@ class Warehouse:
         self.open_project(project)
         with self.reading() as cursor:
             rows = cursor.execute(
-                f"SELECT body FROM {quoted(project, '_box', 'resource')} "
+                f"SELECT body FROM {quoted(project, OWN, 'resource')} "
                 "WHERE kind = ? AND starts_with(id, ?) ORDER BY id",
                 [kind, prefix],
             ).fetchall()
@@ -116,10 +118,20 @@ class Warehouse:
     def put(self, cursor: duckdb.DuckDBPyConnection, project: str, kind: str, name: str, body: Resource) -> None:
         """Writes the resource within a change."""
         cursor.execute(
-            f"INSERT OR REPLACE INTO {quoted(project, '_box', 'resource')} VALUES (?, ?, ?)",
+            f"INSERT OR REPLACE INTO {quoted(project, OWN, 'resource')} VALUES (?, ?, ?)",
             [kind, name, json.dumps(body)],
         )
 
     def forget(self, cursor: duckdb.DuckDBPyConnection, project: str, kind: str, name: str) -> None:
         """Removes the resource within a change."""
-        cursor.execute(f"DELETE FROM {quoted(project, '_box', 'resource')} WHERE kind = ? AND id = ?", [kind, name])
+        cursor.execute(f"DELETE FROM {quoted(project, OWN, 'resource')} WHERE kind = ? AND id = ?", [kind, name])
+
+    def drop_kept(self, cursor: duckdb.DuckDBPyConnection, project: str, beginning: str) -> None:
+        """Removes the kept rows whose names begin so, `news.articles@` or `news.`, within a change."""
+        kept = cursor.execute(
+            "SELECT table_name FROM duckdb_tables() "
+            "WHERE database_name = ? AND schema_name = ? AND starts_with(table_name, ?)",
+            [project, OWN, beginning],
+        ).fetchall()
+        for (name,) in kept:
+            cursor.execute(f"DROP TABLE {quoted(project, OWN, name)}")

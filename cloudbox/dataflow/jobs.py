@@ -90,14 +90,14 @@ class Jobs:
     def update(self, request: v1.UpdateJobRequest) -> v1.Job:
         """UpdateJob: a cancellation; nothing else of a batch job can be changed."""
         self._check_place(request.project_id, request.location)
-        job = self._find(request.job_id)
         if request.job.requested_state != State.JOB_STATE_CANCELLED:
             raise invalid(f"The box cancels jobs, and sets no other state ({request.job.requested_state}).")
-        if not _is_active(job):
-            raise failed_precondition(f"Job {job.id} has ended already: {State(job.current_state).name}.")
-        job.requested_state = State.JOB_STATE_CANCELLED
-        self._write(job)
         with self._lock:
+            job = self._find(request.job_id)
+            if not _is_active(job):
+                raise failed_precondition(f"Job {job.id} has ended already: {State(job.current_state).name}.")
+            job.requested_state = State.JOB_STATE_CANCELLED
+            self._write(job)
             container = self._running.get(job.id)
         if container is not None:
             threading.Thread(target=container.stop, name=f"cancel {job.id}", daemon=True).start()
@@ -126,19 +126,20 @@ class Jobs:
         code = container.wait()
         with self._lock:
             self._running.pop(job_id, None)
-        if code == 0:
-            self._end(job_id, State.JOB_STATE_DONE)
-        elif self._find(job_id).requested_state == State.JOB_STATE_CANCELLED:
-            self._end(job_id, State.JOB_STATE_CANCELLED)
-        else:
-            self._end(job_id, State.JOB_STATE_FAILED, f"exit code {code}\n{container.tail(LOG_LINES)}")
+            if code == 0:
+                self._end(job_id, State.JOB_STATE_DONE)
+            elif self._find(job_id).requested_state == State.JOB_STATE_CANCELLED:
+                self._end(job_id, State.JOB_STATE_CANCELLED)
+            else:
+                self._end(job_id, State.JOB_STATE_FAILED, f"exit code {code}\n{container.tail(LOG_LINES)}")
 
     def _end(self, job_id: str, state: int, error: str = "") -> None:
-        job = self._find(job_id)
-        if error:
-            (self._folder / f"{job_id}.error").write_text(error, encoding="utf-8")
-        job.current_state, job.current_state_time = v1.JobState(state), datetime.now(UTC)
-        self._write(job)
+        with self._lock:
+            job = self._find(job_id)
+            if error:
+                (self._folder / f"{job_id}.error").write_text(error, encoding="utf-8")
+            job.current_state, job.current_state_time = v1.JobState(state), datetime.now(UTC)
+            self._write(job)
 
     def _check_place(self, project: str, location: str) -> None:
         if project not in {self._box.project, str(self._box.project_number)} or location != self._box.region:

@@ -96,7 +96,12 @@ def _secrets(box: Box) -> dict[str, str]:
 
 
 def _key_opens(client: httpx.Client, key: str) -> bool:
-    return client.post("/login", data={"grant_type": "zenml-api-key", "password": key}).is_success
+    """Raises httpx.HTTPError where the server tells neither: a key that may be in use is not to be replaced then."""
+    answer = client.post("/login", data={"grant_type": "zenml-api-key", "password": key})
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        return False
+    answer.raise_for_status()
+    return True
 
 
 def _renew_key(client: httpx.Client, password: str) -> str:

@@ -30,10 +30,13 @@ class RawPart(Protocol):
 
 @dataclass(frozen=True)
 class Raw:
-    """Raw data in parts that are read one by one, and what lies beside them unread."""
+    """Raw data in parts that are read one by one, the fingerprint of each as it was listed, for which no file is read
+    twice, and what lies beside them unread.
+    """
 
     description: str
     parts: Sequence[RawPart]
+    fingerprints: Sequence[str]
     left_out: LeftOut = NOTHING
 
 

@@ -83,7 +83,10 @@ class Plan:
         """The origin as it is now. Raises InputError where there is nothing."""
         source = source_of(self.preparation.origin)
         raw = source.raw()
-        return Raw(source.identity(None).description, (_Whole(self.preparation.origin),)) if raw is None else raw
+        if raw is not None:
+            return raw
+        identity = source.identity(None)
+        return Raw(identity.description, (_Whole(self.preparation.origin),), (identity.fingerprint,))
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -97,8 +100,9 @@ class Plan:
 
 
 def parts_of(raw: Raw) -> list[Part]:
-    """The parts as they are now, whose content is looked at. Raises InputError naming what cannot be read."""
-    return [Part(number, part.fingerprint(), part) for number, part in enumerate(raw.parts)]
+    """The parts as they were listed; nothing is read."""
+    listed = zip(raw.fingerprints, raw.parts, strict=True)
+    return [Part(number, fingerprint, part) for number, (fingerprint, part) in enumerate(listed)]
 
 
 @dataclass(frozen=True)

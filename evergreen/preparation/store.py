@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import RootModel
@@ -12,7 +13,7 @@ from evergreen.adapters.files.destination import opened_files, put_bytes, replac
 from evergreen.adapters.files.prepared import PreparedSet
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.preparation.part import REJECTED
-from evergreen.preparation.plan import Plan
+from evergreen.preparation.plan import STAGING, Plan
 from evergreen.preparation.summary import Summary
 
 RESULTS = "results.json"
@@ -48,17 +49,29 @@ def known_parts(files: Any, plan: Plan, before: PreparedSet) -> dict[str, Summar
 
 
 def store(files: Any, plan: Plan, before: PreparedSet, now: PreparedSet) -> None:
-    """Puts new shards in place beside those that stay, and makes `now` the set that the source reads.
+    """Puts new shards in place beside those that stay, and makes `now` the set that the source reads. Then goes what
+    others left unfinished: of one that is still under way the set changed meanwhile, which stops it.
 
     Raises:
         EvergreenError: somebody else prepares the same folder.
     """
+    unfinished = [] if now == before else _unfinished(files, plan)
     if files.exists(plan.staging):
         for path in sorted(files.find(plan.staging)):
             name = path.rpartition("/")[2]
             if name != RESULTS:
                 files.mv(path, f"{plan.folder}/{name}")
     replace_set(files, plan.folder, before, now)
+    for path in unfinished:
+        with suppress(FileNotFoundError):
+            files.rm(path, recursive=True)
+
+
+def _unfinished(files: Any, plan: Plan) -> list[str]:
+    """The staging folders of other preparations of the same folder."""
+    paths = [path.rstrip("/") for path in files.ls(plan.folder, detail=False)]
+    own = plan.staging.rpartition("/")[2]
+    return [path for path in paths if (name := path.rpartition("/")[2]).startswith(STAGING) and name != own]
 
 
 def write_statistics(files: Any, plan: Plan, parts: Mapping[str, Summary], summary: Summary) -> None:

@@ -20,8 +20,9 @@ from evergreen.data.freshness import coverage_after
 from evergreen.data.shards import iter_batches
 from evergreen.preparation import LocalRunnerSettings, Preparation, runners
 from evergreen.preparation.plan import Plan, plan_of
-from evergreen.preparation.run import prepare
+from evergreen.preparation.run import prepare, work_of
 from evergreen.tasks.text_classification.settings import TextClassification
+from tests.counted_checksums import counted_checksums
 from tests.rows import rows_of
 
 pytestmark = pytest.mark.usefixtures("beam_in_this_process")
@@ -38,9 +39,9 @@ def arrived(folder: Path, name: str, *texts: str) -> None:
 
 def plan(folder: Path, **changes: Any) -> Plan:
     origin = FilesSettings(path=str(folder / "raw"), columns=COLUMNS)
-    settings: dict[str, Any] = {"runner": LocalRunnerSettings(workers=1)} | changes
+    settings: dict[str, Any] = {"origin": origin, "runner": LocalRunnerSettings(workers=1)} | changes
     target = FilesSettings(path=str(folder / "prepared"), columns=COLUMNS)
-    return plan_of(Preparation(origin=origin, **settings), TextClassification(encoder="any", labels=("a", "b")), target)
+    return plan_of(Preparation(**settings), TextClassification(encoder="any", labels=("a", "b")), target)
 
 
 def run(folder: Path, **changes: Any) -> PreparationReport:
@@ -72,6 +73,26 @@ def test_nothing_new_writes_nothing_and_needs_no_beam(tmp_path: Path, monkeypatc
     assert written(tmp_path) == before
     assert identity(tmp_path) == found
     assert found.atomic
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "text_folders"])
+def test_a_run_with_nothing_new_reads_each_raw_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    raw = tmp_path / "raw"
+    if kind == "text_folders":
+        (raw / "a").mkdir(parents=True)
+        for name in ("1.txt", "2.txt"):
+            (raw / "a" / name).write_text(f"{name} text", encoding="utf-8")
+        given = plan(tmp_path, origin=FilesSettings(path=str(raw)))
+    else:
+        arrived(raw, "1.jsonl", "1 one")
+        arrived(raw, "2.jsonl", "2 two")
+        given = plan(tmp_path)
+    read = counted_checksums(monkeypatch)
+    assert len(work_of(given).parts) == (1 if kind == "text_folders" else 2)
+    assert len(read) == 2
+    assert set(read.values()) == {1}
 
 
 def test_what_arrives_is_added_and_what_was_prepared_before_is_not_written_again(tmp_path: Path) -> None:
@@ -164,6 +185,21 @@ def test_a_crash_between_any_two_writes_leaves_the_old_set_or_the_new_one(
     run(tmp_path)
     assert ids(tmp_path, "again") == {"1", "2.jsonl", "3.jsonl"}
     assert not list((tmp_path / "prepared").glob("_preparing-*"))
+
+
+def test_what_a_preparation_by_other_rules_left_unfinished_goes_once_the_set_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived(tmp_path / "raw", "1.jsonl", "1 one")
+    with monkeypatch.context() as killed:
+        killed.setattr("evergreen.preparation.run._clean", lambda _: None)  # nobody tidies up after a kill
+        killed.setattr("evergreen.preparation.run.store", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception, match="killed"):
+            run(tmp_path, deduplicate=True)
+    assert list((tmp_path / "prepared").glob("_preparing-*/*.parquet"))
+    run(tmp_path)
+    assert not list((tmp_path / "prepared").glob("_preparing-*"))
+    assert ids(tmp_path) == {"1"}
 
 
 def test_a_reader_of_before_finds_its_files_until_the_set_changes_once_more(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ from evergreen.runtime.packages import is_in_package
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Entry = tuple[str, str, int]
+"""Name, checksum and bytes of a file."""
 FILES_PER_PART = 200
 """On average, of formats where a file is a row; of others each file is a part."""
 MOST_FILES_PER_PART = 800
@@ -50,17 +53,20 @@ class FilesSource(ReadSource[FilesSettings]):
 
     def _identity(self, listing: Listing | PictureFolders, window: ResolvedWindow | None) -> SourceIdentity:
         entries = list(listing.checksums())
-        size = sum(count for _, _, count in entries) / 1e6
-        noun = f"{listing.format} file{'s'[: len(entries) != 1]}"
-        left_out = f"; left out: {words}" if (words := listing.left_out.words()) else ""
         return SourceIdentity(
             kind=self.settings.kind,
             fingerprint=_fingerprint(self.settings, listing, entries),
-            description=f"{self.settings.path} ({len(entries):,} {noun}, {size:,.1f} MB{left_out})",
+            description=self._description(listing, entries),
             rows=listing.rows,
             window=window,
             atomic=listing.whole,
         )
+
+    def _description(self, listing: Listing | PictureFolders, entries: Sequence[Entry]) -> str:
+        size = sum(count for _, _, count in entries) / 1e6
+        noun = f"{listing.format} file{'s'[: len(entries) != 1]}"
+        left_out = f"; left out: {words}" if (words := listing.left_out.words()) else ""
+        return f"{self.settings.path} ({len(entries):,} {noun}, {size:,.1f} MB{left_out})"
 
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """The rows as Parquet shards below `out_dir`. Raises InputError naming file and row that cannot be used."""
@@ -108,7 +114,9 @@ class FilesSource(ReadSource[FilesSettings]):
         listing = self.listing()
         sizes = [1] * len(listing.names) if listing.rows is None else _sizes(listing.names)
         parts = tuple(FilesPart(self.settings, one) for one in listing.parts(sizes))
-        return Raw(self._identity(listing, None).description, parts, listing.left_out)
+        entries = [list(part.listing.checksums()) for part in parts]
+        fingerprints = [part.fingerprint_of(its) for part, its in zip(parts, entries, strict=True)]
+        return Raw(self._description(listing, list(chain(*entries))), parts, fingerprints, listing.left_out)
 
     def destination(self, *, windowed: bool) -> Destination:  # noqa: ARG002 - files are read whole
         """The file or folder. Raises InputError where rows would be changed once more as they are read."""
@@ -149,16 +157,18 @@ class FilesPart:
 
     def fingerprint(self) -> str:
         """Of the files' names and checksums and the fields that shape rows. Raises InputError naming an unreadable."""
-        return _fingerprint(self.settings, self.listing, self.listing.checksums())
+        return self.fingerprint_of(self.listing.checksums())
+
+    def fingerprint_of(self, entries: Iterable[Entry]) -> str:
+        """The fingerprint, where the checksums of its files are known."""
+        return _fingerprint(self.settings, self.listing, entries)
 
     def rows(self, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         """The rows with canonical columns. Raises InputError naming file and row that cannot be read."""
         return canonical_rows(self.listing.batches(self.settings), self.settings, None, count)
 
 
-def _fingerprint(
-    settings: FilesSettings, listing: Listing | PictureFolders, entries: Iterable[tuple[str, str, int]]
-) -> str:
+def _fingerprint(settings: FilesSettings, listing: Listing | PictureFolders, entries: Iterable[Entry]) -> str:
     content = [listing.format, settings.shaping(), [(name, checksum) for name, checksum, _ in entries]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -60,8 +60,9 @@ class OxfordPetsSource(ReadSource[OxfordPetsSettings]):
 
     def raw(self) -> Raw:
         """Several shares of the photos. Raises InputError where an archive is missing."""
+        identity = self.identity(None)
         parts = tuple(PetsPart(self.settings, number) for number in range(SHARES))
-        return Raw(self.identity(None).description, parts)
+        return Raw(identity.description, parts, tuple(_share_of(identity, part.number) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,16 @@ class PetsPart:
 
     def fingerprint(self) -> str:
         """That of the source, and which share this is."""
-        return f"{OxfordPetsSource(self.settings).identity(None).fingerprint}-{self.number}"
+        return _share_of(OxfordPetsSource(self.settings).identity(None), self.number)
 
     def rows(self, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         """The share's rows with canonical columns. Raises InputError where an archive cannot be used."""
         return canonical_rows(photos(self.settings, self.number, SHARES, count), self.settings, None, count)
+
+
+def _share_of(identity: SourceIdentity, number: int) -> str:
+    """The fingerprint of a share."""
+    return f"{identity.fingerprint}-{number}"
 
 
 def photos(settings: OxfordPetsSettings, share: int, shares: int, count: IntakeCount) -> Iterator[pa.RecordBatch]:

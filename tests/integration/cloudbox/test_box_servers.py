@@ -49,6 +49,18 @@ def test_the_zenml_client_works_with_the_api_key(box: RunningBox, tmp_path: Path
     assert run(box, tmp_path, "-c", script).splitlines()[-1] == "rest cloudbox default"
 
 
+def test_a_login_has_no_end_and_outlives_that_another_command_writes_its_own(box: RunningBox, tmp_path: Path) -> None:
+    script = """
+import os, pathlib
+from zenml.client import Client
+store = Client().zen_store
+pathlib.Path(os.environ["ZENML_CONFIG_PATH"], "credentials.yaml").write_text("")  # as it is while it is written
+store.authenticate(force=True)
+print(store._api_token.expires_at)
+"""
+    assert run(box, tmp_path, "-c", script).splitlines()[-1] == "None"
+
+
 def test_a_person_signs_in_to_the_dashboard_with_the_kept_password(box: RunningBox) -> None:
     form = {"username": zenml.USER, "password": zenml.password_file(box.box).read_text()}
     url = box.box.url("zenml")

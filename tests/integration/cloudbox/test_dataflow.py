@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import gcsfs
 import pytest
 
@@ -15,14 +15,15 @@ from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.oxford_pets.settings import OxfordPetsSettings
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
-from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation
+from evergreen.preparation import DataflowRunnerSettings, LocalRunnerSettings, Preparation, runners
 from evergreen.preparation.plan import Plan, plan_of
-from evergreen.preparation.run import prepare
+from evergreen.preparation.run import prepare, work_of
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.e2e import pets
 from tests.hosted_trial import BUCKET
 from tests.oxford_pets import photo_names, write_archives
 from tests.rows import rows_of
+from tests.waiting import wait_until
 
 COLUMNS = {"id": "id", "image": "image", "mask": "mask", "split": "split"}
 COUNT = 80
@@ -109,35 +110,21 @@ def test_a_job_that_fails_is_told_with_what_its_workers_said(box: Box, folder: s
     assert names(box, folder) == ["_prepared.json"]
 
 
-def test_a_second_job_of_the_same_work_is_refused_while_the_first_is_under_way(box: Box, folder: str) -> None:
-    from evergreen.preparation import runners
-    from evergreen.preparation.run import work_of
-
+def test_a_second_job_of_the_same_work_is_refused_until_the_first_is_cancelled(
+    box: Box, folder: str, tmp_path: Path
+) -> None:
     given = plan(box, folder)
-    work = work_of(given)
-    failed: list[BaseException] = []
-
-    def first() -> None:
-        try:
-            runners.run(given, list(work.new), ())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    deadline = time.monotonic() + 60
+    parts = list(work_of(given).new)
+    pipeline = beam.Pipeline(options=runners.runner_of(given).options(given, parts, tmp_path))
+    _ = pipeline | beam.Create([600.0]) | beam.Map(time.sleep)  # as work that takes longer than the test
+    under_way = pipeline.run()
     try:
-        while time.monotonic() < deadline:
-            time.sleep(1)
-            if _active(box):
-                with pytest.raises(InputError, match="gcloud dataflow jobs cancel"):
-                    runners.run(given, list(work.new), ())
-                break
-        else:
-            raise AssertionError("no job came")
+        with pytest.raises(InputError, match=f"gcloud dataflow jobs cancel {under_way.job_id()} "):
+            runners.run(given, parts, ())
     finally:
-        thread.join(120)
-    assert not failed
+        under_way.cancel()
+    wait_until(lambda: not _active(box))
+    assert names(box, folder) == []
 
 
 def _active(box: Box) -> bool:

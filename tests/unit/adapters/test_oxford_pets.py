@@ -16,6 +16,8 @@ from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import source_of
 from evergreen.data.pictures import decode_mask
+from evergreen.preparation.plan import parts_of
+from tests.counted_checksums import counted_checksums
 from tests.oxford_pets import photo_names, trimap, write_archive, write_archives
 from tests.rows import rows_of
 
@@ -49,7 +51,19 @@ def test_shares_of_the_photos_are_all_of_them_and_each_once(tmp_path: Path) -> N
     ids = [row["id"] for part in raw.parts for batch in part.rows(count) for row in batch.to_pylist()]
     assert sorted(ids) == sorted(photo_names(COUNT))
     assert count.intake(len(ids)).words().startswith("9 read of 10 seen; left out: 1 picture that has no trimap")
-    assert len({part.fingerprint() for part in raw.parts}) == len(raw.parts)
+    assert len(set(raw.fingerprints)) == len(raw.parts)
+    assert [part.fingerprint() for part in raw.parts] == list(raw.fingerprints)
+
+
+def test_the_fingerprints_of_all_shares_take_one_reading_of_the_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_archives(tmp_path / "raw", COUNT)
+    read = counted_checksums(monkeypatch)
+    raw = source_of(OxfordPetsSettings(path=str(tmp_path / "raw"))).raw()
+    assert raw is not None
+    assert parts_of(raw)
+    assert read == {"annotations.tar.gz": 1, "images.tar.gz": 1}
 
 
 def test_other_archives_are_another_identity(tmp_path: Path) -> None:

@@ -48,6 +48,27 @@ def test_its_dataset_counts_as_empty(tables: Tables) -> None:
     assert tables.datasets.listed(NAME.project) == []
 
 
+@pytest.mark.parametrize("whole_dataset", [False, True])
+def test_rows_of_a_past_moment_go_with_their_table(tables: Tables, whole_dataset: bool) -> None:
+    def kept() -> list[tuple[str]]:
+        with tables.warehouse.reading() as cursor:
+            return cursor.execute("SELECT table_name FROM duckdb_tables() WHERE contains(table_name, '@')").fetchall()
+
+    other = TableName(NAME.project, NAME.dataset, f"{NAME.table}_old")
+    for name in (NAME, other):
+        made = tables.insert(name, {"schema": {"fields": [{"name": "text", "type": "STRING"}]}})
+        with tables.warehouse.changing() as cursor:
+            tables.as_of(cursor, name, int(made["lastModifiedTime"]))
+    assert len(kept()) == 2
+    if whole_dataset:
+        tables.datasets.delete(NAME.project, NAME.dataset, contents=True)
+        assert kept() == []
+        assert tables.warehouse.find(NAME.project, "history", NAME.key) is None
+    else:
+        tables.delete(NAME)
+        assert [name.partition("@")[0] for (name,) in kept()] == [other.key]
+
+
 @pytest.mark.parametrize(
     ("partitioning", "partition", "load", "message"),
     [

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from cryptography import x509
@@ -20,7 +21,7 @@ from cloudbox.credentials import ensure_credentials
 from cloudbox.gateway.hosts import port_of, routes
 from cloudbox.home import Home
 from cloudbox.services import SERVICES
-from cloudbox.services.zenml import COMPOSE
+from cloudbox.services.zenml import COMPOSE, _key_opens
 
 
 @pytest.fixture
@@ -139,3 +140,16 @@ def test_refusals_of_many_processes_are_whole_lines(box: Box) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(partial(refusals.record, box.home, "gateway"), [f"host-{number}:443" for number in range(200)]))
     assert {refusal["what"] for refusal in refusals.listed(box.home)} == {f"host-{number}:443" for number in range(200)}
+
+
+@pytest.mark.parametrize(("status", "opens"), [(200, True), (401, False), (500, None)])
+def test_only_a_refused_key_of_zenml_counts_as_lost(status: int, opens: bool | None) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, request=request)
+
+    with httpx.Client(base_url="http://zenml", transport=httpx.MockTransport(answer)) as client:
+        if opens is None:
+            with pytest.raises(httpx.HTTPStatusError):
+                _key_opens(client, "key")
+        else:
+            assert _key_opens(client, "key") is opens

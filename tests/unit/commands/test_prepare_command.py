@@ -33,4 +33,4 @@ def test_an_installation_for_runs_alone_is_told_how_to_get_beam(monkeypatch: pyt
     monkeypatch.setattr("evergreen.preparation.run.find_spec", lambda _: None)
     part = Part(0, "", FilesPart(FilesSettings(path="raw"), Listing(root=Path("raw"), files=(), format="csv")))
     with pytest.raises(InputError, match=r"1 of 1 parts to be prepared, which needs Apache Beam.*make install-dev"):
-        check_beam(Work(Raw("raw", ()), (part,), (part,), {}, PreparedSet()))
+        check_beam(Work(Raw("raw", (), ()), (part,), (part,), {}, PreparedSet()))

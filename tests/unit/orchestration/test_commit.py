@@ -19,6 +19,7 @@ def git(folder: Path, *arguments: str) -> str:
 def test_the_commit_of_a_checkout_is_told_with_whether_its_files_differ(tmp_path: Path) -> None:
     assert commit_of(tmp_path) is None
     git(tmp_path, "init", "--quiet")
+    assert commit_of(tmp_path) is None
     (tmp_path / "step.py").write_text("one = 1\n")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "-m", "one")
@@ -26,6 +27,16 @@ def test_the_commit_of_a_checkout_is_told_with_whether_its_files_differ(tmp_path
     commit = git(tmp_path, "rev-parse", "HEAD")
     assert commit_of(tmp_path) == commit
     (tmp_path / "step.py").write_text("one = 2\n")
+    assert commit_of(tmp_path) == f"{commit} with changes"
+    git(tmp_path, "checkout", "--", "step.py")
+    (tmp_path / ".gitignore").write_text("__pycache__\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "two")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "step.pyc").touch()
+    assert commit_of(tmp_path) == commit
+    (tmp_path / "task.py").write_text("a task that is in no commit\n")
     assert commit_of(tmp_path) == f"{commit} with changes"
 
 
