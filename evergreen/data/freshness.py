@@ -33,6 +33,7 @@ from evergreen.core.window import Interval
 from evergreen.data.contents import content_of
 from evergreen.data.duplicates.keys import content_keys
 from evergreen.data.row_fields import TIMES
+from evergreen.data.rows_digest import RowsDigest
 from evergreen.data.shards import iter_batches, regroup
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 class PartOfRows:
     """Chooses a part's rows of a stream with canonical columns, and knows them once it has passed.
 
-    `new` and `replayed` count them; `last` is the latest arrival of a new one; equal rows in equal order have one
-    `fingerprint`.
+    `new` and `replayed` count them; `last` is the latest arrival of a new one; equal rows have one `fingerprint`, in
+    whatever order they come.
     """
 
     def __init__(self, part: Part, count: IntakeCount) -> None:
@@ -52,19 +53,19 @@ class PartOfRows:
         self._part, self._count = part, count
         self._salt = int(hashlib.sha256(part.since.model_dump_json().encode()).hexdigest()[:15], 16)
         self._last_at_edge = part.since.last_at_edge
-        self._digest = hashlib.sha256()
+        self._last_replayed = NO_TIME
+        self._digest = RowsDigest()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the rows that have passed."""
-        return self._digest.hexdigest()
+        """Of the rows that have passed, by what they say."""
+        return self._digest.fingerprint
 
     @property
     def part(self) -> Part:
-        """The part, looked up to the last arrival of a new row."""
-        if self.last == NO_TIME:
-            return self._part
-        return self._part.model_copy(update={"until": moment(self.last)})
+        """The part, looked up to the last arrival of a new row: equal whenever it is that the same rows are found."""
+        last = moment(self._last_replayed if self.last == NO_TIME else self.last)
+        return self._part if last is None else self._part.model_copy(update={"until": last})
 
     def words(self) -> str:
         """How many rows are new, and how many are read once more."""
@@ -88,8 +89,8 @@ class PartOfRows:
             InputError: a row without a time, where those are refused.
         """
         for table in regroup(filter(len, map(self._chosen, batches))):
-            for batch in table.to_batches():  # one, whose bytes Arrow writes without what lies around a slice
-                self._digest.update(memoryview(batch.serialize()))
+            for batch in table.to_batches():
+                self._digest.add(batch)
                 yield batch
 
     def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -110,6 +111,7 @@ class PartOfRows:
         self.new += int(fresh.sum())
         self.replayed += int(again.sum())
         self.last = max(self.last, int(arrived[fresh].max(initial=NO_TIME)))
+        self._last_replayed = max(self._last_replayed, int(arrived[again].max(initial=NO_TIME)))
         return timed.append_column(REPLAYED, pa.array(again)).filter(pa.array(fresh | again))
 
     def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
