@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from evergreen.adapters.bigquery.destination import BigQueryDestination
 from evergreen.adapters.bigquery.failures import PastStateError
@@ -69,6 +72,20 @@ def _check_whole(table: TableId, state: TableState, why: str) -> None:
         )
 
 
+class _KnownBy(BigQuerySettings):
+    """Rows without what they say."""
+
+    @property
+    @override
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        return {name: columns for name, columns in super().parts.items() if name in ("id", *TIMES)}
+
+
+def _pass(rows: Iterable[object]) -> None:
+    for _ in rows:
+        pass
+
+
 class BigQuerySource(ReadSource[BigQuerySettings]):
     """Rows of one table, or of the SQL in a file, within the run's window."""
 
@@ -111,16 +128,21 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         return Dataset.write(out_dir, manifest)
 
     def find_new(self, part: Part) -> NewRows:
-        """How many rows are new, by reading what may be. Raises as `read` does.
+        """How many rows are new, by their ids and times, and of those that are by what they say. Raises as `read` does.
 
         It is the table's state at the moment `until`, set back by what clocks differ: BigQuery refuses the future.
         """
         if part.until is not None:
             moment = part.until - _CLOCKS
             part = part.model_copy(update={"until": moment, "revision": moment.isoformat()})
-        chosen = PartOfRows(part, IntakeCount())
-        for _ in chosen.of(self._new_rows(part, IntakeCount())):
-            pass
+        count = IntakeCount()
+        chosen = PartOfRows(part, count)
+        _pass(chosen.of(self._known._new_rows(part, count)))
+        if chosen.new:
+            new = part.model_copy(update={"replay_share": 0})
+            contents = PartOfRows(new, count)
+            _pass(contents.of(self._new_rows(new, count)))
+            chosen.take_contents(contents)
         return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
 
     def read_new(self, part: Part, out_dir: Path) -> Dataset:
@@ -158,6 +180,11 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
             estimate = self._estimate(warehouse, query)
         self._check_limit(estimate)
         return self._rows(warehouse, query, None, count)
+
+    @cached_property
+    def _known(self) -> BigQuerySource:
+        """The same rows by what they are known by alone."""
+        return BigQuerySource(_KnownBy.model_construct(**dict(self.settings)))
 
     def _rows(
         self, warehouse: BigQueryWarehouse, query: Query, window: ResolvedWindow | None, count: IntakeCount

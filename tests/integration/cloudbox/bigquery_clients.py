@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 warnings.simplefilter("ignore")  # Google's clients announce the end of Python versions
 
@@ -20,6 +21,7 @@ from google.api_core.exceptions import GoogleAPICallError  # noqa: E402 - after 
 from google.cloud import bigquery  # noqa: E402 - after the filter
 
 from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
+from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse  # noqa: E402 - after the filter
 from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
 from evergreen.core.coverage import Coverage  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
@@ -229,11 +231,17 @@ def repeated() -> Any:
         rows_later = read(trained.part, "later")
         client.query("UPDATE news.repeated SET text = 'another' WHERE id = 'n35'").result()
         edited, rows_edited = night(since), read(trained.part, "edited")
+        dataset = reader.read_new(edited.part, Path(scratch) / "covered")
+        since = coverage_after(dataset, edited.part, None)
+        with patch.object(BigQueryWarehouse, "rows", autospec=True, side_effect=BigQueryWarehouse.rows) as asked_for:
+            found = night(since)
+        quiet_night = [found.new, found.replayed > 0, *(call.args[1].sql for call in asked_for.call_args_list)]
     client.delete_table(made)
     return {
         "moments": len({found.part.revision for found in (trained, quiet, otherwise, edited)}),
         "asked": [asked(found) for found in (trained, quiet, otherwise, edited)],
         "rows": [rows_then, rows_later, rows_edited],
+        "quiet": quiet_night,
     }
 
 

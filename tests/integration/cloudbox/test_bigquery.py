@@ -139,6 +139,9 @@ def test_what_is_new_to_one_champion_is_the_same_each_night_however_the_rows_lie
     assert then[0] == made_again[0] == trained[0]  # of a table that is younger than the moment
     assert then[1] == made_again[1]
     assert of_edited[0]["fingerprint"] != then[0]["fingerprint"]
+    new, replays, asked = said["quiet"]
+    assert (new, replays) == (0, True)
+    assert asked.startswith("SELECT `id`, `timestamp`, `arrived`\n")
 
 
 def test_partitions_by_ingestion_tell_when_rows_came(box: Box) -> None:
