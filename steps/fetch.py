@@ -37,6 +37,9 @@ def fetch(
     dataset = given.read(identity.window, directory) if part.until is None else given.read_new(part, directory)
     if dataset.manifest.source.fingerprint != identity.fingerprint:
         if not identity.atomic:
-            raise EvergreenError(f"{identity.description} changed while it was read; run again")
+            raise EvergreenError(
+                f"{identity.description} changed while it was read; run again, with refresh.on_lost: train where lost "
+                "results of an earlier run were to be made again"
+            )
         logger.warning("%s has changed since; read as it is now", identity.description)
     return dataset, coverage_after(dataset, part, identity.window)

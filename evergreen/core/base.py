@@ -6,7 +6,7 @@ do the work, one a verb; see `evergreen.core.members`.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -20,6 +20,9 @@ ModelName = Annotated[str, AfterValidator(MODEL_NAME.check)]
 
 class Frozen(BaseModel):
     """Immutable value with no unknown fields; NaN survives a round trip through JSON."""
+
+    beside_content: ClassVar[frozenset[str]] = frozenset()
+    """Optional fields that tell no two values apart: a step is answered from cache whatever they are."""
 
     model_config = ConfigDict(
         frozen=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
@@ -19,8 +20,11 @@ class Part(Frozen):
     With `until` it is those that `since` lacks and that arrived no later, beside `replay_share` of the covered ones;
     without, those of the whole window. `adds`: whether the rows count as covered after that; of a backfill they do not.
     `held_out` is where the rows are that the champion and those before it were tested on or selected by; None: nowhere.
-    `revision` is the state of the source that the rows were counted in, where that has a name by which it can be read.
+    `revision` is the state of the source that the rows were counted in, where that has a name by which it can be read;
+    of which state they are makes no other part of the same rows.
     """
+
+    beside_content: ClassVar[frozenset[str]] = frozenset({"revision"})
 
     since: Coverage = Coverage()
     until: AwareDatetime | None = None

@@ -30,20 +30,22 @@ from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
 from evergreen.core.part import Part
 from evergreen.core.window import Interval
-from evergreen.data.contents import content_of
 from evergreen.data.duplicates.keys import content_keys
 from evergreen.data.row_fields import TIMES
-from evergreen.data.shards import iter_batches, regroup
+from evergreen.data.rows_digest import RowsDigest
+from evergreen.data.shards import iter_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_KNOWN_BY = ("id", "arrived")
 
 
 class PartOfRows:
     """Chooses a part's rows of a stream with canonical columns, and knows them once it has passed.
 
-    `new` and `replayed` count them; `last` is the latest arrival of a new one; equal rows in equal order have one
-    `fingerprint`.
+    `new` and `replayed` count them; `last` is the latest arrival of a new one. Equal new rows, and the same replayed
+    ones by id and arrival, have one `fingerprint`, in whatever order they come.
     """
 
     def __init__(self, part: Part, count: IntakeCount) -> None:
@@ -52,19 +54,23 @@ class PartOfRows:
         self._part, self._count = part, count
         self._salt = int(hashlib.sha256(part.since.model_dump_json().encode()).hexdigest()[:15], 16)
         self._last_at_edge = part.since.last_at_edge
-        self._digest = hashlib.sha256()
+        self._last_replayed = NO_TIME
+        self._new_rows, self._replayed_rows = RowsDigest(), RowsDigest()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the rows that have passed."""
-        return self._digest.hexdigest()
+        """Of the rows that have passed: of new ones by what they say."""
+        return f"{self._new_rows.fingerprint} {self._replayed_rows.fingerprint}"
+
+    def take_contents(self, other: PartOfRows) -> None:
+        """What the new rows say, of another that all of them have passed with every column."""
+        self._new_rows = other._new_rows
 
     @property
     def part(self) -> Part:
-        """The part, looked up to the last arrival of a new row."""
-        if self.last == NO_TIME:
-            return self._part
-        return self._part.model_copy(update={"until": moment(self.last)})
+        """The part, looked up to the last arrival of a new row: equal whenever it is that the same rows are found."""
+        last = moment(self._last_replayed if self.last == NO_TIME else self.last)
+        return self._part if last is None else self._part.model_copy(update={"until": last})
 
     def words(self) -> str:
         """How many rows are new, and how many are read once more."""
@@ -87,10 +93,7 @@ class PartOfRows:
         Raises:
             InputError: a row without a time, where those are refused.
         """
-        for table in regroup(filter(len, map(self._chosen, batches))):
-            for batch in table.to_batches():  # one, whose bytes Arrow writes without what lies around a slice
-                self._digest.update(memoryview(batch.serialize()))
-                yield batch
+        return filter(len, map(self._chosen, batches))
 
     def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa
@@ -110,6 +113,11 @@ class PartOfRows:
         self.new += int(fresh.sum())
         self.replayed += int(again.sum())
         self.last = max(self.last, int(arrived[fresh].max(initial=NO_TIME)))
+        self._last_replayed = max(self._last_replayed, int(arrived[again].max(initial=NO_TIME)))
+        self._new_rows.add(timed.filter(pa.array(fresh)))
+        self._replayed_rows.add(
+            timed.filter(pa.array(again)).select([name for name in _KNOWN_BY if name in timed.schema.names])
+        )
         return timed.append_column(REPLAYED, pa.array(again)).filter(pa.array(fresh | again))
 
     def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -131,16 +139,13 @@ class PartOfRows:
         return batch.filter(pa.array(~without))
 
     def _replayed(self, batch: pa.RecordBatch, covered: Chosen) -> Chosen:
-        """Which of the covered rows are read once more: by their content, others for each champion."""
+        """Which of the covered rows are read once more: by id and arrival, others for each champion."""
         import pyarrow as pa
 
         share, chosen = self._part.replay_share, covered.copy()
         if share in (0, 1) or not covered.any():
             return covered & bool(share)
-        rows = batch.filter(pa.array(covered))
-        content = content_of(rows.schema.names)
-        keys = content.signatures(rows.column(content.column), self._salt, with_near=False)["key"]
-        chosen[covered] = keys / 2.0**64 < share
+        chosen[covered] = _keys(batch.filter(pa.array(covered)), self._salt) / 2.0**64 < share
         return chosen
 
     def _leave_out(self, reason: str, batch: pa.RecordBatch, which: Chosen) -> None:
@@ -183,10 +188,10 @@ def _times(batch: pa.RecordBatch) -> tuple[Times, Times]:
     return found[0], found[1]
 
 
-def _keys(batch: pa.RecordBatch) -> Keys:
+def _keys(batch: pa.RecordBatch, seed: int = 0) -> Keys:
     """Of id and arrival: (rows,) uint64."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     arrived = pc.fill_null(batch.column("arrived").cast(pa.int64()).cast(pa.string()), "")
-    return content_keys(pc.binary_join_element_wise(arrived, pc.fill_null(batch.column("id"), ""), " "), seed=0)
+    return content_keys(pc.binary_join_element_wise(arrived, pc.fill_null(batch.column("id"), ""), " "), seed)

@@ -297,7 +297,7 @@ def test_a_window_covers_what_it_looked_at_and_no_more(rows: Path, tmp_path: Pat
     assert found.new == 8
 
 
-def test_rows_of_a_champion_are_replayed_by_their_content(rows: Path, tmp_path: Path) -> None:
+def test_rows_of_a_champion_are_replayed_by_what_they_are_known_by(rows: Path, tmp_path: Path) -> None:
     write(rows, [(f"{number}", 1, 1) for number in range(1000)])
     until = datetime(2027, 1, 1, tzinfo=UTC)
     dataset = source_of(source(rows)).read_new(Part(until=until), tmp_path / "all")

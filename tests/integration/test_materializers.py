@@ -7,6 +7,7 @@ import inspect
 import shutil
 import tarfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -24,6 +25,7 @@ from evergreen.core.artifacts import (
 )
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
+from evergreen.core.part import Part
 from evergreen.core.training import Incumbent, Start
 
 STEPS = ("identify", "fetch", "validate", "split", "train", "evaluate", "promote", "deploy")
@@ -63,6 +65,18 @@ def test_a_directory_comes_back_with_every_byte_on_another_machine(tmp_path: Pat
     assert loaded.manifest == saved.manifest
     assert loaded.shards("train")[0].read_bytes() == b"rows" * 1000
     assert sorted(path.name for path in store.iterdir()) == ["content.tar", "manifest.json", "page.html"]
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_the_state_that_rows_were_counted_in_comes_back_and_is_nothing_to_the_cache(store: Path) -> None:
+    from orchestration.materializers import ValueMaterializer
+
+    materializer, part = ValueMaterializer(str(store)), Part(until=datetime(2026, 1, 1, tzinfo=UTC), revision="a")
+    materializer.save(part)
+    assert materializer.load(Part) == part
+    kept = materializer.compute_content_hash(part)
+    assert materializer.compute_content_hash(part.model_copy(update={"revision": "b"})) == kept
+    assert materializer.compute_content_hash(part.model_copy(update={"lag": "2h"})) != kept
 
 
 @pytest.mark.usefixtures("zenml_home")

@@ -18,6 +18,10 @@ _ROLES = (
 )
 
 
+class PastStateError(InputError):
+    """BigQuery does not keep the table as it was at the moment that is asked for."""
+
+
 def translated(what: str, present: Callable[[], str] | None = None) -> AbstractContextManager[None]:
     """Raises InputError for what a person can set right, EvergreenError where BigQuery does not answer.
 
@@ -55,6 +59,8 @@ def _error_of(what: str, failure: Failure, present: Callable[[], str] | None) ->
     if failure.kind is Kind.MISSING:
         there = present() if present else ""
         return InputError(f"{what} not found: {failure.reason}{there}; set source.table or its query")
+    if re.search(r"Invalid (snapshot time|time travel timestamp)", failure.reason, re.IGNORECASE):
+        return PastStateError(f"{what}: {failure.reason}; read it as it is now")
     return _of_call(what, failure)
 
 

@@ -10,22 +10,29 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from heapq import nlargest
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 
 from evergreen.adapters.bigquery.settings import TableId, quoted_column
 from evergreen.core.artifacts import ResolvedWindow
-from evergreen.core.coverage import Coverage, gaps, intervals
+from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import InputError
 from evergreen.core.part import Part
+from evergreen.core.window import Interval
 from evergreen.data.columns import INGESTED
 
 START, END = "window_start", "window_end"
-UNTIL, ARRIVED, LAST = "until", "arrived_from", "last_partition"
+UNTIL, MOMENT, ARRIVED, LAST = "until", "moment", "arrived_from", "last_partition"
 TIME_TYPES = ("TIMESTAMP", "DATETIME", "DATE")
 PARTITION = "_PARTITIONTIME"
 """When the partition of a row began, of tables that the time of ingestion partitions; none while a row is streamed."""
 INGESTION_UNITS = {"HOUR": timedelta(hours=1), "DAY": timedelta(days=1)}
 """How long partitions are whose rows count as come once they end."""
+MOST_STRETCHES = 1_000
+"""Of event time that a query leaves out: two parameters each."""
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,8 @@ def new_rows_query(
     times: Mapping[str, tuple[str, str]],
     unit: str | None = None,
 ) -> Query:
-    """The query for `columns` of what may be new, of the table as it was at the moment `until` of the part.
+    """The query for `columns` of what may be new, of the table as it was at the moment that is the part's `revision`,
+    or as it is.
 
     `times` are the columns `arrived`, unless there is a `unit` as `table_query` has it, and, where there is one,
     `timestamp`, each with its type. No new row is left out; what is covered after all, whoever reads can tell. Where
@@ -83,7 +91,7 @@ def new_rows_query(
     """
     if part.until is None:
         raise ValueError("a part without `until` is no part of new rows")
-    parameters: dict[str, tuple[str, datetime | date]] = {UNTIL: ("TIMESTAMP", part.until)}
+    parameters: dict[str, tuple[str, datetime | date]] = {}
     ahead = INGESTION_UNITS[unit] if unit else timedelta()
     if unit:
         name, or_never = PARTITION, []
@@ -92,6 +100,7 @@ def new_rows_query(
     else:
         name = _arrival_column(table, *times["arrived"])
         or_never = [f"{name} IS NULL"]
+        parameters[UNTIL] = ("TIMESTAMP", part.until)
         where = f"({name} <= @{UNTIL} OR {name} IS NULL)"
     since = part.since.until
     if since is not None and not part.replay_share and _tells_of(part.since, times):
@@ -100,7 +109,10 @@ def new_rows_query(
         if "timestamp" in times:
             maybe += _not_looked_at(quoted_column(times["timestamp"][0]), part.since, parameters)
         where += f"\nAND ({' OR '.join(maybe)})"
-    chosen = f"SELECT {_selected(columns, unit)}\nFROM {table.quoted} FOR SYSTEM_TIME AS OF @{UNTIL}"
+    chosen = f"SELECT {_selected(columns, unit)}\nFROM {table.quoted}"
+    if part.revision is not None:
+        parameters[MOMENT] = ("TIMESTAMP", datetime.fromisoformat(part.revision))
+        chosen += f" FOR SYSTEM_TIME AS OF @{MOMENT}"
     return Query(f"{chosen}\nWHERE {where}", parameters)
 
 
@@ -128,8 +140,11 @@ def _tells_of(since: Coverage, times: Mapping[str, tuple[str, str]]) -> bool:
 
 
 def _not_looked_at(column: str, since: Coverage, parameters: dict[str, tuple[str, datetime | date]]) -> Iterator[str]:
-    """Conditions on event times that a coverage lacks; their bounds go into `parameters`."""
-    looked = intervals(since)
+    """Conditions on event times that a coverage lacks; their bounds go into `parameters`.
+
+    Of many stretches that were looked at, the shortest are asked for once more: BigQuery takes 10,000 parameters.
+    """
+    looked = sorted(nlargest(MOST_STRETCHES, intervals(since), key=_length), key=attrgetter("start"))
     if all(span.start is not None for span in since.spans):
         yield f"{column} IS NULL"
     if not looked:
@@ -137,10 +152,14 @@ def _not_looked_at(column: str, since: Coverage, parameters: dict[str, tuple[str
         return
     bounds = {"first": looked[0].start, "last": looked[-1].end}
     yield f"{column} < @first OR {column} > @last"
-    for number, gap in enumerate(gaps(since)):
-        bounds |= {f"gap_{number}_start": gap.start, f"gap_{number}_end": gap.end}
+    for number, (before, after) in enumerate(pairwise(looked)):
+        bounds |= {f"gap_{number}_start": before.end + _INSTANT, f"gap_{number}_end": after.start - _INSTANT}
         yield f"{column} BETWEEN @gap_{number}_start AND @gap_{number}_end"
     parameters.update({name: ("TIMESTAMP", moment) for name, moment in bounds.items()})
+
+
+def _length(stretch: Interval) -> timedelta:
+    return stretch.end - stretch.start
 
 
 def file_query(path: Path, window: ResolvedWindow | None) -> Query:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from evergreen.adapters.bigquery.destination import BigQueryDestination
+from evergreen.adapters.bigquery.failures import PastStateError
 from evergreen.adapters.bigquery.query import INGESTION_UNITS, PARTITION, Query, file_query, new_rows_query, table_query
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
@@ -25,6 +30,7 @@ from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.columns import INGESTED
 from evergreen.data.dataset import write_dataset
 from evergreen.data.freshness import PartOfRows
+from evergreen.data.order import in_order
 from evergreen.data.row_fields import TIMES, check_columns, mapped_columns
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 
 RECORDS = {"RECORD", "STRUCT"}
 _CLOCKS = timedelta(seconds=5)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,29 @@ class _Hidden:
 
 
 _ALL_SHOWN = _Hidden((), 0)
+
+
+def _check_whole(table: TableId, state: TableState, why: str) -> None:
+    """Raises InputError where each query of the table must choose partitions."""
+    if state.filtered:
+        raise InputError(
+            f"table {table} requires a partition filter, and {why}; let it be read whole: "
+            f"bq update --norequire_partition_filter {table.project}:{table.dataset}.{table.table}"
+        )
+
+
+class _KnownBy(BigQuerySettings):
+    """Rows without what they say."""
+
+    @property
+    @override
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        return {name: columns for name, columns in super().parts.items() if name in ("id", *TIMES)}
+
+
+def _pass(rows: Iterable[object]) -> None:
+    for _ in rows:
+        pass
 
 
 class BigQuerySource(ReadSource[BigQuerySettings]):
@@ -98,28 +128,36 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         return Dataset.write(out_dir, manifest)
 
     def find_new(self, part: Part) -> NewRows:
-        """How many rows are new, by reading what may be. Raises as `read` does.
+        """How many rows are new, by their ids and times, and of those that are by what they say. Raises as `read` does.
 
         It is the table's state at the moment `until`, set back by what clocks differ: BigQuery refuses the future.
         """
         if part.until is not None:
-            part = part.model_copy(update={"until": part.until - _CLOCKS})
-        chosen = PartOfRows(part, IntakeCount())
-        query, rows = self._new_rows(part, IntakeCount())
-        for _ in chosen.of(rows):
-            pass
-        identity = self._identity_of(query, part, chosen)
-        return NewRows(identity=identity, part=part, new=chosen.new, replayed=chosen.replayed)
-
-    def read_new(self, part: Part, out_dir: Path) -> Dataset:
-        """The part's rows as Parquet shards, of the same state of the table. Raises as `read` does."""
+            moment = part.until - _CLOCKS
+            part = part.model_copy(update={"until": moment, "revision": moment.isoformat()})
         count = IntakeCount()
         chosen = PartOfRows(part, count)
-        query, rows = self._new_rows(part, count)
-        return write_dataset(chosen.of(rows), out_dir, lambda: self._identity_of(query, part, chosen), count)
+        _pass(chosen.of(self._known._new_rows(part, count)))
+        if chosen.new:
+            new = part.model_copy(update={"replay_share": 0})
+            contents = PartOfRows(new, count)
+            _pass(contents.of(self._new_rows(new, count)))
+            chosen.take_contents(contents)
+        return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
 
-    def _new_rows(self, part: Part, count: IntakeCount) -> tuple[Query, Iterator[pa.RecordBatch]]:
-        """The query for what may be new, and its rows."""
+    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+        """The part's rows as Parquet shards, of the same state of the table, in one order whenever they are read.
+
+        Where BigQuery does not keep that state any more, which it does for seven days at most, it is those that arrived
+        by then and are there now. Raises as `read` does.
+        """
+        count = IntakeCount()
+        chosen = PartOfRows(part, count)
+        rows = in_order(chosen.of(self._new_rows(part, count)))
+        return write_dataset(rows, out_dir, lambda: self._identity_of(chosen), count)
+
+    def _new_rows(self, part: Part, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+        """What may be new, of the part's state of the table."""
         self.settings.check_incremental()
         table = self.settings.table_id
         if table is None:
@@ -129,9 +167,24 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         present = self._present(table, state)
         columns = {name: present[self.settings.mapping[name]] for name in TIMES if name in self.settings.mapping}
         times = {name: (column, state.kinds[column]) for name, column in columns.items()}
-        query = new_rows_query(table, list(present.values()), part, times, self._ingestion_unit(table, state))
-        self._check_limit(self._estimate(warehouse, query))
-        return query, self._rows(warehouse, query, None, count)
+        unit = self._ingestion_unit(table, state)
+        if unit is None:
+            _check_whole(table, state, "data: incremental asks for rows of any partition")
+        query = new_rows_query(table, list(present.values()), part, times, unit)
+        try:
+            estimate = self._estimate(warehouse, query)
+        except PastStateError:
+            _logger.warning("%s is not kept as it was at %s; its rows are read as they are now", table, part.revision)
+            present_part = part.model_copy(update={"revision": None})
+            query = new_rows_query(table, list(present.values()), present_part, times, unit)
+            estimate = self._estimate(warehouse, query)
+        self._check_limit(estimate)
+        return self._rows(warehouse, query, None, count)
+
+    @cached_property
+    def _known(self) -> BigQuerySource:
+        """The same rows by what they are known by alone."""
+        return BigQuerySource(_KnownBy.model_construct(**dict(self.settings)))
 
     def _rows(
         self, warehouse: BigQueryWarehouse, query: Query, window: ResolvedWindow | None, count: IntakeCount
@@ -146,16 +199,9 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         mapped = mapped_columns(batch, self.settings, self.settings.what)
         return mapped.append_column(INGESTED, batch.column(INGESTED)) if self.settings.has_ingestion_times else mapped
 
-    def _identity_of(self, query: Query, part: Part, chosen: PartOfRows) -> SourceIdentity:
-        """Of the part and the table's state, which the moment names: BigQuery promises no order of rows."""
-        content = json.dumps([query.sql, self.settings.shaping(), part.model_dump(mode="json")], sort_keys=True)
-        return SourceIdentity(
-            kind=self.settings.kind,
-            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-            description=f"{self.settings.what} ({chosen.words()})",
-            rows=chosen.new + chosen.replayed,
-            atomic=True,
-        )
+    def _identity_of(self, chosen: PartOfRows) -> SourceIdentity:
+        """Of rows by their content, whenever and in whatever order BigQuery gives them."""
+        return chosen.identity(self.settings.kind, self.settings.what, self.settings.shaping())
 
     def destination(self, *, windowed: bool) -> Destination:
         """The table; with `windowed` its queries must name a range of times. Raises InputError for changed columns."""
@@ -181,7 +227,11 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         present = self._present(table, state)
         column = present.get(self.settings.mapping.get("timestamp", ""))
         moment = (column, state.kinds[column]) if column else None
-        return table_query(table, list(present.values()), window, moment, self._ingestion_unit(table, state))
+        unit = self._ingestion_unit(table, state)
+        if unit is None and window is None:
+            by = f", and source.columns.timestamp: {state.partitions[1]}" if state.partitions else ""
+            _check_whole(table, state, f"a run without a window asks for all rows: set `window`{by}")
+        return table_query(table, list(present.values()), window, moment, unit)
 
     def _present(self, table: TableId, state: TableState) -> dict[str, str]:
         """The table's column by mapped one. Raises InputError for one that is not there or cannot be read."""

@@ -41,6 +41,7 @@ class TableState:
     """A table's metadata: equal `mark`s promise equal rows.
 
     `partitions` is the unit of its partitions and the column that they are made by: None where ingestion makes them.
+    `filtered`: queries must choose some of them.
     The etag is not part of the mark: it moves with labels, the description and the expiration, too.
     """
 
@@ -50,6 +51,7 @@ class TableState:
     mark: tuple[str, ...]
     kinds: Mapping[str, str]
     partitions: tuple[str, str | None] | None = None
+    filtered: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,15 @@ class BigQueryWarehouse:
         mark = (str(table), modified, str(metadata.num_rows), str(metadata.num_bytes), schema, waiting)
         partitioning = metadata.time_partitioning
         partitions = (partitioning.type_, partitioning.field) if partitioning else None
-        return TableState(metadata.num_rows or 0, metadata.num_bytes or 0, modified, mark, kinds, partitions)
+        return TableState(
+            rows=metadata.num_rows or 0,
+            bytes=metadata.num_bytes or 0,
+            modified=modified,
+            mark=mark,
+            kinds=kinds,
+            partitions=partitions,
+            filtered=bool(metadata.require_partition_filter),
+        )
 
     def estimate(self, query: Query, what: str) -> Estimate:
         """What the query would take; nothing is read or billed. Raises InputError where BigQuery refuses it."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 warnings.simplefilter("ignore")  # Google's clients announce the end of Python versions
 
@@ -20,11 +21,12 @@ from google.api_core.exceptions import GoogleAPICallError  # noqa: E402 - after 
 from google.cloud import bigquery  # noqa: E402 - after the filter
 
 from evergreen.adapters.bigquery.settings import BigQuerySettings  # noqa: E402 - after the filter
+from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse  # noqa: E402 - after the filter
 from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the filter
 from evergreen.core.coverage import Coverage  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
-from evergreen.core.part import Part  # noqa: E402 - after the filter
+from evergreen.core.part import NewRows, Part  # noqa: E402 - after the filter
 from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
 from evergreen.data.shards import iter_batches  # noqa: E402 - after the filter
 from tests.table_arrivals import next_moment  # noqa: E402 - after the filter
@@ -195,6 +197,54 @@ def new_rows() -> Any:
     return {"nights": nights, "refused": refused}
 
 
+def repeated() -> Any:
+    """Nights on one champion, as after a rollback or where a model is kept out, and the rows' later order and state."""
+    fields = {"id": "STRING", "text": "STRING", "label": "STRING", "timestamp": "TIMESTAMP", "arrived": "TIMESTAMP"}
+    client, name = bigquery.Client(), f"{PROJECT}.news.repeated"
+    schema = [bigquery.SchemaField(*field) for field in fields.items()]
+    made = client.create_table(bigquery.Table(name, schema))
+    reader = source_of(source(table="news.repeated", columns={field: field for field in fields}))
+    old, new = arriving(range(30), 4), arriving(range(30, 40), 6)
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def night(since: Coverage) -> NewRows:
+            return reader.find_new(Part(since=since, until=next_moment(), replay_share=0.5, lag="1m"))
+
+        def asked(found: NewRows) -> list[Any]:
+            """What `fetch` is answered from cache by."""
+            return [found.identity.model_dump(), found.part.model_dump_json(exclude=set(Part.beside_content))]
+
+        def read(part: Part, folder: str) -> list[Any]:
+            dataset = reader.read_new(part, Path(scratch) / folder)
+            return [dataset.manifest.source.model_dump(), dataset.manifest.content_hash]
+
+        client.insert_rows_json(made, old)
+        first = night(Coverage())
+        since = coverage_after(reader.read_new(first.part, Path(scratch) / "first"), first.part, None)
+        client.insert_rows_json(made, new)
+        trained, quiet = night(since), night(since)
+        rows_then = read(trained.part, "trained")
+        client.delete_table(made)
+        made = client.create_table(bigquery.Table(name, schema))
+        client.insert_rows_json(made, [*reversed(new), *reversed(old)])
+        otherwise = night(since)
+        rows_later = read(trained.part, "later")
+        client.query("UPDATE news.repeated SET text = 'another' WHERE id = 'n35'").result()
+        edited, rows_edited = night(since), read(trained.part, "edited")
+        dataset = reader.read_new(edited.part, Path(scratch) / "covered")
+        since = coverage_after(dataset, edited.part, None)
+        with patch.object(BigQueryWarehouse, "rows", autospec=True, side_effect=BigQueryWarehouse.rows) as asked_for:
+            found = night(since)
+        quiet_night = [found.new, found.replayed > 0, *(call.args[1].sql for call in asked_for.call_args_list)]
+    client.delete_table(made)
+    return {
+        "moments": len({found.part.revision for found in (trained, quiet, otherwise, edited)}),
+        "asked": [asked(found) for found in (trained, quiet, otherwise, edited)],
+        "rows": [rows_then, rows_later, rows_edited],
+        "quiet": quiet_night,
+    }
+
+
 def load(made: bigquery.Table, hour: int, *names: str) -> None:
     """Rows that BigQuery got in an hour of 4 January."""
     content = [{"id": name, "text": f"news {name}", "label": "a"} for name in names]
@@ -289,7 +339,8 @@ def mistake() -> Any:
         "limit": source(maximum_bytes_billed=5),
     }
     told = {name: _told(settings, WINDOW) for name, settings in wrong.items()}
-    return told | {"window": _told(source(), None)}
+    known = source(columns={"id": "text", "timestamp": "timestamp", "arrived": "timestamp"})
+    return told | {"window": _told(source(), None), "filtered": _told(known, None, Part(until=next_moment()))}
 
 
 def query_file(sql: str, window: ResolvedWindow | None = None, **fields: Any) -> list[str]:
@@ -323,9 +374,11 @@ def read_plainly() -> Any:
     return _told(source(), WINDOW)
 
 
-def _told(settings: BigQuerySettings, window: ResolvedWindow | None) -> list[Any]:
+def _told(settings: BigQuerySettings, window: ResolvedWindow | None, part: Part | None = None) -> list[Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
+            if part is not None:
+                return ["found", source_of(settings).find_new(part).new]
             return ["read", source_of(settings).read(window, Path(scratch) / "rows").manifest.rows]
         except EvergreenError as error:
             return [type(error).__name__, str(error)]

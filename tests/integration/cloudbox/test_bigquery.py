@@ -127,6 +127,23 @@ def test_new_rows_are_counted_and_read_of_one_state_of_a_table_while_others_arri
     assert "column 'text' of local-project.news.arriving is STRING" in said["refused"]
 
 
+def test_what_is_new_to_one_champion_is_the_same_each_night_however_the_rows_lie(box: Box) -> None:
+    said = box.ask("repeated")
+    trained, next_night, in_another_order, edited = said["asked"]
+    assert said["moments"] == 4
+    assert trained[0]["rows"] > 10
+    assert next_night == in_another_order == trained
+    assert edited[1] == trained[1]
+    assert edited[0]["fingerprint"] != trained[0]["fingerprint"]
+    then, made_again, of_edited = said["rows"]
+    assert then[0] == made_again[0] == trained[0]  # of a table that is younger than the moment
+    assert then[1] == made_again[1]
+    assert of_edited[0]["fingerprint"] != then[0]["fingerprint"]
+    new, replays, asked = said["quiet"]
+    assert (new, replays) == (0, True)
+    assert asked.startswith("SELECT `id`, `timestamp`, `arrived`\n")
+
+
 def test_partitions_by_ingestion_tell_when_rows_came(box: Box) -> None:
     said = box.ask("ingestion")
     first, second, streamed, last = said["nights"]
@@ -161,13 +178,16 @@ def test_each_row_of_a_table_is_trained_on_once_in_random_orders(box: Box, capsy
 def test_a_mistake_is_told_with_what_there_is(box: Box) -> None:
     told = box.ask("mistake")
     assert {name: error[0] for name, error in told.items()} == dict.fromkeys(
-        ["table", "dataset", "column", "limit", "window"], "InputError"
+        ["table", "dataset", "column", "limit", "window", "filtered"], "InputError"
     )
     assert "has: articles" in told["table"][1]
     assert "has datasets: news" in told["dataset"][1]
     assert "has: 'text', 'label', 'timestamp'" in told["column"][1]
     assert "source.maximum_bytes_billed" in told["limit"][1]
-    assert "set `window`" in told["window"][1]
+    assert "set `window`, and source.columns.timestamp: timestamp" in told["window"][1]
+    assert "data: incremental asks for rows of any partition" in told["filtered"][1]
+    for name in "window", "filtered":
+        assert told[name][1].endswith("bq update --norequire_partition_filter local-project:news.articles")
 
 
 def test_tables_that_bigquery_does_not_show_are_marked_by_what_the_query_reads_of_them(box: Box) -> None:

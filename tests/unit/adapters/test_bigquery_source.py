@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,7 @@ def test_a_missing_query_file_is_named(tmp_path: Path) -> None:
 
 
 DAY = {day: datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 13)}
+MOMENT = DAY[12].isoformat()
 LOOKED = Coverage(
     spans=(
         Span(start=DAY[1], end=DAY[3], until=DAY[10]),
@@ -153,18 +155,19 @@ LOOKED = Coverage(
 )
 TIMES = {"arrived": ("came", "TIMESTAMP"), "timestamp": ("told", "TIMESTAMP")}
 CHOSEN = """SELECT `id`, `came`
-FROM `my-project`.`news`.`articles` FOR SYSTEM_TIME AS OF @until
+FROM `my-project`.`news`.`articles` FOR SYSTEM_TIME AS OF @moment
 WHERE (`came` <= @until OR `came` IS NULL)"""
 
 
 def test_the_query_for_new_rows_leaves_out_what_a_coverage_s_times_tell_and_nothing_else() -> None:
-    query = new_rows_query(TABLE, ["id", "came"], Part(since=LOOKED, until=DAY[12]), TIMES)
+    query = new_rows_query(TABLE, ["id", "came"], Part(since=LOOKED, until=DAY[11], revision=MOMENT), TIMES)
     assert query.sql == (
         f"{CHOSEN}\nAND (`came` >= @arrived_from OR `came` IS NULL OR `told` IS NULL "
         "OR `told` < @first OR `told` > @last OR `told` BETWEEN @gap_0_start AND @gap_0_end)"
     )
     assert {name: value for name, (_, value) in query.parameters.items()} == {
-        "until": DAY[12],
+        "moment": DAY[12],
+        "until": DAY[11],
         "arrived_from": DAY[9],  # the earlier limit: no row of either stretch that arrived before is new
         "first": DAY[1],
         "last": DAY[6],
@@ -172,8 +175,26 @@ def test_the_query_for_new_rows_leaves_out_what_a_coverage_s_times_tell_and_noth
         "gap_0_end": datetime(2026, 1, 4, 23, 59, 59, 999_999, tzinfo=UTC),
     }
     timeless = Coverage(spans=(Span(start=None, end=None, until=DAY[9]),))
-    query = new_rows_query(TABLE, ["id", "came"], Part(since=timeless, until=DAY[12]), {"arrived": TIMES["arrived"]})
-    assert query.sql == f"{CHOSEN}\nAND (`came` >= @arrived_from OR `came` IS NULL)"
+    part = Part(since=timeless, until=DAY[12])
+    query = new_rows_query(TABLE, ["id", "came"], part, {"arrived": TIMES["arrived"]})
+    present = CHOSEN.replace(" FOR SYSTEM_TIME AS OF @moment", "")
+    assert query.sql == f"{present}\nAND (`came` >= @arrived_from OR `came` IS NULL)"
+
+
+def test_of_many_gaps_a_query_has_few_parameters_and_still_asks_for_every_one() -> None:
+    hour = timedelta(hours=1)
+    starts = [DAY[1] + 2 * number * hour for number in range(12_000)]
+    spans = (
+        Span(start=start, end=start + hour * (1 + number % 2) / 2, until=DAY[9]) for number, start in enumerate(starts)
+    )
+    query = new_rows_query(TABLE, ["id"], Part(since=Coverage(spans=tuple(spans)), until=DAY[12]), TIMES)
+    assert len(query.parameters) < 10_000
+    bounds: Any = {name: moment for name, (_, moment) in query.parameters.items()}
+    asked = sorted((moment, bounds[name.replace("start", "end")]) for name, moment in bounds.items() if "start" in name)
+    assert all(start <= end for start, end in asked)
+    for gap in (start + hour * 1.5 for start in starts):
+        _, end = asked[max(bisect(asked, (gap, bounds["last"])) - 1, 0)]
+        assert gap <= end or not bounds["first"] <= gap <= bounds["last"]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +207,7 @@ def test_the_query_for_new_rows_leaves_out_what_a_coverage_s_times_tell_and_noth
     ],
 )
 def test_where_times_cannot_tell_what_is_new_all_that_had_arrived_is_read(part: Part, times: Any) -> None:
+    part = part.model_copy(update={"revision": MOMENT})
     assert new_rows_query(TABLE, ["id", "came"], part, times).sql == CHOSEN
 
 
@@ -194,16 +216,16 @@ def test_of_partitions_by_ingestion_those_are_read_that_have_ended_and_rows_came
     unit: str, length: timedelta
 ) -> None:
     timeless = Coverage(spans=(Span(start=None, end=None, until=DAY[9]),))
-    query = new_rows_query(TABLE, ["id"], Part(since=timeless, until=DAY[12]), {}, unit)
+    query = new_rows_query(TABLE, ["id"], Part(since=timeless, until=DAY[11], revision=MOMENT), {}, unit)
     assert query.sql == (
         f"SELECT `id`, TIMESTAMP_ADD(_PARTITIONTIME, INTERVAL 1 {unit}) AS `__arrived__`\n"
-        "FROM `my-project`.`news`.`articles` FOR SYSTEM_TIME AS OF @until\n"
+        "FROM `my-project`.`news`.`articles` FOR SYSTEM_TIME AS OF @moment\n"
         "WHERE _PARTITIONTIME <= @last_partition\nAND (_PARTITIONTIME >= @arrived_from)"
     )
     moments = {name: moment for name, (_, moment) in query.parameters.items()}
     assert moments == {
-        "until": DAY[12],
-        "last_partition": DAY[12] - length,
+        "moment": DAY[12],
+        "last_partition": DAY[11] - length,
         "arrived_from": DAY[9] - length,
     }
     plain = table_query(TABLE, ["id"], WINDOW, ("told", "TIMESTAMP"), unit)
