@@ -39,4 +39,4 @@ def fetch(
         if not identity.atomic:
             raise EvergreenError(f"{identity.description} changed while it was read; run again")
         logger.warning("%s has changed since; read as it is now", identity.description)
-    return dataset, coverage_after(dataset, part, identity.window)
+    return dataset, coverage_after(dataset, part, identity.window, source.known_by)
