@@ -114,6 +114,7 @@ def test_each_row_is_trained_on_once_in_random_orders(capsys: pytest.CaptureFixt
         "rollbacks",
         "failed runs",
         "overtaken runs",
+        "later runs that end first",
         "runs",
     }
     assert not {one for one in happened if counts[one] < ORDERS / 10}
@@ -132,6 +133,13 @@ def test_an_order_notices_rows_that_are_lost(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("tests.arrivals.LAG", "0")  # rows stay away for up to two hours
     with pytest.raises(AssertionError, match="order"):
         play(50)
+
+
+def test_an_order_notices_a_run_that_was_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.arrivals.overtaken", lambda *_: None)
+    monkeypatch.setattr("tests.arrivals.SPLIT_EVERY", 10**9)
+    with pytest.raises(AssertionError, match=r"order .* became champion"):
+        play(20)
 
 
 def test_an_order_notices_rows_that_are_like_earlier_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
