@@ -14,6 +14,7 @@ from evergreen.core.part import NewRows, Part
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
+from evergreen.data.freshness import check_known_by
 from orchestration.artifacts import load_artifact
 
 logger = get_logger(__name__)
@@ -43,7 +44,7 @@ def rows_to_read(
     """The rows of a run that begins now, counted where they are what the champion's coverage lacks.
 
     Raises:
-        InputError: the source cannot be found, or does not tell which rows are new.
+        InputError: the source cannot be found, does not tell which rows are new, or tells it by other columns by now.
         EvergreenError: the champion's coverage is lost.
     """
     if backfill is not None:
@@ -60,6 +61,7 @@ def rows_to_read(
         lag=refresh.lag,
         held_out=held_out_of(champion),
     )
+    check_known_by(part.since, source.known_by)
     found = source_of(source).find_new(part)
     few = champion is not None and found.new < refresh.min_new_rows
     return RowsToRead(

@@ -42,4 +42,4 @@ def fetch(
                 "results of an earlier run were to be made again"
             )
         logger.warning("%s has changed since; read as it is now", identity.description)
-    return dataset, coverage_after(dataset, part, identity.window)
+    return dataset, coverage_after(dataset, part, identity.window, source.known_by)

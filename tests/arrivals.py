@@ -22,6 +22,7 @@ from typing import ClassVar, Protocol
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.coverage import Coverage
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.gate import overtaken
 from evergreen.core.members import source_of
 from evergreen.core.part import NewRows, Part
 from evergreen.core.protocols import Source
@@ -143,11 +144,14 @@ class Folder:
 
 @dataclass(frozen=True)
 class Version:
-    """What a model covers, and which rows were new to it and to those that it goes back to: `taken`."""
+    """What a model covers, which rows were new to it and to those that it goes back to (`taken`), and the champion that
+    it was judged against.
+    """
 
     coverage: Coverage = field(default_factory=Coverage)
     taken: frozenset[Key] = frozenset()
     lineage: Lineage = field(default_factory=Lineage)
+    judged_against: str | None = None
 
 
 NONE = Version()
@@ -184,8 +188,12 @@ class Orders:
         assert self._found().new == 0
 
     @property
+    def _crowned(self) -> str | None:
+        return self.record.aliases.get(Alias.CHAMPION)
+
+    @property
     def _champion(self) -> Version:
-        return self.versions.get(self.record.aliases.get(Alias.CHAMPION, ""), NONE)
+        return self.versions.get(self._crowned or "", NONE)
 
     def _rows_come(self, most: int = 6) -> None:
         for _ in range(self.draw.randint(0, most)):
@@ -271,7 +279,8 @@ class Orders:
             assert len(new) == found.new
             assert len(read) - len(new) == found.replayed
             assert [key for key, row in zip(read, rows, strict=True) if not row["replayed"]] == new
-            version = Version(coverage_after(dataset, found.part, None), before.taken | set(new))
+            covered = coverage_after(dataset, found.part, None)
+            version = Version(covered, before.taken | set(new), judged_against=self._crowned)
             if self.kept is None:
                 return version
             run = RunOfRows(dataset, read, set(new), self.texts, self.kept)
@@ -298,12 +307,12 @@ class Orders:
             self._promote(version, expected)
 
     def _promote(self, version: Version | None, expected: set[Key], most: int | None = None) -> None:
-        """Writes the version and makes it champion, in so many writes at most (None: all)."""
+        """Writes the version and makes it champion unless it was overtaken, in so many writes at most (None: all)."""
         if version is None:
             self.counts["quiet runs"] += 1
             assert not expected
             return
-        assert version.taken - self._champion.taken == expected
+        assert version.taken - self.versions.get(version.judged_against or "", NONE).taken == expected
         name = f"v{len(self.versions)}"
         self.versions[name] = version
         self.record = self.record.model_copy(update={"versions": (*self.record.versions, _entry(name))})
@@ -318,18 +327,25 @@ class Orders:
     def _moves(self, name: str) -> Iterator[SetAlias]:
         """The writes of a promotion; each is told once those before it are written."""
         yield from nominate(self.record, name)
-        yield from crown(self.record, name)
+        if overtaken(name, self.versions[name].judged_against, self._crowned):
+            self.counts["overtaken runs"] += 1
+        else:
+            yield from crown(self.record, name)
 
     def _two_runs(self) -> None:
-        """Both begin with one champion; rows arrive in between, and the one that is first makes the other stale."""
+        """Both begin with one champion; rows arrive in between, and whichever is first makes the other stale."""
         if not self.place.rows:
             return
-        expected, first = self._new(), self._found()
-        version = self._trained(first)
+        runs = [(self._new(), self._trained(self._found()))]
         self._rows_come()
-        other = self._trained(self._found())
-        self.counts["overtaken runs"] += other is not None
-        self._promote(version, expected)
+        runs.append((self._new(), self._trained(self._found())))
+        if self.draw.random() < 0.5:
+            runs.reverse()
+            self.counts["later runs that end first"] += all(version for _, version in runs)
+        for expected, version in runs:
+            self._promote(version, expected)
+        (_, first), (_, second) = runs
+        assert first is None or second is None or self._champion is first, "a run that was overtaken became champion"
 
     def _failing_run(self) -> None:
         """Killed after it identified its rows, after it read them, or between any two writes."""

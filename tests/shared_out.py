@@ -76,11 +76,16 @@ class Lineage:
         trained, aside = places.keys() - held.keys(), set(run.read) - places.keys()
         after = {**held, **self.held}
         assert not run.like(trained, after), "trained on what is like a held-out row"
-        assert not run.like(run.new & places.keys(), self.held), "held out twice"
+        by_text = {run.texts[key]: name for key, name in self.held.items()}
+        equal = {key for key in run.read if run.texts[key] in by_text}
+        assert not run.like(run.new & places.keys() - equal, self.held), "held out twice"
+        kept = {run.texts[key]: places[key] for key in equal & places.keys()}
+        assert kept == {run.texts[key]: by_text[run.texts[key]] for key in equal}, "moved"
         assert aside == run.like(aside, {*run.read, *self.held}), "set aside for nothing"
         assert not [key for key, name in places.items() if self.held.get(key, name) != name], "moved"
         counts["new trained on"] += len(trained & run.new)
-        counts["new held out"] += len(held.keys() & run.new)
+        counts["new held out"] += len(held.keys() & run.new - equal)
+        counts["new that equal held-out ones"] += len(run.new & equal)
         counts["new set aside"] += len(aside & run.new)
         counts["replayed and set aside"] += len(aside - run.new)
         with TemporaryDirectory() as scratch:

@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from pydantic import AwareDatetime, ConfigDict, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.window import Interval
@@ -34,6 +34,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _ALWAYS = 2**63 - 1
 """As an arrival: never before any `until`."""
+_FEW = 100_000
+"""Rows at the edge that are joined at once at least."""
 
 
 class Span(Frozen):
@@ -58,6 +60,7 @@ class Coverage(Frozen):
 
     `spans` are disjoint and in order, those of rows without an event time last. `edge_keys` (ascending uint64) and
     `edge_arrived` (int64 microseconds, in the same order) are the rows that no `until` tells, as little-endian bytes.
+    `known_by` are the columns that told it, by canonical name; None: that was not kept.
     """
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
@@ -65,6 +68,7 @@ class Coverage(Frozen):
     spans: tuple[Span, ...] = ()
     edge_keys: bytes = b""
     edge_arrived: bytes = b""
+    known_by: dict[str, str] | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _edge_is_whole(self) -> Self:
@@ -148,19 +152,19 @@ def coverage_of(
     days: set[int] = set()
     timeless = False
     last, latest = NO_TIME, _micros(looked_at)
-    edge = Rows(*(np.empty(0, dtype=kind) for kind in ("i8", "i8", "u8")))
+    edge = _Edge(lag)
     for rows in batches:
         days.update(np.unique(rows.event[rows.event != NO_TIME] // DAY_US).tolist())
         timeless = timeless or bool((rows.event == NO_TIME).any())
         told = rows.arrived[(rows.arrived != NO_TIME) & (rows.arrived <= latest)]
         last = max(last, int(told.max())) if len(told) else last
-        edge = _at_edge(edge, rows, _less(last, lag))
+        edge.add(rows, last)
     until = moment(_less(last, lag))
     spans = [Span(start=one.start, end=one.end, until=until) for one in _intervals(sorted(days), within)]
     if timeless:
         spans.append(Span(start=None, end=None, until=until))
-    arrived = np.where(edge.arrived == NO_TIME, _ALWAYS, edge.arrived)
-    return _normal(spans, edge.keys, arrived)
+    keys, arrived = edge.at(last)
+    return _normal(spans, keys, np.where(arrived == NO_TIME, _ALWAYS, arrived))
 
 
 def union(first: Coverage, second: Coverage) -> Coverage:
@@ -208,15 +212,35 @@ def moment(time: int) -> datetime | None:
     return None if time == NO_TIME else _EPOCH + time * _US
 
 
-def _at_edge(edge: Rows, rows: Rows, until: int) -> Rows:
-    """The rows that arrived no earlier than `until`, or at no known time; event times are no longer asked for."""
-    kept_edge = (edge.arrived >= until) | (edge.arrived == NO_TIME)
-    kept_rows = (rows.arrived >= until) | (rows.arrived == NO_TIME)
-    return Rows(
-        event=edge.event,
-        arrived=np.concatenate([edge.arrived[kept_edge], rows.arrived[kept_rows]]),
-        keys=np.concatenate([edge.keys[kept_edge], rows.keys[kept_rows]]),
-    )
+class _Edge:
+    """Rows that arrived within `lag` of the last one, or at no known time, joined whenever they have doubled."""
+
+    def __init__(self, lag: timedelta) -> None:
+        self._lag = lag
+        self._keys: list[Keys] = [np.empty(0, dtype=np.uint64)]
+        self._arrived: list[Times] = [np.empty(0, dtype=np.int64)]
+        self._joined = self._added = 0
+
+    def add(self, rows: Rows, last: int) -> None:
+        """Some more rows, after which `last` is the last arrival."""
+        kept = self._is_at_edge(rows.arrived, last)
+        self._keys.append(rows.keys[kept])
+        self._arrived.append(rows.arrived[kept])
+        self._added += int(kept.sum())
+        if self._added > max(self._joined, _FEW):
+            self.at(last)
+
+    def at(self, last: int) -> tuple[Keys, Times]:
+        """Keys and arrivals of those that are at the edge by now: (rows,) each."""
+        keys, arrived = np.concatenate(self._keys), np.concatenate(self._arrived)
+        kept = self._is_at_edge(arrived, last)
+        self._keys, self._arrived = [keys[kept]], [arrived[kept]]
+        self._joined, self._added = len(self._keys[0]), 0
+        return self._keys[0], self._arrived[0]
+
+    def _is_at_edge(self, arrived: Times, last: int) -> Chosen:
+        found: Chosen = (arrived >= _less(last, self._lag)) | (arrived == NO_TIME)
+        return found
 
 
 def _normal(spans: Iterable[Span], keys: Keys, arrived: Times) -> Coverage:

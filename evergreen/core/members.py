@@ -53,6 +53,11 @@ class SourceSettings(Settings):
         return ("id", *self.mapping)
 
     @property
+    def known_by(self) -> dict[str, str]:
+        """What tells whether a row is new: columns of the source by canonical name."""
+        return {}
+
+    @property
     def has_pictures(self) -> bool:
         """Whether the rows are pictures with masks."""
         return "image" in self.mapping

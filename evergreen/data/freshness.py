@@ -91,13 +91,14 @@ class PartOfRows:
         """The rows that are chosen; the column `replayed` tells which of them are read once more.
 
         Raises:
-            InputError: a row without a time, where those are refused.
+            InputError: a row without an id, or without a time where those are refused.
         """
         return filter(len, map(self._chosen, batches))
 
     def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa
 
+        _check_ids(batch)
         timed = self._with_times(batch)
         event, arrived = _times(timed)
         covered = self._part.since.by_time(event, arrived)
@@ -156,8 +157,27 @@ class PartOfRows:
             self._count.leave_out(reason, number, (str(one) for one in names))
 
 
-def coverage_after(dataset: Dataset, part: Part, window: ResolvedWindow | None) -> Coverage:
-    """What a version covers that is trained on these rows of the part; nothing where none tells when it arrived."""
+def check_known_by(since: Coverage, known_by: Mapping[str, str]) -> None:
+    """Raises InputError where covered rows would count as new, since other columns tell by now which those are."""
+    if since.known_by not in (None, known_by):
+        raise InputError(
+            f"the champion's rows are known by {_named(since.known_by or {})}, and source.columns maps "
+            f"{_named(known_by)}: rows that it was trained on would count as new; map them as before, or train once "
+            "with refresh: {data: all}"
+        )
+
+
+def _named(known_by: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {column}" for name, column in sorted(known_by.items())) or "nothing"
+
+
+def coverage_after(
+    dataset: Dataset, part: Part, window: ResolvedWindow | None, known_by: Mapping[str, str] | None = None
+) -> Coverage:
+    """What a version covers that is trained on these rows of the part; nothing where none tells when it arrived.
+
+    `known_by` are the source's columns that tell the rows apart.
+    """
     if not part.adds:
         return part.since
     if "arrived" not in dataset.manifest.columns:
@@ -166,7 +186,8 @@ def coverage_after(dataset: Dataset, part: Part, window: ResolvedWindow | None) 
     rows = (_rows(batch) for batch in iter_batches(dataset.shards, columns))
     looked = None if window is None else Interval(start=window.start, end=window.end - timedelta(microseconds=1))
     found = coverage_of(rows, part.until or datetime.now(UTC), part.lag_time, looked)
-    return union(part.since.looked_until(found.until), found)
+    covered = union(part.since.looked_until(found.until), found)
+    return covered.model_copy(update={"known_by": None if known_by is None else dict(known_by)})
 
 
 def _rows(batch: pa.RecordBatch) -> Rows:
@@ -195,3 +216,15 @@ def _keys(batch: pa.RecordBatch, seed: int = 0) -> Keys:
 
     arrived = pc.fill_null(batch.column("arrived").cast(pa.int64()).cast(pa.string()), "")
     return content_keys(pc.binary_join_element_wise(arrived, pc.fill_null(batch.column("id"), ""), " "), seed)
+
+
+def _check_ids(batch: pa.RecordBatch) -> None:
+    import pyarrow.compute as pc
+
+    blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(batch.column("id"), "")), "")
+    if (first := pc.index(blank, True).as_py()) >= 0:
+        came = batch.column("arrived")[first].as_py() or "no known time"
+        raise InputError(
+            f"a row that arrived at {came} has no id, so nothing tells whether it is new; fill the column of "
+            "source.columns.id, or read files or a view without such rows"
+        )

@@ -1,8 +1,9 @@
 """Rows that a version, and those that it goes back to, were tested on or selected by, told by their signatures.
 
-A run that goes on from the version leaves out what is like them: it would train on what it is measured by, or measure
-once more by what it was chosen by. Equal and alike are what they are within a run. A row costs 10 bytes, and 8 of a
-picture, or 4 for each word pair of a text, up to MOST_PAIRS: longer texts are compared by a sample of their word pairs.
+A run that goes on from the version holds out what equals them, and leaves out what is nearly the same: it would train
+on what it is measured by, or measure by one row twice. Equal and alike are what they are within a run. A row costs 10
+bytes, and 8 of a picture, or 4 for each word pair of a text, up to MOST_PAIRS: longer texts are compared by a sample of
+their word pairs.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -67,7 +67,8 @@ class RowFields(Frozen):
     source. `image` and `mask`, or `text` and `label`, default to columns of that name; `split`,
     where it is mapped, shares the rows out; rows of one `group`, where it is, stay together. Several columns of a
     `text` are joined by `text_separator`, those without content left out. `label_names` maps raw label values to names,
-    `mask_classes` the values of a mask's pixels to class indices.
+    `mask_classes` the values of a mask's pixels to class indices. With `arrived: ingestion` the place that holds the
+    rows tells when they came, in place of a column.
 
     Columns in `numbers` are read as numbers, from text too; texts with some have no `label` unless it is mapped.
     """
@@ -76,6 +77,8 @@ class RowFields(Frozen):
     """Fields that say where rows are or how they are fetched; all others shape the rows."""
     table_fields: ClassVar[frozenset[str]] = frozenset({"columns", "text_separator"})
     """Fields that say how a table like the source's rows is read."""
+    tells_ingestion: ClassVar[bool] = False
+    """Whether the place that holds the rows can tell when they came."""
 
     columns: dict[str, str | Joined] = {}
     numbers: tuple[str, ...] = Field((), exclude_if=lambda value: not value)
@@ -84,6 +87,7 @@ class RowFields(Frozen):
     mask_classes: Annotated[dict[MaskValue, MaskValue], BeforeValidator(_with_text_keys)] | None = Field(
         None, min_length=1, exclude_if=lambda value: value is None
     )
+    arrived: Literal["ingestion"] | None = Field(None, exclude_if=lambda value: value is None)
 
     @field_validator("columns")
     @classmethod
@@ -106,6 +110,14 @@ class RowFields(Frozen):
             allowed = "further columns, such as target"
             raise ValueError(f"numbers names {quoted(other[0])}, which is read in its own way; name {allowed}")
         return numbers
+
+    @model_validator(mode="after")
+    def _arrivals_come_from_one_place(self) -> Self:
+        if self.arrived and not self.tells_ingestion:
+            raise ValueError("arrived: ingestion is for sources of kind bigquery and files; set columns.arrived")
+        if self.arrived and "arrived" in self.columns:
+            raise ValueError("columns.arrived and arrived both tell when a row came; remove one")
+        return self
 
     @model_validator(mode="after")
     def _what_is_renamed_is_read(self) -> Self:
@@ -158,7 +170,13 @@ class RowFields(Frozen):
     @property
     def has_ingestion_times(self) -> bool:
         """Whether the place that holds the rows tells when they came, and no column does."""
-        return False
+        return self.arrived is not None
+
+    @property
+    def known_by(self) -> dict[str, str]:
+        """What tells whether a row is new: columns of the source by canonical name, or `ingestion`."""
+        found = {name: column for name, column in self.mapping.items() if name in ("id", *TIMES)}
+        return found | ({"arrived": self.arrived} if self.arrived else {})
 
     @property
     def group_in_names(self) -> str | None:

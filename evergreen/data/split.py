@@ -9,8 +9,9 @@ Where the rows have a column `group` (a camera, a video, a customer), it is hash
 group are in one split. Where they have a column `split`, it decides instead; a split that no row is given to is drawn
 from those given to train. Of equal rows the one in the most protected split is kept.
 
-Where a version is gone on from, rows like those that it was tested on or selected by are left out, new ones equal to
-them too. Rows that are read once more stay where they are, unless a change of the plan would train on them.
+Where a version is gone on from, a row that equals one that it was tested on or selected by is in the split in which
+that was held out, whatever the plan by now; where a column decides the split and would have it less protected, it is
+left out. Rows that are nearly the same are left out.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evergreen.core.artifacts import REPLAYED, ClassCounts, Dataset, HeldOut, Splits
-from evergreen.core.coverage import Chosen
+from evergreen.core.artifacts import ClassCounts, Dataset, HeldOut, Splits
 from evergreen.data.class_counts import check_rows
 from evergreen.data.contents import Content, content_of
 from evergreen.data.database import open_database, view_parquet
@@ -50,7 +50,7 @@ def split(
     held_out: HeldOut | None = None,
 ) -> Splits:
     """The dataset's rows below `train/`, `validation/` and `test/` of `out_dir`, but for the ids that were `set_aside`,
-    and for rows like those that earlier versions held out.
+    and for rows that are nearly what earlier versions held out.
 
     `class_counts` are those of the masks of pictures; memory grows by one byte a row, and nine for each held-out one.
 
@@ -110,7 +110,7 @@ def _drawn(
 
     first = 0
     with_near = content.looks_for_near(plan)
-    columns = [name for name in ("id", "split", "group", REPLAYED, content.column) if name in dataset.manifest.columns]
+    columns = [name for name in ("id", "split", "group", content.column) if name in dataset.manifest.columns]
     for batch in iter_batches(dataset.shards, columns):
         signatures = content.signatures(batch[content.column], plan.seed, with_near=with_near)
         rows = np.arange(first, first + batch.num_rows, dtype=np.uint32)
@@ -120,8 +120,12 @@ def _drawn(
             given_codes = pc.index_in(batch["split"], pa.array(CODES)).to_numpy().astype(np.uint8)
             codes = codes_beside(given_codes, keys, plan, given)
         held = earlier.of(_seedless(content, batch, plan, signatures["key"]))
-        codes[(held != NEVER) & (_is_new(batch) | (codes > held))] = REMOVED[LIKE_HELD_OUT]
-        yield pa.table({"row": rows, "id": batch["id"], "code": codes, "held": held != NEVER, **signatures})
+        was_held = held != NEVER
+        if given or "group" in batch.schema.names:
+            codes[was_held & (codes > held)] = REMOVED[LIKE_HELD_OUT]
+        else:
+            codes[was_held] = held[was_held]
+        yield pa.table({"row": rows, "id": batch["id"], "code": codes, "held": was_held, **signatures})
         first += batch.num_rows
 
 
@@ -131,14 +135,6 @@ def _seedless(content: Content, batch: pa.RecordBatch, plan: SplitPlan, keys: Ke
         return keys
     found: Keys = content.signatures(batch[content.column], SEED, with_near=False)["key"]
     return found
-
-
-def _is_new(batch: pa.RecordBatch) -> Chosen:
-    """Which rows the champion does not know; none where nothing tells."""
-    if REPLAYED not in batch.schema.names:
-        return np.zeros(batch.num_rows, dtype=np.bool_)
-    new: Chosen = ~batch[REPLAYED].to_numpy(zero_copy_only=False)
-    return new
 
 
 def _without(tables: Iterator[pa.Table], set_aside: Collection[str]) -> Iterator[pa.Table]:

@@ -31,6 +31,12 @@ EXACT, NEAR, SET_ASIDE = "exact_duplicate", "near_duplicate", "set_aside"
 LIKE_HELD_OUT = "like_held_out_rows"
 REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5, LIKE_HELD_OUT: 6}
 """Codes of rows that are in no split."""
+_ABOUT_FEW = "give it a larger fraction, more {} or another seed"
+_ABOUT_HELD_OUT = (
+    "rows that are nearly what earlier versions were tested on are set aside whatever the seed: wait for more {} (set "
+    "refresh.min_new_rows), set a larger refresh.replay_share, or train once with refresh: {{data: all}}, which holds "
+    "out anew"
+)
 
 
 def write_splits(
@@ -106,9 +112,10 @@ def _listed(manifest: SplitsManifest) -> str:
 def _check_rows(manifest: SplitsManifest, about_near: str) -> None:
     for name, count in manifest.rows.items():
         if not count:
+            more = "groups" if manifest.grouped else "rows"
             raise InputError(
-                f"split '{name}' has no rows ({_listed(manifest)}); {about_near}give it a "
-                f"larger fraction, more {'groups' if manifest.grouped else 'rows'} or another seed"
+                f"split '{name}' has no rows ({_listed(manifest)}); {about_near}"
+                + (_ABOUT_HELD_OUT.format(more) if LIKE_HELD_OUT in manifest.removed else _ABOUT_FEW.format(more))
             )
 
 
@@ -116,7 +123,8 @@ def _check_labels(manifest: SplitsManifest, about_near: str) -> None:
     everywhere = set().union(*manifest.labels.values())
     for name, purpose in (SplitName.TRAIN, "training"), (SplitName.TEST, "test"):
         if absent := sorted(everywhere - set(manifest.labels[name])):
+            few = f"add rows of it, take a larger {name} fraction or another seed"
+            about = _ABOUT_HELD_OUT.format("rows of it") if LIKE_HELD_OUT in manifest.removed else few
             raise InputError(
-                f"no {purpose} rows of class {', '.join(absent)} ({_listed(manifest)}); "
-                f"{about_near}add rows of it, take a larger {name} fraction or another seed"
+                f"no {purpose} rows of class {', '.join(absent)} ({_listed(manifest)}); {about_near}{about}"
             )

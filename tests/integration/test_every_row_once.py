@@ -93,7 +93,7 @@ def night(model: str, path: Path, folder: Path, **changes: Any) -> tuple[int, Co
 
     read = rows_to_read(source(path), champion(model), DAILY.model_copy(update=changes), None, None)
     dataset = source_of(source(path)).read_new(read.part, folder / uuid4().hex)
-    return dataset.manifest.rows, coverage_after(dataset, read.part, None)
+    return dataset.manifest.rows, coverage_after(dataset, read.part, None, source(path).known_by)
 
 
 @pytest.fixture
@@ -106,10 +106,6 @@ def test_each_row_is_trained_on_once_in_random_orders(capsys: pytest.CaptureFixt
     with capsys.disabled():
         sys.stdout.write(f"\n{ORDERS} orders: {told(counts)}\n")
     happened = {
-        "new trained on",
-        "new held out",
-        "new set aside",
-        "replayed and set aside",
         "like another",
         "deleted",
         "edited",
@@ -118,10 +114,17 @@ def test_each_row_is_trained_on_once_in_random_orders(capsys: pytest.CaptureFixt
         "rollbacks",
         "failed runs",
         "overtaken runs",
+        "later runs that end first",
         "runs",
     }
     assert not {one for one in happened if counts[one] < ORDERS / 10}
-    shared_out = {"new trained on", "new held out", "new set aside", "replayed and set aside"}
+    shared_out = {
+        "new trained on",
+        "new held out",
+        "new that equal held-out ones",
+        "new set aside",
+        "replayed and set aside",
+    }
     assert not {one for one in shared_out if counts[one] < ORDERS / 100}
 
 
@@ -130,6 +133,13 @@ def test_an_order_notices_rows_that_are_lost(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("tests.arrivals.LAG", "0")  # rows stay away for up to two hours
     with pytest.raises(AssertionError, match="order"):
         play(50)
+
+
+def test_an_order_notices_a_run_that_was_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.arrivals.overtaken", lambda *_: None)
+    monkeypatch.setattr("tests.arrivals.SPLIT_EVERY", 10**9)
+    with pytest.raises(AssertionError, match=r"order .* became champion"):
+        play(20)
 
 
 def test_an_order_notices_rows_that_are_like_earlier_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,6 +280,29 @@ def test_a_champion_of_before_covers_nothing(model: str, rows: Path, tmp_path: P
     assert night(model, rows, tmp_path)[0] == 12
 
 
+@pytest.mark.parametrize("changes", [{"timestamp": None}, {"timestamp": "arrived"}, {"arrived": "day"}, {"id": "text"}])
+def test_rows_that_other_columns_would_tell_for_new_are_refused(
+    model: str, rows: Path, tmp_path: Path, changes: dict[str, str | None]
+) -> None:
+    from orchestration.freshness import rows_to_read
+
+    def given(columns: dict[str, str | None]) -> FilesSettings:
+        return FilesSettings(path=str(rows), columns={name: column for name, column in columns.items() if column})
+
+    other = given({**COLUMNS, **changes})
+    for before, now in (given({**COLUMNS}), other), (other, given({**COLUMNS})):
+        read = rows_to_read(before, None, DAILY, None, None)
+        dataset = source_of(before).read_new(read.part, tmp_path / uuid4().hex)
+        name = uuid4().hex[:8]
+        make_champion(model, version(name, coverage_after(dataset, read.part, None, before.known_by)))
+        assert rows_to_read(before, champion(model), DAILY, None, None).words == f"0 new to champion {name}"
+        with pytest.raises(
+            InputError, match=r"known by .*arrived: .* would count as new; map them as before, or train"
+        ):
+            rows_to_read(now, champion(model), DAILY, None, None)
+        rows_to_read(now, champion(model), Refresh(data="all"), None, None)
+
+
 def test_a_backfill_reads_the_same_rows_every_time_and_adds_nothing(model: str, rows: Path, tmp_path: Path) -> None:
     from orchestration.freshness import rows_to_read
 
@@ -333,6 +366,15 @@ def test_rows_without_a_time_are_refused_or_left_out_or_known_by_their_id(
     assert reader.find_new(again).new == 0
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_rows_without_an_id_are_refused(rows: Path, name: str) -> None:
+    append(rows, (name, 4, 4), (name, 4, 4))
+    for null_times in ("refuse", "include", "leave_out"):
+        part = Part(until=datetime(2027, 1, 1, tzinfo=UTC), null_times=null_times)
+        with pytest.raises(InputError, match=r"arrived at 2026-05-04 10:00:00\+00:00 has no id, .*; fill the column"):
+            source_of(source(rows)).find_new(part)
+
+
 def test_a_row_that_changes_between_identification_and_reading_is_noticed(rows: Path, tmp_path: Path) -> None:
     reader, until = source_of(source(rows)), datetime(2027, 1, 1, tzinfo=UTC)
     found = reader.find_new(Part(until=until))
@@ -377,6 +419,12 @@ BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.art
             "arrived: ingestion is for a table",
         ),
         (BIGQUERY | {"arrived": "ingestion"}, {"data": "incremental"}, None, "set source.columns.id, or data: all"),
+        (
+            {"kind": "huggingface", "name": "fancyzhx/ag_news", "arrived": "ingestion"},
+            {},
+            None,
+            "arrived: ingestion is for sources of kind bigquery and files; set columns.arrived",
+        ),
         (
             FILES | {"columns": COLUMNS},
             {"data": "incremental"},

@@ -1,4 +1,4 @@
-"""New rows that are like earlier test and validation rows of a champion: neither trained on nor tested on."""
+"""New rows like earlier test and validation rows of a champion: equal ones stay held out, near ones are set aside."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from evergreen.core.artifacts import Dataset, HeldOut, SplitName, Splits
+from evergreen.core.errors import InputError
 from evergreen.data.contents import MOST_PAIRS
 from evergreen.data.dataset import write_dataset
 from evergreen.data.duplicates.similarity import bounded, sampled, word_pairs
@@ -87,7 +88,7 @@ def rows(content: str, numbers: Iterable[int], name: str = "r") -> list[dict[str
 
 
 @pytest.mark.parametrize("content", ["texts", "pictures"])
-def test_a_new_row_like_an_earlier_test_row_is_neither_trained_on_nor_tested_on(content: str, tmp_path: Path) -> None:
+def test_a_new_row_like_an_earlier_test_row_is_never_trained_on(content: str, tmp_path: Path) -> None:
     first = run(rows(content, range(100)), tmp_path, None)
     before = where(first)
     held = {number for number in range(100) if before.get(f"r{number}") in PROTECTED}
@@ -99,8 +100,9 @@ def test_a_new_row_like_an_earlier_test_row_is_neither_trained_on_nor_tested_on(
     assert [number for number in held if careless.get(f"near{number}") == "train"]  # by its own content, some are
     second = run(arriving, tmp_path, known)
     splits = where(second)
-    assert not [number for number in held if {f"near{number}", f"again{number}"} & splits.keys()]
-    assert second.manifest.removed[LIKE] == 2 * len(held)
+    assert not [number for number in held if f"near{number}" in splits]
+    assert second.manifest.removed[LIKE] == len(held)
+    assert {number: splits[f"again{number}"] for number in held} == {number: before[f"r{number}"] for number in held}
     others = {f"near{number}" for number in range(100) if number not in held}
     assert others & splits.keys()
     assert {f"new{number}" for number in range(100, 160)} <= splits.keys()
@@ -124,6 +126,7 @@ def test_a_row_that_was_set_aside_is_set_aside_whenever_it_is_read_once_more(tmp
     aside = {row["id"] for row in late} - where(run([*late, *texts(range(200, 260))], tmp_path, known)).keys()
     third = run([*replayed(late), *texts(range(300, 360))], tmp_path, known)
     like = {name for name in aside if name.startswith("near")}
+    assert like
     assert not like & where(third).keys()
     assert third.manifest.removed[LIKE] >= len(like)
     trained = {row["text"] for row in rows_of(third.shards("train"))}
@@ -138,10 +141,53 @@ def test_no_change_of_the_plan_has_a_test_row_of_before_trained_on(changes: dict
     first = run(old, tmp_path, None)
     plan = PLAN.model_copy(update=changes)
     again = run([*replayed(old), *texts(range(200, 300), "new")], tmp_path, after(first, tmp_path), plan)
-    tested = {name for name, split_name in where(first).items() if split_name == "test"}
-    assert not tested & {name for name, split_name in where(again).items() if split_name != "test"}
-    if "near_duplicate_similarity" not in changes:
-        assert again.manifest.removed[LIKE] > 0
+    held = {name: there for name, there in where(first).items() if there in PROTECTED}
+    assert held.items() <= where(again).items()
+
+
+@pytest.mark.parametrize("content", ["texts", "pictures"])
+def test_rows_that_all_arrive_anew_are_shared_out_as_before(content: str, tmp_path: Path) -> None:
+    old = rows(content, range(100))
+    first = run(old, tmp_path, None)
+    known = after(first, tmp_path)
+    again = run([*old, *rows(content, range(100, 101))], tmp_path, known)
+    assert where(first).items() <= where(again).items()
+    assert LIKE not in again.manifest.removed
+    third = run([row | {"id": f"loaded-{row['id']}"} for row in old], tmp_path, after(again, tmp_path, known))
+    assert {f"loaded-{name}": there for name, there in where(first).items()} == where(third)
+
+
+def test_a_test_row_whose_label_is_corrected_is_tested_by_its_new_label(tmp_path: Path) -> None:
+    old = texts(range(100))
+    first = run(old, tmp_path, None)
+    name = next(row["id"] for row in rows_of(first.shards("test")) if row["label"] == "a")
+    corrected = [row | {"label": "b"} for row in old if row["id"] == name]
+    second = run([*corrected, *texts(range(100, 160), "new")], tmp_path, after(first, tmp_path))
+    assert [row["label"] for row in rows_of(second.shards("test")) if row["id"] == name] == ["b"]
+
+
+@pytest.mark.parametrize("column", ["group", "split"])
+def test_a_column_that_shares_rows_out_puts_no_test_row_of_before_in_train(column: str, tmp_path: Path) -> None:
+    def given(places: dict[str, str], numbers: Iterable[int]) -> list[dict[str, Any]]:
+        return [row | {column: places.get(row["id"], "train")} for row in texts(numbers)]
+
+    names = ("test", "validation", "train") if column == "split" else [f"camera{number}" for number in range(30)]
+    places = {f"r{number}": names[number % len(names)] for number in range(90)}
+    first = run(given(places, range(90)), tmp_path, None)
+    known, before = after(first, tmp_path), where(first)
+    tested = sorted(name for name, there in before.items() if there in PROTECTED)
+    trained_group = next(places[name] for name, there in before.items() if there == "train")
+    moved = places | {tested[0]: "train" if column == "split" else trained_group}
+    second = run(given(moved, range(90)), tmp_path, known)
+    assert where(second) == {name: there for name, there in before.items() if name != tested[0]}
+    assert second.manifest.removed[LIKE] == 1
+
+
+def test_an_empty_split_says_what_helps_where_rows_are_like_held_out_ones(tmp_path: Path) -> None:
+    first = run(texts(range(100)), tmp_path, None)
+    held = [number for number in range(100) if where(first).get(f"r{number}") in PROTECTED]
+    with pytest.raises(InputError, match=r"has no rows .*whatever the seed: wait for more rows .*refresh: {data: all}"):
+        run(near("texts", held), tmp_path, after(first, tmp_path))
 
 
 def test_held_out_rows_are_those_of_all_runs_each_once(tmp_path: Path) -> None:

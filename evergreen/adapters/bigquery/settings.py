@@ -85,6 +85,7 @@ class BigQuerySettings(RowFields, SourceSettings):
     """
 
     source: ClassVar[str] = "evergreen.adapters.bigquery.source:BigQuerySource"
+    tells_ingestion: ClassVar[bool] = True
     places: ClassVar[frozenset[str]] = RowFields.places | {  # what is read, the SQL and the tables' states say
         *("project", "location", "table", "query_file"),
         *("maximum_bytes_billed", "job_labels", "streams", "retry_deadline_s"),
@@ -99,7 +100,6 @@ class BigQuerySettings(RowFields, SourceSettings):
     job_labels: dict[LabelKey, LabelValue] = {}
     streams: Annotated[int, Field(ge=1, le=64)] = 4
     retry_deadline_s: PositiveFloat = 300.0
-    arrived: Literal["ingestion"] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("columns")
     @classmethod
@@ -119,16 +119,9 @@ class BigQuerySettings(RowFields, SourceSettings):
 
     @model_validator(mode="after")
     def _ingestion_is_of_a_table(self) -> Self:
-        if self.arrived and "arrived" in self.columns:
-            raise ValueError("columns.arrived and arrived both tell when a row came; remove one")
         if self.arrived and self.query_file is not None:
             raise ValueError("arrived: ingestion is for a table; set source.table instead of query_file")
         return self
-
-    @property
-    def has_ingestion_times(self) -> bool:
-        """Whether the table's partitions tell when the rows came."""
-        return self.arrived is not None
 
     def check_incremental(self) -> None:
         """Raises InputError where no columns tell which rows are new, or a query chooses them."""

@@ -27,7 +27,7 @@ def with_ingestion_times(
     known, times = pa.array(files, pa.string()), pa.array(list(created.values()), pa.timestamp("us", tz="UTC"))
     for batch in batches:
         rows = batch.column(ROW_NAME)
-        if not rows_are_files:
+        if not rows_are_files and len(rows):
             rows = pa.repeat(rows[0].as_py().rpartition(":")[0], len(rows))
         yield batch.append_column(INGESTED, times.take(pc.index_in(rows, known)))
 

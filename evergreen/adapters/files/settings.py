@@ -78,6 +78,7 @@ class FilesSettings(RowFields, SourceSettings):
     """
 
     source: ClassVar[str] = "evergreen.adapters.files.source:FilesSource"
+    tells_ingestion: ClassVar[bool] = True
     places: ClassVar[frozenset[str]] = RowFields.places | {
         *("path", "format", "masks", "mask_suffix"),  # what a format is, and which files pair, the listing says
     }
@@ -100,7 +101,6 @@ class FilesSettings(RowFields, SourceSettings):
     group_pattern: str | None = Field(default=None, exclude_if=lambda value: value is None)
     masks: Place | None = Field(None, min_length=1)
     mask_suffix: str | None = None
-    arrived: Literal["ingestion"] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("path", "masks")
     @classmethod
@@ -133,11 +133,8 @@ class FilesSettings(RowFields, SourceSettings):
 
     @model_validator(mode="after")
     def _ingestion_is_of_a_bucket(self) -> Self:
-        if self.arrived is None:
-            return self
-        if "arrived" in self.columns:
-            raise ValueError("columns.arrived and arrived both tell when a row came; remove one")
-        if here := [place for place in (self.path, self.masks) if place and not place.startswith("gs://")]:
+        here = [place for place in (self.path, self.masks) if place and not place.startswith("gs://")]
+        if self.arrived and here:
             raise ValueError(
                 f"arrived: ingestion is for objects of a bucket (gs://…), and '{here[0]}' is none: the times of files "
                 "are kept, lost or set as they are copied, moved and unpacked; set columns.arrived"
@@ -153,11 +150,6 @@ class FilesSettings(RowFields, SourceSettings):
     def canonical_names(self) -> tuple[str, ...]:
         """The columns that the rows have once they are read."""
         return super().canonical_names + (() if self.group_pattern is None else ("group",))
-
-    @property
-    def has_ingestion_times(self) -> bool:
-        """Whether a bucket tells when the rows came."""
-        return self.arrived is not None
 
     @property
     def group_in_names(self) -> str | None:

@@ -22,14 +22,18 @@ def find_alike(connection: duckdb.DuckDBPyConnection, splits: Codes, distance: i
     """Row numbers whose `likeness` differs in at most `distance` bits from one of a split with a smaller code: sorted.
 
     The view `signatures` has `row`, `code` and `likeness` (null: it tells nothing) of each row. Rows whose code in
-    `splits`, (rows,) uint8, is above PROTECTED are left out already.
+    `splits`, (rows,) uint8, is above PROTECTED are left out already, and keep no others out.
     """
+    import pyarrow as pa
+
     connection.register("bands", _bands(distance))
+    connection.register("left_out", pa.table({"row": np.flatnonzero(splits > PROTECTED).astype(np.uint32)}))
     numbers = connection.execute(
         """
-        WITH hashes AS (
-            SELECT likeness, min(code) AS lowest, max(code) AS highest FROM signatures
-            WHERE code <= $protected AND likeness IS NOT NULL GROUP BY likeness
+        WITH kept AS (SELECT row, code, likeness FROM signatures ANTI JOIN left_out USING (row)),
+        hashes AS (
+            SELECT likeness, min(code) AS lowest, max(code) AS highest FROM kept
+            WHERE likeness IS NOT NULL GROUP BY likeness
         ),
         banded AS (
             SELECT likeness, lowest, highest, number, (likeness >> first) & mask AS bits FROM hashes CROSS JOIN bands
@@ -41,13 +45,11 @@ def find_alike(connection: duckdb.DuckDBPyConnection, splits: Codes, distance: i
             WHERE one.highest > other.lowest AND bit_count(xor(one.likeness, other.likeness)) <= $distance
             GROUP BY one.likeness
         )
-        SELECT row FROM signatures JOIN alike USING (likeness)
-        WHERE code <= $protected AND code > protector ORDER BY row
+        SELECT row FROM kept JOIN alike USING (likeness) WHERE code > protector ORDER BY row
         """,
         {"protected": PROTECTED, "distance": distance},
     ).fetchnumpy()["row"]
-    rows = np.asarray(numbers, dtype=np.uint32)
-    return rows[splits[rows] <= PROTECTED]
+    return np.asarray(numbers, dtype=np.uint32)
 
 
 def _bands(distance: int) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import process_time
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -192,3 +193,18 @@ def test_nothing_is_covered_by_an_empty_coverage() -> None:
     assert new_of([(1, 1, 1)], Coverage()) == [(1, 1, 1)]
     assert Coverage().until is None
     assert Span(start=None, end=None, until=None).until is None
+
+
+def test_an_edge_of_many_small_batches_is_that_of_one_and_is_quick() -> None:
+    draw = np.random.default_rng(0)
+    count, step = 200_000, 64
+    times = micros(datetime(2026, 5, 1, tzinfo=UTC)) + draw.integers(0, 3_000_000_000, count)
+    whole = Rows(times, times, draw.integers(0, 2**64 - 1, count, dtype=np.uint64))
+    parts = [
+        Rows(times[first : first + step], times[first : first + step], whole.keys[first : first + step])
+        for first in range(0, count, step)
+    ]
+    started = process_time()
+    found = coverage_of(parts, FAR, LAG)
+    assert process_time() - started < 1
+    assert found == coverage_of([whole], FAR, LAG)
