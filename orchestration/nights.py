@@ -21,6 +21,7 @@ from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import SourceSettings, TaskSettings, trainable
+from evergreen.core.part import Part
 from evergreen.core.refresh import Refresh
 from evergreen.core.training import Start
 from evergreen.core.versions import ModelVersion
@@ -52,8 +53,8 @@ class Recipe:
         """The fingerprint of the weights that the task starts from. Raises InputError: they cannot be found."""
         return trainable(self.task).pretrained()
 
-    def fingerprint(self, identity: SourceIdentity, start: Start, *, incremental: bool) -> str:
-        """Of a model of these rows; an incremental one goes on from a champion."""
+    def fingerprint(self, identity: SourceIdentity, start: Start, part: Part) -> str:
+        """Of a model of these rows; one that carries a coverage on is told by what it starts from, too."""
         return recipe_fingerprint(
             self.codes,
             rows=identity.fingerprint,
@@ -61,7 +62,7 @@ class Recipe:
             seed=self.seed,
             task=trainable(self.task).training_configuration(),
             split=self.split.model_dump(mode="json"),
-            **({"start": start.champion.version} if incremental else {}),
+            **({"start": start.champion.version} if part.carries_on else {}),
         )
 
 
@@ -157,10 +158,9 @@ def _read_as_then(source: SourceSettings, known: RecordedRun) -> bool:
 
 def _of_recipe(then: Identified, recipe: Recipe) -> bool:
     """Whether all but rows and code is as it was; a model that goes on from a champion needs no other weights."""
-    incremental = then.part.until is not None
-    start = then.start if incremental else then.start.model_copy(update={"pretrained": recipe.pretrained})
+    start = then.start if then.part.carries_on else then.start.model_copy(update={"pretrained": recipe.pretrained})
     then_made = replace(recipe, codes=then.codes)
-    return then_made.fingerprint(then.identity, start, incremental=incremental) == then.recipe
+    return then_made.fingerprint(then.identity, start, then.part) == then.recipe
 
 
 def _waits(model: str, refresh: Refresh) -> str | None:

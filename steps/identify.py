@@ -78,17 +78,15 @@ def identify(
 def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe) -> Identified:
     """What a run that trains begins with."""
     champion, pretrained = record.named(Alias.CHAMPION), recipe.pretrained
-    goes_on_from = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion else None))
-    fingerprint = recipe.fingerprint(rows.identity, goes_on_from, incremental=rows.incremental)
+    goes_on = recipe.task.warm_start if rows.goes_on is None else rows.goes_on
+    start = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion and goes_on else None))
+    fingerprint = recipe.fingerprint(rows.identity, start, rows.part)
     incumbent = incumbent_for(fingerprint, record)
     return Identified(
         identity=rows.identity,
         part=rows.part,
         incumbent=incumbent,
-        start=Start(
-            pretrained=pretrained,
-            champion=incumbent if recipe.task.warm_start or rows.incremental else Incumbent(),
-        ),
+        start=Start(pretrained=pretrained, champion=incumbent if goes_on else Incumbent()),
         recipe=fingerprint,
         **{f"{step}_code": code for step, code in recipe.codes.items()},
     )

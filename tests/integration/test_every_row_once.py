@@ -69,7 +69,8 @@ def version(name: str, coverage: Coverage | None) -> ModelVersion:
     artifact = str(save_artifact(Incumbent(version=name), f"anything-{name}").id)
     kept = None if coverage is None else str(save_artifact(coverage, f"coverage-{name}").id)
     plain: dict[str, Any] = {"version": name, "artifact": artifact, "report": artifact, "recipe": name, "run": "run"}
-    return ModelVersion(**plain, judged_against=None, metrics={}, examples=(), coverage=kept)
+    tested = None if coverage is None else artifact
+    return ModelVersion(**plain, judged_against=None, metrics={}, examples=(), coverage=kept, held_out=tested)
 
 
 def make_champion(model: str, one: ModelVersion) -> None:
@@ -81,17 +82,21 @@ def make_champion(model: str, one: ModelVersion) -> None:
     record.move(crown(record.read(), one.version))
 
 
-def champion(model: str) -> ModelVersion | None:
+def champion(model: str) -> ModelVersion:
     from orchestration.record import ZenmlRecord
 
-    return ZenmlRecord(model).read().named(Alias.CHAMPION)
+    named = ZenmlRecord(model).read().named(Alias.CHAMPION)
+    assert named is not None
+    return named
 
 
 def night(model: str, path: Path, folder: Path, **changes: Any) -> tuple[int, Coverage]:
     """How many rows a run reads now, and what a version of it would cover."""
     from orchestration.freshness import rows_to_read
+    from orchestration.record import ZenmlRecord
 
-    read = rows_to_read(source(path), champion(model), DAILY.model_copy(update=changes), None, None)
+    named = ZenmlRecord(model).read().named(Alias.CHAMPION)
+    read = rows_to_read(source(path), named, DAILY.model_copy(update=changes), None, None)
     dataset = source_of(source(path)).read_new(read.part, folder / uuid4().hex)
     return dataset.manifest.rows, coverage_after(dataset, read.part, None)
 
@@ -174,6 +179,7 @@ def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str,
 
     _, first = night(model, rows, tmp_path)
     record, one = ZenmlRecord(model), version("a1", first)
+    record.add(version("a1", None))  # an earlier release kept none
     record.add(one)
     record.add(version("a1", Coverage()))
     assert record.get("a1").coverage == one.coverage
@@ -204,12 +210,12 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
         return rows_to_read(source(rows), champion(model), DAILY, None, backfill).part
 
     _, first = night(model, rows, tmp_path)
-    plain = version("a1", first)
+    plain = version("a1", first).model_copy(update={"held_out": None})
     make_champion(model, plain)
     append(rows, ("4-0", 4, 4), ("4-1", 4, 4))
     caplog.clear()
-    assert part().held_out is None  # a version of before this was kept
-    assert caplog.text.count("does not tell which rows it was tested on") == 1
+    assert (part().held_out, part().since) == (None, Coverage())  # a version of before this was kept
+    assert caplog.text.count("a1 does not tell which rows it was tested on: all count as new") == 2
     assert "held_out" not in part().model_dump_json()
 
     later = version("b2", first).model_copy(update={"held_out": kept("held-b2")})
@@ -265,9 +271,24 @@ def test_too_few_new_rows_are_too_few_only_where_there_is_a_champion(model: str,
     assert (read.words, read.too_few) == ("1 new to champion a1", "nothing is trained on fewer than 2")
 
 
-def test_a_champion_of_before_covers_nothing(model: str, rows: Path, tmp_path: Path) -> None:
-    make_champion(model, version("a1", None))
-    assert night(model, rows, tmp_path)[0] == 12
+@pytest.mark.parametrize("lacks", ["coverage", "held_out"])
+def test_no_model_goes_on_from_a_champion_of_which_nothing_tells_what_it_was_trained_or_tested_on(
+    model: str, rows: Path, tmp_path: Path, lacks: str
+) -> None:
+    from orchestration.freshness import rows_to_read
+
+    _, first = night(model, rows, tmp_path)
+    make_champion(model, version("a1", first).model_copy(update={lacks: None}))
+    read = rows_to_read(source(rows), champion(model), DAILY, None, None)
+    assert (read.goes_on, read.part.since, read.too_few) == (False, Coverage(), None)
+    assert read.words == "12 new to champion a1"
+    stretch = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
+    filled = rows_to_read(source(rows), champion(model), DAILY, None, stretch)
+    assert (filled.goes_on, filled.part.since) == (False, Coverage())
+    make_champion(model, version("b2", first))
+    assert rows_to_read(source(rows), champion(model), DAILY, None, None).goes_on
+    assert rows_to_read(source(rows), champion(model), DAILY, None, stretch).goes_on
+    assert rows_to_read(source(rows), champion(model), Refresh(), None, None).goes_on is None
 
 
 def test_a_backfill_reads_the_same_rows_every_time_and_adds_nothing(model: str, rows: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.part import Part
 from evergreen.core.refresh import Refresh
 from evergreen.core.training import Incumbent, Start
-from evergreen.core.versions import ModelVersion
+from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.freshness import RowsToRead
@@ -42,11 +42,11 @@ UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 ran: Counter[str] = Counter()
 
 
-def identified(salt: str) -> Identified:
+def identified(salt: str, *, adds: bool = True) -> Identified:
     """What the champion's run began with, of a salt that makes its results nobody else's."""
     identity = SourceIdentity(kind="files", fingerprint=salt, description="news.csv", rows=600)
-    part, start = Part(until=UNTIL), Start(pretrained="weights")
-    recipe = RECIPE.fingerprint(identity, start, incremental=True)
+    part, start = Part(until=UNTIL if adds else None, adds=adds), Start(pretrained="weights")
+    recipe = RECIPE.fingerprint(identity, start, part)
     return Identified(
         identity, part, Incumbent(), start, recipe, **{f"{name}_code": code for name, code in CODES.items()}
     )
@@ -54,7 +54,7 @@ def identified(salt: str) -> Identified:
 
 @step(enable_cache=False)
 def identify(
-    source: AnySource, salt: str, trains: bool
+    source: AnySource, salt: str, trains: bool, adds: bool
 ) -> tuple[
     Annotated[SourceIdentity, "identity"],
     Annotated[Part, "part"],
@@ -69,7 +69,7 @@ def identify(
 ]:
     if trains:
         note_training()
-    one = identified(salt)
+    one = identified(salt, adds=adds)
     return one.identity, *one[1:]
 
 
@@ -103,8 +103,8 @@ def promote(model: Incumbent, splits: Incumbent, coverage: Coverage, report: Inc
 
 
 @pipeline(cache_policy=CachePolicy(include_step_code=False))
-def nightly(source: AnySource, salt: str, trains: bool = False) -> None:
-    identity, *_ = identify(source, salt, trains)
+def nightly(source: AnySource, salt: str, trains: bool = False, adds: bool = True) -> None:
+    identity, *_ = identify(source, salt, trains, adds)
     dataset, coverage = fetch(identity)
     splits = split(dataset)
     model = train(splits)
@@ -164,6 +164,44 @@ def test_a_night_without_news_repeats_what_the_champion_s_run_identified(finishe
     assert quiet.repeats is not None
     assert quiet.repeats.identified == identified("kept")
     assert night(finished, rows(50, few=False)) == Night(None, "50 new to champion a1")
+
+
+@pytest.mark.parametrize(
+    ("part", "goes_on", "starts_from", "by_champion"),
+    [
+        (Part(until=UNTIL), True, "a1", True),
+        (Part(adds=False), True, "a1", True),  # a backfill, which carries on what the champion covers
+        (Part(adds=False), False, None, False),
+        (Part(until=UNTIL), False, None, False),
+        (Part(), None, None, False),
+    ],
+)
+def test_a_model_that_carries_on_what_the_champion_covers_goes_on_from_it(
+    part: Part, goes_on: bool | None, starts_from: str | None, by_champion: bool
+) -> None:
+    from steps.identify import _identified
+
+    plain: dict[str, Any] = {"artifact": "a", "report": "r", "recipe": "known", "run": "training-1"}
+    plain |= {"judged_against": None, "metrics": {}, "examples": ()}
+    read = RowsToRead(identity=identified("kept").identity, part=part, goes_on=goes_on)
+
+    def begins(champion: str) -> Identified:
+        version = ModelVersion(version=champion, **plain)
+        return _identified(RecordState(versions=(version,), aliases={Alias.CHAMPION: champion}), read, RECIPE)
+
+    first, second = begins("a1"), begins("b2")
+    assert first.start.champion.version == starts_from
+    assert first.incumbent.version == "a1"
+    assert (first.recipe != second.recipe) == by_champion
+
+
+def test_a_backfill_that_became_champion_is_repeated_until_its_rows_change() -> None:
+    salt = uuid4().hex
+    backfill = run(salt, adds=False)
+    read = RowsToRead(identity=identified(salt, adds=False).identity, part=Part(adds=False), goes_on=True)
+    assert night(backfill, read).repeats is not None
+    other = read.model_copy(update={"identity": read.identity.model_copy(update={"fingerprint": "other"})})
+    assert night(backfill, other) == Night(None, None)
 
 
 def test_results_are_asked_for_and_not_loaded(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:
