@@ -412,6 +412,8 @@ BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.art
             None,
             "source of kind shapes does not tell which of its rows are new",
         ),
+        (FILES, {}, {"length": "2d"}, "which no column gives; set source.columns.timestamp or no window"),
+        ({"kind": "shapes"}, {}, {"length": "2d"}, "generated pictures have no time"),
         (FILES, {"data": "incremental", "replay": 1}, None, "replay_share"),
         (FILES, {"lag": "soon"}, None, "lag"),
     ],
@@ -428,6 +430,23 @@ def test_a_configuration_that_cannot_tell_what_is_new_is_refused(
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load(path, training)
+
+
+def test_a_backfill_needs_the_time_of_each_row_which_is_told_before_any_step(tmp_path: Path, rows: Path) -> None:
+    from orchestration.configuration import CONFIGS_DIRECTORY, load
+    from pipelines.training import training
+
+    document = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    path, stretch = tmp_path / "own.yaml", {"start": "2026-05-02T00:00:00Z", "end": "2026-05-03T00:00:00Z"}
+    for columns in (COLUMNS, {name: column for name, column in COLUMNS.items() if name != "timestamp"}):
+        document["parameters"]["source"] = {"kind": "files", "path": str(rows), "columns": columns}
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        if "timestamp" in columns:
+            assert load(path, training, backfill=stretch).parameters.backfill
+            continue
+        assert load(path, training).parameters.backfill is None
+        with pytest.raises(InputError, match=r"parameters\.backfill.*set source.columns.timestamp"):
+            load(path, training, backfill=stretch)
 
 
 def test_the_command_line_takes_a_stretch_of_time_for_a_backfill(capsys: pytest.CaptureFixture[str]) -> None:
