@@ -14,7 +14,7 @@ from evergreen.core.part import NewRows, Part
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
-from orchestration.artifacts import load_artifact
+from orchestration.artifacts import load_of_champion
 
 logger = get_logger(__name__)
 
@@ -103,4 +103,4 @@ def coverage_of(champion: ModelVersion) -> Coverage:
     Raises:
         EvergreenError: it is recorded, and lost.
     """
-    return load_artifact(champion.coverage, Coverage) if champion.coverage else Coverage()
+    return load_of_champion(champion.coverage, Coverage) if champion.coverage else Coverage()

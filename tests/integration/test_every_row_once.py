@@ -174,7 +174,7 @@ def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Pat
 def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str, rows: Path, tmp_path: Path) -> None:
     from zenml.client import Client
 
-    from orchestration.freshness import coverage_of
+    from orchestration.freshness import coverage_of, rows_to_read
     from orchestration.record import ZenmlRecord
 
     _, first = night(model, rows, tmp_path)
@@ -187,8 +187,12 @@ def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str,
     found = Client().get_artifact_version(UUID(one.coverage))
     for path in Path(found.uri).iterdir():
         path.unlink()
-    with pytest.raises(EvergreenError, match="is gone from the artifact store"):
-        coverage_of(record.get("a1"))
+    with pytest.raises(EvergreenError, match=r"is gone from the artifact store.*set refresh: {data: all} for one run"):
+        rows_to_read(source(rows), record.get("a1"), DAILY, None, None)
+    read = rows_to_read(source(rows), record.get("a1"), Refresh(data="all"), None, None)
+    dataset = source_of(source(rows)).read(None, tmp_path / "all")
+    after = coverage_after(dataset, read.part, None)
+    assert rows_to_read(source(rows), version("b2", after), DAILY, None, None).words == "0 new to champion b2"
     record.add(version("a1", first))
     assert coverage_of(record.get("a1")) == first
 
@@ -199,6 +203,7 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
     from zenml import save_artifact
     from zenml.client import Client
 
+    from orchestration.artifacts import load_of_champion
     from orchestration.freshness import rows_to_read
     from orchestration.record import ZenmlRecord
 
@@ -229,6 +234,8 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
     assert record.get("b2").held_out == later.held_out
     for path in Path(Client().get_artifact_version(UUID(later.held_out)).uri).iterdir():
         path.unlink()
+    with pytest.raises(EvergreenError, match=r"HeldOut .* is gone .*set refresh: {data: all} for one run"):
+        load_of_champion(later.held_out, HeldOut)
     record.add(later.model_copy(update={"held_out": other}))
     assert record.get("b2").held_out == other
     record.exchange("b2", "a1")
