@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, get_type_hints
+from typing import Annotated, NamedTuple, get_type_hints
 
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
@@ -48,6 +48,21 @@ class Identified(NamedTuple):
     def codes(self) -> dict[str, str]:
         """The fingerprint of each cached step's code, by the step's name."""
         return {name.removesuffix("_code"): getattr(self, name) for name in self._fields if name.endswith("_code")}
+
+
+Outputs = tuple[
+    Annotated[SourceIdentity, "identity"],
+    Annotated[Part, "part"],
+    Annotated[Incumbent, "incumbent"],
+    Annotated[Start, "start"],
+    Annotated[str, "recipe"],
+    Annotated[str, "fetch_code"],
+    Annotated[str, "validate_code"],
+    Annotated[str, "split_code"],
+    Annotated[str, "train_code"],
+    Annotated[str, "evaluate_code"],
+]
+"""The same, as ZenML has a step's outputs."""
 
 
 @dataclass(frozen=True)

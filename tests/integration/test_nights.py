@@ -32,7 +32,7 @@ from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.freshness import RowsToRead
 from orchestration.materializers import DATA_NAMES
 from orchestration.nights import LastTraining, Night, Recipe, last_training, night_of, note_training
-from orchestration.recorded import Identified, RecordedRun, recorded_run
+from orchestration.recorded import Identified, Outputs, RecordedRun, recorded_run
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 CODES = {name: f"{name} code" for name in ("fetch", "validate", "split", "train", "evaluate")}
@@ -54,20 +54,7 @@ def identified(salt: str, *, adds: bool = True) -> Identified:
 
 
 @step(enable_cache=False)
-def identify(
-    source: AnySource, salt: str, trains: bool, adds: bool
-) -> tuple[
-    Annotated[SourceIdentity, "identity"],
-    Annotated[Part, "part"],
-    Annotated[Incumbent, "incumbent"],
-    Annotated[Start, "start"],
-    Annotated[str, "recipe"],
-    Annotated[str, "fetch_code"],
-    Annotated[str, "validate_code"],
-    Annotated[str, "split_code"],
-    Annotated[str, "train_code"],
-    Annotated[str, "evaluate_code"],
-]:
+def identify(source: AnySource, salt: str, trains: bool, adds: bool) -> Outputs:
     if trains:
         note_training()
     one = identified(salt, adds=adds)
