@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.console import quiet_zenml
+from evergreen.core.errors import InputError
 
 if TYPE_CHECKING:
     from commands.project import Project
@@ -53,6 +54,11 @@ def _set(project: Project, args: argparse.Namespace) -> None:
     from orchestration.schedules import goes_on, person, set_schedule
     from pipelines.training import training
 
+    if project.backfill:
+        raise InputError(
+            "parameters.backfill reads the same rows at every firing, and a schedule is for what is new; remove it, or "
+            "run it once by hand"
+        )
     upcoming = firings(args.cron, datetime.now(UTC), _SHOWN_FIRINGS)  # a wrong line is told before anything is done
     _check_machines(project)
     check_ready(project)
@@ -86,7 +92,6 @@ def _check_machines(project: Project) -> None:
     Raises:
         InputError: one does not: what a task runs on is frozen with the schedule.
     """
-    from evergreen.core.errors import InputError
     from orchestration.machine_lists import runs_on_operator
 
     configuration = project.configuration

@@ -19,7 +19,7 @@ NOT_KEPT = (
     "nothing that is known: trained without columns.arrived, or before coverage was kept; an incremental run takes "
     "every row for new"
 )
-LOST = "what it was trained on is lost, and an incremental run would stop; run the configuration with --no-cache"
+LOST = "what it was trained on is lost, and an incremental run would stop; run once with refresh: {data: all}"
 
 
 def main(args: argparse.Namespace) -> None:

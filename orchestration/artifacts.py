@@ -31,18 +31,32 @@ def load_artifact(artifact: str, expected: type[Loaded]) -> Loaded:
     """An artifact by its id in the ZenML store.
 
     Raises:
-        EvergreenError: it is gone, damaged, or of another type.
+        EvergreenError: it is gone, damaged, of another type, or of a form that is read no more.
     """
     try:
         value: Any = Client().get_artifact_version(UUID(artifact)).load()
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, ValueError) as error:  # of other fields
         raise EvergreenError(
-            f"the record names {expected.__name__} {artifact}, but the artifact store does not hold it ({error}); "
+            f"the record names {expected.__name__} {artifact}, which cannot be read from the artifact store ({error}); "
             "run the configuration that made it again with --no-cache"
         ) from error
     if not isinstance(value, expected):
         raise EvergreenError(f"artifact {artifact} is a {type(value).__name__}, recorded as {expected.__name__}")
     return value
+
+
+def load_of_champion(artifact: str, expected: type[Loaded]) -> Loaded:
+    """What the champion keeps of its rows, by its id; an incremental run cannot make it again, for it begins with it.
+
+    Raises:
+        EvergreenError: it is gone, with the way out; or as `load_artifact`.
+    """
+    if not is_stored(artifact):
+        raise EvergreenError(
+            f"the champion's {expected.__name__} {artifact} is gone from the artifact store, without which no run goes "
+            "on from it; set refresh: {data: all} for one run, which reads every row, and whose version keeps its own"
+        )
+    return load_artifact(artifact, expected)
 
 
 def artifact_store() -> BaseArtifactStore:

@@ -200,11 +200,16 @@ def _check_refresh(parameters: Mapping[str, Any], mistakes: list[Mistake]) -> It
     """Which rows a run reads, against its window and its source, where these are right."""
     if mistakes or "refresh" not in parameters:
         return
+    source, window, backfill = (parameters[name] for name in ("source", "window", "backfill"))
     try:
-        if parameters["refresh"].policy(parameters["window"]) == "incremental":
-            parameters["source"].check_incremental()
+        if parameters["refresh"].policy(window) == "incremental":
+            source.check_incremental()
     except InputError as error:
         yield Mistake(("parameters", "refresh"), str(error))
+    try:
+        source.check_window(backfill.window if backfill else window.resolve() if window else None)
+    except InputError as error:
+        yield Mistake(("parameters", "backfill" if backfill else "window"), str(error))
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

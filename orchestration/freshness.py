@@ -15,16 +15,20 @@ from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
 from evergreen.data.freshness import check_known_by
-from orchestration.artifacts import load_artifact
+from orchestration.artifacts import load_of_champion
 
 logger = get_logger(__name__)
 
 
 class RowsToRead(Frozen):
-    """What a run reads; `words` says it of incremental runs, `too_few` why it is too little to train on, if it is."""
+    """What a run reads; `words` says it of incremental runs, `too_few` why it is too little to train on, if it is.
+
+    `goes_on` tells whether the model goes on from the champion; None: as its task says.
+    """
 
     identity: SourceIdentity
     part: Part
+    goes_on: bool | None = None
     words: str | None = None
     too_few: str | None = None
 
@@ -47,26 +51,29 @@ def rows_to_read(
         InputError: the source cannot be found, does not tell which rows are new, or tells it by other columns by now.
         EvergreenError: the champion's coverage is lost.
     """
-    if backfill is not None:
-        part = Part(since=coverage_of(champion), adds=False, held_out=held_out_of(champion))
-        return RowsToRead(identity=source_of(source).identity(backfill.window), part=part)
-    if refresh.policy(window) != "incremental":
+    if backfill is None and refresh.policy(window) != "incremental":
         identity = source_of(source).identity(window.resolve() if window else None)
         return RowsToRead(identity=identity, part=Part(lag=refresh.lag))
+    base = _base(champion)
+    since, held_out = (coverage_of(base), base.held_out) if base else (Coverage(), None)
+    if backfill is not None:
+        identity, part = source_of(source).identity(backfill.window), Part(since=since, adds=False, held_out=held_out)
+        return RowsToRead(identity=identity, part=part, goes_on=base is not None)
     part = Part(
-        since=coverage_of(champion),
+        since=since,
         until=datetime.now(UTC),
         replay_share=refresh.replay_share,
         null_times=refresh.null_times,
         lag=refresh.lag,
-        held_out=held_out_of(champion),
+        held_out=held_out,
     )
     check_known_by(part.since, source.known_by)
     found = source_of(source).find_new(part)
-    few = champion is not None and found.new < refresh.min_new_rows
+    few = base is not None and found.new < refresh.min_new_rows
     return RowsToRead(
         identity=found.identity,
         part=found.part,
+        goes_on=base is not None,
         words=_words(found, champion),
         too_few=f"nothing is trained on fewer than {refresh.min_new_rows:,}" if few else None,
     )
@@ -77,27 +84,25 @@ def _words(found: NewRows, champion: ModelVersion | None) -> str:
     return f"{found.new:,} new to {f'champion {champion.version}' if champion else 'a first model'}{again}"
 
 
-def held_out_of(champion: ModelVersion | None) -> str | None:
-    """Where the rows are that it and those before it were tested on or selected by; None where that is not known."""
-    if champion is None or champion.coverage is None:  # which `coverage_of` tells
-        return None
-    if champion.held_out is None:
-        logger.warning(
-            "champion %s does not tell which rows it was tested on: new rows like them are not set aside",
-            champion.version,
-        )
-    return champion.held_out
+def _base(champion: ModelVersion | None) -> ModelVersion | None:
+    """The champion, where a model may go on from it: where it tells which rows it was trained on and which tested on.
+
+    Else its weights may know what is tested on now, and a model that went on from them could not tell, either.
+    """
+    if champion is None or (champion.coverage and champion.held_out):
+        return champion
+    logger.warning(
+        "champion %s does not tell which rows it was %s on: all count as new, and no model goes on from it",
+        champion.version,
+        "tested" if champion.coverage else "trained",
+    )
+    return None
 
 
-def coverage_of(champion: ModelVersion | None) -> Coverage:
-    """What the champion covers; nothing where there is none, or where it was trained before that was recorded.
+def coverage_of(champion: ModelVersion) -> Coverage:
+    """What a champion covers; nothing where it was trained before that was recorded, or without times of arrival.
 
     Raises:
         EvergreenError: it is recorded, and lost.
     """
-    if champion is None:
-        return Coverage()
-    if champion.coverage is None:
-        logger.warning("champion %s does not tell which rows it was trained on: all count as new", champion.version)
-        return Coverage()
-    return load_artifact(champion.coverage, Coverage)
+    return load_of_champion(champion.coverage, Coverage) if champion.coverage else Coverage()

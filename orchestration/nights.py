@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -21,6 +21,7 @@ from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import SourceSettings, TaskSettings, trainable
+from evergreen.core.part import Part
 from evergreen.core.refresh import Refresh
 from evergreen.core.training import Start
 from evergreen.core.versions import ModelVersion
@@ -32,8 +33,15 @@ from orchestration.recorded import Identified, RecordedRun, recorded_run
 from orchestration.runs import deployment_outcome, model_tag
 
 TRAINS_KEY = "trains"
-"""Metadata of a run that set out to train: since when."""
-OUTCOMES = {"live": "trained a version", "kept": "was kept out", "rolled_back": "was rolled back"}
+"""Metadata of a run that set out to train: when it did."""
+OUTCOMES = {
+    "live": "trained a version",
+    "kept": "was kept out",
+    "rolled_back": "was rolled back",
+    "none": "made no version that passes the gate",
+}
+MOST_SLACK = timedelta(hours=1)
+"""Of a cool-down, else a tenth: firings begin some minutes early or late, and a daily schedule is to pass one of 1d."""
 Reason = Literal["rows", "configuration", "code"]
 
 
@@ -52,8 +60,8 @@ class Recipe:
         """The fingerprint of the weights that the task starts from. Raises InputError: they cannot be found."""
         return trainable(self.task).pretrained()
 
-    def fingerprint(self, identity: SourceIdentity, start: Start, *, incremental: bool) -> str:
-        """Of a model of these rows; an incremental one goes on from a champion."""
+    def fingerprint(self, identity: SourceIdentity, start: Start, part: Part) -> str:
+        """Of a model of these rows; one that carries a coverage on is told by what it starts from, too."""
         return recipe_fingerprint(
             self.codes,
             rows=identity.fingerprint,
@@ -61,7 +69,7 @@ class Recipe:
             seed=self.seed,
             task=trainable(self.task).training_configuration(),
             split=self.split.model_dump(mode="json"),
-            **({"start": start.champion.version} if incremental else {}),
+            **({"start": start.champion.version} if part.carries_on else {}),
         )
 
 
@@ -74,10 +82,10 @@ class Night:
 
 
 class LastTraining(Frozen):
-    """The last run of a model that set out to train, since when, and what became of it in words."""
+    """The last run of a model that set out to train, when it began, and what became of it in words."""
 
     run: str
-    since: AwareDatetime
+    began: AwareDatetime
     outcome: str
 
 
@@ -130,7 +138,7 @@ def last_training(model: str) -> LastTraining | None:
     for run in noted.items:
         goes_on = not run.status.is_finished
         became = "is under way" if goes_on else OUTCOMES.get(deployment_outcome(run) or "", "failed")
-        return LastTraining(run=run.name, since=str(run.run_metadata[TRAINS_KEY]), outcome=became)
+        return LastTraining(run=run.name, began=run.created.replace(tzinfo=UTC), outcome=became)
     return None
 
 
@@ -157,10 +165,9 @@ def _read_as_then(source: SourceSettings, known: RecordedRun) -> bool:
 
 def _of_recipe(then: Identified, recipe: Recipe) -> bool:
     """Whether all but rows and code is as it was; a model that goes on from a champion needs no other weights."""
-    incremental = then.part.until is not None
-    start = then.start if incremental else then.start.model_copy(update={"pretrained": recipe.pretrained})
+    start = then.start if then.part.carries_on else then.start.model_copy(update={"pretrained": recipe.pretrained})
     then_made = replace(recipe, codes=then.codes)
-    return then_made.fingerprint(then.identity, start, incremental=incremental) == then.recipe
+    return then_made.fingerprint(then.identity, start, then.part) == then.recipe
 
 
 def _waits(model: str, refresh: Refresh) -> str | None:
@@ -168,10 +175,11 @@ def _waits(model: str, refresh: Refresh) -> str | None:
     last = last_training(model) if refresh.cool_down else None
     if last is None or refresh.cool_down is None:
         return None
-    ends = last.since + parse_duration(refresh.cool_down)
+    length = parse_duration(refresh.cool_down)
+    ends = last.began + length - min(length / 10, MOST_SLACK)
     if datetime.now(UTC) >= ends:
         return None
-    after = f"{refresh.cool_down} after {last.run}, which {last.outcome}"
+    after = f"about {refresh.cool_down} after {last.run}, which {last.outcome}"
     return f"nothing is trained before {ends:%Y-%m-%d %H:%M} UTC, {after}"
 
 

@@ -53,8 +53,8 @@ class ZenmlRecord:
 
         Of one that is registered, the newest copy of the model counts, for its content is the same and an older one may
         be damaged; its report, which says why it was promoted, its coverage and its held-out rows are replaced when
-        they are lost. Its recipe, and whom it was judged against, stay those of its registration:
-        docs/decisions/0002-whom-a-model-is-judged-against.md.
+        they are lost, and added when an earlier release kept none. Its recipe, and whom it was judged against, stay
+        those of its registration: docs/decisions/0002-whom-a-model-is-judged-against.md.
         """
         client = Client()
         _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))
@@ -71,7 +71,7 @@ class ZenmlRecord:
         newest = {
             name: getattr(version, name)
             for name in ("report", "coverage", "held_out")
-            if (kept := getattr(known, name)) and kept != getattr(version, name) and not is_stored(kept)
+            if getattr(version, name) and not ((kept := getattr(known, name)) and is_stored(kept))
         }
         updated = known.model_copy(update={"artifact": version.artifact, **newest})
         if updated != known:

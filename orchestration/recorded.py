@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, get_type_hints
 
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
@@ -19,7 +19,7 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.part import Part
 from evergreen.core.training import Incumbent, Start
 from evergreen.core.versions import ModelVersion
-from orchestration.artifacts import is_stored
+from orchestration.artifacts import is_stored, read_artifact
 from orchestration.fingerprint import VERBS
 
 CACHED = frozenset(VERBS)
@@ -48,6 +48,21 @@ class Identified(NamedTuple):
     def codes(self) -> dict[str, str]:
         """The fingerprint of each cached step's code, by the step's name."""
         return {name.removesuffix("_code"): getattr(self, name) for name in self._fields if name.endswith("_code")}
+
+
+Outputs = tuple[
+    Annotated[SourceIdentity, "identity"],
+    Annotated[Part, "part"],
+    Annotated[Incumbent, "incumbent"],
+    Annotated[Start, "start"],
+    Annotated[str, "recipe"],
+    Annotated[str, "fetch_code"],
+    Annotated[str, "validate_code"],
+    Annotated[str, "split_code"],
+    Annotated[str, "train_code"],
+    Annotated[str, "evaluate_code"],
+]
+"""The same, as ZenML has a step's outputs."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +108,12 @@ class RecordedRun:
 def recorded_run(champion: ModelVersion) -> RecordedRun | None:
     """The run that the champion comes of; None where it, or what it identified, is gone, or is of an earlier form."""
     try:
-        run = Client().get_pipeline_run(champion.run)
+        run = Client().get_pipeline_run(champion.run, allow_name_prefix_match=False)
         steps = run.steps
-        outputs = steps["identify"].outputs
-        return RecordedRun(run.name, Identified(*(outputs[name][0].load() for name in Identified._fields)), steps)
-    except (KeyError, IndexError, OSError, EvergreenError):
+        outputs, kinds = steps["identify"].outputs, get_type_hints(Identified)
+        values = (read_artifact(outputs[name][0], kinds[name]) for name in Identified._fields)
+        return RecordedRun(run.name, Identified(*values), steps)
+    except (KeyError, IndexError, EvergreenError):
         return None
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from zenml import log_metadata, step
 
 from evergreen.adapters.kinds import AnySource
-from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.members import trainable
-from evergreen.core.part import Part
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent, Start
 from evergreen.core.versions import Alias, RecordState
@@ -20,7 +16,7 @@ from orchestration.fingerprint import code_fingerprints
 from orchestration.freshness import RowsToRead, rows_to_read
 from orchestration.nights import Recipe, night_of, note_training
 from orchestration.record import ZenmlRecord
-from orchestration.recorded import Identified
+from orchestration.recorded import Identified, Outputs
 from orchestration.runs import REFRESH_KEY, is_scheduled
 from orchestration.versions import incumbent_for, is_recipe_of_champion
 
@@ -35,18 +31,7 @@ def identify(
     refresh: Refresh,
     window: Window | None = None,
     backfill: Backfill | None = None,
-) -> tuple[
-    Annotated[SourceIdentity, "identity"],
-    Annotated[Part, "part"],
-    Annotated[Incumbent, "incumbent"],
-    Annotated[Start, "start"],
-    Annotated[str, "recipe"],
-    Annotated[str, "fetch_code"],
-    Annotated[str, "validate_code"],
-    Annotated[str, "split_code"],
-    Annotated[str, "train_code"],
-    Annotated[str, "evaluate_code"],
-]:
+) -> Outputs:
     """The source's identity, the part of it that is read, the incumbent, what training starts from, and the
     fingerprints of the recipe and of each cached step's code; all as in the champion's run where nothing asks for
     another model.
@@ -78,17 +63,15 @@ def identify(
 def _identified(record: RecordState, rows: RowsToRead, recipe: Recipe) -> Identified:
     """What a run that trains begins with."""
     champion, pretrained = record.named(Alias.CHAMPION), recipe.pretrained
-    goes_on_from = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion else None))
-    fingerprint = recipe.fingerprint(rows.identity, goes_on_from, incremental=rows.incremental)
+    goes_on = recipe.task.warm_start if rows.goes_on is None else rows.goes_on
+    start = Start(pretrained=pretrained, champion=Incumbent(version=champion.version if champion and goes_on else None))
+    fingerprint = recipe.fingerprint(rows.identity, start, rows.part)
     incumbent = incumbent_for(fingerprint, record)
     return Identified(
         identity=rows.identity,
         part=rows.part,
         incumbent=incumbent,
-        start=Start(
-            pretrained=pretrained,
-            champion=incumbent if recipe.task.warm_start or rows.incremental else Incumbent(),
-        ),
+        start=Start(pretrained=pretrained, champion=incumbent if goes_on else Incumbent()),
         recipe=fingerprint,
         **{f"{step}_code": code for step, code in recipe.codes.items()},
     )

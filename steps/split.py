@@ -11,7 +11,7 @@ from evergreen.core.part import Part
 from evergreen.data.held_out import held_out_after
 from evergreen.data.split import split as split_dataset
 from evergreen.data.split_plan import SplitPlan
-from orchestration.artifacts import load_artifact
+from orchestration.artifacts import load_of_champion
 from orchestration.scratch import scratch_directory
 
 
@@ -30,7 +30,7 @@ def split(
     Raises:
         EvergreenError: the champion's held-out rows are lost.
     """
-    before = load_artifact(part.held_out, HeldOut) if part.held_out else None
+    before = load_of_champion(part.held_out, HeldOut) if part.held_out else None
     out_dir = scratch_directory("splits")
     splits = split_dataset(dataset, split, out_dir, set_aside, class_counts, held_out=before)
     return splits, held_out_after(splits, dataset.manifest.columns, before, scratch_directory("held_out"))

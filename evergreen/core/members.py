@@ -29,7 +29,7 @@ from evergreen.core.protocols import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evergreen.core.artifacts import Dataset
+    from evergreen.core.artifacts import Dataset, ResolvedWindow
     from evergreen.core.part import NewRows, Part
 
 
@@ -71,6 +71,9 @@ class SourceSettings(Settings):
         if columns or label_names is not None:
             raise InputError(f"a source of kind {self.kind} has no columns to map; leave --columns, --label-names out")
         return self
+
+    def check_window(self, window: ResolvedWindow | None) -> None:
+        """Raises InputError where rows are to be chosen by their time and cannot be."""
 
     def check_incremental(self) -> None:
         """Raises InputError where rows that are new cannot be told from others."""

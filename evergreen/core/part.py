@@ -36,6 +36,11 @@ class Part(Frozen):
     revision: str | None = None
 
     @property
+    def carries_on(self) -> bool:
+        """Whether a version of these rows covers what the champion covers: it then has to go on from its weights."""
+        return self.until is not None or not self.adds
+
+    @property
     def lag_time(self) -> timedelta:
         """`lag` as a duration."""
         return timedelta() if self.lag == "0" else parse_duration(self.lag)

@@ -10,9 +10,8 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import pytest
 import yaml
 
 from tests.e2e.production import Production, last_midnight, production_in
+from tests.e2e.project import first_json
 from tests.own_zenml import ROOT
 from tests.waiting import wait_until
 
@@ -31,6 +31,7 @@ END = last_midnight()
 CACHED = ("fetch", "validate", "split", "train", "evaluate")
 CODE = ("run.py", "commands", "configs", "evergreen", "orchestration", "pipelines", "stacks", "steps")
 MOST_S, LOOK_EVERY_S = 1500.0, 5.0
+"""Each look is a process of its own."""
 
 
 @dataclass
@@ -39,8 +40,6 @@ class Nights:
 
     production: Production
     schedule: str = ""
-    champions: list[str] = field(default_factory=list)
-    """Runs whose version became champion, in order."""
 
     def set_schedule(self, checkout: Path = ROOT) -> None:
         """The schedule anew, with the code of a checkout."""
@@ -58,20 +57,14 @@ class Nights:
         """What the firing did, once it has ended."""
         before = len(self.told())
         self.production.fire(self.schedule)
-        wait_until(lambda: self.looked() > before, timeout_s=MOST_S)
-        wait_until(lambda: self.ended() not in {"running", "initializing"}, timeout_s=MOST_S)
+        wait_until(lambda: len(self.told()) > before, timeout_s=MOST_S, every_s=LOOK_EVERY_S)
+        wait_until(lambda: self.ended() not in {"running", "initializing"}, timeout_s=MOST_S, every_s=LOOK_EVERY_S)
         night = self.told()[-1] | {"status": self.ended()}
         assert night["scheduled"]
         return night
 
-    def looked(self) -> int:
-        """How many runs there are after a while: each look is a process of its own."""
-        time.sleep(LOOK_EVERY_S)
-        return len(self.told())
-
     def ended(self) -> str:
-        """How the last run ended, as Vertex AI says where ZenML does not know; after a while."""
-        time.sleep(LOOK_EVERY_S)
+        """How the last run ended, as Vertex AI says where ZenML does not know."""
         return str(self.production.status()["last_run"]["status"])
 
     def trains(self, new: int) -> None:
@@ -83,7 +76,15 @@ class Nights:
         after = self.production.status()
         assert after["champion"] != before
         assert after["endpoint"]["traffic"][after["champion"]["version"]] == 100
-        self.champions.append(night["name"])
+
+    def trained_on(self) -> list[str]:
+        """The rows of the nights that the champion's weights go back to; a backfill repeats some of them."""
+        told = self.production.python("run.py", "lineage", "champion", "--config", self.production.config, "--json")
+        lineage = first_json(told.stdout)
+        assert lineage["oldest"], lineage
+        runs = [lineage["run"]["name"], *(parent["run"] for parent in lineage["parents"])]
+        nights = {night["name"]: night for night in self.told("--rows")}
+        return [row for name in runs if nights[name]["scheduled"] for row in nights[name]["rows"]]
 
     def is_quiet(self, words: str, *again: str) -> None:
         """A success that trains nothing; steps of which something was lost run `again`."""
@@ -181,5 +182,5 @@ def test_ten_nights_train_on_each_row_once(nights: Nights, tmp_path: Path) -> No
     assert datetime.fromisoformat(coverage["until"]) == datetime.fromisoformat(END) - timedelta(hours=1)
     assert coverage["edge_rows"] == sizes[-1]
     assert coverage["gaps"] == []
-    trained = [row for run in nights.told("--rows") if run["name"] in nights.champions for row in run["rows"]]
+    trained = nights.trained_on()
     assert len(trained) == len(set(trained)) == sizes[-1]

@@ -69,7 +69,8 @@ def version(name: str, coverage: Coverage | None) -> ModelVersion:
     artifact = str(save_artifact(Incumbent(version=name), f"anything-{name}").id)
     kept = None if coverage is None else str(save_artifact(coverage, f"coverage-{name}").id)
     plain: dict[str, Any] = {"version": name, "artifact": artifact, "report": artifact, "recipe": name, "run": "run"}
-    return ModelVersion(**plain, judged_against=None, metrics={}, examples=(), coverage=kept)
+    tested = None if coverage is None else artifact
+    return ModelVersion(**plain, judged_against=None, metrics={}, examples=(), coverage=kept, held_out=tested)
 
 
 def make_champion(model: str, one: ModelVersion) -> None:
@@ -81,17 +82,21 @@ def make_champion(model: str, one: ModelVersion) -> None:
     record.move(crown(record.read(), one.version))
 
 
-def champion(model: str) -> ModelVersion | None:
+def champion(model: str) -> ModelVersion:
     from orchestration.record import ZenmlRecord
 
-    return ZenmlRecord(model).read().named(Alias.CHAMPION)
+    named = ZenmlRecord(model).read().named(Alias.CHAMPION)
+    assert named is not None
+    return named
 
 
 def night(model: str, path: Path, folder: Path, **changes: Any) -> tuple[int, Coverage]:
     """How many rows a run reads now, and what a version of it would cover."""
     from orchestration.freshness import rows_to_read
+    from orchestration.record import ZenmlRecord
 
-    read = rows_to_read(source(path), champion(model), DAILY.model_copy(update=changes), None, None)
+    named = ZenmlRecord(model).read().named(Alias.CHAMPION)
+    read = rows_to_read(source(path), named, DAILY.model_copy(update=changes), None, None)
     dataset = source_of(source(path)).read_new(read.part, folder / uuid4().hex)
     return dataset.manifest.rows, coverage_after(dataset, read.part, None, source(path).known_by)
 
@@ -179,11 +184,12 @@ def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Pat
 def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str, rows: Path, tmp_path: Path) -> None:
     from zenml.client import Client
 
-    from orchestration.freshness import coverage_of
+    from orchestration.freshness import coverage_of, rows_to_read
     from orchestration.record import ZenmlRecord
 
     _, first = night(model, rows, tmp_path)
     record, one = ZenmlRecord(model), version("a1", first)
+    record.add(version("a1", None))  # an earlier release kept none
     record.add(one)
     record.add(version("a1", Coverage()))
     assert record.get("a1").coverage == one.coverage
@@ -191,8 +197,12 @@ def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str,
     found = Client().get_artifact_version(UUID(one.coverage))
     for path in Path(found.uri).iterdir():
         path.unlink()
-    with pytest.raises(EvergreenError, match="is gone from the artifact store"):
-        coverage_of(record.get("a1"))
+    with pytest.raises(EvergreenError, match=r"is gone from the artifact store.*set refresh: {data: all} for one run"):
+        rows_to_read(source(rows), record.get("a1"), DAILY, None, None)
+    read = rows_to_read(source(rows), record.get("a1"), Refresh(data="all"), None, None)
+    dataset = source_of(source(rows)).read(None, tmp_path / "all")
+    after = coverage_after(dataset, read.part, None)
+    assert rows_to_read(source(rows), version("b2", after), DAILY, None, None).words == "0 new to champion b2"
     record.add(version("a1", first))
     assert coverage_of(record.get("a1")) == first
 
@@ -203,6 +213,7 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
     from zenml import save_artifact
     from zenml.client import Client
 
+    from orchestration.artifacts import load_of_champion
     from orchestration.freshness import rows_to_read
     from orchestration.record import ZenmlRecord
 
@@ -214,12 +225,12 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
         return rows_to_read(source(rows), champion(model), DAILY, None, backfill).part
 
     _, first = night(model, rows, tmp_path)
-    plain = version("a1", first)
+    plain = version("a1", first).model_copy(update={"held_out": None})
     make_champion(model, plain)
     append(rows, ("4-0", 4, 4), ("4-1", 4, 4))
     caplog.clear()
-    assert part().held_out is None  # a version of before this was kept
-    assert caplog.text.count("does not tell which rows it was tested on") == 1
+    assert (part().held_out, part().since) == (None, Coverage())  # a version of before this was kept
+    assert caplog.text.count("a1 does not tell which rows it was tested on: all count as new") == 2
     assert "held_out" not in part().model_dump_json()
 
     later = version("b2", first).model_copy(update={"held_out": kept("held-b2")})
@@ -233,6 +244,8 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
     assert record.get("b2").held_out == later.held_out
     for path in Path(Client().get_artifact_version(UUID(later.held_out)).uri).iterdir():
         path.unlink()
+    with pytest.raises(EvergreenError, match=r"HeldOut .* is gone .*set refresh: {data: all} for one run"):
+        load_of_champion(later.held_out, HeldOut)
     record.add(later.model_copy(update={"held_out": other}))
     assert record.get("b2").held_out == other
     record.exchange("b2", "a1")
@@ -275,9 +288,24 @@ def test_too_few_new_rows_are_too_few_only_where_there_is_a_champion(model: str,
     assert (read.words, read.too_few) == ("1 new to champion a1", "nothing is trained on fewer than 2")
 
 
-def test_a_champion_of_before_covers_nothing(model: str, rows: Path, tmp_path: Path) -> None:
-    make_champion(model, version("a1", None))
-    assert night(model, rows, tmp_path)[0] == 12
+@pytest.mark.parametrize("lacks", ["coverage", "held_out"])
+def test_no_model_goes_on_from_a_champion_of_which_nothing_tells_what_it_was_trained_or_tested_on(
+    model: str, rows: Path, tmp_path: Path, lacks: str
+) -> None:
+    from orchestration.freshness import rows_to_read
+
+    _, first = night(model, rows, tmp_path)
+    make_champion(model, version("a1", first).model_copy(update={lacks: None}))
+    read = rows_to_read(source(rows), champion(model), DAILY, None, None)
+    assert (read.goes_on, read.part.since, read.too_few) == (False, Coverage(), None)
+    assert read.words == "12 new to champion a1"
+    stretch = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
+    filled = rows_to_read(source(rows), champion(model), DAILY, None, stretch)
+    assert (filled.goes_on, filled.part.since) == (False, Coverage())
+    make_champion(model, version("b2", first))
+    assert rows_to_read(source(rows), champion(model), DAILY, None, None).goes_on
+    assert rows_to_read(source(rows), champion(model), DAILY, None, stretch).goes_on
+    assert rows_to_read(source(rows), champion(model), Refresh(), None, None).goes_on is None
 
 
 @pytest.mark.parametrize("changes", [{"timestamp": None}, {"timestamp": "arrived"}, {"arrived": "day"}, {"id": "text"}])
@@ -439,6 +467,8 @@ BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.art
             None,
             "source of kind shapes does not tell which of its rows are new",
         ),
+        (FILES, {}, {"length": "2d"}, "which no column gives; set source.columns.timestamp or no window"),
+        ({"kind": "shapes"}, {}, {"length": "2d"}, "generated pictures have no time"),
         (FILES, {"data": "incremental", "replay": 1}, None, "replay_share"),
         (FILES, {"lag": "soon"}, None, "lag"),
     ],
@@ -455,6 +485,23 @@ def test_a_configuration_that_cannot_tell_what_is_new_is_refused(
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load(path, training)
+
+
+def test_a_backfill_needs_the_time_of_each_row_which_is_told_before_any_step(tmp_path: Path, rows: Path) -> None:
+    from orchestration.configuration import CONFIGS_DIRECTORY, load
+    from pipelines.training import training
+
+    document = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    path, stretch = tmp_path / "own.yaml", {"start": "2026-05-02T00:00:00Z", "end": "2026-05-03T00:00:00Z"}
+    for columns in (COLUMNS, {name: column for name, column in COLUMNS.items() if name != "timestamp"}):
+        document["parameters"]["source"] = {"kind": "files", "path": str(rows), "columns": columns}
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        if "timestamp" in columns:
+            assert load(path, training, backfill=stretch).parameters.backfill
+            continue
+        assert load(path, training).parameters.backfill is None
+        with pytest.raises(InputError, match=r"parameters\.backfill.*set source.columns.timestamp"):
+            load(path, training, backfill=stretch)
 
 
 def test_the_command_line_takes_a_stretch_of_time_for_a_backfill(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,12 +26,13 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.part import Part
 from evergreen.core.refresh import Refresh
 from evergreen.core.training import Incumbent, Start
-from evergreen.core.versions import ModelVersion
+from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.freshness import RowsToRead
+from orchestration.materializers import DATA_NAMES
 from orchestration.nights import LastTraining, Night, Recipe, last_training, night_of, note_training
-from orchestration.recorded import Identified, RecordedRun, recorded_run
+from orchestration.recorded import Identified, Outputs, RecordedRun, recorded_run
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 CODES = {name: f"{name} code" for name in ("fetch", "validate", "split", "train", "evaluate")}
@@ -42,34 +43,21 @@ UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 ran: Counter[str] = Counter()
 
 
-def identified(salt: str) -> Identified:
+def identified(salt: str, *, adds: bool = True) -> Identified:
     """What the champion's run began with, of a salt that makes its results nobody else's."""
     identity = SourceIdentity(kind="files", fingerprint=salt, description="news.csv", rows=600)
-    part, start = Part(until=UNTIL), Start(pretrained="weights")
-    recipe = RECIPE.fingerprint(identity, start, incremental=True)
+    part, start = Part(until=UNTIL if adds else None, adds=adds), Start(pretrained="weights")
+    recipe = RECIPE.fingerprint(identity, start, part)
     return Identified(
         identity, part, Incumbent(), start, recipe, **{f"{name}_code": code for name, code in CODES.items()}
     )
 
 
 @step(enable_cache=False)
-def identify(
-    source: AnySource, salt: str, trains: bool
-) -> tuple[
-    Annotated[SourceIdentity, "identity"],
-    Annotated[Part, "part"],
-    Annotated[Incumbent, "incumbent"],
-    Annotated[Start, "start"],
-    Annotated[str, "recipe"],
-    Annotated[str, "fetch_code"],
-    Annotated[str, "validate_code"],
-    Annotated[str, "split_code"],
-    Annotated[str, "train_code"],
-    Annotated[str, "evaluate_code"],
-]:
+def identify(source: AnySource, salt: str, trains: bool, adds: bool) -> Outputs:
     if trains:
         note_training()
-    one = identified(salt)
+    one = identified(salt, adds=adds)
     return one.identity, *one[1:]
 
 
@@ -103,8 +91,8 @@ def promote(model: Incumbent, splits: Incumbent, coverage: Coverage, report: Inc
 
 
 @pipeline(cache_policy=CachePolicy(include_step_code=False))
-def nightly(source: AnySource, salt: str, trains: bool = False) -> None:
-    identity, *_ = identify(source, salt, trains)
+def nightly(source: AnySource, salt: str, trains: bool = False, adds: bool = True) -> None:
+    identity, *_ = identify(source, salt, trains, adds)
     dataset, coverage = fetch(identity)
     splits = split(dataset)
     model = train(splits)
@@ -166,6 +154,44 @@ def test_a_night_without_news_repeats_what_the_champion_s_run_identified(finishe
     assert night(finished, rows(50, few=False)) == Night(None, "50 new to champion a1")
 
 
+@pytest.mark.parametrize(
+    ("part", "goes_on", "starts_from", "by_champion"),
+    [
+        (Part(until=UNTIL), True, "a1", True),
+        (Part(adds=False), True, "a1", True),  # a backfill, which carries on what the champion covers
+        (Part(adds=False), False, None, False),
+        (Part(until=UNTIL), False, None, False),
+        (Part(), None, None, False),
+    ],
+)
+def test_a_model_that_carries_on_what_the_champion_covers_goes_on_from_it(
+    part: Part, goes_on: bool | None, starts_from: str | None, by_champion: bool
+) -> None:
+    from steps.identify import _identified
+
+    plain: dict[str, Any] = {"artifact": "a", "report": "r", "recipe": "known", "run": "training-1"}
+    plain |= {"judged_against": None, "metrics": {}, "examples": ()}
+    read = RowsToRead(identity=identified("kept").identity, part=part, goes_on=goes_on)
+
+    def begins(champion: str) -> Identified:
+        version = ModelVersion(version=champion, **plain)
+        return _identified(RecordState(versions=(version,), aliases={Alias.CHAMPION: champion}), read, RECIPE)
+
+    first, second = begins("a1"), begins("b2")
+    assert first.start.champion.version == starts_from
+    assert first.incumbent.version == "a1"
+    assert (first.recipe != second.recipe) == by_champion
+
+
+def test_a_backfill_that_became_champion_is_repeated_until_its_rows_change() -> None:
+    salt = uuid4().hex
+    backfill = run(salt, adds=False)
+    read = RowsToRead(identity=identified(salt, adds=False).identity, part=Part(adds=False), goes_on=True)
+    assert night(backfill, read).repeats is not None
+    other = read.model_copy(update={"identity": read.identity.model_copy(update={"fingerprint": "other"})})
+    assert night(backfill, other) == Night(None, None)
+
+
 def test_results_are_asked_for_and_not_loaded(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:
     known = known_of(finished)
     monkeypatch.setattr("orchestration.materializers.ValueMaterializer.load", lambda *_: pytest.fail("it was loaded"))
@@ -196,12 +222,24 @@ def test_what_is_needed_and_gone_is_made_again_of_the_same_rows_or_a_reason_to_t
 def test_without_the_champion_s_run_a_run_trains_on_what_there_is_or_says_that_it_cannot(
     finished: PipelineRunResponse,
 ) -> None:
+    assert recorded_run(champion_of(finished).model_copy(update={"run": finished.name[:-1]})) is None  # another's name
     champion = champion_of(finished).model_copy(update={"run": "training-0"})
     trains = night_of("news", champion, rows(20), RECIPE, Refresh(), scheduled=True)
     gone = "run training-0 of it is gone, which would be repeated"
     assert trains == Night(None, f"20 new to champion a1; trains, for {gone}")
     with pytest.raises(EvergreenError, match=r"nothing is new to champion a1, .* run again when there are more rows"):
         night_of("news", champion, rows(0), RECIPE, Refresh(), scheduled=True)
+
+
+def test_a_run_that_identified_in_a_form_of_before_cannot_be_repeated() -> None:
+    before = run(uuid4().hex)
+    assert recorded_run(champion_of(before)) is not None
+    kept = Path(before.steps["identify"].outputs["part"][0].uri)
+    (data,) = (path for path in kept.iterdir() if path.name in DATA_NAMES)
+    data.write_text('{"until": null, "lag_hours": 1}', encoding="utf-8")
+    assert recorded_run(champion_of(before)) is None
+    trains = night(before, rows(20))
+    assert (trains.repeats, "is gone" in str(trains.words)) == (None, True)
 
 
 @pytest.mark.parametrize("of", ["fetch", "train"])
@@ -256,23 +294,24 @@ def test_a_scheduled_run_waits_after_the_last_that_set_out_to_train(
     finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since = datetime.now(UTC) - timedelta(hours=5)
-    last = LastTraining(run="training-7", since=since, outcome="failed")
+    last = LastTraining(run="training-7", began=since, outcome="failed")
     monkeypatch.setattr("orchestration.nights.last_training", lambda _model: last)
     enough, cool = rows(80, few=False), Refresh(cool_down="12h")
     waits = night(finished, enough, cool)
-    ends = since + timedelta(hours=12)
+    ends = since + timedelta(hours=11)
     assert waits.repeats is not None
     assert waits.words == (
         f"80 new to champion a1; nothing is trained before {ends:%Y-%m-%d %H:%M} UTC, "
-        "12h after training-7, which failed"
+        "about 12h after training-7, which failed"
     )
     assert night(finished, enough, cool, scheduled=False).repeats is None
-    assert night(finished, enough, Refresh(cool_down="4h")).repeats is None
+    assert night(finished, enough, Refresh(cool_down="5h")).repeats is None  # it may fire some minutes early
+    assert night(finished, enough, Refresh(cool_down="6h")).repeats is not None
     assert night(finished, enough).repeats is None
     assert "which failed" not in str(night(finished, rows(20), cool).words)  # there is no reason anyway
 
 
-def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata() -> None:
+def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     model = f"m-{uuid4().hex[:8]}"
     tagged = nightly.with_options(tags=[f"model={model}"])
     assert last_training(model) is None
@@ -282,4 +321,9 @@ def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata() -> None:
     last = last_training(model)
     assert last is not None
     assert (last.run, last.outcome) == (noted.name, "failed")  # it deployed nothing
-    assert datetime.now(UTC) - last.since < timedelta(minutes=5)
+    assert last.began == noted.created.replace(tzinfo=UTC)
+    for outcome, words in (("none", "made no version that passes the gate"), ("kept", "was kept out")):
+        monkeypatch.setattr("orchestration.nights.deployment_outcome", lambda _run, became=outcome: became)
+        ended = last_training(model)
+        assert ended is not None
+        assert ended.outcome == words

@@ -119,6 +119,17 @@ def test_what_refuses_a_run_refuses_its_schedule(
     assert made == []
 
 
+def test_a_backfill_is_not_scheduled(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import schedules
+
+    monkeypatch.setattr(schedules, "check_orchestrator", lambda _config: None)
+    monkeypatch.setattr(schedules, "set_schedule", lambda *_: pytest.fail("it was scheduled"))
+    stretch = "backfill: {start: 2024-05-01T00:00:00Z, end: 2024-05-08T00:00:00Z}"
+    Path(config).write_text(Path(config).read_text().replace("window: {", f"{stretch}\n  window: {{"))
+    with pytest.raises(InputError, match=r"parameters\.backfill reads the same rows at every firing"):
+        schedule.main(Namespace(config=config, name=None, cron="0 3 * * *", list=False, delete=False, debug=False))
+
+
 def test_who_is_signed_in_as_a_person_is_warned_and_told_which_run_goes_on(
     config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,11 +8,15 @@ seed: 0
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
+
+if TYPE_CHECKING:
+    from evergreen.core.artifacts import ResolvedWindow
 
 
 class ShapesSettings(SourceSettings):
@@ -31,3 +35,8 @@ class ShapesSettings(SourceSettings):
     def mapping(self) -> dict[str, str]:
         """Column by canonical name, as other sources have it."""
         return {"image": "image", "mask": "mask"}
+
+    def check_window(self, window: ResolvedWindow | None) -> None:
+        """Raises InputError for a window, since pictures that are drawn have no time."""
+        if window is not None:
+            raise InputError("generated pictures have no time that a window could choose by; remove parameters.window")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
-from evergreen.core.errors import InputError
 from evergreen.core.members import ReadSource
 from evergreen.data.dataset import write_dataset
 
@@ -21,8 +20,7 @@ class ShapesSource(ReadSource[ShapesSettings]):
 
     def identity(self, window: ResolvedWindow | None) -> SourceIdentity:
         """The fields: they decide every pixel. Raises InputError for a window, since pictures have no time."""
-        if window is not None:
-            raise InputError("generated pictures have no time that a window could choose by; remove parameters.window")
+        self.settings.check_window(window)
         given = self.settings
         content = json.dumps(given.model_dump(), sort_keys=True)
         return SourceIdentity(

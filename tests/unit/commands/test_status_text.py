@@ -112,7 +112,7 @@ def test_of_many_gaps_the_newest_are_shown_and_the_others_counted() -> None:
     ("version", "words"),
     [
         (KNOWN.model_copy(update={"coverage": None}), "nothing that is known: trained without"),
-        (KNOWN, "what it was trained on is lost"),
+        (KNOWN, "what it was trained on is lost, and an incremental run would stop; run once with refresh: {data"),
     ],
 )
 def test_a_champion_whose_coverage_is_not_known_is_told_once_and_no_champion_covers_nothing(
