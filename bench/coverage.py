@@ -1,7 +1,8 @@
-"""What telling new rows from old costs: a coverage of 1,000 days and a million keys, and reading what is new.
+"""What telling new rows from old costs: a coverage of 1,000 days and a million keys, and how a night looks at its rows.
 
-Seconds are those of the processor. Baselines: one second and 200 MB for the coverage; for what is new of a million
-rows, a tenth or all of them, a plain read of those rows, each read in a process of its own.
+Seconds are those of the processor. Baselines: one second and 200 MB for the coverage; for reading what is new of a
+million rows, a tenth or all of them, a plain read of those rows. Before it reads them, a night counts them, which takes
+a look at every row more: it is shown beside, and what both take. Each is done in a process of its own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SECONDS, MEGABYTES = 1.0, 200.0
 ROWS, NEW_SHARE, ROUNDS = 1_000_000, 0.1, 3
 START = datetime(2024, 1, 1, tzinfo=UTC)
 PLAIN = "all, plainly"
+COUNTED = "counted"
 LIMITS = {
     **{f"coverage: {what}": 1.0 for what in ("time", "memory")},
     **{f"{name}: {what}": 0.8 for name in ("a tenth is new", "all are new") for what in ("seconds", "bytes")},
@@ -94,12 +96,17 @@ def _write(path: Path, first: int, last: int) -> None:
 
 
 def measure(rows: str, part: str, out_dir: str) -> None:
-    """Reads a part of the rows in this process, or all of them plainly, and prints its peak bytes and seconds."""
+    """Reads a part of the rows in this process, or all of them plainly, and prints its peak bytes and seconds.
+
+    With COUNTED as `out_dir` the part's rows are counted.
+    """
     source = source_of(_settings(rows))
     given = None if part == PLAIN else Part.model_validate_json(Path(part).read_text(encoding="utf-8"))
     started = time.process_time()
     if given is None:
         source.read(None, Path(out_dir))
+    elif out_dir == COUNTED:
+        source.find_new(given)
     else:
         source.read_new(given, Path(out_dir))
     print(json.dumps({"bytes": peak_rss_bytes(), "seconds": time.process_time() - started}))
@@ -109,8 +116,8 @@ def _settings(folder: str) -> FilesSettings:
     return FilesSettings(path=folder, columns={name: name for name in ("id", "text", "label", "timestamp", "arrived")})
 
 
-def _run(rows: Path, part: str, out_dir: Path) -> dict[str, float]:
-    """Peak bytes and seconds of one read in a process of its own."""
+def _run(rows: Path, part: str, out_dir: Path | str) -> dict[str, float]:
+    """Peak bytes and seconds of one read, or count, in a process of its own."""
     code = "import sys; from bench.coverage import measure; measure(*sys.argv[1:])"
     argv = [sys.executable, "-c", code, str(rows), part, str(out_dir)]
     measured: dict[str, float] = json.loads(subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout)
@@ -133,20 +140,30 @@ def _parts(rows: Path, scratch: Path) -> dict[str, str]:
 
 
 def _reading() -> dict[str, float]:
-    """Reads of what is new of a million rows, against a plain read of all of them."""
+    """Reads of what is new of a million rows, against a plain read of all of them; the counts before them are shown."""
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder:
         scratch = Path(folder)
         parts = _parts(scratch / "rows", scratch)
         runs = [
             {name: _run(scratch / "rows", part, scratch / "out") for name, part in parts.items()} for _ in range(ROUNDS)
         ]
-    found = {name: {what: median(run[name][what] for run in runs) for what in ("seconds", "bytes")} for name in parts}
-    print_table(
-        [f"{ROWS:,} rows of Parquet", "s", "peak MB"],
-        [[name, f"{one['seconds']:.2f}", f"{one['bytes'] / 1e6:.0f}"] for name, one in found.items()],
-    )
+        counts = [
+            {name: _run(scratch / "rows", part, COUNTED) for name, part in parts.items() if name != PLAIN}
+            for _ in range(ROUNDS)
+        ]
+    found, counted = _medians(runs), _medians(counts)
+    lines = [[name, f"{one['seconds']:.2f}", f"{one['bytes'] / 1e6:.0f}"] for name, one in found.items()]
+    for name, one in counted.items():
+        both = one["seconds"] + found[name]["seconds"]
+        lines.append([f"{name}, counted", f"{one['seconds']:.2f}", f"{one['bytes'] / 1e6:.0f}"])
+        lines.append([f"{name}, counted and read", f"{both:.2f}", ""])
+    print_table([f"{ROWS:,} rows of Parquet", "s", "peak MB"], lines)
     plain = found.pop(PLAIN)
     return {f"{name}: {what}": plain[what] / one[what] for name, one in found.items() for what in plain}
+
+
+def _medians(runs: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    return {name: {what: median(run[name][what] for run in runs) for what in runs[0][name]} for name in runs[0]}
 
 
 def main() -> int:
