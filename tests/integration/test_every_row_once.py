@@ -232,6 +232,7 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
     record, other = ZenmlRecord(model), kept("held-again")
     record.add(later.model_copy(update={"held_out": other}))
     assert record.get("b2").held_out == later.held_out
+    assert later.held_out
     for path in Path(Client().get_artifact_version(UUID(later.held_out)).uri).iterdir():
         path.unlink()
     with pytest.raises(EvergreenError, match=r"HeldOut .* is gone .*set refresh: {data: all} for one run"):
