@@ -221,7 +221,8 @@ def _keys(batch: pa.RecordBatch, seed: int = 0) -> Keys:
 def _check_ids(batch: pa.RecordBatch) -> None:
     import pyarrow.compute as pc
 
-    blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(batch.column("id"), "")), "")
+    ids = batch.column("id")
+    blank = pc.fill_null(pc.or_(pc.equal(ids, ""), pc.utf8_is_space(ids)), True)
     if (first := pc.index(blank, True).as_py()) >= 0:
         came = batch.column("arrived")[first].as_py() or "no known time"
         raise InputError(
