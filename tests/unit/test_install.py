@@ -7,6 +7,8 @@ import pty
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,13 @@ case "$1 $2" in
   "-m pip") echo "pip: $*" ;;
 esac
 """
+
+
+def _chunks(shown: int) -> Iterator[bytes]:
+    """What a terminal or a pipe hands on, which may come late and in parts, until nobody can write any more."""
+    with suppress(OSError):  # by which a terminal says so
+        while chunk := os.read(shown, 65536):
+            yield chunk
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
@@ -33,7 +42,7 @@ def test_the_installation_says_what_it_does_and_shows_its_progress_to_a_person(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     subprocess.run(command, cwd=ROOT, stdout=theirs, check=True, env=environment)
     os.close(theirs)
-    shown = os.read(ours, 65536).decode().replace("\r\n", "\n")
+    shown = b"".join(_chunks(ours)).decode().replace("\r\n", "\n")
     os.close(ours)
     said = re.sub(r"\d+ (?=packages|s$)", "N ", shown, flags=re.MULTILINE).replace(str(tmp_path / "venv"), "VENV")
     pip = f"pip: -m pip install --disable-pip-version-check{'' if on_a_terminal else ' --quiet'}"
