@@ -293,7 +293,6 @@ def test_the_preparation_is_compiled_for_dataflow_and_sent_only_when_that_is_mea
     assert re.search(r"^to +gs://evergreen/pets.*: 160 rows in ", sent.stdout, re.MULTILINE)
     staged = {path.name for path in box.home.glob("gcs/buckets/evergreen/dataflow/staging/**/*")}
     assert {"pipeline.pb", "evergreen-0.2.0-py3-none-any.whl"} <= staged
-    assert not (box.home / "refusals.jsonl").exists()
 
 
 def test_the_pull_request_is_told_and_its_status_fails_when_the_gate_said_no(runner: Runner) -> None:
