@@ -78,7 +78,7 @@ def _rows(rows: RowsLead) -> Lines:
             what = "backfill" if rows.backfill else "window"
             yield what, f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC, its end excluded"
     if rows.snapshot:
-        yield "snapshot", f"the table as it was at {rows.snapshot:%Y-%m-%d %H:%M:%S} UTC"
+        yield "snapshot", f"the source as it was at {rows.snapshot}"
     elif rows.arrived_until:
         yield "part", f"what had arrived by {rows.arrived_until:%Y-%m-%d %H:%M:%S} UTC"
     if rows.chosen:

@@ -64,15 +64,15 @@ class RowsLead(Frozen):
     """The rows of a version: of which source, which part of it, what was read, and what became of that.
 
     `chosen` says in words how many were new and how many read once more, `arrived_until` up to which arrival was
-    looked, both of incremental runs; `snapshot` names the state of a table that was read. `backfill` tells that no more
-    counts as covered for these rows. `splits` counts rows by split, `replayed` those of them that
-    were read once more, where that is known, and `removed` those in none, by reason.
+    looked, both of incremental runs; `snapshot` names the state that they were counted in, a table's moment or a data
+    set's commit. `backfill` tells that no more counts as covered for these rows. `splits` counts rows by split,
+    `replayed` those of them that were read once more, where that is known, and `removed` those in none, by reason.
     """
 
     source: SourceIdentity | None
     chosen: str | None
     arrived_until: datetime | None
-    snapshot: datetime | None
+    snapshot: str | None
     backfill: bool
     intake: Intake | None
     rows: int | None
@@ -304,14 +304,7 @@ class _Made:
 
     def value(self, step: str, output: str, expected: type[Kept]) -> Kept | None:
         """An output of the run; None where it has none of this name, or it is not there any more."""
-        response = self._output(step, output)
-        if response is None:
-            return None
-        try:
-            return read_artifact(response, expected)
-        except EvergreenError as error:
-            self.missing.append(str(error))
-            return None
+        return self._read(self._output(step, output), expected)
 
     def lead(self) -> RunLead | None:
         """The run itself."""
@@ -332,12 +325,11 @@ class _Made:
         """The rows, as far as the run tells of them."""
         source, part = self.value("identify", "identity", SourceIdentity), self.value("identify", "part", Part)
         dataset, splits = self._dataset, self.value("split", "splits", Splits)
-        until = part.until if part else None
         return RowsLead(
             source=source,
             chosen=self._chosen,
-            arrived_until=until,
-            snapshot=until if source and source.atomic else None,
+            arrived_until=part.until if part else None,
+            snapshot=part.revision if part else None,
             backfill=part is not None and not part.adds,
             intake=dataset.manifest.intake if dataset else None,
             rows=dataset.manifest.rows if dataset else None,
@@ -348,7 +340,7 @@ class _Made:
 
     def code(self) -> CodeLead:
         """What trained it."""
-        model = self._model()
+        model = self._read(self._response(self.version.artifact), TrainedModel)
         told = {step: self.value("identify", f"{step}_code", str) for step in VERBS}
         told["train"] = told["train"] or (model.manifest.code if model else None)
         return CodeLead(
@@ -377,12 +369,11 @@ class _Made:
             if found := self._output(step, name):
                 yield Place(name=name, uri=found.uri, stored=is_stored(str(found.id)))
 
-    def _model(self) -> TrainedModel | None:
-        response = self._response(self.version.artifact)
+    def _read(self, response: ArtifactVersionResponse | None, expected: type[Kept]) -> Kept | None:
         if response is None:
             return None
         try:
-            return read_artifact(response, TrainedModel)
+            return read_artifact(response, expected)
         except EvergreenError as error:
             self.missing.append(str(error))
             return None

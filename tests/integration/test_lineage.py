@@ -14,6 +14,7 @@ import pytest
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.coverage import Coverage, Span
 from evergreen.core.errors import InputError
+from evergreen.core.part import Part
 from evergreen.core.traces import new_trace
 from evergreen.core.training import Incumbent, Start
 from tests.recorded_versions import promote
@@ -141,6 +142,15 @@ def test_a_chain_of_warm_starts_is_followed_as_far_as_a_person_reads(monkeypatch
     assert [one.end for one in last.coverage.added] == [datetime(2026, 5, MOST + 3, tzinfo=UTC)]
     second = asked(model, names[1])
     assert ([parent.version for parent in second.parents], second.oldest) == ([names[0]], True)
+
+
+def test_the_state_in_which_new_rows_were_counted_is_told(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import lineage
+
+    part = Part(until=datetime(2026, 5, 1, 3, tzinfo=UTC), revision="2026-05-01T04:00:00+00:00")
+    monkeypatch.setattr(lineage._Made, "value", lambda _, __, output, ___: part if output == "part" else None)
+    rows = asked(model, SECOND).rows
+    assert (rows.arrived_until, rows.snapshot) == (part.until, part.revision)
 
 
 def test_a_coverage_that_is_lost_is_no_reason_to_say_nothing(caplog: pytest.LogCaptureFixture) -> None:
