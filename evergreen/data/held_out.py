@@ -72,7 +72,7 @@ def find_like_held_out(
 def held_out_after(splits: Splits, columns: Collection[str], before: HeldOut | None, out_dir: Path) -> HeldOut:
     """The held-out rows of before and those of these splits, below `out_dir`; `columns` are those of the dataset.
 
-    None where nothing tells when rows arrived: no run goes on from a version of those.
+    Of rows of which nothing tells when they arrived it is empty: no run goes on from a version of those.
     """
     with ShardWriter(out_dir) as writer:
         if "arrived" in columns:

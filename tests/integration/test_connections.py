@@ -17,13 +17,14 @@ import evergreen.serving.connections as serving_connections
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.front import FrontServer
 from evergreen.adapters.local_endpoint.proxy import Proxy
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
+from evergreen.adapters.local_endpoint.state import EndpointFiles
 from evergreen.runtime import connections
 from evergreen.runtime.connections import Room
 from evergreen.serving.app import create_app
 from evergreen.serving.connections import PatientProtocol
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
+from tests.endpoint_states import endpoint_state
 from tests.keyword_model import KEYWORDS, KeywordPredictor, write_keyword_model
 from tests.raw_http import head
 
@@ -37,17 +38,7 @@ Reached = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @asynccontextmanager
 async def front(path: Path) -> AsyncIterator[int]:
     """The port of a front without versions."""
-    state = EndpointState(
-        model="news",
-        host="127.0.0.1",
-        port=0,
-        worker_command=("false",),
-        threads=1,
-        startup_timeout_s=1,
-        request_timeout_s=5,
-        drain_timeout_s=1,
-        allowed_hosts=("app.example",),
-    )
+    state = endpoint_state(request_timeout_s=5, allowed_hosts=("app.example",))
     fleet = Fleet(EndpointFiles(path), state, cast("Any", None))
     runner = web.ServerRunner(FrontServer(Proxy(fleet, cast("Any", None)), LIMIT))
     await runner.setup()

@@ -7,22 +7,14 @@ from typing import Any
 
 import aiohttp
 
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
+from evergreen.adapters.local_endpoint.state import EndpointFiles
 from evergreen.adapters.local_endpoint.worker import YIELDS, Worker
+from tests.endpoint_states import endpoint_state
 
 
 def with_worker(path: Path, command: tuple[str, ...], test: Callable[[Worker], Coroutine[Any, Any, None]]) -> None:
     """Runs the test with a worker of that command."""
-    state = EndpointState(
-        model="news",
-        host="127.0.0.1",
-        port=0,
-        worker_command=command,
-        threads=1,
-        startup_timeout_s=10,
-        request_timeout_s=1,
-        drain_timeout_s=1,
-    )
+    state = endpoint_state(worker_command=command, startup_timeout_s=10)
     files = EndpointFiles(path)
     files.log("v").parent.mkdir(parents=True)
 

@@ -10,26 +10,14 @@ import pytest
 from commands.status import endpoint_lines
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress
+from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress
 from evergreen.core.deployment import EndpointStatus
+from tests.endpoint_states import endpoint_state
 
 
 def test_an_endpoint_whose_front_is_dead_does_not_answer_and_a_run_starts_it_again(tmp_path: Path) -> None:
     files = EndpointFiles(tmp_path / "news")
-    files.write_state(
-        EndpointState(
-            model="news",
-            host="127.0.0.1",
-            port=8501,
-            worker_command=("true",),
-            threads=1,
-            startup_timeout_s=1,
-            request_timeout_s=1,
-            drain_timeout_s=1,
-            versions=("a", "b"),
-            traffic={"a": 100},
-        )
-    )
+    files.write_state(endpoint_state(port=8501, versions=("a", "b"), traffic={"a": 100}))
     files.write_address(FrontAddress(pid=os.getpid(), host="127.0.0.1", port=1))  # a recycled process id
     assert endpoint_lines(LocalHost(LocalHostSettings()).open("news", tmp_path).status()) == [
         ("endpoint", "does not answer, its processes ended or hang; a run starts them again"),

@@ -9,9 +9,10 @@ import pytest
 
 from evergreen.adapters.local_endpoint import control
 from evergreen.adapters.local_endpoint.control import FrontControl
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontAddress
+from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress
 from evergreen.core.errors import EndpointError
 from evergreen.runtime.processes import free_port
+from tests.endpoint_states import endpoint_state
 
 
 class Full(BaseHTTPRequestHandler):
@@ -52,17 +53,7 @@ def control_of(path: Path, port: int, process: Process, monkeypatch: pytest.Monk
     monkeypatch.setattr(control, "find_front", lambda _: process)
     files = EndpointFiles(path)
     files.write_address(FrontAddress(pid=1, host="127.0.0.1", port=port))
-    state = EndpointState(
-        model="news",
-        host="127.0.0.1",
-        port=port,
-        worker_command=("false",),
-        threads=1,
-        startup_timeout_s=1,
-        request_timeout_s=1,
-        drain_timeout_s=1,
-    )
-    return FrontControl(files, state)
+    return FrontControl(files, endpoint_state(port=port))
 
 
 def test_a_front_that_gives_any_answer_is_not_killed(

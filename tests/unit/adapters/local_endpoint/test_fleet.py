@@ -17,6 +17,7 @@ from evergreen.adapters.local_endpoint.fleet import Fleet, SmoothSplit
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.limits import MAX_WAITING
+from tests.endpoint_states import endpoint_state
 
 Chosen = str | int | None
 """A version, the status of a refusal, or None to wait."""
@@ -63,18 +64,7 @@ def test_requests_go_to_what_is_ready_wait_for_what_comes_and_are_refused_where_
 
 
 async def choice(path: Path, states: dict[str, str], traffic: dict[str, int], wanted: str | None) -> Chosen:
-    state = EndpointState(
-        model="news",
-        host="127.0.0.1",
-        port=0,
-        worker_command=("false",),
-        threads=1,
-        startup_timeout_s=1,
-        request_timeout_s=1,
-        drain_timeout_s=1,
-        versions=tuple(states),
-        traffic=traffic,
-    )
+    state = endpoint_state(versions=tuple(states), traffic=traffic)
     fleet = Placed(EndpointFiles(path), state, cast("Any", None))
     fleet.places = states
     fleet.apply(state)

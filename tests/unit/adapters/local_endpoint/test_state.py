@@ -11,7 +11,6 @@ from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import (
     EndpointFiles,
-    EndpointState,
     FrontAddress,
     cap_log,
     write_atomically,
@@ -19,19 +18,9 @@ from evergreen.adapters.local_endpoint.state import (
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.runtime.locks import exclusive
+from tests.endpoint_states import endpoint_state
 
-STATE = EndpointState(
-    model="news",
-    host="127.0.0.1",
-    port=8501,
-    worker_command=("true",),
-    threads=1,
-    startup_timeout_s=1,
-    request_timeout_s=1,
-    drain_timeout_s=1,
-    versions=("a", "b"),
-    traffic={"a": 100},
-)
+STATE = endpoint_state(port=8501, versions=("a", "b"), traffic={"a": 100})
 
 
 def test_the_state_is_read_as_it_was_written(tmp_path: Path) -> None:
