@@ -25,7 +25,7 @@ from bench.report import instruction_set, parse_arguments, print_result, print_t
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.core.coverage import DAY_US, Coverage, Rows, coverage_of, gaps, micros, union
 from evergreen.core.members import source_of
-from evergreen.core.part import Part
+from evergreen.core.part import PartOfSource
 from evergreen.data.freshness import coverage_after
 
 DAYS, KEYS = 1_000, 1_000_000
@@ -101,7 +101,7 @@ def measure(rows: str, part: str, out_dir: str) -> None:
     With COUNTED as `out_dir` the part's rows are counted.
     """
     source = source_of(_settings(rows))
-    given = None if part == PLAIN else Part.model_validate_json(Path(part).read_text(encoding="utf-8"))
+    given = None if part == PLAIN else PartOfSource.model_validate_json(Path(part).read_text(encoding="utf-8"))
     started = time.process_time()
     if given is None:
         source.read(None, Path(out_dir))
@@ -130,10 +130,10 @@ def _parts(rows: Path, scratch: Path) -> dict[str, str]:
     old = round(ROWS * (1 - NEW_SHARE))
     _write(rows / "old.parquet", 0, old)
     source = source_of(_settings(str(rows)))
-    since = coverage_after(source.read(None, scratch / "covered"), Part(), None)
+    since = coverage_after(source.read(None, scratch / "covered"), PartOfSource(), None)
     _write(rows / "new.parquet", old, ROWS)
     now = datetime.now(UTC)
-    parts = {"a tenth is new": Part(since=since, until=now), "all are new": Part(until=now)}
+    parts = {"a tenth is new": PartOfSource(since=since, until=now), "all are new": PartOfSource(until=now)}
     for name, part in parts.items():
         (scratch / f"{name}.json").write_text(source.find_new(part).part.model_dump_json(), encoding="utf-8")
     return {PLAIN: PLAIN} | {name: str(scratch / f"{name}.json") for name in parts}

@@ -49,14 +49,24 @@ def load_of_champion(artifact: str, expected: type[Loaded]) -> Loaded:
     """What the champion keeps of its rows, by its id; an incremental run cannot make it again, for it begins with it.
 
     Raises:
-        EvergreenError: it is gone, with the way out; or as `load_artifact`.
+        EvergreenError: it is gone or damaged, with the way out.
     """
     if not is_stored(artifact):
-        raise EvergreenError(
-            f"the champion's {expected.__name__} {artifact} is gone from the artifact store, without which no run goes "
-            "on from it; set refresh: {data: all} for one run, which reads every row, and whose version keeps its own"
-        )
-    return load_artifact(artifact, expected)
+        raise _lost_for_good(artifact, expected, "is gone from the artifact store")
+    try:
+        value = load_artifact(artifact, expected)
+        if isinstance(value, DirectoryArtifact):
+            value.check_files()
+    except EvergreenError as error:
+        raise _lost_for_good(artifact, expected, "cannot be read") from error
+    return value
+
+
+def _lost_for_good(artifact: str, expected: type[Loaded], what: str) -> EvergreenError:
+    return EvergreenError(
+        f"the champion's {expected.__name__} {artifact} {what}, without which no run goes on from it; set refresh: "
+        "{data: all} for one run, which reads every row, and whose version keeps its own"
+    )
 
 
 def artifact_store() -> BaseArtifactStore:

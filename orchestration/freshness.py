@@ -55,24 +55,26 @@ def rows_to_read(
         identity = source_of(source).identity(window.resolve() if window else None)
         return RowsToRead(identity=identity, part=Part(lag=refresh.lag))
     base = _base(champion)
-    since, held_out = (coverage_of(base), base.held_out) if base else (Coverage(), None)
+    covered, held_out = (base.coverage, base.held_out) if base else (None, None)
     if backfill is not None:
-        identity, part = source_of(source).identity(backfill.window), Part(since=since, adds=False, held_out=held_out)
+        identity = source_of(source).identity(backfill.window)
+        part = Part(adds=False, covered=covered, held_out=held_out)
         return RowsToRead(identity=identity, part=part, goes_on=base is not None)
+    since = load_coverage(covered)
+    check_known_by(since, source.known_by)
     part = Part(
-        since=since,
         until=datetime.now(UTC),
         replay_share=refresh.replay_share,
         null_times=refresh.null_times,
         lag=refresh.lag,
+        covered=covered,
         held_out=held_out,
     )
-    check_known_by(part.since, source.known_by)
-    found = source_of(source).find_new(part)
+    found = source_of(source).find_new(part.beside(since))
     few = base is not None and found.new < refresh.min_new_rows
     return RowsToRead(
         identity=found.identity,
-        part=found.part,
+        part=found.part.without_coverage,
         goes_on=base is not None,
         words=_words(found, champion),
         too_few=f"nothing is trained on fewer than {refresh.min_new_rows:,}" if few else None,
@@ -99,10 +101,11 @@ def _base(champion: ModelVersion | None) -> ModelVersion | None:
     return None
 
 
-def coverage_of(champion: ModelVersion) -> Coverage:
-    """What a champion covers; nothing where it was trained before that was recorded, or without times of arrival.
+def load_coverage(artifact: str | None) -> Coverage:
+    """What a champion covers, by the artifact that it is kept in; nothing where none is: it was trained before that was
+    recorded, or without times of arrival.
 
     Raises:
         EvergreenError: it is recorded, and lost.
     """
-    return load_of_champion(champion.coverage, Coverage) if champion.coverage else Coverage()
+    return load_of_champion(artifact, Coverage) if artifact else Coverage()

@@ -14,6 +14,8 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
 from evergreen.core.part import Part
 from evergreen.data.freshness import coverage_after
+from evergreen.data.latest import latest_rows
+from orchestration.freshness import load_coverage
 from orchestration.scratch import scratch_directory
 
 logger = get_logger(__name__)
@@ -28,13 +30,16 @@ def fetch(
 ) -> tuple[Annotated[Dataset, "dataset"], Annotated[Coverage, "coverage"]]:
     """The dataset that the identity promised, and what a version covers that is trained on it.
 
-    Of a source that is read atomically, the rows are those that it holds by now.
+    Of a source that is read atomically, the rows are those that it holds by now. Of rows with one id that arrived at
+    several times the latest is in the dataset; all of them are covered.
 
     Raises:
-        EvergreenError: the rows changed between identification and reading, which may have given some of both.
+        EvergreenError: the rows changed between identification and reading, which may have given some of both; or the
+            champion's coverage is lost.
     """
-    given, directory = source_of(source), scratch_directory("dataset")
-    dataset = given.read(identity.window, directory) if part.until is None else given.read_new(part, directory)
+    reader, directory = source_of(source), scratch_directory("dataset")
+    known = part.beside(load_coverage(part.covered))
+    dataset = reader.read(identity.window, directory) if part.until is None else reader.read_new(known, directory)
     if dataset.manifest.source.fingerprint != identity.fingerprint:
         if not identity.atomic:
             raise EvergreenError(
@@ -42,4 +47,5 @@ def fetch(
                 "results of an earlier run were to be made again"
             )
         logger.warning("%s has changed since; read as it is now", identity.description)
-    return dataset, coverage_after(dataset, part, identity.window, source.known_by)
+    coverage = coverage_after(dataset, known, identity.window, source.known_by)
+    return latest_rows(dataset, scratch_directory("latest")), coverage

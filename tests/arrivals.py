@@ -24,7 +24,7 @@ from evergreen.core.coverage import Coverage
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.gate import overtaken
 from evergreen.core.members import source_of
-from evergreen.core.part import NewRows, Part
+from evergreen.core.part import NewRows, PartOfSource
 from evergreen.core.protocols import Source
 from evergreen.core.refresh import NullTimes
 from evergreen.core.versions import Alias, ModelVersion, RecordState, SetAlias, crown, nominate, roll_back
@@ -245,7 +245,7 @@ class Orders:
 
     def _found(self) -> NewRows:
         return self.place.source.find_new(
-            Part(
+            PartOfSource(
                 since=self._champion.coverage,
                 until=self.place.until(self.now),
                 replay_share=self.draw.choice([0, 0.3]),

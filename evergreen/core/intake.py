@@ -39,6 +39,7 @@ class LeftOutReason:
     COVERED = "row that the champion was trained on"
     NOT_YET = "row that arrives after the run began"
     WITHOUT_TIME = "row without a time"
+    REPLACED = "row whose id another one has"
     UNUSABLE_ROW = "row that cannot be used"
     REPEATED_ROW = "row that repeats another"
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evergreen.core.artifacts import Dataset, ResolvedWindow
-    from evergreen.core.part import NewRows, Part
+    from evergreen.core.part import NewRows, PartOfSource
 
 
 class SourceSettings(Settings):
@@ -113,12 +113,12 @@ class ReadSource(Generic[S]):
         """Nothing."""
         return None
 
-    def find_new(self, part: Part) -> NewRows:  # noqa: ARG002 - the protocol's
+    def find_new(self, part: PartOfSource) -> NewRows:  # noqa: ARG002 - the protocol's
         """Raises InputError: which rows are new is not told."""
         self.settings.check_incremental()
         raise NotImplementedError(f"{type(self).__name__} lacks find_new, which its settings promise")
 
-    def read_new(self, part: Part, out_dir: Path) -> Dataset:  # noqa: ARG002 - the protocol's
+    def read_new(self, part: PartOfSource, out_dir: Path) -> Dataset:  # noqa: ARG002 - the protocol's
         """Raises InputError: which rows are new is not told."""
         self.settings.check_incremental()
         raise NotImplementedError(f"{type(self).__name__} lacks read_new, which its settings promise")

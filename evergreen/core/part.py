@@ -15,23 +15,24 @@ from evergreen.core.window import parse_duration
 
 
 class Part(Frozen):
-    """Which rows of its source a run reads, and what that makes of the champion's coverage, `since`.
+    """Which rows of its source a run reads, and whether they are added to what the champion covers.
 
-    With `until` it is those that `since` lacks and that arrived no later, beside `replay_share` of the covered ones;
-    without, those of the whole window. `adds`: whether the rows count as covered after that; of a backfill they do not.
-    `held_out` is where the rows are that the champion and those before it were tested on or selected by; None: nowhere.
+    With `until` it is those that the champion's coverage lacks and that arrived no later, beside `replay_share` of the
+    covered ones; without, those of the whole window. `adds`: whether the rows count as covered after that; of a
+    backfill they do not. `covered` is where that coverage is kept, which may be large; `held_out`, where the rows are
+    that the champion and those before it were tested on or selected by; None: nowhere.
     `revision` is the state of the source that the rows were counted in, where that has a name by which it can be read;
     of which state they are makes no other part of the same rows.
     """
 
     beside_content: ClassVar[frozenset[str]] = frozenset({"revision"})
 
-    since: Coverage = Coverage()
     until: AwareDatetime | None = None
     replay_share: float = 0
     null_times: NullTimes = "refuse"
     lag: Lag = "1h"
     adds: bool = True
+    covered: str | None = Field(None, exclude_if=lambda value: value is None)
     held_out: str | None = Field(None, exclude_if=lambda value: value is None)
     revision: str | None = None
 
@@ -45,11 +46,26 @@ class Part(Frozen):
         """`lag` as a duration."""
         return timedelta() if self.lag == "0" else parse_duration(self.lag)
 
+    def beside(self, since: Coverage) -> PartOfSource:
+        """The part with the coverage that `covered` names."""
+        return PartOfSource(**dict(self), since=since)
+
+
+class PartOfSource(Part):
+    """A part, and the coverage `since` which its new rows are told by: what a source reads by."""
+
+    since: Coverage = Coverage()
+
+    @property
+    def without_coverage(self) -> Part:
+        """What is handed from step to step."""
+        return Part(**{name: getattr(self, name) for name in Part.model_fields})
+
 
 class NewRows(Frozen):
     """What a source holds of a part: its identity, and how many rows are new, or read once more."""
 
     identity: SourceIdentity
-    part: Part
+    part: PartOfSource
     new: int
     replayed: int

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from evergreen.core.part import NewRows, Part
+    from evergreen.core.part import NewRows, PartOfSource
 
 Fetch = Callable[[str, int], bytes]
 """The content of an address in a bucket, of at most so many bytes. Raises EvergreenError where it cannot be had."""
@@ -49,14 +49,14 @@ class Source(Protocol):
     def read(self, window: ResolvedWindow | None, out_dir: Path) -> Dataset:
         """Rows of the window streamed into Parquet shards below `out_dir`; memory does not grow with rows."""
 
-    def find_new(self, part: Part) -> NewRows:
+    def find_new(self, part: PartOfSource) -> NewRows:
         """What there is of the part, its `until` set to the arrival time that was looked up to.
 
         Raises:
             InputError: which rows are new cannot be told.
         """
 
-    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+    def read_new(self, part: PartOfSource, out_dir: Path) -> Dataset:
         """The part's rows, as `find_new` counted them, as `read` writes rows. Raises as both do."""
 
     def destination(self, *, windowed: bool) -> Destination:

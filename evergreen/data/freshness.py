@@ -28,7 +28,7 @@ from evergreen.core.coverage import (
 )
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
-from evergreen.core.part import Part
+from evergreen.core.part import PartOfSource
 from evergreen.core.window import Interval
 from evergreen.data.duplicates.keys import content_keys
 from evergreen.data.row_fields import TIMES
@@ -48,7 +48,7 @@ class PartOfRows:
     ones by id and arrival, have one `fingerprint`, in whatever order they come.
     """
 
-    def __init__(self, part: Part, count: IntakeCount) -> None:
+    def __init__(self, part: PartOfSource, count: IntakeCount) -> None:
         self.new = self.replayed = 0
         self.last = NO_TIME
         self._part, self._count = part, count
@@ -67,9 +67,9 @@ class PartOfRows:
         self._new_rows = other._new_rows
 
     @property
-    def part(self) -> Part:
-        """The part, looked up to the last arrival of a new row: equal whenever it is that the same rows are found."""
-        last = moment(self._last_replayed if self.last == NO_TIME else self.last)
+    def part(self) -> PartOfSource:
+        """The part, looked up to the last arrival of a row of it: equal whenever it is that the same rows are found."""
+        last = moment(max(self.last, self._last_replayed))
         return self._part if last is None else self._part.model_copy(update={"until": last})
 
     def words(self) -> str:
@@ -104,7 +104,7 @@ class PartOfRows:
         covered = self._part.since.by_time(event, arrived)
         maybe = ~covered & (arrived <= self._last_at_edge)
         if len(self._part.since.keys) and maybe.any():
-            covered[maybe] = self._part.since.by_key(_keys(timed.filter(pa.array(maybe))))
+            covered[maybe] = self._part.since.by_key(_keys(_where(maybe, timed)))
         until = self._part.until
         late = ~covered & (arrived > micros(until)) if until else np.zeros_like(covered)
         self._leave_out(LeftOutReason.NOT_YET, timed, late)
@@ -115,14 +115,12 @@ class PartOfRows:
         self.replayed += int(again.sum())
         self.last = max(self.last, int(arrived[fresh].max(initial=NO_TIME)))
         self._last_replayed = max(self._last_replayed, int(arrived[again].max(initial=NO_TIME)))
-        self._new_rows.add(timed.filter(pa.array(fresh)))
-        self._replayed_rows.add(
-            timed.filter(pa.array(again)).select([name for name in _KNOWN_BY if name in timed.schema.names])
-        )
-        return timed.append_column(REPLAYED, pa.array(again)).filter(pa.array(fresh | again))
+        known_by = [name for name in _KNOWN_BY if name in timed.schema.names]
+        self._new_rows.add(_where(fresh, timed))
+        self._replayed_rows.add(_where(again, timed.select(known_by)))
+        return _where(fresh | again, timed.append_column(REPLAYED, pa.array(again)))
 
     def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        import pyarrow as pa
 
         without = np.zeros(batch.num_rows, dtype=np.bool_)
         for name in TIMES:
@@ -137,16 +135,19 @@ class PartOfRows:
                 "include or leave_out"
             )
         self._leave_out(LeftOutReason.WITHOUT_TIME, batch, without)
-        return batch.filter(pa.array(~without))
+        return _where(~without, batch)
 
     def _replayed(self, batch: pa.RecordBatch, covered: Chosen) -> Chosen:
-        """Which of the covered rows are read once more: by id and arrival, others for each champion."""
-        import pyarrow as pa
-
+        """Which of the covered rows are read once more: others for each champion, and all that arrived by one id, so
+        that none is read without the one that replaced it.
+        """
         share, chosen = self._part.replay_share, covered.copy()
         if share in (0, 1) or not covered.any():
             return covered & bool(share)
-        chosen[covered] = _keys(batch.filter(pa.array(covered)), self._salt) / 2.0**64 < share
+        import pyarrow.compute as pc
+
+        ids = pc.fill_null(_where(covered, batch).column("id"), "")
+        chosen[covered] = content_keys(ids, self._salt) / 2.0**64 < share
         return chosen
 
     def _leave_out(self, reason: str, batch: pa.RecordBatch, which: Chosen) -> None:
@@ -155,6 +156,15 @@ class PartOfRows:
         if number := int(which.sum()):
             names = batch.column("id").filter(pa.array(which))
             self._count.leave_out(reason, number, (str(one) for one in names))
+
+
+def _where(chosen: Chosen, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows that are chosen: without a copy where all of them are, or none."""
+    import pyarrow as pa
+
+    if chosen.all():
+        return batch
+    return batch.filter(pa.array(chosen)) if chosen.any() else batch.slice(0, 0)
 
 
 def check_known_by(since: Coverage, known_by: Mapping[str, str]) -> None:
@@ -172,7 +182,7 @@ def _named(known_by: Mapping[str, str]) -> str:
 
 
 def coverage_after(
-    dataset: Dataset, part: Part, window: ResolvedWindow | None, known_by: Mapping[str, str] | None = None
+    dataset: Dataset, part: PartOfSource, window: ResolvedWindow | None, known_by: Mapping[str, str] | None = None
 ) -> Coverage:
     """What a version covers that is trained on these rows of the part; nothing where none tells when it arrived.
 
@@ -209,13 +219,13 @@ def _times(batch: pa.RecordBatch) -> tuple[Times, Times]:
     return found[0], found[1]
 
 
-def _keys(batch: pa.RecordBatch, seed: int = 0) -> Keys:
+def _keys(batch: pa.RecordBatch) -> Keys:
     """Of id and arrival: (rows,) uint64."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     arrived = pc.fill_null(batch.column("arrived").cast(pa.int64()).cast(pa.string()), "")
-    return content_keys(pc.binary_join_element_wise(arrived, pc.fill_null(batch.column("id"), ""), " "), seed)
+    return content_keys(pc.binary_join_element_wise(arrived, pc.fill_null(batch.column("id"), ""), " "), seed=0)
 
 
 def _check_ids(batch: pa.RecordBatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from evergreen.core.artifacts import Dataset, HeldOut, HeldOutManifest
 from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
-from evergreen.core.part import Part
+from evergreen.core.part import Part, PartOfSource
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import Alias, ModelVersion, crown, nominate
 from evergreen.core.window import Interval
 from evergreen.data.freshness import coverage_after
+from evergreen.data.shards import iter_batches
 from evergreen.data.split import share_out
 from evergreen.data.split_plan import Assignment, SplitPlan
 from tests.arrivals import play, told
@@ -90,6 +92,13 @@ def champion(model: str) -> ModelVersion:
     return named
 
 
+def with_coverage(part: Part) -> PartOfSource:
+    """As the step that reads rows has it."""
+    from orchestration.freshness import load_coverage
+
+    return part.beside(load_coverage(part.covered))
+
+
 def night(model: str, path: Path, folder: Path, **changes: Any) -> tuple[int, Coverage]:
     """How many rows a run reads now, and what a version of it would cover."""
     from orchestration.freshness import rows_to_read
@@ -97,8 +106,8 @@ def night(model: str, path: Path, folder: Path, **changes: Any) -> tuple[int, Co
 
     named = ZenmlRecord(model).read().named(Alias.CHAMPION)
     read = rows_to_read(source(path), named, DAILY.model_copy(update=changes), None, None)
-    dataset = source_of(source(path)).read_new(read.part, folder / uuid4().hex)
-    return dataset.manifest.rows, coverage_after(dataset, read.part, None, source(path).known_by)
+    dataset = source_of(source(path)).read_new(with_coverage(read.part), folder / uuid4().hex)
+    return dataset.manifest.rows, coverage_after(dataset, with_coverage(read.part), None, source(path).known_by)
 
 
 @pytest.fixture
@@ -158,7 +167,7 @@ def test_an_order_notices_rows_that_are_like_earlier_test_rows(monkeypatch: pyte
 
 
 def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Path, tmp_path: Path) -> None:
-    from orchestration.freshness import coverage_of
+    from orchestration.freshness import load_coverage
     from orchestration.record import ZenmlRecord
 
     count, first = night(model, rows, tmp_path)
@@ -173,18 +182,18 @@ def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Pat
 
     record = ZenmlRecord(model)
     record.exchange("b2", "a1")
-    assert coverage_of(champion(model)) == first  # the one write that moves the champion moves it, whatever comes next
+    assert load_coverage(champion(model).coverage) == first  # moved by the one write that moves the champion
     record.settle()
     assert night(model, rows, tmp_path)[0] == 4
     record.exchange("a1", "b2")
     record.settle()
-    assert coverage_of(champion(model)) == second
+    assert load_coverage(champion(model).coverage) == second
 
 
 def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str, rows: Path, tmp_path: Path) -> None:
     from zenml.client import Client
 
-    from orchestration.freshness import coverage_of, rows_to_read
+    from orchestration.freshness import load_coverage, rows_to_read
     from orchestration.record import ZenmlRecord
 
     _, first = night(model, rows, tmp_path)
@@ -196,15 +205,19 @@ def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str,
     assert one.coverage
     found = Client().get_artifact_version(UUID(one.coverage))
     for path in Path(found.uri).iterdir():
+        path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(EvergreenError, match=r"cannot be read, without which.*set refresh: {data: all} for one run"):
+        rows_to_read(source(rows), record.get("a1"), DAILY, None, None)
+    for path in Path(found.uri).iterdir():
         path.unlink()
     with pytest.raises(EvergreenError, match=r"is gone from the artifact store.*set refresh: {data: all} for one run"):
         rows_to_read(source(rows), record.get("a1"), DAILY, None, None)
     read = rows_to_read(source(rows), record.get("a1"), Refresh(data="all"), None, None)
     dataset = source_of(source(rows)).read(None, tmp_path / "all")
-    after = coverage_after(dataset, read.part, None)
+    after = coverage_after(dataset, with_coverage(read.part), None)
     assert rows_to_read(source(rows), version("b2", after), DAILY, None, None).words == "0 new to champion b2"
     record.add(version("a1", first))
-    assert coverage_of(record.get("a1")) == first
+    assert load_coverage(record.get("a1").coverage) == first
 
 
 def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
@@ -229,7 +242,7 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
     make_champion(model, plain)
     append(rows, ("4-0", 4, 4), ("4-1", 4, 4))
     caplog.clear()
-    assert (part().held_out, part().since) == (None, Coverage())  # a version of before this was kept
+    assert (part().held_out, part().covered) == (None, None)  # a version of before this was kept
     assert caplog.text.count("a1 does not tell which rows it was tested on: all count as new") == 2
     assert "held_out" not in part().model_dump_json()
 
@@ -237,6 +250,8 @@ def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
     make_champion(model, later)
     stretch = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
     assert part().held_out == part(stretch).held_out == later.held_out
+    assert part().covered == part(stretch).covered == later.coverage
+    assert len(part().model_dump_json()) < 500  # whatever the coverage holds: each quiet night stores it
     assert rows_to_read(source(rows), champion(model), Refresh(), None, None).part.held_out is None
 
     record, other = ZenmlRecord(model), kept("held-again")
@@ -298,11 +313,11 @@ def test_no_model_goes_on_from_a_champion_of_which_nothing_tells_what_it_was_tra
     _, first = night(model, rows, tmp_path)
     make_champion(model, version("a1", first).model_copy(update={lacks: None}))
     read = rows_to_read(source(rows), champion(model), DAILY, None, None)
-    assert (read.goes_on, read.part.since, read.too_few) == (False, Coverage(), None)
+    assert (read.goes_on, read.part.covered, read.too_few) == (False, None, None)
     assert read.words == "12 new to champion a1"
     stretch = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
     filled = rows_to_read(source(rows), champion(model), DAILY, None, stretch)
-    assert (filled.goes_on, filled.part.since) == (False, Coverage())
+    assert (filled.goes_on, filled.part.covered) == (False, None)
     make_champion(model, version("b2", first))
     assert rows_to_read(source(rows), champion(model), DAILY, None, None).goes_on
     assert rows_to_read(source(rows), champion(model), DAILY, None, stretch).goes_on
@@ -321,9 +336,9 @@ def test_rows_that_other_columns_would_tell_for_new_are_refused(
     other = given({**COLUMNS, **changes})
     for before, now in (given({**COLUMNS}), other), (other, given({**COLUMNS})):
         read = rows_to_read(before, None, DAILY, None, None)
-        dataset = source_of(before).read_new(read.part, tmp_path / uuid4().hex)
-        name = uuid4().hex[:8]
-        make_champion(model, version(name, coverage_after(dataset, read.part, None, before.known_by)))
+        dataset = source_of(before).read_new(with_coverage(read.part), tmp_path / uuid4().hex)
+        name = f"v{uuid4().hex[:8]}"  # ZenML refuses digits alone
+        make_champion(model, version(name, coverage_after(dataset, with_coverage(read.part), None, before.known_by)))
         assert rows_to_read(before, champion(model), DAILY, None, None).words == f"0 new to champion {name}"
         with pytest.raises(
             InputError, match=r"known by .*arrived: .* would count as new; map them as before, or train"
@@ -343,7 +358,7 @@ def test_a_backfill_reads_the_same_rows_every_time_and_adds_nothing(model: str, 
         read = rows_to_read(source(rows), champion(model), DAILY, None, stretch)
         dataset = source_of(source(rows)).read(read.identity.window, tmp_path / f"filled-{number}")
         assert dataset.manifest.rows == 4
-        assert coverage_after(dataset, read.part, read.identity.window) == first
+        assert coverage_after(dataset, with_coverage(read.part), read.identity.window) == first
         contents.add(dataset.manifest.content_hash)
         append(rows, (f"more-{number}", 5 + number, 5 + number))
     assert len(contents) == 1
@@ -352,19 +367,19 @@ def test_a_backfill_reads_the_same_rows_every_time_and_adds_nothing(model: str, 
 def test_a_window_covers_what_it_looked_at_and_no_more(rows: Path, tmp_path: Path) -> None:
     window = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC)).window
     dataset = source_of(source(rows)).read(window, tmp_path / "day")
-    coverage = coverage_after(dataset, Part(lag="0"), window)
+    coverage = coverage_after(dataset, PartOfSource(lag="0"), window)
     last = datetime(2026, 5, 2, 23, 59, 59, 999_999, tzinfo=UTC)
     assert intervals(coverage) == (Interval(start=window.start, end=last),)
-    found = source_of(source(rows)).find_new(Part(since=coverage, until=datetime(2027, 1, 1, tzinfo=UTC)))
+    found = source_of(source(rows)).find_new(PartOfSource(since=coverage, until=datetime(2027, 1, 1, tzinfo=UTC)))
     assert found.new == 8
 
 
 def test_rows_of_a_champion_are_replayed_by_what_they_are_known_by(rows: Path, tmp_path: Path) -> None:
     write(rows, [(f"{number}", 1, 1) for number in range(1000)])
     until = datetime(2027, 1, 1, tzinfo=UTC)
-    dataset = source_of(source(rows)).read_new(Part(until=until), tmp_path / "all")
-    covered = coverage_after(dataset, Part(until=until), None)
-    parts = {share: Part(since=covered, until=until, replay_share=share) for share in (0.0, 0.25, 1.0)}
+    dataset = source_of(source(rows)).read_new(PartOfSource(until=until), tmp_path / "all")
+    covered = coverage_after(dataset, PartOfSource(until=until), None)
+    parts = {share: PartOfSource(since=covered, until=until, replay_share=share) for share in (0.0, 0.25, 1.0)}
     counts = {share: source_of(source(rows)).find_new(part) for share, part in parts.items()}
     assert [one.new for one in counts.values()] == [0, 0, 0]
     assert counts[0.0].replayed == 0
@@ -372,6 +387,16 @@ def test_rows_of_a_champion_are_replayed_by_what_they_are_known_by(rows: Path, t
     assert counts[1.0].replayed == 1000
     write(rows, [(f"{number}", 1, 1) for number in reversed(range(1000))])
     assert source_of(source(rows)).find_new(parts[0.25]).replayed == counts[0.25].replayed
+
+
+def test_a_row_is_replayed_with_what_replaced_it(rows: Path, tmp_path: Path) -> None:
+    write(rows, [(f"{number}", 1, arrived) for arrived in (1, 2) for number in range(400)])
+    part, reader = PartOfSource(until=datetime(2027, 1, 1, tzinfo=UTC)), source_of(source(rows))
+    covered = coverage_after(reader.read_new(part, tmp_path / "all"), part, None)
+    read = reader.read_new(part.model_copy(update={"since": covered, "replay_share": 0.5}), tmp_path / "some")
+    times = Counter(name for batch in iter_batches(read.shards, ["id"]) for name in batch.column("id").to_pylist())
+    assert 100 < len(times) < 300
+    assert set(times.values()) == {2}
 
 
 @pytest.mark.parametrize("column", ["day", "arrived"])
@@ -384,11 +409,11 @@ def test_rows_without_a_time_are_refused_or_left_out_or_known_by_their_id(
     rows.write_text("\n".join(",".join(line) for line in lines), encoding="utf-8")
     reader = source_of(source(rows))
     with pytest.raises(InputError, match=r"row 1-2 has no time, .* set refresh.null_times to include or leave_out"):
-        reader.find_new(Part(until=until))
-    left = reader.read_new(Part(until=until, null_times="leave_out"), tmp_path / "left")
+        reader.find_new(PartOfSource(until=until))
+    left = reader.read_new(PartOfSource(until=until, null_times="leave_out"), tmp_path / "left")
     assert left.manifest.intake
     assert left.manifest.intake.left_out == {"row without a time": 1}
-    part = Part(until=until, null_times="include")
+    part = PartOfSource(until=until, null_times="include")
     taken = reader.read_new(part, tmp_path / "taken")
     assert taken.manifest.rows == 12
     again = part.model_copy(update={"since": coverage_after(taken, part, None)})
@@ -399,14 +424,14 @@ def test_rows_without_a_time_are_refused_or_left_out_or_known_by_their_id(
 def test_rows_without_an_id_are_refused(rows: Path, name: str) -> None:
     append(rows, (name, 4, 4), (name, 4, 4))
     for null_times in ("refuse", "include", "leave_out"):
-        part = Part(until=datetime(2027, 1, 1, tzinfo=UTC), null_times=null_times)
+        part = PartOfSource(until=datetime(2027, 1, 1, tzinfo=UTC), null_times=null_times)
         with pytest.raises(InputError, match=r"arrived at 2026-05-04 10:00:00\+00:00 has no id, .*; fill the column"):
             source_of(source(rows)).find_new(part)
 
 
 def test_a_row_that_changes_between_identification_and_reading_is_noticed(rows: Path, tmp_path: Path) -> None:
     reader, until = source_of(source(rows)), datetime(2027, 1, 1, tzinfo=UTC)
-    found = reader.find_new(Part(until=until))
+    found = reader.find_new(PartOfSource(until=until))
     append(rows, ("5-0", 5, 5))  # after what was looked up to
     same = reader.read_new(found.part, tmp_path / "same")
     assert same.manifest.source.fingerprint == found.identity.fingerprint

@@ -14,7 +14,7 @@ import pytest
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import source_of
-from evergreen.core.part import Part
+from evergreen.core.part import PartOfSource
 from evergreen.data.freshness import coverage_after
 from evergreen.tasks.hub_snapshot import HubModel
 from evergreen.tasks.text_classification.encoder import Encoder
@@ -268,7 +268,7 @@ def test_new_rows_are_read_of_the_commit_that_they_were_counted_in(hub: type[Hub
         "c" * 40: lines(("3", 3), ("late", 1), ("2", 2)),
     }
     hub.commits = {"org/rows": "a" * 40}
-    found = source.find_new(Part(until=until, lag="1d"))
+    found = source.find_new(PartOfSource(until=until, lag="1d"))
     assert (found.new, found.part.revision) == (2, "a" * 40)
     hub.commits = {"org/rows": "b" * 40}
     dataset = source.read_new(found.part, tmp_path / "first")
@@ -276,13 +276,13 @@ def test_new_rows_are_read_of_the_commit_that_they_were_counted_in(hub: type[Hub
     assert [row["id"] for row in rows_of(dataset.shards)] == ["1", "2"]
 
     since = coverage_after(dataset, found.part, None)
-    found = source.find_new(Part(since=since, until=until, lag="1d"))
+    found = source.find_new(PartOfSource(since=since, until=until, lag="1d"))
     assert found.new == 2
     dataset = source.read_new(found.part, tmp_path / "second")
     assert [row["id"] for row in rows_of(dataset.shards)] == ["late", "3"]
     hub.commits = {"org/rows": "c" * 40}
     since = coverage_after(dataset, found.part, None)
-    assert source.find_new(Part(since=since, until=until, lag="1d")).new == 0
+    assert source.find_new(PartOfSource(since=since, until=until, lag="1d")).new == 0
 
 
 def test_a_folder_like_a_data_set_whose_rows_changed_since_they_were_counted_tells_it(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_folder_like_a_data_set_whose_rows_changed_since_they_were_counted_tel
     folder.mkdir()
     (folder / "train.jsonl").write_bytes(lines(("1", 1)))
     source = source_of(HuggingFaceSettings(name=str(folder), columns={"id": "id", "arrived": "came"}))
-    found = source.find_new(Part(until=datetime(2026, 6, 1, tzinfo=UTC)))
+    found = source.find_new(PartOfSource(until=datetime(2026, 6, 1, tzinfo=UTC)))
     same = source.read_new(found.part, tmp_path / "same")
     assert same.manifest.source.fingerprint == found.identity.fingerprint
     (folder / "train.jsonl").write_bytes(lines(("1", 1), ("2", 1)))
@@ -299,4 +299,4 @@ def test_a_folder_like_a_data_set_whose_rows_changed_since_they_were_counted_tel
 
 def test_new_rows_of_a_data_set_need_columns_that_tell_them() -> None:
     with pytest.raises(InputError, match=r"set source\.columns\.arrived, or data: all"):
-        source_of(HuggingFaceSettings(name="org/rows", columns={"id": "id"})).find_new(Part())
+        source_of(HuggingFaceSettings(name="org/rows", columns={"id": "id"})).find_new(PartOfSource())

@@ -14,7 +14,7 @@ from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import source_of
-from evergreen.core.part import Part
+from evergreen.core.part import PartOfSource
 from evergreen.core.preparation import PreparationReport
 from evergreen.data.freshness import coverage_after
 from evergreen.data.shards import iter_batches
@@ -303,7 +303,7 @@ def test_prepared_rows_know_when_a_bucket_got_what_they_are_of(tmp_path: Path, m
     preparation = Preparation(origin=origin, runner=LocalRunnerSettings(workers=1))
     told = preparation.model_copy(update={"origin": origin.model_copy(update={"arrived": "ingestion"})})
     prepare(plan_of(told, TextClassification(encoder="any", labels=("a", "b")), target))
-    found = source_of(target).find_new(Part(until=datetime(2026, 2, 1, tzinfo=UTC)))
+    found = source_of(target).find_new(PartOfSource(until=datetime(2026, 2, 1, tzinfo=UTC)))
     dataset = source_of(target).read_new(found.part, tmp_path / "new")
     assert [(row["id"], row["arrived"]) for row in rows_of(dataset.shards)] == [("1", came)]
     since = coverage_after(dataset, found.part, None)

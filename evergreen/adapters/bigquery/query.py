@@ -19,7 +19,7 @@ from evergreen.adapters.bigquery.settings import TableId, quoted_column
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import InputError
-from evergreen.core.part import Part
+from evergreen.core.part import PartOfSource
 from evergreen.core.window import Interval
 from evergreen.data.columns import INGESTED
 
@@ -75,7 +75,7 @@ def table_query(
 def new_rows_query(
     table: TableId,
     columns: Sequence[str],
-    part: Part,
+    part: PartOfSource,
     times: Mapping[str, tuple[str, str]],
     unit: str | None = None,
 ) -> Query:

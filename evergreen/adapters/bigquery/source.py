@@ -23,7 +23,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
-from evergreen.core.part import NewRows, Part
+from evergreen.core.part import NewRows, PartOfSource
 from evergreen.core.preparation import Destination
 from evergreen.core.protocols import BigQueryData
 from evergreen.data.canonical import canonical_rows, with_row_names
@@ -127,7 +127,7 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         manifest = dataset.manifest.model_copy(update={"source": self.identity(window)})
         return Dataset.write(out_dir, manifest)
 
-    def find_new(self, part: Part) -> NewRows:
+    def find_new(self, part: PartOfSource) -> NewRows:
         """How many rows are new, by their ids and times, and of those that are by what they say. Raises as `read` does.
 
         It is the table's state at the moment `until`, set back by what clocks differ: BigQuery refuses the future.
@@ -145,7 +145,7 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
             chosen.take_contents(contents)
         return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
 
-    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+    def read_new(self, part: PartOfSource, out_dir: Path) -> Dataset:
         """The part's rows as Parquet shards, of the same state of the table, in one order whenever they are read.
 
         Where BigQuery does not keep that state any more, which it does for seven days at most, it is those that arrived
@@ -156,7 +156,7 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         rows = in_order(chosen.of(self._new_rows(part, count)))
         return write_dataset(rows, out_dir, lambda: self._identity_of(chosen), count)
 
-    def _new_rows(self, part: Part, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+    def _new_rows(self, part: PartOfSource, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         """What may be new, of the part's state of the table."""
         self.settings.check_incremental()
         table = self.settings.table_id

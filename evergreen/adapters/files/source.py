@@ -20,7 +20,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
-from evergreen.core.part import NewRows, Part
+from evergreen.core.part import NewRows, PartOfSource
 from evergreen.core.preparation import Destination, Raw
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.dataset import write_dataset
@@ -76,7 +76,7 @@ class FilesSource(ReadSource[FilesSettings]):
         identity = partial(self._identity, listing, window) if listing.whole else partial(self.identity, window)
         return write_dataset(rows, out_dir, identity, count)
 
-    def find_new(self, part: Part) -> NewRows:
+    def find_new(self, part: PartOfSource) -> NewRows:
         """How many rows are new, by reading them all. Raises as `identity` and `read` do."""
         self.settings.check_incremental()
         listing = self.listing()
@@ -87,7 +87,7 @@ class FilesSource(ReadSource[FilesSettings]):
             pass
         return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
 
-    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+    def read_new(self, part: PartOfSource, out_dir: Path) -> Dataset:
         """The part's rows as Parquet shards below `out_dir`. Raises as `read` does."""
         listing = self.listing()
         count = IntakeCount(listing.left_out)

@@ -19,7 +19,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
 from evergreen.core.names import nfc
-from evergreen.core.part import NewRows, Part
+from evergreen.core.part import NewRows, PartOfSource
 from evergreen.data.canonical import canonical_rows, with_row_names
 from evergreen.data.dataset import write_dataset
 from evergreen.data.freshness import PartOfRows
@@ -75,7 +75,7 @@ class HuggingFaceSource(ReadSource[HuggingFaceSettings]):
         source = partial(self.identity, window) if self._is_folder else self._identity(revision, window)
         return write_dataset(rows, out_dir, source, count)
 
-    def find_new(self, part: Part) -> NewRows:
+    def find_new(self, part: PartOfSource) -> NewRows:
         """How many rows of the present commit are new, by reading them all. Raises as `read` does."""
         self.settings.check_incremental()
         part, count = part.model_copy(update={"revision": self._resolved_revision()}), IntakeCount()
@@ -84,7 +84,7 @@ class HuggingFaceSource(ReadSource[HuggingFaceSettings]):
             pass
         return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
 
-    def read_new(self, part: Part, out_dir: Path) -> Dataset:
+    def read_new(self, part: PartOfSource, out_dir: Path) -> Dataset:
         """The part's rows as Parquet shards below `out_dir`, of the commit that was counted in. Raises as `read` does.
 
         A folder has its present rows alone.
@@ -94,7 +94,7 @@ class HuggingFaceSource(ReadSource[HuggingFaceSettings]):
         chosen = PartOfRows(part, count)
         return write_dataset(self._chosen(chosen, part, count), out_dir, lambda: self._identity_of(chosen), count)
 
-    def _chosen(self, chosen: PartOfRows, part: Part, count: IntakeCount) -> Iterator[pa.RecordBatch]:
+    def _chosen(self, chosen: PartOfRows, part: PartOfSource, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         revision = part.revision or self._resolved_revision()
         return chosen.of(canonical_rows(self._batches(revision), self.settings, None, count))
 

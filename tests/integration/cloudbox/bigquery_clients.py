@@ -26,7 +26,7 @@ from evergreen.core.artifacts import ResolvedWindow  # noqa: E402 - after the fi
 from evergreen.core.coverage import Coverage  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
-from evergreen.core.part import NewRows, Part  # noqa: E402 - after the filter
+from evergreen.core.part import NewRows, PartOfSource  # noqa: E402 - after the filter
 from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
 from evergreen.data.shards import iter_batches  # noqa: E402 - after the filter
 from tests.table_arrivals import next_moment  # noqa: E402 - after the filter
@@ -182,7 +182,7 @@ def new_rows() -> Any:
     with tempfile.TemporaryDirectory() as scratch:
         for night, (rows_then, replay) in enumerate(zip(arrivals, (0.0, 0.0, 0.5), strict=True)):
             client.insert_rows_json(made, rows_then)
-            found = reader.find_new(Part(since=since, until=next_moment(), replay_share=replay, lag="1m"))
+            found = reader.find_new(PartOfSource(since=since, until=next_moment(), replay_share=replay, lag="1m"))
             client.insert_rows_json(made, arriving(range(100 + night, 101 + night), 7))
             dataset = reader.read_new(found.part, Path(scratch) / str(night))
             ids = [row["id"] for batch in iter_batches(dataset.shards, ["id"]) for row in batch.to_pylist()]
@@ -190,7 +190,7 @@ def new_rows() -> Any:
             since = coverage_after(dataset, found.part, None)
         date = source(table="news.arriving", columns=columns | {"arrived": "text"})
         try:
-            source_of(date).find_new(Part(until=next_moment()))
+            source_of(date).find_new(PartOfSource(until=next_moment()))
         except EvergreenError as error:
             refused = str(error)
     client.delete_table(made)
@@ -208,13 +208,13 @@ def repeated() -> Any:
     with tempfile.TemporaryDirectory() as scratch:
 
         def night(since: Coverage) -> NewRows:
-            return reader.find_new(Part(since=since, until=next_moment(), replay_share=0.5, lag="1m"))
+            return reader.find_new(PartOfSource(since=since, until=next_moment(), replay_share=0.5, lag="1m"))
 
         def asked(found: NewRows) -> list[Any]:
             """What `fetch` is answered from cache by."""
-            return [found.identity.model_dump(), found.part.model_dump_json(exclude=set(Part.beside_content))]
+            return [found.identity.model_dump(), found.part.model_dump_json(exclude=set(PartOfSource.beside_content))]
 
-        def read(part: Part, folder: str) -> list[Any]:
+        def read(part: PartOfSource, folder: str) -> list[Any]:
             dataset = reader.read_new(part, Path(scratch) / folder)
             return [dataset.manifest.source.model_dump(), dataset.manifest.content_hash]
 
@@ -271,7 +271,7 @@ def ingestion() -> Any:
 
         def night() -> None:
             nonlocal since
-            found = reader.find_new(Part(since=since, until=next_moment(), lag="1h"))
+            found = reader.find_new(PartOfSource(since=since, until=next_moment(), lag="1h"))
             names = []
             if found.new:
                 dataset = reader.read_new(found.part, Path(scratch) / "new")
@@ -340,7 +340,7 @@ def mistake() -> Any:
     }
     told = {name: _told(settings, WINDOW) for name, settings in wrong.items()}
     known = source(columns={"id": "text", "timestamp": "timestamp", "arrived": "timestamp"})
-    return told | {"window": _told(source(), None), "filtered": _told(known, None, Part(until=next_moment()))}
+    return told | {"window": _told(source(), None), "filtered": _told(known, None, PartOfSource(until=next_moment()))}
 
 
 def query_file(sql: str, window: ResolvedWindow | None = None, **fields: Any) -> list[str]:
@@ -374,7 +374,7 @@ def read_plainly() -> Any:
     return _told(source(), WINDOW)
 
 
-def _told(settings: BigQuerySettings, window: ResolvedWindow | None, part: Part | None = None) -> list[Any]:
+def _told(settings: BigQuerySettings, window: ResolvedWindow | None, part: PartOfSource | None = None) -> list[Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             if part is not None:

@@ -23,7 +23,7 @@ from evergreen.adapters.gcs.transfers import Transfers  # noqa: E402 - after the
 from evergreen.core.coverage import Coverage  # noqa: E402 - after the filter
 from evergreen.core.errors import EvergreenError  # noqa: E402 - after the filter
 from evergreen.core.members import source_of  # noqa: E402 - after the filter
-from evergreen.core.part import Part  # noqa: E402 - after the filter
+from evergreen.core.part import PartOfSource  # noqa: E402 - after the filter
 from evergreen.core.preparation import Prepared  # noqa: E402 - after the filter
 from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
 from evergreen.data.prepare import Plan, Times, prepare, target_columns  # noqa: E402 - after the filter
@@ -201,7 +201,7 @@ class Nights:
 
     def night(self, disturb: Callable[[], None] = lambda: None) -> list[Any]:
         """How many rows are new, the ids that were read, and whether they are those that were counted."""
-        found = self._source.find_new(Part(since=self._since, until=datetime.now(UTC), lag="0"))
+        found = self._source.find_new(PartOfSource(since=self._since, until=datetime.now(UTC), lag="0"))
         disturb()
         if not found.new:
             return [0, [], True]

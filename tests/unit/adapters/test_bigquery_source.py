@@ -19,7 +19,7 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.coverage import Coverage, Span
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
-from evergreen.core.part import Part
+from evergreen.core.part import PartOfSource
 
 WINDOW = ResolvedWindow(start=datetime(2026, 1, 8, tzinfo=UTC), end=datetime(2026, 1, 10, 12, tzinfo=UTC))
 TABLE = TableId("my-project", "news", "articles")
@@ -160,7 +160,7 @@ WHERE (`came` <= @until OR `came` IS NULL)"""
 
 
 def test_the_query_for_new_rows_leaves_out_what_a_coverage_s_times_tell_and_nothing_else() -> None:
-    query = new_rows_query(TABLE, ["id", "came"], Part(since=LOOKED, until=DAY[11], revision=MOMENT), TIMES)
+    query = new_rows_query(TABLE, ["id", "came"], PartOfSource(since=LOOKED, until=DAY[11], revision=MOMENT), TIMES)
     assert query.sql == (
         f"{CHOSEN}\nAND (`came` >= @arrived_from OR `came` IS NULL OR `told` IS NULL "
         "OR `told` < @first OR `told` > @last OR `told` BETWEEN @gap_0_start AND @gap_0_end)"
@@ -175,7 +175,7 @@ def test_the_query_for_new_rows_leaves_out_what_a_coverage_s_times_tell_and_noth
         "gap_0_end": datetime(2026, 1, 4, 23, 59, 59, 999_999, tzinfo=UTC),
     }
     timeless = Coverage(spans=(Span(start=None, end=None, until=DAY[9]),))
-    part = Part(since=timeless, until=DAY[12])
+    part = PartOfSource(since=timeless, until=DAY[12])
     query = new_rows_query(TABLE, ["id", "came"], part, {"arrived": TIMES["arrived"]})
     present = CHOSEN.replace(" FOR SYSTEM_TIME AS OF @moment", "")
     assert query.sql == f"{present}\nAND (`came` >= @arrived_from OR `came` IS NULL)"
@@ -187,7 +187,7 @@ def test_of_many_gaps_a_query_has_few_parameters_and_still_asks_for_every_one() 
     spans = (
         Span(start=start, end=start + hour * (1 + number % 2) / 2, until=DAY[9]) for number, start in enumerate(starts)
     )
-    query = new_rows_query(TABLE, ["id"], Part(since=Coverage(spans=tuple(spans)), until=DAY[12]), TIMES)
+    query = new_rows_query(TABLE, ["id"], PartOfSource(since=Coverage(spans=tuple(spans)), until=DAY[12]), TIMES)
     assert len(query.parameters) < 10_000
     bounds: Any = {name: moment for name, (_, moment) in query.parameters.items()}
     asked = sorted((moment, bounds[name.replace("start", "end")]) for name, moment in bounds.items() if "start" in name)
@@ -200,13 +200,13 @@ def test_of_many_gaps_a_query_has_few_parameters_and_still_asks_for_every_one() 
 @pytest.mark.parametrize(
     ("part", "times"),
     [
-        (Part(until=DAY[12]), TIMES),
-        (Part(since=LOOKED, until=DAY[12], replay_share=0.1), TIMES),
-        (Part(since=LOOKED, until=DAY[12]), {"arrived": TIMES["arrived"]}),
-        (Part(since=LOOKED, until=DAY[12]), TIMES | {"timestamp": ("told", "DATE")}),
+        (PartOfSource(until=DAY[12]), TIMES),
+        (PartOfSource(since=LOOKED, until=DAY[12], replay_share=0.1), TIMES),
+        (PartOfSource(since=LOOKED, until=DAY[12]), {"arrived": TIMES["arrived"]}),
+        (PartOfSource(since=LOOKED, until=DAY[12]), TIMES | {"timestamp": ("told", "DATE")}),
     ],
 )
-def test_where_times_cannot_tell_what_is_new_all_that_had_arrived_is_read(part: Part, times: Any) -> None:
+def test_where_times_cannot_tell_what_is_new_all_that_had_arrived_is_read(part: PartOfSource, times: Any) -> None:
     part = part.model_copy(update={"revision": MOMENT})
     assert new_rows_query(TABLE, ["id", "came"], part, times).sql == CHOSEN
 
@@ -216,7 +216,7 @@ def test_of_partitions_by_ingestion_those_are_read_that_have_ended_and_rows_came
     unit: str, length: timedelta
 ) -> None:
     timeless = Coverage(spans=(Span(start=None, end=None, until=DAY[9]),))
-    query = new_rows_query(TABLE, ["id"], Part(since=timeless, until=DAY[11], revision=MOMENT), {}, unit)
+    query = new_rows_query(TABLE, ["id"], PartOfSource(since=timeless, until=DAY[11], revision=MOMENT), {}, unit)
     assert query.sql == (
         f"SELECT `id`, TIMESTAMP_ADD(_PARTITIONTIME, INTERVAL 1 {unit}) AS `__arrived__`\n"
         "FROM `my-project`.`news`.`articles` FOR SYSTEM_TIME AS OF @moment\n"
@@ -243,7 +243,7 @@ def test_the_pseudocolumn_is_no_column_that_tells_when_rows_came(monkeypatch: py
 
 def test_new_rows_need_the_moment_of_their_arrival_and_a_table() -> None:
     with pytest.raises(InputError, match=r"column 'came' of my-project\.news\.articles is DATE, .* needs the moment"):
-        new_rows_query(TABLE, ["id"], Part(until=DAY[12]), {"arrived": ("came", "DATE")})
+        new_rows_query(TABLE, ["id"], PartOfSource(until=DAY[12]), {"arrived": ("came", "DATE")})
     columns = {"id": "id", "arrived": "came"}
     with pytest.raises(InputError, match=r"source\.query_file does not name; set source\.table instead"):
         BigQuerySettings(project="my-project", query_file="a.sql", columns=columns).check_incremental()
