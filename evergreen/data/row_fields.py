@@ -189,8 +189,8 @@ class RowFields(Frozen):
         """
         hashed = ("image" if self.has_pictures else "text", "split", "group")
         columns = {f"columns.{name}": self.mapping[name] for name in hashed if name in self.mapping}
-        fields = {name: value for name, value in self.shaping().items() if value is not None}
-        return columns | {name: str(fields[name]) for name in fields.keys() - _BESIDE_CONTENT}
+        fields = {name: str(value) for name, value in self.shaping().items() if value is not None}
+        return columns | {name: value for name, value in fields.items() if name not in _BESIDE_CONTENT}
 
     @property
     def group_in_names(self) -> str | None:

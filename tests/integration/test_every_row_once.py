@@ -481,6 +481,17 @@ def test_rows_of_another_place_are_refused_until_a_run_took_all_of_them(model: s
     assert rows_to_read(source(other), champion(model), DAILY, None, None).words == "0 new to champion b2"
 
 
+def test_the_step_that_fetches_keeps_how_the_source_was_read(rows: Path) -> None:
+    from orchestration.freshness import rows_to_read
+    from steps.fetch import fetch
+
+    given = source(rows)
+    for refresh in (DAILY, Refresh(data="all")):
+        read = rows_to_read(given, None, refresh, None, None)
+        _, kept = fetch.entrypoint(given, read.identity, read.part, code="")
+        assert (kept.read_from, kept.shaped_by, kept.known_by) == (given.read_from, given.shaped_by, given.known_by)
+
+
 def test_a_version_that_kept_neither_place_nor_shaping_is_gone_on_from(model: str, rows: Path, tmp_path: Path) -> None:
     from orchestration.freshness import rows_to_read
 
