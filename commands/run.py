@@ -162,7 +162,8 @@ def _rows_to_read(project: Project) -> RowsToRead | None:
 
     champion = ZenmlRecord(project.model_name).read().named(Alias.CHAMPION)
     try:
-        return rows_to_read(project.source, champion, project.refresh, project.window, project.backfill)
+        read = rows_to_read(project.source, champion, project.refresh, project.window, project.backfill)
+        return read.for_task(project.task)
     except InputError:
         if project.prepare is None:
             raise

@@ -19,7 +19,7 @@ NOT_KEPT = (
     "nothing that is known: trained without columns.arrived, or before coverage was kept; an incremental run takes "
     "every row for new"
 )
-LOST = "what it was trained on is lost, and an incremental run would stop; run once with refresh: {data: all}"
+UNREADABLE = "what it was trained on cannot be read"
 
 
 def main(args: argparse.Namespace) -> None:
@@ -44,7 +44,7 @@ def _text(status: Status) -> str:
         lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
         if version.leader:
             lines.append(("", version.leader))
-    lines += covered_lines(status.champion, status.coverage)
+    lines += covered_lines(status.champion, status.coverage, status.missing)
     endpoint = status.endpoint
     lines += endpoint_lines(endpoint)
     if status.lease:
@@ -84,12 +84,17 @@ def _scheduled(schedule: Schedule | None) -> str:
     return f"{schedule.cron}  {schedule.state}, {upcoming}"
 
 
-def covered_lines(version: ModelVersion | None, coverage: Covered | None) -> list[tuple[str, str]]:
-    """The rows that a version was trained on, where there were none in between, and what the one before it lacks."""
+def covered_lines(
+    version: ModelVersion | None, coverage: Covered | None, missing: str | None = None
+) -> list[tuple[str, str]]:
+    """The rows that a version was trained on, where there were none in between, and what the one before it lacks; and
+    what an incremental run needs of it and cannot read.
+    """
     if version is None:
         return []
+    stops = [("missing", missing)] if missing else []
     if coverage is None:
-        return [("covers", LOST if version.coverage else NOT_KEPT)]
+        return [("covers", UNREADABLE if version.coverage else NOT_KEPT), *stops]
     facts = [f"{coverage.edge_rows:,} row{'s'[: coverage.edge_rows != 1]} at the edge"]
     if coverage.until:
         facts.insert(0, f"all that arrived before {coverage.until:%Y-%m-%d %H:%M} UTC")
@@ -100,7 +105,7 @@ def covered_lines(version: ModelVersion | None, coverage: Covered | None) -> lis
         lines += [(name, stretch_words(stretch)) for stretch in stretches[-MOST_STRETCHES:]]
         if (more := len(stretches) - MOST_STRETCHES) > 0:
             lines.append(("", f"and {more:,} before, which --json lists"))
-    return lines
+    return [*lines, *stops]
 
 
 def stretch_words(stretch: Interval) -> str:

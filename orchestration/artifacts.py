@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,11 @@ from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.training import Incumbent
 from orchestration.materializers import DATA_NAMES, DirectoryMaterializer, ValueMaterializer
+
+_ANEW = (
+    "without which no run goes on from it; set refresh: {data: all} for one run, which reads every row, and whose "
+    "version keeps its own"
+)
 
 Loaded = TypeVar("Loaded")
 Kept = TypeVar("Kept", bound=Frozen | DirectoryArtifact[Any] | str)
@@ -51,22 +56,36 @@ def load_of_champion(artifact: str, expected: type[Loaded]) -> Loaded:
     Raises:
         EvergreenError: it is gone or damaged, with the way out.
     """
-    if not is_stored(artifact):
-        raise _lost_for_good(artifact, expected, "is gone from the artifact store")
+    if missing := missing_of_champion({expected.__name__: artifact}):
+        raise EvergreenError(missing)
     try:
         value = load_artifact(artifact, expected)
         if isinstance(value, DirectoryArtifact):
             value.check_files()
     except EvergreenError as error:
-        raise _lost_for_good(artifact, expected, "cannot be read") from error
+        raise EvergreenError(f"the champion's {expected.__name__} {artifact} cannot be read, {_ANEW}") from error
     return value
 
 
-def _lost_for_good(artifact: str, expected: type[Loaded], what: str) -> EvergreenError:
-    return EvergreenError(
-        f"the champion's {expected.__name__} {artifact} {what}, without which no run goes on from it; set refresh: "
-        "{data: all} for one run, which reads every row, and whose version keeps its own"
-    )
+def missing_of_champion(kept: Mapping[str, str | None]) -> str | None:
+    """Which of these artifacts, by what they are, no run on the active stack can read, and the way out; None: none."""
+    missing = {
+        f"{name} {artifact}": artifact for name, artifact in kept.items() if artifact and not is_stored(artifact)
+    }
+    elsewhere = {name: stack for name, artifact in missing.items() if (stack := stack_with(artifact))}
+    if lost := [name for name in missing if name not in elsewhere]:
+        return f"the champion's {' and '.join(lost)} {_is(lost)} gone from the artifact store, {_ANEW}"
+    for stack in elsewhere.values():
+        return (
+            f"the champion's {' and '.join(elsewhere)} {_is(elsewhere)} in the artifact store of stack '{stack}', not "
+            f"of this one; go on there (zenml stack set {stack}), or begin anew on this stack with refresh: "
+            "{data: all} for one run"
+        )
+    return None
+
+
+def _is(several: Sized) -> str:
+    return "is" if len(several) == 1 else "are"
 
 
 def artifact_store() -> BaseArtifactStore:
@@ -100,6 +119,24 @@ def is_stored(artifact: str) -> bool:
         return any(store.exists(f"{uri}/{name}") for name in DATA_NAMES)
     except (KeyError, FileNotFoundError):  # ZenML does not know it, or it belongs to another store
         return False
+
+
+def stack_with(artifact: str) -> str | None:
+    """Another stack, into whose artifact store an artifact was put; None: into the active one's, or nothing tells."""
+    client = Client()
+    (active, *_) = client.active_stack_model.components[StackComponentType.ARTIFACT_STORE]
+    try:
+        store = client.get_artifact_version(UUID(artifact)).artifact_store_id
+    except KeyError:
+        return None
+    if store is None or store == active.id:
+        return None
+    return next((stack.name for stack in client.list_stacks(component_id=store)), None)
+
+
+def is_lost(artifact: str) -> bool:
+    """Whether an artifact's data are gone, as far as the active stack can tell: not those of another one's store."""
+    return not is_stored(artifact) and stack_with(artifact) is None
 
 
 def incumbent_model(incumbent: Incumbent) -> TrainedModel | None:

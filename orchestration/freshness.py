@@ -9,13 +9,14 @@ from zenml.logger import get_logger
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.base import Frozen
 from evergreen.core.coverage import Coverage
-from evergreen.core.members import SourceSettings, source_of
+from evergreen.core.errors import EvergreenError
+from evergreen.core.members import SourceSettings, TaskSettings, source_of
 from evergreen.core.part import NewRows, Part
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
-from evergreen.data.freshness import check_known_by
-from orchestration.artifacts import load_of_champion
+from evergreen.data.freshness import check_read_as_before, check_shaped_as_before
+from orchestration.artifacts import load_of_champion, missing_of_champion
 
 logger = get_logger(__name__)
 
@@ -23,6 +24,7 @@ logger = get_logger(__name__)
 class RowsToRead(Frozen):
     """What a run reads; `words` says it of incremental runs, `too_few` why it is too little to train on, if it is.
 
+    `least` is what the task needs of rows, where the run may do without training on these.
     `goes_on` tells whether the model goes on from the champion; None: as its task says.
     """
 
@@ -31,11 +33,28 @@ class RowsToRead(Frozen):
     goes_on: bool | None = None
     words: str | None = None
     too_few: str | None = None
+    least: int = 1
 
     @property
     def incremental(self) -> bool:
         """Whether it is what the champion was not trained on."""
         return self.part.until is not None
+
+    @property
+    def lack(self) -> str | None:
+        """Of what there is too little for any training; None: there is enough."""
+        rows = self.identity.rows
+        if not rows:
+            return "no rows"
+        return f"fewer than {self.least:,} rows" if rows < self.least else None
+
+    def for_task(self, task: TaskSettings) -> RowsToRead:
+        """The same, where a run beside a champion trains on no fewer rows than the task needs, new and replayed."""
+        if not (self.incremental and self.goes_on):
+            return self
+        needed = self.model_copy(update={"least": task.least_rows})
+        few = f"the task needs at least {task.least_rows:,} rows, new and read once more (its rules.min_rows)"
+        return needed.model_copy(update={"too_few": self.too_few or few}) if needed.lack else needed
 
 
 def rows_to_read(
@@ -48,20 +67,23 @@ def rows_to_read(
     """The rows of a run that begins now, counted where they are what the champion's coverage lacks.
 
     Raises:
-        InputError: the source cannot be found, does not tell which rows are new, or tells it by other columns by now.
-        EvergreenError: the champion's coverage is lost.
+        InputError: the source cannot be found, does not tell which rows are new, or is not read as the champion's was.
+        EvergreenError: the champion's coverage or held-out rows are lost, or in another stack's artifact store.
     """
     if backfill is None and refresh.policy(window) != "incremental":
         identity = source_of(source).identity(window.resolve() if window else None)
         return RowsToRead(identity=identity, part=Part(lag=refresh.lag))
     base = _base(champion)
     covered, held_out = (base.coverage, base.held_out) if base else (None, None)
+    if missing := missing_of_champion({"Coverage": covered, "HeldOut": held_out}):
+        raise EvergreenError(missing)
+    since = load_coverage(covered)
     if backfill is not None:
+        check_shaped_as_before(since, source)
         identity = source_of(source).identity(backfill.window)
         part = Part(adds=False, covered=covered, held_out=held_out)
         return RowsToRead(identity=identity, part=part, goes_on=base is not None)
-    since = load_coverage(covered)
-    check_known_by(since, source.known_by)
+    check_read_as_before(since, source)
     part = Part(
         until=datetime.now(UTC),
         replay_share=refresh.replay_share,

@@ -111,8 +111,8 @@ def night_of(
     reason, why = _reason(rows, known, recipe), rows.too_few
     if reason == "code" and scheduled and not refresh.on_code:
         why = "the code changed, on which refresh.on_code trains nothing"
-    elif reason and reason != "rows" and rows.incremental and not rows.identity.rows:
-        why = f"the {reason} changed, and there are no rows to train on"
+    elif reason and reason != "rows" and rows.incremental and rows.lack:
+        why = f"the {reason} changed, and there are {rows.lack} to train on"
     elif reason and scheduled and (waits := _waits(model, refresh)):
         why = waits
     elif reason:
@@ -189,7 +189,7 @@ def _quiet(known: RecordedRun, rows: RowsToRead, why: str | None, refresh: Refre
     if not lost:
         return Night(known, _in_words(rows, why))
     gone = f"results of {', '.join(lost)} of run {known.name} are gone"
-    if refresh.on_lost == "train" and rows.incremental and rows.identity.rows:
+    if refresh.on_lost == "train" and rows.incremental and not rows.lack:
         return Night(None, _in_words(rows, f"trains, for {gone}"))
     known.make_again(lost)
     return Night(known, _in_words(rows, why, f"{gone}, and are made again"))
@@ -197,10 +197,10 @@ def _quiet(known: RecordedRun, rows: RowsToRead, why: str | None, refresh: Refre
 
 def _without_its_run(champion: ModelVersion, rows: RowsToRead) -> str | None:
     gone = f"run {champion.run} of it is gone, which would be repeated"
-    if rows.too_few is not None and not rows.identity.rows:
+    if rows.too_few is not None and rows.lack:
         raise EvergreenError(
-            f"nothing is new to champion {champion.version}, and {gone}; the endpoint stays as it is; run again when "
-            "there are more rows"
+            f"there are {rows.lack} to train on beside champion {champion.version}, and {gone}; the endpoint stays as "
+            "it is; run again when there are more rows"
         )
     return f"trains, for {gone}" if rows.too_few else None
 

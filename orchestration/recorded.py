@@ -19,7 +19,7 @@ from evergreen.core.errors import EvergreenError
 from evergreen.core.part import Part
 from evergreen.core.training import Incumbent, Start
 from evergreen.core.versions import ModelVersion
-from orchestration.artifacts import is_stored, read_artifact
+from orchestration.artifacts import is_lost, is_stored, read_artifact
 from orchestration.fingerprint import VERBS
 
 CACHED = frozenset(VERBS)
@@ -86,7 +86,18 @@ class RecordedRun:
         return lost
 
     def make_again(self, steps: list[str]) -> None:
-        """Has the cache forget what it holds of these steps, so that they run anew of the same inputs."""
+        """Has the cache forget what it holds of these steps, so that they run anew of the same inputs.
+
+        Raises:
+            EvergreenError: what they read of the version before it cannot be had.
+        """
+        if gone := [name for name, artifact in self._read_of_before(steps).items() if not is_stored(artifact)]:
+            raise EvergreenError(
+                f"results of {', '.join(steps)} of run {self.name} are gone, and cannot be made again, for "
+                f"{' and '.join(gone)} of the version before it {'is' if len(gone) == 1 else 'are'} gone, too; set "
+                "refresh.on_lost: train to train on what is new, or refresh: {data: all} for one run, which reads "
+                "every row"
+            )
         client, past = Client(), datetime.now(UTC).replace(tzinfo=None) - CLOCKS
         for key in filter(None, (self.steps[name].cache_key for name in steps)):
             answers = client.list_run_steps(
@@ -94,6 +105,16 @@ class RecordedRun:
             )
             for answer in answers.items:
                 client.update_step_run(answer.id, cache_expires_at=past)
+
+    def _read_of_before(self, steps: list[str]) -> dict[str, str]:
+        """The artifacts of the version before that these steps read, by what they are."""
+        then = self.identified
+        read = {
+            "fetch": ("the coverage", then.part.covered),
+            "split": ("the held-out rows", then.part.held_out),
+            "train": ("the model", then.start.champion.artifact),
+        }
+        return {name: artifact for step, (name, artifact) in read.items() if step in steps and artifact}
 
     def _look_before(self, name: str, lost: list[str]) -> None:
         for inputs in self.steps[name].spec.normalized_inputs.values():
@@ -121,4 +142,4 @@ def _is_answered(step: StepRunResponse, output: str) -> bool:
     """Whether the cache has an output of the step, and the artifact store its data."""
     answer = get_cached_step_run(step.cache_key) if step.cache_key else None
     artifacts = answer.outputs.get(output, []) if answer else []
-    return bool(artifacts) and all(is_stored(str(artifact.id)) for artifact in artifacts)
+    return bool(artifacts) and not any(is_lost(str(artifact.id)) for artifact in artifacts)

@@ -43,6 +43,7 @@ class Status(Frozen):
     `lease` is who changes versions and traffic now, null when nobody does or it cannot be read. `schedule` is null
     where there is none, `lost_firings` are those of it that became no run. `dashboard` is null while ZenML works on
     this machine alone, where no server shows one, `coverage` where it is not known, which counts as covering nothing.
+    `missing` says what of the champion an incremental run needs and cannot read, and what to do; null: nothing.
     """
 
     model: str
@@ -59,6 +60,7 @@ class Status(Frozen):
     mlflow: str | None
     dashboard: str | None
     coverage: Covered | None = None
+    missing: str | None = None
 
 
 def status_of(model_name: str, host: AnyHost) -> Status:
@@ -79,6 +81,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         schedule=schedule,
         lost_firings=lost,
         coverage=covered(champion, state.named(Alias.PREVIOUS)),
+        missing=_missing(champion),
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
@@ -105,6 +108,16 @@ def covered(version: ModelVersion | None, before: ModelVersion | None) -> Covere
             added=difference(coverage, earlier),
             edge_rows=len(coverage.keys),
         )
+    return None
+
+
+def _missing(champion: ModelVersion | None) -> str | None:
+    if champion is None or not (champion.coverage and champion.held_out):  # every row counts as new
+        return None
+    from orchestration.artifacts import missing_of_champion
+
+    with beside_the_point("whether what the champion keeps of its rows is there"):
+        return missing_of_champion({"Coverage": champion.coverage, "HeldOut": champion.held_out})
     return None
 
 

@@ -47,5 +47,5 @@ def fetch(
                 "results of an earlier run were to be made again"
             )
         logger.warning("%s has changed since; read as it is now", identity.description)
-    coverage = coverage_after(dataset, known, identity.window, source.known_by)
+    coverage = coverage_after(dataset, known, identity.window, source)
     return latest_rows(dataset, scratch_directory("latest")), coverage

@@ -18,6 +18,7 @@ from orchestration.nights import Recipe, night_of, note_training
 from orchestration.record import ZenmlRecord
 from orchestration.recorded import Identified, Outputs
 from orchestration.runs import REFRESH_KEY, is_scheduled
+from orchestration.starts import check_start
 from orchestration.versions import incumbent_for, is_recipe_of_champion
 
 
@@ -37,12 +38,13 @@ def identify(
     another model.
 
     Raises:
-        InputError: the source cannot be found, does not tell which rows are new, or the encoder cannot be trained.
+        InputError: the source cannot be found, does not tell which rows are new, the encoder cannot be trained, or no
+            model of this task and these splits can go on from the champion's.
         EvergreenError: nothing asks for another model, and the champion's run is gone.
     """
     record = ZenmlRecord(model_name).read()
     champion = record.named(Alias.CHAMPION)
-    rows = rows_to_read(source, champion, refresh, window, backfill)
+    rows = rows_to_read(source, champion, refresh, window, backfill).for_task(task)
     recipe = Recipe(source, task, split, seed, code_fingerprints(source, task))
     scheduled = is_scheduled()
     night = night_of(model_name, champion, rows, recipe, refresh, scheduled=scheduled)
@@ -55,6 +57,7 @@ def identify(
     else:
         identified = _identified(record, rows, recipe)
         if not is_recipe_of_champion(identified.recipe, record):
+            check_start(identified.start, rows.part, task, split)
             trainable(task).check()  # the champion was trained from this encoder by this code
             note_training()
     return identified.identity, *identified[1:]  # written so, as ZenML reads in the code that there are several

@@ -60,7 +60,8 @@ class Coverage(Frozen):
 
     `spans` are disjoint and in order, those of rows without an event time last. `edge_keys` (ascending uint64) and
     `edge_arrived` (int64 microseconds, in the same order) are the rows that no `until` tells, as little-endian bytes.
-    `known_by` are the columns that told it, by canonical name; None: that was not kept.
+    `known_by` are the columns that told it, by canonical name, `shaped_by` the fields of the source that decided what
+    the rows say and `read_from` where they were, as its settings have them; None: that was not kept.
     """
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
@@ -69,6 +70,8 @@ class Coverage(Frozen):
     edge_keys: bytes = b""
     edge_arrived: bytes = b""
     known_by: dict[str, str] | None = Field(None, exclude_if=lambda value: value is None)
+    shaped_by: dict[str, str] | None = Field(None, exclude_if=lambda value: value is None)
+    read_from: dict[str, str] | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _edge_is_whole(self) -> Self:

@@ -58,6 +58,16 @@ class SourceSettings(Settings):
         return {}
 
     @property
+    def shaped_by(self) -> dict[str, str]:
+        """What decides what a row says, and by that its split: fields and columns of the source by name."""
+        return {}
+
+    @property
+    def read_from(self) -> dict[str, str]:
+        """Where the rows are, the same however many come: fields of the source by name; all of them may tell it."""
+        return {"kind": self.kind}
+
+    @property
     def has_pictures(self) -> bool:
         """Whether the rows are pictures with masks."""
         return "image" in self.mapping
@@ -149,7 +159,8 @@ class TaskSettings(Settings):
     are the types of the canonical columns that the task reads, by name, as Arrow spells them; `input_field`, one of
     them, holds what is predicted on, in rows and in instances. `prepares` names the fields that decide what becomes of
     rows that are prepared (None: any may). `warm_start` goes on from the champion's weights, where
-    there is a champion, instead of the pretrained ones.
+    there is a champion, instead of the pretrained ones; `warm_start_fields` names the fields that it must have been
+    trained with for that.
     """
 
     examinable: ClassVar[str]
@@ -163,8 +174,14 @@ class TaskSettings(Settings):
     columns: ClassVar[Mapping[str, str]]
     input_field: ClassVar[str]
     prepares: ClassVar[frozenset[str] | None] = None
+    warm_start_fields: ClassVar[tuple[str, ...]] = ()
 
     warm_start: bool = False
+
+    @property
+    def least_rows(self) -> int:
+        """As many rows as `examinable` asks of a dataset at least."""
+        return 1
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from evergreen.core.coverage import (
 )
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount, LeftOutReason
+from evergreen.core.members import SourceSettings
 from evergreen.core.part import PartOfSource
 from evergreen.core.window import Interval
 from evergreen.data.duplicates.keys import content_keys
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KNOWN_BY = ("id", "arrived")
+_ANEW = "train once with refresh: {data: all}"
 
 
 class PartOfRows:
@@ -167,26 +169,47 @@ def _where(chosen: Chosen, batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch.filter(pa.array(chosen)) if chosen.any() else batch.slice(0, 0)
 
 
-def check_known_by(since: Coverage, known_by: Mapping[str, str]) -> None:
-    """Raises InputError where covered rows would count as new, since other columns tell by now which those are."""
-    if since.known_by not in (None, known_by):
+def check_read_as_before(since: Coverage, source: SourceSettings) -> None:
+    """Returns when the source tells new rows from covered ones as it did for the champion.
+
+    Raises:
+        InputError: it is another one, other columns tell by now which rows are new, or they say something else.
+    """
+    if since.read_from not in (None, source.read_from):
         raise InputError(
-            f"the champion's rows are known by {_named(since.known_by or {})}, and source.columns maps "
-            f"{_named(known_by)}: rows that it was trained on would count as new; map them as before, or train once "
-            "with refresh: {data: all}"
+            f"the champion's rows were read from {_named(since.read_from)}, and source is {_named(source.read_from)}: "
+            "rows of it that arrived before the champion's last one would never be read; name the source as before, "
+            f"or {_ANEW}, which counts all of its rows as new"
+        )
+    if since.known_by not in (None, source.known_by):
+        raise InputError(
+            f"the champion's rows are known by {_named(since.known_by)}, and source.columns maps "
+            f"{_named(source.known_by)}: rows that it was trained on would count as new; map them as before, or {_ANEW}"
+        )
+    check_shaped_as_before(since, source)
+
+
+def check_shaped_as_before(since: Coverage, source: SourceSettings) -> None:
+    """Raises InputError where rows say something else than when the champion read them, which moves their splits."""
+    if since.shaped_by not in (None, source.shaped_by):
+        then, now = set((since.shaped_by or {}).items()), set(source.shaped_by.items())
+        raise InputError(
+            f"the champion's rows are made by {_named(dict(then - now))}, and source has {_named(dict(now - then))}: "
+            "splits go by what rows say, so that rows that it was trained on would be tested on; set them as before, "
+            f"or {_ANEW}"
         )
 
 
-def _named(known_by: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}: {column}" for name, column in sorted(known_by.items())) or "nothing"
+def _named(fields: Mapping[str, str] | None) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in sorted((fields or {}).items())) or "nothing"
 
 
 def coverage_after(
-    dataset: Dataset, part: PartOfSource, window: ResolvedWindow | None, known_by: Mapping[str, str] | None = None
+    dataset: Dataset, part: PartOfSource, window: ResolvedWindow | None, source: SourceSettings | None = None
 ) -> Coverage:
     """What a version covers that is trained on these rows of the part; nothing where none tells when it arrived.
 
-    `known_by` are the source's columns that tell the rows apart.
+    It keeps how the `source` tells its rows apart, what they say and where they are.
     """
     if not part.adds:
         return part.since
@@ -197,7 +220,8 @@ def coverage_after(
     looked = None if window is None else Interval(start=window.start, end=window.end - timedelta(microseconds=1))
     found = coverage_of(rows, part.until or datetime.now(UTC), part.lag_time, looked)
     covered = union(part.since.looked_until(found.until), found)
-    return covered.model_copy(update={"known_by": None if known_by is None else dict(known_by)})
+    kept = ("known_by", "shaped_by", "read_from") if source else ()
+    return covered.model_copy(update={name: getattr(source, name) for name in kept})
 
 
 def _rows(batch: pa.RecordBatch) -> Rows:

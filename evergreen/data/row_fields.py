@@ -37,6 +37,9 @@ TIMES = ("timestamp", "arrived")
 
 _NO_NUMBERS = ("id", *TIMES, "split", "group", *TEXT_COLUMNS, *PICTURE_COLUMNS)
 
+_BESIDE_CONTENT = frozenset({"columns", "numbers", "label_names", "mask_classes", "arrived"})
+"""Fields that decide no text, picture or group."""
+
 MaskValue = Annotated[int, Field(ge=0, le=255)]
 Joined = Annotated[tuple[str, ...], Field(min_length=1)]
 _SEPARATOR = "\n\n"
@@ -177,6 +180,17 @@ class RowFields(Frozen):
         """What tells whether a row is new: columns of the source by canonical name, or `ingestion`."""
         found = {name: column for name, column in self.mapping.items() if name in ("id", *TIMES)}
         return found | ({"arrived": self.arrived} if self.arrived else {})
+
+    @property
+    def shaped_by(self) -> dict[str, str]:
+        """What decides what a row says, and by that its split: how files are read, and the columns that are hashed.
+
+        What only names classes, or reads columns beside those, moves no row to another split.
+        """
+        hashed = ("image" if self.has_pictures else "text", "split", "group")
+        columns = {f"columns.{name}": self.mapping[name] for name in hashed if name in self.mapping}
+        fields = {name: str(value) for name, value in self.shaping().items() if value is not None}
+        return columns | {name: value for name, value in fields.items() if name not in _BESIDE_CONTENT}
 
     @property
     def group_in_names(self) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from evergreen.core.artifacts import SplitName
+from evergreen.core.artifacts import RecordedSplitPlan, SplitName
 from evergreen.core.base import Frozen
+from evergreen.core.errors import InputError
 from evergreen.data.duplicates.keys import Keys
 
 CODES = (SplitName.TEST, SplitName.VALIDATION, SplitName.TRAIN)
@@ -42,6 +43,20 @@ class SplitPlan(Frozen):
                 "they must sum to 1"
             )
         return self
+
+
+def check_shared_out_alike(then: RecordedSplitPlan | None, plan: SplitPlan, way_out: str) -> None:
+    """Returns when the plan puts no row into another split than the plan of before, or that was not noted.
+
+    Raises:
+        InputError: naming the first field that differs; `way_out` is what to do where it is to stay so.
+    """
+    for field in ("seed", *SplitName.ALL):
+        if then is not None and (before := getattr(then, field)) != (now := getattr(plan, field)):
+            raise InputError(
+                f"the champion's rows were shared out by split.{field}: {before:g}, and it is {now:g} now: rows that "
+                f"it was trained on would be tested on; set it as before, or {way_out}"
+            )
 
 
 def split_codes(keys: Keys, plan: SplitPlan) -> Assignment:

@@ -32,6 +32,7 @@ LIKE_HELD_OUT = "like_held_out_rows"
 REMOVED = {EXACT: 3, NEAR: 4, SET_ASIDE: 5, LIKE_HELD_OUT: 6}
 """Codes of rows that are in no split."""
 _ABOUT_FEW = "give it a larger fraction, more {} or another seed"
+_ABOUT_PART = "wait for more {} (a larger refresh.min_new_rows), or set a larger refresh.replay_share"
 _ABOUT_HELD_OUT = (
     "rows that are nearly what earlier versions were tested on are set aside whatever the seed: wait for more {} (set "
     "refresh.min_new_rows), set a larger refresh.replay_share, or train once with refresh: {{data: all}}, which holds "
@@ -115,16 +116,23 @@ def _check_rows(manifest: SplitsManifest, about_near: str) -> None:
             more = "groups" if manifest.grouped else "rows"
             raise InputError(
                 f"split '{name}' has no rows ({_listed(manifest)}); {about_near}"
-                + (_ABOUT_HELD_OUT.format(more) if LIKE_HELD_OUT in manifest.removed else _ABOUT_FEW.format(more))
+                + _about(manifest, _ABOUT_FEW).format(more)
             )
+
+
+def _about(manifest: SplitsManifest, few: str) -> str:
+    """What helps against too few rows; in a run on new ones the plan has to stay as it was for the champion."""
+    if LIKE_HELD_OUT in manifest.removed:
+        return _ABOUT_HELD_OUT
+    return _ABOUT_PART if manifest.replayed else few
 
 
 def _check_labels(manifest: SplitsManifest, about_near: str) -> None:
     everywhere = set().union(*manifest.labels.values())
     for name, purpose in (SplitName.TRAIN, "training"), (SplitName.TEST, "test"):
         if absent := sorted(everywhere - set(manifest.labels[name])):
-            few = f"add rows of it, take a larger {name} fraction or another seed"
-            about = _ABOUT_HELD_OUT.format("rows of it") if LIKE_HELD_OUT in manifest.removed else few
+            few = f"add {{}}, take a larger {name} fraction or another seed"
+            about = _about(manifest, few).format("rows of it")
             raise InputError(
                 f"no {purpose} rows of class {', '.join(absent)} ({_listed(manifest)}); {about_near}{about}"
             )

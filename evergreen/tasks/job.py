@@ -19,6 +19,8 @@ from evergreen.core.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+COLD_START = "set task.warm_start: false for this run"
+
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -58,7 +60,9 @@ def sampled_rows(splits: Splits, most: int | None, seed: int) -> npt.NDArray[np.
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def check_warm_start(start: TrainedModel, wanted: Mapping[str, object], fields: Sequence[str]) -> None:
+def check_warm_start(
+    start: TrainedModel, wanted: Mapping[str, object], fields: Sequence[str], way_out: str = COLD_START
+) -> None:
     """Returns when the champion was trained with the wanted values of these fields of the task.
 
     Raises:
@@ -68,5 +72,5 @@ def check_warm_start(start: TrainedModel, wanted: Mapping[str, object], fields: 
         if (got := start.manifest.task.get(field)) != wanted[field]:
             raise InputError(
                 f"warm_start: champion {start.version} was trained with {field} {got!r}, task.{field} is "
-                f"{wanted[field]!r}; set task.warm_start: false for this run"
+                f"{wanted[field]!r}; {way_out}"
             )

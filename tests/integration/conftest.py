@@ -24,6 +24,25 @@ def zenml_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
+def another_stack(zenml_home: Path, tmp_path: Path) -> Iterator[str]:
+    """A stack beside the active one, with an artifact store of its own; the active one is so again after the test."""
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    client, name = Client(), f"other-{tmp_path.name}"[:50]
+    before = client.active_stack_model
+    store = client.create_stack_component(
+        name, "local", StackComponentType.ARTIFACT_STORE, {"path": str(tmp_path / "artifacts")}
+    )
+    components = {kind: of_kind[0].id for kind, of_kind in before.components.items()}
+    client.create_stack(name, {**components, StackComponentType.ARTIFACT_STORE: store.id})
+    yield name
+    client.activate_stack(before.id)
+    client.delete_stack(name)
+    client.delete_stack_component(store.id, StackComponentType.ARTIFACT_STORE)
+
+
+@pytest.fixture
 def beam_in_this_process() -> Iterator[None]:
     """Preparations on Beam's own runner without its processes."""
     from tests.beam import in_this_process

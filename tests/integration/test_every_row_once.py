@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -12,12 +14,15 @@ from uuid import UUID, uuid4
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
+from evergreen.adapters import kinds
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.core.artifacts import Dataset, HeldOut, HeldOutManifest
 from evergreen.core.coverage import Coverage, intervals
 from evergreen.core.errors import EvergreenError, InputError
-from evergreen.core.members import source_of
+from evergreen.core.members import SourceSettings, source_of
 from evergreen.core.part import Part, PartOfSource
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.training import Incumbent
@@ -33,6 +38,7 @@ pytestmark = pytest.mark.usefixtures("zenml_home")
 ORDERS = 500
 COLUMNS = {"id": "id", "text": "text", "label": "label", "timestamp": "day", "arrived": "arrived"}
 DAILY = Refresh(data="incremental", replay_share=0, min_new_rows=2)
+STRETCH = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -107,7 +113,7 @@ def night(model: str, path: Path, folder: Path, **changes: Any) -> tuple[int, Co
     named = ZenmlRecord(model).read().named(Alias.CHAMPION)
     read = rows_to_read(source(path), named, DAILY.model_copy(update=changes), None, None)
     dataset = source_of(source(path)).read_new(with_coverage(read.part), folder / uuid4().hex)
-    return dataset.manifest.rows, coverage_after(dataset, with_coverage(read.part), None, source(path).known_by)
+    return dataset.manifest.rows, coverage_after(dataset, with_coverage(read.part), None, source(path))
 
 
 @pytest.fixture
@@ -218,6 +224,63 @@ def test_a_registered_version_keeps_its_coverage_unless_that_is_lost(model: str,
     assert rows_to_read(source(rows), version("b2", after), DAILY, None, None).words == "0 new to champion b2"
     record.add(version("a1", first))
     assert load_coverage(record.get("a1").coverage) == first
+
+
+def lose(artifact: str | None) -> None:
+    from zenml.client import Client
+
+    assert artifact is not None
+    for path in Path(Client().get_artifact_version(UUID(artifact)).uri).iterdir():
+        path.unlink()
+
+
+def missing(model: str, nowhere: Path) -> str:
+    """Why no run goes on from the champion, as runs and `status` tell it, before the source is looked for."""
+    from orchestration.freshness import rows_to_read
+    from orchestration.status import status_of
+
+    with pytest.raises(EvergreenError) as refused:
+        rows_to_read(source(nowhere), champion(model), DAILY, None, None)
+    with pytest.raises(EvergreenError, match=re.escape(str(refused.value))):
+        rows_to_read(source(nowhere), champion(model), DAILY, None, STRETCH)
+    shown = status_of(model, LocalHostSettings(port=0))
+    assert shown.missing == str(refused.value)
+    return str(refused.value)
+
+
+def test_which_of_what_a_champion_keeps_is_lost_is_told_before_anything_is_read(
+    model: str, rows: Path, tmp_path: Path
+) -> None:
+    from orchestration.status import status_of
+
+    _, first = night(model, rows, tmp_path)
+    make_champion(model, version("a1", first))
+    kept, nowhere = champion(model), tmp_path / "nowhere.csv"
+    assert status_of(model, LocalHostSettings(port=0)).missing is None
+    lose(kept.held_out)
+    assert missing(model, nowhere).startswith(f"the champion's HeldOut {kept.held_out} is gone from the artifact store")
+    lose(kept.coverage)
+    both = f"the champion's Coverage {kept.coverage} and HeldOut {kept.held_out} are gone from the artifact store"
+    assert missing(model, nowhere).startswith(both)
+    assert "set refresh: {data: all} for one run" in missing(model, nowhere)
+
+
+def test_what_a_champion_keeps_in_another_stack_s_store_is_not_called_lost(
+    model: str, rows: Path, tmp_path: Path, another_stack: str
+) -> None:
+    from zenml.client import Client
+
+    from orchestration.freshness import rows_to_read
+
+    _, first = night(model, rows, tmp_path)
+    make_champion(model, version("a1", first))
+    here = Client().active_stack_model.name
+    Client().activate_stack(another_stack)
+    told = missing(model, tmp_path / "nowhere.csv")
+    assert f"in the artifact store of stack '{here}', not of this one; go on there (zenml stack set {here})" in told
+    assert "gone" not in told
+    Client().activate_stack(here)
+    assert rows_to_read(source(rows), champion(model), DAILY, None, None).words == "0 new to champion a1"
 
 
 def test_held_out_rows_go_with_the_version_and_are_replaced_when_they_are_lost(
@@ -338,13 +401,138 @@ def test_rows_that_other_columns_would_tell_for_new_are_refused(
         read = rows_to_read(before, None, DAILY, None, None)
         dataset = source_of(before).read_new(with_coverage(read.part), tmp_path / uuid4().hex)
         name = f"v{uuid4().hex[:8]}"  # ZenML refuses digits alone
-        make_champion(model, version(name, coverage_after(dataset, with_coverage(read.part), None, before.known_by)))
+        make_champion(model, version(name, coverage_after(dataset, with_coverage(read.part), None, before)))
         assert rows_to_read(before, champion(model), DAILY, None, None).words == f"0 new to champion {name}"
         with pytest.raises(
             InputError, match=r"known by .*arrived: .* would count as new; map them as before, or train"
         ):
             rows_to_read(now, champion(model), DAILY, None, None)
         rows_to_read(now, champion(model), Refresh(data="all"), None, None)
+
+
+def champion_of(model: str, settings: FilesSettings, folder: Path) -> None:
+    """Makes a version champion that was trained on all that the source holds."""
+    from orchestration.freshness import rows_to_read
+
+    read = rows_to_read(settings, None, DAILY, None, None)
+    dataset = source_of(settings).read_new(with_coverage(read.part), folder / uuid4().hex)
+    make_champion(model, version(f"v{uuid4().hex[:8]}", coverage_after(dataset, PartOfSource(), None, settings)))
+
+
+TITLED = COLUMNS | {"text": ("label", "text")}
+
+
+@pytest.mark.parametrize(
+    ("fields", "differs"),
+    [
+        (
+            ({"columns": TITLED}, {"columns": COLUMNS}),
+            "columns.text: label [+] text, and source has columns.text: text",
+        ),
+        (
+            ({"columns": TITLED}, {"columns": TITLED, "text_separator": " "}),
+            "made by nothing, and source has text_separator:  :",
+        ),
+        (({"columns": COLUMNS | {"group": "day"}}, {"columns": COLUMNS}), "columns.group: day, and source has nothing"),
+        (
+            ({"columns": COLUMNS}, {"columns": COLUMNS, "encoding": "cp1252"}),
+            "encoding: utf-8, and source has encoding: cp1252",
+        ),
+    ],
+)
+def test_rows_that_say_something_else_than_the_champion_read_are_refused(
+    model: str, rows: Path, tmp_path: Path, fields: tuple[dict[str, Any], ...], differs: str
+) -> None:
+    from orchestration.freshness import rows_to_read
+
+    then, other = (FilesSettings(path=str(rows), **one) for one in fields)
+    champion_of(model, then, tmp_path)
+    for backfill in (None, STRETCH):
+        rows_to_read(then, champion(model), DAILY, None, backfill)
+        with pytest.raises(InputError, match=rf"{differs}.* would be tested on; .* once with refresh: {{data: all}}"):
+            rows_to_read(other, champion(model), DAILY, None, backfill)
+    rows_to_read(other, champion(model), Refresh(data="all"), None, None)
+
+
+def test_further_columns_and_other_names_of_classes_make_no_other_rows(model: str, rows: Path, tmp_path: Path) -> None:
+    from orchestration.freshness import rows_to_read
+
+    champion_of(model, source(rows), tmp_path)
+    more = FilesSettings(path=str(rows), columns=COLUMNS | {"of": "day"}, label_names={"a": "A", "b": "B"})
+    assert str(rows_to_read(more, champion(model), DAILY, None, None).words).startswith("0 new to champion")
+
+
+def test_rows_of_another_place_are_refused_until_a_run_took_all_of_them(model: str, rows: Path, tmp_path: Path) -> None:
+    from orchestration.freshness import rows_to_read
+
+    folder, other = tmp_path / "loads", tmp_path / "other"
+    for place in (folder, other):
+        place.mkdir()
+        shutil.copy(rows, place / "rows.csv")
+    champion_of(model, source(folder), tmp_path)
+    write(folder / "more.csv", [("4-0", 4, 4), ("4-1", 4, 4)])
+    assert str(rows_to_read(source(folder / "."), champion(model), DAILY, None, None).words).startswith("2 new")
+    for elsewhere in (other, folder / "*.csv"):
+        with pytest.raises(InputError, match=r"read from .*path: .*loads, and source is .* never be read; .*data: all"):
+            rows_to_read(source(elsewhere), champion(model), DAILY, None, None)
+    read = rows_to_read(source(other), champion(model), Refresh(data="all"), None, None)
+    dataset = source_of(source(other)).read(None, tmp_path / "all")
+    make_champion(model, version("b2", coverage_after(dataset, with_coverage(read.part), None, source(other))))
+    assert rows_to_read(source(other), champion(model), DAILY, None, None).words == "0 new to champion b2"
+
+
+def test_the_step_that_fetches_keeps_how_the_source_was_read(rows: Path) -> None:
+    from orchestration.freshness import rows_to_read
+    from steps.fetch import fetch
+
+    given = source(rows)
+    for refresh in (DAILY, Refresh(data="all")):
+        read = rows_to_read(given, None, refresh, None, None)
+        _, kept = fetch.entrypoint(given, read.identity, read.part, code="")
+        assert (kept.read_from, kept.shaped_by, kept.known_by) == (given.read_from, given.shaped_by, given.known_by)
+
+
+def test_a_version_that_kept_neither_place_nor_shaping_is_gone_on_from(model: str, rows: Path, tmp_path: Path) -> None:
+    from orchestration.freshness import rows_to_read
+
+    _, kept = night(model, rows, tmp_path)
+    before = Coverage.model_validate(kept.model_dump(exclude={"read_from", "shaped_by"}))
+    assert (before.read_from, before.shaped_by) == (None, None)
+    make_champion(model, version("a1", before))
+    moved = rows.rename(tmp_path / "moved.csv")
+    assert rows_to_read(source(moved), champion(model), DAILY, None, None).words == "0 new to champion a1"
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "others"),
+    [
+        (
+            {"kind": "bigquery", "project": "news-production", "table": "news.loads"},
+            {"table": "news-production.news.loads", "location": "EU", "streams": 1},
+            [{"table": "news.other"}, {"project": "news-staging"}],
+        ),
+        (
+            {"kind": "huggingface", "name": "our-lab/news"},
+            {"revision": "v2"},
+            [{"name": "our-lab/other"}, {"config_name": "long"}, {"splits": ["train", "test"]}],
+        ),
+        (
+            {"kind": "files", "path": "gs://news/loads"},
+            {"path": "gs://news/loads/"},
+            [{"path": "gs://news/other"}, {"path": "gs://news/loads/2026-*"}],
+        ),
+    ],
+)
+def test_a_place_is_told_by_what_decides_which_rows_there_are(
+    one: dict[str, Any], same: dict[str, Any], others: list[dict[str, Any]]
+) -> None:
+    def read_from(fields: dict[str, Any]) -> dict[str, str]:
+        settings: SourceSettings = TypeAdapter(kinds.AnySource).validate_python(one | fields)
+        assert settings.shaped_by == TypeAdapter(kinds.AnySource).validate_python(one).shaped_by
+        return settings.read_from
+
+    assert read_from(same) == read_from({})
+    assert all(read_from(other) != read_from({}) for other in others)
 
 
 def test_a_backfill_reads_the_same_rows_every_time_and_adds_nothing(model: str, rows: Path, tmp_path: Path) -> None:

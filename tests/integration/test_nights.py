@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from zenml import pipeline, step
@@ -28,7 +28,7 @@ from evergreen.core.refresh import Refresh
 from evergreen.core.training import Incumbent, Start
 from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.data.split_plan import SplitPlan
-from evergreen.tasks.text_classification.settings import TextClassification
+from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 from orchestration.freshness import RowsToRead
 from orchestration.materializers import DATA_NAMES
 from orchestration.nights import LastTraining, Night, Recipe, last_training, night_of, note_training
@@ -122,6 +122,12 @@ def lose(run: PipelineRunResponse, step: str, output: str) -> None:
     shutil.rmtree(run.steps[step].outputs[output][0].uri)
 
 
+def lose_artifact(artifact: str) -> None:
+    from zenml.client import Client
+
+    shutil.rmtree(Client().get_artifact_version(UUID(artifact)).uri)
+
+
 @pytest.fixture(autouse=True)
 def weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is looked for that no test reads; and nothing has run yet."""
@@ -133,6 +139,40 @@ def weights(monkeypatch: pytest.MonkeyPatch) -> None:
 def finished(zenml_home: Path) -> PipelineRunResponse:
     """The champion's own run, of which nothing is lost."""
     return run("kept")
+
+
+def test_what_cannot_be_made_again_is_told_before_the_cache_forgets_anything() -> None:
+    from zenml import save_artifact
+
+    def kept(name: str) -> str:
+        return str(save_artifact(Incumbent(version=name), f"{name}-{uuid4().hex[:8]}").id)
+
+    finished, before = run(uuid4().hex), {name: kept(name) for name in ("covered", "held_out")}
+    known = known_of(finished)
+    part = known.identified.part.model_copy(update=before)
+    known = replace(known, identified=known.identified._replace(part=part))
+    known.make_again(["fetch", "split"])
+    lose_artifact(before["covered"])
+    lose_artifact(before["held_out"])
+    ran.clear()
+    with pytest.raises(
+        EvergreenError, match=r"results of split of .*, for the held-out rows of the version before it is"
+    ):
+        known.make_again(["split"])
+    both = r"results of fetch, split of .* for the coverage and the held-out rows .* are gone, too; set refresh.on_lost"
+    with pytest.raises(EvergreenError, match=both):
+        known.make_again(["fetch", "split"])
+    known.make_again(["train"])  # which reads neither
+
+
+def test_what_another_stack_keeps_is_not_lost_and_not_made_again(
+    finished: PipelineRunResponse, another_stack: str
+) -> None:
+    from zenml.client import Client
+
+    known = known_of(finished)
+    Client().activate_stack(another_stack)
+    assert known.lost_steps() == []
 
 
 def rows(new: int, *, few: bool = True, total: int | None = None) -> RowsToRead:
@@ -227,7 +267,9 @@ def test_without_the_champion_s_run_a_run_trains_on_what_there_is_or_says_that_i
     trains = night_of("news", champion, rows(20), RECIPE, Refresh(), scheduled=True)
     gone = "run training-0 of it is gone, which would be repeated"
     assert trains == Night(None, f"20 new to champion a1; trains, for {gone}")
-    with pytest.raises(EvergreenError, match=r"nothing is new to champion a1, .* run again when there are more rows"):
+    with pytest.raises(
+        EvergreenError, match=r"there are no rows to train on beside champion a1, .* run again when there are more rows"
+    ):
         night_of("news", champion, rows(0), RECIPE, Refresh(), scheduled=True)
 
 
@@ -258,6 +300,26 @@ def test_other_code_alone_trains_by_hand_and_by_schedule_where_that_is_asked_for
     none = night(finished, rows(0), Refresh(on_code=True), codes=changed)
     assert none.repeats is not None
     assert none.words == "0 new to champion a1; the code changed, and there are no rows to train on"
+
+
+def test_fewer_rows_than_the_task_needs_are_a_quiet_night_whatever_changed(finished: PipelineRunResponse) -> None:
+    task = TextClassification(encoder="none", labels=("a", "b"))
+    read = rows(12, few=False).model_copy(update={"goes_on": True})
+    few = "the task needs at least 20 rows, new and read once more"
+    quiet = night(finished, read.for_task(task))
+    assert quiet.repeats is not None
+    assert str(quiet.words).startswith(f"12 new to champion a1; {few}")
+    changed = night(finished, read.for_task(task), seed=1)
+    assert (
+        changed.words
+        == "12 new to champion a1; the configuration changed, and there are fewer than 20 rows to train on"
+    )
+    replayed = read.model_copy(update={"identity": read.identity.model_copy(update={"rows": 20})})
+    assert night(finished, replayed.for_task(task)).repeats is None
+    first = read.model_copy(update={"goes_on": False})
+    assert first.for_task(task).too_few is None  # without a champion there is nothing to repeat
+    less = task.model_copy(update={"rules": TextRules(min_rows=12)})
+    assert night(finished, read.for_task(less)).repeats is None
 
 
 def test_code_that_only_evaluates_trains_nothing(finished: PipelineRunResponse) -> None:

@@ -3,16 +3,18 @@ import tempfile
 from itertools import pairwise, product
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evergreen.core.artifacts import SplitName, Splits
+from evergreen.core.artifacts import REPLAYED, SplitName, Splits
 from evergreen.core.errors import InputError
+from evergreen.data.dataset import write_dataset
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
-from tests.rows import Row, dataset_of, rows_of
+from tests.rows import SOURCE, Row, dataset_of, rows_of
 
 TOPICS = ["goal", "vote", "share", "film", "phone", "rain", "bank", "song"]
 
@@ -155,6 +157,15 @@ def test_the_manifest_records_the_plan_and_only_what_was_looked_for() -> None:
     assert splits.manifest.plan.given == ()
     assert not splits.manifest.grouped
     assert splits.manifest.removed == {"exact_duplicate": 0}
+
+
+def test_an_empty_split_of_new_rows_is_no_reason_for_another_plan(tmp_path: Path) -> None:
+    columns = {"id": ["1", "2"], "text": ["one", "two"], "label": ["a", "b"], REPLAYED: [False, True]}
+    part = write_dataset([pa.RecordBatch.from_pydict(columns)], tmp_path / "part", SOURCE)
+    with pytest.raises(
+        InputError, match=r"has no rows \(.*\); wait for more rows \(a larger refresh.min_new_rows\), or"
+    ):
+        split(part, SplitPlan(), tmp_path / "splits")
 
 
 def test_an_empty_split_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from evergreen.core.artifacts import Dataset, SplitName
+from evergreen.core.artifacts import REPLAYED, Dataset, SplitName
 from evergreen.core.errors import DatasetError
 from evergreen.core.validation import ValidationReport
 from evergreen.data.picture_columns import reclassed
@@ -151,6 +151,16 @@ def test_ids_and_classes_are_told_of_the_whole_dataset(tmp_path: Path) -> None:
     assert [line.split(";")[0] for line in lines] == [
         "null or blank id: 1 row",
         "duplicate id: such as twin (2 rows)",
+        "class without pixels: border",
+    ]
+
+
+def test_of_new_pictures_that_are_too_few_no_class_is_advised_to_be_taken_out(tmp_path: Path) -> None:
+    rows = [{**row, "mask": mask(1), REPLAYED: "no"} for row in good(3)]
+    lines = violations(rows, tmp_path, min_rows=4)
+    advice = "; wait for more new rows (a larger refresh.min_new_rows), or set a larger refresh.replay_share"
+    assert [line.removesuffix(advice) for line in lines] == [
+        "too few rows: 3, at least 4 needed",
         "class without pixels: border",
     ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from evergreen.core.artifacts import Dataset
+from evergreen.core.artifacts import REPLAYED, Dataset
 from evergreen.core.errors import DatasetError
 from evergreen.core.validation import ValidationReport
 from evergreen.data import statistics
@@ -96,6 +96,20 @@ def test_rows_of_pictures_are_told_by_the_columns_that_they_lack(tmp_path: Path)
 def test_too_few_rows_are_an_error(tmp_path: Path) -> None:
     (violation,) = violations(GOOD, tmp_path, ("a", "b"), TextRules(min_rows=21))
     assert violation.startswith("too few rows: 20, at least 21 needed")
+
+
+def test_of_new_rows_that_are_too_few_no_class_is_advised_to_be_taken_out(tmp_path: Path) -> None:
+    columns = {"id": ["1"], "text": ["an article"], "label": ["a"], REPLAYED: [False]}
+    part = write_dataset([pa.RecordBatch.from_pydict(columns)], tmp_path, SOURCE)
+    with pytest.raises(DatasetError) as caught:
+        examined(part, ("a", "b"), TextRules())
+    advice = "; wait for more new rows (a larger refresh.min_new_rows), or set a larger refresh.replay_share"
+    assert [one.removesuffix(advice) for one in caught.value.violations] == [
+        "too few rows: 1, at least 20 needed",
+        "class without rows: b",
+        "class with fewer than 2 rows: a (1)",
+        "one single class: every row is 'a', at least 2 needed",
+    ]
 
 
 def test_all_broken_rules_are_reported_at_once(tmp_path: Path) -> None:

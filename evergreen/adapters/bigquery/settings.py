@@ -138,6 +138,11 @@ class BigQuerySettings(RowFields, SourceSettings):
         return TableId.parse(self.table, self.project) if self.table is not None else None
 
     @property
+    def read_from(self) -> dict[str, str]:
+        """The table with its project, or the query file."""
+        return {"kind": self.kind, "query_file" if self.query_file else "table": self.what}
+
+    @property
     def what(self) -> str:
         """The table or the query file, as messages name it."""
         return self.query_file or str(self.table_id)

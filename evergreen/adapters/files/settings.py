@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from os.path import normpath
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -145,6 +146,12 @@ class FilesSettings(RowFields, SourceSettings):
     def has_pictures(self) -> bool:
         """Whether the rows are pictures: the columns say so, or the format holds nothing else."""
         return super().has_pictures or self.format in _PICTURE_FORMATS
+
+    @property
+    def read_from(self) -> dict[str, str]:
+        """The path as it is written, but for what means the same; a folder or pattern may match ever more files."""
+        path = self.path if "://" in self.path else normpath(self.path)
+        return {"kind": self.kind, "path": path.rstrip("/") or path}
 
     @property
     def canonical_names(self) -> tuple[str, ...]:

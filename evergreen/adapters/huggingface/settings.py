@@ -37,6 +37,19 @@ class HuggingFaceSettings(RowFields, SourceSettings):
     revision: str | None = None
     token_env: str | None = None
 
+    @property
+    def read_from(self) -> dict[str, str]:
+        """The data set, its subset and its splits, at whatever commit."""
+        subset = {"config_name": self.config_name} if self.config_name else {}
+        return {"kind": self.kind, "name": self.name, **subset, "splits": ", ".join(self.splits)}
+
+    @property
+    def shaped_by(self) -> dict[str, str]:
+        """The fields that shape rows, but for those that tell where they are."""
+        return {
+            name: value for name, value in super().shaped_by.items() if name not in (*self.read_from, "config_name")
+        }
+
     def check_incremental(self) -> None:
         """Raises InputError where no columns tell which rows are new."""
         self.check_arrivals()

@@ -22,6 +22,7 @@ from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationRepor
 from evergreen.data.database import count_marks, marked
 from evergreen.data.shards import iter_batches
 from evergreen.data.statistics import column_statistics, open_rows
+from evergreen.tasks.advice import about_few
 from evergreen.tasks.image_segmentation.findings import EXAMPLES, Expected, Tally, examine
 from evergreen.tasks.image_segmentation.prepare import prepare_images
 from evergreen.tasks.image_segmentation.schema import PIXELS
@@ -80,7 +81,7 @@ class ImageExamination:
                 *_broken_columns(dataset, rules, tally),
                 *_broken_ids(connection),
                 *_broken_rows(dataset, rules, tally),
-                *_broken_classes(labels, tally),
+                *_broken_classes(dataset, labels, tally),
             ]
             if violations:
                 raise DatasetError(dataset.manifest.rows, violations)
@@ -203,15 +204,17 @@ def _broken_rows(dataset: Dataset, rules: ImageRules, tally: Tally) -> list[str]
                 "set aside; correct them or raise task.rules.max_bad_share"
             )
     if total < rules.min_rows or (tally.rows < rules.min_rows and not broken):
-        broken.append(f"too few rows: {tally.rows:,}, at least {rules.min_rows:,} needed; add rows or lower min_rows")
+        few = about_few(dataset.manifest.columns, "add rows or lower min_rows")
+        broken.append(f"too few rows: {tally.rows:,}, at least {rules.min_rows:,} needed; {few}")
     return broken
 
 
-def _broken_classes(labels: Sequence[str], tally: Tally) -> list[str]:
+def _broken_classes(dataset: Dataset, labels: Sequence[str], tally: Tally) -> list[str]:
     absent = [label for index, label in enumerate(labels) if not tally.class_rows[index]]
     if not absent or not tally.rows:
         return []
-    return [f"class without pixels: {', '.join(absent)}; add pictures of it or take it out of the labels"]
+    few = about_few(dataset.manifest.columns, "add pictures of it or take it out of the labels")
+    return [f"class without pixels: {', '.join(absent)}; {few}"]
 
 
 def _columns(

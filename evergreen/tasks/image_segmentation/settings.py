@@ -101,6 +101,7 @@ class ImageSegmentation(TrainingSettings):
     prepares: ClassVar[frozenset[str] | None] = frozenset(
         {"kind", "labels", "ignore_label", "rules", "max_picture_pixels"}
     )
+    warm_start_fields: ClassVar[tuple[str, ...]] = ("architecture", "encoder", "labels")
 
     kind: Literal["image_segmentation"] = "image_segmentation"
     labels: Labels = Field(max_length=UNLISTED)
@@ -145,6 +146,11 @@ class ImageSegmentation(TrainingSettings):
         if self.encoder is None and not self.train_encoder:
             raise ValueError("train_encoder: false would keep random weights; name an encoder")
         return self
+
+    @property
+    @override
+    def least_rows(self) -> int:
+        return self.rules.min_rows
 
     @property
     @override

@@ -116,7 +116,7 @@ class ImageTraining:
 
         weights, architecture = self.encoder_weights, ARCHITECTURES[self._task.architecture]
         if start is not None:
-            check_warm_start(start, configuration, ("architecture", "encoder", "labels"))
+            check_warm_start(start, configuration, self._task.warm_start_fields)
             weights = Backbone(reference=str(start.path))
         if weights is None:
             return architecture.fresh(self._task.labels).to(memory_format=torch.channels_last), frozenset()

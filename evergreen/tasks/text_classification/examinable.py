@@ -7,7 +7,7 @@ dataset of 2,225 rows breaks 2 rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from evergreen.data.statistics import (
     length_histogram,
     open_rows,
 )
+from evergreen.tasks.advice import about_few
 from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class TextExamination:
             connection.execute("SET VARIABLE labels = ?", [list(self._task.labels)])
             connection.execute(BROKEN_ROWS)
             if violations := [
-                *_broken_rows(connection, rows, rules),
-                *_broken_labels(connection, counts, self._task.labels, rules),
+                *_broken_rows(connection, rows, rules, columns),
+                *_broken_labels(connection, counts, self._task.labels, rules, columns),
             ]:
                 raise DatasetError(rows, violations)
             find_repeated_contents(connection, dataset, Path(scratch))
@@ -111,7 +112,9 @@ class TextExamination:
         return prepare_texts(rows, self._task.labels, self._task.rules.max_text_chars)
 
 
-def _broken_rows(connection: duckdb.DuckDBPyConnection, rows: int, rules: TextRules) -> list[str]:
+def _broken_rows(
+    connection: duckdb.DuckDBPyConnection, rows: int, rules: TextRules, columns: Collection[str]
+) -> list[str]:
     descriptions = {
         "blank_id": ("null or blank id", "fill them, or map no id to have rows named by file and number"),
         "blank_text": ("null or blank text", "fill or remove them"),
@@ -128,7 +131,8 @@ def _broken_rows(connection: duckdb.DuckDBPyConnection, rows: int, rules: TextRu
         if counts[mark]
     ]
     if rows < rules.min_rows:
-        broken.append(f"too few rows: {rows:,}, at least {rules.min_rows:,} needed; add rows or lower min_rows")
+        few = about_few(columns, "add rows or lower min_rows")
+        broken.append(f"too few rows: {rows:,}, at least {rules.min_rows:,} needed; {few}")
     return broken + _repeated_ids(connection)
 
 
@@ -147,7 +151,11 @@ def _repeated_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _broken_labels(
-    connection: duckdb.DuckDBPyConnection, counts: Mapping[str, int], labels: Sequence[str], rules: TextRules
+    connection: duckdb.DuckDBPyConnection,
+    counts: Mapping[str, int],
+    labels: Sequence[str],
+    rules: TextRules,
+    columns: Collection[str],
 ) -> list[str]:
     broken = []
     known = {label: rows for label, rows in counts.items() if label in labels}
@@ -156,13 +164,16 @@ def _broken_labels(
         named = _named(sum(unknown.values()), marked(connection, "broken", "unknown_label", EXAMPLES))
         broken.append(f"unknown label: {named}, {_listed(shown)}, allowed: {', '.join(labels)}; correct it or allow it")
     if absent := [label for label in labels if label not in known]:
-        broken.append(f"class without rows: {_listed(absent)}; add rows of it or take it out of the labels")
+        few = about_few(columns, "add rows of it or take it out of the labels")
+        broken.append(f"class without rows: {_listed(absent)}; {few}")
     if scarce := [f"{label} ({rows})" for label, rows in known.items() if rows < rules.min_rows_per_class]:
         broken.append(
-            f"class with fewer than {rules.min_rows_per_class} rows: {_listed(scarce)}; add rows of it, or merge it"
+            f"class with fewer than {rules.min_rows_per_class} rows: {_listed(scarce)}; "
+            + about_few(columns, "add rows of it, or merge it")
         )
     if len(counts) == 1:
-        broken.append(f"one single class: every row is {excerpt(*counts)}, at least 2 needed; add rows of another")
+        few = about_few(columns, "add rows of another")
+        broken.append(f"one single class: every row is {excerpt(*counts)}, at least 2 needed; {few}")
     return broken
 
 

@@ -74,6 +74,7 @@ class TextClassification(TrainingSettings):
     columns: ClassVar[Mapping[str, str]] = {"text": "string", "label": "string"}
     input_field: ClassVar[str] = "text"
     prepares: ClassVar[frozenset[str] | None] = frozenset({"kind", "labels", "rules"})
+    warm_start_fields: ClassVar[tuple[str, ...]] = ("encoder", "labels")
 
     kind: Literal["text_classification"] = "text_classification"
     encoder: str = Field(min_length=1)
@@ -87,6 +88,11 @@ class TextClassification(TrainingSettings):
     max_train_rows: int | None = Field(None, ge=2)
     rules: TextRules = TextRules()
     slices: Slices = Slices()
+
+    @property
+    @override
+    def least_rows(self) -> int:
+        return self.rules.min_rows
 
     @property
     @override

@@ -93,7 +93,7 @@ class TextTraining:
 
         weights = self.encoder_weights
         if start is not None:
-            check_warm_start(start, configuration, ("encoder", "labels"))
+            check_warm_start(start, configuration, self._task.warm_start_fields)
             weights = Encoder(reference=str(start.path))
         model = weights.load_classifier(self._task.labels, tokens)
         if self._task.dropout is not None:

@@ -29,6 +29,7 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         schedule=None,
         lost_firings=(),
         coverage=None,
+        missing=None,
         report_page=None,
         dashboard=None,
         mlflow=None,
@@ -112,7 +113,7 @@ def test_of_many_gaps_the_newest_are_shown_and_the_others_counted() -> None:
     ("version", "words"),
     [
         (KNOWN.model_copy(update={"coverage": None}), "nothing that is known: trained without"),
-        (KNOWN, "what it was trained on is lost, and an incremental run would stop; run once with refresh: {data"),
+        (KNOWN, "what it was trained on cannot be read"),
     ],
 )
 def test_a_champion_whose_coverage_is_not_known_is_told_once_and_no_champion_covers_nothing(
@@ -120,6 +121,9 @@ def test_a_champion_whose_coverage_is_not_known_is_told_once_and_no_champion_cov
 ) -> None:
     assert [line for line in _text(status(version)).splitlines() if line.startswith(f"covers      {words}")]
     assert _text(status(version)).count("covers") == 1
+    lost = status(version)
+    lost.missing = "the champion's HeldOut 7 is gone"
+    assert "missing     the champion's HeldOut 7 is gone" in _text(lost).splitlines()
     assert "covers" not in _text(status(None))
 
 
