@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from zenml.logger import get_logger
 
@@ -15,6 +17,7 @@ from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
 from evergreen.data.freshness import check_known_by
+from evergreen.data.stretch import read_stretch
 from orchestration.artifacts import load_of_champion
 
 logger = get_logger(__name__)
@@ -45,7 +48,8 @@ def rows_to_read(
     window: Window | None,
     backfill: Backfill | None,
 ) -> RowsToRead:
-    """The rows of a run that begins now, counted where they are what the champion's coverage lacks.
+    """The rows of a run that begins now, counted where they are what the champion's coverage lacks, and read where
+    they are those of a backfill.
 
     Raises:
         InputError: the source cannot be found, does not tell which rows are new, or tells it by other columns by now.
@@ -57,7 +61,8 @@ def rows_to_read(
     base = _base(champion)
     covered, held_out = (base.coverage, base.held_out) if base else (None, None)
     if backfill is not None:
-        identity = source_of(source).identity(backfill.window)
+        with TemporaryDirectory(prefix="evergreen-backfill-") as folder:
+            identity = read_stretch(source, backfill.window, Path(folder)).manifest.source
         part = Part(adds=False, covered=covered, held_out=held_out)
         return RowsToRead(identity=identity, part=part, goes_on=base is not None)
     since = load_coverage(covered)

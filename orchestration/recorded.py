@@ -5,6 +5,7 @@ A run that repeats what the champion's run identified, word for word, is answere
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple, get_type_hints
@@ -85,7 +86,7 @@ class RecordedRun:
                 self._look_before(name, lost)
         return lost
 
-    def make_again(self, steps: list[str]) -> None:
+    def make_again(self, steps: Sequence[str]) -> None:
         """Has the cache forget what it holds of these steps, so that they run anew of the same inputs."""
         client, past = Client(), datetime.now(UTC).replace(tzinfo=None) - CLOCKS
         for key in filter(None, (self.steps[name].cache_key for name in steps)):
