@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -369,11 +370,17 @@ def test_the_plan_says_what_a_run_would_do(finished: PipelineRunResponse, monkey
 @pytest.mark.parametrize(("options", "scheduled"), [([], False), (["--scheduled"], True)])
 def test_a_run_that_cron_starts_says_so(monkeypatch: pytest.MonkeyPatch, options: list[str], scheduled: bool) -> None:
     from commands.parser import parse
-    from orchestration.runs import is_scheduled, marked
+    from commands.watching import _submit
+    from orchestration.runs import is_scheduled
 
-    args = parse(["--config", "news.yaml", *options])
     asked: list[bool] = []
     monkeypatch.setattr(f"{__name__}.note_training", lambda: asked.append(is_scheduled()))
-    given = marked({"extra": {"stacks": ["default"]}}, "news", scheduled=args.scheduled)
-    nightly.with_options(**given)(SOURCE, "kept", trains=True)
+
+    def with_options(**given: Any) -> Any:
+        return partial(nightly.with_options(**given), SOURCE, "kept", trains=True)
+
+    monkeypatch.setattr("pipelines.training.training", SimpleNamespace(with_options=with_options))
+    args = parse(["--config", "news.yaml", *options])
+    project: Any = SimpleNamespace(model_name="news", scheduled=args.scheduled)
+    _submit(project, {"extra": {"stacks": ["default"]}})
     assert asked == [scheduled]
