@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import ClassVar, Protocol
 
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.core.artifacts import Dataset
 from evergreen.core.coverage import Coverage
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.gate import overtaken
@@ -29,6 +30,7 @@ from evergreen.core.protocols import Source
 from evergreen.core.refresh import NullTimes
 from evergreen.core.versions import Alias, ModelVersion, RecordState, SetAlias, crown, nominate, roll_back
 from evergreen.data.freshness import coverage_after
+from evergreen.data.latest import latest_rows
 from evergreen.data.shards import iter_batches
 from tests.shared_out import Key, Lineage, RunOfRows, words
 
@@ -271,7 +273,7 @@ class Orders:
                 self._tell_change()
                 return None
             rows = [row for batch in iter_batches(dataset.shards) for row in batch.to_pylist()]
-            read = [(row["id"], self._hours(row["arrived"])) for row in rows]
+            read = self._keys(dataset)
             before = self._champion
             new = [key for key in read if key not in before.taken]
             self.counts["new"] += len(set(new))
@@ -283,8 +285,18 @@ class Orders:
             version = Version(covered, before.taken | set(new), judged_against=self._crowned)
             if self.kept is None:
                 return version
-            run = RunOfRows(dataset, read, set(new), self.texts, self.kept)
+            latest = latest_rows(dataset, Path(scratch, "latest"))
+            stay = self._keys(latest)
+            last = {name: max((came or 0 for other, came in read if other == name)) for name, _ in read}
+            assert {name: came or 0 for name, came in stay} == last, "not the last of each id"
+            assert len(stay) == len(last), "one id twice"
+            self.counts["replaced by a later one, or repeated"] += len(read) - len(stay)
+            run = RunOfRows(latest, stay, set(new).intersection(stay), self.texts, self.kept)
             return replace(version, lineage=before.lineage.after(run, self.counts))
+
+    def _keys(self, dataset: Dataset) -> list[Key]:
+        columns = (batch.select(["id", "arrived"]) for batch in iter_batches(dataset.shards))
+        return [(row["id"], self._hours(row["arrived"])) for batch in columns for row in batch.to_pylist()]
 
     def _hours(self, came: datetime | None) -> float | None:
         return None if came is None else (came - START) / timedelta(hours=1) - self.place.came_h

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,8 +16,11 @@ from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.errors import EvergreenError
+from evergreen.core.intake import LeftOutReason
 from evergreen.core.members import source_of
 from evergreen.core.part import Part
+from evergreen.data.shards import first_rows
+from evergreen.tasks.text_classification.settings import TextClassification
 from orchestration.materializers import ValueMaterializer
 
 ROWS = 30_000
@@ -117,3 +121,28 @@ def test_a_source_that_is_read_at_one_instant_may_change_meanwhile(source: AnySo
     dataset, _ = fetch.entrypoint(source, identity, Part(), "c")
     assert dataset.manifest.source.fingerprint != identity.fingerprint
     assert dataset.manifest.rows >= ROWS
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_of_rows_that_arrived_more_than_once_the_last_is_read_all_are_covered_and_the_rest_is_valid(
+    tmp_path: Path,
+) -> None:
+    from steps.fetch import fetch
+    from steps.validate import validate
+
+    def line(number: int, label: str, day: int) -> str:
+        return f"{number},a text of number {number} in so many words,{label},2026-05-{day:02d}T12:00:00Z\n"
+
+    rows = [line(number, "ab"[number % 2], 1) for number in range(40)]
+    rows += [line(number, "b", 2) for number in range(0, 10, 2)] + rows[20:23]  # corrected; delivered twice
+    (tmp_path / "rows.csv").write_text("id,text,label,arrived\n" + "".join(rows), encoding="utf-8")
+    columns = {name: name for name in ("id", "text", "label", "arrived")}
+    source = FilesSettings(path=str(tmp_path / "rows.csv"), columns=columns)
+    dataset, coverage = fetch.entrypoint(source, source_of(source).identity(None), Part(), "c")
+    labels = {row["id"]: row["label"] for row in first_rows(dataset.shards, ["id", "label"], 100)}
+    assert dataset.manifest.rows == len(labels) == 40
+    assert dataset.manifest.intake
+    assert dataset.manifest.intake.left_out == {LeftOutReason.REPLACED: 8}
+    assert {labels[str(number)] for number in range(0, 10, 2)} == {"b"}
+    validate.entrypoint(TextClassification(encoder="unused", labels=("a", "b")), dataset, "c")
+    assert source_of(source).find_new(Part(until=datetime.now(UTC)).beside(coverage)).new == 0
