@@ -92,7 +92,13 @@ def _run(parser: argparse.ArgumentParser) -> None:
         help="where challenger against champion goes, as outcome.json and outcome.md",
     )
     parser.add_argument("--run-name", metavar="NAME", help="what the run is called (default: by date and time)")
-    parser.add_argument(
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument(
+        "--scheduled",
+        action="store_true",
+        help="for a line of cron: refresh.cool_down and refresh.on_code hold as in a run by schedule",
+    )
+    asked.add_argument(
         "--window",
         type=_stretch,
         metavar="START..END",

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Project:
-    """A configuration with the parameters that commands ask for, typed."""
+    """A configuration with the parameters that commands ask for, typed.
+
+    `scheduled`: something like cron has started the command.
+    """
 
     configuration: Configuration
     model_name: str
@@ -36,6 +39,7 @@ class Project:
     refresh: Refresh = Refresh()
     backfill: Backfill | None = None
     prepare: Preparation | None = None
+    scheduled: bool = False
 
     @cached_property
     def active_stack(self) -> str:
@@ -176,7 +180,13 @@ def open_served(config: str, model_name: str | None = None) -> ServedModel:
     return ServedModel(configuration, given.model_name, given.host)
 
 
-def open_project(config: str, model_name: str | None = None, backfill: Mapping[str, str] | None = None) -> Project:
+def open_project(
+    config: str,
+    model_name: str | None = None,
+    backfill: Mapping[str, str] | None = None,
+    *,
+    scheduled: bool = False,
+) -> Project:
     """The project of a configuration's name or path; `model_name` and `backfill` take the place of its own.
 
     Raises:
@@ -201,4 +211,5 @@ def open_project(config: str, model_name: str | None = None, backfill: Mapping[s
         given.refresh,
         given.backfill,
         given.prepare,
+        scheduled,
     )

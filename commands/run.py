@@ -20,7 +20,7 @@ from commands.watching import run_training
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.members import publisher_of
-from evergreen.core.versions import Alias
+from evergreen.core.versions import Alias, ModelVersion
 
 if TYPE_CHECKING:
     from orchestration.freshness import RowsToRead
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
-    project = open_project(args.config, args.name, args.window)
+    project = open_project(args.config, args.name, args.window, scheduled=args.scheduled)
     project.check_stack()
     use_cache = not args.no_cache
     if args.dry_run:
@@ -117,10 +117,14 @@ def _plan(project: Project, *, use_cache: bool) -> str:
 
     Raises:
         InputError: the source or what the task needs cannot be found.
+        EvergreenError: a run would have nothing to train on and nothing to repeat.
     """
+    from orchestration.record import ZenmlRecord
+
     needs = task_needs(project)
-    preparation, read = _preparation_lines(project), _rows_to_read(project)
-    rows, source = _rows_and_source(read)
+    champion = ZenmlRecord(project.model_name).read().named(Alias.CHAMPION)
+    preparation, read = _preparation_lines(project), _rows_to_read(project, champion)
+    rows, source = _rows_and_source(project, champion, read)
     cache = "steps whose inputs did not change are answered from cache" if use_cache else "every step runs"
     return "\n".join(
         [
@@ -151,16 +155,14 @@ def _preparation_lines(project: Project) -> list[str]:
     return [f"prepare     {work.raw.description}", f"            {work.words}; {where}"]
 
 
-def _rows_to_read(project: Project) -> RowsToRead | None:
+def _rows_to_read(project: Project, champion: ModelVersion | None) -> RowsToRead | None:
     """What the steps would read now; None where the first step has yet to prepare it.
 
     Raises:
         InputError: it could not be read, and no first step prepares it.
     """
     from orchestration.freshness import rows_to_read
-    from orchestration.record import ZenmlRecord
 
-    champion = ZenmlRecord(project.model_name).read().named(Alias.CHAMPION)
     try:
         read = rows_to_read(project.source, champion, project.refresh, project.window, project.backfill)
         return read.for_task(project.task)
@@ -170,15 +172,23 @@ def _rows_to_read(project: Project) -> RowsToRead | None:
         return None
 
 
-def _rows_and_source(read: RowsToRead | None) -> tuple[str, str]:
-    """Which rows the steps would read now, and where they are."""
+def _rows_and_source(project: Project, champion: ModelVersion | None, read: RowsToRead | None) -> tuple[str, str]:
+    """Which rows the steps would read now and what they would do with them, and where those are."""
     if read is None:
         return "what is prepared", "nothing was prepared yet: the first step does"
-    identity = read.identity
+    from orchestration.fingerprint import code_fingerprints
+    from orchestration.nights import Recipe, night_of
+
+    identity, given = read.identity, project.configuration.parameters
     rows = "unknown number of" if identity.rows is None else f"{identity.rows:,}"
-    chosen = "; ".join(filter(None, (read.words, read.too_few)))
-    period = _period(identity.window) if identity.window else chosen or "all rows"
-    return period, f"{identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}"
+    codes = code_fingerprints(project.source, project.task)
+    recipe = Recipe(project.source, project.task, given.split, given.seed, codes)
+    night = night_of(project.model_name, champion, read, recipe, project.refresh, scheduled=project.scheduled)
+    period = _period(identity.window) if identity.window else None if read.words else "all rows"
+    return (
+        "; ".join(filter(None, (period, night.words))),
+        f"{identity.description}: {rows} rows, fingerprint {identity.fingerprint[:12]}",
+    )
 
 
 def _period(window: ResolvedWindow) -> str:

@@ -128,7 +128,7 @@ def _submit(project: Project, options: dict[str, Any]) -> PipelineRunResponse | 
     from pipelines.training import training
 
     with activated_by_need(), usual_garbage_collection():
-        return training.with_options(**marked(options, project.model_name))()
+        return training.with_options(**marked(options, project.model_name, scheduled=project.scheduled))()
 
 
 def _follow(project: Project, configuration: Configuration, run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob]:

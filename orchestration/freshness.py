@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from zenml.logger import get_logger
 
@@ -16,6 +18,7 @@ from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Window
 from evergreen.data.freshness import check_read_as_before, check_shaped_as_before
+from evergreen.data.stretch import read_stretch
 from orchestration.artifacts import load_of_champion, missing_of_champion
 
 logger = get_logger(__name__)
@@ -64,7 +67,8 @@ def rows_to_read(
     window: Window | None,
     backfill: Backfill | None,
 ) -> RowsToRead:
-    """The rows of a run that begins now, counted where they are what the champion's coverage lacks.
+    """The rows of a run that begins now, counted where they are what the champion's coverage lacks, and read where
+    they are those of a backfill.
 
     Raises:
         InputError: the source cannot be found, does not tell which rows are new, or is not read as the champion's was.
@@ -80,7 +84,8 @@ def rows_to_read(
     since = load_coverage(covered)
     if backfill is not None:
         check_shaped_as_before(since, source)
-        identity = source_of(source).identity(backfill.window)
+        with TemporaryDirectory(prefix="evergreen-backfill-") as folder:
+            identity = read_stretch(source, backfill.window, Path(folder)).manifest.source
         part = Part(adds=False, covered=covered, held_out=held_out)
         return RowsToRead(identity=identity, part=part, goes_on=base is not None)
     check_read_as_before(since, source)

@@ -172,7 +172,7 @@ class ValueMaterializer(PageMixin, PydanticMaterializer):
     def compute_content_hash(self, data: BaseModel) -> str | None:
         """What answers later steps from cache: the value, without what lies beside its content."""
         beside = data.beside_content if isinstance(data, Frozen) else ()
-        return super().compute_content_hash(data.model_copy(update=dict.fromkeys(beside)))
+        return super().compute_content_hash(data.model_copy(update=dict.fromkeys(beside, "")))
 
     def extract_metadata(self, data: BaseModel) -> dict[str, MetadataType]:
         """Its plain fields, listed beside the artifact."""

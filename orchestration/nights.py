@@ -36,7 +36,7 @@ TRAINS_KEY = "trains"
 """Metadata of a run that set out to train: when it did."""
 OUTCOMES = {
     "live": "trained a version",
-    "kept": "was kept out",
+    "kept": "left the endpoint as it was",
     "rolled_back": "was rolled back",
     "none": "made no version that passes the gate",
 }
@@ -75,10 +75,19 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Night:
-    """What a run does: with `repeats` nothing new is trained; `words` tell of rows, and why or why not."""
+    """What a run does: with `repeats` nothing new is trained; `words` tell of rows, and why or why not.
+
+    `lost` are the steps of the repeated run whose results are gone: `heal` has them made again.
+    """
 
     repeats: RecordedRun | None
     words: str | None
+    lost: tuple[str, ...] = ()
+
+    def heal(self) -> None:
+        """Has what is lost made again by the steps that made it, once they run."""
+        if self.repeats is not None and self.lost:
+            self.repeats.make_again(self.lost)
 
 
 class LastTraining(Frozen):
@@ -98,7 +107,7 @@ def night_of(
     *,
     scheduled: bool,
 ) -> Night:
-    """What a run of these rows does. Has results that are gone made again, if that is what it does about them.
+    """What a run of these rows does. Nothing is changed by asking.
 
     Raises:
         EvergreenError: the champion's run is gone, which would be repeated, and there are no rows to train on.
@@ -158,7 +167,7 @@ def _reason(rows: RowsToRead, known: RecordedRun, recipe: Recipe) -> Reason | No
 def _read_as_then(source: SourceSettings, known: RecordedRun) -> bool:
     """Whether the run read its rows from the same source in the same way."""
     try:
-        return type(source).model_validate(known.steps["identify"].config.parameters["source"]) == source
+        return type(source).model_validate(known.steps["identify"].config.parameters["source"]).reads_as(source)
     except (KeyError, ValidationError):
         return False
 
@@ -191,8 +200,7 @@ def _quiet(known: RecordedRun, rows: RowsToRead, why: str | None, refresh: Refre
     gone = f"results of {', '.join(lost)} of run {known.name} are gone"
     if refresh.on_lost == "train" and rows.incremental and not rows.lack:
         return Night(None, _in_words(rows, f"trains, for {gone}"))
-    known.make_again(lost)
-    return Night(known, _in_words(rows, why, f"{gone}, and are made again"))
+    return Night(known, _in_words(rows, why, f"{gone}, and are made again"), tuple(lost))
 
 
 def _without_its_run(champion: ModelVersion, rows: RowsToRead) -> str | None:

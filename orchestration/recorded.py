@@ -5,6 +5,7 @@ A run that repeats what the champion's run identified, word for word, is answere
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple, get_type_hints
@@ -85,7 +86,7 @@ class RecordedRun:
                 self._look_before(name, lost)
         return lost
 
-    def make_again(self, steps: list[str]) -> None:
+    def make_again(self, steps: Sequence[str]) -> None:
         """Has the cache forget what it holds of these steps, so that they run anew of the same inputs.
 
         Raises:
@@ -106,7 +107,7 @@ class RecordedRun:
             for answer in answers.items:
                 client.update_step_run(answer.id, cache_expires_at=past)
 
-    def _read_of_before(self, steps: list[str]) -> dict[str, str]:
+    def _read_of_before(self, steps: Sequence[str]) -> dict[str, str]:
         """The artifacts of the version before that these steps read, by what they are."""
         then = self.identified
         read = {

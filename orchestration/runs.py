@@ -41,6 +41,8 @@ OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
 REFRESH_KEY = "refresh"
 """Metadata of the step `identify`: which rows the run reads, in words."""
+SCHEDULED_KEY = "scheduled"
+"""In what a run's configuration carries beside its own: something like cron has started it."""
 _ATTEMPT = re.compile(r"~[0-9]+$")
 
 
@@ -154,9 +156,13 @@ def model_tag(model: str) -> str:
     return f"model={model}"
 
 
-def marked(options: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """What a pipeline is started with, and what its runs are known by: the tag of the model, the commit of the code."""
+def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -> dict[str, Any]:
+    """What a pipeline is started with, and what its runs are known by: the tag of the model, the commit of the code,
+    and whether it is `scheduled` by something that is no schedule of ZenML's.
+    """
     extra = dict(options.get("extra") or {})
+    if scheduled:
+        extra[SCHEDULED_KEY] = True
     if commit := commit_of(ROOT):
         extra[COMMIT_KEY] = commit
     return {**options, "tags": [*(options.get("tags") or []), model_tag(model)], "extra": extra}
@@ -224,8 +230,9 @@ def _machines_refused(run: PipelineRunResponse, steps: Mapping[str, StepRunRespo
 
 
 def is_scheduled() -> bool:
-    """Whether the step that asks runs in a firing of a schedule."""
-    return get_step_context().pipeline_run.schedule is not None
+    """Whether the step that asks runs in a firing of a schedule, or in a run that something like cron has started."""
+    run = get_step_context().pipeline_run
+    return run.schedule is not None or bool(run.config.extra.get(SCHEDULED_KEY))
 
 
 def deployment_outcome(run: PipelineRunResponse) -> str | None:

@@ -54,7 +54,8 @@ def check_orchestrator(config: str) -> None:
         return
     raise InputError(
         f"stack '{stack.name}' has orchestrator '{flavor}', which keeps no schedules (allowed: {FLAVOR}); set a stack "
-        f"on Vertex AI (zenml stack set vertex), or let this machine's cron run\n  python run.py --config {config}"
+        f"on Vertex AI (zenml stack set vertex), or let this machine's cron run\n"
+        f"  python run.py --config {config} --scheduled"
     )
 
 

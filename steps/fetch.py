@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from zenml import step
+from zenml.config import CachePolicy
 from zenml.logger import get_logger
 
 from evergreen.adapters.kinds import AnySource
-from evergreen.core.artifacts import Dataset, SourceIdentity
+from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.coverage import Coverage
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import source_of
-from evergreen.core.part import Part
+from evergreen.core.part import Part, PartOfSource
 from evergreen.data.freshness import coverage_after
 from evergreen.data.latest import latest_rows
+from evergreen.data.stretch import read_stretch
 from orchestration.freshness import load_coverage
 from orchestration.scratch import scratch_directory
 
 logger = get_logger(__name__)
 
 
-@step
+# the identity tells which rows they are, whatever of the source's settings only says how they are fetched
+@step(cache_policy=CachePolicy(include_step_code=False, include_step_parameters=False))
 def fetch(
     source: AnySource,
     identity: SourceIdentity,
@@ -37,9 +41,8 @@ def fetch(
         EvergreenError: the rows changed between identification and reading, which may have given some of both; or the
             champion's coverage is lost.
     """
-    reader, directory = source_of(source), scratch_directory("dataset")
     known = part.beside(load_coverage(part.covered))
-    dataset = reader.read(identity.window, directory) if part.until is None else reader.read_new(known, directory)
+    dataset = _read(source, identity.window, known, scratch_directory("dataset"))
     if dataset.manifest.source.fingerprint != identity.fingerprint:
         if not identity.atomic:
             raise EvergreenError(
@@ -49,3 +52,9 @@ def fetch(
         logger.warning("%s has changed since; read as it is now", identity.description)
     coverage = coverage_after(dataset, known, identity.window, source)
     return latest_rows(dataset, scratch_directory("latest")), coverage
+
+
+def _read(source: AnySource, window: ResolvedWindow | None, part: PartOfSource, directory: Path) -> Dataset:
+    if part.until is not None:
+        return source_of(source).read_new(part, directory)
+    return source_of(source).read(window, directory) if part.adds else read_stretch(source, window, directory)

@@ -48,6 +48,7 @@ def identify(
     recipe = Recipe(source, task, split, seed, code_fingerprints(source, task))
     scheduled = is_scheduled()
     night = night_of(model_name, champion, rows, recipe, refresh, scheduled=scheduled)
+    night.heal()
     if night.words is not None:
         log_metadata({REFRESH_KEY: night.words})
     if night.repeats is not None:

@@ -161,10 +161,13 @@ class ResolvedWindow(Frozen):
 
 
 class SourceIdentity(Frozen):
-    """Which rows a source holds now; equal identities promise equal rows.
+    """Which rows a source holds now; equal identities promise equal rows, whatever else its settings say.
 
-    `atomic`: a read shows the rows of one instant, so it is whole though others come and go while it lasts.
+    `description` tells people where they lie. `atomic`: a read shows the rows of one instant, so it is whole though
+    others come and go while it lasts.
     """
+
+    beside_content: ClassVar[frozenset[str]] = frozenset({"description"})
 
     kind: str
     fingerprint: str

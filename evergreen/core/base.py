@@ -22,7 +22,7 @@ class Frozen(BaseModel):
     """Immutable value with no unknown fields; NaN survives a round trip through JSON."""
 
     beside_content: ClassVar[frozenset[str]] = frozenset()
-    """Optional fields that tell no two values apart: a step is answered from cache whatever they are."""
+    """Fields of text that tell no two values apart: a step is answered from cache whatever they are."""
 
     model_config = ConfigDict(
         frozen=True,

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 class SourceSettings(Settings):
     """Where rows come from; `source` names its `Source` as `module:class`.
 
-    `table_fields` are those fields of `kind: files` that say how a table like its rows is read.
+    `table_fields` are those fields of `kind: files` that say how a table like its rows is read; `fetching` those that
+    only say how rows are fetched: whatever they are, the rows are the same.
     """
 
     source: ClassVar[str]
+    fetching: ClassVar[frozenset[str]] = frozenset()
     table_fields: ClassVar[frozenset[str]] = frozenset()
 
     @property
@@ -81,6 +83,11 @@ class SourceSettings(Settings):
         if columns or label_names is not None:
             raise InputError(f"a source of kind {self.kind} has no columns to map; leave --columns, --label-names out")
         return self
+
+    def reads_as(self, other: SourceSettings) -> bool:
+        """Whether the other is of the same rows, read in the same way, however either fetches them."""
+        fields = [one.model_dump(exclude=set(self.fetching)) for one in (self, other)]
+        return type(other) is type(self) and fields[0] == fields[1]
 
     def check_window(self, window: ResolvedWindow | None) -> None:
         """Raises InputError where rows are to be chosen by their time and cannot be."""

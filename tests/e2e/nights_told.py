@@ -2,7 +2,7 @@
 
 {"status": "completed", "words": "20 new to champion 3fa4…; …", "steps": {"fetch": "cached", …}, "outcome": "kept"}
 
-With `--rows` each also tells which rows it trained on, by id.
+With `--rows` each also tells which rows were new to it, by id.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from zenml.client import Client
 from zenml.models import PipelineRunResponse
 
-from evergreen.core.artifacts import Dataset
+from evergreen.core.artifacts import REPLAYED, Dataset
 from evergreen.data.shards import iter_batches
 from orchestration.runs import OUTCOME_KEY, REFRESH_KEY, model_tag
 
@@ -39,7 +39,9 @@ def rows_of(run: PipelineRunResponse) -> list[str]:
         return []
     dataset = kept[0].load()
     assert isinstance(dataset, Dataset)
-    return [row for batch in iter_batches(dataset.shards, ["id"]) for row in batch.column("id").to_pylist()]
+    columns = [name for name in ("id", REPLAYED) if name in dataset.manifest.columns]
+    rows = (row for batch in iter_batches(dataset.shards, columns) for row in batch.to_pylist())
+    return [row["id"] for row in rows if not row.get(REPLAYED)]
 
 
 def main(model: str, *options: str) -> None:

@@ -104,6 +104,6 @@ def test_a_command_that_changes_something_stops_on_another_stack(monkeypatch: py
     activate(monkeypatch, "default", "local")
     command = importlib.import_module(f"commands.{name}")
     for place, opens in itertools.product({module, command}, ("open_project", "open_served")):
-        monkeypatch.setattr(place, opens, lambda *_: project("local"), raising=False)
+        monkeypatch.setattr(place, opens, lambda *_, **__: project("local"), raising=False)
     with pytest.raises(InputError, match=r"zenml stack set local"):
-        command.main(SimpleNamespace(config="news.yaml", name=None, window=None))
+        command.main(SimpleNamespace(config="news.yaml", name=None, window=None, scheduled=False))

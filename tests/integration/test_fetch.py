@@ -5,19 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import datasets
 import pytest
+import yaml
 
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.huggingface.settings import HuggingFaceSettings
 from evergreen.adapters.kinds import AnySource
+from evergreen.core.artifacts import SourceIdentity
 from evergreen.core.errors import EvergreenError
 from evergreen.core.intake import LeftOutReason
 from evergreen.core.members import source_of
 from evergreen.core.part import Part
 from evergreen.data.shards import first_rows
 from evergreen.tasks.text_classification.settings import TextClassification
+from orchestration.materializers import ValueMaterializer
 
 ROWS = 30_000
 """So many that the file is edited while most of it is still unread."""
@@ -78,6 +82,35 @@ def test_rows_that_stay_as_they_were_are_fetched(source: AnySource) -> None:
     dataset, _ = fetch.entrypoint(source, source_of(source).identity(None), Part(), "c")
     assert dataset.manifest.rows == ROWS
     assert dataset.manifest.source == source_of(source).identity(None)
+
+
+@pytest.mark.usefixtures("zenml_home")
+def test_how_rows_are_fetched_is_nothing_to_the_cache(tmp_path: Path) -> None:
+    from zenml.client import Client
+    from zenml.orchestrators.cache_utils import generate_cache_key
+
+    from orchestration.configuration import CONFIGS_DIRECTORY, load
+    from pipelines.training import training
+
+    document = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    document["steps"] = {name: {"experiment_tracker": False} for name in ("train", "evaluate", "promote", "deploy")}
+
+    def keys(**fetched: Any) -> dict[str, str]:
+        """What answers each step, of equal inputs."""
+        table = {"kind": "bigquery", "project": "news-production", "table": "news.articles"}
+        document["parameters"]["source"] = table | fetched
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+        options = load(tmp_path / "own.yaml", training).options()
+        steps = training.with_options(**options).create_snapshot(f"rows-{uuid4().hex}").step_configurations
+        store, project = Client().active_stack.artifact_store, Client().active_project.id
+        return {name: generate_cache_key(step, {}, store, project) for name, step in steps.items()}
+
+    plain, otherwise = keys(), keys(streams=1, job_labels={"team": "news"})
+    assert plain["fetch"] == otherwise["fetch"]
+    assert plain["identify"] != otherwise["identify"]
+    where, other = ({"kind": "files", "fingerprint": "f", "description": place} for place in ("here", "there"))
+    hashes = [ValueMaterializer("").compute_content_hash(SourceIdentity(**one)) for one in (where, other)]
+    assert hashes[0] == hashes[1]
 
 
 @pytest.mark.usefixtures("zenml_home", "edited_while_read")

@@ -9,7 +9,9 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -18,6 +20,7 @@ from zenml import pipeline, step
 from zenml.config import CachePolicy
 from zenml.models import PipelineRunResponse
 
+from evergreen.adapters.bigquery.settings import BigQuerySettings
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.kinds import AnySource
 from evergreen.core.artifacts import SourceIdentity
@@ -253,6 +256,8 @@ def test_what_is_needed_and_gone_is_made_again_of_the_same_rows_or_a_reason_to_t
     assert quiet.repeats is not None
     few = "20 new to champion a1; nothing is trained on fewer than 50"
     assert quiet.words == f"{few}; {gone}, and are made again"
+    assert night(first, rows(20)) == quiet  # asking changes nothing
+    quiet.heal()
     ran.clear()
     run(salt)
     assert ran == {"fetch": 1, "split": 1, "promote": 1}
@@ -340,6 +345,18 @@ def test_another_configuration_trains(finished: PipelineRunResponse, changed: di
     )
 
 
+def test_how_rows_are_fetched_is_no_other_configuration() -> None:
+    columns = {name: column for name, column in COLUMNS.items() if name != "text"}
+    table = BigQuerySettings(project="news-production", table="news.articles", columns=COLUMNS)
+    first = nightly(table, uuid4().hex)
+    assert first is not None
+    fetched = {"maximum_bytes_billed": 1, "job_labels": {"team": "news"}, "streams": 1, "retry_deadline_s": 9.0}
+    assert fetched.keys() == BigQuerySettings.fetching
+    assert night(first, rows(20), source=table.model_copy(update=fetched)).repeats is not None
+    for other in ({"table": "news.others"}, {"columns": columns}):
+        assert "configuration changed" in str(night(first, rows(20), source=table.model_copy(update=other)).words)
+
+
 def test_every_row_or_those_of_a_window_train_where_they_changed(finished: PipelineRunResponse) -> None:
     then = identified("kept")
     same = RowsToRead(identity=then.identity, part=Part())
@@ -384,8 +401,48 @@ def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata(monkeypatch
     assert last is not None
     assert (last.run, last.outcome) == (noted.name, "failed")  # it deployed nothing
     assert last.began == noted.created.replace(tzinfo=UTC)
-    for outcome, words in (("none", "made no version that passes the gate"), ("kept", "was kept out")):
+    for outcome, words in (("none", "made no version that passes the gate"), ("kept", "left the endpoint as it was")):
         monkeypatch.setattr("orchestration.nights.deployment_outcome", lambda _run, became=outcome: became)
         ended = last_training(model)
         assert ended is not None
         assert ended.outcome == words
+
+
+def test_the_plan_says_what_a_run_would_do(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:
+    from commands.project import Project
+    from commands.run import _rows_and_source
+
+    last = LastTraining(run="training-7", began=datetime.now(UTC), outcome="failed")
+    monkeypatch.setattr("orchestration.nights.last_training", lambda _model: last)
+    monkeypatch.setattr("orchestration.fingerprint.code_fingerprints", lambda *_: CODES)
+
+    def told(read: RowsToRead, seed: int = 0, *, scheduled: bool = False) -> str:
+        given: Any = SimpleNamespace(parameters=SimpleNamespace(split=RECIPE.split, seed=seed))
+        host: Any = None
+        project = Project(given, "news", SOURCE, RECIPE.task, host, None, refresh=Refresh(cool_down="12h"))
+        project = replace(project, scheduled=scheduled)
+        return _rows_and_source(project, champion_of(finished), read)[0]
+
+    assert told(rows(20)) == "20 new to champion a1; nothing is trained on fewer than 50"
+    assert told(rows(20), seed=1) == "20 new to champion a1; trains, for the configuration changed"
+    assert told(rows(80, few=False)) == "80 new to champion a1"
+    assert "nothing is trained before" in told(rows(80, few=False), scheduled=True)
+
+
+@pytest.mark.parametrize(("options", "scheduled"), [([], False), (["--scheduled"], True)])
+def test_a_run_that_cron_starts_says_so(monkeypatch: pytest.MonkeyPatch, options: list[str], scheduled: bool) -> None:
+    from commands.parser import parse
+    from commands.watching import _submit
+    from orchestration.runs import is_scheduled
+
+    asked: list[bool] = []
+    monkeypatch.setattr(f"{__name__}.note_training", lambda: asked.append(is_scheduled()))
+
+    def with_options(**given: Any) -> Any:
+        return partial(nightly.with_options(**given), SOURCE, "kept", trains=True)
+
+    monkeypatch.setattr("pipelines.training.training", SimpleNamespace(with_options=with_options))
+    args = parse(["--config", "news.yaml", *options])
+    project: Any = SimpleNamespace(model_name="news", scheduled=args.scheduled)
+    _submit(project, {"extra": {"stacks": ["default"]}})
+    assert asked == [scheduled]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +76,10 @@ def test_a_dry_run_says_what_would_be_published_in_which_order(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from commands import run
+    from commands.parser import parse
 
     path = written(tmp_path, {"when": "candidate"})
-    assert (
-        run.main(
-            Namespace(config=path, name=None, window=None, outcome=None, dry_run=True, no_cache=False, debug=False)
-        )
-        == 0
-    )
+    assert run.main(parse(["--config", str(path), "--dry-run"])) == 0
     said = capsys.readouterr().out
     assert "promote → review → deploy → publish" in said
     assert (

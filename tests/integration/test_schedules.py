@@ -58,7 +58,7 @@ def test_the_local_orchestrator_keeps_no_schedules_and_says_what_to_do(config: s
         InputError, match="stack 'default' has orchestrator 'local', which keeps no schedules"
     ) as caught:
         schedule.main(args)
-    assert str(caught.value).endswith(f"cron run\n  python run.py --config {config}")
+    assert str(caught.value).endswith(f"cron run\n  python run.py --config {config} --scheduled")
 
 
 def test_a_window_is_compiled_as_it_is_written_and_resolved_by_each_run(

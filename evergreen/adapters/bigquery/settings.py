@@ -86,10 +86,12 @@ class BigQuerySettings(RowFields, SourceSettings):
 
     source: ClassVar[str] = "evergreen.adapters.bigquery.source:BigQuerySource"
     tells_ingestion: ClassVar[bool] = True
-    places: ClassVar[frozenset[str]] = RowFields.places | {  # what is read, the SQL and the tables' states say
-        *("project", "location", "table", "query_file"),
-        *("maximum_bytes_billed", "job_labels", "streams", "retry_deadline_s"),
-    }
+    fetching: ClassVar[frozenset[str]] = frozenset(
+        {"maximum_bytes_billed", "job_labels", "streams", "retry_deadline_s"}
+    )
+    places: ClassVar[frozenset[str]] = (  # what is read, the SQL and the tables' states say
+        RowFields.places | fetching | {"project", "location", "table", "query_file"}
+    )
 
     kind: Literal["bigquery"] = "bigquery"
     project: Project

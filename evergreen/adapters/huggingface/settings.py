@@ -28,7 +28,8 @@ class HuggingFaceSettings(RowFields, SourceSettings):
     """
 
     source: ClassVar[str] = "evergreen.adapters.huggingface.source:HuggingFaceSource"
-    places: ClassVar[frozenset[str]] = RowFields.places | {"token_env", "revision"}  # the commit that it names counts
+    fetching: ClassVar[frozenset[str]] = frozenset({"token_env"})
+    places: ClassVar[frozenset[str]] = RowFields.places | fetching | {"revision"}  # the commit that it names counts
 
     kind: Literal["huggingface"] = "huggingface"
     name: str

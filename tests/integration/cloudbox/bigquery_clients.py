@@ -29,6 +29,7 @@ from evergreen.core.members import source_of  # noqa: E402 - after the filter
 from evergreen.core.part import NewRows, PartOfSource  # noqa: E402 - after the filter
 from evergreen.data.freshness import coverage_after  # noqa: E402 - after the filter
 from evergreen.data.shards import iter_batches  # noqa: E402 - after the filter
+from evergreen.data.stretch import read_stretch  # noqa: E402 - after the filter
 from tests.table_arrivals import next_moment  # noqa: E402 - after the filter
 
 PROJECT = "local-project"
@@ -36,6 +37,7 @@ END = datetime(2026, 1, 10, tzinfo=UTC)
 WINDOW = ResolvedWindow(start=END - timedelta(days=2), end=END)
 SELECT = "SELECT text, label, timestamp FROM news.articles WHERE timestamp >= @start ORDER BY timestamp"
 HOURS = 240
+ARRIVALS = {"id": "STRING", "text": "STRING", "label": "STRING", "timestamp": "TIMESTAMP", "arrived": "TIMESTAMP"}
 
 
 def rows(hours: int = HOURS) -> list[dict[str, Any]]:
@@ -135,6 +137,10 @@ def read() -> Any:
         before = source_of(source()).identity(WINDOW)
         dataset = source_of(source()).read(WINDOW, Path(scratch) / "rows")
         again = source_of(source()).read(WINDOW, Path(scratch) / "again")
+        stretch = [read_stretch(source(), WINDOW, Path(scratch) / "stretch").manifest.source]
+        other_day = rows(1)[0] | {"timestamp": (END + timedelta(days=1)).isoformat()}
+        bigquery.Client().insert_rows_json(f"{PROJECT}.news.articles", [other_day])
+        stretch.append(read_stretch(source(), WINDOW, Path(scratch) / "later").manifest.source)
         path = Path(scratch) / "news.sql"
         path.write_text(
             "SELECT text, label, timestamp FROM news.articles\n"
@@ -149,6 +155,7 @@ def read() -> Any:
         "columns": dataset.manifest.columns,
         "repeats": dataset.manifest.content_hash == again.manifest.content_hash,
         "same": before.fingerprint == dataset.manifest.source.fingerprint,
+        "stretch": len({identity.fingerprint for identity in stretch}),
         "moved": source_of(source()).identity(WINDOW).fingerprint != before.fingerprint,
         "other_window": source_of(source()).identity(ResolvedWindow(start=END, end=END + timedelta(1))).fingerprint,
         "fingerprint": before.fingerprint,
@@ -169,13 +176,13 @@ def arriving(numbers: range, day: int, told: int | None = None) -> list[dict[str
     ]
 
 
+def arrivals_table(name: str) -> bigquery.Table:
+    return bigquery.Table(f"{PROJECT}.news.{name}", [bigquery.SchemaField(*field) for field in ARRIVALS.items()])
+
+
 def new_rows() -> Any:
     client = bigquery.Client()
-    fields = {"id": "STRING", "text": "STRING", "label": "STRING", "timestamp": "TIMESTAMP", "arrived": "TIMESTAMP"}
-    made = client.create_table(
-        bigquery.Table(f"{PROJECT}.news.arriving", [bigquery.SchemaField(*field) for field in fields.items()])
-    )
-    columns = {name: name for name in fields}
+    made, columns = client.create_table(arrivals_table("arriving")), {name: name for name in ARRIVALS}
     told = source(table="news.arriving", columns=columns)
     reader, since, nights = source_of(told), Coverage(), []
     arrivals = [arriving(range(30), 4), arriving(range(30, 32), 6, told=1), arriving(range(32, 36), 6)]
@@ -197,13 +204,33 @@ def new_rows() -> Any:
     return {"nights": nights, "refused": refused}
 
 
+def late() -> Any:
+    """A night whose one new row arrived before most of those that are read once more."""
+    client = bigquery.Client()
+    made = client.create_table(arrivals_table("late"))
+    reader = source_of(source(table="news.late", columns={name: name for name in ARRIVALS}))
+    minute_20 = {"arrived": datetime(2026, 1, 4, 0, 20, tzinfo=UTC).isoformat()}
+    with tempfile.TemporaryDirectory() as scratch:
+        client.insert_rows_json(made, arriving(range(50), 4))
+        first = reader.find_new(PartOfSource(until=next_moment(), lag="1h"))
+        since = coverage_after(reader.read_new(first.part, Path(scratch) / "first"), first.part, None)
+        client.insert_rows_json(made, [arriving(range(50, 51), 4)[0] | minute_20])
+        found = reader.find_new(PartOfSource(since=since, until=next_moment(), replay_share=0.5, lag="1h"))
+        dataset = reader.read_new(found.part, Path(scratch) / "late")
+        read = [row for batch in iter_batches(dataset.shards) for row in batch.to_pylist()]
+    client.delete_table(made)
+    return {
+        "counted": [first.new, found.new, found.replayed],
+        "read": [[row["id"] for row in read if not row["replayed"]], sum(row["replayed"] for row in read)],
+        "same": dataset.manifest.source == found.identity,
+    }
+
+
 def repeated() -> Any:
     """Nights on one champion, as after a rollback or where a model is kept out, and the rows' later order and state."""
-    fields = {"id": "STRING", "text": "STRING", "label": "STRING", "timestamp": "TIMESTAMP", "arrived": "TIMESTAMP"}
-    client, name = bigquery.Client(), f"{PROJECT}.news.repeated"
-    schema = [bigquery.SchemaField(*field) for field in fields.items()]
-    made = client.create_table(bigquery.Table(name, schema))
-    reader = source_of(source(table="news.repeated", columns={field: field for field in fields}))
+    client = bigquery.Client()
+    made = client.create_table(arrivals_table("repeated"))
+    reader = source_of(source(table="news.repeated", columns={name: name for name in ARRIVALS}))
     old, new = arriving(range(30), 4), arriving(range(30, 40), 6)
     with tempfile.TemporaryDirectory() as scratch:
 
@@ -225,7 +252,7 @@ def repeated() -> Any:
         trained, quiet = night(since), night(since)
         rows_then = read(trained.part, "trained")
         client.delete_table(made)
-        made = client.create_table(bigquery.Table(name, schema))
+        made = client.create_table(arrivals_table("repeated"))
         client.insert_rows_json(made, [*reversed(new), *reversed(old)])
         otherwise = night(since)
         rows_later = read(trained.part, "later")

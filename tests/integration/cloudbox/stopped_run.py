@@ -79,6 +79,7 @@ def start(name: str) -> int:
         host=HOST,
         active_stack="boxed",
         is_on_vertex=True,
+        scheduled=False,
         steps=["roll"],
         accelerators_in=lambda _: {},
         configuration=Configuration(Path("stopped.yaml"), ("boxed",), SimpleNamespace(), document),

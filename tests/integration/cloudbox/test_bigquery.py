@@ -109,6 +109,7 @@ def test_the_source_reads_a_window_and_its_identity_follows_the_table(box: Box) 
     assert said["repeats"]
     assert said["same"]
     assert said["moved"]
+    assert said["stretch"] == 1
     assert said["other_window"] != said["fingerprint"]
 
 
@@ -125,6 +126,15 @@ def test_new_rows_are_counted_and_read_of_one_state_of_a_table_while_others_arri
     assert {"n101", "n32", "n33", "n34", "n35"} <= set(ids)
     assert "n102" not in ids
     assert "column 'text' of local-project.news.arriving is STRING" in said["refused"]
+
+
+def test_a_late_row_is_read_beside_rows_that_arrived_after_it(box: Box) -> None:
+    said = box.ask("late")
+    covered, new, replayed = said["counted"]
+    assert (covered, new) == (50, 1)
+    assert 10 < replayed < 40
+    assert said["read"] == [["n50"], replayed]
+    assert said["same"]
 
 
 def test_what_is_new_to_one_champion_is_the_same_each_night_however_the_rows_lie(box: Box) -> None:

@@ -18,7 +18,7 @@ import yaml
 from zenml.client import Client
 from zenml.models import PipelineRunResponse
 
-from evergreen.core.artifacts import Dataset
+from evergreen.core.artifacts import REPLAYED, Dataset
 from evergreen.data.shards import iter_batches
 from tests.integration.cloudbox.metered_bucket import Meter
 from tests.tiny_text import LABELS, headlines, write_encoder
@@ -70,11 +70,12 @@ class Nights:
         return status_of(MODEL, load(self.config, training).parameters.host)
 
 
-def ids_of(run: PipelineRunResponse) -> set[str]:
-    """The rows that the run trained on."""
+def numbers_of(run: PipelineRunResponse, *, replayed: bool) -> set[int]:
+    """The rows that were new to the run, or those that it read once more."""
     dataset = run.steps["fetch"].outputs["dataset"][0].load()
     assert isinstance(dataset, Dataset)
-    return {row for batch in iter_batches(dataset.shards, ["id"]) for row in batch.column("id").to_pylist()}
+    rows = (row for batch in iter_batches(dataset.shards, ["id", REPLAYED]) for row in batch.to_pylist())
+    return {int(row["id"]) for row in rows if row[REPLAYED] is replayed}
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def nights(meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             "max_length_tokens": 32,
             "epochs": 1,
         },
-        "refresh": {"data": "incremental", "min_new_rows": 50, "replay_share": 0},
+        "refresh": {"data": "incremental", "min_new_rows": 50, "replay_share": 0.1},
         "gate": {"min_test_rows": 1, "baselines": "report", "beat_baseline": False, "margin": {}},
         "host": {"kind": "local_endpoint", "port": 0},
     }
@@ -139,5 +140,7 @@ def test_each_row_is_trained_on_once_and_a_night_without_news_moves_next_to_noth
     last = nights.status
     assert last.champion.version != champion.champion.version
     assert last.coverage.until == START + timedelta(days=2, seconds=699, hours=-1)
-    assert ids_of(first) == {str(number) for number in range(500)}
-    assert ids_of(third) == {str(number) for number in range(500, 700)}
+    assert numbers_of(first, replayed=False) == set(range(500))
+    assert numbers_of(third, replayed=False) == set(range(500, 700))
+    assert 20 < len(numbers_of(third, replayed=True)) < 100
+    assert numbers_of(third, replayed=True) < set(range(500))
