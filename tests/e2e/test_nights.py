@@ -126,9 +126,9 @@ def edited(folder: Path) -> Path:
     return folder
 
 
-def prune(production: Production, name: str) -> None:
-    """Removes what the bucket holds of a step's results, as a rule of it might."""
-    places = list((production.home / "gcs").rglob(f"artifacts/{name}"))
+def prune(production: Production, result: str) -> None:
+    """Removes what the bucket holds of a step's result, as a rule of it might."""
+    places = list((production.home / "gcs").rglob(f"artifacts/{result}"))
     assert places
     for place in places:
         shutil.rmtree(place)
@@ -177,7 +177,7 @@ def test_ten_nights_train_on_each_row_once(nights: Nights, tmp_path: Path) -> No
     nights.set_schedule(edited(tmp_path / "edited"))
     nights.is_quiet("the code changed, on which refresh.on_code trains nothing")  # 9
     nights.set_schedule()
-    prune(production, "split")
+    prune(production, "split/splits")
     nights.is_quiet("results of split of run", "split")  # 10
 
     coverage = production.status()["coverage"]
