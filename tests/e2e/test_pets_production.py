@@ -32,6 +32,8 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(4000)]
 
 COUNT = 320
+LOOK_EVERY_S = 5.0
+"""Each look is a process of its own, and takes the processor from the run that it looks at."""
 LABELS = ("pet", "background", "border")
 
 
@@ -122,8 +124,8 @@ def _fire(production: Production, schedule: str) -> None:
     """Returns when the run that a firing began has succeeded."""
     before = production.status()["last_run"]["name"]
     production.fire(schedule)
-    wait_until(lambda: production.status()["last_run"]["name"] != before, timeout_s=300)
-    wait_until(lambda: production.status()["last_run"]["status"] != "running", timeout_s=900)
+    wait_until(lambda: production.status()["last_run"]["name"] != before, timeout_s=300, every_s=LOOK_EVERY_S)
+    wait_until(lambda: production.status()["last_run"]["status"] != "running", timeout_s=1500, every_s=LOOK_EVERY_S)
     assert production.status()["last_run"]["status"] == "completed"
 
 
