@@ -34,8 +34,8 @@ def fetch(
 ) -> tuple[Annotated[Dataset, "dataset"], Annotated[Coverage, "coverage"]]:
     """The dataset that the identity promised, and what a version covers that is trained on it.
 
-    Of a source that is read atomically, the rows are those that it holds by now. Of rows with one id that arrived at
-    several times the latest is in the dataset; all of them are covered.
+    Of a source that is read atomically, the rows are those that it holds by now. Of rows with one id, where they tell
+    when they arrived, the last to arrive is in the dataset; all of them are covered.
 
     Raises:
         EvergreenError: the rows changed between identification and reading, which may have given some of both; or the
