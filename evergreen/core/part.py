@@ -14,6 +14,16 @@ from evergreen.core.refresh import Lag, NullTimes
 from evergreen.core.window import parse_duration
 
 
+class Counted(Frozen):
+    """Rows that were counted before they are read: their fingerprint, `rows`, while the files are as `files` has them.
+
+    Both are fingerprints; that of the files is quick to take, that of the rows takes a look at each.
+    """
+
+    files: str
+    rows: str
+
+
 class Part(Frozen):
     """Which rows of its source a run reads, and whether they are added to what the champion covers.
 
@@ -22,10 +32,11 @@ class Part(Frozen):
     backfill they do not. `covered` is where that coverage is kept, which may be large; `held_out`, where the rows are
     that the champion and those before it were tested on or selected by; None: nowhere.
     `revision` is the state of the source that the rows were counted in, where that has a name by which it can be read;
-    of which state they are makes no other part of the same rows.
+    of which state they are makes no other part of the same rows. Of files, which have no such name, `counted` spares
+    whoever reads the rows to tell once more which they are.
     """
 
-    beside_content: ClassVar[frozenset[str]] = frozenset({"revision"})
+    beside_content: ClassVar[frozenset[str]] = frozenset({"revision", "counted"})
 
     until: AwareDatetime | None = None
     replay_share: float = 0
@@ -35,6 +46,7 @@ class Part(Frozen):
     covered: str | None = Field(None, exclude_if=lambda value: value is None)
     held_out: str | None = Field(None, exclude_if=lambda value: value is None)
     revision: str | None = None
+    counted: Counted | None = Field(None, exclude_if=lambda value: value is None)
 
     @property
     def carries_on(self) -> bool:

@@ -47,22 +47,34 @@ class PartOfRows:
     """Chooses a part's rows of a stream with canonical columns, and knows them once it has passed.
 
     `new` and `replayed` count them; `last` is the latest arrival of a new one. Equal new rows, and the same replayed
-    ones by id and arrival, have one `fingerprint`, in whatever order they come.
+    ones by id and arrival, have one `fingerprint`, in whatever order they come. Unless `tells_rows` they pass without
+    a look at what they say, which a count before told: `fingerprint` is then taken from there.
     """
 
-    def __init__(self, part: PartOfSource, count: IntakeCount) -> None:
+    def __init__(self, part: PartOfSource, count: IntakeCount, *, tells_rows: bool = True) -> None:
         self.new = self.replayed = 0
         self.last = NO_TIME
-        self._part, self._count = part, count
+        self._part, self._count, self._tells_rows = part, count, tells_rows
         self._salt = int(hashlib.sha256(part.since.model_dump_json().encode()).hexdigest()[:15], 16)
         self._last_at_edge = part.since.last_at_edge
         self._last_replayed = NO_TIME
         self._new_rows, self._replayed_rows = RowsDigest(), RowsDigest()
+        self._counted: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Of the rows that have passed: of new ones by what they say."""
-        return f"{self._new_rows.fingerprint} {self._replayed_rows.fingerprint}"
+        return self._counted or f"{self._new_rows.fingerprint} {self._replayed_rows.fingerprint}"
+
+    def take_counted(self, fingerprint: str) -> None:
+        """The rows are those that a count before has told."""
+        self._counted = fingerprint
+
+    def tell(self, written: Iterable[pa.RecordBatch]) -> None:
+        """The rows are these, as `of` gave them."""
+        for batch in written:
+            again = batch.column(REPLAYED).to_numpy(zero_copy_only=False)
+            self._tell(batch.drop_columns([REPLAYED]), ~again, again)
 
     def take_contents(self, other: PartOfRows) -> None:
         """What the new rows say, of another that all of them have passed with every column."""
@@ -117,10 +129,14 @@ class PartOfRows:
         self.replayed += int(again.sum())
         self.last = max(self.last, int(arrived[fresh].max(initial=NO_TIME)))
         self._last_replayed = max(self._last_replayed, int(arrived[again].max(initial=NO_TIME)))
-        known_by = [name for name in _KNOWN_BY if name in timed.schema.names]
-        self._new_rows.add(_where(fresh, timed))
-        self._replayed_rows.add(_where(again, timed.select(known_by)))
+        if self._tells_rows:
+            self._tell(timed, fresh, again)
         return _where(fresh | again, timed.append_column(REPLAYED, pa.array(again)))
+
+    def _tell(self, batch: pa.RecordBatch, fresh: Chosen, again: Chosen) -> None:
+        known_by = [name for name in _KNOWN_BY if name in batch.schema.names]
+        self._new_rows.add(_where(fresh, batch))
+        self._replayed_rows.add(_where(again, batch.select(known_by)))
 
     def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
 

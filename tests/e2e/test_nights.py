@@ -164,7 +164,7 @@ def test_ten_nights_train_on_each_row_once(nights: Nights, tmp_path: Path) -> No
     few = arrived(0.31)
     nights.is_quiet(f"{few} new to champion")  # 5
     new = few + arrived(0.4)
-    production.fault("slow", "UpdateEndpoint", seconds=10, times=1)
+    production.fault("slow", "UpdateEndpoint", seconds=40, times=1)
     with production.task_killed(lambda: not production.faults()):
         assert nights.fire()["status"] == "failed"  # 6
     nights.trains(new, ("live", "kept"))  # 7; kept: the killed one may have moved the traffic already

@@ -20,11 +20,12 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
-from evergreen.core.part import NewRows, PartOfSource
+from evergreen.core.part import Counted, NewRows, PartOfSource
 from evergreen.core.preparation import Destination, Raw
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.dataset import write_dataset
 from evergreen.data.freshness import PartOfRows
+from evergreen.data.shards import iter_batches
 from evergreen.runtime.packages import is_in_package
 
 if TYPE_CHECKING:
@@ -80,20 +81,38 @@ class FilesSource(ReadSource[FilesSettings]):
         """How many rows are new, by reading them all. Raises as `identity` and `read` do."""
         self.settings.check_incremental()
         listing = self.listing()
+        files = self._state(listing)
         count = IntakeCount(listing.left_out)
         chosen = PartOfRows(part, count)
         rows = canonical_rows(listing.batches(self.settings), self.settings, None, count)
         for _ in chosen.of(rows):
             pass
-        return NewRows(identity=self._identity_of(chosen), part=chosen.part, new=chosen.new, replayed=chosen.replayed)
+        part = chosen.part.model_copy(update={"counted": Counted(files=files, rows=chosen.fingerprint)})
+        return NewRows(identity=self._identity_of(chosen), part=part, new=chosen.new, replayed=chosen.replayed)
 
     def read_new(self, part: PartOfSource, out_dir: Path) -> Dataset:
-        """The part's rows as Parquet shards below `out_dir`. Raises as `read` does."""
+        """The part's rows as Parquet shards below `out_dir`. Raises as `read` does.
+
+        While the files are as they were when the rows were counted, nothing looks at what each row says.
+        """
         listing = self.listing()
         count = IntakeCount(listing.left_out)
-        chosen = PartOfRows(part, count)
+        chosen = PartOfRows(part, count, tells_rows=part.counted is None)
         rows = canonical_rows(listing.batches(self.settings), self.settings, None, count)
-        return write_dataset(chosen.of(rows), out_dir, lambda: self._identity_of(chosen), count)
+
+        def identity() -> SourceIdentity:
+            if part.counted is not None:
+                if self._state(self.listing()) == part.counted.files:
+                    chosen.take_counted(part.counted.rows)
+                else:
+                    chosen.tell(iter_batches(sorted(out_dir.glob("*.parquet"))))
+            return self._identity_of(chosen)
+
+        return write_dataset(chosen.of(rows), out_dir, identity, count)
+
+    def _state(self, listing: Listing | PictureFolders) -> str:
+        """Of the files as they are now."""
+        return _fingerprint(self.settings, listing, listing.checksums())
 
     def _identity_of(self, chosen: PartOfRows) -> SourceIdentity:
         """Of rows by their content, whatever files they lie in."""
