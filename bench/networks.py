@@ -142,7 +142,9 @@ def report(task: ImageSegmentation, results: Mapping[ArchitectureName, Sequence[
     majority = next(iter(results.values()))[0].majority
     rows = [_row(task, name, series) for name, series in results.items()]
     print_table(HEADER, [["majority class", "", f"{majority:.3f}", "", "", "", ""], *rows])
-    ratios = {name: min(result.mean_iou for result in series) / majority for name, series in results.items()}
+    ratios: dict[str, float] = {
+        name: min(result.mean_iou for result in series) / majority for name, series in results.items()
+    }
     return print_result("networks", ratios, dict.fromkeys(ratios, LEAST_OVER_MAJORITY), as_json)
 
 
