@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost networks orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -110,6 +110,9 @@ coverage: install-dev ## what telling new rows from old ones costs: 1,000 days, 
 
 night-cost: install-dev ## a night with 10 % new rows against a training on all: time, accuracy of old and new rows
 	$(BIN)/python -m bench.nights
+
+networks: install-dev ## the networks for pictures beside each other: quality, time, size; CAMVID=folder: on street scenes
+	$(BIN)/python -m bench.networks
 
 orders: install-dev ## random orders in which rows arrive, each row trained on once in each; ORDERS=10000
 	$(BIN)/python -m tests.arrivals $(ORDERS)

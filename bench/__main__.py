@@ -14,6 +14,7 @@ BENCHMARKS = (
     "shapes_baselines",
     "look_alikes",
     "image_training_speed",
+    "networks",
     "beam_preparation",
     "goodput",
     "coverage",

@@ -124,10 +124,12 @@ def version_words(version: ModelVersion) -> tuple[str, str]:
 
 
 def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
-    """Where it is asked, or that nothing answers and what to do; the traffic by version, and who answers."""
+    """Where it is asked, or that nothing answers and what to do; its page; the traffic by version, and who answers."""
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
     address = endpoint.url or "not running; a run starts it"
     if traffic and not endpoint.ready:
         address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
         traffic += ", once it answers again"
-    return [("endpoint", address), ("traffic", traffic or "none"), ("ready", ", ".join(endpoint.ready) or "none")]
+    page = [("page", f"{endpoint.page} to try it in a browser")] if endpoint.page else []
+    ready = ", ".join(endpoint.ready) or "none"
+    return [("endpoint", address), *page, ("traffic", traffic or "none"), ("ready", ready)]

@@ -231,4 +231,5 @@ def _nothing_live(model_name: str, endpoint: Endpoint) -> Deployment:
         traffic=status.traffic,
         message="no version has passed the gate yet, so there is nothing to serve",
         token_command=status.token_command,
+        page=status.page,
     )

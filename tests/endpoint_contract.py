@@ -59,6 +59,8 @@ class EndpointContract:
             trial.endpoint.upload(version, model_dir)
             trial.endpoint.deploy(version)
             trial.endpoint.set_traffic({version: 100})
+            trial.endpoint.offer(version, GOOD)
+        trial.endpoint.offer("unknown", GOOD)
         assert facts(trial) == (True, {version: 100}, {version})
 
     def test_requests_that_cannot_be_used_are_the_askers_mistake(self, trial: Trial) -> None:

@@ -25,6 +25,7 @@ class MemoryEndpoint:
         self.successors: set[str] = set()
         self.fail = dict(fail or {})
         self.calls: list[str] = []
+        self.offered: dict[str, list[Mapping[str, Any]]] = {}
         self.unserved: list[str] = []
 
     def die(self) -> None:
@@ -34,6 +35,11 @@ class MemoryEndpoint:
     def upload(self, version: str, model_dir: Path) -> None:
         self._called("upload", version)
         self.uploaded[version] = model_dir
+
+    def offer(self, version: str, examples: Sequence[Mapping[str, Any]]) -> None:
+        if "offer" in self.fail:  # no change of what runs, so none of the calls
+            raise self.fail.pop("offer")
+        self.offered[version] = list(examples)
 
     def deploy(self, version: str) -> None:
         if version not in self.uploaded:

@@ -47,6 +47,9 @@ class MortalEndpoint:
         self._endpoint.upload(version, model_dir)
         self._mortality.changed()
 
+    def offer(self, version: str, examples: Sequence[Mapping[str, Any]]) -> None:
+        self._endpoint.offer(version, examples)
+
     def deploy(self, version: str) -> None:
         self._endpoint.deploy(version)
         self._mortality.changed()

@@ -11,7 +11,7 @@ class Deployment(Frozen):
     """What the endpoint serves after a run: `traffic` maps each version to percent.
 
     `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
-    an instance that the endpoint answers.
+    an instance that the endpoint answers, `page` where a person tries it in a browser (None: its host has no page).
     """
 
     outcome: Literal["live", "kept", "rolled_back", "none"]
@@ -22,6 +22,7 @@ class Deployment(Frozen):
     message: str
     token_command: str | None = None
     example: dict[str, Any] | None = None
+    page: str | None = None
 
 
 class EndpointStatus(Frozen):
@@ -30,7 +31,8 @@ class EndpointStatus(Frozen):
     `url` is where predictions are POSTed (None: nothing answers), `traffic` percent by deployed version, 0 for one that
     stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those whose server is of other
     code or another container than the configured one, until they are renewed; `token_command` the shell command that
-    prints the bearer token of requests (None: they need none).
+    prints the bearer token of requests (None: they need none); `page` where a person tries it in a browser (None: there
+    is no such page).
     """
 
     url: str | None
@@ -38,3 +40,4 @@ class EndpointStatus(Frozen):
     ready: tuple[str, ...]
     outdated: tuple[str, ...] = ()
     token_command: str | None = None
+    page: str | None = None

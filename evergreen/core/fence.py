@@ -23,6 +23,10 @@ class FencedEndpoint:
         self.fence()
         self.endpoint.upload(version, model_dir)
 
+    def offer(self, version: str, examples: Sequence[Mapping[str, Any]]) -> None:
+        """Has the host's page offer these instances, which changes nothing that runs."""
+        self.endpoint.offer(version, examples)
+
     def deploy(self, version: str) -> None:
         """Starts the version."""
         self.fence()

@@ -252,6 +252,13 @@ class Endpoint(Protocol):
     def upload(self, version: str, model_dir: Path) -> None:
         """Makes the version deployable; does nothing when it is."""
 
+    def offer(self, version: str, examples: Sequence[Mapping[str, Any]]) -> None:
+        """Has the host's page for people offer these instances; does nothing where it has none.
+
+        Raises:
+            EndpointError: they cannot be kept.
+        """
+
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic and returns once it is ready; does nothing when it answers.
 

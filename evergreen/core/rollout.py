@@ -251,6 +251,10 @@ def _tidied(
             endpoint.undeploy(version)
         except EvergreenError as error:
             notes.append(f"version {version} could not be undeployed: {error}.")
+    try:
+        endpoint.offer(release.version, release.smoke)
+    except EvergreenError as error:
+        notes.append(f"its page offers no examples: {error}.")
     return _deployment(release, endpoint.status(), outcome, " ".join(notes))
 
 
@@ -293,5 +297,6 @@ def _deployment(
         traffic=dict(status.traffic),
         message=message,
         token_command=status.token_command,
+        page=status.page,
         example=release.smoke[0] if release.smoke else None,
     )

@@ -1,4 +1,4 @@
-"""What a run prints at its end: at most 15 lines, each with one fact.
+"""What a run prints at its end: at most 16 lines, each with one fact.
 
 accuracy    0.962 (95 % interval 0.944 to 0.978) on 445 test rows; always answering 'business' scores 0.229
 """
@@ -18,7 +18,7 @@ from evergreen.pages.evaluation import judged, lead_metric
 from evergreen.pages.formatting import UNDEFINED, clean, clip
 from evergreen.pages.outcome import verdict_words
 
-MOST_LINES = 15
+MOST_LINES = 16
 MOST_FAILED = 5
 _LONGEST = 240
 
@@ -45,6 +45,8 @@ def terminal_summary(
     ]
     if page:
         lines.append(_line("report", page))
+    if deployment.page:
+        lines.append(_line("page", f"{deployment.page} to try it in a browser"))
     if deployment.url and deployment.traffic:
         command = curl_command(deployment.url, deployment.token_command, deployment.example, request_file)
         lines.append(f"{'try it':<11} {command}")  # whole: it is to be pasted

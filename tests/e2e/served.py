@@ -19,13 +19,14 @@ HOST = LocalHostSettings(port=0, startup_timeout_s=30, request_timeout_s=20, dra
 class Served:
     """An endpoint of its own below `path`, and models to put on it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, command: tuple[str, ...] = COMMAND) -> None:
         self.path = path
+        self.command = command
         self.files = EndpointFiles(path / "state" / "news")
         self.endpoint = self.open()
 
     def open(self, **changes: Any) -> LocalEndpoint:
-        return LocalHost(HOST.model_copy(update=changes), COMMAND).open("news", self.path / "state")
+        return LocalHost(HOST.model_copy(update=changes), self.command).open("news", self.path / "state")
 
     def upload(self, name: str, **model: Any) -> str:
         trained = write_keyword_model(self.path / name, name=name, **model)

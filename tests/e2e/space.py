@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.runtime.processes import free_port
+from tests.browser import chromium
 from tests.waiting import wait_until
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-NO_CHROMIUM = "needs Chromium on the PATH (Debian: apt-get install chromium)"
 ANSWER_TIMEOUT_MS = 60_000
 
 
@@ -62,10 +60,7 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[str]:
 
 def overlay_of(url: str, picture: Path, screenshot: Path) -> dict[str, Any]:
     """Uploads the picture, submits it, and tells what the page shows: the legend, and each layer's picture as bytes."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.goto(url)
         page.locator("input[type=file]").first.set_input_files(picture)
@@ -75,5 +70,4 @@ def overlay_of(url: str, picture: Path, screenshot: Path) -> dict[str, Any]:
         legend = page.locator(".legend .legend-item").all_inner_texts()
         seen = [page.request.get(page.evaluate("one => one.src", one)).body() for one in layers.element_handles()]
         page.screenshot(path=screenshot)
-        browser.close()
     return {"legend": [text.strip() for text in legend], "layers": seen}

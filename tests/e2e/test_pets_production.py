@@ -22,6 +22,7 @@ from PIL import Image
 from evergreen.data.pictures import Pixels, encode_png
 from evergreen.evaluation.pixel_scores import segmentation_scores
 from evergreen.evaluation.segmentation import confusion_of
+from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.e2e import pets, space
 from tests.e2e.pets import SHARD_RECORDS
 from tests.e2e.production import Production, production_in
@@ -77,8 +78,8 @@ def test_pictures_are_prepared_trained_served_and_published_in_the_box(productio
     again = [_mask(one["mask"]) for one in json.loads(read.splitlines()[-1])]
     for mine, theirs in zip(masks, again, strict=True):
         assert np.array_equal(mine, theirs)
-    if space.CHROMIUM is None:
-        pytest.skip(space.NO_CHROMIUM)
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
     with space.running(library, elsewhere) as url:
         shown = space.overlay_of(url, files[0], Path(os.environ.get("EVERGREEN_SCREENSHOTS", tmp_path)) / "space.png")
     present = [number for number in range(len(LABELS)) if (masks[0] == number).any()]

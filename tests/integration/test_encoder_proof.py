@@ -223,7 +223,7 @@ def pictures_task(encoder: Path, architecture: str = "unet") -> ImageSegmentatio
     )
 
 
-@pytest.mark.parametrize("architecture", ["unet", "deeplab"])
+@pytest.mark.parametrize("architecture", ["unet", "deeplab", "deeplabv3plus"])
 def test_an_encoder_of_pictures_is_proven(backbone: Path, architecture: str) -> None:
     assert trainable(pictures_task(backbone, architecture)).check() == f"{architecture}, {backbone}"
 

@@ -25,7 +25,7 @@ from tests.refused_on_cuda import REFUSED, deterministic, recorded
 from tests.tiny_text import RecordingRun
 
 Train = Callable[[Path], Any]
-ARCHITECTURES = ("unet", "deeplab", "segformer")
+ARCHITECTURES = ("unet", "deeplab", "deeplabv3plus", "segformer")
 ENCODERS = ("bert", "roberta", "deberta-v2", "gpt2", "canine")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
 

@@ -21,6 +21,7 @@ from evergreen.tasks import load_predictor
 from evergreen.tasks.image_segmentation.images import resize_picture
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES, as_floats, freeze_encoder, normalised
 from evergreen.tasks.image_segmentation.pictures import PictureCache
+from evergreen.tasks.image_segmentation.settings import OWN_NETWORKS
 from evergreen.tasks.image_segmentation.trainable import ImageTraining
 from tests.tiny_images import IGNORED, LABELS, draw, killable_task, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
@@ -50,7 +51,7 @@ def trained(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> tuple[T
     return trainable(killable_task()).train(splits, run), run
 
 
-@pytest.mark.parametrize("name", ["unet", "deeplab", "segformer"])
+@pytest.mark.parametrize("name", ["unet", "deeplab", "deeplabv3plus", "segformer"])
 def test_every_architecture_trains_also_when_one_picture_is_left_for_the_last_batch(name: str, tmp_path: Path) -> None:
     splits = write_splits(tmp_path / "splits", {"train": scenes(5), "validation": scenes(2, 10)})
     task = task_with(architecture=name, batch_size=4, epochs=1)
@@ -60,7 +61,7 @@ def test_every_architecture_trains_also_when_one_picture_is_left_for_the_last_ba
     assert mask.shape == (36, 48)
 
 
-@pytest.mark.parametrize("name", ["unet", "deeplab", "segformer"])
+@pytest.mark.parametrize("name", ["unet", "deeplab", "deeplabv3plus", "segformer"])
 def test_every_architecture_answers_every_pixel(name: Any) -> None:
     import torch
 
@@ -72,9 +73,47 @@ def test_every_architecture_answers_every_pixel(name: Any) -> None:
     assert logits.shape[:2] == (2, 3)
     assert upsampled(logits, 64, 64).shape == (2, 3, 64, 64)
     assert network.config.id2label == dict(enumerate(LABELS))
-    if name == "unet":
-        assert logits.shape[2:] == (64, 64)
+    if name in OWN_NETWORKS:
+        assert logits.shape[2:] == ((64, 64) if name == "unet" else (16, 16))
         assert 2_000_000 < sum(weight.numel() for weight in network.parameters()) < 3_000_000
+
+
+def test_deeplabv3plus_is_the_network_of_its_paper() -> None:
+    import torch
+
+    network = ARCHITECTURES["deeplabv3plus"].fresh(LABELS).eval()
+    pictures = torch.rand(2, 3, 96, 64)
+    maps: dict[str, tuple[int, ...]] = {}
+    for name in ("mobilenet_v2.layer.15", "skip", "pyramid", "pyramid.whole"):
+        module = network.get_submodule(name)
+        module.register_forward_hook(lambda _m, _i, out, name=name: maps.update({name: tuple(out.shape)}))
+    with torch.inference_mode():
+        assert network(pixel_values=pictures).logits.shape == (2, 3, 24, 16)
+    assert maps == {
+        "mobilenet_v2.layer.15": (2, 320, 6, 4),
+        "skip": (2, 48, 24, 16),
+        "pyramid.whole": (2, 256, 1, 1),
+        "pyramid": (2, 256, 6, 4),
+    }
+    atrous = [module for module in network.pyramid.modules() if getattr(module, "dilation", (1, 1)) != (1, 1)]
+    assert [module.dilation[0] for module in atrous] == [6, 12, 18]
+    assert all(module.groups == module.in_channels for module in atrous), "separable"
+    dilated = [layer.conv_3x3.convolution.dilation[0] for layer in network.mobilenet_v2.layer]
+    assert dilated == [1] * 13 + [2] * 3
+
+
+def test_the_decoder_of_deeplabv3plus_reads_its_early_map_at_its_own_size() -> None:
+    import torch
+
+    network = ARCHITECTURES["deeplabv3plus"].fresh(LABELS).eval()
+    bright = torch.zeros(1, 48, 16, 16)
+    with torch.inference_mode():
+        without = network(pixel_values=torch.zeros(1, 3, 64, 64)).logits
+        bright[..., 8, 5] = 1.0
+        network.skip.register_forward_hook(lambda _module, _given, early: early + bright)
+        changed = (network(pixel_values=torch.zeros(1, 3, 64, 64)).logits != without).any(dim=1)[0]
+    assert changed[8, 5]
+    assert changed.sum() == changed[6:11, 3:8].sum(), "two convolutions of 3 x 3 see no further"
 
 
 def test_a_frozen_encoder_stays_as_it_is() -> None:

@@ -54,6 +54,15 @@ class LocalEndpoint:
             store_model(version, model_dir, target)
             prune_models(target.parent, {version, *self._front.state().versions})
 
+    def offer(self, version: str, examples: Sequence[Mapping[str, Any]]) -> None:
+        """Has the page to try it offer these instances, where the version is here."""
+        if not self._files.model_dir(version).is_dir() or self._files.read_examples(version) == list(examples):
+            return
+        try:
+            self._files.write_examples(version, examples)
+        except OSError as error:
+            raise EndpointError(f"the examples of version {version} cannot be kept: {error}") from error
+
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic, and what else should run and does not; returns when it is ready.
 
@@ -156,7 +165,8 @@ class LocalEndpoint:
         traffic = _by_version(status.versions, status.traffic)
         code = serving_code()
         outdated = tuple(name for name in ready if status.versions[name].code != code)
-        return EndpointStatus(url=f"{address.url}/predict", traffic=traffic, ready=ready, outdated=outdated)
+        url = f"{address.url}/predict"
+        return EndpointStatus(url=url, traffic=traffic, ready=ready, outdated=outdated, page=f"{address.url}/")
 
     def check(self) -> None:
         """Returns when the endpoint is live where the configuration says, or could be started there.

@@ -46,7 +46,7 @@ class Fleet:
 
     def __init__(self, files: EndpointFiles, state: EndpointState, session: aiohttp.ClientSession) -> None:
         self.state = state
-        self._files = files
+        self.files = files
         self._session = session
         self._split = SmoothSplit({})
         self._workers: dict[str, Worker] = {}
@@ -167,7 +167,7 @@ class Fleet:
         task.add_done_callback(lambda _: self._retiring.pop(key, None))
 
     def _start(self, version: str, state: EndpointState) -> Worker:
-        return Worker(version, self._files, state, self._session, self._notify)
+        return Worker(version, self.files, state, self._session, self._notify)
 
     def _notify(self) -> None:
         """Lets renewed workers that are ready take their place, and wakes up whoever waits for a change."""

@@ -19,6 +19,7 @@ from aiohttp import HttpVersion11, web
 
 from evergreen.adapters.local_endpoint.answers import OverloadedError, Pace, Refusals, RefusedError
 from evergreen.adapters.local_endpoint.fleet import Fleet
+from evergreen.adapters.local_endpoint.page import accepts_html, page
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import InputError
 from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, MAX_HELD_BYTES, SMALL_BODY_BYTES
@@ -37,7 +38,7 @@ LOGGER = logging.getLogger("evergreen.local_endpoint")
 RETURNED = ("content-type", "retry-after", "x-model-version", TRACE_HEADER)
 ONE_VERSION = re.compile(r"/versions/([^/]+)/predict")
 ROUTES = {"/predict": "predict", "/health": "health", "/status": "status"}
-METHODS = {"predict": ("POST",), "health": ("GET", "HEAD"), "status": ("GET", "HEAD")}
+METHODS = {"predict": ("POST",), "health": ("GET", "HEAD"), "status": ("GET", "HEAD"), "page": ("GET", "HEAD")}
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
 
 
@@ -55,11 +56,13 @@ class Proxy:
         """The answer, whatever happens; predictions are refused where there is room for `own_questions_only`."""
         trace = Trace(request.headers)
         version = ONE_VERSION.fullmatch(request.rel_url.raw_path)
-        route = "predict" if version else ROUTES.get(request.rel_url.raw_path, "other")
+        route = "predict" if version else _route(request)
         try:
             self._check(request, route, own_questions_only)
             if route == "predict":
                 return await self._predict(request, unquote(version[1]) if version else None, trace)
+            if route == "page":
+                return page(self._fleet.files, self._fleet.state)
             return self._health() if route == "health" else web.json_response(text=self._status())
         except RefusedError as refusal:
             if isinstance(refusal, OverloadedError):
@@ -163,6 +166,13 @@ class Proxy:
 
     def _status(self) -> str:
         return self._fleet.status().model_dump_json()
+
+
+def _route(request: web.BaseRequest) -> str:
+    path = request.rel_url.raw_path
+    if path == "/" and accepts_html(request.headers):
+        return "page"
+    return ROUTES.get(path, "other")
 
 
 def _time_left_s(request: web.BaseRequest) -> float | None:

@@ -4,22 +4,25 @@ news.lock               taken by whoever changes the endpoint
 news/endpoint.json      what is wanted: versions, traffic, address; written by runs, read by the front
 news/front.json         the front that runs: pid, host, port; written by the front
 news/front.lock         held by the front as long as it lives
-news/models/<version>/  the uploaded trained model
+news/models/<version>/  the uploaded trained model, and examples.json: instances that the page offers
 news/logs/              front.log, <version>.log
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError
 
+EXAMPLES_NAME = "examples.json"
 LOG_LIMIT_BYTES = 20 * 1024 * 1024
 
 
@@ -100,6 +103,18 @@ class EndpointFiles:
     def model_dir(self, version: str) -> Path:
         """Where the version's files are once it is uploaded."""
         return self.root / "models" / version
+
+    def read_examples(self, version: str) -> list[dict[str, Any]]:
+        """Instances that the page offers to ask of a version; none where none are known."""
+        try:
+            examples = json.loads((self.model_dir(version) / EXAMPLES_NAME).read_bytes())
+        except (OSError, ValueError):
+            return []
+        return [example for example in examples if isinstance(example, dict)] if isinstance(examples, list) else []
+
+    def write_examples(self, version: str, examples: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps them beside the version's files."""
+        write_atomically(self.model_dir(version) / EXAMPLES_NAME, json.dumps(list(examples), ensure_ascii=False))
 
     def log(self, name: str) -> Path:
         """The log of the front (`front`) or of a version."""

@@ -49,6 +49,9 @@ class VertexEndpoint:
         self._registry.upload(version, model_dir)
         self._live.ensure(logged=True)
 
+    def offer(self, version: str, examples: Sequence[Mapping[str, Any]]) -> None:
+        """Does nothing: Vertex AI has a page of its own."""
+
     def deploy(self, version: str) -> None:
         """Starts the version at 0 % of the traffic, or a dead one in its place; returns when it is ready.
 

@@ -24,7 +24,7 @@ LARGEST_BYTE = 255.0
 BATCH_NORM_MOMENTUM = 0.1
 """Torch's own. MobileNetV2 in transformers says 0.997, which torch takes for the weight of the last batch alone."""
 _HALF = (0.5, 0.5, 0.5)
-_MOBILENETS = ("mobilenet_v2", "mobilenet_v2_unet")
+_MOBILENETS = ("mobilenet_v2", "mobilenet_v2_unet", "mobilenet_v2_deeplabv3plus")
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,12 @@ def _deeplab() -> Any:
     return MobileNetV2ForSemanticSegmentation
 
 
+def _deeplabv3plus() -> Any:
+    from evergreen.tasks.image_segmentation.deeplabv3plus import MobileNetV2DeepLabV3Plus
+
+    return MobileNetV2DeepLabV3Plus
+
+
 def _segformer() -> Any:
     from transformers import SegformerForSemanticSegmentation
 
@@ -206,6 +212,15 @@ ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
         _HALF,
         _HALF,
         STRIDES["deeplab"],
+        {"output_stride": 16, "classifier_dropout_prob": 0.1},
+        _MOBILENETS,
+    ),
+    "deeplabv3plus": Architecture(
+        _deeplabv3plus,
+        _mobilenet_processor,
+        _HALF,
+        _HALF,
+        STRIDES["deeplabv3plus"],
         {"output_stride": 16, "classifier_dropout_prob": 0.1},
         _MOBILENETS,
     ),

@@ -17,7 +17,7 @@ from evergreen.core.colours import colour_of
 from evergreen.core.publication import ModelDescription
 from evergreen.data.pictures import Pixels, decode_mask, decode_picture
 from evergreen.tasks.image_segmentation.servable import instance_of
-from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.image_segmentation.settings import OWN_NETWORKS, ImageSegmentation
 
 Annotated = tuple[Pixels, list[tuple[npt.NDArray[np.float32], str]]]
 """A picture, and a (height, width) array of 0 and 1 with its name for each class that it holds."""
@@ -34,7 +34,7 @@ class ImagePresentation:
         side = self._task.image_size
         return ModelDescription(
             pipeline_tag="image-segmentation",
-            library="evergreen" if self._task.architecture == "unet" else "transformers",
+            library="evergreen" if self._task.architecture in OWN_NETWORKS else "transformers",
             origin=f"Trained from {f'the encoder `{self._task.encoder}`' if self._task.encoder else 'random weights'}",
             intended_use=f"Gives each pixel of a picture one of the labels {', '.join(self._task.labels)}.",
             limits=(

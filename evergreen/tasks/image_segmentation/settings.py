@@ -22,9 +22,11 @@ from evergreen.evaluation import specs
 from evergreen.tasks.image_segmentation.schema import SchemaFile
 from evergreen.tasks.settings import Labels, TrainingSettings
 
-ArchitectureName = Literal["unet", "deeplab", "segformer"]
-STRIDES: Mapping[ArchitectureName, int] = {"unet": 32, "deeplab": 16, "segformer": 32}
+ArchitectureName = Literal["unet", "deeplab", "deeplabv3plus", "segformer"]
+STRIDES: Mapping[ArchitectureName, int] = {"unet": 32, "deeplab": 16, "deeplabv3plus": 16, "segformer": 32}
 """Sides of pictures are multiples of it."""
+OWN_NETWORKS: frozenset[ArchitectureName] = frozenset({"unet", "deeplabv3plus"})
+"""Networks of this library on encoders of transformers; the others are transformers' own."""
 SIZE_COLUMN, SHARE_COLUMN = "longer_side_px", "share_of"
 """What the slices by size and by share are called."""
 
@@ -79,9 +81,10 @@ class ImageSegmentation(TrainingSettings):
     """Trains a network to give every pixel one of `labels`, which stand in the order of the masks' class numbers.
 
     Pixels whose mask holds `ignore_label` count neither in training nor in evaluation. Pictures are brought to
-    `image_size` × `image_size` pixels, answers back to the picture's own size. `unet` and `deeplab` stand on
-    MobileNetV2; `deeplab` is the head of transformers' MobileNetV2ForSemanticSegmentation, on features at a 16th of the
-    size: one convolution and the picture's mean, no atrous pyramid, no decoder, so it is coarser than DeepLabV3+.
+    `image_size` × `image_size` pixels, answers back to the picture's own size. `unet`, `deeplab` and `deeplabv3plus`
+    stand on MobileNetV2. `deeplab` is the head of transformers' MobileNetV2ForSemanticSegmentation, on features at a
+    16th of the size: one convolution and the picture's mean, no atrous pyramid, no decoder, so it is coarser than
+    `deeplabv3plus`, which has both.
     `encoder` is a Hub model of the architecture's family (at `revision`, with the token in the environment variable
     `token_env`), a local folder or `package://PACKAGE/FOLDER`; null starts from random weights.
     `train_encoder: false` leaves a pretrained encoder as it is. The loss is the cross-entropy plus `dice_weight` times

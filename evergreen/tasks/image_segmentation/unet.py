@@ -6,14 +6,14 @@ pixel_values (batch, 3, H, W) → encoder: H/2 … H/32 → transposed convoluti
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import MobileNetV2Config, MobileNetV2Model, PreTrainedModel
+from transformers import MobileNetV2Config, PreTrainedModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
-from transformers.models.mobilenet_v2.modeling_mobilenet_v2 import MobileNetV2ConvLayer
+
+from evergreen.tasks.image_segmentation.mobilenet import encoder_of
 
 SKIP_LAYERS = (1, 4, 11, 15)
 """Encoder layers whose outputs the decoder reads, at 1/4, 1/8, 1/16 and 1/32 of the size."""
@@ -41,9 +41,7 @@ class MobileNetV2UNet(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def __init__(self, config: MobileNetV2UNetConfig) -> None:
         super().__init__(config)
-        self.mobilenet_v2 = MobileNetV2Model(config, add_pooling_layer=False)
-        del self.mobilenet_v2.conv_1x1  # widens the last map for a classifier; a third of the encoder's weights
-        _pad_in_convolutions(self.mobilenet_v2)
+        self.mobilenet_v2 = encoder_of(config)
         self.stem = _Block(config.num_channels, STEM_CHANNELS)
         layers: Any = self.mobilenet_v2.layer
         widths = [layers[number].reduce_1x1.convolution.out_channels for number in SKIP_LAYERS]
@@ -68,20 +66,6 @@ class MobileNetV2UNet(PreTrainedModel):  # type: ignore[no-untyped-call]
         for rise in self.decoder:
             features = rise(features, skips.pop())
         return SemanticSegmenterOutput(logits=self.classifier(features))
-
-
-def _pad_in_convolutions(encoder: MobileNetV2Model) -> None:
-    """Lets convolutions of stride 1 pad by themselves, where TensorFlow's padding is the same on all sides.
-
-    The encoder pads in a step of its own, which copies the map before each convolution, also where there is nothing to
-    pad: a tenth of a prediction's time.
-    """
-    for layer in encoder.modules():
-        if isinstance(layer, MobileNetV2ConvLayer) and layer.convolution.stride == (1, 1):
-            layer.config = copy(layer.config)
-            layer.config.tf_padding = False
-            sides = zip(layer.convolution.kernel_size, layer.convolution.dilation, strict=True)
-            layer.convolution.padding = tuple(side // 2 * apart for side, apart in sides)
 
 
 class _Block(nn.Sequential):

@@ -26,6 +26,11 @@ def test_an_endpoint_whose_front_is_dead_does_not_answer_and_a_run_starts_it_aga
     ]
 
 
+def test_the_page_of_an_endpoint_is_named() -> None:
+    live = EndpointStatus(url="http://127.0.0.1:1/predict", traffic={}, ready=(), page="http://127.0.0.1:1/")
+    assert ("page", "http://127.0.0.1:1/ to try it in a browser") in endpoint_lines(live)
+
+
 @pytest.mark.parametrize(
     ("status", "address", "traffic"),
     [

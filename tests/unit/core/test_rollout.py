@@ -7,7 +7,7 @@ import pytest
 from evergreen.core.errors import BusyError, EndpointError
 from evergreen.core.rollout import Release, roll_out
 from tests.memory_endpoint import MemoryEndpoint
-from tests.rollouts import no_fetch, put_live, release
+from tests.rollouts import INSTANCES, no_fetch, put_live, release
 
 
 def test_the_first_version_goes_straight_to_all_traffic() -> None:
@@ -79,6 +79,21 @@ def test_the_endpoint_is_live_when_the_record_is_told_and_not_yet_tidied() -> No
     seen: list[dict[str, int]] = []
     roll_out(endpoint, release("b"), "a", lambda: seen.append(dict(endpoint.traffic)))
     assert seen == [{"x": 0, "a": 0, "b": 100}]
+
+
+def test_the_page_of_a_live_version_offers_what_it_was_asked_before() -> None:
+    endpoint = MemoryEndpoint({"a": 100})
+    put_live(endpoint, "b")
+    assert endpoint.offered == {"b": INSTANCES}
+    put_live(endpoint, "b")
+    assert endpoint.offered == {"b": INSTANCES}
+
+
+def test_examples_that_cannot_be_kept_are_only_told() -> None:
+    endpoint = MemoryEndpoint({"a": 100}, {"offer": EndpointError("no space left")})
+    deployment = put_live(endpoint, "b")
+    assert deployment.outcome == "live"
+    assert "its page offers no examples: no space left" in deployment.message
 
 
 def test_a_version_that_another_run_holds_is_only_told() -> None:

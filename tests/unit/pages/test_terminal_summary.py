@@ -25,6 +25,15 @@ def test_a_run_ends_with_quality_verdict_endpoint_and_traffic(
     ]
 
 
+def test_the_page_of_an_endpoint_is_named_where_there_is_one(
+    report: EvaluationReport, promoted: PromotionDecision, live: Deployment
+) -> None:
+    paged = live.model_copy(update={"page": "http://127.0.0.1:8501/"})
+    lines = terminal_summary(report, promoted, paged).splitlines()
+    assert "page        http://127.0.0.1:8501/ to try it in a browser" in lines
+    assert lines[-1].startswith("try it")
+
+
 def test_the_command_for_a_guarded_endpoint_fetches_a_token(
     report: EvaluationReport, promoted: PromotionDecision, live: Deployment
 ) -> None:
@@ -46,8 +55,9 @@ def test_however_many_rules_fail_the_summary_stays_short_and_keeps_the_command(
     report: EvaluationReport, kept: PromotionDecision, live: Deployment
 ) -> None:
     reasons = tuple(Reason(rule=f"rule {i}", passed=False, message=f"much\ntoo bad {i} " * 40) for i in range(40))
-    lines = terminal_summary(report, kept.model_copy(update={"reasons": reasons}), live, page="r.html").splitlines()
-    assert len(lines) <= 15
+    paged = live.model_copy(update={"page": "http://127.0.0.1:8501/"})
+    lines = terminal_summary(report, kept.model_copy(update={"reasons": reasons}), paged, page="r.html").splitlines()
+    assert len(lines) <= 16
     assert any("and 35 more" in line for line in lines)
     assert lines[-1].startswith("try it")
 

@@ -29,7 +29,7 @@ def test_the_union_knows_the_task_by_its_kind() -> None:
         ({"train_encoder": False}, "train_encoder: false would keep random weights; name an encoder"),
         ({"batch_size": 1}, "at least 2 are needed"),
         ({"labels": ["pet", "pet"]}, "labels repeat: pet"),
-        ({"architecture": "vgg"}, "'unet', 'deeplab' or 'segformer'"),
+        ({"architecture": "vgg"}, "'unet', 'deeplab', 'deeplabv3plus' or 'segformer'"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_when_configured(changes: dict[str, Any], message: str) -> None:
