@@ -1,7 +1,7 @@
 """Engines: the graphs that answer in a model's place, which of them does, and how both lie beside the model on a host.
 
 engines/manifest.json      {"model": "3fa41c02be17", "variants": [{"name": "fp32", "file": "fp32.onnx"}, …], …}
-engines/fp32.onnx          inputs by name, outputs `logits` and `embedding`: (rows, 32) float32
+engines/fp32.onnx          inputs by name, outputs `logits` and `row_embedding`: (rows, 32) float32
 engines/int8-u8s8.onnx
 engines/kept_inputs.json   [{"text": "Shares rose"}, …]  instances to compare engines by on another processor
 engines/choice.json        {"serves": "int8-u8s8", "instruction_set": "avx512_vnni", …}
@@ -29,7 +29,7 @@ ENGINES_FOLDER = "engines"
 CHOICE_NAME = "choice.json"
 KEPT_INPUTS_NAME = "kept_inputs.json"
 KEPT_INPUTS = 64
-LOGITS, EMBEDDING = "logits", "embedding"
+LOGITS, EMBEDDING = "logits", "row_embedding"
 """Outputs of a graph."""
 EMBEDDING_SIZE = 32
 TORCH, FP32 = "torch", "fp32"
