@@ -45,6 +45,7 @@ def make_engines(task: TaskSettings, model: TrainedModel, splits: Splits, out_di
 def _made(exporting: Exportable, model: TrainedModel, splits: Splits, out_dir: Path) -> Engines:
     from evergreen.engines.export import made_by
 
+    out_dir.mkdir(parents=True, exist_ok=True)
     exporting.export(model.path, out_dir)
     variants = (EngineVariant(name=FP32, file=FP32_FILE), *_quantized(out_dir))
     kept = list(exporting.kept_inputs(splits, KEPT_INPUTS))
