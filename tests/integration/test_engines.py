@@ -243,7 +243,7 @@ def test_a_graph_of_pictures_gives_torchs_classes_at_the_pictures_own_size(
     assert bool(quantized) == (architecture == "segformer")  # the others have convolutions, and no product
     full = ImageServing(task).load(folder)
     graph = full.by(engines, engines.manifest.variants[0])
-    pictures = full.decode(engines.kept_inputs()) + [tiny_images.draw(3, 77, 131)[0]]
+    pictures = [*full.decode(engines.kept_inputs()), tiny_images.draw(3, 77, 131)[0]]
     assert_equal_masks(full, graph, pictures)
 
 
