@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.artifacts import Splits
+from evergreen.core.engines import Engines, EngineVariant
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.observation import Observation
@@ -20,9 +21,12 @@ from evergreen.core.predictors import Shape, shaping_of
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import cut, excerpt, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
+from evergreen.engines.session import Graph
 from evergreen.tasks.image_segmentation.answering import PictureNetwork, TorchPictureNetwork
+from evergreen.tasks.image_segmentation.class_graph import CLASSES_FILE
 from evergreen.tasks.image_segmentation.images import encode_jpeg, resize_picture
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
+from evergreen.tasks.image_segmentation.onnx_network import OnnxPictureNetwork
 from evergreen.tasks.image_segmentation.outputs import PictureOutputs, observations, shares_of
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
@@ -106,6 +110,12 @@ class ImagePredictor:
         self._labels = labels
         self._max_pixels = max_pixels
         self._fetch = fetch
+
+    def by(self, engines: Engines, variant: EngineVariant) -> ImagePredictor:
+        """The same model, computed by a graph. Raises InputError when that cannot be loaded."""
+        classes = Graph(engines.path / CLASSES_FILE)
+        network = OnnxPictureNetwork(Graph(engines.file(variant)), classes, variant, round(self._network.pixels**0.5))
+        return ImagePredictor(network, labels=self._labels, max_pixels=self._max_pixels, fetch=self._fetch)
 
     @property
     def engine(self) -> str:

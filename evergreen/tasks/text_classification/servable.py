@@ -13,13 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
+from evergreen.core.engines import Engines, EngineVariant
 from evergreen.core.errors import InstanceError
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Shape, shaping_of
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import excerpts
+from evergreen.engines.session import Graph
 from evergreen.tasks.libraries import loading, quiet_transformers
 from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
+from evergreen.tasks.text_classification.onnx_network import OnnxTextNetwork
 from evergreen.tasks.text_classification.outputs import TextOutputs, observations, softmax
 from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.tokens import TokenizedText, Tokens, batches_of_tokens
@@ -83,6 +86,13 @@ class TextPredictor:
         self._tokens = tokens
         self._labels = labels
         self._max_text_chars = max_text_chars
+
+    def by(self, engines: Engines, variant: EngineVariant) -> TextPredictor:
+        """The same model, computed by a graph. Raises InputError when that cannot be loaded."""
+        graph, tokenizer = Graph(engines.file(variant)), self._tokens.tokenizer
+        left = tokenizer.padding_side == "left"
+        network = OnnxTextNetwork(graph, variant, tokenizer.pad_token_id, pad_left=left)
+        return TextPredictor(network, self._tokens, self._labels, self._max_text_chars)
 
     @property
     def engine(self) -> str:
