@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
@@ -25,6 +26,8 @@ from evergreen.core.errors import InputError
 from evergreen.data.shards import parquet_writer
 
 ROWS_AT_ONCE = 4_000
+_UNFINISHED = ".unfinished-"
+"""How the names of folders begin in which parts are written on this machine."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class FilesPredictions:
                 return
             folder = Path(self._folder)
             folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=folder, prefix=".") as hidden:
+            with TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as hidden:
                 written = Path(hidden) / file.name
                 files.put_file(str(file), str(written))
                 written.replace(place)
@@ -94,6 +97,8 @@ class FilesPredictions:
             else:
                 for part in set(self._listed(files)) - set(parts):
                     files.rm_file(f"{self._folder}/{part}.{self.part_format}")
+                for path in () if is_cloud(self._folder) else Path(self._folder).glob(f"{_UNFINISHED}*"):
+                    rmtree(path)
         return self.output.path
 
     def _listed(self, files: Any) -> Iterator[Part]:
