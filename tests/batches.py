@@ -28,7 +28,6 @@ class Keywords(KeywordPredictor):
     """Its inputs differ in size, so that they are sorted; `seen` are the sizes of each prediction."""
 
     budget = 12
-    engine = "python"
 
     def __init__(self) -> None:
         super().__init__(KEYWORDS)

@@ -19,6 +19,10 @@ from typing import Any
 
 warnings.simplefilter("ignore")  # Google's clients announce the end of Python versions
 
+import pyarrow.parquet as pq  # noqa: E402 - after the filter
+import requests  # noqa: E402 - after the filter
+from google.cloud import bigquery  # noqa: E402 - after the filter
+
 from evergreen.adapters.bigquery.output_settings import BigQueryOutput  # noqa: E402 - after the filter
 from evergreen.adapters.files.output_settings import FilesOutput  # noqa: E402 - after the filter
 from evergreen.batch.job import run  # noqa: E402 - after the filter
@@ -26,7 +30,7 @@ from evergreen.core.kinds import Settings  # noqa: E402 - after the filter
 from tests.batches import job, keywords, texts  # noqa: E402 - after the filter
 
 MOMENTS = 10
-ROWS = 34
+ROWS = 24
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "shutil.copyfile"}
 
 
@@ -63,8 +67,6 @@ class FilesCase:
     def rows(self, number: int) -> list[dict[str, Any]]:
         place = self.folder / str(number)
         if number % 2:
-            import pyarrow.parquet as pq
-
             return [row for part in sorted((place / "out").glob("*")) for row in pq.read_table(part).to_pylist()]
         with (place / "out.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
@@ -81,8 +83,6 @@ class BigQueryCase:
         return BigQueryOutput.model_validate({"project": self.project, "table": f"news.out{number}", "write": write})
 
     def watch(self, death: Death) -> None:
-        import requests
-
         whole = requests.Session.request
 
         def request(*arguments: Any, **named: Any) -> Any:
@@ -101,8 +101,6 @@ class BigQueryCase:
         return [name for name in names if name.startswith(f"out{number}_")]
 
     def _client(self) -> Any:
-        from google.cloud import bigquery
-
         return bigquery.Client(project=self.project)
 
 

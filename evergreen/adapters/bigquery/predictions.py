@@ -1,7 +1,7 @@
 """Predictions as a BigQuery table: a load job a part into a staging table of its own, one copy of all at the end.
 
-news.predictions__00003_9f2c41d07be8a615_2   is there: part 3 is loaded, whole
-news.predictions                             holds all parts in order, from one moment to the next
+news.predictions__replace_00003_9f2c41d07be8a615_2   is there: part 3 is loaded, whole
+news.predictions                                     holds all parts in order, from one moment to the next
 
 Jobs are named for what they do, so that one that was started is never started twice, whoever asks for it again.
 """
@@ -53,7 +53,8 @@ class BigQueryPredictions:
         with translated(f"table '{table}'"):
             self._ensure_dataset()
             there = self._find(table.table)
-            if there is not None and self.output.write == "replace" and there.num_rows and not _is_ours(there):
+            is_replaced = there is not None and self.output.write == "replace" and there.num_rows
+            if is_replaced and not _is_ours(there) and not self.known():  # parts are there where it was looked before
                 raise InputError(
                     f"table {table} holds {there.num_rows:,} rows that are no predictions, and is left alone; set "
                     "output.write: append, or name another output.table"
@@ -118,7 +119,7 @@ class BigQueryPredictions:
 
     def _joined(self, sources: Sequence[str], name: str) -> str:
         """One staging table of several, for there are more than one copy takes."""
-        target = f"{self.output.table_id.table}__joined_{name}"
+        target = f"{self._prefix}joined_{name}"
         self._once(
             f"evergreen-batch-join-{target}",
             lambda job_id: self._start_copy(sources, target, "WRITE_TRUNCATE", job_id),
@@ -165,11 +166,10 @@ class BigQueryPredictions:
 
     def _clean(self, own: set[Part]) -> None:
         oldest = datetime.now(UTC) - _ABANDONED
-        joined = f"{self.output.table_id.table}__joined_"
         for item in self._listed():
             part = self._part_of(item.table_id)
             is_left = part is not None and item.created is not None and item.created < oldest
-            if part in own or is_left or item.table_id.startswith(joined):
+            if part in own or is_left or item.table_id.startswith(f"{self._prefix}joined_"):
                 self._client.delete_table(self._full(item.table_id), not_found_ok=True, retry=self._retry)
 
     def _load_configuration(self) -> Any:
@@ -182,11 +182,17 @@ class BigQueryPredictions:
         )
 
     def _staging(self, part: Part) -> str:
-        return f"{self.output.table_id.table}__{str(part).replace('-', '_')}"
+        return f"{self._prefix}{str(part).replace('-', '_')}"
 
     def _part_of(self, table: str) -> Part | None:
-        prefix = f"{self.output.table_id.table}__"
-        return Part.parse(table.removeprefix(prefix).replace("_", "-")) if table.startswith(prefix) else None
+        if not table.startswith(self._prefix):
+            return None
+        return Part.parse(table.removeprefix(self._prefix).replace("_", "-"))
+
+    @property
+    def _prefix(self) -> str:
+        """How the names of its staging tables begin; what may be added to may not be replaced."""
+        return f"{self.output.table_id.table}__{self.output.write}_"
 
     def _full(self, table: str) -> str:
         return f"{self._dataset}.{table}"

@@ -111,8 +111,10 @@ class FilesPredictions:
     def _write_table(self, files: Any, parts: Sequence[Part]) -> None:
         places = [f"{self._folder}/{part}.{self.part_format}" for part in parts]
         path = self.output.path
-        if not is_cloud(path):
-            self._append(files, places, Path(path))
+        if not is_cloud(path):  # first among the parts, so that whatever a kill leaves goes with them
+            whole = Path(self._folder) / Path(path).name
+            self._append(files, places, whole)
+            whole.replace(path)
             return
         with TemporaryDirectory(prefix="evergreen-batch-") as folder:
             local = Path(folder) / PurePosixPath(path).name
