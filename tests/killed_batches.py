@@ -1,4 +1,4 @@
-"""Kills batch predictions at ten moments, each started again: `python -m tests.killed_batches files|bigquery` prints JSON.
+"""Kills batch predictions at ten moments and starts each again: `python -m tests.killed_batches files` prints JSON.
 
 A moment is before a change of the file system below the output, or before a request to BigQuery; one more run without a
 kill has counted them. A process is forked for each, which is quicker than ten that import all anew.
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class BigQueryCase:
             death.passes()
             return answer
 
-        requests.Session.request = request  # type: ignore[method-assign, assignment]
+        requests.Session.request = request  # type: ignore[method-assign]
 
     def rows(self, number: int) -> list[dict[str, Any]]:
         return [dict(row) for row in self._client().list_rows(f"news.out{number}")]
@@ -105,13 +106,13 @@ class BigQueryCase:
 
 
 def forked(work: Callable[[], int]) -> int:
-    """What a process of its own ends with; what `work` returns is its exit code."""
+    """The status of a process of its own; what `work` returns is its exit code."""
     child = os.fork()
     if child == 0:
         try:
             os._exit(work())
         except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
             os._exit(99)
     return os.waitpid(child, 0)[1]
 
@@ -137,16 +138,21 @@ def main(arguments: Sequence[str]) -> None:
         case = FilesCase(folder / "out") if arguments[0] == "files" else BigQueryCase()
         if isinstance(case, FilesCase):
             case.folder.mkdir()
-        counts = [os.waitstatus_to_exitcode(forked(lambda n=n: predicted(case, source, n, None))) for n in (100, 101)]
+        counts = [os.waitstatus_to_exitcode(forked(partial(predicted, case, source, n, None))) for n in (100, 101)]
         report: dict[str, Any] = {"moments": counts, "cases": []}
         for number in range(MOMENTS):
             moment = 1 + counts[number % 2] * number // MOMENTS
-            ended = forked(lambda n=number, m=moment: predicted(case, source, n, m))
-            again = forked(lambda n=number: predicted(case, source, n, None) and 0)
+            ended = forked(partial(predicted, case, source, number, moment))
+            again = os.waitstatus_to_exitcode(forked(partial(predicted, case, source, number, None)))
             written = [(row["id"], row["label"] or None, row["error"] or None) for row in case.rows(number)]
-            case_report = {"killed": os.WIFSIGNALED(ended), "again": again, "left": case.left(number), "rows": written}
+            case_report = {
+                "killed": os.WIFSIGNALED(ended),
+                "again": 0 < again < 99,
+                "left": case.left(number),
+                "rows": written,
+            }
             report["cases"].append(case_report)
-        print(json.dumps(report))
+        sys.stdout.write(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def columns_of(task: TaskSettings, asked: Asked) -> Columns:
     """The columns that the task is asked about. Raises InputError for rows without columns."""
     rows = asked.rows
     if not isinstance(rows, RowFields):
-        raise InputError(f"rows of kind {rows.kind} cannot be predicted (allowed: bigquery, files); set input")
+        raise InputError(f"rows of kind {rows.kind} cannot be predicted (allowed: bigquery, files); set source")
     mapped = rows.parts.get(task.input_field, (task.input_field,))
     names = (asked.column,) if asked.column else mapped
     return Columns(names, rows.text_separator, None if asked.keep is None else tuple(asked.keep))

@@ -126,7 +126,7 @@ class ReadSource(Generic[S]):
     def table(self, window: ResolvedWindow | None, columns: Sequence[str] | None) -> Table:  # noqa: ARG002 - the protocol's
         """Raises InputError: rows of this kind of source are trained on alone."""
         raise InputError(
-            f"rows of a source of kind {self.settings.kind} cannot be predicted (allowed: bigquery, files); set input"
+            f"rows of a source of kind {self.settings.kind} cannot be predicted (allowed: bigquery, files); set source"
         )
 
     def raw(self) -> Raw | None:

@@ -14,7 +14,7 @@ from evergreen.core.batch import Table
 from evergreen.core.errors import InputError
 from evergreen.data.columns import match_columns
 
-_SETTINGS = "input.columns, or keep"
+_SETTINGS = "source.columns, or keep"
 
 
 def table_of(
@@ -56,7 +56,7 @@ def _query(
     if window is None:
         check_whole(table, state, "a prediction without a window asks for all rows: set `window`")
     elif moment is None:
-        raise InputError(f"table {table} has no column {column!r} (has: {', '.join(state.kinds)}); set input.columns")
+        raise InputError(f"table {table} has no column {column!r} (has: {', '.join(state.kinds)}); set source.columns")
     return table_query(table, _named(columns, list(state.kinds), f"table '{table}'"), window, moment)
 
 

@@ -123,7 +123,7 @@ class FilesSource(ReadSource[FilesSettings]):
     def table(self, window: ResolvedWindow | None, columns: Sequence[str] | None) -> Table:  # noqa: ARG002 - they are read anyway
         """The rows of tables, or a row for each picture. Raises InputError where there is none, or a window is set."""
         if window is not None:
-            raise InputError("files are predicted whole; set no window, or an input of kind bigquery")
+            raise InputError("files are predicted whole; set no window, or a source of kind bigquery")
         return table_of(self.settings)
 
     def destination(self, *, windowed: bool) -> Destination:  # noqa: ARG002 - files are read whole

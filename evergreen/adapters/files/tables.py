@@ -30,7 +30,7 @@ def table_of(settings: FilesSettings) -> Table:
         InputError: there is none, or the files are no tables and no pictures.
     """
     if settings.format == "image_folders":
-        return Table(_pictures(find_of(settings.path, "image_folders", "input.path"), settings))
+        return Table(_pictures(find_of(settings.path, "image_folders", "source.path"), settings))
     listing = find_files(settings.path, settings.format)
     if listing.format not in TABLES:
         allowed = ", ".join((*TABLES, "image_folders"))

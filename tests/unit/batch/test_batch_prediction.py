@@ -90,7 +90,7 @@ def test_a_row_that_cannot_be_used_costs_no_other_row_anything(predictor: Keywor
     given: list[Any] = [{"text": "a match"}, {"text": ""}, 7, {"text": "stocks"}, {"body": "goal"}]
     answers = answers_of(predictor, given)
     labels = [answer if isinstance(answer, str) else answer["label"] for answer in answers]
-    missing = "'text' is missing or no string; send {\"text\": \"…\"}"
+    missing = '\'text\' is missing or no string; send {"text": "…"}'
     assert labels == ["sport", "'text' is blank", missing, "business", missing]
 
 
@@ -124,7 +124,8 @@ def test_what_a_decoder_stumbles_over_is_that_row_alone(predictor: Keywords) -> 
 
 def test_a_job_that_was_cut_off_predicts_what_is_missing_alone(tmp_path: Path, predictor: Keywords) -> None:
     source = write(tmp_path / "in.csv", texts(40))
-    whole, seen = predictor.predict, []
+    whole = predictor.predict
+    seen: list[str] = []
 
     def predict(batch: Sequence[str]) -> list[dict[str, float]]:
         seen.extend(batch)
