@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from evergreen.batch.pool import Here, Pool, processes
+from evergreen.batch.pool import Here, processes
 from evergreen.batch.work import Done, Shard, Work
 from evergreen.core.batch import BatchReport, Part, Row, Table
 from evergreen.core.errors import InputError
@@ -44,33 +44,41 @@ def run(job: Job, workers: int, told: Told = lambda _: None) -> BatchReport:
         EvergreenError: the model, the output or a process fails; parts that are done stay.
     """
     began = time.monotonic()
-    output = job.work.store.check()
-    rows, work = _opened(job)
-    known = {(part.number, part.key): part for part in work.store.known()}
+    job.work.store.check()
+    rows, work = opened(job)
+    known = known_parts(work)
+    total = Total()
     with processes(workers) as started:
         traits = started.traits(work.model)
         pool = Here() if traits.takes_turns else started
         work = replace(work.told(traits), threads=pool.threads)
-        shards = cut(rows, job.shard_rows, pool.workers)
-        total = _worked(pool, work, shards, known, told)
-    output = work.store.finish(total.parts)
+        shards = unknown(work, cut(rows, job.shard_rows, pool.workers), known, total)
+        for done in pool.done(work, shards):
+            total.add(done, new=True)
+            told(total.rows)
+    return finished(replace(job, work=work), total, "1 process" if workers == 1 else f"{workers} processes", began)
+
+
+def finished(job: Job, total: Total, runner: str, began: float) -> BatchReport:
+    """What was done, once the output is made of all parts; `began` is by the monotonic clock."""
+    parts, work = sorted(total.parts), job.work
     return BatchReport(
+        output=work.store.finish(parts),
         model=job.name,
         version=work.model.version,
         engine=work.engine,
         origin=job.origin,
-        output=output,
-        runner="1 process" if workers == 1 else f"{workers} processes",
+        runner=runner,
         rows=total.rows,
         predicted=total.predicted,
-        unusable=sum(part.unusable for part in total.parts),
-        parts=len(total.parts),
+        unusable=sum(part.unusable for part in parts),
+        parts=len(parts),
         reasons=dict(total.reasons.most_common(MOST_REASONS)),
         seconds=time.monotonic() - began,
     )
 
 
-def _opened(job: Job) -> tuple[Iterator[Row], Work]:
+def opened(job: Job) -> tuple[Iterator[Row], Work]:
     """The rows, and the work by the columns that the first of them has."""
     rows = job.table.rows
     first = next(rows, None)
@@ -78,6 +86,11 @@ def _opened(job: Job) -> tuple[Iterator[Row], Work]:
         raise InputError(f"{job.origin} holds no rows")
     columns = job.work.columns.of(list(first), job.origin)
     return chain([first], rows), replace(job.work, columns=columns, schema=job.table.schema)
+
+
+def known_parts(work: Work) -> dict[tuple[int, str], Part]:
+    """The parts that are there, by the numbers and keys of their shards."""
+    return {(part.number, part.key): part for part in work.store.known()}
 
 
 def cut(rows: Iterator[Row], shard_rows: int, workers: int) -> Iterator[Shard]:
@@ -121,21 +134,14 @@ class Total:
         self.reasons += done.reasons
 
 
-def _worked(
-    pool: Here | Pool, work: Work, shards: Iterable[Shard], known: dict[tuple[int, str], Part], told: Told
-) -> Total:
-    total = Total()
-
-    def unknown() -> Iterator[Shard]:
-        for shard in shards:
-            part = known.get((shard.number, work.key(shard.rows)))
-            if part is None:
-                yield shard
-            else:
-                total.add(Done(part, len(shard.rows)), new=False)
-
-    for done in pool.done(work, unknown()):
-        total.add(done, new=True)
-        told(total.rows)
-    total.parts.sort()
-    return total
+def unknown(
+    work: Work, shards: Iterable[Shard], known: Mapping[tuple[int, str], Part], total: Total
+) -> Iterator[Shard]:
+    """The shards whose parts are not there yet, by their keys; the others are counted."""
+    for cut_off in shards:
+        shard = replace(cut_off, key=work.key(cut_off.rows))
+        part = known.get((shard.number, shard.key))
+        if part is None:
+            yield shard
+        else:
+            total.add(Done(part, len(shard.rows)), new=False)

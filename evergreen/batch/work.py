@@ -35,10 +35,11 @@ _MOST_REASONS = 5
 
 @dataclass(frozen=True)
 class Shard:
-    """Some of the rows; `number` is its place in the input, from 0."""
+    """Some of the rows; `number` is its place in the input, from 0, and `key` tells its part from any other."""
 
     number: int
     rows: Sequence[Row]
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def predict_shard(work: Work, shard: Shard) -> Done:
         for row, answer in zip(shard.rows, answers, strict=True)
     ]
     reasons = Counter(answer for answer in answers if isinstance(answer, str))
-    part = Part(shard.number, work.key(shard.rows), sum(reasons.values()))
+    part = Part(shard.number, shard.key, sum(reasons.values()))
     with TemporaryDirectory(prefix="evergreen-batch-") as folder:
         file = Path(folder) / f"part.{work.store.part_format}"
         write_part(file, rows, work.store.part_format, dict(known_types(work.columns.added_types, work.schema)))

@@ -78,7 +78,9 @@ def assert_a_run_of_batch_prediction_answers_as_the_endpoint(
     assert [row["label"] for row in written] == [*(row["label"] for row in rows), None]
     assert written[-1]["error"] == "'text' is blank; send at least one word"
     assert f"rows        {len(rows) + 1} rows" in told
-    asked = project.run("predict", "--config", config, "--endpoint", "--input", table.with_name("问题.csv"), check=False)
+    asked = project.run(
+        "predict", "--config", config, "--endpoint", "--input", table.with_name("问题.csv"), check=False
+    )
     assert "'text' is blank" in asked.stderr  # the endpoint refuses the table as a whole, and names the row
     assert project.status(config)["last_run"]["name"].startswith("batch_prediction-")
 
