@@ -1,4 +1,4 @@
-"""Every file in configs/ is one that the training pipeline takes."""
+"""Every file in configs/ is one that its pipeline takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.configuration import CONFIGS_DIRECTORY, load
+from orchestration.configuration import CONFIGS_DIRECTORY, load, pipeline_of
 from orchestration.document import PLACEHOLDER, walk
 from orchestration.mistakes import ConfigurationError, Mistake, YamlPath
 from stacks.declaration import DIRECTORY as STACKS_DIRECTORY
@@ -38,10 +38,12 @@ def test_there_are_configurations() -> None:
 @pytest.mark.usefixtures("zenml_home")
 @pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
 def test_a_configuration_is_valid_and_says_how_to_launch_it(path: Path) -> None:
+    from pipelines.batch_prediction import batch_prediction
     from pipelines.training import training
 
     assert path.read_text(encoding="utf-8").startswith(f"# python run.py --config {path.name}\n")
-    configuration = load(path.name, training)
+    pipeline = {"training": training, "batch_prediction": batch_prediction}[pipeline_of(path)]
+    configuration = load(path.name, pipeline)
     assert all(declaration(stack).components for stack in configuration.stacks)
 
 
