@@ -92,6 +92,6 @@ def _plan(project: BatchProject, champion: ModelVersion) -> str:
             f"runner      {project.runner.machines}",
             f"steps       {' → '.join(project.steps)}",
             *run_cost_lines(project),
-            "no step was run, and no row was read but the first",
+            "no step was run, and no row was read",
         ]
     )

@@ -40,7 +40,9 @@ class DataflowRun:
             EvergreenError: Dataflow or a worker failed; parts that are done stay.
         """
         began = time.monotonic()
-        job.work.store.check()
+        where = job.work.store.check()
+        if job.work.store.is_local:
+            raise InputError(f"workers of Dataflow cannot write {where}; set output to gs://… or a BigQuery table")
         rows, work = opened(job)
         work = work.told(traits_of(work.model))
         total = Total()

@@ -85,7 +85,8 @@ def opened(job: Job) -> tuple[Iterator[Row], Work]:
     if first is None:
         raise InputError(f"{job.origin} holds no rows")
     columns = job.work.columns.of(list(first), job.origin)
-    return chain([first], rows), replace(job.work, columns=columns, schema=job.table.schema)
+    schema = job.table.schema() if job.table.schema else None
+    return chain([first], rows), replace(job.work, columns=columns, schema=schema)
 
 
 def known_parts(work: Work) -> dict[tuple[int, str], Part]:

@@ -6,7 +6,7 @@ Part.parse("00003-9f2c41d07be8a615-2")  →  shard 3, of rows and a version that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
@@ -24,10 +24,12 @@ _NAME = re.compile(r"(\d{5,})-([0-9a-f]{16})-(\d+)")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in order with all their columns, as they are; `schema` where the place they are from tells their types."""
+    """Rows in order with their columns, as they are; nothing is read until the first is asked for. `schema` tells their
+    types once it was, where the place that they are from does (None: it does not).
+    """
 
     rows: Iterator[Row]
-    schema: pa.Schema | None = None
+    schema: Callable[[], pa.Schema | None] | None = None
 
 
 class Part(NamedTuple):
@@ -55,6 +57,10 @@ class PartStore(Protocol):
     @property
     def part_format(self) -> PartFormat:
         """What a part is written as."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether processes of this machine alone can write there."""
 
     def of_rows(self, dialect: Mapping[str, Any], *, typed: bool) -> Self:
         """The same for rows of an input: fields that say how its tables are read, and whether their types are known."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cloudbox.bigquery.alone import running
 from cloudbox.home import Home
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 LABELS = ("sport", "business", "sport", "business")
 
 
-def check_every_row_once(where: str, environment: Mapping[str, str]) -> None:
+def check_every_row_once(where: str, environment: Mapping[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.killed_batches", where]
     variables = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
@@ -33,6 +34,7 @@ def check_every_row_once(where: str, environment: Mapping[str, str]) -> None:
     for number, case in enumerate(report["cases"]):
         assert case == {"killed": True, "again": True, "left": [], "rows": expected}, f"{number}: {done.stderr}"
     assert len(report["cases"]) == MOMENTS
+    return dict(report)
 
 
 def test_files_hold_every_row_once_in_order_whenever_the_job_was_killed() -> None:
@@ -42,5 +44,7 @@ def test_files_hold_every_row_once_in_order_whenever_the_job_was_killed() -> Non
 def test_bigquery_holds_every_row_once_in_order_whenever_the_job_was_killed(tmp_path: Path) -> None:
     home = Home(tmp_path)
     with running(home.path) as environment:
-        check_every_row_once("bigquery", environment)
+        report = check_every_row_once("bigquery", environment)
+    columns = ["id", "score", "label", "predicted_score", "probabilities", "version", "error"]
+    assert report["read"] == [[columns, "0", "sport"], [columns, "1", "business"]]
     assert not home.refusals.exists() or not home.refusals.read_text()

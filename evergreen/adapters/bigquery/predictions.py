@@ -43,6 +43,11 @@ class BigQueryPredictions:
         """What is loaded with its types."""
         return "parquet"
 
+    @property
+    def is_local(self) -> bool:
+        """No."""
+        return False
+
     def of_rows(self, dialect: Mapping[str, Any], *, typed: bool) -> Self:  # noqa: ARG002 - the protocol's
         """The same: BigQuery takes rows as they are typed."""
         return self

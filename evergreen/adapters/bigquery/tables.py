@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.bigquery.query import Query, file_query, table_query
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
 from evergreen.core.artifacts import ResolvedWindow
-from evergreen.core.batch import Table
+from evergreen.core.batch import Row, Table
 from evergreen.core.errors import InputError
 from evergreen.data.columns import match_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SETTINGS = "source.columns, or keep"
 
@@ -23,7 +28,8 @@ def table_of(
     window: ResolvedWindow | None,
     columns: Sequence[str] | None,
 ) -> Table:
-    """The rows with these columns (None: all), in the order in which one stream gives them.
+    """The rows with these columns (None: all), in the order in which one stream gives them; what a query would take is
+    checked now.
 
     Raises:
         InputError: no such table or column, more bytes than `maximum_bytes_billed`, or a query that BigQuery refuses.
@@ -35,10 +41,18 @@ def table_of(
     named = _named(columns, estimate.columns, settings.what)
     batches = warehouse.rows(query, settings.what, settings.maximum_bytes_billed, 1)
     chosen = (batch.select(named) for batch in batches)
-    first = next(chosen, None)
-    if first is None:
-        return Table(iter(()))
-    return Table((row for batch in chain([first], chosen) for row in batch.to_pylist()), first.schema)
+    first = cache(lambda: next(chosen, None))  # the query is made, and billed, once rows are asked for
+
+    def rows() -> Iterator[Row]:
+        begun = first()
+        for batch in () if begun is None else chain([begun], chosen):
+            yield from batch.to_pylist()
+
+    def schema() -> pa.Schema | None:
+        begun = first()
+        return None if begun is None else begun.schema
+
+    return Table(rows(), schema)
 
 
 def _query(

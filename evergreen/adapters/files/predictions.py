@@ -38,6 +38,11 @@ class FilesPredictions:
     dialect: Mapping[str, Any] = field(default_factory=dict)
     typed: bool = False
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is in no bucket."""
+        return not is_cloud(self.output.path)
+
     def of_rows(self, dialect: Mapping[str, Any], *, typed: bool) -> Self:
         """The same for rows of an input."""
         return replace(self, dialect=dialect, typed=typed)

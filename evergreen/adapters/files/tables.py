@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,7 @@ def table_of(settings: FilesSettings) -> Table:
     if listing.format not in TABLES:
         allowed = ", ".join((*TABLES, "image_folders"))
         raise InputError(f"{settings.path} holds {listing.format}, which are not predicted (allowed: {allowed})")
-    schema = _schema(listing) if listing.format == "parquet" else None
-    return Table(_rows(listing, settings), schema)
+    return Table(_rows(listing, settings), partial(_schema, listing) if listing.format == "parquet" else None)
 
 
 def _rows(listing: Files, settings: FilesSettings) -> Iterator[Row]:
