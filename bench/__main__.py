@@ -10,6 +10,7 @@ BENCHMARKS = (
     "pipeline_overhead",
     "door",
     "data_memory",
+    "batch_prediction",
     "bigquery_rows",
     "shapes_baselines",
     "look_alikes",

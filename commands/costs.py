@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from commands.project import Project
+from commands.project import Configured, Project
 from evergreen.core.cloud import Fleet
 from evergreen.core.members import host_of, source_of
 from orchestration.costs import (
@@ -61,6 +61,15 @@ def cost_lines(project: Project, rows: RowsToRead | None = None) -> list[str]:
         f"prices      list prices of {prices.as_of}, which change ({prices.sources[0]});",
         f"{INDENT}to be confirmed there: {prices.to_confirm}",
     ]
+
+
+def run_cost_lines(project: Configured) -> list[str]:
+    """Those of a run alone: what its tasks cost, whatever the endpoint does."""
+    prices, region = load_prices(), pipeline_region()
+    if region is None:
+        return []
+    tasks = project.tasks(measured_seconds(project.model_name, project.active_stack))
+    return [*_run_lines(estimate_run(prices, region, tasks, None)), f"prices      list prices of {prices.as_of}"]
 
 
 def estimate_of(project: Project, prices: Prices) -> Estimate:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from evergreen.core.members import check_behaviours, publisher_of, source_of
 from orchestration.mistakes import ConfigurationError, shown
 
 if TYPE_CHECKING:
-    from commands.project import Project
+    from commands.project import BatchProject, Configured, Project
 
 
 def main(args: argparse.Namespace) -> int:
@@ -48,6 +49,9 @@ def examine(config: str) -> Iterator[Finding]:
     if not zenml[0].fine:
         yield Finding("configuration", False, "not checked: loading pipelines asks ZenML's server")
         return
+    if _is_batch(config):
+        yield from _of_batch(config)
+        return
     project: list[Project] = []
     yield from _guarded("configuration", lambda: _open(config, project))
     opened = project[0] if project else None
@@ -60,6 +64,44 @@ def examine(config: str) -> Iterator[Finding]:
         yield from _guarded("publish", lambda: _check_publish(opened))
         yield from _guarded("endpoint", lambda: _check_endpoint(opened))
         yield from _guarded("cloud", lambda: _check_cloud(opened))
+
+
+def _is_batch(config: str) -> bool:
+    """Whether it configures batch prediction; a file that cannot be read is told with the configuration."""
+    from commands.project import is_batch
+
+    try:
+        return is_batch(config)
+    except EvergreenError:
+        return False
+
+
+def _of_batch(config: str) -> Iterator[Finding]:
+    """What batch prediction needs: the stack, a champion, rows and a place for what is made of them."""
+    from commands.project import open_batch
+
+    opened: list[BatchProject] = []
+
+    def configuration() -> Iterator[Finding]:
+        project = open_batch(config)
+        opened.append(project)
+        yield Finding("configuration", True, f"{shown(project.configuration.path)} for model '{project.model_name}'")
+
+    yield from _guarded("configuration", configuration)
+    for project in opened:
+        yield from _guarded("stack", partial(_check_stack, project))
+        yield from _guarded("rows", partial(_check_batch, project))
+
+
+def _check_batch(project: BatchProject) -> Iterator[Finding]:
+    from commands.batch_runs import check_batch
+
+    champion = check_batch(project)
+    if champion.requires is not None:
+        yield required_package(champion.requires, f"version {champion.version}")
+    yield Finding("champion", True, f"version {champion.version} of model '{project.model_name}' predicts")
+    yield Finding("rows", True, f"{' '.join(project.source.read_from.values())} can be read")
+    yield Finding("output", True, f"{project.output.kind} can be written")
 
 
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -94,7 +136,7 @@ def _check_zenml() -> Iterator[Finding]:
     yield check_disk(directory)
 
 
-def _check_stack(project: Project | None) -> Iterator[Finding]:
+def _check_stack(project: Configured | None) -> Iterator[Finding]:
     from zenml.client import Client
 
     from stacks.apply import outdated

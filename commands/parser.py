@@ -136,9 +136,24 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         help="one text, or the path of one picture; - or nothing reads one a line from standard input",
     )
     what.add_argument(
-        "--input", type=Path, metavar="FILE", help="a table: .csv, .tsv, .jsonl or .parquet, text also with .gz"
+        "--input",
+        metavar="ROWS",
+        help="many rows: tables (.csv, .tsv, .jsonl or .parquet, text also with .gz), a folder or a pattern of them, "
+        "also gs://…; or bq://project.dataset.table",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the table goes, with the predictions")
+    parser.add_argument(
+        "--output",
+        metavar="PLACE",
+        help="where they go with their predictions: a table, a folder, also gs://…; or bq://project.dataset.table",
+    )
+    parser.add_argument(
+        "--endpoint",
+        action="store_true",
+        help="ask the live endpoint about the rows of --input, instead of predicting them here by the champion",
+    )
+    parser.add_argument("--keep", type=_names, metavar="NAME,…", help="columns of the input to keep (default: all)")
+    parser.add_argument("--append", action="store_true", help="add to the table bq://… instead of replacing its rows")
+    parser.add_argument("--workers", type=_positive, help="processes on this machine (default: one a processor)")
     parser.add_argument(
         "--column",
         "--text-column",
@@ -146,7 +161,11 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         help="the input's column of texts or pictures (default: as in the configuration)",
     )
     parser.add_argument(
-        "--batch-size", type=_positive, default=256, metavar="ROWS", help="most rows a request (default: 256)"
+        "--batch-size",
+        type=_positive,
+        default=256,
+        metavar="ROWS",
+        help="most rows a request of --endpoint (default: 256)",
     )
 
 
@@ -267,6 +286,10 @@ def _positive_number(text: str) -> float:
     return number
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _pairs(text: str) -> dict[str, str]:
     """`1=World,2=Sports` as a mapping; a `,` that no `=` follows belongs to the value before it."""
     pairs: dict[str, str] = {}
@@ -304,9 +327,11 @@ COMMANDS = (
     ),
     Command(
         "predict",
-        "asks the live endpoint about texts, pictures or the rows of a table",
+        "asks the live endpoint about texts or pictures, or predicts many rows by the champion itself",
         'python run.py predict --config local.yaml "Shares fell after the central bank raised rates"\n'
-        "         python run.py predict --config local.yaml --input news.csv --output labelled.csv",
+        "         python run.py predict --config local.yaml --input news.csv --output labelled.csv\n"
+        "         python run.py predict --config prod.yaml --input bq://my-project.news.articles "
+        "--output bq://my-project.news.labelled --keep id",
         _predict,
         takes_name=True,
     ),

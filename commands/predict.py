@@ -1,7 +1,8 @@
-"""Predictions of the live endpoint, from one item, standard input or a table, to the screen or a table.
+"""Predictions: of the live endpoint, from one item or standard input; of many rows by the champion itself.
 
 $ python run.py predict --config local.yaml "Shares fell after the central bank raised rates"
 {"label": "business", "score": 0.98, "probabilities": {"business": 0.98, …}}
+$ python run.py predict --config local.yaml --input news.csv --output labelled.csv
 
 An endpoint is asked without ZenML: what is imported here is what one text waits for.
 """
@@ -12,6 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from commands.client import Client, batches, predict
@@ -21,9 +23,13 @@ from evergreen.core.members import host_of, servable
 
 
 def main(args: argparse.Namespace) -> None:
-    """Asks the endpoint and prints or writes what it answers."""
-    if args.output:
-        _check_output(args)
+    """Predicts, and prints or writes what comes of it."""
+    _check(args)
+    if args.input and not args.endpoint:
+        from commands.predicted_batch import predict_batch
+
+        predict_batch(args)
+        return
     from orchestration.endpoints import open_endpoint
     from orchestration.served import load_served
 
@@ -33,10 +39,11 @@ def main(args: argparse.Namespace) -> None:
     if args.input:
         from commands.predicted_table import Tables, fields_of, predict_table
 
-        fields = fields_of(given.source, args.input)
+        source, output = Path(args.input), Path(args.output) if args.output else None
+        fields = fields_of(given.source, source)
         field = given.task.input_field
         columns = (args.column,) if args.column else fields.parts.get(field, (field,))
-        tables = Tables(args.input, args.output, columns, fields)
+        tables = Tables(source, output, columns, fields)
         predict_table(client, tables, args.batch_size)
     elif args.item is None or args.item == "-":
         predict_lines(client, sys.stdin, args.batch_size)
@@ -56,14 +63,19 @@ def needed(*, table: bool) -> dict[str, Any]:
     return {**SERVED, "task": AnyTask, **({"source": AnySource} if table else {})}
 
 
-def _check_output(args: argparse.Namespace) -> None:
-    from evergreen.adapters.files.rows import table_format
-
-    if not args.input:
+def _check(args: argparse.Namespace) -> None:
+    """Raises InputError for what does not go together."""
+    if args.output and not args.input:
         raise InputError("--output takes the rows of a table; add --input FILE")
-    table_format(args.output)
-    if args.output.resolve() == args.input.resolve():
+    given = {"--keep": args.keep, "--workers": args.workers, "--append": args.append}
+    if unused := [name for name, value in given.items() if value and (args.endpoint or not args.input)]:
+        raise InputError(f"{unused[0]} is for rows that the champion itself predicts: add --input, without --endpoint")
+    if args.output and "://" not in args.output and Path(args.output).resolve() == Path(args.input).resolve():
         raise InputError(f"--output is the input itself, {args.output}; name another file")
+    if args.output and args.endpoint:
+        from evergreen.adapters.files.rows import table_format
+
+        table_format(Path(args.output))
 
 
 @usual_garbage_collection()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -16,9 +15,9 @@ from commands.garbage_collection import usual_garbage_collection
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
+from evergreen.batch.columns import as_columns, beside, joined_item
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
-from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
 PROGRESS_EVERY_S = 2.0
@@ -40,11 +39,7 @@ class Tables:
     def item(self, row: Row) -> Any:
         """The item of a row; of several columns, their texts joined. Raises InputError when a column does not exist."""
         present = match_columns(self._wanted, list(row), str(self.source))
-        values = [row[column] for column in present.values()]
-        if len(values) == 1:
-            return values[0]
-        texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-        return join(texts, self.fields.text_separator)
+        return joined_item([row[column] for column in present.values()], self.fields.text_separator)
 
     @property
     def is_for_spreadsheets(self) -> bool:
@@ -68,13 +63,15 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
     Raises:
         InputError: a row cannot be read or used; the message names it by its number, from 1.
     """
-    progress, formulas = _Progress(), 0
+    progress, formulas = Progress(), 0
     with tables.writer() as writer:
         instance = partial(_instance_of_row, client, tables)
         read = read_rows(tables.source, tables.fields)
         for start, rows, instances in batches(read, instance, batch_size, client.max_bytes):
             predictions = predict(client, instances, f"{tables.source} row", start)
-            writer.write([_joined(row, prediction) for row, prediction in zip(rows, predictions, strict=True)])
+            writer.write(
+                [beside(row, as_columns(prediction)) for row, prediction in zip(rows, predictions, strict=True)]
+            )
             formulas += sum(str(answer.get("label", "")).startswith(FORMULA_SIGNS) for answer in predictions)
             progress.report(start + len(rows))
         if not progress.rows:
@@ -93,15 +90,6 @@ def _instance_of_row(client: Client, tables: Tables, row: Row) -> Instance:
     return client.instance(tables.item(row))
 
 
-def _joined(row: Row, prediction: dict[str, Any]) -> Row:
-    """The row and its prediction; a column that the row has already is kept, ours then starts with `predicted_`."""
-    ours = {
-        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
-        for name, value in prediction.items()
-    }
-    return row | {f"predicted_{name}" if name in row else name: value for name, value in ours.items()}
-
-
 class _Screen:
     """Rows as lines of JSON."""
 
@@ -113,7 +101,7 @@ class _Screen:
         sys.stdout.flush()
 
 
-class _Progress:
+class Progress:
     """Rows so far on stderr, every two seconds, over itself on a terminal."""
 
     def __init__(self) -> None:
@@ -121,6 +109,7 @@ class _Progress:
         self.rows = 0
 
     def report(self, rows: int) -> None:
+        """Tells how many rows are done, where it is time."""
         self.rows = rows
         if time.monotonic() - self.reported >= PROGRESS_EVERY_S:
             self.reported = time.monotonic()
@@ -128,6 +117,7 @@ class _Progress:
             print(self._text(), end=end, file=sys.stderr, flush=True)
 
     def end(self, where: str) -> None:
+        """Tells where all of them are."""
         print(f"{self._text()} → {where}", file=sys.stderr)
 
     def _text(self) -> str:

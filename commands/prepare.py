@@ -76,10 +76,10 @@ def _print_plan(plan: Plan, work: Work) -> None:
     from evergreen.preparation.run import check_beam
 
     check_beam(work)
-    from evergreen.preparation.runners import runner_of
+    from evergreen.preparation.runners import beam_job, runner_of
 
     print(f"runner    {plan.preparation.runner.machines}")
-    if job := runner_of(plan).preview(plan, list(work.new), work.known):
+    if job := runner_of(plan).preview(beam_job(plan, list(work.new), work.known)):
         print(f"job       {job}\nnothing was sent")
 
 

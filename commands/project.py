@@ -1,4 +1,4 @@
-"""What most commands start from: the checked configuration of the training pipeline."""
+"""What most commands start from: the checked configuration of a pipeline."""
 
 from __future__ import annotations
 
@@ -8,38 +8,54 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from evergreen.core.errors import InputError
 from evergreen.core.members import host_of
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.tasks.accelerators import GIVEN
-from orchestration.configuration import Configuration, find, load
+from orchestration.configuration import Configuration, find, load, pipeline_of
+from orchestration.mistakes import shown
 from orchestration.settings import declared_flavors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zenml.pipelines.pipeline_definition import Pipeline
+
     from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
+    from evergreen.batch.settings import AnyBatchRunner, AnyOutput
+    from evergreen.core.artifacts import ResolvedWindow
     from evergreen.core.window import Window
     from evergreen.preparation import Preparation
     from evergreen.tasks import AnyTask
     from orchestration.costs import Task
 
 
-@dataclass(frozen=True)
-class Project:
-    """A configuration with the parameters that commands ask for, typed.
-
-    `scheduled`: something like cron has started the command.
+class Configured:
+    """A configuration, what runs it on the active stack, and what that takes; `scheduled`: something like cron has
+    started the command.
     """
 
     configuration: Configuration
     model_name: str
-    source: AnySource
-    task: AnyTask
     host: AnyHost
-    window: Window | None
-    publish: AnyPublisher | None = None
-    refresh: Refresh = Refresh()
-    backfill: Backfill | None = None
-    prepare: Preparation | None = None
-    scheduled: bool = False
+    scheduled: bool
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What is run."""
+        raise NotImplementedError
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps of a run, in order."""
+        from orchestration.configuration import steps_of
+
+        return list(steps_of(self.pipeline))
+
+    @property
+    def schedule_name(self) -> str:
+        """What its schedule is named for: a pipeline other than training has one of its own."""
+        return self.model_name
 
     @cached_property
     def active_stack(self) -> str:
@@ -67,19 +83,6 @@ class Project:
         active = Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name
         meant = declared_flavors(self.configuration.stacks).get("orchestrator", {active})
         return active if active in meant else min(meant)
-
-    @property
-    def steps(self) -> list[str]:
-        """The steps of a run, in order; `prepare`, `publish` and `review` only where they are asked for."""
-        from orchestration.configuration import steps_of
-        from pipelines.training import training
-
-        asked_for = {
-            "prepare": self.prepare is not None,
-            "review": self.publish is not None and self.publish.when == "candidate",
-            "publish": self.publish is not None,
-        }
-        return [name for name in steps_of(training) if asked_for.get(name, True)]
 
     @cached_property
     def components(self) -> dict[str, dict[str, Any]]:
@@ -130,6 +133,75 @@ class Project:
             InputError: another stack is active, or ZenML is connected to a server that a local stack is not meant for.
         """
         check_stack(self.configuration)
+
+
+@dataclass(frozen=True)
+class Project(Configured):
+    """A configuration of the training pipeline, with the parameters that commands ask for, typed."""
+
+    configuration: Configuration
+    model_name: str
+    source: AnySource
+    task: AnyTask
+    host: AnyHost
+    window: Window | None
+    publish: AnyPublisher | None = None
+    refresh: Refresh = Refresh()
+    backfill: Backfill | None = None
+    prepare: Preparation | None = None
+    scheduled: bool = False
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Training."""
+        from pipelines.training import training
+
+        return training
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps of a run, in order; `prepare`, `publish` and `review` only where they are asked for."""
+        asked_for = {
+            "prepare": self.prepare is not None,
+            "review": self.publish is not None and self.publish.when == "candidate",
+            "publish": self.publish is not None,
+        }
+        return [name for name in super().steps if asked_for.get(name, True)]
+
+
+@dataclass(frozen=True)
+class BatchProject(Configured):
+    """A configuration of batch prediction: the rows of `source` are predicted into `output`."""
+
+    configuration: Configuration
+    model_name: str
+    host: AnyHost
+    source: AnySource
+    output: AnyOutput
+    runner: AnyBatchRunner
+    keep: tuple[str, ...] | None
+    window: Window | None
+    backfill: Backfill | None = None
+    scheduled: bool = False
+
+    @property
+    def rows_window(self) -> ResolvedWindow | None:
+        """Which rows a run predicts now; None: all."""
+        if self.backfill is not None:
+            return self.backfill.window
+        return self.window.resolve() if self.window else None
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Batch prediction."""
+        from pipelines.batch_prediction import batch_prediction
+
+        return batch_prediction
+
+    @property
+    def schedule_name(self) -> str:
+        """That of no model: their names have no `_`."""
+        return f"batch_prediction-{self.model_name}"
 
 
 @dataclass(frozen=True)
@@ -187,15 +259,17 @@ def open_project(
     *,
     scheduled: bool = False,
 ) -> Project:
-    """The project of a configuration's name or path; `model_name` and `backfill` take the place of its own.
+    """The project of a training configuration; `model_name` and `backfill` take the place of its own.
 
     Raises:
-        InputError: it does not exist, or holds mistakes; all are told.
+        InputError: it does not exist, is of another pipeline, or holds mistakes; all are told.
     """
-    path = find(config)  # a misspelt name is told before ZenML, which takes seconds, is imported
-    from stacks.server import refuse_dead_server
-
-    refuse_dead_server()  # importing a pipeline makes ZenML connect, and it would try for minutes
+    path = _found(config)
+    if (other := pipeline_of(path)) != "training":
+        raise InputError(
+            f"{shown(path)} configures the pipeline {other}, and this command is for training; give a configuration "
+            "without extra.pipeline"
+        )
     from pipelines.training import training
 
     configuration = load(path, training, model_name, backfill)
@@ -213,3 +287,44 @@ def open_project(
         given.prepare,
         scheduled,
     )
+
+
+def open_batch(
+    config: str,
+    model_name: str | None = None,
+    backfill: Mapping[str, str] | None = None,
+    *,
+    scheduled: bool = False,
+) -> BatchProject:
+    """The project of a configuration of batch prediction. Raises as `open_project` does."""
+    path = _found(config)
+    from pipelines.batch_prediction import batch_prediction
+
+    configuration = load(path, batch_prediction, model_name, backfill)
+    given = configuration.parameters
+    return BatchProject(
+        configuration,
+        given.model_name,
+        given.host,
+        given.source,
+        given.output,
+        given.runner,
+        given.keep,
+        given.window,
+        given.backfill,
+        scheduled,
+    )
+
+
+def is_batch(config: str) -> bool:
+    """Whether a configuration is one of batch prediction. Raises InputError: there is no such file."""
+    return pipeline_of(config) == "batch_prediction"
+
+
+def _found(config: str) -> Path:
+    """The configuration's file: a misspelt name is told before ZenML, which takes seconds, is imported."""
+    path = find(config)
+    from stacks.server import refuse_dead_server
+
+    refuse_dead_server()  # importing a pipeline makes ZenML connect, and it would try for minutes
+    return path

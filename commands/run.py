@@ -1,22 +1,19 @@
-"""Runs the training pipeline of a configuration on the active stack."""
+"""Runs the pipeline of a configuration on the active stack."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.console import quiet_zenml
 from commands.costs import cost_lines
-from commands.interruption import announcing
 from commands.outcome import empty_folder, write_outcome
-from commands.project import Project, open_project
+from commands.project import Project, is_batch, open_project
 from commands.readiness import check_ready, check_secrets, task_needs
-from commands.termination import Terminated
-from commands.watching import run_training
+from commands.started import stopped_with_this_command
+from commands.watching import run_pipeline
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.members import publisher_of
@@ -28,6 +25,10 @@ if TYPE_CHECKING:
 
 def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
+    if is_batch(args.config):
+        from commands.batch_runs import run_batch
+
+        return run_batch(args)
     project = open_project(args.config, args.name, args.window, scheduled=args.scheduled)
     project.check_stack()
     use_cache = not args.no_cache
@@ -42,43 +43,10 @@ def main(args: argparse.Namespace) -> int:
 
     name = run_name(project.configuration.document, args.run_name)
     try:
-        with quiet_zenml(debug=args.debug), _stopped_with_this_command(project, name, detach=args.detach):
+        with quiet_zenml(debug=args.debug), stopped_with_this_command(project, name, detach=args.detach):
             return _run(project, name, use_cache=use_cache, told_in=args.outcome)
     except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
         raise run_failure(project.model_name, name, error) from error
-
-
-@contextmanager
-def _stopped_with_this_command(project: Project, name: str, *, detach: bool) -> Iterator[None]:
-    """Ends the run as well when Ctrl-C or SIGTERM ends this command; with `detach` it goes on, where it runs elsewhere.
-
-    Raises:
-        InputError: to detach from a run of this very process.
-    """
-    from commands.stop import again, left_over, stop_lines, stopped
-    from orchestration.runs import runs_here
-    from orchestration.stopping import announce_stop
-
-    if detach and runs_here():
-        raise InputError(f"--detach: stack '{project.active_stack}' runs in this command itself; leave it out")
-    if detach:
-        try:
-            yield
-        except (KeyboardInterrupt, Terminated):
-            print(f"run {name} goes on; end it with\n  {again(project, name)}", file=sys.stderr)
-            raise
-        return
-    try:
-        with announcing(lambda: announce_stop(project.model_name, name)):
-            yield
-    except (KeyboardInterrupt, Terminated):
-        print(f"stopping run {name} …", file=sys.stderr)
-        stop = stopped(project, name)
-        anything = stop.runs or stop.put_back or stop.left  # its process, this one, may have ended it already
-        print(stop_lines(project.model_name, stop, name) if anything else f"run {name} has ended", file=sys.stderr)
-        if stop.left:
-            print(f"error: {left_over(stop, again(project, name))}", file=sys.stderr)
-        raise
 
 
 def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) -> int:
@@ -92,7 +60,7 @@ def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) 
 
     stop = again(project, None)
     with run_lock(state_directory(), project.model_name, name, stop), removing_specifications():
-        run = run_training(project, name, use_cache=use_cache)
+        run = run_pipeline(project, name, use_cache=use_cache)
     if run is None:
         print(f"nothing waits for the run; see: python run.py status --config {project.configuration.path}")
         return 0

@@ -12,7 +12,7 @@ from commands.termination import Terminated
 from evergreen.core.errors import EvergreenError
 
 if TYPE_CHECKING:
-    from commands.project import Project, ServedModel
+    from commands.project import Configured, ServedModel
     from orchestration.stopping import Stop
 
 
@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
         raise EvergreenError(left_over(stop, again(project, args.run_name)))
 
 
-def stopped(project: Project | ServedModel, name: str | None) -> Stop:
+def stopped(project: Configured | ServedModel, name: str | None) -> Stop:
     """What was stopped; says on stderr what is left when this is cut off, and how to end that."""
     from orchestration.stopping import stop_runs, unfinished_business
 
@@ -49,7 +49,7 @@ def stopped(project: Project | ServedModel, name: str | None) -> Stop:
         raise
 
 
-def again(project: Project | ServedModel, name: str | None) -> str:
+def again(project: Configured | ServedModel, name: str | None) -> str:
     """The line that ends what is left."""
     from orchestration.mistakes import shown
 

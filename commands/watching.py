@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.garbage_collection import usual_garbage_collection
 from commands.interruption import held_back
-from commands.project import Project
+from commands.project import Configured
 from evergreen.core.errors import EvergreenError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ SUBMITTED = "the job is submitted, so that it can be stopped"
 SUCCEEDED, FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 
 
-def run_training(project: Project, name: str, *, use_cache: bool) -> PipelineRunResponse | None:
-    """The finished run of the training pipeline under this name; None where the orchestrator does not wait for it.
+def run_pipeline(project: Configured, name: str, *, use_cache: bool) -> PipelineRunResponse | None:
+    """The finished run of the project's pipeline under this name; None where the orchestrator does not wait for it.
 
     Raises:
         RuntimeError: it failed, or was not taken; `run_failure` tells why.
@@ -46,7 +46,7 @@ def run_training(project: Project, name: str, *, use_cache: bool) -> PipelineRun
     return _watch(project, name, run, use_cache=use_cache)
 
 
-def _watch(project: Project, name: str, run: PipelineRunResponse, *, use_cache: bool) -> PipelineRunResponse:
+def _watch(project: Configured, name: str, run: PipelineRunResponse, *, use_cache: bool) -> PipelineRunResponse:
     """The run at its end, or the one that took its place on other machines."""
     from zenml.client import Client
 
@@ -71,7 +71,7 @@ class _Attempts:
     Without cache, what an earlier attempt of the same command did is not done again, and all else is.
     """
 
-    def __init__(self, project: Project, name: str, use_cache: bool) -> None:
+    def __init__(self, project: Configured, name: str, use_cache: bool) -> None:
         self.configuration = project.configuration
         """That of the newest attempt."""
         self._project = project
@@ -116,22 +116,23 @@ class _Attempts:
         return run
 
 
-def _options(project: Project, configuration: Configuration, name: str, **cache: Any) -> dict[str, Any]:
+def _options(project: Configured, configuration: Configuration, name: str, **cache: Any) -> dict[str, Any]:
     """What the pipeline is started with, under this name, and with what `cache` says of it."""
     options = configuration.options(accelerators=project.accelerators_in(configuration), **cache)
     return {**options, "run_name": name}
 
 
-def _submit(project: Project, options: dict[str, Any]) -> PipelineRunResponse | None:
+def _submit(project: Configured, options: dict[str, Any]) -> PipelineRunResponse | None:
     from orchestration.integrations import activated_by_need
     from orchestration.runs import marked
-    from pipelines.training import training
 
     with activated_by_need(), usual_garbage_collection():
-        return training.with_options(**marked(options, project.model_name, scheduled=project.scheduled))()
+        return project.pipeline.with_options(**marked(options, project.model_name, scheduled=project.scheduled))()
 
 
-def _follow(project: Project, configuration: Configuration, run: PipelineRunResponse) -> tuple[VertexJobs, PipelineJob]:
+def _follow(
+    project: Configured, configuration: Configuration, run: PipelineRunResponse
+) -> tuple[VertexJobs, PipelineJob]:
     """The run's pipeline job, ended and told."""
     from orchestration.machines import machine_of
     from orchestration.notes import Notes

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import Field
 
@@ -35,13 +35,15 @@ if TYPE_CHECKING:
 
 CONFIGS_DIRECTORY = Path(__file__).parents[1] / "configs"
 HOOK_SUFFIX = "_hook_source"
+PipelineName = Literal["training", "batch_prediction"]
 
 
 class Extra(Frozen):
-    """What `extra` may hold: the `stacks` that this is meant for, the `budget` of a run and its endpoint, and the
-    `machines` that steps are tried on one after another.
+    """What `extra` may hold: the `pipeline` that this configures, the `stacks` that it is meant for, the `budget` of a
+    run and its endpoint, and the `machines` that steps are tried on one after another.
     """
 
+    pipeline: PipelineName = "training"
     stacks: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     budget: Budget = Budget()
     machines: MachineLists = {}
@@ -121,6 +123,18 @@ def find(name: str | Path) -> Path:
     names = sorted(path.name for path in CONFIGS_DIRECTORY.glob("*.yaml"))
     listed = ", ".join(names) or "none"
     raise InputError(f"no configuration {str(name)!r}{hint(Path(name).name, names)} (configs/ has: {listed})")
+
+
+def pipeline_of(name: str | Path) -> PipelineName:
+    """The pipeline that a configuration is of: what its `extra.pipeline` says, whatever else is wrong in it.
+
+    Raises:
+        InputError: there is no such file, or it is no YAML.
+    """
+    extra = read(find(name)).values.get("extra")
+    named = extra.get("pipeline") if isinstance(extra, Mapping) else None
+    known: tuple[PipelineName, ...] = get_args(PipelineName)
+    return next((pipeline for pipeline in known if pipeline == named), "training")  # `load` tells of other names
 
 
 def load(

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any, cast
 
 from evergreen.core.artifacts import HISTORY_NAME, ClassCounts, Dataset, HeldOut, SourceIdentity, Splits, TrainedModel
+from evergreen.core.batch import BatchReport
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
@@ -18,6 +19,7 @@ from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
 from evergreen.data.shards import first_rows
+from evergreen.pages.batch import batch_page
 from evergreen.pages.data import (
     class_counts_page,
     coverage_page,
@@ -49,6 +51,7 @@ def page_of(artifact: Any) -> str:
 
 
 page_of.register(PreparationReport, preparation_page)
+page_of.register(BatchReport, batch_page)
 page_of.register(SourceIdentity, identity_page)
 page_of.register(Part, part_page)
 page_of.register(Coverage, coverage_page)

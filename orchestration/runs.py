@@ -18,6 +18,7 @@ from zenml.utils.string_utils import format_name_template
 
 from evergreen.core.artifacts import INTAKE_FACT, LEFT_OUT_FACT
 from evergreen.core.base import Frozen
+from evergreen.core.batch import BatchReport
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError, InputError
@@ -82,13 +83,13 @@ class RunOutcome(Frozen):
     intake: str | None = None
 
 
-def run_name(options: Mapping[str, Any], given: str | None) -> str:
+def run_name(options: Mapping[str, Any], given: str | None, pipeline: str = PIPELINE) -> str:
     """The name of a run that is about to begin: the one given, or made as ZenML makes it, of the configuration's form.
 
     Raises:
         InputError: a run of that name is there, the name may not be given, or the form names what is unknown.
     """
-    template = given or options.get("run_name") or f"{PIPELINE}-{{date}}-{{time}}"
+    template = given or options.get("run_name") or f"{pipeline}-{{date}}-{{time}}"
     try:
         name = format_name_template(template, options.get("substitutions"))
     except (KeyError, ValueError) as error:
@@ -259,6 +260,11 @@ def outcome_of(run_id: UUID) -> RunOutcome:
         publication=_output(run, "publish", "publication", Publication) if "publish" in run.steps else None,
         intake=_intake(run),
     )
+
+
+def batch_report_of(run_id: UUID) -> BatchReport:
+    """What a finished run of batch prediction did."""
+    return _output(Client().get_pipeline_run(run_id), "predict", "predictions", BatchReport)
 
 
 def _intake(run: PipelineRunResponse) -> str | None:

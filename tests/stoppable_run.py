@@ -14,7 +14,7 @@ from typing import Any
 from zenml import pipeline, step
 
 from commands.console import quiet_zenml, report_errors
-from commands.run import _stopped_with_this_command
+from commands.started import stopped_with_this_command
 from commands.termination import sigterm_raises
 from evergreen.adapters.local_endpoint.host import FileLease
 from evergreen.core.deployment import EndpointStatus
@@ -51,7 +51,7 @@ def main(model: str, lease: str) -> int:
         report_errors(debug=False) as outcome,
         sigterm_raises(),
         quiet_zenml(debug=False),
-        _stopped_with_this_command(project, run, detach=False),
+        stopped_with_this_command(project, run, detach=False),
         run_lock(state_directory(), model, run, "python run.py stop"),
     ):
         training.with_options(run_name=run, tags=[model_tag(model)])(model, run, lease)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudbox.bigquery import objects
+from cloudbox.bigquery.copies import Copies
 from cloudbox.bigquery.datasets import DEFAULT_LOCATION, now_ms, with_etag
 from cloudbox.bigquery.failures import BigQueryError, duplicate, invalid, not_found, not_simulated
 from cloudbox.bigquery.loads import Loads
@@ -49,7 +50,7 @@ class Jobs:
     def insert(self, project: str, body: Resource, uploaded: Sequence[Path] = ()) -> Resource:
         """The new job, done already where it was short; a dry run checks and is kept nowhere."""
         configuration = body.get("configuration", {})
-        kind = next((known for known in ("query", "load") if known in configuration), None)
+        kind = next((known for known in ("query", "load", "copy") if known in configuration), None)
         if kind is None:
             raise not_simulated(f"jobs of type {', '.join(configuration) or 'none'}")
         job = _new_job(project, body | {"configuration": configuration | {"jobType": kind.upper()}})
@@ -121,7 +122,7 @@ class Jobs:
 
     def _dry(self, project: str, job: Resource) -> Resource:
         if "query" not in job["configuration"]:
-            raise not_simulated("dry runs of loads")
+            raise not_simulated("dry runs of loads and copies")
         _, statistics = Queries(self.tables).prepare(project, job["configuration"]["query"])
         reference = {key: value for key, value in job["jobReference"].items() if key != "jobId"}
         return job | {
@@ -137,6 +138,8 @@ class Jobs:
             if "query" in configuration:
                 changed, statistics = Queries(self.tables).run(project, configuration["query"])
                 job |= {"configuration": configuration | {"query": changed}}
+            elif "copy" in configuration:
+                statistics = Copies(self.tables).run(configuration["copy"])
             else:
                 statistics = self._load(configuration["load"], uploaded)
             job |= {"statistics": job["statistics"] | statistics}

@@ -7,9 +7,10 @@ trainable(configuration.task).train(splits, run)
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar, cast
 
+from evergreen.core.batch import Table
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.metric import MetricSpec
@@ -123,6 +124,12 @@ class ReadSource(Generic[S]):
             "a preparation writes Parquet files; set parameters.source to kind: files with a folder as path"
         )
 
+    def table(self, window: ResolvedWindow | None, columns: Sequence[str] | None) -> Table:  # noqa: ARG002 - the protocol's
+        """Raises InputError: rows of this kind of source are trained on alone."""
+        raise InputError(
+            f"rows of a source of kind {self.settings.kind} cannot be predicted (allowed: bigquery, files); set source"
+        )
+
     def raw(self) -> Raw | None:
         """None: it is read as a whole."""
         return None
@@ -166,7 +173,8 @@ class TaskSettings(Settings):
 
     `metrics` measure the whole test split and its slices, `class_metrics` each class; a gate may name these. `columns`
     are the types of the canonical columns that the task reads, by name, as Arrow spells them; `input_field`, one of
-    them, holds what is predicted on, in rows and in instances. `prepares` names the fields that decide what becomes of
+    them, holds what is predicted on, in rows and in instances. `encoded_answers` are fields of a prediction that hold
+    bytes in base64. `prepares` names the fields that decide what becomes of
     rows that are prepared (None: any may). `warm_start` goes on from the champion's weights, where
     there is a champion, instead of the pretrained ones; `warm_start_fields` names the fields that it must have been
     trained with for that.
@@ -183,6 +191,7 @@ class TaskSettings(Settings):
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = ()
     columns: ClassVar[Mapping[str, str]]
     input_field: ClassVar[str]
+    encoded_answers: ClassVar[tuple[str, ...]] = ()
     prepares: ClassVar[frozenset[str] | None] = None
     warm_start_fields: ClassVar[tuple[str, ...]] = ()
 

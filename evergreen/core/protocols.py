@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen.core.admission import Trial
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
+from evergreen.core.batch import Table
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
@@ -74,6 +75,13 @@ class Source(Protocol):
 
         Raises:
             InputError: it reads no such folder, or would change what was prepared once more.
+        """
+
+    def table(self, window: ResolvedWindow | None, columns: Sequence[str] | None) -> Table:
+        """Rows to be predicted, in order: as they are, with these columns of theirs (None: all), labels or not.
+
+        Raises:
+            InputError: they are in no form that can be predicted, or as `identity` does.
         """
 
     def raw(self) -> Raw | None:

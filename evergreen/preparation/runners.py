@@ -1,4 +1,4 @@
-"""Where a preparation runs: on this machine's processors, or on Dataflow, whose job can be compiled and not sent."""
+"""Where Beam runs: on this machine's processors, or on Dataflow, whose job can be compiled and not sent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, cast
@@ -31,13 +32,24 @@ _ACTIVE = re.compile(r"already active job named (\S+) with id: ([\w-]+)")
 _log = logging.getLogger(__name__)
 
 
-class Runner(Protocol):
-    """What a preparation runs on."""
+@dataclass(frozen=True)
+class BeamJob:
+    """A pipeline that `build` makes, `name`d for the work: two of one name are never under way. `most` elements are
+    worked on side by side.
+    """
 
-    def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:
+    name: str
+    most: int
+    build: Callable[[beam.Pipeline], None]
+
+
+class Runner(Protocol):
+    """What a job runs on."""
+
+    def options(self, job: BeamJob, folder: Path) -> PipelineOptions:
         """Those of Beam; `folder` is there while the pipeline runs."""
 
-    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str | None:
+    def preview(self, job: BeamJob) -> str | None:
         """What would be sent elsewhere, as JSON; None: nothing. Nothing is sent, and nobody is asked for anything."""
 
     def left(self, result: Any) -> str | None:
@@ -53,8 +65,12 @@ def run(plan: Plan, parts: list[Part], known: Collection[str]) -> None:
     Raises:
         EvergreenError: the runner failed.
     """
-    with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
-        _run(runner_of(plan), plan, parts, known, Path(folder))
+    run_beam(runner_of(plan), beam_job(plan, parts, known), "the preparation")
+
+
+def beam_job(plan: Plan, parts: list[Part], known: Collection[str]) -> BeamJob:
+    """The preparation of the parts as a job."""
+    return BeamJob(f"evergreen-prepare-{plan.key}", len(parts), lambda pipeline: build(pipeline, plan, parts, known))
 
 
 def runner_of(plan: Plan) -> Runner:
@@ -62,11 +78,21 @@ def runner_of(plan: Plan) -> Runner:
     return cast("Runner", behaviour(plan.preparation.runner, "running"))
 
 
-def _run(runner: Runner, plan: Plan, parts: list[Part], known: Collection[str], folder: Path) -> None:
-    pipeline = beam.Pipeline(options=runner.options(plan, parts, folder))
+def run_beam(runner: Runner, job: BeamJob, what: str) -> None:
+    """Runs a job to its end; `what` it is, in words.
+
+    Raises:
+        EvergreenError: the runner failed.
+    """
+    with TemporaryDirectory(prefix="evergreen-beam-") as folder:
+        _run(runner, job, what, Path(folder))
+
+
+def _run(runner: Runner, job: BeamJob, what: str, folder: Path) -> None:
+    pipeline = beam.Pipeline(options=runner.options(job, folder))
     try:
         with _worker_environment(), pipeline:
-            build(pipeline, plan, parts, known)
+            job.build(pipeline)
     except EvergreenError:
         raise
     except (KeyboardInterrupt, SystemExit):
@@ -78,7 +104,7 @@ def _run(runner: Runner, plan: Plan, parts: list[Part], known: Collection[str], 
             raise InputError(explained) from error
         lines = f"{type(error).__name__}: {error}".strip().splitlines()
         reason = " … ".join(dict.fromkeys([lines[0], lines[-1]]))
-        raise EvergreenError(f"the preparation failed: {reason}"[:_LONGEST]) from error
+        raise EvergreenError(f"{what} failed: {reason}"[:_LONGEST]) from error
 
 
 @contextmanager
@@ -110,14 +136,14 @@ class LocalRunner:
     def __init__(self, settings: LocalRunnerSettings) -> None:
         self.settings = settings
 
-    def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:  # noqa: ARG002 - the protocol's
-        """Beam's own runner, with no more processes than parts."""
-        workers = min(self.settings.workers or len(os.sched_getaffinity(0)), len(parts))
+    def options(self, job: BeamJob, folder: Path) -> PipelineOptions:  # noqa: ARG002 - the protocol's
+        """Beam's own runner, with no more processes than elements."""
+        workers = min(self.settings.workers or len(os.sched_getaffinity(0)), job.most)
         return PipelineOptions(
             flags=[], runner=LOCAL_RUNNER, direct_running_mode="multi_processing", direct_num_workers=workers
         )
 
-    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> None:
+    def preview(self, job: BeamJob) -> None:
         """Nothing leaves this machine."""
 
     def left(self, result: Any) -> None:
@@ -133,7 +159,7 @@ class DataflowRunner:
     def __init__(self, settings: DataflowRunnerSettings) -> None:
         self.settings = settings
 
-    def options(self, plan: Plan, parts: list[Part], folder: Path) -> PipelineOptions:  # noqa: ARG002 - the protocol's
+    def options(self, job: BeamJob, folder: Path) -> PipelineOptions:
         """The job, its machines, and the library's wheel, which lies in `folder`."""
         runner = self.settings
         temp = runner.temp.rstrip("/")
@@ -142,7 +168,7 @@ class DataflowRunner:
             runner="DataflowRunner",
             project=runner.project,
             region=runner.region,
-            job_name=f"evergreen-prepare-{plan.key}",
+            job_name=job.name,
             temp_location=f"{temp}/temp",
             staging_location=f"{temp}/staging",
             sdk_container_image=runner.image,
@@ -157,38 +183,38 @@ class DataflowRunner:
             labels=[f"{name}={value}" for name, value in runner.labels.items()],
         )
 
-    def preview(self, plan: Plan, parts: list[Part], known: Collection[str]) -> str:
+    def preview(self, job: BeamJob) -> str:
         """The compiled job."""
-        return json.dumps(self.compiled(plan, parts, known), indent=2)
+        return json.dumps(self.compiled(job), indent=2)
 
-    def compiled(self, plan: Plan, parts: list[Part], known: Collection[str]) -> dict[str, Any]:
+    def compiled(self, job: BeamJob) -> dict[str, Any]:
         """What Dataflow would be sent: the job, its pool of workers and its transforms."""
         from apache_beam.options.pipeline_options import SetupOptions, TestOptions
         from apache_beam.runners.dataflow.internal import apiclient
         from google.protobuf.json_format import MessageToDict
 
         runner = self.settings
-        with TemporaryDirectory(prefix="evergreen-prepare-") as folder:
-            options = self.options(plan, parts, Path(folder))
+        with TemporaryDirectory(prefix="evergreen-beam-") as folder:
+            options = self.options(job, Path(folder))
             options.view_as(TestOptions).dry_run = True
             pipeline = beam.Pipeline(options=options)
-            build(pipeline, plan, parts, known)
+            job.build(pipeline)
             with _worker_environment():
-                job = pipeline.run().job
+                sent = pipeline.run().job
         environment = apiclient.Environment(
             proto_pipeline_staged_url=f"{runner.temp.rstrip('/')}/staging/pipeline.pb",
             packages=[],
             options=options,
             environment_version=apiclient._FNAPI_ENVIRONMENT_MAJOR_VERSION,  # the client would look for credentials
-            proto_pipeline=job.proto_pipeline,
+            proto_pipeline=sent.proto_pipeline,
             pipeline_proto_hash="",
         )
         environment_values = MessageToDict(type(environment.proto).pb(environment.proto))
-        components = job.proto_pipeline.components
+        components = sent.proto_pipeline.components
         pool = environment_values["workerPools"][0]
         pool["images"] = [image["containerImage"] for image in pool.pop("sdkHarnessContainerImages")]
         return {
-            "job": MessageToDict(type(job.proto).pb(job.proto)),
+            "job": MessageToDict(type(sent.proto).pb(sent.proto)),
             "service_account": environment_values.get("serviceAccountEmail"),
             "region": runner.region,
             "workers": pool,

@@ -34,11 +34,13 @@ class Project:
     def zenml(self) -> Path:
         return self.home / "zenml"
 
-    def configuration(self, name: str, base: str = "local.yaml", **changes: Mapping[str, Any]) -> Path:
+    def configuration(self, name: str, base: str = "local.yaml", **changes: Any) -> Path:
         """A configuration of configs/ on a free port, with some parameters changed."""
         document = yaml.safe_load((ROOT / "configs" / base).read_text(encoding="utf-8"))
-        for parameter, fields in {"host": {"port": 0}, **changes}.items():
-            document["parameters"][parameter].update(fields)
+        parameters = document["parameters"]
+        for parameter, given in {"host": {"port": 0}, **changes}.items():
+            fields = parameters.get(parameter, {})
+            parameters[parameter] = {**fields, **given} if isinstance(given, Mapping) else given
         path = self.home / f"{name}.yaml"
         path.write_text(yaml.safe_dump(document), encoding="utf-8")
         return path

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.chinese_news import COLUMNS, COPIES, LABELS, PLACES, sentence, write_encoder, write_news
@@ -51,6 +52,37 @@ def test_chinese_news_are_learnt_told_apart_shown_and_served(project: Project, t
     assert [(row["标题"], row["正文"]) for row in rows] == asked
     assert {row["label"] for row in rows} <= set(LABELS)
     assert sum(row["label"] == row["标题"] for row in rows) > len(rows) / 2
+    assert_a_run_of_batch_prediction_answers_as_the_endpoint(project, config, table, rows)
+
+
+def assert_a_run_of_batch_prediction_answers_as_the_endpoint(
+    project: Project, config: Path, table: Path, rows: list[dict[str, str]]
+) -> None:
+    """By its own pipeline, on rows of which one cannot be predicted; `rows` are those of the command."""
+    with table.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(["空", " "])
+    folder = table.parent / "预测"
+    batch = project.configuration(
+        "batch",
+        base="batch.yaml",
+        model_name="my-news",
+        source={"path": str(table), "columns": {"text": "正文"}},
+        output={"path": str(folder)},
+        keep=["标题"],
+        shard_rows=5,
+        runner={"kind": "local", "workers": 2},
+    )
+    told = project.run("--config", batch).stdout
+    written = [row for part in sorted(folder.glob("*.parquet")) for row in pq.read_table(part).to_pylist()]
+    assert [row["标题"] for row in written] == [*(row["标题"] for row in rows), "空"]
+    assert [row["label"] for row in written] == [*(row["label"] for row in rows), None]
+    assert written[-1]["error"] == "'text' is blank; send at least one word"
+    assert f"rows        {len(rows) + 1} rows" in told
+    asked = project.run(
+        "predict", "--config", config, "--endpoint", "--input", table.with_name("问题.csv"), check=False
+    )
+    assert "'text' is blank" in asked.stderr  # the endpoint refuses the table as a whole, and names the row
+    assert project.status(config)["last_run"]["name"].startswith("batch_prediction-")
 
 
 def settings(news: Path, encoder: Path) -> dict[str, Any]:

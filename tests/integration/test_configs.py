@@ -1,4 +1,4 @@
-"""Every file in configs/ is one that the training pipeline takes."""
+"""Every file in configs/ is one that its pipeline takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.configuration import CONFIGS_DIRECTORY, load
+from orchestration.configuration import CONFIGS_DIRECTORY, load, pipeline_of
 from orchestration.document import PLACEHOLDER, walk
 from orchestration.mistakes import ConfigurationError, Mistake, YamlPath
 from stacks.declaration import DIRECTORY as STACKS_DIRECTORY
@@ -38,10 +38,8 @@ def test_there_are_configurations() -> None:
 @pytest.mark.usefixtures("zenml_home")
 @pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
 def test_a_configuration_is_valid_and_says_how_to_launch_it(path: Path) -> None:
-    from pipelines.training import training
-
     assert path.read_text(encoding="utf-8").startswith(f"# python run.py --config {path.name}\n")
-    configuration = load(path.name, training)
+    configuration = load(path.name, configured(path))
     assert all(declaration(stack).components for stack in configuration.stacks)
 
 
@@ -73,7 +71,8 @@ def step_parameters(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
 def test_no_two_models_share_a_port_or_a_name() -> None:
     import yaml
 
-    parameters = [yaml.safe_load(path.read_text(encoding="utf-8"))["parameters"] for path in FILES]
+    training = [path for path in FILES if pipeline_of(path) == "training"]
+    parameters = [yaml.safe_load(path.read_text(encoding="utf-8"))["parameters"] for path in training]
     names = [settings["model_name"] for settings in parameters]
     ports = [settings["host"].get("port") for settings in parameters if settings["host"]["kind"] == "local_endpoint"]
     assert len(set(names)) == len(names)
@@ -85,8 +84,7 @@ def test_no_two_models_share_a_port_or_a_name() -> None:
 def test_every_misspelt_key_is_told_at_its_place(path: Path, tmp_path: Path) -> None:
     import yaml
 
-    from pipelines.training import training
-
+    pipeline = configured(path)
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     places = [place for place, _ in walk(document) if place and isinstance(place[-1], str)]
     assert len(places) > 15
@@ -95,8 +93,16 @@ def test_every_misspelt_key_is_told_at_its_place(path: Path, tmp_path: Path) -> 
             continue
         (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(misspelt(document, place)), encoding="utf-8")
         with pytest.raises(ConfigurationError) as caught:
-            load(tmp_path / "wrong.yaml", training)
+            load(tmp_path / "wrong.yaml", pipeline)
         assert any(tells(mistake, place) for mistake in caught.value.mistakes), (place, caught.value)
+
+
+def configured(path: Path) -> Any:
+    """The pipeline that a configuration is of."""
+    from pipelines.batch_prediction import batch_prediction
+    from pipelines.training import training
+
+    return {"training": training, "batch_prediction": batch_prediction}[pipeline_of(path)]
 
 
 def tells(mistake: Mistake, place: YamlPath) -> bool:

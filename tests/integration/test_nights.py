@@ -441,8 +441,8 @@ def test_a_run_that_cron_starts_says_so(monkeypatch: pytest.MonkeyPatch, options
     def with_options(**given: Any) -> Any:
         return partial(nightly.with_options(**given), SOURCE, "kept", trains=True)
 
-    monkeypatch.setattr("pipelines.training.training", SimpleNamespace(with_options=with_options))
     args = parse(["--config", "news.yaml", *options])
-    project: Any = SimpleNamespace(model_name="news", scheduled=args.scheduled)
+    pipeline = SimpleNamespace(with_options=with_options)
+    project: Any = SimpleNamespace(model_name="news", scheduled=args.scheduled, pipeline=pipeline)
     _submit(project, {"extra": {"stacks": ["default"]}})
     assert asked == [scheduled]

@@ -259,7 +259,7 @@ def test_a_job_for_dataflow_is_compiled_and_not_sent(tmp_path: Path, monkeypatch
     )
     raw = shards(tmp_path / "raw", [[features(1)], [features(2)]])
     plan = pictures(raw, tmp_path / "prepared", runner=runner, deduplicate=True)
-    job = DataflowRunner(runner).compiled(plan, list(work_of(plan).new), ())
+    job = DataflowRunner(runner).compiled(runners.beam_job(plan, list(work_of(plan).new), ()))
     pool = job["workers"]
     assert (pool["machineType"], pool["diskSizeGb"], pool["autoscalingSettings"]["maxNumWorkers"]) == (
         "n2-standard-8",

@@ -39,7 +39,7 @@ def test_a_run_that_is_refused_leaves_none(zenml_home: Path, monkeypatch: pytest
         (folder / "training_of_a_run.json").write_text("{}", encoding="utf-8")
         raise RuntimeError("refused")
 
-    monkeypatch.setattr(run, "run_training", compile_and_fail)
+    monkeypatch.setattr(run, "run_pipeline", compile_and_fail)
     project: Any = SimpleNamespace(model_name="compiled", configuration=SimpleNamespace(path=Path("own.yaml")))
     with pytest.raises(RuntimeError, match="refused"):
         run._run(project, "compiled-1", use_cache=True, told_in=None)

@@ -121,7 +121,7 @@ def test_ctrl_c_in_the_command_ends_its_run(zenml_home: Path, tmp_path: Path) ->
 def test_a_run_elsewhere_that_was_detached_goes_on_without_its_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from commands.run import _stopped_with_this_command
+    from commands.started import stopped_with_this_command
     from orchestration import runs, stopping
 
     def never(*_: object) -> None:
@@ -132,7 +132,7 @@ def test_a_run_elsewhere_that_was_detached_goes_on_without_its_command(
     configuration = SimpleNamespace(path=Path("prod.yaml"))
     project: Any = SimpleNamespace(model_name="news", host=None, active_stack="vertex", configuration=configuration)
     monkeypatch.setattr(runs, "runs_here", lambda: False)
-    with pytest.raises(KeyboardInterrupt), _stopped_with_this_command(project, "training-7", detach=True):
+    with pytest.raises(KeyboardInterrupt), stopped_with_this_command(project, "training-7", detach=True):
         signal.raise_signal(signal.SIGINT)
     printed = capsys.readouterr().err
     assert "run training-7 goes on; end it with\n" in printed
@@ -141,6 +141,6 @@ def test_a_run_elsewhere_that_was_detached_goes_on_without_its_command(
     monkeypatch.setattr(runs, "runs_here", lambda: True)
     with (
         pytest.raises(InputError, match="--detach: stack 'vertex' runs in this command itself"),
-        _stopped_with_this_command(project, "training-7", detach=True),
+        stopped_with_this_command(project, "training-7", detach=True),
     ):
         pass

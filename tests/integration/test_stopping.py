@@ -288,7 +288,7 @@ def test_nobody_elses_run_is_taken_for_a_second_submission() -> None:
 
 
 class Project:
-    """What `run_training` asks of a project on Vertex AI."""
+    """What `run_pipeline` asks of a project on Vertex AI."""
 
     is_on_vertex = True
     active_stack = "vertex"
@@ -309,7 +309,7 @@ class Project:
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, submitted: Callable[[str], Any], followed: Callable[[Any], Any]) -> None:
-    """`run_training` with these in the place of ZenML and Vertex AI; the first task had no machine."""
+    """`run_pipeline` with these in the place of ZenML and Vertex AI; the first task had no machine."""
     from commands import watching
     from orchestration import notes, runs, vertex_runs
 
@@ -327,8 +327,8 @@ def test_ctrl_c_ends_the_second_submission_of_the_run_that_is_watched(
 ) -> None:
     from zenml.client import Client
 
-    from commands.run import _stopped_with_this_command
-    from commands.watching import run_training
+    from commands.started import stopped_with_this_command
+    from commands.watching import run_pipeline
     from orchestration import runs, stopping
 
     there: list[Any] = []
@@ -351,15 +351,15 @@ def test_ctrl_c_ends_the_second_submission_of_the_run_that_is_watched(
     canary = Canary("nightly~2")
     project: Any = Project(canary.host)
     there.append(a_run("nightly-2"))  # somebody else's
-    with pytest.raises(KeyboardInterrupt), _stopped_with_this_command(project, "nightly", detach=False):
-        run_training(project, "nightly", use_cache=True)
+    with pytest.raises(KeyboardInterrupt), stopped_with_this_command(project, "nightly", detach=False):
+        run_pipeline(project, "nightly", use_cache=True)
     assert ending == ["nightly~2"]
     assert canary.is_undone
     assert "run         nightly~2  stopped" in capsys.readouterr().err
 
 
 def test_ctrl_c_during_the_submission_comes_once_the_job_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    from commands.watching import run_training
+    from commands.watching import run_pipeline
 
     known: list[str] = []
 
@@ -374,5 +374,5 @@ def test_ctrl_c_during_the_submission_comes_once_the_job_is_known(monkeypatch: p
     watched(monkeypatch, submit, follow)
     project: Any = Project(None)
     with pytest.raises(KeyboardInterrupt):
-        run_training(project, "by-hand", use_cache=True)
+        run_pipeline(project, "by-hand", use_cache=True)
     assert known == ["by-hand"]

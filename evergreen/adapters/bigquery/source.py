@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -18,8 +18,10 @@ from evergreen.adapters.bigquery.destination import BigQueryDestination
 from evergreen.adapters.bigquery.failures import PastStateError
 from evergreen.adapters.bigquery.query import INGESTION_UNITS, PARTITION, Query, file_query, new_rows_query, table_query
 from evergreen.adapters.bigquery.settings import BigQuerySettings, TableId
+from evergreen.adapters.bigquery.tables import check_limit, check_whole, table_of
 from evergreen.adapters.bigquery.warehouse import BigQueryWarehouse, Estimate, TableState
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
+from evergreen.core.batch import Table
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
@@ -61,15 +63,6 @@ class _Hidden:
 
 
 _ALL_SHOWN = _Hidden((), 0)
-
-
-def _check_whole(table: TableId, state: TableState, why: str) -> None:
-    """Raises InputError where each query of the table must choose partitions."""
-    if state.filtered:
-        raise InputError(
-            f"table {table} requires a partition filter, and {why}; let it be read whole: "
-            f"bq update --norequire_partition_filter {table.project}:{table.dataset}.{table.table}"
-        )
 
 
 class _KnownBy(BigQuerySettings):
@@ -120,7 +113,7 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         identity = self.identity(window)
         warehouse = self._warehouse()
         query = self._query(warehouse, window)
-        self._check_limit(self._estimate(warehouse, query))
+        check_limit(self.settings, self._estimate(warehouse, query))
         count = IntakeCount()
         dataset = write_dataset(self._rows(warehouse, query, window, count), out_dir, identity, count)
         # Rows that came or went meanwhile, of this window or of none that is read, make another identity.
@@ -156,6 +149,11 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         rows = in_order(chosen.of(self._new_rows(part, count)))
         return write_dataset(rows, out_dir, lambda: self._identity_of(chosen), count)
 
+    def table(self, window: ResolvedWindow | None, columns: Sequence[str] | None) -> Table:
+        """The rows in the order in which one stream gives them. Raises as `read` does."""
+        self.settings.check_window(window)
+        return table_of(self.settings, self._warehouse(), window, columns)
+
     def _new_rows(self, part: PartOfSource, count: IntakeCount) -> Iterator[pa.RecordBatch]:
         """What may be new, of the part's state of the table."""
         self.settings.check_incremental()
@@ -169,7 +167,7 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         times = {name: (column, state.kinds[column]) for name, column in columns.items()}
         unit = self._ingestion_unit(table, state)
         if unit is None:
-            _check_whole(table, state, "data: incremental asks for rows of any partition")
+            check_whole(table, state, "data: incremental asks for rows of any partition")
         query = new_rows_query(table, list(present.values()), part, times, unit)
         try:
             estimate = self._estimate(warehouse, query)
@@ -178,7 +176,7 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
             present_part = part.model_copy(update={"revision": None})
             query = new_rows_query(table, list(present.values()), present_part, times, unit)
             estimate = self._estimate(warehouse, query)
-        self._check_limit(estimate)
+        check_limit(self.settings, estimate)
         return self._rows(warehouse, query, None, count)
 
     @cached_property
@@ -230,7 +228,7 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         unit = self._ingestion_unit(table, state)
         if unit is None and window is None:
             by = f", and source.columns.timestamp: {state.partitions[1]}" if state.partitions else ""
-            _check_whole(table, state, f"a run without a window asks for all rows: set `window`{by}")
+            check_whole(table, state, f"a run without a window asks for all rows: set `window`{by}")
         return table_query(table, list(present.values()), window, moment, unit)
 
     def _present(self, table: TableId, state: TableState) -> dict[str, str]:
@@ -277,14 +275,6 @@ class BigQuerySource(ReadSource[BigQuerySettings]):
         if self.settings.query_file is not None:
             check_columns(self.settings, estimate.columns, f"what {self.settings.query_file} selects")
         return estimate
-
-    def _check_limit(self, estimate: Estimate) -> None:
-        allowed = self.settings.maximum_bytes_billed
-        if estimate.bytes > allowed:
-            raise InputError(
-                f"{self.settings.what} would read {estimate.bytes:,} bytes (allowed: {allowed:,}); "
-                f"set source.maximum_bytes_billed to {estimate.bytes} or more, or narrow the window"
-            )
 
     def _identity(
         self,

@@ -16,7 +16,9 @@ from evergreen.adapters.files.destination import FilesDestination
 from evergreen.adapters.files.find import Listing, find_files
 from evergreen.adapters.files.pictures import PictureFolders, find_pictures
 from evergreen.adapters.files.settings import FilesSettings
+from evergreen.adapters.files.tables import table_of
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity
+from evergreen.core.batch import Table
 from evergreen.core.errors import InputError
 from evergreen.core.intake import IntakeCount
 from evergreen.core.members import ReadSource
@@ -136,6 +138,12 @@ class FilesSource(ReadSource[FilesSettings]):
         entries = [list(part.listing.checksums()) for part in parts]
         fingerprints = [part.fingerprint_of(its) for part, its in zip(parts, entries, strict=True)]
         return Raw(self._description(listing, list(chain(*entries))), parts, fingerprints, listing.left_out)
+
+    def table(self, window: ResolvedWindow | None, columns: Sequence[str] | None) -> Table:  # noqa: ARG002 - they are read anyway
+        """The rows of tables, or a row for each picture. Raises InputError where there is none, or a window is set."""
+        if window is not None:
+            raise InputError("files are predicted whole; set no window, or a source of kind bigquery")
+        return table_of(self.settings)
 
     def destination(self, *, windowed: bool) -> Destination:  # noqa: ARG002 - files are read whole
         """The file or folder. Raises InputError where rows would be changed once more as they are read."""

@@ -102,6 +102,7 @@ class ImageSegmentation(TrainingSettings):
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION_BY_CLASS
     columns: ClassVar[Mapping[str, str]] = {"image": "binary", "mask": "binary"}
     input_field: ClassVar[str] = "image"
+    encoded_answers: ClassVar[tuple[str, ...]] = ("mask",)
     prepares: ClassVar[frozenset[str] | None] = frozenset(
         {"kind", "labels", "ignore_label", "rules", "max_picture_pixels"}
     )

@@ -22,10 +22,10 @@ from zenml.utils.source_utils import set_custom_source_root
 
 import pipelines.training
 from commands.console import report_errors
-from commands.run import _stopped_with_this_command
+from commands.started import stopped_with_this_command
 from commands.stop import stop_lines
 from commands.termination import sigterm_raises
-from commands.watching import run_training
+from commands.watching import run_pipeline
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import Rollout
@@ -88,9 +88,9 @@ def start(name: str) -> int:
     with (
         report_errors(debug=False) as outcome,
         sigterm_raises(),
-        _stopped_with_this_command(project, name, detach=False),
+        stopped_with_this_command(project, name, detach=False),
     ):
-        run_training(project, name, use_cache=True)
+        run_pipeline(project, name, use_cache=True)
     return outcome.code
 
 

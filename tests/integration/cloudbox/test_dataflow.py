@@ -115,7 +115,7 @@ def test_a_second_job_of_the_same_work_is_refused_until_the_first_is_cancelled(
 ) -> None:
     given = plan(box, folder)
     parts = list(work_of(given).new)
-    pipeline = beam.Pipeline(options=runners.runner_of(given).options(given, parts, tmp_path))
+    pipeline = beam.Pipeline(options=runners.runner_of(given).options(runners.beam_job(given, parts, ()), tmp_path))
     _ = pipeline | beam.Create([600.0]) | beam.Map(time.sleep)  # as work that takes longer than the test
     under_way = pipeline.run()
     try:

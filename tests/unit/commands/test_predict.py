@@ -313,7 +313,8 @@ def test_the_command_asks_by_the_limit_of_its_own_host(tmp_path: Path, monkeypat
     monkeypatch.setattr("orchestration.served.load_served", lambda *_: SimpleNamespace(parameters=given))
     monkeypatch.setattr("orchestration.endpoints.open_endpoint", lambda *_: SimpleNamespace(predict=ask))
     table = write(tmp_path / "in.csv", [{"body": "a"}, {"body": "b"}, {"body": "c"}])
-    main(parse(["predict", "--config", "prod.yaml", "--input", str(table), "--output", str(tmp_path / "out.csv")]))
+    out = str(tmp_path / "out.csv")
+    main(parse(["predict", "--config", "prod.yaml", "--endpoint", "--input", str(table), "--output", out]))
     assert ask.requests == [2, 1]
 
 

@@ -1,0 +1,97 @@
+"""Runs of batch prediction: what `run`, `schedule` and `doctor` do with a configuration of that pipeline."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from commands.console import quiet_zenml
+from commands.costs import run_cost_lines
+from commands.project import BatchProject, open_batch
+from commands.started import stopped_with_this_command
+from commands.watching import run_pipeline
+from evergreen.core.errors import InputError
+from evergreen.core.members import source_of
+
+if TYPE_CHECKING:
+    from evergreen.core.batch import BatchReport
+    from evergreen.core.versions import ModelVersion
+
+
+def run_batch(args: argparse.Namespace) -> int:
+    """Runs the pipeline and says what was predicted; with --dry-run only prints the plan."""
+    if args.outcome is not None:
+        raise InputError("--outcome tells challenger against champion, and batch prediction has none; leave it out")
+    project = open_batch(args.config, args.name, args.window, scheduled=args.scheduled)
+    project.check_stack()
+    champion = check_batch(project)
+    if args.dry_run:
+        print(_plan(project, champion))
+        return 0
+    from orchestration.endpoints import state_directory
+    from orchestration.locks import run_lock
+    from orchestration.runs import batch_report_of, run_failure, run_name
+    from orchestration.specifications import removing_specifications
+
+    name = run_name(project.configuration.document, args.run_name, "batch_prediction")
+    stop = f"python run.py stop --config {args.config}"
+    try:
+        with (
+            quiet_zenml(debug=args.debug),
+            stopped_with_this_command(project, name, detach=args.detach),
+            run_lock(state_directory(), project.model_name, name, stop),
+            removing_specifications(),
+        ):
+            run = run_pipeline(project, name, use_cache=False)
+    except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
+        raise run_failure(project.model_name, name, error) from error
+    if run is None:
+        print(f"nothing waits for the run; see: python run.py status --config {args.config}")
+        return 0
+    print("\n".join(report_lines(batch_report_of(run.id))))
+    return 0
+
+
+def check_batch(project: BatchProject) -> ModelVersion:
+    """The champion, once the rows and the output were looked for; nothing has been done by then.
+
+    Raises:
+        InputError: rows cannot be predicted, or the output cannot be written.
+        EvergreenError: there is no champion, or what holds the rows does not answer.
+    """
+    from evergreen.batch.settings import store_of
+    from orchestration.batch import champion_of
+
+    champion = champion_of(project.model_name)
+    source_of(project.source).table(project.rows_window, project.keep)
+    store_of(project.output).check()
+    return champion
+
+
+def report_lines(report: BatchReport) -> Sequence[str]:
+    """What was predicted, as a person reads it."""
+    return [
+        f"rows        {report.done}",
+        *(f"            {count:,} rows: {reason}" for reason, count in report.reasons.items()),
+        f"version     {report.version} of {report.model}, by {report.engine} in {report.runner}",
+        f"output      {report.output}",
+    ]
+
+
+def _plan(project: BatchProject, champion: ModelVersion) -> str:
+    window = project.rows_window
+    period = f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC" if window else "all rows"
+    return "\n".join(
+        [
+            f"plan        {project.configuration.path} on stack '{project.active_stack}'",
+            f"model       {project.model_name}, version {champion.version}",
+            f"window      {period}",
+            f"source      {' '.join(project.source.read_from.values())}",
+            f"output      {' '.join(map(str, project.output.model_dump(include={'kind', 'path', 'table'}).values()))}",
+            f"runner      {project.runner.machines}",
+            f"steps       {' → '.join(project.steps)}",
+            *run_cost_lines(project),
+            "no step was run, and no row was read",
+        ]
+    )

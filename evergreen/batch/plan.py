@@ -1,0 +1,60 @@
+"""A job made of what a person names: a model's directory, an input, an output.
+
+asked = Asked(FilesSettings(path="new.csv"))
+run(job_of("news", model, task, asked, FilesOutput(path="labelled.csv")), workers=2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evergreen.batch.columns import Columns
+from evergreen.batch.job import SHARD_ROWS, Job
+from evergreen.batch.settings import store_of
+from evergreen.batch.work import Model, Work
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import InputError
+from evergreen.core.kinds import Settings
+from evergreen.core.members import SourceSettings, TaskSettings, source_of
+from evergreen.data.row_fields import RowFields
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which `rows` are predicted, and what is written of them: `column` is asked about instead of those that the input
+    maps, `keep` columns are written beside predictions (None: all).
+    """
+
+    rows: SourceSettings
+    window: ResolvedWindow | None = None
+    column: str | None = None
+    keep: Sequence[str] | None = None
+    shard_rows: int = SHARD_ROWS
+
+
+def job_of(name: str, model: Model, task: TaskSettings, asked: Asked, output: Settings) -> Job:
+    """The job; the first rows are looked for.
+
+    Raises:
+        InputError: there is nothing to read, or it cannot be predicted.
+        EvergreenError: what holds the rows does not answer.
+    """
+    columns, rows = columns_of(task, asked), asked.rows
+    needed = None if columns.kept is None else tuple(dict.fromkeys((*columns.asked, *columns.kept)))
+    table = source_of(rows).table(asked.window, needed)
+    dialect = rows.model_dump(include=set(rows.table_fields))
+    store = store_of(output).of_rows(dialect, typed=table.schema is not None)
+    if store.part_format == "parquet":
+        columns = columns.with_bytes(task.encoded_answers)
+    return Job(name, " ".join(rows.read_from.values()), table, Work(model, columns, store), asked.shard_rows)
+
+
+def columns_of(task: TaskSettings, asked: Asked) -> Columns:
+    """The columns that the task is asked about. Raises InputError for rows without columns."""
+    rows = asked.rows
+    if not isinstance(rows, RowFields):
+        raise InputError(f"rows of kind {rows.kind} cannot be predicted (allowed: bigquery, files); set source")
+    mapped = rows.parts.get(task.input_field, (task.input_field,))
+    names = (asked.column,) if asked.column else mapped
+    return Columns(names, rows.text_separator, None if asked.keep is None else tuple(asked.keep))

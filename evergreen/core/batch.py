@@ -1,0 +1,107 @@
+"""Predictions of many rows: what passes between who reads rows, who predicts a shard of them, and where parts go.
+
+Part.parse("00003-9f2c41d07be8a615-2")  →  shard 3, of rows and a version that the key tells, 2 rows of it unusable
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
+
+from evergreen.core.base import Frozen
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]
+PartFormat = Literal["jsonl", "parquet"]
+MOST_SHARD_ROWS = 20_000
+_NAME = re.compile(r"(\d{5,})-([0-9a-f]{16})-(\d+)")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in order with their columns, as they are; nothing is read until the first is asked for. `schema` tells their
+    types once it was, where the place that they are from does (None: it does not).
+    """
+
+    rows: Iterator[Row]
+    schema: Callable[[], pa.Schema | None] | None = None
+
+
+class Part(NamedTuple):
+    """The predicted rows of one shard. `key` is of its rows, the version and what is kept of both: equal keys promise
+    equal parts. `unusable` counts the rows without a prediction.
+    """
+
+    number: int
+    key: str
+    unusable: int
+
+    @classmethod
+    def parse(cls, name: str) -> Part | None:
+        """The part of this name; None: it is none."""
+        match = _NAME.fullmatch(name)
+        return cls(int(match[1]), match[2], int(match[3])) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.number:05d}-{self.key}-{self.unusable}"
+
+
+class PartStore(Protocol):
+    """Where parts are kept and, once all are there, become the output. It travels to workers."""
+
+    @property
+    def part_format(self) -> PartFormat:
+        """What a part is written as."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether processes of this machine alone can write there."""
+
+    def of_rows(self, dialect: Mapping[str, Any], *, typed: bool) -> Self:
+        """The same for rows of an input: fields that say how its tables are read, and whether their types are known."""
+
+    def check(self) -> str:
+        """Where the output goes, in words. Raises InputError: it cannot be written there."""
+
+    def known(self) -> Iterable[Part]:
+        """The parts that are there whole, of this job or of others."""
+
+    def put(self, part: Part, file: Path) -> None:
+        """Keeps a part, whole or not at all; once more changes nothing."""
+
+    def finish(self, parts: Sequence[Part]) -> str:
+        """Makes the output of these parts alone, in their order, at once, and removes what it does not need any more.
+
+        Says where it is. Cut off anywhere, it can be called again.
+        """
+
+
+class BatchReport(Frozen):
+    """What was predicted: `rows` in all, of which `unusable` have a reason instead of a prediction; `reasons` counts
+    the most frequent of those that this run met. `predicted` rows are this run's, the others were there.
+    """
+
+    model: str
+    version: str
+    engine: str
+    origin: str
+    output: str
+    runner: str
+    rows: int
+    predicted: int
+    unusable: int
+    parts: int
+    reasons: Mapping[str, int] = {}
+    seconds: float
+
+    @property
+    def done(self) -> str:
+        """`20,000 rows, 15,000 of them in this run (124 rows/s), 2 unusable`."""
+        speed = f" ({self.predicted / max(self.seconds, 1e-9):,.0f} rows/s)" if self.predicted else ""
+        share = "" if self.predicted == self.rows else f", {self.predicted:,} of them in this run"
+        return f"{self.rows:,} rows{share}{speed}, {self.unusable:,} unusable"

@@ -1,0 +1,49 @@
+"""Batch predictions by the champion of a model: its directory, from the artifact store."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from evergreen.batch.job import Told
+from evergreen.batch.plan import Asked, job_of
+from evergreen.batch.work import Model
+from evergreen.core.artifacts import TrainedModel
+from evergreen.core.batch import BatchReport
+from evergreen.core.errors import EvergreenError
+from evergreen.core.kinds import Settings, behaviour
+from evergreen.core.versions import Alias, ModelVersion
+from evergreen.preparation.settings import RunnerSettings
+from evergreen.tasks import load_task
+from orchestration.artifacts import load_artifact
+from orchestration.record import ZenmlRecord
+
+
+class BatchRunner(Protocol):
+    """What batch predictions run on."""
+
+    def run(self, job: object, told: Told) -> BatchReport:
+        """What was predicted."""
+
+
+def champion_of(model_name: str) -> ModelVersion:
+    """The champion. Raises EvergreenError: there is none."""
+    champion = ZenmlRecord(model_name).read().named(Alias.CHAMPION)
+    if champion is None:
+        raise EvergreenError(f"model '{model_name}' has no champion to predict with; run its configuration first")
+    return champion
+
+
+def predict_all(
+    model_name: str, asked: Asked, output: Settings, runner: RunnerSettings, told: Told = lambda _: None
+) -> BatchReport:
+    """Predicts all rows by the model's champion.
+
+    Raises:
+        InputError: there is nothing to predict, or it cannot be read or written.
+        EvergreenError: there is no champion, or what it takes does not answer; what was predicted stays.
+    """
+    champion = champion_of(model_name)
+    trained = load_artifact(champion.artifact, TrainedModel)
+    model = Model(str(trained.path), champion.version, champion.examples)
+    job = job_of(model_name, model, load_task(trained.path), asked, output)
+    return cast("BatchRunner", behaviour(runner, "predicting")).run(job, told)
