@@ -25,6 +25,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -34,6 +35,7 @@ from evergreen.core.artifacts import FileEntry, SplitName, Splits, SplitsManifes
 from evergreen.core.members import servable, trainable
 from evergreen.core.training import Curves, PictureAnswers
 from evergreen.tasks.libraries import quiet_transformers
+from evergreen.tasks.text_classification.network import TorchTextNetwork
 from evergreen.tasks.text_classification.servable import TextPredictor
 from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.tokens import Tokens
@@ -124,7 +126,8 @@ def _baseline(task: TextClassification, train: Rows, test: Rows, seed: int, *, l
     started = time.perf_counter()
     model, tokenizer = tutorial_loop.train(task, folder, train, seed, like_task=like_task)
     seconds = time.perf_counter() - started
-    predictor = TextPredictor(model, Tokens(tokenizer, task.max_length_tokens), task.labels, task.rules.max_text_chars)
+    tokens = Tokens(tokenizer, task.max_length_tokens)
+    predictor = TextPredictor(TorchTextNetwork(model, tokens), tokens, task.labels, task.rules.max_text_chars)
     return Result(len(train) * task.epochs / seconds, _accuracy(task, predictor, test))
 
 
@@ -142,7 +145,8 @@ def _evergreen(task: TextClassification, rows: tuple[Rows, Rows], test: Rows, se
 
 
 def _accuracy(task: TextClassification, predictor: Any, rows: Rows) -> float:
-    predicted = predictor.predict([text for text, _ in rows]).argmax(axis=1)
+    outputs = predictor.predict(predictor.decode([{"text": text} for text, _ in rows]))
+    predicted = np.asarray(outputs).argmax(axis=1)
     return fmean(task.labels[number] == label for number, (_, label) in zip(predicted, rows, strict=True))
 
 

@@ -14,22 +14,18 @@ from typing import Any
 
 from evergreen.core.artifacts import FileEntry, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import InputError, InstanceError
+from evergreen.core.predictors import PlainPredictor
 from evergreen.serving.__main__ import exit_now, main
 
 COMMAND = (sys.executable, "-m", "tests.keyword_model")
 KEYWORDS = {"sport": ["match", "goal"], "business": ["stocks", "bank"]}
 
 
-class KeywordPredictor:
+class KeywordPredictor(PlainPredictor):
     def __init__(self, keywords: dict[str, list[str]], delay_s: float = 0.0) -> None:
         self.keywords = keywords
         self.delay_s = delay_s
         self.batches: list[int] = []
-
-    takes_turns = False
-
-    def use_threads(self, count: int) -> None:
-        """Counting words takes one."""
 
     def decode(self, instances: Sequence[Any]) -> list[str]:
         for index, instance in enumerate(instances):

@@ -11,6 +11,7 @@ import numpy as np
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.metric import MetricSpec
+from evergreen.core.predictors import PlainPredictor
 from evergreen.core.slices import ColumnSlices
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch
 from evergreen.evaluation.measure import Counts
@@ -37,16 +38,11 @@ class Prices(NamedTuple):
     columns: dict[str, list[Any]]
 
 
-class PricePredictor:
+class PricePredictor(PlainPredictor):
     """EUR for an area: `rate` EUR a square metre."""
-
-    takes_turns = False
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-
-    def use_threads(self, count: int) -> None:
-        """A product takes one."""
 
     def decode(self, instances: Sequence[Any]) -> list[float]:
         return [float(instance["area"]) for instance in instances]

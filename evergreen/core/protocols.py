@@ -11,6 +11,8 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Sp
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import LeaseStore
+from evergreen.core.observation import Observation
+from evergreen.core.predictors import Shape
 from evergreen.core.preparation import Destination, PreparedRows, Raw
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.report import EvaluationReport
@@ -87,13 +89,23 @@ class Source(Protocol):
 class Predictor(Protocol):
     """A loaded model; the same verbs serve training's evaluation, the server and batch prediction.
 
-    The server decodes, predicts and encodes in several threads at once, unless the model `takes_turns`: on a GPU each
-    prediction has all of it.
+    Decoded inputs are ready: a text is in tokens, a picture in pixels. Raw outputs have a length, and parts of them by
+    slices of rows are raw outputs, so that one batch answers several requests. The server decodes, predicts and encodes
+    in several threads at once, unless the model `takes_turns`: on a GPU each prediction has all of it.
+    `core.predictors.PlainPredictor` has all verbs but `decode`, `predict` and `encode`.
     """
+
+    @property
+    def engine(self) -> str:
+        """What computes, e.g. `torch` or `onnx-fp32`."""
 
     @property
     def takes_turns(self) -> bool:
         """Whether one prediction is made at a time."""
+
+    @property
+    def budget(self) -> int:
+        """The most work of a batch that is done well at once: its rows times the size of the largest."""
 
     def use_threads(self, count: int) -> None:
         """Lets the predictions that the calling thread makes from now on use so many threads."""
@@ -106,11 +118,20 @@ class Predictor(Protocol):
             RequestTooLargeError: they fill more memory together than a request may.
         """
 
+    def sizes(self, batch: Sequence[Any]) -> Sequence[int]:
+        """How much work each decoded input is, e.g. tokens or pixels; what differs is better predicted apart."""
+
     def predict(self, batch: Sequence[Any]) -> Any:
         """Raw outputs, one a row, in the order given, e.g. probabilities: (rows, classes) float32."""
 
+    def shaping(self, parameters: Mapping[str, Any]) -> Shape:
+        """What the `parameters` of a request make of its predictions. Raises InputError: what is allowed."""
+
     def encode(self, outputs: Any) -> list[dict[str, Any]]:
         """JSON-ready predictions, one an instance."""
+
+    def observe(self, batch: Sequence[Any], outputs: Any) -> list[Observation]:
+        """What a log keeps of each row."""
 
 
 class Demo(Protocol):

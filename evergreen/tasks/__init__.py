@@ -1,6 +1,7 @@
 """One package a kind of model. A task is a frozen configuration; a class a verb trains, evaluates and loads.
 
-load_predictor(Path("model")).predict(["Shares rose on Monday"])
+predictor = load_predictor(Path("model"))
+predictor.encode(predictor.predict(predictor.decode([{"text": "Shares rose on Monday"}])))
 """
 
 from __future__ import annotations

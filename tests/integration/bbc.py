@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from evergreen.core.artifacts import FileEntry, Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import InstanceError
+from evergreen.core.predictors import PlainPredictor
 from evergreen.tasks.text_classification.settings import TextClassification
 
 LABELS = ("business", "entertainment", "politics", "sports", "tech")
@@ -71,7 +72,7 @@ def train(path: Path, rows: Sequence[Row], labels: Sequence[str] = LABELS) -> Tr
     return TrainedModel.write(path, manifest)
 
 
-class TfidfPredictor:
+class TfidfPredictor(PlainPredictor):
     """The `Predictor` protocol on such a directory."""
 
     def __init__(self, path: Path) -> None:
@@ -81,11 +82,6 @@ class TfidfPredictor:
         )
         self._vectorizer.idf_ = weights["idf"]
         self._coefficients, self._intercept = weights["coefficients"], weights["intercept"]
-
-    takes_turns = False
-
-    def use_threads(self, count: int) -> None:
-        """A product of sparse matrices takes one."""
 
     def decode(self, instances: Sequence[Any]) -> list[str]:
         for index, instance in enumerate(instances):

@@ -86,11 +86,11 @@ def test_an_encoder_without_padding_or_vocabulary_is_trained_and_answers(
 ) -> None:
     model = train(architecture, splits, tmp_path, train_embeddings=False)
     predictor = load_predictor(model.path)
-    together = predictor.predict(predictor.decode(INSTANCES))
+    together = predictor.predict(predictor.decode(INSTANCES)).probabilities
     assert together.shape == (len(INSTANCES), len(LABELS))
     assert together.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     for index, instance in enumerate(INSTANCES):  # alone, the shortest is a batch of its own
-        alone = predictor.predict(predictor.decode([instance]))[0]
+        alone = predictor.predict(predictor.decode([instance])).probabilities[0]
         assert alone == pytest.approx(together[index], abs=1e-4)
 
 

@@ -176,7 +176,7 @@ def test_the_model_describes_itself_and_prepares_pictures_as_transformers_would(
     with torch.inference_mode():
         network: Any = MobileNetV2UNet.from_pretrained(path)
         logits = network.eval()(pixel_values=theirs).logits
-    answer = load_predictor(path).predict([resize_picture(picture, 32, 32)])[0]
+    (answer,) = load_predictor(path).predict([resize_picture(picture, 32, 32)])
     assert np.array_equal(answer, logits[0].argmax(dim=0).numpy())
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.protocols import Fetch
 from evergreen.data.pictures import encode_png
+from evergreen.tasks.image_segmentation.answering import TorchPictureNetwork
 from evergreen.tasks.image_segmentation.logits import classes_at
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
 from evergreen.tasks.image_segmentation.servable import ImagePredictor, instance_of
@@ -32,8 +33,8 @@ class Brightness:
 
 
 def predictor(fetch: Fetch | None = None, max_pixels: int = 10_000) -> ImagePredictor:
-    settings: dict[str, Any] = {"labels": LABELS, "size": 64, "max_pixels": max_pixels, "fetch": fetch}
-    return ImagePredictor(Brightness(), ARCHITECTURES["unet"], **settings)
+    network = TorchPictureNetwork(Brightness(), ARCHITECTURES["unet"], 64)
+    return ImagePredictor(network, labels=LABELS, max_pixels=max_pixels, fetch=fetch)
 
 
 def halves(height: int = 60, width: int = 90) -> np.ndarray:
@@ -54,6 +55,18 @@ def test_a_picture_goes_in_and_a_mask_of_its_size_comes_out() -> None:
     assert first["shares"] == pytest.approx({"dark": 1 / 3, "light": 2 / 3}, abs=0.03)
     assert (first["width"], first["height"]) == (90, 60)
     assert (second["width"], second["height"]) == (45, 33)
+
+
+def test_a_log_keeps_size_brightness_and_colour_of_a_picture_and_the_shares_of_its_classes() -> None:
+    loaded = predictor()
+    batch = loaded.decode([instance_of(encode_png(halves()))])
+    (noted,) = loaded.observe(batch, loaded.predict(batch))
+    brightness = (20 / 3 + 230 * 2 / 3) / 255
+    assert noted.features == pytest.approx(
+        {"width": 90, "height": 60, **dict.fromkeys(("brightness", "red", "green", "blue"), brightness)}
+    )
+    assert noted.prediction == "light"
+    assert noted.score == noted.probabilities[1] == pytest.approx(2 / 3, abs=0.03)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def test_a_model_directory_loads_by_itself_and_tells_no_path_of_this_machine(
     trained: tuple[TrainedModel, RecordingRun], encoder: Path
 ) -> None:
     model, _ = trained
-    answers = load_predictor(model.path).encode(load_predictor(model.path).predict(["goal match team", "vote law tax"]))
+    predictor = load_predictor(model.path)
+    batch = predictor.decode([{"text": "goal match team"}, {"text": "vote law tax"}])
+    answers = predictor.encode(predictor.predict(batch))
     config = json.loads((model.path / "config.json").read_text())
 
     assert [answer["label"] for answer in answers] == ["games", "state"]
@@ -95,7 +97,7 @@ def test_a_process_that_loads_texts_imports_nothing_of_pictures_nor_of_the_pipel
     code = (
         "import sys; before = {*sys.modules}\n"
         "from pathlib import Path; from evergreen.tasks import load_predictor\n"
-        "load_predictor(Path(sys.argv[1])).predict(['goal'])\n"
+        "one = load_predictor(Path(sys.argv[1])); one.predict(one.decode([{'text': 'goal'}]))\n"
         "print(*sys.modules.keys() - before)"
     )
     command = [sys.executable, "-c", code, str(trained[0].path)]
@@ -152,15 +154,15 @@ def test_a_warm_start_from_another_encoders_model_is_refused(
 def test_predictions_do_not_depend_on_what_else_is_in_the_batch(trained: tuple[TrainedModel, RecordingRun]) -> None:
     model, _ = trained
     predictor = load_predictor(model.path)
-    texts = [text for text, _ in headlines(300, seed=5)]
+    texts = predictor.decode([{"text": text} for text, _ in headlines(300, seed=5)])
 
-    together = predictor.predict(texts)
+    together = np.asarray(predictor.predict(texts))
     alone = np.concatenate([predictor.predict([text]) for text in texts[::50]])
 
     assert together.dtype == np.float32
     assert together.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert together[::50] == pytest.approx(alone, abs=1e-5)
-    assert predictor.predict([]).shape == (0, len(LABELS))
+    assert np.asarray(predictor.predict([])).shape == (0, len(LABELS))
 
 
 def test_a_training_killed_half_way_goes_on_and_ends_as_if_undisturbed(
@@ -222,7 +224,9 @@ def test_balanced_class_weights_lift_a_rare_class(encoder: Path, tmp_path: Path)
     for weights in ("none", "balanced"):
         task = task_with(encoder, class_weights=weights, **few_steps)
         model = trainable(task).train(splits, RecordingRun.below(tmp_path / weights))
-        shares.append(servable(task).load(model.path).predict([text for text, _ in headlines(90, seed=7)])[:, 2].mean())
+        predictor = servable(task).load(model.path)
+        batch = predictor.decode([{"text": text} for text, _ in headlines(90, seed=7)])
+        shares.append(np.asarray(predictor.predict(batch))[:, 2].mean())
 
     assert shares[1] > 2 * shares[0]
 

@@ -1,20 +1,82 @@
 """What a network answers for pictures, in training's pages as in evaluation and at the endpoint.
 
 In float32 on every machine, so that what was evaluated is what is served.
+
+network.run([(375, 500, 3) uint8]) → PictureOutputs([(375, 500) uint8])
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from evergreen.data.pictures import Pixels
 from evergreen.tasks.image_segmentation.images import resize_picture
 from evergreen.tasks.image_segmentation.model import Architecture, as_floats, normalised
+from evergreen.tasks.image_segmentation.outputs import PictureOutputs
+from evergreen.tasks.libraries import use_threads
 
 _PIXELS_PER_BATCH = {"cpu": 8 * 128 * 128, "cuda": 64 * 256 * 256}
+
+
+class PictureNetwork(Protocol):
+    """A network and its engine. `budget` is how many pixels, at the size that it is asked at, it takes well at once."""
+
+    @property
+    def engine(self) -> str:
+        """What computes."""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether one batch is computed at a time."""
+
+    @property
+    def budget(self) -> int:
+        """Pixels of a batch."""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of each picture, whatever its own size."""
+
+    def use_threads(self, count: int) -> None:
+        """Lets what the calling thread computes from now on use so many threads."""
+
+    def run(self, pictures: Sequence[Pixels]) -> PictureOutputs:
+        """Masks of the pictures' own sizes."""
+
+
+class TorchPictureNetwork:
+    """A network of an architecture, where it is, asked at `size` x `size`."""
+
+    engine = "torch"
+
+    def __init__(self, network: Any, architecture: Architecture, size: int) -> None:
+        self._network, self._architecture, self._size = network, architecture, size
+
+    @property
+    def takes_turns(self) -> bool:
+        """On a GPU."""
+        return bool(self._network.device.type != "cpu")
+
+    @property
+    def budget(self) -> int:
+        """Pixels of a batch."""
+        return _PIXELS_PER_BATCH[self._network.device.type]
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of each picture."""
+        return self._size**2
+
+    def use_threads(self, count: int) -> None:
+        """Lets what the calling thread computes from now on use so many threads."""
+        use_threads(count)
+
+    def run(self, pictures: Sequence[Pixels]) -> PictureOutputs:
+        """Masks of the pictures' own sizes."""
+        return PictureOutputs(masks_of(self._network, self._architecture, self._size, pictures))
 
 
 def masks_of(network: Any, architecture: Architecture, size: int, pictures: Sequence[Pixels]) -> list[Pixels]:

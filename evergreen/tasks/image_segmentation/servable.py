@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
+from evergreen.core.observation import Observation
+from evergreen.core.predictors import Shape, shaping_of
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import cut, excerpt, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
-from evergreen.tasks.image_segmentation.answering import masks_of
+from evergreen.tasks.image_segmentation.answering import PictureNetwork, TorchPictureNetwork
 from evergreen.tasks.image_segmentation.images import encode_jpeg, resize_picture
-from evergreen.tasks.image_segmentation.model import ARCHITECTURES, Architecture
+from evergreen.tasks.image_segmentation.model import ARCHITECTURES
+from evergreen.tasks.image_segmentation.outputs import PictureOutputs, observations, shares_of
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
-from evergreen.tasks.libraries import use_threads
 
 BUCKET_SCHEME = "gs://"
 EXAMPLE_SIDE_PX = 96
@@ -55,10 +55,8 @@ class ImageServing:
     def predictor(self, network: Any, fetch: Fetch | None = None) -> ImagePredictor:
         """A predictor of a network of this configuration."""
         return ImagePredictor(
-            network,
-            ARCHITECTURES[self._task.architecture],
+            TorchPictureNetwork(network, ARCHITECTURES[self._task.architecture], self._task.image_size),
             labels=self._task.labels,
-            size=self._task.image_size,
             max_pixels=self._task.max_picture_pixels,
             fetch=fetch,
         )
@@ -98,29 +96,35 @@ class ImagePredictor:
 
     def __init__(
         self,
-        network: Any,
-        architecture: Architecture,
+        network: PictureNetwork,
         *,
         labels: tuple[str, ...],
-        size: int,
         max_pixels: int,
         fetch: Fetch | None = None,
     ) -> None:
         self._network = network
-        self._architecture = architecture
         self._labels = labels
-        self._size = size
         self._max_pixels = max_pixels
         self._fetch = fetch
 
     @property
+    def engine(self) -> str:
+        """What computes."""
+        return self._network.engine
+
+    @property
     def takes_turns(self) -> bool:
         """Whether one prediction is made at a time: on a GPU."""
-        return bool(self._network.device.type != "cpu")
+        return self._network.takes_turns
+
+    @property
+    def budget(self) -> int:
+        """Pixels of a batch, at the size that the network is asked at."""
+        return self._network.budget
 
     def use_threads(self, count: int) -> None:
         """Lets the calling thread's next predictions use so many threads."""
-        use_threads(count)
+        self._network.use_threads(count)
 
     def decode(self, instances: Sequence[Any]) -> list[Pixels]:
         """The pictures: (H, W, 3) each.
@@ -143,13 +147,25 @@ class ImagePredictor:
             pictures.append(picture)
         return pictures
 
-    def predict(self, batch: Sequence[Pixels]) -> list[Pixels]:
-        """Masks of class numbers, each of its picture's size: (H, W) uint8."""
-        return masks_of(self._network, self._architecture, self._size, batch)
+    def sizes(self, batch: Sequence[Pixels]) -> list[int]:
+        """Pixels that the network sees of each."""
+        return [self._network.pixels] * len(batch)
 
-    def encode(self, outputs: Sequence[Pixels]) -> list[dict[str, Any]]:
+    def predict(self, batch: Sequence[Pixels]) -> PictureOutputs:
+        """Masks of class numbers, each of its picture's size: (H, W) uint8."""
+        return self._network.run(batch)
+
+    def shaping(self, parameters: Mapping[str, Any]) -> Shape:
+        """Predictions as they are. Raises InputError naming the first parameter."""
+        return shaping_of(parameters)
+
+    def encode(self, outputs: PictureOutputs) -> list[dict[str, Any]]:
         """`{"mask", "width", "height", "shares"}` a picture: the mask as PNG in base64, and each label's share."""
         return [self._prediction(mask) for mask in outputs]
+
+    def observe(self, batch: Sequence[Pixels], outputs: PictureOutputs) -> list[Observation]:
+        """Size, brightness and colour, and the classes' shares."""
+        return observations(batch, outputs, self._labels)
 
     def _picture(self, index: int, instance: object) -> Pixels:
         if not isinstance(instance, dict):
@@ -174,8 +190,7 @@ class ImagePredictor:
             raise InstanceError(index, f"'image' cannot be read: {error}") from error
 
     def _prediction(self, mask: Pixels) -> dict[str, Any]:
-        counts = np.bincount(mask.ravel(), minlength=len(self._labels))
-        shares = {label: float(count / mask.size) for label, count in zip(self._labels, counts, strict=True)}
+        shares = dict(zip(self._labels, shares_of(mask, len(self._labels)), strict=True))
         height, width = mask.shape
         png = base64.b64encode(encode_png(mask)).decode("ascii")
         return {"mask": png, "width": width, "height": height, "shares": shares}

@@ -1,11 +1,11 @@
 """A loaded text classifier: what the server, the evaluation and batch prediction share.
 
-[{"text": "Shares rose"}] → ["Shares rose"] → (1, 4) float32 → [{"label": "business", "score": 0.98, …}]
+[{"text": "Shares rose"}] → [TokenizedText([101, …])] → (1, 4) float32 → [{"label": "business", "score": 0.98, …}]
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,17 @@ import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
 from evergreen.core.errors import InstanceError
+from evergreen.core.observation import Observation
+from evergreen.core.predictors import Shape, shaping_of
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import excerpts
-from evergreen.tasks.libraries import loading, quiet_transformers, use_threads
+from evergreen.tasks.libraries import loading, quiet_transformers
+from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
+from evergreen.tasks.text_classification.outputs import TextOutputs, observations, softmax
 from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.tokens import Tokens, batches_of_tokens
+from evergreen.tasks.text_classification.tokens import TokenizedText, Tokens, batches_of_tokens
 
 EXAMPLE_CHARS = 300
-_TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}  # on a CPU, what the caches hold; measured
-_ROWS_AT_ONCE = 4096
 
 
 class TextServing:
@@ -55,7 +57,8 @@ class TextServing:
         model.to("cuda" if torch.cuda.is_available() else "cpu")
         tokens = Tokens(tokenizer, self._task.max_length_tokens)
         tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
-        return TextPredictor(model, tokens, self._task.labels, self._task.rules.max_text_chars)
+        network = TorchTextNetwork(model, tokens)
+        return TextPredictor(network, tokens, self._task.labels, self._task.rules.max_text_chars)
 
     def instance(self, value: object) -> dict[str, Any]:
         """What the endpoint is asked of a text."""
@@ -75,39 +78,68 @@ class TextServing:
 class TextPredictor:
     """Predicts in float32 on every machine, so that what was evaluated is what is served."""
 
-    def __init__(self, model: Any, tokens: Tokens, labels: tuple[str, ...], max_text_chars: int) -> None:
-        self._model = model
+    def __init__(self, network: TextNetwork, tokens: Tokens, labels: tuple[str, ...], max_text_chars: int) -> None:
+        self._network = network
         self._tokens = tokens
         self._labels = labels
         self._max_text_chars = max_text_chars
 
     @property
+    def engine(self) -> str:
+        """What computes."""
+        return self._network.engine
+
+    @property
     def takes_turns(self) -> bool:
         """Whether one prediction is made at a time: on a GPU."""
-        return bool(self._model.device.type != "cpu")
+        return self._network.takes_turns
+
+    @property
+    def budget(self) -> int:
+        """Tokens of a batch, padded."""
+        return self._network.budget
 
     def use_threads(self, count: int) -> None:
         """Lets the calling thread's next predictions use so many threads."""
-        use_threads(count)
+        self._network.use_threads(count)
 
-    def decode(self, instances: Sequence[Any]) -> list[str]:
-        """The texts.
+    def decode(self, instances: Sequence[Any]) -> list[TokenizedText]:
+        """The texts in tokens.
 
         Raises:
             InstanceError: an instance is not `{"text": "…"}` with a text that is neither blank nor too long.
         """
-        return [self._text(index, instance) for index, instance in enumerate(instances)]
+        return self._tokens.read([self._text(index, instance) for index, instance in enumerate(instances)])
 
-    def predict(self, batch: Sequence[str]) -> npt.NDArray[np.float32]:
+    def sizes(self, batch: Sequence[TokenizedText]) -> list[int]:
+        """Tokens of each."""
+        return [len(text.ids) for text in batch]
+
+    def predict(self, batch: Sequence[TokenizedText]) -> TextOutputs:
         """Probabilities in the order of the labels: (rows, classes) float32."""
+        lengths = np.array(self.sizes(batch), dtype=np.int64)
         probabilities = np.empty((len(batch), len(self._labels)), dtype=np.float32)
-        for start in range(0, len(batch), _ROWS_AT_ONCE):
-            self._predict_into(probabilities[start : start + _ROWS_AT_ONCE], batch[start : start + _ROWS_AT_ONCE])
-        return probabilities
+        embeddings: npt.NDArray[np.float32] | None = None
+        for rows in batches_of_tokens(lengths, self.budget):
+            logits, embedded = self._network.run([batch[row].ids for row in rows])
+            probabilities[rows] = softmax(logits)
+            if embedded is not None:
+                if embeddings is None:
+                    embeddings = np.empty((len(batch), embedded.shape[1]), dtype=np.float32)
+                embeddings[rows] = embedded
+        return TextOutputs(probabilities, embeddings)
 
-    def encode(self, outputs: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
+    def shaping(self, parameters: Mapping[str, Any]) -> Shape:
+        """Predictions as they are. Raises InputError naming the first parameter."""
+        return shaping_of(parameters)
+
+    def encode(self, outputs: TextOutputs) -> list[dict[str, Any]]:
         """`{"label", "score", "probabilities": {label: …}}` a row; `score` is the label's probability."""
-        return [self._prediction(row) for row in outputs]
+        return [self._prediction(row) for row in outputs.probabilities]
+
+    def observe(self, batch: Sequence[TokenizedText], outputs: TextOutputs) -> list[Observation]:
+        """Tokens, unknown ones among them, characters, and the answer."""
+        return observations(batch, outputs, self._labels)
 
     def _text(self, index: int, instance: object) -> str:
         expected = 'expected {"text": "…"}'
@@ -125,17 +157,6 @@ class TextPredictor:
                 index, f"'text' has {len(text):,} characters, at most {self._max_text_chars:,} are allowed; shorten it"
             )
         return text
-
-    def _predict_into(self, probabilities: npt.NDArray[np.float32], texts: Sequence[str]) -> None:
-        import torch
-
-        token_ids = self._tokens.of(texts)
-        lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
-        with torch.inference_mode():
-            for rows in batches_of_tokens(lengths, _TOKENS_PER_BATCH[self._model.device.type]):
-                inputs = self._tokens.pad([token_ids[row] for row in rows])
-                logits = self._model(**{name: value.to(self._model.device) for name, value in inputs.items()}).logits
-                probabilities[rows] = logits.softmax(dim=-1).cpu().numpy()
 
     def _prediction(self, row: npt.NDArray[np.float32]) -> dict[str, Any]:
         best = int(row.argmax())

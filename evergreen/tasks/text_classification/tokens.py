@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,14 @@ LEAST_LENGTH = 8
 """Encoders that read several tokens at once, such as CANINE, cannot take a batch of very short texts otherwise."""
 _MAX_CHARS_PER_TOKEN = 32
 """Text beyond that many characters for every token kept cannot matter, and a tokenizer reads all it is given."""
+
+
+class TokenizedText(NamedTuple):
+    """A text as a network reads it; `unknown` of its tokens are in no vocabulary, `characters` is its whole length."""
+
+    ids: Sequence[int]
+    unknown: int
+    characters: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,12 @@ class Tokens:
             cut, truncation=True, max_length=self.max_length, return_attention_mask=False, return_token_type_ids=False
         )
         return [ids or [self.tokenizer.pad_token_id] for ids in encoded["input_ids"]]
+
+    def read(self, texts: Sequence[str]) -> list[TokenizedText]:
+        """The texts in tokens."""
+        unknown = self.tokenizer.unk_token_id
+        numbered = zip(texts, self.of(texts), strict=True)
+        return [TokenizedText(ids, 0 if unknown is None else ids.count(unknown), len(text)) for text, ids in numbered]
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """`input_ids` and `attention_mask`: (rows, longest) int64; at least LEAST_LENGTH, which some encoders need."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.errors import InstanceError
+from evergreen.core.predictors import PlainPredictor
 from evergreen.core.protocols import Fetch
 from evergreen.data.shards import first_rows
 from evergreen.tasks.libraries import loading
@@ -41,16 +42,11 @@ class RegressionServing:
         return first_rows(splits.shards(SplitName.TEST), ["text"], count)
 
 
-class RegressionPredictor:
+class RegressionPredictor(PlainPredictor):
     """Predicts in float64."""
-
-    takes_turns = False
 
     def __init__(self, coefficients: Floats, intercept: Floats, scale: str) -> None:
         self._coefficients, self._intercept, self._scale = coefficients, intercept, scale
-
-    def use_threads(self, count: int) -> None:
-        """A sparse product takes one."""
 
     def decode(self, instances: Sequence[Any]) -> list[str]:
         """The texts. Raises InstanceError: an instance is not `{"text": "…"}`, or its text is blank."""

@@ -128,7 +128,7 @@ def test_a_trained_model_asks_nothing_of_anybody(hub: Hub, tmp_path: Path, monke
     monkeypatch.setattr(socket.socket, "connect", lambda _, address: asked.append(address))
     report = measurable(hub.task()).evaluate(model, None, hub.splits)
     predictor = load_predictor(model.path)
-    assert predictor.predict(predictor.decode(INSTANCES)).shape == (2, len(LABELS))
+    assert predictor.predict(predictor.decode(INSTANCES)).probabilities.shape == (2, len(LABELS))
     assert report.metrics["accuracy"].value >= 0
     assert asked == []
 

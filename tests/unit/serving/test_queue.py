@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 
 from evergreen.core.errors import EvergreenError
+from evergreen.core.predictors import PlainPredictor
 from evergreen.serving.queue import SLICE_INSTANCES, NotReadyError, PredictionQueue, TooLateError
 
 WITHIN_S = 10.0
 
 
-class Gated:
+class Gated(PlainPredictor):
     """Predicts one slice whenever the test lets it, and writes down what was done in which order."""
-
-    takes_turns = False
 
     def __init__(self) -> None:
         self.steps: list[str] = []

@@ -9,18 +9,14 @@ from hypothesis import strategies as st
 
 from evergreen.core.artifacts import Splits, SplitsManifest, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
+from evergreen.core.predictors import PlainPredictor
 from evergreen.evaluation.evaluator import Stopwatch
 from evergreen.tasks.text_classification.measurable import TextAnswers, TextBatch, TextEvaluator, TextModel
 from evergreen.tasks.text_classification.settings import TextClassification, TextRules
 
 
-class Counting:
+class Counting(PlainPredictor):
     """Answers class `number of a's in the text`; blank texts cannot be used."""
-
-    takes_turns = False
-
-    def use_threads(self, count: int) -> None:
-        """Counting takes one."""
 
     def decode(self, instances: Sequence[Any]) -> list[str]:
         for index, instance in enumerate(instances):

@@ -1,0 +1,64 @@
+"""What a predictor is where its author says nothing else: the verbs that every model needs are `decode`, `predict` and
+`encode`.
+
+class PricePredictor(PlainPredictor): …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from evergreen.core.errors import InputError
+from evergreen.core.observation import Observation
+
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+"""What a request's parameters make of one prediction."""
+
+
+class PlainPredictor:
+    """Inputs cost the same, whatever they are; requests have no parameters; one engine computes, on the CPU."""
+
+    engine = "python"
+    takes_turns = False
+    budget = 32
+
+    def use_threads(self, count: int) -> None:
+        """Nothing: it takes one."""
+
+    def sizes(self, batch: Sequence[Any]) -> list[int]:
+        """One each."""
+        return [1] * len(batch)
+
+    def shaping(self, parameters: Mapping[str, Any]) -> Shape:
+        """Predictions as they are. Raises InputError naming the first parameter."""
+        return shaping_of(parameters)
+
+    def encode(self, outputs: Any) -> list[dict[str, Any]]:
+        """JSON-ready predictions, one a row."""
+        raise NotImplementedError
+
+    def observe(self, batch: Sequence[Any], outputs: Any) -> list[Observation]:  # noqa: ARG002 - others tell of inputs
+        """The class and its score, where the predictions name them."""
+        return [_observed(prediction) for prediction in self.encode(outputs)]
+
+
+def shaping_of(parameters: Mapping[str, Any]) -> Shape:
+    """Predictions as they are.
+
+    Raises:
+        InputError: there are parameters.
+    """
+    if parameters:
+        raise InputError(f"unknown parameter {sorted(parameters)[0][:80]!r} (allowed: none); leave it out")
+    return lambda prediction: prediction
+
+
+def _observed(prediction: Mapping[str, Any]) -> Observation:
+    probabilities = prediction.get("probabilities", {})
+    return Observation(
+        features={},
+        prediction=str(prediction.get("label", "")),
+        score=float(prediction.get("score", "nan")),
+        probabilities=tuple(float(value) for value in probabilities.values()),
+    )
