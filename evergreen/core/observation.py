@@ -5,8 +5,14 @@ Observation({"tokens": 53.0, "unknown_share": 0.02, "characters": 241.0}, "busin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+SKETCH_BITS = 8
+_KNUTH = 2654435761
+"""Multiplicative hashing spreads neighbouring numbers: D. Knuth, The Art of Computer Programming, vol. 3, 6.4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +31,13 @@ class Observation:
     probabilities: tuple[float, ...]
     sketch: tuple[int, ...] = ()
     embedding: tuple[float, ...] | None = None
+
+
+def sketch_of(numbers: Sequence[int]) -> tuple[int, ...]:
+    """How many of the numbers, such as tokens, fall into each of 256 buckets.
+
+    Order is lost, and a hundred words of a vocabulary share a bucket: no input can be read from it.
+    """
+    hashed = (np.asarray(numbers, dtype=np.uint64) * np.uint64(_KNUTH)) & np.uint64(0xFFFFFFFF)
+    buckets = (hashed >> np.uint64(32 - SKETCH_BITS)).astype(np.int64)
+    return tuple(np.bincount(buckets, minlength=1 << SKETCH_BITS).tolist())

@@ -40,7 +40,7 @@ class Query:
     """SQL and its parameters: type and value by name."""
 
     sql: str
-    parameters: Mapping[str, tuple[str, datetime | date | str]]
+    parameters: Mapping[str, tuple[str, datetime | date]]
 
 
 def table_query(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evergreen.adapters.bigquery.query import Query
@@ -33,7 +33,7 @@ LATE = timedelta(minutes=15)
 LINES = (
     "SELECT jsonPayload.message AS line FROM {table} "
     "WHERE timestamp >= @window_start AND timestamp < @printed_by "
-    "AND resource.labels.endpoint_id = @endpoint AND STRPOS(jsonPayload.message, '{mark}') > 0"
+    "AND resource.labels.endpoint_id = '{endpoint}' AND STRPOS(jsonPayload.message, '{mark}') > 0"
 )
 
 
@@ -82,11 +82,10 @@ class CloudRows:
     def _lines(self) -> Iterator[str]:
         given = self._log
         warehouse = BigQueryWarehouse(given.project, given.log.location, {}, given.deadline_s)
-        parameters: dict[str, tuple[str, datetime | date | str]] = {
+        parameters = {
             "window_start": ("TIMESTAMP", self._window.start),
             "printed_by": ("TIMESTAMP", self._window.end + LATE),
-            "endpoint": ("STRING", given.endpoint_id),
         }
-        query = Query(LINES.format(table=given.table.quoted, mark=MARK), parameters)
+        query = Query(LINES.format(table=given.table.quoted, mark=MARK, endpoint=given.endpoint_id), parameters)
         for batch in warehouse.rows(query, f"the request log in {given.table}", given.log.most_bytes_read, STREAMS):
             yield from batch.column("line").to_pylist()

@@ -200,9 +200,9 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
     assert pq.ParquetFile(part).num_row_groups > 1
 
 
-def test_what_a_server_imports_brings_no_arrow() -> None:
+def test_what_servers_and_front_import_brings_no_arrow() -> None:
     code = (
-        "import sys, evergreen.requestlog.opening, evergreen.requestlog.parts, evergreen.requestlog.reading; "
+        "import sys, evergreen.serving.server, evergreen.adapters.local_endpoint.front, evergreen.requestlog.reading; "
         "assert not {'pyarrow', 'torch', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
