@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 SKETCH_BITS = 8
 _KNUTH = 2654435761
 """Multiplicative hashing spreads neighbouring numbers: D. Knuth, The Art of Computer Programming, vol. 3, 6.4."""
@@ -38,6 +36,7 @@ def sketch_of(numbers: Sequence[int]) -> tuple[int, ...]:
 
     Order is lost, and a hundred words of a vocabulary share a bucket: no input can be read from it.
     """
-    hashed = (np.asarray(numbers, dtype=np.uint64) * np.uint64(_KNUTH)) & np.uint64(0xFFFFFFFF)
-    buckets = (hashed >> np.uint64(32 - SKETCH_BITS)).astype(np.int64)
-    return tuple(np.bincount(buckets, minlength=1 << SKETCH_BITS).tolist())
+    counts = [0] * (1 << SKETCH_BITS)
+    for number in numbers:
+        counts[(number * _KNUTH & 0xFFFFFFFF) >> (32 - SKETCH_BITS)] += 1
+    return tuple(counts)
