@@ -11,10 +11,10 @@ from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.mirror import VertexMirror
 from evergreen.adapters.vertex.names import LIVE, live_id
 from evergreen.adapters.vertex.preflight import check_reachable
-from evergreen.adapters.vertex.request_log import CloudRequestLog
+from evergreen.adapters.vertex.request_log import LOG_FILTER, SINK, CloudRequestLog
 from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import VertexHostSettings
-from evergreen.core.cloud import Fleet, HostNeeds, Machine
+from evergreen.core.cloud import Fleet, HostNeeds, LogNeeds, Machine
 from evergreen.core.errors import InputError
 from evergreen.core.lease import LeaseStore
 from evergreen.core.protocols import Endpoint, Mirror, RequestLog
@@ -78,6 +78,7 @@ class VertexHost:
             fleet=Fleet(given.region, machine, given.min_replicas, given.max_replicas),
             dedicated=given.dedicated,
             logs_requests=given.request_logging is not None,
+            request_log=LogNeeds(SINK, LOG_FILTER, given.log.dataset, given.log.location) if given.log else None,
         )
 
     def room(self) -> Mapping[str, object]:
