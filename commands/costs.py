@@ -169,11 +169,13 @@ def billed_too(project: Project) -> Iterator[str]:
         "Cloud Build and Artifact Registry: three images a delivery, kept until a policy removes them",
         "the bucket: data, artifacts of every run, checkpoints, code; network between regions",
         *([f"BigQuery: bytes read, at most {read.most_bytes / 1e9:,.1f} GB a run, and stored"] if read else ()),
-        f"Cloud Logging{', and the rows of request logging' if _logs_requests(project) else ''}",
+        f"Cloud Logging{_logged_words(project)}",
     ]
     yield from (f"{'billed too' if number == 0 else '':<12}{thing}" for number, thing in enumerate(things))
 
 
-def _logs_requests(project: Project) -> bool:
+def _logged_words(project: Project) -> str:
+    """What of requests is logged."""
     needs = host_of(project.host).needs()
-    return needs is not None and needs.logs_requests
+    noted = ", a line a request and its row in BigQuery" if needs and needs.request_log else ""
+    return noted + (", and the rows of request logging" if needs and needs.logs_requests else "")

@@ -30,6 +30,7 @@ OF_THE_DOCTOR = (
     "gcloud alpha services quota list",
     "gcloud beta quotas preferences create",
     "gcloud compute networks subnets update",
+    "gcloud logging sinks update",
 )
 """What it prints besides the guide's commands."""
 

@@ -14,7 +14,7 @@ from evergreen.core.cloud import HostNeeds
 from evergreen.core.errors import InputError
 from evergreen.core.lease import LeaseStore
 from evergreen.core.members import HostSettings
-from evergreen.core.protocols import Endpoint, Mirror
+from evergreen.core.protocols import Endpoint, Mirror, RequestLog
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_lease import MemoryLease
 
@@ -47,6 +47,9 @@ class MemoryHost:
 
     def lease(self, model: str, state_dir: Path) -> LeaseStore:
         return LEASES.setdefault(self._name, MemoryLease())
+
+    def request_log(self, model: str, state_dir: Path) -> RequestLog:
+        raise InputError("nothing is noted in memory")
 
     def mirrors(self) -> Sequence[Mirror]:
         return ()

@@ -19,6 +19,7 @@ def routes(box: Box, protocol: str) -> dict[str, int]:
         "aiplatform.googleapis.com": "vertex",
         f"{box.region}-aiplatform.googleapis.com": "vertex",
         "*.prediction.vertexai.goog": "vertex",
+        "logging.googleapis.com": "vertex",
         "bigquerystorage.googleapis.com" if protocol == "grpc" else "bigquery.googleapis.com": "bigquery",
         "*.googleapis.com": "gateway",
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cloudbox import rest, rpc
 from cloudbox.box import open_box
+from cloudbox.cloud_logging import sinks
 from cloudbox.home import Home
 from cloudbox.vertex.service import VertexService
 from cloudbox.vertex.transcoding import routes
@@ -31,7 +32,7 @@ def main() -> None:
     service.recover()
     grpc_server = rpc.serve(service.dispatcher, options.grpc_port)
     rest_server = rest.serve(
-        rest.application(service.dispatcher, routes()), service.dispatcher.home, options.https_port
+        rest.application(service.dispatcher, [*routes(), *sinks.routes()]), service.dispatcher.home, options.https_port
     )
     stopped.wait()
     grpc_server.stop(grace=1.0)

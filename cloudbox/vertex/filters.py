@@ -29,22 +29,24 @@ _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def matcher(text: str) -> Predicate:
-    """Whether a protobuf message passes the filter `text`; an empty filter lets everything through.
+def matcher(text: str, value_at: Callable[[Any, str], Any] | None = None) -> Predicate:
+    """Whether a resource passes the filter `text`; an empty filter lets everything through.
+
+    `value_at` gives the value of a resource at a path; without it resources are protobuf messages.
 
     Raises:
         ApiError: INVALID_ARGUMENT for syntax that is not understood, and, when applied, for an unknown field.
     """
     if not text.strip():
         return lambda _: True
-    parser = _Parser(text)
+    parser = _Parser(text, value_at or field_at)
     predicate = parser.conjunction()
     if parser.rest:
         raise parser.error(f"unexpected `{parser.rest[0][1]}`")
     return predicate
 
 
-def value_at(message: Any, path: str) -> Any:
+def field_at(message: Any, path: str) -> Any:
     """The value at `labels.key`, `display_name`, `create_time`: str, number, bool, datetime; None when unset.
 
     Raises:
@@ -60,7 +62,7 @@ def value_at(message: Any, path: str) -> Any:
     if field.message_type is not None:
         if field.message_type.full_name == "google.protobuf.Timestamp":
             return value.ToDatetime(datetime.UTC) if message.HasField(name) else None
-        return value_at(value, rest)
+        return field_at(value, rest)
     if field.enum_type is not None:
         return field.enum_type.values_by_number[value].name
     return value
@@ -71,8 +73,9 @@ def _is_map(field: Any) -> bool:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, value_at: Callable[[Any, str], Any]) -> None:
         self.text = text
+        self.value_at = value_at
         self.rest: list[tuple[str, str]] = []
         position = 0
         while text[position:].strip():
@@ -123,7 +126,7 @@ class _Parser:
             raise self.error(f"`{path}{sign}` lacks its value")
         kind, value = self.rest.pop(0)
         text = re.sub(r"\\(.)", r"\1", value[1:-1]) if kind == "text" else value
-        return lambda message: self._compare(value_at(message, path), sign, text)
+        return lambda message: self._compare(self.value_at(message, path), sign, text)
 
     def _next(self, kind: str, what: str) -> str:
         if not self.rest or self.rest[0][0] != kind:

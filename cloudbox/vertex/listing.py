@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudbox.errors import invalid
 from cloudbox.rpc import raw
-from cloudbox.vertex.filters import matcher, value_at
+from cloudbox.vertex.filters import field_at, matcher
 
 PAGE = 100
 LARGEST_PAGE = 1000
@@ -35,7 +35,7 @@ def _ordered(resources: list[Any], order_by: str) -> list[Any]:
         if len(part) > 2 or part[1:] not in ([], ["asc"], ["desc"]):
             raise invalid(f"Invalid order_by `{order_by}`; expected `FIELD [asc|desc]`.")
         path = part[0]
-        resources = sorted(resources, key=lambda resource: value_at(raw(resource), path), reverse=part[1:] == ["desc"])
+        resources = sorted(resources, key=lambda resource: field_at(raw(resource), path), reverse=part[1:] == ["desc"])
     return resources
 
 

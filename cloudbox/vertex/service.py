@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from google.cloud import aiplatform_v1 as v1
 from google.longrunning import operations_pb2
 
 from cloudbox.box import Box
+from cloudbox.cloud_logging.entries import Origin
+from cloudbox.cloud_logging.router import Router
+from cloudbox.cloud_logging.sinks import Sinks
 from cloudbox.rpc import Dispatcher, Method
 from cloudbox.vertex.containers import Containers
 from cloudbox.vertex.custom_jobs import CustomJobs
@@ -26,7 +31,7 @@ PACKAGES = ("google.cloud.aiplatform.v1", "google.cloud.aiplatform.v1beta1")
 
 
 class VertexService:
-    """Vertex AI in one process; state in `<home>/vertex`."""
+    """Vertex AI in one process, and Cloud Logging of what its containers print; state in `<home>/vertex`."""
 
     def __init__(self, box: Box) -> None:
         home = box.home
@@ -48,8 +53,11 @@ class VertexService:
             "EndpointService": endpoints.methods(),
             "PredictionService": Predictions(self._store, self._serving).methods(),
         }
+        sinks = Sinks(self._store, box.project, box.project_number)
+        self._router = Router(box, sinks, self._printing)
         names = ProjectNames(box.project, box.project_number)
-        self.dispatcher = Dispatcher(home, "vertex", {**_paths(services), **self._other_methods()}, names)
+        methods = {**_paths(services), **sinks.methods(), **self._other_methods()}
+        self.dispatcher = Dispatcher(home, "vertex", methods, names)
 
     def recover(self) -> None:
         """Take up what an earlier life of the service left: end its work under way, start its containers again."""
@@ -58,12 +66,21 @@ class VertexService:
         self._pipelines.recover()
         self._deployments.recover()
         self._schedules.start()
+        self._router.start()
 
     def close(self) -> None:
         """Stop every container; everything else is on disk already, and threads may still write their last word."""
+        self._router.close()
         self._schedules.close()
         self._serving.close()
         self._containers.close()
+
+    def _printing(self) -> list[tuple[Origin, Path]]:
+        """The containers whose output Cloud Logging gets, each with the file that holds it."""
+        return [
+            (Origin(endpoint, deployed_id, path.parent.name), path)
+            for endpoint, deployed_id, path in self._serving.logs()
+        ]
 
     def _other_methods(self) -> dict[str, Method]:
         operations, pb = self._operations, operations_pb2

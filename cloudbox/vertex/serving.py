@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -133,6 +134,13 @@ class Serving:
             self._changed.wait_for(lambda: replica.in_flight == 0, DRAIN_S)
         if replica.container:
             replica.container.stop()
+
+    def logs(self) -> list[tuple[str, str, Path]]:
+        """Endpoint, id of the deployed model, and the log of its container, of each one that has one."""
+        with self._changed:
+            replicas = list(self._replicas.values())
+        running = [(replica, replica.container) for replica in replicas]
+        return [(replica.endpoint, replica.id, container.log) for replica, container in running if container]
 
     @contextmanager
     def lease(self, deployed_id: str) -> Iterator[Replica]:

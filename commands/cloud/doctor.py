@@ -11,6 +11,7 @@ from commands.cloud.networks import check_network, check_perimeter
 from commands.cloud.places import check_buckets, check_build_region, check_images, check_services, enable
 from commands.cloud.quota import check_quota
 from commands.cloud.servers import check_mlflow, check_secrets, check_zenml
+from commands.cloud.sinks import check_sinks
 from commands.cloud.wheels import check_wheels
 from commands.machine import Finding
 from commands.project import Project
@@ -31,6 +32,7 @@ CHECKS: dict[str, tuple[str, Callable[[Google, Needs], Iterator[Finding]]]] = {
     "perimeter": ("accesscontextmanager.googleapis.com cloudresourcemanager.googleapis.com", check_perimeter),
     "build region": ("cloudbuild.googleapis.com", check_build_region),
     "image": ("artifactregistry.googleapis.com", check_images),
+    "request log": ("logging.googleapis.com bigquery.googleapis.com", check_sinks),
     "quota": ("serviceusage.googleapis.com", check_quota),
 }
 """Each check with the services that it asks."""

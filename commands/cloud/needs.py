@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commands.project import Project
-from evergreen.core.cloud import Fleet, HostNeeds, Machine, PreparationNeeds
+from evergreen.core.cloud import Fleet, HostNeeds, LogNeeds, Machine, PreparationNeeds
 from evergreen.core.members import host_of, source_of
 from orchestration.costs import PROBE_REPLICAS
 from orchestration.machines import tasks_of
@@ -28,7 +28,7 @@ class Needs:
     `bigquery` tells whether rows come from there, `dataset` (`project:dataset`) whence, unless a query says it, and
     `dataset_location` where it lies. `secrets` are ZenML secrets with the keys that are read of them, `models` is the
     folder of trained models. `dataflow` is how rows are prepared there, `dedicated` whether the endpoint has a public
-    address of its own.
+    address of its own, `request_log` where what containers note of requests goes.
     """
 
     project: str
@@ -50,6 +50,7 @@ class Needs:
     dataset_location: str = "US"
     dataflow: PreparationNeeds | None = None
     dedicated: bool = False
+    request_log: LogNeeds | None = None
 
 
 def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -> Needs | None:
@@ -86,6 +87,7 @@ def needs_of(project: Project, components: Components, steps: tuple[str, ...]) -
         dataset_location=read.location if read else "US",
         dataflow=dataflow,
         dedicated=bool(host and host.dedicated),
+        request_log=host.request_log if host else None,
     )
 
 

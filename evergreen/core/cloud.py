@@ -33,11 +33,22 @@ class Fleet:
 
 
 @dataclass(frozen=True)
+class LogNeeds:
+    """How what containers print of requests gets into BigQuery: the log sink, its filter, and the `project.dataset`."""
+
+    sink: str
+    filter: str
+    dataset: str
+    location: str
+
+
+@dataclass(frozen=True)
 class HostNeeds:
     """Names as the configuration gives them.
 
     `models` is the folder of trained models, `image` what the machines run as `account` (None: the project's own),
-    `dedicated` tells whether the endpoint has a public address of its own, `logs_requests` whether rows are kept.
+    `dedicated` tells whether the endpoint has a public address of its own, `logs_requests` whether whole requests are
+    kept, `request_log` where what containers print of them goes (None: they print nothing).
     """
 
     project: str
@@ -47,6 +58,7 @@ class HostNeeds:
     fleet: Fleet
     dedicated: bool
     logs_requests: bool
+    request_log: LogNeeds | None = None
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,12 @@ Observation({"tokens": 53.0, "unknown_share": 0.02, "characters": 241.0}, "busin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+SKETCH_BITS = 8
+_KNUTH = 2654435761
+"""Multiplicative hashing spreads neighbouring numbers: D. Knuth, The Art of Computer Programming, vol. 3, 6.4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +29,14 @@ class Observation:
     probabilities: tuple[float, ...]
     sketch: tuple[int, ...] = ()
     embedding: tuple[float, ...] | None = None
+
+
+def sketch_of(numbers: Sequence[int]) -> tuple[int, ...]:
+    """How many of the numbers, such as tokens, fall into each of 256 buckets.
+
+    Order is lost, and a hundred words of a vocabulary share a bucket: no input can be read from it.
+    """
+    counts = [0] * (1 << SKETCH_BITS)
+    for number in numbers:
+        counts[(number * _KNUTH & 0xFFFFFFFF) >> (32 - SKETCH_BITS)] += 1
+    return tuple(counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -344,6 +344,28 @@ class Endpoint(Protocol):
         """Stops everything and forgets it; what that was, in words. None: there was nothing."""
 
 
+class LoggedRows(Protocol):
+    """Rows of a request log, as `evergreen.requestlog.arrow.SCHEMA` names them; each reading begins anew."""
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Batches in no order of time; memory does not grow with rows.
+
+        Raises:
+            EvergreenError: the log cannot be read.
+        """
+
+    @property
+    def skipped(self) -> int:
+        """What was damaged and left out of the last reading, once it is through."""
+
+
+class RequestLog(Protocol):
+    """What servers noted of the requests of one model."""
+
+    def read(self, window: ResolvedWindow) -> LoggedRows:
+        """The rows of requests that came in the window: one an instance, one for a refused request."""
+
+
 class Host(Protocol):
     """Where endpoints live."""
 
@@ -359,6 +381,9 @@ class Host(Protocol):
 
     def lease(self, model: str, state_dir: Path) -> LeaseStore:
         """Where it is kept who may move the model's traffic, for all machines that may."""
+
+    def request_log(self, model: str, state_dir: Path) -> RequestLog:
+        """What was noted of the model's requests. Raises InputError where the configuration has nothing noted."""
 
     def mirrors(self) -> Sequence[Mirror]:
         """Registries of the host's own, which follow the record."""

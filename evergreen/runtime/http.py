@@ -21,6 +21,10 @@ from evergreen.core.traces import new_trace
 TRACE_HEADER = "x-trace-id"
 TIME_LEFT_HEADER = "x-time-left-ms"
 """How long the caller still waits for the answer; work for longer is dropped. The front tells its workers so, too."""
+UNLOGGED_HEADER = "x-unlogged"
+"""Says that a request is no traffic but a question to one version, which no request log counts. The front alone says
+so to its workers: of its own callers' headers it hands on no other than those named here.
+"""
 SINGLE = (
     *(TIME_LEFT_HEADER, TRACE_HEADER, "content-type", "content-encoding", "content-length", "expect"),
     *("host", "origin", "sec-fetch-site", "sec-fetch-mode"),

@@ -13,15 +13,19 @@ import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergreen.runtime.http import TRACE_HEADER, Trace, origin_refusal, repeated_refusal, target_host
+from evergreen.requestlog.journal import Journal
+from evergreen.requestlog.record import Request
+from evergreen.requestlog.witness import Witness
+from evergreen.runtime.http import TRACE_HEADER, UNLOGGED_HEADER, Trace, origin_refusal, repeated_refusal, target_host
 from evergreen.runtime.logs import Throttle
 from evergreen.serving.answers import error_response
+from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -92,22 +96,25 @@ class Metrics:
 class Observed:
     """ASGI middleware that traces, counts and logs each request and turns a fault of ours into a plain 500.
 
-    `routes` maps paths to the names that metrics and log use; `version` tells the model's version. Requests under
-    foreign names are refused where `settings` let the server listen on loopback.
+    `routes` maps paths to the names that metrics and log use. Requests under foreign names are refused where `settings`
+    let the server listen on loopback. `journal`, the request log, is told of predictions once they are answered.
     """
 
     def __init__(
         self,
         app: ASGIApp,
+        *,
         routes: Mapping[str, str],
         metrics: Metrics,
-        version: Callable[[], str],
+        model: ServedModel,
         settings: ServerSettings,
+        journal: Journal | None = None,
     ) -> None:
         self._app = app
         self._routes = routes
         self._metrics = metrics
-        self._version = version
+        self._model = model
+        self._journal = journal
         self._host = settings.host
         self._allowed_hosts = settings.allowed_hosts
         self._refused = Throttle(LOGGER, logging.INFO)
@@ -117,18 +124,19 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        came, started = time.time(), time.perf_counter()
         given = Headers(scope=scope)
-        trace = Trace(given, self._version()).id
+        trace = Trace(given, self._model.version).id
         seen: dict[str, Any] = {"trace_id": trace, "status": 499}  # 499: the caller left before the answer
-        scope.setdefault("state", {})["request_log"] = seen
+        witness = self._witness(scope, given)
+        scope.setdefault("state", {}).update(request_log=seen, witness=witness)
 
         async def traced_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
                 headers[TRACE_HEADER] = trace
-                headers[VERSION_HEADER] = self._version()
+                headers[VERSION_HEADER] = self._model.version
             await send(message)
 
         try:
@@ -141,7 +149,26 @@ class Observed:
                 response = error_response(500, "the server failed on this request; its log has the trace id", trace)
                 await response(scope, receive, traced_send)
         finally:
-            self._finish(scope, seen, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._finish(scope, seen, seconds)
+            if self._journal is not None and witness is not None:
+                self._journal.note(self._request(seen, came, seconds), witness)
+
+    def _witness(self, scope: Scope, headers: Mapping[str, str]) -> Witness | None:
+        """What follows a prediction that is to be noted."""
+        if self._journal is None or UNLOGGED_HEADER in headers or self._routes.get(scope["path"]) != "predict":
+            return None
+        return self._journal.begin()
+
+    def _request(self, seen: Mapping[str, Any], came: float, seconds: float) -> Request:
+        return Request(
+            time=came,
+            version=self._model.version,
+            trace_id=seen["trace_id"],
+            engine=self._model.engine,
+            status=seen["status"],
+            latency_ms=seconds * 1000,
+        )
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         """Status and reason for a repeated header, and for a foreign name in one, or in a target that is a URL."""
@@ -158,7 +185,13 @@ class Observed:
         if route in QUIET_ROUTES and seen["status"] < 500:
             return
         method = scope["method"] if scope["method"] in OWN_METHODS else "other"
-        fields = {"method": method, "route": route, **seen, "ms": round(seconds * 1000, 2), "version": self._version()}
+        fields = {
+            "method": method,
+            "route": route,
+            **seen,
+            "ms": round(seconds * 1000, 2),
+            "version": self._model.version,
+        }
         if seen["status"] == 503:
             self._refused.log("request", route, fields)
         else:

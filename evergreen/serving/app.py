@@ -21,6 +21,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from evergreen.core.errors import RequestTooLargeError
+from evergreen.requestlog.journal import Journal
+from evergreen.requestlog.witness import Witness
 from evergreen.runtime.http import time_left_s
 from evergreen.serving.access import CONTENT_TYPE, Metrics, Observed, log_fault
 from evergreen.serving.answers import JsonAnswer, answer_for, error_response
@@ -33,12 +35,12 @@ from evergreen.serving.settings import ServerSettings
 METRICS_ROUTE = "/metrics"
 
 
-def create_app(settings: ServerSettings, model: ServedModel) -> Starlette:
-    """The application that serves `model` at the routes and within the limits of `settings`."""
+def create_app(settings: ServerSettings, model: ServedModel, journal: Journal | None = None) -> Starlette:
+    """The application that serves `model` at the routes and within the limits of `settings`; `journal` notes it."""
     handlers = _Handlers(settings, model)
     names = {METRICS_ROUTE: "metrics", settings.health_route: "health", settings.predict_route: "predict"}
     observed = Middleware(
-        Observed, routes=names, metrics=handlers.metrics, version=lambda: model.version, settings=settings
+        Observed, routes=names, metrics=handlers.metrics, model=model, settings=settings, journal=journal
     )
     app = Starlette(
         routes=[
@@ -89,14 +91,19 @@ class _Handlers:
         async with self._bodies.body_of(request) as body:
             deadline = None if left is None else arrived + left
             with self._model.place():
-                return await while_connected(request, self._predictions(body, deadline, log))
+                witness = request.state.witness
+                return await while_connected(request, self._predictions(body, deadline, log, witness))
 
-    async def _predictions(self, body: bytearray, deadline: float | None, log: dict[str, Any]) -> list[dict[str, Any]]:
+    async def _predictions(
+        self, body: bytearray, deadline: float | None, log: dict[str, Any], witness: Witness | None
+    ) -> list[dict[str, Any]]:
         loop = asyncio.get_running_loop()
         read = await loop.run_in_executor(self._reader, parse_request, body, self._settings.max_instances)
         log["instances"] = len(read.instances)
+        if witness is not None:
+            witness.came(read.instances)
         left = None if deadline is None else deadline - time.monotonic()
-        return await self._model.predict(read.instances, left)
+        return await self._model.predict(read.instances, left, witness)
 
     async def health(self, request: Request) -> Response:
         if not self._model.ready:

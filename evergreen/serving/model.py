@@ -18,6 +18,7 @@ from typing import Any
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import InputError
 from evergreen.core.protocols import Predictor
+from evergreen.requestlog.witness import Witness
 from evergreen.serving.queue import NotReadyError, PredictionQueue
 from evergreen.serving.settings import ServerSettings
 
@@ -52,6 +53,11 @@ class ServedModel:
     def version(self) -> str:
         """The trained model's content-hash name; empty until it is loaded."""
         return self._loaded.version if self._loaded else ""
+
+    @property
+    def engine(self) -> str:
+        """What computes its predictions; empty until it is loaded."""
+        return self._loaded.predictor.engine if self._loaded else ""
 
     def load(self) -> None:
         """Loads the model; raises whatever keeps it from loading, a damaged file first of all."""
@@ -104,8 +110,10 @@ class ServedModel:
             raise NotReadyError(f"{self.waiting_instances} instances are waiting already; ask again in a second")
         return self._loaded
 
-    async def predict(self, instances: list[Any], time_left_s: float | None = None) -> list[dict[str, Any]]:
-        """Predictions, one an instance.
+    async def predict(
+        self, instances: list[Any], time_left_s: float | None = None, witness: Witness | None = None
+    ) -> list[dict[str, Any]]:
+        """Predictions, one an instance, of which `witness` is told.
 
         Raises:
             NotReadyError: the model is not loaded, too much waits, or the caller's time was over.
@@ -114,7 +122,7 @@ class ServedModel:
         loaded = self._model(len(instances))
         self.waiting_instances += len(instances)
         try:
-            return await self._queue.predict(loaded.predictor, instances, time_left_s)
+            return await self._queue.predict(loaded.predictor, instances, time_left_s, witness)
         finally:
             self.waiting_instances -= len(instances)
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.core.protocols import Predictor
+from evergreen.requestlog.witness import Witness
 
 SLICE_INSTANCES = 32
 MOST_AT_ONCE = 4
@@ -60,16 +61,22 @@ class PredictionQueue:
         self._threads: list[threading.Thread] = []
 
     async def predict(
-        self, predictor: Predictor, instances: list[Any], time_left_s: float | None
+        self,
+        predictor: Predictor,
+        instances: list[Any],
+        time_left_s: float | None,
+        witness: Witness | None = None,
     ) -> list[dict[str, Any]]:
         """Predictions, one an instance. When the caller's task is cancelled, what is left of the work is dropped.
+
+        `witness` is told what is predicted on, and what comes of it.
 
         Raises:
             InstanceError: an instance cannot be used.
             TooLateError: `time_left_s` was over before all was predicted.
             NotReadyError: the machine has no thread for it.
         """
-        job = _Job(predictor, instances, time_left_s)
+        job = _Job(predictor, instances, time_left_s, witness)
         with self._changed:
             self._most_at_once = 1 if predictor.takes_turns else min(self._cores, MOST_AT_ONCE)
             self._new.append(job)
@@ -159,10 +166,13 @@ class PredictionQueue:
 class _Job:
     """One request; `answer` is cancelled when its caller is gone."""
 
-    def __init__(self, predictor: Predictor, instances: list[Any], time_left_s: float | None) -> None:
+    def __init__(
+        self, predictor: Predictor, instances: list[Any], time_left_s: float | None, witness: Witness | None
+    ) -> None:
         self.answer: Future[list[dict[str, Any]]] = Future()
         self.is_small = len(instances) <= SLICE_INSTANCES
         self._predictor = predictor
+        self._witness = witness
         self._instances = instances
         self._deadline = None if time_left_s is None else time.monotonic() + time_left_s
         self._batch: Sequence[Any] | None = None
@@ -190,9 +200,12 @@ class _Job:
             self._check_deadline()
         start = len(self._predictions)
         rows = self._batch[start : start + SLICE_INSTANCES]
-        made = self._predictor.encode(self._predictor.predict(rows))
+        outputs = self._predictor.predict(rows)
+        made = self._predictor.encode(outputs)
         if len(made) != len(rows):
             raise EvergreenError(f"the model gave {len(made)} predictions for {len(rows)} instances")
+        if self._witness is not None:
+            self._witness.saw(self._predictor, rows, outputs)
         self._predictions += made
         return len(self._predictions) >= len(self._batch)
 

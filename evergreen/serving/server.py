@@ -17,6 +17,7 @@ import uvicorn
 
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import KEEP_ALIVE_S, MAX_CONNECTIONS
+from evergreen.requestlog.opening import open_journal
 from evergreen.runtime.connections import Room
 from evergreen.runtime.logs import log_json_to_stderr
 from evergreen.runtime.processes import allow_files
@@ -44,9 +45,10 @@ def serve(settings: ServerSettings, load: Load) -> int:
     allow_files(DESCRIPTORS)
     listener = _bind(settings.host, settings.port)
     model = ServedModel(settings, load)
+    journal = open_journal(os.environ, LOGGER, lambda: model.version)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, model),
+            create_app(settings, model, journal),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -75,6 +77,9 @@ def serve(settings: ServerSettings, load: Load) -> int:
     except SystemExit as stop:
         LOGGER.info("drained")
         return stop.code if isinstance(stop.code, int) else 1
+    finally:
+        if journal is not None:
+            journal.close()
     return _report(failures[0]) if failures else 0
 
 

@@ -17,7 +17,7 @@ from commands.cloud.needs import Needs
 from commands.cloud.servers import check_secrets
 from commands.machine import Finding
 from evergreen.adapters.google.calls import LOGIN
-from evergreen.core.cloud import Machine
+from evergreen.core.cloud import LogNeeds, Machine
 from evergreen.preparation import DataflowRunnerSettings
 from tests.gcloud import refused_by_gcloud
 from tests.google_stand_in import CLOCK, Answers, google_session
@@ -539,3 +539,46 @@ def test_the_server_may_read_models_alone(answers: dict[str, Any], folder: str, 
     conditional = {**binding("roles/storage.objectViewer", SERVING), "condition": {"expression": expression}}
     changed[f"{BUCKET}/iam"]["bindings"].append(conditional)
     assert len(missing(changed)) == lacking
+
+
+LOGGED = replace(
+    NEEDS, request_log=LogNeeds("evergreen-requests", 'jsonPayload.message:"x"', "news-project.requests", "EU")
+)
+REQUESTS = "bigquery/bigquery/v2/projects/news-project/datasets/requests"
+SINK = "logging/v2/projects/news-project/sinks/evergreen-requests"
+WRITER = "service-123@gcp-sa-logging.iam.gserviceaccount.com"
+MADE = {
+    "destination": "bigquery.googleapis.com/projects/news-project/datasets/requests",
+    "filter": 'jsonPayload.message:"x"',
+    "bigqueryOptions": {"usePartitionedTables": True},
+    "writerIdentity": f"serviceAccount:{WRITER}",
+}
+MAY_WRITE = {"location": "EU", "access": [{"role": "WRITER", "userByEmail": WRITER}]}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sink", "problem", "fix"),
+    [
+        (None, None, "there is no dataset", "bq --location=EU mk --dataset news-project:requests"),
+        (MAY_WRITE, None, "there is no log sink", "gcloud logging sinks create evergreen-requests bigquery."),
+        (MAY_WRITE, {**MADE, "filter": "all"}, "another filter", "gcloud logging sinks update evergreen-requests"),
+        (MAY_WRITE, {**MADE, "destination": "storage"}, "to storage", "gcloud logging sinks update"),
+        (MAY_WRITE, {**MADE, "bigqueryOptions": {}}, "a table a day", "--use-partitioned-tables"),
+        (MAY_WRITE, {**MADE, "disabled": True}, "is disabled", "gcloud logging sinks update"),
+        ({"location": "EU"}, MADE, "may not write", f'TO "serviceAccount:{WRITER}"'),
+        (MAY_WRITE, MADE, None, None),
+    ],
+)
+def test_what_is_missing_between_a_request_and_its_row_is_told_with_its_line(
+    answers: dict[str, Any], dataset: object, sink: object, problem: str | None, fix: str | None
+) -> None:
+    answers |= {name: answer for name, answer in ((REQUESTS, dataset), (SINK, sink)) if answer is not None}
+    (finding,) = [finding for finding in findings(answers, LOGGED) if finding.name == "request log"]
+    assert finding.missing == (problem is not None)
+    if problem is not None and fix is not None:
+        assert problem in finding.message
+        assert fix in str(finding.fix)
+
+
+def test_where_no_request_is_noted_no_sink_is_asked_for(answers: dict[str, Any]) -> None:
+    assert [finding for finding in findings(answers) if finding.name == "request log"] == []

@@ -138,6 +138,7 @@ SERVICES = {
     "dns": "dns",
     "iam": "iam",
     "kms": "cloudkms",
+    "logging": "logging",
     "monitoring": "monitoring",
     "network-connectivity": "networkconnectivity",
     "secrets": "secretmanager",

@@ -22,6 +22,7 @@ from evergreen.adapters.local_endpoint.control import (
     find_front,
     stop_front,
 )
+from evergreen.adapters.local_endpoint.settings import LocalLog
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
@@ -38,14 +39,20 @@ KEPT_UPLOADS = 5
 
 
 class LocalEndpoint:
-    """The `Endpoint` of one model below `state_dir`. `wanted` carries the configuration: address, limits, command."""
+    """The `Endpoint` of one model below `state_dir`. `wanted` carries the configuration: address, limits, command.
 
-    def __init__(self, wanted: EndpointState, state_dir: Path, lock_timeout_s: float) -> None:
+    `log` says what is noted of requests.
+    """
+
+    def __init__(
+        self, wanted: EndpointState, state_dir: Path, lock_timeout_s: float, log: LocalLog | None = None
+    ) -> None:
         _check_name("model", wanted.model)
         self._wanted = wanted
         self._files = EndpointFiles(state_dir.resolve() / wanted.model)
         self._front = FrontControl(self._files, wanted)
         self._lock_timeout_s = lock_timeout_s
+        self._log = log
 
     def upload(self, version: str, model_dir: Path) -> None:
         """Keeps the version's files beside the endpoint's state; does nothing when they are there."""
@@ -75,6 +82,7 @@ class LocalEndpoint:
         """
         self._require_files(version)
         with self._locked():
+            self._files.write_log(self._log)
             before = self._front.state()
             known = version in before.versions
             if known:
@@ -98,6 +106,7 @@ class LocalEndpoint:
         """
         self._require_files(version)
         with self._locked():
+            self._files.write_log(self._log)
             address = self._front.apply(self._front.state())
             self._front.wait_ready(address, version)
 

@@ -23,6 +23,7 @@ from aiohttp import web
 from evergreen.adapters.local_endpoint.answers import Refusals, RefusedError
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.proxy import Proxy
+from evergreen.adapters.local_endpoint.requests import LogOrder, RefusalLog
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
@@ -176,16 +177,20 @@ async def run_front(files: EndpointFiles) -> None:
         loop.add_signal_handler(signal.SIGHUP, lambda: _reload(files, fleet))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        runner = web.ServerRunner(FrontServer(Proxy(fleet, session)), shutdown_timeout=state.drain_timeout_s)
+        log, order = RefusalLog(files, state.model), LogOrder(files)
+        server = FrontServer(Proxy(fleet, session, log))
+        runner = web.ServerRunner(server, shutdown_timeout=state.drain_timeout_s)
         try:
             port = await _listen(runner, state.host, state.port)
             files.write_address(FrontAddress(pid=os.getpid(), host=state.host, port=port))
             LOGGER.info("listening", extra={"fields": {"host": state.host, "port": port, "pid": os.getpid()}})
             fleet.apply(state)
-            await _until(stop, files.log("front"))
+            await _until(stop, files.log("front"), order)
         finally:
             await runner.cleanup()
             await fleet.stop()
+            await order.stop()
+            log.close()
     LOGGER.info("drained")
 
 
@@ -198,8 +203,9 @@ async def _listen(runner: web.ServerRunner, host: str, port: int) -> int:
     return int(runner.addresses[0][1])
 
 
-async def _until(stop: asyncio.Event, log: Path) -> None:
+async def _until(stop: asyncio.Event, log: Path, order: LogOrder) -> None:
     while not stop.is_set():
+        order.look()
         try:
             async with asyncio.timeout(LOG_CHECK_S):
                 await stop.wait()

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from evergreen.adapters.local_endpoint.endpoint import LocalEndpoint
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
-from evergreen.adapters.local_endpoint.state import EndpointState, write_atomically
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, write_atomically
 from evergreen.core.base import Frozen
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.lease import TTL_S, Lease, LeaseStore, MovedError, Seen
 from evergreen.core.limits import MAX_BODY_BYTES
-from evergreen.core.protocols import Mirror
+from evergreen.core.protocols import Mirror, RequestLog
+from evergreen.requestlog.reading import FolderLog
 from evergreen.runtime.hold import is_gone
 from evergreen.runtime.locks import exclusive
 from evergreen.runtime.processes import port_conflict, usable_cores
@@ -56,7 +57,7 @@ class LocalHost:
             drain_timeout_s=given.drain_timeout_s,
             allowed_hosts=given.allowed_hosts,
         )
-        return LocalEndpoint(wanted, state_dir, given.lock_timeout_s)
+        return LocalEndpoint(wanted, state_dir, given.lock_timeout_s, given.log)
 
     def check(self, model: str, state_dir: Path) -> str:
         """Where the model's endpoint is live, or the address at which it could be opened.
@@ -73,6 +74,16 @@ class LocalHost:
     def lease(self, model: str, state_dir: Path) -> LeaseStore:
         """A file in `state_dir/locks/`."""
         return FileLease(state_dir / "locks" / f"{model}.json")
+
+    def request_log(self, model: str, state_dir: Path) -> RequestLog:
+        """The files in `state_dir/<model>/requests/`, which go with the endpoint.
+
+        Raises:
+            InputError: `log` is null.
+        """
+        if self._settings.log is None:
+            raise InputError("host.log is null, so that no request is noted; leave it out to note them")
+        return FolderLog(EndpointFiles(state_dir.resolve() / model).requests)
 
     def mirrors(self) -> Sequence[Mirror]:
         """None: this machine keeps no registry of its own."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,12 +21,14 @@ from aiohttp import HttpVersion11, web
 from evergreen.adapters.local_endpoint.answers import OverloadedError, Pace, Refusals, RefusedError
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.page import accepts_html, page
+from evergreen.adapters.local_endpoint.requests import RefusalLog
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import InputError
 from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, MAX_HELD_BYTES, SMALL_BODY_BYTES
 from evergreen.runtime.http import (
     TIME_LEFT_HEADER,
     TRACE_HEADER,
+    UNLOGGED_HEADER,
     Trace,
     media_refusal,
     origin_refusal,
@@ -43,17 +46,19 @@ NO_LIMIT = aiohttp.ClientTimeout(total=None)
 
 
 class Proxy:
-    """Answers every request to the endpoint."""
+    """Answers every request to the endpoint; predictions that it refuses itself are noted in `log`."""
 
-    def __init__(self, fleet: Fleet, session: aiohttp.ClientSession) -> None:
+    def __init__(self, fleet: Fleet, session: aiohttp.ClientSession, log: RefusalLog | None = None) -> None:
         self._fleet = fleet
         self._session = session
+        self._log = log
         self._bodies = Bodies()
         self._refusals = Refusals()
         self._pace = Pace()
 
     async def __call__(self, request: web.BaseRequest, own_questions_only: bool = False) -> web.StreamResponse:
         """The answer, whatever happens; predictions are refused where there is room for `own_questions_only`."""
+        started = time.monotonic()
         trace = Trace(request.headers)
         version = ONE_VERSION.fullmatch(request.rel_url.raw_path)
         route = "predict" if version else _route(request)
@@ -67,6 +72,8 @@ class Proxy:
         except RefusedError as refusal:
             if isinstance(refusal, OverloadedError):
                 await self._pace.wait()
+            if route == "predict" and version is None:
+                self._note(trace, refusal.status, started)
             return self._refusals.answer(refusal, trace.id, route)
         except Exception as error:
             frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-8:]
@@ -74,6 +81,10 @@ class Proxy:
             LOGGER.error("fault", extra={"fields": fault})  # noqa: TRY400 - a traceback may quote the request
             own = RefusedError(500, "the endpoint failed on this request; its log has the trace id", closes=True)
             return self._refusals.answer(own, trace.id, route)
+
+    def _note(self, trace: Trace, status: int, started: float) -> None:
+        if self._log is not None:
+            self._log.note(trace.id, status, time.monotonic() - started)
 
     def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
         state = self._fleet.state
@@ -107,6 +118,8 @@ class Proxy:
         deadline = loop.time() + within_s
         worker = self._fleet.choose(wanted)
         headers = {"content-type": request.headers["content-type"]}
+        if wanted is not None:
+            headers[UNLOGGED_HEADER] = "1"
         async with self._bodies.body_of(request, deadline) as body:
             try:
                 async with asyncio.timeout_at(deadline):

@@ -6,6 +6,8 @@ news/front.json         the front that runs: pid, host, port; written by the fro
 news/front.lock         held by the front as long as it lives
 news/models/<version>/  the uploaded trained model, and examples.json: instances that the page offers
 news/logs/              front.log, <version>.log
+news/log.json           what is noted of requests; written by runs, read by the front where it starts a worker
+news/requests/          what was noted: evergreen.requestlog
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from evergreen.adapters.local_endpoint.settings import LocalLog
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError
 
@@ -119,6 +122,25 @@ class EndpointFiles:
     def log(self, name: str) -> Path:
         """The log of the front (`front`) or of a version."""
         return self.root / "logs" / f"{name}.log"
+
+    @property
+    def requests(self) -> Path:
+        """The folder of the request log."""
+        return self.root / "requests"
+
+    def read_log(self) -> LocalLog | None:
+        """What is noted of requests; None: nothing. It is apart from what is wanted, which older fronts read."""
+        try:
+            return LocalLog.model_validate_json((self.root / "log.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_log(self, log: LocalLog | None) -> None:
+        """Tells what is to be noted."""
+        if log is None:
+            (self.root / "log.json").unlink(missing_ok=True)
+        elif log != self.read_log():
+            write_atomically(self.root / "log.json", log.model_dump_json(indent=2))
 
     def read_state(self) -> EndpointState | None:
         """What is wanted; None when nothing was ever deployed.

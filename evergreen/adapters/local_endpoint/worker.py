@@ -185,6 +185,7 @@ class Worker:
             "OMP_WAIT_POLICY": "PASSIVE",  # idle versions must not spin on the cores of the one that works
             "MALLOC_ARENA_MAX": "2",
             "HF_HUB_OFFLINE": "1",
+            **self._log_variables(),
         }
         with self._files.log(self.version).open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -198,6 +199,10 @@ class Worker:
         with contextlib.suppress(OSError):  # it ended already, or may not be made nicer
             os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + YIELDS)
         return self._process
+
+    def _log_variables(self) -> dict[str, str]:
+        log = self._files.read_log()
+        return log.variables(self._wanted.model, str(self._files.requests)) if log else {}
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> str | None:
         """None once health is 200, else why it will not be."""

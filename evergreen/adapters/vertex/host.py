@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evergreen.adapters.gcs.leases import GcsLease
+from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.endpoint import VertexEndpoint
 from evergreen.adapters.vertex.mirror import VertexMirror
+from evergreen.adapters.vertex.names import LIVE, live_id
 from evergreen.adapters.vertex.preflight import check_reachable
+from evergreen.adapters.vertex.request_log import LOG_FILTER, SINK, CloudRequestLog
+from evergreen.adapters.vertex.resource import EndpointResource
 from evergreen.adapters.vertex.settings import VertexHostSettings
-from evergreen.core.cloud import Fleet, HostNeeds, Machine
+from evergreen.core.cloud import Fleet, HostNeeds, LogNeeds, Machine
+from evergreen.core.errors import InputError
 from evergreen.core.lease import LeaseStore
-from evergreen.core.protocols import Endpoint, Mirror
+from evergreen.core.protocols import Endpoint, Mirror, RequestLog
 
 
 class VertexHost:
@@ -44,6 +49,19 @@ class VertexHost:
         bucket = self._settings.staging.removeprefix("gs://").partition("/")[0]
         return GcsLease(self._settings.project, bucket, f"locks/{model}.json")
 
+    def request_log(self, model: str, state_dir: Path) -> RequestLog:  # noqa: ARG002
+        """The rows that a log sink moved into `log.dataset`.
+
+        Raises:
+            InputError: `log` is not set.
+        """
+        given = self._settings
+        if given.log is None:
+            raise InputError("host.log is not set, so that no request is noted; set host.log.dataset to note them")
+        live = EndpointResource(Clients(given), model, LIVE).find()
+        endpoint_id = live.name.rpartition("/")[2] if live is not None else live_id(given, model)
+        return CloudRequestLog(given.project, given.log, endpoint_id, given.retry_timeout_s)
+
     def mirrors(self) -> Sequence[Mirror]:
         """Vertex AI's Model Registry."""
         return (VertexMirror(self._settings),)
@@ -60,6 +78,7 @@ class VertexHost:
             fleet=Fleet(given.region, machine, given.min_replicas, given.max_replicas),
             dedicated=given.dedicated,
             logs_requests=given.request_logging is not None,
+            request_log=LogNeeds(SINK, LOG_FILTER, given.log.dataset, given.log.location) if given.log else None,
         )
 
     def room(self) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.errors import InputError
+from evergreen.requestlog.settings import STDOUT
 
 MODEL = "evergreen_model"
 ENVIRONMENT = "evergreen_environment"
@@ -56,7 +57,7 @@ def version_alias(version: str) -> str:
     return f"{_ALIAS_PREFIX}{version}"
 
 
-def container_alias(host: VertexHostSettings, version: str) -> str:
+def container_alias(host: VertexHostSettings, model: str, version: str) -> str:
     """The alias that finds a version with the configured image, command and variables: another one has another alias.
 
     They are compared as written, an image by its tag too: it is handed on by digest.
@@ -64,7 +65,7 @@ def container_alias(host: VertexHostSettings, version: str) -> str:
     Raises:
         InputError: the version is no content-hash name.
     """
-    container = json.dumps([host.image, host.command, environment(host)], sort_keys=True)
+    container = json.dumps([host.image, host.command, environment(host, model)], sort_keys=True)
     digest = hashlib.sha256(container.encode()).hexdigest()[:12]
     return f"{_CONTAINER_PREFIX}{version_alias(version).removeprefix(_ALIAS_PREFIX)}-{digest}"
 
@@ -75,9 +76,10 @@ def version_of(aliases: list[str]) -> str | None:
     return names[0] if names else None
 
 
-def environment(host: VertexHostSettings) -> dict[str, str]:
-    """The container's variables: the configured ones, and how large an answer this kind of endpoint lets through."""
-    return {ANSWER_BYTES: str(host.max_request_bytes), **host.env}
+def environment(host: VertexHostSettings, model: str) -> dict[str, str]:
+    """The container's variables: the configured ones, what is logged, how large an answer the endpoint lets through."""
+    logged = host.log.variables(model, STDOUT) if host.log else {}
+    return {ANSWER_BYTES: str(host.max_request_bytes), **logged, **host.env}
 
 
 def new_id() -> str:

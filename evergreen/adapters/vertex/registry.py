@@ -45,7 +45,7 @@ class ModelRegistry:
 
     def find(self, version: str) -> Model | None:
         """The version with the configured container, whoever uploaded it; None when it is not held so."""
-        return self.named(container_alias(self._host, version))
+        return self.named(container_alias(self._host, self._model, version))
 
     def named(self, alias: str) -> Model | None:
         """The version that has the alias; None when none has."""
@@ -111,7 +111,7 @@ class ModelRegistry:
                 raise
             return self._create(version, uri)  # another run's first version made the parent meanwhile
         if operation is None:
-            return self._read(f"{name}@{container_alias(self._host, version)}")
+            return self._read(f"{name}@{container_alias(self._host, self._model, version)}")
         answer = finish(what, operation, UPLOAD_TIMEOUT_S)
         return self._read(f"{answer.model}@{answer.model_version_id}")
 

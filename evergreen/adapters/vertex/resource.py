@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.adapters.vertex.clients import Clients, MissingError, finish, wait_until_idle
 from evergreen.adapters.vertex.names import LIVE, ROLE, identity, label_filter, live_id, new_id
 from evergreen.adapters.vertex.prediction import post_predict
-from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message
+from evergreen.adapters.vertex.specification import deployed_model_message, endpoint_message, logging_message
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError, EvergreenError
 
@@ -68,11 +68,13 @@ class EndpointResource:
         return None if oldest is None else oldest.name
 
     def ensure(self, logged: bool) -> None:
-        """Creates the endpoint when there is none; `logged` with the configured request log.
+        """Creates the endpoint when there is none; `logged` with the configured logging, which a live one is given too.
 
         The id of a live one is its model's, so of two runs at once the second finds what the first creates.
         """
-        if self.find() is not None:
+        if (endpoint := self.find()) is not None:
+            if logged:
+                self._log_as_configured(endpoint)
             return
         message = endpoint_message(self._host, self._model, self._role, logged)
         what = f"creating the endpoint of {self._model}"
@@ -91,6 +93,22 @@ class EndpointResource:
                 if self._get(self._named(identifier)) is None:  # else another run created it meanwhile
                     raise
             self._known = self._named(identifier)
+
+    def _log_as_configured(self, endpoint: Endpoint) -> None:
+        """Switches Vertex AI's own logging of requests on, over or off; what is deployed serves on."""
+        wanted, held = logging_message(self._host), endpoint.predict_request_response_logging_config
+        if wanted == held or not (wanted.enabled or held.enabled):
+            return
+        request = {
+            "endpoint": {
+                "name": endpoint.name,
+                "etag": endpoint.etag,
+                "predict_request_response_logging_config": wanted,
+            },
+            "update_mask": {"paths": ["predict_request_response_logging_config"]},
+        }
+        what = f"setting what is logged of {self._model}"
+        self._clients.call(what, self._clients.endpoints.update_endpoint, request)
 
     def running(self) -> list[Deployed]:
         """What is deployed now; nothing when there is no endpoint."""

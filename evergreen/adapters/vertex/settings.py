@@ -20,6 +20,7 @@ from evergreen.adapters.vertex.regions import check_region
 from evergreen.core.base import Frozen, ModelName
 from evergreen.core.members import HostSettings
 from evergreen.core.names import LABEL_KEY, LABEL_VALUE, written_as
+from evergreen.requestlog.settings import LogSettings
 
 LabelKey = Annotated[str, AfterValidator(LABEL_KEY.check)]
 LabelValue = Annotated[str, AfterValidator(LABEL_VALUE.check)]
@@ -29,8 +30,24 @@ MAX_STARTUP_S = 7200
 """Vertex AI gives up on a deployment after two hours."""
 
 
+class VertexLog(LogSettings):
+    """What containers print of requests, and the dataset into which a log sink of Cloud Logging moves it.
+
+    `dataset` is `project.dataset`, in `location`; a reading of it is refused above `most_bytes_read`.
+    """
+
+    dataset: Annotated[
+        str, AfterValidator(written_as(r"[a-z][a-z0-9-]{4,61}[a-z0-9]\.\w+", "project.dataset, such as news.requests"))
+    ]
+    location: str = "US"
+    most_bytes_read: int = Field(default=100 << 30, gt=0)
+
+
 class RequestLogging(Frozen):
-    """Where requests and predictions are logged: `table` is `project.dataset.table`, `sampling_rate` a share."""
+    """Where Vertex AI itself logs whole requests, inputs with them: `table` is `project.dataset.table`.
+
+    `sampling_rate` is a share.
+    """
 
     table: Annotated[
         str,
@@ -60,8 +77,9 @@ class VertexHostSettings(HostSettings):
     (empty: its own entry point). A prediction may take `request_timeout_s`. `startup_timeout_s` is how long a version
     may take from its deployment until it is ready, machine and download included. `retry_timeout_s` is how long a call
     that meets 429, 503 or a timeout is repeated. `autoscaling_target` is percent: of the accelerator's duty cycle where
-    there is one, else of CPU. `dedicated`, `request_logging`, `encryption_key` and `private_service_connect` hold from
-    the endpoint's creation; teardown and run again to change them.
+    there is one, else of CPU. `log` says what containers note of requests, and `request_logging` what Vertex AI keeps
+    of them, from the next deployment on. `dedicated`, `encryption_key` and `private_service_connect` hold from the
+    endpoint's creation; teardown and run again to change them.
     """
 
     hosting: ClassVar[str] = "evergreen.adapters.vertex.host:VertexHost"
@@ -86,6 +104,7 @@ class VertexHostSettings(HostSettings):
     autoscaling_target: int = Field(default=60, ge=1, le=100)
     service_account: str | None = None
     dedicated: bool = True
+    log: VertexLog | None = None
     request_logging: RequestLogging | None = None
     encryption_key: str | None = None
     private_service_connect: PrivateServiceConnect | None = None

@@ -9,7 +9,7 @@ from evergreen.adapters.vertex.names import ROLE, VERSION, container_alias, envi
 from evergreen.adapters.vertex.settings import VertexHostSettings
 
 if TYPE_CHECKING:
-    from google.cloud.aiplatform_v1 import DeployedModel, Endpoint, Model
+    from google.cloud.aiplatform_v1 import DeployedModel, Endpoint, Model, PredictRequestResponseLoggingConfig
 
 PORT = 8080
 HEALTH_ROUTE = "/health"
@@ -21,7 +21,7 @@ CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 
 
 def endpoint_message(host: VertexHostSettings, model: str, role: str, logged: bool) -> Endpoint:
-    """The endpoint to create; what cannot be changed later (logging, encryption, network) is set now."""
+    """The endpoint to create; what cannot be changed later (encryption, network) is set now."""
     from google.cloud import aiplatform_v1 as v1
 
     timeout = {"inference_timeout": _seconds(host.request_timeout_s)}
@@ -32,7 +32,7 @@ def endpoint_message(host: VertexHostSettings, model: str, role: str, logged: bo
         dedicated_endpoint_enabled=host.dedicated,
         client_connection_config=timeout if dedicated else None,
         encryption_spec={"kms_key_name": host.encryption_key} if host.encryption_key else None,
-        predict_request_response_logging_config=_logging(host) if logged else None,
+        predict_request_response_logging_config=logging_message(host) if logged else None,
         private_service_connect_config=_private_service_connect(host),
     )
 
@@ -44,14 +44,14 @@ def version_message(host: VertexHostSettings, model: str, version: str, artifact
     return v1.Model(
         display_name=model,
         version_description=f"content hash {version}",
-        version_aliases=[container_alias(host, version)],
+        version_aliases=[container_alias(host, model, version)],
         labels=labels(host, model, **{VERSION: version}),
         artifact_uri=artifact_uri,
         encryption_spec={"kms_key_name": host.encryption_key} if host.encryption_key else None,
         container_spec={
             "image_uri": host.image,
             "command": list(host.command),
-            "env": [{"name": name, "value": value} for name, value in environment(host).items()],
+            "env": [{"name": name, "value": value} for name, value in environment(host, model).items()],
             "ports": [{"container_port": PORT}],
             "health_route": HEALTH_ROUTE,
             "predict_route": PREDICT_ROUTE,
@@ -86,12 +86,17 @@ def deployed_model_message(
     )
 
 
-def _logging(host: VertexHostSettings) -> dict[str, object] | None:
+def logging_message(host: VertexHostSettings) -> PredictRequestResponseLoggingConfig:
+    """What Vertex AI itself is to log of requests; not enabled where the configuration has none."""
+    from google.cloud import aiplatform_v1 as v1
+
     logging = host.request_logging
     if logging is None:
-        return None
+        return v1.PredictRequestResponseLoggingConfig()
     destination = {"output_uri": "bq://" + logging.table}
-    return {"enabled": True, "sampling_rate": logging.sampling_rate, "bigquery_destination": destination}
+    return v1.PredictRequestResponseLoggingConfig(
+        enabled=True, sampling_rate=logging.sampling_rate, bigquery_destination=destination
+    )
 
 
 def _private_service_connect(host: VertexHostSettings) -> dict[str, object] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.core.observation import Observation
+from evergreen.core.observation import Observation, sketch_of
 from evergreen.tasks.text_classification.tokens import TokenizedText
 
 
@@ -54,6 +54,7 @@ def observations(batch: Sequence[TokenizedText], outputs: TextOutputs, labels: t
             prediction=labels[best[row]],
             score=float(outputs.probabilities[row, best[row]]),
             probabilities=tuple(outputs.probabilities[row].tolist()),
+            sketch=sketch_of(text.ids),
             embedding=None if embeddings is None else tuple(embeddings[row].tolist()),
         )
         for row, text in enumerate(batch)

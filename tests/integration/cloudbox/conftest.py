@@ -17,19 +17,32 @@ from tests.running_box import running_box
 @pytest.fixture(scope="session")
 def google_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """The running box; the environment does not lead into it yet."""
-    with running_box(tmp_path_factory.mktemp("google") / "home", "gcs", "gateway", "vertex") as running:
+    with running_box(tmp_path_factory.mktemp("google") / "home", "gcs", "gateway", "vertex", "bigquery") as running:
         yield running.box
 
 
 @pytest.fixture
 def box(google_box: Box, monkeypatch: pytest.MonkeyPatch) -> Box:
     """The box, with this process's environment leading into it while the test runs."""
+    lead_into(google_box, monkeypatch)
+    return google_box
+
+
+def lead_into(google_box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leads this process's environment into the box, where there is a bucket."""
     for name, value in network(google_box).items():
         monkeypatch.setenv(name, value)
     files = gcsfs.GCSFileSystem(project=google_box.project, skip_instance_cache=True)
     if not files.exists(BUCKET):
         files.mkdir(BUCKET)
-    return google_box
+
+
+@pytest.fixture(scope="module")
+def led(google_box: Box) -> Iterator[Box]:
+    """The same while all tests of a module run."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        lead_into(google_box, monkeypatch)
+        yield google_box
 
 
 @pytest.fixture

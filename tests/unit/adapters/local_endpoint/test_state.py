@@ -8,7 +8,7 @@ import pytest
 
 from evergreen.adapters.local_endpoint.front import main
 from evergreen.adapters.local_endpoint.host import LocalHost
-from evergreen.adapters.local_endpoint.settings import LocalHostSettings
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings, LocalLog
 from evergreen.adapters.local_endpoint.state import (
     EndpointFiles,
     FrontAddress,
@@ -127,3 +127,17 @@ def test_a_model_name_that_is_no_folder_name_is_refused(tmp_path: Path, model: s
 
 def test_the_endpoint_is_on_loopback_by_default() -> None:
     assert LocalHostSettings().host == "127.0.0.1"
+
+
+def test_what_is_noted_is_kept_beside_what_is_wanted_and_forgotten_when_it_is_off(tmp_path: Path) -> None:
+    files = EndpointFiles(tmp_path)
+    assert files.read_log() is None
+    files.write_log(LocalLog(sample=0.5))
+    assert files.read_log() == LocalLog(sample=0.5)
+    files.write_log(None)
+    assert files.read_log() is None
+
+
+def test_reading_what_nobody_notes_says_which_field_to_set(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"host\.log is null"):
+        LocalHost(LocalHostSettings(log=None)).request_log("news", tmp_path)
