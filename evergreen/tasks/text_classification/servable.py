@@ -22,7 +22,7 @@ from evergreen.tasks.libraries import loading, quiet_transformers
 from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
 from evergreen.tasks.text_classification.outputs import TextOutputs, observations, softmax
 from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.tokens import TokenizedText, Tokens, batches_of_tokens
+from evergreen.tasks.text_classification.tokens import ReadsTexts, TokenizedText, Tokens, batches_of_tokens
 
 EXAMPLE_CHARS = 300
 
@@ -78,7 +78,7 @@ class TextServing:
 class TextPredictor:
     """Predicts in float32 on every machine, so that what was evaluated is what is served."""
 
-    def __init__(self, network: TextNetwork, tokens: Tokens, labels: tuple[str, ...], max_text_chars: int) -> None:
+    def __init__(self, network: TextNetwork, tokens: ReadsTexts, labels: tuple[str, ...], max_text_chars: int) -> None:
         self._network = network
         self._tokens = tokens
         self._labels = labels
