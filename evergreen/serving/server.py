@@ -75,6 +75,8 @@ def serve(settings: ServerSettings, load: Load) -> int:
     except SystemExit as stop:
         LOGGER.info("drained")
         return stop.code if isinstance(stop.code, int) else 1
+    finally:
+        model.close()
     return _report(failures[0]) if failures else 0
 
 

@@ -13,14 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
+from evergreen.core.engines import EngineGraph
 from evergreen.core.errors import InstanceError
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Shape, shaping_of
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import excerpts
+from evergreen.engines.session import Graph
 from evergreen.tasks.libraries import loading, quiet_transformers
 from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
+from evergreen.tasks.text_classification.onnx_network import OnnxTextNetwork
 from evergreen.tasks.text_classification.outputs import TextOutputs, observations, softmax
+from evergreen.tasks.text_classification.plain_tokens import PlainTokens
 from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.tokens import ReadsTexts, TokenizedText, Tokens, batches_of_tokens
 
@@ -58,6 +62,17 @@ class TextServing:
         tokens = Tokens(tokenizer, self._task.max_length_tokens)
         tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
         network = TorchTextNetwork(model, tokens)
+        return TextPredictor(network, tokens, self._task.labels, self._task.rules.max_text_chars)
+
+    def load_engine(self, model_dir: Path, engine: EngineGraph, fetch: Fetch | None = None) -> TextPredictor:  # noqa: ARG002 - instances hold their texts
+        """The same by a graph, without transformers and torch.
+
+        Raises:
+            InputError: no usable graph or tokenizer there.
+        """
+        tokens = PlainTokens.of(model_dir, self._task.max_length_tokens)
+        graph = Graph(engine.path, engine.threads)
+        network = OnnxTextNetwork(graph, engine.variant, tokens.pad_id, pad_left=tokens.pads_left)
         return TextPredictor(network, tokens, self._task.labels, self._task.rules.max_text_chars)
 
     def instance(self, value: object) -> dict[str, Any]:
