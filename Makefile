@@ -127,8 +127,9 @@ lock: install-dev ## renew both locks from the two pyproject.toml, and the image
 	@# What runs and images hold has the versions that are tested, without the tools and the box.
 	$(COMPILE) pyproject.toml --extra project --constraint requirements-dev.lock | $(PORTABLE) > requirements.lock
 	$(COMPILE) pyproject.toml --extra project --extra beam --constraint requirements-dev.lock | $(PORTABLE) > infra/pipeline-requirements.txt
-	@# ZenML, which takes no urllib3 from 2.6 on, is not in the server's image.
+	@# ZenML, which takes no urllib3 from 2.6 on, is not in the server's images.
 	$(COMPILE) pyproject.toml --extra serve --constraint <(grep -v '^urllib3==' requirements-dev.lock) | $(PORTABLE) > infra/serving-requirements.txt
+	$(COMPILE) pyproject.toml --extra serve-onnx --constraint <(grep -v '^urllib3==' requirements-dev.lock) > infra/serving-onnx-requirements.txt
 
 clean: ## remove the virtual environment and caches
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
