@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evergreen.adapters.gcs.failures import RefusedError, StorageError
-from evergreen.adapters.gcs.objects import Objects, objects
+from evergreen.adapters.gcs.reading import Objects, objects
 from evergreen.adapters.gcs.transfers import transfers
 from evergreen.core.artifacts import MANIFEST_NAME, FileEntry, TrainedModel
 from evergreen.core.engines import CHOICE_NAME, ENGINES_FOLDER

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters.gcs import StorageError, copy_from, copy_to, transfers
-from evergreen.adapters.gcs import objects as reading
+from evergreen.adapters.gcs import StorageError, copy_from, copy_to, reading, transfers
 from evergreen.core.artifacts import FileEntry, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import EvergreenError, InputError
 from tests.failing_proxy import FailingProxy, Failure, Request, failing_proxy
