@@ -25,6 +25,7 @@ from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, rol
 from evergreen.serving.contract import check_server
 from orchestration.artifacts import load_artifact
 from orchestration.endpoints import lease_of, open_endpoint
+from orchestration.engines import put_engines
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
@@ -187,6 +188,7 @@ def _release(
 def _tested_model(target: ModelVersion) -> Path:
     """The trained-model directory of a version whose server passed the contract test in this process's environment."""
     model_dir = load_artifact(target.artifact, TrainedModel).path
+    put_engines(target, model_dir)
     check_server(model_dir, target.examples)
     return model_dir
 

@@ -39,6 +39,13 @@ ENDS = (
     "evergreen.pages.*",
     "evergreen.adapters.mlflow.*",
 )
+BESIDE_TRAINING = (
+    # graphs of a model that is trained by then
+    "evergreen.core.engines",
+    "evergreen.engines.*",
+    "evergreen.tasks.engines",
+)
+"""What `train` does beside the model: an edit of it trains nothing, and shows with the next model."""
 VERBS: dict[str, tuple[str, ...]] = {
     "fetch": ("source",),
     "validate": ("examinable",),
@@ -59,9 +66,9 @@ def code_fingerprints(source: SourceSettings, task: TaskSettings, path: list[str
     Raises:
         InputError: there are no sources of a kind, and no package offers it.
     """
-    code = Code(ENDS, path)
+    code, training = Code(ENDS, path), Code((*ENDS, *BESIDE_TRAINING), path)
     settings: dict[str, Settings] = {step: source if step == "fetch" else task for step in VERBS}
-    return {step: _fingerprint(code, step, one) for step, one in settings.items()}
+    return {step: _fingerprint(training if step == "train" else code, step, one) for step, one in settings.items()}
 
 
 def preparation_code(origin: SourceSettings, task: TaskSettings, path: list[str] | None = None) -> str:

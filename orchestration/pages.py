@@ -9,6 +9,7 @@ from evergreen.core.artifacts import HISTORY_NAME, ClassCounts, Dataset, HeldOut
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
+from evergreen.core.engines import Engines
 from evergreen.core.members import TaskSettings
 from evergreen.core.part import Part
 from evergreen.core.preparation import PreparationReport
@@ -27,6 +28,7 @@ from evergreen.pages.data import (
     split_page,
     validation_page,
 )
+from evergreen.pages.engines import engines_page
 from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 from evergreen.pages.preparation import preparation_page
@@ -77,6 +79,11 @@ def _(artifact: HeldOut) -> str:
 @page_of.register
 def _(artifact: Splits) -> str:
     return split_page(artifact.manifest)
+
+
+@page_of.register
+def _(artifact: Engines) -> str:
+    return engines_page(artifact.manifest)
 
 
 @page_of.register

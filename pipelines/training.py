@@ -6,6 +6,7 @@ from zenml import pipeline
 from zenml.config import CachePolicy
 
 from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
+from evergreen.core.admission import Admission
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
@@ -38,6 +39,7 @@ def training(
     split: SplitPlan = SplitPlan(),
     gate: Gate = Gate(),
     rollout: Ramp = Ramp(),
+    engines: Admission = Admission(),
     seed: int = 0,
     window: Window | None = None,
     refresh: Refresh = Refresh(),
@@ -57,9 +59,11 @@ def training(
     dataset, coverage = fetch(source, identity, part, fetch_code)
     _, set_aside, class_counts = validate(task, dataset, validate_code)
     splits, held_out = split_step(dataset, split, set_aside, class_counts, part, split_code)
-    model = train(task.for_training(), splits, start, seed, train_code)
-    report = evaluate(task, model, splits, incumbent, evaluate_code)
-    decision = promote(model_name, host, gate, task, model, splits, coverage, held_out, report, incumbent, recipe)
+    model, graphs = train(task.for_training(), splits, start, seed, train_code)
+    report = evaluate(task, model, graphs, splits, incumbent, engines, evaluate_code)
+    decision = promote(
+        model_name, host, gate, task, model, graphs, splits, coverage, held_out, report, incumbent, recipe
+    )
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:
         review(model_name, publish, identity, decision)

@@ -7,12 +7,15 @@ from typing import Annotated
 
 from zenml import step
 
+from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.members import measurable
+from evergreen.core.engines import Engines
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
+from evergreen.runtime.instructions import instruction_set
 from evergreen.tasks import AnyTask
 from evergreen.tasks.accelerators import check_accelerators
+from evergreen.tasks.evaluated import evaluated
 from orchestration.artifacts import incumbent_model
 from orchestration.tracking import track_report
 
@@ -21,12 +24,15 @@ from orchestration.tracking import track_report
 def evaluate(
     task: AnyTask,
     model: TrainedModel,
+    engines: Engines,
     splits: Splits,
     incumbent: Incumbent,
+    admission: Admission,
     code: str,  # noqa: ARG001 - of the cache key
 ) -> Annotated[EvaluationReport, "report"]:
     """The evaluation that the gate decides on."""
     check_accelerators(os.environ)
-    report = measurable(task).evaluate(model, incumbent_model(incumbent), splits)
+    trial = Trial(engines, admission, instruction_set())
+    report = evaluated(task, model, incumbent_model(incumbent), splits, trial)
     track_report(model, report)
     return report

@@ -11,6 +11,7 @@ from evergreen.core.artifacts import HeldOut, Splits, TrainedModel
 from evergreen.core.baselines import leader_sentence
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision
+from evergreen.core.engines import Engines
 from evergreen.core.gate import Gate
 from evergreen.core.members import servable
 from evergreen.core.report import EvaluationReport
@@ -30,6 +31,7 @@ def promote(
     gate: Gate,
     task: AnyTask,
     model: TrainedModel,
+    engines: Engines,  # noqa: ARG001 - recorded by its artifact
     splits: Splits,
     coverage: Coverage,
     held_out: HeldOut,
@@ -45,6 +47,7 @@ def promote(
         version=model.version,
         artifact=str(context.inputs["model"][0].id),
         report=str(context.inputs["report"][0].id),
+        engines=str(context.inputs["engines"][0].id),
         recipe=recipe,
         run=context.pipeline_run.name,
         judged_against=incumbent.version,

@@ -33,6 +33,7 @@ LOGITS, EMBEDDING = "logits", "row_embedding"
 """Outputs of a graph."""
 EMBEDDING_SIZE = 32
 TORCH, FP32 = "torch", "fp32"
+FP32_FILE = "fp32.onnx"
 
 
 class EngineVariant(Frozen):

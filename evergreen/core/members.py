@@ -17,6 +17,7 @@ from evergreen.core.preparation import Destination, Raw
 from evergreen.core.protocols import (
     BigQueryData,
     Examinable,
+    Exportable,
     Host,
     Measurable,
     Presentable,
@@ -160,7 +161,8 @@ class PublisherSettings(Settings):
 
 
 class TaskSettings(Settings):
-    """What models are to answer, and how they are made. A class a verb, since another step begins at each.
+    """What models are to answer, and how they are made. A class a verb, since another step begins at each; `exportable`
+    is None where models have no graphs.
 
     `metrics` measure the whole test split and its slices, `class_metrics` each class; a gate may name these. `columns`
     are the types of the canonical columns that the task reads, by name, as Arrow spells them; `input_field`, one of
@@ -175,6 +177,7 @@ class TaskSettings(Settings):
     measurable: ClassVar[str]
     servable: ClassVar[str]
     presentable: ClassVar[str]
+    exportable: ClassVar[str | None] = None
 
     metrics: ClassVar[tuple[MetricSpec, ...]]
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = ()
@@ -242,6 +245,11 @@ def measurable(task: TaskSettings) -> Measurable:
 def servable(task: TaskSettings) -> Servable:
     """What loads models of this task, and makes what they are asked."""
     return cast("Servable", behaviour(task, "servable"))
+
+
+def exportable(task: TaskSettings) -> Exportable | None:
+    """What makes graphs of models of this task; None: nothing does."""
+    return None if task.exportable is None else cast("Exportable", behaviour(task, "exportable"))
 
 
 def presentable(task: TaskSettings) -> Presentable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from evergreen.core.admission import Trial
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
@@ -220,8 +221,13 @@ class Trainable(Protocol):
 class Measurable(Protocol):
     """How a task judges models."""
 
-    def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
-        """The model, and the champion re-scored, on `test/`."""
+    def evaluate(
+        self, model: TrainedModel, champion: TrainedModel | None, splits: Splits, trial: Trial | None = None
+    ) -> EvaluationReport:
+        """The model, and the champion re-scored, on `test/`; with a trial by the engine that is to serve, and which.
+
+        Tasks that name no `exportable` are given none.
+        """
 
 
 class Servable(Protocol):
@@ -238,6 +244,21 @@ class Servable(Protocol):
 
     def examples(self, splits: Splits, count: int = 3) -> Sequence[dict[str, Any]]:
         """Instances as a client would send them, which every version must answer before it gets traffic."""
+
+
+class Exportable(Protocol):
+    """How models of a task become graphs."""
+
+    def export(self, model_dir: Path, out_dir: Path) -> None:
+        """Writes `fp32.onnx`, which answers as the trained model does, and what else a host needs to run it.
+
+        Raises:
+            ExportRefusedError: it has no such graph.
+            OSError: the disk is full.
+        """
+
+    def kept_inputs(self, splits: Splits, count: int) -> Sequence[dict[str, Any]]:
+        """Instances of the validation split as a client would send them, to compare engines by."""
 
 
 class Presentable(Protocol):

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
 from evergreen.core.base import Frozen
+from evergreen.core.engines import EngineChoice, MeasuredEngine
 from evergreen.core.metric import Metric
 
 Cell = str | int | float | bool | None
@@ -208,6 +209,44 @@ class Forgetting(Section):
         )
 
 
+class EngineTable(Section):
+    """Engines side by side on the machine of the evaluation, and which of them serves."""
+
+    holds_rows: ClassVar[bool] = False
+
+    kind: Literal["engines"] = "engines"
+    choice: EngineChoice
+
+    @property
+    def heading(self) -> str:
+        """What serves, and what it was measured beside."""
+        return "Engines"
+
+    @property
+    def summary(self) -> str:
+        """Which serves, and why."""
+        return f"{self.choice.serves} serves on {self.choice.instruction_set}: {self.choice.reason}"
+
+    def table(self) -> Table:
+        """A row each engine; the one that serves is named in the title."""
+        return Table(
+            title=f"{self.heading}: {self.summary}",
+            columns=(
+                "engine",
+                "rows/s",
+                "p50 ms",
+                "p95 ms",
+                "memory MB",
+                "size MB",
+                "answers otherwise",
+                "metric lost",
+                "may serve",
+                "because",
+            ),
+            rows=tuple(_engine_row(measured) for measured in self.choice.variants),
+        )
+
+
 class OtherSection(Section):
     """A section of a kind, or with fields, that this version does not know, as it was written."""
 
@@ -216,7 +255,7 @@ class OtherSection(Section):
 
 KINDS: Mapping[str, type[Section]] = {
     member.model_fields["kind"].default: member
-    for member in (Table, ConfusionMatrix, WorstTexts, WorstPictures, Residuals, Forgetting)
+    for member in (Table, ConfusionMatrix, WorstTexts, WorstPictures, Residuals, Forgetting, EngineTable)
 }
 
 
@@ -243,6 +282,22 @@ def _measured(scores: PartScores) -> Iterator[tuple[Cell, ...]]:
         theirs = None if champion is None else champion.value
         compared = (None, None, None) if difference is None else (difference.value, difference.low, difference.high)
         yield scores.part, scores.rows, name, metric.value, theirs, *compared
+
+
+def _engine_row(measured: MeasuredEngine) -> tuple[Cell, ...]:
+    otherwise, lost = measured.disagreement, measured.loss
+    return (
+        measured.name,
+        measured.rows_per_s,
+        measured.latency_p50_ms,
+        measured.latency_p95_ms,
+        round(measured.memory_bytes / 1e6),
+        round(measured.size_bytes / 1e6, 1),
+        otherwise and f"{otherwise.value:.2%} ({otherwise.low:.2%} to {otherwise.high:.2%}) of {measured.compared:,}",
+        lost and f"{lost.value:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})",
+        "yes" if measured.admitted else "no",
+        measured.reason,
+    )
 
 
 def _cell(value: object) -> Cell:

@@ -31,7 +31,7 @@ class ModelVersion(Frozen):
     each mirror gave it, `leader` says which baseline scores better than it (None: none does), `requires` is the package
     that its kind of task is from (None: it is shipped), `coverage` where it is kept which rows the version and
     those that it goes back to were trained on, `held_out` where, which they were tested on or selected by (None: that
-    is not known).
+    is not known), `engines` where its graphs are kept (None: an earlier release made none).
     """
 
     version: str
@@ -47,6 +47,7 @@ class ModelVersion(Frozen):
     requires: str | None = None
     coverage: str | None = None
     held_out: str | None = None
+    engines: str | None = None
 
 
 class RecordState(Frozen):

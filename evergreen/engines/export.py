@@ -106,7 +106,8 @@ def projection(width: int) -> npt.NDArray[np.float32]:
     Distances stay about as they are: Johnson and Lindenstrauss 1984.
     """
     drawn = np.random.default_rng(PROJECTION_SEED).standard_normal((width, EMBEDDING_SIZE))
-    return (drawn / np.sqrt(EMBEDDING_SIZE)).astype(np.float32)
+    matrix: npt.NDArray[np.float32] = (drawn / np.sqrt(EMBEDDING_SIZE)).astype(np.float32)
+    return matrix
 
 
 def made_by() -> dict[str, str]:

@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PRODUCTS = ("MatMul", "Gemm")
-"""What is quantized. Convolutions gain nothing by it: theirs have no fast dynamic kernel."""
+QUANTIZED = ("MatMul", "Gemm", "Gather")
+"""Products of matrices, and the tables that tokens are looked up in, which are most of a small encoder's bytes.
+Convolutions gain nothing by it: theirs have no fast dynamic kernel.
+"""
 INTEGER_PRODUCTS = {"MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}
 
 
@@ -49,7 +51,7 @@ def quantize(source: Path, name: str, target: Path) -> bool:
         quantize_dynamic(
             source,
             target,
-            op_types_to_quantize=list(PRODUCTS),
+            op_types_to_quantize=list(QUANTIZED),
             weight_type=QuantType.QInt8 if arithmetic.signed else QuantType.QUInt8,
             per_channel=True,
             reduce_range=arithmetic.reduced,

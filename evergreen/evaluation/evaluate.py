@@ -8,19 +8,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evergreen.core.admission import Trial
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
+from evergreen.core.sections import EngineTable
 from evergreen.evaluation.champion import doubt_about
-from evergreen.evaluation.evaluator import A, B, Evaluator, Reference, Stopwatch, every
+from evergreen.evaluation.engines import choose
+from evergreen.evaluation.evaluator import A, B, Evaluator, Loaded, Reference, Stopwatch, every
 from evergreen.evaluation.forgetting import forgetting, parted_by
 from evergreen.evaluation.measure import Counts, Measure, Numbers, Paired, Scored
 from evergreen.evaluation.resampling import CONFIDENCE, class_intervals, intervals
 from evergreen.evaluation.slices import ColumnValues, Slice, large, of_columns, small
 
 
-def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Evaluator[B, A]) -> EvaluationReport:
+def evaluate(
+    model: TrainedModel, champion: TrainedModel | None, evaluator: Evaluator[B, A], trial: Trial | None = None
+) -> EvaluationReport:
     """The model, and the champion re-scored, on the test split; equal calls give equal reports apart from `timings`.
+
+    With a trial the fastest engine that is admitted answers, as it will where the model is served, and a section says
+    which and why: that one is timed, too. The champion is answered by torch.
 
     `comparison` is None without a champion, and when the model is the champion.
 
@@ -31,7 +39,10 @@ def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Eval
     _require_rows(evaluator.splits)
     measure, constant = evaluator.measure, evaluator.constant()
     references = evaluator.references()
-    answered = _answered(model, evaluator, references)
+    stopwatch = Stopwatch()
+    chosen = None if trial is None else choose(model, evaluator, trial, stopwatch)
+    loaded = chosen.loaded if chosen else evaluator.load(model, stopwatch)
+    answered = _answered(model, loaded, stopwatch, evaluator, references)
     counts = answered.counts
     other = champion if champion is not None and champion.version != model.version else None
     baselines = [measure.constant(counts, constant.answer), *answered.references]
@@ -63,6 +74,7 @@ def evaluate(model: TrainedModel, champion: TrainedModel | None, evaluator: Eval
             *measure.sections(counts),
             *forgetting(answered.parts, counts, theirs, measure, evaluator.slices.min_rows),
             *evaluator.sections(),
+            *([EngineTable(choice=chosen.choice)] if chosen else []),
         ),
         size_bytes=model.size_bytes,
         timings=answered.timings,
@@ -79,9 +91,14 @@ class _Answered(NamedTuple):
     timings: Timings
 
 
-def _answered(model: TrainedModel, evaluator: Evaluator[B, A], references: Sequence[Reference[B]]) -> _Answered:
-    stopwatch, columns = Stopwatch(), ColumnValues(evaluator.slices.max_values)
-    loaded = evaluator.load(model, stopwatch)
+def _answered(
+    model: TrainedModel,
+    loaded: Loaded[B, A],
+    stopwatch: Stopwatch,
+    evaluator: Evaluator[B, A],
+    references: Sequence[Reference[B]],
+) -> _Answered:
+    columns = ColumnValues(evaluator.slices.max_values)
     step = max(1, evaluator.splits.manifest.rows[SplitName.TEST] // evaluator.latency_samples)
     parts: list[list[Counts]] = [[] for _ in range(1 + len(references))]
     facts: defaultdict[str, list[Numbers]] = defaultdict(list)

@@ -15,10 +15,12 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.engines import Engines, EngineVariant
 from evergreen.core.protocols import Predictor
 from evergreen.core.report import Timings
 from evergreen.core.sections import Section
 from evergreen.core.slices import ColumnSlices
+from evergreen.evaluation.agreement import Shares
 from evergreen.evaluation.measure import Counts, Measure, Numbers
 from evergreen.evaluation.slices import Slice
 
@@ -43,10 +45,15 @@ A = TypeVar("A")
 
 
 class Loaded(NamedTuple, Generic[B, A]):
-    """A model whose answers speak of the task's classes, whatever it was trained with."""
+    """A model whose answers speak of the task's classes, whatever it was trained with.
+
+    `engine` gives the same model, answered by a graph, and raises InputError when that cannot be loaded; None where the
+    task's models have no graphs.
+    """
 
     predictor: Predictor
     answer: Callable[[B], A]
+    engine: Callable[[Engines, EngineVariant], Loaded[B, A]] | None = None
 
 
 class Constant(NamedTuple):
@@ -84,6 +91,14 @@ class Evaluator(ABC, Generic[B, A]):
     @abstractmethod
     def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[B, A]:
         """The model, whose answers the stopwatch times. Raises InputError when it does not fit the task."""
+
+    def inputs(self, split: str, chosen: Numbers | None) -> Iterator[B]:
+        """A split as `rows` gives it, without columns; of it the rows that are `chosen`, by ascending numbers."""
+        raise NotImplementedError(f"{type(self).__name__} gives no inputs of {split} rows {chosen}")
+
+    def otherwise(self, one: A, other: A) -> Shares:
+        """(rows,) float64: what of each row two engines answer otherwise, 0 to 1."""
+        raise NotImplementedError(f"{type(self).__name__} compares no {type(one).__name__} with {type(other).__name__}")
 
     @abstractmethod
     def counts(self, batch: B, answer: A) -> Counts:

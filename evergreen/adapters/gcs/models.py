@@ -13,8 +13,9 @@ from evergreen.adapters.gcs.failures import RefusedError, StorageError
 from evergreen.adapters.gcs.reading import Objects, objects
 from evergreen.adapters.gcs.transfers import transfers
 from evergreen.core.artifacts import MANIFEST_NAME, FileEntry, TrainedModel
-from evergreen.core.engines import CHOICE_NAME, ENGINES_FOLDER
+from evergreen.core.engines import CHOICE_NAME, ENGINES_FOLDER, read_engines
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.runtime.asides import beside_the_point
 
 _log = logging.getLogger(__name__)
 
@@ -22,12 +23,16 @@ _log = logging.getLogger(__name__)
 def copy_to(model_dir: Path, uri: str) -> None:
     """Copies what the manifest lists below `uri`, the manifest last; files that are there already are left alone.
 
+    Engines that lie beside it go before it, below `engines/`, their manifest last; where they are damaged or another
+    version's, none go.
+
     Raises:
         InputError: `model_dir` is no trained model or lacks a file.
         StorageError: the bucket refuses, or cannot be reached.
         EvergreenError: a file of this machine cannot be read.
     """
-    names = [entry.name for entry in TrainedModel.open(model_dir).manifest.files] + [MANIFEST_NAME]
+    model = TrainedModel.open(model_dir)
+    names = [*_engine_files(model), *(entry.name for entry in model.manifest.files), MANIFEST_NAME]
     pairs = [(model_dir / name, _join(uri, name)) for name in names]
     for local, _ in pairs:
         if not local.is_file():
@@ -80,6 +85,17 @@ def _tells_of_engines(bucket: Objects, uri: str, folder: Path) -> bool:
         _log.warning("the engines of %s cannot be read: %s", uri, error)
         return False
     return True
+
+
+def _engine_files(model: TrainedModel) -> list[str]:
+    """The paths of what lies in the `engines/` of a model's directory, the manifest last."""
+    with beside_the_point(f"the engines of version {model.version}: torch serves it"):
+        served = read_engines(model.path, model.version)
+        if served is not None:
+            served.engines.check_files()
+            listed = [entry.name for entry in served.engines.manifest.files]
+            return [f"{ENGINES_FOLDER}/{name}" for name in (*listed, CHOICE_NAME, MANIFEST_NAME)]
+    return []
 
 
 def _join(uri: str, name: str) -> str:

@@ -26,7 +26,9 @@ from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
+from evergreen.core.engines import add_engines, link_or_copy, read_engines
 from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
+from evergreen.runtime.asides import beside_the_point
 from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.locks import exclusive
 
@@ -245,7 +247,8 @@ def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) ->
 def store_model(version: str, model_dir: Path, target: Path) -> None:
     """Puts the trained model at `target`, hard-linked where that works; `target` appears whole or not at all.
 
-    A model that lies there already is kept, unless it was damaged since.
+    A model that lies there already is kept, unless it was damaged since. Engines come with it where they are whole:
+    without them torch serves.
 
     Raises:
         InputError: `model_dir` is no whole trained model, or another version's.
@@ -255,7 +258,7 @@ def store_model(version: str, model_dir: Path, target: Path) -> None:
         raise InputError(f"{model_dir} holds version {trained.version}, not {version}; upload it under its own name")
     if _is_whole(target):
         os.utime(target)  # wanted again, so among the newest
-        return
+        return  # with the engines of then: a server may have them open
     trained.check_files()
     shutil.rmtree(target, ignore_errors=True)
     unfinished = target.with_name(f".{version}.{os.getpid()}")
@@ -263,8 +266,18 @@ def store_model(version: str, model_dir: Path, target: Path) -> None:
     for name in (*(entry.name for entry in trained.manifest.files), MANIFEST_NAME):
         copy = unfinished / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy((model_dir / name).resolve(strict=True), copy)
+        link_or_copy((model_dir / name).resolve(strict=True), copy)
+    _store_engines(trained, unfinished)
     unfinished.rename(target)
+
+
+def _store_engines(trained: TrainedModel, target: Path) -> None:
+    """Puts the engines that lie beside the model beside its copy; none that are damaged or another version's."""
+    with beside_the_point(f"the engines of version {trained.version}: torch serves it"):
+        served = read_engines(trained.path, trained.version)
+        if served is not None:
+            served.engines.check_files()
+            add_engines(target, served)
 
 
 def prune_models(models: Path, deployed: Collection[str]) -> None:
@@ -282,10 +295,3 @@ def _is_whole(stored: Path) -> bool:
     except InputError:
         return False
     return True
-
-
-def _link_or_copy(source: Path, copy: Path) -> None:
-    try:
-        os.link(source, copy)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, copy)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
+from evergreen.core.admission import Trial
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.engines import Engines, EngineVariant
 from evergreen.core.errors import InputError
 from evergreen.core.members import servable
 from evergreen.core.metric import MetricName
@@ -19,6 +21,7 @@ from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstPicture, WorstPictures
 from evergreen.data.pictures import Pixels
 from evergreen.data.shards import split_batches, split_columns
+from evergreen.evaluation.agreement import Shares
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.evaluate import evaluate
 from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Reference, Stopwatch, Worst
@@ -30,7 +33,7 @@ from evergreen.tasks.image_segmentation import pixel_regression
 from evergreen.tasks.image_segmentation.overlays import side_by_side
 from evergreen.tasks.image_segmentation.pictures import COLUMNS, ROWS_AT_ONCE, decode_pair
 from evergreen.tasks.image_segmentation.pixel_regression import PixelRegression
-from evergreen.tasks.image_segmentation.servable import instance_of
+from evergreen.tasks.image_segmentation.servable import ImagePredictor, instance_of
 from evergreen.tasks.image_segmentation.settings import SIZE_COLUMN, ImageSegmentation
 from evergreen.tasks.image_segmentation.slices import by_share, by_size
 
@@ -46,7 +49,9 @@ class ImageMeasurement:
     def __init__(self, task: ImageSegmentation) -> None:
         self._task = task
 
-    def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
+    def evaluate(
+        self, model: TrainedModel, champion: TrainedModel | None, splits: Splits, trial: Trial | None = None
+    ) -> EvaluationReport:
         """The model, and the champion re-scored, on the test split; see `evaluation.evaluate`.
 
         A champion with other labels is compared by label name: its answers with labels that the task lacks are wrong
@@ -55,7 +60,7 @@ class ImageMeasurement:
         Raises:
             InputError: a split is empty, or rows, slices or champion do not fit the task.
         """
-        return evaluate(model, champion, ImageEvaluator(splits, self._task))
+        return evaluate(model, champion, ImageEvaluator(splits, self._task), trial)
 
 
 class ImageBatch(NamedTuple):
@@ -90,7 +95,18 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
             InputError: a slice column is missing, or a picture or mask cannot be used.
         """
         require_columns(tuple(columns), split_columns(self.splits, SplitName.TEST))
-        for batch in split_batches(self.splits, SplitName.TEST, (*COLUMNS, *columns), ROWS_AT_ONCE):
+        yield from self._read(SplitName.TEST, columns, None)
+
+    def inputs(self, split: str, chosen: Numbers | None) -> Iterator[ImageBatch]:
+        """Rows of a split, a few pictures at a time."""
+        yield from self._read(split, (), chosen)
+
+    def otherwise(self, one: Masks, other: Masks) -> Shares:
+        """Of each picture the share of pixels whose classes differ."""
+        return np.array([np.mean(mask != its) for mask, its in zip(one, other, strict=True)], dtype=np.float64)
+
+    def _read(self, split: str, columns: Sequence[str], chosen: Numbers | None) -> Iterator[ImageBatch]:
+        for batch in split_batches(self.splits, split, (*COLUMNS, *columns), ROWS_AT_ONCE, chosen):
             rows = batch.to_pydict()
             decoded = (decode_pair(*row) for row in zip(*(rows[name] for name in COLUMNS), strict=True))
             start = 0
@@ -104,14 +120,20 @@ class ImageEvaluator(Evaluator[ImageBatch, Masks]):
     def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[ImageBatch, Masks]:
         """The model, aligned by label name."""
         own = own_labelled_task(model, self._task, rules=self._task.rules)
-        numbers, predictor = numbers_by_name(own.labels, self._task.labels), servable(own).load(model.path)
+        numbers = numbers_by_name(own.labels, self._task.labels)
 
-        def answer(batch: ImageBatch) -> Masks:
-            with stopwatch.answering(len(batch.ids)):
-                masks = predictor.predict(batch.pictures)
-            return [numbers[mask] for mask in masks]
+        def loaded(predictor: ImagePredictor) -> Loaded[ImageBatch, Masks]:
+            def answer(batch: ImageBatch) -> Masks:
+                with stopwatch.answering(len(batch.ids)):
+                    masks = predictor.predict(batch.pictures)
+                return [numbers[mask] for mask in masks]
 
-        return Loaded(predictor, answer)
+            def by(engines: Engines, variant: EngineVariant) -> Loaded[ImageBatch, Masks]:
+                return loaded(predictor.by(engines, variant))
+
+            return Loaded(predictor, answer, by)
+
+        return loaded(cast("ImagePredictor", servable(own).load(model.path)))
 
     def counts(self, batch: ImageBatch, answer: Masks) -> Confusions:
         """(pictures, classes, classes + 1) pixels by true class and answer."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.artifacts import Splits
-from evergreen.core.engines import EngineGraph
+from evergreen.core.engines import EngineGraph, Engines, EngineVariant
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.observation import Observation
@@ -124,6 +124,12 @@ class ImagePredictor:
         self._labels = labels
         self._max_pixels = max_pixels
         self._fetch = fetch
+
+    def by(self, engines: Engines, variant: EngineVariant) -> ImagePredictor:
+        """The same model, computed by a graph. Raises InputError when that cannot be loaded."""
+        classes = Graph(engines.path / CLASSES_FILE)
+        network = OnnxPictureNetwork(Graph(engines.file(variant)), classes, variant, round(self._network.pixels**0.5))
+        return ImagePredictor(network, labels=self._labels, max_pixels=self._max_pixels, fetch=self._fetch)
 
     @property
     def engine(self) -> str:

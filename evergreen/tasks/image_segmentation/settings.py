@@ -93,6 +93,7 @@ class ImageSegmentation(TrainingSettings):
     measurable: ClassVar[str] = "evergreen.tasks.image_segmentation.measurable:ImageMeasurement"
     servable: ClassVar[str] = "evergreen.tasks.image_segmentation.servable:ImageServing"
     presentable: ClassVar[str] = "evergreen.tasks.image_segmentation.presentable:ImagePresentation"
+    exportable: ClassVar[str | None] = "evergreen.tasks.image_segmentation.exportable:ImageExport"
 
     metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.SEGMENTATION_BY_CLASS

@@ -7,19 +7,23 @@ row, whatever the texts weigh.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from evergreen.core.admission import Trial
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.engines import Engines, EngineVariant
 from evergreen.core.errors import EvergreenError, InputError, InstanceError
 from evergreen.core.members import servable
 from evergreen.core.protocols import Predictor
 from evergreen.core.report import EvaluationReport
 from evergreen.core.sections import WorstText, WorstTexts
 from evergreen.data.shards import split_batches, split_columns
+from evergreen.evaluation.agreement import Shares
 from evergreen.evaluation.champion import numbers_by_name, own_labelled_task
 from evergreen.evaluation.classification import Classification, pairs
 from evergreen.evaluation.evaluate import evaluate
@@ -27,6 +31,7 @@ from evergreen.evaluation.evaluator import Constant, Evaluator, Loaded, Referenc
 from evergreen.evaluation.measure import Counts, Numbers
 from evergreen.evaluation.slices import Slice, require_columns
 from evergreen.tasks.text_classification import tfidf
+from evergreen.tasks.text_classification.servable import TextPredictor
 from evergreen.tasks.text_classification.settings import LENGTH_COLUMN, TextClassification
 from evergreen.tasks.text_classification.slices import by_length
 from evergreen.tasks.text_classification.tfidf import TfidfRegression
@@ -42,7 +47,9 @@ class TextMeasurement:
     def __init__(self, task: TextClassification) -> None:
         self._task = task
 
-    def evaluate(self, model: TrainedModel, champion: TrainedModel | None, splits: Splits) -> EvaluationReport:
+    def evaluate(
+        self, model: TrainedModel, champion: TrainedModel | None, splits: Splits, trial: Trial | None = None
+    ) -> EvaluationReport:
         """The model, and the champion re-scored, on the test split; see `evaluation.evaluate`.
 
         A champion with other labels is compared by label name: its answers with labels that the task lacks are wrong
@@ -51,7 +58,7 @@ class TextMeasurement:
         Raises:
             InputError: the test split is empty, or rows, slices or champion do not fit the task.
         """
-        return evaluate(model, champion, TextEvaluator(splits, self._task))
+        return evaluate(model, champion, TextEvaluator(splits, self._task), trial)
 
 
 class TextBatch(NamedTuple):
@@ -71,15 +78,31 @@ class TextAnswers(NamedTuple):
     labels: list[str]
 
 
+@dataclass(frozen=True)
 class TextModel:
-    """A loaded model whose labels are aligned with the task's by name."""
+    """A loaded model whose labels are aligned with the task's by name: `numbers[own]` is the task's of its own."""
 
-    def __init__(self, model: TrainedModel, task: TextClassification, stopwatch: Stopwatch) -> None:
+    version: str
+    labels: tuple[str, ...]
+    numbers: Numbers
+    stopwatch: Stopwatch
+    predictor: Predictor
+
+    @classmethod
+    def load(cls, model: TrainedModel, task: TextClassification, stopwatch: Stopwatch) -> TextModel:
+        """The model of a trained-model directory. Raises InputError when it does not fit the task."""
         own = own_labelled_task(model, task, rules=task.rules)  # rows honour the present rules, not those of the time
-        self._version, self._labels = model.version, own.labels
-        self._numbers = numbers_by_name(own.labels, task.labels)
-        self._stopwatch = stopwatch
-        self.predictor: Predictor = servable(own).load(model.path)
+        numbers = numbers_by_name(own.labels, task.labels)
+        return cls(model.version, own.labels, numbers, stopwatch, servable(own).load(model.path))
+
+    def loaded(self) -> Loaded[TextBatch, TextAnswers]:
+        """What the evaluation knows of it."""
+        return Loaded(self.predictor, self.answer, self._by)
+
+    def _by(self, engines: Engines, variant: EngineVariant) -> Loaded[TextBatch, TextAnswers]:
+        """The model, answered by a graph."""
+        predictor = cast("TextPredictor", self.predictor).by(engines, variant)
+        return replace(self, predictor=predictor).loaded()
 
     def answer(self, batch: TextBatch) -> TextAnswers:
         """The most probable class of each row.
@@ -88,22 +111,22 @@ class TextModel:
             InputError: a text cannot be used; the row is named.
             EvergreenError: the outputs are not finite probabilities, one row each.
         """
-        with self._stopwatch.answering(len(batch.texts)):
+        with self.stopwatch.answering(len(batch.texts)):
             try:
                 inputs = self.predictor.decode([{"text": text} for text in batch.texts])
             except InstanceError as error:
                 raise InputError(f"test row {batch.ids[error.index]} cannot be scored: {error}") from error
             probabilities = np.asarray(self.predictor.predict(inputs), dtype=np.float64)  # (rows, own classes)
-        expected = (len(batch.texts), len(self._labels))
+        expected = (len(batch.texts), len(self.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():
             got = "values that are not finite" if probabilities.shape == expected else f"shape {probabilities.shape}"
             raise EvergreenError(
-                f"model {self._version} gave {got} instead of {expected} probabilities for the rows from "
+                f"model {self.version} gave {got} instead of {expected} probabilities for the rows from "
                 f"{batch.ids[0]}; look at its learning curves, then train it again"
             )
         best = probabilities.argmax(axis=1)
         scores = probabilities[np.arange(len(best)), best]
-        return TextAnswers(self._numbers[best], scores, [self._labels[number] for number in best])
+        return TextAnswers(self.numbers[best], scores, [self.labels[number] for number in best])
 
 
 class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
@@ -121,14 +144,25 @@ class TextEvaluator(Evaluator[TextBatch, TextAnswers]):
             InputError: a slice column is missing.
         """
         require_columns(tuple(columns), split_columns(self.splits, SplitName.TEST))
+        yield from self._read(SplitName.TEST, columns, None)
+
+    def _read(self, split: str, columns: Sequence[str], chosen: Numbers | None) -> Iterator[TextBatch]:
         numbers = {label: number for number, label in enumerate(self._task.labels)}
-        for batch in split_batches(self.splits, SplitName.TEST, ("id", "text", "label", *columns), BATCH_ROWS):
+        for batch in split_batches(self.splits, split, ("id", "text", "label", *columns), BATCH_ROWS, chosen):
             yield _batch(batch.to_pydict(), numbers)
 
     def load(self, model: TrainedModel, stopwatch: Stopwatch) -> Loaded[TextBatch, TextAnswers]:
         """The model, aligned by label name."""
-        loaded = TextModel(model, self._task, stopwatch)
-        return Loaded(loaded.predictor, loaded.answer)
+        return TextModel.load(model, self._task, stopwatch).loaded()
+
+    def inputs(self, split: str, chosen: Numbers | None) -> Iterator[TextBatch]:
+        """Rows of a split, BATCH_ROWS at a time."""
+        yield from self._read(split, (), chosen)
+
+    def otherwise(self, one: TextAnswers, other: TextAnswers) -> Shares:
+        """1 where the classes differ, 0 where not."""
+        differs: Shares = (one.predicted != other.predicted).astype(np.float64)
+        return differs
 
     def counts(self, batch: TextBatch, answer: TextAnswers) -> Counts:
         """(rows, 2) true class and answer."""

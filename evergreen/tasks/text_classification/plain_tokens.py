@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
 SIDES = ("left", "right")
+PROBES = (
+    "",
+    " \t\n",
+    "Shares rose 3.5 % on Monday, said the bank's CEO (see page 12).",
+    "  Zoë’s  CAFÉ\u00a0İstanbul ﬁnance naïve re\u0301sume\u0301 —\u200b ok\r\n",
+    "東京の株価は上昇した。 Акции выросли. الأسهم ارتفعت 🎉👩\u200d👧",
+    "<s> </s> <pad> <unk> [PAD] [CLS] [SEP] [MASK] <mask> <|endoftext|>",
+    "word " * 3_000,
+    "x" * 70_000,
+)
+"""Texts on which tokenizers differ, if they do: spaces, accents, scripts, what looks like their own tokens, lengths."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +89,7 @@ def check_same(plain: PlainTokens, tokens: Tokens, texts: Sequence[str]) -> None
     Raises:
         InputError: they do not; the message says at which text.
     """
-    sides = "left" if plain.pads_left else "right"
-    if (plain.pad_id, sides) != (tokens.tokenizer.pad_token_id, tokens.tokenizer.padding_side):
+    if (plain.pad_id, plain.pads_left) != (tokens.pad_id, tokens.pads_left):
         raise InputError(f"{TOKENIZER} and {CONFIG} do not say how the tokenizer of transformers pads")
     for number, (got, wanted) in enumerate(zip(plain.read(texts), tokens.read(texts), strict=True)):
         if (list(got.ids), got.unknown) != (list(wanted.ids), wanted.unknown):

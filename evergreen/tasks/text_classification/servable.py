@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
-from evergreen.core.engines import EngineGraph
+from evergreen.core.engines import EngineGraph, Engines, EngineVariant
 from evergreen.core.errors import InstanceError
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Shape, shaping_of
@@ -98,6 +98,12 @@ class TextPredictor:
         self._tokens = tokens
         self._labels = labels
         self._max_text_chars = max_text_chars
+
+    def by(self, engines: Engines, variant: EngineVariant) -> TextPredictor:
+        """The same model, computed by a graph. Raises InputError when that cannot be loaded."""
+        graph = Graph(engines.file(variant))
+        network = OnnxTextNetwork(graph, variant, self._tokens.pad_id, pad_left=self._tokens.pads_left)
+        return TextPredictor(network, self._tokens, self._labels, self._max_text_chars)
 
     @property
     def engine(self) -> str:

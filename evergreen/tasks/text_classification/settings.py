@@ -68,6 +68,7 @@ class TextClassification(TrainingSettings):
     measurable: ClassVar[str] = "evergreen.tasks.text_classification.measurable:TextMeasurement"
     servable: ClassVar[str] = "evergreen.tasks.text_classification.servable:TextServing"
     presentable: ClassVar[str] = "evergreen.tasks.text_classification.presentable:TextPresentation"
+    exportable: ClassVar[str | None] = "evergreen.tasks.text_classification.exportable:TextExport"
 
     metrics: ClassVar[tuple[MetricSpec, ...]] = specs.CLASSIFICATION
     class_metrics: ClassVar[tuple[MetricSpec, ...]] = specs.CLASSIFICATION_BY_CLASS

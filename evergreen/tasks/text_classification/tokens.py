@@ -33,6 +33,16 @@ class Tokens:
     tokenizer: Any
     max_length: int
 
+    @property
+    def pad_id(self) -> int:
+        """The token number that pads."""
+        return int(self.tokenizer.pad_token_id)
+
+    @property
+    def pads_left(self) -> bool:
+        """Whether it stands before the text."""
+        return bool(self.tokenizer.padding_side == "left")
+
     def of(self, texts: Sequence[str]) -> list[list[int]]:
         """Token numbers a text, special tokens included, at least one and at most `max_length`."""
         encoded = self.tokenizer(
@@ -62,7 +72,15 @@ class Tokens:
 
 
 class ReadsTexts(Protocol):
-    """What reads texts for a network."""
+    """What reads texts for a network; rows are filled up with the token `pad_id`, before or behind the text."""
+
+    @property
+    def pad_id(self) -> int:
+        """The token number that pads."""
+
+    @property
+    def pads_left(self) -> bool:
+        """Whether it stands before the text."""
 
     def read(self, texts: Sequence[str]) -> list[TokenizedText]:
         """The texts in tokens."""

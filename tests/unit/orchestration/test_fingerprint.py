@@ -210,3 +210,20 @@ def test_a_recipe_knows_the_code_that_leads_to_the_model_and_not_the_one_that_me
     assert recipe_fingerprint(codes, rows="s") != recipe
     for step in ("fetch", "validate", "split", "train"):
         assert recipe_fingerprint({**codes, step: "2"}, rows="r") != recipe
+
+
+@pytest.mark.parametrize(
+    "edited", ["evergreen/engines/quantize.py", "evergreen/core/engines.py", "evergreen/tasks/engines.py"]
+)
+def test_an_edit_of_how_graphs_are_made_trains_nothing(sources: Path, edited: str) -> None:
+    before = code_fingerprints(*TEXTS, [str(sources)])
+    append(sources / edited, "\nEDITED = 1\n")
+    after = code_fingerprints(*TEXTS, [str(sources)])
+    assert after["train"] == before["train"]
+
+
+def test_an_edit_of_the_choice_of_an_engine_evaluates_again(sources: Path) -> None:
+    before = code_fingerprints(*TEXTS, [str(sources)])
+    append(sources / "evergreen/evaluation/engines.py", "\nEDITED = 1\n")
+    after = code_fingerprints(*TEXTS, [str(sources)])
+    assert {step for step in after if after[step] != before[step]} == {"evaluate"}

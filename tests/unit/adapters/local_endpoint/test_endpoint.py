@@ -6,7 +6,9 @@ import pytest
 
 from evergreen.adapters.local_endpoint.endpoint import KEPT_UPLOADS, prune_models, store_model
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.engines import CHOICE_NAME, ENGINES_FOLDER, add_engines, read_engines
 from evergreen.core.errors import InputError
+from tests.engines import write_engines
 from tests.keyword_model import write_keyword_model
 
 
@@ -77,3 +79,38 @@ def test_pruning_keeps_the_deployed_and_the_newest(tmp_path: Path) -> None:
     (tmp_path / ".v9.123").mkdir()
     prune_models(tmp_path, {"v0"})
     assert {path.name for path in tmp_path.iterdir()} == {"v0", *(f"v{number + 3}" for number in range(KEPT_UPLOADS))}
+
+
+def test_engines_come_with_their_model_where_they_are_whole_and_its_own(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    served = write_engines(tmp_path / "made", model.version)
+    add_engines(model.path, served)
+    assert TrainedModel.open(model.path).version == model.version
+    store_model(model.version, model.path, tmp_path / "stored")
+    stored = read_engines(tmp_path / "stored", model.version)
+    assert stored is not None
+    assert stored.choice == served.choice
+    stored.engines.check_files()
+    assert stored.engines.kept_inputs() == [{"text": "kept"}]
+
+
+@pytest.mark.parametrize("damage", ["graph", "foreign", "choice", "unknown"])
+def test_damaged_or_foreign_engines_keep_no_model_from_serving(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    add_engines(model.path, write_engines(tmp_path / "made", "other" if damage == "foreign" else model.version))
+    folder = model.path / ENGINES_FOLDER
+    if damage == "graph":
+        graph = folder / "fp32.onnx"
+        graph.unlink()
+        graph.write_bytes(b"half")
+    if damage == "choice":
+        (folder / CHOICE_NAME).write_text("{")
+    if damage == "unknown":
+        text = (folder / CHOICE_NAME).read_text()
+        (folder / CHOICE_NAME).write_text(text.replace('"serves": "fp32"', '"serves": "int4"'))
+    store_model(model.version, model.path, tmp_path / "stored")
+    TrainedModel.open(tmp_path / "stored").check_files()
+    assert not (tmp_path / "stored" / ENGINES_FOLDER).exists()
+    assert f"left out: the engines of version {model.version}: torch serves it" in caplog.text

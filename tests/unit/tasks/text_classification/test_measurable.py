@@ -63,7 +63,7 @@ def model(*labels: str) -> TrainedModel:
 
 
 def loaded(trained: TrainedModel, of: Task) -> TextModel:
-    return TextModel(trained, of, Stopwatch())
+    return TextModel.load(trained, of, Stopwatch())
 
 
 def evaluator() -> TextEvaluator:

@@ -1,0 +1,251 @@
+"""Which engine answers in a model's place: engines side by side on this machine, and the fastest that is admitted.
+
+choice = choose(model, evaluator, Trial(engines, Admission(), "avx512_vnni")).choice
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple
+
+import numpy as np
+
+from evergreen.core.admission import Admission, Trial
+from evergreen.core.artifacts import SplitName, Splits, TrainedModel
+from evergreen.core.engines import FP32, TORCH, EngineChoice, EngineVariant, MeasuredEngine
+from evergreen.core.metric import Metric
+from evergreen.evaluation.agreement import Shares, disagreement, rows_to_decide
+from evergreen.evaluation.evaluator import WARM_UP, A, B, Evaluator, Loaded, Stopwatch, every
+from evergreen.evaluation.measure import Counts
+from evergreen.evaluation.resampling import interval
+
+ASKED = 24
+"""Instances that each engine answers, one after the other, in turn with the others."""
+GAIN = 1.1
+"""How much faster int8 must be than float32 to be worth its other answers; timing alone decides nothing below it."""
+SEED = 0
+_STATUS = Path("/proc/self/statm")
+
+
+@dataclass(frozen=True)
+class Chosen(Generic[B, A]):
+    """The engine that serves, loaded, and why it does."""
+
+    loaded: Loaded[B, A]
+    choice: EngineChoice
+
+
+@dataclass(frozen=True)
+class _Asked(Generic[B, A]):
+    """A loaded engine and the milliseconds of each instance."""
+
+    loaded: Loaded[B, A]
+    spent_ms: list[float]
+    memory_bytes: int
+    size_bytes: int
+
+    @property
+    def median_ms(self) -> float:
+        """Of one instance."""
+        return float(np.median(self.spent_ms))
+
+    def measured(self, name: str, *, admitted: bool, reason: str, **compared: Any) -> MeasuredEngine:
+        """The engine's measurements, and whether it may serve."""
+        return MeasuredEngine(
+            name=name,
+            rows_per_s=round(1000 * len(self.spent_ms) / max(sum(self.spent_ms), 1e-9), 1),
+            latency_p50_ms=round(self.median_ms, 3),
+            latency_p95_ms=round(float(np.quantile(self.spent_ms, 0.95)), 3),
+            memory_bytes=self.memory_bytes,
+            size_bytes=self.size_bytes,
+            admitted=admitted,
+            reason=reason,
+            **compared,
+        )
+
+
+def choose(model: TrainedModel, evaluator: Evaluator[B, A], trial: Trial, stopwatch: Stopwatch) -> Chosen[B, A]:
+    """The fastest engine that is admitted, torch among them; the stopwatch times what its `loaded` answers later."""
+    before = _resident()
+    torch = evaluator.load(model, stopwatch)
+    manifest = trial.engines.manifest
+    if not manifest.variants:
+        reason = manifest.refused or "there are no graphs"
+        return Chosen(torch, EngineChoice(serves=TORCH, instruction_set=trial.instruction_set, reason=reason))
+    instances = _instances(evaluator)
+    of_torch = _Asked(torch, [], _growth(torch, instances, before), model.size_bytes)
+    asked = _ask(of_torch, instances, trial)
+    judged = _judged(asked, evaluator, trial)
+    serves = _fastest(asked, judged)
+    reason = _why(serves, asked)
+    choice = EngineChoice(
+        serves=serves, instruction_set=trial.instruction_set, reason=reason, variants=tuple(judged.values())
+    )
+    return Chosen(asked[serves].loaded, choice)
+
+
+def _ask(torch: _Asked[B, A], instances: Sequence[Mapping[str, Any]], trial: Trial) -> dict[str, _Asked[B, A]]:
+    """Each engine's seconds for the same instances, in turn: what slows the machine down meanwhile slows all."""
+    asked, load = {TORCH: torch}, torch.loaded.engine
+    if load is None:
+        raise TypeError("a task that exports models has to load their graphs: `Loaded.engine` is None")
+    for variant in _tried(trial):
+        before = _resident()
+        loaded = load(trial.engines, variant)
+        size = trial.engines.file(variant).stat().st_size
+        asked[variant.name] = _Asked(loaded, [], _growth(loaded, instances, before), size)
+    for instance in instances:
+        for engine in asked.values():
+            start = time.perf_counter()
+            _answer(engine.loaded, instance)
+            engine.spent_ms.append((time.perf_counter() - start) * 1000)
+    return asked
+
+
+def _judged(asked: Mapping[str, _Asked[B, A]], evaluator: Evaluator[B, A], trial: Trial) -> dict[str, MeasuredEngine]:
+    """Each engine with its verdict; int8 is compared with float32 in the order of speed, until one is admitted."""
+    judged = {
+        TORCH: asked[TORCH].measured(TORCH, admitted=True, reason="what the model was trained with"),
+        FP32: asked[FP32].measured(FP32, admitted=True, reason="its answers are torch's, checked when it was exported"),
+    }
+    worth = asked[FP32].median_ms / GAIN
+    comparison = _Comparison(evaluator, asked[FP32].loaded, trial.admission)
+    admitted: str | None = None
+    for name in sorted(asked.keys() - judged.keys(), key=lambda name: asked[name].median_ms):
+        engine = asked[name]
+        if admitted is not None:
+            reason = f"not compared: {admitted} is faster and admitted"
+            judged[name] = engine.measured(name, admitted=False, reason=reason)
+        elif engine.median_ms > worth:
+            reason = f"not compared: it is not {GAIN} × as fast as {FP32}"
+            judged[name] = engine.measured(name, admitted=False, reason=reason)
+        else:
+            verdict = comparison.judge(engine.loaded)
+            judged[name] = engine.measured(name, **verdict._asdict())
+            admitted = name if verdict.admitted else None
+    return {name: judged[name] for name in asked}
+
+
+class _Verdict(NamedTuple):
+    """Whether an engine may answer for float32."""
+
+    admitted: bool
+    reason: str
+    compared: int
+    disagreement: Metric
+    loss: Metric
+
+
+class _Comparison(Generic[B, A]):
+    """Compares engines with float32; what float32 counts on the test rows is counted once."""
+
+    def __init__(self, evaluator: Evaluator[B, A], full: Loaded[B, A], admission: Admission) -> None:
+        self._evaluator, self._full, self._admission = evaluator, full, admission
+
+    def judge(self, other: Loaded[B, A]) -> _Verdict:
+        """The verdict after one look, or two."""
+        admission, splits = self._admission, self._evaluator.splits
+        shares, loss = self._on_test(other)
+        shares = np.concatenate([shares, *self._shares(other, SplitName.VALIDATION, None)])
+        measured = disagreement(shares)
+        open_yet = measured.high > admission.max_disagreement >= measured.low and loss.high > admission.max_loss
+        if open_yet and admission.max_train_rows:
+            chosen = _sample(splits, admission.max_train_rows)
+            shares = np.concatenate([shares, *self._shares(other, SplitName.TRAIN, chosen)])
+            measured = disagreement(shares)
+        return _verdict(measured, loss, len(shares), admission)
+
+    def _on_test(self, other: Loaded[B, A]) -> tuple[Shares, Metric]:
+        """What of each test row is answered otherwise, and what the primary metric loses by that."""
+        evaluator = self._evaluator
+        shares: list[Shares] = []
+        ours: list[Counts] = []
+        theirs: list[Counts] = []
+        for batch in evaluator.rows(()):
+            full, quick = self._full.answer(batch), other.answer(batch)
+            shares.append(evaluator.otherwise(full, quick))
+            ours.append(evaluator.counts(batch, quick))
+            theirs.append(evaluator.counts(batch, full))
+        measure, spec = evaluator.measure, evaluator.measure.metrics[0]
+        scored = measure.score(np.concatenate(ours), [np.concatenate(theirs)])
+        difference = interval(scored.baselines[0].differences[spec.name])
+        if not spec.higher:
+            return np.concatenate(shares), difference
+        return np.concatenate(shares), Metric(value=-difference.value, low=-difference.high, high=-difference.low)
+
+    def _shares(self, other: Loaded[B, A], split: str, chosen: Any) -> Iterator[Shares]:
+        for batch in self._evaluator.inputs(split, chosen):
+            yield self._evaluator.otherwise(self._full.answer(batch), other.answer(batch))
+
+
+def _verdict(measured: Metric, loss: Metric, rows: int, admission: Admission) -> _Verdict:
+    most = admission.max_disagreement
+    if measured.high <= most:
+        return _Verdict(True, f"certainly disagrees on at most {most:.1%} of the rows", rows, measured, loss)
+    if loss.high <= admission.max_loss:
+        return _Verdict(True, f"certainly loses at most {admission.max_loss:.3f}", rows, measured, loss)
+    reason = f"may disagree on {measured.high:.1%} of the rows, allowed are {most:.1%}"
+    if measured.value <= most:
+        needed = rows_to_decide(measured.value, most)
+        few = f"about {needed:,} rows would decide" if needed else "no number of rows would decide"
+        reason += f"; {rows:,} rows are too few, {few}"
+    return _Verdict(False, reason, rows, measured, loss)
+
+
+def _fastest(asked: Mapping[str, _Asked[B, A]], judged: Mapping[str, MeasuredEngine]) -> str:
+    """Of the admitted; torch on a GPU is no rival: it serves where a GPU is, the others where none is."""
+    rivals = [name for name, engine in judged.items() if engine.admitted]
+    if asked[TORCH].loaded.predictor.takes_turns:
+        rivals.remove(TORCH)
+    return min(rivals, key=lambda name: asked[name].median_ms)
+
+
+def _why(serves: str, asked: Mapping[str, _Asked[B, A]]) -> str:
+    ratio = asked[TORCH].median_ms / max(asked[serves].median_ms, 1e-9)
+    return "no graph is faster" if serves == TORCH else f"the fastest that is admitted, {ratio:.1f} × as fast as torch"
+
+
+def _tried(trial: Trial) -> Sequence[EngineVariant]:
+    """The variants that may be chosen, float32 first."""
+    variants = trial.engines.manifest.variants
+    return [variant for variant in variants if variant.name == FP32 or trial.admission.int8]
+
+
+def _instances(evaluator: Evaluator[B, A]) -> list[Mapping[str, Any]]:
+    """Some test rows, from all over the split, as a client would send them."""
+    step = max(1, evaluator.splits.manifest.rows[SplitName.TEST] // ASKED)
+    seen, instances = 0, list[Mapping[str, Any]]()
+    for batch in evaluator.rows(()):
+        instances += [evaluator.instance(batch, row) for row in every(step, len(batch.ids), seen)]
+        seen += len(batch.ids)
+    return instances[:ASKED]
+
+
+def _growth(loaded: Loaded[B, A], instances: Sequence[Mapping[str, Any]], before: int) -> int:
+    """Bytes by which the process grew since it had `before`, once the engine is warm."""
+    for instance in instances[:WARM_UP]:
+        _answer(loaded, instance)
+    return max(0, _resident() - before)
+
+
+def _answer(loaded: Loaded[B, A], instance: Mapping[str, Any]) -> None:
+    predictor = loaded.predictor
+    predictor.encode(predictor.predict(predictor.decode([instance])))
+
+
+def _resident() -> int:
+    """Bytes of memory that the process has now; 0 where the system does not tell."""
+    try:
+        return int(_STATUS.read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def _sample(splits: Splits, most: int) -> Any:
+    """Numbers of training rows in ascending order; None: all."""
+    rows = splits.manifest.rows[SplitName.TRAIN]
+    return None if rows <= most else np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))

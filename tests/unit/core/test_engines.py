@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from evergreen.core.engines import ENGINES_FOLDER, Engines, EnginesManifest, add_engines, read_engines
+from evergreen.core.errors import InputError
+from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import KINDS, EngineTable, Table
+from evergreen.core.versions import ModelVersion
+from tests.engines import write_engines
+
+
+def test_what_was_put_beside_a_model_is_replaced_whole(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    add_engines(model, write_engines(tmp_path / "one", "a"))
+    (model / ENGINES_FOLDER / "left.onnx").write_bytes(b"")
+    add_engines(model, write_engines(tmp_path / "two", "b"))
+    served = read_engines(model, "b")
+    assert served is not None
+    assert sorted(path.name for path in (model / ENGINES_FOLDER).iterdir()) == [
+        "choice.json",
+        "fp32.onnx",
+        "kept_inputs.json",
+        "manifest.json",
+    ]
+    assert [path.name for path in model.iterdir()] == [ENGINES_FOLDER]
+    with pytest.raises(InputError, match="holds engines of version b, not of a"):
+        read_engines(model, "a")
+
+
+def test_no_engines_are_none(tmp_path: Path) -> None:
+    assert read_engines(tmp_path) is None
+    refused = Engines.write(tmp_path, EnginesManifest(files=(), model="a", refused="it cannot"))
+    assert refused.manifest.facts == {"engines": "none: it cannot"}
+
+
+def test_the_section_comes_back_as_it_was_and_is_a_table(tmp_path: Path) -> None:
+    section = EngineTable(choice=write_engines(tmp_path / "made", "a").choice)
+    assert KINDS["engines"].model_validate_json(section.model_dump_json()) == section
+    table = section.table()
+    assert isinstance(table, Table)
+    assert table.title == "Engines: fp32 serves on avx2: the fastest"
+    assert "sections" in EvaluationReport.model_fields
+
+
+def test_versions_of_before_have_no_engines() -> None:
+    fields = {"version": "a", "artifact": "1", "report": "2", "recipe": "r", "run": "n", "judged_against": None}
+    assert ModelVersion.model_validate({**fields, "metrics": {}, "examples": ()}).engines is None
