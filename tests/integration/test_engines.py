@@ -171,7 +171,18 @@ def test_what_cannot_be_exported_is_served_by_torch_and_says_why(
     assert "cannot broadcast" in table.summary
 
 
-def test_an_architecture_that_decides_by_sizes_is_refused(tmp_path: Path, splits: Splits) -> None:
+def test_an_encoder_of_characters_has_no_graph_that_answers_as_it_does(tmp_path: Path) -> None:
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    auto: Any = transformers.AutoModelForSequenceClassification
+    auto.from_config(config_of("canine", num_labels=len(LABELS))).save_pretrained(tmp_path / "model")
+    with pytest.raises(ExportRefusedError, match="it cannot be exported|its graph"):
+        TextExport(TASK).export(tmp_path / "model", tmp_path)
+
+
+def test_a_module_that_decides_by_sizes_is_refused(tmp_path: Path) -> None:
     import torch
 
     from evergreen.engines.export import check, export
