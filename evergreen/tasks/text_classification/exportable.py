@@ -45,13 +45,13 @@ class TextExport:
             OSError: the disk is full.
         """
         longest = self._task.max_length_tokens
-        _check_tokens(model_dir, longest)
         module, vocabulary = _traced(model_dir)
         path = out_dir / FP32_FILE
         rows, length = _EXAMPLE
         export(module, _inputs(rows, length, vocabulary), DYNAMIC, path)
         sizes = ((1, LEAST_LENGTH), (_ODD_ROWS, (LEAST_LENGTH + longest) // 2), (2, longest))
         check(Graph(path), module, [_inputs(*size, vocabulary) for size in sizes])
+        _check_tokens(model_dir, longest)
 
     def kept_inputs(self, splits: Splits, count: int) -> list[dict[str, str]]:
         """The first `count` texts of the validation split, as a client would send them, cut to KEPT_CHARS."""
@@ -69,11 +69,11 @@ def _check_tokens(model_dir: Path, max_length: int) -> None:
     """
     import transformers
 
-    with loading("tokenizer", model_dir), quiet_transformers():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            model_dir, local_files_only=True, trust_remote_code=False
-        )
     try:
+        with loading("tokenizer", model_dir), quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                model_dir, local_files_only=True, trust_remote_code=False
+            )
         check_same(PlainTokens.of(model_dir, max_length), Tokens(tokenizer, max_length), PROBES)
     except InputError as error:
         raise ExportRefusedError(f"its tokenizer needs transformers: {error}") from error
