@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ faults: install-dev ## more whole production runs in the box that fail on the wa
 
 nights: install-dev ## ten nights by schedule in the box: killed ones, a backfill, new code, artifacts that are gone
 	$(BIN)/python -m pytest tests/e2e/test_nights.py
+
+serving-image-test: install-dev ## the image without torch, as packages of its own: its size, and the container contract
+	$(BIN)/python -m tests.serving_image
 
 unit: install-dev ## the unit tests alone: no network, no ZenML, a minute
 	$(BIN)/python -m pytest -q tests/unit
