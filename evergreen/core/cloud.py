@@ -36,7 +36,8 @@ class Fleet:
 class HostNeeds:
     """Names as the configuration gives them.
 
-    `models` is the folder of trained models, `image` what the machines run as `account` (None: the project's own),
+    `models` is the folder of trained models, `image` what the machines run as `account` (None: the project's own), and
+    `onnx_image` what they run instead for models that answer by graphs (None: the same),
     `dedicated` tells whether the endpoint has a public address of its own, `logs_requests` whether rows are kept.
     """
 
@@ -47,6 +48,7 @@ class HostNeeds:
     fleet: Fleet
     dedicated: bool
     logs_requests: bool
+    onnx_image: str | None = None
 
 
 @dataclass(frozen=True)

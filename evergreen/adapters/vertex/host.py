@@ -60,6 +60,7 @@ class VertexHost:
             fleet=Fleet(given.region, machine, given.min_replicas, given.max_replicas),
             dedicated=given.dedicated,
             logs_requests=given.request_logging is not None,
+            onnx_image=given.onnx_image,
         )
 
     def room(self) -> Mapping[str, object]:
