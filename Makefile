@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost networks orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost networks orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ faults: install-dev ## more whole production runs in the box that fail on the wa
 
 nights: install-dev ## ten nights by schedule in the box: killed ones, a backfill, new code, artifacts that are gone
 	$(BIN)/python -m pytest tests/e2e/test_nights.py
+
+serving-image-test: install-dev ## the image without torch, as packages of its own: its size, and the container contract
+	$(BIN)/python -m tests.serving_image
 
 unit: install-dev ## the unit tests alone: no network, no ZenML, a minute
 	$(BIN)/python -m pytest -q tests/unit
@@ -130,8 +133,9 @@ lock: install-dev ## renew both locks from the two pyproject.toml, and the image
 	@# What runs and images hold has the versions that are tested, without the tools and the box.
 	$(COMPILE) pyproject.toml --extra project --constraint requirements-dev.lock | $(PORTABLE) > requirements.lock
 	$(COMPILE) pyproject.toml --extra project --extra beam --constraint requirements-dev.lock | $(PORTABLE) > infra/pipeline-requirements.txt
-	@# ZenML, which takes no urllib3 from 2.6 on, is not in the server's image.
+	@# ZenML, which takes no urllib3 from 2.6 on, is not in the server's images.
 	$(COMPILE) pyproject.toml --extra serve --constraint <(grep -v '^urllib3==' requirements-dev.lock) | $(PORTABLE) > infra/serving-requirements.txt
+	$(COMPILE) pyproject.toml --extra serve-onnx --constraint <(grep -v '^urllib3==' requirements-dev.lock) > infra/serving-onnx-requirements.txt
 
 clean: ## remove the virtual environment and caches
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -16,7 +16,7 @@ from commands.started import stopped_with_this_command
 from commands.watching import run_pipeline
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
-from evergreen.core.members import publisher_of
+from evergreen.core.members import host_of, publisher_of
 from evergreen.core.versions import Alias, ModelVersion
 
 if TYPE_CHECKING:
@@ -103,12 +103,28 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"source      {source}",
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(project.steps)}",
+            *_image_lines(project),
             *([f"publish     {publisher_of(project.publish).plan()}"] if project.publish else []),
             f"cache       {cache}",
             *cost_lines(project, read),
             "no step was run; rows and labels are checked by a run",
         ]
     )
+
+
+def _image_lines(project: Project) -> list[str]:
+    """Which serving image the new model will need; none where its server needs none."""
+    needs = host_of(project.host).needs()
+    if needs is None:
+        return []
+    if needs.fleet.machine.accelerator_type:
+        return [f"serves      {needs.image}: torch, on a GPU"]
+    if needs.onnx_image is None:
+        return [f"serves      {needs.image}: whichever engine the evaluation chooses"]
+    return [
+        f"serves      {needs.onnx_image} where the evaluation chooses a graph",
+        f"            {needs.image} where torch is to answer",
+    ]
 
 
 def _preparation_lines(project: Project) -> list[str]:

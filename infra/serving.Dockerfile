@@ -1,12 +1,13 @@
 # The prediction server: `evergreen/` alone on its own requirements. Vertex AI gives AIP_STORAGE_URI, AIP_HTTP_PORT and the
-# routes; see docs/serving.md.
+# routes; see docs/serving.md. With ENGINE=onnx it answers by graphs alone, with ENGINE=torch by torch too.
 #
-# docker build -f infra/serving.Dockerfile --build-arg BASE_DIGEST=sha256:… -t serving .
+# docker build -f infra/serving.Dockerfile --build-arg ENGINE=onnx --build-arg BASE_DIGEST=sha256:… -t serving-onnx .
 ARG DOCKER_HUB=docker.io
 ARG BASE=library/python:3.11-slim-bookworm
 ARG BASE_DIGEST
 FROM ${DOCKER_HUB}/${BASE}@${BASE_DIGEST}
 
+ARG ENGINE=torch
 # torch comes from here; with a GPU: https://download.pytorch.org/whl/cu126
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
@@ -16,9 +17,14 @@ ENV PYTHONUNBUFFERED=1 \
     HF_HUB_OFFLINE=1 \
     EVERGREEN_HOST=0.0.0.0
 
-COPY infra/serving-requirements.txt /srv/
-RUN pip install --no-cache-dir --index-url "${TORCH_INDEX}" "$(grep '^torch==' /srv/serving-requirements.txt)" \
-    && pip install --no-cache-dir -r /srv/serving-requirements.txt \
+COPY infra/serving-requirements.txt infra/serving-onnx-requirements.txt /srv/
+RUN case "${ENGINE}" in \
+    torch) requirements=/srv/serving-requirements.txt \
+        && pip install --no-cache-dir --index-url "${TORCH_INDEX}" "$(grep '^torch==' "${requirements}")" ;; \
+    onnx) requirements=/srv/serving-onnx-requirements.txt ;; \
+    *) echo "ENGINE is ${ENGINE} (allowed: onnx, torch)" >&2; exit 2 ;; \
+    esac \
+    && pip install --no-cache-dir -r "${requirements}" \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin serving
 COPY evergreen /srv/evergreen
 

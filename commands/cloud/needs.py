@@ -107,7 +107,7 @@ def _images(document: Mapping[str, Any], host: HostNeeds | None, dataflow: Prepa
     if parent:
         yield str(parent)
     if host:
-        yield host.image
+        yield from filter(None, (host.image, host.onnx_image))
     if dataflow:
         yield dataflow.image
 

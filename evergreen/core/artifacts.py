@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -26,6 +26,7 @@ from evergreen.core.intake import Intake
 MANIFEST_NAME = "manifest.json"
 HISTORY_NAME = "history.json"
 VERSION_LENGTH = 12
+WEIGHTS_SUFFIX = ".safetensors"
 INTAKE_FACT = "intake"
 LEFT_OUT_FACT = "left_out"
 REPLAYED = "replayed"
@@ -129,13 +130,15 @@ class DirectoryArtifact(Generic[M]):
             raise InputError(f"no {cls.__name__} at {where}: {field}: {first['msg']}") from error
         return cls(place, parsed)  # type: ignore[arg-type]
 
-    def check_files(self) -> None:
-        """Returns when every file is as the manifest has it, by size and checksum; reads each once.
+    def check_files(self, left_out: Collection[str] = ()) -> None:
+        """Returns when every file but those `left_out` is as the manifest has it, by size and checksum; each is read.
 
         Raises:
             InputError: naming the first file that is missing or damaged.
         """
         for entry in self.manifest.files:
+            if entry.name in left_out:
+                continue
             try:
                 present = FileEntry.of(self.path / entry.name, self.path)
             except OSError as error:
@@ -354,3 +357,8 @@ class TrainedModel(DirectoryArtifact[TrainedModelManifest]):
     def size_bytes(self) -> int:
         """Bytes of all files that a server loads."""
         return sum(entry.bytes for entry in self.manifest.files)
+
+    @property
+    def weights(self) -> frozenset[str]:
+        """The files that no server needs which answers by a graph of the model."""
+        return frozenset(entry.name for entry in self.manifest.files if entry.name.endswith(WEIGHTS_SUFFIX))

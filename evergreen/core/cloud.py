@@ -46,9 +46,10 @@ class LogNeeds:
 class HostNeeds:
     """Names as the configuration gives them.
 
-    `models` is the folder of trained models, `image` what the machines run as `account` (None: the project's own),
-    `dedicated` tells whether the endpoint has a public address of its own, `logs_requests` whether whole requests are
-    kept, `request_log` where what containers print of them goes (None: they print nothing).
+    `models` is the folder of trained models, `image` what the machines run as `account` (None: the project's own), and
+    `onnx_image` what they run instead for models that answer by graphs (None: the same). `dedicated` tells whether the
+    endpoint has a public address of its own, `logs_requests` whether whole requests are kept, `request_log` where what
+    containers print of them goes (None: they print nothing).
     """
 
     project: str
@@ -59,6 +60,7 @@ class HostNeeds:
     dedicated: bool
     logs_requests: bool
     request_log: LogNeeds | None = None
+    onnx_image: str | None = None
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,20 @@ class Engines(DirectoryArtifact[EnginesManifest]):
         return kept
 
 
+@dataclass(frozen=True)
+class EngineGraph:
+    """One graph to be loaded, and how many threads it gets; 0: as many as there are cores."""
+
+    engines: Engines
+    variant: EngineVariant
+    threads: int = 0
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.engines.file(self.variant)
+
+
 class MeasuredEngine(Frozen):
     """One engine on the machine of the evaluation; torch is one of them, and what the others are compared with.
 

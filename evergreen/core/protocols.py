@@ -12,6 +12,7 @@ from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Sp
 from evergreen.core.batch import Table
 from evergreen.core.cloud import HostNeeds
 from evergreen.core.deployment import EndpointStatus
+from evergreen.core.engines import EngineGraph
 from evergreen.core.lease import LeaseStore
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Shape
@@ -242,6 +243,9 @@ class Servable(Protocol):
 
     def load(self, model_dir: Path, fetch: Fetch | None = None) -> Predictor:
         """A predictor of a trained-model directory; `fetch` reads what instances only name."""
+
+    def load_engine(self, model_dir: Path, engine: EngineGraph, fetch: Fetch | None = None) -> Predictor:
+        """The same by a graph of the model; the directory's weights need not be there. Raises InputError: it cannot."""
 
     def instance(self, value: Any) -> dict[str, Any]:
         """An instance, as a client sends it, of what a person gives on a command line or in a table."""

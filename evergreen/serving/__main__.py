@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Predictor
-from evergreen.serving.model import Load, read_object
+from evergreen.serving.model import Load, bring_from, read_object
 from evergreen.serving.server import serve
 from evergreen.serving.settings import ServerSettings
 
@@ -31,11 +31,13 @@ def exit_now(code: int) -> None:
 
 
 def _load_task(model_dir: Path) -> Predictor:
-    from evergreen.tasks import load_predictor  # brings torch, while the port already answers 503
+    from evergreen.serving.loading import Loading  # brings the task's libraries, while the port already answers 503
     from evergreen.tasks.accelerators import check_accelerators
 
     check_accelerators(os.environ)
-    return load_predictor(model_dir, read_object)
+    settings = ServerSettings.from_environment(os.environ)
+    loading = Loading(settings.engine, settings.threads, read_object, bring_from(settings.storage_uri))
+    return loading.predictor(model_dir)
 
 
 if __name__ == "__main__":

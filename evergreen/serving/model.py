@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.engines import ENGINES_FOLDER
 from evergreen.core.errors import InputError
 from evergreen.core.protocols import Predictor
 from evergreen.requestlog.witness import Witness
@@ -40,6 +41,7 @@ class ServedModel:
         self._settings = settings
         self._load = load
         self._loaded: _Loaded | None = None
+        self._files = ExitStack()
         self._queue = PredictionQueue(settings.threads)
         self.waiting = 0
         self.waiting_instances = 0
@@ -61,10 +63,17 @@ class ServedModel:
 
     def load(self) -> None:
         """Loads the model; raises whatever keeps it from loading, a damaged file first of all."""
-        with local_model(self._settings) as model_dir:
-            trained = TrainedModel.open(model_dir)
-            trained.check_files()
+        with ExitStack() as stack:
+            trained = TrainedModel.open(stack.enter_context(local_model(self._settings)))
+            has_engines = (trained.path / ENGINES_FOLDER).is_dir()
+            trained.check_files(left_out=trained.weights if has_engines else ())
             self._loaded = _Loaded(self._load(trained.path), trained.version)
+            if has_engines:  # another of them may be loaded later
+                self._files = stack.pop_all()
+
+    def close(self) -> None:
+        """Removes the copy of the model, where there is one."""
+        self._files.close()
 
     def load_in_thread(self, on_done: Callable[[Exception | None], None]) -> None:
         """Starts loading and returns; `on_done` gets what went wrong, or None, in the loading thread."""
@@ -137,10 +146,22 @@ def local_model(settings: ServerSettings) -> Iterator[Path]:
     if not settings.storage_uri.startswith("gs://"):
         yield settings.model_dir
         return
-    from evergreen.adapters.gcs import copy_from  # brings Google's clients, which no other server needs
+    from evergreen.adapters.gcs import copy_from  # brings requests, which no other server needs
 
     with TemporaryDirectory(prefix="model-") as folder:
-        yield copy_from(settings.storage_uri, Path(folder))
+        yield copy_from(settings.storage_uri, Path(folder), by_engines=True)
+
+
+def bring_from(storage_uri: str) -> Callable[[Path, list[str]], None]:
+    """What puts files there that a model's directory lacks where it is a copy out of `gs://…`."""
+
+    def bring(model_dir: Path, names: list[str]) -> None:
+        if storage_uri.startswith("gs://"):
+            from evergreen.adapters.gcs import bring
+
+            bring(storage_uri, model_dir, names)
+
+    return bring
 
 
 def read_object(address: str, max_bytes: int) -> bytes:
@@ -157,6 +178,7 @@ def read_object(address: str, max_bytes: int) -> bytes:
         )
     if address.removeprefix("gs://").partition("/")[0] not in allowed:
         raise InputError(f"it is in none of the buckets that are read here ({', '.join(allowed)})")
-    from evergreen.adapters.gcs import read_bytes  # brings Google's clients, which no other server needs
+    from evergreen.adapters.gcs import objects  # brings requests, which no other server needs
 
-    return read_bytes(address, max_bytes)
+    with objects(address, "name an object that is there") as bucket:
+        return bucket.read(address, max_bytes)

@@ -78,6 +78,7 @@ def serve(settings: ServerSettings, load: Load) -> int:
         LOGGER.info("drained")
         return stop.code if isinstance(stop.code, int) else 1
     finally:
+        model.close()
         if journal is not None:
             journal.close()
     return _report(failures[0]) if failures else 0

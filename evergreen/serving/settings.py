@@ -35,6 +35,7 @@ VARIABLES = {
     "max_answer_bytes": "EVERGREEN_MAX_ANSWER_BYTES",
     "max_waiting": "EVERGREEN_MAX_WAITING",
     "max_waiting_instances": "EVERGREEN_MAX_WAITING_INSTANCES",
+    "engine": "EVERGREEN_ENGINE",
     "threads": "OMP_NUM_THREADS",
     "drain_s": "EVERGREEN_DRAIN_S",
     "exit_with_stdin": "EVERGREEN_EXIT_WITH_STDIN",
@@ -46,9 +47,10 @@ class ServerSettings(Frozen):
 
     `max_waiting` requests with `max_waiting_instances` together may wait or run at once; further ones get 503, but for
     one that comes while none does. `allowed_hosts` are further names under which a server on loopback may be asked.
-    `threads` is how many cores predictions use together; unset, all that this process may. `drain_s` is how long
-    requests in flight may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the other end
-    of its stdin.
+    `engine` is what is to answer: `torch`, `onnx`, or one of the model's engines by name; unset, the one that the
+    evaluation chose. `threads` is how many cores predictions use together; unset, all that this process may. `drain_s`
+    is how long requests in flight may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the
+    other end of its stdin.
     """
 
     storage_uri: str = Field(min_length=1)
@@ -63,6 +65,7 @@ class ServerSettings(Frozen):
     max_answer_bytes: int = Field(default=MAX_ANSWER_BYTES, ge=1)
     max_waiting: int = Field(default=MAX_WAITING, ge=1)
     max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
+    engine: str | None = None
     threads: int = Field(default_factory=usable_cores, ge=1)
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False

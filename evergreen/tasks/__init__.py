@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from evergreen.core.engines import EngineGraph
 from evergreen.core.errors import InputError
 from evergreen.core.members import TaskSettings, servable
 from evergreen.core.protocols import Fetch, Predictor
@@ -52,4 +53,13 @@ def load_predictor(model_dir: Path, fetch: Fetch | None = None) -> Predictor:
     return servable(load_task(model_dir)).load(model_dir, fetch)
 
 
-__all__ = ["AnyTask", "load_predictor", "load_task"]
+def load_engine(model_dir: Path, engine: EngineGraph, fetch: Fetch | None = None) -> Predictor:
+    """A predictor of a trained-model directory by a graph of the model; no weights of it are read.
+
+    Raises:
+        InputError: as `load_predictor`, or the graph cannot be run.
+    """
+    return servable(load_task(model_dir)).load_engine(model_dir, engine, fetch)
+
+
+__all__ = ["AnyTask", "load_engine", "load_predictor", "load_task"]

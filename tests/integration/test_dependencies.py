@@ -50,9 +50,10 @@ LOCKED = {
     ("project",): "requirements.lock",
     ("project", "beam"): "infra/pipeline-requirements.txt",
     ("serve",): "infra/serving-requirements.txt",
+    ("serve-onnx",): "infra/serving-onnx-requirements.txt",
 }
 """Extras, and what `make lock` makes of them."""
-TO_RUN = ("requirements.lock", "infra/pipeline-requirements.txt", "infra/serving-requirements.txt")
+TO_RUN = tuple(path for extras, path in LOCKED.items() if extras != ("dev",))
 
 
 def normal(name: str) -> str:

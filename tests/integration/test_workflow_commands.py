@@ -50,7 +50,7 @@ PROJECT, REGION = "local-project", "us-central1"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/evergreen"
 ACCOUNT = f"evergreen-deliver@{PROJECT}.iam.gserviceaccount.com"
 DIGEST = re.compile(
-    r"us-central1-docker\.pkg\.dev/local-project/evergreen/(pipeline|dataflow|serving)@sha256:[0-9a-f]{64}"
+    r"us-central1-docker\.pkg\.dev/local-project/evergreen/(pipeline|dataflow|serving|serving-onnx)@sha256:[0-9a-f]{64}"
 )
 PROJECTS = {
     PROJECT: {
@@ -224,7 +224,8 @@ def test_images_are_built_from_the_commit_and_handed_on_by_digest(
     done = runner.run(IMAGES, values, **delivering)
     assert done.returncode == 0, done.stderr
     handed = runner.written("GITHUB_ENV")
-    assert set(handed) == {"EVERGREEN_PIPELINE_IMAGE", "EVERGREEN_DATAFLOW_IMAGE", "EVERGREEN_SERVING_IMAGE"}
+    images = ("PIPELINE", "DATAFLOW", "SERVING", "SERVING_ONNX")
+    assert set(handed) == {f"EVERGREEN_{image}_IMAGE" for image in images}
     assert all(DIGEST.fullmatch(image) for image in handed.values())
     assert handed["EVERGREEN_PIPELINE_IMAGE"] != handed["EVERGREEN_SERVING_IMAGE"]
     stands_for = json.loads((box.home / "images.json").read_text("utf-8"))[handed["EVERGREEN_SERVING_IMAGE"]]

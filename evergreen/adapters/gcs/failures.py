@@ -58,6 +58,33 @@ def translated(address: str, to_correct: str) -> Iterator[None]:
         raise _of_failure(address, failure) from error
 
 
+def of_answer(address: str, to_correct: str, status: int, reason: str) -> StorageError:
+    """What a refusal with an HTTP status means."""
+    kind = kind_of_status(status)
+    if kind is Kind.MISSING:
+        return _nothing(address, to_correct, reason)
+    return _of_failure(address, Failure(kind, reason, True, StorageError(reason)))
+
+
+def of_silence(address: str, reason: str) -> StorageError:
+    """What it means that no answer came, or none that holds."""
+    return _of_failure(address, Failure(Kind.UNANSWERED, reason, True, StorageError(reason)))
+
+
+def of_credentials(address: str, error: Exception) -> StorageError:
+    """What it means that there are no credentials, or that they are no longer good."""
+    reason = " ".join(str(error).split())[:300].rstrip(".")
+    return _of_failure(address, Failure(Kind.CREDENTIALS, reason, False, error))
+
+
+def of_disk(address: str, error: OSError) -> EvergreenError:
+    """What it means that a file of this machine failed."""
+    return EvergreenError(
+        f"a file of this machine failed while it was copied to or from {address}: {error}; "
+        "make it readable, or make room, and run again"
+    )
+
+
 def _of_failure(address: str, failure: Failure) -> StorageError:
     match failure.kind:
         case Kind.CREDENTIALS:
@@ -80,10 +107,7 @@ def _of_system(address: str, to_correct: str, error: OSError) -> EvergreenError:
     """Told by file and number, which errors of the system have and those that gcsfs raises for an answer have not."""
     reason = reason_of(error)
     if error.filename is not None or error.errno in _OF_THE_DISK:
-        return EvergreenError(
-            f"a file of this machine failed while it was copied to or from {address}: {reason}; "
-            "make it readable, or make room, and run again"
-        )
+        return of_disk(address, error)
     if isinstance(error, FileNotFoundError):
         return _nothing(address, to_correct, reason)
     if reason.startswith("Forbidden"):

@@ -79,6 +79,7 @@ class VertexHost:
             dedicated=given.dedicated,
             logs_requests=given.request_logging is not None,
             request_log=LogNeeds(SINK, LOG_FILTER, given.log.dataset, given.log.location) if given.log else None,
+            onnx_image=given.onnx_image,
         )
 
     def room(self) -> Mapping[str, object]:

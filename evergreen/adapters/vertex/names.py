@@ -58,14 +58,15 @@ def version_alias(version: str) -> str:
 
 
 def container_alias(host: VertexHostSettings, model: str, version: str) -> str:
-    """The alias that finds a version with the configured image, command and variables: another one has another alias.
+    """The alias that finds a version with the configured images, command and variables: others have another alias.
 
     They are compared as written, an image by its tag too: it is handed on by digest.
 
     Raises:
         InputError: the version is no content-hash name.
     """
-    container = json.dumps([host.image, host.command, environment(host, model)], sort_keys=True)
+    images = host.image if host.onnx_image is None else [host.image, host.onnx_image]
+    container = json.dumps([images, host.command, environment(host, model)], sort_keys=True)
     digest = hashlib.sha256(container.encode()).hexdigest()[:12]
     return f"{_CONTAINER_PREFIX}{version_alias(version).removeprefix(_ALIAS_PREFIX)}-{digest}"
 

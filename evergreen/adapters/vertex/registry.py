@@ -15,7 +15,7 @@ from evergreen.adapters.gcs import StorageError, copy_to
 from evergreen.adapters.vertex.clients import Clients, MissingError, finish, wait_until_idle
 from evergreen.adapters.vertex.names import container_alias, identity, label_filter, model_id, version_alias
 from evergreen.adapters.vertex.preflight import check_owner
-from evergreen.adapters.vertex.specification import version_message
+from evergreen.adapters.vertex.specification import image_for, version_message
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.errors import EndpointError, InputError
 
@@ -85,16 +85,16 @@ class ModelRegistry:
             copy_to(model_dir, uri)
         except StorageError as error:
             raise EndpointError(f"version {version} of {self._model} was not uploaded: {error}") from error
-        return self._create(version, uri)
+        return self._create(version, uri, image_for(self._host, model_dir, version))
 
-    def _create(self, version: str, uri: str) -> Model:
+    def _create(self, version: str, uri: str, image: str) -> Model:
         """The version, made of files in the bucket. Its first one makes the parent, under an id that only one can."""
         parent, own_id = self._parent(), model_id(self._host, self._model)
         request = {
             "parent": self._clients.location,
             "parent_model": parent or "",
             "model_id": "" if parent else own_id,
-            "model": version_message(self._host, self._model, version, uri),
+            "model": version_message(self._host, self._model, version, uri, image),
             "service_account": self._host.service_account or "",
         }
         what = f"uploading version {version} of {self._model}"
@@ -109,7 +109,7 @@ class ModelRegistry:
         except EndpointError:
             if parent is not None or self._parent() is None:
                 raise
-            return self._create(version, uri)  # another run's first version made the parent meanwhile
+            return self._create(version, uri, image)  # another run's first version made the parent meanwhile
         if operation is None:
             return self._read(f"{name}@{container_alias(self._host, self._model, version)}")
         answer = finish(what, operation, UPLOAD_TIMEOUT_S)

@@ -6,6 +6,7 @@ host:
   region: europe-west4               # europe-wst4 is refused; europe-west13 is not, for Google may have added it
   staging: gs://my-bucket/models
   image: europe-west4-docker.pkg.dev/my-project/evergreen/serving:1.0
+  onnx_image: europe-west4-docker.pkg.dev/my-project/evergreen/serving-onnx:1.0
   machine_type: n1-standard-4
   max_replicas: 4
 """
@@ -73,8 +74,9 @@ class PrivateServiceConnect(Frozen):
 class VertexHostSettings(HostSettings):
     """An endpoint of Vertex AI, one for each model and environment, found by its labels and never created twice.
 
-    `staging` is where trained models are kept for the containers, `image` the serving image, `command` what it runs
-    (empty: its own entry point). A prediction may take `request_timeout_s`. `startup_timeout_s` is how long a version
+    `staging` is where trained models are kept for the containers, `image` the serving image, `onnx_image` the one
+    without torch, for versions that answer by graphs (None: `image` for them too), `command` what either runs (empty:
+    its own entry point). A prediction may take `request_timeout_s`. `startup_timeout_s` is how long a version
     may take from its deployment until it is ready, machine and download included. `retry_timeout_s` is how long a call
     that meets 429, 503 or a timeout is repeated. `autoscaling_target` is percent: of the accelerator's duty cycle where
     there is one, else of CPU. `log` says what containers note of requests, and `request_logging` what Vertex AI keeps
@@ -93,6 +95,7 @@ class VertexHostSettings(HostSettings):
         ),
     ]
     image: str = Field(min_length=1)
+    onnx_image: str | None = Field(default=None, min_length=1)
     command: tuple[str, ...] = ()
     env: dict[str, str] = {}
     environment: ModelName = "production"

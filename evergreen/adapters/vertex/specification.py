@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.vertex.names import ROLE, VERSION, container_alias, environment, labels
 from evergreen.adapters.vertex.settings import VertexHostSettings
+from evergreen.core.engines import TORCH, read_engines
+from evergreen.runtime.asides import beside_the_point
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import DeployedModel, Endpoint, Model, PredictRequestResponseLoggingConfig
@@ -37,7 +40,18 @@ def endpoint_message(host: VertexHostSettings, model: str, role: str, logged: bo
     )
 
 
-def version_message(host: VertexHostSettings, model: str, version: str, artifact_uri: str) -> Model:
+def image_for(host: VertexHostSettings, model_dir: Path, version: str) -> str:
+    """The image that a version needs: the one without torch where a graph is to answer for it, and no GPU is there."""
+    if host.onnx_image is None or host.accelerator_type is not None:
+        return host.image
+    with beside_the_point(f"the engines of version {version}: torch serves it"):
+        served = read_engines(model_dir, version)
+        if served is not None and served.choice.serves != TORCH:
+            return host.onnx_image
+    return host.image
+
+
+def version_message(host: VertexHostSettings, model: str, version: str, artifact_uri: str, image: str) -> Model:
     """The model version to upload: image, files, routes and probes."""
     from google.cloud import aiplatform_v1 as v1
 
@@ -49,7 +63,7 @@ def version_message(host: VertexHostSettings, model: str, version: str, artifact
         artifact_uri=artifact_uri,
         encryption_spec={"kms_key_name": host.encryption_key} if host.encryption_key else None,
         container_spec={
-            "image_uri": host.image,
+            "image_uri": image,
             "command": list(host.command),
             "env": [{"name": name, "value": value} for name, value in environment(host, model).items()],
             "ports": [{"container_port": PORT}],

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.artifacts import Splits
-from evergreen.core.engines import Engines, EngineVariant
+from evergreen.core.engines import EngineGraph, Engines, EngineVariant
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.observation import Observation
@@ -56,10 +56,24 @@ class ImageServing:
         network.to("cuda" if torch.cuda.is_available() else "cpu")
         return self.predictor(network.to(memory_format=torch.channels_last), fetch)
 
+    def load_engine(self, model_dir: Path, engine: EngineGraph, fetch: Fetch | None = None) -> ImagePredictor:  # noqa: ARG002 - the graphs hold all
+        """The same by a graph, and one that brings its answers to size, without torch.
+
+        Raises:
+            InputError: one of the two cannot be run.
+        """
+        classes = Graph(engine.engines.path / CLASSES_FILE, engine.threads)
+        graph = Graph(engine.path, engine.threads)
+        return self._of(OnnxPictureNetwork(graph, classes, engine.variant, self._task.image_size), fetch)
+
     def predictor(self, network: Any, fetch: Fetch | None = None) -> ImagePredictor:
         """A predictor of a network of this configuration."""
+        architecture = ARCHITECTURES[self._task.architecture]
+        return self._of(TorchPictureNetwork(network, architecture, self._task.image_size), fetch)
+
+    def _of(self, network: PictureNetwork, fetch: Fetch | None) -> ImagePredictor:
         return ImagePredictor(
-            TorchPictureNetwork(network, ARCHITECTURES[self._task.architecture], self._task.image_size),
+            network,
             labels=self._task.labels,
             max_pixels=self._task.max_picture_pixels,
             fetch=fetch,

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.core.artifacts import SplitName, Splits
 from evergreen.core.engines import EMBEDDING, FP32_FILE, LOGITS
-from evergreen.engines.export import check, export, projection
+from evergreen.core.errors import InputError
+from evergreen.engines.export import ExportRefusedError, check, export, projection
 from evergreen.engines.session import Graph
 from evergreen.tasks.libraries import loading, quiet_transformers
+from evergreen.tasks.text_classification.plain_tokens import PROBES, PlainTokens, check_same
 from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.tokens import LEAST_LENGTH
+from evergreen.tasks.text_classification.tokens import LEAST_LENGTH, Tokens
 
 if TYPE_CHECKING:
     import torch
@@ -43,13 +45,14 @@ class TextExport:
             ExportRefusedError: there is none.
             OSError: the disk is full.
         """
+        longest = self._task.max_length_tokens
         module, vocabulary = _traced(model_dir)
         path = out_dir / FP32_FILE
         rows, length = _EXAMPLE
         export(module, _inputs(rows, length, vocabulary), DYNAMIC, path)
-        longest = self._task.max_length_tokens
         sizes = ((1, LEAST_LENGTH), (_ODD_ROWS, (LEAST_LENGTH + longest) // 2), (2, longest))
         check(Graph(path), module, [_inputs(*size, vocabulary) for size in sizes])
+        _check_tokens(model_dir, longest)
 
     def kept_inputs(self, splits: Splits, count: int) -> list[dict[str, str]]:
         """The first `count` texts of the validation split, as a client would send them, cut to KEPT_CHARS."""
@@ -57,6 +60,24 @@ class TextExport:
 
         rows = first_rows(splits.shards(SplitName.VALIDATION), ["text"], count)
         return [{"text": row["text"].strip()[:KEPT_CHARS]} for row in rows]
+
+
+def _check_tokens(model_dir: Path, max_length: int) -> None:
+    """Returns when a server without transformers reads texts as the model has learnt them.
+
+    Raises:
+        ExportRefusedError: it does not.
+    """
+    import transformers
+
+    try:
+        with loading("tokenizer", model_dir), quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                model_dir, local_files_only=True, trust_remote_code=False
+            )
+        check_same(PlainTokens.of(model_dir, max_length), Tokens(tokenizer, max_length), PROBES)
+    except InputError as error:
+        raise ExportRefusedError(f"its tokenizer needs transformers: {error}") from error
 
 
 def _traced(model_dir: Path) -> tuple[torch.nn.Module, int]:

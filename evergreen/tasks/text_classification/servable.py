@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evergreen.core.artifacts import Splits
-from evergreen.core.engines import Engines, EngineVariant
+from evergreen.core.engines import EngineGraph, Engines, EngineVariant
 from evergreen.core.errors import InstanceError
 from evergreen.core.observation import Observation
 from evergreen.core.predictors import Shape, shaping_of
@@ -24,8 +24,9 @@ from evergreen.tasks.libraries import loading, quiet_transformers
 from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
 from evergreen.tasks.text_classification.onnx_network import OnnxTextNetwork
 from evergreen.tasks.text_classification.outputs import TextOutputs, observations, softmax
+from evergreen.tasks.text_classification.plain_tokens import PlainTokens
 from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.tokens import TokenizedText, Tokens, batches_of_tokens
+from evergreen.tasks.text_classification.tokens import ReadsTexts, TokenizedText, Tokens, batches_of_tokens
 
 EXAMPLE_CHARS = 300
 
@@ -63,6 +64,17 @@ class TextServing:
         network = TorchTextNetwork(model, tokens)
         return TextPredictor(network, tokens, self._task.labels, self._task.rules.max_text_chars)
 
+    def load_engine(self, model_dir: Path, engine: EngineGraph, fetch: Fetch | None = None) -> TextPredictor:  # noqa: ARG002 - instances hold their texts
+        """The same by a graph, without transformers and torch.
+
+        Raises:
+            InputError: no usable graph or tokenizer there.
+        """
+        tokens = PlainTokens.of(model_dir, self._task.max_length_tokens)
+        graph = Graph(engine.path, engine.threads)
+        network = OnnxTextNetwork(graph, engine.variant, tokens.pad_id, pad_left=tokens.pads_left)
+        return TextPredictor(network, tokens, self._task.labels, self._task.rules.max_text_chars)
+
     def instance(self, value: object) -> dict[str, Any]:
         """What the endpoint is asked of a text."""
         return {self._task.input_field: value}
@@ -81,7 +93,7 @@ class TextServing:
 class TextPredictor:
     """Predicts in float32 on every machine, so that what was evaluated is what is served."""
 
-    def __init__(self, network: TextNetwork, tokens: Tokens, labels: tuple[str, ...], max_text_chars: int) -> None:
+    def __init__(self, network: TextNetwork, tokens: ReadsTexts, labels: tuple[str, ...], max_text_chars: int) -> None:
         self._network = network
         self._tokens = tokens
         self._labels = labels
@@ -89,9 +101,8 @@ class TextPredictor:
 
     def by(self, engines: Engines, variant: EngineVariant) -> TextPredictor:
         """The same model, computed by a graph. Raises InputError when that cannot be loaded."""
-        graph, tokenizer = Graph(engines.file(variant)), self._tokens.tokenizer
-        left = tokenizer.padding_side == "left"
-        network = OnnxTextNetwork(graph, variant, tokenizer.pad_token_id, pad_left=left)
+        graph = Graph(engines.file(variant))
+        network = OnnxTextNetwork(graph, variant, self._tokens.pad_id, pad_left=self._tokens.pads_left)
         return TextPredictor(network, self._tokens, self._labels, self._max_text_chars)
 
     @property

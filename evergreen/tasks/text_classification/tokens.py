@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,19 +33,30 @@ class Tokens:
     tokenizer: Any
     max_length: int
 
+    @property
+    def pad_id(self) -> int:
+        """The token number that pads."""
+        return int(self.tokenizer.pad_token_id)
+
+    @property
+    def pads_left(self) -> bool:
+        """Whether it stands before the text."""
+        return bool(self.tokenizer.padding_side == "left")
+
     def of(self, texts: Sequence[str]) -> list[list[int]]:
         """Token numbers a text, special tokens included, at least one and at most `max_length`."""
-        cut = [text[: self.max_length * _MAX_CHARS_PER_TOKEN] for text in texts]
         encoded = self.tokenizer(
-            cut, truncation=True, max_length=self.max_length, return_attention_mask=False, return_token_type_ids=False
+            cut_characters(texts, self.max_length),
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=False,
+            return_token_type_ids=False,
         )
         return [ids or [self.tokenizer.pad_token_id] for ids in encoded["input_ids"]]
 
     def read(self, texts: Sequence[str]) -> list[TokenizedText]:
         """The texts in tokens."""
-        unknown = self.tokenizer.unk_token_id
-        numbered = zip(texts, self.of(texts), strict=True)
-        return [TokenizedText(ids, 0 if unknown is None else ids.count(unknown), len(text)) for text, ids in numbered]
+        return tokenized(texts, self.of(texts), self.tokenizer.unk_token_id)
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """`input_ids` and `attention_mask`: (rows, longest) int64; at least LEAST_LENGTH, which some encoders need."""
@@ -58,6 +69,34 @@ class Tokens:
             return_tensors="pt",
         )
         return {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
+
+
+class ReadsTexts(Protocol):
+    """What reads texts for a network; rows are filled up with the token `pad_id`, before or behind the text."""
+
+    @property
+    def pad_id(self) -> int:
+        """The token number that pads."""
+
+    @property
+    def pads_left(self) -> bool:
+        """Whether it stands before the text."""
+
+    def read(self, texts: Sequence[str]) -> list[TokenizedText]:
+        """The texts in tokens."""
+
+
+def cut_characters(texts: Sequence[str], max_length: int) -> list[str]:
+    """The texts as far as a tokenizer reads them that keeps `max_length` tokens."""
+    return [text[: max_length * _MAX_CHARS_PER_TOKEN] for text in texts]
+
+
+def tokenized(texts: Sequence[str], token_ids: Sequence[Sequence[int]], unknown_id: int | None) -> list[TokenizedText]:
+    """The texts with their tokens, those counted that stand for what is in no vocabulary."""
+    return [
+        TokenizedText(ids, 0 if unknown_id is None else ids.count(unknown_id), len(text))
+        for text, ids in zip(texts, token_ids, strict=True)
+    ]
 
 
 def batches_of_tokens(lengths: npt.NDArray[np.int64], max_tokens: int) -> list[npt.NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.adapters.gcs import StorageError, copy_from, copy_to, transfers
+from evergreen.adapters.gcs import StorageError, copy_from, copy_to, reading, transfers
 from evergreen.core.artifacts import FileEntry, TrainedModel, TrainedModelManifest
 from evergreen.core.errors import EvergreenError, InputError
 from tests.failing_proxy import FailingProxy, Failure, Request, failing_proxy
@@ -22,9 +22,10 @@ CHUNK = 4 * MIB
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of 4 MiB, and seconds where production waits for minutes."""
     monkeypatch.setattr(transfers, "CHUNK_BYTES", CHUNK)
-    monkeypatch.setattr(transfers, "CONNECT_TIMEOUT_S", 1.5)
-    monkeypatch.setattr(transfers, "READ_TIMEOUT_S", 1.5)
-    monkeypatch.setattr(transfers, "REPEAT_FOR_S", 4.0)
+    for module in (transfers, reading):
+        monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 1.5)
+        monkeypatch.setattr(module, "READ_TIMEOUT_S", 1.5)
+        monkeypatch.setattr(module, "REPEAT_FOR_S", 4.0)
 
 
 @pytest.fixture

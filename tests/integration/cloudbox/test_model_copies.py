@@ -9,9 +9,18 @@ import pytest
 
 from cloudbox.box import Box
 from evergreen.adapters.gcs import StorageError, copy_from, copy_to
-from evergreen.core.artifacts import TrainedModel
+from evergreen.core.artifacts import FileEntry, TrainedModel
+from evergreen.core.engines import (
+    EngineChoice,
+    Engines,
+    EnginesManifest,
+    EngineVariant,
+    ServedEngines,
+    add_engines,
+    read_engines,
+)
 from evergreen.core.errors import InputError
-from evergreen.serving.model import local_model
+from evergreen.serving.model import bring_from, local_model
 from evergreen.serving.settings import ServerSettings
 from tests.hosted_trial import BUCKET
 from tests.keyword_model import write_keyword_model
@@ -55,6 +64,48 @@ def test_a_damaged_object_is_refused_and_the_next_upload_repairs_it(
         copy_from(uri, tmp_path / "copy")
     copy_to(model.path, uri)
     assert TrainedModel.open(copy_from(uri, tmp_path / "copy")).version == model.version
+
+
+@pytest.fixture
+def with_engines(model: TrainedModel, tmp_path: Path) -> TrainedModel:
+    """A model with weights, and a graph that nothing runs here beside it."""
+    (model.path / "model.safetensors").write_bytes(b"weights")
+    files = (*model.manifest.files, FileEntry.of(model.path / "model.safetensors", model.path))
+    model = TrainedModel.write(model.path, model.manifest.model_copy(update={"files": files}))
+    folder = tmp_path / "graphs"
+    folder.mkdir()
+    (folder / "fp32.onnx").write_bytes(bytes(range(256)) * 100_000)
+    (folder / "kept_inputs.json").write_text("[]")
+    entries = tuple(FileEntry.of(path, folder) for path in sorted(folder.iterdir()))
+    variants = (EngineVariant(name="fp32", file="fp32.onnx"),)
+    engines = Engines.write(folder, EnginesManifest(files=entries, model=model.version, variants=variants))
+    add_engines(model.path, ServedEngines(engines, EngineChoice(serves="fp32", instruction_set="avx2", reason="fast")))
+    return model
+
+
+@pytest.mark.usefixtures("box")
+def test_a_server_gets_what_tells_of_engines_and_what_it_asks_for_alone(with_engines: TrainedModel) -> None:
+    uri = f"gs://{BUCKET}/engines/{with_engines.version}"
+    copy_to(with_engines.path, uri)
+    with local_model(ServerSettings(storage_uri=uri)) as copied:
+        files = {path.relative_to(copied).as_posix() for path in copied.rglob("*") if path.is_file()}
+        assert {"engines/manifest.json", "engines/choice.json", "task.json"} <= files
+        assert not {"model.safetensors", "engines/fp32.onnx"} & files
+        bring_from(uri)(copied, ["engines/fp32.onnx", "engines/kept_inputs.json", "model.safetensors"])
+        served = read_engines(copied, with_engines.version)
+        assert served is not None
+        served.engines.check_files()
+        TrainedModel.open(copied).check_files()
+
+
+@pytest.mark.usefixtures("box")
+def test_engines_that_cannot_be_read_cost_no_model_its_server(with_engines: TrainedModel, tmp_path: Path) -> None:
+    uri = f"gs://{BUCKET}/no-choice/{with_engines.version}"
+    copy_to(with_engines.path, uri)
+    gcsfs.GCSFileSystem(skip_instance_cache=True).rm(f"{uri}/engines/choice.json")
+    copied = copy_from(uri, tmp_path / "copy", by_engines=True)
+    TrainedModel.open(copied).check_files()
+    assert not (copied / "engines").exists()
 
 
 @pytest.mark.usefixtures("box")

@@ -17,7 +17,10 @@ from tests.dockerfile import ROOT, Dockerfile
 
 IMAGES = ("pipeline", "serving")
 BUILT = ("pipeline", "dataflow", "serving")
+SERVING = ["infra/serving-requirements.txt", "infra/serving-onnx-requirements.txt"]
 NOT_TO_SERVE = {
+    "gcsfs",
+    "google-cloud-storage",
     "zenml",
     "mlflow",
     "kfp",
@@ -76,8 +79,9 @@ def test_an_image_holds_locked_versions_only(image: str) -> None:
 
 
 def test_the_server_s_image_is_not_held_back_by_what_only_zenml_refuses() -> None:
-    (urllib3,) = [line for line in requirements("infra/serving-requirements.txt") if line.startswith("urllib3==")]
-    assert Version(urllib3.partition("==")[2]) >= Version("2.6")
+    for path in SERVING:
+        (urllib3,) = [line for line in requirements(path) if line.startswith("urllib3==")]
+        assert Version(urllib3.partition("==")[2]) >= Version("2.6")
 
 
 def test_the_pipeline_s_image_holds_dependencies_only() -> None:
@@ -89,9 +93,18 @@ def test_the_pipeline_s_image_holds_dependencies_only() -> None:
 
 
 def test_the_serving_image_copies_the_library_alone_and_leaves_what_only_pipelines_need() -> None:
-    assert [source for source, _ in Dockerfile.of("serving").copies] == ["infra/serving-requirements.txt", "evergreen"]
-    names = {line.partition("==")[0] for line in requirements("infra/serving-requirements.txt")}
-    assert names & NOT_TO_SERVE == set()
+    assert [source for source, _ in Dockerfile.of("serving").copies] == [*SERVING, "evergreen"]
+    for lines in map(requirements, SERVING):
+        assert {line.partition("==")[0] for line in lines} & NOT_TO_SERVE == set()
+
+
+def test_the_serving_image_without_torch_is_a_part_of_the_one_with_it() -> None:
+    whole, part = map(requirements, SERVING)
+    assert part < whole
+    assert {line.partition("==")[0] for line in whole - part} >= {"torch", "transformers", "safetensors"}
+    (checked,) = [rest for rest in Dockerfile.of("serving").all("RUN") if "ENGINE" in rest]
+    assert "torch)" in checked
+    assert "onnx)" in checked
 
 
 def test_cloud_build_builds_every_image_and_pushes_what_it_built() -> None:

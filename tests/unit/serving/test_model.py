@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from evergreen.core.errors import InputError
@@ -11,11 +13,12 @@ from evergreen.serving.model import read_object
 def test_only_buckets_that_are_named_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def read_bytes(address: str, _: int) -> bytes:
-        read.append(address)
-        return b""
+    class Bucket:
+        def read(self, address: str, _: int) -> bytes:
+            read.append(address)
+            return b""
 
-    monkeypatch.setattr("evergreen.adapters.gcs.read_bytes", read_bytes)
+    monkeypatch.setattr("evergreen.adapters.gcs.objects", lambda *_: nullcontext(Bucket()))
     monkeypatch.delenv("EVERGREEN_PICTURE_BUCKETS", raising=False)
     with pytest.raises(InputError, match=r"no bucket is read here; send base64, or name .* \(parameters\.host\.env\)"):
         read_object("gs://any/1.png", 10)
