@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -35,6 +35,7 @@ VARIABLES = {
     "max_answer_bytes": "EVERGREEN_MAX_ANSWER_BYTES",
     "max_waiting": "EVERGREEN_MAX_WAITING",
     "max_waiting_instances": "EVERGREEN_MAX_WAITING_INSTANCES",
+    "full_status": "EVERGREEN_FULL_STATUS",
     "threads": "OMP_NUM_THREADS",
     "drain_s": "EVERGREEN_DRAIN_S",
     "exit_with_stdin": "EVERGREEN_EXIT_WITH_STDIN",
@@ -44,8 +45,9 @@ VARIABLES = {
 class ServerSettings(Frozen):
     """What one server process serves, where and within which limits.
 
-    `max_waiting` requests with `max_waiting_instances` together may wait or run at once; further ones get 503, but for
-    one that comes while none does. `allowed_hosts` are further names under which a server on loopback may be asked.
+    `max_waiting` requests with `max_waiting_instances` together may wait or run at once; further ones get
+    `full_status`, but for one that comes while none does: after 503 Vertex AI asks again, 429 is what clients know.
+    `allowed_hosts` are further names under which a server on loopback may be asked.
     `threads` is how many cores predictions use together; unset, all that this process may. `drain_s` is how long
     requests in flight may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the other end
     of its stdin.
@@ -63,9 +65,15 @@ class ServerSettings(Frozen):
     max_answer_bytes: int = Field(default=MAX_ANSWER_BYTES, ge=1)
     max_waiting: int = Field(default=MAX_WAITING, ge=1)
     max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
+    full_status: Literal[429, 503] = 503
     threads: int = Field(default_factory=usable_cores, ge=1)
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False
+
+    @field_validator("full_status", mode="before")
+    @classmethod
+    def _as_number(cls, given: object) -> object:
+        return int(given) if isinstance(given, str) and given.isdecimal() else given
 
     @field_validator("threads", mode="before")
     @classmethod
