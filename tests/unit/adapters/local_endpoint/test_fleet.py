@@ -48,12 +48,12 @@ class At(Worker):
         ({"a": "failed", "b": "starting"}, {"a": 90, "b": 10}, None, None),
         ({"a": "failed"}, {"a": 100}, None, 503),
         ({"a": "failed", "b": "ready"}, {"a": 100, "b": 0}, None, 503),  # it has not been trusted with traffic
-        ({"a": "full"}, {"a": 100}, None, 503),
+        ({"a": "full"}, {"a": 100}, None, 429),
         ({"a": "ready"}, {}, None, 503),
         ({}, {}, None, 503),
         ({"a": "ready", "b": "ready"}, {"a": 100}, "b", "b"),
         ({"a": "ready", "b": "starting"}, {"a": 100}, "b", None),
-        ({"a": "ready", "b": "full"}, {"a": 100}, "b", 503),
+        ({"a": "ready", "b": "full"}, {"a": 100}, "b", 429),
         ({"a": "ready"}, {"a": 100}, "c", 404),
     ],
 )
