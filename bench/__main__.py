@@ -16,6 +16,7 @@ BENCHMARKS = (
     "image_training_speed",
     "beam_preparation",
     "goodput",
+    "serving",
     "coverage",
     "nights",
     "sizes",

@@ -20,7 +20,7 @@ BATCH, TIMEOUT_S, MAX_LENGTH = 16, 0.01, 128
 class TextApi(litserve.LitAPI):  # type: ignore[misc]
     """Four verbs."""
 
-    model_dir = ""
+    model_dir = sys.argv[1]
 
     def setup(self, device: str) -> None:
         """Loads the model."""
@@ -54,7 +54,6 @@ class TextApi(litserve.LitAPI):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    TextApi.model_dir = sys.argv[1]
     api = TextApi(max_batch_size=BATCH, batch_timeout=TIMEOUT_S)
     litserve.LitServer(api, accelerator="cpu").run(
         host="127.0.0.1", port=int(sys.argv[2]), generate_client_file=False, log_level="warning"

@@ -12,12 +12,12 @@ import sys
 from typing import Any
 
 import mlflow
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
 MAX_LENGTH = 128
 
 
-class TextModel(PythonModel):  # type: ignore[misc]
+class TextModel(PythonModel):
     """Loads the model from the artifact `model`."""
 
     def load_context(self, context: Any) -> None:
