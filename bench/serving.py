@@ -29,6 +29,7 @@ from evergreen.core.errors import InputError
 
 CROWD = 16
 BURNERS = 2
+PEERS = Path(".peers")
 LIMITS = {
     "minilm, 16 clients, over the tutorial": 4.0,
     "minilm, 16 clients, over LitServe": 1.4,
@@ -59,12 +60,12 @@ class Measured:
 
     def speed(self, what: str, of: tuple[str, str], over: tuple[str, str]) -> float:
         """Answers a second, each (situation, server), in the round where the first does worst; NaN without rounds."""
-        pairs = zip(self.seen.get((what, *of), []), self.seen.get((what, *over), []), strict=True)
+        pairs = zip(self.seen.get((what, *of), []), self.seen.get((what, *over), []), strict=False)
         return min((ours.per_second / max(theirs.per_second, 1e-9) for ours, theirs in pairs), default=float("nan"))
 
     def patience(self, what: str, situation: str, of: str, over: str) -> float:
         """By how much the slowest percent of one waits longer than that of the other, at the least."""
-        pairs = zip(self.seen.get((what, situation, of), []), self.seen.get((what, situation, over), []), strict=True)
+        pairs = zip(self.seen.get((what, situation, of), []), self.seen.get((what, situation, over), []), strict=False)
         return min((theirs.p99_s / max(ours.p99_s, 1e-9) for theirs, ours in pairs), default=float("nan"))
 
     def rows(self) -> list[list[str]]:
@@ -206,7 +207,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--wrk", help="the load generator, where it is not on the PATH")
-    parser.add_argument("--peers", type=Path, help="the environment that make peers made")
+    made = PEERS if PEERS.is_dir() else None
+    parser.add_argument("--peers", type=Path, default=made, help="the environment that make peers made")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--sizes", nargs="+", choices=["minilm", "distilbert"], default=["minilm", "distilbert"])
