@@ -11,6 +11,7 @@ rounds. `make peers` makes the environment of LitServe, without which it is left
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -91,6 +92,7 @@ def main() -> int:
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or the servers would be left
     print(f"instruction set: {instruction_set()}; {_versions(options.peers)}\n")
     measured = Measured()
     with tempfile.TemporaryDirectory(prefix="serving-") as name:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -188,6 +189,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0, help="of the steady crowd; 0: none")
     parser.add_argument("--model", type=Path, help="a trained-model directory of texts instead of a random MiniLM")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or the servers would be left
     print(f"instruction set: {instruction_set()}\n")
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         model = options.model or write_text_model(Path(name, "model")).path

@@ -2,10 +2,9 @@
 
     PEERS/bin/python bench/baselines/litserve_server.py MODEL_DIR PORT
 
-A file that imports nothing of ours: it runs in the environment of the peers.
+A file that imports nothing of ours: it runs in the environment of the peers. LitServe reads the types of its verbs,
+which must therefore be no strings.
 """
-
-from __future__ import annotations
 
 import sys
 from typing import Any
