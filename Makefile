@@ -6,6 +6,7 @@ SHELL := bash
 CONFIG ?= prod.yaml
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
+PEERS ?= .peers
 EXAMPLES ?= 2000
 ORDERS ?= 10000
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput against coverage night-cost networks orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving soak peers against coverage night-cost networks orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -105,6 +106,20 @@ door: install-dev ## how long a person waits for predict, status and a run from 
 goodput: install-dev ## how the endpoint holds when more clients ask than it has room for
 	$(BIN)/python -m bench.goodput
 
+serving: install-dev peers ## the server against the tutorial's, LitServe and MLflow, by turns; needs wrk on the PATH
+	$(BIN)/python -m bench.serving --peers "$(PEERS)"
+
+soak: install-dev ## ten times as many requests as the server can answer, then a crowd for twenty minutes
+	$(BIN)/python -m bench.soak
+
+peers: $(PEERS)/installed ## the environment of LitServe, which shares what it can with ours
+
+$(PEERS)/installed: bench/peers.txt $(VENV)/installed
+	"$(BIN)/python" -m venv "$(PEERS)"
+	@"$(BIN)/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(echo "$(PEERS)"/lib/python*/site-packages)/shared.pth"
+	"$(PEERS)/bin/python" -m pip install --disable-pip-version-check --quiet -r bench/peers.txt
+	@touch "$@"
+
 against: install-dev ## seconds of runs and their steps against those of COMMIT=HEAD~20
 	$(if $(COMMIT),,$(error name the commit: make against COMMIT=HEAD~20))$(BIN)/python -m bench.against $(COMMIT)
 
@@ -138,4 +153,4 @@ lock: install-dev ## renew both locks from the two pyproject.toml, and the image
 	$(COMPILE) pyproject.toml --extra serve-onnx --constraint <(grep -v '^urllib3==' requirements-dev.lock) > infra/serving-onnx-requirements.txt
 
 clean: ## remove the virtual environment and caches
-	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf "$(VENV)" "$(PEERS)" .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

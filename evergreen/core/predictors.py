@@ -7,6 +7,7 @@ class PricePredictor(PlainPredictor): …
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from evergreen.core.errors import InputError
@@ -16,12 +17,34 @@ Shape = Callable[[dict[str, Any]], dict[str, Any]]
 """What a request's parameters make of one prediction."""
 
 
+Schema = Mapping[str, Any]
+"""JSON Schema, as OpenAPI 3.1 takes it."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What requests may hold and answers do, for whoever writes a client: schemas of one each, open where unknown.
+
+    `examples` are instances that every version of the task answers: a server asks itself for them before callers do.
+    """
+
+    instance: Schema = field(default_factory=dict)
+    prediction: Schema = field(default_factory=lambda: {"type": "object"})
+    parameters: Schema = field(default_factory=lambda: {"type": "object", "additionalProperties": False})
+    examples: tuple[Any, ...] = ()
+
+
 class PlainPredictor:
     """Inputs cost the same, whatever they are; requests have no parameters; one engine computes, on the CPU."""
 
     engine = "python"
     takes_turns = False
     budget = 32
+
+    @property
+    def interface(self) -> Interface:
+        """Open: instances may be anything."""
+        return Interface()
 
     def use_threads(self, count: int) -> None:
         """Nothing: it takes one."""

@@ -15,7 +15,7 @@ from evergreen.core.deployment import EndpointStatus
 from evergreen.core.engines import EngineGraph
 from evergreen.core.lease import LeaseStore
 from evergreen.core.observation import Observation
-from evergreen.core.predictors import Shape
+from evergreen.core.predictors import Interface, Shape
 from evergreen.core.preparation import Destination, PreparedRows, Raw
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.report import EvaluationReport
@@ -116,6 +116,10 @@ class Predictor(Protocol):
     @property
     def budget(self) -> int:
         """The most work of a batch that is done well at once: its rows times the size of the largest."""
+
+    @property
+    def interface(self) -> Interface:
+        """What its requests and answers hold."""
 
     def use_threads(self, count: int) -> None:
         """Lets the predictions that the calling thread makes from now on use so many threads."""

@@ -32,10 +32,9 @@ class Witness:
         if self.keeps_inputs:
             self.instances = instances
 
-    def saw(self, predictor: Predictor, batch: Sequence[Any], outputs: Any, indices: Sequence[int] = ()) -> None:
-        """Notes a prediction of some rows; without `indices` they follow those that were noted before."""
-        start = self.rows
-        self.parts.append(Part(predictor, batch, outputs, indices or range(start, start + len(batch))))
+    def saw(self, predictor: Predictor, batch: Sequence[Any], outputs: Any, indices: Sequence[int]) -> None:
+        """Notes what some rows were predicted on and what came of it, and where they were asked; in any thread."""
+        self.parts.append(Part(predictor, batch, outputs, indices))
 
     @property
     def rows(self) -> int:

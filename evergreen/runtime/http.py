@@ -25,13 +25,16 @@ UNLOGGED_HEADER = "x-unlogged"
 """Says that a request is no traffic but a question to one version, which no request log counts. The front alone says
 so to its workers: of its own callers' headers it hands on no other than those named here.
 """
+SHARE_HEADER = "x-machine-share"
+"""How much of this machine's cores a worker takes, in percent: the front tells it what part of the traffic it has."""
 SINGLE = (
-    *(TIME_LEFT_HEADER, TRACE_HEADER, "content-type", "content-encoding", "content-length", "expect"),
+    *(TIME_LEFT_HEADER, SHARE_HEADER, TRACE_HEADER, "content-type", "content-encoding", "content-length", "expect"),
     *("host", "origin", "sec-fetch-site", "sec-fetch-mode"),
 )
 """Headers of one value. Of `traceparent`, the standard has what cannot be read begin a new trace."""
 QUOTE = re.compile(r"\s*'[A-Za-z-]{1,40}' header|(?P<quoted>[\s:]*(?:bytearray\(|b?['\"]).*)")
 """The name of a header, as in `Missing 'Host' header`; or where a parser begins to quote a request."""
+PERCENT = re.compile(r"[0-9]{1,3}")
 MILLISECONDS = re.compile(r"[0-9]{1,9}")
 TRACE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
@@ -112,6 +115,12 @@ def time_left_s(headers: Mapping[str, str]) -> float | None:
     if not MILLISECONDS.fullmatch(given):
         raise InputError(f"{TIME_LEFT_HEADER} is {given[:20]!r}; send whole milliseconds, 0 to 999999999")
     return int(given) / 1000
+
+
+def machine_share(headers: Mapping[str, str]) -> float:
+    """The share of the cores that the front leaves to a worker; 1 where it says nothing."""
+    given = headers.get(SHARE_HEADER, "")
+    return min(int(given), 100) / 100 if PERCENT.fullmatch(given) else 1.0
 
 
 def media_refusal(content_type: str, content_encoding: str) -> str | None:

@@ -1,9 +1,9 @@
 """Logs of long-running processes: one JSON object a line on stderr; of what callers cause one a second and kind.
 
-{"time": "2026-05-04T09:30:00.120Z", "level": "info", "event": "ready", "version": "3f9c…"}
-{"time": "2026-05-04T09:30:01.450Z", "level": "warning", "event": "refused", "status": 503, "count": 412}
+{"time": "2026-05-04T09:30:00.120Z", "severity": "INFO", "event": "ready", "version": "3f9c…"}
+{"time": "2026-05-04T09:30:01.450Z", "severity": "WARNING", "event": "refused", "status": 429, "count": 412}
 
-A storm of bad requests must not fill the disk.
+`severity` is spelt as Cloud Logging reads it. A storm of bad requests must not fill the disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        head = {"time": when.replace("+00:00", "Z"), "level": record.levelname.lower(), "event": record.getMessage()}
+        head = {"time": when.replace("+00:00", "Z"), "severity": record.levelname, "event": record.getMessage()}
         if record.exc_info and record.exc_info[0]:
             head["error"] = record.exc_info[0].__name__
         return json.dumps({**head, **getattr(record, "fields", {})}, ensure_ascii=False, default=str)

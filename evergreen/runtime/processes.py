@@ -18,6 +18,11 @@ INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDI
 INHERITED_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 INHERITED_DEVICES = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_")
 """Prefixes of the variables that say which accelerators a process may use, and how."""
+PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+"""Variables under which threads of OpenMP, GNU's and LLVM's, sleep while they wait for each other.
+
+Spinning ones take the cores from whatever else the machine does. They count when the library is loaded.
+"""
 CGROUP = Path("/sys/fs/cgroup")
 LIBRARY_ROOT = Path(__file__).resolve().parents[2]
 TAIL_BYTES = 64 * 1024

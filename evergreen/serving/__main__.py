@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evergreen.core.errors import EvergreenError
 from evergreen.core.protocols import Predictor
+from evergreen.runtime.processes import PATIENT_THREADS
 from evergreen.serving.model import Load, bring_from, read_object
 from evergreen.serving.server import serve
 from evergreen.serving.settings import ServerSettings
@@ -16,6 +17,8 @@ from evergreen.serving.settings import ServerSettings
 
 def main(load: Load) -> int:
     """The exit code: 0 stopped and drained, 1 failed, 2 bad input; the reason is one line on stderr."""
+    for name, value in PATIENT_THREADS.items():
+        os.environ.setdefault(name, value)  # before anything loads that computes
     try:
         return serve(ServerSettings.from_environment(os.environ), load)
     except EvergreenError as error:

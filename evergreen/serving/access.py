@@ -1,10 +1,8 @@
-"""What the server tells of its requests: a JSON line to stderr each, a trace id on every answer, and counters.
+"""What the server tells of its requests: a JSON line to stderr each, and a trace id on every answer.
 
-{"time": "2026-05-04T09:30:00.120Z", "level": "info", "event": "request", "route": "predict", "status": 200, …}
-evergreen_requests_total{route="predict",status="200"} 41
+{"time": "2026-05-04T09:30:00.120Z", "severity": "INFO", "event": "request", "route": "predict", "status": 200, …}
 
-Never a payload. Requests that are refused for want of room (503) share a line a second, with their `count`. Counters
-are served at /metrics in the Prometheus text format (version 0.0.4).
+Never a payload. Requests that are refused for want of room (429, 503) share a line a second, with their `count`.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,72 +22,15 @@ from evergreen.requestlog.witness import Witness
 from evergreen.runtime.http import TRACE_HEADER, UNLOGGED_HEADER, Trace, origin_refusal, repeated_refusal, target_host
 from evergreen.runtime.logs import Throttle
 from evergreen.serving.answers import error_response
+from evergreen.serving.metrics import Metrics
 from evergreen.serving.model import ServedModel
 from evergreen.serving.settings import ServerSettings
 
-BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOGGER = logging.getLogger("evergreen.serving")
 VERSION_HEADER = "x-model-version"
 QUIET_ROUTES = ("health", "metrics")
+CROWDED = (429, 503)
 OWN_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-
-class Metrics:
-    """What the server has answered so far. Touched by the event loop's thread only."""
-
-    def __init__(self) -> None:
-        self.requests: Counter[tuple[str, int]] = Counter()
-        self.instances = 0
-        self._buckets = [0] * len(BUCKETS_S)
-        self._seconds = 0.0
-        self._observed = 0
-
-    def observe(self, route: str, status: int, seconds: float) -> None:
-        """Counts one answered request; latencies are kept for predictions only."""
-        self.requests[route, status] += 1
-        if route != "predict":
-            return
-        self._observed += 1
-        self._seconds += seconds
-        for index, upper in enumerate(BUCKETS_S):
-            self._buckets[index] += seconds <= upper
-
-    def render(self, version: str, ready: bool, in_flight: int) -> str:
-        """Everything as text; `in_flight` counts prediction requests that wait or run."""
-        lines = [
-            "# HELP evergreen_requests_total Requests answered.",
-            "# TYPE evergreen_requests_total counter",
-            *(
-                f'evergreen_requests_total{{route="{route}",status="{status}"}} {count}'
-                for (route, status), count in sorted(self.requests.items())
-            ),
-            "# HELP evergreen_instances_total Instances predicted.",
-            "# TYPE evergreen_instances_total counter",
-            f"evergreen_instances_total {self.instances}",
-            *self._histogram(),
-            "# HELP evergreen_requests_in_flight Prediction requests waiting or running.",
-            "# TYPE evergreen_requests_in_flight gauge",
-            f"evergreen_requests_in_flight {in_flight}",
-            "# HELP evergreen_model_ready 1 once the model is loaded.",
-            "# TYPE evergreen_model_ready gauge",
-            f'evergreen_model_ready{{version="{version}"}} {int(ready)}',
-        ]
-        return "\n".join(lines) + "\n"
-
-    def _histogram(self) -> list[str]:
-        name = "evergreen_predict_seconds"
-        return [
-            f"# HELP {name} Time from the first byte of a prediction request to the last of its answer.",
-            f"# TYPE {name} histogram",
-            *(
-                f'{name}_bucket{{le="{upper:g}"}} {count}'
-                for upper, count in zip(BUCKETS_S, self._buckets, strict=True)
-            ),
-            f'{name}_bucket{{le="+Inf"}} {self._observed}',
-            f"{name}_sum {self._seconds:.6f}",
-            f"{name}_count {self._observed}",
-        ]
 
 
 class Observed:
@@ -192,7 +132,7 @@ class Observed:
             "ms": round(seconds * 1000, 2),
             "version": self._model.version,
         }
-        if seen["status"] == 503:
+        if seen["status"] in CROWDED:
             self._refused.log("request", route, fields)
         else:
             LOGGER.info("request", extra={"fields": fields})

@@ -15,17 +15,23 @@ from starlette.types import Receive, Scope, Send
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import LINGER_S
 from evergreen.runtime.http import error_body
-from evergreen.serving.queue import NotReadyError
+from evergreen.serving.errors import DrainingError, FullError, NotReadyError, TooLateError
 from evergreen.serving.requests import BodyTooLargeError, MediaTypeError, SlowBodyError
 
-STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
-    (RequestTooLargeError, 413),
-    (MediaTypeError, 415),
-    (SlowBodyError, 408),
-    (InputError, 400),
-    (NotReadyError, 503),
-    (EvergreenError, 503),  # what the request needs from elsewhere cannot be had now
+REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
+    (RequestTooLargeError, 413, "too_large"),
+    (MediaTypeError, 415, "media_type"),
+    (SlowBodyError, 408, "slow_body"),
+    (InstanceError, 400, "instance"),
+    (InputError, 400, "request"),
+    (FullError, 503, "full"),
+    (TooLateError, 503, "late"),
+    (DrainingError, 503, "draining"),
+    (NotReadyError, 503, "loading"),
+    (EvergreenError, 503, "elsewhere"),  # what the request needs from elsewhere cannot be had now
 )
+"""By error: the status of its answer, and what metrics call it."""
+RETRY = {"retry-after": "1"}
 LINGER_BYTES = 64 * 1024 * 1024
 
 
@@ -67,16 +73,26 @@ async def _discard(receive: Receive) -> None:
 
 
 def error_response(status: int, message: str, trace: str, instance: int | None = None) -> Response:
-    """The answer for one error; 503 asks the caller to come back, and 408 gives it up."""
-    headers = {503: {"retry-after": "1"}, 408: {"connection": "close"}}.get(status)
+    """The answer for one error; 429 and 503 ask the caller to come back, and 408 gives it up."""
+    headers = {429: RETRY, 503: RETRY, 408: {"connection": "close"}}.get(status)
     return Response(error_body(message, trace, instance), status, headers, JsonAnswer.media_type)
 
 
-def answer_for(error: Exception, trace: str) -> Response:
-    """The answer for an exception of ours; re-raises any other. A body that was not read ends the connection."""
-    status = next((status for kind, status in STATUS_BY_ERROR if isinstance(error, kind)), None)
+def reason_of(error: Exception) -> str:
+    """What metrics call the error."""
+    return next((reason for kind, _, reason in REFUSALS if isinstance(error, kind)), "fault")
+
+
+def answer_for(error: Exception, trace: str, full_status: int = 503) -> Response:
+    """The answer for an exception of ours; re-raises any other. A body that was not read ends the connection.
+
+    `full_status` is that of a request for which there is no room.
+    """
+    status = next((status for kind, status, _ in REFUSALS if isinstance(error, kind)), None)
     if status is None:
         raise error
+    if isinstance(error, FullError):
+        status = full_status
     if isinstance(error, BodyTooLargeError):
         content = {"error": {"message": str(error), "trace_id": trace}}
         return RefusedBody(content, status, {"connection": "close"})

@@ -1,7 +1,7 @@
-"""The HTTP application: health, predict and metrics.
+"""The HTTP application: health, predict, metrics, and its own description.
 
     POST /predict {"instances": [{"text": "Stocks rose"}]}
-    200 {"predictions": [{"label": "business", …}], "metadata": {"model_version": "3f9c…", "trace_id": "3f9c…"}}
+    200 {"predictions": [{"label": "business", …}], "metadata": {"model_version": "3f9c…", "engine": "torch", …}}
 
 `metadata` is the field that Vertex AI's PredictResponse keeps for the model.
 """
@@ -23,22 +23,30 @@ from starlette.routing import Route
 from evergreen.core.errors import RequestTooLargeError
 from evergreen.requestlog.journal import Journal
 from evergreen.requestlog.witness import Witness
-from evergreen.runtime.http import time_left_s
-from evergreen.serving.access import CONTENT_TYPE, Metrics, Observed, log_fault
-from evergreen.serving.answers import JsonAnswer, answer_for, error_response
+from evergreen.runtime.http import is_loopback, machine_share, time_left_s
+from evergreen.serving.access import Observed, log_fault
+from evergreen.serving.answers import JsonAnswer, answer_for, error_response, reason_of
 from evergreen.serving.connections import comes_as_guest
+from evergreen.serving.errors import NotReadyError, UndecodableError
+from evergreen.serving.metrics import CONTENT_TYPE, Metrics, State
 from evergreen.serving.model import ServedModel
-from evergreen.serving.queue import NotReadyError, UndecodableError
+from evergreen.serving.openapi import described
 from evergreen.serving.requests import Bodies, check_media_type, parse_request, while_connected
 from evergreen.serving.settings import ServerSettings
 
 METRICS_ROUTE = "/metrics"
+DESCRIPTION_ROUTE = "/openapi.json"
 
 
 def create_app(settings: ServerSettings, model: ServedModel, journal: Journal | None = None) -> Starlette:
     """The application that serves `model` at the routes and within the limits of `settings`; `journal` notes it."""
     handlers = _Handlers(settings, model)
-    names = {METRICS_ROUTE: "metrics", settings.health_route: "health", settings.predict_route: "predict"}
+    names = {
+        METRICS_ROUTE: "metrics",
+        DESCRIPTION_ROUTE: "description",
+        settings.health_route: "health",
+        settings.predict_route: "predict",
+    }
     observed = Middleware(
         Observed, routes=names, metrics=handlers.metrics, model=model, settings=settings, journal=journal
     )
@@ -47,6 +55,7 @@ def create_app(settings: ServerSettings, model: ServedModel, journal: Journal | 
             Route(settings.predict_route, handlers.predict, methods=["POST"]),
             Route(settings.health_route, handlers.health, methods=["GET"]),
             Route(METRICS_ROUTE, handlers.render_metrics, methods=["GET"]),
+            Route(DESCRIPTION_ROUTE, handlers.describe, methods=["GET"]),
         ],
         middleware=[observed],
         exception_handlers={HTTPException: _http_error},
@@ -61,7 +70,9 @@ class _Handlers:
         self._model = model
         self._bodies = Bodies(settings.max_body_bytes)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")
-        self.metrics = Metrics()
+        self._has_front = is_loopback(settings.host)
+        """Whether whoever asks may be the front of this machine, and nobody from elsewhere."""
+        self.metrics = Metrics(model.batches)
 
     async def predict(self, request: Request) -> Response:
         log = request.state.request_log
@@ -72,13 +83,17 @@ class _Handlers:
         except Exception as error:
             if isinstance(error, UndecodableError) and isinstance(error.__cause__, Exception):
                 log_fault(error.__cause__, log["trace_id"])
-            return answer_for(error, log["trace_id"])
-        metadata = {"model_version": self._model.version, "trace_id": log["trace_id"]}
+            return self._refused(error, log["trace_id"])
+        metadata = {"model_version": self._model.version, "trace_id": log["trace_id"], "engine": self._model.engine}
         answer = JsonAnswer({"predictions": predictions, "metadata": metadata})
         if len(answer.body) > self._settings.max_answer_bytes:
-            return answer_for(_too_large(len(answer.body), self._settings), log["trace_id"])
+            return self._refused(_too_large(len(answer.body), self._settings), log["trace_id"])
         self.metrics.instances += len(predictions)
         return answer
+
+    def _refused(self, error: Exception, trace: str) -> Response:
+        self.metrics.refused[reason_of(error)] += 1
+        return answer_for(error, trace, self._settings.full_status)
 
     async def _answer(self, request: Request, log: dict[str, Any]) -> list[dict[str, Any]]:
         """The predictions. Refuses what it can before the body is read, and reads what it must beside the loop."""
@@ -88,6 +103,8 @@ class _Handlers:
         self._model.check_room()
         check_media_type(request.headers.get("content-type", ""), request.headers.get("content-encoding", ""))
         left = time_left_s(request.headers)
+        if self._has_front:
+            self._model.share(machine_share(request.headers))
         async with self._bodies.body_of(request) as body:
             deadline = None if left is None else arrived + left
             with self._model.place():
@@ -103,16 +120,21 @@ class _Handlers:
         if witness is not None:
             witness.came(read.instances)
         left = None if deadline is None else deadline - time.monotonic()
-        return await self._model.predict(read.instances, left, witness)
+        return await self._model.predict(read, left, witness)
 
     async def health(self, request: Request) -> Response:
         if not self._model.ready:
-            return error_response(503, "the model is still loading", request.state.request_log["trace_id"])
+            reason = "the server ends" if self._model.version else "the model is still loading"
+            return error_response(503, reason, request.state.request_log["trace_id"])
         return JsonAnswer({"status": "ready", "model_version": self._model.version})
 
     async def render_metrics(self, _request: Request) -> Response:
-        text = self.metrics.render(self._model.version, self._model.ready, self._model.waiting)
-        return Response(text, media_type=CONTENT_TYPE)
+        model = self._model
+        state = State(model.version, model.engine, model.ready, in_flight=model.waiting, queued=model.queued)
+        return Response(self.metrics.render(state), media_type=CONTENT_TYPE)
+
+    async def describe(self, _request: Request) -> Response:
+        return JsonAnswer(described(self._settings, self._model.interface, self._model.version))
 
 
 def _too_large(answer_bytes: int, settings: ServerSettings) -> RequestTooLargeError:

@@ -6,6 +6,7 @@ what instances only name.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -18,12 +19,20 @@ from typing import Any
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.engines import ENGINES_FOLDER
 from evergreen.core.errors import InputError
+from evergreen.core.predictors import Interface
 from evergreen.core.protocols import Predictor
 from evergreen.requestlog.witness import Witness
-from evergreen.serving.queue import NotReadyError, PredictionQueue
+from evergreen.serving.errors import DrainingError, FullError, NotReadyError
+from evergreen.serving.jobs import Job
+from evergreen.serving.metrics import BatchMetrics
+from evergreen.serving.queue import PredictionQueue
+from evergreen.serving.requests import PredictRequest
 from evergreen.serving.settings import ServerSettings
 
+LOGGER = logging.getLogger("evergreen.serving")
 Load = Callable[[Path], Predictor]
+WARM_UPS = 2
+WARM_UP_S = 60.0
 PICTURE_BUCKETS = "EVERGREEN_PICTURE_BUCKETS"
 """Names the buckets out of which requests may name objects; unset: none. The server's account may read more."""
 
@@ -42,14 +51,16 @@ class ServedModel:
         self._load = load
         self._loaded: _Loaded | None = None
         self._files = ExitStack()
-        self._queue = PredictionQueue(settings.threads)
+        self._draining = False
+        self.batches = BatchMetrics()
+        self._queue = PredictionQueue(settings.threads, self.batches)
         self.waiting = 0
         self.waiting_instances = 0
 
     @property
     def ready(self) -> bool:
-        """Whether the model is loaded."""
-        return self._loaded is not None
+        """Whether requests are answered: the model is loaded, and the server does not drain."""
+        return self._loaded is not None and not self._draining
 
     @property
     def version(self) -> str:
@@ -61,19 +72,55 @@ class ServedModel:
         """What computes its predictions; empty until it is loaded."""
         return self._loaded.predictor.engine if self._loaded else ""
 
+    @property
+    def interface(self) -> Interface:
+        """What requests and answers hold; open until it is loaded."""
+        return self._loaded.predictor.interface if self._loaded else Interface()
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a batch."""
+        return self._queue.held
+
+    def drain(self) -> None:
+        """Lets no further request in."""
+        self._draining = True
+
     def load(self) -> None:
-        """Loads the model; raises whatever keeps it from loading, a damaged file first of all."""
+        """Loads the model and has it answer its own examples, for first answers take longest.
+
+        Raises whatever keeps it from loading, a damaged file first of all.
+        """
         with ExitStack() as stack:
             trained = TrainedModel.open(stack.enter_context(local_model(self._settings)))
             has_engines = (trained.path / ENGINES_FOLDER).is_dir()
             trained.check_files(left_out=trained.weights if has_engines else ())
-            self._loaded = _Loaded(self._load(trained.path), trained.version)
+            predictor = self._load(trained.path)
+            self._warm_up(predictor)
+            self._loaded = _Loaded(predictor, trained.version)
             if has_engines:  # another of them may be loaded later
                 self._files = stack.pop_all()
 
     def close(self) -> None:
         """Removes the copy of the model, where there is one."""
         self._files.close()
+
+    def _warm_up(self, predictor: Predictor) -> None:
+        """Predicts the examples alone, together, and in all threads at once; one that cannot is logged, and serves."""
+        examples = list(predictor.interface.examples)
+        try:
+            for _ in range(WARM_UPS if examples else 0):
+                jobs = [Job(predictor, given) for given in ([example] for example in examples)]
+                for job in [*jobs, Job(predictor, examples)]:
+                    self._queue.submit(job)
+                    job.answer.result(WARM_UP_S)
+                together = [Job(predictor, examples) for _ in range(self._settings.threads)]
+                for job in together:
+                    self._queue.submit(job)
+                for job in together:
+                    job.answer.result(WARM_UP_S)
+        except Exception as error:
+            LOGGER.warning("warm-up failed", extra={"fields": {"error": type(error).__name__}})
 
     def load_in_thread(self, on_done: Callable[[Exception | None], None]) -> None:
         """Starts loading and returns; `on_done` gets what went wrong, or None, in the loading thread."""
@@ -92,11 +139,12 @@ class ServedModel:
         """Returns when a request may come in.
 
         Raises:
-            NotReadyError: the model is not loaded, or too much waits.
+            NotReadyError: the model is not loaded, or the server drains.
+            FullError: too much waits.
         """
         self._model(1)
         if self.waiting >= self._settings.max_waiting:
-            raise NotReadyError(f"{self.waiting} requests are waiting already; ask again in a second")
+            raise FullError(f"{self.waiting} requests are waiting already; ask again in a second")
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -113,27 +161,37 @@ class ServedModel:
             self.waiting -= 1
 
     def _model(self, instances: int) -> _Loaded:
+        if self._draining:
+            raise DrainingError("the server ends; ask again, and another one answers")
         if self._loaded is None:
             raise NotReadyError("the model is still loading; ask again in a second")
         if self.waiting_instances and self.waiting_instances + instances > self._settings.max_waiting_instances:
-            raise NotReadyError(f"{self.waiting_instances} instances are waiting already; ask again in a second")
+            raise FullError(f"{self.waiting_instances} instances are waiting already; ask again in a second")
         return self._loaded
 
+    def share(self, part: float) -> None:
+        """Takes that part of the cores from now on, at least one."""
+        self._queue.share(round(self._settings.threads * part))
+
     async def predict(
-        self, instances: list[Any], time_left_s: float | None = None, witness: Witness | None = None
+        self, request: PredictRequest, time_left_s: float | None = None, witness: Witness | None = None
     ) -> list[dict[str, Any]]:
         """Predictions, one an instance, of which `witness` is told.
 
         Raises:
             NotReadyError: the model is not loaded, too much waits, or the caller's time was over.
             InstanceError: an instance cannot be used.
+            InputError: a parameter cannot be.
         """
-        loaded = self._model(len(instances))
-        self.waiting_instances += len(instances)
+        count = len(request.instances)
+        predictor = self._model(count).predictor
+        shaped = predictor.shaping(request.parameters)
+        self.waiting_instances += count
         try:
-            return await self._queue.predict(loaded.predictor, instances, time_left_s, witness)
+            predictions = await self._queue.predict(predictor, request.instances, time_left_s, witness)
         finally:
-            self.waiting_instances -= len(instances)
+            self.waiting_instances -= count
+        return [shaped(prediction) for prediction in predictions]
 
 
 @contextmanager

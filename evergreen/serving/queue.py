@@ -1,11 +1,10 @@
-"""Predictions in turn: large requests in slices with small ones between, nothing for callers who left.
+"""Requests in batches: what came while the last one was predicted is predicted together, and no timer is waited for.
 
-A request of 1,000 texts is predicted 32 at a time; another of one text waits for one of these slices, not for all.
-One large request at a time is decoded: the next one waits as it came, for decoded pictures are many times as large.
+    decode (two threads) → ready → drained, sorted by size, cut into batches → predict (a thread for each core) → answer
 
-A request that is alone gets every core. Where more wait, up to four are predicted at once with a share of the cores
-each: threads that work on one prediction wait for the slowest of them, so that whatever else the machine does on one
-core would stop them all. On a GPU predictions take turns.
+Batches are predicted side by side with a thread each where there is more than one: threads that work on one batch wait
+for the slowest of them, so that whatever else the machine does on one core would stop them all. One batch alone gets
+every core. On a GPU batches take turns.
 """
 
 from __future__ import annotations
@@ -14,57 +13,46 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from evergreen.core.errors import EvergreenError, InputError, InstanceError
+from evergreen.core.limits import MAX_DECODED_BYTES
 from evergreen.core.protocols import Predictor
 from evergreen.requestlog.witness import Witness
+from evergreen.serving.batches import Batch, by_job, drained
+from evergreen.serving.errors import NotReadyError
+from evergreen.serving.jobs import Job, check_rows
+from evergreen.serving.metrics import BatchMetrics
 
-SLICE_INSTANCES = 32
 MOST_AT_ONCE = 4
-NEW_IN_A_ROW = 4
-"""How many small requests may come before a large one that has begun goes on."""
-
-
-class NotReadyError(EvergreenError):
-    """The model is still loading, or more requests wait than the server holds; asking again later helps."""
-
-
-class TooLateError(NotReadyError):
-    """The caller's time was over before the prediction was made."""
-
-
-class UndecodableError(InputError):
-    """A decoder met something in an instance that nobody foresaw; `__cause__` says where."""
-
-
-class UndecodableInstanceError(UndecodableError, InstanceError):
-    """The same, of one instance."""
+DECODERS = 2
+LARGE = 32
+"""Of requests with more instances, one at a time is decoded, so that others find a thread."""
 
 
 class PredictionQueue:
-    """Shares `cores` out among the requests at work, of which there are four at most: they are decoded in memory."""
+    """Shares `cores` out among the batches at work, of which there are four at most: their pictures are in memory."""
 
-    def __init__(self, cores: int = 1) -> None:
+    def __init__(self, cores: int = 1, metrics: BatchMetrics | None = None) -> None:
         self._cores = cores
-        self._most_at_once = min(cores, MOST_AT_ONCE)
-        self._new: deque[_Job] = deque()
-        self._begun: _Job | None = None
-        self._large_at_work = False
-        self._in_a_row = 0
+        self._metrics = metrics or BatchMetrics()
+        self._new: deque[Job] = deque()
+        self._large_decoded = False
+        self._ready: deque[Job] = deque()
+        self._batches: deque[Batch] = deque()
         self._shares: list[int] = []
-        """Threads of each request at work."""
+        """Threads of each batch at work."""
+        self._decoded: dict[Job, int] = {}
+        """Bytes of the requests that are decoded and not answered."""
         self._changed = threading.Condition()
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, list[threading.Thread]] = {"decode": [], "predict": []}
 
     async def predict(
         self,
         predictor: Predictor,
         instances: list[Any],
-        time_left_s: float | None,
+        time_left_s: float | None = None,
         witness: Witness | None = None,
     ) -> list[dict[str, Any]]:
         """Predictions, one an instance. When the caller's task is cancelled, what is left of the work is dropped.
@@ -76,162 +64,156 @@ class PredictionQueue:
             TooLateError: `time_left_s` was over before all was predicted.
             NotReadyError: the machine has no thread for it.
         """
-        job = _Job(predictor, instances, time_left_s, witness)
-        with self._changed:
-            self._most_at_once = 1 if predictor.takes_turns else min(self._cores, MOST_AT_ONCE)
-            self._new.append(job)
-            self._changed.notify()
-            self._grow(job)
+        job = Job(predictor, instances, time_left_s, witness)
+        self.submit(job)
         try:
             return await asyncio.wrap_future(job.answer)
         except asyncio.CancelledError:
             self._drop(job)
             raise
 
+    def submit(self, job: Job) -> None:
+        """Takes a request in. Raises NotReadyError: the machine has no thread for it."""
+        with self._changed:
+            self._new.append(job)
+            self._changed.notify_all()
+            try:
+                self._grow("decode", self._decode_all, DECODERS)
+                self._grow("predict", self._predict_all, self._lanes(job.predictor))
+            except NotReadyError:
+                self._new.remove(job)
+                raise
+
+    def share(self, cores: int) -> None:
+        """Leaves the other cores of this machine to others from now on."""
+        self._cores = max(cores, 1)
+
     @property
     def held(self) -> int:
         """How many requests are kept in memory until their turn comes."""
-        return len(self._new) + (self._begun is not None)
+        with self._changed:
+            return len({*self._new, *self._ready, *(row.job for rows in self._batches for row in rows)})
 
-    def _grow(self, job: _Job) -> None:
-        """Starts one more thread where the requests need it; raises NotReadyError where none can be had at all."""
-        if len(self._threads) >= min(len(self._shares) + len(self._new), self._most_at_once):
+    def _lanes(self, predictor: Predictor) -> int:
+        return 1 if predictor.takes_turns else min(self._cores, MOST_AT_ONCE)
+
+    def _grow(self, kind: str, work: Callable[[], None], most: int) -> None:
+        """Starts one more thread where there may be more; raises NotReadyError where none can be had at all."""
+        threads = self._threads[kind]
+        if len(threads) >= most:
             return
-        thread = threading.Thread(target=self._work, name=f"predict-{len(self._threads)}", daemon=True)
+        thread = threading.Thread(target=work, name=f"{kind}-{len(threads)}", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:  # the machine has no thread left
-            if not self._threads:
-                self._new.remove(job)
+            if not threads:
                 raise NotReadyError("the server cannot start a thread; ask again later") from error
             return
-        self._threads.append(thread)
+        threads.append(thread)
 
-    def _drop(self, job: _Job) -> None:
+    def _drop(self, job: Job) -> None:
         """Forgets work that nobody waits for, and with it the memory that it holds."""
         job.answer.cancel()
         with self._changed:
-            if job in self._new:
-                self._new.remove(job)
-            if self._begun is job:
-                self._begun = None
+            for waiting in (self._new, self._ready):
+                with suppress(ValueError):
+                    waiting.remove(job)
+            self._batches = deque(kept for batch in self._batches if (kept := [r for r in batch if r.job is not job]))
+            self._release(job)
 
-    def _work(self) -> None:
+    def _release(self, job: Job) -> None:
+        self._decoded.pop(job, None)
+        self._changed.notify_all()
+
+    def _decode_all(self) -> None:
         while True:
-            job, share = self._next()
-            goes_on = job.goes_on(share)
             with self._changed:
-                self._shares.remove(share)
-                if not job.is_small:
-                    self._large_at_work = False
-                if goes_on and not job.answer.cancelled():
-                    self._begun = job
+                while (job := self._next_new()) is None:
+                    self._changed.wait()
+                large = job.instances > LARGE
+                self._large_decoded |= large
+            usable = job.decode()
+            with self._changed:
+                self._large_decoded &= not large
+                if usable and not job.answer.done():
+                    self._decoded[job] = job.decoded_bytes
+                    self._ready.append(job)
                 self._changed.notify_all()
             del job  # an answered request's pictures must not wait for the next one
 
-    def _next(self) -> tuple[_Job, int]:
-        """The request whose turn it is, and how many threads its next slice may use."""
-        with self._changed:
-            while (job := self._take()) is None:
-                self._changed.wait()
-            self._large_at_work = self._large_at_work or not job.is_small
-            share = self._share()
-            self._shares.append(share)
-            return job, share
-
-    def _share(self) -> int:
-        """Cores for a request that begins: of those that nobody uses, as much as whoever may begin beside it gets."""
-        smalls = sum(job.is_small for job in self._new)
-        large = not self._large_at_work and (self._begun is not None or smalls < len(self._new))
-        begin = min(1 + smalls + large, self._most_at_once - len(self._shares))
-        free = self._cores - sum(self._shares)
-        fair = -(-self._cores // (len(self._shares) + begin))
-        return max(min(free // begin, fair), 1)
-
-    def _take(self) -> _Job | None:
-        if len(self._shares) >= self._most_at_once:
+    def _next_new(self) -> Job | None:
+        if sum(self._decoded.values()) > MAX_DECODED_BYTES:
             return None
-        small = next((job for job in self._new if job.is_small), None)
-        begun = self._begun
-        if begun is not None and (small is None or self._in_a_row >= NEW_IN_A_ROW):
-            self._begun, self._in_a_row = None, 0
-            return begun
-        job = small if begun is not None or self._large_at_work else next(iter(self._new), None)
+        job = next((job for job in self._new if job.instances <= LARGE or not self._large_decoded), None)
         if job is not None:
-            self._in_a_row += 1
             self._new.remove(job)
         return job
 
+    def _predict_all(self) -> None:
+        while True:
+            with self._changed:
+                while (batch := self._next_batch()) is None:
+                    self._changed.wait()
+                share = self._share()
+                self._shares.append(share)
+            began = time.monotonic()
+            _predict(batch, share)
+            self._metrics.observe(batch[0].job.predictor.engine, len(batch), time.monotonic() - began)
+            with self._changed:
+                self._shares.remove(share)
+                for job in {row.job for row in batch}:
+                    if job.answer.done():
+                        self._release(job)
+                self._changed.notify_all()
+            del batch, job
 
-class _Job:
-    """One request; `answer` is cancelled when its caller is gone."""
+    def _next_batch(self) -> Batch | None:
+        if self._shares and len(self._shares) >= self._most_at_once():
+            return None
+        while True:
+            if not self._batches and not self._drain():
+                return None
+            batch = [row for row in self._batches.popleft() if row.job.goes_on()]
+            if batch:
+                return batch
 
-    def __init__(
-        self, predictor: Predictor, instances: list[Any], time_left_s: float | None, witness: Witness | None
-    ) -> None:
-        self.answer: Future[list[dict[str, Any]]] = Future()
-        self.is_small = len(instances) <= SLICE_INSTANCES
-        self._predictor = predictor
-        self._witness = witness
-        self._instances = instances
-        self._deadline = None if time_left_s is None else time.monotonic() + time_left_s
-        self._batch: Sequence[Any] | None = None
-        self._predictions: list[dict[str, Any]] = []
+    def _most_at_once(self) -> int:
+        waiting = self._batches[0][0].job if self._batches else self._ready[0] if self._ready else None
+        return self._lanes(waiting.predictor) if waiting is not None else MOST_AT_ONCE
 
-    def goes_on(self, threads: int) -> bool:
-        """Does the next slice with so many threads; whether another one is to come."""
-        if self.answer.cancelled():
-            return False
-        try:
-            self._check_deadline()
-            self._predictor.use_threads(threads)
-            finished = self._finishes()
-        except BaseException as error:
-            self._give(error)
-            return False
-        if finished:
-            self._give(None)
-        return not finished
+    def _drain(self) -> bool:
+        """Makes batches of all that wait; what another predictor has to do, as after a change of engines, waits."""
+        jobs = [job for job in self._ready if job.goes_on()]
+        for gone in set(self._ready) - set(jobs):
+            self._release(gone)
+        if jobs:
+            predictor = jobs[0].predictor
+            alike = [job for job in jobs if job.predictor is predictor]
+            self._batches.extend(drained(alike, predictor.budget, self._lanes(predictor)))
+        self._ready = deque(job for job in jobs if job.has_rows)
+        return bool(self._batches)
 
-    def _finishes(self) -> bool:
-        if self._batch is None:
-            self._batch = _decoded(self._predictor, self._instances)
-            self._instances = []
-            self._check_deadline()
-        start = len(self._predictions)
-        rows = self._batch[start : start + SLICE_INSTANCES]
-        outputs = self._predictor.predict(rows)
-        made = self._predictor.encode(outputs)
-        if len(made) != len(rows):
-            raise EvergreenError(f"the model gave {len(made)} predictions for {len(rows)} instances")
-        if self._witness is not None:
-            self._witness.saw(self._predictor, rows, outputs)
-        self._predictions += made
-        return len(self._predictions) >= len(self._batch)
-
-    def _check_deadline(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise TooLateError("the caller's time was over before the prediction was made; ask again later")
-
-    def _give(self, error: BaseException | None) -> None:
-        with suppress(InvalidStateError):  # cancelled at this very moment
-            if error is None:
-                self.answer.set_result(self._predictions)
-            else:
-                self.answer.set_exception(error)
+    def _share(self) -> int:
+        """Threads of the next batch: of the cores that nobody uses, as many as whatever may begin beside it gets."""
+        at_work = len(self._shares) + 1
+        begin = min(at_work + len(self._batches), MOST_AT_ONCE)
+        return max(min(self._cores // begin, self._cores - sum(self._shares)), 1)
 
 
-def _decoded(predictor: Predictor, instances: list[Any]) -> Sequence[Any]:
-    """The batch. What a decoder stumbles over is the request's fault, by the name of its instance."""
+def _predict(batch: Batch, threads: int) -> None:
+    """Predicts a batch and hands its outputs to its requests; of one that fails each request is predicted alone."""
+    predictor = batch[0].job.predictor
     try:
-        return predictor.decode(instances)
-    except EvergreenError:
-        raise
-    except Exception as error:
-        for index, instance in enumerate(instances):
-            try:
-                predictor.decode([instance])
-            except Exception as own:
-                reason = "cannot be decoded; check it, and send it apart from others"
-                raise UndecodableInstanceError(index, reason) from own
-        raise UndecodableError("the instances cannot be decoded together; send them in several requests") from error
+        predictor.use_threads(threads)
+        outputs = predictor.predict([row.content for row in batch])
+        check_rows(len(outputs), len(batch))
+    except BaseException as error:
+        requests = list(by_job(batch))
+        for job, rows in requests:
+            if len(requests) == 1:
+                job.fail(error)
+            else:
+                _predict(batch[rows], threads)
+        return
+    for job, rows in by_job(batch):
+        job.receive(batch[rows], outputs[rows])

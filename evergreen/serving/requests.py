@@ -12,9 +12,9 @@ import itertools
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +23,7 @@ from evergreen.core.errors import InputError, InstanceError, RequestTooLargeErro
 from evergreen.core.limits import BODY_STALL_S, BODY_TIMEOUT_S, MAX_WAITING_BYTES, SMALL_BODY_BYTES
 from evergreen.core.quoting import MOST_NAMES, cut
 from evergreen.runtime.http import media_refusal
-from evergreen.serving.queue import NotReadyError
+from evergreen.serving.errors import FullError
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 50
@@ -43,9 +43,10 @@ class MediaTypeError(InputError):
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """The instances of one well-formed request; what is inside each one is the task's business."""
+    """The instances and parameters of one well-formed request; what is inside of them is the task's business."""
 
     instances: list[Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_media_type(content_type: str, content_encoding: str) -> None:
@@ -73,9 +74,9 @@ def parse_request(body: bytes | bytearray, max_instances: int) -> PredictRequest
     unknown = min(set(content) - set(FIELDS), default=None)
     if unknown is not None:
         raise InputError(f"unknown field {_short(unknown)} (allowed: {', '.join(FIELDS)})")
-    _check_parameters(content.get("parameters"))
+    parameters = _checked_parameters(content.get("parameters"))
     _check_size(content["instances"])
-    return PredictRequest(_checked_instances(content["instances"], body, max_instances))
+    return PredictRequest(_checked_instances(content["instances"], body, max_instances), parameters)
 
 
 def _checked_instances(instances: object, body: bytes | bytearray, max_instances: int) -> list[Any]:
@@ -93,12 +94,13 @@ def _checked_instances(instances: object, body: bytes | bytearray, max_instances
     return instances
 
 
-def _check_parameters(parameters: object) -> None:
-    """No task takes parameters with a request yet, so that a name in there is a mistake."""
-    if parameters is not None and not isinstance(parameters, dict):
+def _checked_parameters(parameters: object) -> Mapping[str, Any]:
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, dict):
         raise InputError(f"'parameters' is a JSON {_json_type(parameters)}; send an object or leave it out")
-    if parameters:
-        raise InputError(f"unknown parameter {_short(next(iter(parameters)))} (allowed: none); leave it out")
+    _check_size(parameters)
+    return parameters
 
 
 def _check_size(content: object) -> None:
@@ -202,7 +204,7 @@ class Bodies:
         Raises:
             BodyTooLargeError: it is announced, or turns out, to be larger than the limit.
             SlowBodyError: it does not come in time.
-            NotReadyError: the bodies of others hold all there is.
+            FullError: the bodies of others hold all there is.
         """
         announced = request.headers.get("content-length", "")
         if announced.isdigit() and int(announced[:20]) > self._limit:
@@ -217,7 +219,7 @@ class Bodies:
                 self._held += beyond - held
                 held = beyond
                 if self._held > MAX_WAITING_BYTES:
-                    raise NotReadyError("large requests fill the server already; ask again in a second")
+                    raise FullError("large requests fill the server already; ask again in a second")
             yield body
         finally:
             self._held -= held

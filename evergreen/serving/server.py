@@ -46,7 +46,8 @@ def serve(settings: ServerSettings, load: Load) -> int:
     listener = _bind(settings.host, settings.port)
     model = ServedModel(settings, load)
     journal = open_journal(os.environ, LOGGER, lambda: model.version)
-    server = uvicorn.Server(
+    server = _Draining(
+        model,
         uvicorn.Config(
             create_app(settings, model, journal),
             log_config=None,
@@ -58,7 +59,7 @@ def serve(settings: ServerSettings, load: Load) -> int:
             ws="none",
             timeout_keep_alive=int(KEEP_ALIVE_S),  # longer than callers keep theirs: never we close under a request
             timeout_graceful_shutdown=settings.drain_s,
-        )
+        ),
     )
     failures: list[Exception] = []
 
@@ -82,6 +83,37 @@ def serve(settings: ServerSettings, load: Load) -> int:
         if journal is not None:
             journal.close()
     return _report(failures[0]) if failures else 0
+
+
+class _Draining(uvicorn.Server):
+    """Told to end, it refuses what comes until all that is under way was answered, and only then stops to listen.
+
+    So whoever asks gets an answer that says so, health first of all, and no connection is refused or reset.
+    """
+
+    def __init__(self, model: ServedModel, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._model = model
+        self._ends: tuple[int, FrameType | None] | None = None
+        self._until = 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to drain; a second signal ends at once what is under way."""
+        if self._ends is not None:
+            self.config.timeout_graceful_shutdown = 0
+            super().handle_exit(sig, frame)
+            return
+        self._model.drain()
+        self._until = time.monotonic() + (self.config.timeout_graceful_shutdown or 0)
+        self._ends = (sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end now; asked ten times a second."""
+        late = time.monotonic() >= self._until
+        if self._ends is not None and not self.should_exit and (late or not self._model.waiting):
+            self.config.timeout_graceful_shutdown = 0 if late else 1
+            super().handle_exit(*self._ends)
+        return await super().on_tick(counter)
 
 
 def _report(error: Exception) -> int:

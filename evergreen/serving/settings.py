@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -36,6 +36,7 @@ VARIABLES = {
     "max_waiting": "EVERGREEN_MAX_WAITING",
     "max_waiting_instances": "EVERGREEN_MAX_WAITING_INSTANCES",
     "engine": "EVERGREEN_ENGINE",
+    "full_status": "EVERGREEN_FULL_STATUS",
     "threads": "OMP_NUM_THREADS",
     "drain_s": "EVERGREEN_DRAIN_S",
     "exit_with_stdin": "EVERGREEN_EXIT_WITH_STDIN",
@@ -45,12 +46,12 @@ VARIABLES = {
 class ServerSettings(Frozen):
     """What one server process serves, where and within which limits.
 
-    `max_waiting` requests with `max_waiting_instances` together may wait or run at once; further ones get 503, but for
-    one that comes while none does. `allowed_hosts` are further names under which a server on loopback may be asked.
-    `engine` is what is to answer: `torch`, `onnx`, or one of the model's engines by name; unset, the one that the
-    evaluation chose. `threads` is how many cores predictions use together; unset, all that this process may. `drain_s`
-    is how long requests in flight may take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the
-    other end of its stdin.
+    `max_waiting` requests with `max_waiting_instances` together may wait or run at once; further ones get
+    `full_status`, but for one that comes while none does: after 503 Vertex AI asks again, 429 is what clients know.
+    `allowed_hosts` are further names under which a server on loopback may be asked. `engine` is what is to answer:
+    `torch`, `onnx`, or one of the model's engines by name; unset, the one that the evaluation chose. `threads` is how
+    many cores predictions use together; unset, all that this process may. `drain_s` is how long requests in flight may
+    take after SIGTERM. `exit_with_stdin` ties the server's life to whoever holds the other end of its stdin.
     """
 
     storage_uri: str = Field(min_length=1)
@@ -66,9 +67,15 @@ class ServerSettings(Frozen):
     max_waiting: int = Field(default=MAX_WAITING, ge=1)
     max_waiting_instances: int = Field(default=MAX_WAITING_INSTANCES, ge=1)
     engine: str | None = None
+    full_status: Literal[429, 503] = 503
     threads: int = Field(default_factory=usable_cores, ge=1)
     drain_s: int = Field(default=30, ge=0)
     exit_with_stdin: bool = False
+
+    @field_validator("full_status", mode="before")
+    @classmethod
+    def _as_number(cls, given: object) -> object:
+        return int(given) if isinstance(given, str) and given.isdecimal() else given
 
     @field_validator("threads", mode="before")
     @classmethod

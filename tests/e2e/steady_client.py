@@ -48,7 +48,10 @@ class SteadyClient:
                 asked = time.monotonic()
                 try:
                     answer = client.post(self.url, json={"instances": self.instances})
-                    self._note(answer, asked - began)
+                    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS and "retry-after" in answer.headers:
+                        self._stop.wait(float(answer.headers["retry-after"]))  # full of others' requests, not failing
+                    else:
+                        self._note(answer, asked - began)
                 except httpx.HTTPError as error:
                     self.failures.append(f"{asked - began:.2f} s: {error!r}")
                 self.slowest_s = max(self.slowest_s, time.monotonic() - asked)

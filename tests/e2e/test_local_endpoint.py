@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from evergreen.adapters.local_endpoint.endpoint import post_predict
+from evergreen.adapters.local_endpoint.asking import post_predict
 from evergreen.core.errors import EndpointError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.traces import version_of
 from tests.e2e.served import GOOD, Served

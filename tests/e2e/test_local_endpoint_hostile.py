@@ -227,6 +227,6 @@ def test_a_full_endpoint_refuses_before_the_body_is_sent(served: Served) -> None
     version = served.live(delay_s=60)
     crowd = [connect(port_of(served), WHOLE) for _ in range(128)]
     wait_until(lambda: served.front().versions[version].in_flight == 128)
-    assert ask(port_of(served), head("content-length: 9000000")).status == 503
+    assert ask(port_of(served), head("content-length: 9000000")).status == 429
     for connection in crowd:
         connection.close()

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from evergreen.runtime.processes import log_tail
 from tests.keyword_server import GOOD, Server
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -35,6 +37,8 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_with_0(servers: list[Serve
         answer = pool.submit(server.client.post, "/predict", json=GOOD)
         time.sleep(0.3)
         server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: server.client.get("/health").status_code == 503)
+        assert httpx.post(f"{server.url}/predict", json=GOOD, trust_env=False).status_code == 503
         assert answer.result().status_code == 200
     assert server.process.wait(10) == 0
 
@@ -94,6 +98,8 @@ def test_every_line_of_the_log_is_json(servers: list[Server], tmp_path: Path) ->
     server.client.post("/predict", json=GOOD)
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(10)
-    events = [json.loads(line)["event"] for line in server.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert {line["severity"] for line in lines} == {"INFO"}
+    events = [line["event"] for line in lines]
     assert events[0] == "listening"
     assert {"ready", "request", "drained"} <= set(events)

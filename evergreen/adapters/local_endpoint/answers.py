@@ -8,6 +8,7 @@ import logging
 from aiohttp import web
 
 from evergreen.core.errors import EndpointError
+from evergreen.core.limits import FULL_STATUS
 from evergreen.runtime.http import TRACE_HEADER, error_body
 from evergreen.runtime.logs import Throttle
 
@@ -36,7 +37,7 @@ class OverloadedError(RefusedError):
     """There is no room for a request now."""
 
     def __init__(self, message: str = "too many requests wait already; ask again in a second") -> None:
-        super().__init__(503, message)
+        super().__init__(FULL_STATUS, message)
 
 
 class Refusals:
@@ -53,7 +54,7 @@ class Refusals:
             body=error_body(str(refusal), trace), status=refusal.status, content_type="application/json"
         )
         answer.headers[TRACE_HEADER] = trace
-        if refusal.status == 503:
+        if refusal.status in (429, 503):
             answer.headers["retry-after"] = str(refusal.retry_after_s)
         if refusal.allow is not None:
             answer.headers["allow"] = refusal.allow

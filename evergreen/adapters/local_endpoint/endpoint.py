@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from evergreen.adapters.local_endpoint.asking import post_predict
 from evergreen.adapters.local_endpoint.control import (
     RELOAD_S,
     FrontControl,
@@ -24,17 +24,15 @@ from evergreen.adapters.local_endpoint.control import (
 )
 from evergreen.adapters.local_endpoint.settings import LocalLog
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
-from evergreen.core.answers import error_in, predictions_in, request_body
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.engines import add_engines, link_or_copy, read_engines
-from evergreen.core.errors import EndpointError, InputError, RequestTooLargeError
+from evergreen.core.errors import EndpointError, InputError
 from evergreen.runtime.asides import beside_the_point
 from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.locks import exclusive
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 KEPT_UPLOADS = 5
 
 
@@ -227,40 +225,6 @@ def _by_version(versions: Iterable[str], shares: Mapping[str, int]) -> dict[str,
 def _check_name(what: str, name: str) -> None:
     if not NAME.fullmatch(name):
         raise InputError(f"{what} {name!r} cannot name a folder; use letters, digits, '.', '_' and '-'")
-
-
-def post_predict(url: str, instances: Sequence[Any], timeout_s: float = 60.0) -> list[dict[str, Any]]:
-    """Predictions, one an instance.
-
-    Raises:
-        RequestTooLargeError: the request holds more bytes than the endpoint takes.
-        InstanceError: the endpoint refuses one of the instances.
-        InputError: it refuses the request.
-        EndpointError: nothing answers at `url`, or not with predictions.
-    """
-    import httpx
-
-    target = urlsplit(url)
-    through_proxy, encrypted = target.hostname not in LOOPBACK, target.scheme == "https"
-    try:
-        body = request_body(instances)
-        with httpx.Client(trust_env=through_proxy, verify=encrypted, timeout=timeout_s) as client:
-            answer = client.post(url, content=body, headers={"content-type": "application/json"})
-    except ValueError as error:
-        raise InputError(f"the instances are no JSON: {error}") from error
-    except httpx.TimeoutException as error:
-        raise EndpointError(
-            f"{url} gave no answer within {timeout_s:g} s; send fewer instances, or wait longer"
-        ) from error
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise EndpointError(f"nothing answers at {url} ({error}); see `status`, or run the pipeline again") from error
-    if answer.status_code == 413:
-        raise RequestTooLargeError(f"{url} refuses the request (413): {error_in(answer.text).message}")
-    if 400 <= answer.status_code < 500:
-        raise error_in(answer.text).refusal(url, answer.status_code)
-    if answer.status_code != 200:
-        raise EndpointError(f"{url} failed ({answer.status_code}): {error_in(answer.text).message}")
-    return predictions_in(answer.text, url, len(instances))
 
 
 def store_model(version: str, model_dir: Path, target: Path) -> None:

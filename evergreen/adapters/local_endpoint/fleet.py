@@ -116,6 +116,10 @@ class Fleet:
         """Percent by version, of those that get any."""
         return self._split.traffic
 
+    def share(self, version: str) -> int:
+        """Percent of the cores for a version: as much as it has of the traffic, all where it is asked beside that."""
+        return self._split.traffic.get(version, 100)
+
     @property
     def ready(self) -> bool:
         """Whether a version with traffic is ready."""

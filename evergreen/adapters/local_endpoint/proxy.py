@@ -26,6 +26,7 @@ from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import InputError
 from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, MAX_HELD_BYTES, SMALL_BODY_BYTES
 from evergreen.runtime.http import (
+    SHARE_HEADER,
     TIME_LEFT_HEADER,
     TRACE_HEADER,
     UNLOGGED_HEADER,
@@ -148,6 +149,7 @@ class Proxy:
             if worker.full:
                 raise OverloadedError
             headers[TRACE_HEADER] = trace.ask(worker.version)
+            headers[SHARE_HEADER] = str(self._fleet.share(worker.version))
             with worker.holding(len(body)) as service:
                 try:
                     return await self._forward(service.url, body, headers, deadline)

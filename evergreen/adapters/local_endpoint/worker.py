@@ -13,9 +13,9 @@ import aiohttp
 
 from evergreen.adapters.local_endpoint.health import Answer, Service, ask_health, health_of
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, WorkerStatus, cap_log
-from evergreen.core.limits import MAX_WAITING, MAX_WAITING_BYTES
+from evergreen.core.limits import FULL_STATUS, MAX_WAITING, MAX_WAITING_BYTES
 from evergreen.runtime.fingerprints import serving_code
-from evergreen.runtime.processes import free_port, library_environment
+from evergreen.runtime.processes import PATIENT_THREADS, free_port, library_environment
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
 STARTING_POLL_S = 0.1
@@ -182,7 +182,8 @@ class Worker:
             "EVERGREEN_DRAIN_S": str(self._wanted.drain_timeout_s),
             "EVERGREEN_EXIT_WITH_STDIN": "1",
             "OMP_NUM_THREADS": str(self._wanted.threads),
-            "OMP_WAIT_POLICY": "PASSIVE",  # idle versions must not spin on the cores of the one that works
+            "EVERGREEN_FULL_STATUS": str(FULL_STATUS),
+            **PATIENT_THREADS,
             "MALLOC_ARENA_MAX": "2",
             "HF_HUB_OFFLINE": "1",
             **self._log_variables(),

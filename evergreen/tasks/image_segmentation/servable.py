@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from evergreen.core.artifacts import Splits
 from evergreen.core.engines import EngineGraph, Engines, EngineVariant
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.limits import MAX_BODY_BYTES
 from evergreen.core.observation import Observation
-from evergreen.core.predictors import Shape, shaping_of
+from evergreen.core.predictors import Interface, Shape, shaping_of
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import cut, excerpt, excerpts
 from evergreen.data.pictures import PICTURE_FORMATS, PictureError, Pixels, decode_picture, encode_png
@@ -35,6 +38,7 @@ EXAMPLE_SIDE_PX = 96
 """Examples are kept in the record and printed: a few thousand characters each."""
 PIXELS_OF_A_REQUEST = 4
 """A request may hold as many pixels as so many of the largest pictures."""
+WARM_UP_SIDES_PX = (64, 256)
 _EXPECTED = 'expected {"image": "<PNG or JPEG in base64, or gs://bucket/file>"}'
 
 
@@ -179,6 +183,20 @@ class ImagePredictor:
         """Masks of class numbers, each of its picture's size: (H, W) uint8."""
         return self._network.run(batch)
 
+    @property
+    def interface(self) -> Interface:
+        """A picture in, a mask and its shares out."""
+        shares = {label: {"type": "number", "minimum": 0, "maximum": 1} for label in self._labels}
+        pixels = {"type": "integer", "minimum": 1}
+        answer = {"mask": {"type": "string"}, "width": pixels, "height": pixels, "shares": _fields(shares)}
+        sides = (min(side, math.isqrt(self._max_pixels)) for side in WARM_UP_SIDES_PX)
+        grey = [np.full((side, side, 3), 128, dtype=np.uint8) for side in sides]
+        return Interface(
+            instance=_fields({"image": {"type": "string", "minLength": 1}}),
+            prediction=_fields(answer),
+            examples=tuple(instance_of(encode_jpeg(picture)) for picture in grey),
+        )
+
     def shaping(self, parameters: Mapping[str, Any]) -> Shape:
         """Predictions as they are. Raises InputError naming the first parameter."""
         return shaping_of(parameters)
@@ -233,6 +251,11 @@ def _from_base64(index: int, text: str) -> bytes:
     if not data:
         raise InstanceError(index, f"'image' is empty; {_EXPECTED}")
     return data
+
+
+def _fields(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has them all, and no other."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 def _kind(value: object) -> str:

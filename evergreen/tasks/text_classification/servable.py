@@ -16,7 +16,7 @@ from evergreen.core.artifacts import Splits
 from evergreen.core.engines import EngineGraph, Engines, EngineVariant
 from evergreen.core.errors import InstanceError
 from evergreen.core.observation import Observation
-from evergreen.core.predictors import Shape, shaping_of
+from evergreen.core.predictors import Interface, Shape
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import excerpts
 from evergreen.engines.session import Graph
@@ -24,11 +24,13 @@ from evergreen.tasks.libraries import loading, quiet_transformers
 from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
 from evergreen.tasks.text_classification.onnx_network import OnnxTextNetwork
 from evergreen.tasks.text_classification.outputs import TextOutputs, observations, softmax
+from evergreen.tasks.text_classification.parameters import parameters_schema, shape_of
 from evergreen.tasks.text_classification.plain_tokens import PlainTokens
 from evergreen.tasks.text_classification.settings import TextClassification
 from evergreen.tasks.text_classification.tokens import ReadsTexts, TokenizedText, Tokens, batches_of_tokens
 
 EXAMPLE_CHARS = 300
+WARM_UP = tuple("a few words to begin with " * times for times in (1, 8, 32))
 
 
 class TextServing:
@@ -150,9 +152,26 @@ class TextPredictor:
                 embeddings[rows] = embedded
         return TextOutputs(probabilities, embeddings)
 
+    @property
+    def interface(self) -> Interface:
+        """A text in, a label out."""
+        text = {"type": "string", "minLength": 1, "maxLength": self._max_text_chars, "pattern": r"\S"}
+        share = {"type": "number", "minimum": 0, "maximum": 1}
+        answer = {
+            "label": {"type": "string", "enum": list(self._labels)},
+            "score": share,
+            "probabilities": {"type": "object", "additionalProperties": share},
+        }
+        return Interface(
+            instance=_fields({"text": text}),
+            prediction=_fields(answer),
+            parameters=parameters_schema(len(self._labels)),
+            examples=tuple({"text": words[: self._max_text_chars]} for words in WARM_UP),
+        )
+
     def shaping(self, parameters: Mapping[str, Any]) -> Shape:
-        """Predictions as they are. Raises InputError naming the first parameter."""
-        return shaping_of(parameters)
+        """By `top_k` and `threshold`. Raises InputError: what is allowed."""
+        return shape_of(parameters, len(self._labels))
 
     def encode(self, outputs: TextOutputs) -> list[dict[str, Any]]:
         """`{"label", "score", "probabilities": {label: …}}` a row; `score` is the label's probability."""
@@ -183,6 +202,11 @@ class TextPredictor:
         best = int(row.argmax())
         named = {label: float(value) for label, value in zip(self._labels, row, strict=True)}
         return {"label": self._labels[best], "score": float(row[best]), "probabilities": named}
+
+
+def _fields(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has them all, and no other."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 def _kind(value: object) -> str:

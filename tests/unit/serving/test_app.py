@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from evergreen.core.errors import InputError, RequestTooLargeError
+from evergreen.core.predictors import Interface
 from evergreen.core.traces import version_of
 from evergreen.serving.app import create_app
 from evergreen.serving.model import ServedModel
@@ -59,7 +60,7 @@ def until_let(served: Served, monkeypatch: pytest.MonkeyPatch) -> threading.Even
 
 @pytest.fixture
 def served(tmp_path: Path) -> Served:
-    served = Served(tmp_path, max_instances=3, max_body_bytes=1000)
+    served = Served(tmp_path, max_instances=3, max_body_bytes=1000, threads=1)
     served.model.load()
     return served
 
@@ -88,7 +89,7 @@ def test_one_prediction_an_instance_comes_back_with_version_and_trace(served: Se
     answer = served.post(json=GOOD, headers={"x-trace-id": "abc-1"})
     body = answer.json()
     assert [prediction["label"] for prediction in body["predictions"]] == ["sport", "business"]
-    assert body["metadata"] == {"model_version": served.version, "trace_id": "abc-1"}
+    assert body["metadata"] == {"model_version": served.version, "trace_id": "abc-1", "engine": "python"}
     assert answer.headers["x-trace-id"] == "abc-1"
     assert answer.headers["x-model-version"] == served.version
 
@@ -207,13 +208,18 @@ def test_metrics_count_requests_instances_and_latency(served: Served) -> None:
     assert 'evergreen_requests_total{route="predict",status="400"} 1' in text
     assert "evergreen_instances_total 2" in text
     assert "evergreen_predict_seconds_count 2" in text
-    assert f'evergreen_model_ready{{version="{served.version}"}} 1' in text
+    assert f'evergreen_model_ready{{version="{served.version}",engine="python"}} 1' in text
+    assert 'evergreen_refused_total{reason="request"} 1' in text
+    assert 'evergreen_batch_rows_bucket{engine="python",le="2"} 1' in text
+    assert 'evergreen_batch_seconds_count{engine="python"} 1' in text
+    assert "evergreen_queue_depth 0" in text
 
 
-def test_health_answers_while_predictions_run_and_too_many_waiting_are_503(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("status", [429, 503])
+def test_health_answers_while_predictions_run_and_too_many_waiting_are_refused_as_the_host_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    served = Served(tmp_path, max_waiting=2)
+    served = Served(tmp_path, max_waiting=2, full_status=status)
     served.model.load()
     goes_on = until_let(served, monkeypatch)
 
@@ -225,7 +231,8 @@ def test_health_answers_while_predictions_run_and_too_many_waiting_are_503(
         goes_on.set()
         return health.status_code, sorted([(await post).status_code for post in posts])
 
-    assert served.ask(crowd) == (200, [200, 200, 503])
+    assert served.ask(crowd) == (200, [200, 200, status])
+    assert served.model.waiting == 0
 
 
 def test_whatever_a_decoder_stumbles_over_is_a_400_that_names_the_instance(
@@ -245,7 +252,7 @@ def test_whatever_a_decoder_stumbles_over_is_a_400_that_names_the_instance(
 
 
 def test_a_large_request_is_predicted_in_slices_in_the_order_given(tmp_path: Path) -> None:
-    served = Served(tmp_path)
+    served = Served(tmp_path, threads=1)
     served.model.load()
     texts = ["goal", "bank", "bank"] * 30
     answer = served.post(json={"instances": [{"text": text} for text in texts]})
@@ -303,3 +310,70 @@ def test_an_answer_that_is_too_large_is_refused_so_that_fewer_instances_are_sent
     single, many = (served.post(json={"instances": GOOD["instances"] * count}) for count in (1, 5))
     assert (single.status_code, many.status_code) == (200, 413)
     assert "at most 400 are sent; send fewer instances" in many.json()["error"]["message"]
+
+
+def test_a_draining_server_answers_what_is_under_way_and_503_to_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served(tmp_path)
+    served.model.load()
+    goes_on = until_let(served, monkeypatch)
+
+    async def drain(client: httpx.AsyncClient) -> list[int]:
+        under_way = asyncio.create_task(client.post("/predict", json=GOOD))
+        async with asyncio.timeout(10):
+            while not served.model.waiting_instances:
+                await asyncio.sleep(0)
+        served.model.drain()
+        later, health = await client.post("/predict", json=GOOD), await client.get("/health")
+        assert later.headers["retry-after"]
+        goes_on.set()
+        return [(await under_way).status_code, later.status_code, health.status_code]
+
+    assert served.ask(drain) == [200, 503, 503]
+    assert 'evergreen_refused_total{reason="draining"} 1' in served.get("/metrics").text
+
+
+def test_parameters_that_a_model_does_not_take_are_a_400(served: Served) -> None:
+    answer = served.post(json={"instances": [{"text": "goal"}], "parameters": {"top_k": 2}})
+    assert (answer.status_code, "'top_k' (allowed: none)" in answer.json()["error"]["message"]) == (400, True)
+
+
+def test_what_parameters_make_of_predictions_is_what_is_answered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.predictor, "shaping", lambda given: lambda made: {"label": made["label"], **given})
+    answer = served.post(json={"instances": [{"text": "goal"}], "parameters": {"top_k": 2}})
+    assert answer.json()["predictions"] == [{"label": "sport", "top_k": 2}]
+
+
+def test_a_model_answers_its_own_examples_before_it_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = Served(tmp_path, threads=2)
+    given = Interface(examples=({"text": "goal"}, {"text": "bank"}))
+    monkeypatch.setattr(KeywordPredictor, "interface", given)
+    served.model.load()
+    assert sum(served.predictor.batches) >= 8
+    assert served.model.ready
+
+
+def test_a_model_that_fails_on_its_own_examples_is_served_and_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = Served(tmp_path)
+    monkeypatch.setattr(KeywordPredictor, "interface", Interface(examples=({"text": "raise a fault"},)))
+    with caplog.at_level(logging.INFO, "evergreen.serving"):
+        served.model.load()
+    assert served.model.ready
+    assert vars(logged(caplog)[0])["fields"] == {"error": "ZeroDivisionError"}
+
+
+@pytest.mark.parametrize(("host", "share", "cores"), [("127.0.0.1", "25", 2), ("0.0.0.0", "25", 8), ("::1", "x", 8)])  # noqa: S104
+def test_the_front_of_this_machine_says_how_many_cores_a_version_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, share: str, cores: int
+) -> None:
+    served = Served(tmp_path, host=host, threads=8)
+    served.model.load()
+    used: list[int] = []
+    monkeypatch.setattr(served.predictor, "use_threads", used.append, raising=False)
+    assert served.post(json={"instances": [{"text": "goal"}]}, headers={"x-machine-share": share}).status_code == 200
+    assert used == [cores]

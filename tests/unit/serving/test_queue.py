@@ -3,60 +3,72 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InstanceError
 from evergreen.core.predictors import PlainPredictor
-from evergreen.serving.queue import SLICE_INSTANCES, NotReadyError, PredictionQueue, TooLateError
+from evergreen.core.protocols import Predictor
+from evergreen.serving.errors import NotReadyError, TooLateError
+from evergreen.serving.metrics import BatchMetrics
+from evergreen.serving.queue import PredictionQueue
 
 WITHIN_S = 10.0
+SLICE = PlainPredictor.budget
 
 
 class Gated(PlainPredictor):
-    """Predicts one slice whenever the test lets it, and writes down what was done in which order."""
+    """Predicts one batch whenever the test lets it, and writes down what was done in which order."""
 
     def __init__(self) -> None:
-        self.steps: list[str] = []
+        self.batches: list[list[str]] = []
         self.threads: list[int] = []
+        self.decoded: list[str] = []
         self._begins = threading.Semaphore(0)
         self._goes_on = threading.Semaphore(0)
 
     def use_threads(self, count: int) -> None:
         self.threads.append(count)
 
-    def decode(self, instances: Sequence[str]) -> list[str]:
-        self.steps.append(f"decode {instances[0]}")
+    def decode(self, instances: Sequence[str]) -> list[Any]:
+        for place, instance in enumerate(instances):
+            if instance == "bad":
+                raise InstanceError(place, "is bad")
+        self.decoded.append(instances[0])
         return list(instances)
 
     def predict(self, batch: Sequence[str]) -> list[str]:
         self._begins.release()
         assert self._goes_on.acquire(timeout=WITHIN_S)
-        self.steps.append(f"{len(batch)} of {batch[0]}")
+        self.batches.append(list(batch))
+        if "fault" in batch:
+            raise ZeroDivisionError
         return list(batch)
 
     def encode(self, outputs: Sequence[str]) -> list[dict[str, Any]]:
         return [{"is": output} for output in outputs]
 
     async def at_work(self) -> None:
-        """Returns when the next slice is about to be predicted."""
+        """Returns when the next batch is about to be predicted."""
         assert await asyncio.to_thread(self._begins.acquire, timeout=WITHIN_S)
 
-    def let(self, slices: int) -> None:
-        self._goes_on.release(slices)
+    def let(self, batches: int) -> None:
+        self._goes_on.release(batches)
 
 
-Asked = Callable[[str, int], asyncio.Task[list[dict[str, Any]]]]
+Asked = Callable[..., asyncio.Task[list[dict[str, Any]]]]
+Test = Callable[[PredictionQueue, Gated, Asked], Coroutine[Any, Any, None]]
 
 
-def with_queue(test: Callable[[PredictionQueue, Gated, Asked], Coroutine[Any, Any, None]], cores: int = 1) -> Gated:
+def with_queue(test: Test, cores: int = 1, gated: Gated | None = None) -> Gated:
     """What the model did while the test ran against a queue of its own."""
-    gated = Gated()
+    gated = gated or Gated()
 
     async def run() -> None:
         queue = PredictionQueue(cores)
 
-        def asked(name: str, instances: int) -> asyncio.Task[list[dict[str, Any]]]:
-            return asyncio.create_task(queue.predict(gated, [name] * instances, None))
+        def asked(*instances: str, time_left_s: float | None = None) -> asyncio.Task[list[dict[str, Any]]]:
+            return asyncio.create_task(queue.predict(gated, list(instances), time_left_s))
 
         await test(queue, gated, asked)
 
@@ -64,181 +76,285 @@ def with_queue(test: Callable[[PredictionQueue, Gated, Asked], Coroutine[Any, An
     return gated
 
 
-def test_what_nobody_waits_for_any_more_is_forgotten_at_once() -> None:
-    async def leave(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        running = asked("running", 1)
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_what_came_while_a_batch_was_predicted_is_the_next_one_and_no_timer_is_waited_for() -> None:
+    async def come(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked("alone")]
         await gated.at_work()
-        left = [asked("left", size) for size in (1, 100, 5)]
-        await asyncio.sleep(0)
-        assert queue.held == 3
+        tasks += [asked(name) for name in "abc"]
+        await until(lambda: len(gated.decoded) == 4)
+        gated.let(2)
+        assert [answer for (answer,) in await asyncio.gather(*tasks)] == [{"is": name} for name in ("alone", *"abc")]
+
+    assert [sorted(batch) for batch in with_queue(come).batches] == [["alone"], ["a", "b", "c"]]
+
+
+def test_what_nobody_waits_for_any_more_is_in_no_batch() -> None:
+    async def leave(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked("running")]
+        await gated.at_work()
+        left = [asked("left", *["more"] * more) for more in (0, 99, 4)]
+        tasks.append(asked("stays"))
+        await until(lambda: len(gated.decoded) == 5)
+        assert queue.held == 4
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        assert queue.held == 1
+        gated.let(2)
+        await asyncio.gather(*tasks)
         assert queue.held == 0
-        gated.let(1)
-        assert await running == [{"is": "running"}]
 
-    assert with_queue(leave).steps == ["decode running", "1 of running"]
+    assert with_queue(leave).batches == [["running"], ["stays"]]
 
 
 def test_a_large_request_whose_caller_leaves_within_it_is_forgotten() -> None:
     async def leave(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        large = asked("large", 3 * SLICE_INSTANCES)
+        large = asked(*["large"] * 3 * SLICE)
         await gated.at_work()
         large.cancel()
         await asyncio.gather(large, return_exceptions=True)
-        small = asked("small", 1)
+        small = asked("small")
         gated.let(2)
         await small
         assert queue.held == 0
 
-    assert with_queue(leave).steps == ["decode large", "32 of large", "decode small", "1 of small"]
+    assert [(batch[0], len(batch)) for batch in with_queue(leave).batches] == [("large", SLICE), ("small", 1)]
 
 
-def test_small_requests_come_between_the_slices_of_one_large_one_and_the_next_large_one_waits_undecoded() -> None:
-    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        tasks = [asked("first", 2 * SLICE_INSTANCES)]
-        await gated.at_work()
-        tasks += [asked("second", SLICE_INSTANCES + 1), asked("small", SLICE_INSTANCES)]
-        await asyncio.sleep(0)
-        gated.let(5)
-        await asyncio.gather(*tasks)
-        assert queue.held == 0
-
-    assert with_queue(crowd).steps == [
-        *("decode first", "32 of first"),
-        *("decode small", "32 of small"),
-        "32 of first",
-        *("decode second", "32 of second", "1 of second"),
-    ]
-
-
-def test_small_requests_do_not_keep_a_large_one_waiting_for_good() -> None:
+def test_nobody_waits_for_more_than_what_was_drained_before_him_however_large_requests_are() -> None:
     async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        tasks = [asked("large", 2 * SLICE_INSTANCES)]
+        tasks = [asked(*["first"] * 5 * SLICE), asked(*["second"] * 5 * SLICE)]
         await gated.at_work()
-        tasks += [asked("small", 1) for _ in range(9)]
-        await asyncio.sleep(0)
-        gated.let(11)
+        await until(lambda: len(gated.decoded) == 2)
+        tasks.append(asked("small"))
+        await until(lambda: len(gated.decoded) == 3)
+        gated.let(12)
         await asyncio.gather(*tasks)
 
-    predicted = [step for step in with_queue(crowd).steps if not step.startswith("decode")]
-    assert predicted.index("32 of large", 1) <= 5
+    batches = with_queue(crowd).batches
+    (with_small,) = [number for number, batch in enumerate(batches) if "small" in batch]
+    assert with_small <= 3
+    assert all(len(batch) <= SLICE for batch in batches)
 
 
-def test_what_is_late_or_comes_out_short_is_an_error() -> None:
-    class Short(Gated):
-        def encode(self, outputs: Sequence[str]) -> list[dict[str, Any]]:
-            return super().encode(outputs)[1:]
-
-    async def run() -> None:
-        short = Short()
-        short.let(1)
-        with pytest.raises(EvergreenError, match="1 predictions for 2"):
-            await PredictionQueue().predict(short, ["a", "b"], None)
-        with pytest.raises(TooLateError):
-            await PredictionQueue().predict(short, ["a"], -1.0)
-
-    asyncio.run(run())
-
-
-def test_a_request_alone_gets_every_core_and_two_at_once_half_of_them_each() -> None:
-    async def alone_then_two(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        first = asked("first", 1)
+def test_an_instance_that_cannot_be_used_fails_its_own_request_alone() -> None:
+    async def mixed(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        first = asked("running")
         await gated.at_work()
-        gated.let(1)
-        await first
-        two = [asked(name, 1) for name in ("second", "third", "fourth")]
-        await gated.at_work()
-        await gated.at_work()
-        gated.let(3)
-        await asyncio.gather(first, *two)
-
-    done = with_queue(alone_then_two, cores=2)
-    assert done.threads[0] == 2
-    assert sorted(done.threads[1:3]) in ([1, 1], [1, 2])  # the first may begin before the second has come
-    assert sorted(done.steps[:2]) == ["1 of first", "decode first"]
-    assert len(done.steps) == 8
-
-
-def test_no_more_than_four_requests_are_decoded_at_once_on_many_cores() -> None:
-    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        tasks = [asked(str(number), 1) for number in range(6)]
-        for _ in range(4):
-            await gated.at_work()
-        assert queue.held == 2
-        assert len(gated.steps) == 4
-        gated.let(6)
-        await asyncio.gather(*tasks)
-
-    assert 16 <= sum(with_queue(crowd, cores=16).threads[:4]) < 16 + 4
-
-
-def test_on_many_cores_too_one_large_request_at_a_time_is_decoded_and_small_ones_are_done_beside_it() -> None:
-    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        first = asked("first", 2 * SLICE_INSTANCES)
-        await gated.at_work()
-        second, small = asked("second", SLICE_INSTANCES + 1), asked("small", 1)
-        await gated.at_work()
-        assert queue.held == 1
-        assert [step for step in gated.steps if step.startswith("decode")] == ["decode first", "decode small"]
-        gated.let(5)
-        await asyncio.gather(first, second, small)
-        assert queue.held == 0
-
-    steps = with_queue(crowd, cores=4).steps
-    last_of_first = len(steps) - 1 - steps[::-1].index("32 of first")
-    assert last_of_first < steps.index("decode second")
-
-
-def test_large_requests_that_wait_for_each_other_get_every_core() -> None:
-    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        tasks = [asked(str(number), 2 * SLICE_INSTANCES) for number in range(4)]
-        gated.let(8)
-        await asyncio.gather(*tasks)
-
-    assert with_queue(crowd, cores=8).threads == [8] * 8
-
-
-def test_what_a_division_leaves_is_given_to_the_next_and_no_more_than_there_is() -> None:
-    async def two(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        tasks = [asked("a", 1), asked("b", 1)]
-        await gated.at_work()
-        await gated.at_work()
+        good, bad = asked("good"), asked("fine", "bad")
+        with pytest.raises(InstanceError, match=r"instances\[1\]: is bad"):
+            await bad
         gated.let(2)
-        await asyncio.gather(*tasks)
+        assert await first + await good == [{"is": "running"}, {"is": "good"}]
 
-    assert sorted(with_queue(two, cores=3).threads) in ([1, 2], [1, 3])  # the first may begin before the second comes
+    with_queue(mixed)
 
 
-def test_one_that_had_every_core_is_followed_by_one_that_has_its_share() -> None:
-    async def later(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
-        tasks = [asked("alone", 1)]
+def test_of_a_batch_that_fails_each_request_is_predicted_alone() -> None:
+    async def mixed(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        first = asked("running")
         await gated.at_work()
-        tasks += [asked(str(number), 1) for number in range(6)]
+        tasks = [asked("good"), asked("fault"), asked("better", "best")]
+        await until(lambda: len(gated.decoded) == 4)
+        gated.let(5)
+        await first
+        good, fault, best = await asyncio.gather(*tasks, return_exceptions=True)
+        assert (good, best) == ([{"is": "good"}], [{"is": "better"}, {"is": "best"}])
+        assert isinstance(fault, ZeroDivisionError)
+
+    batches = with_queue(mixed).batches
+    assert sorted(map(len, batches[2:])) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("short", ["predict", "encode"])
+def test_what_comes_out_short_is_an_error_of_those_whom_it_concerns(short: str) -> None:
+    class Short(Gated):
+        def predict(self, batch: Sequence[str]) -> list[str]:
+            return super().predict(batch)[short == "predict" and "short" in batch :]
+
+        def encode(self, outputs: Sequence[str]) -> list[dict[str, Any]]:
+            return super().encode(outputs)[short == "encode" and "short" in outputs :]
+
+    async def mixed(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        first = asked("running")
+        await gated.at_work()
+        bad, good = asked("short", "too"), asked("good")
+        await until(lambda: len(gated.decoded) == 3)
+        gated.let(4)
+        with pytest.raises(EvergreenError, match="1 predictions for 2"):
+            await bad
+        assert await first + await good == [{"is": "running"}, {"is": "good"}]
+
+    with_queue(mixed, gated=Short())
+
+
+def test_work_that_comes_too_late_for_its_caller_is_in_no_batch() -> None:
+    async def late(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        first = asked("running")
+        await gated.at_work()
+        hurried, gone = asked("hurried", time_left_s=0.05), asked("gone", time_left_s=-1.0)
+        with pytest.raises(TooLateError):
+            await gone
+        await asyncio.sleep(0.06)
+        patient = asked("patient", time_left_s=60.0)
+        await until(lambda: "patient" in gated.decoded)
+        gated.let(2)
+        with pytest.raises(TooLateError):
+            await hurried
+        await asyncio.gather(first, patient)
+
+    assert with_queue(late).batches == [["running"], ["patient"]]
+
+
+def test_one_batch_alone_gets_every_core_and_several_a_share_of_them() -> None:
+    async def alone_then_more(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        first = asked("alone")
+        await gated.at_work()
+        tasks = [asked(str(number)) for number in range(6)]
+        await until(lambda: len(gated.decoded) == 7)
         for _number in range(3):
             await gated.at_work()
-        gated.let(1)
+        assert gated.threads == [8, 1, 1, 1], "no core is left beside the one that had all"
+        gated.let(20)
+        await asyncio.gather(first, *tasks)
         await gated.at_work()
-        assert gated.threads[:4] == [8, 1, 1, 1]
-        assert gated.threads[4] in (1, 2)
-        gated.let(6)
+        assert sum(gated.threads[4:8]) <= 8
+
+    with_queue(alone_then_more, cores=8)
+
+
+def test_what_waits_is_divided_among_the_cores() -> None:
+    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked("alone")]
+        await gated.at_work()
+        first = asked("first")
+        await gated.at_work()
+        tasks += [asked(str(number)) for number in range(8)]
+        await until(lambda: len(gated.decoded) == 10)
+        gated.let(20)
+        await asyncio.gather(first, *tasks)
+
+    done = with_queue(crowd, cores=2)
+    assert [len(batch) for batch in done.batches[2:]] == [4, 4]
+    assert done.threads[2:] == [1, 1]
+
+
+def test_no_more_than_four_batches_are_predicted_at_once_on_many_cores() -> None:
+    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked(str(number)) for number in range(9)]
+        for _number in range(4):
+            await gated.at_work()
+        await asyncio.sleep(0.02)
+        assert len(gated.threads) == 4
+        gated.let(9)
         await asyncio.gather(*tasks)
 
-    with_queue(later, cores=8)
+    with_queue(crowd, cores=16)
+
+
+def test_a_queue_that_shares_the_machine_leaves_cores_to_others() -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        queue.share(1)
+        tasks = [asked(str(number)) for number in range(4)]
+        await gated.at_work()
+        await until(lambda: len(gated.decoded) == 4)
+        gated.let(4)
+        await asyncio.gather(*tasks)
+
+    assert set(with_queue(crowd, cores=8).threads) == {1}
 
 
 def test_predictions_on_a_gpu_take_turns() -> None:
-    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
         gated.takes_turns = True
-        tasks = [asked(str(number), 1) for number in range(3)]
+        tasks = [asked("alone")]
         await gated.at_work()
-        await asyncio.sleep(0.01)
-        assert queue.held == 2
-        gated.let(3)
+        tasks += [asked(name) for name in "abc"]
+        await until(lambda: len(gated.decoded) == 4)
+        await asyncio.sleep(0.02)
+        assert len(gated.threads) == 1
+        gated.let(2)
         await asyncio.gather(*tasks)
 
-    assert with_queue(crowd, cores=8).threads == [8, 8, 8]
+    done = with_queue(crowd, cores=8)
+    assert (done.threads, [len(batch) for batch in done.batches]) == ([8, 8], [1, 3])
+
+
+def test_pictures_wait_as_they_came_while_decoded_ones_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evergreen.serving.queue.MAX_DECODED_BYTES", 100)
+
+    class Pictures(Gated):
+        def decode(self, instances: Sequence[str]) -> list[Any]:
+            super().decode(instances)
+            return [np.zeros(101, dtype=np.uint8) for _ in instances]
+
+        def predict(self, batch: Sequence[Any]) -> list[str]:
+            return super().predict(["picture"] * len(batch))
+
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked("first")]
+        await gated.at_work()
+        tasks.append(asked("second"))
+        await asyncio.sleep(0.02)
+        assert (gated.decoded, queue.held) == (["first"], 1)
+        left = asked("left")
+        left.cancel()
+        gated.let(2)
+        await asyncio.gather(*tasks)
+
+    assert with_queue(crowd, gated=Pictures()).decoded == ["first", "second"]
+
+
+def test_requests_for_another_predictor_are_never_in_the_same_batch() -> None:
+    async def change(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
+        tasks = [asked("running")]
+        await gated.at_work()
+        tasks.append(asked("before"))
+        tasks.append(asyncio.create_task(queue.predict(after, ["after"])))
+        await until(lambda: len(gated.decoded) == 2 and len(after.decoded) == 1)
+        gated.let(2)
+        after.let(1)
+        await asyncio.gather(*tasks)
+
+    after = Gated()
+    assert with_queue(change).batches == [["running"], ["before"]]
+    assert after.batches == [["after"]]
+
+
+def test_a_witness_sees_every_row_with_its_outputs_and_its_place_before_the_answer() -> None:
+    class Seen:
+        def __init__(self) -> None:
+            self.rows: dict[int, tuple[Any, Any]] = {}
+
+        def saw(self, predictor: Predictor, batch: Sequence[Any], outputs: Any, indices: Sequence[int]) -> None:
+            self.rows.update(zip(indices, zip(batch, outputs, strict=True), strict=True))
+
+    async def ask() -> None:
+        seen, gated = Seen(), Gated()
+        gated.let(9)
+        names = [f"{number:02}" for number in range(2 * SLICE)]
+        await PredictionQueue(2).predict(gated, names, None, seen)
+        assert seen.rows == {place: (name, name) for place, name in enumerate(names)}
+
+    asyncio.run(ask())
+
+
+def test_batches_are_measured() -> None:
+    async def ask() -> list[str]:
+        metrics, gated = BatchMetrics(), Gated()
+        gated.let(1)
+        queue = PredictionQueue(1, metrics)
+        await queue.predict(gated, ["a", "b"])
+        await until(lambda: any("count" in line for line in metrics.lines()))
+        return metrics.lines()
+
+    assert 'evergreen_batch_rows_sum{engine="python"} 2.000000' in asyncio.run(ask())
 
 
 def test_a_machine_without_a_thread_left_is_told_and_the_next_request_tries_again(
@@ -251,7 +367,7 @@ def test_a_machine_without_a_thread_left_is_told_and_the_next_request_tries_agai
                 await queue.predict(gated, ["a"], None)
         assert queue.held == 0
         gated.let(1)
-        assert await asked("b", 1) == [{"is": "b"}]
+        assert await asked("b") == [{"is": "b"}]
 
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -48,12 +48,12 @@ class At(Worker):
         ({"a": "failed", "b": "starting"}, {"a": 90, "b": 10}, None, None),
         ({"a": "failed"}, {"a": 100}, None, 503),
         ({"a": "failed", "b": "ready"}, {"a": 100, "b": 0}, None, 503),  # it has not been trusted with traffic
-        ({"a": "full"}, {"a": 100}, None, 503),
+        ({"a": "full"}, {"a": 100}, None, 429),
         ({"a": "ready"}, {}, None, 503),
         ({}, {}, None, 503),
         ({"a": "ready", "b": "ready"}, {"a": 100}, "b", "b"),
         ({"a": "ready", "b": "starting"}, {"a": 100}, "b", None),
-        ({"a": "ready", "b": "full"}, {"a": 100}, "b", 503),
+        ({"a": "ready", "b": "full"}, {"a": 100}, "b", 429),
         ({"a": "ready"}, {"a": 100}, "c", 404),
     ],
 )
@@ -112,3 +112,16 @@ def test_a_canary_is_spread_over_the_requests() -> None:
 def test_nobody_is_chosen_without_traffic() -> None:
     assert SmoothSplit({}).next(["a"]) is None
     assert SmoothSplit({"a": 0}).next(["a"]) is None
+
+
+def test_a_version_takes_as_large_a_part_of_the_machine_as_of_the_traffic_and_all_where_it_has_none(
+    tmp_path: Path,
+) -> None:
+    async def shares() -> list[int]:
+        state = endpoint_state(versions=("a", "b", "c"), traffic={"a": 95, "b": 5})
+        fleet = Placed(EndpointFiles(tmp_path), state, cast("Any", None))
+        fleet.places = dict.fromkeys("abc", "ready")
+        fleet.apply(state)
+        return [fleet.share(version) for version in "abc"]
+
+    assert asyncio.run(shares()) == [95, 5, 100]

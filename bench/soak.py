@@ -1,0 +1,209 @@
+"""The server under ten times as many requests as it can answer, and under a steady crowd for twenty minutes.
+
+    python -m bench.soak [--json] [--overload 60] [--minutes 20] [--model DIR]
+
+The overload is an open loop: requests come at their rate, whatever becomes of those before. What is asked of the
+server is that it goes on answering as fast as before, refuses the rest at once, keeps its memory, and is as quick as
+ever soon after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.contestants import evergreen_server, texts
+from bench.models import write_text_model
+from bench.report import instruction_set, print_result, print_table
+from bench.servers import ServerProcess
+
+TIMES = 10
+CROWD = 16
+CAPACITY_S = 10.0
+CONNECTIONS = 900
+"""Fewer than the server holds."""
+REFUSED = (429, 503)
+REFUSED_WITHIN_S = 0.1
+NORMAL_WITHIN_S = 5.0
+LIMITS = {
+    "goodput under overload over capacity": 0.85,
+    "100 ms over the refusals' p99": 1.0,
+    "5 s over the time until it is as quick as before": 1.0,
+    "memory before over after the overload": 0.9,
+    "memory after a tenth over the end of the crowd": 0.95,
+}
+
+
+@dataclass
+class Heard:
+    """Seconds to each answer, by what it was; `unsent` found no connection that was free."""
+
+    answered: list[float] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
+    failed: int = 0
+    unsent: int = 0
+
+    def note(self, status: int, seconds: float) -> None:
+        """Counts an answer."""
+        if status == 200:
+            self.answered.append(seconds)
+        elif status in REFUSED:
+            self.refused.append(seconds)
+        else:
+            self.failed += 1
+
+
+class Connections:
+    """Connections to a server that are kept, each for a request at a time."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._port = parts.port or 80
+        self._path = parts.path
+        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self.busy = 0
+
+    async def ask(self, body: bytes) -> int:
+        """The status of the answer; 0 for none."""
+        self.busy += 1
+        try:
+            reader, writer = self._free.pop() if self._free else await asyncio.open_connection("127.0.0.1", self._port)
+            head = f"POST {self._path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+            writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
+            return 0
+        finally:
+            self.busy -= 1
+        if b"connection: close" in answer:
+            writer.close()
+        else:
+            self._free.append((reader, writer))
+        return int(answer.split(b" ", 2)[1])
+
+
+async def closed(url: str, clients: int, seconds: float) -> Heard:
+    """What clients hear who ask again as soon as they are answered."""
+    heard, connections, until = Heard(), Connections(url), time.perf_counter() + seconds
+
+    async def client(first: int) -> None:
+        number = first
+        while time.perf_counter() < until:
+            await _asked(connections, heard, number)
+            number += clients
+
+    await asyncio.gather(*map(client, range(clients)))
+    return heard
+
+
+async def opened(url: str, per_second: float, seconds: float) -> Heard:
+    """What is heard where requests come at a rate."""
+    heard, connections = Heard(), Connections(url)
+    began, number, under_way = time.perf_counter(), 0, set()
+    while (now := time.perf_counter() - began) < seconds:
+        while number < now * per_second:
+            number += 1
+            if connections.busy >= CONNECTIONS:
+                heard.unsent += 1
+                continue
+            asked = asyncio.create_task(_asked(connections, heard, number))
+            under_way.add(asked)
+            asked.add_done_callback(under_way.discard)
+        await asyncio.sleep(0.001)
+    for asked in under_way:
+        asked.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)
+    return heard
+
+
+async def until_normal(url: str, normal_s: float, most_s: float = 60.0) -> float:
+    """Seconds until one client is answered within twice the usual time, three times in a row."""
+    began, in_a_row, connections = time.perf_counter(), 0, Connections(url)
+    while in_a_row < 3 and time.perf_counter() - began < most_s:
+        heard = Heard()
+        await _asked(connections, heard, in_a_row)
+        in_a_row = in_a_row + 1 if heard.answered and heard.answered[0] <= 2 * normal_s else 0
+    return time.perf_counter() - began
+
+
+BODIES = [json.dumps({"instances": [{"text": text}]}).encode() for text in texts(200)]
+
+
+async def _asked(connections: Connections, heard: Heard, number: int) -> None:
+    began = time.perf_counter()
+    status = await connections.ask(BODIES[number % len(BODIES)])
+    heard.note(status, time.perf_counter() - began)
+
+
+def overload(server: ServerProcess, seconds: float) -> tuple[dict[str, float], list[list[str]]]:
+    """Ratios, and a table of what was heard."""
+    usual = asyncio.run(closed(server.url, 1, CAPACITY_S / 2))
+    crowd = asyncio.run(closed(server.url, CROWD, CAPACITY_S))
+    capacity, before = len(crowd.answered) / CAPACITY_S, server.memory_mib()
+    heard = asyncio.run(opened(server.url, TIMES * capacity, seconds))
+    normal_s = asyncio.run(until_normal(server.url, _quantile(usual.answered, 0.5)))
+    ratios = {
+        "goodput under overload over capacity": len(heard.answered) / seconds / max(capacity, 1e-9),
+        "100 ms over the refusals' p99": REFUSED_WITHIN_S / max(_quantile(heard.refused, 0.99), 1e-9),
+        "5 s over the time until it is as quick as before": NORMAL_WITHIN_S / max(normal_s, 1e-9),
+        "memory before over after the overload": before / max(server.memory_mib(), 1.0),
+    }
+    rows = [
+        ["16 clients", f"{capacity:.1f}", "0.0", f"{_quantile(crowd.answered, 0.99):.3f}", "-", str(crowd.failed), "0"],
+        [
+            f"{TIMES} times as much",
+            f"{len(heard.answered) / seconds:.1f}",
+            f"{len(heard.refused) / seconds:.1f}",
+            f"{_quantile(heard.answered, 0.99):.3f}",
+            f"{_quantile(heard.refused, 0.99):.3f}",
+            str(heard.failed),
+            str(heard.unsent),
+        ],
+    ]
+    return ratios, rows
+
+
+def steady(server: ServerProcess, minutes: float) -> float:
+    """Memory after the first tenth of the time over that at its end."""
+    asyncio.run(closed(server.url, CROWD, 6 * minutes))
+    early = server.memory_mib()
+    asyncio.run(closed(server.url, CROWD, 54 * minutes))
+    return early / max(server.memory_mib(), 1.0)
+
+
+def main() -> int:
+    """Exit code 0 when every limit holds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--overload", type=float, default=60.0, help="seconds")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of the steady crowd; 0: none")
+    parser.add_argument("--model", type=Path, help="a trained-model directory of texts instead of a random MiniLM")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or the servers would be left
+    print(f"instruction set: {instruction_set()}\n")
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        model = options.model or write_text_model(Path(name, "model")).path
+        with evergreen_server(model, Path(name, "server.log"), BODIES[0], {}) as server:
+            ratios, rows = overload(server, options.overload)
+            if options.minutes:
+                ratios["memory after a tenth over the end of the crowd"] = steady(server, options.minutes)
+    print_table(["load", "answered /s", "refused /s", "answered p99 s", "refused p99 s", "failed", "unsent"], rows)
+    return print_result("soak", ratios, {name: LIMITS[name] for name in ratios}, options.json)
+
+
+def _quantile(seconds: list[float], share: float) -> float:
+    return sorted(seconds)[int(share * (len(seconds) - 1))] if seconds else float("nan")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

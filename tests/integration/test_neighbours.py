@@ -1,0 +1,78 @@
+"""How much an answer depends on what it is predicted with; docs/serving.md states the bound."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evergreen.serving.queue import PredictionQueue
+from evergreen.tasks.text_classification.network import Floats, TextNetwork, TorchTextNetwork
+from evergreen.tasks.text_classification.servable import TextPredictor
+from evergreen.tasks.text_classification.tokens import Tokens
+from tests.tiny_encoders import config_of, write_tokenizer
+from tests.tiny_text import LABELS, headlines
+
+BATCHES = 1000
+TEXTS = [text for text, _ in headlines(60)]
+GUIDE = Path(__file__).parents[2] / "docs" / "serving.md"
+
+
+class Hashed:
+    """An engine whose answer follows from a text's own tokens alone, to the last bit."""
+
+    engine, takes_turns, budget = "hashed", False, 200
+
+    def use_threads(self, count: int) -> None:
+        pass
+
+    def run(self, token_ids: Sequence[Sequence[int]]) -> tuple[Floats, Floats | None]:
+        drawn = [np.random.default_rng(list(ids)).standard_normal(len(LABELS)) for ids in token_ids]
+        return np.array(drawn, dtype=np.float32), None
+
+
+def torch_network(tokens: Tokens) -> TextNetwork:
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    auto: Any = transformers.AutoModelForSequenceClassification
+    return TorchTextNetwork(auto.from_config(config_of("bert", num_labels=len(LABELS))).eval(), tokens)
+
+
+def stated_bound() -> float:
+    (bound,) = re.findall(r"changes by at most ([\d.]+) whatever", GUIDE.read_text(encoding="utf-8"))
+    return float(bound)
+
+
+@pytest.mark.parametrize("engine", ["torch", "hashed"])
+def test_an_answer_does_not_depend_on_its_neighbours_beyond_the_stated_bound(engine: str, tmp_path: Path) -> None:
+    import transformers
+
+    write_tokenizer(tmp_path)
+    tokens = Tokens(transformers.AutoTokenizer.from_pretrained(tmp_path), 32)
+    network: TextNetwork = torch_network(tokens) if engine == "torch" else Hashed()
+    predictor = TextPredictor(network, tokens, LABELS, 1000)
+    alone = {text: predictor.encode(predictor.predict(predictor.decode([{"text": text}])))[0] for text in TEXTS}
+    draw = random.Random(0)
+
+    async def ask() -> float:
+        queue, apart = PredictionQueue(), 0.0
+        for _ in range(BATCHES):
+            requests = [draw.choices(TEXTS, k=draw.randint(1, 4)) for _ in range(draw.randint(1, 6))]
+            asked = (queue.predict(predictor, [{"text": text} for text in texts]) for texts in requests)
+            for texts, answers in zip(requests, await asyncio.gather(*asked), strict=True):
+                apart = max(apart, *(_distance(alone[text], made) for text, made in zip(texts, answers, strict=True)))
+        return apart
+
+    assert asyncio.run(ask()) <= (stated_bound() if engine == "torch" else 0)
+
+
+def _distance(one: dict[str, Any], other: dict[str, Any]) -> float:
+    return max(abs(float(one["probabilities"][label] - other["probabilities"][label])) for label in LABELS)
