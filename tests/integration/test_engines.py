@@ -97,7 +97,7 @@ def test_a_graph_answers_as_torch_does_short_and_long_and_padded(architecture: s
     made = classifier(tmp_path / "model", architecture)
     torch = TextServing(TASK).load(made.path)
     TextExport(TASK).export(made.path, tmp_path)
-    only = Engines(tmp_path, Engines.manifest_type(files=(), model=made.version, variants=_full()))  # type: ignore[call-arg]
+    only = Engines(tmp_path, Engines.manifest_type(files=(), model=made.version, variants=_full()))
     graph = by(torch, only, FP32)
     expected = logits(torch, TEXTS)
     assert np.abs(logits(graph, TEXTS) - expected).max() < CLOSE * max(1.0, np.abs(expected).max())
@@ -285,3 +285,14 @@ def test_classes_at_two_hundred_sizes_are_torchs_but_for_ties(tmp_path: Path) ->
         clear = (best[0] - best[1]).numpy() > CLOSE
         assert got.dtype == np.uint8
         assert np.array_equal(got[clear], expected[clear])
+
+
+def test_onnx_runtime_tells_its_maker_nothing_and_writes_nothing_at_home(engines: Engines, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from evergreen.engines.session import Graph;"
+        "Graph(Path(sys.argv[1])); assert 'torch' not in sys.modules"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", code, str(engines.path / "fp32.onnx")]
+    subprocess.run(command, check=True, env=environment)
+    assert list(tmp_path.rglob("*")) == []
