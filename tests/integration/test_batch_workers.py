@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import resource
 import signal
@@ -13,27 +11,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from bench.untrained import small_encoder, untrained
 from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.settings import FilesSettings
-from evergreen.batch import work
 from evergreen.batch.job import Job, run
 from evergreen.batch.plan import Asked, job_of
 from evergreen.batch.work import Model
 from evergreen.core.errors import EvergreenError
-from evergreen.data.pictures import encode_png
 from evergreen.tasks import load_task
-from evergreen.tasks.image_segmentation.servable import ImageServing, instance_of
-from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 from tests.batches import job as keyword_job
 from tests.batches import keywords, texts
-from tests.integration.test_picture_predictor import LABELS, halves, predictor
 from tests.killed_batches import forked
 from tests.waiting import wait_until
 
@@ -126,29 +117,3 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
     few = peak_kb(write(tmp_path / "few.csv", FEW), tmp_path / "few-out.csv")
     many = peak_kb(write(tmp_path / "many.csv", MANY), tmp_path / "many-out.csv")
     assert many < 1.1 * few
-
-
-def test_pictures_get_masks_as_png_and_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = ImageSegmentation(labels=LABELS, image_size=64)
-    monkeypatch.setattr(work, "loaded", lambda _: (predictor(), ImageServing(task)))
-    model = Model("brightness", "0a1b2c3d4e5f", (instance_of(encode_png(halves())),))
-    folder = tmp_path / "pictures"
-    (folder / "a").mkdir(parents=True)
-    sizes = [(10, 20), (60, 90), (30, 9)]
-    for number, (height, width) in enumerate(sizes):
-        (folder / "a" / f"{number}.png").write_bytes(encode_png(halves(height, width)))
-    (folder / "a" / "3.png").write_bytes(b"no picture")
-    asked = Asked(FilesSettings(path=str(folder), format="image_folders"))
-    for output in ("out", "out.jsonl"):
-        report = run(job_of("pets", model, task, asked, FilesOutput(path=str(tmp_path / output))), workers=1)
-        assert (report.rows, report.unusable) == (4, 1)
-    (part,) = (tmp_path / "out").glob("*.parquet")
-    written = pq.read_table(part).to_pylist()
-    assert [row["id"] for row in written] == [f"a/{number}.png" for number in range(4)]
-    masks = [np.asarray(Image.open(io.BytesIO(row["mask"]))) for row in written[:3]]
-    assert [mask.shape for mask in masks] == sizes
-    assert json.loads(written[1]["shares"]) == pytest.approx({"dark": 1 / 3, "light": 2 / 3}, abs=0.03)
-    assert (written[3]["mask"], written[3]["width"]) == (None, None)
-    assert written[3]["error"].startswith("'image' ")
-    assert str(pq.read_schema(part).field("mask").type) == "binary"
-    assert '"mask": "iVBORw0KGgo' in (tmp_path / "out.jsonl").read_text()

@@ -3,21 +3,30 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 
+from evergreen.adapters.files.output_settings import FilesOutput
+from evergreen.adapters.files.settings import FilesSettings
+from evergreen.batch import work
+from evergreen.batch.job import run
+from evergreen.batch.plan import Asked, job_of
+from evergreen.batch.work import Model
 from evergreen.core.errors import EvergreenError, InputError, InstanceError, RequestTooLargeError
 from evergreen.core.protocols import Fetch
 from evergreen.data.pictures import encode_png
 from evergreen.tasks.image_segmentation.answering import TorchPictureNetwork
 from evergreen.tasks.image_segmentation.logits import classes_at
 from evergreen.tasks.image_segmentation.model import ARCHITECTURES
-from evergreen.tasks.image_segmentation.servable import ImagePredictor, instance_of
+from evergreen.tasks.image_segmentation.servable import ImagePredictor, ImageServing, instance_of
+from evergreen.tasks.image_segmentation.settings import ImageSegmentation
 
 LABELS = ("dark", "light")
 
@@ -128,3 +137,31 @@ def test_one_class_at_a_time_answers_like_all_at_once() -> None:
     logits = torch.from_numpy(np.random.default_rng(0).normal(size=(7, 8, 8)).astype(np.float32))
     upsampled = torch.nn.functional.interpolate(logits[None], size=(21, 30), mode="bilinear", align_corners=False)
     assert torch.equal(classes_at(logits, 21, 30), upsampled[0].argmax(dim=0).to(torch.uint8))
+
+
+def test_many_pictures_are_predicted_into_tables_as_bytes_or_base64(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = ImageSegmentation(labels=LABELS, image_size=64)
+    monkeypatch.setattr(work, "loaded", lambda _: (predictor(), ImageServing(task)))
+    model = Model("brightness", "0a1b2c3d4e5f", (instance_of(encode_png(halves())),))
+    folder = tmp_path / "pictures"
+    (folder / "a").mkdir(parents=True)
+    sizes = [(10, 20), (60, 90), (30, 9)]
+    for number, (height, width) in enumerate(sizes):
+        (folder / "a" / f"{number}.png").write_bytes(encode_png(halves(height, width)))
+    (folder / "a" / "3.png").write_bytes(b"no picture")
+    asked = Asked(FilesSettings(path=str(folder), format="image_folders"))
+    for output in ("out", "out.jsonl"):
+        report = run(job_of("pets", model, task, asked, FilesOutput(path=str(tmp_path / output))), workers=1)
+        assert (report.rows, report.unusable) == (4, 1)
+    (part,) = (tmp_path / "out").glob("*.parquet")
+    written = pq.read_table(part).to_pylist()
+    assert [row["id"] for row in written] == [f"a/{number}.png" for number in range(4)]
+    masks = [np.asarray(Image.open(io.BytesIO(row["mask"]))) for row in written[:3]]
+    assert [mask.shape for mask in masks] == sizes
+    assert json.loads(written[1]["shares"]) == pytest.approx({"dark": 1 / 3, "light": 2 / 3}, abs=0.03)
+    assert (written[3]["mask"], written[3]["width"]) == (None, None)
+    assert written[3]["error"].startswith("'image' ")
+    assert str(pq.read_schema(part).field("mask").type) == "binary"
+    assert '"mask": "iVBORw0KGgo' in (tmp_path / "out.jsonl").read_text()
