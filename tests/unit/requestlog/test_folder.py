@@ -26,11 +26,13 @@ def write(spooled: Spool, *values: int, ago_s: float = 0.0) -> None:
 
 def filled(folder: Path, *values: int, ago_s: float = 0.0) -> Path:
     """A finished file of one line a value."""
+    before = set(folder.glob("[!.]*.jsonl"))
     spooled = Spool(folder, lambda: "v")
     for value in values:
         write(spooled, value, ago_s=ago_s)
     spooled.close()
-    return max(folder.glob("[!.]*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    (made,) = set(folder.glob("[!.]*.jsonl")) - before
+    return made
 
 
 def noted(folder: Path, window: ResolvedWindow = ALWAYS) -> list[str]:
