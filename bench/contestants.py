@@ -74,7 +74,8 @@ class TextContestants:
         command += ["--env-manager", "local", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
         first = self._inputs.read_bytes().partition(b"\n")[0]
         url = f"http://127.0.0.1:{port}/invocations"
-        return ServerProcess("mlflow", command, url, first, self._folder / "mlflow.log", bodies=self._inputs)
+        path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}  # where it looks for uvicorn
+        return ServerProcess("mlflow", command, url, first, self._folder / "mlflow.log", path, self._inputs)
 
 
 def evergreen_server(

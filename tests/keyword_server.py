@@ -46,3 +46,9 @@ class Server:
         self.client.close()
         self.process.kill()
         self.process.communicate()
+
+
+def instances_predicted(port: int) -> float:
+    """How many instances were in the batches of a server."""
+    lines = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("evergreen_batch_rows_sum"))

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.e2e.served import GOOD, Served
+from tests.keyword_server import instances_predicted
 from tests.raw_http import answer_of, ask, connect, head, is_ended
 from tests.waiting import wait_until
 
@@ -148,14 +149,13 @@ def test_malformed_requests_are_answered_in_json_and_do_not_fill_the_log(shared:
 
 
 def test_the_work_of_callers_who_left_the_front_is_not_done(served: Served) -> None:
-    version = served.live(delay_s=2)
+    version = served.live(delay_s=4)
     left = [connect(port_of(served), WHOLE) for _ in range(30)]
     wait_until(lambda: served.front().versions[version].in_flight == 30)
     for connection in left:
         connection.close()
-    began = time.monotonic()
     assert served.endpoint.predict(GOOD)
-    assert time.monotonic() - began < 30, "thirty predictions of two seconds would take a minute"
+    assert instances_predicted(served.front().versions[version].port) < 30
 
 
 def test_a_hung_worker_is_noticed_and_its_request_never_repeated(served: Served) -> None:
@@ -209,7 +209,7 @@ def test_a_version_that_failed_gets_no_waiting_requests(served: Served) -> None:
 
 
 def test_a_crowd_is_refused_at_once_and_the_rest_is_answered(served: Served, tmp_path: Path) -> None:
-    served.live(delay_s=0.02)
+    served.live(delay_s=0.3)
     seen = []
     for clients in ("32", "200"):
         command = [sys.executable, "-m", "bench.crowd", str(port_of(served)), clients, "3", BODY.decode()]

@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
+from evergreen.adapters.local_endpoint.asking import post_predict
 from evergreen.adapters.local_endpoint.control import find_front
-from evergreen.adapters.local_endpoint.endpoint import post_predict
 from evergreen.core.errors import BusyError, EndpointError, InputError
 from evergreen.runtime.processes import free_port
 from tests.e2e.served import GOOD, Served

@@ -43,10 +43,12 @@ def test_a_log_keeps_numbers_of_a_text_and_the_answer(predictor: TextPredictor) 
     assert (noted.prediction, noted.score, noted.probabilities) == ("Sports", 0.75, (0.25, 0.75))
 
 
-def test_a_request_has_no_parameters(predictor: TextPredictor) -> None:
+def test_parameters_of_a_request_are_those_of_its_labels(predictor: TextPredictor) -> None:
     assert predictor.shaping({})({"label": "Sports"}) == {"label": "Sports"}
-    with pytest.raises(InputError, match=r"unknown parameter 'n' \(allowed: none\)"):
+    with pytest.raises(InputError, match=r"unknown parameter 'n' \(allowed: threshold, top_k\)"):
         predictor.shaping({"n": 3})
+    with pytest.raises(InputError, match="from 1 to 2"):
+        predictor.shaping({"top_k": 3})
 
 
 def test_parts_of_outputs_are_outputs(predictor: TextPredictor) -> None:
