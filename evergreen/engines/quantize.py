@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from evergreen.engines.library import onnx_runtime
+
 QUANTIZED = ("MatMul", "Gemm", "Gather")
 """Products of matrices, and the tables that tokens are looked up in, which are most of a small encoder's bytes.
 Convolutions gain nothing by it: theirs have no fast dynamic kernel.
@@ -44,6 +46,8 @@ def quantize(source: Path, name: str, target: Path) -> bool:
         OSError: the disk is full.
     """
     import onnx
+
+    onnx_runtime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     arithmetic = INT8[name]

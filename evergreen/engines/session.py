@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from evergreen.core.errors import InputError
+from evergreen.engines.library import onnx_runtime
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 CPU = "CPUExecutionProvider"
@@ -30,8 +31,7 @@ class Graph:
         Raises:
             InputError: it is missing, damaged, or no graph that ONNX Runtime knows.
         """
-        import onnxruntime
-
+        onnxruntime = onnx_runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

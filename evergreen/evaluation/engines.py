@@ -5,6 +5,7 @@ choice = choose(model, evaluator, Trial(engines, Admission(), "avx512_vnni")).ch
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.engines import FP32, TORCH, EngineChoice, EngineVariant, MeasuredEngine
+from evergreen.core.errors import InputError
 from evergreen.core.metric import Metric
 from evergreen.evaluation.agreement import Shares, disagreement, rows_to_decide
 from evergreen.evaluation.evaluator import WARM_UP, A, B, Evaluator, Loaded, Stopwatch, every
@@ -29,6 +31,7 @@ GAIN = 1.1
 """How much faster int8 must be than float32 to be worth its other answers; timing alone decides nothing below it."""
 SEED = 0
 _STATUS = Path("/proc/self/statm")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,9 @@ def choose(model: TrainedModel, evaluator: Evaluator[B, A], trial: Trial, stopwa
     instances = _instances(evaluator)
     of_torch = _Asked(torch, [], _growth(torch, instances, before), model.size_bytes)
     asked = _ask(of_torch, instances, trial)
+    if FP32 not in asked:
+        reason = "its graphs cannot be run on the machine of the evaluation"
+        return Chosen(torch, EngineChoice(serves=TORCH, instruction_set=trial.instruction_set, reason=reason))
     judged = _judged(asked, evaluator, trial)
     serves = _fastest(asked, judged)
     reason = _why(serves, asked)
@@ -95,7 +101,11 @@ def _ask(torch: _Asked[B, A], instances: Sequence[Mapping[str, Any]], trial: Tri
         raise TypeError("a task that exports models has to load their graphs: `Loaded.engine` is None")
     for variant in _tried(trial):
         before = _resident()
-        loaded = load(trial.engines, variant)
+        try:
+            loaded = load(trial.engines, variant)
+        except InputError as error:
+            _log.warning("engine %s is left out: %s", variant.name, error)
+            continue
         size = trial.engines.file(variant).stat().st_size
         asked[variant.name] = _Asked(loaded, [], _growth(loaded, instances, before), size)
     for instance in instances:
@@ -115,7 +125,7 @@ def _judged(asked: Mapping[str, _Asked[B, A]], evaluator: Evaluator[B, A], trial
     worth = asked[FP32].median_ms / GAIN
     comparison = _Comparison(evaluator, asked[FP32].loaded, trial.admission)
     admitted: str | None = None
-    for name in sorted(asked.keys() - judged.keys(), key=lambda name: asked[name].median_ms):
+    for name in _by_speed({name: engine.median_ms for name, engine in asked.items() if name not in judged}):
         engine = asked[name]
         if admitted is not None:
             reason = f"not compared: {admitted} is faster and admitted"
@@ -196,12 +206,21 @@ def _verdict(measured: Metric, loss: Metric, rows: int, admission: Admission) ->
     return _Verdict(False, reason, rows, measured, loss)
 
 
+def _by_speed(medians_ms: Mapping[str, float]) -> list[str]:
+    """The quickest first; of those that differ by less than GAIN the one named first, so that noise decides nothing."""
+    ordered: list[str] = []
+    for name, spent_ms in medians_ms.items():
+        place = next((at for at, other in enumerate(ordered) if spent_ms * GAIN < medians_ms[other]), len(ordered))
+        ordered.insert(place, name)
+    return ordered
+
+
 def _fastest(asked: Mapping[str, _Asked[B, A]], judged: Mapping[str, MeasuredEngine]) -> str:
-    """Of the admitted; torch on a GPU is no rival: it serves where a GPU is, the others where none is."""
+    """Of the admitted, a graph where torch is not clearly faster; on a GPU torch is no rival: a GPU is served by it."""
     rivals = [name for name, engine in judged.items() if engine.admitted]
     if asked[TORCH].loaded.predictor.takes_turns:
         rivals.remove(TORCH)
-    return min(rivals, key=lambda name: asked[name].median_ms)
+    return _by_speed({name: asked[name].median_ms for name in reversed(rivals)})[0]
 
 
 def _why(serves: str, asked: Mapping[str, _Asked[B, A]]) -> str:

@@ -39,6 +39,9 @@ def make_engines(task: TaskSettings, model: TrainedModel, splits: Splits, out_di
         reason = f"its graphs cannot be written to {out_dir}: {error.strerror or error}"
     except EvergreenError as error:
         reason = str(error)
+    except Exception as error:  # whatever an architecture's code raises: hours of training are not lost for a graph
+        _log.debug("no engines", exc_info=True)
+        reason = f"making its graphs ended in {type(error).__name__}: {error}"
     return _refused(model, out_dir, reason)
 
 

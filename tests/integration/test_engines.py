@@ -163,6 +163,8 @@ def test_what_cannot_be_exported_is_served_by_torch_and_says_why(
     assert "No space left on device" in full.manifest.refused
     assert not full.manifest.files
     assert [path.name for path in full.path.iterdir()] == ["manifest.json"]
+    unforeseen = fail(AttributeError("no vocab_size"))
+    assert unforeseen.manifest.refused == "making its graphs ended in AttributeError: no vocab_size"
     odd = fail(ExportRefusedError("its graph fails at input_ids (3, 36): cannot broadcast"))
     report = evaluated(TASK, model, None, splits, Trial(odd, Admission(), "avx2"))
     table = report.section(EngineTable)
@@ -178,7 +180,7 @@ def test_an_encoder_of_characters_has_no_graph_that_answers_as_it_does(tmp_path:
     torch.manual_seed(0)
     auto: Any = transformers.AutoModelForSequenceClassification
     auto.from_config(config_of("canine", num_labels=len(LABELS))).save_pretrained(tmp_path / "model")
-    with pytest.raises(ExportRefusedError, match="it cannot be exported|its graph"):
+    with pytest.raises(ExportRefusedError, match=r"it cannot be exported|its graph"):
         TextExport(TASK).export(tmp_path / "model", tmp_path)
 
 
@@ -283,3 +285,14 @@ def test_classes_at_two_hundred_sizes_are_torchs_but_for_ties(tmp_path: Path) ->
         clear = (best[0] - best[1]).numpy() > CLOSE
         assert got.dtype == np.uint8
         assert np.array_equal(got[clear], expected[clear])
+
+
+def test_onnx_runtime_tells_its_maker_nothing_and_writes_nothing_at_home(engines: Engines, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from evergreen.engines.session import Graph;"
+        "Graph(Path(sys.argv[1])); assert 'torch' not in sys.modules"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", code, str(engines.path / "fp32.onnx")]
+    subprocess.run(command, check=True, env=environment)
+    assert list(tmp_path.rglob("*")) == []

@@ -67,7 +67,9 @@ def test_the_step_that_trains_is_the_one_with_a_limit(tmp_path: Path, monkeypatc
         return TrainedModel(tmp_path, TrainedModelManifest(files=(), task={}, trained_on="splits", seed=0))
 
     monkeypatch.setattr(step, "trainable", lambda _: SimpleNamespace(train=trained))
-    model = step.train.entrypoint(None, None, Start(pretrained="weights"), 0, "code")
+    monkeypatch.setattr(step, "make_engines", lambda _task, model, *_: model.version)
+    model, of = step.train.entrypoint(None, None, Start(pretrained="weights"), 0, "code")
+    assert of == model.version
     assert (seen, armed) == ([3600], [])
     assert TrainedModel.open(tmp_path).manifest.code == model.manifest.code == "code"
 

@@ -29,6 +29,7 @@ DYNAMIC: Mapping[str, Mapping[int, str]] = {
 }
 _EXAMPLE = (2, 12)
 _ODD_ROWS = 3
+_CHARACTERS = 128
 
 
 class TextExport:
@@ -88,7 +89,8 @@ def _traced(model_dir: Path) -> tuple[torch.nn.Module, int]:
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
             model_dir, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
         )
-    return _module(model), model.config.get_text_config().vocab_size
+    known = getattr(model.config.get_text_config(), "vocab_size", _CHARACTERS)  # CANINE reads characters, and has none
+    return _module(model), known
 
 
 def _module(model: Any) -> torch.nn.Module:
