@@ -293,8 +293,10 @@ def _engine_row(measured: MeasuredEngine) -> tuple[Cell, ...]:
         measured.latency_p95_ms,
         round(measured.memory_bytes / 1e6),
         round(measured.size_bytes / 1e6, 1),
-        otherwise and f"{otherwise.value:.2%} ({otherwise.low:.2%} to {otherwise.high:.2%}) of {measured.compared:,}",
-        lost and f"{lost.value:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})",
+        None
+        if otherwise is None
+        else f"{otherwise.value:.2%} ({otherwise.low:.2%} to {otherwise.high:.2%}) of {measured.compared:,}",
+        None if lost is None else f"{lost.value:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})",
         "yes" if measured.admitted else "no",
         measured.reason,
     )

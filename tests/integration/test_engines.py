@@ -97,7 +97,7 @@ def test_a_graph_answers_as_torch_does_short_and_long_and_padded(architecture: s
     made = classifier(tmp_path / "model", architecture)
     torch = TextServing(TASK).load(made.path)
     TextExport(TASK).export(made.path, tmp_path)
-    only = Engines(tmp_path, Engines.manifest_type(files=(), model=made.version, variants=_full()))  # type: ignore[call-arg]
+    only = Engines(tmp_path, Engines.manifest_type(files=(), model=made.version, variants=_full()))
     graph = by(torch, only, FP32)
     expected = logits(torch, TEXTS)
     assert np.abs(logits(graph, TEXTS) - expected).max() < CLOSE * max(1.0, np.abs(expected).max())

@@ -133,7 +133,7 @@ def kind_of_status(status: int) -> Kind:
 
 
 def auth_errors() -> tuple[type[Exception], type[Exception]]:
-    """What google.auth raises: that a request for a token got no answer, which may be repeated; that none can be had."""
+    """What google.auth raises: that a request for a token got no answer, and may be repeated; that none can be had."""
     from google.auth.exceptions import GoogleAuthError, TransportError
 
     return TransportError, GoogleAuthError
