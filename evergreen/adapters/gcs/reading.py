@@ -22,6 +22,7 @@ from urllib.parse import quote
 from evergreen.adapters.gcs.bucket import SCHEME, check_address
 from evergreen.adapters.gcs.failures import StorageError, of_answer, of_credentials, of_disk, of_silence
 from evergreen.adapters.gcs.transfers import crc32c_of
+from evergreen.adapters.google.calls import auth_errors
 from evergreen.core.errors import InputError
 
 CONNECT_TIMEOUT_S = 30.0
@@ -142,21 +143,21 @@ class Objects:
     def _patiently(self, address: str, ask: Callable[[], T]) -> T:
         """What a request gives that is repeated while it fails for now."""
         import requests
-        from google.auth.exceptions import GoogleAuthError, TransportError
 
+        unheard, refused = auth_errors()
         until, wait_s = time.monotonic() + REPEAT_FOR_S, 0.5
         while True:
             try:
                 return ask()
             except requests.JSONDecodeError as error:
                 raise of_silence(address, "what answers is no Cloud Storage") from error
-            except (_TransientError, requests.RequestException, TransportError) as error:
+            except (_TransientError, requests.RequestException, unheard) as error:
                 if time.monotonic() + wait_s > until:
                     if isinstance(error, _TransientError):
                         status, reason = error.answer.status_code, _reason(error.answer)
                         raise of_answer(address, self.to_correct, status, reason) from error
                     raise of_silence(address, type(error).__name__) from error
-            except GoogleAuthError as error:
+            except refused as error:
                 raise of_credentials(address, error) from error
             except OSError as error:
                 raise of_disk(address, error) from error
@@ -194,12 +195,11 @@ def _session(address: str, *, emulated: bool) -> Any:
         session = requests.Session()
     else:
         import google.auth
-        from google.auth.exceptions import GoogleAuthError
         from google.auth.transport.requests import AuthorizedSession
 
         try:
             credentials, _ = google.auth.default(scopes=[_SCOPE])
-        except GoogleAuthError as error:
+        except auth_errors() as error:
             raise of_credentials(address, error) from error
         session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google.auth has no types
     for scheme in ("https://", "http://"):

@@ -132,6 +132,13 @@ def kind_of_status(status: int) -> Kind:
     return _KINDS.get(status, Kind.REFUSED if 400 <= status < 500 else Kind.UNANSWERED)
 
 
+def auth_errors() -> tuple[type[Exception], type[Exception]]:
+    """What google.auth raises: that a request for a token got no answer, and may be repeated; that none can be had."""
+    from google.auth.exceptions import GoogleAuthError, TransportError
+
+    return TransportError, GoogleAuthError
+
+
 def checked(answer: Any, *expected: int) -> Any:
     """The answer of a REST interface, raised as Google's clients raise it unless its status is 200 or one expected."""
     from google.api_core.exceptions import from_http_response

@@ -51,8 +51,10 @@ def image_for(host: VertexHostSettings, model_dir: Path, version: str) -> str:
     return host.image
 
 
-def version_message(host: VertexHostSettings, model: str, version: str, artifact_uri: str, image: str) -> Model:
-    """The model version to upload: image, files, routes and probes."""
+def version_message(
+    host: VertexHostSettings, model: str, version: str, artifact_uri: str, image: str | None = None
+) -> Model:
+    """The model version to upload: image (None: the host's first), files, routes and probes."""
     from google.cloud import aiplatform_v1 as v1
 
     return v1.Model(
@@ -63,7 +65,7 @@ def version_message(host: VertexHostSettings, model: str, version: str, artifact
         artifact_uri=artifact_uri,
         encryption_spec={"kms_key_name": host.encryption_key} if host.encryption_key else None,
         container_spec={
-            "image_uri": image,
+            "image_uri": image or host.image,
             "command": list(host.command),
             "env": [{"name": name, "value": value} for name, value in environment(host, model).items()],
             "ports": [{"container_port": PORT}],

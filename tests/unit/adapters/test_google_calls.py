@@ -172,6 +172,7 @@ CALLS = "evergreen/adapters/google/calls.py"
 ERRORS = {"google.api_core.exceptions", "google.auth.exceptions", "google.cloud.exceptions"}
 OF_STATUSES = {
     CALLS,
+    "evergreen/adapters/gcs/reading.py",  # where google.api_core is not; hands the status on to `kind_of_status`
     "evergreen/adapters/vertex/prediction.py",  # what the container answers, by its contract
     "commands/cloud/servers.py",  # MLflow's server
     "commands/cloud/google.py",  # hands the status on to `kind_of_status`
