@@ -42,7 +42,7 @@ def witness(*values: int, instances: Sequence[Any] = (), keeps_inputs: bool = Fa
     seen, predictor = Witness(keeps_inputs), Seeing()
     seen.came(instances)
     if values:
-        seen.saw(predictor, values, predictor.predict(values))
+        seen.saw(predictor, values, predictor.predict(values), range(len(values)))
     return seen
 
 

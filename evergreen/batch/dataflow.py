@@ -22,6 +22,7 @@ from evergreen.batch.shard_files import Outcome, Outcomes, Sent, write_shard
 from evergreen.batch.work import Work, traits_of
 from evergreen.core.batch import BatchReport
 from evergreen.core.errors import EvergreenError, InputError
+from evergreen.runtime.processes import usable_cores
 
 _KEY_CHARS = 16
 
@@ -44,7 +45,7 @@ class DataflowRun:
         if job.work.store.is_local:
             raise InputError(f"workers of Dataflow cannot write {where}; set output to gs://… or a BigQuery table")
         rows, work = opened(job)
-        work = work.told(traits_of(work.model))
+        work = work.told(traits_of(work.model, usable_cores()))
         total = Total()
         with self._staged(work) as (staging, far):
             shards = unknown(work, cut(rows, job.shard_rows, 1), known_parts(work), total)

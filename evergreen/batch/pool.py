@@ -36,7 +36,7 @@ class Here:
 
     def traits(self, model: Model) -> Traits:
         """What the model's examples show."""
-        return traits_of(model)
+        return traits_of(model, self.threads)
 
     def done(self, work: Work, shards: Iterable[Shard]) -> Iterator[Done]:
         """What came of each, in order."""
@@ -59,7 +59,7 @@ class Pool:
     def traits(self, model: Model) -> Traits:
         """What the model's examples show; the process that is asked has then loaded it."""
         with _processes_live():
-            return self._executor.submit(traits_of, model).result()
+            return self._executor.submit(traits_of, model, self.threads).result()
 
     def done(self, work: Work, shards: Iterable[Shard]) -> Iterator[Done]:
         """What came of each, in order.

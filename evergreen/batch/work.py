@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,8 @@ from evergreen.core.batch import Part, PartStore, Row
 from evergreen.core.errors import InputError
 from evergreen.core.members import servable
 from evergreen.core.protocols import Predictor, Servable
-from evergreen.runtime.processes import usable_cores
+from evergreen.serving.engine_plan import ONNX
+from evergreen.serving.loading import Loading
 from evergreen.tasks import load_task
 
 if TYPE_CHECKING:
@@ -94,10 +95,10 @@ class Work:
         return digest.hexdigest()[:_KEY_CHARS]
 
 
-def traits_of(model: Model) -> Traits:
-    """What the model's own examples show of it. Raises InputError where it does not answer them."""
-    predictor, _ = loaded(model.place)
-    predictor.use_threads(usable_cores())
+def traits_of(model: Model, threads: int) -> Traits:
+    """What the model's own examples show of it, asked with so many threads. Raises InputError where it answers none."""
+    predictor, _ = loaded(model.place, threads)
+    predictor.use_threads(threads)
     answers = answers_of(predictor, model.examples)
     if refused := [answer for answer in answers if isinstance(answer, str)]:
         raise InputError(f"version {model.version} does not answer its own examples: {refused[0]}; train it again")
@@ -112,7 +113,7 @@ def predict_shard(work: Work, shard: Shard) -> Done:
         InputError: a column is of several types.
         EvergreenError: the output or what rows name cannot be reached.
     """
-    predictor, served = loaded(work.model.place)
+    predictor, served = loaded(work.model.place, work.threads, work.engine)
     predictor.use_threads(work.threads)
     answers = _answers(predictor, served, work.columns, shard.rows)
     rows = [
@@ -141,14 +142,32 @@ def _answers(predictor: Predictor, served: Servable, columns: Columns, rows: Seq
     return answers
 
 
+def loaded(place: str, threads: int, engine: str = "") -> tuple[Predictor, Servable]:
+    """The predictor of a model's directory and what makes its instances; each process loads it once.
+
+    It answers by the `engine` that answers elsewhere for the same job, where that is known.
+    """
+    predictor, served = _loaded(place, threads, None)
+    if engine in ("", predictor.engine):
+        return predictor, served
+    return _loaded(place, threads, engine.removeprefix(f"{ONNX}-"))
+
+
 @cache
-def loaded(place: str) -> tuple[Predictor, Servable]:
-    """The predictor of a model's directory and what makes its instances; each process loads it once."""
+def _loaded(place: str, threads: int, asked: str | None) -> tuple[Predictor, Servable]:
     model_dir = _on_this_machine(place)
-    served = servable(load_task(model_dir))
-    return served.load(model_dir, _read_object), served
+    loading = Loading(asked, threads, _read_object, partial(_bring, place), waits=True)
+    return loading.predictor(model_dir), servable(load_task(model_dir))
 
 
+def _bring(place: str, model_dir: Path, names: list[str]) -> None:
+    if place.startswith("gs://"):
+        from evergreen.adapters.gcs import bring
+
+        bring(place, model_dir, names)
+
+
+@cache
 def _on_this_machine(place: str) -> Path:
     if not place.startswith("gs://"):
         return Path(place)
@@ -156,13 +175,14 @@ def _on_this_machine(place: str) -> Path:
 
     from evergreen.adapters.gcs import copy_from
 
-    return copy_from(place, Path(mkdtemp(prefix="evergreen-model-")))
+    return copy_from(place, Path(mkdtemp(prefix="evergreen-model-")), by_engines=True)
 
 
 def _read_object(address: str, max_bytes: int) -> bytes:
-    from evergreen.adapters.gcs import read_bytes
+    from evergreen.adapters.gcs import objects
 
-    return read_bytes(address, max_bytes)
+    with objects(address, "name an object that is there") as bucket:
+        return bucket.read(address, max_bytes)
 
 
 def _as_text(value: object) -> str:

@@ -2,7 +2,7 @@
 fails, to the next.
 
 {"event": "engine", "engine": "onnx-int8-u8s8", "reason": "…"}
-{"level": "warning", "event": "engine failed", "engine": "int8-u8s8", "error": "…", "next": "fp32"}
+{"severity": "WARNING", "event": "engine failed", "engine": "int8-u8s8", "error": "…", "next": "fp32"}
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from evergreen.core.errors import EvergreenError
 from evergreen.core.observation import Observation
-from evergreen.core.predictors import Shape
+from evergreen.core.predictors import Interface, Shape
 from evergreen.core.protocols import Predictor
 from evergreen.serving.engine_plan import EnginePlan
 
@@ -69,6 +69,11 @@ class EnginePredictor:
     def budget(self) -> int:
         """The most work of a batch."""
         return self._now.budget
+
+    @property
+    def interface(self) -> Interface:
+        """What requests may hold and answers do, the same of every engine."""
+        return self._now.interface
 
     def use_threads(self, count: int) -> None:
         """Lets the calling thread's next predictions use so many threads."""

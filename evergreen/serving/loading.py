@@ -32,13 +32,15 @@ _NVIDIA = Path("/dev/nvidiactl")
 @dataclass(frozen=True)
 class Loading:
     """How a model is loaded: `asked` names an engine (None: the chosen one), `threads` how many a graph gets, `fetch`
-    reads what instances only name, and `bring` puts files of the model's directory there that are not there yet.
+    reads what instances only name, and `bring` puts files of the model's directory there that are not there yet. Where
+    engines are compared first, `waits` says whether to wait for that.
     """
 
     asked: str | None = None
     threads: int = 0
     fetch: Fetch | None = None
     bring: Callable[[Path, list[str]], None] = lambda _folder, _names: None
+    waits: bool = False
 
     def predictor(self, model_dir: Path) -> Predictor:
         """A predictor of a trained-model directory, by the first engine that can answer.
@@ -55,8 +57,12 @@ class Loading:
         engines = [Engine(name, partial(self._by, name, trained, served)) for name in plan.names]
         predictor = EnginePredictor(engines, plan)
         if served is not None and plan.starts_at:
-            why = why_not(_kept(served.engines))
-            threading.Thread(target=predictor.change_over, args=(why,), name="compare", daemon=True).start()
+            comparing = threading.Thread(
+                target=predictor.change_over, args=(why_not(_kept(served.engines)),), name="compare", daemon=True
+            )
+            comparing.start()
+            if self.waits:
+                comparing.join()
         return predictor
 
     def _by(self, name: str, trained: TrainedModel, served: ServedEngines | None) -> Predictor:

@@ -159,7 +159,7 @@ class Stumbling(Seeing):
 
 def test_a_predictor_that_cannot_observe_costs_the_rows_and_tells_no_input(caplog: pytest.LogCaptureFixture) -> None:
     sink, seen = Kept(), witness()
-    seen.saw(Stumbling(), ["secret words"], [0.0])
+    seen.saw(Stumbling(), ["secret words"], [0.0], [0])
     noting = journal(sink)
     noting.note(request(), seen)
     noting.close()
@@ -181,7 +181,7 @@ def test_inputs_are_kept_as_the_hook_lets_them_and_never_where_it_fails(caplog: 
     seen = noting.begin()
     assert seen is not None
     seen.came(asked)
-    seen.saw(Seeing(), [1, 2, 3, 4], [0.0] * 4)
+    seen.saw(Seeing(), [1, 2, 3, 4], [0.0] * 4, range(4))
     noting.note(request(), seen)
     noting.close()
     kept = [row.get("input") for row in sink.lines[0][1]]

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from evergreen.core.errors import EvergreenError, InstanceError
 from evergreen.core.predictors import PlainPredictor
-from evergreen.core.protocols import Predictor
+from evergreen.requestlog.witness import Witness
 from evergreen.serving.errors import NotReadyError, TooLateError
 from evergreen.serving.metrics import BatchMetrics
 from evergreen.serving.queue import PredictionQueue
@@ -328,19 +329,13 @@ def test_requests_for_another_predictor_are_never_in_the_same_batch() -> None:
 
 
 def test_a_witness_sees_every_row_with_its_outputs_and_its_place_before_the_answer() -> None:
-    class Seen:
-        def __init__(self) -> None:
-            self.rows: dict[int, tuple[Any, Any]] = {}
-
-        def saw(self, predictor: Predictor, batch: Sequence[Any], outputs: Any, indices: Sequence[int]) -> None:
-            self.rows.update(zip(indices, zip(batch, outputs, strict=True), strict=True))
-
     async def ask() -> None:
-        seen, gated = Seen(), Gated()
+        seen, gated = Witness(), Gated()
         gated.let(9)
         names = [f"{number:02}" for number in range(2 * SLICE)]
         await PredictionQueue(2).predict(gated, names, None, seen)
-        assert seen.rows == {place: (name, name) for place, name in enumerate(names)}
+        rows = [zip(part.indices, part.batch, part.outputs, strict=True) for part in seen.parts]
+        assert sorted(chain(*rows)) == [(place, name, name) for place, name in enumerate(names)]
 
     asyncio.run(ask())
 

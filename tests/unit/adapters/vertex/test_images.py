@@ -61,9 +61,9 @@ def test_engines_that_cannot_be_read_are_served_by_torch(tmp_path: Path) -> None
 
 
 def test_another_image_is_another_container_and_one_alone_is_what_it_was() -> None:
-    one, both = container_alias(host(), "1f"), container_alias(host(onnx_image=GRAPHS), "1f")
+    one, both = (container_alias(one, "news", "1f") for one in (host(), host(onnx_image=GRAPHS)))
     assert one == "c-1f-d0aa5d70de67"
-    assert len({one, both, container_alias(host(onnx_image="registry/serving-onnx@sha256:3"), "1f")}) == 3
+    assert len({one, both, container_alias(host(onnx_image="registry/serving-onnx@sha256:3"), "news", "1f")}) == 3
 
 
 @pytest.mark.parametrize(
