@@ -26,8 +26,8 @@ class TextModel(PythonModel):
 
         untyped: Any = transformers
         folder = context.artifacts["model"]
-        self.tokenizer = untyped.AutoTokenizer.from_pretrained(folder)
-        self.model = untyped.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        self.tokenizer = untyped.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        self.model = untyped.AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=False).eval()
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002 - MLflow's signature
         """Labels and scores."""
