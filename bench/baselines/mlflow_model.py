@@ -3,7 +3,7 @@
     python -m bench.baselines.mlflow_model MODEL_DIR TARGET
     mlflow models serve --model-uri TARGET --env-manager local --workers 1 --port PORT
 
-POST /invocations {"inputs": [{"text": "…"}]}: texts are tokenized and padded to the longest of a request.
+POST /invocations {"dataframe_records": [{"text": "…"}]}: texts are tokenized and padded to the longest of a request.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TextModel(PythonModel):
         """Labels and scores."""
         import torch
 
-        texts = [row["text"] for row in model_input]
+        texts = list(model_input["text"])
         tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
         with torch.no_grad():
             best = self.model(**tokens).logits.softmax(dim=-1).max(dim=-1)

@@ -242,7 +242,7 @@ def test_what_waits_is_divided_among_the_cores() -> None:
 
     done = with_queue(crowd, cores=2)
     assert [len(batch) for batch in done.batches[2:]] == [4, 4]
-    assert done.threads[2] == 1, "another batch waited then"
+    assert sorted(done.threads[2:]) in ([1, 1], [1, 2])  # the other lane may be done before the last batch begins
 
 
 def test_no_more_than_four_batches_are_predicted_at_once_on_many_cores() -> None:
