@@ -39,7 +39,7 @@ class TextContestants:
         instances = [{"text": text} for text in texts(COUNT)]
         self._first = json.dumps({"instances": instances[:1]}).encode()
         self.bodies = write_bodies(folder / "bodies.jsonl", instances)
-        self._inputs = write_bodies(folder / "inputs.jsonl", instances, "inputs")
+        self._inputs = write_bodies(folder / "records.jsonl", instances, "dataframe_records")
 
     def servers(self, profile: Path | None = None) -> list[ServerProcess]:
         """All of them; ours writes to `profile` what its threads are at."""

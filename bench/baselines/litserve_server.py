@@ -24,8 +24,12 @@ class TextApi(litserve.LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:
         """Loads the model."""
         untyped: Any = transformers
-        self.tokenizer = untyped.AutoTokenizer.from_pretrained(self.model_dir)
-        self.model = untyped.AutoModelForSequenceClassification.from_pretrained(self.model_dir).eval().to(device)
+        self.tokenizer = untyped.AutoTokenizer.from_pretrained(self.model_dir, trust_remote_code=False)
+        self.model = (
+            untyped.AutoModelForSequenceClassification.from_pretrained(self.model_dir, trust_remote_code=False)
+            .eval()
+            .to(device)
+        )
 
     def decode_request(self, request: dict[str, Any]) -> str:
         """The text."""

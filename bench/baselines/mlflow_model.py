@@ -3,7 +3,7 @@
     python -m bench.baselines.mlflow_model MODEL_DIR TARGET
     mlflow models serve --model-uri TARGET --env-manager local --workers 1 --port PORT
 
-POST /invocations {"inputs": [{"text": "…"}]}: texts are tokenized and padded to the longest of a request.
+POST /invocations {"dataframe_records": [{"text": "…"}]}: texts are tokenized and padded to the longest of a request.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class TextModel(PythonModel):
 
         untyped: Any = transformers
         folder = context.artifacts["model"]
-        self.tokenizer = untyped.AutoTokenizer.from_pretrained(folder)
-        self.model = untyped.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        self.tokenizer = untyped.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        self.model = untyped.AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=False).eval()
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002 - MLflow's signature
         """Labels and scores."""
         import torch
 
-        texts = [row["text"] for row in model_input]
+        texts = list(model_input["text"])
         tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
         with torch.no_grad():
             best = self.model(**tokens).logits.softmax(dim=-1).max(dim=-1)

@@ -20,8 +20,8 @@ def main(model_dir: str, port: str) -> int:
     from flask import Flask, jsonify, request
 
     untyped: Any = transformers
-    tokenizer = untyped.AutoTokenizer.from_pretrained(model_dir)
-    model = untyped.AutoModelForSequenceClassification.from_pretrained(model_dir).eval()
+    tokenizer = untyped.AutoTokenizer.from_pretrained(model_dir, trust_remote_code=False)
+    model = untyped.AutoModelForSequenceClassification.from_pretrained(model_dir, trust_remote_code=False).eval()
     app = Flask(__name__)
 
     @app.post("/predict")

@@ -38,7 +38,7 @@ class PredictionQueue:
         self._cores = cores
         self._metrics = metrics or BatchMetrics()
         self._new: deque[Job] = deque()
-        self._large_decoded = False
+        self._decoding: list[Job] = []
         self._ready: deque[Job] = deque()
         self._batches: deque[Batch] = deque()
         self._shares: list[int] = []
@@ -92,7 +92,9 @@ class PredictionQueue:
     def held(self) -> int:
         """How many requests are kept in memory until their turn comes."""
         with self._changed:
-            return len({*self._new, *self._ready, *(row.job for rows in self._batches for row in rows)})
+            return len(
+                {*self._new, *self._decoding, *self._ready, *(row.job for rows in self._batches for row in rows)}
+            )
 
     def _lanes(self, predictor: Predictor) -> int:
         return 1 if predictor.takes_turns else min(self._cores, MOST_AT_ONCE)
@@ -130,11 +132,10 @@ class PredictionQueue:
             with self._changed:
                 while (job := self._next_new()) is None:
                     self._changed.wait()
-                large = job.instances > LARGE
-                self._large_decoded |= large
+                self._decoding.append(job)
             usable = job.decode()
             with self._changed:
-                self._large_decoded &= not large
+                self._decoding.remove(job)
                 if usable and not job.answer.done():
                     self._decoded[job] = job.decoded_bytes
                     self._ready.append(job)
@@ -144,7 +145,8 @@ class PredictionQueue:
     def _next_new(self) -> Job | None:
         if sum(self._decoded.values()) > MAX_DECODED_BYTES:
             return None
-        job = next((job for job in self._new if job.instances <= LARGE or not self._large_decoded), None)
+        busy = any(job.instances > LARGE for job in self._decoding)
+        job = next((job for job in self._new if job.instances <= LARGE or not busy), None)
         if job is not None:
             self._new.remove(job)
         return job

@@ -16,7 +16,7 @@ from evergreen.tasks.image_segmentation.outputs import PictureOutputs
 from evergreen.tasks.image_segmentation.servable import ImagePredictor
 from evergreen.tasks.text_classification.servable import TextPredictor
 from evergreen.tasks.text_classification.tokens import Tokens
-from tests.integration.test_neighbours import Hashed
+from tests.hashed_texts import Hashed
 from tests.tiny_encoders import write_tokenizer
 from tests.tiny_text import LABELS
 
@@ -37,7 +37,7 @@ def text_predictor(path: Path, most_chars: int) -> Predictor:
     import transformers
 
     write_tokenizer(path)
-    tokens = Tokens(transformers.AutoTokenizer.from_pretrained(path), 32)
+    tokens = Tokens(transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False), 32)
     return TextPredictor(Hashed(), tokens, LABELS, most_chars)
 
 

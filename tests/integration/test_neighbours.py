@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from evergreen.serving.queue import PredictionQueue
-from evergreen.tasks.text_classification.network import Floats, TextNetwork, TorchTextNetwork
+from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
 from evergreen.tasks.text_classification.servable import TextPredictor
 from evergreen.tasks.text_classification.tokens import Tokens
+from tests.hashed_texts import Hashed
 from tests.tiny_encoders import config_of, write_tokenizer
 from tests.tiny_text import LABELS, headlines
 
@@ -24,26 +23,15 @@ TEXTS = [text for text, _ in headlines(60)]
 GUIDE = Path(__file__).parents[2] / "docs" / "serving.md"
 
 
-class Hashed:
-    """An engine whose answer follows from a text's own tokens alone, to the last bit."""
-
-    engine, takes_turns, budget = "hashed", False, 200
-
-    def use_threads(self, count: int) -> None:
-        pass
-
-    def run(self, token_ids: Sequence[Sequence[int]]) -> tuple[Floats, Floats | None]:
-        drawn = [np.random.default_rng(list(ids)).standard_normal(len(LABELS)) for ids in token_ids]
-        return np.array(drawn, dtype=np.float32), None
-
-
 def torch_network(tokens: Tokens) -> TextNetwork:
     import torch
     import transformers
 
     torch.manual_seed(0)
     auto: Any = transformers.AutoModelForSequenceClassification
-    return TorchTextNetwork(auto.from_config(config_of("bert", num_labels=len(LABELS))).eval(), tokens)
+    return TorchTextNetwork(
+        auto.from_config(config_of("bert", num_labels=len(LABELS)), trust_remote_code=False).eval(), tokens
+    )
 
 
 def stated_bound() -> float:
@@ -56,7 +44,7 @@ def test_an_answer_does_not_depend_on_its_neighbours_beyond_the_stated_bound(eng
     import transformers
 
     write_tokenizer(tmp_path)
-    tokens = Tokens(transformers.AutoTokenizer.from_pretrained(tmp_path), 32)
+    tokens = Tokens(transformers.AutoTokenizer.from_pretrained(tmp_path, trust_remote_code=False), 32)
     network: TextNetwork = torch_network(tokens) if engine == "torch" else Hashed()
     predictor = TextPredictor(network, tokens, LABELS, 1000)
     alone = {text: predictor.encode(predictor.predict(predictor.decode([{"text": text}])))[0] for text in TEXTS}

@@ -83,12 +83,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+async def decoded(queue: PredictionQueue, gated: Gated, requests: int) -> None:
+    """Returns when so many requests were decoded and wait for a batch, or are in one."""
+    await until(lambda: len(gated.decoded) == requests and not queue._decoding)
+
+
 def test_what_came_while_a_batch_was_predicted_is_the_next_one_and_no_timer_is_waited_for() -> None:
-    async def come(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def come(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         tasks = [asked("alone")]
         await gated.at_work()
         tasks += [asked(name) for name in "abc"]
-        await until(lambda: len(gated.decoded) == 4)
+        await decoded(queue, gated, 4)
         gated.let(2)
         assert [answer for (answer,) in await asyncio.gather(*tasks)] == [{"is": name} for name in ("alone", *"abc")]
 
@@ -101,7 +106,7 @@ def test_what_nobody_waits_for_any_more_is_in_no_batch() -> None:
         await gated.at_work()
         left = [asked("left", *["more"] * more) for more in (0, 99, 4)]
         tasks.append(asked("stays"))
-        await until(lambda: len(gated.decoded) == 5)
+        await decoded(queue, gated, 5)
         assert queue.held == 4
         for task in left:
             task.cancel()
@@ -129,23 +134,23 @@ def test_a_large_request_whose_caller_leaves_within_it_is_forgotten() -> None:
 
 
 def test_nobody_waits_for_more_than_what_was_drained_before_him_however_large_requests_are() -> None:
-    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         tasks = [asked(*["first"] * 5 * SLICE), asked(*["second"] * 5 * SLICE)]
         await gated.at_work()
-        await until(lambda: len(gated.decoded) == 2)
+        await decoded(queue, gated, 2)
         tasks.append(asked("small"))
-        await until(lambda: len(gated.decoded) == 3)
+        await decoded(queue, gated, 3)
         gated.let(12)
         await asyncio.gather(*tasks)
 
     batches = with_queue(crowd).batches
     (with_small,) = [number for number, batch in enumerate(batches) if "small" in batch]
-    assert with_small <= 3
+    assert with_small <= 4, "two slices that were drained before him, and two with him"
     assert all(len(batch) <= SLICE for batch in batches)
 
 
 def test_an_instance_that_cannot_be_used_fails_its_own_request_alone() -> None:
-    async def mixed(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def mixed(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         first = asked("running")
         await gated.at_work()
         good, bad = asked("good"), asked("fine", "bad")
@@ -158,11 +163,11 @@ def test_an_instance_that_cannot_be_used_fails_its_own_request_alone() -> None:
 
 
 def test_of_a_batch_that_fails_each_request_is_predicted_alone() -> None:
-    async def mixed(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def mixed(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         first = asked("running")
         await gated.at_work()
         tasks = [asked("good"), asked("fault"), asked("better", "best")]
-        await until(lambda: len(gated.decoded) == 4)
+        await decoded(queue, gated, 4)
         gated.let(5)
         await first
         good, fault, best = await asyncio.gather(*tasks, return_exceptions=True)
@@ -182,11 +187,11 @@ def test_what_comes_out_short_is_an_error_of_those_whom_it_concerns(short: str) 
         def encode(self, outputs: Sequence[str]) -> list[dict[str, Any]]:
             return super().encode(outputs)[short == "encode" and "short" in outputs :]
 
-    async def mixed(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def mixed(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         first = asked("running")
         await gated.at_work()
         bad, good = asked("short", "too"), asked("good")
-        await until(lambda: len(gated.decoded) == 3)
+        await decoded(queue, gated, 3)
         gated.let(4)
         with pytest.raises(EvergreenError, match="1 predictions for 2"):
             await bad
@@ -196,7 +201,7 @@ def test_what_comes_out_short_is_an_error_of_those_whom_it_concerns(short: str) 
 
 
 def test_work_that_comes_too_late_for_its_caller_is_in_no_batch() -> None:
-    async def late(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def late(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         first = asked("running")
         await gated.at_work()
         hurried, gone = asked("hurried", time_left_s=0.05), asked("gone", time_left_s=-1.0)
@@ -204,7 +209,7 @@ def test_work_that_comes_too_late_for_its_caller_is_in_no_batch() -> None:
             await gone
         await asyncio.sleep(0.06)
         patient = asked("patient", time_left_s=60.0)
-        await until(lambda: "patient" in gated.decoded)
+        await until(lambda: "patient" in gated.decoded and not queue._decoding)
         gated.let(2)
         with pytest.raises(TooLateError):
             await hurried
@@ -214,40 +219,38 @@ def test_work_that_comes_too_late_for_its_caller_is_in_no_batch() -> None:
 
 
 def test_one_batch_alone_gets_every_core_and_several_a_share_of_them() -> None:
-    async def alone_then_more(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def alone_then_more(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         first = asked("alone")
         await gated.at_work()
         tasks = [asked(str(number)) for number in range(6)]
-        await until(lambda: len(gated.decoded) == 7)
+        await decoded(queue, gated, 7)
         for _number in range(3):
             await gated.at_work()
         assert gated.threads == [8, 1, 1, 1], "no core is left beside the one that had all"
         gated.let(20)
         await asyncio.gather(first, *tasks)
-        await gated.at_work()
-        assert sum(gated.threads[4:8]) <= 8
 
     with_queue(alone_then_more, cores=8)
 
 
 def test_what_waits_is_divided_among_the_cores() -> None:
-    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         tasks = [asked("alone")]
         await gated.at_work()
         first = asked("first")
         await gated.at_work()
         tasks += [asked(str(number)) for number in range(8)]
-        await until(lambda: len(gated.decoded) == 10)
+        await decoded(queue, gated, 10)
         gated.let(20)
         await asyncio.gather(first, *tasks)
 
     done = with_queue(crowd, cores=2)
-    assert [len(batch) for batch in done.batches[2:]] == [4, 4]
-    assert done.threads[2:] == [1, 1]
+    assert sorted(len(batch) for batch in done.batches) == [1, 1, 4, 4]
+    assert sorted(done.threads[2:]) in ([1, 1], [1, 2])  # the other lane may be done before the last batch begins
 
 
 def test_no_more_than_four_batches_are_predicted_at_once_on_many_cores() -> None:
-    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         tasks = [asked(str(number)) for number in range(9)]
         for _number in range(4):
             await gated.at_work()
@@ -264,7 +267,7 @@ def test_a_queue_that_shares_the_machine_leaves_cores_to_others() -> None:
         queue.share(1)
         tasks = [asked(str(number)) for number in range(4)]
         await gated.at_work()
-        await until(lambda: len(gated.decoded) == 4)
+        await decoded(queue, gated, 4)
         gated.let(4)
         await asyncio.gather(*tasks)
 
@@ -272,12 +275,12 @@ def test_a_queue_that_shares_the_machine_leaves_cores_to_others() -> None:
 
 
 def test_predictions_on_a_gpu_take_turns() -> None:
-    async def crowd(_: PredictionQueue, gated: Gated, asked: Asked) -> None:
+    async def crowd(queue: PredictionQueue, gated: Gated, asked: Asked) -> None:
         gated.takes_turns = True
         tasks = [asked("alone")]
         await gated.at_work()
         tasks += [asked(name) for name in "abc"]
-        await until(lambda: len(gated.decoded) == 4)
+        await decoded(queue, gated, 4)
         await asyncio.sleep(0.02)
         assert len(gated.threads) == 1
         gated.let(2)
@@ -318,7 +321,8 @@ def test_requests_for_another_predictor_are_never_in_the_same_batch() -> None:
         await gated.at_work()
         tasks.append(asked("before"))
         tasks.append(asyncio.create_task(queue.predict(after, ["after"])))
-        await until(lambda: len(gated.decoded) == 2 and len(after.decoded) == 1)
+        await decoded(queue, gated, 2)
+        await decoded(queue, after, 1)
         gated.let(2)
         after.let(1)
         await asyncio.gather(*tasks)
