@@ -293,13 +293,15 @@ def _engine_row(measured: MeasuredEngine) -> tuple[Cell, ...]:
         measured.latency_p95_ms,
         round(measured.memory_bytes / 1e6),
         round(measured.size_bytes / 1e6, 1),
-        None
-        if otherwise is None
-        else f"{otherwise.value:.2%} ({otherwise.low:.2%} to {otherwise.high:.2%}) of {measured.compared:,}",
+        None if otherwise is None else f"{_shares(otherwise)} of {measured.compared:,}",
         None if lost is None else f"{lost.value:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})",
         "yes" if measured.admitted else "no",
         measured.reason,
     )
+
+
+def _shares(metric: Metric) -> str:
+    return f"{metric.value:.2%} ({metric.low:.2%} to {metric.high:.2%})"
 
 
 def _cell(value: object) -> Cell:
