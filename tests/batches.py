@@ -51,7 +51,7 @@ def keywords() -> Iterator[Keywords]:
     """The predictor that all jobs of this process have within the block."""
     predictor = Keywords()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "loaded", lambda _: (predictor, Served()))
+        patch.setattr(work, "loaded", lambda *_: (predictor, Served()))
         yield predictor
 
 
