@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from evergreen.core.artifacts import FileEntry, Splits, TrainedModel
 from evergreen.core.engines import (
@@ -34,7 +35,7 @@ def make_engines(task: TaskSettings, model: TrainedModel, splits: Splits, out_di
     if exporting is None:
         return _refused(model, out_dir, f"models of kind {task.kind} have no graphs")
     try:
-        return _made(exporting, model, splits, out_dir)
+        return engines_of(exporting, model, list(exporting.kept_inputs(splits, KEPT_INPUTS)), out_dir)
     except OSError as error:
         reason = f"its graphs cannot be written to {out_dir}: {error.strerror or error}"
     except EvergreenError as error:
@@ -45,13 +46,16 @@ def make_engines(task: TaskSettings, model: TrainedModel, splits: Splits, out_di
     return _refused(model, out_dir, reason)
 
 
-def _made(exporting: Exportable, model: TrainedModel, splits: Splits, out_dir: Path) -> Engines:
+def engines_of(exporting: Exportable, model: TrainedModel, kept: list[dict[str, Any]], out_dir: Path) -> Engines:
+    """The graphs of a model in the empty directory `out_dir`, with the instances to compare them by.
+
+    Raises whatever an export raises.
+    """
     from evergreen.engines.export import made_by
 
     out_dir.mkdir(parents=True, exist_ok=True)
     exporting.export(model.path, out_dir)
     variants = (EngineVariant(name=FP32, file=FP32_FILE), *_quantized(out_dir))
-    kept = list(exporting.kept_inputs(splits, KEPT_INPUTS))
     (out_dir / KEPT_INPUTS_NAME).write_text(json.dumps(kept), encoding="utf-8")
     entries = tuple(FileEntry.of(path, out_dir) for path in sorted(out_dir.iterdir()))
     manifest = EnginesManifest(files=entries, model=model.version, variants=variants, packages=made_by())
