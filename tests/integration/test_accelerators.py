@@ -30,17 +30,16 @@ def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERGREEN_ACCELERATORS", "1 NVIDIA_TESLA_T4")
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate"])
+@pytest.mark.parametrize(("name", "inputs"), [("train", 4), ("evaluate", 6)])
 @pytest.mark.usefixtures("without_gpu")
-def test_a_step_stops_before_its_first_batch(name: str) -> None:
+def test_a_step_stops_before_its_first_batch(name: str, inputs: int) -> None:
     class Untouched:
         def __getattr__(self, name: str) -> Any:
             raise AssertionError(f"{name} was asked for")
 
     step = getattr(importlib.import_module(f"steps.{name}"), name)
-    some = [Untouched() for _ in range(3)]
     with pytest.raises(InputError, match="accelerator 1 NVIDIA_TESLA_T4 was asked for"):
-        step.entrypoint(*some, 1, code="c")
+        step.entrypoint(*(Untouched() for _ in range(inputs)), code="c")
 
 
 def test_a_server_on_such_a_machine_does_not_become_ready(tmp_path: Path) -> None:

@@ -106,4 +106,4 @@ def test_a_command_that_changes_something_stops_on_another_stack(monkeypatch: py
     for place, opens in itertools.product({module, command}, ("open_project", "open_served")):
         monkeypatch.setattr(place, opens, lambda *_, **__: project("local"), raising=False)
     with pytest.raises(InputError, match=r"zenml stack set local"):
-        command.main(SimpleNamespace(config="news.yaml", name=None, window=None, scheduled=False))
+        command.main(SimpleNamespace(config="local.yaml", name=None, window=None, scheduled=False))

@@ -143,7 +143,7 @@ def test_many_pictures_are_predicted_into_tables_as_bytes_or_base64(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = ImageSegmentation(labels=LABELS, image_size=64)
-    monkeypatch.setattr(work, "loaded", lambda _: (predictor(), ImageServing(task)))
+    monkeypatch.setattr(work, "loaded", lambda *_: (predictor(), ImageServing(task)))
     model = Model("brightness", "0a1b2c3d4e5f", (instance_of(encode_png(halves())),))
     folder = tmp_path / "pictures"
     (folder / "a").mkdir(parents=True)

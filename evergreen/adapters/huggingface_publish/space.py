@@ -13,7 +13,7 @@ from evergreen.core.publication import Edition
 from evergreen.runtime.processes import LIBRARY_ROOT
 
 LIBRARY = LIBRARY_ROOT / "evergreen"
-PARTS = {".py", ".html", ".css", ".md"}
+PARTS = {".py", ".html", ".css", ".js", ".md"}
 """Suffixes of the library's files; what else lies in its folder is not published."""
 REQUIREMENTS = LIBRARY_ROOT / "infra" / "serving-requirements.txt"
 """What the prediction server runs on; a Space adds Gradio by its `sdk_version`."""

@@ -20,7 +20,6 @@ from zenml.config import DockerSettings
 from zenml.utils.run_utils import refresh_run_status
 from zenml.utils.source_utils import set_custom_source_root
 
-import pipelines.training
 from commands.console import report_errors
 from commands.started import stopped_with_this_command
 from commands.stop import stop_lines
@@ -72,12 +71,12 @@ def training(run: str) -> None:
 
 def start(name: str) -> int:
     """Runs the pipeline of this module in the place of the training pipeline, as `run` does."""
-    pipelines.training.training = training
     document = {"parameters": {"run": name}, "extra": {}}
     project: Any = SimpleNamespace(
         model_name=MODEL,
         host=HOST,
         active_stack="boxed",
+        pipeline=training,
         is_on_vertex=True,
         scheduled=False,
         steps=["roll"],

@@ -14,6 +14,7 @@ import pytest
 from evergreen.core.artifacts import FileEntry, HeldOut, HeldOutManifest, Splits, TrainedModel, TrainedModelManifest
 from evergreen.core.coverage import Coverage
 from evergreen.core.decision import PromotionDecision, Verdict
+from evergreen.core.engines import FP32, FP32_FILE, Engines, EnginesManifest, EngineVariant
 from evergreen.core.gate import Gate
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import crown
@@ -53,6 +54,15 @@ def held_out(folder: Path) -> HeldOut:
     return HeldOut.write(folder, HeldOutManifest(files=(FileEntry.of(folder / "rows", folder),), rows=5))
 
 
+def graphs(folder: Path, version: str) -> Engines:
+    """Of a model, as large as it."""
+    folder.mkdir()
+    (folder / FP32_FILE).write_bytes(os.urandom(CONTENT_BYTES))
+    files = (FileEntry.of(folder / FP32_FILE, folder),)
+    variants = (EngineVariant(name=FP32, file=FP32_FILE),)
+    return Engines.write(folder, EnginesManifest(files=files, model=version, variants=variants))
+
+
 def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing(
     meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +76,8 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     splits = write_splits(tmp_path / "splits", {"train": [(noise, "a")], "test": [("a goal", "a")]})
     report = passing_report(model.version)
     held = held_out(tmp_path / "held_out")
-    kept = (("model", model), ("report", report), ("held_out", held))
+    engines = graphs(tmp_path / "engines", model.version)
+    kept = (("model", model), ("engines", engines), ("report", report), ("held_out", held))
     ids = {name: stored(tmp_path / name, artifact) for name, artifact in kept}
     kept_splits = stored(tmp_path / "splits", splits)
     record, host = ZenmlRecord("unmoved"), hosting(MemoryEndpoint({model.version: 100}))
@@ -76,15 +87,15 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     monkeypatch.setattr(mirrors, "active_mirrors", lambda _host: [])
     monkeypatch.setattr(step, "get_step_context", lambda: context)
 
-    def promoted(model: TrainedModel, splits: Splits, held: HeldOut) -> PromotionDecision:
+    def promoted(model: TrainedModel, engines: Engines, splits: Splits, held: HeldOut) -> PromotionDecision:
         task = TextClassification(encoder="none", labels=("a", "b"))
         decision = step.promote.entrypoint(
-            "unmoved", host, Gate(), task, model, splits, Coverage(), held, report, Incumbent(), "r"
+            "unmoved", host, Gate(), task, model, engines, splits, Coverage(), held, report, Incumbent(), "r"
         )
         assert isinstance(decision, PromotionDecision)
         return decision
 
-    assert promoted(model, splits, held).verdict is Verdict.PROMOTE
+    assert promoted(model, engines, splits, held).verdict is Verdict.PROMOTE
     assert record.get(model.version).held_out == ids["held_out"]
     record.move(crown(record.read(), model.version))
     assert record.get(model.version).requires == NEEDED
@@ -92,7 +103,8 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
 
     meter.served = 0
     loaded = load_artifact(ids["model"], TrainedModel)
-    decision = promoted(loaded, load_artifact(kept_splits, Splits), load_artifact(ids["held_out"], HeldOut))
+    same, kept_rows = load_artifact(ids["engines"], Engines), load_artifact(ids["held_out"], HeldOut)
+    decision = promoted(loaded, same, load_artifact(kept_splits, Splits), kept_rows)
     deployment = deploy_decision("unmoved", host, decision)
     assert loaded.version == model.version
     assert decision.verdict is Verdict.KEEP
