@@ -17,6 +17,7 @@ BENCHMARKS = (
     "image_training_speed",
     "networks",
     "beam_preparation",
+    "engines",
     "goodput",
     "serving",
     "coverage",

@@ -15,7 +15,8 @@ ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/srv \
     HF_HUB_OFFLINE=1 \
-    EVERGREEN_HOST=0.0.0.0
+    EVERGREEN_HOST=0.0.0.0 \
+    EVERGREEN_ENGINE_TRIALS=/tmp/engine-trials
 
 COPY infra/serving-requirements.txt infra/serving-onnx-requirements.txt /srv/
 RUN case "${ENGINE}" in \

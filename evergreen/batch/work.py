@@ -20,6 +20,7 @@ from evergreen.batch.answering import Answer, answers_of
 from evergreen.batch.columns import Columns, beside
 from evergreen.batch.parts import known_types, write_part
 from evergreen.core.batch import Part, PartStore, Row
+from evergreen.core.engines import TORCH
 from evergreen.core.errors import InputError
 from evergreen.core.members import servable
 from evergreen.core.protocols import Predictor, Servable
@@ -150,7 +151,7 @@ def loaded(place: str, threads: int, engine: str = "") -> tuple[Predictor, Serva
     predictor, served = _loaded(place, threads, None)
     if engine in ("", predictor.engine):
         return predictor, served
-    return _loaded(place, threads, engine.removeprefix(f"{ONNX}-"))
+    return _loaded(place, threads, TORCH if engine.startswith(TORCH) else engine.removeprefix(f"{ONNX}-"))
 
 
 @cache

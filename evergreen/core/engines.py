@@ -155,31 +155,43 @@ class ServedEngines:
     engines: Engines
     choice: EngineChoice
 
+    @property
+    def admitted(self) -> EnginesManifest:
+        """What a host gets of the engines: float32 and those that may serve, without the other graphs."""
+        made = self.engines.manifest
+        names = {FP32, self.choice.serves, *self.choice.admitted}
+        variants = tuple(variant for variant in made.variants if variant.name in names)
+        others = {variant.file for variant in made.variants} - {variant.file for variant in variants}
+        files = tuple(entry for entry in made.files if entry.name not in others)
+        return made.model_copy(update={"files": files, "variants": variants})
+
 
 def add_engines(model_dir: Path, served: ServedEngines) -> Path:
-    """The model's directory after the engines were put into `engines/` of it, whole or not at all.
+    """The model's directory after the engines that may serve were put into `engines/` of it, whole or not at all.
 
-    Files are hard-linked where that works; what lay there before is replaced.
+    Files are hard-linked where that works; what lay there before is replaced, and who has it open keeps it.
 
     Raises:
         OSError: the disk is full, or the directory is not ours to write to.
     """
     target = model_dir / ENGINES_FOLDER
-    unfinished = model_dir / f".{ENGINES_FOLDER}.{os.getpid()}"
+    manifest = served.admitted
+    unfinished, replaced = (model_dir / f".{ENGINES_FOLDER}.{os.getpid()}{suffix}" for suffix in ("", ".replaced"))
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
-        for entry in served.engines.manifest.files:
+        for entry in manifest.files:
             copy = unfinished / entry.name
             copy.parent.mkdir(parents=True, exist_ok=True)
             link_or_copy(served.engines.path / entry.name, copy)
         (unfinished / CHOICE_NAME).write_text(served.choice.model_dump_json(indent=2), encoding="utf-8")
-        manifest = served.engines.manifest.model_dump_json(indent=2)
-        (unfinished / MANIFEST_NAME).write_text(manifest, encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
+        (unfinished / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+        if target.exists():
+            target.rename(replaced)  # and not removed first: whoever starts meanwhile misses it for a moment only
         unfinished.rename(target)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for folder in (unfinished, replaced):
+            shutil.rmtree(folder, ignore_errors=True)
     return model_dir
 
 

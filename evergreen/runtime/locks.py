@@ -56,6 +56,17 @@ def holder(path: Path) -> int | None:
         return int(named) if named.isdecimal() else None
 
 
+def left_by(path: Path) -> int | None:
+    """The id of the process that ended while it held the lock, so by no end of its own; None where none did."""
+    if not path.exists():
+        return None
+    with _open(path) as descriptor:
+        if not _taken(descriptor, fcntl.LOCK_SH):
+            return None
+        named = os.pread(descriptor, 20, 0).decode()
+        return int(named) if named.isdecimal() else None
+
+
 def _taken(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from evergreen.core.artifacts import TrainedModel
+from evergreen.core.artifacts import VERSION_LENGTH, TrainedModel
 from evergreen.core.engines import ENGINES_FOLDER, TORCH, EngineGraph, Engines, ServedEngines, read_engines
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.protocols import Fetch, Predictor
 from evergreen.runtime.instructions import instruction_set
 from evergreen.serving.engine_check import why_not
-from evergreen.serving.engine_plan import Here, plan_of
+from evergreen.serving.engine_plan import EnginePlan, Here, plan_of
+from evergreen.serving.engine_trials import EngineTrials
 from evergreen.serving.engines import Engine, EnginePredictor
 from evergreen.tasks import load_engine, load_predictor
 
@@ -33,7 +34,7 @@ _NVIDIA = Path("/dev/nvidiactl")
 class Loading:
     """How a model is loaded: `asked` names an engine (None: the chosen one), `threads` how many a graph gets, `fetch`
     reads what instances only name, and `bring` puts files of the model's directory there that are not there yet. Where
-    engines are compared first, `waits` says whether to wait for that.
+    engines are compared first, `waits` says whether to wait for that. `trials` remembers those that ended a process.
     """
 
     asked: str | None = None
@@ -41,6 +42,7 @@ class Loading:
     fetch: Fetch | None = None
     bring: Callable[[Path, list[str]], None] = lambda _folder, _names: None
     waits: bool = False
+    trials: EngineTrials = field(default_factory=EngineTrials)
 
     def predictor(self, model_dir: Path) -> Predictor:
         """A predictor of a trained-model directory, by the first engine that can answer.
@@ -55,7 +57,7 @@ class Loading:
             return self._by_torch(trained)
         plan = plan_of(served, Here(instruction_set(), _has_gpu(), self.asked))
         engines = [Engine(name, partial(self._by, name, trained, served)) for name in plan.names]
-        predictor = EnginePredictor(engines, plan)
+        predictor = self._first_of(engines, plan)
         if served is not None and plan.starts_at:
             comparing = threading.Thread(
                 target=predictor.change_over, args=(why_not(_kept(served.engines)),), name="compare", daemon=True
@@ -64,6 +66,16 @@ class Loading:
             if self.waits:
                 comparing.join()
         return predictor
+
+    def _first_of(self, engines: Sequence[Engine], plan: EnginePlan) -> EnginePredictor:
+        """By the first engine that can answer; where none is left, one that ended a process is better than none."""
+        try:
+            return EnginePredictor(engines, plan)
+        except EvergreenError:
+            if not self.trials.forget():
+                raise
+            LOGGER.warning("engines are tried again that ended a process: no other can answer")
+            return EnginePredictor(engines, plan)
 
     def _by(self, name: str, trained: TrainedModel, served: ServedEngines | None) -> Predictor:
         """A predictor by the engine of that name, which has answered once."""
@@ -78,9 +90,10 @@ class Loading:
         needed = [entry.name for entry in engines.manifest.files if entry.name not in others]
         self.bring(trained.path, [f"{ENGINES_FOLDER}/{name}" for name in needed])
         engines.check_files(left_out=others)
-        predictor = load_engine(trained.path, EngineGraph(engines, variant, self.threads), self.fetch)
-        for instance in _kept(engines)[:1]:
-            predictor.encode(predictor.predict(predictor.decode([instance])))
+        with self.trials.trying(f"{engines.manifest.content_hash[:VERSION_LENGTH]}-{Path(variant.file).name}"):
+            predictor = load_engine(trained.path, EngineGraph(engines, variant, self.threads), self.fetch)
+            for instance in _kept(engines)[:1]:
+                predictor.encode(predictor.predict(predictor.decode([instance])))
         return predictor
 
     def _by_torch(self, trained: TrainedModel) -> Predictor:

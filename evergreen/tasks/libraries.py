@@ -1,14 +1,22 @@
-"""How the libraries that compute behave: what they print, how many threads they use, what they raise."""
+"""How the libraries that compute behave: what they print, how many threads they use, in which numbers they compute,
+what they raise.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evergreen.core.engines import TORCH
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.runtime.hub import first_line
+
+if TYPE_CHECKING:
+    import torch
+
+_HALVES = {"torch.bfloat16": "bf16", "torch.float16": "fp16"}
 
 
 @contextlib.contextmanager
@@ -34,6 +42,28 @@ def use_threads(count: int) -> None:
 
     if torch.get_num_threads() != count:
         torch.set_num_threads(count)
+
+
+def to_serve(network: Any) -> Any:
+    """The network where it answers: on the GPU in half precision where there is one, else on the CPU in float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return network.to("cuda", half_precision())
+    return network.to("cpu")
+
+
+def half_precision() -> torch.dtype:
+    """bfloat16, whose range is that of float32, on a GPU that computes in it; else float16."""
+    import torch
+
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def torch_engine(network: Any) -> str:
+    """The engine's name: `torch`, and in half precision `torch-bf16` or `torch-fp16`."""
+    half = _HALVES.get(str(network.dtype))
+    return f"{TORCH}-{half}" if half else TORCH
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench import engines as bench_engines
 from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
 from evergreen.core.engines import FP32, Engines
@@ -68,6 +70,7 @@ def classifier(folder: Path, architecture: str) -> TrainedModel:
 
 
 def described(folder: Path, task: dict[str, object]) -> TrainedModel:
+    (folder / "task.json").write_text(json.dumps({"task": task}), encoding="utf-8")
     files = tuple(FileEntry.of(path, folder) for path in sorted(folder.iterdir()) if path.is_file())
     return TrainedModel.write(folder, TrainedModelManifest(files=files, task=task, trained_on="", seed=0))
 
@@ -234,6 +237,19 @@ def test_the_report_is_that_of_the_engine_that_serves(
     answers = graph.encode(graph.predict(graph.decode([{"text": text} for text, _ in headlines(36, 2)])))
     right = [answer["label"] == label for answer, (_, label) in zip(answers, headlines(36, 2), strict=True)]
     assert report.metrics["accuracy"].value == pytest.approx(np.mean(right))
+
+
+def test_engines_side_by_side_are_printed_and_a_graph_takes_less_memory_than_torch(
+    model: TrainedModel, engines: Engines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = engines.manifest.variants[:2]
+    few = Engines(engines.path, engines.manifest.model_copy(update={"variants": some}))
+    rounds = bench_engines.compare(model.path, few, TEXTS, 1)
+    bench_engines.report(rounds, as_json=True)
+    printed = capsys.readouterr().out
+    assert all(f"\n{name} " in printed for name in ("torch", FP32, "int8-u8s8", *bench_engines.LIMITS))
+    (torch,), (graph,) = rounds["torch"], rounds[FP32]
+    assert torch.resident_bytes > graph.resident_bytes
 
 
 @pytest.mark.parametrize("architecture", list(ARCHITECTURES))

@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from evergreen.core.artifacts import TrainedModel
-from evergreen.core.engines import ENGINES_FOLDER, FP32
+from evergreen.core.engines import ENGINES_FOLDER, FP32, read_engines
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import trainable
 from evergreen.core.protocols import Predictor
 from evergreen.runtime.instructions import instruction_set
+from evergreen.runtime.processes import free_port, library_environment
 from evergreen.serving import loading
 from evergreen.serving.contract import check_server
+from evergreen.serving.engine_trials import EngineTrials
 from evergreen.serving.loading import Loading
 from evergreen.tasks import load_predictor
 from tests import tiny_images, tiny_text
+from tests.crashing_engine import CRASHED
 from tests.tiny_engines import INT8, add_picture_engines, add_text_engines, damage
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +184,58 @@ def test_on_another_processor_it_starts_on_fp32_and_changes_over_by_itself(
     while predictor.engine != f"onnx-{INT8}" and time.monotonic() < deadline:
         answered(predictor, KEPT[:2])
     assert predictor.engine == f"onnx-{INT8}"
+
+
+def test_an_engine_that_ends_the_server_is_passed_over_by_the_next_start(texts: TrainedModel, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.crashing_engine", "int8.onnx"]
+    port = free_port()
+    variables = {
+        "AIP_STORAGE_URI": str(texts.path),
+        "AIP_HTTP_PORT": str(port),
+        "EVERGREEN_EXIT_WITH_STDIN": "1",
+        "EVERGREEN_ENGINE_TRIALS": str(tmp_path / "trials"),
+    }
+    with (tmp_path / "log").open("wb") as log:
+        settings: Any = {"env": library_environment(variables), "stdin": subprocess.PIPE, "stderr": log, "cwd": ROOT}
+        assert subprocess.Popen(command, **settings).wait(60) == CRASHED
+        again = subprocess.Popen(command, **settings)
+        try:
+            answer = ask_once_ready(f"http://127.0.0.1:{port}/predict", again)
+        finally:
+            again.communicate()
+    assert answer["metadata"]["engine"] == "onnx-fp32"
+    assert "it ended the server that tried it last" in (tmp_path / "log").read_text()
+
+
+def ask_once_ready(url: str, process: subprocess.Popen[bytes]) -> Any:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            response = httpx.post(url, json={"instances": KEPT[:1]})
+        except httpx.TransportError:
+            time.sleep(0.1)
+            continue
+        if response.status_code == 200:
+            return response.json()
+        time.sleep(0.1)
+    raise AssertionError(f"no answer; exit code {process.poll()}")
+
+
+def test_where_no_other_engine_is_left_one_that_ended_a_server_is_tried_again(
+    copy: TrainedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trials = EngineTrials(tmp_path / "trials")
+    served = read_engines(copy.path)
+    assert served is not None
+    (tmp_path / "trials").mkdir()
+    for name in ("int8.onnx", "fp32.onnx"):
+        note = tmp_path / "trials" / f"{served.engines.manifest.content_hash[:12]}-{name}"
+        note.write_text("4711")
+    assert Loading(trials=trials).predictor(copy.path).engine == "torch"
+    (copy.path / "model.safetensors").unlink()
+    assert Loading(trials=trials).predictor(copy.path).engine == f"onnx-{INT8}"
+    assert "no other can answer" in caplog.text
+    assert not list((tmp_path / "trials").iterdir())
 
 
 def test_without_torch_a_model_that_only_torch_can_answer_for_says_what_is_missing(

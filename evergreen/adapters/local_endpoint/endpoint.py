@@ -26,7 +26,7 @@ from evergreen.adapters.local_endpoint.settings import LocalLog
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
-from evergreen.core.engines import add_engines, link_or_copy, read_engines
+from evergreen.core.engines import ServedEngines, add_engines, link_or_copy, read_engines
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.runtime.asides import beside_the_point
 from evergreen.runtime.fingerprints import serving_code
@@ -230,8 +230,9 @@ def _check_name(what: str, name: str) -> None:
 def store_model(version: str, model_dir: Path, target: Path) -> None:
     """Puts the trained model at `target`, hard-linked where that works; `target` appears whole or not at all.
 
-    A model that lies there already is kept, unless it was damaged since. Engines come with it where they are whole:
-    without them torch serves.
+    A model that lies there already is kept, unless it was damaged since. Engines come with it where they are whole, and
+    in the place of others that lie there: what serves goes on, and a server that is started from now on finds them.
+    Without engines torch serves.
 
     Raises:
         InputError: `model_dir` is no whole trained model, or another version's.
@@ -241,7 +242,8 @@ def store_model(version: str, model_dir: Path, target: Path) -> None:
         raise InputError(f"{model_dir} holds version {trained.version}, not {version}; upload it under its own name")
     if _is_whole(target):
         os.utime(target)  # wanted again, so among the newest
-        return  # with the engines of then: a server may have them open
+        _store_engines(trained, target)
+        return
     trained.check_files()
     shutil.rmtree(target, ignore_errors=True)
     unfinished = target.with_name(f".{version}.{os.getpid()}")
@@ -256,11 +258,23 @@ def store_model(version: str, model_dir: Path, target: Path) -> None:
 
 def _store_engines(trained: TrainedModel, target: Path) -> None:
     """Puts the engines that lie beside the model beside its copy; none that are damaged or another version's."""
-    with beside_the_point(f"the engines of version {trained.version}: torch serves it"):
+    with beside_the_point(f"the engines of version {trained.version}: it is served without them"):
         served = read_engines(trained.path, trained.version)
-        if served is not None:
+        if served is not None and not _has_engines(target, served):
             served.engines.check_files()
             add_engines(target, served)
+
+
+def _has_engines(stored: Path, wanted: ServedEngines) -> bool:
+    """Whether the engines beside a stored model are whole, and those."""
+    try:
+        there = read_engines(stored)
+        if there is None or (there.engines.manifest, there.choice) != (wanted.admitted, wanted.choice):
+            return False
+        there.engines.check_files()
+    except InputError:
+        return False
+    return True
 
 
 def prune_models(models: Path, deployed: Collection[str]) -> None:

@@ -8,6 +8,7 @@ news/models/<version>/  the uploaded trained model, and examples.json: instances
 news/logs/              front.log, <version>.log
 news/log.json           what is noted of requests; written by runs, read by the front where it starts a worker
 news/requests/          what was noted: evergreen.requestlog
+news/trials/            engines that ended a worker: evergreen.serving.engine_trials
 """
 
 from __future__ import annotations
@@ -122,6 +123,11 @@ class EndpointFiles:
     def log(self, name: str) -> Path:
         """The log of the front (`front`) or of a version."""
         return self.root / "logs" / f"{name}.log"
+
+    @property
+    def trials(self) -> Path:
+        """Where workers note the engines that they try."""
+        return self.root / "trials"
 
     @property
     def requests(self) -> Path:

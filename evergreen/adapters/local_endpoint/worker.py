@@ -183,6 +183,7 @@ class Worker:
             "EVERGREEN_EXIT_WITH_STDIN": "1",
             "OMP_NUM_THREADS": str(self._wanted.threads),
             "EVERGREEN_FULL_STATUS": str(FULL_STATUS),
+            "EVERGREEN_ENGINE_TRIALS": str(self._files.trials),
             **PATIENT_THREADS,
             "MALLOC_ARENA_MAX": "2",
             "HF_HUB_OFFLINE": "1",

@@ -1,6 +1,6 @@
 """What a network answers for pictures, in training's pages as in evaluation and at the endpoint.
 
-In float32 on every machine, so that what was evaluated is what is served.
+In the precision that the network has: float32 on a CPU, half of that on a GPU, whoever loads it to answer.
 
 network.run([(375, 500, 3) uint8]) → PictureOutputs([(375, 500) uint8])
 """
@@ -16,7 +16,7 @@ from evergreen.data.pictures import Pixels
 from evergreen.tasks.image_segmentation.images import resize_picture
 from evergreen.tasks.image_segmentation.model import Architecture, as_floats, normalised
 from evergreen.tasks.image_segmentation.outputs import PictureOutputs
-from evergreen.tasks.libraries import use_threads
+from evergreen.tasks.libraries import torch_engine, use_threads
 
 _PIXELS_PER_BATCH = {"cpu": 8 * 128 * 128, "cuda": 64 * 256 * 256}
 
@@ -50,10 +50,13 @@ class PictureNetwork(Protocol):
 class TorchPictureNetwork:
     """A network of an architecture, where it is, asked at `size` x `size`."""
 
-    engine = "torch"
-
     def __init__(self, network: Any, architecture: Architecture, size: int) -> None:
         self._network, self._architecture, self._size = network, architecture, size
+
+    @property
+    def engine(self) -> str:
+        """Torch, and its precision where that is half."""
+        return torch_engine(self._network)
 
     @property
     def takes_turns(self) -> bool:
@@ -93,7 +96,7 @@ def masks_of(network: Any, architecture: Architecture, size: int, pictures: Sequ
             resized = np.stack([resize_picture(picture, size, size) for picture in some])
             on_device = torch.from_numpy(resized).to(network.device)  # a byte a value on its way there
             inputs = normalised(as_floats(on_device), architecture.mean, architecture.std)
-            logits = network(pixel_values=inputs).logits
+            logits = network(pixel_values=inputs.to(network.dtype)).logits.float()
             masks += [
                 classes_at(picture_logits, *picture.shape[:2])
                 for picture_logits, picture in zip(logits, some, strict=True)

@@ -32,6 +32,7 @@ from evergreen.tasks.image_segmentation.model import ARCHITECTURES
 from evergreen.tasks.image_segmentation.onnx_network import OnnxPictureNetwork
 from evergreen.tasks.image_segmentation.outputs import PictureOutputs, observations, shares_of
 from evergreen.tasks.image_segmentation.settings import ImageSegmentation
+from evergreen.tasks.libraries import to_serve
 
 BUCKET_SCHEME = "gs://"
 EXAMPLE_SIDE_PX = 96
@@ -57,8 +58,7 @@ class ImageServing:
         import torch
 
         network = ARCHITECTURES[self._task.architecture].load(model_dir).eval().requires_grad_(requires_grad=False)
-        network.to("cuda" if torch.cuda.is_available() else "cpu")
-        return self.predictor(network.to(memory_format=torch.channels_last), fetch)
+        return self.predictor(to_serve(network).to(memory_format=torch.channels_last), fetch)
 
     def load_engine(self, model_dir: Path, engine: EngineGraph, fetch: Fetch | None = None) -> ImagePredictor:  # noqa: ARG002 - the graphs hold all
         """The same by a graph, and one that brings its answers to size, without torch.
@@ -114,7 +114,7 @@ class ImageServing:
 
 
 class ImagePredictor:
-    """Predicts in float32 on every machine, so that what was evaluated is what is served."""
+    """Predicts by its engine, one network for what is evaluated and what is served."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from evergreen.tasks.libraries import use_threads
+from evergreen.tasks.libraries import torch_engine, use_threads
 from evergreen.tasks.text_classification.tokens import Tokens
 
 Floats = npt.NDArray[np.float32]
@@ -44,11 +44,14 @@ class TextNetwork(Protocol):
 class TorchTextNetwork:
     """A network of transformers, in the precision that it has, where it is."""
 
-    engine = "torch"
-
     def __init__(self, model: Any, tokens: Tokens) -> None:
         self._model = model
         self._tokens = tokens
+
+    @property
+    def engine(self) -> str:
+        """Torch, and its precision where that is half."""
+        return torch_engine(self._model)
 
     @property
     def takes_turns(self) -> bool:

@@ -20,7 +20,7 @@ from evergreen.core.predictors import Interface, Shape
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import excerpts
 from evergreen.engines.session import Graph
-from evergreen.tasks.libraries import loading, quiet_transformers
+from evergreen.tasks.libraries import loading, quiet_transformers, to_serve
 from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
 from evergreen.tasks.text_classification.onnx_network import OnnxTextNetwork
 from evergreen.tasks.text_classification.outputs import TextOutputs, observations, softmax
@@ -40,7 +40,7 @@ class TextServing:
         self._task = task
 
     def load(self, model_dir: Path, fetch: Fetch | None = None) -> TextPredictor:  # noqa: ARG002 - instances hold their texts
-        """A predictor of the model in a trained-model directory, on the GPU where there is one.
+        """A predictor of the model in a trained-model directory; in half precision on the GPU where there is one.
 
         Raises:
             InputError: no usable model there.
@@ -59,8 +59,7 @@ class TextServing:
                 use_safetensors=True,
                 dtype=torch.float32,
             )
-        model.eval().requires_grad_(requires_grad=False)
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model = to_serve(model.eval().requires_grad_(requires_grad=False))
         tokens = Tokens(tokenizer, self._task.max_length_tokens)
         tokens.of([""])  # the first call sets the tokenizer's truncation, which threads may not do at once
         network = TorchTextNetwork(model, tokens)
@@ -93,7 +92,7 @@ class TextServing:
 
 
 class TextPredictor:
-    """Predicts in float32 on every machine, so that what was evaluated is what is served."""
+    """Predicts by its engine, one network for what is evaluated and what is served."""
 
     def __init__(self, network: TextNetwork, tokens: ReadsTexts, labels: tuple[str, ...], max_text_chars: int) -> None:
         self._network = network

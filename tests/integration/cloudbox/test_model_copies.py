@@ -10,18 +10,11 @@ import pytest
 from cloudbox.box import Box
 from evergreen.adapters.gcs import StorageError, copy_from, copy_to
 from evergreen.core.artifacts import FileEntry, TrainedModel
-from evergreen.core.engines import (
-    EngineChoice,
-    Engines,
-    EnginesManifest,
-    EngineVariant,
-    ServedEngines,
-    add_engines,
-    read_engines,
-)
+from evergreen.core.engines import add_engines, read_engines
 from evergreen.core.errors import InputError
 from evergreen.serving.model import bring_from, local_model
 from evergreen.serving.settings import ServerSettings
+from tests.engines import write_engines
 from tests.hosted_trial import BUCKET
 from tests.keyword_model import write_keyword_model
 
@@ -68,23 +61,19 @@ def test_a_damaged_object_is_refused_and_the_next_upload_repairs_it(
 
 @pytest.fixture
 def with_engines(model: TrainedModel, tmp_path: Path) -> TrainedModel:
-    """A model with weights, and a graph that nothing runs here beside it."""
+    """A model with weights, and beside it a graph that nothing runs here; another one was not admitted."""
     (model.path / "model.safetensors").write_bytes(b"weights")
     files = (*model.manifest.files, FileEntry.of(model.path / "model.safetensors", model.path))
     model = TrainedModel.write(model.path, model.manifest.model_copy(update={"files": files}))
-    folder = tmp_path / "graphs"
-    folder.mkdir()
-    (folder / "fp32.onnx").write_bytes(bytes(range(256)) * 100_000)
-    (folder / "kept_inputs.json").write_text("[]")
-    entries = tuple(FileEntry.of(path, folder) for path in sorted(folder.iterdir()))
-    variants = (EngineVariant(name="fp32", file="fp32.onnx"),)
-    engines = Engines.write(folder, EnginesManifest(files=entries, model=model.version, variants=variants))
-    add_engines(model.path, ServedEngines(engines, EngineChoice(serves="fp32", instruction_set="avx2", reason="fast")))
+    graph = bytes(range(256)) * 100_000
+    add_engines(model.path, write_engines(tmp_path / "graphs", model.version, ("int8-u8s8",), graph=graph))
     return model
 
 
 @pytest.mark.usefixtures("box")
-def test_a_server_gets_what_tells_of_engines_and_what_it_asks_for_alone(with_engines: TrainedModel) -> None:
+def test_a_server_gets_what_tells_of_engines_and_what_it_asks_for_alone(
+    with_engines: TrainedModel, tmp_path: Path
+) -> None:
     uri = f"gs://{BUCKET}/engines/{with_engines.version}"
     copy_to(with_engines.path, uri)
     with local_model(ServerSettings(storage_uri=uri)) as copied:
@@ -96,6 +85,8 @@ def test_a_server_gets_what_tells_of_engines_and_what_it_asks_for_alone(with_eng
         assert served is not None
         served.engines.check_files()
         TrainedModel.open(copied).check_files()
+    with pytest.raises(StorageError, match="int8"):
+        bring_from(uri)(tmp_path, ["engines/int8-u8s8.onnx"])  # it was not admitted
 
 
 @pytest.mark.usefixtures("box")

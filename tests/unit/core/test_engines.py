@@ -29,6 +29,20 @@ def test_what_was_put_beside_a_model_is_replaced_whole(tmp_path: Path) -> None:
         read_engines(model, "a")
 
 
+def test_a_graph_that_was_not_admitted_goes_to_no_host(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    made = write_engines(tmp_path / "made", "a", others=("int8-u8s8", "int8-u8u8"), admitted="int8-u8u8")
+    add_engines(model, made)
+    served = read_engines(model, "a")
+    assert served is not None
+    assert [variant.name for variant in served.engines.manifest.variants] == ["fp32", "int8-u8u8"]
+    served.engines.check_files()
+    assert {path.name for path in (model / ENGINES_FOLDER).glob("*.onnx")} == {"fp32.onnx", "int8-u8u8.onnx"}
+    assert len(made.engines.manifest.variants) == 3  # the artifact keeps them, and the choice what was measured
+    assert served.choice == made.choice
+
+
 def test_no_engines_are_none(tmp_path: Path) -> None:
     assert read_engines(tmp_path) is None
     refused = Engines.write(tmp_path, EnginesManifest(files=(), model="a", refused="it cannot"))

@@ -94,6 +94,45 @@ def test_engines_come_with_their_model_where_they_are_whole_and_its_own(tmp_path
     assert stored.engines.kept_inputs() == [{"text": "kept"}]
 
 
+def test_a_model_that_was_stored_before_gets_the_engines_of_a_later_upload(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    target = tmp_path / "stored"
+    store_model(model.version, model.path, target)
+    assert read_engines(target) is None
+    choices = {"fp32": "fp32.onnx", "int8-u8s8": "int8-u8s8.onnx"}
+    for serves in choices:
+        add_engines(model.path, write_engines(tmp_path / serves, model.version, ("int8-u8s8",), admitted=serves))
+        store_model(model.version, model.path, target)
+        stored = read_engines(target, model.version)
+        assert stored is not None
+        assert stored.choice.serves == serves
+        stored.engines.check_files()
+    assert {path.name for path in (target / ENGINES_FOLDER).glob("*.onnx")} == set(choices.values())
+    assert sorted(path.name for path in target.iterdir()) == [ENGINES_FOLDER, "manifest.json", "task.json"]
+
+
+def test_engines_that_a_server_reads_are_replaced_by_none_but_others_and_repaired(tmp_path: Path) -> None:
+    model = write_keyword_model(tmp_path / "model")
+    add_engines(model.path, write_engines(tmp_path / "one", model.version))
+    store_model(model.version, model.path, tmp_path / "stored")
+    folder = tmp_path / "stored" / ENGINES_FOLDER
+    before = folder.stat().st_ino
+    with (folder / "fp32.onnx").open("rb") as read_by_a_server:
+        store_model(model.version, model.path, tmp_path / "stored")
+        assert folder.stat().st_ino == before
+        shutil.rmtree(model.path / ENGINES_FOLDER)
+        store_model(model.version, model.path, tmp_path / "stored")
+        assert folder.stat().st_ino == before  # an upload without engines takes none away
+        add_engines(model.path, write_engines(tmp_path / "two", model.version, graph=b"another"))
+        store_model(model.version, model.path, tmp_path / "stored")
+        assert read_by_a_server.read() == b"a graph"
+    assert (folder / "fp32.onnx").read_bytes() == b"another"
+    (folder / "fp32.onnx").unlink()
+    (folder / "fp32.onnx").write_bytes(b"half")
+    store_model(model.version, model.path, tmp_path / "stored")
+    assert (folder / "fp32.onnx").read_bytes() == b"another"
+
+
 @pytest.mark.parametrize("damage", ["graph", "foreign", "choice", "unknown"])
 def test_damaged_or_foreign_engines_keep_no_model_from_serving(
     damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -113,4 +152,4 @@ def test_damaged_or_foreign_engines_keep_no_model_from_serving(
     store_model(model.version, model.path, tmp_path / "stored")
     TrainedModel.open(tmp_path / "stored").check_files()
     assert not (tmp_path / "stored" / ENGINES_FOLDER).exists()
-    assert f"left out: the engines of version {model.version}: torch serves it" in caplog.text
+    assert f"left out: the engines of version {model.version}: it is served without them" in caplog.text
