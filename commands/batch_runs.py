@@ -76,6 +76,7 @@ def report_lines(report: BatchReport) -> Sequence[str]:
         *(f"            {count:,} rows: {reason}" for reason, count in report.reasons.items()),
         f"version     {report.version} of {report.model}, by {report.engine} in {report.runner}",
         f"output      {report.output}",
+        *([f"            {report.note}"] if report.note else ()),
     ]
 
 
