@@ -20,7 +20,7 @@ from evergreen.batch.job import Job, Told, Total, cut, finished, known_parts, op
 from evergreen.batch.settings import DataflowBatch
 from evergreen.batch.shard_files import Outcome, Outcomes, Sent, write_shard
 from evergreen.batch.work import Work, traits_of
-from evergreen.core.batch import BatchReport
+from evergreen.core.batch import BatchReport, PartStore
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.runtime.processes import usable_cores
 
@@ -33,6 +33,12 @@ class DataflowRun:
     def __init__(self, settings: DataflowBatch) -> None:
         self.settings = settings
 
+    def check(self, model: str, version: str, store: PartStore) -> None:  # noqa: ARG002 - of those that ask others
+        """Returns when workers can write the output. Raises InputError: they cannot."""
+        where = store.check()
+        if store.is_local:
+            raise InputError(f"workers of Dataflow cannot write {where}; set output to gs://… or a BigQuery table")
+
     def run(self, job: Job, told: Told) -> BatchReport:
         """What was predicted.
 
@@ -41,9 +47,7 @@ class DataflowRun:
             EvergreenError: Dataflow or a worker failed; parts that are done stay.
         """
         began = time.monotonic()
-        where = job.work.store.check()
-        if job.work.store.is_local:
-            raise InputError(f"workers of Dataflow cannot write {where}; set output to gs://… or a BigQuery table")
+        self.check(job.name, job.work.model.version, job.work.store)
         rows, work = opened(job)
         work = work.told(traits_of(work.model, usable_cores()))
         total = Total()
