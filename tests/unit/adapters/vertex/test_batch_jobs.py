@@ -37,9 +37,8 @@ class Google:
     def job(self, name: str, state: str) -> v1.BatchPredictionJob:
         output = {"gcs_output_directory": f"gs://news/answers-{name}"}
         error = {"code": 8, "message": "no machine"} if state == "FAILED" else None
-        return v1.BatchPredictionJob(
-            name=name, display_name="asked", state=v1.JobState[f"JOB_STATE_{state}"], output_info=output, error=error
-        )
+        known = getattr(v1.JobState, f"JOB_STATE_{state}")
+        return v1.BatchPredictionJob(name=name, display_name="asked", state=known, output_info=output, error=error)
 
     def create(self, request: dict[str, Any]) -> v1.BatchPredictionJob:
         self.did.append("create")
