@@ -123,14 +123,16 @@ def goes_on(model: str) -> list[str]:
 
 
 def firings_under_way(model: str) -> list[str]:
-    """The pipeline jobs of the model's schedules that have not ended, whether ZenML knows of them yet or not.
+    """The pipeline jobs of the model's schedules, that of batch prediction too, that have not ended, whether ZenML knows
+    of them yet or not.
 
     None where the active stack keeps no schedules. Raises as `set_schedule` does.
     """
     if Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name != FLAVOR:
         return []
     vertex = vertex_schedules()
-    return [job for schedule in _of(vertex, model) for job in vertex.running(schedule.resource)]
+    own = [schedule for name in (model, batch_schedule(model)) for schedule in _of(vertex, name)]
+    return [job for schedule in own for job in vertex.running(schedule.resource)]
 
 
 def end_firing(job: str) -> str:

@@ -176,14 +176,20 @@ def test_the_pipeline_jobs_of_all_the_models_schedules_are_its_firings(monkeypat
 
     assert schedules.firings_under_way("news") == []  # this stack keeps no schedules
 
-    running = {"schedules/1": ["news-1"], "schedules/2": ["news-2", "news-3"], "schedules/3": ["of-another-model"]}
+    running = {
+        "schedules/1": ["news-1"],
+        "schedules/2": ["news-2", "news-3"],
+        "schedules/3": ["of-another-model"],
+        "schedules/4": ["batch-1"],
+    }
     names = ["evergreen-news-0000aaaa", "evergreen-news", "evergreen-news-pets-0000aaaa"]
+    names.append("evergreen-batch_prediction-news-0000aaaa")
     there = [SimpleNamespace(name=name, resource=resource) for name, resource in zip(names, running, strict=True)]
     vertex = SimpleNamespace(beginning=lambda _: there, running=lambda resource: running[resource])
     stack = a_run("any", "vertex").stack
     monkeypatch.setattr(schedules, "Client", lambda: SimpleNamespace(active_stack_model=stack))
     monkeypatch.setattr(schedules, "vertex_schedules", lambda: vertex)
-    assert schedules.firings_under_way("news") == ["news-1", "news-2", "news-3"]
+    assert schedules.firings_under_way("news") == ["news-1", "news-2", "news-3", "batch-1"]
 
 
 def served(monkeypatch: pytest.MonkeyPatch, model: str, host: Any) -> argparse.Namespace:

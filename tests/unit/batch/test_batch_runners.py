@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from evergreen.adapters.files.output_settings import FilesOutput
-from evergreen.batch import vertex
+from evergreen.adapters.vertex.registry import ModelRegistry
 from evergreen.batch.settings import AnyBatchRunner, VertexBatch, store_of
 from evergreen.batch.vertex import VertexRun
 from evergreen.core.errors import InputError
@@ -51,7 +51,7 @@ def test_workers_elsewhere_do_not_write_on_this_machine_and_processes_here_do(tm
 def test_a_version_that_is_not_registered_is_told_before_anything_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vertex.ModelRegistry, "named", lambda *_: None)
+    monkeypatch.setattr(ModelRegistry, "named", lambda *_: None)
     store = store_of(FilesOutput(path=str(tmp_path / "out.csv")))
     with pytest.raises(InputError, match=r"in p, europe-west4 has no version 0a1b of news of environment 'staging'"):
         VertexRun(VertexBatch(**VERTEX, environment="staging")).check("news", "0a1b", store)
