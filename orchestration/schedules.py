@@ -123,8 +123,8 @@ def goes_on(model: str) -> list[str]:
 
 
 def firings_under_way(model: str) -> list[str]:
-    """The pipeline jobs of the model's schedules, that of batch prediction too, that have not ended: ZenML need not know
-    of them yet.
+    """The pipeline jobs of the model's schedules, that of batch prediction too, that have not ended, whether ZenML
+    knows of them yet or not.
 
     None where the active stack keeps no schedules. Raises as `set_schedule` does.
     """

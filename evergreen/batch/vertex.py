@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evergreen.adapters.gcs.bucket import bucket_files
 from evergreen.adapters.vertex.batch_jobs import ROW, answers_of_job
@@ -25,7 +26,7 @@ from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.batch.answering import Answer
 from evergreen.batch.job import Job, Told, Total, cut, finished, known_parts, opened, unknown
 from evergreen.batch.settings import VertexBatch
-from evergreen.batch.shard_files import Sent, read_shard, write_shard
+from evergreen.batch.shard_files import Sent, job_key, read_shard, write_shard
 from evergreen.batch.work import Done, Shard, Work, answers_of_rows, keep_shard, loaded, traits_of
 from evergreen.core.batch import BatchReport, PartStore
 from evergreen.core.errors import InputError
@@ -75,7 +76,7 @@ class VertexRun:
         work = replace(work, engine=f"{ENGINE}-{resource.rpartition('@')[2]}", threads=usable_cores())
         total, here = Total(), 0
         shards = unknown(work, cut(rows, job.shard_rows, 1), known_parts(work), total)
-        with _staged(f"{self.settings.temp.rstrip('/')}/batch-{_key_of(work)}") as staging:
+        with _staged(f"{self.settings.temp.rstrip('/')}/batch-{job_key(work)}") as staging:
             sent = [_send(staging, work, shard) for shard in shards]
             with TemporaryDirectory(prefix="evergreen-batch-") as folder:
                 if sent:
@@ -102,11 +103,10 @@ class VertexRun:
 
     def _answer(self, model: str, resource: str, staging: str, sent: Sequence[Sent], folder: Path) -> None:
         """Leaves the answers as files of the folder, one a shard."""
-        with bucket_files(staging, TO_CORRECT) as files:
-            asked = [_asked(staging, one.number, one.key) for one in sent]
-            if there := [place for place in asked if files.exists(place)]:
-                message = self._message(model, resource, there, f"{staging}/answered")
-                _sort(files, answers_of_job(self._clients, message, files.exists), folder)
+        asked = [_asked(staging, one.number, one.key) for one in sent]
+        if there := list(filter(_is_there, asked)):
+            message = self._message(model, resource, there, f"{staging}/answered")
+            _sort(answers_of_job(self._clients, message, _is_there), folder)
 
     def _message(self, model: str, resource: str, asked: Sequence[str], answered: str) -> BatchPredictionJob:
         """The job, by a name that one about other rows does not have."""
@@ -135,12 +135,6 @@ class VertexRun:
         )
 
 
-def _key_of(work: Work) -> str:
-    """Tells the job from others: two of one output are never under way."""
-    what: tuple[Any, ...] = (work.model.version, work.engine, work.store)
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:_KEY_CHARS]
-
-
 @contextmanager
 def _staged(staging: str) -> Iterator[str]:
     """The folder of a bucket, which is gone after the block."""
@@ -150,6 +144,11 @@ def _staged(staging: str) -> Iterator[str]:
         with bucket_files(staging, TO_CORRECT) as files:
             if files.exists(staging):
                 files.rm(staging, recursive=True)
+
+
+def _is_there(address: str) -> bool:
+    with bucket_files(address, TO_CORRECT) as files:
+        return bool(files.exists(address))
 
 
 def _asked(staging: str, number: int, key: str) -> str:
@@ -172,28 +171,26 @@ def _send(staging: str, work: Work, shard: Shard) -> Sent:
     return write_shard(f"{staging}/rows", shard, work.schema)
 
 
-def _sort(files: Any, answered: str, folder: Path) -> None:
+def _sort(answered: str, folder: Path) -> None:
     """The answers of all files of a job, which are in no order, as lines of a file for each shard."""
-    held: dict[str, list[str]] = {}
-    count = 0
-    for path in files.find(answered):
-        with files.open(path, "rb") as file:
-            for line in file:
-                answer = json.loads(line)
-                if isinstance(answer.get("prediction"), dict) and "key" in answer:
-                    number, _, place = str(answer["key"]).partition("-")
-                    held.setdefault(number, []).append(json.dumps([int(place), answer["prediction"]]) + "\n")
-                    count += 1
-                if count == _LINES_AT_ONCE:
-                    _spill(held, folder)
-                    held, count = {}, 0
-    _spill(held, folder)
+    lines = _lines(answered)
+    while some := list(islice(lines, _LINES_AT_ONCE)):
+        by_shard: dict[str, list[str]] = {}
+        for line in some:
+            answer = json.loads(line)
+            if isinstance(answer.get("prediction"), dict):  # else it holds an error
+                number, _, place = answer["key"].partition("-")
+                by_shard.setdefault(number, []).append(json.dumps([int(place), answer["prediction"]]) + "\n")
+        for number, sorted_lines in by_shard.items():
+            with (folder / number).open("a", encoding="utf-8") as file:
+                file.writelines(sorted_lines)
 
 
-def _spill(held: dict[str, list[str]], folder: Path) -> None:
-    for number, lines in held.items():
-        with (folder / number).open("a", encoding="utf-8") as file:
-            file.writelines(lines)
+def _lines(answered: str) -> Iterator[bytes]:
+    with bucket_files(answered, TO_CORRECT) as files:
+        for path in files.find(answered):
+            with files.open(path, "rb") as file:
+                yield from file
 
 
 def _kept(work: Work, sent: Sent, folder: Path) -> tuple[Done, int]:
