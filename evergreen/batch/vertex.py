@@ -178,7 +178,7 @@ def _sort(answered: str, folder: Path) -> None:
         by_shard: dict[str, list[str]] = {}
         for line in some:
             answer = json.loads(line)
-            if isinstance(answer.get("prediction"), dict):  # else it holds an error
+            if isinstance(answer.get("prediction"), dict) and "key" in answer:  # else it holds an error
                 number, _, place = answer["key"].partition("-")
                 by_shard.setdefault(number, []).append(json.dumps([int(place), answer["prediction"]]) + "\n")
         for number, sorted_lines in by_shard.items():
