@@ -57,15 +57,17 @@ def check_batch(project: BatchProject) -> ModelVersion:
     """The champion, once the rows and the output were looked for; nothing has been done by then.
 
     Raises:
-        InputError: rows cannot be predicted, or the output cannot be written.
+        InputError: rows cannot be predicted, or the output cannot be written, or not by this runner.
         EvergreenError: there is no champion, or what holds the rows does not answer.
     """
     from evergreen.batch.settings import store_of
-    from orchestration.batch import champion_of
+    from orchestration.batch import champion_of, runner_of
 
     champion = champion_of(project.model_name)
     source_of(project.source).table(project.rows_window, project.keep)
-    store_of(project.output).check()
+    store = store_of(project.output)
+    store.check()
+    runner_of(project.runner).check(project.model_name, champion.version, store)
     return champion
 
 
@@ -76,6 +78,7 @@ def report_lines(report: BatchReport) -> Sequence[str]:
         *(f"            {count:,} rows: {reason}" for reason, count in report.reasons.items()),
         f"version     {report.version} of {report.model}, by {report.engine} in {report.runner}",
         f"output      {report.output}",
+        *([f"            {report.note}"] if report.note else ()),
     ]
 
 

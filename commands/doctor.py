@@ -86,6 +86,8 @@ def _of_batch(config: str) -> Iterator[Finding]:
         project = open_batch(config)
         opened.append(project)
         yield Finding("configuration", True, f"{shown(project.configuration.path)} for model '{project.model_name}'")
+        if project.runner.needs() is not None:
+            yield check_beam()
 
     yield from _guarded("configuration", configuration)
     for project in opened:
@@ -102,6 +104,7 @@ def _check_batch(project: BatchProject) -> Iterator[Finding]:
     yield Finding("champion", True, f"version {champion.version} of model '{project.model_name}' predicts")
     yield Finding("rows", True, f"{' '.join(project.source.read_from.values())} can be read")
     yield Finding("output", True, f"{project.output.kind} can be written")
+    yield Finding("runner", True, project.runner.machines)
 
 
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

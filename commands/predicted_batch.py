@@ -57,4 +57,5 @@ def _predict(args: argparse.Namespace, output: str, *, told: bool) -> None:
 def _line(report: BatchReport, *, told: bool) -> str:
     where = report.output if told else "the screen"
     reasons = "".join(f"\n{count:>9,} rows: {reason}" for reason, count in report.reasons.items())
-    return f"version {report.version} ({report.engine}): {report.done} → {where}{reasons}"
+    note = f"\n{report.note}" if report.note and told else ""
+    return f"version {report.version} ({report.engine}): {report.done} → {where}{reasons}{note}"

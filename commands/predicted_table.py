@@ -15,13 +15,12 @@ from commands.garbage_collection import usual_garbage_collection
 from evergreen.adapters.files.rows import Row, read_rows, table_format
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.files.table_writers import json_line, table_writer
-from evergreen.batch.columns import as_columns, beside, joined_item
+from evergreen.batch.columns import FORMULA_SIGNS, as_columns, beside, joined_item, taken_for_formulas
 from evergreen.core.errors import InputError
 from evergreen.core.members import SourceSettings
 from evergreen.data.columns import match_columns
 
 PROGRESS_EVERY_S = 2.0
-FORMULA_SIGNS = ("=", "+", "-", "@")
 
 
 def fields_of(source: SourceSettings, path: Path) -> FilesSettings:
@@ -78,12 +77,7 @@ def predict_table(client: Client, tables: Tables, batch_size: int) -> None:
             raise InputError(f"{tables.source} holds no rows")
     progress.end(str(tables.output or "the screen"))
     if formulas and tables.is_for_spreadsheets:
-        signs = ", ".join(FORMULA_SIGNS[:-1])
-        print(
-            f"{formulas:,} labels begin with {signs} or {FORMULA_SIGNS[-1]}, which a spreadsheet takes for formulas: "
-            f"open {tables.output} as text",
-            file=sys.stderr,
-        )
+        print(taken_for_formulas(f"{formulas:,} labels", str(tables.output)), file=sys.stderr)
 
 
 def _instance_of_row(client: Client, tables: Tables, row: Row) -> Instance:

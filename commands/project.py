@@ -200,8 +200,10 @@ class BatchProject(Configured):
 
     @property
     def schedule_name(self) -> str:
-        """That of no model: their names have no `_`."""
-        return f"batch_prediction-{self.model_name}"
+        """One beside the model's own."""
+        from orchestration.schedules import batch_schedule
+
+        return batch_schedule(self.model_name)
 
 
 @dataclass(frozen=True)

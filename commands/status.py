@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from evergreen.core.versions import ModelVersion
     from evergreen.core.window import Interval
     from orchestration.firings import Schedule
+    from orchestration.runs import RunSummary
     from orchestration.status import Covered, Status
 
 MOST_STRETCHES = 5
@@ -52,12 +53,10 @@ def _text(status: Status) -> str:
     if endpoint.outdated:
         lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
     lines.append(("schedule", _scheduled(status.schedule)))
-    for run in status.runs:
-        started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
-        status_shown = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
-        lines.append(("run", f"{run.name}  {status_shown}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()))
-        lines += [("", text) for text in (run.progress, run.reason) if text]
-        lines += [("", sentence) for sentence in run.machines]
+    lines += [line for run in status.runs for line in _run_lines("run", run)]
+    if status.batch_schedule or status.batch_runs:
+        lines.append(("batch", _scheduled(status.batch_schedule, "no schedule")))
+    lines += [line for run in status.batch_runs for line in _run_lines("batch run", run)]
     for firing in status.lost_firings:
         fired = firing.created.strftime("%Y-%m-%d %H:%M") if firing.created else ""
         lines += [("firing", f"{firing.job}  failed  {fired}".rstrip()), ("", firing.reason)]
@@ -75,9 +74,16 @@ def in_columns(lines: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<11} {text}".rstrip() for name, text in lines)
 
 
-def _scheduled(schedule: Schedule | None) -> str:
+def _run_lines(name: str, run: RunSummary) -> Iterator[tuple[str, str]]:
+    started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
+    status = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
+    yield name, f"{run.name}  {status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()
+    yield from (("", text) for text in (run.progress, run.predicted, run.reason, *run.machines) if text)
+
+
+def _scheduled(schedule: Schedule | None, none: str = "none") -> str:
     if schedule is None:
-        return "none"
+        return none
     if schedule.state is None:
         return f"{schedule.cron}  next not known: Vertex AI does not answer, or the active stack is not on it"
     upcoming = f"next {schedule.next_run:%Y-%m-%d %H:%M} UTC" if schedule.next_run else "fires no more"

@@ -1,4 +1,7 @@
-"""Ends a model's schedule, then stops and deletes its endpoint; versions, reports, runs, servers and buckets stay."""
+"""Ends a model's schedules, then stops and deletes its endpoint; versions, reports, runs, servers and buckets stay.
+
+By a configuration of batch prediction it ends the schedule of that alone.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,28 @@ if TYPE_CHECKING:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Ends the schedule, which would bring the endpoint back, stops the endpoint and forgets its state; says of each
-    whether there was one.
+    """Ends the schedules, of which the model's own would bring the endpoint back, stops the endpoint and forgets its
+    state; says of each whether there was one.
 
     Raises:
         InputError: a run is under way, which would bring the endpoint back as well.
     """
-    from commands.project import open_served
+    from commands.project import is_batch, open_served
 
     project = open_served(args.config, args.name)
     project.check_stack()
     from orchestration.deployment import tear_down
     from orchestration.runs import runs_here
-    from orchestration.schedules import delete_schedules
 
-    model = project.model_name
+    model, here = project.model_name, runs_here()
+    if is_batch(args.config):
+        if here or not _end_batches(model):
+            print(f"batch prediction of model '{model}' has no schedule here, none was ended")
+        print("its endpoint stays: batch prediction asks none; teardown with the model's own configuration stops it")
+        return
     _check_idle(project)
-    here = runs_here()
-    scheduled = 0 if here else delete_schedules(model)
-    if scheduled:
-        print(f"the schedule of model '{model}' ended")
-        _check_idle(project)  # of a run that it began meanwhile; from here on it begins none
+    if not here:
+        _end_schedules(project)
     ended = tear_down(model, project.host)
     print(
         f"the endpoint of model '{model}': {ended}" if ended else f"model '{model}' has no endpoint, none was stopped"
@@ -40,6 +44,25 @@ def main(args: argparse.Namespace) -> None:
     print("versions and reports are kept; the next run brings a champion back")
     if not here:
         print("servers (by the hour), buckets and images (by size) stay and cost money: docs/production.md ends them")
+
+
+def _end_schedules(project: ServedModel) -> None:
+    from orchestration.schedules import delete_schedules
+
+    if delete_schedules(project.model_name):
+        print(f"the schedule of model '{project.model_name}' ended")
+        _check_idle(project)  # of a run that it began meanwhile; from here on it begins none
+    _end_batches(project.model_name)
+
+
+def _end_batches(model: str) -> bool:
+    """Whether batch prediction had a schedule, which has ended."""
+    from orchestration.schedules import batch_schedule, delete_schedules
+
+    ended = bool(delete_schedules(batch_schedule(model)))
+    if ended:
+        print(f"the schedule of batch prediction by model '{model}' ended")
+    return ended
 
 
 def _check_idle(project: ServedModel) -> None:

@@ -8,7 +8,7 @@ from evergreen.batch.job import Told
 from evergreen.batch.plan import Asked, job_of
 from evergreen.batch.work import Model
 from evergreen.core.artifacts import TrainedModel
-from evergreen.core.batch import BatchReport
+from evergreen.core.batch import BatchReport, PartStore
 from evergreen.core.errors import EvergreenError
 from evergreen.core.kinds import Settings, behaviour
 from evergreen.core.versions import Alias, ModelVersion
@@ -21,6 +21,9 @@ from orchestration.record import ZenmlRecord
 class BatchRunner(Protocol):
     """What batch predictions run on."""
 
+    def check(self, model: str, version: str, store: PartStore) -> None:
+        """Returns when it could predict by the version into the store. Raises InputError or EvergreenError: why not."""
+
     def run(self, job: object, told: Told) -> BatchReport:
         """What was predicted."""
 
@@ -31,6 +34,11 @@ def champion_of(model_name: str) -> ModelVersion:
     if champion is None:
         raise EvergreenError(f"model '{model_name}' has no champion to predict with; run its configuration first")
     return champion
+
+
+def runner_of(runner: RunnerSettings) -> BatchRunner:
+    """What runs them by these settings."""
+    return cast("BatchRunner", behaviour(runner, "predicting"))
 
 
 def predict_all(
@@ -46,4 +54,4 @@ def predict_all(
     trained = load_artifact(champion.artifact, TrainedModel)
     model = Model(str(trained.path), champion.version, champion.examples)
     job = job_of(model_name, model, load_task(trained.path), asked, output)
-    return cast("BatchRunner", behaviour(runner, "predicting")).run(job, told)
+    return runner_of(runner).run(job, told)

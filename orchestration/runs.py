@@ -35,11 +35,14 @@ from orchestration.vertex_runs import death_words, ended_on_vertex
 Value = TypeVar("Value", bound=Frozen)
 OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
+BATCH = "batch_prediction"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
 MOST_STEPS = 100
 OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
+PREDICTED_KEY = "predicted"
+"""Metadata of the step `predict`: what was predicted, in words."""
 REFRESH_KEY = "refresh"
 """Metadata of the step `identify`: which rows the run reads, in words."""
 SCHEDULED_KEY = "scheduled"
@@ -52,13 +55,15 @@ class RunSummary(Frozen):
 
     `outcome` is what became of the endpoint: live, kept, rolled_back or none; null when the run did not come so far.
     `progress` is the step at work, and how far it says it is; `reason` is why the run failed, in the step's words or
-    the platform's; each null where there is none. `machines` are those that were not to be had, each in a sentence.
+    the platform's; `predicted` is what a batch prediction did; each null where there is none. `machines` are those that
+    were not to be had, each in a sentence.
     """
 
     name: str
     status: str
     progress: str | None = None
     reason: str | None = None
+    predicted: str | None = None
     machines: tuple[str, ...] = ()
     outcome: str | None
     stack: str | None
@@ -169,9 +174,12 @@ def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -
     return {**options, "tags": [*(options.get("tags") or []), model_tag(model)], "extra": extra}
 
 
-def last_runs(model: str, limit: int = 5) -> list[RunSummary]:
-    """The latest runs of a model, newest first."""
-    runs = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=limit, hydrate=True)
+def last_runs(model: str, limit: int = 5, *, batch: bool = False) -> list[RunSummary]:
+    """The latest runs of a model, newest first; those of batch prediction apart, which may be many a day."""
+    pipeline = BATCH if batch else f"notequals:{BATCH}"
+    runs = Client().list_pipeline_runs(
+        tags=model_tag(model), pipeline_name=pipeline, sort_by="desc:created", size=limit, hydrate=True
+    )
     return [_summary(run, model) for run in runs.items]
 
 
@@ -183,6 +191,7 @@ def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
         status=status,
         progress=_progress(steps) if status == ExecutionStatus.RUNNING else None,
         reason=reason,
+        predicted=_noted(steps, "predict", PREDICTED_KEY),
         machines=_machines_refused(run, steps),
         outcome=_deployment_outcome(steps),
         stack=run.stack.name if run.stack else None,
@@ -242,8 +251,12 @@ def deployment_outcome(run: PipelineRunResponse) -> str | None:
 
 
 def _deployment_outcome(steps: Mapping[str, StepRunResponse]) -> str | None:
-    deploy = steps.get("deploy")
-    noted = deploy.run_metadata.get(OUTCOME_KEY) if deploy else None
+    return _noted(steps, "deploy", OUTCOME_KEY)
+
+
+def _noted(steps: Mapping[str, StepRunResponse], name: str, key: str) -> str | None:
+    """What a step has noted under the key; None where it did not come so far."""
+    noted = steps[name].run_metadata.get(key) if name in steps else None
     return str(noted) if noted else None
 
 

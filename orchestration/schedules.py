@@ -23,6 +23,7 @@ from evergreen.adapters.google.calls import Failure, failure_of
 from evergreen.adapters.vertex.jobs import job_error
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
+from orchestration.runs import BATCH
 from orchestration.specifications import removing_specifications
 from orchestration.vertex_runs import FLAVOR, jobs_by
 
@@ -34,6 +35,11 @@ ID_BYTES = 4
 def schedule_prefix(model: str) -> str:
     """What the names of a model's schedules begin with, in ZenML and on Vertex AI: an id follows each time."""
     return f"evergreen-{model}"
+
+
+def batch_schedule(model: str) -> str:
+    """What the schedule of a model's batch predictions is named for: no model, since their names have no `_`."""
+    return f"{BATCH}-{model}"
 
 
 def is_schedule_of(model: str, name: str) -> bool:
@@ -117,14 +123,16 @@ def goes_on(model: str) -> list[str]:
 
 
 def firings_under_way(model: str) -> list[str]:
-    """The pipeline jobs of the model's schedules that have not ended, whether ZenML knows of them yet or not.
+    """The pipeline jobs of the model's schedules, that of batch prediction too, that have not ended, whether ZenML
+    knows of them yet or not.
 
     None where the active stack keeps no schedules. Raises as `set_schedule` does.
     """
     if Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name != FLAVOR:
         return []
     vertex = vertex_schedules()
-    return [job for schedule in _of(vertex, model) for job in vertex.running(schedule.resource)]
+    own = [schedule for name in (model, batch_schedule(model)) for schedule in _of(vertex, name)]
+    return [job for schedule in own for job in vertex.running(schedule.resource)]
 
 
 def end_firing(job: str) -> str:

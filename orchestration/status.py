@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +21,9 @@ from orchestration.firings import LostFiring, Schedule, schedule_of
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
 from orchestration.runs import RunSummary, last_runs, report_page
+from orchestration.schedules import batch_schedule
+
+BATCH_RUNS = 3
 
 
 class Covered(Frozen):
@@ -44,6 +48,7 @@ class Status(Frozen):
     where there is none, `lost_firings` are those of it that became no run. `dashboard` is null while ZenML works on
     this machine alone, where no server shows one, `coverage` where it is not known, which counts as covering nothing.
     `missing` says what of the champion an incremental run needs and cannot read, and what to do; null: nothing.
+    Batch predictions have a schedule and runs of their own; `last_run` is the newest of all.
     """
 
     model: str
@@ -61,14 +66,17 @@ class Status(Frozen):
     dashboard: str | None
     coverage: Covered | None = None
     missing: str | None = None
+    batch_schedule: Schedule | None = None
+    batch_runs: tuple[RunSummary, ...] = ()
 
 
 def status_of(model_name: str, host: AnyHost) -> Status:
     """The status of a model; the endpoint is asked itself."""
     state = ZenmlRecord(model_name).read()
     champion = state.named(Alias.CHAMPION)
-    runs = last_runs(model_name)
+    runs, batch_runs = last_runs(model_name), last_runs(model_name, BATCH_RUNS, batch=True)
     schedule, lost = schedule_of(model_name)
+    of_batches, lost_batches = schedule_of(batch_schedule(model_name))
     return Status(
         model=model_name,
         champion=champion,
@@ -76,16 +84,23 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         candidate=state.named(Alias.CANDIDATE),
         endpoint=open_endpoint(model_name, host).status(),
         lease=_lease(model_name, host),
-        last_run=runs[0] if runs else None,
+        last_run=max([*runs[:1], *batch_runs[:1]], key=_began, default=None),
         runs=tuple(runs),
         schedule=schedule,
-        lost_firings=lost,
+        lost_firings=(*lost, *lost_batches),
+        batch_schedule=of_batches,
+        batch_runs=tuple(batch_runs),
         coverage=covered(champion, state.named(Alias.PREVIOUS)),
         missing=_missing(champion),
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
     )
+
+
+def _began(run: RunSummary) -> float:
+    """Seconds since 1970; one that has not begun is the newest."""
+    return run.started.timestamp() if run.started else math.inf
 
 
 def covered(version: ModelVersion | None, before: ModelVersion | None) -> Covered | None:

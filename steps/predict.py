@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from zenml import step
+from zenml import log_metadata, step
 from zenml.logger import get_logger
 
 from evergreen.adapters.kinds import AnySource
@@ -14,6 +14,7 @@ from evergreen.core.batch import BatchReport
 from evergreen.core.refresh import Backfill
 from evergreen.core.window import Window
 from orchestration.batch import predict_all
+from orchestration.runs import PREDICTED_KEY
 
 logger = get_logger(__name__)
 
@@ -38,5 +39,6 @@ def predict(
     resolved = backfill.window if backfill else window.resolve() if window else None
     asked = Asked(source, window=resolved, keep=keep, shard_rows=shard_rows)
     report = predict_all(model_name, asked, output, runner)
+    log_metadata({PREDICTED_KEY: report.done})
     logger.info("%s: %s", report.output, report.done)
     return report

@@ -12,6 +12,7 @@ from cloudbox.cloud_logging.entries import Origin
 from cloudbox.cloud_logging.router import Router
 from cloudbox.cloud_logging.sinks import Sinks
 from cloudbox.rpc import Dispatcher, Method
+from cloudbox.vertex.batch_jobs import BatchJobs
 from cloudbox.vertex.containers import Containers
 from cloudbox.vertex.custom_jobs import CustomJobs
 from cloudbox.vertex.deployments import Deployments
@@ -45,9 +46,10 @@ class VertexService:
         models = Models(self._store, self._operations)
         self._deployments = Deployments(home, self._store, self._operations, models, self._serving)
         endpoints = Endpoints(self._store, self._operations, self._deployments, box.project_number)
+        self._batches = BatchJobs(box, self._store, self._operations, models, self._serving)
         services = {
             "PipelineService": self._pipelines.methods(),
-            "JobService": self._jobs.methods(),
+            "JobService": {**self._jobs.methods(), **self._batches.methods()},
             "ScheduleService": self._schedules.methods(),
             "ModelService": models.methods(),
             "EndpointService": endpoints.methods(),
@@ -63,6 +65,7 @@ class VertexService:
         """Take up what an earlier life of the service left: end its work under way, start its containers again."""
         self._operations.recover()
         self._jobs.recover()
+        self._batches.recover()
         self._pipelines.recover()
         self._deployments.recover()
         self._schedules.start()
@@ -76,10 +79,11 @@ class VertexService:
         self._containers.close()
 
     def _printing(self) -> list[tuple[Origin, Path]]:
-        """The containers whose output Cloud Logging gets, each with the file that holds it."""
+        """The containers of endpoints, whose output Cloud Logging gets, each with the file that holds it."""
         return [
             (Origin(endpoint, deployed_id, path.parent.name), path)
             for endpoint, deployed_id, path in self._serving.logs()
+            if "/endpoints/" in endpoint
         ]
 
     def _other_methods(self) -> dict[str, Method]:

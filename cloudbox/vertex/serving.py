@@ -31,7 +31,7 @@ LONGEST_BACKOFF_S = 30.0
 
 
 class Replica:
-    """One deployed model: where its container listens, and whether it does."""
+    """One deployed model of an endpoint, or of a batch prediction job: where its container listens, and if it does."""
 
     def __init__(self, endpoint: str, deployed: Any, model: Any) -> None:
         self.endpoint = endpoint

@@ -15,6 +15,7 @@ from evergreen.data.canonical import join
 from evergreen.data.columns import match_columns
 
 VERSION, ERROR = "version", "error"
+FORMULA_SIGNS = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ class Columns:
         if isinstance(answer, str):
             return {**empty, VERSION: version, ERROR: answer}
         return {**empty, **as_columns(answer, self.binary), VERSION: version, ERROR: None}
+
+
+def taken_for_formulas(what: str, where: str) -> str:
+    """The sentence for labels in delimited text, which stay as they are."""
+    signs = f"{', '.join(FORMULA_SIGNS[:-1])} or {FORMULA_SIGNS[-1]}"
+    return f"{what} begin with {signs}, which a spreadsheet takes for formulas: open {where} as text"
 
 
 def joined_item(values: Sequence[Any], separator: str) -> Any:

@@ -6,25 +6,21 @@ gs://news/tmp/batch-0c91…/00003-9f2c41d07be8a615.jsonl   a shard on its way to
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from evergreen.adapters.gcs import copy_to
 from evergreen.adapters.gcs.bucket import bucket_files
 from evergreen.batch.job import Job, Told, Total, cut, finished, known_parts, opened, unknown
 from evergreen.batch.settings import DataflowBatch
-from evergreen.batch.shard_files import Outcome, Outcomes, Sent, write_shard
+from evergreen.batch.shard_files import Outcome, Outcomes, Sent, job_key, write_shard
 from evergreen.batch.work import Work, traits_of
-from evergreen.core.batch import BatchReport
+from evergreen.core.batch import BatchReport, PartStore
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.runtime.processes import usable_cores
-
-_KEY_CHARS = 16
 
 
 class DataflowRun:
@@ -32,6 +28,12 @@ class DataflowRun:
 
     def __init__(self, settings: DataflowBatch) -> None:
         self.settings = settings
+
+    def check(self, model: str, version: str, store: PartStore) -> None:  # noqa: ARG002 - of those that ask others
+        """Returns when workers can write the output. Raises InputError: they cannot."""
+        where = store.check()
+        if store.is_local:
+            raise InputError(f"workers of Dataflow cannot write {where}; set output to gs://… or a BigQuery table")
 
     def run(self, job: Job, told: Told) -> BatchReport:
         """What was predicted.
@@ -41,9 +43,7 @@ class DataflowRun:
             EvergreenError: Dataflow or a worker failed; parts that are done stay.
         """
         began = time.monotonic()
-        where = job.work.store.check()
-        if job.work.store.is_local:
-            raise InputError(f"workers of Dataflow cannot write {where}; set output to gs://… or a BigQuery table")
+        self.check(job.name, job.work.model.version, job.work.store)
         rows, work = opened(job)
         work = work.told(traits_of(work.model, usable_cores()))
         total = Total()
@@ -63,7 +63,7 @@ class DataflowRun:
         model = replace(work.model, place=f"{temp}/models/{work.model.version}")
         copy_to(Path(work.model.place), model.place)
         far = replace(work, model=model)
-        staging = f"{temp}/batch-{_key_of(work)}"
+        staging = f"{temp}/batch-{job_key(work)}"
         try:
             yield staging, far
         finally:
@@ -76,16 +76,10 @@ class DataflowRun:
         from evergreen.batch.beam import beam_job
         from evergreen.preparation.runners import DataflowRunner, run_beam
 
-        run_beam(DataflowRunner(self.settings), beam_job(_key_of(work), work, sent, staging), "the batch prediction")
+        run_beam(DataflowRunner(self.settings), beam_job(job_key(work), work, sent, staging), "the batch prediction")
         with bucket_files(staging, "set runner.temp") as files:
             outcomes = Outcomes.model_validate_json(files.cat_file(f"{staging}/{Outcomes.NAME}")).root
         failed = [outcome for outcome in outcomes if outcome.failure]
         for outcome in failed:
             raise (InputError if outcome.exit_code == InputError.exit_code else EvergreenError)(outcome.failure)
         return outcomes
-
-
-def _key_of(work: Work) -> str:
-    """Tells the job from others: two of one output are never under way."""
-    what: tuple[Any, ...] = (work.model.version, work.engine, work.store)
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:_KEY_CHARS]

@@ -27,13 +27,16 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Job:
-    """Which rows are predicted: those of `table`, which is from `origin`, for a model's `name`."""
+    """Which rows are predicted: those of `table`, which is from `origin`, for a model's `name`. `note` goes into the
+    report.
+    """
 
     name: str
     origin: str
     table: Table
     work: Work
     shard_rows: int = SHARD_ROWS
+    note: str | None = None
 
 
 def run(job: Job, workers: int, told: Told = lambda _: None) -> BatchReport:
@@ -75,6 +78,7 @@ def finished(job: Job, total: Total, runner: str, began: float) -> BatchReport:
         parts=len(parts),
         reasons=dict(total.reasons.most_common(MOST_REASONS)),
         seconds=time.monotonic() - began,
+        note=job.note,
     )
 
 

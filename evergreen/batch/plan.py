@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evergreen.batch.columns import Columns
+from evergreen.batch.columns import FORMULA_SIGNS, Columns, taken_for_formulas
 from evergreen.batch.job import SHARD_ROWS, Job
 from evergreen.batch.settings import store_of
 from evergreen.batch.work import Model, Work
@@ -17,7 +17,10 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.kinds import Settings
 from evergreen.core.members import SourceSettings, TaskSettings, source_of
+from evergreen.core.names import listed
 from evergreen.data.row_fields import RowFields
+
+MOST_LABELS = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,10 @@ def job_of(name: str, model: Model, task: TaskSettings, asked: Asked, output: Se
     store = store_of(output).of_rows(dialect, typed=table.schema is not None)
     if store.part_format == "parquet":
         columns = columns.with_bytes(task.encoded_answers)
-    return Job(name, " ".join(rows.read_from.values()), table, Work(model, columns, store), asked.shard_rows)
+    origin = " ".join(rows.read_from.values())
+    formulas = [label for label in task.classes if label.startswith(FORMULA_SIGNS)] if store.is_delimited else []
+    note = taken_for_formulas(f"labels such as {listed(formulas[:MOST_LABELS])}", "it") if formulas else None
+    return Job(name, origin, table, Work(model, columns, store), asked.shard_rows, note)
 
 
 def columns_of(task: TaskSettings, asked: Asked) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TO_CORRECT = "set runner.temp"
+_KEY_CHARS = 16
+
+
+def job_key(work: Work) -> str:
+    """Tells the job from others: two of one output are never under way."""
+    what = (work.model.version, work.engine, work.store)
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:_KEY_CHARS]
 
 
 class Sent(NamedTuple):

@@ -116,7 +116,11 @@ def predict_shard(work: Work, shard: Shard) -> Done:
     """
     predictor, served = loaded(work.model.place, work.threads, work.engine)
     predictor.use_threads(work.threads)
-    answers = _answers(predictor, served, work.columns, shard.rows)
+    return keep_shard(work, shard, answers_of_rows(predictor, served, work.columns, shard.rows))
+
+
+def keep_shard(work: Work, shard: Shard, answers: Sequence[Answer]) -> Done:
+    """The shard's part, made of an answer a row, and kept. Raises as `predict_shard` does."""
     rows = [
         beside(work.columns.keep(row), work.columns.added(answer, work.model.version))
         for row, answer in zip(shard.rows, answers, strict=True)
@@ -130,7 +134,8 @@ def predict_shard(work: Work, shard: Shard) -> Done:
     return Done(part, len(rows), Counter(dict(reasons.most_common(_MOST_REASONS))))
 
 
-def _answers(predictor: Predictor, served: Servable, columns: Columns, rows: Sequence[Row]) -> list[Answer]:
+def answers_of_rows(predictor: Predictor, served: Servable, columns: Columns, rows: Sequence[Row]) -> list[Answer]:
+    """A prediction, or the reason why there is none, for each row."""
     answers: list[Answer] = [""] * len(rows)
     asked: list[tuple[int, Any]] = []
     for place, row in enumerate(rows):

@@ -62,6 +62,10 @@ class PartStore(Protocol):
     def is_local(self) -> bool:
         """Whether processes of this machine alone can write there."""
 
+    @property
+    def is_delimited(self) -> bool:
+        """Whether the output is delimited text, which spreadsheets open."""
+
     def of_rows(self, dialect: Mapping[str, Any], *, typed: bool) -> Self:
         """The same for rows of an input: fields that say how its tables are read, and whether their types are known."""
 
@@ -83,7 +87,8 @@ class PartStore(Protocol):
 
 class BatchReport(Frozen):
     """What was predicted: `rows` in all, of which `unusable` have a reason instead of a prediction; `reasons` counts
-    the most frequent of those that this run met. `predicted` rows are this run's, the others were there.
+    the most frequent of those that this run met. `predicted` rows are this run's, the others were there. `note` is what
+    whoever opens the output has to know.
     """
 
     model: str
@@ -98,6 +103,7 @@ class BatchReport(Frozen):
     parts: int
     reasons: Mapping[str, int] = {}
     seconds: float
+    note: str | None = None
 
     @property
     def done(self) -> str:

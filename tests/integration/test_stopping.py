@@ -176,14 +176,20 @@ def test_the_pipeline_jobs_of_all_the_models_schedules_are_its_firings(monkeypat
 
     assert schedules.firings_under_way("news") == []  # this stack keeps no schedules
 
-    running = {"schedules/1": ["news-1"], "schedules/2": ["news-2", "news-3"], "schedules/3": ["of-another-model"]}
+    running = {
+        "schedules/1": ["news-1"],
+        "schedules/2": ["news-2", "news-3"],
+        "schedules/3": ["of-another-model"],
+        "schedules/4": ["batch-1"],
+    }
     names = ["evergreen-news-0000aaaa", "evergreen-news", "evergreen-news-pets-0000aaaa"]
+    names.append("evergreen-batch_prediction-news-0000aaaa")
     there = [SimpleNamespace(name=name, resource=resource) for name, resource in zip(names, running, strict=True)]
     vertex = SimpleNamespace(beginning=lambda _: there, running=lambda resource: running[resource])
     stack = a_run("any", "vertex").stack
     monkeypatch.setattr(schedules, "Client", lambda: SimpleNamespace(active_stack_model=stack))
     monkeypatch.setattr(schedules, "vertex_schedules", lambda: vertex)
-    assert schedules.firings_under_way("news") == ["news-1", "news-2", "news-3"]
+    assert schedules.firings_under_way("news") == ["news-1", "news-2", "news-3", "batch-1"]
 
 
 def served(monkeypatch: pytest.MonkeyPatch, model: str, host: Any) -> argparse.Namespace:
@@ -242,26 +248,62 @@ def test_teardown_deletes_nothing_while_a_run_or_a_firing_is_under_way(
     looks = [["news-1"]] if began == "before" else [[], ["news-1"]]
     monkeypatch.setattr(stopping, "firings_under_way", lambda _: looks.pop(0))
     monkeypatch.setattr(runs, "runs_here", lambda: False)
-    monkeypatch.setattr(schedules, "delete_schedules", lambda _: noted(did, "schedule", 1))
+    monkeypatch.setattr(schedules, "delete_schedules", lambda name: noted(did, f"schedule of {name}", 1))
     monkeypatch.setattr(deployment, "tear_down", lambda *_: noted(did, "endpoint", ended))
     unfinished(monkeypatch, [a_run("killed-here-long-ago")])
     with pytest.raises(InputError, match=r"under way: news-1, .*\n  python run.py stop --config prod.yaml") as caught:
         main(served(monkeypatch, "news", None))
     assert caught.value.exit_code == 2
-    assert did == ([] if began == "before" else ["schedule"])
+    assert did == ([] if began == "before" else ["schedule of news"])
 
     assert capsys.readouterr().out == ("" if began == "before" else "the schedule of model 'news' ended\n")
 
     looks[:] = [[], []]
     main(served(monkeypatch, "news", None))
-    assert did[-2:] == ["schedule", "endpoint"]
+    assert did[-3:] == ["schedule of news", "schedule of batch_prediction-news", "endpoint"]
     said = capsys.readouterr().out.splitlines()
-    assert said[:2] == ["the schedule of model 'news' ended", "the endpoint of model 'news': undeployed a1"]
+    assert said[:3] == [
+        "the schedule of model 'news' ended",
+        "the schedule of batch prediction by model 'news' ended",
+        "the endpoint of model 'news': undeployed a1",
+    ]
 
     looks[:], ended = [[]], None
     monkeypatch.setattr(schedules, "delete_schedules", lambda _: 0)
     main(served(monkeypatch, "news", None))
     assert capsys.readouterr().out.startswith("model 'news' has no endpoint, none was stopped\n")
+
+
+@pytest.mark.parametrize("there", [1, 0])
+def test_teardown_of_batch_prediction_ends_its_schedule_and_leaves_the_endpoint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], there: int
+) -> None:
+    from commands.teardown import main
+    from orchestration import deployment, runs, schedules
+
+    did: list[str] = []
+    monkeypatch.setattr(runs, "runs_here", lambda: False)
+    monkeypatch.setattr(schedules, "delete_schedules", lambda name: noted(did, name, there))
+    monkeypatch.setattr(deployment, "tear_down", lambda *_: noted(did, "endpoint", None))
+    args = served(monkeypatch, "news", None)
+    args.config = "batch.yaml"
+    main(args)
+    assert did == ["batch_prediction-news"]
+    said = capsys.readouterr().out
+    assert ("the schedule of batch prediction by model 'news' ended" in said) == bool(there)
+    assert "its endpoint stays" in said
+
+
+def test_the_last_runs_of_batch_prediction_are_apart_from_the_others() -> None:
+    from orchestration.runs import last_runs, model_tag
+    from tests.batched_run import batch_prediction
+
+    run_that_failed("batched", "training-of-batched")
+    batch_prediction.with_options(run_name="batch-of-batched", tags=[model_tag("batched")])()
+    assert [(run.name, run.predicted) for run in last_runs("batched")] == [("training-of-batched", None)]
+    assert [(run.name, run.predicted) for run in last_runs("batched", batch=True)] == [
+        ("batch-of-batched", "20 rows, 1 unusable")
+    ]
 
 
 def test_nobody_elses_run_is_taken_for_a_second_submission() -> None:

@@ -48,6 +48,11 @@ class BigQueryPredictions:
         """No."""
         return False
 
+    @property
+    def is_delimited(self) -> bool:
+        """No."""
+        return False
+
     def of_rows(self, dialect: Mapping[str, Any], *, typed: bool) -> Self:  # noqa: ARG002 - the protocol's
         """The same: BigQuery takes rows as they are typed."""
         return self

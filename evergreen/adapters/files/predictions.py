@@ -43,6 +43,11 @@ class FilesPredictions:
         """Whether it is in no bucket."""
         return not is_cloud(self.output.path)
 
+    @property
+    def is_delimited(self) -> bool:
+        """Whether it is a table of fields between commas or tabs."""
+        return self.output.is_table and table_format(Path(self.output.path)) == "csv"
+
     def of_rows(self, dialect: Mapping[str, Any], *, typed: bool) -> Self:
         """The same for rows of an input."""
         return replace(self, dialect=dialect, typed=typed)

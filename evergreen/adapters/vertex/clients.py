@@ -26,7 +26,7 @@ from evergreen.core.errors import EndpointError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
-    from google.cloud.aiplatform_v1 import EndpointServiceClient, ModelServiceClient
+    from google.cloud.aiplatform_v1 import EndpointServiceClient, JobServiceClient, ModelServiceClient
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ADVICE = {
@@ -95,6 +95,14 @@ class Clients:
             return ModelServiceClient(client_options={"api_endpoint": self.address})
 
     @cached_property
+    def jobs(self) -> JobServiceClient:
+        """Of the JobService."""
+        from google.cloud.aiplatform_v1 import JobServiceClient
+
+        with translated("opening Vertex AI's job service"):
+            return JobServiceClient(client_options={"api_endpoint": self.address})
+
+    @cached_property
     def session(self) -> AuthorizedSession:
         """An HTTP session that carries the caller's token."""
         import google.auth
@@ -157,7 +165,7 @@ def finish(what: str, operation: Any, deadline_s: float) -> Any:
 
     try:
         with translated(what):
-            if _in_time(done, deadline):
+            if in_time(done, deadline):
                 return operation.result()
     except BaseException:  # also Ctrl-C, or a task that is ended
         if not operation.operation.done:
@@ -172,10 +180,10 @@ def finish(what: str, operation: Any, deadline_s: float) -> Any:
 
 def wait_until_idle(clients: Clients, resource: str, deadline_s: float) -> bool:
     """Whether no operation on the resource is under way any more; waits for that until the deadline."""
-    return _in_time(lambda: not _under_way(clients, resource), time.monotonic() + deadline_s)
+    return in_time(lambda: not _under_way(clients, resource), time.monotonic() + deadline_s)
 
 
-def _in_time(done: Callable[[], bool], deadline: float) -> bool:
+def in_time(done: Callable[[], bool], deadline: float) -> bool:
     """Whether it is done by the deadline, a time of the monotonic clock; asks with growing pauses."""
     pause = FIRST_POLL_S
     while not done():

@@ -254,7 +254,7 @@ def faults_and_errors() -> dict[str, Any]:
     operation.cancel()
     report["after_cancel"] = message(lambda: operation.result(timeout=10))
     jobs = aiplatform.gapic.JobServiceClient(client_options={"api_endpoint": HOST}, credentials=Token())
-    report["unknown_method"] = refused(lambda: jobs.list_batch_prediction_jobs(parent=PARENT))
+    report["unknown_method"] = refused(lambda: jobs.list_data_labeling_jobs(parent=PARENT))
     session = AuthorizedSession(Token())  # type: ignore[no-untyped-call]  # google-auth ships no types
     report["rest"] = session.get(f"https://{HOST}/v1/{PARENT}/models/7").json()
     return report

@@ -20,9 +20,10 @@ from evergreen.adapters.shapes.settings import ShapesSettings
 from evergreen.batch.answering import answers_of, passes
 from evergreen.batch.columns import Columns
 from evergreen.batch.job import cut, run
+from evergreen.batch.plan import Asked, job_of
 from evergreen.core.batch import Part
 from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
-from tests.batches import Keywords, job, keywords, texts
+from tests.batches import MODEL, TASK, Keywords, job, keywords, texts
 
 
 @pytest.fixture
@@ -259,6 +260,21 @@ def test_an_output_that_cannot_be_written_is_told_first(tmp_path: Path, path: st
     source = write(tmp_path / "in.csv", texts(2))
     with pytest.raises(InputError, match=r"unknown format \.xlsx|no folder .*no/such/folder"):
         run(job(source, tmp_path / path), workers=1)
+
+
+@pytest.mark.parametrize(
+    ("output", "told"), [("out.csv", True), ("out.tsv.gz", True), ("out.jsonl", False), ("out", False)]
+)
+def test_labels_that_a_spreadsheet_takes_for_formulas_are_told(tmp_path: Path, output: str, told: bool) -> None:
+    rows = Asked(FilesSettings(path=str(write(tmp_path / "in.csv", texts(1)))))
+    task = TASK.model_copy(update={"labels": ("=1+1", "sport", "@b")})
+    note = job_of("news", MODEL, task, rows, FilesOutput(path=str(tmp_path / output))).note
+    assert note == (
+        "labels such as '=1+1', '@b' begin with =, +, - or @, which a spreadsheet takes for formulas: open it as text"
+        if told
+        else None
+    )
+    assert job(tmp_path / "in.csv", tmp_path / output).note is None
 
 
 def test_nothing_to_predict_is_told(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_the_champion_predicts_the_rows_of_an_input(
             parts=1,
             reasons={"'text' is blank": 1},
             seconds=1.0,
+            note="labels such as '=1+1' begin with =, +, - or @",
         )
 
     given = SimpleNamespace(model_name="news", source=FILES)
@@ -106,3 +107,4 @@ def test_the_champion_predicts_the_rows_of_an_input(
     assert told.out == ("" if output else '{"label": "sport"}\n')
     assert "version 0a1b (torch): 3 rows, 2 of them in this run (2 rows/s), 1 unusable →" in told.err
     assert "1 rows: 'text' is blank" in told.err
+    assert ("labels such as '=1+1'" in told.err) == (output is not None)

@@ -14,6 +14,7 @@ from evergreen.core.lease import HeldLease
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Interval
 from orchestration.firings import Schedule
+from orchestration.runs import RunSummary
 from orchestration.status import Covered
 
 
@@ -26,6 +27,8 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         endpoint=EndpointStatus(url=None, traffic={}, ready=()),
         lease=lease,
         runs=runs,
+        batch_schedule=None,
+        batch_runs=(),
         schedule=None,
         lost_firings=(),
         coverage=None,
@@ -52,6 +55,7 @@ def test_status_says_how_far_a_run_is_why_one_failed_and_which_machines_were_not
     far = SimpleNamespace(name="training-2", status="running", progress="train: 640 of 4000 rows", reason=None, **plain)
     words = "task 'fetch': its image cannot be pulled: Failed to pull image"
     dead = SimpleNamespace(name="training-1", status="failed", progress=None, reason=words, **plain)
+    far.predicted = dead.predicted = None
     far.machines, dead.machines = ("train: n1-standard-8: no machine was to be had",), ()
     lines = _text(status(None, far, dead)).splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("run "))
@@ -62,6 +66,32 @@ def test_status_says_how_far_a_run_is_why_one_failed_and_which_machines_were_not
         "run         training-1  failed  vertex",
         words,
     ]
+
+
+def test_batch_predictions_have_a_schedule_and_runs_of_their_own() -> None:
+    shown = status(None)
+    assert "batch" not in _text(shown)
+    shown.batch_runs = (
+        RunSummary(
+            name="batch_prediction-1",
+            status="completed",
+            predicted="20 rows (8 rows/s), 1 unusable",
+            outcome=None,
+            stack="vertex",
+            started=datetime(2026, 5, 1, 4, 0),  # noqa: DTZ001 - ZenML's times have no zone
+            url=None,
+        ),
+    )
+    shown.batch_schedule = Schedule(cron="0 4 * * *", state="active", next_run=datetime(2026, 5, 2, 4, tzinfo=UTC))
+    lines = _text(shown).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("batch "))
+    assert [line.rstrip() for line in lines[first : first + 3]] == [
+        "batch       0 4 * * *  active, next 2026-05-02 04:00 UTC",
+        "batch run   batch_prediction-1  completed  vertex  2026-05-01 04:00",
+        "            20 rows (8 rows/s), 1 unusable",
+    ]
+    shown.batch_schedule = None
+    assert "batch       no schedule" in _text(shown).splitlines()
 
 
 def test_status_says_who_holds_the_lease_for_what_since_when_and_until_when() -> None:
