@@ -13,8 +13,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
+
+from evergreen.serving.engine_trials import EngineTrials
 
 PERIOD_S = 0.005
 WRITE_EVERY_S = 2.0
@@ -58,7 +61,7 @@ def main(path: str) -> int:
     from evergreen.serving import __main__ as server
 
     threading.Thread(target=watch, args=(Path(path),), name="watch", daemon=True).start()
-    return server.main(server._load_task)
+    return server.main(partial(server._load_task, EngineTrials()))
 
 
 if __name__ == "__main__":
