@@ -41,17 +41,17 @@ def exit_now(code: int) -> None:
     os._exit(code)
 
 
-def _load_task(trials: EngineTrials, model_dir: Path) -> Predictor:
+def _load_task(model_dir: Path, trials: EngineTrials | None = None) -> Predictor:
     from evergreen.serving.loading import Loading  # brings the task's libraries, while the port already answers 503
     from evergreen.tasks.accelerators import check_accelerators
 
     check_accelerators(os.environ)
     settings = ServerSettings.from_environment(os.environ)
     bring = bring_from(settings.storage_uri)
-    loading = Loading(settings.engine, settings.threads, read_object, bring, trials=trials)
+    loading = Loading(settings.engine, settings.threads, read_object, bring, trials=trials or EngineTrials())
     return loading.predictor(model_dir)
 
 
 if __name__ == "__main__":
     trials = EngineTrials.of(os.environ)
-    exit_now(main(partial(_load_task, trials), trials.close))
+    exit_now(main(partial(_load_task, trials=trials), trials.close))
