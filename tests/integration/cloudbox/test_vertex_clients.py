@@ -67,7 +67,7 @@ def test_faults_and_mistakes_are_answered_as_google_does(box: VertexBox) -> None
     assert "cancelled" in seen["after_cancel"]
     assert seen["unknown_method"] == "MethodNotImplemented"
     refusals = [json.loads(line) for line in (box.home / "refusals.jsonl").read_text().splitlines()]
-    assert "google.cloud.aiplatform.v1.JobService/ListBatchPredictionJobs" in {refusal["what"] for refusal in refusals}
+    assert "google.cloud.aiplatform.v1.JobService/ListDataLabelingJobs" in {refusal["what"] for refusal in refusals}
     assert (seen["rest"]["error"]["code"], seen["rest"]["error"]["status"]) == (404, "NOT_FOUND")
 
 
