@@ -13,11 +13,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from types import FrameType
-
-from evergreen.serving.engine_trials import EngineTrials
 
 PERIOD_S = 0.005
 WRITE_EVERY_S = 2.0
@@ -61,7 +58,7 @@ def main(path: str) -> int:
     from evergreen.serving import __main__ as server
 
     threading.Thread(target=watch, args=(Path(path),), name="watch", daemon=True).start()
-    return server.main(partial(server._load_task, EngineTrials()))
+    return server.main(server._load_task)
 
 
 if __name__ == "__main__":
