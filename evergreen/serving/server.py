@@ -129,7 +129,8 @@ def _exit_cleanly(_number: int, _frame: FrameType | None) -> None:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # named as TCP, or asyncio leaves Nagle's algorithm on: half of each answer then waits 40 ms for the caller's ACK
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
