@@ -26,6 +26,9 @@ class Seeing(PlainPredictor):
     def predict(self, batch: Sequence[Any]) -> list[float]:
         return [float(value) for value in batch]
 
+    def encode(self, outputs: Any) -> list[dict[str, Any]]:
+        return [{"label": f"class {value:g}"} for value in outputs]
+
     def observe(self, batch: Sequence[Any], outputs: Any) -> list[Observation]:
         return [
             Observation({"tokens": float(value)}, f"class {value}", 0.5, (0.5, 0.25, 0.25), (0, 3, 1), (0.1,) * 32)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evergreen.core.errors import EvergreenError, InstanceError, RequestTooLargeError
 from evergreen.core.protocols import Predictor
+from evergreen.tasks.budget import batches_within
 
 DECODED_AT_ONCE = 64
 HELD_BYTES = 128 << 20
@@ -70,20 +70,7 @@ def _answer(predictor: Predictor, held: Placed, answers: list[Answer]) -> None:
     if not held:
         return
     sizes = np.asarray(predictor.sizes([item for _, item in held]), dtype=np.int64)
-    for rows in passes(sizes, predictor.budget):
+    for rows in batches_within(sizes, predictor.budget):
         made = predictor.encode(predictor.predict([held[row][1] for row in rows]))
         for row, answer in zip(rows, made, strict=True):
             answers[held[row][0]] = answer
-
-
-def passes(sizes: npt.NDArray[np.int64], budget: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Row numbers by pass, the largest first; rows times the largest size of a pass are at most `budget`.
-
-    A row larger than that has a pass of its own.
-    """
-    rows = np.argsort(-sizes, kind="stable")
-    start = 0
-    while start < len(rows):
-        count = max(1, budget // max(1, int(sizes[rows[start]])))
-        yield rows[start : start + count]
-        start += count

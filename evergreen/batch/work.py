@@ -173,15 +173,18 @@ def _bring(place: str, model_dir: Path, names: list[str]) -> None:
         bring(place, model_dir, names)
 
 
-@cache
 def _on_this_machine(place: str) -> Path:
-    if not place.startswith("gs://"):
-        return Path(place)
-    from tempfile import mkdtemp
+    return Path(_copied(place).name if place.startswith("gs://") else place)
 
+
+@cache
+def _copied(place: str) -> TemporaryDirectory[str]:
+    """A copy of a bucket's model, which goes with the process."""
     from evergreen.adapters.gcs import copy_from
 
-    return copy_from(place, Path(mkdtemp(prefix="evergreen-model-")), by_engines=True)
+    folder = TemporaryDirectory(prefix="evergreen-model-")
+    copy_from(place, Path(folder.name), by_engines=True)
+    return folder
 
 
 def _read_object(address: str, max_bytes: int) -> bytes:

@@ -6,6 +6,7 @@ class PricePredictor(PlainPredictor): …
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,7 @@ class Interface:
     examples: tuple[Any, ...] = ()
 
 
-class PlainPredictor:
+class PlainPredictor(ABC):
     """Inputs cost the same, whatever they are; requests have no parameters; one engine computes, on the CPU."""
 
     engine = "python"
@@ -46,7 +47,7 @@ class PlainPredictor:
         """Open: instances may be anything."""
         return Interface()
 
-    def use_threads(self, count: int) -> None:
+    def use_threads(self, count: int) -> None:  # noqa: B027 - what takes one thread has nothing to do
         """Nothing: it takes one."""
 
     def sizes(self, batch: Sequence[Any]) -> list[int]:
@@ -57,9 +58,17 @@ class PlainPredictor:
         """Predictions as they are. Raises InputError naming the first parameter."""
         return shaping_of(parameters)
 
+    @abstractmethod
+    def decode(self, instances: Sequence[Any]) -> list[Any]:
+        """Validated inputs. Raises InstanceError naming the first instance that cannot be used."""
+
+    @abstractmethod
+    def predict(self, batch: Sequence[Any]) -> Any:
+        """Raw outputs, one a row, in the order given."""
+
+    @abstractmethod
     def encode(self, outputs: Any) -> list[dict[str, Any]]:
         """JSON-ready predictions, one a row."""
-        raise NotImplementedError
 
     def observe(self, batch: Sequence[Any], outputs: Any) -> list[Observation]:  # noqa: ARG002 - others tell of inputs
         """The class and its score, where the predictions name them."""

@@ -96,33 +96,37 @@ class Source(Protocol):
         """What the source reads of BigQuery, whose services, roles and prices then count; None: nothing."""
 
 
-class Predictor(Protocol):
-    """A loaded model; the same verbs serve training's evaluation, the server and batch prediction.
-
-    Decoded inputs are ready: a text is in tokens, a picture in pixels. Raw outputs have a length, and parts of them by
-    slices of rows are raw outputs, so that one batch answers several requests. The server decodes, predicts and encodes
-    in several threads at once, unless the model `takes_turns`: on a GPU each prediction has all of it.
-    `core.predictors.PlainPredictor` has all verbs but `decode`, `predict` and `encode`.
-    """
+class Computing(Protocol):
+    """What computes answers, whatever it is."""
 
     @property
     def engine(self) -> str:
-        """What computes, e.g. `torch` or `onnx-fp32`."""
+        """Its name, e.g. `torch` or `onnx-fp32`."""
 
     @property
     def takes_turns(self) -> bool:
-        """Whether one prediction is made at a time."""
+        """Whether one batch is computed at a time: on a GPU each has all of it."""
 
     @property
     def budget(self) -> int:
         """The most work of a batch that is done well at once: its rows times the size of the largest."""
 
+    def use_threads(self, count: int) -> None:
+        """Lets what the calling thread computes from now on use so many threads."""
+
+
+class Predictor(Computing, Protocol):
+    """A loaded model; the same verbs serve training's evaluation, the server and batch prediction.
+
+    Decoded inputs are ready: a text is in tokens, a picture in pixels. Raw outputs have a length, and parts of them by
+    slices of rows are raw outputs, so that one batch answers several requests. The server decodes, predicts and encodes
+    in several threads at once, unless the model `takes_turns`. `core.predictors.PlainPredictor` has all verbs but
+    `decode`, `predict` and `encode`.
+    """
+
     @property
     def interface(self) -> Interface:
         """What its requests and answers hold."""
-
-    def use_threads(self, count: int) -> None:
-        """Lets the predictions that the calling thread makes from now on use so many threads."""
 
     def decode(self, instances: Sequence[Any]) -> list[Any]:
         """Validated inputs.

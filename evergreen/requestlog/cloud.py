@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 from evergreen.requestlog.record import Request, Row, line_of
 
-MOST_LINE_BYTES = 12_000
-"""Of a request's own text: quoted within the line it is longer."""
+MOST_LINE_BYTES = 16_000
+"""Of what is printed, its end too."""
 LABELS = {"evergreen_log": "requests"}
 
 
@@ -29,15 +29,8 @@ class Stdout:
 
     def write(self, model: str, request: Request, rows: list[Row]) -> None:
         """Prints the request in one line, or as many as its rows need."""
-        for text in _texts(model, request, rows):
-            line = {
-                "severity": "WARNING" if request.status >= 500 else "INFO",
-                "message": text,
-                "model": model,
-                "version": request.version,
-                "logging.googleapis.com/labels": LABELS,
-            }
-            self._stream.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        for line in _lines(model, request, rows):
+            self._stream.write(line)
         self._stream.flush()
 
     def flush(self) -> None:
@@ -47,14 +40,25 @@ class Stdout:
         """Stdout stays open."""
 
 
-def _texts(model: str, request: Request, rows: list[Row]) -> Iterator[str]:
-    """The request's text, in halves where it is too long; an input that makes one row too long is left out."""
-    text = line_of(model, request, rows)
-    if len(text.encode("utf-8", "replace")) <= MOST_LINE_BYTES:
-        yield text
+def _lines(model: str, request: Request, rows: list[Row]) -> Iterator[bytes]:
+    """The request's line, in halves where it is too long; an input that makes one row too long is left out."""
+    line = _line(model, request, rows)
+    if len(line) <= MOST_LINE_BYTES:
+        yield line
     elif len(rows) > 1:
         middle = len(rows) // 2
-        yield from _texts(model, request, rows[:middle])
-        yield from _texts(model, request, rows[middle:])
+        yield from _lines(model, request, rows[:middle])
+        yield from _lines(model, request, rows[middle:])
     else:
-        yield line_of(model, request, [{name: value for name, value in row.items() if name != "input"} for row in rows])
+        yield _line(model, request, [{name: value for name, value in row.items() if name != "input"} for row in rows])
+
+
+def _line(model: str, request: Request, rows: list[Row]) -> bytes:
+    line = {
+        "severity": "WARNING" if request.status >= 500 else "INFO",
+        "message": line_of(model, request, rows),
+        "model": model,
+        "version": request.version,
+        "logging.googleapis.com/labels": LABELS,
+    }
+    return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

@@ -93,12 +93,11 @@ class ServedModel:
         """
         with ExitStack() as stack:
             trained = TrainedModel.open(stack.enter_context(local_model(self._settings)))
-            has_engines = (trained.path / ENGINES_FOLDER).is_dir()
-            trained.check_files(left_out=trained.weights if has_engines else ())
+            trained.check_files(left_out=trained.weights)  # whatever reads weights checks them, once
             predictor = self._load(trained.path)
             self._warm_up(predictor)
             self._loaded = _Loaded(predictor, trained.version)
-            if has_engines:  # another of them may be loaded later
+            if (trained.path / ENGINES_FOLDER).is_dir():  # another of them may be loaded later
                 self._files = stack.pop_all()
 
     def close(self) -> None:

@@ -6,8 +6,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+
+from tests.dated_rows import three_days
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +71,15 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     shutil.copy(empty_mlflow_database, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Four rows a day, of three days."""
+    return three_days(tmp_path)
+
+
+@pytest.fixture
+def model() -> str:
+    """A name that no other test's model has."""
+    return f"m-{uuid4().hex[:8]}"

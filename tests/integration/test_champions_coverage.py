@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -20,21 +20,10 @@ from evergreen.core.refresh import Backfill, Refresh
 from evergreen.core.versions import crown, nominate
 from evergreen.data.freshness import coverage_after
 from tests.champions import DAILY, champion, make_champion, night, version, with_coverage
-from tests.dated_rows import append, source, three_days
+from tests.dated_rows import append, source
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 STRETCH = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    """Four rows a day, of three days."""
-    return three_days(tmp_path)
-
-
-@pytest.fixture
-def model() -> str:
-    return f"m-{uuid4().hex[:8]}"
 
 
 def test_a_champion_s_coverage_goes_with_it_back_and_forth(model: str, rows: Path, tmp_path: Path) -> None:

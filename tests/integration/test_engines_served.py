@@ -18,7 +18,7 @@ import pytest
 
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.engines import ENGINES_FOLDER, FP32, read_engines
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import trainable
 from evergreen.core.protocols import Predictor
 from evergreen.runtime.instructions import instruction_set
@@ -27,6 +27,8 @@ from evergreen.serving import loading
 from evergreen.serving.contract import check_server
 from evergreen.serving.engine_trials import EngineTrials
 from evergreen.serving.loading import Loading
+from evergreen.serving.model import ServedModel
+from evergreen.serving.settings import ServerSettings
 from evergreen.tasks import load_predictor
 from tests import tiny_images, tiny_text
 from tests.crashing_engine import CRASHED
@@ -159,6 +161,16 @@ def test_damaged_engines_are_told_and_the_next_one_answers(
     assert predictor.engine == answers
     assert answered(predictor, KEPT[:2]) is not None
     assert any(told in str(getattr(record, "fields", "")) for record in caplog.records)
+
+
+def test_damaged_weights_are_told_by_what_reads_them_and_cost_a_graph_nothing(copy: TrainedModel) -> None:
+    damage(copy.path / "model.safetensors")
+    model = ServedModel(ServerSettings(storage_uri=str(copy.path)), Loading().predictor)
+    model.load()
+    assert model.engine == f"onnx-{INT8}"
+    shutil.rmtree(copy.path / ENGINES_FOLDER)
+    with pytest.raises(InputError, match=r"model\.safetensors in .* is damaged"):
+        ServedModel(ServerSettings(storage_uri=str(copy.path)), Loading().predictor).load()
 
 
 def test_engines_of_another_version_do_not_answer(copy: TrainedModel, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,13 +20,7 @@ from evergreen.data.freshness import coverage_after
 from evergreen.data.rows_digest import RowsDigest
 from evergreen.data.shards import iter_batches
 from evergreen.data.stretch import read_stretch
-from tests.dated_rows import COLUMNS, append, source, three_days, write
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    """Four rows a day, of three days."""
-    return three_days(tmp_path)
+from tests.dated_rows import COLUMNS, append, source, write
 
 
 def test_a_backfill_of_rows_without_ids_is_known_by_what_they_say(rows: Path, tmp_path: Path) -> None:

@@ -20,21 +20,10 @@ from evergreen.core.part import PartOfSource
 from evergreen.core.refresh import Backfill, Refresh
 from evergreen.data.freshness import coverage_after
 from tests.champions import DAILY, champion, make_champion, night, version, with_coverage
-from tests.dated_rows import COLUMNS, source, three_days, write
+from tests.dated_rows import COLUMNS, source, write
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 STRETCH = Backfill(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, tzinfo=UTC))
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    """Four rows a day, of three days."""
-    return three_days(tmp_path)
-
-
-@pytest.fixture
-def model() -> str:
-    return f"m-{uuid4().hex[:8]}"
 
 
 @pytest.mark.parametrize("lacks", ["coverage", "held_out"])

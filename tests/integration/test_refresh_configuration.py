@@ -9,15 +9,9 @@ import pytest
 import yaml
 
 from evergreen.core.errors import InputError
-from tests.dated_rows import COLUMNS, three_days
+from tests.dated_rows import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    """Four rows a day, of three days."""
-    return three_days(tmp_path)
 
 
 FILES = {"kind": "files", "path": "rows.csv"}

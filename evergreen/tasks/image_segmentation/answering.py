@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from evergreen.core.protocols import Computing
 from evergreen.data.pictures import Pixels
 from evergreen.tasks.image_segmentation.images import resize_picture
 from evergreen.tasks.image_segmentation.model import Architecture, as_floats, normalised
@@ -21,27 +22,12 @@ from evergreen.tasks.libraries import torch_engine, use_threads
 _PIXELS_PER_BATCH = {"cpu": 8 * 128 * 128, "cuda": 64 * 256 * 256}
 
 
-class PictureNetwork(Protocol):
-    """A network and its engine. `budget` is how many pixels, at the size that it is asked at, it takes well at once."""
-
-    @property
-    def engine(self) -> str:
-        """What computes."""
-
-    @property
-    def takes_turns(self) -> bool:
-        """Whether one batch is computed at a time."""
-
-    @property
-    def budget(self) -> int:
-        """Pixels of a batch."""
+class PictureNetwork(Computing, Protocol):
+    """A network by one engine; its `budget` is of pixels, at the size that it is asked at."""
 
     @property
     def pixels(self) -> int:
         """Pixels of each picture, whatever its own size."""
-
-    def use_threads(self, count: int) -> None:
-        """Lets what the calling thread computes from now on use so many threads."""
 
     def run(self, pictures: Sequence[Pixels]) -> PictureOutputs:
         """Masks of the pictures' own sizes."""

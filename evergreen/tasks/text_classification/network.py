@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from evergreen.core.protocols import Computing
 from evergreen.tasks.libraries import torch_engine, use_threads
 from evergreen.tasks.text_classification.tokens import Tokens
 
@@ -19,23 +20,8 @@ TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
 """On a CPU, what the caches hold; measured."""
 
 
-class TextNetwork(Protocol):
-    """A network and its engine. `budget` is how many tokens, padded, it takes well at once."""
-
-    @property
-    def engine(self) -> str:
-        """What computes."""
-
-    @property
-    def takes_turns(self) -> bool:
-        """Whether one batch is computed at a time."""
-
-    @property
-    def budget(self) -> int:
-        """Tokens of a batch, padded."""
-
-    def use_threads(self, count: int) -> None:
-        """Lets what the calling thread computes from now on use so many threads."""
+class TextNetwork(Computing, Protocol):
+    """A network by one engine; its `budget` is of tokens, padded."""
 
     def run(self, token_ids: Sequence[Sequence[int]]) -> tuple[Floats, Floats | None]:
         """Logits (rows, classes) and, where the engine gives them, embeddings (rows, 32)."""

@@ -20,6 +20,7 @@ from evergreen.core.predictors import Interface, Shape
 from evergreen.core.protocols import Fetch
 from evergreen.core.quoting import excerpts
 from evergreen.engines.session import Graph
+from evergreen.tasks.budget import batches_within
 from evergreen.tasks.libraries import loading, quiet_transformers, to_serve
 from evergreen.tasks.text_classification.network import TextNetwork, TorchTextNetwork
 from evergreen.tasks.text_classification.onnx_network import OnnxTextNetwork
@@ -27,7 +28,7 @@ from evergreen.tasks.text_classification.outputs import TextOutputs, observation
 from evergreen.tasks.text_classification.parameters import parameters_schema, shape_of
 from evergreen.tasks.text_classification.plain_tokens import PlainTokens
 from evergreen.tasks.text_classification.settings import TextClassification
-from evergreen.tasks.text_classification.tokens import ReadsTexts, TokenizedText, Tokens, batches_of_tokens
+from evergreen.tasks.text_classification.tokens import ReadsTexts, TokenizedText, Tokens
 
 EXAMPLE_CHARS = 300
 WARM_UP = tuple("a few words to begin with " * times for times in (1, 8, 32))
@@ -142,7 +143,7 @@ class TextPredictor:
         lengths = np.array(self.sizes(batch), dtype=np.int64)
         probabilities = np.empty((len(batch), len(self._labels)), dtype=np.float32)
         embeddings: npt.NDArray[np.float32] | None = None
-        for rows in batches_of_tokens(lengths, self.budget):
+        for rows in batches_within(lengths, self.budget):
             logits, embedded = self._network.run([batch[row].ids for row in rows])
             probabilities[rows] = softmax(logits)
             if embedded is not None:

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 if TYPE_CHECKING:
     import torch
 
@@ -97,17 +94,3 @@ def tokenized(texts: Sequence[str], token_ids: Sequence[Sequence[int]], unknown_
         TokenizedText(ids, 0 if unknown_id is None else ids.count(unknown_id), len(text))
         for text, ids in zip(texts, token_ids, strict=True)
     ]
-
-
-def batches_of_tokens(lengths: npt.NDArray[np.int64], max_tokens: int) -> list[npt.NDArray[np.int64]]:
-    """Row numbers by batch, longest rows first; padded to its longest row a batch has at most `max_tokens` tokens.
-
-    A row longer than that is a batch of its own.
-    """
-    rows = np.argsort(-lengths, kind="stable")
-    batches, start = [], 0
-    while start < len(rows):
-        size = max(1, max_tokens // max(1, int(lengths[rows[start]])))
-        batches.append(rows[start : start + size])
-        start += size
-    return batches

@@ -17,12 +17,13 @@ from evergreen.adapters.files.output_settings import FilesOutput
 from evergreen.adapters.files.predictions import FilesPredictions
 from evergreen.adapters.files.settings import FilesSettings
 from evergreen.adapters.shapes.settings import ShapesSettings
-from evergreen.batch.answering import answers_of, passes
+from evergreen.batch.answering import answers_of
 from evergreen.batch.columns import Columns
 from evergreen.batch.job import cut, run
 from evergreen.batch.plan import Asked, job_of
 from evergreen.core.batch import Part
 from evergreen.core.errors import EvergreenError, InputError, RequestTooLargeError
+from evergreen.tasks.budget import batches_within
 from tests.batches import MODEL, TASK, Keywords, job, keywords, texts
 
 
@@ -83,7 +84,7 @@ def test_rows_are_predicted_with_others_of_their_size(predictor: Keywords) -> No
 
 def test_a_pass_holds_no_more_than_the_budget() -> None:
     sizes = np.array([3, 50, 7, 7, 1])
-    made = [list(rows) for rows in passes(sizes, 14)]
+    made = [list(rows) for rows in batches_within(sizes, 14)]
     assert made == [[1], [2, 3], [0, 4]]
 
 

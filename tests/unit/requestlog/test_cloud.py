@@ -49,6 +49,15 @@ def test_many_rows_are_lines_that_no_container_cuts() -> None:
     assert [row["index"] for row in read] == list(range(300))
 
 
+def test_a_line_is_as_long_as_it_is_printed_with_all_that_is_quoted_in_it() -> None:
+    (row,) = seen(1)
+    for text in ('"' * 4_000, "\\" * 5_000, "é" * 7_900, "\n" * 4_000):
+        (line,) = printed(row | {"input": text})
+        assert len(line.encode()) < 16 * 1024
+        (read,) = rows_in(json.loads(line)["message"])
+        assert "input" not in read or json.loads(read["input"]) == text
+
+
 def test_an_input_that_makes_a_row_too_long_is_left_out() -> None:
     short, long = seen(2)
     (first, second) = [

@@ -3,8 +3,8 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evergreen.tasks.budget import batches_within
 from evergreen.tasks.text_classification.token_tables import BATCHES_SORTED_TOGETHER, order_by_length
-from evergreen.tasks.text_classification.tokens import batches_of_tokens
 
 LENGTHS = st.lists(st.integers(1, 200), max_size=400).map(lambda lengths: np.array(lengths, dtype=np.int64))
 
@@ -38,10 +38,8 @@ def test_batches_hold_hardly_any_padding_and_come_in_mixed_lengths() -> None:
 
 
 @given(LENGTHS, st.integers(1, 500))
-def test_batches_of_tokens_hold_every_row_once_within_the_budget(
-    lengths: npt.NDArray[np.int64], max_tokens: int
-) -> None:
-    batches = batches_of_tokens(lengths, max_tokens)
+def test_batches_hold_every_row_once_within_the_budget(lengths: npt.NDArray[np.int64], max_tokens: int) -> None:
+    batches = batches_within(lengths, max_tokens)
 
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     assert all(len(batch) == 1 or len(batch) * lengths[batch].max() <= max_tokens for batch in batches)
