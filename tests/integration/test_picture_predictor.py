@@ -35,6 +35,7 @@ class Brightness:
     """Answers `light` where a picture is brighter than the middle, at a quarter of the size, as some networks do."""
 
     device = torch.device("cpu")
+    dtype = torch.float32
 
     def __call__(self, pixel_values: torch.Tensor) -> Any:
         light = torch.nn.functional.avg_pool2d(pixel_values.mean(dim=1, keepdim=True), 4)
