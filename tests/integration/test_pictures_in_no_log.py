@@ -35,6 +35,7 @@ class Halves:
     """Both classes everywhere alike."""
 
     device = torch.device("cpu")
+    dtype = torch.float32
 
     def __call__(self, pixel_values: torch.Tensor) -> Any:
         return SimpleNamespace(logits=torch.zeros(len(pixel_values), 2, 16, 16))
