@@ -29,6 +29,7 @@ def write_case(
     parameters |= {
         "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
         "gate": {"min_test_rows": 1, "baselines": "report"},
+        "engines": {"max_train_rows": 0},
     }
     document = {"parameters": parameters, "extra": {"stacks": ["local"]}}
     (case / "config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")

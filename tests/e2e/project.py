@@ -18,6 +18,9 @@ import yaml
 from evergreen.adapters.mlflow.mirror import MlflowMirror
 from tests.own_zenml import ROOT, environment, python
 
+FEW = 64
+"""Training inputs that engines are compared on at most: what 2,000 would admit is no matter of whole runs."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -35,10 +38,11 @@ class Project:
         return self.home / "zenml"
 
     def configuration(self, name: str, base: str = "local.yaml", **changes: Any) -> Path:
-        """A configuration of configs/ on a free port, with some parameters changed."""
+        """A configuration of configs/ on a free port, with some parameters changed; engines are compared on few rows."""
         document = yaml.safe_load((ROOT / "configs" / base).read_text(encoding="utf-8"))
         parameters = document["parameters"]
-        for parameter, given in {"host": {"port": 0}, **changes}.items():
+        quick = {"engines": {"max_train_rows": FEW}} if "task" in parameters else {}
+        for parameter, given in {"host": {"port": 0}, **quick, **changes}.items():
             fields = parameters.get(parameter, {})
             parameters[parameter] = {**fields, **given} if isinstance(given, Mapping) else given
         path = self.home / f"{name}.yaml"

@@ -106,6 +106,7 @@ def nights(tmp_path: Path) -> Iterator[Nights]:
     parameters["refresh"] |= {"min_new_rows": 40}
     parameters["gate"] = {"min_test_rows": 1, "margin": {}, "baselines": "report", "beat_baseline": False}
     parameters["rollout"] = {"shares": []}
+    parameters["engines"] = {"max_train_rows": 0}
     parameters["task"] |= {"epochs": 1, "max_length_tokens": 64}
     config = tmp_path / "prod.yaml"
     config.write_text(yaml.safe_dump(document), encoding="utf-8")
