@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from evergreen.core.deployment import EndpointStatus
     from evergreen.core.versions import ModelVersion
     from evergreen.core.window import Interval
+    from orchestration.chain import Chain, Window
     from orchestration.firings import Schedule
     from orchestration.runs import RunSummary
     from orchestration.status import Covered, Status
@@ -54,6 +55,7 @@ def _text(status: Status) -> str:
         lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
     lines.append(("schedule", _scheduled(status.schedule)))
     lines += [line for run in status.runs for line in _run_lines("run", run)]
+    lines += chain_lines(status.chain)
     if status.batch_schedule or status.batch_runs:
         lines.append(("batch", _scheduled(status.batch_schedule, "no schedule")))
     lines += [line for run in status.batch_runs for line in _run_lines("batch run", run)]
@@ -79,6 +81,26 @@ def _run_lines(name: str, run: RunSummary) -> Iterator[tuple[str, str]]:
     status = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
     yield name, f"{run.name}  {status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()
     yield from (("", text) for text in (run.progress, run.predicted, run.reason, *run.machines) if text)
+
+
+def chain_lines(chain: Chain | None) -> list[tuple[str, str]]:
+    """What requests said, the last training and what for, what was decided, and what the endpoint says since."""
+    if chain is None:
+        return []
+    lines = []
+    if chain.windows:
+        lines.append(("verdicts", ", ".join(f"{_said(one)} {one.end:%Y-%m-%d %H:%M}" for one in chain.windows)))
+    if training := chain.training:
+        reasons = f", for {' and '.join(training.reasons)}" if training.reasons else ""
+        lines.append(("training", f"{training.run} of {training.began:%Y-%m-%d %H:%M}{reasons}: {training.outcome}"))
+    lines += [(name, text) for name, text in (("decision", chain.decision), ("rollout", chain.rollout)) if text]
+    if since := chain.recovery:
+        lines.append(("recovery", f"its newest window, to {since.end:%Y-%m-%d %H:%M}, is {_said(since)}"))
+    return lines
+
+
+def _said(window: Window) -> str:
+    return f"{window.says}, {' and '.join(window.below)} below" if window.below else window.says
 
 
 def _scheduled(schedule: Schedule | None, none: str = "none") -> str:
