@@ -358,6 +358,13 @@ COMMANDS = (
         takes_name=True,
     ),
     Command(
+        "deploy",
+        "brings the champion live again where its endpoint was parked or lost; trains nothing",
+        "python run.py deploy --config local.yaml",
+        _nothing,
+        takes_name=True,
+    ),
+    Command(
         "rollback",
         "gives the previous champion all the traffic again",
         "python run.py rollback --config local.yaml",

@@ -155,7 +155,10 @@ def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
     """Where it is asked, or that nothing answers and what to do; its page; the traffic by version, and who answers."""
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
     address = endpoint.url or "not running; a run starts it"
-    if traffic and not endpoint.ready:
+    if endpoint.parked:
+        address = "parked, nothing runs; run.py deploy brings it back, and so does a promotion"
+        traffic += ", once it is back"
+    elif traffic and not endpoint.ready:
         address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
         traffic += ", once it answers again"
     page = [("page", f"{endpoint.page} to try it in a browser")] if endpoint.page else []
