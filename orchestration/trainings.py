@@ -59,12 +59,12 @@ def last_training(model: str) -> LastTraining | None:
 
 
 def judged_since(model: str) -> datetime | None:
-    """When the last training began whose model was judged, by the gate at least; None: none was.
+    """When the last training began that ended with a decision on its model; None: none did.
 
-    One that failed before that has used up no reason to train.
+    One that failed has used up no reason to train, unless the endpoint was decided on by then.
     """
-    judged = (run for run in _trainings(model, NEWEST) if run.status.is_finished and deployment_outcome(run))
-    return next((_began(run) for run in judged), None)
+    ended = (run for run in _trainings(model, NEWEST) if run.status.is_finished)
+    return next((_began(run) for run in ended if run.status.is_successful or deployment_outcome(run)), None)
 
 
 def training_under_way(model: str) -> str | None:

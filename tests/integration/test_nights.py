@@ -38,7 +38,7 @@ from orchestration.freshness import RowsToRead
 from orchestration.materializers import DATA_NAMES
 from orchestration.nights import Night, Recipe, night_of
 from orchestration.recorded import Identified, Outputs, RecordedRun, recorded_run
-from orchestration.trainings import LastTraining, judged_since, last_training, note_training
+from orchestration.trainings import LastTraining, last_training, note_training
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 CODES = {name: f"{name} code" for name in ("fetch", "validate", "split", "train", "evaluate")}
@@ -464,14 +464,12 @@ def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata(monkeypatch
     assert last is not None
     assert (last.run, last.outcome) == (noted.name, "failed")  # it deployed nothing
     assert last.reasons == ("rows", "drift")
-    assert judged_since(model) is None  # so it has used up no reason
     assert last.began == noted.created.replace(tzinfo=UTC)
     for outcome, words in (("none", "made no version that passes the gate"), ("kept", "left the endpoint as it was")):
         monkeypatch.setattr("orchestration.trainings.deployment_outcome", lambda _run, became=outcome: became)
         ended = last_training(model)
         assert ended is not None
         assert ended.outcome == words
-        assert judged_since(model) == last.began
 
 
 def test_the_plan_says_what_a_run_would_do(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,15 +9,20 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import pytest
-from zenml import pipeline, step
+from zenml import log_metadata, pipeline, step
 from zenml.models import PipelineRunResponse
 
 from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.decision import Verdict as Gate
+from evergreen.core.deployment import Deployment
 from evergreen.core.verdict import Verdict
 from evergreen.core.versions import ModelVersion
 from evergreen.core.when import Drift, When
 from orchestration.causes import world_of
-from orchestration.trainings import training_under_way
+from orchestration.chain import Chain, chain_of
+from orchestration.runs import OUTCOME_KEY
+from orchestration.trainings import judged_since, note_training, training_under_way
 from orchestration.verdicts import newest_verdicts
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
@@ -56,6 +61,48 @@ def champion() -> ModelVersion:
     return ModelVersion(**plain, judged_against=None, metrics={}, examples=())
 
 
+@step(enable_cache=False)
+def identify() -> None:
+    note_training(["drift"])
+
+
+@step(enable_cache=False)
+def promote() -> Annotated[PromotionDecision, "decision"]:
+    return PromotionDecision(verdict=Gate.PROMOTE, version="a1", champion="older", reasons=())
+
+
+@step(enable_cache=False)
+def deploy(decision: PromotionDecision) -> Annotated[Deployment, "deployment"]:
+    log_metadata({OUTCOME_KEY: "live"})
+    message = f"version {decision.version} serves all traffic."
+    return Deployment(outcome="live", model="news", url=None, version="a1", traffic={}, message=message)
+
+
+@pipeline
+def training() -> None:
+    identify()
+    deploy(promote())
+
+
+def test_the_chain_leads_from_the_drift_to_what_the_endpoint_says_after_the_training() -> None:
+    model = f"m-{uuid4().hex[:8]}"
+    assert chain_of(model, None) == Chain()
+    watch(model, 1.5)
+    assert chain_of(model, "a1").training is None
+    run = training.with_options(tags=[f"model={model}"])()
+    assert run is not None
+    chain = chain_of(model, "a1")
+    assert chain.training is not None
+    assert (chain.training.run, chain.training.reasons) == (run.name, ("drift",))
+    assert (chain.training.outcome, chain.decision) == ("trained a version", "promote a1")
+    assert (chain.rollout, chain.recovery) == ("version a1 serves all traffic.", None)
+    watch(model, 0, drifted=False)
+    chain = chain_of(model, "a1")
+    assert [window.says for window in chain.windows] == ["drifted", "quiet"]
+    assert chain.recovery == chain.windows[-1]
+    assert chain_of(model, "older").recovery is None  # a rollback came between
+
+
 def test_the_next_training_reads_what_monitoring_said_of_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
     model, when = f"m-{uuid4().hex[:8]}", When(drift=Drift(k=2, of=3))
     began = datetime.now(UTC) - 9 * HOUR
@@ -79,6 +126,23 @@ def test_the_next_training_reads_what_monitoring_said_of_its_model(monkeypatch: 
     assert world_of(model, champion(), began, when).causes == ()
     shutil.rmtree(first.steps["monitor"].outputs["verdict"][0].uri)
     assert len(newest_verdicts(model, 5)) == 1  # and no night fails of it
+
+
+def test_a_training_that_failed_has_used_up_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(day: int, *, finished: bool = True, successful: bool = False, outcome: str | None = None) -> Any:
+        status = SimpleNamespace(is_finished=finished, is_successful=successful)
+        return SimpleNamespace(created=datetime(2026, 11, day), status=status, outcome=outcome)  # noqa: DTZ001 - ZenML's
+
+    runs: list[Any] = []
+    monkeypatch.setattr("orchestration.trainings._trainings", lambda *_: runs)
+    monkeypatch.setattr("orchestration.trainings.deployment_outcome", lambda run: run.outcome)
+    assert judged_since("news") is None
+    runs += [run(9, finished=False), run(8), run(7)]
+    assert judged_since("news") is None
+    runs.append(run(6, successful=True))
+    assert judged_since("news") == datetime(2026, 11, 6, tzinfo=UTC)
+    runs.insert(1, run(8, outcome="rolled_back"))  # and publishing it failed
+    assert judged_since("news") == datetime(2026, 11, 8, tzinfo=UTC)
 
 
 def test_a_run_elsewhere_that_is_not_finished_trains_and_one_that_a_command_left_behind_does_not(

@@ -1,4 +1,4 @@
-"""An endpoint on Vertex AI that is parked: its id and address stay, nothing is deployed on it, so that nothing is billed.
+"""An endpoint on Vertex AI that is parked: its id and address stay, nothing is deployed on it or billed.
 
 Which version had the traffic is a label of the endpoint: `evergreen_parked: a1b2c3d4e5f6`.
 """
