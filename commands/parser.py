@@ -96,7 +96,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--scheduled",
         action="store_true",
-        help="for a line of cron: refresh.cool_down and refresh.on_code hold as in a run by schedule",
+        help="for a line of cron: refresh.cool_down, .on_code and .when hold as in a run by schedule",
     )
     asked.add_argument(
         "--window",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from evergreen.core.deployment import EndpointStatus
     from evergreen.core.versions import ModelVersion
     from evergreen.core.window import Interval
-    from orchestration.chain import Chain, Window
+    from orchestration.chain import Chain, VerdictLine
     from orchestration.firings import Schedule
     from orchestration.runs import RunSummary
     from orchestration.status import Covered, Status
@@ -99,8 +99,8 @@ def chain_lines(chain: Chain | None) -> list[tuple[str, str]]:
     return lines
 
 
-def _said(window: Window) -> str:
-    return f"{window.says}, {' and '.join(window.below)} below" if window.below else window.says
+def _said(line: VerdictLine) -> str:
+    return f"{line.says}, {' and '.join(line.below)} below" if line.below else line.says
 
 
 def _scheduled(schedule: Schedule | None, none: str = "none") -> str:

@@ -22,7 +22,7 @@ LAST = 5
 Kept = TypeVar("Kept", bound=Frozen)
 
 
-class Window(Frozen):
+class VerdictLine(Frozen):
     """What a verdict says in short, of which version, until when; `below` are metrics certainly below their floors."""
 
     version: str
@@ -31,7 +31,7 @@ class Window(Frozen):
     below: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, verdict: Verdict) -> Window:
+    def of(cls, verdict: Verdict) -> VerdictLine:
         """The same of a whole verdict."""
         says: Literal["quiet", "drifted"] = "drifted" if verdict.drifted else "quiet"
         return cls(
@@ -50,16 +50,16 @@ class Chain(Frozen):
     champion.
     """
 
-    windows: tuple[Window, ...] = ()
+    windows: tuple[VerdictLine, ...] = ()
     training: LastTraining | None = None
     decision: str | None = None
     rollout: str | None = None
-    recovery: Window | None = None
+    recovery: VerdictLine | None = None
 
 
 def chain_of(model: str, champion: str | None) -> Chain:
     """The chain of a model whose champion is that version."""
-    windows = tuple(reversed([Window.of(verdict) for verdict in newest_verdicts(model, LAST)]))
+    windows = tuple(reversed([VerdictLine.of(verdict) for verdict in newest_verdicts(model, LAST)]))
     training = last_training(model)
     if training is None:
         return Chain(windows=windows)
@@ -75,7 +75,7 @@ def chain_of(model: str, champion: str | None) -> Chain:
     )
 
 
-def recovery(windows: Sequence[Window], champion: str, since: datetime) -> Window | None:
+def recovery(windows: Sequence[VerdictLine], champion: str, since: datetime) -> VerdictLine | None:
     """The newest window of the champion's requests after its training; None: none says anything yet."""
     after = [one for one in windows if one.version == champion and one.end > since and one.says != "too few rows"]
     return max(after, key=lambda one: one.end, default=None)

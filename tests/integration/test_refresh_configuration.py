@@ -53,7 +53,12 @@ BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.art
             None,
             "arrived: ingestion is for sources of kind bigquery and files; set columns.arrived",
         ),
-        (FILES, {"when": {"drift": {"k": 3, "of": 2}}}, None, "refresh.when.drift.*k 3 of the last 2 windows can never"),
+        (
+            FILES,
+            {"when": {"drift": {"k": 3, "of": 2}}},
+            None,
+            "refresh.when.drift.*k 3 of the last 2 windows can never",
+        ),
         (FILES, {"when": {"drfit": {}}}, None, r"refresh\.when\.drfit.*drift"),
         (
             FILES | {"columns": COLUMNS},

@@ -13,7 +13,7 @@ from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Interval
-from orchestration.chain import Chain, Window, recovery
+from orchestration.chain import Chain, VerdictLine, recovery
 from orchestration.firings import Schedule
 from orchestration.runs import RunSummary
 from orchestration.status import Covered
@@ -182,7 +182,7 @@ def test_status_leads_from_the_drift_to_what_the_endpoint_says_after_the_trainin
     shown = status(None)
     assert not any(line.startswith(("verdicts", "training", "recovery")) for line in _text(shown).splitlines())
     windows = tuple(
-        Window(version=version, end=datetime(2026, 11, day, tzinfo=UTC), says=says, below=below)
+        VerdictLine(version=version, end=datetime(2026, 11, day, tzinfo=UTC), says=says, below=below)
         for version, day, says, below in (
             ("a1", 3, "drifted", ("accuracy",)),
             ("b2", 5, "quiet", ()),
