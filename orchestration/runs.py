@@ -36,6 +36,7 @@ Value = TypeVar("Value", bound=Frozen)
 OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
 BATCH = "batch_prediction"
+MONITORING = "monitoring"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
 MOST_STEPS = 100
