@@ -258,6 +258,12 @@ def _cases(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a case")
 
 
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--send-test-alert", action="store_true", help="send a message by parameters.alerts, and tell whether it was taken"
+    )
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments of their own."""
 
@@ -368,7 +374,7 @@ COMMANDS = (
         "doctor",
         "tells what is missing to run a configuration here, with the line that fixes it",
         "python run.py doctor --config local.yaml",
-        _nothing,
+        _doctor,
     ),
     Command(
         "teardown",
