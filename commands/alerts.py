@@ -24,7 +24,8 @@ def check_alerts(project: Project, *, send: bool) -> Iterator[Finding]:
         fix = "set parameters.alerts, such as {webhook_env: NEWS_WEBHOOK}"
         yield Finding("alerts", not send, "none are configured: nobody is told of a rollback", fix)
         return
-    from orchestration.alerting import check_alerter, send as send_now
+    from orchestration.alerting import check_alerter
+    from orchestration.alerting import send as send_now
 
     if alerts.slack:
         yield Finding("alerts", True, f"slack: {check_alerter()}")

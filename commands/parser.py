@@ -169,6 +169,19 @@ def _predict(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--source",
+        metavar="ROWS",
+        help="labelled rows instead of the configuration's: a file, a folder or a pattern, also gs://…; "
+        "bq://project.dataset.table; or a YAML file whose source is read",
+    )
+    parser.add_argument(
+        "--window", type=_stretch, metavar="START..END", help="the rows of a stretch of time, in UTC, end excluded"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, as the last line")
+
+
 def _status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -260,7 +273,9 @@ def _cases(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--send-test-alert", action="store_true", help="send a message by parameters.alerts, and tell whether it was taken"
+        "--send-test-alert",
+        action="store_true",
+        help="send a message by parameters.alerts, and tell whether it was taken",
     )
 
 
@@ -339,6 +354,13 @@ COMMANDS = (
         "         python run.py predict --config prod.yaml --input bq://my-project.news.articles "
         "--output bq://my-project.news.labelled --keep id",
         _predict,
+        takes_name=True,
+    ),
+    Command(
+        "evaluate",
+        "scores the live champion on labelled rows: report and page, no training",
+        "python run.py evaluate --config local.yaml --source labelled.csv",
+        _evaluate,
         takes_name=True,
     ),
     Command(

@@ -53,6 +53,15 @@ def terminal_summary(
     return "\n".join(lines[:MOST_LINES])
 
 
+def evaluation_lines(report: EvaluationReport, page: str) -> str:
+    """What a live version scores: each metric with its interval, the baselines, the rows, and where the page is."""
+    first, *further = _quality(report)
+    lead = lead_metric(report)
+    others = [_line(name, _value(metric, report.confidence)) for name, metric in report.metrics.items() if name != lead]
+    lines = [_line("version", report.version), first.replace(" test ", " labelled ", 1), *others, *further]
+    return "\n".join([*lines, _line("report", page)])
+
+
 def publication_lines(publication: Publication) -> str:
     """What was published where: one line, or two with a Space."""
     where = f" {publication.url} (commit {publication.commit})" if publication.url else ""
