@@ -130,7 +130,7 @@ def _by_alerter(news: Alert) -> None:
 def _note(news: Alert, now: datetime) -> None:
     """With the run whose step tells it; a command has none, and notes nothing."""
     if (run := _run()) is not None:
-        log_metadata({f"{TOLD_PREFIX}{news.id}": now.isoformat()}, run_id_name_or_prefix=run)
+        log_metadata(metadata={f"{TOLD_PREFIX}{news.id}": now.isoformat()}, run_id_name_or_prefix=run)
 
 
 def _run() -> UUID | None:

@@ -22,7 +22,7 @@ class WebhookError(EvergreenError):
     """The message was not taken."""
 
 
-def post(url: str, content: Mapping[str, object]) -> None:
+def post(url: str, content: Mapping[str, str | None]) -> None:
     """Returns once the address has taken the content. No redirect is followed: it would lead the message elsewhere.
 
     Raises:
@@ -65,9 +65,9 @@ def _reason(error: Exception) -> str:
     failure = failure_of(error)
     last = failure.error if failure else error
     if isinstance(last, requests.Timeout):
-        return f"it does not answer within {READ_S:g} s, asked twice"
+        return f"it does not answer within {READ_S:g} s"
     if isinstance(last, requests.ConnectionError):
         return "it cannot be reached"
     if failure and failure.reason.startswith("status "):
-        return f"it answers with {failure.reason}, asked more than once"
+        return f"it answers with {failure.reason}, again and again"
     return f"it was not taken ({type(last).__name__})"

@@ -45,6 +45,12 @@ def model(folder: Path) -> TrainedModel:
     return train(folder / "model", bbc_rows(60)[::2])
 
 
+def unseen() -> list[dict[str, str]]:
+    """The other half of the articles, without the one that the first half has, too."""
+    known = {row["text"].casefold() for row in bbc_rows(60)[::2]}
+    return [row for row in bbc_rows(60)[1::2] if row["text"].casefold() not in known]
+
+
 def live(model: TrainedModel, splits: Splits) -> Live:
     return Live(model, TrainedOn(splits), None)
 
@@ -57,18 +63,18 @@ def labelled(rows: list[dict[str, str]]) -> list[Row]:
 def report(model: TrainedModel, splits: Splits, folder: Path) -> EvaluationReport:
     unlabelled: list[Row] = [("none", "Shares rose.", None), ("blank", "Shares fell.", " ")]
     again = [(f"again-{name}", f"  {text}", label) for name, text, label in labelled(bbc_rows(60)[::2])]
-    dataset = dataset_of([*labelled(bbc_rows(60)[1::2]), *unlabelled, *again], folder / "rows")
+    dataset = dataset_of([*labelled(unseen()), *unlabelled, *again], folder / "rows")
     return scored(TASK, live(model, splits), dataset, folder / "out")
 
 
 def test_the_rows_are_measured_as_test_rows_are(report: EvaluationReport, model: TrainedModel) -> None:
-    rows = [*bbc_rows(60)[1::2], *bbc_rows(60)[::2]]
+    rows = [*unseen(), *bbc_rows(60)[::2]]
     predicted = TfidfPredictor(model.path).predict([row["text"] for row in rows]).argmax(axis=1)
-    assert report.rows == len(rows) == 300
+    assert report.rows == len(rows) == 299
     truth = [LABELS.index(row["label"]) for row in rows]
     assert report.metrics["accuracy"].value == pytest.approx(accuracy_score(truth, predicted))
     assert (report.version, report.comparison) == (model.version, None)
-    assert report.baseline.metrics["accuracy"] == pytest.approx(0.2)
+    assert report.baseline.metrics["accuracy"] == pytest.approx(0.2, abs=0.01)
     assert report.references[0].metrics["accuracy"] > 0.8
 
 
@@ -78,12 +84,12 @@ def test_rows_that_the_version_was_trained_on_are_told_whatever_their_ids_and_me
     told = report.section(ScoredRows)
     assert told is not None
     assert report.section(Forgetting) is None
-    assert {part.part: part.rows for part in told.parts} == {NEW_TO_IT: 150, TRAINED_ON: 150}
+    assert {part.part: part.rows for part in told.parts} == {NEW_TO_IT: 149, TRAINED_ON: 150}
     assert (told.trained_on, told.unlabelled) == (150, 2)
     new, known = (part.metrics["accuracy"].value for part in told.parts)
     assert known == 1.0 > new
     assert told.summary == (
-        f"150 rows new to it: accuracy {new:.3f}; 150 rows that it was trained on, which flatters it: accuracy 1.000; "
+        f"149 rows new to it: accuracy {new:.3f}; 150 rows that it was trained on, which flatters it: accuracy 1.000; "
         "2 more without a label"
     )
     assert EvaluationReport.model_validate_json(report.model_dump_json()).section(ScoredRows) == told

@@ -33,19 +33,19 @@ def test_one_that_refuses_is_told_at_once_and_never_by_its_address(status: int) 
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
-def test_one_that_hangs_is_asked_twice_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_hangs_is_asked_again_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "READ_S", 0.3)
-    monkeypatch.setattr(webhook, "RETRY_S", 0.6)
+    monkeypatch.setattr(webhook, "RETRY_S", 0.9)
     with listening(0) as asked:
         with pytest.raises(WebhookError, match=r"does not answer within 0\.3 s") as told:
             post(asked.url, CONTENT)
-        assert len(asked.messages) == 2
+        assert len(asked.messages) in (2, 3)
     assert SECRET not in f"{told.value}{told.value.__cause__}"
 
 
 def test_one_that_is_gone_or_stays_out_of_order_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "RETRY_S", 0.4)
-    with listening(503) as asked, pytest.raises(WebhookError, match=r"status 503, asked more than once"):
+    with listening(503) as asked, pytest.raises(WebhookError, match=r"status 503, again and again"):
         post(asked.url, CONTENT)
     with pytest.raises(WebhookError, match="it cannot be reached") as told:
         post(asked.url, CONTENT)
