@@ -81,15 +81,23 @@ def _marked(batches: Iterable[pa.RecordBatch], dataset: Dataset, trained_on: Tra
     trained, held = _train_keys(trained_on.splits, content), EarlierSplits(trained_on.held_out)
     for batch, covered in _covered(batches, dataset, trained_on.coverage):
         keys = content.signatures(batch[content.column], SEED, with_near=False)["key"]
-        known = np.isin(keys, trained) | (covered & (held.of(keys) == NEVER))
+        known = _among(keys, trained) | (covered & (held.of(keys) == NEVER))
         yield batch.append_column(REPLAYED, pa.array(known))
 
 
 def _train_keys(splits: Splits, content: Content) -> Keys:
-    """The keys of the training rows' content: eight bytes a row."""
+    """The keys of the training rows' content, ascending: eight bytes a row."""
     batches = split_batches(splits, SplitName.TRAIN, [content.column], GROUP_ROWS)
     keys = (content.signatures(batch[content.column], SEED, with_near=False)["key"] for batch in batches)
-    return np.concatenate([np.empty(0, np.uint64), *keys])
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *keys]))
+
+
+def _among(keys: Keys, known: Keys) -> Chosen:
+    """Which of the keys are known: (rows,) bool."""
+    if not len(known):
+        return np.zeros(len(keys), dtype=np.bool_)
+    found: Chosen = known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys
+    return found
 
 
 def _covered(
