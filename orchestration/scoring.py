@@ -48,10 +48,10 @@ def score_champion(
 
 def _serving(champion: ModelVersion) -> Trial | None:
     """The engine by which the champion serves; None: by torch, or what its task has."""
-    table = load_artifact(champion.report, EvaluationReport).section(EngineTable)
-    if table is None or champion.engines is None:
+    if champion.engines is None:
         return None
-    return Trial(load_artifact(champion.engines, Engines), Admission(), instruction_set(), table.choice)
+    table = load_artifact(champion.report, EvaluationReport).section(EngineTable)
+    return table and Trial(load_artifact(champion.engines, Engines), Admission(), instruction_set(), table.choice)
 
 
 def _trained_on(champion: ModelVersion, source: SourceSettings) -> TrainedOn:
