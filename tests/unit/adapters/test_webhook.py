@@ -52,7 +52,7 @@ def test_one_that_is_gone_or_stays_out_of_order_is_told(monkeypatch: pytest.Monk
     assert SECRET not in str(told.value)
 
 
-@pytest.mark.parametrize("url", ["hooks.example/T00", "ftp://hooks.example", "https://", "https://[half"])
+@pytest.mark.parametrize("url", ["hooks.example/T00", "ftp://hooks.example", "https://?T00", "https://[half"])
 def test_what_is_no_address_is_bad_input_and_not_shown(url: str) -> None:
     with pytest.raises(InputError, match="address that begins with https://") as told:
         post(url, CONTENT)
