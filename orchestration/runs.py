@@ -37,6 +37,7 @@ OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
 BATCH = "batch_prediction"
 MONITORING = "monitoring"
+EVALUATION = "evaluation"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
 MOST_STEPS = 100
@@ -176,8 +177,8 @@ def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -
 
 
 def last_runs(model: str, limit: int = 5, *, batch: bool = False) -> list[RunSummary]:
-    """The latest runs of a model, newest first; those of batch prediction apart, which may be many a day."""
-    pipeline = BATCH if batch else f"notequals:{BATCH}"
+    """The latest trainings of a model, newest first; runs of batch prediction apart, which may be many a day."""
+    pipeline = BATCH if batch else PIPELINE
     runs = Client().list_pipeline_runs(
         tags=model_tag(model), pipeline_name=pipeline, sort_by="desc:created", size=limit, hydrate=True
     )
@@ -279,6 +280,13 @@ def outcome_of(run_id: UUID) -> RunOutcome:
 def batch_report_of(run_id: UUID) -> BatchReport:
     """What a finished run of batch prediction did."""
     return _output(Client().get_pipeline_run(run_id), "predict", "predictions", BatchReport)
+
+
+def scored_report_of(run_id: UUID) -> tuple[EvaluationReport, str]:
+    """The report of a finished run of evaluation, and where its page is kept."""
+    run = Client().get_pipeline_run(run_id)
+    report = _output(run, "score", "report", EvaluationReport)
+    return report, page_uri(run.steps["score"].outputs["report"][0].uri)
 
 
 def _intake(run: PipelineRunResponse) -> str | None:
