@@ -258,8 +258,33 @@ def _cases(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a case")
 
 
+def _approve(parser: argparse.ArgumentParser) -> None:
+    _answer(parser)
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="on Vertex AI: let the delivery go on when this command is interrupted or terminated, which else stops it",
+    )
+
+
+def _answer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", metavar="VERSION", help="the candidate, as `status` names it")
+    parser.add_argument(
+        "--why", required=True, type=_why, metavar="REASON", help="in a few words; it is kept with the version"
+    )
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments of their own."""
+
+
+def _why(text: str) -> str:
+    from evergreen.core.approval import sentence
+
+    try:
+        return sentence(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> int:
@@ -362,6 +387,20 @@ COMMANDS = (
         "gives the previous champion all the traffic again",
         "python run.py rollback --config local.yaml",
         _nothing,
+        takes_name=True,
+    ),
+    Command(
+        "approve",
+        "lets a version through that waits for it, and brings it live",
+        'python run.py approve 3fa41c02be17 --config prod.yaml --why "the report looks right"',
+        _approve,
+        takes_name=True,
+    ),
+    Command(
+        "reject",
+        "keeps a version out that waits for approval, and all others of its recipe",
+        'python run.py reject 3fa41c02be17 --config prod.yaml --why "too slow for the shop"',
+        _answer,
         takes_name=True,
     ),
     Command(

@@ -39,6 +39,8 @@ OUTCOMES = {
     "kept": "left the endpoint as it was",
     "rolled_back": "was rolled back",
     "none": "made no version that passes the gate",
+    "waiting": "trained a version that waits for approval",
+    "registered": "registered a version",
 }
 MOST_SLACK = timedelta(hours=1)
 """Of a cool-down, else a tenth: firings begin some minutes early or late, and a daily schedule is to pass one of 1d."""

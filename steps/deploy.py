@@ -7,19 +7,29 @@ from typing import Annotated
 from zenml import get_step_context, log_metadata, step
 
 from evergreen.adapters.kinds import AnyHost
+from evergreen.core.approval import Approval
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
+from orchestration.approval import register_only
 from orchestration.deployment import deploy_decision
 from orchestration.runs import OUTCOME_KEY
 
 
 @step(enable_cache=False, experiment_tracker=True)
 def deploy(
-    model_name: str, host: AnyHost, decision: PromotionDecision, rollout: Ramp
+    model_name: str,
+    host: AnyHost,
+    decision: PromotionDecision,
+    rollout: Ramp,
+    approval: Approval | None = None,
+    deploys: bool = True,
 ) -> Annotated[Deployment, "deployment"]:
     """What the endpoint serves now; it is never without a model on the way."""
     run = get_step_context().pipeline_run.name
-    deployment = deploy_decision(model_name, host, decision, rollout, run)
+    if deploys:
+        deployment = deploy_decision(model_name, host, decision, rollout, run, approval=approval)
+    else:
+        deployment = register_only(model_name, host, decision, run, approval)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     return deployment

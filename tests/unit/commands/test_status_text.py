@@ -36,6 +36,7 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         report_page=None,
         dashboard=None,
         mlflow=None,
+        approvals={},
     )
 
 
@@ -173,3 +174,18 @@ def test_status_says_when_the_schedule_fires_next(schedule: Schedule | None, wor
     shown = status(None)
     shown.schedule = schedule
     assert [line for line in _text(shown).splitlines() if line.startswith(f"schedule    {words}")]
+
+
+def test_status_says_what_waits_for_a_person_and_what_was_kept_out_by_one() -> None:
+    plain: dict[str, Any] = {"artifact": "a", "report": "r", "recipe": "c", "run": "training-1"}
+    waits = ModelVersion(version="c3", **plain, judged_against=None, metrics={"accuracy": 0.96}, examples=())
+    shown = status(None)
+    shown.candidate = waits
+    asked = {"c3": "waits for approval until 2026-12-07 10:00 UTC", "b2": "was rejected by ann@laptop: too slow"}
+    standing = {"c3": "waiting", "b2": "rejected"}
+    shown.approvals = {
+        version: SimpleNamespace(standing=standing[version], words=words) for version, words in reversed(asked.items())
+    }
+    lines = _text(shown).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("candidate   c3"))
+    assert lines[at + 1 : at + 3] == [f"{'':<11} {asked['c3']}", f"kept out    b2 {asked['b2']}"]
