@@ -35,7 +35,7 @@ class Command:
 def main(argv: Sequence[str]) -> int:
     """The exit code of one command: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 terminated."""
     args = parse(argv)
-    set_verbosity(shows_steps=args.command in {"run", "cases"}, debug=args.debug)
+    set_verbosity(shows_steps=args.command in {"run", "cases", "approve"}, debug=args.debug)
     with report_errors(debug=args.debug) as outcome, sigterm_raises():
         outcome.code = import_module(f"commands.{args.command}").main(args) or 0
     return outcome.code

@@ -79,12 +79,13 @@ def register_only(
 ) -> Deployment:
     """The endpoint as it is: a version that the gate let through is candidate, and `approve` brings it live."""
     record, status = ZenmlRecord(model_name), open_endpoint(model_name, host).status()
-    now, promoted = datetime.now(UTC), decision.verdict is Verdict.PROMOTE
+    state, now, promoted = record.read(), datetime.now(UTC), decision.verdict is Verdict.PROMOTE
+    champion = state.named(Alias.CHAMPION)
     message = "parameters.deploy is false, so the endpoint was left alone"
     if promoted:
         until = approval.until(now) if approval else None
         question = Question(asked=now, until=until, champion=decision.champion, run=run)
-        words = _ask(record, record.read(), decision, question).words(now)
+        words = _ask(record, state, decision, question).words(now)
         message = f"version {decision.version} {words}; {message}"
     return Deployment(
         outcome="registered" if promoted else "none",
@@ -95,6 +96,7 @@ def register_only(
         message=message,
         token_command=status.token_command,
         page=status.page,
+        example=next(iter(champion.examples), None) if champion else None,
     )
 
 
