@@ -189,20 +189,27 @@ def test_an_approved_version_is_delivered_by_a_run_of_its_own(
 
     path = written(tmp_path, model)
     project = open_project(str(path))
-    options = {"tags": [model_tag(model)], "steps": {"deploy": {"experiment_tracker": False}}}
+    options: dict[str, Any] = {"tags": [model_tag(model)], "steps": {"deploy": {"experiment_tracker": False}}}
     training.with_options(**options)(model, project.host, "c3", "b2")
     assert question(model).champion == "b2"
     assert check_approval(model, "c3")
 
-    assert told(path, "approve") == 0
+    endpoint.broken = {"c3"}
+    assert told(path, "approve") == 1
+    assert "error: version c3 was not put live: version c3 does not load" in capsys.readouterr().err
+    assert (endpoint.traffic, aliases(model)) == ({"b2": 100}, {"champion": "b2", "candidate": "c3"})
+    endpoint.broken = set()
+
+    assert told(path, "approve", why="the first word stays") == 0
     said = capsys.readouterr().out
+    assert ": as the report says\n" in said
     assert f"version c3 was {question(model).answer.words}" in said  # type: ignore[union-attr]
     assert "deployment  live: version c3 serves all traffic" in said
     assert "try it      curl -s" in said
     assert endpoint.traffic == {"b2": 0, "c3": 100}
     assert any("10" in call for call in endpoint.calls if call.startswith("set_traffic"))  # by the same rollout
     assert aliases(model) == {"champion": "c3", "previous": "b2"}
-    assert [run.outcome for run in last_runs(model)] == ["live", "waiting"]
+    assert [run.outcome for run in last_runs(model)] == ["live", "rolled_back", "waiting"]
 
     run = Client().list_pipeline_runs(tags=model_tag(model), sort_by="desc:created", size=1, hydrate=True).items[0]
     decision = read_artifact(steps_of(run)["deploy"].inputs["decision"][0], PromotionDecision)
@@ -212,7 +219,7 @@ def test_an_approved_version_is_delivered_by_a_run_of_its_own(
     assert capsys.readouterr().out == "version c3 is the champion already\n"
     with pytest.raises(InputError, match="version c3 is the champion; `rollback` gives"):
         told(path, "reject")
-    assert len(last_runs(model)) == 2
+    assert len(last_runs(model)) == 3
 
 
 def test_a_command_tells_what_it_cannot_answer_and_a_rejection_what_follows(
@@ -227,6 +234,19 @@ def test_a_command_tells_what_it_cannot_answer_and_a_rejection_what_follows(
     told(path, "reject", why="too slow")
     assert ": too slow\nno run promotes it any more" in capsys.readouterr().out
     assert (endpoint.calls, aliases(model)) == ([], {"champion": "b2"})
+
+
+def test_who_answers_is_the_user_of_a_server_or_user_and_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    from commands.approve import answer_of
+    from commands.parser import parse
+    from evergreen.runtime.hold import owner
+    from stacks import server
+
+    args = parse(["approve", "c3", "--config", "any", "--why", "  as the\nreport says "])
+    assert answer_of(args, approved=True).by == owner()
+    monkeypatch.setattr(server, "remote_store", lambda: "https://zenml.example")
+    answered = answer_of(args, approved=True)
+    assert (answered.by, answered.why) == ("default", "as the report says")
 
 
 def test_a_plan_says_that_a_person_is_asked(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def answer(*, approved: bool, why: str = "the report looks right") -> Answer:
     ("given", "days"), [("required", 7), ({}, 7), ({"expires": "36h"}, 1.5), (Approval(expires="2w"), 14)]
 )
 def test_approval_is_required_by_a_word_or_with_its_term(given: Any, days: float) -> None:
-    settings = TypeAdapter(Approval | None).validate_python(given)
+    settings: Approval | None = TypeAdapter(Approval | None).validate_python(given)
     assert settings is not None
     assert settings.until(ASKED) == ASKED + timedelta(days=days)
 
