@@ -43,6 +43,8 @@ def _lines(lineage: Lineage) -> Lines:
         against = f", judged against {decision.champion}" if decision.champion else ""
         yield "gate", f"{decision.verdict}{against}"
         yield from (("", f"{'passed' if reason.passed else 'failed'}: {reason.message}") for reason in decision.reasons)
+    if lineage.approval:
+        yield "approval", f"it {lineage.approval}"
     yield from _artifacts(lineage)
     yield from _deployed(lineage)
     yield from (("missing", sentence) for sentence in lineage.missing)

@@ -35,7 +35,7 @@ class Command:
 def main(argv: Sequence[str]) -> int:
     """The exit code of one command: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 terminated."""
     args = parse(argv)
-    set_verbosity(shows_steps=args.command in {"run", "cases"}, debug=args.debug)
+    set_verbosity(shows_steps=args.command in {"run", "cases", "approve"}, debug=args.debug)
     with report_errors(debug=args.debug) as outcome, sigterm_raises():
         outcome.code = import_module(f"commands.{args.command}").main(args) or 0
     return outcome.code
@@ -279,8 +279,33 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _approve(parser: argparse.ArgumentParser) -> None:
+    _answer(parser)
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="on Vertex AI: let the delivery go on when this command is interrupted or terminated, which else stops it",
+    )
+
+
+def _answer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", metavar="VERSION", help="the candidate, as `status` names it")
+    parser.add_argument(
+        "--why", required=True, type=_why, metavar="REASON", help="in a few words; it is kept with the version"
+    )
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments of their own."""
+
+
+def _why(text: str) -> str:
+    from evergreen.core.approval import sentence
+
+    try:
+        return sentence(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> int:
@@ -397,6 +422,20 @@ COMMANDS = (
         "gives the previous champion all the traffic again",
         "python run.py rollback --config local.yaml",
         _nothing,
+        takes_name=True,
+    ),
+    Command(
+        "approve",
+        "lets a version through that waits for it, and brings it live",
+        'python run.py approve 3fa41c02be17 --config prod.yaml --why "the report looks right"',
+        _approve,
+        takes_name=True,
+    ),
+    Command(
+        "reject",
+        "keeps a version out that waits for approval, and all others of its recipe",
+        'python run.py reject 3fa41c02be17 --config prod.yaml --why "too slow for the shop"',
+        _answer,
         takes_name=True,
     ),
     Command(

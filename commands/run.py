@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.approve import answer_lines
 from commands.console import quiet_zenml
 from commands.costs import cost_lines
 from commands.outcome import empty_folder, write_outcome
@@ -74,6 +75,8 @@ def _run(project: Project, name: str, *, use_cache: bool, told_in: Path | None) 
         print(f"machines    {sentence}")
     if outcome.publication is not None:
         print(publication_lines(outcome.publication))
+    if deployment.outcome in {"waiting", "registered"}:
+        print("\n".join(answer_lines(project, decision.version)))
     if outcome.deployment.outcome == "rolled_back":
         print(f"error: {outcome.deployment.message}", file=sys.stderr)
         return 1
@@ -104,6 +107,7 @@ def _plan(project: Project, *, use_cache: bool) -> str:
             f"task        {project.task.kind}: {needs}",
             f"steps       {' → '.join(project.steps)}",
             *_image_lines(project),
+            *_approval_lines(project),
             *([f"publish     {publisher_of(project.publish).plan()}"] if project.publish else []),
             f"cache       {cache}",
             *cost_lines(project, read),
@@ -125,6 +129,14 @@ def _image_lines(project: Project) -> list[str]:
         f"serves      {needs.onnx_image} where the evaluation chooses a graph",
         f"            {needs.image} where torch is to answer",
     ]
+
+
+def _approval_lines(project: Project) -> list[str]:
+    """What keeps a new version from going live by itself; none where it does."""
+    given = project.configuration.parameters
+    asked = f"a person is asked before a version goes live, within {given.approval.expires}" if given.approval else None
+    alone = None if given.deploy else "a new version is registered, and the endpoint left alone"
+    return [f"approval    {words}" for words in (asked, alone) if words]
 
 
 def _preparation_lines(project: Project) -> list[str]:

@@ -36,16 +36,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _text(status: Status) -> str:
-    lines = [("model", status.model)]
-    for name in ("champion", "previous", "candidate"):
-        version = getattr(status, name)
-        if version is None:
-            lines.append((name, "none"))
-            continue
-        metrics, mirrors = version_words(version)
-        lines.append((name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"))
-        if version.leader:
-            lines.append(("", version.leader))
+    lines = [("model", status.model), *_version_lines(status), *_kept_out(status)]
     lines += covered_lines(status.champion, status.coverage, status.missing)
     endpoint = status.endpoint
     lines += endpoint_lines(endpoint)
@@ -69,6 +60,32 @@ def _text(status: Status) -> str:
         is_server = status.mlflow.startswith(("http://", "https://"))
         lines.append(("mlflow", status.mlflow if is_server else f"mlflow ui --backend-store-uri {status.mlflow}"))
     return in_columns(lines)
+
+
+def _version_lines(status: Status) -> Iterator[tuple[str, str]]:
+    """Each alias with its version, and what stands against that, or was said of it."""
+    for name in ("champion", "previous", "candidate"):
+        version = getattr(status, name)
+        if version is None:
+            yield name, "none"
+            continue
+        metrics, mirrors = version_words(version)
+        yield name, f"{version.version}  {metrics}  ({mirrors or 'no mirror'}; run {version.run})"
+        if version.leader:
+            yield "", version.leader
+        if version.version in status.approvals:
+            yield "", status.approvals[version.version].words
+
+
+def _kept_out(status: Status) -> list[tuple[str, str]]:
+    """The newest version that a person let not through, unless it is candidate still."""
+    candidate = status.candidate.version if status.candidate else None
+    refused = [
+        (version, asked)
+        for version, asked in status.approvals.items()
+        if asked.standing in ("rejected", "expired") and version != candidate
+    ]
+    return [("kept out", f"{version} {asked.words}") for version, asked in refused[-1:]]
 
 
 def in_columns(lines: Iterable[tuple[str, str]]) -> str:

@@ -51,10 +51,15 @@ def stopped(project: Configured | ServedModel, name: str | None) -> Stop:
 
 def again(project: Configured | ServedModel, name: str | None) -> str:
     """The line that ends what is left."""
+    run = f" --run-name {name}" if name else ""
+    return f"python run.py stop {model_arguments(project)}{run}"
+
+
+def model_arguments(project: Configured | ServedModel) -> str:
+    """What a command is told to act on this model."""
     from orchestration.mistakes import shown
 
-    run = f" --run-name {name}" if name else ""
-    return f"python run.py stop --config {shown(project.configuration.path)} --name {project.model_name}{run}"
+    return f"--config {shown(project.configuration.path)} --name {project.model_name}"
 
 
 def left_over(stop: Stop, line: str) -> str:

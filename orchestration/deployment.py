@@ -11,18 +11,20 @@ from zenml.logger import get_logger
 
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.addresses import without_password
+from evergreen.core.approval import Approval
 from evergreen.core.artifacts import TrainedModel
+from evergreen.core.candidates import is_approved
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.fence import FencedEndpoint
-from evergreen.core.gate import overtaken
 from evergreen.core.lease import Claim, Lease, Rollout
 from evergreen.core.protocols import Endpoint, VersionRecord
 from evergreen.core.ramp import AT_ONCE, Ramp
 from evergreen.core.rollout import Release, roll_out, smoke_test
 from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, roll_back
 from evergreen.serving.contract import check_server
+from orchestration.approval import APPROVE, REJECT, KeptBack, kept_back
 from orchestration.artifacts import load_artifact
 from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.engines import put_engines
@@ -32,42 +34,58 @@ from orchestration.record import ZenmlRecord
 
 logger = get_logger(__name__)
 
-COMMANDS = ROLLBACK, TEARDOWN, STOP, DEPLOY, PARK = "rollback", "teardown", "stop", "deploy", "park"
+ROLLBACK, TEARDOWN, STOP, DEPLOY, PARK = "rollback", "teardown", "stop", "deploy", "park"
+COMMANDS = (ROLLBACK, TEARDOWN, STOP, DEPLOY, PARK, APPROVE, REJECT)
 """The commands as holders of the lease; a run holds it by its own name."""
 
 
 def deploy_decision(
-    model_name: str, host: AnyHost, decision: PromotionDecision, ramp: Ramp = AT_ONCE, run: str = "deploy"
+    model_name: str,
+    host: AnyHost,
+    decision: PromotionDecision,
+    ramp: Ramp = AT_ONCE,
+    run: str = "deploy",
+    *,
+    approval: Approval | None = None,
 ) -> Deployment:
     """The promoted version live and crowned, by way of the ramp; or, when it was kept out, the champion healed.
 
-    A decision that was made against another champion than the present one is not carried out. `run` is the name under
-    which the lease is held. A parked endpoint is left alone, unless another version is to be put live.
+    A decision that was made against another champion than the present one is not carried out, nor one that a person
+    has yet to approve, where `approval` asks for it. `run` is the name under which the lease is held. A parked endpoint
+    is left alone, unless another version is to be put live.
 
     Raises:
         BusyError: somebody else held the lease all the time, or took it over; the traffic is left as it is.
     """
     record = ZenmlRecord(model_name)
     endpoint = open_endpoint(model_name, host)
-    fetch = _test_newcomer(record, endpoint, decision)  # takes its time and changes nothing: no one has to wait for it
+    # takes its time and changes nothing: no one has to wait for it
+    fetch = _test_newcomer(record, endpoint, decision, approval)
     with model_lease(lease_of(model_name, host), model_name, run, STEP_WAIT_S) as claim:
         state, _ = record.settle()
         champion = state.aliases.get(Alias.CHAMPION)
         promoted = decision.verdict is Verdict.PROMOTE
-        stale = overtaken(decision.version, decision.champion, champion) if promoted else None
-        target = state.find(decision.version) if promoted and stale is None else state.named(Alias.CHAMPION)
+        back = kept_back(record, state, decision, run, approval)
+        target = state.find(decision.version) if promoted and back is None else state.named(Alias.CHAMPION)
         if target is None:
-            return _nothing_live(model_name, endpoint)
+            return _as_kept_back(_nothing_live(model_name, endpoint), back)
         if endpoint.status().parked:
             if target.version == champion:
-                return _parked(model_name, endpoint, target, stale)
+                return _parked(model_name, endpoint, target, back)
             FencedEndpoint(endpoint, claim.fence).unpark()  # the newcomer is to follow what answers
         tested = fetch if target.version == decision.version else None
         release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
         deployment = _bring_live(state, endpoint, claim, release, lambda: _crown(record, target, state))
-        if stale is not None:
-            deployment = deployment.model_copy(update={"outcome": "kept", "message": stale})
-        return _mirrored(record, host, deployment)
+        return _mirrored(record, host, _as_kept_back(deployment, back))
+
+
+def _as_kept_back(deployment: Deployment, back: KeptBack | None) -> Deployment:
+    """What there was before, where a version was kept back; that it could not be brought back is worse news."""
+    if back is None:
+        return deployment
+    if deployment.outcome == "rolled_back":
+        return deployment.model_copy(update={"message": f"{deployment.message}; {back.message}"})
+    return deployment.model_copy(update=back._asdict())
 
 
 def deploy_champion(model_name: str, host: AnyHost) -> Deployment:
@@ -222,12 +240,15 @@ def _tested_model(target: ModelVersion) -> Path:
     return model_dir
 
 
-def _test_newcomer(record: VersionRecord, endpoint: Endpoint, decision: PromotionDecision) -> Callable[[], Path] | None:
-    """What gives the promoted version once it is tested, or raises why it failed; None: nothing to test."""
+def _test_newcomer(
+    record: VersionRecord, endpoint: Endpoint, decision: PromotionDecision, approval: Approval | None
+) -> Callable[[], Path] | None:
+    """What gives the promoted version once it is tested, or raises why it failed; None: nothing to test, or not yet."""
     if decision.verdict is not Verdict.PROMOTE:
         return None
-    target = record.read().find(decision.version)
-    if target is None or target.version in endpoint.status().traffic:
+    state = record.read()
+    target, waits = state.find(decision.version), approval is not None and not is_approved(state, decision)
+    if target is None or waits or target.version in endpoint.status().traffic:
         return None
     tested: Future[Path] = Future()
     try:
@@ -266,16 +287,16 @@ def _nothing_live(model_name: str, endpoint: Endpoint) -> Deployment:
     )
 
 
-def _parked(model_name: str, endpoint: Endpoint, champion: ModelVersion, stale: str | None) -> Deployment:
+def _parked(model_name: str, endpoint: Endpoint, champion: ModelVersion, back: KeptBack | None) -> Deployment:
     status = endpoint.status()
     parked = f"the endpoint is parked, and stays so; run.py deploy brings version {champion.version} back."
     return Deployment(
-        outcome="kept",
+        outcome=back.outcome if back else "kept",
         model=model_name,
         url=status.url,
         version=champion.version,
         traffic=status.traffic,
-        message=f"{stale}; {parked}" if stale else parked,
+        message=f"{back.message}; {parked}" if back else parked,
         token_command=status.token_command,
         page=status.page,
         example=champion.examples[0] if champion.examples else None,

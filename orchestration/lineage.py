@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
@@ -117,7 +117,8 @@ class Lineage(Frozen):
 
     `trace_id` is that of the answer that was asked about. `parents` are nearest first, `oldest` tells that the last one
     was trained from pretrained weights; else there may be more. `traffic` is in percent, null where the version is not
-    deployed, or the endpoint does not answer. `missing` says what was deleted or cannot be read.
+    deployed, or the endpoint does not answer. `approval` is what came of asking a person. `missing` says what was
+    deleted or cannot be read.
     """
 
     model: str
@@ -137,6 +138,7 @@ class Lineage(Frozen):
     deployment: Deployment | None
     url: str | None
     traffic: int | None
+    approval: str | None = None
     missing: tuple[str, ...] = ()
 
 
@@ -171,6 +173,9 @@ def lineage_of(model: str, host: AnyHost, asked: str) -> Lineage:
         deployment=deployment if deployment and deployment.version == version.version else None,
         url=url,
         traffic=traffic,
+        approval=state.questions[version.version].words(datetime.now(UTC))
+        if version.version in state.questions
+        else None,
     )
     return lineage.model_copy(update={"missing": tuple(lost for link in (made, *chain) for lost in link.missing)})
 

@@ -15,12 +15,15 @@ from zenml.enums import ModelStages
 from zenml.models import ModelVersionResponse
 from zenml.utils.metadata_utils import log_metadata
 
+from evergreen.core.approval import Question
 from evergreen.core.errors import EvergreenError
 from evergreen.core.versions import Alias, ModelVersion, RecordState, SetAlias
 from orchestration.artifacts import is_stored
 
 STAGES = {Alias.CHAMPION: ModelStages.PRODUCTION, Alias.CANDIDATE: ModelStages.STAGING}
 RECORD_KEY = "evergreen"
+QUESTION_KEY = "approval"
+"""Apart from the rest of the record: who registers a version again leaves it alone."""
 ROLLED_BACK = "rolled-back"
 WITHDRAWING = "withdrawing"
 """On a champion while it changes places with the previous one: what a run that was cut off left to do."""
@@ -85,6 +88,11 @@ class ZenmlRecord:
         if current.mirrors.get(mirror) != number:
             updated = current.model_copy(update={"mirrors": {**current.mirrors, mirror: number}})
             self._write(response.id, updated)
+
+    def note_question(self, version: str, question: Question) -> None:
+        """Records what a person is asked about a version, or answered; it replaces what was recorded before."""
+        response = Client().get_model_version(self.model, version)
+        log_metadata(metadata={QUESTION_KEY: question.model_dump_json()}, model_version_id=response.id)
 
     def _set_alias(self, alias: Alias, version: str | None) -> None:
         """Moves an alias to a registered version; None removes it."""
@@ -184,6 +192,7 @@ def _state(responses: Iterable[ModelVersionResponse]) -> RecordState:
     versions: list[ModelVersion] = []
     aliases: dict[Alias, str] = {}
     rolled_back: list[str] = []
+    questions: dict[str, Question] = {}
     for response in responses:
         record = response.run_metadata.get(RECORD_KEY)
         if not isinstance(record, str):
@@ -193,7 +202,10 @@ def _state(responses: Iterable[ModelVersionResponse]) -> RecordState:
         aliases.update(dict.fromkeys(_aliases(response), version.version))
         if ROLLED_BACK in _tags(response):
             rolled_back.append(version.version)
-    return RecordState(versions=tuple(versions), aliases=aliases, rolled_back=tuple(rolled_back))
+        question = response.run_metadata.get(QUESTION_KEY)
+        if isinstance(question, str):
+            questions[version.version] = Question.model_validate_json(question)
+    return RecordState(versions=tuple(versions), aliases=aliases, rolled_back=tuple(rolled_back), questions=questions)
 
 
 def _tagged(responses: Iterable[ModelVersionResponse], tag: str) -> list[str]:

@@ -55,7 +55,7 @@ _ATTEMPT = re.compile(r"~[0-9]+$")
 class RunSummary(Frozen):
     """One run, as `status` shows it; `url` leads to the dashboard when a server is known.
 
-    `outcome` is what became of the endpoint: live, kept, rolled_back or none; null when the run did not come so far.
+    `outcome` is what became of the endpoint, as `Deployment` has it; null when the run did not come so far.
     `progress` is the step at work, and how far it says it is; `reason` is why the run failed, in the step's words or
     the platform's; `predicted` is what a batch prediction did; each null where there is none. `machines` are those that
     were not to be had, each in a sentence.
@@ -248,7 +248,7 @@ def is_scheduled() -> bool:
 
 
 def deployment_outcome(run: PipelineRunResponse) -> str | None:
-    """What became of the endpoint in a run: live, kept, rolled_back or none; None where it did not come so far."""
+    """What became of the endpoint in a run, one of `Deployment`'s outcomes; None where it did not come so far."""
     return _deployment_outcome(steps_of(run))
 
 
@@ -275,6 +275,13 @@ def outcome_of(run_id: UUID) -> RunOutcome:
         publication=_output(run, "publish", "publication", Publication) if "publish" in run.steps else None,
         intake=_intake(run),
     )
+
+
+def delivered_by(run_id: UUID) -> tuple[Deployment, Publication | None]:
+    """What a finished run of a delivery did."""
+    run = Client().get_pipeline_run(run_id)
+    published = _output(run, "publish", "publication", Publication) if "publish" in run.steps else None
+    return _output(run, "deploy", "deployment", Deployment), published
 
 
 def batch_report_of(run_id: UUID) -> BatchReport:

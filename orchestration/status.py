@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from zenml.client import Client
 from zenml.utils.dashboard_utils import get_server_dashboard_url
 
 from evergreen.adapters.kinds import AnyHost
+from evergreen.core.approval import Answer, Standing
 from evergreen.core.base import Frozen
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
-from evergreen.core.versions import Alias, ModelVersion
+from evergreen.core.versions import Alias, ModelVersion, RecordState
 from evergreen.core.window import Interval
 from evergreen.runtime.asides import beside_the_point
 from orchestration.chain import Chain, chain_of
@@ -41,6 +42,17 @@ class Covered(Frozen):
     edge_rows: int
 
 
+class AskedAbout(Frozen):
+    """What became of the question to let a version through: `until` when it stands (null: without an end), the `answer`
+    (null: there is none), and all of it in `words`.
+    """
+
+    standing: Standing
+    until: datetime | None
+    answer: Answer | None
+    words: str
+
+
 class Status(Frozen):
     """Versions by alias, endpoint, latest runs; `report_page` and `coverage` are the champion's, `mlflow` is the
     address of tracking.
@@ -50,6 +62,7 @@ class Status(Frozen):
     this machine alone, where no server shows one, `coverage` where it is not known, which counts as covering nothing.
     `missing` says what of the champion an incremental run needs and cannot read, and what to do; null: nothing.
     `chain` leads from what requests said to what the training after that has changed, null where it cannot be read.
+    `approvals` are of the versions that a person was asked about, oldest first.
     Batch predictions have a schedule and runs of their own; `last_run` is the newest of all.
     """
 
@@ -71,6 +84,7 @@ class Status(Frozen):
     batch_schedule: Schedule | None = None
     batch_runs: tuple[RunSummary, ...] = ()
     chain: Chain | None = None
+    approvals: dict[str, AskedAbout] = {}
 
 
 def status_of(model_name: str, host: AnyHost) -> Status:
@@ -99,7 +113,18 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
         chain=_chain(model_name, champion),
+        approvals=_approvals(state),
     )
+
+
+def _approvals(state: RecordState) -> dict[str, AskedAbout]:
+    now = datetime.now(UTC)
+    return {
+        version: AskedAbout(
+            standing=question.standing(now), until=question.until, answer=question.answer, words=question.words(now)
+        )
+        for version, question in state.questions.items()
+    }
 
 
 def _began(run: RunSummary) -> float:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 from zenml import get_step_context, log_metadata
 from zenml.client import Client
+from zenml.metadata.metadata_types import MetadataType
 from zenml.models import PipelineRunResponse
 from zenml.steps.step_context import StepContext
 
@@ -26,6 +27,8 @@ OUTCOMES = {
     "kept": "left the endpoint as it was",
     "rolled_back": "was rolled back",
     "none": "made no version that passes the gate",
+    "waiting": "trained a version that waits for approval",
+    "registered": "registered a version",
 }
 NEWEST = 10
 """So many of the last ones are looked through."""
@@ -44,7 +47,7 @@ class LastTraining(Frozen):
 def note_training(reasons: Sequence[Reason] = ()) -> None:
     """Notes with the run that its step belongs to that it sets out to train, and what for."""
     run = get_step_context().pipeline_run
-    noted = {TRAINS_KEY: datetime.now(UTC).isoformat(), REASONS_KEY: " ".join(reasons)}
+    noted: dict[str, MetadataType] = {TRAINS_KEY: datetime.now(UTC).isoformat(), REASONS_KEY: " ".join(reasons)}
     log_metadata(metadata=noted, run_id_name_or_prefix=run.id)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 
 from evergreen.adapters.kinds import AnyHost
+from evergreen.core.candidates import refusal
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.gate import Gate, decide
 from evergreen.core.report import EvaluationReport
@@ -81,5 +83,6 @@ def _decide(state: RecordState, gate: Gate, version: ModelVersion, report: Evalu
         gate,
         champion.version if champion else None,
         withdrawn=state.withdrawn(version),
+        refused=refusal(state, version, datetime.now(UTC)),
         repeats_champion=champion is not None and champion.recipe == version.recipe,
     )

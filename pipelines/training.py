@@ -8,6 +8,7 @@ from zenml.config import CachePolicy
 from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
 from evergreen.core.admission import Admission
 from evergreen.core.alerts import Alerts
+from evergreen.core.approval import Approval
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
@@ -17,7 +18,7 @@ from evergreen.data.split_plan import SplitPlan
 from evergreen.preparation import Preparation
 from evergreen.tasks import AnyTask
 from orchestration.uploaded_code import check_library
-from steps.deploy import deploy
+from steps.deploy import deploy as deploy_step
 from steps.evaluate import evaluate
 from steps.fetch import fetch
 from steps.identify import identify
@@ -48,9 +49,12 @@ def training(
     publish: AnyPublisher | None = None,
     prepare: Preparation | None = None,
     alerts: Alerts = Alerts(),
+    approval: Approval | None = None,
+    deploy: bool = True,
 ) -> None:
     """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`;
-    `prepare` first makes ready what arrived.
+    `prepare` first makes ready what arrived. With `approval` a version waits for a person before it is deployed,
+    without `deploy` it is registered alone.
     """
     if prepare is not None:
         prepare_step(prepare, source, task)
@@ -69,6 +73,7 @@ def training(
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:
         review(model_name, publish, identity, decision)
-    deployment = deploy(model_name, host, decision, rollout, alerts, after=["review"] if reviewed else None)
+    reviews = ["review"] if reviewed else None
+    deployment = deploy_step(model_name, host, decision, rollout, alerts, approval, deploy, after=reviews)
     if publish is not None:
         publish_step(model_name, publish, identity, decision, deployment)

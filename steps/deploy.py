@@ -9,21 +9,32 @@ from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost
 from evergreen.core.alerts import Alert, Alerts
+from evergreen.core.approval import Approval
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
 from orchestration.alerting import alert
+from orchestration.approval import register_only
 from orchestration.deployment import deploy_decision
 from orchestration.runs import OUTCOME_KEY
 
 
 @step(enable_cache=False, experiment_tracker=True)
 def deploy(
-    model_name: str, host: AnyHost, decision: PromotionDecision, rollout: Ramp, alerts: Alerts
+    model_name: str,
+    host: AnyHost,
+    decision: PromotionDecision,
+    rollout: Ramp,
+    alerts: Alerts,
+    approval: Approval | None = None,
+    deploys: bool = True,
 ) -> Annotated[Deployment, "deployment"]:
     """What the endpoint serves now; it is never without a model on the way. A rollout that went back is an alert."""
     run = get_step_context().pipeline_run
-    deployment = deploy_decision(model_name, host, decision, rollout, run.name)
+    if deploys:
+        deployment = deploy_decision(model_name, host, decision, rollout, run.name, approval=approval)
+    else:
+        deployment = register_only(model_name, host, decision, run.name, approval)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     if deployment.outcome == "rolled_back":
         news = Alert(

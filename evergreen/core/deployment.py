@@ -10,11 +10,14 @@ from evergreen.core.base import Frozen
 class Deployment(Frozen):
     """What the endpoint serves after a run: `traffic` maps each version to percent.
 
+    `waiting` is where a version waits for a person, and the endpoint stays as it was; `registered` where the run was
+    not to deploy.
+
     `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
     an instance that the endpoint answers, `page` where a person tries it in a browser (None: its host has no page).
     """
 
-    outcome: Literal["live", "kept", "rolled_back", "none"]
+    outcome: Literal["live", "kept", "rolled_back", "none", "waiting", "registered"]
     model: str
     url: str | None
     version: str | None

@@ -40,6 +40,8 @@ ROUNDING = 1e-9
 BYTES_PER_MB = 1_000_000
 MOST_NAMED = 10
 DEFAULT_MARGIN = 0.01
+APPROVAL = "approval"
+"""The rule about what a person said."""
 ANOTHER_MODEL = "change rows, task, split or seed to train another model"
 
 Thresholds = dict[str, FiniteFloat]
@@ -82,18 +84,21 @@ def decide(
     champion: str | None,
     *,
     withdrawn: str | None = None,
+    refused: str | None = None,
     repeats_champion: bool = False,
 ) -> PromotionDecision:
     """Whether the reported version may replace `champion`, the version that is live now (None: nothing is).
 
-    `withdrawn` names a version that a person took back and that is this very one, or of its recipe;
-    `repeats_champion` says that it comes of the champion's own. Hardware may give one recipe other bits. A metric that
-    is missing or undefined refuses. The reasons come in the order of the gate's fields, passed ones too.
+    `withdrawn` names a version that a person took back and that is this very one, or of its recipe; `refused` says
+    that nobody let such a one through who was asked; `repeats_champion` says that it comes of the champion's own.
+    Hardware may give one recipe other bits. A metric that is missing or undefined refuses. The reasons come in the
+    order of the gate's fields, passed ones too.
     """
     if report.version == champion:
         reasons = [_reason("new version", False, f"version {report.version} is already the champion")]
     else:
-        standing = _repetition(report, champion) if repeats_champion else _standing(report, champion, withdrawn)
+        refusals = [*_withdrawn(report.version, withdrawn), *_refused(refused)]
+        standing = _repetition(report, champion) if repeats_champion else [*_standing(report, champion), *refusals]
         reasons = [*standing, *_quality(report, gate, champion)]
     verdict = Verdict.PROMOTE if all(reason.passed for reason in reasons) else Verdict.KEEP
     return PromotionDecision(verdict=verdict, version=report.version, champion=champion, reasons=tuple(reasons))
@@ -141,15 +146,23 @@ def _quality(report: EvaluationReport, gate: Gate, champion: str | None) -> Iter
         yield _limit("size", "size", report.size_bytes / BYTES_PER_MB, gate.max_size_mb, "MB")
 
 
-def _standing(report: EvaluationReport, champion: str | None, withdrawn: str | None) -> Iterator[Reason]:
+def _standing(report: EvaluationReport, champion: str | None) -> Iterator[Reason]:
     """Rules about versions rather than numbers."""
     message = overtaken(report.version, _judged_against(report), champion)
     if message is not None:
         yield _reason("present champion", False, message)
     elif champion is None:
         yield _reason("present champion", True, "there is no champion yet: nothing to compare with")
+
+
+def _refused(words: str | None) -> Iterator[Reason]:
+    if words is not None:
+        yield _reason(APPROVAL, False, words)
+
+
+def _withdrawn(version: str, withdrawn: str | None) -> Iterator[Reason]:
     if withdrawn is not None:
-        yield _reason("not rolled back", False, _withdrawal(report.version, withdrawn))
+        yield _reason("not rolled back", False, _withdrawal(version, withdrawn))
 
 
 def _withdrawal(version: str, withdrawn: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen.core.admission import Trial
+from evergreen.core.approval import Question
 from evergreen.core.artifacts import Dataset, ResolvedWindow, SourceIdentity, Splits, TrainedModel
 from evergreen.core.batch import Table
 from evergreen.core.cloud import HostNeeds
@@ -469,6 +470,9 @@ class VersionRecord(Protocol):
 
     def note_mirror(self, version: str, mirror: str, number: str) -> None:
         """Records the number that a mirror gave to a version."""
+
+    def note_question(self, version: str, question: Question) -> None:
+        """Records what a person is asked about a version, or answered; it replaces what was recorded before."""
 
 
 class Mirror(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from evergreen.core.approval import Question
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
 
@@ -51,11 +52,14 @@ class ModelVersion(Frozen):
 
 
 class RecordState(Frozen):
-    """All versions of one model, oldest first, which version each alias names, and which were withdrawn by hand."""
+    """All versions of one model, oldest first, which version each alias names, which were withdrawn by hand, and what
+    persons were asked about which version.
+    """
 
     versions: tuple[ModelVersion, ...] = ()
     aliases: dict[Alias, str] = {}
     rolled_back: tuple[str, ...] = ()
+    questions: dict[str, Question] = {}
 
     def find(self, version: str | None) -> ModelVersion | None:
         """The version by name."""

@@ -15,6 +15,8 @@ OUTCOMES = {
     "kept": ("neutral", "Champion kept"),
     "rolled_back": ("bad", "Rolled back"),
     "none": ("neutral", "Nothing deployed"),
+    "waiting": ("neutral", "Waiting for approval"),
+    "registered": ("neutral", "Registered, not deployed"),
 }
 
 PUBLISHED = {

@@ -42,14 +42,9 @@ def terminal_summary(
         *_quality(report),
         *_verdict(decision),
         *_deployment(deployment),
+        *([_line("report", page)] if page else []),
+        *_trial(deployment, request_file),
     ]
-    if page:
-        lines.append(_line("report", page))
-    if deployment.page:
-        lines.append(_line("page", f"{deployment.page} to try it in a browser"))
-    if deployment.url and deployment.traffic:
-        command = curl_command(deployment.url, deployment.token_command, deployment.example, request_file)
-        lines.append(f"{'try it':<11} {command}")  # whole: it is to be pasted
     return "\n".join(lines[:MOST_LINES])
 
 
@@ -60,6 +55,14 @@ def evaluation_lines(report: EvaluationReport, page: str) -> str:
     others = [_line(name, _value(metric, report.confidence)) for name, metric in report.metrics.items() if name != lead]
     lines = [_line("version", report.version), first, *others, *further]
     return "\n".join([*lines, _line("report", page)])
+
+
+def delivery_summary(
+    deployment: Deployment, publication: Publication | None = None, *, request_file: str = "request.json"
+) -> str:
+    """Plain text of a version that was approved: endpoint, traffic, a curl command, and where it was published."""
+    published = [publication_lines(publication)] if publication else []
+    return "\n".join([*_deployment(deployment), *_trial(deployment, request_file), *published])
 
 
 def publication_lines(publication: Publication) -> str:
@@ -116,6 +119,15 @@ def _deployment(deployment: Deployment) -> list[str]:
         _line("endpoint", deployment.url or "none"),
         _line("traffic", traffic or "none"),
     ]
+
+
+def _trial(deployment: Deployment, request_file: str) -> list[str]:
+    """Where to try the endpoint, and how."""
+    lines = [_line("page", f"{deployment.page} to try it in a browser")] if deployment.page else []
+    if deployment.url and deployment.traffic:
+        command = curl_command(deployment.url, deployment.token_command, deployment.example, request_file)
+        lines.append(f"{'try it':<11} {command}")  # whole: it is to be pasted
+    return lines
 
 
 def _value(metric: Metric, confidence: float) -> str:

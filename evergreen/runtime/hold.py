@@ -40,13 +40,18 @@ class Patience:
 def holder_of(run: str) -> Holder:
     """This process as the holder of a lease, for a run or command of this name."""
     return Holder(
-        owner=f"{_user()}@{socket.gethostname()}",
+        owner=owner(),
         run=run,
         since=datetime.now(UTC).replace(microsecond=0),
         token=uuid.uuid4().hex,
         pid=os.getpid(),
         started=process_started(os.getpid()) or 0.0,
     )
+
+
+def owner() -> str:
+    """Who this process belongs to, as `user@host`."""
+    return f"{_user()}@{socket.gethostname()}"
 
 
 def process_started(pid: int) -> float | None:

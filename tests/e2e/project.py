@@ -38,7 +38,7 @@ class Project:
         return self.home / "zenml"
 
     def configuration(self, name: str, base: str = "local.yaml", **changes: Any) -> Path:
-        """A configuration of configs/ on a free port, with some parameters changed; engines are compared on few rows."""
+        """A configuration of configs/ on a free port, some parameters changed; few rows compare engines."""
         document = yaml.safe_load((ROOT / "configs" / base).read_text(encoding="utf-8"))
         parameters = document["parameters"]
         quick = {"engines": {"max_train_rows": FEW}} if "task" in parameters else {}

@@ -198,3 +198,9 @@ def test_an_answer_is_read_from_standard_input_where_that_is_asked_for(
     monkeypatch.setattr("sys.stdin", StringIO('{"metadata": {}}'))
     main(parse(["lineage", "--config", "news.yaml", "--name", "news", "--json", given]))
     assert Lineage.model_validate_json(capsys.readouterr().out) == lineage()
+
+
+def test_it_is_told_what_a_person_said_of_the_version() -> None:
+    words = "was approved by ann@laptop on 2026-11-30 11:00 UTC: the report looks right"
+    assert f"approval    it {words}" in _text(lineage(approval=words)).splitlines()
+    assert "approval" not in _text(lineage())

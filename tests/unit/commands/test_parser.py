@@ -54,6 +54,7 @@ def test_help_takes_under_half_a_second_and_imports_nothing_heavy() -> None:
 
 def test_a_misspelt_configuration_is_refused_before_zenml_is_imported() -> None:
     commands = ["run", "prepare", "predict", "status", "stop", "deploy", "rollback", "schedule --list", "teardown"]
+    commands += ["approve c3 --why good", "reject c3 --why slow"]
     code = (
         "import sys\n"
         "from commands.parser import main\n"
@@ -84,6 +85,25 @@ def test_a_batch_size_that_is_none_is_told_in_plain_words(
         main(["predict", "--config", "local.yaml", "--batch-size", rows])
     assert caught.value.code == 2
     assert f"argument --batch-size: {message}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["approve", "reject"])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "the following arguments are required: VERSION, --why"),
+        (["c3"], "the following arguments are required: --why"),
+        (["c3", "--why", "  "], "argument --why: is blank; say why in a few words"),
+        (["c3", "--why", "a" * 501], "argument --why: has 501 characters, at most 500 are kept"),
+    ],
+)
+def test_an_answer_names_its_version_and_says_why(
+    name: str, given: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--config", "local.yaml", *given])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_predict_takes_a_text_or_a_table_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:

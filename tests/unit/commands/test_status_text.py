@@ -39,6 +39,7 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         dashboard=None,
         mlflow=None,
         chain=None,
+        approvals={},
     )
 
 
@@ -206,3 +207,18 @@ def test_status_leads_from_the_drift_to_what_the_endpoint_says_after_the_trainin
         "recovery    its newest window, to 2026-11-05 00:00, is quiet",
     ]
     assert recovery(windows, "a1", began) is None
+
+
+def test_status_says_what_waits_for_a_person_and_what_was_kept_out_by_one() -> None:
+    plain: dict[str, Any] = {"artifact": "a", "report": "r", "recipe": "c", "run": "training-1"}
+    waits = ModelVersion(version="c3", **plain, judged_against=None, metrics={"accuracy": 0.96}, examples=())
+    shown = status(None)
+    shown.candidate = waits
+    asked = {"c3": "waits for approval until 2026-12-07 10:00 UTC", "b2": "was rejected by ann@laptop: too slow"}
+    standing = {"c3": "waiting", "b2": "rejected"}
+    shown.approvals = {
+        version: SimpleNamespace(standing=standing[version], words=words) for version, words in reversed(asked.items())
+    }
+    lines = _text(shown).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("candidate   c3"))
+    assert lines[at + 1 : at + 3] == [f"{'':<11} {asked['c3']}", f"kept out    b2 {asked['b2']}"]

@@ -214,6 +214,12 @@ def test_a_version_that_was_rolled_back_or_its_recipe_does_not_come_back_by_itse
     assert told in failures(decision)["not rolled back"]
 
 
+def test_what_nobody_let_through_is_kept_out_in_the_words_of_who_was_asked() -> None:
+    words = "version b81e02c4a6f5 was rejected by ann@laptop on 2026-11-30 10:00 UTC: too slow"
+    decision = decide(report(against=comparison(around(0.1))), Gate(), CHAMPION, refused=words)
+    assert failures(decision) == {"approval": words}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
