@@ -46,6 +46,32 @@ class Labels(Frozen):
     contradicting: int = 0
 
 
+class Distribution(Frozen):
+    """Shares of the reference's rows and of the window's, by bin: of a number between `edges`, which are one fewer than the
+    bins, of classes by `labels`. `name` is the feature's, or what kind of evidence it is.
+    """
+
+    name: str
+    edges: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    reference: tuple[float, ...]
+    window: tuple[float, ...]
+
+
+class Example(Frozen):
+    """What requests are like of which there are more than the reference would have: `share` of the window's are nearest
+    to it in the embedding, `before` of the reference's own.
+
+    `text` is the request's own where inputs are logged, else the beginning of a row that the version was evaluated on.
+    """
+
+    text: str
+    logged: bool
+    prediction: str
+    share: float
+    before: float
+
+
 class Verdict(Frozen):
     """What one window says.
 
@@ -53,7 +79,7 @@ class Verdict(Frozen):
     whether there were rows enough to say anything; `drifted` whether what moved counts for `refresh.when.drift`.
     `quality` are metrics on labelled rows with intervals, `below` those certainly below their floors.
     `class_shares` is the label-shift estimate of what the classes' shares are now. `notes` are what is told beside it:
-    damaged lines, clocks that are off, no reference.
+    damaged lines, clocks that are off, no reference. `distributions` and `examples` are for the page.
     """
 
     model: str
@@ -69,4 +95,6 @@ class Verdict(Frozen):
     quality: dict[str, Metric] = {}
     below: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    examples: tuple[Example, ...] = ()
     created: datetime = Field(description="when it was made, UTC")

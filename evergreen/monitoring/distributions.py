@@ -1,0 +1,123 @@
+"""Features, confidence and classes of a window beside the reference's, by bin: what a page draws of them.
+
+Bins come of the reference, so that a window of any size is counted in flat memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evergreen.core.verdict import Distribution
+from evergreen.monitoring.reference import Reference
+
+BINS = 12
+INNER = (0.01, 0.99)
+"""Quantiles of the reference between which bins are equally wide; what lies beyond is in the first and the last."""
+CONFIDENCE, PREDICTIONS = "confidence", "predictions"
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass
+class Histogram:
+    """Counts of one number by bin, of the reference and of the window so far."""
+
+    edges: Numbers
+    reference: npt.NDArray[np.int64]
+    window: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: Numbers) -> Histogram:
+        """The reference's numbers; nothing of the window yet."""
+        low, high = np.quantile(values, INNER)
+        edges = np.linspace(low, high, BINS - 1) if high > low else np.array([low])
+        counted = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
+        return cls(edges, counted, np.zeros(len(edges) + 1, dtype=np.int64))
+
+    def add(self, values: Numbers) -> None:
+        """Counts numbers of the window."""
+        self.window += np.bincount(np.searchsorted(self.edges, values), minlength=len(self.window))
+
+    def shown(self, name: str) -> Distribution:
+        """Shares of all that was counted."""
+        edges = tuple(float(edge) for edge in self.edges)
+        return Distribution(name=name, edges=edges, reference=_shares(self.reference), window=_shares(self.window))
+
+
+@dataclass
+class Distributions:
+    """All distributions; `add` batches of the window, then ask what is `shown`."""
+
+    reference: Reference
+    numbers: dict[str, Histogram] = field(init=False)
+    classes: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        table = self.reference.table(["features", "score", "prediction"])
+        (batch, *_) = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]
+        self.numbers = {name: Histogram.of(values) for name, values in numbers_of(batch) if len(values)}
+        self._known = _counted({}, batch)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Counts answered rows; others have no numbers."""
+        self.rows += batch.num_rows - batch.column("prediction").null_count
+        for name, values in numbers_of(batch):
+            if name in self.numbers:
+                self.numbers[name].add(values)
+        _counted(self.classes, batch)
+
+    def shown(self) -> tuple[Distribution, ...]:
+        """Classes first; what the window has no number of is left out."""
+        labels = self.reference.manifest.labels
+        drawn = [histogram.shown(name) for name, histogram in self.numbers.items() if histogram.window.any()]
+        if not labels:
+            return tuple(drawn)
+        shares = (_shares(np.array([counts.get(label, 0) for label in labels])) for counts in (self._known, self.classes))
+        known, now = shares
+        return Distribution(name=PREDICTIONS, labels=labels, reference=known, window=now), *drawn
+
+
+def numbers_of(batch: pa.RecordBatch) -> Iterator[tuple[str, Numbers]]:
+    """Each feature's finite values by name, and the answers' confidence."""
+    features = batch.column("features")
+    names, values = pc.list_flatten(features.cast(_PAIRS)).flatten() if len(features) else (pa.array([]), pa.array([]))
+    for name in pc.unique(names).to_pylist():
+        yield name, _finite(values.filter(pc.equal(names, name)))
+    yield CONFIDENCE, _finite(batch.column("score"))
+
+
+_PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float64())]))
+
+
+def _finite(values: pa.Array) -> Numbers:
+    numbers = values.drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
+    return numbers[np.isfinite(numbers)]
+
+
+def _counted(counts: dict[str, int], batch: pa.RecordBatch) -> dict[str, int]:
+    for pair in pc.value_counts(batch.column("prediction").drop_null()).to_pylist():
+        counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
+    return counts
+
+
+def _shares(counts: npt.NDArray[np.int64]) -> tuple[float, ...]:
+    return tuple(float(share) for share in counts / max(int(counts.sum()), 1))
+
+
+def counted(reference: Reference, rows: Iterable[pa.RecordBatch]) -> Distributions:
+    """The distributions of a window's rows."""
+    distributions = Distributions(reference)
+    for batch in rows:
+        distributions.add(batch)
+    return distributions
+
+
+def only_class(counts: Mapping[str, int]) -> str | None:
+    """The class that every answer names; None: there are several, or none."""
+    return next(iter(counts)) if len(counts) == 1 else None
