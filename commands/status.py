@@ -54,9 +54,8 @@ def _text(status: Status) -> str:
         lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
     lines.append(("schedule", _scheduled(status.schedule)))
     lines += [line for run in status.runs for line in _run_lines("run", run)]
-    if status.batch_schedule or status.batch_runs:
-        lines.append(("batch", _scheduled(status.batch_schedule, "no schedule")))
-    lines += [line for run in status.batch_runs for line in _run_lines("batch run", run)]
+    lines += _beside_lines("batch", "batch run", status.batch_schedule, status.batch_runs)
+    lines += _beside_lines("monitoring", "watched", status.monitoring_schedule, status.monitoring_runs)
     for firing in status.lost_firings:
         fired = firing.created.strftime("%Y-%m-%d %H:%M") if firing.created else ""
         lines += [("firing", f"{firing.job}  failed  {fired}".rstrip()), ("", firing.reason)]
@@ -69,6 +68,16 @@ def _text(status: Status) -> str:
     return in_columns(lines)
 
 
+def _beside_lines(
+    name: str, run_name: str, schedule: Schedule | None, runs: Sequence[RunSummary]
+) -> Iterator[tuple[str, str]]:
+    """A pipeline beside training: its schedule and its runs, where it has either."""
+    if schedule or runs:
+        yield name, _scheduled(schedule, "no schedule")
+    for run in runs:
+        yield from _run_lines(run_name, run)
+
+
 def in_columns(lines: Iterable[tuple[str, str]]) -> str:
     """Each name with its text, under each other."""
     return "\n".join(f"{name:<11} {text}".rstrip() for name, text in lines)
@@ -78,7 +87,7 @@ def _run_lines(name: str, run: RunSummary) -> Iterator[tuple[str, str]]:
     started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
     status = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
     yield name, f"{run.name}  {status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()
-    yield from (("", text) for text in (run.progress, run.predicted, run.reason, *run.machines) if text)
+    yield from (("", text) for text in (run.progress, run.predicted, run.verdict, run.reason, *run.machines) if text)
 
 
 def _scheduled(schedule: Schedule | None, none: str = "none") -> str:

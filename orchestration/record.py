@@ -52,9 +52,9 @@ class ZenmlRecord:
         """Registers a version and links its artifacts.
 
         Of one that is registered, the newest copy of the model counts, for its content is the same and an older one may
-        be damaged; its report, which says why it was promoted, its engines, its reference, its coverage and its held-out
-        rows are replaced when they are lost, and added when an earlier release kept none. Its recipe, and whom it was
-        judged against, stay those of its registration: docs/decisions/0002-whom-a-model-is-judged-against.md.
+        be damaged; its report, which says why it was promoted, its engines, its reference, its coverage and its
+        held-out rows are replaced when they are lost, and added when an earlier release kept none. Its recipe, and whom
+        it was judged against, stay those of its registration: docs/decisions/0002-whom-a-model-is-judged-against.md.
         """
         client = Client()
         _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))

@@ -11,8 +11,9 @@ from zenml import step
 
 from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import Splits, TrainedModel
-from evergreen.core.engines import Engines
+from evergreen.core.engines import Engines, ServedEngines
 from evergreen.core.report import EvaluationReport
+from evergreen.core.sections import EngineTable
 from evergreen.core.training import Incumbent
 from evergreen.monitoring.making import make_reference
 from evergreen.monitoring.reference import Reference
@@ -40,4 +41,6 @@ def evaluate(
     trial = Trial(engines, admission, instruction_set())
     report = evaluated(task, model, incumbent_model(incumbent), splits, trial)
     track_report(model, report)
-    return report, make_reference(task, model, engines, report, splits, scratch_directory("reference"))
+    table = report.section(EngineTable)
+    served = ServedEngines(engines, table.choice) if table else None
+    return report, make_reference(task, model, served, splits, scratch_directory("reference"))

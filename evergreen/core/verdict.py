@@ -1,4 +1,4 @@
-"""What a window of a model's requests says of the world: what moved since the model was trained, and for what it counts.
+"""What a window of requests says of the world: what moved since the model was trained, and for what it counts.
 
 A verdict is an artifact of the monitoring pipeline; the next training run reads the newest of them.
 """
@@ -47,8 +47,8 @@ class Labels(Frozen):
 
 
 class Distribution(Frozen):
-    """Shares of the reference's rows and of the window's, by bin: of a number between `edges`, which are one fewer than the
-    bins, of classes by `labels`. `name` is the feature's, or what kind of evidence it is.
+    """Shares of the reference's rows and of the window's, by bin: of a number between `edges`, which are one fewer than
+    the bins, of classes by `labels`. `name` is the feature's, or what kind of evidence it is.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Distribution(Frozen):
 
 
 class Example(Frozen):
-    """What requests are like of which there are more than the reference would have: `share` of the window's are nearest
-    to it in the embedding, `before` of the reference's own.
+    """What requests are like of which there are more than in the reference: `share` of the window's are nearest to it
+    in the embedding, `before` of the reference's own.
 
     `text` is the request's own where inputs are logged, else the beginning of a row that the version was evaluated on.
     """
@@ -98,3 +98,19 @@ class Verdict(Frozen):
     distributions: tuple[Distribution, ...] = ()
     examples: tuple[Example, ...] = ()
     created: datetime = Field(description="when it was made, UTC")
+
+    @property
+    def alarms(self) -> tuple[Moved, ...]:
+        """What moved."""
+        return tuple(one for one in self.moved if one.alarm)
+
+    @property
+    def words(self) -> str:
+        """In a line: `drifted: tokens, predictions; 2,000 rows of 1,950 requests`."""
+        seen = f"{self.rows:,} rows of {self.requests:,} requests"
+        below = f"; below its floor: {', '.join(self.below)}" if self.below else ""
+        if not self.enough:
+            return f"too little to say anything: {seen}{below}"
+        if not self.drifted:
+            return f"quiet: {seen}{below}"
+        return f"drifted: {', '.join(one.name or one.evidence for one in self.alarms)}; {seen}{below}"

@@ -1,1 +1,1 @@
-"""What requests say of the world: a window of them compared with what a version was evaluated on."""
+"""What a window of requests says of the world: rows of a request log against those that a model was measured on."""

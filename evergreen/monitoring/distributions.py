@@ -59,10 +59,11 @@ class Distributions:
     rows: int = 0
 
     def __post_init__(self) -> None:
-        table = self.reference.table(["features", "score", "prediction"])
-        (batch, *_) = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]
-        self.numbers = {name: Histogram.of(values) for name, values in numbers_of(batch) if len(values)}
-        self._known = _counted({}, batch)
+        self._known: dict[str, int] = {}
+        self.numbers = {}
+        for batch in self.reference.table().combine_chunks().to_batches():  # one, or none
+            self.numbers = {name: Histogram.of(values) for name, values in numbers_of(batch) if len(values)}
+            _counted(self._known, batch)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Counts answered rows; others have no numbers."""
@@ -78,7 +79,9 @@ class Distributions:
         drawn = [histogram.shown(name) for name, histogram in self.numbers.items() if histogram.window.any()]
         if not labels:
             return tuple(drawn)
-        shares = (_shares(np.array([counts.get(label, 0) for label in labels])) for counts in (self._known, self.classes))
+        shares = (
+            _shares(np.array([counts.get(label, 0) for label in labels])) for counts in (self._known, self.classes)
+        )
         known, now = shares
         return Distribution(name=PREDICTIONS, labels=labels, reference=known, window=now), *drawn
 
@@ -97,7 +100,8 @@ _PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float64())]))
 
 def _finite(values: pa.Array) -> Numbers:
     numbers = values.drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
-    return numbers[np.isfinite(numbers)]
+    finite: Numbers = numbers[np.isfinite(numbers)]
+    return finite
 
 
 def _counted(counts: dict[str, int], batch: pa.RecordBatch) -> dict[str, int]:

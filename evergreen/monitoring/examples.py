@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from evergreen.core.verdict import Example
-from evergreen.monitoring.reference import Reference
+from evergreen.monitoring.reference import ROWS_NAME, Reference
 
 MOST_SAMPLED = 2_000
 MOST_SHOWN = 5
@@ -34,7 +35,7 @@ class _Sample(NamedTuple):
 
 def examples_of(reference: Reference, rows: Iterable[pa.RecordBatch]) -> tuple[Example, ...]:
     """At most MOST_SHOWN, those of which there are most more first; none where engines give no embedding."""
-    table = reference.table(["embedding", "example", "prediction"])
+    table = pq.read_table(reference.path / ROWS_NAME, columns=["embedding", "example", "prediction"])
     table = table.filter(pc.is_valid(table.column("embedding")))
     known = _points(table.column("embedding").combine_chunks())
     sample = _sampled(rows)
@@ -77,11 +78,13 @@ def _sampled(rows: Iterable[pa.RecordBatch]) -> _Sample:
 def _points(embeddings: pa.Array) -> Points:
     """(rows, 32)."""
     values: Any = pc.list_flatten(embeddings).to_numpy(zero_copy_only=False)
-    return np.asarray(values, dtype=np.float32).reshape(len(embeddings), -1) if len(embeddings) else np.empty((0, 0), "f4")
+    return (
+        np.asarray(values, dtype=np.float32).reshape(len(embeddings), -1) if len(embeddings) else np.empty((0, 0), "f4")
+    )
 
 
 def _nearest(points: Points, known: Points, *, itself: bool = False) -> npt.NDArray[np.int64]:
-    """(rows,) the number of the nearest known point; with `itself` the points are the known ones, and each has another."""
+    """(rows,) the number of the nearest known point, with `itself` of the nearest other: the points are the known ones."""
     nearest = np.empty(len(points), dtype=np.int64)
     lengths = (known**2).sum(axis=1)
     for start in range(0, len(points), _AT_ONCE):

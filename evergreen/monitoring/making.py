@@ -12,25 +12,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from evergreen.core.artifacts import SplitName, Splits, TrainedModel
-from evergreen.core.engines import TORCH, EngineGraph, Engines
+from evergreen.core.artifacts import FileEntry, SplitName, Splits, TrainedModel
+from evergreen.core.engines import TORCH, EngineGraph, ServedEngines
 from evergreen.core.errors import InputError, InstanceError, RequestTooLargeError
 from evergreen.core.members import TaskSettings, servable
 from evergreen.core.protocols import Predictor
-from evergreen.core.report import EvaluationReport
-from evergreen.core.sections import EngineTable
 from evergreen.data.shards import split_batches, split_columns
-from evergreen.monitoring.reference import MOST_ROWS, Reference, write_reference
+from evergreen.monitoring.reference import MOST_ROWS, ROWS, ROWS_NAME, Reference, ReferenceManifest
 from evergreen.requestlog.record import row_of
+from evergreen.runtime.asides import beside_the_point
 from evergreen.tasks import load_engine, load_predictor
 from evergreen.tasks.budget import batches_within
 
 AT_ONCE = 64
 HELD_BYTES = 64 << 20
 """Of decoded pictures, until which rows are waited for to be predicted together."""
+EXAMPLE = "example"
 EXAMPLE_CHARS = 240
 SEED = 0
+KEPT = ROWS.append(pa.field(EXAMPLE, pa.string()))
+"""What is written: beside what is compared the beginning of a text, null of a row without one."""
 _OBSERVED_SPLITS = (SplitName.VALIDATION, SplitName.TEST)
 
 
@@ -43,39 +47,42 @@ class _Row(NamedTuple):
 
 
 def make_reference(
-    task: TaskSettings,
-    model: TrainedModel,
-    engines: Engines,
-    report: EvaluationReport,
-    splits: Splits,
-    out_dir: Path,
+    task: TaskSettings, model: TrainedModel, served: ServedEngines | None, splits: Splits, out_dir: Path
 ) -> Reference:
-    """The observations of at most MOST_ROWS validation and test rows, in equal shares of both.
+    """The observations of at most MOST_ROWS validation and test rows, in equal shares of both, by the engine that was
+    chosen to serve; `served` None: torch.
 
-    Rows that the server would refuse are left out.
+    Rows that the server would refuse are left out. One on which the model fails ends the observation, which is told and
+    ends no run: a version without a reference is as good, only not watched.
 
     Raises:
-        InputError: the model, or the graph that the report chose, cannot be loaded.
+        InputError: the model, or the graph that was chosen, cannot be loaded.
     """
-    predictor = _serving(model, engines, report)
+    predictor = _serving(model, served)
     rows: list[dict[str, Any]] = []
-    for held in _decoded(predictor, _rows(task, splits)):
-        rows += _observed(predictor, held, len(rows))
+    with beside_the_point(f"what requests to version {model.version} will be compared with"):
+        for held in _decoded(predictor, _rows(task, splits)):
+            rows += _observed(predictor, held, len(rows))
     return write_reference(
         out_dir, rows, kind=task.kind, labels=task.classes, engine=predictor.engine, version=model.version
     )
 
 
-def _serving(model: TrainedModel, engines: Engines, report: EvaluationReport) -> Predictor:
-    """The model by the engine that the evaluation chose to serve."""
-    table = report.section(EngineTable)
-    serves = TORCH if table is None else table.choice.serves
-    if serves == TORCH:
+def write_reference(path: Path, rows: Sequence[dict[str, Any]], **manifest: Any) -> Reference:
+    """The reference of these rows, by column name, at `path`; `manifest` are the other fields of its manifest."""
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in KEPT]
+    pq.write_table(pa.Table.from_arrays(columns, schema=KEPT), path / ROWS_NAME, compression="zstd")
+    files = (FileEntry.of(path / ROWS_NAME, path),)
+    return Reference.write(path, ReferenceManifest(files=files, rows=len(rows), **manifest))
+
+
+def _serving(model: TrainedModel, served: ServedEngines | None) -> Predictor:
+    if served is None or served.choice.serves == TORCH:
         return load_predictor(model.path)
-    variant = engines.manifest.variant(serves)
+    variant = served.engines.manifest.variant(served.choice.serves)
     if variant is None:
-        raise InputError(f"the evaluation chose engine {serves!r}, which was not made; evaluate the model again")
-    return load_engine(model.path, EngineGraph(engines, variant))
+        raise InputError(f"engine {served.choice.serves!r} was chosen, and was not made; evaluate the model again")
+    return load_engine(model.path, EngineGraph(served.engines, variant))
 
 
 def _rows(task: TaskSettings, splits: Splits) -> Iterator[_Row]:

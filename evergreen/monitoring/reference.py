@@ -1,34 +1,32 @@
-"""What a version was evaluated on, as a request log would have noted it: what later requests are compared with.
+"""What a version's requests are compared with: what its server would have noted of rows whose truth is known.
 
-reference/manifest.json   {"kind": "text_classification", "labels": ["business", "sport"], "engine": "onnx-fp32", …}
-reference/rows.parquet    features, sketch, prediction, score, probabilities, embedding, label, example
+A reference directory:
+
+    manifest.json    {"files": […], "kind": "text_classification", "labels": ["business", …], "engine": "int8", …}
+    rows.parquet     features, sketch, prediction, score, probabilities, embedding, label
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from evergreen.core.artifacts import DirectoryArtifact, FileEntry, Manifest
+from evergreen.core.artifacts import DirectoryArtifact, Manifest
+from evergreen.core.errors import InputError
 from evergreen.requestlog.arrow import SCHEMA
 
-ROWS_FILE = "rows.parquet"
+ROWS_NAME = "rows.parquet"
 MOST_ROWS = 5_000
-OBSERVED = ("features", "sketch", "prediction", "score", "probabilities", "embedding")
-REFERENCE_SCHEMA = pa.schema(
-    [*(SCHEMA.field(name) for name in OBSERVED), pa.field("label", pa.string()), pa.field("example", pa.string())]
-)
-"""`label` is the true one, `example` the beginning of a text; null where there is none."""
+LABEL = "label"
+NOTED = ("features", "sketch", "prediction", "score", "probabilities", "embedding")
+ROWS = pa.schema([*(SCHEMA.field(name) for name in NOTED), pa.field(LABEL, pa.string())])
+"""`label` is the true one, null where a row has none, such as a picture with its mask."""
 
 
 class ReferenceManifest(Manifest):
-    """Observations of `rows` rows by `version`, a model of the task `kind`, computed by `engine`.
-
-    `labels` are the order of `probabilities`; empty for a task without classes.
+    """`kind` is the task's, `labels` are in the order of the probabilities, `engine` computed the answers of so many
+    `rows`, and `version` is the model's.
     """
 
     kind: str
@@ -39,24 +37,39 @@ class ReferenceManifest(Manifest):
 
 
 class Reference(DirectoryArtifact[ReferenceManifest]):
-    """Observations of a version's validation and test rows, at most MOST_ROWS of them."""
+    """Reference rows: validation and test rows as the log would have them, with their labels."""
 
     manifest_type = ReferenceManifest
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows, as REFERENCE_SCHEMA has them."""
-        with pq.ParquetFile(self.path / ROWS_FILE, pre_buffer=False) as file:
-            yield from file.iter_batches(columns=None if columns is None else list(columns), use_threads=False)
+    def table(self) -> pa.Table:
+        """The rows, in the columns of ROWS.
 
-    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The same as one table: they are few."""
-        kept = REFERENCE_SCHEMA if columns is None else pa.schema([REFERENCE_SCHEMA.field(name) for name in columns])
-        return pa.Table.from_batches(list(self.batches(kept.names)), kept)
+        Raises:
+            InputError: they cannot be read, or have other columns.
+        """
+        import pyarrow.parquet as pq
+
+        path = self.path / ROWS_NAME
+        try:
+            return pq.read_table(path, columns=ROWS.names).cast(ROWS)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise InputError(
+                f"the reference's rows at {path} cannot be read: {error}; train the version anew"
+            ) from error
+
+    def check(self, kind: str, labels: Sequence[str]) -> None:
+        """Returns when it is one of this task.
+
+        Raises:
+            InputError: it is of another kind, or of other labels.
+        """
+        mine, theirs = (self.manifest.kind, self.manifest.labels), (kind, tuple(labels))
+        if mine != theirs:
+            raise InputError(
+                f"the reference of version {self.manifest.version} is of {_words(*mine)}, the model is one of "
+                f"{_words(*theirs)}; give the reference of the version that answers"
+            )
 
 
-def write_reference(path: Path, rows: Sequence[dict[str, Any]], **manifest: Any) -> Reference:
-    """The reference of these rows, by column name, at `path`; `manifest` are the other fields of its manifest."""
-    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in REFERENCE_SCHEMA]
-    pq.write_table(pa.Table.from_arrays(columns, schema=REFERENCE_SCHEMA), path / ROWS_FILE, compression="zstd")
-    files = (FileEntry.of(path / ROWS_FILE, path),)
-    return Reference.write(path, ReferenceManifest(files=files, rows=len(rows), **manifest))
+def _words(kind: str, labels: Sequence[str]) -> str:
+    return f"{kind} with the labels {', '.join(labels) or 'none'}"

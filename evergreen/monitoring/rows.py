@@ -15,8 +15,8 @@ from evergreen.core.protocols import LoggedRows
 class RowsOf:
     """Rows that `version` answered, and requests that it refused; what else is there is counted.
 
-    `others` counts rows by the version that answered them, `engines` names what computed, `refused` are requests without
-    an answer, `logs_inputs` whether a row holds what was asked; all of the last reading, once it is through.
+    `others` counts rows by the version that answered them, `engines` rows by what computed, `refused` are requests
+    without an answer, `logs_inputs` whether a row holds what was asked; all of the last reading, once it is through.
     """
 
     logged: LoggedRows

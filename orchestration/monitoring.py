@@ -1,0 +1,104 @@
+"""The champion's requests of a window, beside the reference that its training left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from evergreen.adapters.kinds import AnyHost, AnySource
+from evergreen.core.artifacts import ResolvedWindow, TrainedModel
+from evergreen.core.errors import EvergreenError, InputError
+from evergreen.core.members import TaskSettings, host_of
+from evergreen.core.monitor import DriftRules
+from evergreen.core.names import listed, nearest
+from evergreen.core.quality import Quality
+from evergreen.core.verdict import Verdict
+from evergreen.core.versions import ModelVersion
+from evergreen.monitoring.reference import Reference
+from evergreen.monitoring.watch import Watched, watch
+from evergreen.tasks.kinds import TASKS
+from orchestration.artifacts import load_artifact
+from orchestration.batch import champion_of
+from orchestration.endpoints import state_directory
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What is watched, by which rules."""
+
+    model_name: str
+    host: AnyHost
+    drift: DriftRules
+    labels: AnySource | None
+    quality: Quality
+
+
+def verdict_on(watching: Watching, window: ResolvedWindow) -> Verdict:
+    """What the champion's requests of the window say.
+
+    Raises:
+        InputError: requests are not logged, or labels cannot be read.
+        EvergreenError: there is no champion, or what keeps log or labels does not answer.
+    """
+    champion = watched_version(watching.model_name)
+    task = task_of(champion)
+    reference, lacks = _reference_of(champion)
+    watched = Watched(
+        watching.model_name,
+        champion.version,
+        task.kind,
+        task.classes,
+        host_of(watching.host).request_log(watching.model_name, state_directory()),
+        window,
+        reference,
+        lacks,
+    )
+    return watch(watched, watching.drift)
+
+
+def check_watching(watching: Watching) -> ModelVersion:
+    """The champion, once all was looked at that a run needs; no request was read by then.
+
+    Raises:
+        InputError: requests are not logged, labels cannot be read, or a floor is of an unknown metric.
+        EvergreenError: there is no champion, or what holds the labels does not answer.
+    """
+    champion = watched_version(watching.model_name)
+    host_of(watching.host).request_log(watching.model_name, state_directory())
+    _check_floors(watching.quality, task_of(champion))
+    return champion
+
+
+def watched_version(model_name: str) -> ModelVersion:
+    """The champion. Raises EvergreenError: there is none."""
+    return champion_of(model_name, "whose requests could be looked at")
+
+
+def task_of(version: ModelVersion) -> TaskSettings:
+    """The task that a version was trained for; of its model the manifest alone is read."""
+    trained = load_artifact(version.artifact, TrainedModel).manifest.task
+    kind = cast("type[TaskSettings]", TASKS.member(str(trained.get("kind"))))
+    return kind.model_validate(trained)
+
+
+def _reference_of(version: ModelVersion) -> tuple[Reference | None, str]:
+    """The reference, or why there is none."""
+    if version.reference is None:
+        return None, (
+            f"version {version.version} has nothing to compare requests with: an earlier release trained it, or it "
+            "could not be made; the next run that evaluates it, or a version after it, makes it"
+        )
+    try:
+        return load_artifact(version.reference, Reference), ""
+    except EvergreenError as error:
+        return None, f"what requests to version {version.version} are compared with is lost: {error}"
+
+
+def _check_floors(quality: Quality, task: TaskSettings) -> None:
+    known = [metric.name for metric in task.metrics]
+    for name in quality.floors:
+        if name not in known:
+            raise InputError(
+                f"quality.floors names {name!r}{nearest(name, known)}, which {task.kind} does not measure "
+                f"(allowed: {listed(known)})"
+            )
