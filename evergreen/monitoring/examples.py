@@ -84,7 +84,7 @@ def _points(embeddings: pa.Array) -> Points:
 
 
 def _nearest(points: Points, known: Points, *, itself: bool = False) -> npt.NDArray[np.int64]:
-    """(rows,) the number of the nearest known point, with `itself` of the nearest other: the points are the known ones."""
+    """(rows,) the number of the nearest known point, with `itself` of the nearest other one: points are known."""
     nearest = np.empty(len(points), dtype=np.int64)
     lengths = (known**2).sum(axis=1)
     for start in range(0, len(points), _AT_ONCE):
