@@ -2,7 +2,7 @@
 
 verdict     drifted: tokens, predictions; 2,000 rows of 1,950 requests
 window      2026-05-03 09:30 to 2026-05-04 09:30 UTC
-moved       tokens: +0.8 spreads (0.7 to 0.9), since 2026-05-03 21:00: …
+moved       tokens moved by 0.80 spreads (0.70 to 0.90): …
 page        /home/me/…/page.html
 """
 
@@ -16,7 +16,7 @@ from commands.alone import run_alone
 from commands.costs import run_cost_lines
 from commands.project import MonitoringProject, open_monitoring
 from commands.status import in_columns
-from evergreen.core.verdict import Moved, Verdict
+from evergreen.core.verdict import Verdict
 
 if TYPE_CHECKING:
     from evergreen.core.artifacts import ResolvedWindow
@@ -66,7 +66,7 @@ def verdict_lines(verdict: Verdict, page: str) -> Lines:
     yield "verdict", verdict.words
     yield "version", f"{verdict.version} of {verdict.model}"
     yield "window", _period(verdict.window)
-    yield from (("moved", _moved(one)) for one in verdict.alarms)
+    yield from (("moved", one.message) for one in verdict.alarms)
     for name, metric in verdict.quality.items():
         below = ", certainly below its floor" if name in verdict.below else ""
         yield name, f"{_interval(metric)}{below}"
@@ -76,12 +76,6 @@ def verdict_lines(verdict: Verdict, page: str) -> Lines:
         yield "labels", f"{labels.used:,}, {labels.late:,} of earlier requests{told}"
     yield from (("", note) for note in verdict.notes)
     yield "page", page
-
-
-def _moved(one: Moved) -> str:
-    unit = "in total variation" if one.evidence == "predictions" else "spreads"
-    since = f", since {one.since:%Y-%m-%d %H:%M} UTC" if one.since else ""
-    return f"{one.name or one.evidence}: {_interval(one.shift)} {unit}{since}: {one.message}"
 
 
 def _interval(metric: Metric) -> str:

@@ -14,8 +14,10 @@ from evergreen.core.names import listed, nearest
 from evergreen.core.quality import Quality
 from evergreen.core.verdict import Verdict
 from evergreen.core.versions import ModelVersion
+from evergreen.monitoring.label_rows import check_labels, label_table
+from evergreen.monitoring.quality import METRICS
 from evergreen.monitoring.reference import Reference
-from evergreen.monitoring.watch import Watched, watch
+from evergreen.monitoring.watch import Watched, watch, with_quality
 from evergreen.tasks.kinds import TASKS
 from orchestration.artifacts import load_artifact
 from orchestration.batch import champion_of
@@ -53,7 +55,10 @@ def verdict_on(watching: Watching, window: ResolvedWindow) -> Verdict:
         reference,
         lacks,
     )
-    return watch(watched, watching.drift)
+    verdict = watch(watched, watching.drift)
+    if watching.labels is None:
+        return verdict
+    return with_quality(verdict, watched, label_table(watching.labels), watching.quality)
 
 
 def check_watching(watching: Watching) -> ModelVersion:
@@ -65,7 +70,9 @@ def check_watching(watching: Watching) -> ModelVersion:
     """
     champion = watched_version(watching.model_name)
     host_of(watching.host).request_log(watching.model_name, state_directory())
-    _check_floors(watching.quality, task_of(champion))
+    if watching.labels is not None:
+        _check_measured(watching.quality, task_of(champion))
+        check_labels(watching.labels)
     return champion
 
 
@@ -94,11 +101,16 @@ def _reference_of(version: ModelVersion) -> tuple[Reference | None, str]:
         return None, f"what requests to version {version.version} are compared with is lost: {error}"
 
 
-def _check_floors(quality: Quality, task: TaskSettings) -> None:
-    known = [metric.name for metric in task.metrics]
+def _check_measured(quality: Quality, task: TaskSettings) -> None:
+    """Raises InputError where labels of this task do not measure answers, or not by a metric that has a floor."""
+    if task.columns.get("label") != "string":
+        raise InputError(
+            f"parameters.labels measures answers that are a label, and {task.kind} gives others, of which the log keeps "
+            "too little; leave labels out"
+        )
     for name in quality.floors:
-        if name not in known:
+        if name not in METRICS:
             raise InputError(
-                f"quality.floors names {name!r}{nearest(name, known)}, which {task.kind} does not measure "
-                f"(allowed: {listed(known)})"
+                f"parameters.quality.floors names {name!r}{nearest(name, METRICS)}, which labels do not measure "
+                f"(allowed: {listed(METRICS)})"
             )

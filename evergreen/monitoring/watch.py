@@ -1,26 +1,32 @@
 """The verdict on a window of a version's requests.
 
-verdict = watch(Watched("news", "36df30fb3710", log, window, reference), DriftRules(), Quality())
+verdict = watch(Watched("news", "36df30fb3710", log, window, reference), DriftRules())
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.monitor import DriftRules
 from evergreen.core.protocols import RequestLog
+from evergreen.core.quality import Quality
 from evergreen.core.verdict import Verdict
+from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
 from evergreen.monitoring.distributions import counted, only_class
 from evergreen.monitoring.examples import examples_of
+from evergreen.monitoring.labels import join_labels
+from evergreen.monitoring.quality import below_floors, quality_of
 from evergreen.monitoring.reference import Reference
 from evergreen.monitoring.rows import RowsOf
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,9 @@ def watch(watched: Watched, rules: DriftRules) -> Verdict:
         EvergreenError: the log or the reference cannot be read.
     """
     reference, refusal = _usable(watched)
-    if reference is None:
-        compared = _counted(watched.rows)
-        return _verdict(watched, compared, (refusal,))
     compared = compare(reference, watched.rows, rules, watched.window)
+    if reference is None:
+        return _verdict(watched, replace(compared, notes=()), (refusal,))
     verdict = _verdict(watched, compared, tuple(_told(watched, reference, compared)))
     if not compared.rows:
         return verdict
@@ -62,6 +67,24 @@ def watch(watched: Watched, rules: DriftRules) -> Verdict:
         verdict = verdict.model_copy(update={"notes": (*verdict.notes, f"every answer of the window is '{label}'")})
     examples = examples_of(reference, watched.rows) if verdict.drifted else ()
     return verdict.model_copy(update={"distributions": distributions.shown(), "examples": examples})
+
+
+def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: Quality) -> Verdict:
+    """The verdict with what its version's answers were worth, by labels that came.
+
+    Raises:
+        InputError: labels have other columns than they need, or a floor is of a metric that they do not give.
+        EvergreenError: the log cannot be read.
+    """
+    window = watched.window
+    reach = ResolvedWindow(start=window.start - parse_duration(quality.reach), end=window.end)
+    joined = join_labels(labels, watched.log.read(reach), watched.version, window)
+    measured = quality_of(joined, watched.labels) if joined.labels.used >= quality.min_rows else {}
+    notes = [*verdict.notes, *joined.notes]
+    if not measured:
+        notes.append(f"{joined.labels.used:,} labels measure nothing yet: at least {quality.min_rows:,} do")
+    update = {"labels": joined.labels, "quality": measured, "below": below_floors(measured, quality.floors)}
+    return verdict.model_copy(update={**update, "notes": tuple(notes)})
 
 
 def _usable(watched: Watched) -> tuple[Reference | None, str]:
@@ -75,16 +98,6 @@ def _usable(watched: Watched) -> tuple[Reference | None, str]:
     return watched.reference, ""
 
 
-def _counted(rows: RowsOf) -> Comparison:
-    """Nothing compared: how many rows of how many requests there are."""
-    count, requests = 0, set[str]()
-    for batch in rows:
-        answered = batch.filter(pa.compute.is_valid(batch.column("index")))
-        count += answered.num_rows
-        requests.update(answered.column("trace_id").to_pylist())
-    return Comparison(moved=(), rows=count, requests=len(requests), enough=False, class_shares={}, notes=())
-
-
 def _verdict(watched: Watched, compared: Comparison, notes: tuple[str, ...]) -> Verdict:
     return Verdict(
         model=watched.model,
@@ -93,7 +106,7 @@ def _verdict(watched: Watched, compared: Comparison, notes: tuple[str, ...]) -> 
         rows=compared.rows,
         requests=compared.requests,
         enough=compared.enough,
-        drifted=compared.enough and any(one.alarm for one in compared.moved),
+        drifted=compared.drifted,
         moved=compared.moved,
         class_shares=compared.class_shares,
         notes=(*notes, *compared.notes, *_of_log(watched.rows)),
