@@ -105,8 +105,8 @@ def _check_measured(quality: Quality, task: TaskSettings) -> None:
     """Raises InputError where labels of this task do not measure answers, or not by a metric that has a floor."""
     if task.columns.get("label") != "string":
         raise InputError(
-            f"parameters.labels measures answers that are a label, and {task.kind} gives others, of which the log keeps "
-            "too little; leave labels out"
+            f"parameters.labels measures answers that are a label, and {task.kind} gives others, of which the log "
+            "keeps too little; leave labels out"
         )
     for name in quality.floors:
         if name not in METRICS:

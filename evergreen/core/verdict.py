@@ -35,7 +35,7 @@ class Moved(Frozen):
 
 
 class Labels(Frozen):
-    """Labels that came for the window's requests: `used` once each, `late` ones among them of earlier windows' requests,
+    """Labels that came for the window's requests: `used` once each, `late` ones among them of requests before it,
     `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) too.
     """
 

@@ -59,7 +59,7 @@ def _values(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> di
     present: dict[str, str] | None = None
     for row in rows:
         if present is None:
-            present = match_columns({column: "labels.columns" for column in columns.values()}, list(row), "the labels")
+            present = match_columns(dict.fromkeys(columns.values(), "labels.columns"), list(row), "the labels")
         for name, column in columns.items():
             values[name].append(_text(row.get(present[column])))
     return values
