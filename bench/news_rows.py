@@ -33,7 +33,9 @@ def observed_news() -> tuple[pa.Table, tuple[str, ...]]:
     order = np.random.default_rng(0).permutation(len(texts))
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder:
         predictor = _predictor(Path(folder) / "model")
-        noted = [row for start in range(0, len(order), BLOCK) for row in _block(predictor, texts, order[start:][:BLOCK])]
+        noted = [
+            row for start in range(0, len(order), BLOCK) for row in _block(predictor, texts, order[start:][:BLOCK])
+        ]
     return _with_answers(noted, [truth[number] for number in order], labels), labels
 
 

@@ -53,7 +53,9 @@ class Reference(DirectoryArtifact[ReferenceManifest]):
         try:
             return pq.read_table(path, columns=ROWS.names).cast(ROWS)
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise InputError(f"the reference's rows at {path} cannot be read: {error}; train the version anew") from error
+            raise InputError(
+                f"the reference's rows at {path} cannot be read: {error}; train the version anew"
+            ) from error
 
     def check(self, kind: str, labels: Sequence[str]) -> None:
         """Returns when it is one of this task.

@@ -1,5 +1,5 @@
-"""One number a row, such as its tokens or its answer's score: Kolmogorov and Smirnov's test of two samples, and the mean
-distance between the quantiles, which is Wasserstein's, in units of the reference's spread.
+"""One number a row, such as its tokens or its answer's score: Kolmogorov and Smirnov's test of two samples, and the
+mean distance between the quantiles, which is Wasserstein's, in units of the reference's spread.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ def _distances(before: Floats, after: Floats, edges: Floats, effective: float) -
         shares = counts / counts.sum()
         whole.append(shares)
         drawn.append(random.multinomial(rows, shares, size=RESAMPLES) / rows)
-    areas = [
-        np.abs(np.cumsum(one - other, axis=-1)[..., :-2]) @ np.diff(edges) for one, other in (whole, drawn)
-    ]
+    areas = [np.abs(np.cumsum(one - other, axis=-1)[..., :-2]) @ np.diff(edges) for one, other in (whole, drawn)]
     return float(areas[0]), np.asarray(areas[1])
 
 
