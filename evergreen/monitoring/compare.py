@@ -1,6 +1,6 @@
 """A window's requests against the reference of the version that answered them: what moved, since when, by how much.
 
-compare(reference, log.read(window), DriftRules(), window)  →  Comparison(rows=2000, enough=True, moved=(Moved(…), …), …)
+compare(reference, log.read(window), DriftRules(), window)  →  Comparison(rows=2000, enough=True, moved=(…), …)
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def compare(
         return _told(counted, "no reference: versions trained before there were any have none; train one to compare")
     if lacking := _lacking(reference, sample, rules):
         return _told(counted, lacking)
-    return _told(_compared(counted, reference, sample, rules, window), *_beside(reference, sample))
+    return _compared(counted, reference, sample, rules, window)
 
 
 def _compared(
@@ -88,16 +88,16 @@ def _lacking(reference: Reference, sample: Sample, rules: DriftRules) -> str:
     labels = reference.manifest.labels
     if sample.rows < rules.min_rows or sample.requests < rules.min_requests:
         return (
-            f"{sample.rows:,} rows of {sample.requests:,} requests say nothing yet: at least {rules.min_rows:,} rows of "
-            f"{rules.min_requests:,} requests are compared"
+            f"{sample.rows:,} rows of {sample.requests:,} requests say nothing yet: at least {rules.min_rows:,} rows "
+            f"of {rules.min_requests:,} requests are compared"
         )
     if reference.manifest.rows < LEAST_ROWS:
         return f"the reference has {reference.manifest.rows} rows, at least {LEAST_ROWS} are needed"
     foreign = {label: count for label, count in sample.predictions.items() if label not in labels}
     if labels and sum(foreign.values()) > FOREIGN_SHARE * sample.rows:
         return (
-            f"the reference is one of other labels ({', '.join(labels)}) than the answers ({', '.join(sorted(foreign))}): "
-            "nothing was compared"
+            f"the reference is one of other labels ({', '.join(labels)}) than the answers "
+            f"({', '.join(sorted(foreign))}): nothing was compared"
         )
     return ""
 
@@ -107,18 +107,8 @@ def _notes(sample: Sample) -> tuple[str, ...]:
     said = {
         "rows are of times outside the window: a clock may be off": sample.outside,
         "rows are of other versions": sample.of_others,
-        "requests were refused": sample.refused,
     }
     return tuple(f"{count:,} {what}" for what, count in said.items() if count)
-
-
-def _beside(reference: Reference, sample: Sample) -> list[str]:
-    """What may explain a shift of a few numbers."""
-    others = sorted(sample.engines.keys() - {reference.manifest.engine})
-    if not others:
-        return []
-    count = sum(sample.engines[engine] for engine in others)
-    return [f"{count:,} rows were answered by {', '.join(others)}, the reference by {reference.manifest.engine}"]
 
 
 def _told(comparison: Comparison, *notes: str) -> Comparison:

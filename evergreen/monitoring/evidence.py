@@ -106,7 +106,7 @@ def _whole(rows: Floats) -> npt.NDArray[np.bool_]:
 
 
 def _frequencies(sketches: Floats) -> Floats:
-    """The roots of each bucket's share of a row: rows of any length are alike, and frequent words do not drown others."""
+    """The roots of each bucket's share of a row: rows of any length are alike, frequent words drown no others."""
     with np.errstate(invalid="ignore"):
         return np.sqrt(sketches / sketches.sum(axis=1, keepdims=True))
 

@@ -1,6 +1,6 @@
 """What the classes' shares are now, from what is answered now and from what the answers were worth on labelled rows.
 
-Right as far as the classes themselves look as they did: a class of which more rows come, not one that changes its words.
+Right as far as the classes themselves look as they did: of a class more rows come, it does not change its words.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def class_shares_now(confusion: Floats, answers: Floats, design: float, labels: 
     """The shares by label with 95 % intervals; none of more than MOST_CLASSES classes, or without answers.
 
     The likeliest shares under which rows of each true class are answered as the reference's were: the estimate of
-    Lipton et al., *Detecting and Correcting for Label Shift with Black Box Predictors*, 2018, kept to shares that can be
+    Lipton et al., *Detecting and Correcting for Label Shift with Black Box Predictors*, 2018, kept to possible shares
     by the expectation maximization of Saerens, Latinne and Decaestecker, 2002. The intervals resample both.
 
     Args:
@@ -31,6 +31,7 @@ def class_shares_now(confusion: Floats, answers: Floats, design: float, labels: 
             by its answer.
         answers: (answers,) counts of the window's rows.
         design: the design effect of the latter.
+        labels: the classes.
     """
     if not answers.sum() or not confusion.sum() or len(labels) > MOST_CLASSES:
         return {}

@@ -19,7 +19,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Observed:
-    """`features` has (rows,) numbers by name; `sketches`, `probabilities` and `embeddings` are (rows, width), of width 0
+    """`features` has (rows,) numbers by name; `sketches`, `probabilities` and `embeddings` are (rows, width), width 0
     where no row has any. `predictions` are texts or None. Rows of one request share its number in `requests`; `times`
     are microseconds since the epoch, zeros in a reference.
     """

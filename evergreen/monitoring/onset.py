@@ -41,6 +41,7 @@ def onset_of(likeness: Floats, design: float, times: Integers, window: ResolvedW
         likeness: (rows,) 0 on average and of variance 1 while nothing has changed.
         design: the rows' design effect.
         times: (rows,) microseconds since the epoch.
+        window: of the rows.
     """
     order = np.argsort(times, kind="stable")
     values, moments = likeness[order], times[order]

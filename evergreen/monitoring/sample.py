@@ -26,9 +26,8 @@ class Sample:
     """
 
     def __init__(self, version: str | None, window: ResolvedWindow, most_rows: int) -> None:
-        self.rows = self.requests = self.refused = self.outside = self.of_others = 0
+        self.rows = self.requests = self.outside = self.of_others = 0
         self.predictions: Counter[str] = Counter()
-        self.engines: Counter[str] = Counter()
         self._shares: dict[int, Floats] = {}
         self._version, self._window, self._most_rows = version, window, most_rows
         self._kept: list[pa.Table] = []
@@ -42,7 +41,6 @@ class Sample:
         mine = inside if self._version is None else inside.filter(pc.equal(inside.column("version"), self._version))
         self.of_others += inside.num_rows - mine.num_rows
         answered = mine.filter(pc.is_valid(mine.column("index")))
-        self.refused += int(pc.sum(mine.column("count")).as_py() or 0) - answered.num_rows
         if answered.num_rows:
             self._count(answered)
             self._keep(answered)
@@ -64,7 +62,6 @@ class Sample:
         self.rows += rows.num_rows
         self.requests += int(pc.sum(pc.equal(rows.column("index"), 0)).as_py() or 0)
         self.predictions.update(_counts(rows.column("prediction")))
-        self.engines.update(_counts(rows.column("engine")))
         widths = pc.list_value_length(rows.column("probabilities"))
         for width in pc.unique(widths).to_pylist():
             if width:
@@ -101,4 +98,4 @@ def _counts(column: Any) -> dict[str, int]:
 def _hashes(ids: Any) -> npt.NDArray[np.uint64]:
     from xxhash import xxh64_intdigest
 
-    return np.fromiter((xxh64_intdigest(one, SEED) for one in ids.to_pylist()), dtype=np.uint64, count=len(ids))
+    return np.fromiter((xxh64_intdigest(one, SEED) for one in ids.cast(pa.binary()).to_pylist()), dtype=np.uint64, count=len(ids))

@@ -1,5 +1,5 @@
-"""One number a row, such as its tokens or its answer's score: Kolmogorov and Smirnov's test of two samples, and the mean
-distance between the quantiles, which is Wasserstein's, in units of the reference's spread.
+"""One number a row, such as its tokens or its answer's score: Kolmogorov and Smirnov's test of two samples, and the
+mean distance between the quantiles, which is Wasserstein's, in units of the reference's spread.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ NEGLIGIBLE = 1e-6
 def compare_vectors(before: Floats, after: Floats, requests: Integers) -> Difference | None:
     """The difference of (rows, columns) finite numbers; None where the reference does not vary.
 
-    The shift is how far the means lie apart, in units of the spread in the direction in which that is most. H. Hotelling
-    1931; without equal covariances: G. S. James, Biometrika 41, 1954, by F. Its interval is that of the noncentral
-    chi-square distribution.
+    The shift is how far the means lie apart, in units of the spread in the direction in which that is most. The test is
+    H. Hotelling's of 1931, without equal covariances that of G. S. James, Biometrika 41, 1954, by the F distribution;
+    the interval comes of the noncentral chi-square distribution.
     """
     directions = _directions(before, min(len(before), len(after)) // ROWS_A_DIRECTION)
     if not directions.size:
