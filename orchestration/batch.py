@@ -28,11 +28,11 @@ class BatchRunner(Protocol):
         """What was predicted."""
 
 
-def champion_of(model_name: str, wanted: str = "to predict with") -> ModelVersion:
-    """The champion. Raises EvergreenError: there is none, `wanted` for what."""
+def champion_of(model_name: str, to: str = "predict with") -> ModelVersion:
+    """The champion, `to` whatever end. Raises EvergreenError: there is none."""
     champion = ZenmlRecord(model_name).read().named(Alias.CHAMPION)
     if champion is None:
-        raise EvergreenError(f"model '{model_name}' has no champion {wanted}; run its configuration first")
+        raise EvergreenError(f"model '{model_name}' has no champion to {to}; run its configuration first")
     return champion
 
 

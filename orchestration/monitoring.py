@@ -78,7 +78,7 @@ def check_watching(watching: Watching) -> ModelVersion:
 
 def watched_version(model_name: str) -> ModelVersion:
     """The champion. Raises EvergreenError: there is none."""
-    return champion_of(model_name, "whose requests could be looked at")
+    return champion_of(model_name, "watch")
 
 
 def task_of(version: ModelVersion) -> TaskSettings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -39,8 +38,6 @@ OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
 BATCH = "batch_prediction"
 MONITORING = "monitoring"
-ASIDE = (BATCH, MONITORING)
-"""Pipelines whose runs train and deploy nothing, and may be many a day."""
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
 MOST_STEPS = 100
@@ -183,11 +180,10 @@ def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -
     return {**options, "tags": [*(options.get("tags") or []), model_tag(model)], "extra": extra}
 
 
-def last_runs(model: str, limit: int = 5, *, of: str | None = None) -> list[RunSummary]:
-    """The latest runs of a model by the pipeline `of` this name, newest first; None: by any but those of ASIDE."""
-    pipeline = of or f"notoneof:{json.dumps(ASIDE)}"
+def last_runs(model: str, limit: int = 5, *, of: str = PIPELINE) -> list[RunSummary]:
+    """The latest trainings of a model, or its latest runs `of` another pipeline, newest first."""
     runs = Client().list_pipeline_runs(
-        tags=model_tag(model), pipeline_name=pipeline, sort_by="desc:created", size=limit, hydrate=True
+        tags=model_tag(model), pipeline_name=of, sort_by="desc:created", size=limit, hydrate=True
     )
     return [_summary(run, model) for run in runs.items]
 
