@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.alerts import check_alerts
 from commands.machine import Finding, check_beam, check_disk, check_memory, check_packages, check_python
 from commands.readiness import listed_secrets, task_needs
 from evergreen.core.errors import EvergreenError, InputError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 def main(args: argparse.Namespace) -> int:
     """Exit code 0 when nothing is missing, else 1."""
     missing = 0
-    for finding in examine(args.config):
+    for finding in examine(args.config, send_test_alert=args.send_test_alert):
         missing += finding.missing
         print(f"{finding.word:<6}{finding.name:<14} {_indented(finding.message)}")
         if finding.fix and not finding.fine:
@@ -39,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
-def examine(config: str) -> Iterator[Finding]:
+def examine(config: str, *, send_test_alert: bool = False) -> Iterator[Finding]:
     """Every finding, cheap ones first; one that fails does not hide the others."""
     yield check_python()
     yield check_packages()
@@ -63,6 +64,7 @@ def examine(config: str) -> Iterator[Finding]:
         yield from _guarded("champion", lambda: _check_champion(opened))
         yield from _guarded("source", lambda: _check_source(opened))
         yield from _guarded("publish", lambda: _check_publish(opened))
+        yield from _guarded("alerts", lambda: check_alerts(opened, send=send_test_alert))
         yield from _guarded("endpoint", lambda: _check_endpoint(opened))
         yield from _guarded("cloud", lambda: _check_cloud(opened))
 
@@ -185,9 +187,15 @@ def _check_stack(project: Configured | None) -> Iterator[Finding]:
 
 def _check_variables(project: Project) -> Iterator[Finding]:
     """The environment variables that the configuration names; on a remote stack ZenML's secrets fill them instead."""
-    sections = {"source": project.source, "task": project.task, "host": project.host, "publish": project.publish}
-    for section, settings in sections.items():
-        for field, name in (settings.variables if settings else {}).items():
+    sections = {
+        "source": project.source.variables,
+        "task": project.task.variables,
+        "host": project.host.variables,
+        "publish": project.publish.variables if project.publish else {},
+        "alerts": project.alerts.variables,
+    }
+    for section, variables in sections.items():
+        for field, name in variables.items():
             fine, state = _state_of(name, project)
             yield Finding("secrets", fine, f"parameters.{section}.{field}: {name} {state}", f"export {name}=…")
 

@@ -169,6 +169,19 @@ def _predict(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--source",
+        metavar="ROWS",
+        help="labelled rows instead of the configuration's: a file, a folder or a pattern, also gs://…; "
+        "bq://project.dataset.table; or a YAML file whose source is read",
+    )
+    parser.add_argument(
+        "--window", type=_stretch, metavar="START..END", help="the rows of a stretch of time, in UTC, end excluded"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, as the last line")
+
+
 def _status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -287,6 +300,14 @@ def _cases(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a case")
 
 
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--send-test-alert",
+        action="store_true",
+        help="send a message by parameters.alerts, and tell whether it was taken",
+    )
+
+
 def _nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without arguments of their own."""
 
@@ -372,6 +393,13 @@ COMMANDS = (
         takes_name=True,
     ),
     Command(
+        "evaluate",
+        "scores the live champion on labelled rows: report and page, no training",
+        "python run.py evaluate --config local.yaml --source labelled.csv",
+        _evaluate,
+        takes_name=True,
+    ),
+    Command(
         "status",
         "shows champion, endpoint, traffic, last runs and where to look",
         "python run.py status --config local.yaml --json",
@@ -404,7 +432,7 @@ COMMANDS = (
         "doctor",
         "tells what is missing to run a configuration here, with the line that fixes it",
         "python run.py doctor --config local.yaml",
-        _nothing,
+        _doctor,
     ),
     Command(
         "teardown",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from evergreen.core.alerts import Alerts
 from evergreen.core.errors import InputError
 from evergreen.core.members import host_of
 from evergreen.core.refresh import Backfill, Refresh
@@ -167,6 +168,7 @@ class Project(Configured):
     backfill: Backfill | None = None
     prepare: Preparation | None = None
     scheduled: bool = False
+    alerts: Alerts = Alerts()
 
     @property
     def pipeline(self) -> Pipeline:
@@ -242,6 +244,7 @@ class MonitoringProject(Configured):
     quality: Quality
     backfill: Backfill | None = None
     scheduled: bool = False
+    alerts: Alerts = Alerts()
 
     @property
     def rows_window(self) -> ResolvedWindow:
@@ -346,6 +349,7 @@ def open_project(
         given.backfill,
         given.prepare,
         scheduled,
+        given.alerts,
     )
 
 
@@ -404,6 +408,7 @@ def open_monitoring(
         given.quality,
         given.backfill,
         scheduled,
+        given.alerts,
     )
 
 

@@ -25,7 +25,7 @@ def check_ready(project: Project, plan: Callable[[], str] | None = None) -> None
     check_behaviours(project.task)
     project.check_host()
     check_accelerators(project)
-    if note := unused_settings(project):
+    for note in filter(None, (unused_settings(project), unset_webhook(project))):
         print(f"note: {note}", file=sys.stderr)
     if plan is not None:
         print(plan())
@@ -70,6 +70,17 @@ def unused_settings(project: Project) -> str | None:
     return (
         f"{', '.join(unused)} {verb} not used: stack '{project.active_stack}' runs steps in this process, without "
         "containers; remove it, or set a stack whose steps run in containers (zenml stack set …)"
+    )
+
+
+def unset_webhook(project: Project) -> str | None:
+    """A sentence for alerts that would reach nobody by their webhook; None: they would, or nothing here tells."""
+    absent = [name for name in project.alerts.variables.values() if not os.environ.get(name)]
+    if not absent or listed_secrets(project):
+        return None
+    return (
+        f"environment variable {absent[0]} is not set, which parameters.alerts names: its webhook is told nothing; "
+        "export it, or list the ZenML secret that holds it under `secrets:`"
     )
 
 

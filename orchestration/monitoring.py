@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from evergreen.adapters.kinds import AnyHost, AnySource
+from evergreen.core.alerts import Alert
 from evergreen.core.artifacts import ResolvedWindow, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.members import TaskSettings, host_of
@@ -59,6 +61,18 @@ def verdict_on(watching: Watching, window: ResolvedWindow) -> Verdict:
     if watching.labels is None:
         return verdict
     return with_quality(verdict, watched, label_table(watching.labels), watching.quality)
+
+
+def news_of(verdict: Verdict, link: str | None) -> Iterator[Alert]:
+    """What of a verdict a person is told: each once for a version, however many windows say it."""
+    of: dict[str, Any] = {"model": verdict.model, "key": verdict.version, "link": link}
+    if verdict.drifted:
+        moved = "\n".join(one.message for one in verdict.alarms)
+        yield Alert(kind="drift", title=f"requests to version {verdict.version} moved", text=moved, **of)
+    if verdict.below:
+        shown = {name: verdict.quality[name] for name in verdict.below}
+        text = "\n".join(f"{name} {one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for name, one in shown.items())
+        yield Alert(kind="quality", title=f"version {verdict.version} is below its floor", text=text, **of)
 
 
 def check_watching(watching: Watching) -> ModelVersion:

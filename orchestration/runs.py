@@ -38,6 +38,7 @@ OWN_PACKAGES = ("evergreen", "orchestration", "steps", "stacks")
 PIPELINE = "training"
 BATCH = "batch_prediction"
 MONITORING = "monitoring"
+EVALUATION = "evaluation"
 NEWEST = 50
 """How many of a model's runs are looked at, newest first."""
 MOST_STEPS = 100
@@ -290,6 +291,13 @@ def verdict_of(run_id: UUID) -> tuple[Verdict, str]:
     """What a finished run of monitoring said, and where its page is kept."""
     run = Client().get_pipeline_run(run_id)
     return _output(run, "monitor", "verdict", Verdict), page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
+
+
+def scored_report_of(run_id: UUID) -> tuple[EvaluationReport, str]:
+    """The report of a finished run of evaluation, and where its page is kept."""
+    run = Client().get_pipeline_run(run_id)
+    report = _output(run, "score", "report", EvaluationReport)
+    return report, page_uri(run.steps["score"].outputs["report"][0].uri)
 
 
 def _intake(run: PipelineRunResponse) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zenml import pipeline
 
 from evergreen.adapters.kinds import AnyHost, AnySource
+from evergreen.core.alerts import Alerts
 from evergreen.core.base import ModelName
 from evergreen.core.monitor import DriftRules
 from evergreen.core.quality import Quality
@@ -23,8 +24,9 @@ def monitoring(
     labels: AnySource | None = None,
     quality: Quality = Quality(),
     backfill: Backfill | None = None,
+    alerts: Alerts = Alerts(),
 ) -> None:
     """Compares the requests of a window with what the champion was evaluated on; with `labels`, columns `trace_id` and
-    `label`, also measures how good its answers were.
+    `label`, also measures how good its answers were. `alerts` tell of a window that moved or is below a floor.
     """
-    monitor(model_name, host, window, drift, labels, quality, backfill)
+    monitor(model_name, host, window, drift, labels, quality, backfill, alerts)

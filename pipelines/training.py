@@ -7,6 +7,7 @@ from zenml.config import CachePolicy
 
 from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
 from evergreen.core.admission import Admission
+from evergreen.core.alerts import Alerts
 from evergreen.core.base import ModelName
 from evergreen.core.gate import Gate
 from evergreen.core.ramp import Ramp
@@ -46,6 +47,7 @@ def training(
     backfill: Backfill | None = None,
     publish: AnyPublisher | None = None,
     prepare: Preparation | None = None,
+    alerts: Alerts = Alerts(),
 ) -> None:
     """Trains, evaluates, gates, registers and deploys one model; `publish` adds its step, and may ask for `review`;
     `prepare` first makes ready what arrived.
@@ -67,6 +69,6 @@ def training(
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:
         review(model_name, publish, identity, decision)
-    deployment = deploy(model_name, host, decision, rollout, after=["review"] if reviewed else None)
+    deployment = deploy(model_name, host, decision, rollout, alerts, after=["review"] if reviewed else None)
     if publish is not None:
         publish_step(model_name, publish, identity, decision, deployment)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 from zenml.logger import get_logger
+from zenml.utils.dashboard_utils import get_run_url
 
 from evergreen.adapters.kinds import AnyHost, AnySource
+from evergreen.core.alerts import Alerts
 from evergreen.core.monitor import DriftRules
 from evergreen.core.quality import Quality
 from evergreen.core.refresh import Backfill
 from evergreen.core.verdict import Verdict
 from evergreen.core.window import Window
-from orchestration.monitoring import Watching, verdict_on
+from orchestration.alerting import alert
+from orchestration.monitoring import Watching, news_of, verdict_on
 from orchestration.runs import VERDICT_KEY
 
 logger = get_logger(__name__)
@@ -28,8 +31,9 @@ def monitor(
     labels: AnySource | None,
     quality: Quality,
     backfill: Backfill | None,
+    alerts: Alerts,
 ) -> Annotated[Verdict, "verdict"]:
-    """The verdict on the champion's requests of the window.
+    """The verdict on the champion's requests of the window; one that is no good news is an alert.
 
     Raises:
         InputError: requests are not logged, or labels cannot be read.
@@ -39,4 +43,6 @@ def monitor(
     verdict = verdict_on(Watching(model_name, host, drift, labels, quality), resolved)
     log_metadata({VERDICT_KEY: verdict.words})
     logger.info("version %s: %s", verdict.version, verdict.words)
+    for news in news_of(verdict, get_run_url(get_step_context().pipeline_run)):
+        alert(model_name, alerts, news)
     return verdict

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from evergreen.core.base import Frozen
-from evergreen.core.engines import Engines
+from evergreen.core.engines import EngineChoice, Engines
 
 
 class Admission(Frozen):
@@ -27,8 +27,12 @@ class Admission(Frozen):
 
 
 class Trial(NamedTuple):
-    """What a model may be served by, and when, on a processor with these instructions."""
+    """What a model may be served by, and when, on a processor with these instructions.
+
+    `made` is the choice of an earlier evaluation, by which the model serves already; None: it is to be made.
+    """
 
     engines: Engines
     admission: Admission
     instruction_set: str
+    made: EngineChoice | None = None

@@ -16,6 +16,8 @@ from evergreen.core.engines import EngineChoice, MeasuredEngine
 from evergreen.core.metric import Metric
 
 Cell = str | int | float | bool | None
+NEW_TO_IT, TRAINED_ON = "new to it", "that it was trained on"
+"""Parts of the rows that a live version is scored on."""
 
 
 class Section(Frozen):
@@ -247,6 +249,53 @@ class EngineTable(Section):
         )
 
 
+class ScoredRows(Section):
+    """Rows that a live version was scored on: how many of a `source` have labels, and, apart, those that it was trained
+    on, which flatter it. `metric` is the one to lead with.
+    """
+
+    holds_rows: ClassVar[bool] = False
+
+    kind: Literal["scored_rows"] = "scored_rows"
+    source: str
+    unlabelled: int
+    metric: str
+    parts: tuple[PartScores, ...]
+
+    @property
+    def heading(self) -> str:
+        """What the parts tell."""
+        return "Rows that it was trained on, and others"
+
+    @property
+    def trained_on(self) -> int:
+        """Rows of which the version was trained on the very same."""
+        return sum(scores.rows for scores in self.parts if scores.part == TRAINED_ON)
+
+    @property
+    def summary(self) -> str:
+        """The leading metric of each part, and how many rows have no label."""
+        words = "; ".join(self._words(scores) for scores in self.parts if scores.rows)
+        return f"{words}; {self.unlabelled:,} more without a label" if self.unlabelled else words
+
+    def _words(self, scores: PartScores) -> str:
+        measured = scores.metrics.get(self.metric)
+        value = "too few to be measured" if measured is None else f"{self.metric} {measured.value:.3f}"
+        flatters = ", which flatters it" if scores.part == TRAINED_ON else ""
+        return f"{scores.rows:,} rows {scores.part}{flatters}: {value}"
+
+    def table(self) -> Table:
+        """A row each part and metric."""
+        measured = (
+            (scores.part, scores.rows, name, metric.value, metric.low, metric.high)
+            for scores in self.parts
+            for name, metric in scores.metrics.items()
+        )
+        few = ((scores.part, scores.rows, "too few", None, None, None) for scores in self.parts if not scores.metrics)
+        title = f"{self.heading}: {self.source}, {self.unlabelled:,} rows without a label left out"
+        return Table(title=title, columns=("rows", "number", "metric", "value", "low", "high"), rows=(*measured, *few))
+
+
 class OtherSection(Section):
     """A section of a kind, or with fields, that this version does not know, as it was written."""
 
@@ -255,7 +304,7 @@ class OtherSection(Section):
 
 KINDS: Mapping[str, type[Section]] = {
     member.model_fields["kind"].default: member
-    for member in (Table, ConfusionMatrix, WorstTexts, WorstPictures, Residuals, Forgetting, EngineTable)
+    for member in (Table, ConfusionMatrix, WorstTexts, WorstPictures, Residuals, Forgetting, EngineTable, ScoredRows)
 }
 
 

@@ -72,10 +72,18 @@ class _Asked(Generic[B, A]):
 
 
 def choose(model: TrainedModel, evaluator: Evaluator[B, A], trial: Trial, stopwatch: Stopwatch) -> Chosen[B, A]:
-    """The fastest engine that is admitted, torch among them; the stopwatch times what its `loaded` answers later."""
+    """The fastest engine that is admitted, torch among them, or the one of a choice that was made; the stopwatch times
+    what its `loaded` answers later.
+
+    Raises:
+        InputError: the engine that was chosen cannot be run here.
+    """
     before = _resident()
     torch = evaluator.load(model, stopwatch)
     manifest = trial.engines.manifest
+    if trial.made is not None:
+        variant = manifest.variant(trial.made.serves)
+        return Chosen(torch.engine(trial.engines, variant) if variant and torch.engine else torch, trial.made)
     if not manifest.variants:
         reason = manifest.refused or "there are no graphs"
         return Chosen(torch, EngineChoice(serves=TORCH, instruction_set=trial.instruction_set, reason=reason))

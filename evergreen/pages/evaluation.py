@@ -9,6 +9,7 @@ from typing import NamedTuple
 from evergreen.core.baselines import leader_sentence, measured_baselines
 from evergreen.core.metric import Metric
 from evergreen.core.report import Baseline, EvaluationReport
+from evergreen.core.sections import ScoredRows
 from evergreen.pages.charts import IntervalRow, Whisker, intervals, spark
 from evergreen.pages.formatting import clip, counted, decimal, interval, level, signed, signed_interval, words
 from evergreen.pages.render import render
@@ -38,6 +39,8 @@ def evaluation_page(report: EvaluationReport) -> str:
         "evaluation.html",
         report=report,
         level=level(report.confidence),
+        scored=report.section(ScoredRows),
+        of_rows=counted(report.rows, measured_noun(report)),
         lead=lead_metric(report),
         metric_chart=intervals("Metrics with intervals", _metric_rows(report)),
         headline=_headline(report),
@@ -55,6 +58,11 @@ def evaluation_page(report: EvaluationReport) -> str:
         most_small=MOST_SMALL_SLICES,
         slice_names=_names(part.metrics for part in report.slices),
     )
+
+
+def measured_noun(report: EvaluationReport) -> str:
+    """What a row is called that the metrics are of: `test row`, or `labelled row` where none was split off."""
+    return f"{'test' if report.section(ScoredRows) is None else 'labelled'} {report.row_noun}"
 
 
 def lead_metric(report: EvaluationReport) -> str | None:

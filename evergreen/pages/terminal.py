@@ -14,7 +14,7 @@ from evergreen.core.metric import Metric
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.pages.curl import curl_command
-from evergreen.pages.evaluation import judged, lead_metric
+from evergreen.pages.evaluation import judged, lead_metric, measured_noun
 from evergreen.pages.formatting import UNDEFINED, clean, clip
 from evergreen.pages.outcome import verdict_words
 
@@ -53,6 +53,15 @@ def terminal_summary(
     return "\n".join(lines[:MOST_LINES])
 
 
+def evaluation_lines(report: EvaluationReport, page: str) -> str:
+    """What a live version scores: each metric with its interval, the baselines, the rows, and where the page is."""
+    first, *further = _quality(report)
+    lead = lead_metric(report)
+    others = [_line(name, _value(metric, report.confidence)) for name, metric in report.metrics.items() if name != lead]
+    lines = [_line("version", report.version), first, *others, *further]
+    return "\n".join([*lines, _line("report", page)])
+
+
 def publication_lines(publication: Publication) -> str:
     """What was published where: one line, or two with a Space."""
     where = f" {publication.url} (commit {publication.commit})" if publication.url else ""
@@ -67,7 +76,7 @@ def _quality(report: EvaluationReport) -> list[str]:
     if name is None:
         return [_line("quality", "no metric was measured")]
     metric = report.metrics[name]
-    text = f"{_value(metric, report.confidence)} on {report.rows:,} test {report.row_noun}s"
+    text = f"{_value(metric, report.confidence)} on {report.rows:,} {measured_noun(report)}s"
     if name in report.baseline.metrics:
         label = clip(report.baseline.label, 40)
         text += f"; always answering '{label}' scores {_number(report.baseline.metrics[name])}"

@@ -16,7 +16,7 @@ import pytest
 from bench import engines as bench_engines
 from evergreen.core.admission import Admission, Trial
 from evergreen.core.artifacts import FileEntry, Splits, TrainedModel, TrainedModelManifest
-from evergreen.core.engines import FP32, Engines
+from evergreen.core.engines import FP32, EngineChoice, Engines
 from evergreen.core.sections import EngineTable
 from evergreen.engines.export import ExportRefusedError
 from evergreen.engines.session import Graph
@@ -226,6 +226,20 @@ def test_int8_is_compared_with_float32_and_admitted_or_kept_out_with_the_reason(
     without = evaluated(TASK, model, None, splits, Trial(engines, Admission(int8=False), "avx2")).section(EngineTable)
     assert without is not None
     assert [one.name for one in without.choice.variants] == ["torch", FP32]
+
+
+def test_a_choice_that_was_made_is_kept_whatever_is_faster_here(
+    model: TrainedModel, engines: Engines, splits: Splits
+) -> None:
+    made = EngineChoice(serves="int8-u8u8", instruction_set="avx512_vnni", reason="it was the fastest there")
+    report = evaluated(TASK, model, None, splits, Trial(engines, Admission(), "avx2", made))
+    table = report.section(EngineTable)
+    assert table is not None
+    assert table.choice == made
+    graph = by(TextServing(TASK).load(model.path), engines, "int8-u8u8")
+    answers = graph.encode(graph.predict(graph.decode([{"text": text} for text, _ in headlines(36, 2)])))
+    right = [answer["label"] == label for answer, (_, label) in zip(answers, headlines(36, 2), strict=True)]
+    assert report.metrics["accuracy"].value == pytest.approx(np.mean(right))
 
 
 def test_the_report_is_that_of_the_engine_that_serves(

@@ -7,21 +7,26 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from evergreen.core.artifacts import Splits, TrainedModel
+from evergreen.core.artifacts import SourceIdentity, Splits, TrainedModel
 from evergreen.core.decision import Verdict
 from evergreen.core.errors import InputError
 from evergreen.core.gate import Gate, decide
 from evergreen.core.members import measurable, servable, trainable
 from evergreen.core.report import EvaluationReport
-from evergreen.core.sections import ConfusionMatrix, Forgetting, WorstPictures
+from evergreen.core.sections import ConfusionMatrix, Forgetting, ScoredRows, WorstPictures
+from evergreen.data.dataset import write_dataset
+from evergreen.data.labelled import TrainedOn
 from evergreen.data.pictures import decode_mask, decode_picture
+from evergreen.data.shards import split_batches
 from evergreen.evaluation import segmentation
 from evergreen.evaluation.segmentation import Confusions, bootstrap_images
 from evergreen.tasks.image_segmentation import measurable as measuring
 from evergreen.tasks.image_segmentation import pixel_regression
+from evergreen.tasks.scored import Live, scored
 from tests.rows import with_replayed
 from tests.tiny_images import IGNORED, LABELS, Scene, png, scenes, task_with, write_splits
 from tests.tiny_text import RecordingRun
@@ -98,6 +103,24 @@ def test_a_report_shows_slices_and_the_worst_pictures(report: EvaluationReport) 
 def test_equal_evaluations_give_equal_reports(report: EvaluationReport, model: TrainedModel, splits: Splits) -> None:
     again = measurable(task_with(slices={"columns": ["camera"], "min_rows": 3})).evaluate(model, None, splits)
     assert again.model_copy(update={"timings": report.timings}) == report
+
+
+def test_a_live_version_is_scored_on_any_pictures_with_masks(
+    report: EvaluationReport, model: TrainedModel, splits: Splits, tmp_path: Path
+) -> None:
+    columns = ("id", "image", "mask")
+    batches = [batch for name in ("test", "train") for batch in split_batches(splits, name, columns, 20)]
+    batches.append(pa.RecordBatch.from_pylist([{"id": "bare", "image": ROWS[0].image}], schema=batches[0].schema))
+    pictures = write_dataset(
+        batches, tmp_path / "rows", SourceIdentity(kind="files", fingerprint="0", description="pictures of May")
+    )
+    live = scored(task_with(), Live(model, TrainedOn(splits), None), pictures, tmp_path / "out")
+    told = live.section(ScoredRows)
+    assert told is not None
+    assert (live.rows, told.unlabelled, told.trained_on) == (170, 1, 120)
+    new, _ = told.parts
+    assert new.metrics["mean_iou"].value == pytest.approx(report.metrics["mean_iou"].value)
+    assert live.section(WorstPictures) is not None
 
 
 def test_new_and_replayed_pictures_are_measured_apart(

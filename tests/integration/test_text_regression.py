@@ -17,12 +17,15 @@ from evergreen.core.artifacts import Dataset, SourceIdentity
 from evergreen.core.errors import DatasetError, InputError, InstanceError
 from evergreen.core.members import examinable, measurable, presentable, servable, trainable
 from evergreen.core.publication import Edition
+from evergreen.core.sections import ScoredRows
 from evergreen.data.canonical import canonical_rows
 from evergreen.data.columns import ROW_NAME
 from evergreen.data.dataset import write_dataset
+from evergreen.data.labelled import TrainedOn
 from evergreen.data.row_fields import RowFields
 from evergreen.data.split import split
 from evergreen.data.split_plan import SplitPlan
+from evergreen.tasks.scored import Live, scored
 from tests.own_zenml import ROOT
 from tests.tiny_text import RecordingRun
 
@@ -64,6 +67,11 @@ def test_numbers_of_a_csv_are_trained_on_asked_measured_and_shown(example: Any, 
         predictor.decode([{"text": "a bike"}, {"text": " "}])
 
     measured = measurable(task).evaluate(model, None, splits)
+    live = scored(task, Live(model, TrainedOn(splits), None), rows, tmp_path / "scored")
+    told = live.section(ScoredRows)
+    assert told is not None
+    assert (live.rows, told.trained_on) == (120, splits.manifest.rows["train"])
+    assert live.metrics["mae"].value > 0
     drawn = MessageToDict(evaluation_message(measured)._pb)
     assert drawn["metricsSchemaUri"].endswith("regression_metrics_1.0.0.yaml")
     assert drawn["metrics"]["meanAbsoluteError"] == pytest.approx(measured.metrics["mae"].value)

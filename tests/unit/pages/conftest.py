@@ -10,7 +10,7 @@ from evergreen.core.artifacts import DatasetManifest, FileEntry, SourceIdentity,
 from evergreen.core.decision import PromotionDecision, Reason, Verdict
 from evergreen.core.deployment import Deployment
 from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
-from evergreen.core.sections import ConfusionMatrix, WorstTexts
+from evergreen.core.sections import NEW_TO_IT, TRAINED_ON, ConfusionMatrix, PartScores, ScoredRows, WorstTexts
 from evergreen.core.validation import Anomaly, ColumnStatistics, ValidationReport
 from tests.unit.pages.reading import UNDEFINED, Page, metric, worst_text
 
@@ -28,6 +28,17 @@ def comparison() -> Comparison:
         differences={"accuracy": metric(0.05), "macro_f1": metric(0.01)},
         class_differences={"sports": {"f1": metric(-0.05)}, "tech": {"f1": UNDEFINED}},
     )
+
+
+@pytest.fixture
+def scored(report: EvaluationReport) -> EvaluationReport:
+    """Of a live version on rows of any origin, some of which it was trained on."""
+    parts = (
+        PartScores(part=NEW_TO_IT, rows=150, metrics={"accuracy": metric(0.94)}),
+        PartScores(part=TRAINED_ON, rows=50, metrics={"accuracy": metric(1.0)}),
+    )
+    rows = ScoredRows(source="may.csv", unlabelled=3, metric="accuracy", parts=parts)
+    return report.model_copy(update={"comparison": None, "sections": (rows, *report.sections)})
 
 
 @pytest.fixture

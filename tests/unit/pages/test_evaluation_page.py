@@ -55,6 +55,16 @@ def test_only_an_interval_that_leaves_zero_out_is_a_difference(difference: Metri
     assert judged(difference)[0] == words
 
 
+def test_a_live_version_on_other_rows_says_which_of_them_flatter_it(scored: EvaluationReport, read: Read) -> None:
+    text = read(evaluation_page(scored)).text
+    assert "The live version on rows of may.csv 150 rows new to it: accuracy 0.940; 50 rows that it was trained" in text
+    assert "Metrics on 200 labelled rows" in text
+    assert "may.csv, 3 rows without a label left out" in text
+    assert "that it was trained on 50 accuracy 1.000" in text
+    assert "First version" not in text
+    assert "test rows" not in text.replace("no error on the test rows", "")
+
+
 def test_a_first_version_says_that_there_is_no_champion(report: EvaluationReport, read: Read) -> None:
     text = read(evaluation_page(report.model_copy(update={"comparison": None}))).text
     assert "There is no champion to compare with" in text

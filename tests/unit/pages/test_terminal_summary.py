@@ -6,7 +6,7 @@ from evergreen.core.decision import PromotionDecision, Reason
 from evergreen.core.deployment import Deployment
 from evergreen.core.report import EvaluationReport
 from evergreen.pages.curl import curl_command
-from evergreen.pages.terminal import terminal_summary
+from evergreen.pages.terminal import evaluation_lines, terminal_summary
 from tests.unit.pages.reading import UNDEFINED
 
 
@@ -22,6 +22,17 @@ def test_a_run_ends_with_quality_verdict_endpoint_and_traffic(
         "traffic     challenger01 100 %",
         "report      reports/report.html",
         f"try it      {curl_command('http://127.0.0.1:8501/predict')}",
+    ]
+
+
+def test_an_evaluation_prints_each_metric_and_the_rows_that_flatter_it(scored: EvaluationReport) -> None:
+    assert evaluation_lines(scored, "reports/score.html").splitlines() == [
+        "version     challenger01",
+        "accuracy    0.950 (95 % interval 0.930 to 0.970) on 200 labelled rows; always answering 'sports' scores 0.600",
+        "macro_f1    0.940 (95 % interval 0.920 to 0.960)",
+        "scored_rows 150 rows new to it: accuracy 0.940; 50 rows that it was trained on, which flatters it: accuracy "
+        "1.000; 3 more without a label",
+        "report      reports/score.html",
     ]
 
 

@@ -1,0 +1,73 @@
+"""One message to an address that takes JSON by POST, of whichever service.
+
+The address is a secret: whoever has it can write there. So no error of this module holds it, nor the words of a library
+that quotes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from evergreen.adapters.google.calls import failure_of, retry_policy, unavailable
+from evergreen.core.errors import EvergreenError, InputError
+
+CONNECT_S, READ_S = 5.0, 10.0
+RETRY_S = 12.0
+"""How long attempts are repeated: after one that got no answer in READ_S there is one more."""
+TRANSIENT = frozenset({429, 502, 503, 504})
+
+
+class WebhookError(EvergreenError):
+    """The message was not taken."""
+
+
+def post(url: str, content: Mapping[str, str | None]) -> None:
+    """Returns once the address has taken the content. No redirect is followed: it would lead the message elsewhere.
+
+    Raises:
+        InputError: it is no address of HTTP.
+        WebhookError: it answers with another status than 2xx, or does not answer in time.
+    """
+    import requests
+
+    if not is_address(url):
+        raise InputError("should hold an address that begins with https:// (value not shown)")
+
+    def attempt() -> None:
+        answer = requests.post(url, json=content, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True)
+        with answer:
+            if answer.status_code in TRANSIENT:
+                raise unavailable(f"status {answer.status_code}")
+            if not 200 <= answer.status_code < 300:
+                raise WebhookError(f"it answers with status {answer.status_code}; is the address still good?")
+
+    try:
+        retry_policy(RETRY_S)(attempt)()
+    except EvergreenError:
+        raise
+    except Exception as error:  # whatever requests raises, with the address in its words
+        raise WebhookError(_reason(error)) from None
+
+
+def is_address(url: str) -> bool:
+    """Whether it is one of HTTP."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _reason(error: Exception) -> str:
+    import requests
+
+    failure = failure_of(error)
+    last = failure.error if failure else error
+    if isinstance(last, requests.Timeout):
+        return f"it does not answer within {READ_S:g} s"
+    if isinstance(last, requests.ConnectionError):
+        return "it cannot be reached"
+    if failure and failure.reason.startswith("status "):
+        return f"it answers with {failure.reason}, again and again"
+    return f"it was not taken ({type(last).__name__})"

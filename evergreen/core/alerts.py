@@ -1,0 +1,85 @@
+"""What a person is told without having looked, where it goes, and when it is said once more.
+
+alerts: {webhook_env: NEWS_WEBHOOK, slack: true, cool_down: 12h}
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from evergreen.core.addresses import without_password
+from evergreen.core.base import Frozen
+from evergreen.core.window import Duration, parse_duration
+
+Told = Literal["drift", "quality", "rollback"]
+MOST_CHARS = 3_000
+"""Of a message: chat services take little more."""
+
+
+class Alerts(Frozen):
+    """Where alerts go: to any address that takes JSON by POST, which the environment variable `webhook_env` holds, and
+    with `slack` by the alerter of ZenML's active stack, whatever chat that is.
+
+    What has been told is not told again for `cool_down`. `kinds` are those that are told at all.
+    """
+
+    webhook_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
+    slack: bool = False
+    cool_down: Duration = "6h"
+    kinds: tuple[Told, ...] = get_args(Told)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What is configured, by name; empty: nobody is told anything."""
+        return tuple(name for name, on in (("webhook", self.webhook_env), ("slack", self.slack)) if on)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that hold its secrets, by field."""
+        return {"webhook_env": self.webhook_env} if self.webhook_env else {}
+
+    def tells(self, alert: Alert, told: datetime | None, now: datetime) -> bool:
+        """Whether the alert is sent `now`, if one of its `id` was `told` then; None: never."""
+        if not self.channels or alert.kind not in self.kinds:
+            return False
+        return told is None or now - told >= parse_duration(self.cool_down)
+
+
+class Alert(Frozen):
+    """One thing that happened to a model. Alerts of one `kind` and `key` are the same news, told again or not; `link`
+    leads to where it can be looked at.
+    """
+
+    model: str
+    kind: Told | Literal["test"]
+    key: str
+    title: str
+    text: str
+    link: str | None = None
+
+    @property
+    def id(self) -> str:
+        """What the same news is known by, in letters that any store takes."""
+        digest = hashlib.sha256(f"{self.model}\n{self.kind}\n{self.key}".encode()).hexdigest()
+        return f"{self.kind}_{digest[:16]}"
+
+    def message(self) -> str:
+        """All of it in lines, without the passwords of addresses: what a chat shows."""
+        lines = (f"{self.model}: {self.title}", self.text, self.link or "")
+        whole = without_password("\n".join(filter(None, lines)))
+        return whole if len(whole) <= MOST_CHARS else f"{whole[: MOST_CHARS - 1]}…"
+
+    def content(self) -> dict[str, str | None]:
+        """What a webhook is sent: `text` is the message, which chat services show, the rest is for programs."""
+        return {
+            "text": self.message(),
+            "model": self.model,
+            "kind": self.kind,
+            "key": self.key,
+            "title": without_password(self.title),
+            "link": self.link and without_password(self.link),
+        }

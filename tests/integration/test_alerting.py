@@ -1,0 +1,146 @@
+"""Alerts of real runs: told once, remembered by the run that told them, and never the end of a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evergreen.core.alerts import Alert, Alerts
+from evergreen.core.errors import InputError
+from tests.webhooks import SECRET, listening
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+WEBHOOK = Alerts(webhook_env="NEWS_WEBHOOK")
+
+
+def news(model: str, key: str = "3fa41c") -> Alert:
+    return Alert(model=model, kind="rollback", key=key, title="rolled back", text="It answered with faults.")
+
+
+def told_by_a_run(model: str, alerts: Alerts, *keys: str) -> list[bool]:
+    """Whether each was sent, by one run of the model with one step."""
+    from zenml import pipeline, step
+
+    from orchestration.alerting import alert
+    from orchestration.runs import marked
+
+    sent: list[bool] = []
+
+    @step(enable_cache=False)
+    def telling() -> None:
+        sent.extend(alert(model, alerts, news(model, key)) for key in keys)
+
+    @pipeline(enable_cache=False)
+    def told() -> None:
+        telling()
+
+    told.with_options(**marked({}, model))()
+    return sent
+
+
+def test_what_a_run_told_is_not_told_again_by_the_next_until_the_cool_down_is_over(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration import alerting
+
+    with listening() as asked:
+        monkeypatch.setenv("NEWS_WEBHOOK", asked.url)
+        assert told_by_a_run(model, WEBHOOK, "first", "first", "second") == [True, False, True]
+        assert told_by_a_run(model, WEBHOOK, "second") == [False]
+        assert alerting.told_at(f"{model}-2", news(model, "first")) is None
+        later = SimpleNamespace(now=lambda _zone: datetime.now(UTC) + timedelta(hours=7), fromisoformat=_moment)
+        monkeypatch.setattr(alerting, "datetime", later)
+        assert alerting.alert(model, WEBHOOK, news(model, "second"))
+    assert [message["key"] for message in asked.messages] == ["first", "second", "second"]
+    assert asked.messages[0]["text"] == f"{model}: rolled back\nIt answered with faults."
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"post": RuntimeError(SECRET)}, "webhook: it was not taken (RuntimeError)"),
+        ({"Client": ConnectionError(SECRET)}, "was not sent (ConnectionError)"),
+    ],
+)
+def test_what_cannot_be_sent_is_a_warning_without_the_address(
+    model: str, monkeypatch: pytest.MonkeyPatch, change: dict[str, Exception], reason: str
+) -> None:
+    from orchestration import alerting
+
+    def fail(error: Exception) -> Any:
+        raise error
+
+    warnings: list[str] = []
+    monkeypatch.setattr(
+        alerting,
+        "logger",
+        SimpleNamespace(
+            warning=lambda form, *given: warnings.append(form % given), debug=lambda *_, **__: None, info=print
+        ),
+    )
+    monkeypatch.setenv("NEWS_WEBHOOK", f"https://hooks.example/{SECRET}")
+    for name, error in change.items():
+        monkeypatch.setattr(alerting, name, lambda *_, _error=error: fail(_error))
+    assert not alerting.alert(model, WEBHOOK, news(model))
+    (warning,) = warnings
+    assert reason.removeprefix("webhook: ") in warning
+    assert SECRET not in warning
+
+
+def test_channels_fail_each_by_itself_and_say_what_to_do(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration.alerting import check_alerter, send
+
+    monkeypatch.delenv("NEWS_WEBHOOK", raising=False)
+    both = Alerts(webhook_env="NEWS_WEBHOOK", slack=True)
+    failures = send(both, news(model))
+    assert failures["webhook"].startswith("NEWS_WEBHOOK is not set; export it")
+    assert "stack 'default' has no alerter; register one" in failures["slack"]
+    monkeypatch.setenv("NEWS_WEBHOOK", SECRET)
+    assert send(WEBHOOK, news(model))["webhook"] == (
+        "NEWS_WEBHOOK should hold an address that begins with https:// (value not shown)"
+    )
+    with pytest.raises(InputError, match="zenml stack update default --alerter NAME"):
+        check_alerter()
+
+
+def test_the_alerter_of_the_stack_is_given_the_message(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zenml.alerter import BaseAlerter
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+    from zenml.stack import StackComponent
+
+    from orchestration import alerting
+
+    posted: list[str] = []
+    answers = [True, False]
+
+    class Chat(BaseAlerter):
+        def __init__(self) -> None:
+            pass
+
+        def post(self, message: str, params: Any = None) -> bool:
+            posted.append(message)
+            return answers.pop(0)
+
+    stack = Client().active_stack_model
+    component = SimpleNamespace(name="chat", flavor_name="slack")
+    with_chat = SimpleNamespace(name=stack.name, components={StackComponentType.ALERTER: [component]})
+    monkeypatch.setattr(alerting, "Client", lambda: SimpleNamespace(active_stack_model=with_chat))
+    monkeypatch.setattr(StackComponent, "from_model", lambda _: Chat())
+    assert alerting.send(Alerts(slack=True), news(model)) == {}
+    assert posted == [f"{model}: rolled back\nIt answered with faults."]
+    refused = alerting.send(Alerts(slack=True), news(model))["slack"]
+    assert refused == "alerter 'chat' (slack) of stack 'default' did not take it; what its service says is in the log"
+
+    def missing(_: object) -> None:
+        raise ImportError("No module named 'slack_sdk'")
+
+    monkeypatch.setattr(StackComponent, "from_model", missing)
+    assert "zenml integration install slack" in alerting.send(Alerts(slack=True), news(model))["slack"]

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from evergreen.adapters import webhook
+from evergreen.adapters.webhook import WebhookError, post
+from evergreen.core.errors import InputError
+from tests.webhooks import SECRET, listening
+
+CONTENT = {"text": "news: the rows moved", "kind": "drift"}
+
+
+def test_a_webhook_gets_the_content_as_json() -> None:
+    for status in (200, 202, 204):
+        with listening(status) as asked:
+            post(asked.url, CONTENT)
+            assert asked.messages == [CONTENT]
+
+
+def test_one_that_is_out_of_order_for_a_moment_is_asked_again() -> None:
+    with listening(503, 200) as asked:
+        post(asked.url, CONTENT)
+        assert len(asked.messages) == 2
+
+
+@pytest.mark.parametrize("status", [500, 404, 302])
+def test_one_that_refuses_is_told_at_once_and_never_by_its_address(status: int) -> None:
+    with listening(status) as asked:
+        with pytest.raises(WebhookError, match=f"it answers with status {status}") as refused:
+            post(asked.url, CONTENT)
+        assert len(asked.messages) == 1
+    assert SECRET not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+def test_one_that_hangs_is_asked_again_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "READ_S", 0.3)
+    monkeypatch.setattr(webhook, "RETRY_S", 0.9)
+    with listening(0) as asked:
+        with pytest.raises(WebhookError, match=r"does not answer within 0\.3 s") as told:
+            post(asked.url, CONTENT)
+        assert len(asked.messages) in (2, 3)
+    assert SECRET not in f"{told.value}{told.value.__cause__}"
+
+
+def test_one_that_is_gone_or_stays_out_of_order_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "RETRY_S", 0.4)
+    with listening(503) as asked, pytest.raises(WebhookError, match=r"status 503, again and again"):
+        post(asked.url, CONTENT)
+    with pytest.raises(WebhookError, match="it cannot be reached") as told:
+        post(asked.url, CONTENT)
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["hooks.example/T00", "ftp://hooks.example", "https://", "https://[half"])
+def test_what_is_no_address_is_bad_input_and_not_shown(url: str) -> None:
+    with pytest.raises(InputError, match="address that begins with https://") as told:
+        post(url, CONTENT)
+    assert url not in str(told.value)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from evergreen.core.alerts import MOST_CHARS, Alert, Alerts
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NEWS = Alert(model="news", kind="drift", key="3fa41c", title="the rows moved", text="Longer texts.", link="http://z/1")
+CONFIGURED = Alerts(webhook_env="NEWS_WEBHOOK", cool_down="6h")
+
+
+@pytest.mark.parametrize(
+    ("alerts", "told", "sent"),
+    [
+        (CONFIGURED, None, True),
+        (CONFIGURED, NOW - timedelta(hours=5, minutes=59), False),
+        (CONFIGURED, NOW - timedelta(hours=6), True),
+        (CONFIGURED, NOW + timedelta(hours=1), False),  # of a machine whose clock is ahead
+        (Alerts(slack=True), None, True),
+        (Alerts(), None, False),
+        (Alerts(slack=True, kinds=("rollback",)), None, False),
+        (Alerts(slack=True, kinds=("drift",)), None, True),
+    ],
+)
+def test_news_is_told_where_somebody_listens_and_not_again_within_the_cool_down(
+    alerts: Alerts, told: datetime | None, sent: bool
+) -> None:
+    assert alerts.tells(NEWS, told, NOW) is sent
+
+
+def test_the_same_news_has_one_id_and_other_news_another() -> None:
+    assert NEWS.model_copy(update={"title": "moved on", "text": "Still.", "link": None}).id == NEWS.id
+    others = [NEWS.model_copy(update=change) for change in ({"model": "pets"}, {"kind": "quality"}, {"key": "4"})]
+    assert len({NEWS.id, *(other.id for other in others)}) == 4
+
+
+def test_a_message_is_all_of_it_without_passwords_and_of_bounded_length() -> None:
+    assert NEWS.message() == "news: the rows moved\nLonger texts.\nhttp://z/1"
+    told = NEWS.model_copy(
+        update={"text": "no answer of mysql://me:hunter2@host/db", "link": "https://u:hunter2@z/1?token=hunter2"}
+    )
+    assert "hunter2" not in str(told.content())
+    assert len(NEWS.model_copy(update={"text": "x" * 9_000}).message()) == MOST_CHARS
+
+
+def test_an_address_in_place_of_a_variable_and_unknown_kinds_are_refused() -> None:
+    for wrong in ({"webhook_env": "https://hooks.example/T00"}, {"kinds": ["weather"]}, {"cool_down": "soon"}):
+        with pytest.raises(ValidationError):
+            Alerts.model_validate(wrong)
