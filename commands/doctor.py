@@ -50,7 +50,10 @@ def examine(config: str, *, send_test_alert: bool = False) -> Iterator[Finding]:
     if not zenml[0].fine:
         yield Finding("configuration", False, "not checked: loading pipelines asks ZenML's server")
         return
-    others = {"batch_prediction": _of_batch, "monitoring": _of_monitoring}
+    others: dict[str, Callable[[str], Iterator[Finding]]] = {
+        "batch_prediction": _of_batch,
+        "monitoring": partial(_of_monitoring, send_test_alert=send_test_alert),
+    }
     if other := others.get(_pipeline_of(config)):
         yield from other(config)
         return
@@ -79,7 +82,7 @@ def _pipeline_of(config: str) -> str:
         return "training"
 
 
-def _of_monitoring(config: str) -> Iterator[Finding]:
+def _of_monitoring(config: str, *, send_test_alert: bool) -> Iterator[Finding]:
     """What monitoring needs: the stack, a champion, its reference and a log of its requests."""
     from commands.project import open_monitoring
 
@@ -94,6 +97,7 @@ def _of_monitoring(config: str) -> Iterator[Finding]:
     for project in opened:
         yield from _guarded("stack", partial(_check_stack, project))
         yield from _guarded("requests", partial(_check_monitoring, project))
+        yield from _guarded("alerts", partial(check_alerts, project, send=send_test_alert))
 
 
 def _check_monitoring(project: MonitoringProject) -> Iterator[Finding]:
