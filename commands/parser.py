@@ -96,7 +96,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--scheduled",
         action="store_true",
-        help="for a line of cron: refresh.cool_down and refresh.on_code hold as in a run by schedule",
+        help="for a line of cron: refresh.cool_down, .on_code and .when hold as in a run by schedule",
     )
     asked.add_argument(
         "--window",
@@ -419,6 +419,13 @@ COMMANDS = (
         "ends the model's runs: cancels their jobs and puts the traffic back that they were changing",
         "python run.py stop --config prod.yaml",
         _stop,
+        takes_name=True,
+    ),
+    Command(
+        "deploy",
+        "brings the champion live again where its endpoint was parked or lost; trains nothing",
+        "python run.py deploy --config local.yaml",
+        _nothing,
         takes_name=True,
     ),
     Command(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from evergreen.core.deployment import EndpointStatus
     from evergreen.core.versions import ModelVersion
     from evergreen.core.window import Interval
+    from orchestration.chain import Chain, VerdictLine
     from orchestration.firings import Schedule
     from orchestration.runs import RunSummary
     from orchestration.status import Covered, Status
@@ -54,6 +55,7 @@ def _text(status: Status) -> str:
         lines.append(("code", f"{', '.join(endpoint.outdated)} run older code than this; the next run renews them"))
     lines.append(("schedule", _scheduled(status.schedule)))
     lines += [line for run in status.runs for line in _run_lines("run", run)]
+    lines += chain_lines(status.chain)
     lines += _beside_lines("batch", "batch run", status.batch_schedule, status.batch_runs)
     lines += _beside_lines("monitoring", "watched", status.monitoring_schedule, status.monitoring_runs)
     for firing in status.lost_firings:
@@ -88,6 +90,26 @@ def _run_lines(name: str, run: RunSummary) -> Iterator[tuple[str, str]]:
     status = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
     yield name, f"{run.name}  {status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()
     yield from (("", text) for text in (run.progress, run.predicted, run.verdict, run.reason, *run.machines) if text)
+
+
+def chain_lines(chain: Chain | None) -> list[tuple[str, str]]:
+    """What requests said, the last training and what for, what was decided, and what the endpoint says since."""
+    if chain is None:
+        return []
+    lines = []
+    if chain.windows:
+        lines.append(("verdicts", ", ".join(f"{_said(one)} {one.end:%Y-%m-%d %H:%M}" for one in chain.windows)))
+    if training := chain.training:
+        reasons = f", for {' and '.join(training.reasons)}" if training.reasons else ""
+        lines.append(("training", f"{training.run} of {training.began:%Y-%m-%d %H:%M}{reasons}: {training.outcome}"))
+    lines += [(name, text) for name, text in (("decision", chain.decision), ("rollout", chain.rollout)) if text]
+    if since := chain.recovery:
+        lines.append(("recovery", f"its newest window, to {since.end:%Y-%m-%d %H:%M}, is {_said(since)}"))
+    return lines
+
+
+def _said(line: VerdictLine) -> str:
+    return f"{line.says}, {' and '.join(line.below)} below" if line.below else line.says
 
 
 def _scheduled(schedule: Schedule | None, none: str = "none") -> str:
@@ -142,7 +164,10 @@ def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
     """Where it is asked, or that nothing answers and what to do; its page; the traffic by version, and who answers."""
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
     address = endpoint.url or "not running; a run starts it"
-    if traffic and not endpoint.ready:
+    if endpoint.parked:
+        address = "parked, nothing runs; run.py deploy brings it back, and so does a promotion"
+        traffic += ", once it is back"
+    elif traffic and not endpoint.ready:
         address = f"{endpoint.url or ''} does not answer, its processes ended or hang; a run starts them again".lstrip()
         traffic += ", once it answers again"
     page = [("page", f"{endpoint.page} to try it in a browser")] if endpoint.page else []

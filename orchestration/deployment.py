@@ -14,13 +14,13 @@ from evergreen.core.addresses import without_password
 from evergreen.core.artifacts import TrainedModel
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.fence import FencedEndpoint
 from evergreen.core.gate import overtaken
 from evergreen.core.lease import Claim, Lease, Rollout
 from evergreen.core.protocols import Endpoint, VersionRecord
 from evergreen.core.ramp import AT_ONCE, Ramp
-from evergreen.core.rollout import Release, roll_out
+from evergreen.core.rollout import Release, roll_out, smoke_test
 from evergreen.core.versions import Alias, ModelVersion, RecordState, crown, roll_back
 from evergreen.serving.contract import check_server
 from orchestration.artifacts import load_artifact
@@ -32,7 +32,7 @@ from orchestration.record import ZenmlRecord
 
 logger = get_logger(__name__)
 
-COMMANDS = ROLLBACK, TEARDOWN, STOP = "rollback", "teardown", "stop"
+COMMANDS = ROLLBACK, TEARDOWN, STOP, DEPLOY, PARK = "rollback", "teardown", "stop", "deploy", "park"
 """The commands as holders of the lease; a run holds it by its own name."""
 
 
@@ -42,7 +42,7 @@ def deploy_decision(
     """The promoted version live and crowned, by way of the ramp; or, when it was kept out, the champion healed.
 
     A decision that was made against another champion than the present one is not carried out. `run` is the name under
-    which the lease is held.
+    which the lease is held. A parked endpoint is left alone, unless another version is to be put live.
 
     Raises:
         BusyError: somebody else held the lease all the time, or took it over; the traffic is left as it is.
@@ -58,11 +58,38 @@ def deploy_decision(
         target = state.find(decision.version) if promoted and stale is None else state.named(Alias.CHAMPION)
         if target is None:
             return _nothing_live(model_name, endpoint)
+        if endpoint.status().parked:
+            if target.version == champion:
+                return _parked(model_name, endpoint, target, stale)
+            FencedEndpoint(endpoint, claim.fence).unpark()  # the newcomer is to follow what answers
         tested = fetch if target.version == decision.version else None
         release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
         deployment = _bring_live(state, endpoint, claim, release, lambda: _crown(record, target, state))
         if stale is not None:
             deployment = deployment.model_copy(update={"outcome": "kept", "message": stale})
+        return _mirrored(record, host, deployment)
+
+
+def deploy_champion(model_name: str, host: AnyHost) -> Deployment:
+    """The champion live with all the traffic, on an endpoint that was parked too; kept where it is.
+
+    Raises:
+        InputError: there is no champion.
+        BusyError: a run or another command is changing the endpoint, and went on doing so.
+    """
+    with model_lease(lease_of(model_name, host), model_name, DEPLOY, COMMAND_WAIT_S) as claim:
+        record, endpoint = ZenmlRecord(model_name), open_endpoint(model_name, host)
+        state, _ = record.settle()
+        champion = state.named(Alias.CHAMPION)
+        if champion is None:
+            raise InputError(f"model '{model_name}' has no champion to deploy; run the pipeline until one is live")
+        was_parked = endpoint.status().parked
+        if was_parked:
+            FencedEndpoint(endpoint, claim.fence).unpark()
+        deployment = _bring_live(state, endpoint, claim, _release(model_name, champion), lambda: None)
+        if was_parked and deployment.outcome == "kept":
+            deployment = deployment.model_copy(update={"message": f"version {champion.version} is back from parking."})
+            smoke_test(endpoint, champion.examples, None)  # which also is a request that the idle guard sees
         return _mirrored(record, host, deployment)
 
 
@@ -97,6 +124,8 @@ def roll_back_champion(model_name: str, host: AnyHost) -> Deployment:
         record = ZenmlRecord(model_name)
         endpoint = open_endpoint(model_name, host)
         state, finished = record.settle()
+        if endpoint.status().parked:
+            FencedEndpoint(endpoint, claim.fence).unpark()
         target, on_live = _rollback(record, endpoint, state, finished=finished)
         deployment = _bring_live(state, endpoint, claim, _release(record.model, target), on_live)
         if deployment.outcome == "rolled_back":
@@ -234,4 +263,20 @@ def _nothing_live(model_name: str, endpoint: Endpoint) -> Deployment:
         message="no version has passed the gate yet, so there is nothing to serve",
         token_command=status.token_command,
         page=status.page,
+    )
+
+
+def _parked(model_name: str, endpoint: Endpoint, champion: ModelVersion, stale: str | None) -> Deployment:
+    status = endpoint.status()
+    parked = f"the endpoint is parked, and stays so; run.py deploy brings version {champion.version} back."
+    return Deployment(
+        outcome="kept",
+        model=model_name,
+        url=status.url,
+        version=champion.version,
+        traffic=status.traffic,
+        message=f"{stale}; {parked}" if stale else parked,
+        token_command=status.token_command,
+        page=status.page,
+        example=champion.examples[0] if champion.examples else None,
     )

@@ -28,7 +28,8 @@ ENDS = (
     "evergreen.adapters.kinds",
     "evergreen.tasks",
     "evergreen.tasks.kinds",
-    # whether a training may start, and when it is ended
+    # whether a training may start, why it does, and when it is ended
+    "evergreen.core.when",
     "evergreen.runtime.locks",
     "orchestration.time_limit",
     # how results are kept, what may be left out, and what people and trackers are told of them

@@ -27,8 +27,9 @@ logger = get_logger(__name__)
 class RowsToRead(Frozen):
     """What a run reads; `words` says it of incremental runs, `too_few` why it is too little to train on, if it is.
 
-    `least` is what the task needs of rows, where the run may do without training on these.
-    `goes_on` tells whether the model goes on from the champion; None: as its task says.
+    `new` is how many of an incremental run's the champion was not trained on, `least` what the task needs of rows,
+    where the run may do without training on these. `goes_on` tells whether the model goes on from the champion; None:
+    as its task says.
     """
 
     identity: SourceIdentity
@@ -36,6 +37,7 @@ class RowsToRead(Frozen):
     goes_on: bool | None = None
     words: str | None = None
     too_few: str | None = None
+    new: int | None = None
     least: int = 1
 
     @property
@@ -105,6 +107,7 @@ def rows_to_read(
         goes_on=base is not None,
         words=_words(found, champion),
         too_few=f"nothing is trained on fewer than {refresh.min_new_rows:,}" if few else None,
+        new=found.new,
     )
 
 

@@ -1,8 +1,8 @@
 """Whether a run trains, or repeats the champion's own run because nothing asks for another model.
 
-A run trains for a reason: rows that the champion was not trained on, another configuration, other code. By schedule,
-other code alone is none unless `refresh.on_code` says so, and after a run that set out to train the next one waits for
-`refresh.cool_down`.
+A run trains for a reason: rows that the champion was not trained on, another configuration, other code, or one that
+lies in the world, by `refresh.when`. By schedule, other code alone is none unless `refresh.on_code` says so, one run
+trains at a time, and after a run that set out to train the next one waits for `refresh.cool_down`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
-from pydantic import AwareDatetime, ValidationError
-from zenml import get_step_context, log_metadata
-from zenml.client import Client
+from pydantic import ValidationError
 
 from evergreen.core.artifacts import SourceIdentity
-from evergreen.core.base import Frozen
 from evergreen.core.errors import EvergreenError
 from evergreen.core.members import SourceSettings, TaskSettings, trainable
 from evergreen.core.part import Part
@@ -27,22 +24,17 @@ from evergreen.core.training import Start
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import parse_duration
 from evergreen.data.split_plan import SplitPlan
+from orchestration.causes import World, world_of
 from orchestration.fingerprint import TRAINING, recipe_fingerprint
 from orchestration.freshness import RowsToRead
 from orchestration.recorded import Identified, RecordedRun, recorded_run
-from orchestration.runs import deployment_outcome, model_tag
+from orchestration.trainings import Reason, last_training, training_under_way
 
-TRAINS_KEY = "trains"
-"""Metadata of a run that set out to train: when it did."""
-OUTCOMES = {
-    "live": "trained a version",
-    "kept": "left the endpoint as it was",
-    "rolled_back": "was rolled back",
-    "none": "made no version that passes the gate",
-}
 MOST_SLACK = timedelta(hours=1)
 """Of a cool-down, else a tenth: firings begin some minutes early or late, and a daily schedule is to pass one of 1d."""
-Reason = Literal["rows", "configuration", "code"]
+NOT_BY_ROWS = "rows alone are no reason to train, by refresh.when.new_rows"
+NOT_BY_CODE = "the code changed, on which refresh.on_code trains nothing"
+Changed = Literal["rows", "configuration", "code"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Night:
-    """What a run does: with `repeats` nothing new is trained; `words` tell of rows, and why or why not.
+    """What a run does: with `repeats` nothing new is trained; `words` tell of rows, and why or why not, `reasons` what
+    it trains for beside a first model.
 
     `lost` are the steps of the repeated run whose results are gone: `heal` has them made again.
     """
@@ -83,19 +76,12 @@ class Night:
     repeats: RecordedRun | None
     words: str | None
     lost: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     def heal(self) -> None:
         """Has what is lost made again by the steps that made it, once they run."""
         if self.repeats is not None and self.lost:
             self.repeats.make_again(self.lost)
-
-
-class LastTraining(Frozen):
-    """The last run of a model that set out to train, when it began, and what became of it in words."""
-
-    run: str
-    began: AwareDatetime
-    outcome: str
 
 
 def night_of(
@@ -117,51 +103,56 @@ def night_of(
     known = recorded_run(champion)
     if known is None:
         return Night(None, _in_words(rows, _without_its_run(champion, rows)))
-    reason, why = _reason(rows, known, recipe), rows.too_few
-    if reason == "code" and scheduled and not refresh.on_code:
-        why = "the code changed, on which refresh.on_code trains nothing"
-    elif reason and reason != "rows" and rows.incremental and rows.lack:
-        why = f"the {reason} changed, and there are {rows.lack} to train on"
-    elif reason and scheduled and (waits := _waits(model, refresh)):
-        why = waits
-    elif reason:
-        return Night(None, _in_words(rows, None if reason == "rows" else f"trains, for the {reason} changed"))
-    return _quiet(known, rows, why, refresh)
+    by_rows = refresh.when.new_rows or not scheduled
+    changed, why = _changed(rows, known, recipe, by_rows=by_rows), rows.too_few if by_rows else NOT_BY_ROWS
+    if changed == "code" and scheduled and not refresh.on_code:
+        changed, why = None, NOT_BY_CODE
+    world = world_of(model, champion, known.began, refresh.when)
+    if changed is None and not world.causes:
+        return _quiet(known, rows, _joined(why, world.told), refresh)
+    if why := _lacks(changed, world, rows, known) or (_waits(model, refresh) if scheduled else None):
+        return _quiet(known, rows, why, refresh)
+    asked: tuple[Reason, ...] = (changed,) if changed else ()
+    reasons = (*asked, *(cause.kind for cause in world.causes))
+    return Night(None, _in_words(rows, _trains(changed, world)), reasons=reasons)
 
 
-def note_training() -> None:
-    """Notes with the run that its step belongs to that it sets out to train."""
-    run = get_step_context().pipeline_run
-    log_metadata(metadata={TRAINS_KEY: datetime.now(UTC).isoformat()}, run_id_name_or_prefix=run.id)
-
-
-def last_training(model: str) -> LastTraining | None:
-    """The model's last run that set out to train, whatever came of it; None before the first."""
-    noted = Client().list_pipeline_runs(
-        tags=model_tag(model),
-        run_metadata=[f"{TRAINS_KEY}:contains:T"],
-        sort_by="desc:created",
-        size=1,
-        hydrate=True,
-    )
-    for run in noted.items:
-        goes_on = not run.status.is_finished
-        became = "is under way" if goes_on else OUTCOMES.get(deployment_outcome(run) or "", "failed")
-        return LastTraining(run=run.name, began=run.created.replace(tzinfo=UTC), outcome=became)
-    return None
-
-
-def _reason(rows: RowsToRead, known: RecordedRun, recipe: Recipe) -> Reason | None:
-    """Why another model than the champion should be trained."""
+def _changed(rows: RowsToRead, known: RecordedRun, recipe: Recipe, *, by_rows: bool) -> Changed | None:
+    """What of a model's making is another than the champion's; `by_rows`: rows alone are enough."""
     then = known.identified
-    if rows.incremental:
-        if rows.too_few is None:
-            return "rows"
-    elif rows.identity.fingerprint != then.identity.fingerprint:
+    if by_rows and (rows.too_few is None if rows.incremental else _are_others(rows, known)):
         return "rows"
     if not _read_as_then(recipe.source, known) or not _of_recipe(then, recipe):
         return "configuration"
     return "code" if any(recipe.codes[step] != then.codes[step] for step in TRAINING) else None
+
+
+def _are_others(rows: RowsToRead, known: RecordedRun) -> bool:
+    """Whether there are any that the champion was not trained on, as far as is known."""
+    if rows.incremental:
+        return rows.new != 0
+    return rows.identity.fingerprint != known.identified.identity.fingerprint
+
+
+def _lacks(changed: Changed | None, world: World, rows: RowsToRead, known: RecordedRun) -> str | None:
+    """That there is too little to train on for these reasons; None: there is enough.
+
+    What the world says asks for rows that the champion does not know: the same ones would make the same model.
+    """
+    lack = rows.lack if changed != "rows" and rows.incremental else None
+    if changed is None and not _are_others(rows, known):
+        lack = "no rows that the champion was not trained on"
+    if lack is None:
+        return None
+    reason = f"the {changed} changed" if changed else f"there is a reason to train, that {world.words}"
+    return f"{reason}, and there are {lack} to train on" if changed else f"{reason}, and there are {lack}"
+
+
+def _trains(changed: Changed | None, world: World) -> str | None:
+    """What for, beside new rows."""
+    words = (f"the {changed} changed" if changed and changed != "rows" else None, world.words)
+    trains = " and ".join(filter(None, words))
+    return f"trains, for {trains}" if trains else None
 
 
 def _read_as_then(source: SourceSettings, known: RecordedRun) -> bool:
@@ -180,7 +171,9 @@ def _of_recipe(then: Identified, recipe: Recipe) -> bool:
 
 
 def _waits(model: str, refresh: Refresh) -> str | None:
-    """That the cool-down goes on, where it does."""
+    """That another run trains now, or that the cool-down goes on, where it does."""
+    if run := training_under_way(model):
+        return f"nothing is trained while {run} is under way, which trains"
     last = last_training(model) if refresh.cool_down else None
     if last is None or refresh.cool_down is None:
         return None
@@ -214,4 +207,8 @@ def _without_its_run(champion: ModelVersion, rows: RowsToRead) -> str | None:
 
 
 def _in_words(rows: RowsToRead, *more: str | None) -> str | None:
-    return "; ".join(filter(None, (rows.words, *more))) or None
+    return _joined(rows.words, *more)
+
+
+def _joined(*words: str | None) -> str | None:
+    return "; ".join(filter(None, words)) or None

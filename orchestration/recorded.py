@@ -68,11 +68,12 @@ Outputs = tuple[
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A finished run, by its name: what it identified, and its steps."""
+    """A finished run, by its name: what it identified, its steps, and when it began."""
 
     name: str
     identified: Identified
     steps: dict[str, StepRunResponse]
+    began: datetime
 
     def lost_steps(self) -> list[str]:
         """The cached steps of which something is needed and gone, each before what it would read and is gone, too.
@@ -134,7 +135,7 @@ def recorded_run(champion: ModelVersion) -> RecordedRun | None:
         steps = run.steps
         outputs, kinds = steps["identify"].outputs, get_type_hints(Identified)
         values = (read_artifact(outputs[name][0], kinds[name]) for name in Identified._fields)
-        return RecordedRun(run.name, Identified(*values), steps)
+        return RecordedRun(run.name, Identified(*values), steps, run.created.replace(tzinfo=UTC))
     except (KeyError, IndexError, EvergreenError):
         return None
 

@@ -16,6 +16,7 @@ from evergreen.core.lease import HeldLease
 from evergreen.core.versions import Alias, ModelVersion
 from evergreen.core.window import Interval
 from evergreen.runtime.asides import beside_the_point
+from orchestration.chain import Chain, chain_of
 from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.firings import LostFiring, Schedule, schedule_of
 from orchestration.mirrors import tracking_address
@@ -48,6 +49,7 @@ class Status(Frozen):
     where there is none, `lost_firings` are those of it that became no run. `dashboard` is null while ZenML works on
     this machine alone, where no server shows one, `coverage` where it is not known, which counts as covering nothing.
     `missing` says what of the champion an incremental run needs and cannot read, and what to do; null: nothing.
+    `chain` leads from what requests said to what the training after that has changed, null where it cannot be read.
     Batch predictions and monitoring have schedules and runs of their own; `last_run` is the newest of all but of
     monitoring.
     """
@@ -71,6 +73,7 @@ class Status(Frozen):
     batch_runs: tuple[RunSummary, ...] = ()
     monitoring_schedule: Schedule | None = None
     monitoring_runs: tuple[RunSummary, ...] = ()
+    chain: Chain | None = None
 
 
 def status_of(model_name: str, host: AnyHost) -> Status:
@@ -101,6 +104,7 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         report_page=report_page(champion.report) if champion else None,
         mlflow=tracking_address(),
         dashboard=get_server_dashboard_url(),
+        chain=_chain(model_name, champion),
     )
 
 
@@ -139,6 +143,12 @@ def _missing(champion: ModelVersion | None) -> str | None:
 
     with beside_the_point("whether what the champion keeps of its rows is there"):
         return missing_of_champion({"Coverage": champion.coverage, "HeldOut": champion.held_out})
+    return None
+
+
+def _chain(model_name: str, champion: ModelVersion | None) -> Chain | None:
+    with beside_the_point("what led to the last training, and what came of it"):
+        return chain_of(model_name, champion.version if champion else None)
     return None
 
 

@@ -14,11 +14,12 @@ from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks import AnyTask
 from orchestration.fingerprint import code_fingerprints
 from orchestration.freshness import RowsToRead, rows_to_read
-from orchestration.nights import Recipe, night_of, note_training
+from orchestration.nights import Recipe, night_of
 from orchestration.record import ZenmlRecord
 from orchestration.recorded import Identified, Outputs
 from orchestration.runs import REFRESH_KEY, is_scheduled
 from orchestration.starts import check_start
+from orchestration.trainings import note_training
 from orchestration.versions import incumbent_for, is_recipe_of_champion
 
 
@@ -60,7 +61,7 @@ def identify(
         if not is_recipe_of_champion(identified.recipe, record):
             check_start(identified.start, rows.part, task, split)
             trainable(task).check()  # the champion was trained from this encoder by this code
-            note_training()
+            note_training(night.reasons)
     return identified.identity, *identified[1:]  # written so, as ZenML reads in the code that there are several
 
 

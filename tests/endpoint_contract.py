@@ -137,6 +137,24 @@ class EndpointContract:
         with pytest.raises(EndpointError):
             trial.endpoint.deploy(version)
 
+    def test_a_parked_endpoint_keeps_its_split_and_answers_again_once_it_is_unparked(self, trial: Trial) -> None:
+        with pytest.raises(EndpointError):
+            trial.endpoint.park()
+        version = live(trial, "a")
+        trial.endpoint.unpark()
+        assert facts(trial) == (True, {version: 100}, {version})
+        for _ in range(2):
+            trial.endpoint.park()
+        assert facts(trial) == (False, {version: 100}, set())
+        assert trial.endpoint.status().parked
+        with pytest.raises(EndpointError):
+            trial.endpoint.predict(GOOD)
+        for _ in range(2):
+            trial.endpoint.unpark()
+        assert facts(trial) == (True, {version: 100}, {version})
+        assert not trial.endpoint.status().parked
+        assert trial.endpoint.predict(GOOD)
+
     @pytest.mark.kills
     def test_a_dead_champion_is_back_after_a_challenger_that_does_not_load(self, trial: Trial) -> None:
         champion = live(trial, "a")

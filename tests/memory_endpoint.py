@@ -27,6 +27,7 @@ class MemoryEndpoint:
         self.calls: list[str] = []
         self.offered: dict[str, list[Mapping[str, Any]]] = {}
         self.unserved: list[str] = []
+        self.parked = False
 
     def die(self) -> None:
         """Nothing answers any more; what is deployed is known still."""
@@ -95,6 +96,19 @@ class MemoryEndpoint:
         del self.traffic[version]
         self.ready.discard(version)
 
+    def park(self) -> None:
+        if 100 not in self.traffic.values():
+            raise EndpointError("no version has all the traffic")
+        self.calls.append("park None")
+        self.parked = True
+        self.ready.clear()
+
+    def unpark(self) -> None:
+        if self.parked:
+            self._called("unpark", None)
+            self.parked = False
+            self.ready = set(self.traffic)
+
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         self._called("predict", version)
         asked = {version} if version else {name for name, percent in self.traffic.items() if percent}
@@ -108,7 +122,8 @@ class MemoryEndpoint:
     def status(self) -> EndpointStatus:
         url = "http://127.0.0.1:8501" if self.ready else None
         ready = tuple(sorted(self.ready))
-        return EndpointStatus(url=url, traffic=dict(self.traffic), ready=ready, outdated=self.outdated)
+        traffic = dict(self.traffic)
+        return EndpointStatus(url=url, traffic=traffic, ready=ready, outdated=self.outdated, parked=self.parked)
 
     def delete(self) -> str | None:
         self.calls.append("delete")

@@ -69,6 +69,12 @@ class MortalEndpoint:
         self._endpoint.set_traffic(traffic)
         self._mortality.changed()
 
+    def park(self) -> None:
+        self._endpoint.park()
+
+    def unpark(self) -> None:
+        self._endpoint.unpark()
+
     def undeploy(self, version: str) -> None:
         self._endpoint.undeploy(version)
         self._mortality.changed()

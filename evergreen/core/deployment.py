@@ -32,7 +32,7 @@ class EndpointStatus(Frozen):
     stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those whose server is of other
     code or another container than the configured one, until they are renewed; `token_command` the shell command that
     prints the bearer token of requests (None: they need none); `page` where a person tries it in a browser (None: there
-    is no such page).
+    is no such page); `parked` whether nothing runs on purpose, and `traffic` is what will be again.
     """
 
     url: str | None
@@ -41,3 +41,4 @@ class EndpointStatus(Frozen):
     outdated: tuple[str, ...] = ()
     token_command: str | None = None
     page: str | None = None
+    parked: bool = False

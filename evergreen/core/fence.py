@@ -57,6 +57,16 @@ class FencedEndpoint:
         self.fence()
         self.endpoint.undeploy(version)
 
+    def park(self) -> None:
+        """Stops what runs, and keeps the endpoint."""
+        self.fence()
+        self.endpoint.park()
+
+    def unpark(self) -> None:
+        """Starts again what was parked."""
+        self.fence()
+        self.endpoint.unpark()
+
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions; changes nothing."""
         return self.endpoint.predict(instances, version)

@@ -340,6 +340,20 @@ class Endpoint(Protocol):
     def undeploy(self, version: str) -> None:
         """Stops the version after its requests were answered. Raises EndpointError while it has traffic."""
 
+    def park(self) -> None:
+        """Stops what runs and keeps the endpoint, its id and its split; does nothing when it is parked.
+
+        Raises:
+            EndpointError: there is no version with all the traffic, or it cannot be stopped.
+        """
+
+    def unpark(self) -> None:
+        """Starts what had the traffic again and returns once it is ready; does nothing when it is not parked.
+
+        Raises:
+            EndpointError: it did not become ready; the endpoint stays parked.
+        """
+
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one deployed version, whatever its traffic.
 

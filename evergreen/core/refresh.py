@@ -1,6 +1,6 @@
 """Which rows a run trains on, all, those of a window that moves, or each new row once; and what makes it train.
 
-refresh: {data: incremental, min_new_rows: 200, replay_share: 0.1, cool_down: 12h}
+refresh: {data: incremental, min_new_rows: 200, replay_share: 0.1, cool_down: 12h, when: {drift: {k: 2, of: 5}}}
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.base import Frozen
 from evergreen.core.errors import InputError
+from evergreen.core.when import When
 from evergreen.core.window import Duration, Window
 
 Policy = Literal["all", "sliding", "incremental"]
@@ -30,8 +31,9 @@ class Refresh(Frozen):
     time: an included one is known by its id alone.
 
     A scheduled run trains because of other code alone only where `on_code` is true, and not before `cool_down` has
-    passed since the last run that set out to train. `on_lost` says what a run without a reason to train does where
-    results of the champion's run are gone: make them again of the same rows, or train on what there is.
+    passed since the last run that set out to train. `when` says what else makes a run train. `on_lost` says what a run
+    without a reason to train does where results of the champion's run are gone: make them again of the same rows, or
+    train on what there is.
     """
 
     data: Policy | None = None
@@ -42,6 +44,7 @@ class Refresh(Frozen):
     on_code: bool = False
     on_lost: OnLost = "heal"
     cool_down: Duration | None = None
+    when: When = When()
 
     def policy(self, window: Window | None) -> Policy:
         """What `data` means beside this window.

@@ -30,12 +30,15 @@ from evergreen.core.part import Part
 from evergreen.core.refresh import Refresh
 from evergreen.core.training import Incumbent, Start
 from evergreen.core.versions import Alias, ModelVersion, RecordState
+from evergreen.core.when import Cause, When
 from evergreen.data.split_plan import SplitPlan
 from evergreen.tasks.text_classification.settings import TextClassification, TextRules
+from orchestration.causes import World
 from orchestration.freshness import RowsToRead
 from orchestration.materializers import DATA_NAMES
-from orchestration.nights import LastTraining, Night, Recipe, last_training, night_of, note_training
+from orchestration.nights import Night, Recipe, night_of
 from orchestration.recorded import Identified, Outputs, RecordedRun, recorded_run
+from orchestration.trainings import LastTraining, last_training, note_training
 
 pytestmark = pytest.mark.usefixtures("zenml_home")
 CODES = {name: f"{name} code" for name in ("fetch", "validate", "split", "train", "evaluate")}
@@ -59,7 +62,7 @@ def identified(salt: str, *, adds: bool = True) -> Identified:
 @step(enable_cache=False)
 def identify(source: AnySource, salt: str, trains: bool, adds: bool) -> Outputs:
     if trains:
-        note_training()
+        note_training(["rows", "drift"])
     one = identified(salt, adds=adds)
     return one.identity, *one[1:]
 
@@ -194,7 +197,7 @@ def test_a_night_without_news_repeats_what_the_champion_s_run_identified(finishe
     assert quiet.words == "20 new to champion a1; nothing is trained on fewer than 50"
     assert quiet.repeats is not None
     assert quiet.repeats.identified == identified("kept")
-    assert night(finished, rows(50, few=False)) == Night(None, "50 new to champion a1")
+    assert night(finished, rows(50, few=False)) == Night(None, "50 new to champion a1", reasons=("rows",))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_a_backfill_that_became_champion_is_repeated_until_its_rows_change() -> 
     read = RowsToRead(identity=identified(salt, adds=False).identity, part=Part(adds=False), goes_on=True)
     assert night(backfill, read).repeats is not None
     other = read.model_copy(update={"identity": read.identity.model_copy(update={"fingerprint": "other"})})
-    assert night(backfill, other) == Night(None, None)
+    assert night(backfill, other) == Night(None, None, reasons=("rows",))
 
 
 def test_results_are_asked_for_and_not_loaded(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +304,7 @@ def test_other_code_alone_trains_by_hand_and_by_schedule_where_that_is_asked_for
         night(finished, rows(20), codes=changed, scheduled=False),
         night(finished, rows(20), Refresh(on_code=True), codes=changed),
     ):
-        assert trains == Night(None, "20 new to champion a1; trains, for the code changed")
+        assert trains == Night(None, "20 new to champion a1; trains, for the code changed", reasons=("code",))
     none = night(finished, rows(0), Refresh(on_code=True), codes=changed)
     assert none.repeats is not None
     assert none.words == "0 new to champion a1; the code changed, and there are no rows to train on"
@@ -340,9 +343,8 @@ def test_code_that_only_evaluates_trains_nothing(finished: PipelineRunResponse) 
     ids=["seed", "source"],
 )
 def test_another_configuration_trains(finished: PipelineRunResponse, changed: dict[str, Any]) -> None:
-    assert night(finished, rows(20), **changed) == Night(
-        None, "20 new to champion a1; trains, for the configuration changed"
-    )
+    words = "20 new to champion a1; trains, for the configuration changed"
+    assert night(finished, rows(20), **changed) == Night(None, words, reasons=("configuration",))
 
 
 def test_how_rows_are_fetched_is_no_other_configuration() -> None:
@@ -366,7 +368,68 @@ def test_every_row_or_those_of_a_window_train_where_they_changed(finished: Pipel
         "the code changed, on which refresh.on_code trains nothing"
     )
     other = same.model_copy(update={"identity": then.identity.model_copy(update={"fingerprint": "other"})})
-    assert night(finished, other) == Night(None, None)
+    assert night(finished, other) == Night(None, None, reasons=("rows",))
+
+
+DRIFTED = World((Cause(kind="drift", words="2 of the last 5 windows drifted"),))
+UNHEARD = World(told="there is no verdict for refresh.when to read")
+
+
+@pytest.fixture
+def drifted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdicts say that the world moved."""
+    monkeypatch.setattr("orchestration.nights.world_of", lambda *_: DRIFTED)
+
+
+@pytest.mark.usefixtures("drifted")
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_a_world_that_moved_trains_on_new_rows_few_as_they_are(finished: PipelineRunResponse, scheduled: bool) -> None:
+    few = rows(20).model_copy(update={"new": 20})
+    words = "20 new to champion a1; trains, for 2 of the last 5 windows drifted"
+    assert night(finished, few, scheduled=scheduled) == Night(None, words, reasons=("drift",))
+    both = night(finished, rows(80, few=False), seed=1)
+    assert (both.reasons, "trains, for 2 of the last 5" in str(both.words)) == (("rows", "drift"), True)
+    configured = night(finished, few, seed=1)
+    assert configured.reasons == ("configuration", "drift")
+    assert "trains, for the configuration changed and 2 of the last 5 windows drifted" in str(configured.words)
+
+
+@pytest.mark.usefixtures("drifted")
+def test_a_world_that_moved_trains_nothing_on_rows_that_the_champion_knows(finished: PipelineRunResponse) -> None:
+    reason = "there is a reason to train, that 2 of the last 5 windows drifted"
+    replayed = rows(0, total=300).model_copy(update={"new": 0})
+    quiet = night(finished, replayed, scheduled=False)
+    assert quiet.repeats is not None
+    assert quiet.words == (
+        f"0 new to champion a1; {reason}, and there are no rows that the champion was not trained on"
+    )
+    same = RowsToRead(identity=identified("kept").identity, part=Part())
+    assert night(finished, same).words == f"{reason}, and there are no rows that the champion was not trained on"
+    other = same.model_copy(update={"identity": same.identity.model_copy(update={"fingerprint": "other"})})
+    assert night(finished, other, Refresh(when=When(new_rows=False))).reasons == ("drift",)
+
+
+def test_new_rows_alone_train_by_hand_and_by_schedule_where_that_is_asked_for(
+    finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never, enough = Refresh(when=When(new_rows=False)), rows(80, few=False)
+    quiet = night(finished, enough, never)
+    assert quiet.repeats is not None
+    assert quiet.words == "80 new to champion a1; rows alone are no reason to train, by refresh.when.new_rows"
+    assert night(finished, enough, never, scheduled=False).reasons == ("rows",)
+    assert night(finished, enough, never, seed=1).reasons == ("configuration",)
+    monkeypatch.setattr("orchestration.nights.world_of", lambda *_: UNHEARD)
+    assert str(night(finished, enough, never).words).endswith("; there is no verdict for refresh.when to read")
+
+
+@pytest.mark.usefixtures("drifted")
+def test_one_run_trains_at_a_time_by_schedule(finished: PipelineRunResponse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestration.nights.training_under_way", lambda _model: "training-8")
+    few = rows(20).model_copy(update={"new": 20})
+    quiet = night(finished, few)
+    assert quiet.repeats is not None
+    assert quiet.words == "20 new to champion a1; nothing is trained while training-8 is under way, which trains"
+    assert night(finished, few, scheduled=False).repeats is None
 
 
 def test_a_scheduled_run_waits_after_the_last_that_set_out_to_train(
@@ -400,9 +463,10 @@ def test_the_last_run_that_set_out_to_train_is_known_by_its_metadata(monkeypatch
     last = last_training(model)
     assert last is not None
     assert (last.run, last.outcome) == (noted.name, "failed")  # it deployed nothing
+    assert last.reasons == ("rows", "drift")
     assert last.began == noted.created.replace(tzinfo=UTC)
     for outcome, words in (("none", "made no version that passes the gate"), ("kept", "left the endpoint as it was")):
-        monkeypatch.setattr("orchestration.nights.deployment_outcome", lambda _run, became=outcome: became)
+        monkeypatch.setattr("orchestration.trainings.deployment_outcome", lambda _run, became=outcome: became)
         ended = last_training(model)
         assert ended is not None
         assert ended.outcome == words
@@ -436,7 +500,7 @@ def test_a_run_that_cron_starts_says_so(monkeypatch: pytest.MonkeyPatch, options
     from orchestration.runs import is_scheduled
 
     asked: list[bool] = []
-    monkeypatch.setattr(f"{__name__}.note_training", lambda: asked.append(is_scheduled()))
+    monkeypatch.setattr(f"{__name__}.note_training", lambda *_: asked.append(is_scheduled()))
 
     def with_options(**given: Any) -> Any:
         return partial(nightly.with_options(**given), SOURCE, "kept", trains=True)

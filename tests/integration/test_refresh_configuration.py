@@ -54,6 +54,13 @@ BIGQUERY = {"kind": "bigquery", "project": "news-production", "table": "news.art
             "arrived: ingestion is for sources of kind bigquery and files; set columns.arrived",
         ),
         (
+            FILES,
+            {"when": {"drift": {"k": 3, "of": 2}}},
+            None,
+            "refresh.when.drift.*k 3 of the last 2 windows can never",
+        ),
+        (FILES, {"when": {"drfit": {}}}, None, r"refresh\.when\.drfit.*drift"),
+        (
             FILES | {"columns": COLUMNS},
             {"data": "incremental"},
             {"length": "2d"},

@@ -78,7 +78,7 @@ def test_a_window_is_compiled_as_it_is_written_and_resolved_by_each_run(
     assert not [day for day in (today, today - timedelta(days=2)) if f"{day:%Y-%m-%d}" in frozen]
 
     monkeypatch.setattr("steps.identify.is_scheduled", lambda: True)
-    monkeypatch.setattr("steps.identify.note_training", lambda: None)
+    monkeypatch.setattr("steps.identify.note_training", lambda _reasons: None)
     inputs = _inputs(identify.entrypoint, steps["identify"].config.parameters)
     windows = []
     for day in (10, 11):

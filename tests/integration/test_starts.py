@@ -30,7 +30,7 @@ def outside_a_step(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     trains: list[str] = []
     monkeypatch.setattr("steps.identify.log_metadata", lambda *_: None)
     monkeypatch.setattr("steps.identify.is_scheduled", lambda: False)
-    monkeypatch.setattr("steps.identify.note_training", lambda: trains.append("trains"))
+    monkeypatch.setattr("steps.identify.note_training", lambda _reasons: trains.append("trains"))
     monkeypatch.setattr("orchestration.nights.Recipe.pretrained", "weights")
     monkeypatch.setattr("evergreen.tasks.text_classification.trainable.TextTraining.check", lambda _: "encoder")
     return trains

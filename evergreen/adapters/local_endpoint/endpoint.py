@@ -28,6 +28,7 @@ from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.engines import ServedEngines, add_engines, link_or_copy, read_engines
 from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.ramp import ALL_TRAFFIC
 from evergreen.runtime.asides import beside_the_point
 from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.locks import exclusive
@@ -81,6 +82,7 @@ class LocalEndpoint:
         self._require_files(version)
         with self._locked():
             self._files.write_log(self._log)
+            self._files.parked.unlink(missing_ok=True)
             before = self._front.state()
             known = version in before.versions
             if known:
@@ -151,6 +153,28 @@ class LocalEndpoint:
             ended = f"version {version} to end"
             self._front.wait(address, patience, lambda status: version not in status.retiring, ended)
 
+    def park(self) -> None:
+        """Stops the front and its workers after their requests were answered; what is wanted stays."""
+        with self._locked():
+            if ALL_TRAFFIC not in self._front.state().traffic.values():
+                raise EndpointError(
+                    f"no version of {self._wanted.model} has all the traffic, so that none can be parked"
+                )
+            self._files.parked.touch()
+            if (front := find_front(self._files)) is not None:
+                stop_front(front, self._wanted.drain_timeout_s)
+
+    def unpark(self) -> None:
+        """Starts a front of what is wanted, and returns once the version with the traffic is ready."""
+        with self._locked():
+            if not self._files.parked.exists():
+                return
+            self._files.write_log(self._log)
+            state = self._front.state()
+            address = self._front.apply(state)
+            self._front.wait_ready(address, max(state.traffic, key=lambda version: state.traffic[version]))
+            self._files.parked.unlink(missing_ok=True)
+
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one deployed version."""
         address = self._files.read_address()
@@ -169,7 +193,8 @@ class LocalEndpoint:
         status = ask_status(address) if address and find_front(self._files) else None
         if address is None or status is None:
             kept = self._files.read_state()
-            return EndpointStatus(url=None, traffic=_by_version(kept.versions, kept.traffic) if kept else {}, ready=())
+            traffic = _by_version(kept.versions, kept.traffic) if kept else {}
+            return EndpointStatus(url=None, traffic=traffic, ready=(), parked=self._files.parked.exists())
         ready = tuple(name for name, worker in status.versions.items() if worker.state == "ready")
         traffic = _by_version(status.versions, status.traffic)
         code = serving_code()

@@ -3,6 +3,7 @@
 news.lock               taken by whoever changes the endpoint
 news/endpoint.json      what is wanted: versions, traffic, address; written by runs, read by the front
 news/front.json         the front that runs: pid, host, port; written by the front
+news/parked             there while nothing is to run
 news/front.lock         held by the front as long as it lives
 news/models/<version>/  the uploaded trained model, and examples.json: instances that the page offers
 news/logs/              front.log, <version>.log
@@ -103,6 +104,11 @@ class EndpointFiles:
     def front_lock(self) -> Path:
         """Held by the front."""
         return self.root / "front.lock"
+
+    @property
+    def parked(self) -> Path:
+        """There while nothing is to run. It is apart from what is wanted, which older fronts read."""
+        return self.root / "parked"
 
     def model_dir(self, version: str) -> Path:
         """Where the version's files are once it is uploaded."""

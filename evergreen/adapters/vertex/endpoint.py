@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.vertex.clients import Clients
 from evergreen.adapters.vertex.names import LIVE, PROBE
+from evergreen.adapters.vertex.parking import Parking, parked_version
 from evergreen.adapters.vertex.registry import ModelRegistry, resource_of
 from evergreen.adapters.vertex.resource import (
     Deployed,
@@ -41,6 +42,7 @@ class VertexEndpoint:
         self._model = model
         self._registry = ModelRegistry(clients, model)
         self._live = EndpointResource(clients, model, LIVE)
+        self._parking = Parking(clients, model, self._live)
         self._probe = Probe(clients, model)
         self._location = clients.location
 
@@ -142,6 +144,16 @@ class VertexEndpoint:
         for deployed in running:
             self._live.stop(deployed)
 
+    def park(self) -> None:
+        """Undeploys everything; the endpoint, its id and address stay. Raises EndpointError as the protocol has it."""
+        self._parking.park()
+
+    def unpark(self) -> None:
+        """Starts the version that had the traffic, with the configured container, at 100 %."""
+        if (version := parked_version(self._live.find())) is not None:
+            self._start(version, self._registry.find(version), all_traffic=True)
+            self._parking.forget()
+
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one version: without all the traffic it is asked on a probe endpoint.
 
@@ -167,6 +179,8 @@ class VertexEndpoint:
         endpoint = self._live.find()
         running = [] if endpoint is None else deployed_on(endpoint)
         answering = ready_in(running)
+        if parked := parked_version(endpoint, running):
+            return EndpointStatus(url=None, traffic={parked: ALL_TRAFFIC}, ready=(), parked=True)
         return EndpointStatus(
             url=self._live.url(endpoint) if endpoint is not None and answering else None,
             traffic=traffic_of(running),
@@ -195,11 +209,12 @@ class VertexEndpoint:
         held = self._registry.find(version)
         return None if held is None else _number(held)
 
-    def _start(self, version: str, held: Model | None) -> Deployed:
+    def _start(self, version: str, held: Model | None, *, all_traffic: bool = False) -> Deployed:
         """The version of the Model Registry, deployed anew. Raises EndpointError when there is none."""
         if held is None:
             raise EndpointError(f"version {version} of {self._model} is not on Vertex AI so; upload it first")
-        return self._live.start(version, resource_of(held), (self._host.min_replicas, self._host.max_replicas))
+        replicas = self._host.min_replicas, self._host.max_replicas
+        return self._live.start(version, resource_of(held), replicas, all_traffic)
 
     def _resource(self, deployed: Deployed) -> str:
         """The resource name of what was deployed."""

@@ -53,7 +53,7 @@ def test_help_takes_under_half_a_second_and_imports_nothing_heavy() -> None:
 
 
 def test_a_misspelt_configuration_is_refused_before_zenml_is_imported() -> None:
-    commands = ["run", "prepare", "predict", "status", "stop", "rollback", "schedule --list", "teardown"]
+    commands = ["run", "prepare", "predict", "status", "stop", "deploy", "rollback", "schedule --list", "teardown"]
     code = (
         "import sys\n"
         "from commands.parser import main\n"

@@ -13,9 +13,11 @@ from evergreen.core.deployment import EndpointStatus
 from evergreen.core.lease import HeldLease
 from evergreen.core.versions import ModelVersion
 from evergreen.core.window import Interval
+from orchestration.chain import Chain, VerdictLine, recovery
 from orchestration.firings import Schedule
 from orchestration.runs import RunSummary
 from orchestration.status import Covered
+from orchestration.trainings import LastTraining
 
 
 def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLease | None = None) -> Any:
@@ -36,6 +38,7 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         report_page=None,
         dashboard=None,
         mlflow=None,
+        chain=None,
     )
 
 
@@ -173,3 +176,33 @@ def test_status_says_when_the_schedule_fires_next(schedule: Schedule | None, wor
     shown = status(None)
     shown.schedule = schedule
     assert [line for line in _text(shown).splitlines() if line.startswith(f"schedule    {words}")]
+
+
+def test_status_leads_from_the_drift_to_what_the_endpoint_says_after_the_training() -> None:
+    shown = status(None)
+    assert not any(line.startswith(("verdicts", "training", "recovery")) for line in _text(shown).splitlines())
+    windows = tuple(
+        VerdictLine(version=version, end=datetime(2026, 11, day, tzinfo=UTC), says=says, below=below)
+        for version, day, says, below in (
+            ("a1", 3, "drifted", ("accuracy",)),
+            ("b2", 5, "quiet", ()),
+            ("b2", 6, "too few rows", ()),
+        )
+    )
+    began = datetime(2026, 11, 4, 3, tzinfo=UTC)
+    training = LastTraining(run="training-7", began=began, outcome="trained a version", reasons=("rows", "drift"))
+    shown.chain = Chain(
+        windows=windows,
+        training=training,
+        decision="promote b2",
+        rollout="version b2 serves all traffic.",
+        recovery=recovery(windows, "b2", began),
+    )
+    assert "\n".join(_text(shown).splitlines()).partition("verdicts")[2].splitlines()[:5] == [
+        "    drifted, accuracy below 2026-11-03 00:00, quiet 2026-11-05 00:00, too few rows 2026-11-06 00:00",
+        "training    training-7 of 2026-11-04 03:00, for rows and drift: trained a version",
+        "decision    promote b2",
+        "rollout     version b2 serves all traffic.",
+        "recovery    its newest window, to 2026-11-05 00:00, is quiet",
+    ]
+    assert recovery(windows, "a1", began) is None

@@ -142,6 +142,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "reader of files": (edit("evergreen/adapters/files/jsonl.py"), {"fetch"}, set()),
     "time limit of a training": (edit("orchestration/time_limit.py"), set(), set()),
     "lock": (edit("evergreen/runtime/locks.py"), set(), set()),
+    "why a run trains": (edit("evergreen/core/when.py"), set(), set()),
     "what may be left out": (edit("evergreen/runtime/asides.py"), set(), set()),
     "a step": (edit("steps/validate.py"), {"validate"}, {"validate"}),
 }

@@ -1,0 +1,91 @@
+"""How a model was kept fresh last: what its requests said, the training after that, and whether it helped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from zenml.client import Client
+
+from evergreen.core.base import Frozen
+from evergreen.core.decision import PromotionDecision
+from evergreen.core.deployment import Deployment
+from evergreen.core.verdict import Verdict
+from evergreen.runtime.asides import beside_the_point
+from orchestration.artifacts import read_artifact
+from orchestration.trainings import LastTraining, last_training
+from orchestration.verdicts import newest_verdicts
+
+LAST = 5
+"""So many windows are shown."""
+Kept = TypeVar("Kept", bound=Frozen)
+
+
+class VerdictLine(Frozen):
+    """What a verdict says in short, of which version, until when; `below` are metrics certainly below their floors."""
+
+    version: str
+    end: datetime
+    says: Literal["quiet", "drifted", "too few rows"]
+    below: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> VerdictLine:
+        """The same of a whole verdict."""
+        says: Literal["quiet", "drifted"] = "drifted" if verdict.drifted else "quiet"
+        return cls(
+            version=verdict.version,
+            end=verdict.window.end,
+            says=says if verdict.enough else "too few rows",
+            below=verdict.below,
+        )
+
+
+class Chain(Frozen):
+    """Drift → run → decision → rollout → recovery; null where it did not come so far.
+
+    `windows` are the newest ones, oldest first. `decision` is the gate's verdict on the last training's version,
+    `rollout` what became of it on the endpoint, `recovery` the newest window of its requests since, where it is
+    champion.
+    """
+
+    windows: tuple[VerdictLine, ...] = ()
+    training: LastTraining | None = None
+    decision: str | None = None
+    rollout: str | None = None
+    recovery: VerdictLine | None = None
+
+
+def chain_of(model: str, champion: str | None) -> Chain:
+    """The chain of a model whose champion is that version."""
+    windows = tuple(reversed([VerdictLine.of(verdict) for verdict in newest_verdicts(model, LAST)]))
+    training = last_training(model)
+    if training is None:
+        return Chain(windows=windows)
+    decision = _output(training.run, "promote", "decision", PromotionDecision)
+    deployment = _output(training.run, "deploy", "deployment", Deployment)
+    is_champion = decision is not None and decision.version == champion
+    return Chain(
+        windows=windows,
+        training=training,
+        decision=f"{decision.verdict} {decision.version}" if decision else None,
+        rollout=deployment.message if deployment else None,
+        recovery=recovery(windows, champion, training.began) if is_champion and champion else None,
+    )
+
+
+def recovery(windows: Sequence[VerdictLine], champion: str, since: datetime) -> VerdictLine | None:
+    """The newest window of the champion's requests after its training; None: none says anything yet."""
+    after = [one for one in windows if one.version == champion and one.end > since and one.says != "too few rows"]
+    return max(after, key=lambda one: one.end, default=None)
+
+
+def _output(run: str, step: str, name: str, expected: type[Kept]) -> Kept | None:
+    steps = Client().get_pipeline_run(run, allow_name_prefix_match=False).steps
+    outputs = steps[step].outputs.get(name) if step in steps else None
+    if not outputs:
+        return None
+    with beside_the_point(f"output '{name}' of run {run}"):
+        return read_artifact(outputs[0], expected)
+    return None

@@ -1,0 +1,65 @@
+"""The idle guard: whether anybody asks an endpoint, by its request log; and one that nobody asks parked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from evergreen.adapters.kinds import AnyHost
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import BusyError, InputError
+from evergreen.core.fence import FencedEndpoint
+from evergreen.core.idle import Idle
+from evergreen.core.members import host_of
+from evergreen.core.ramp import ALL_TRAFFIC
+from evergreen.core.window import parse_duration
+from orchestration.deployment import PARK
+from orchestration.endpoints import lease_of, open_endpoint, state_directory
+from orchestration.locks import model_lease
+
+IDLE_KEY = "idle"
+"""Metadata of the step `guard`: what it tells."""
+LEASE_WAIT_S = 10.0
+
+
+def guard_idle(model: str, host: AnyHost, idle: Idle) -> str | None:
+    """What there is to tell of an endpoint that nobody asks, which is parked where that is configured; None: nothing.
+
+    A rollout asks the version too, so that one that has just been deployed is not idle. Where no request is noted
+    nothing is parked.
+    """
+    status = open_endpoint(model, host).status()
+    if status.parked:
+        return "the endpoint is parked; run.py deploy brings it back"
+    if not status.ready:
+        return None
+    try:
+        asked = _asked_within(model, host, idle)
+    except InputError as error:
+        return f"whether anybody asks the endpoint is not known: {error}"
+    if asked:
+        return None
+    told = f"nobody has asked the endpoint within {idle.after}"
+    if not idle.park:
+        return f"{told}; idle: {{park: true}} would give its machines back"
+    return f"{told}; {_park(model, host, idle)}"
+
+
+def _asked_within(model: str, host: AnyHost, idle: Idle) -> bool:
+    """Whether the request log has a request. Raises InputError: none are noted."""
+    now = datetime.now(UTC)
+    window = ResolvedWindow(start=now - parse_duration(idle.after), end=now)
+    rows = host_of(host).request_log(model, state_directory()).read(window)
+    return any(batch.num_rows for batch in rows)
+
+
+def _park(model: str, host: AnyHost, idle: Idle) -> str:
+    """Stops what runs, unless a request came meanwhile, or a rollout has not ended."""
+    try:
+        with model_lease(lease_of(model, host), model, PARK, LEASE_WAIT_S) as claim:
+            endpoint = open_endpoint(model, host)
+            if ALL_TRAFFIC not in endpoint.status().traffic.values() or _asked_within(model, host, idle):
+                return "it is not parked, for that has just changed"
+            FencedEndpoint(endpoint, claim.fence).park()
+    except BusyError as error:
+        return f"it is not parked, for it is being changed: {error}"
+    return "it is parked, its id and its traffic are kept; run.py deploy brings it back, and so does a promotion"
