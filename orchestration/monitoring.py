@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from evergreen.adapters.kinds import AnyHost, AnySource
@@ -16,6 +17,7 @@ from evergreen.core.names import listed, nearest
 from evergreen.core.quality import Quality
 from evergreen.core.verdict import Verdict
 from evergreen.core.versions import ModelVersion
+from evergreen.core.when import verdicts_that_count
 from evergreen.monitoring.label_rows import check_labels, label_table
 from evergreen.monitoring.quality import METRICS
 from evergreen.monitoring.reference import Reference
@@ -24,6 +26,11 @@ from evergreen.tasks.kinds import TASKS
 from orchestration.artifacts import load_artifact
 from orchestration.batch import champion_of
 from orchestration.endpoints import state_directory
+from orchestration.verdicts import newest_verdicts
+
+
+MOST_WINDOWS = 5
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,16 @@ def verdict_on(watching: Watching, window: ResolvedWindow) -> Verdict:
         lacks,
     )
     verdict = watch(watched, watching.drift)
-    if watching.labels is None:
-        return verdict
-    return with_quality(verdict, watched, label_table(watching.labels), watching.quality)
+    if watching.labels is not None:
+        verdict = with_quality(verdict, watched, label_table(watching.labels), watching.quality)
+    return verdict.model_copy(update={"windows": _windows(verdict)})
+
+
+def _windows(verdict: Verdict) -> tuple[bool, ...]:
+    """Whether it and the verdicts before it that count drifted, newest first."""
+    before = newest_verdicts(verdict.model, MOST_WINDOWS)
+    counted = verdicts_that_count((verdict, *before), verdict.version, BEGINNING, verdict.created)
+    return tuple(one.drifted for one in counted[:MOST_WINDOWS])
 
 
 def news_of(verdict: Verdict, link: str | None) -> Iterator[Alert]:

@@ -79,7 +79,8 @@ class Verdict(Frozen):
     whether there were rows enough to say anything; `drifted` whether what moved counts for `refresh.when.drift`.
     `quality` are metrics on labelled rows with intervals, `below` those certainly below their floors.
     `class_shares` is the label-shift estimate of what the classes' shares are now. `notes` are what is told beside it:
-    damaged lines, clocks that are off, no reference. `distributions` and `examples` are for the page.
+    damaged lines, clocks that are off, no reference. `distributions` and `examples` are for the page; so is
+    `windows`: whether this window and those before it that count drifted, newest first.
     """
 
     model: str
@@ -97,6 +98,7 @@ class Verdict(Frozen):
     notes: tuple[str, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     examples: tuple[Example, ...] = ()
+    windows: tuple[bool, ...] = ()
     created: datetime = Field(description="when it was made, UTC")
 
     @property

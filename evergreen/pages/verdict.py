@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from evergreen.core.verdict import Distribution, Verdict
 from evergreen.pages.charts import Bar, Group, IntervalRow, Whisker, bars, intervals, legend
-from evergreen.pages.formatting import compact, percent, words
+from evergreen.pages.formatting import compact, counted, percent, words
 from evergreen.pages.render import render
 from evergreen.pages.svg import Svg
 
@@ -66,16 +66,14 @@ def _title(verdict: Verdict) -> tuple[str, str]:
 
 def _counts_for(verdict: Verdict) -> list[str]:
     """The rules of the next training, each in a sentence."""
-    counted = []
+    sentences = []
     if verdict.drifted:
-        counted.append(
-            f"counts for {DRIFT_RULE}: a training begins once k of the last n verdicts, and the newest, drifted"
-        )
+        windows = counted(len(verdict.windows) or 1, "window")
+        sentences.append(f"{sum(verdict.windows) or 1} of the last {windows} drifted: counts for {DRIFT_RULE}")
     if verdict.below:
-        counted.append(
-            f"counts for {QUALITY_RULE}: {', '.join(map(words, verdict.below))} is certainly below its floor"
-        )
-    return counted
+        below = ", ".join(map(words, verdict.below))
+        sentences.append(f"{below} is certainly below its floor: counts for {QUALITY_RULE}")
+    return sentences
 
 
 def _shifts(verdict: Verdict) -> Svg:

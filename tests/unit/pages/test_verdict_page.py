@@ -23,6 +23,7 @@ def verdict(**changes: Any) -> Verdict:
         "requests": 1_950,
         "enough": True,
         "drifted": True,
+        "windows": (True, False, True, False, False),
         "moved": (moved("unknown_share", alarm=False), moved("tokens", alarm=True)),
         "distributions": (
             Distribution(name="predictions", labels=("business", "sport"), reference=(0.5, 0.5), window=(0.3, 0.7)),
@@ -44,7 +45,7 @@ def test_a_drifting_window_tells_what_moved_since_when_and_what_that_counts_for(
     page = read(verdict_page(verdict()))
     text = page.text
     assert "The world moved" in text
-    assert "counts for refresh.when.drift" in text
+    assert "2 of the last 5 windows drifted: counts for refresh.when.drift" in text
     assert text.index("tokens moved by 0.80 spreads") < text.index("unknown_share moved by")
     assert "2026-05-04 12:00:00 UTC" in text
     spoken = [drawing.attrib["aria-label"].replace("\N{NO-BREAK SPACE}", " ") for drawing in page.drawings]
@@ -72,7 +73,7 @@ def test_labels_and_quality_below_its_floor_are_told(read: Read) -> None:
     given = verdict(drifted=False, labels=labels, quality={"accuracy": metric(0.8)}, below=("accuracy",))
     text = read(verdict_page(given)).text
     assert "Worse than its floor" in text
-    assert "counts for refresh.when.quality: Accuracy is certainly below its floor" in text
+    assert "Accuracy is certainly below its floor: counts for refresh.when.quality" in text
     assert "Contradicting each other 1" in text
 
 
