@@ -28,7 +28,6 @@ from orchestration.batch import champion_of
 from orchestration.endpoints import state_directory
 from orchestration.verdicts import newest_verdicts
 
-
 MOST_WINDOWS = 5
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
