@@ -6,7 +6,7 @@ Bins come of the reference, so that a window of any size is counted in flat memo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -49,41 +49,41 @@ class Histogram:
         return Distribution(name=name, edges=edges, reference=_shares(self.reference), window=_shares(self.window))
 
 
-@dataclass
 class Distributions:
-    """All distributions; `add` batches of the window, then ask what is `shown`."""
+    """All distributions: `add` batches of the window, then ask what is `shown`. `classes` counts its answers."""
 
-    reference: Reference
-    numbers: dict[str, Histogram] = field(init=False)
-    classes: dict[str, int] = field(default_factory=dict)
-    rows: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self, reference: Reference) -> None:
+        self.classes: dict[str, int] = {}
+        self._labels = reference.manifest.labels
         self._known: dict[str, int] = {}
-        self.numbers = {}
-        for batch in self.reference.table().combine_chunks().to_batches():  # one, or none
-            self.numbers = {name: Histogram.of(values) for name, values in numbers_of(batch) if len(values)}
+        self._numbers: dict[str, Histogram] = {}
+        for batch in reference.table().combine_chunks().to_batches():  # one, or none
+            self._numbers = {name: Histogram.of(values) for name, values in numbers_of(batch) if len(values)}
             _counted(self._known, batch)
+
+    def counting(self, rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches, each counted on its way to whoever reads them."""
+        for batch in rows:
+            self.add(batch)
+            yield batch
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Counts answered rows; others have no numbers."""
-        self.rows += batch.num_rows - batch.column("prediction").null_count
         for name, values in numbers_of(batch):
-            if name in self.numbers:
-                self.numbers[name].add(values)
+            if name in self._numbers:
+                self._numbers[name].add(values)
         _counted(self.classes, batch)
 
     def shown(self) -> tuple[Distribution, ...]:
         """Classes first; what the window has no number of is left out."""
-        labels = self.reference.manifest.labels
-        drawn = [histogram.shown(name) for name, histogram in self.numbers.items() if histogram.window.any()]
-        if not labels:
-            return tuple(drawn)
-        shares = (
-            _shares(np.array([counts.get(label, 0) for label in labels])) for counts in (self._known, self.classes)
-        )
-        known, now = shares
-        return Distribution(name=PREDICTIONS, labels=labels, reference=known, window=now), *drawn
+        drawn = tuple(histogram.shown(name) for name, histogram in self._numbers.items() if histogram.window.any())
+        if not self._labels:
+            return drawn
+        known, now = (self._class_shares(counts) for counts in (self._known, self.classes))
+        return Distribution(name=PREDICTIONS, labels=self._labels, reference=known, window=now), *drawn
+
+    def _class_shares(self, counts: Mapping[str, int]) -> tuple[float, ...]:
+        return _shares(np.array([counts.get(label, 0) for label in self._labels]))
 
 
 def numbers_of(batch: pa.RecordBatch) -> Iterator[tuple[str, Numbers]]:
@@ -112,14 +112,6 @@ def _counted(counts: dict[str, int], batch: pa.RecordBatch) -> dict[str, int]:
 
 def _shares(counts: npt.NDArray[np.int64]) -> tuple[float, ...]:
     return tuple(float(share) for share in counts / max(int(counts.sum()), 1))
-
-
-def counted(reference: Reference, rows: Iterable[pa.RecordBatch]) -> Distributions:
-    """The distributions of a window's rows."""
-    distributions = Distributions(reference)
-    for batch in rows:
-        distributions.add(batch)
-    return distributions
 
 
 def only_class(counts: Mapping[str, int]) -> str | None:

@@ -6,8 +6,9 @@ verdict = watch(Watched("news", "36df30fb3710", log, window, reference), DriftRu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from evergreen.core.artifacts import ResolvedWindow
@@ -18,7 +19,7 @@ from evergreen.core.quality import Quality
 from evergreen.core.verdict import Verdict
 from evergreen.core.window import parse_duration
 from evergreen.monitoring.compare import Comparison, compare
-from evergreen.monitoring.distributions import counted, only_class
+from evergreen.monitoring.distributions import Distributions, only_class
 from evergreen.monitoring.examples import examples_of
 from evergreen.monitoring.labels import join_labels
 from evergreen.monitoring.quality import below_floors, quality_of
@@ -43,10 +44,11 @@ class Watched:
     window: ResolvedWindow
     reference: Reference | None = None
     lacks: str = ""
-    rows: RowsOf = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", RowsOf(self.log.read(self.window), self.version))
+    @cached_property
+    def rows(self) -> RowsOf:
+        """Those that the version answered; each reading begins anew."""
+        return RowsOf(self.log.read(self.window), self.version)
 
 
 def watch(watched: Watched, rules: DriftRules) -> Verdict:
@@ -56,13 +58,14 @@ def watch(watched: Watched, rules: DriftRules) -> Verdict:
         EvergreenError: the log or the reference cannot be read.
     """
     reference, refusal = _usable(watched)
-    compared = compare(reference, watched.rows, rules, watched.window)
     if reference is None:
+        compared = compare(None, watched.rows, rules, watched.window)
         return _verdict(watched, replace(compared, notes=()), (refusal,))
+    distributions = Distributions(reference)
+    compared = compare(reference, distributions.counting(watched.rows), rules, watched.window)
     verdict = _verdict(watched, compared, tuple(_told(watched, reference, compared)))
     if not compared.rows:
         return verdict
-    distributions = counted(reference, watched.rows)
     if label := _single(distributions.classes, watched):
         verdict = verdict.model_copy(update={"notes": (*verdict.notes, f"every answer of the window is '{label}'")})
     examples = examples_of(reference, watched.rows) if verdict.drifted else ()
