@@ -39,7 +39,7 @@ def design_effect(values: Floats, requests: Integers) -> float:
     """By how much the variance of means is larger because the rows of one request are alike; 1: they are not.
 
     Args:
-        values: (rows, columns) of about equal spread.
+        values: (rows, columns); the column in which rows of a request are most alike counts.
         requests: (rows,) the request of each.
 
     L. Kish, *Survey Sampling*, 1965, 5.4, estimated from the sums of requests; where nothing varies, rows of a request
@@ -49,11 +49,13 @@ def design_effect(values: Floats, requests: Integers) -> float:
     if len(sizes) == len(values):
         return 1.0
     centred = values - values.mean(axis=0)
-    spent = float((centred**2).sum())
-    if len(sizes) < 2 or spent == 0.0:
+    spent = (centred**2).sum(axis=0)
+    varying = centred[:, spent > 0]
+    if len(sizes) < 2 or not varying.size:
         return float((sizes.astype(float) ** 2).sum() / sizes.sum())
-    sums = np.stack([np.bincount(groups, column, len(sizes)) for column in centred.T])
-    return max(1.0, float((sums**2).sum()) / spent * len(sizes) / (len(sizes) - 1))
+    sums = np.stack([np.bincount(groups, column, len(sizes)) for column in varying.T])
+    effects = (sums**2).sum(axis=1) / spent[spent > 0] * len(sizes) / (len(sizes) - 1)
+    return max(1.0, float(effects.max()))
 
 
 def unbiased(value: float, draws: Floats) -> Metric:

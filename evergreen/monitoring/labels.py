@@ -22,7 +22,7 @@ from evergreen.requestlog.arrow import SCHEMA
 
 TRACE_ID, INDEX, KEY, LABEL, ARRIVED = "trace_id", "index", "key", "label", "arrived"
 INSTANCE = [TRACE_ID, INDEX]
-ANSWERS = ("time", "version", TRACE_ID, INDEX, "prediction")
+ANSWERS = ["time", "version", TRACE_ID, INDEX, "prediction"]
 TIME = SCHEMA.field("time").type
 Texts = npt.NDArray[np.object_]
 
@@ -106,7 +106,7 @@ def _instances(labels: pa.Table, names: set[str]) -> tuple[Any, Any]:
     return traces, indices.cast(pa.int32())
 
 
-_PARTS = ((r"/\d+$", ""), (r"^(?:.*/)?(\d{1,9})$|^.*$", r"0\1"))
+_PARTS = ((r"/\d{1,9}$", ""), (r"^.*/(\d{1,9})$|^.*$", r"0\1"))
 """Of a key, TRACE_ID/INDEX or TRACE_ID: what is replaced by what to leave each part."""
 
 
@@ -122,7 +122,7 @@ def _answers(rows: Iterable[pa.RecordBatch], traces: Any) -> pa.Table:
     """What was answered to the instances of these requests, once each, however often a log has it."""
     asked = traces.combine_chunks() if traces.num_chunks != 1 else traces.chunk(0)
     schema = pa.schema([SCHEMA.field(name) for name in ANSWERS])
-    kept = [pa.Table.from_batches([rows_.select(ANSWERS)]).filter(_of(rows_, asked)) for rows_ in rows]
+    kept = [pa.Table.from_batches([batch.select(ANSWERS)]).filter(_of(batch, asked)) for batch in rows]
     table = pa.concat_tables([schema.empty_table(), *kept])
     return table.group_by(INSTANCE).aggregate([(name, "min") for name in ("time", "version", "prediction")])
 

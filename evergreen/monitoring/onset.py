@@ -16,12 +16,15 @@ from evergreen.monitoring.observed import Floats, Integers
 NARROW = -2 * float(np.log(1 - np.sqrt(0.95)))
 """How far twice the log-likelihood may lie below its maximum for a moment to be in the interval: both sides of a change
 point are random walks with a drift downwards. D. Siegmund, *Confidence Sets in Change-point Problems*, 1988."""
+TIME = "%Y-%m-%d %H:%M"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Onset:
-    """Where the change began, and between which moments with 95 % confidence; both at the window's start: before it."""
+    """When the change began, and between which moments with 95 % confidence. Where it may have begun before the window,
+    `since` and `low` are the window's start.
+    """
 
     since: datetime
     low: datetime
@@ -29,9 +32,9 @@ class Onset:
 
     def words(self) -> str:
         """For a message."""
-        if self.since == self.low == self.high:
-            return "all the window long"
-        return f"since {self.since:%d %b %H:%M} ({self.low:%d %b %H:%M} to {self.high:%d %b %H:%M})"
+        if self.since == self.low:
+            return f"all the window long, or since {self.high:{TIME}} UTC at the latest"
+        return f"since {self.since:{TIME}} UTC ({self.low:{TIME}} to {self.high:{TIME}})"
 
 
 def onset_of(likeness: Floats, design: float, times: Integers, window: ResolvedWindow) -> Onset | None:
@@ -52,10 +55,11 @@ def onset_of(likeness: Floats, design: float, times: Integers, window: ResolvedW
     likely = np.flatnonzero(gains >= gains[best] - NARROW)
     if gains[best] <= NARROW:
         return None
-    first, last = int(likely[0]), int(likely[-1])
-    since, low, high = (_moment(int(moments[place]), place, window) for place in (best, first, last))
+    low, since, high = (_moment(moments[place]) for place in (likely[0], best, likely[-1]))
+    if likely[0] == 0:
+        return Onset(window.start, window.start, high)
     return Onset(since, low, high)
 
 
-def _moment(micros: int, place: int, window: ResolvedWindow) -> datetime:
-    return window.start if place == 0 else EPOCH + timedelta(microseconds=micros)
+def _moment(micros: np.int64) -> datetime:
+    return EPOCH + timedelta(microseconds=int(micros))

@@ -98,6 +98,5 @@ def _counts(column: Any) -> dict[str, int]:
 def _hashes(ids: Any) -> npt.NDArray[np.uint64]:
     from xxhash import xxh64_intdigest
 
-    return np.fromiter(
-        (xxh64_intdigest(one, SEED) for one in ids.cast(pa.binary()).to_pylist()), dtype=np.uint64, count=len(ids)
-    )
+    each = (xxh64_intdigest(one, SEED) for one in ids.cast(pa.binary()).to_pylist())
+    return np.fromiter(each, dtype=np.uint64, count=len(ids))

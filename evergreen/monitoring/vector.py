@@ -1,5 +1,5 @@
-"""Many numbers a row, such as its embedding or the sketch of its words: Hotelling's test of two samples with unequal
-covariances, and Mahalanobis' distance of the means.
+"""Many numbers a row, such as its embedding or the sketch of its words: Hotelling's test of two samples, and
+Mahalanobis' distance of their means.
 
 In the directions in which the reference varies most: a few dozen tell what hundreds do, and are tested with more power.
 """
@@ -24,36 +24,36 @@ NEGLIGIBLE = 1e-6
 def compare_vectors(before: Floats, after: Floats, requests: Integers) -> Difference | None:
     """The difference of (rows, columns) finite numbers; None where the reference does not vary.
 
-    The shift is how far the means lie apart, in units of the spread in the direction in which that is most. The test is
-    H. Hotelling's of 1931, without equal covariances that of G. S. James, Biometrika 41, 1954, by the F distribution;
-    the interval comes of the noncentral chi-square distribution.
+    The shift is how far the means lie apart, in units of the spread in the direction in which that is most, with the
+    interval of the noncentral chi-square distribution. The test is that of H. Hotelling, Annals of Mathematical
+    Statistics 2, 1931.
     """
     directions = _directions(before, min(len(before), len(after)) // ROWS_A_DIRECTION)
     if not directions.size:
         return None
-    ours, theirs = (after - before.mean(axis=0)) @ directions, (before - before.mean(axis=0)) @ directions
-    design = design_effect(ours, requests)
-    effective = len(after) / design
-    apart = ours.mean(axis=0)
-    noise = _covariance(theirs) / len(before) + _covariance(ours) / effective
-    weights = np.linalg.solve(noise, apart)
-    statistic, count = float(apart @ weights), directions.shape[1]
-    free = max(1.0, effective + len(before) - count - 1)
-    scale = effective * len(before) / (effective + len(before))
+    usual, now = ((rows - before.mean(axis=0)) @ directions for rows in (before, after))
+    design, count = design_effect(now, requests), directions.shape[1]
+    rows, effective = len(before), len(after) / design
+    apart = now.mean(axis=0)
+    pooled = ((rows - 1) * _covariance(usual) + (effective - 1) * _covariance(now)) / (rows + effective - 2)
+    weights = np.linalg.solve(pooled, apart)
+    scale = rows * effective / (rows + effective)
+    free = rows + effective - count - 1
+    statistic = scale * float(apart @ weights) * free / (rows + effective - 2)
     return Difference(
-        shift=_distance(statistic * free / (free + count - 1), count, scale),
-        p_value=float(stats.f.sf(statistic * free / (count * (free + count - 1)), count, free)),
+        shift=_distance(statistic, count, scale),
+        p_value=float(stats.f.sf(statistic / count, count, free)),
         words=f"in {count} directions",
-        likeness=standardized(theirs @ weights, ours @ weights),
+        likeness=standardized(usual @ weights, now @ weights),
         design=design,
     )
 
 
 def _directions(rows: Floats, most: int) -> Floats:
     """(columns, directions) that make each direction's variance 1 in the reference."""
-    values, vectors = np.linalg.eigh(np.cov(rows, rowvar=False).reshape(rows.shape[1], rows.shape[1]))
+    values, vectors = np.linalg.eigh(_covariance(rows))
     telling = np.flatnonzero(values > max(NEGLIGIBLE * values[-1], np.finfo(float).tiny))
-    best = telling[::-1][: max(1, min(most, DIRECTIONS))]
+    best = telling[::-1][: min(most, DIRECTIONS)]
     return np.asarray(vectors[:, best] / np.sqrt(values[best]))
 
 
@@ -72,7 +72,8 @@ def _distance(statistic: float, count: int, scale: float) -> Metric:
 
 def _noncentrality(excess: Callable[[float], float], statistic: float) -> float:
     """Where the excess changes its sign; 0 where it does not."""
-    least, most = 1e-9, 4 * statistic + 100.0
-    if np.sign(excess(least)) == np.sign(excess(most)):
+    around = 20 * (1.0 + float(np.sqrt(statistic)))
+    least, most = max(0.0, statistic - around - DIRECTIONS), statistic + around
+    if excess(least) * excess(most) >= 0:
         return 0.0
     return float(optimize.brentq(excess, least, most, xtol=1e-6))
