@@ -44,8 +44,10 @@ class LastTraining(Frozen):
 def note_training(reasons: Sequence[Reason] = ()) -> None:
     """Notes with the run that its step belongs to that it sets out to train, and what for."""
     run = get_step_context().pipeline_run
-    noted = {TRAINS_KEY: datetime.now(UTC).isoformat(), REASONS_KEY: " ".join(reasons)}
-    log_metadata(metadata=noted, run_id_name_or_prefix=run.id)
+    log_metadata(
+        metadata={TRAINS_KEY: datetime.now(UTC).isoformat(), REASONS_KEY: " ".join(reasons)},
+        run_id_name_or_prefix=run.id,
+    )
 
 
 def last_training(model: str) -> LastTraining | None:

@@ -147,7 +147,7 @@ class EndpointContract:
             trial.endpoint.park()
         assert facts(trial) == (False, {version: 100}, set())
         assert trial.endpoint.status().parked
-        with pytest.raises(EndpointError):
+        with pytest.raises(EndpointError, match="is parked"):
             trial.endpoint.predict(GOOD)
         for _ in range(2):
             trial.endpoint.unpark()

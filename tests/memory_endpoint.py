@@ -111,6 +111,8 @@ class MemoryEndpoint:
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         self._called("predict", version)
+        if self.parked:
+            raise EndpointError("it is parked")
         asked = {version} if version else {name for name, percent in self.traffic.items() if percent}
         if not asked & self.ready:
             raise EndpointError(f"{asked} do not answer")

@@ -177,6 +177,8 @@ class LocalEndpoint:
 
     def predict(self, instances: Sequence[Any], version: str | None = None) -> list[dict[str, Any]]:
         """Predictions by the traffic split, or by one deployed version."""
+        if self._files.parked.exists():
+            raise EndpointError(f"the endpoint of {self._wanted.model} is parked; run.py deploy brings it back")
         address = self._files.read_address()
         if address is None:
             raise EndpointError(f"the endpoint of {self._wanted.model} is not running; run the pipeline to start it")

@@ -165,6 +165,8 @@ class VertexEndpoint:
         """
         endpoint = self._live.find()
         running = [] if endpoint is None else deployed_on(endpoint)
+        if parked_version(endpoint, running):
+            raise EndpointError(f"the endpoint of {self._model} is parked; run.py deploy brings it back")
         if version is None and not any(deployed.percent for deployed in running):
             raise EndpointError(f"the endpoint of {self._model} serves nothing; run the pipeline to put a version live")
         if version is None:
