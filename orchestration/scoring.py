@@ -51,7 +51,9 @@ def _serving(champion: ModelVersion) -> Trial | None:
     if champion.engines is None:
         return None
     table = load_artifact(champion.report, EvaluationReport).section(EngineTable)
-    return table and Trial(load_artifact(champion.engines, Engines), Admission(), instruction_set(), table.choice)
+    if table is None:
+        return None
+    return Trial(load_artifact(champion.engines, Engines), Admission(), instruction_set(), table.choice)
 
 
 def _trained_on(champion: ModelVersion, source: SourceSettings) -> TrainedOn:

@@ -13,12 +13,15 @@ SECRET = "T0000-B0000-not-to-be-shown"
 
 
 class Webhook:
-    """Answers with `statuses`, one after the other and the last one ever after; 0 stands for no answer at all."""
+    """Answers with `statuses`, one after the other and the last one ever after; 0 stands for no answer at all, 1 for
+    one that comes byte by byte and has no end.
+    """
 
     def __init__(self, *statuses: int) -> None:
         self.statuses = list(statuses) or [200]
         self.messages: list[dict[str, Any]] = []
         self.url = ""
+        self.begun = False
         self.ended = threading.Event()
 
     def take(self, content: bytes) -> int:
@@ -35,6 +38,11 @@ def listening(*statuses: int) -> Iterator[Webhook]:
             status = webhook.take(self.rfile.read(int(self.headers["content-length"])))
             if not status:
                 webhook.ended.wait(30)
+                return
+            while status == 1 and not webhook.ended.wait(0.05):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n" if not webhook.begun else b"x")
+                webhook.begun = True
+            if status == 1:
                 return
             self.send_response(status)
             if 300 <= status < 400:

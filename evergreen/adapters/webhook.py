@@ -7,6 +7,9 @@ that quotes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import partial
+from threading import Thread
 from urllib.parse import urlsplit
 
 from evergreen.adapters.google.calls import failure_of, retry_policy, unavailable
@@ -15,6 +18,8 @@ from evergreen.core.errors import EvergreenError, InputError
 CONNECT_S, READ_S = 5.0, 10.0
 RETRY_S = 12.0
 """How long attempts are repeated: after one that got no answer in READ_S there is one more."""
+MOST_S = 40.0
+"""After which nobody waits any longer: an answer may come byte by byte, each in time."""
 TRANSIENT = frozenset({429, 502, 503, 504})
 
 
@@ -29,25 +34,33 @@ def post(url: str, content: Mapping[str, str | None]) -> None:
         InputError: it is no address of HTTP.
         WebhookError: it answers with another status than 2xx, or does not answer in time.
     """
-    import requests
-
     if not is_address(url):
         raise InputError("should hold an address that begins with https:// (value not shown)")
+    sent: Future[None] = Future()
 
-    def attempt() -> None:
-        answer = requests.post(url, json=content, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True)
-        with answer:
-            if answer.status_code in TRANSIENT:
-                raise unavailable(f"status {answer.status_code}")
-            if not 200 <= answer.status_code < 300:
-                raise WebhookError(f"it answers with status {answer.status_code}; is the address still good?")
+    def send() -> None:
+        try:
+            retry_policy(RETRY_S)(partial(_attempt, url, content))()
+            sent.set_result(None)
+        except Exception as error:  # whatever requests raises, with the address in its words
+            sent.set_exception(error if isinstance(error, EvergreenError) else WebhookError(_reason(error)))
 
+    Thread(target=send, daemon=True).start()
     try:
-        retry_policy(RETRY_S)(attempt)()
-    except EvergreenError:
-        raise
-    except Exception as error:  # whatever requests raises, with the address in its words
-        raise WebhookError(_reason(error)) from None
+        sent.result(MOST_S)
+    except TimeoutError:
+        raise WebhookError(f"it has not answered whole within {MOST_S:g} s") from None
+
+
+def _attempt(url: str, content: Mapping[str, str | None]) -> None:
+    import requests
+
+    answer = requests.post(url, json=content, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True)
+    with answer:
+        if answer.status_code in TRANSIENT:
+            raise unavailable(f"status {answer.status_code}")
+        if not 200 <= answer.status_code < 300:
+            raise WebhookError(f"it answers with status {answer.status_code}; is the address still good?")
 
 
 def is_address(url: str) -> bool:

@@ -55,23 +55,18 @@ def test_a_commit_of_today_goes_on_where_an_earlier_one_left(left: Project) -> N
 
 
 def assert_scored(left: Project, config: Path) -> None:
-    """The champion is scored on rows that it was trained on and others, and nothing changes by it."""
-    before, splits = left.status(config), left.last_report()["splits"]
+    """The champion is scored on rows that it was trained on and others; the rollback after this finds all as it was."""
+    champion = left.last_report()["version"]
     labelled = left.home / "labelled.csv"
     head, *rows = (left.home / "arrived.csv").read_text(encoding="utf-8").splitlines()
     labelled.write_text("\n".join([head, *rows[:90]]), encoding="utf-8")
     scored = json.loads(
         left.run("evaluate", "--config", config, "--source", labelled, "--json").stdout.splitlines()[-1]
     )
-    assert (scored["version"], scored["rows"]) == (before["champion"]["version"], 90)
+    assert (scored["version"], scored["rows"]) == (champion, 90)
     assert 0 < scored["trained_on"] < 90
     assert 0 < scored["metrics"]["accuracy"]["low"] <= scored["metrics"]["accuracy"]["value"]
     assert Path(scored["report"]).is_file()
-    assert left.last_report()["splits"] == splits
-    after = left.status(config)
-    assert [after[name] for name in ("champion", "previous", "last_run")] == [
-        before[name] for name in ("champion", "previous", "last_run")
-    ]
 
 
 def nightly(home: Path, config: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evergreen.core.alerts import Alert, Alerts
+from evergreen.core.alerts import Alerts
 from evergreen.core.errors import InputError
 from tests.webhooks import SECRET, listening
 
@@ -16,40 +16,26 @@ pytestmark = pytest.mark.usefixtures("zenml_home")
 WEBHOOK = Alerts(webhook_env="NEWS_WEBHOOK")
 
 
-def news(model: str, key: str = "3fa41c") -> Alert:
-    return Alert(model=model, kind="rollback", key=key, title="rolled back", text="It answered with faults.")
-
-
 def told_by_a_run(model: str, alerts: Alerts, *keys: str) -> list[bool]:
     """Whether each was sent, by one run of the model with one step."""
-    from zenml import pipeline, step
-
-    from orchestration.alerting import alert
     from orchestration.runs import marked
+    from tests.telling_run import told
 
-    sent: list[bool] = []
-
-    @step(enable_cache=False)
-    def telling() -> None:
-        sent.extend(alert(model, alerts, news(model, key)) for key in keys)
-
-    @pipeline(enable_cache=False)
-    def told() -> None:
-        telling()
-
-    told.with_options(**marked({}, model))()
-    return sent
+    run = told.with_options(**marked({}, model))(model, alerts, list(keys))
+    assert run is not None
+    return list(run.steps["telling"].outputs["sent"][0].load())
 
 
 def test_what_a_run_told_is_not_told_again_by_the_next_until_the_cool_down_is_over(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from orchestration import alerting
+    from tests.telling_run import news
 
     with listening() as asked:
         monkeypatch.setenv("NEWS_WEBHOOK", asked.url)
         assert told_by_a_run(model, WEBHOOK, "first", "first", "second") == [True, False, True]
-        assert told_by_a_run(model, WEBHOOK, "second") == [False]
+        assert not alerting.alert(model, WEBHOOK, news(model, "second"))
         assert alerting.told_at(f"{model}-2", news(model, "first")) is None
         later = SimpleNamespace(now=lambda _zone: datetime.now(UTC) + timedelta(hours=7), fromisoformat=_moment)
         monkeypatch.setattr(alerting, "datetime", later)
@@ -73,6 +59,7 @@ def test_what_cannot_be_sent_is_a_warning_without_the_address(
     model: str, monkeypatch: pytest.MonkeyPatch, change: dict[str, Exception], reason: str
 ) -> None:
     from orchestration import alerting
+    from tests.telling_run import news
 
     def fail(error: Exception) -> Any:
         raise error
@@ -96,6 +83,7 @@ def test_what_cannot_be_sent_is_a_warning_without_the_address(
 
 def test_channels_fail_each_by_itself_and_say_what_to_do(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestration.alerting import check_alerter, send
+    from tests.telling_run import news
 
     monkeypatch.delenv("NEWS_WEBHOOK", raising=False)
     both = Alerts(webhook_env="NEWS_WEBHOOK", slack=True)
@@ -117,6 +105,7 @@ def test_the_alerter_of_the_stack_is_given_the_message(model: str, monkeypatch: 
     from zenml.stack import StackComponent
 
     from orchestration import alerting
+    from tests.telling_run import news
 
     posted: list[str] = []
     answers = [True, False]

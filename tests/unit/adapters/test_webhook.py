@@ -43,6 +43,12 @@ def test_one_that_hangs_is_asked_again_and_told(monkeypatch: pytest.MonkeyPatch)
     assert SECRET not in f"{told.value}{told.value.__cause__}"
 
 
+def test_one_whose_answer_has_no_end_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "MOST_S", 0.5)
+    with listening(1) as asked, pytest.raises(WebhookError, match=r"has not answered whole within 0\.5 s"):
+        post(asked.url, CONTENT)
+
+
 def test_one_that_is_gone_or_stays_out_of_order_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "RETRY_S", 0.4)
     with listening(503) as asked, pytest.raises(WebhookError, match=r"status 503, again and again"):
@@ -52,7 +58,7 @@ def test_one_that_is_gone_or_stays_out_of_order_is_told(monkeypatch: pytest.Monk
     assert SECRET not in str(told.value)
 
 
-@pytest.mark.parametrize("url", ["hooks.example/T00", "ftp://hooks.example", "https://", "https://[half"])
+@pytest.mark.parametrize("url", ["hooks.example/T00", "ftp://hooks.example", "https://?T00", "https://[half"])
 def test_what_is_no_address_is_bad_input_and_not_shown(url: str) -> None:
     with pytest.raises(InputError, match="address that begins with https://") as told:
         post(url, CONTENT)
