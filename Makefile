@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving soak peers against coverage night-cost networks orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving soak peers against coverage night-cost drift networks orders sizes lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -128,6 +128,9 @@ coverage: install-dev ## what telling new rows from old ones costs: 1,000 days, 
 
 night-cost: install-dev ## a night with 10 % new rows against a training on all: time, accuracy of old and new rows
 	$(BIN)/python -m bench.nights
+
+drift: install-dev ## alarms of 1,000 quiet days, and on days with a shift of a tenth; EVERGREEN_AG_NEWS=file: on AG News
+	$(BIN)/python -m bench.drift
 
 networks: install-dev ## the networks for pictures beside each other: quality, time, size; CAMVID=folder: on street scenes
 	$(BIN)/python -m bench.networks

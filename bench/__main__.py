@@ -22,6 +22,7 @@ BENCHMARKS = (
     "serving",
     "coverage",
     "nights",
+    "drift",
     "sizes",
 )
 

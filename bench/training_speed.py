@@ -98,7 +98,7 @@ def _measure(options: argparse.Namespace) -> dict[str, list[Result]]:
 
     `equal` is the same loop as `baseline`, its dropout and its frozen embeddings those of Evergreen's default.
     """
-    source, rows = _read_rows()
+    source, rows = read_rows()
     train_rows, validation, test = _cut(rows, (options.train_rows, VALIDATION_ROWS, options.test_rows))
     print(f"{len(train_rows):,} training rows and {len(test):,} test rows of {source}")
     task = TextClassification(encoder=ENCODER, labels=tuple(sorted({label for _, label in rows})))
@@ -163,7 +163,7 @@ def _report(results: dict[str, list[Result]], *, as_json: bool) -> int:
     return print_result("training_speed", ratios, limits, as_json)
 
 
-def _read_rows() -> tuple[str, list[tuple[str, str]]]:
+def read_rows() -> tuple[str, list[tuple[str, str]]]:
     """Where the rows are from, and (text, label) pairs, shuffled the same way every time."""
     if path := os.environ.get("EVERGREEN_AG_NEWS"):
         with Path(path).open(encoding="utf-8", newline="") as file:

@@ -10,10 +10,10 @@ from commands.machine import Finding
 from evergreen.core.alerts import Alert
 
 if TYPE_CHECKING:
-    from commands.project import Project
+    from commands.project import MonitoringProject, Project
 
 
-def check_alerts(project: Project, *, send: bool) -> Iterator[Finding]:
+def check_alerts(project: Project | MonitoringProject, *, send: bool) -> Iterator[Finding]:
     """Where alerts go, once the alerter was looked for, and with `send` what became of a test message by each channel.
 
     Raises:
@@ -22,7 +22,7 @@ def check_alerts(project: Project, *, send: bool) -> Iterator[Finding]:
     alerts = project.alerts
     if not alerts.channels:
         fix = "set parameters.alerts, such as {webhook_env: NEWS_WEBHOOK}"
-        yield Finding("alerts", not send, "none are configured: nobody is told of a rollback", fix)
+        yield Finding("alerts", not send, "none are configured: nobody is told of what happens", fix)
         return
     from orchestration.alerting import check_alerter
     from orchestration.alerting import send as send_now

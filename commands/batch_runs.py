@@ -6,11 +6,9 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from commands.console import quiet_zenml
+from commands.alone import run_alone
 from commands.costs import run_cost_lines
 from commands.project import BatchProject, open_batch
-from commands.started import stopped_with_this_command
-from commands.watching import run_pipeline
 from evergreen.core.errors import InputError
 from evergreen.core.members import source_of
 
@@ -29,27 +27,11 @@ def run_batch(args: argparse.Namespace) -> int:
     if args.dry_run:
         print(_plan(project, champion))
         return 0
-    from orchestration.endpoints import state_directory
-    from orchestration.locks import run_lock
-    from orchestration.runs import batch_report_of, run_failure, run_name
-    from orchestration.specifications import removing_specifications
+    from orchestration.runs import batch_report_of
 
-    name = run_name(project.configuration.document, args.run_name, "batch_prediction")
-    stop = f"python run.py stop --config {args.config}"
-    try:
-        with (
-            quiet_zenml(debug=args.debug),
-            stopped_with_this_command(project, name, detach=args.detach),
-            run_lock(state_directory(), project.model_name, name, stop),
-            removing_specifications(),
-        ):
-            run = run_pipeline(project, name, use_cache=False)
-    except RuntimeError as error:  # all that an orchestrator elsewhere says of a step that failed
-        raise run_failure(project.model_name, name, error) from error
-    if run is None:
-        print(f"nothing waits for the run; see: python run.py status --config {args.config}")
-        return 0
-    print("\n".join(report_lines(batch_report_of(run.id))))
+    run = run_alone(project, args)
+    if run is not None:
+        print("\n".join(report_lines(batch_report_of(run.id))))
     return 0
 
 

@@ -25,7 +25,7 @@ from evergreen.core.members import check_behaviours, publisher_of, source_of
 from orchestration.mistakes import ConfigurationError, shown
 
 if TYPE_CHECKING:
-    from commands.project import BatchProject, Configured, Project
+    from commands.project import BatchProject, Configured, MonitoringProject, Project
 
 
 def main(args: argparse.Namespace) -> int:
@@ -50,8 +50,12 @@ def examine(config: str, *, send_test_alert: bool = False) -> Iterator[Finding]:
     if not zenml[0].fine:
         yield Finding("configuration", False, "not checked: loading pipelines asks ZenML's server")
         return
-    if _is_batch(config):
-        yield from _of_batch(config)
+    others: dict[str, Callable[[str], Iterator[Finding]]] = {
+        "batch_prediction": _of_batch,
+        "monitoring": partial(_of_monitoring, send_test_alert=send_test_alert),
+    }
+    if other := others.get(_pipeline_of(config)):
+        yield from other(config)
         return
     project: list[Project] = []
     yield from _guarded("configuration", lambda: _open(config, project))
@@ -68,14 +72,43 @@ def examine(config: str, *, send_test_alert: bool = False) -> Iterator[Finding]:
         yield from _guarded("cloud", lambda: _check_cloud(opened))
 
 
-def _is_batch(config: str) -> bool:
-    """Whether it configures batch prediction; a file that cannot be read is told with the configuration."""
-    from commands.project import is_batch
+def _pipeline_of(config: str) -> str:
+    """The pipeline that it configures; a file that cannot be read is told with the configuration."""
+    from orchestration.configuration import pipeline_of
 
     try:
-        return is_batch(config)
+        return pipeline_of(config)
     except EvergreenError:
-        return False
+        return "training"
+
+
+def _of_monitoring(config: str, *, send_test_alert: bool) -> Iterator[Finding]:
+    """What monitoring needs: the stack, a champion, its reference and a log of its requests."""
+    from commands.project import open_monitoring
+
+    opened: list[MonitoringProject] = []
+
+    def configuration() -> Iterator[Finding]:
+        project = open_monitoring(config)
+        opened.append(project)
+        yield Finding("configuration", True, f"{shown(project.configuration.path)} for model '{project.model_name}'")
+
+    yield from _guarded("configuration", configuration)
+    for project in opened:
+        yield from _guarded("stack", partial(_check_stack, project))
+        yield from _guarded("requests", partial(_check_monitoring, project))
+        yield from _guarded("alerts", partial(check_alerts, project, send=send_test_alert))
+
+
+def _check_monitoring(project: MonitoringProject) -> Iterator[Finding]:
+    from commands.monitor import check_monitoring
+
+    champion = check_monitoring(project)
+    yield Finding("champion", True, f"version {champion.version} of model '{project.model_name}' is watched")
+    yield Finding("requests", True, f"are logged by host {project.host.kind}")
+    compared, missing = "is kept beside the version", "an earlier release trained the version, and kept none"
+    fix = "run the model's own configuration once: its evaluation leaves one"
+    yield Finding("reference", bool(champion.reference), compared if champion.reference else missing, fix, note=True)
 
 
 def _of_batch(config: str) -> Iterator[Finding]:

@@ -241,6 +241,35 @@ def _schedule(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--list", action="store_true", help="show the model's schedule")
     what.add_argument("--delete", action="store_true", help="end the model's schedule; its runs stay")
+    parser.add_argument(
+        "--pipeline",
+        choices=("training", "batch_prediction", "monitoring"),
+        help="refuse a configuration of another pipeline (default: whichever it is of)",
+    )
+
+
+def _monitor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
+    _single_run(parser, "look at the requests of a stretch of time")
+
+
+def _single_run(parser: argparse.ArgumentParser, backfill: str) -> None:
+    """Arguments that a run of one step takes."""
+    parser.add_argument("--dry-run", action="store_true", help="check all and print the plan; run no step")
+    parser.add_argument("--run-name", metavar="NAME", help="what the run is called (default: by date and time)")
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--scheduled", action="store_true", help="for a line of cron")
+    asked.add_argument(
+        "--window",
+        type=_stretch,
+        metavar="START..END",
+        help=f"{backfill}, such as 2024-05-01..2024-05-08 in UTC, end excluded",
+    )
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="on Vertex AI: let the run go on when this command is interrupted or terminated, which else stops it",
+    )
 
 
 def _access(parser: argparse.ArgumentParser) -> None:
@@ -369,6 +398,13 @@ COMMANDS = (
         "runs a configuration again and again; the window moves with each run",
         'python run.py schedule --config prod.yaml --cron "0 3 * * *"',
         _schedule,
+        takes_name=True,
+    ),
+    Command(
+        "monitor",
+        "looks at the requests of a window: whether the world moved away from what the champion was trained on",
+        "python run.py monitor --config monitor.yaml",
+        _monitor,
         takes_name=True,
     ),
     Command(

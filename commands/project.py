@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from orchestration.mistakes import shown
 from orchestration.settings import declared_flavors
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from zenml.pipelines.pipeline_definition import Pipeline
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from evergreen.adapters.kinds import AnyHost, AnyPublisher, AnySource
     from evergreen.batch.settings import AnyBatchRunner, AnyOutput
     from evergreen.core.artifacts import ResolvedWindow
+    from evergreen.core.monitor import DriftRules
+    from evergreen.core.quality import Quality
     from evergreen.core.window import Window
     from evergreen.preparation import Preparation
     from evergreen.tasks import AnyTask
@@ -39,6 +42,8 @@ class Configured:
     configuration: Configuration
     model_name: str
     host: AnyHost
+    window: Window | None
+    backfill: Backfill | None
     scheduled: bool
 
     @property
@@ -57,6 +62,18 @@ class Configured:
     def schedule_name(self) -> str:
         """What its schedule is named for: a pipeline other than training has one of its own."""
         return self.model_name
+
+    @property
+    def without_window(self) -> str:
+        """Which rows a run reads where no window moves with it, in words."""
+        return "all rows"
+
+    def reads_at(self, moment: datetime) -> str:
+        """Which rows a run of that moment reads, in words."""
+        if self.window is None:
+            return self.without_window
+        window = self.window.resolve(moment)
+        return f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
 
     @cached_property
     def active_stack(self) -> str:
@@ -170,6 +187,11 @@ class Project(Configured):
         }
         return [name for name in super().steps if asked_for.get(name, True)]
 
+    @property
+    def without_window(self) -> str:
+        """New rows, where they are read once."""
+        return "new rows" if self.refresh.policy(None) == "incremental" else "all rows"
+
 
 @dataclass(frozen=True)
 class BatchProject(Configured):
@@ -203,9 +225,46 @@ class BatchProject(Configured):
     @property
     def schedule_name(self) -> str:
         """One beside the model's own."""
-        from orchestration.schedules import batch_schedule
+        from orchestration.runs import BATCH
+        from orchestration.schedules import schedule_beside
 
-        return batch_schedule(self.model_name)
+        return schedule_beside(self.model_name, BATCH)
+
+
+@dataclass(frozen=True)
+class MonitoringProject(Configured):
+    """A configuration of monitoring: the champion's requests of a window are compared with what it was evaluated on."""
+
+    configuration: Configuration
+    model_name: str
+    host: AnyHost
+    window: Window
+    drift: DriftRules
+    labels: AnySource | None
+    quality: Quality
+    backfill: Backfill | None = None
+    scheduled: bool = False
+    alerts: Alerts = Alerts()
+
+    @property
+    def rows_window(self) -> ResolvedWindow:
+        """Which requests a run looks at now."""
+        return self.backfill.window if self.backfill is not None else self.window.resolve()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Monitoring."""
+        from pipelines.monitoring import monitoring
+
+        return monitoring
+
+    @property
+    def schedule_name(self) -> str:
+        """One beside the model's own."""
+        from orchestration.runs import MONITORING
+        from orchestration.schedules import schedule_beside
+
+        return schedule_beside(self.model_name, MONITORING)
 
 
 @dataclass(frozen=True)
@@ -321,9 +380,45 @@ def open_batch(
     )
 
 
-def is_batch(config: str) -> bool:
-    """Whether a configuration is one of batch prediction. Raises InputError: there is no such file."""
-    return pipeline_of(config) == "batch_prediction"
+def open_monitoring(
+    config: str,
+    model_name: str | None = None,
+    backfill: Mapping[str, str] | None = None,
+    *,
+    scheduled: bool = False,
+) -> MonitoringProject:
+    """The project of a configuration of monitoring. Raises as `open_project` does."""
+    path = _found(config)
+    if (other := pipeline_of(path)) != "monitoring":
+        raise InputError(
+            f"{shown(path)} configures the pipeline {other}, and this command is for monitoring; give a configuration "
+            "with extra: {pipeline: monitoring}, such as configs/monitor.yaml"
+        )
+    from pipelines.monitoring import monitoring
+
+    configuration = load(path, monitoring, model_name, backfill)
+    given = configuration.parameters
+    return MonitoringProject(
+        configuration,
+        given.model_name,
+        given.host,
+        given.window,
+        given.drift,
+        given.labels,
+        given.quality,
+        given.backfill,
+        scheduled,
+        given.alerts,
+    )
+
+
+def open_any(config: str, model_name: str | None = None) -> Configured:
+    """The project of a configuration, of whichever pipeline. Raises as `open_project` does."""
+    openers: Mapping[str, Callable[[str, str | None], Configured]] = {
+        "batch_prediction": open_batch,
+        "monitoring": open_monitoring,
+    }
+    return openers.get(pipeline_of(config), open_project)(config, model_name)
 
 
 def _found(config: str) -> Path:

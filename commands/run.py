@@ -11,7 +11,7 @@ from commands.approve import answer_lines
 from commands.console import quiet_zenml
 from commands.costs import cost_lines
 from commands.outcome import empty_folder, write_outcome
-from commands.project import Project, is_batch, open_project
+from commands.project import Project, open_project
 from commands.readiness import check_ready, check_secrets, task_needs
 from commands.started import stopped_with_this_command
 from commands.watching import run_pipeline
@@ -19,6 +19,7 @@ from evergreen.core.artifacts import ResolvedWindow
 from evergreen.core.errors import InputError
 from evergreen.core.members import host_of, publisher_of
 from evergreen.core.versions import Alias, ModelVersion
+from orchestration.configuration import pipeline_of
 
 if TYPE_CHECKING:
     from orchestration.freshness import RowsToRead
@@ -26,10 +27,15 @@ if TYPE_CHECKING:
 
 def main(args: argparse.Namespace) -> int:
     """Runs the pipeline and says what came of it; with --dry-run only prints the plan, once it was checked."""
-    if is_batch(args.config):
+    pipeline = pipeline_of(args.config)
+    if pipeline == "batch_prediction":
         from commands.batch_runs import run_batch
 
         return run_batch(args)
+    if pipeline == "monitoring":
+        from commands.monitor import run_monitoring
+
+        return run_monitoring(args)
     project = open_project(args.config, args.name, args.window, scheduled=args.scheduled)
     project.check_stack()
     use_cache = not args.no_cache

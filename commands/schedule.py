@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from commands.console import quiet_zenml
 from evergreen.core.errors import InputError
+from orchestration.configuration import pipeline_of
 
 if TYPE_CHECKING:
-    from commands.project import BatchProject, Configured, Project
+    from commands.project import Configured
     from evergreen.adapters.vertex.schedules import VertexSchedule
 
 _SHOWN_FIRINGS = 3
@@ -20,9 +21,10 @@ _SHOWN_FIRINGS = 3
 
 def main(args: argparse.Namespace) -> None:
     """Creates or replaces, lists or deletes the model's schedule."""
-    from commands.project import is_batch, open_batch, open_project
+    from commands.project import open_any
 
-    project = (open_batch if is_batch(args.config) else open_project)(args.config, args.name)
+    _check_pipeline(args)
+    project = open_any(args.config, args.name)
     project.check_stack()
     from orchestration.schedules import check_orchestrator, delete_schedules, goes_on, schedules
 
@@ -39,6 +41,15 @@ def main(args: argparse.Namespace) -> None:
         print("\n".join(map(_line, active)) or f"model '{project.model_name}' has no schedule")
 
 
+def _check_pipeline(args: argparse.Namespace) -> None:
+    """Raises InputError: the configuration is not of the pipeline that --pipeline names."""
+    configured = pipeline_of(args.config)
+    if args.pipeline not in (None, configured):
+        raise InputError(
+            f"--pipeline {args.pipeline}: {args.config} configures {configured}; give one of {args.pipeline}"
+        )
+
+
 def _say_what_goes_on(runs: Sequence[str]) -> None:
     if runs:
         print(
@@ -47,7 +58,7 @@ def _say_what_goes_on(runs: Sequence[str]) -> None:
         )
 
 
-def _set(project: Project | BatchProject, args: argparse.Namespace) -> None:
+def _set(project: Configured, args: argparse.Namespace) -> None:
     from orchestration.cron import firings
     from orchestration.runs import marked
     from orchestration.schedules import goes_on, person, set_schedule
@@ -71,35 +82,23 @@ def _set(project: Project | BatchProject, args: argparse.Namespace) -> None:
     made = set_schedule(project.pipeline, marked(options, project.model_name), project.schedule_name, args.cron)
     print(_line(made))
     for moment in upcoming:
-        print(f"{moment:%Y-%m-%d %H:%M} UTC  {_rows(project, moment)}")
+        print(f"{moment:%Y-%m-%d %H:%M} UTC  {project.reads_at(moment)}")
     print(f"end it with: python run.py schedule --config {args.config} --delete")
     _say_what_goes_on(goes_on(project.schedule_name))
 
 
-def _check_ready(project: Project | BatchProject) -> None:
+def _check_ready(project: Configured) -> None:
     """Returns when a firing could do its work now. Raises InputError or EvergreenError: what is in the way."""
-    from commands.project import BatchProject
-
-    if isinstance(project, BatchProject):
-        from commands.batch_runs import check_batch
-
-        check_batch(project)
-        return
+    from commands.batch_runs import check_batch
+    from commands.monitor import check_monitoring
     from commands.readiness import check_ready
 
-    check_ready(project)
-
-
-def _rows(project: Project | BatchProject, moment: datetime) -> str:
-    """Which rows a firing at that moment reads, in words."""
-    from commands.project import BatchProject
-
-    if project.window is None:
-        if isinstance(project, BatchProject):
-            return "all rows"
-        return "new rows" if project.refresh.policy(None) == "incremental" else "all rows"
-    window = project.window.resolve(moment)
-    return f"rows of {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
+    checks: dict[str, Callable[[Any], object]] = {
+        "training": check_ready,
+        "batch_prediction": check_batch,
+        "monitoring": check_monitoring,
+    }
+    checks[project.pipeline.name](project)
 
 
 def _check_machines(project: Configured) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ def _text(status: Status) -> str:
     lines.append(("schedule", _scheduled(status.schedule)))
     lines += [line for run in status.runs for line in _run_lines("run", run)]
     lines += chain_lines(status.chain)
-    if status.batch_schedule or status.batch_runs:
-        lines.append(("batch", _scheduled(status.batch_schedule, "no schedule")))
-    lines += [line for run in status.batch_runs for line in _run_lines("batch run", run)]
+    lines += _beside_lines("batch", "batch run", status.batch_schedule, status.batch_runs)
+    lines += _beside_lines("monitoring", "watched", status.monitoring_schedule, status.monitoring_runs)
     for firing in status.lost_firings:
         fired = firing.created.strftime("%Y-%m-%d %H:%M") if firing.created else ""
         lines += [("firing", f"{firing.job}  failed  {fired}".rstrip()), ("", firing.reason)]
@@ -88,6 +87,16 @@ def _kept_out(status: Status) -> list[tuple[str, str]]:
     return [("kept out", f"{version} {asked.words}") for version, asked in refused[-1:]]
 
 
+def _beside_lines(
+    name: str, run_name: str, schedule: Schedule | None, runs: Sequence[RunSummary]
+) -> Iterator[tuple[str, str]]:
+    """A pipeline beside training: its schedule and its runs, where it has either."""
+    if schedule or runs:
+        yield name, _scheduled(schedule, "no schedule")
+    for run in runs:
+        yield from _run_lines(run_name, run)
+
+
 def in_columns(lines: Iterable[tuple[str, str]]) -> str:
     """Each name with its text, under each other."""
     return "\n".join(f"{name:<11} {text}".rstrip() for name, text in lines)
@@ -97,7 +106,7 @@ def _run_lines(name: str, run: RunSummary) -> Iterator[tuple[str, str]]:
     started = run.started.strftime("%Y-%m-%d %H:%M") if run.started else ""
     status = f"{run.status}, {run.outcome.replace('_', ' ')}" if run.outcome else run.status
     yield name, f"{run.name}  {status}  {run.stack or ''}  {started}  {run.url or ''}".rstrip()
-    yield from (("", text) for text in (run.progress, run.predicted, run.reason, *run.machines) if text)
+    yield from (("", text) for text in (run.progress, run.predicted, run.verdict, run.reason, *run.machines) if text)
 
 
 def chain_lines(chain: Chain | None) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Ends a model's schedules, then stops and deletes its endpoint; versions, reports, runs, servers and buckets stay.
 
-By a configuration of batch prediction it ends the schedule of that alone.
+By a configuration of batch prediction or of monitoring it ends the schedule of that alone.
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from evergreen.core.errors import InputError
+from orchestration.configuration import pipeline_of
 
 if TYPE_CHECKING:
     from commands.project import ServedModel
+
+
+BESIDE = {"batch_prediction": "batch prediction", "monitoring": "monitoring"}
+"""Pipelines with schedules of their own, in words."""
 
 
 def main(args: argparse.Namespace) -> None:
@@ -21,7 +26,7 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         InputError: a run is under way, which would bring the endpoint back as well.
     """
-    from commands.project import is_batch, open_served
+    from commands.project import open_served
 
     project = open_served(args.config, args.name)
     project.check_stack()
@@ -29,10 +34,11 @@ def main(args: argparse.Namespace) -> None:
     from orchestration.runs import runs_here
 
     model, here = project.model_name, runs_here()
-    if is_batch(args.config):
-        if here or not _end_batches(model):
-            print(f"batch prediction of model '{model}' has no schedule here, none was ended")
-        print("its endpoint stays: batch prediction asks none; teardown with the model's own configuration stops it")
+    pipeline = pipeline_of(args.config)
+    if pipeline in BESIDE:
+        if here or not _end_beside(model, pipeline):
+            print(f"{BESIDE[pipeline]} of model '{model}' has no schedule here, none was ended")
+        print("its endpoint stays; teardown with the model's own configuration stops it")
         return
     _check_idle(project)
     if not here:
@@ -52,16 +58,17 @@ def _end_schedules(project: ServedModel) -> None:
     if delete_schedules(project.model_name):
         print(f"the schedule of model '{project.model_name}' ended")
         _check_idle(project)  # of a run that it began meanwhile; from here on it begins none
-    _end_batches(project.model_name)
+    for pipeline in BESIDE:
+        _end_beside(project.model_name, pipeline)
 
 
-def _end_batches(model: str) -> bool:
-    """Whether batch prediction had a schedule, which has ended."""
-    from orchestration.schedules import batch_schedule, delete_schedules
+def _end_beside(model: str, pipeline: str) -> bool:
+    """Whether the pipeline had a schedule beside the model's own, which has ended."""
+    from orchestration.schedules import delete_schedules, schedule_beside
 
-    ended = bool(delete_schedules(batch_schedule(model)))
+    ended = bool(delete_schedules(schedule_beside(model, pipeline)))
     if ended:
-        print(f"the schedule of batch prediction by model '{model}' ended")
+        print(f"the schedule of {BESIDE[pipeline]} of model '{model}' ended")
     return ended
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CONFIGS_DIRECTORY = Path(__file__).parents[1] / "configs"
 HOOK_SUFFIX = "_hook_source"
-PipelineName = Literal["training", "batch_prediction"]
+PipelineName = Literal["training", "batch_prediction", "monitoring"]
 
 
 class Extra(Frozen):

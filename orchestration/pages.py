@@ -18,7 +18,9 @@ from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Curves, Incumbent, Start
 from evergreen.core.validation import ValidationReport
+from evergreen.core.verdict import Verdict
 from evergreen.data.shards import first_rows
+from evergreen.monitoring.reference import Reference
 from evergreen.pages.batch import batch_page
 from evergreen.pages.data import (
     class_counts_page,
@@ -35,6 +37,7 @@ from evergreen.pages.evaluation import evaluation_page
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 from evergreen.pages.preparation import preparation_page
 from evergreen.pages.training import curves_page, incumbent_page, start_page
+from evergreen.pages.verdict import reference_page, verdict_page
 from evergreen.tasks.kinds import TASKS
 
 SAMPLE_ROWS = 5
@@ -62,6 +65,7 @@ page_of.register(EvaluationReport, evaluation_page)
 page_of.register(PromotionDecision, decision_page)
 page_of.register(Deployment, deployment_page)
 page_of.register(Publication, publication_page)
+page_of.register(Verdict, verdict_page)
 
 
 @page_of.register
@@ -87,6 +91,11 @@ def _(artifact: Splits) -> str:
 @page_of.register
 def _(artifact: Engines) -> str:
     return engines_page(artifact.manifest)
+
+
+@page_of.register
+def _(artifact: Reference) -> str:
+    return reference_page(artifact.manifest.model_dump(exclude={"files"}))
 
 
 @page_of.register

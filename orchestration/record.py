@@ -55,9 +55,9 @@ class ZenmlRecord:
         """Registers a version and links its artifacts.
 
         Of one that is registered, the newest copy of the model counts, for its content is the same and an older one may
-        be damaged; its report, which says why it was promoted, its engines, its coverage and its held-out rows are
-        replaced when they are lost, and added when an earlier release kept none. Its recipe, and whom it was judged
-        against, stay those of its registration: docs/decisions/0002-whom-a-model-is-judged-against.md.
+        be damaged; its report, which says why it was promoted, its engines, its reference, its coverage and its
+        held-out rows are replaced when they are lost, and added when an earlier release kept none. Its recipe, and whom
+        it was judged against, stay those of its registration: docs/decisions/0002-whom-a-model-is-judged-against.md.
         """
         client = Client()
         _existing_or_new(lambda: client.get_model(self.model), lambda: client.create_model(name=self.model))
@@ -73,7 +73,7 @@ class ZenmlRecord:
         known = ModelVersion.model_validate_json(str(recorded))
         newest = {
             name: getattr(version, name)
-            for name in ("report", "coverage", "held_out", "engines")
+            for name in ("report", "coverage", "held_out", "engines", "reference")
             if getattr(version, name) and not ((kept := getattr(known, name)) and is_stored(kept))
         }
         updated = known.model_copy(update={"artifact": version.artifact, **newest})
@@ -185,7 +185,8 @@ class ZenmlRecord:
 
 def _kept(version: ModelVersion) -> set[str]:
     """The artifacts that belong to a version."""
-    return {version.artifact, version.report, *filter(None, (version.coverage, version.held_out, version.engines))}
+    beside = (version.coverage, version.held_out, version.engines, version.reference)
+    return {version.artifact, version.report, *filter(None, beside)}
 
 
 def _state(responses: Iterable[ModelVersionResponse]) -> RecordState:

@@ -24,6 +24,7 @@ from evergreen.core.deployment import Deployment
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.publication import Publication
 from evergreen.core.report import EvaluationReport
+from evergreen.core.verdict import Verdict
 from orchestration.commit import COMMIT_KEY, commit_of
 from orchestration.endpoints import state_directory
 from orchestration.locks import is_running
@@ -45,6 +46,8 @@ OUTCOME_KEY = "outcome"
 """Metadata of the step `deploy`: what became of the endpoint."""
 PREDICTED_KEY = "predicted"
 """Metadata of the step `predict`: what was predicted, in words."""
+VERDICT_KEY = "verdict"
+"""Metadata of the step `monitor`: its verdict, in words."""
 REFRESH_KEY = "refresh"
 """Metadata of the step `identify`: which rows the run reads, in words."""
 SCHEDULED_KEY = "scheduled"
@@ -57,7 +60,8 @@ class RunSummary(Frozen):
 
     `outcome` is what became of the endpoint, as `Deployment` has it; null when the run did not come so far.
     `progress` is the step at work, and how far it says it is; `reason` is why the run failed, in the step's words or
-    the platform's; `predicted` is what a batch prediction did; each null where there is none. `machines` are those that
+    the platform's; `predicted` is what a batch prediction did, `verdict` what monitoring said; each null where there is
+    none. `machines` are those that
     were not to be had, each in a sentence.
     """
 
@@ -66,6 +70,7 @@ class RunSummary(Frozen):
     progress: str | None = None
     reason: str | None = None
     predicted: str | None = None
+    verdict: str | None = None
     machines: tuple[str, ...] = ()
     outcome: str | None
     stack: str | None
@@ -176,11 +181,10 @@ def marked(options: Mapping[str, Any], model: str, *, scheduled: bool = False) -
     return {**options, "tags": [*(options.get("tags") or []), model_tag(model)], "extra": extra}
 
 
-def last_runs(model: str, limit: int = 5, *, batch: bool = False) -> list[RunSummary]:
-    """The latest trainings of a model, newest first; runs of batch prediction apart, which may be many a day."""
-    pipeline = BATCH if batch else PIPELINE
+def last_runs(model: str, limit: int = 5, *, of: str = PIPELINE) -> list[RunSummary]:
+    """The latest trainings of a model, or its latest runs `of` another pipeline, newest first."""
     runs = Client().list_pipeline_runs(
-        tags=model_tag(model), pipeline_name=pipeline, sort_by="desc:created", size=limit, hydrate=True
+        tags=model_tag(model), pipeline_name=of, sort_by="desc:created", size=limit, hydrate=True
     )
     return [_summary(run, model) for run in runs.items]
 
@@ -194,6 +198,7 @@ def _summary(run: PipelineRunResponse, model: str) -> RunSummary:
         progress=_progress(steps) if status == ExecutionStatus.RUNNING else None,
         reason=reason,
         predicted=_noted(steps, "predict", PREDICTED_KEY),
+        verdict=_noted(steps, "monitor", VERDICT_KEY),
         machines=_machines_refused(run, steps),
         outcome=_deployment_outcome(steps),
         stack=run.stack.name if run.stack else None,
@@ -287,6 +292,12 @@ def delivered_by(run_id: UUID) -> tuple[Deployment, Publication | None]:
 def batch_report_of(run_id: UUID) -> BatchReport:
     """What a finished run of batch prediction did."""
     return _output(Client().get_pipeline_run(run_id), "predict", "predictions", BatchReport)
+
+
+def verdict_of(run_id: UUID) -> tuple[Verdict, str]:
+    """What a finished run of monitoring said, and where its page is kept."""
+    run = Client().get_pipeline_run(run_id)
+    return _output(run, "monitor", "verdict", Verdict), page_uri(run.steps["monitor"].outputs["verdict"][0].uri)
 
 
 def scored_report_of(run_id: UUID) -> tuple[EvaluationReport, str]:

@@ -23,13 +23,15 @@ from evergreen.adapters.google.calls import Failure, failure_of
 from evergreen.adapters.vertex.jobs import job_error
 from evergreen.adapters.vertex.schedules import VertexSchedule, VertexSchedules
 from evergreen.core.errors import EvergreenError, InputError
-from orchestration.runs import BATCH
+from orchestration.runs import BATCH, MONITORING
 from orchestration.specifications import removing_specifications
 from orchestration.vertex_runs import FLAVOR, jobs_by
 
 SHOWN_WITHIN_S = 60.0
 POLL_EVERY_S = 2.0
 ID_BYTES = 4
+_BESIDE = {BATCH: BATCH, MONITORING: f"{MONITORING}_of"}
+"""What begins the names of schedules beside the model's own: a model may be called `monitoring-…`."""
 
 
 def schedule_prefix(model: str) -> str:
@@ -37,9 +39,11 @@ def schedule_prefix(model: str) -> str:
     return f"evergreen-{model}"
 
 
-def batch_schedule(model: str) -> str:
-    """What the schedule of a model's batch predictions is named for: no model, since their names have no `_`."""
-    return f"{BATCH}-{model}"
+def schedule_beside(model: str, pipeline: str) -> str:
+    """What the schedule of a model's batch predictions, or of its monitoring, is named for: no model, since names of
+    models have no `_`.
+    """
+    return f"{_BESIDE[pipeline]}-{model}"
 
 
 def is_schedule_of(model: str, name: str) -> bool:
@@ -123,7 +127,7 @@ def goes_on(model: str) -> list[str]:
 
 
 def firings_under_way(model: str) -> list[str]:
-    """The pipeline jobs of the model's schedules, that of batch prediction too, that have not ended, whether ZenML
+    """The pipeline jobs of the model's schedules, those beside its own too, that have not ended, whether ZenML
     knows of them yet or not.
 
     None where the active stack keeps no schedules. Raises as `set_schedule` does.
@@ -131,7 +135,8 @@ def firings_under_way(model: str) -> list[str]:
     if Client().active_stack_model.components[StackComponentType.ORCHESTRATOR][0].flavor_name != FLAVOR:
         return []
     vertex = vertex_schedules()
-    own = [schedule for name in (model, batch_schedule(model)) for schedule in _of(vertex, name)]
+    names = (model, *(schedule_beside(model, pipeline) for pipeline in _BESIDE))
+    own = [schedule for name in names for schedule in _of(vertex, name)]
     return [job for schedule in own for job in vertex.running(schedule.resource)]
 
 

@@ -22,8 +22,8 @@ from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.firings import LostFiring, Schedule, schedule_of
 from orchestration.mirrors import tracking_address
 from orchestration.record import ZenmlRecord
-from orchestration.runs import RunSummary, last_runs, report_page
-from orchestration.schedules import batch_schedule
+from orchestration.runs import BATCH, MONITORING, RunSummary, last_runs, report_page
+from orchestration.schedules import schedule_beside
 
 BATCH_RUNS = 3
 
@@ -63,7 +63,8 @@ class Status(Frozen):
     `missing` says what of the champion an incremental run needs and cannot read, and what to do; null: nothing.
     `chain` leads from what requests said to what the training after that has changed, null where it cannot be read.
     `approvals` are of the versions that a person was asked about, oldest first.
-    Batch predictions have a schedule and runs of their own; `last_run` is the newest of all.
+    Batch predictions and monitoring have schedules and runs of their own; `last_run` is the newest of all but of
+    monitoring.
     """
 
     model: str
@@ -83,6 +84,8 @@ class Status(Frozen):
     missing: str | None = None
     batch_schedule: Schedule | None = None
     batch_runs: tuple[RunSummary, ...] = ()
+    monitoring_schedule: Schedule | None = None
+    monitoring_runs: tuple[RunSummary, ...] = ()
     chain: Chain | None = None
     approvals: dict[str, AskedAbout] = {}
 
@@ -91,9 +94,10 @@ def status_of(model_name: str, host: AnyHost) -> Status:
     """The status of a model; the endpoint is asked itself."""
     state = ZenmlRecord(model_name).read()
     champion = state.named(Alias.CHAMPION)
-    runs, batch_runs = last_runs(model_name), last_runs(model_name, BATCH_RUNS, batch=True)
+    runs, batch_runs = last_runs(model_name), last_runs(model_name, BATCH_RUNS, of=BATCH)
     schedule, lost = schedule_of(model_name)
-    of_batches, lost_batches = schedule_of(batch_schedule(model_name))
+    of_batches, lost_batches = schedule_of(schedule_beside(model_name, BATCH))
+    of_monitoring, lost_monitoring = schedule_of(schedule_beside(model_name, MONITORING))
     return Status(
         model=model_name,
         champion=champion,
@@ -104,9 +108,11 @@ def status_of(model_name: str, host: AnyHost) -> Status:
         last_run=max([*runs[:1], *batch_runs[:1]], key=_began, default=None),
         runs=tuple(runs),
         schedule=schedule,
-        lost_firings=(*lost, *lost_batches),
+        lost_firings=(*lost, *lost_batches, *lost_monitoring),
         batch_schedule=of_batches,
         batch_runs=tuple(batch_runs),
+        monitoring_schedule=of_monitoring,
+        monitoring_runs=tuple(last_runs(model_name, BATCH_RUNS, of=MONITORING)),
         coverage=covered(champion, state.named(Alias.PREVIOUS)),
         missing=_missing(champion),
         report_page=report_page(champion.report) if champion else None,

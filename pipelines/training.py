@@ -66,9 +66,9 @@ def training(
     _, set_aside, class_counts = validate(task, dataset, validate_code)
     splits, held_out = split_step(dataset, split, set_aside, class_counts, part, split_code)
     model, graphs = train(task.for_training(), splits, start, seed, train_code)
-    report = evaluate(task, model, graphs, splits, incumbent, engines, evaluate_code)
+    report, reference = evaluate(task, model, graphs, splits, incumbent, engines, evaluate_code)
     decision = promote(
-        model_name, host, gate, task, model, graphs, splits, coverage, held_out, report, incumbent, recipe
+        model_name, host, gate, task, model, graphs, splits, coverage, held_out, report, reference, incumbent, recipe
     )
     reviewed = publish is not None and publish.when == "candidate"
     if reviewed:

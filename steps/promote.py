@@ -17,6 +17,7 @@ from evergreen.core.members import servable
 from evergreen.core.report import EvaluationReport
 from evergreen.core.training import Incumbent
 from evergreen.core.versions import ModelVersion
+from evergreen.monitoring.reference import Reference
 from evergreen.tasks import AnyTask
 from evergreen.tasks.model_directory import required
 from orchestration.mirrors import tracking_uri
@@ -36,6 +37,7 @@ def promote(
     coverage: Coverage,
     held_out: HeldOut,
     report: EvaluationReport,
+    reference: Reference,
     incumbent: Incumbent,
     recipe: str,
 ) -> Annotated[PromotionDecision, "decision"]:
@@ -56,6 +58,7 @@ def promote(
         leader=leader_sentence(report),
         coverage=str(context.inputs["coverage"][0].id) if coverage.spans else None,
         held_out=str(context.inputs["held_out"][0].id) if held_out.manifest.rows else None,
+        reference=str(context.inputs["reference"][0].id) if reference.manifest.rows else None,
     )
 
     def completed() -> ModelVersion:

@@ -1,4 +1,4 @@
-"""What a window of a model's requests says of the world: what moved since the model was trained, and for what it counts.
+"""What a window of requests says of the world: what moved since the model was trained, and for what it counts.
 
 A verdict is an artifact of the monitoring pipeline; the next training run reads the newest of them.
 """
@@ -35,7 +35,7 @@ class Moved(Frozen):
 
 
 class Labels(Frozen):
-    """Labels that came for the window's requests: `used` once each, `late` ones among them of earlier windows' requests,
+    """Labels that came for the window's requests: `used` once each, `late` ones among them of requests before it,
     `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) too.
     """
 
@@ -46,6 +46,32 @@ class Labels(Frozen):
     contradicting: int = 0
 
 
+class Distribution(Frozen):
+    """Shares of the reference's rows and of the window's, by bin: of a number between `edges`, which are one fewer than
+    the bins, of classes by `labels`. `name` is the feature's, or what kind of evidence it is.
+    """
+
+    name: str
+    edges: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    reference: tuple[float, ...]
+    window: tuple[float, ...]
+
+
+class Example(Frozen):
+    """What requests are like of which there are more than in the reference: `share` of the window's are nearest to it
+    in the embedding, `before` of the reference's own.
+
+    `text` is the request's own where inputs are logged, else the beginning of a row that the version was evaluated on.
+    """
+
+    text: str
+    logged: bool
+    prediction: str
+    share: float
+    before: float
+
+
 class Verdict(Frozen):
     """What one window says.
 
@@ -53,7 +79,8 @@ class Verdict(Frozen):
     whether there were rows enough to say anything; `drifted` whether what moved counts for `refresh.when.drift`.
     `quality` are metrics on labelled rows with intervals, `below` those certainly below their floors.
     `class_shares` is the label-shift estimate of what the classes' shares are now. `notes` are what is told beside it:
-    damaged lines, clocks that are off, no reference.
+    damaged lines, clocks that are off, no reference. `distributions` and `examples` are for the page; so is
+    `windows`: whether this window and those before it that count drifted, newest first.
     """
 
     model: str
@@ -69,4 +96,23 @@ class Verdict(Frozen):
     quality: dict[str, Metric] = {}
     below: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    examples: tuple[Example, ...] = ()
+    windows: tuple[bool, ...] = ()
     created: datetime = Field(description="when it was made, UTC")
+
+    @property
+    def alarms(self) -> tuple[Moved, ...]:
+        """What moved."""
+        return tuple(one for one in self.moved if one.alarm)
+
+    @property
+    def words(self) -> str:
+        """In a line: `drifted: tokens, predictions; 2,000 rows of 1,950 requests`."""
+        seen = f"{self.rows:,} rows of {self.requests:,} requests"
+        below = f"; below its floor: {', '.join(self.below)}" if self.below else ""
+        if not self.enough:
+            return f"too little to say anything: {seen}{below}"
+        if not self.drifted:
+            return f"quiet: {seen}{below}"
+        return f"drifted: {', '.join(one.name or one.evidence for one in self.alarms)}; {seen}{below}"

@@ -32,7 +32,8 @@ class ModelVersion(Frozen):
     each mirror gave it, `leader` says which baseline scores better than it (None: none does), `requires` is the package
     that its kind of task is from (None: it is shipped), `coverage` where it is kept which rows the version and
     those that it goes back to were trained on, `held_out` where, which they were tested on or selected by (None: that
-    is not known), `engines` where its graphs are kept (None: an earlier release made none).
+    is not known), `engines` where its graphs are kept, `reference` where, what its requests are
+    compared with (None: an earlier release made none).
     """
 
     version: str
@@ -49,6 +50,7 @@ class ModelVersion(Frozen):
     coverage: str | None = None
     held_out: str | None = None
     engines: str | None = None
+    reference: str | None = None
 
 
 class RecordState(Frozen):

@@ -100,9 +100,10 @@ def test_every_misspelt_key_is_told_at_its_place(path: Path, tmp_path: Path) -> 
 def configured(path: Path) -> Any:
     """The pipeline that a configuration is of."""
     from pipelines.batch_prediction import batch_prediction
+    from pipelines.monitoring import monitoring
     from pipelines.training import training
 
-    return {"training": training, "batch_prediction": batch_prediction}[pipeline_of(path)]
+    return {"training": training, "batch_prediction": batch_prediction, "monitoring": monitoring}[pipeline_of(path)]
 
 
 def tells(mistake: Mistake, place: YamlPath) -> bool:

@@ -295,13 +295,13 @@ def test_teardown_of_batch_prediction_ends_its_schedule_and_leaves_the_endpoint(
 
 
 def test_the_last_runs_of_batch_prediction_are_apart_from_the_others() -> None:
-    from orchestration.runs import last_runs, model_tag
+    from orchestration.runs import BATCH, last_runs, model_tag
     from tests.batched_run import batch_prediction
 
     run_that_failed("batched", "training-of-batched")
     batch_prediction.with_options(run_name="batch-of-batched", tags=[model_tag("batched")])()
     assert [(run.name, run.predicted) for run in last_runs("batched")] == [("training-of-batched", None)]
-    assert [(run.name, run.predicted) for run in last_runs("batched", batch=True)] == [
+    assert [(run.name, run.predicted) for run in last_runs("batched", of=BATCH)] == [
         ("batch-of-batched", "20 rows, 1 unusable")
     ]
 

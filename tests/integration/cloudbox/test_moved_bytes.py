@@ -20,6 +20,7 @@ from evergreen.core.training import Incumbent
 from evergreen.core.versions import crown
 from evergreen.tasks.text_classification.settings import TextClassification
 from tests.integration.cloudbox.metered_bucket import Meter
+from tests.logged import reference
 from tests.memory_endpoint import MemoryEndpoint
 from tests.memory_host import hosting
 from tests.recorded_versions import passing_report
@@ -77,7 +78,8 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     report = passing_report(model.version)
     held = held_out(tmp_path / "held_out")
     engines = graphs(tmp_path / "engines", model.version)
-    kept = (("model", model), ("engines", engines), ("report", report), ("held_out", held))
+    compared = reference(tmp_path / "reference", 40)
+    kept = (("model", model), ("engines", engines), ("report", report), ("held_out", held), ("reference", compared))
     ids = {name: stored(tmp_path / name, artifact) for name, artifact in kept}
     kept_splits = stored(tmp_path / "splits", splits)
     record, host = ZenmlRecord("unmoved"), hosting(MemoryEndpoint({model.version: 100}))
@@ -90,13 +92,14 @@ def test_promotion_and_deployment_of_the_unchanged_champion_move_next_to_nothing
     def promoted(model: TrainedModel, engines: Engines, splits: Splits, held: HeldOut) -> PromotionDecision:
         task = TextClassification(encoder="none", labels=("a", "b"))
         decision = step.promote.entrypoint(
-            "unmoved", host, Gate(), task, model, engines, splits, Coverage(), held, report, Incumbent(), "r"
+            "unmoved", host, Gate(), task, model, engines, splits, Coverage(), held, report, compared, Incumbent(), "r"
         )
         assert isinstance(decision, PromotionDecision)
         return decision
 
     assert promoted(model, engines, splits, held).verdict is Verdict.PROMOTE
     assert record.get(model.version).held_out == ids["held_out"]
+    assert record.get(model.version).reference == ids["reference"]
     record.move(crown(record.read(), model.version))
     assert record.get(model.version).requires == NEEDED
     assert record.get(model.version).examples == ({"text": "a goal"},)

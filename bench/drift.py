@@ -1,0 +1,178 @@
+"""Alarms on quiet days, a shift of a tenth of the rows, and the memory of a million: `python -m bench.drift [--json]`.
+
+Rows are real news (see bench/news_rows.py), noted as a server notes them, drawn without those that others of the same
+draw have: a reference and days of 2,000 requests. Quiet days come in fives with a reference each; an alarm is 2 drifted
+days of the last 5 and the newest. On the other days a tenth of the rows were replaced by rows of one topic: one that
+the reference has, or one that it lacks; a day that drifts has found it. Beside it stands what is done without
+corrections: Kolmogorov and Smirnov's test of each number of a row, an alarm where any p-value is below 0.05.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.data_memory import peak_rss_bytes
+from bench.news_rows import observed_news
+from bench.report import print_result, print_table
+from evergreen.core.artifacts import FileEntry, ResolvedWindow
+from evergreen.core.monitor import DriftRules
+from evergreen.monitoring.compare import compare
+from evergreen.monitoring.observed import Observed
+from evergreen.monitoring.reference import NOTED, ROWS_NAME, Reference, ReferenceManifest
+from evergreen.requestlog.arrow import BATCH_ROWS, SCHEMA
+
+DAY = ResolvedWindow(start=datetime(2026, 5, 4, tzinfo=UTC), end=datetime(2026, 5, 5, tzinfo=UTC))
+VERSION = "36df30fb3710"
+REQUESTS, FEW_REQUESTS = 2_000, 300
+SET, NEEDED = 5, 2
+SHIFT = 0.1
+UNCORRECTED = 0.05
+SMALL, LARGE = 100_000, 1_000_000
+QUIET, KNOWN, NEW, MEMORY = "quiet days without alarm", "days with more of a topic", "days with a new topic", "memory"
+LIMITS = {QUIET: 0.95, KNOWN: 0.95, NEW: 0.95, MEMORY: 0.8}
+Rows = npt.NDArray[np.int64]
+
+
+def reference_of(rows: pa.Table, labels: tuple[str, ...], folder: Path) -> Reference:
+    """The rows as a reference in `folder`."""
+    pq.write_table(rows, folder / ROWS_NAME)
+    files = (FileEntry.of(folder / ROWS_NAME, folder),)
+    described = {"kind": "text_classification", "labels": labels, "engine": "fp32", "version": VERSION}
+    return Reference.write(folder, ReferenceManifest(files=files, rows=rows.num_rows, **described))
+
+
+def logged(rows: pa.Table, first: int = 0) -> Iterator[pa.RecordBatch]:
+    """The rows as a day's log has them, one a request, from number `first` on."""
+    count = rows.num_rows
+    numbers = np.arange(first, first + count)
+    times = int(DAY.start.timestamp()) * 1_000_000 + numbers * 86_400_000_000 // (first + count)
+    fixed = {"model": "news", "version": VERSION, "engine": "fp32", "status": 200, "latency_ms": 1.0, "count": 1}
+    given: dict[str, Any] = {name: pa.array([value] * count, SCHEMA.field(name).type) for name, value in fixed.items()}
+    given |= {"time": pa.array(times).cast(SCHEMA.field("time").type), "index": pa.array([0] * count, pa.int32())}
+    given |= {"trace_id": [f"{VERSION}{number:020x}" for number in numbers], "input": pa.nulls(count, pa.string())}
+    given |= {name: rows.column(name) for name in NOTED}
+    yield from pa.table({name: given[name] for name in SCHEMA.names}, schema=SCHEMA).to_batches(BATCH_ROWS)
+
+
+@dataclass
+class News:
+    """The rows of the news, and the draws of references and days from them."""
+
+    rows: pa.Table
+    labels: tuple[str, ...]
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.truth = np.asarray(self.rows.column("label").to_pylist(), dtype=object)
+        self.requests = REQUESTS if len(self.truth) > 3 * REQUESTS else FEW_REQUESTS
+        self.rules = DriftRules(min_rows=FEW_REQUESTS)
+
+    def drifted(self, known: Rows, days: Sequence[Rows]) -> list[tuple[bool, bool]]:
+        """Of each day whether it drifts, and whether it does without corrections."""
+        reference = reference_of(self.rows.take(known), self.labels, self.folder)
+        before = numbers_of(self.rows.take(known))
+        found = []
+        for day in days:
+            rows = self.rows.take(day)
+            found.append((compare(reference, logged(rows), self.rules, DAY).drifted, plainly(before, numbers_of(rows))))
+        return found
+
+    def quiet(self, sets: int) -> Iterator[tuple[bool, bool]]:
+        """Of each quiet day whether there is an alarm by 2 of 5, and by the newest alone without corrections."""
+        for seed in range(sets):
+            draw = np.random.default_rng(seed)
+            known, pool = np.split(draw.permutation(len(self.truth)), 2)
+            days = [draw.choice(pool, self.requests, replace=False) for _ in range(SET)]
+            found = self.drifted(known, days)
+            for last in range(SET):
+                ours, plain = zip(*found[: last + 1], strict=True)
+                yield ours[-1] and sum(ours) >= NEEDED, plain[-1]
+
+    def shifted(self, days: int, *, is_new: bool) -> Iterator[tuple[bool, bool]]:
+        """Of each day whether it drifts: a tenth of its rows are of one topic, which is in the rest only if not new."""
+        for seed in range(days):
+            draw = np.random.default_rng(1_000_000 + seed)
+            topic = self.labels[seed % len(self.labels)]
+            known, pool = np.split(draw.permutation(len(self.truth)), 2)
+            of_topic = pool[self.truth[pool] == topic]
+            if is_new:
+                known, pool = (rows[self.truth[rows] != topic] for rows in (known, pool))
+            moved = draw.choice(of_topic, round(SHIFT * self.requests), replace=False)
+            rest = draw.choice(np.setdiff1d(pool, moved), self.requests - len(moved), replace=False)
+            yield from self.drifted(known, [draw.permutation(np.concatenate([rest, moved]))])
+
+
+def numbers_of(rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
+    """Every number of the rows by a name, but the sketches."""
+    observed = Observed.of(rows)
+    embedded = {f"embedding {number}": column for number, column in enumerate(observed.embeddings.T)}
+    return {**observed.features, **embedded, "score": observed.scores}
+
+
+def plainly(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether any number's test alone has a p-value below 0.05."""
+    from scipy.stats import ks_2samp
+
+    return any(ks_2samp(before[name], after[name], method="asymp").pvalue < UNCORRECTED for name in before)
+
+
+def measure(folder: str, rows: str) -> None:
+    """Compares so many rows in this process, and prints its peak bytes."""
+    reference = Reference.open(Path(folder))
+    block = reference.table().slice(0, BATCH_ROWS)
+    batches = (batch for first in range(0, int(rows), len(block)) for batch in logged(block, first))
+    found = compare(reference, batches, DriftRules(), DAY)
+    print(json.dumps({"bytes": peak_rss_bytes(), "rows": found.rows}))
+
+
+def peaks(folder: Path) -> dict[int, float]:
+    """Peak bytes by rows, each in a process of its own."""
+    code = "import sys; from bench.drift import measure; measure(*sys.argv[1:])"
+    measured = {}
+    for rows in (SMALL, LARGE):
+        argv = [sys.executable, "-c", code, str(folder), str(rows)]
+        done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True)
+        measured[rows] = json.loads(done.stdout.splitlines()[-1])["bytes"]
+    return measured
+
+
+def main() -> int:
+    """Measures, prints, and returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--days", type=int, default=1_000, help="quiet days; a tenth as many with each shift")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder:
+        news = News(*observed_news(), Path(folder))
+        found = {
+            QUIET: list(news.quiet(options.days // SET)),
+            KNOWN: list(news.shifted(options.days // 10, is_new=False)),
+            NEW: list(news.shifted(options.days // 10, is_new=True)),
+        }
+        reference_of(news.rows.slice(0, 5_000), news.labels, news.folder)
+        memory = peaks(news.folder)
+    shares = {name: np.mean(days, axis=0).tolist() for name, days in found.items()}
+    print(f"{news.rows.num_rows:,} news, days of {news.requests:,} requests")
+    lines = [[name, f"{len(found[name]):,}", *(f"{share:.1%}" for share in shares[name])] for name in found]
+    print_table(["days", "of them", "alarms", "by plain tests"], lines)
+    print_table(["rows compared", "peak MB"], [[f"{rows:,}", f"{peak / 1e6:.0f}"] for rows, peak in memory.items()])
+    ratios = {QUIET: 1 - shares[QUIET][0], KNOWN: shares[KNOWN][0], NEW: shares[NEW][0]}
+    return print_result("drift", ratios | {MEMORY: memory[SMALL] / memory[LARGE]}, LIMITS, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Looks at the requests of a window: whether the world moved away from what the champion was trained on.
+
+verdict     drifted: tokens, predictions; 2,000 rows of 1,950 requests
+window      2026-05-03 09:30 to 2026-05-04 09:30 UTC
+moved       tokens moved by 0.80 spreads (0.70 to 0.90): …
+page        /home/me/…/page.html
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from commands.alone import run_alone
+from commands.costs import run_cost_lines
+from commands.project import MonitoringProject, open_monitoring
+from commands.status import in_columns
+from evergreen.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from evergreen.core.artifacts import ResolvedWindow
+    from evergreen.core.metric import Metric
+    from evergreen.core.versions import ModelVersion
+
+Lines = Iterator[tuple[str, str]]
+
+
+def main(args: argparse.Namespace) -> None:
+    """Runs the pipeline and says what the window tells; --json prints the verdict as one JSON object."""
+    run_monitoring(args, as_json=args.json)
+
+
+def run_monitoring(args: argparse.Namespace, *, as_json: bool = False) -> int:
+    """0 once there is a verdict, whatever it says; with --dry-run only prints the plan.
+
+    Raises:
+        InputError: the configuration is of another pipeline, requests are not logged, or labels cannot be read.
+        EvergreenError: there is no champion.
+    """
+    project = open_monitoring(args.config, args.name, args.window, scheduled=args.scheduled)
+    project.check_stack()
+    champion = check_monitoring(project)
+    if args.dry_run:
+        print(in_columns(_plan(project, champion)))
+        return 0
+    from orchestration.runs import verdict_of
+
+    run = run_alone(project, args)
+    if run is not None:
+        verdict, page = verdict_of(run.id)
+        print(verdict.model_dump_json() if as_json else in_columns(verdict_lines(verdict, page)))
+    return 0
+
+
+def check_monitoring(project: MonitoringProject) -> ModelVersion:
+    """The champion whose requests are looked at, once all that a run needs was found. Raises as `run_monitoring`."""
+    from orchestration.monitoring import Watching, check_watching
+
+    given = project
+    return check_watching(Watching(given.model_name, given.host, given.drift, given.labels, given.quality))
+
+
+def verdict_lines(verdict: Verdict, page: str) -> Lines:
+    """What a person reads of it."""
+    yield "verdict", verdict.words
+    yield "version", f"{verdict.version} of {verdict.model}"
+    yield "window", _period(verdict.window)
+    yield from (("moved", one.message) for one in verdict.alarms)
+    for name, metric in verdict.quality.items():
+        below = ", certainly below its floor" if name in verdict.below else ""
+        yield name, f"{_interval(metric)}{below}"
+    if labels := verdict.labels:
+        left_out = {"repeated": labels.duplicate, "contradicting": labels.contradicting, "unknown": labels.unknown}
+        told = "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
+        yield "labels", f"{labels.used:,}, {labels.late:,} of earlier requests{told}"
+    yield from (("", note) for note in verdict.notes)
+    yield "page", page
+
+
+def _interval(metric: Metric) -> str:
+    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+
+
+def _period(window: ResolvedWindow) -> str:
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
+
+
+def _plan(project: MonitoringProject, champion: ModelVersion) -> Lines:
+    rules, quality = project.drift, project.quality
+    compared = "what it was evaluated on" if champion.reference else "nothing: an earlier release trained it"
+    yield "plan", f"{project.configuration.path} on stack '{project.active_stack}'"
+    yield "model", f"{project.model_name}, version {champion.version}, compared with {compared}"
+    yield "window", _period(project.rows_window)
+    yield "drift", f"from {rules.min_rows:,} rows on, below a level of {rules.level:g}, by {rules.min_shift:g} spreads"
+    if project.labels is not None:
+        floors = ", ".join(f"{name} {floor:g}" for name, floor in quality.floors.items()) or "none"
+        yield "labels", f"{' '.join(project.labels.read_from.values())}; floors: {floors}"
+    yield "steps", " → ".join(project.steps)
+    yield from ((line[:12].strip(), line[12:]) for line in run_cost_lines(project))
+    yield "", "no step was run, and no request was read"

@@ -1,0 +1,71 @@
+"""Labels that came for requests, from any source of rows.
+
+labels: {kind: files, path: labels.csv, columns: {trace_id: request, label: category, arrived: at}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from evergreen.core.errors import InputError
+from evergreen.core.members import SourceSettings, source_of
+from evergreen.core.names import listed
+from evergreen.data.columns import match_columns
+from evergreen.monitoring.labels import ARRIVED, INDEX, KEY, LABEL, TRACE_ID
+
+NAMES = (TRACE_ID, INDEX, KEY, LABEL, ARRIVED)
+
+
+def columns_of(settings: SourceSettings) -> dict[str, str]:
+    """The labels' columns by what they are.
+
+    Raises:
+        InputError: none tells whose label one is.
+    """
+    columns = {name: column for name, column in settings.mapping.items() if name in NAMES}
+    if LABEL not in columns or not columns.keys() & {TRACE_ID, KEY}:
+        raise InputError(
+            f"labels have columns.{LABEL} and columns.{TRACE_ID}, or columns.{KEY} with TRACE_ID/INDEX "
+            f"(got: {listed(columns)}); name them"
+        )
+    return columns
+
+
+def check_labels(settings: SourceSettings) -> None:
+    """Returns when labels can be read. Raises InputError or EvergreenError: why not."""
+    source_of(settings).table(None, tuple(columns_of(settings).values()))
+
+
+def label_table(settings: SourceSettings) -> pa.Table:
+    """All labels, as texts in the columns of NAMES that there are; memory grows with them.
+
+    Raises:
+        InputError: they cannot be read, or a column is missing.
+    """
+    columns = columns_of(settings)
+    rows = source_of(settings).table(None, tuple(columns.values())).rows
+    names: Mapping[str, str] = getattr(settings, "label_names", None) or {}
+    values = _values(rows, columns)
+    values[LABEL] = [None if label is None else names.get(label, label) for label in values[LABEL]]
+    return pa.table({name: pa.array(given, pa.string()) for name, given in values.items()})
+
+
+def _values(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, list[str | None]]:
+    values: dict[str, list[str | None]] = {name: [] for name in columns}
+    present: dict[str, str] | None = None
+    for row in rows:
+        if present is None:
+            present = match_columns(dict.fromkeys(columns.values(), "labels.columns"), list(row), "the labels")
+        for name, column in columns.items():
+            values[name].append(_text(row.get(present[column])))
+    return values
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,143 @@
+"""Labels that come after the answers, joined with the log: each counted once, or told why not.
+
+trace_id                          label     arrived
+36df30fb37109c41d2ab77e05f81c6d0  business  2026-05-05T07:00:00Z
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import InputError
+from evergreen.core.verdict import Labels
+from evergreen.requestlog.arrow import SCHEMA
+
+TRACE_ID, INDEX, KEY, LABEL, ARRIVED = "trace_id", "index", "key", "label", "arrived"
+INSTANCE = [TRACE_ID, INDEX]
+ANSWERS = ["time", "version", TRACE_ID, INDEX, "prediction"]
+TIME = SCHEMA.field("time").type
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """`truth` and `answers` are (used,) labels and predictions; `labels` counts all that came."""
+
+    labels: Labels
+    truth: Texts
+    answers: Texts
+    notes: tuple[str, ...] = ()
+
+
+def join_labels(labels: pa.Table, rows: Iterable[pa.RecordBatch], version: str, window: ResolvedWindow) -> Joined:
+    """The labels of what `version` answered.
+
+    Memory grows with the labels, not with the log. With `arrived` the labels that came in the window are used, each in
+    one window, whenever their requests were: late ones are those of requests before it. Without, all labels are.
+
+    Args:
+        labels: with the columns `label` and `trace_id`, of requests of several instances `index`, too; or `key`, which
+            is TRACE_ID or TRACE_ID/INDEX. `arrived` where the time of a label is known.
+        rows: a log's, of the window and of as long before it as labels are waited for.
+        version: whose answers are measured.
+        window: of the verdict.
+
+    Raises:
+        InputError: a column is missing, or of another type.
+    """
+    came = _of_window(_named(labels), window)
+    given = came.filter(pc.is_valid(came.column(LABEL)))
+    once = given.group_by(INSTANCE).aggregate([(LABEL, "count"), (LABEL, "count_distinct"), (LABEL, "min")])
+    table = once.join(_answers(rows, once.column(TRACE_ID)), keys=INSTANCE, join_type="left outer")
+    times = table.column("time_min")
+    counts, kinds = (_integers(table.column(f"{LABEL}_{name}")) for name in ("count", "count_distinct"))
+    known = _booleans(pc.is_valid(times))
+    mine = _booleans(pc.fill_null(pc.equal(table.column("version_min"), version), False))
+    is_used = mine & (kinds == 1)
+    is_late = is_used & _booleans(pc.fill_null(pc.less(times, pa.scalar(window.start, TIME)), False))
+    used = table.filter(pa.array(is_used))
+    counted = Labels(
+        used=int(is_used.sum()),
+        late=int(is_late.sum()),
+        duplicate=int((counts - 1)[is_used].sum()),
+        unknown=int(counts[~known].sum()),
+        contradicting=int(counts[mine & (kinds > 1)].sum()),
+    )
+    notes = {
+        "labels are of requests that other versions answered": int(counts[known & ~mine].sum()),
+        "labels are empty": came.num_rows - given.num_rows,
+    }
+    told = tuple(f"{count:,} {what}" for what, count in notes.items() if count)
+    return Joined(counted, _texts(used.column(f"{LABEL}_min")), _texts(used.column("prediction_min")), told)
+
+
+def _named(labels: pa.Table) -> pa.Table:
+    """The columns `trace_id`, `index`, `label` and, where it is known, `arrived`."""
+    names = set(labels.column_names)
+    if LABEL not in names or not names & {TRACE_ID, KEY}:
+        raise InputError(
+            f"labels have the columns {', '.join(sorted(names)) or 'none'}; {LABEL} and one of {TRACE_ID}, {KEY} are "
+            "needed: name them in the labels' columns"
+        )
+    try:
+        traces, indices = _instances(labels, names)
+        columns = {TRACE_ID: traces, INDEX: indices, LABEL: labels.column(LABEL).cast(pa.string())}
+        arrived = {ARRIVED: labels.column(ARRIVED).cast(TIME)} if ARRIVED in names else {}
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"labels have a column of another type: {error}; {LABEL} is text, {ARRIVED} a time") from error
+    return pa.table(columns | arrived)
+
+
+def _instances(labels: pa.Table, names: set[str]) -> tuple[Any, Any]:
+    """Which request each label is of, and which of its instances: the first where nothing else is said."""
+    if TRACE_ID in names:
+        indices = labels.column(INDEX) if INDEX in names else pa.array(np.zeros(labels.num_rows), pa.int32())
+        return labels.column(TRACE_ID).cast(pa.string()), pc.fill_null(indices.cast(pa.int32()), 0)
+    keys = labels.column(KEY).cast(pa.string())
+    traces, indices = (pc.replace_substring_regex(keys, pattern, kept) for pattern, kept in _PARTS)
+    return traces, indices.cast(pa.int32())
+
+
+_PARTS = ((r"/\d{1,9}$", ""), (r"^.*/(\d{1,9})$|^.*$", r"0\1"))
+"""Of a key, TRACE_ID/INDEX or TRACE_ID: what is replaced by what to leave each part."""
+
+
+def _of_window(labels: pa.Table, window: ResolvedWindow) -> pa.Table:
+    if ARRIVED not in labels.column_names:
+        return labels
+    arrived = labels.column(ARRIVED)
+    start, end = pa.scalar(window.start, TIME), pa.scalar(window.end, TIME)
+    return labels.filter(pc.and_(pc.greater_equal(arrived, start), pc.less(arrived, end)))
+
+
+def _answers(rows: Iterable[pa.RecordBatch], traces: Any) -> pa.Table:
+    """What was answered to the instances of these requests, once each, however often a log has it."""
+    asked = traces.combine_chunks() if traces.num_chunks != 1 else traces.chunk(0)
+    schema = pa.schema([SCHEMA.field(name) for name in ANSWERS])
+    kept = [pa.Table.from_batches([batch.select(ANSWERS)]).filter(_of(batch, asked)) for batch in rows]
+    table = pa.concat_tables([schema.empty_table(), *kept])
+    return table.group_by(INSTANCE).aggregate([(name, "min") for name in ("time", "version", "prediction")])
+
+
+def _of(rows: pa.RecordBatch, asked: Any) -> Any:
+    return pc.and_(pc.is_valid(rows.column(INDEX)), pc.is_in(rows.column(TRACE_ID), value_set=asked))
+
+
+def _integers(column: Any) -> npt.NDArray[np.int64]:
+    return np.asarray(column, dtype=np.int64)
+
+
+def _booleans(column: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(column, dtype=bool)
+
+
+def _texts(column: Any) -> Texts:
+    return np.asarray(column.to_pylist(), dtype=object)

@@ -1,0 +1,141 @@
+"""The verdict on a window of a version's requests.
+
+verdict = watch(Watched("news", "36df30fb3710", log, window, reference), DriftRules())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from evergreen.core.artifacts import ResolvedWindow
+from evergreen.core.errors import InputError
+from evergreen.core.monitor import DriftRules
+from evergreen.core.protocols import RequestLog
+from evergreen.core.quality import Quality
+from evergreen.core.verdict import Verdict
+from evergreen.core.window import parse_duration
+from evergreen.monitoring.compare import Comparison, compare
+from evergreen.monitoring.distributions import Distributions, only_class
+from evergreen.monitoring.examples import examples_of
+from evergreen.monitoring.labels import join_labels
+from evergreen.monitoring.quality import below_floors, quality_of
+from evergreen.monitoring.reference import Reference
+from evergreen.monitoring.rows import RowsOf
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The requests of a model's `version` in a window, of a task of this `kind` with these `labels`; `reference` is
+    None where the version has none, and `lacks` says why.
+    """
+
+    model: str
+    version: str
+    kind: str
+    labels: tuple[str, ...]
+    log: RequestLog
+    window: ResolvedWindow
+    reference: Reference | None = None
+    lacks: str = ""
+
+    @cached_property
+    def rows(self) -> RowsOf:
+        """Those that the version answered; each reading begins anew."""
+        return RowsOf(self.log.read(self.window), self.version)
+
+
+def watch(watched: Watched, rules: DriftRules) -> Verdict:
+    """What the window says: nothing, `enough` false, where there is too little or nothing to compare with.
+
+    Raises:
+        EvergreenError: the log or the reference cannot be read.
+    """
+    reference, refusal = _usable(watched)
+    if reference is None:
+        compared = compare(None, watched.rows, rules, watched.window)
+        return _verdict(watched, replace(compared, notes=()), (refusal,))
+    distributions = Distributions(reference)
+    compared = compare(reference, distributions.counting(watched.rows), rules, watched.window)
+    verdict = _verdict(watched, compared, tuple(_told(watched, reference, compared)))
+    if not compared.rows:
+        return verdict
+    if label := _single(distributions.classes, watched):
+        verdict = verdict.model_copy(update={"notes": (*verdict.notes, f"every answer of the window is '{label}'")})
+    examples = examples_of(reference, watched.rows) if verdict.drifted else ()
+    return verdict.model_copy(update={"distributions": distributions.shown(), "examples": examples})
+
+
+def with_quality(verdict: Verdict, watched: Watched, labels: pa.Table, quality: Quality) -> Verdict:
+    """The verdict with what its version's answers were worth, by labels that came.
+
+    Raises:
+        InputError: labels have other columns than they need, or a floor is of a metric that they do not give.
+        EvergreenError: the log cannot be read.
+    """
+    window = watched.window
+    reach = ResolvedWindow(start=window.start - parse_duration(quality.reach), end=window.end)
+    joined = join_labels(labels, watched.log.read(reach), watched.version, window)
+    measured = quality_of(joined, watched.labels) if joined.labels.used >= quality.min_rows else {}
+    notes = [*verdict.notes, *joined.notes]
+    if not measured:
+        notes.append(f"{joined.labels.used:,} labels measure nothing yet: at least {quality.min_rows:,} do")
+    update = {"labels": joined.labels, "quality": measured, "below": below_floors(measured, quality.floors)}
+    return verdict.model_copy(update={**update, "notes": tuple(notes)})
+
+
+def _usable(watched: Watched) -> tuple[Reference | None, str]:
+    """The reference, or why it cannot be compared with."""
+    if watched.reference is None:
+        return None, watched.lacks
+    try:
+        watched.reference.check(watched.kind, watched.labels)
+    except InputError as error:
+        return None, str(error)
+    return watched.reference, ""
+
+
+def _verdict(watched: Watched, compared: Comparison, notes: tuple[str, ...]) -> Verdict:
+    return Verdict(
+        model=watched.model,
+        version=watched.version,
+        window=watched.window,
+        rows=compared.rows,
+        requests=compared.requests,
+        enough=compared.enough,
+        drifted=compared.drifted,
+        moved=compared.moved,
+        class_shares=compared.class_shares,
+        notes=(*notes, *compared.notes, *_of_log(watched.rows)),
+        created=datetime.now(UTC),
+    )
+
+
+def _told(watched: Watched, reference: Reference, compared: Comparison) -> Iterator[str]:
+    if not compared.rows:
+        yield f"version {watched.version} answered no request in the window"
+    engine = reference.manifest.engine
+    if other := {name: rows for name, rows in watched.rows.engines.items() if name != engine}:
+        named = ", ".join(f"{rows:,} by {name}" for name, rows in sorted(other.items()))
+        yield f"the reference was computed by {engine}; of the window's rows {named}, whose answers may differ a little"
+
+
+def _of_log(rows: RowsOf) -> Iterator[str]:
+    """What the log holds beside the rows that were compared."""
+    if rows.refused:
+        yield f"{rows.refused:,} requests had no answer: they were refused, or failed"
+    if others := {version: count for version, count in rows.others.items() if version}:
+        named = ", ".join(f"{count:,} of version {version}" for version, count in sorted(others.items()))
+        yield f"rows of other versions are left out: {named}"
+    if rows.skipped:
+        yield f"{rows.skipped:,} lines or files of the log were damaged, and are left out"
+
+
+def _single(classes: dict[str, int], watched: Watched) -> str | None:
+    return only_class(classes) if len(watched.labels) > 1 else None

@@ -1,0 +1,200 @@
+"""A real endpoint's requests beside the reference of its version, by the pipeline and the command."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from evergreen.adapters.local_endpoint.settings import LocalHostSettings
+from evergreen.core.artifacts import ResolvedWindow, Splits, TrainedModel
+from evergreen.core.engines import read_engines
+from evergreen.core.members import host_of, trainable
+from evergreen.core.protocols import Endpoint
+from evergreen.core.verdict import Verdict
+from evergreen.core.versions import ModelVersion
+from evergreen.monitoring.making import EXAMPLE, make_reference
+from evergreen.monitoring.reference import NOTED, Reference
+from evergreen.requestlog.arrow import batch_of, rows_in
+from tests import tiny_text
+from tests.champions import make_champion
+from tests.noted import rows
+from tests.tiny_engines import INT8, add_text_engines
+from tests.waiting import wait_until
+
+MODEL = "watched"
+HOST = LocalHostSettings(port=0, startup_timeout_s=60)
+TESTED = tiny_text.headlines(60, 1)
+KNOWN = tiny_text.headlines(60, 2)
+"""Validation rows."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A live model that was asked about its own test rows, and its reference."""
+
+    model: TrainedModel
+    reference: Reference
+    endpoint: Endpoint
+    home: Path
+    answers: list[dict[str, Any]]
+
+    @property
+    def until_now(self) -> ResolvedWindow:
+        now = datetime.now(UTC) + timedelta(minutes=1)
+        return ResolvedWindow(start=now - timedelta(hours=1), end=now)
+
+    def noted(self) -> list[dict[str, Any]]:
+        from orchestration.endpoints import state_directory
+
+        return rows(host_of(HOST).request_log(MODEL, state_directory()), self.until_now)
+
+    def configuration(self, **changes: Any) -> Path:
+        given = {
+            "model_name": MODEL,
+            "host": {"kind": "local_endpoint", "port": 0},
+            "drift": {"min_rows": 30, "min_requests": 10},
+            **changes,
+        }
+        path = self.home / "monitor.yaml"
+        extra = {"pipeline": "monitoring", "stacks": ["default"]}
+        path.write_text(yaml.safe_dump({"parameters": given, "extra": extra}), encoding="utf-8")
+        return path
+
+
+def trained(folder: Path) -> tuple[TrainedModel, Splits]:
+    parts = {"train": tiny_text.headlines(72), "validation": KNOWN, "test": TESTED}
+    splits = tiny_text.write_splits(folder / "splits", parts)
+    task = tiny_text.task_with(tiny_text.write_encoder(folder / "encoder"), epochs=1)
+    model = trainable(task).train(splits, tiny_text.RecordingRun.below(folder))
+    return add_text_engines(model, [{"text": text} for text, _ in KNOWN], folder / "graphs"), splits
+
+
+@pytest.fixture(scope="module")
+def watched(zenml_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    from zenml import save_artifact
+
+    import orchestration.materializers  # noqa: F401 - registers them
+    from orchestration.endpoints import state_directory
+
+    folder = tmp_path_factory.mktemp("watched")
+    model, splits = trained(folder)
+    task = tiny_text.task_with(folder / "encoder", epochs=1)
+    (folder / "reference").mkdir()
+    reference = make_reference(task, model, read_engines(model.path), splits, folder / "reference")
+    kept = {name: str(save_artifact(one, f"{MODEL}-{name}").id) for name, one in (("m", model), ("r", reference))}
+    plain: dict[str, Any] = {"artifact": kept["m"], "report": kept["m"], "recipe": "r", "run": "run"}
+    made = {"version": model.version, "judged_against": None, "metrics": {}, "examples": (), "reference": kept["r"]}
+    make_champion(MODEL, ModelVersion(**plain, **made))
+    endpoint = host_of(HOST).open(MODEL, state_directory())
+    try:
+        endpoint.upload(model.version, model.path)
+        endpoint.deploy(model.version)
+        endpoint.set_traffic({model.version: 100})
+        answers = [endpoint.predict([{"text": text}])[0] for text, _ in TESTED]
+        one = Watched(model, reference, endpoint, folder, answers)
+        wait_until(lambda: len(one.noted()) == len(TESTED))
+        yield one
+    finally:
+        endpoint.delete()
+
+
+def test_a_reference_holds_what_the_log_notes_of_the_same_rows(watched: Watched) -> None:
+    logged = sorted(watched.noted(), key=lambda row: row["time"])
+    known = watched.reference.table().to_pylist()[len(KNOWN) :]
+    assert len(known) == len(logged) == len(TESTED)
+    for ours, theirs in zip(known, logged, strict=True):
+        assert {name: ours[name] for name in NOTED} == {name: theirs[name] for name in NOTED}
+    assert [row["label"] for row in known] == [label for _, label in TESTED]
+    manifest = watched.reference.manifest
+    assert (manifest.rows, manifest.engine, manifest.labels) == (120, f"onnx-{INT8}", tiny_text.LABELS)
+
+
+def test_a_reference_keeps_the_beginning_of_each_text(watched: Watched) -> None:
+    import pyarrow.parquet as pq
+
+    kept = pq.read_table(watched.reference.path / "rows.parquet", columns=[EXAMPLE]).to_pylist()
+    assert [row[EXAMPLE] for row in kept] == [text for text, _ in [*KNOWN, *TESTED]]
+
+
+def test_the_command_tells_a_quiet_day_and_then_a_shift_with_labels(
+    watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = watched.home / "labels.csv"
+    traces = [row["trace_id"] for row in sorted(watched.noted(), key=lambda row: row["time"])]
+    told = [f"{trace},{label}" for trace, (_, label) in zip(traces, TESTED, strict=True)]
+    labels.write_text("\n".join(["trace_id,label", *told, told[0], f"{traces[1]},none of them"]), encoding="utf-8")
+    source = {"kind": "files", "path": str(labels), "columns": {"trace_id": "trace_id", "label": "label"}}
+    config = watched.configuration(labels=source, quality={"floors": {"accuracy": 1.0}})
+
+    quiet = verdict(config, capsys)
+    assert (quiet.rows, quiet.requests, quiet.enough, quiet.drifted) == (60, 60, True, False)
+    assert quiet.labels is not None
+    assert (quiet.labels.used, quiet.labels.duplicate, quiet.labels.contradicting) == (59, 1, 2)
+    assert set(quiet.quality) == {"accuracy", "macro_f1"}
+
+    draw = random.Random(5)
+    for _ in range(60):
+        words = " ".join(draw.choice(["zyx", "quux", "goal"]) for _ in range(40))
+        watched.endpoint.predict([{"text": words}])
+    wait_until(lambda: len(watched.noted()) == 120)
+    moved = verdict(config, capsys)
+    assert moved.drifted
+    assert {"tokens", "unknown_share"} <= {one.name for one in moved.alarms}
+    assert moved.examples
+    assert {example.text for example in moved.examples} <= {text for text, _ in [*KNOWN, *TESTED]}
+
+
+def verdict(config: Path, capsys: pytest.CaptureFixture[str]) -> Verdict:
+    """What `run.py monitor --json` says of the last day, to this minute."""
+    from commands.parser import main
+
+    end = datetime.now(UTC) + timedelta(minutes=1)
+    capsys.readouterr()
+    stretch = f"{end - timedelta(days=1):%Y-%m-%dT%H:%M:%S}..{end:%Y-%m-%dT%H:%M:%S}"
+    assert main(["monitor", "--config", str(config), "--json", "--window", stretch]) == 0
+    return Verdict.model_validate_json(capsys.readouterr().out)
+
+
+def test_the_plan_reads_no_request(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+    from commands.parser import main
+
+    assert main(["monitor", "--config", str(watched.configuration()), "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "compared with what it was evaluated on" in told
+    assert "no step was run, and no request was read" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"host": {"kind": "local_endpoint", "port": 0, "log": None}}, "log"),
+        ({"labels": {"kind": "files", "path": "/nowhere.csv", "columns": {"trace_id": "t"}}}, "/nowhere.csv"),
+        ({"labels": {"kind": "files", "path": "/nowhere.csv"}}, "columns.trace_id"),
+        ({"model_name": "never-trained"}, "no champion to watch"),
+    ],
+)
+def test_a_wrong_configuration_is_told_before_any_step(
+    watched: Watched, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], told: str
+) -> None:
+    from commands.parser import main
+
+    assert main(["monitor", "--config", str(watched.configuration(**changes))]) in (1, 2)
+    assert told in capsys.readouterr().err
+
+
+def test_what_is_noted_of_a_request_is_read_as_a_reference_is(watched: Watched) -> None:
+    """Both have the columns of the log, so that one function reads either."""
+    line = {"log": "evergreen.requests", "time": "2026-05-04T09:30:00Z", "model": "m", "version": "v", "trace_id": "t"}
+    row = {"index": 0, "features": {"tokens": 3.0}, "prediction": "a", "score": 1.0, "probabilities": [1.0]}
+    batch = batch_of(
+        rows_in(json.dumps({**line, "engine": "e", "status": 200, "latency_ms": 1, "count": 1, "rows": [row]}))
+    )
+    assert batch.select(NOTED).schema == watched.reference.table().select(NOTED).schema

@@ -1,0 +1,136 @@
+"""A window's verdict: what moved, and what is told where nothing can be said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from evergreen.core.errors import InputError
+from evergreen.core.monitor import DriftRules
+from evergreen.core.quality import Quality
+from evergreen.core.verdict import Verdict
+from evergreen.monitoring.watch import Watched, watch, with_quality
+from evergreen.requestlog.reading import FolderLog
+from tests.logged import KIND, LABELS, OTHER, VERSION, WINDOW, log, observations, reference, trace
+
+RULES = DriftRules()
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> FolderLog:
+    return log(tmp_path / "requests", observations(800, 2))
+
+
+def watched(tmp_path: Path, requests: FolderLog, **changes: Any) -> Watched:
+    given = {"reference": reference(tmp_path / "reference"), **changes}
+    return Watched("news", VERSION, KIND, LABELS, requests, WINDOW, **given)
+
+
+def test_requests_like_the_reference_are_quiet(tmp_path: Path, quiet: FolderLog) -> None:
+    verdict = watch(watched(tmp_path, quiet), RULES)
+    assert (verdict.rows, verdict.requests, verdict.enough, verdict.drifted) == (800, 800, True, False)
+    assert verdict.notes == ()
+    assert verdict.words == "quiet: 800 rows of 800 requests"
+    assert verdict.examples == ()
+
+
+def test_longer_texts_are_told_with_their_distribution(tmp_path: Path) -> None:
+    requests = log(tmp_path / "requests", observations(800, 2, tokens=60))
+    verdict = watch(watched(tmp_path, requests), RULES)
+    assert verdict.drifted
+    assert [one.name for one in verdict.alarms] == ["tokens"]
+    (tokens,) = (one for one in verdict.distributions if one.name == "tokens")
+    assert sum(tokens.window) == pytest.approx(1)
+    assert sum(tokens.window[-3:]) > 2 * sum(tokens.reference[-3:])
+    assert [one.name for one in verdict.distributions] == ["predictions", "tokens", "unknown_share", "confidence"]
+
+
+def test_what_there_is_more_of_is_shown_by_known_rows_alone(tmp_path: Path) -> None:
+    requests = log(tmp_path / "requests", observations(400, 2), observations(400, 3, of=6))
+    verdict = watch(watched(tmp_path, requests), RULES)
+    assert "embedding" in {one.evidence for one in verdict.alarms}
+    assert verdict.examples
+    assert all(example.text.startswith("row ") and not example.logged for example in verdict.examples)
+    assert all(example.share > example.before for example in verdict.examples)
+
+
+def test_a_log_without_requests_says_nothing(tmp_path: Path) -> None:
+    verdict = watch(watched(tmp_path, FolderLog(tmp_path / "none")), RULES)
+    assert (verdict.rows, verdict.enough, verdict.drifted) == (0, False, False)
+    assert f"version {VERSION} answered no request in the window" in verdict.notes
+    assert verdict.words.startswith("too little to say anything")
+
+
+def test_few_requests_raise_no_alarm(tmp_path: Path) -> None:
+    requests = log(tmp_path / "requests", observations(40, 2, tokens=500))
+    verdict = watch(watched(tmp_path, requests), RULES)
+    assert (verdict.rows, verdict.enough, verdict.drifted, verdict.moved) == (40, False, False, ())
+
+
+def test_answers_of_one_class_alone_are_told(tmp_path: Path) -> None:
+    seen = [replace(one, prediction="sport", probabilities=(0.1, 0.9)) for one in observations(800, 2)]
+    verdict = watch(watched(tmp_path, log(tmp_path / "requests", seen)), RULES)
+    assert "every answer of the window is 'sport'" in verdict.notes
+    assert "predictions" in {one.evidence for one in verdict.alarms}
+
+
+def test_rows_of_other_versions_and_damaged_lines_are_left_out_and_told(tmp_path: Path, quiet: FolderLog) -> None:
+    log(quiet.folder, observations(30, 5, tokens=900), version=OTHER)
+    with (quiet.folder / f"{VERSION}.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"log": "evergreen.requests", "time": "2026-05-04T0')  # cut off in mid-row
+    verdict = watch(watched(tmp_path, quiet), RULES)
+    assert (verdict.rows, verdict.drifted) == (800, False)
+    assert f"rows of other versions are left out: 30 of version {OTHER}" in verdict.notes
+    assert "1 lines or files of the log were damaged, and are left out" in verdict.notes
+
+
+def test_another_engine_than_the_reference_s_is_told(tmp_path: Path) -> None:
+    requests = log(tmp_path / "requests", observations(800, 2), engine="onnx-fp32")
+    (note,) = watch(watched(tmp_path, requests), RULES).notes
+    assert note.startswith("the reference was computed by torch; of the window's rows 800 by onnx-fp32")
+
+
+def test_without_a_reference_requests_are_counted(tmp_path: Path, quiet: FolderLog) -> None:
+    verdict = watch(watched(tmp_path, quiet, reference=None, lacks="it has none"), RULES)
+    assert (verdict.rows, verdict.enough, verdict.drifted, verdict.notes) == (800, False, False, ("it has none",))
+
+
+def test_a_reference_of_another_task_is_told(tmp_path: Path, quiet: FolderLog) -> None:
+    other = reference(tmp_path / "other", kind="image_segmentation", labels=("cat",))
+    verdict = watch(watched(tmp_path, quiet, reference=other), RULES)
+    assert (verdict.enough, verdict.drifted) == (False, False)
+    assert any("image_segmentation" in note for note in verdict.notes)
+
+
+def measured(tmp_path: Path, requests: FolderLog, labels: dict[str, list[str]], **changes: Any) -> Verdict:
+    given = watched(tmp_path, requests)
+    quality = Quality(**{"floors": {"accuracy": 0.9}, **changes})
+    return with_quality(watch(given, RULES), given, pa.table(labels), quality)
+
+
+def test_labels_measure_answers_against_a_floor(tmp_path: Path) -> None:
+    seen = observations(400, 2)
+    wrong = {"business": "sport", "sport": "business"}
+    labels = [wrong[one.prediction] if number % 4 == 0 else one.prediction for number, one in enumerate(seen)]
+    given = {"trace_id": [*map(trace, range(400)), "unknown"], "label": [*labels, "sport"]}
+    verdict = measured(tmp_path, log(tmp_path / "requests", seen), given)
+    assert verdict.quality["accuracy"].value == 0.75
+    assert verdict.below == ("accuracy",)
+    assert verdict.labels is not None
+    assert (verdict.labels.used, verdict.labels.unknown) == (400, 1)
+    assert "below its floor: accuracy" in verdict.words
+
+
+def test_few_labels_measure_nothing(tmp_path: Path, quiet: FolderLog) -> None:
+    verdict = measured(tmp_path, quiet, {"trace_id": [trace(0)], "label": ["sport"]})
+    assert (verdict.quality, verdict.below) == ({}, ())
+    assert "1 labels measure nothing yet: at least 30 do" in verdict.notes
+
+
+def test_labels_of_no_request_are_refused_by_their_columns(tmp_path: Path, quiet: FolderLog) -> None:
+    with pytest.raises(InputError, match="trace_id"):
+        measured(tmp_path, quiet, {"label": ["sport"]})
