@@ -24,6 +24,7 @@ BENCHMARKS = (
     "nights",
     "drift",
     "sizes",
+    "judge",
 )
 
 
