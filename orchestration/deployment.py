@@ -26,6 +26,7 @@ from evergreen.serving.contract import check_server
 from orchestration.artifacts import load_artifact
 from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.engines import put_engines
+from orchestration.judging import begun_before, judged
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
@@ -60,9 +61,12 @@ def deploy_decision(
             return _nothing_live(model_name, endpoint)
         tested = fetch if target.version == decision.version else None
         release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
+        release, unjudged = judged(release, host, state)
         deployment = _bring_live(state, endpoint, claim, release, lambda: _crown(record, target, state))
         if stale is not None:
             deployment = deployment.model_copy(update={"outcome": "kept", "message": stale})
+        if unjudged is not None:
+            deployment = deployment.model_copy(update={"message": f"{deployment.message} {unjudged}"})
         return _mirrored(record, host, deployment)
 
 
@@ -166,7 +170,12 @@ def _bring_live(
         proven=release.version in (champion, previous),
     )
     run, before = claim.holder.run, endpoint.status()
-    claim.note(Rollout(run=run, version=release.version, champion=release.champion, before=before))
+    noted = Rollout(run=run, version=release.version, champion=release.champion, before=before)
+    begun = begun_before(claim.rollout, noted)
+    release = replace(
+        release, begun=begun, note=lambda shares: claim.note(noted.model_copy(update={"transitions": shares}))
+    )
+    claim.note(noted.model_copy(update={"transitions": begun}))
 
     def recorded() -> None:
         claim.fence()

@@ -12,6 +12,7 @@ from evergreen.core.deployment import Deployment
 from evergreen.core.ramp import Ramp
 from orchestration.deployment import deploy_decision
 from orchestration.runs import OUTCOME_KEY
+from orchestration.tracking import track_rollout
 
 
 @step(enable_cache=False, experiment_tracker=True)
@@ -21,5 +22,6 @@ def deploy(
     """What the endpoint serves now; it is never without a model on the way."""
     run = get_step_context().pipeline_run.name
     deployment = deploy_decision(model_name, host, decision, rollout, run)
+    track_rollout(deployment)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     return deployment
