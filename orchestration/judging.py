@@ -29,7 +29,7 @@ from evergreen.requestlog.evidence import LogWitness
 from orchestration.artifacts import load_artifact
 from orchestration.endpoints import state_directory
 
-KEPT_FOR = timedelta(days=7)
+KEPT_FOR = timedelta(days=1)
 MOST_INPUTS = 200
 
 
@@ -69,12 +69,20 @@ def _expected(target: ModelVersion, champion: str) -> Expected:
 
 def _replay(target: ModelVersion, champion: str, log: RequestLog) -> Replay:
     """Inputs of the champion's last requests where the log keeps them, else the rows that the version keeps."""
-    end = datetime.now(UTC)
-    inputs = list(islice(_inputs(log, ResolvedWindow(start=end - KEPT_FOR, end=end), champion), MOST_INPUTS))
+    inputs = _logged(log, champion) if log.keeps_inputs else []
     if inputs:
         return Replay(inputs, f"{len(inputs)} logged inputs")
     rows = [*target.examples, *_kept(target)]
     return Replay(rows, f"{len(rows)} kept rows of its test and validation split")
+
+
+def _logged(log: RequestLog, version: str) -> list[Any]:
+    """Inputs of the last days, as the log's hook left them; none where it cannot be read."""
+    end = datetime.now(UTC)
+    try:
+        return list(islice(_inputs(log, ResolvedWindow(start=end - KEPT_FOR, end=end), version), MOST_INPUTS))
+    except EvergreenError:
+        return []
 
 
 def _inputs(log: RequestLog, window: ResolvedWindow, version: str) -> Iterator[Any]:

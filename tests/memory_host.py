@@ -20,7 +20,8 @@ from tests.memory_lease import MemoryLease
 
 ENDPOINTS: dict[str, Endpoint] = {}
 LEASES: dict[str, LeaseStore] = {}
-"""By the name of their host: settings are values, and hold neither."""
+LOGS: dict[str, RequestLog] = {}
+"""By the name of their host: settings are values, and hold none of them."""
 
 
 class MemoryHostSettings(HostSettings):
@@ -49,7 +50,9 @@ class MemoryHost:
         return LEASES.setdefault(self._name, MemoryLease())
 
     def request_log(self, model: str, state_dir: Path) -> RequestLog:
-        raise InputError("nothing is noted in memory")
+        if self._name not in LOGS:
+            raise InputError("nothing is noted in memory")
+        return LOGS[self._name]
 
     def mirrors(self) -> Sequence[Mirror]:
         return ()
@@ -61,9 +64,11 @@ class MemoryHost:
         return {}
 
 
-def hosting(endpoint: Endpoint, lease: LeaseStore | None = None) -> MemoryHostSettings:
-    """The settings of a host of this one endpoint, with a lease in memory unless another is given."""
+def hosting(endpoint: Endpoint, lease: LeaseStore | None = None, log: RequestLog | None = None) -> MemoryHostSettings:
+    """The settings of a host of this one endpoint, with a lease in memory unless given; a log only if given."""
     settings = MemoryHostSettings(name=secrets.token_hex(8))
     ENDPOINTS[settings.name] = endpoint
     LEASES[settings.name] = lease or MemoryLease()
+    if log is not None:
+        LOGS[settings.name] = log
     return settings

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from evergreen.core import climb
 from evergreen.core.errors import EvergreenError
 from evergreen.core.evidence import LATENCY_BUCKETS, Arm, Minute, bucket_of
 
@@ -29,9 +30,9 @@ class Clock:
 
     @classmethod
     def in_place_of_time(cls, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        """Of ramps alone: whatever else goes on has its own time."""
         clock = cls()
-        monkeypatch.setattr(time, "time", lambda: clock.at_s)
-        monkeypatch.setattr(time, "sleep", clock.sleep)
+        monkeypatch.setattr(climb, "time", SimpleNamespace(time=lambda: clock.at_s, sleep=clock.sleep))
         return clock
 
     def sleep(self, seconds: float) -> None:

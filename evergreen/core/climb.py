@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 from evergreen.core.deployment import Deployment, Transition
 from evergreen.core.errors import EndpointError
 from evergreen.core.judge import DAY_S
-from evergreen.core.judging import Hearing, RejectedError, Step
+from evergreen.core.judging import Hearing, Step
 from evergreen.core.ramp import LONGEST_S
 
 CHECK_S = 5.0
 Note = Callable[[tuple[Transition, ...]], None]
+
+
+class RejectedError(EndpointError):
+    """The judge takes the newcomer's share back."""
 
 
 class Climb:

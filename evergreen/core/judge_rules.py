@@ -174,8 +174,8 @@ def _weighted(evidence: Mapping[str, Floats], shares: Mapping[str, float]) -> Fl
 
 
 def _first(holds: Callable[[int], bool]) -> int:
-    """The first number of buckets from which on it holds; the largest where it holds nowhere."""
-    low, high = -MOST_BUCKETS, MOST_BUCKETS
+    """The first number of buckets from which on it holds; one beyond the largest where it holds nowhere."""
+    low, high = -MOST_BUCKETS, MOST_BUCKETS + 1
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle + 1, high)

@@ -8,19 +8,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from evergreen.core.deployment import Transition
-from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.errors import EvergreenError
 from evergreen.core.evidence import Minute, Witness
-from evergreen.core.judge import Expected, Judge, Judgement, Ruling, judge
+from evergreen.core.judge import Expected, Judge, Ruling, judge
 from evergreen.core.replay import Ask, Replay, replayed
 
 AGAIN = timedelta(minutes=15)
 """How much of what was told before is asked for once more: a slow answer is noted when it is out."""
 INCONCLUSIVE = {"go_on": "go_on", "hold": "wait", "roll_back": "roll_back"}
 NO_TRAFFIC = {"replay": "replay", "proceed": "go_on", "hold": "wait"}
-
-
-class RejectedError(EndpointError):
-    """The judge takes the newcomer's share back."""
 
 
 class Step(StrEnum):
@@ -114,7 +110,7 @@ class Hearing:
 
     def _look(self, shares: Sequence[Transition], now: datetime) -> Transition:
         """The last share, judged anew by the whole ramp when there may be something new."""
-        if self._looked is not None and (now - self._looked).total_seconds() < self.every_s:
+        if not self._is_due(shares[-1], now):
             return shares[-1]
         self._looked, self._fault = now, ""
         begun, witness, rules = shares[0].since, self._judging.witness, self._judging.rules
@@ -133,6 +129,14 @@ class Hearing:
         found = judge(rules, evidence, self._judging.expected)
         return shares[-1].model_copy(update={"judgement": found, "by": "requests"})
 
+    def _is_due(self, share: Transition, now: datetime) -> bool:
+        """Whether a minute has passed since the last look, or it is time to say whether anybody asked."""
+        if self._looked is None or (now - self._looked).total_seconds() >= self.every_s:
+            return True
+        asked = self._first is not None and self._first >= share.since
+        by = share.since + timedelta(seconds=self._hold_s + self._judging.witness.late_s)
+        return not asked and self._looked < by <= now
+
     def _held(self, shares: Sequence[Transition], now: datetime) -> Held:
         since, rules = shares[-1].since, self._judging.rules
         first = self._first if self._first and self._first >= since else None
@@ -146,24 +150,21 @@ class Hearing:
     def _replay(self, shares: Sequence[Transition], share: Transition, held: Held) -> tuple[Step, Transition]:
         """Asks both versions once a ramp: the same rows say the same at the next share."""
         before = next((had for had in shares if had.by == "replay" and had.judgement), None)
-        found, words = (before.judgement, before.message) if before else self._judged_by_replay(held)
-        step = Step.ROLL_BACK if found and found.ruling is Ruling.ROLL_BACK else Step.GO_ON
-        return step, share.model_copy(update={"judgement": found, "by": "replay", "message": words})
-
-    def _judged_by_replay(self, held: Held) -> tuple[Judgement, str]:
+        if before is not None:
+            known = {"judgement": before.judgement, "by": "replay", "message": before.message}
+            return Step.GO_ON, share.model_copy(update=known)
         given, replay = self._judging, self._judging.replay()
+        minutes = replayed(self._ask, replay, self._newcomer, given.champion, self._is_decided)
+        found = judge(given.rules, minutes, given.expected)
+        silent = bool(minutes) and all(minute.newcomer.errors == minute.newcomer.requests for minute in minutes)
+        step = Step.ROLL_BACK if silent or found.ruling is Ruling.ROLL_BACK else Step.GO_ON
+        said = "none of which it answers" if silent else found.message
+        message = f"no request came in {held.waited_s:.0f} s, {replay.origin} were replayed: {said}"
+        return step, share.model_copy(update={"judgement": found, "by": "replay", "message": message})
 
-        def judged(minutes: Sequence[Minute]) -> Judgement:
-            return judge(given.rules, minutes, given.expected)
-
-        def is_enough(minutes: Sequence[Minute]) -> bool:
-            return judged(minutes).ruling in (Ruling.GO_ON, Ruling.ROLL_BACK)
-
-        minutes = replayed(self._ask, replay, self._newcomer, given.champion, is_enough)
-        if all(minute.newcomer.errors == minute.newcomer.requests for minute in minutes):
-            raise RejectedError(f"it answers none of {replay.origin}")
-        found = judged(minutes)
-        return found, f"no request came in {held.waited_s:.0f} s, {replay.origin} were replayed: {found.message}"
+    def _is_decided(self, minutes: Sequence[Minute]) -> bool:
+        ruling = judge(self._judging.rules, minutes, self._judging.expected).ruling
+        return ruling in (Ruling.GO_ON, Ruling.ROLL_BACK)
 
     def _words(self, step: Step, held: Held, share: Transition) -> str:
         """Why, for people."""

@@ -27,6 +27,7 @@ class FolderLog:
 
     folder: Path
     late_s: float = LATE_S
+    keeps_inputs: bool = False
 
     def read(self, window: ResolvedWindow) -> FolderRows:
         """The rows of requests that came in the window."""

@@ -54,6 +54,11 @@ class CloudRequestLog:
         return CloudRows(self, window)
 
     @property
+    def keeps_inputs(self) -> bool:
+        """Whether a hook is configured."""
+        return self.log.inputs is not None
+
+    @property
     def table(self) -> TableId:
         """What the sink fills."""
         project, _, dataset = self.log.dataset.partition(".")

@@ -87,11 +87,11 @@ def test_a_dry_run_tells_and_decides_nothing(clock: Clock) -> None:
 
 def test_each_share_is_noted_before_the_traffic_moves(clock: Clock) -> None:
     rolled = Rolled(SteadyWitness(clock))
-    rolled.run()
+    deployment = rolled.run()
     opened = [(shares[-1].share, moved) for shares, moved in rolled.noted if shares[-1].judgement is None]
     assert opened[0] == (10, 0)
     assert (50, 1) in opened
-    assert rolled.noted[-1][0] == rolled.run.__self__.noted[-1][0]
+    assert rolled.noted[-1][0] == deployment.transitions
 
 
 def test_the_clock_of_a_share_starts_at_the_newcomers_first_request(clock: Clock) -> None:
@@ -103,11 +103,10 @@ def test_the_clock_of_a_share_starts_at_the_newcomers_first_request(clock: Clock
 
 
 def test_too_few_requests_are_held_for_and_then_end_as_is_configured(clock: Clock) -> None:
-    few = {"newcomer": arm(2), "champion": arm(18)}
     outcomes = {}
     for ending in ("go_on", "roll_back"):
         rules = RULES.model_copy(update={"on_inconclusive": ending})
-        deployment = Rolled(SteadyWitness(clock, **few), rules, shares=(10,)).run()
+        deployment = Rolled(SteadyWitness(clock, arm(2), arm(18)), rules, shares=(10,)).run()
         outcomes[ending] = deployment.outcome
         (share,) = deployment.transitions
         assert share.until is not None
@@ -130,7 +129,7 @@ def test_without_traffic_kept_rows_are_asked_of_both_versions_once_a_ramp(
     deployment = rolled.run()
     assert deployment.outcome == "live"
     assert [share.by for share in deployment.transitions] == ["replay", "replay"]
-    assert "no request came in 62 s, 2 kept rows were replayed" in deployment.transitions[0].message
+    assert "no request came in 65 s, 2 kept rows were replayed" in deployment.transitions[0].message
     asked = {version: rolled.endpoint.calls.count(f"predict {version}") for version in "ab"}
     assert asked["a"] >= 300
     assert asked["b"] == asked["a"] + 1  # the smoke test before the ramp
@@ -152,6 +151,12 @@ def test_a_newcomer_that_answers_no_replayed_row_is_taken_back(clock: Clock, mon
     monkeypatch.setattr(rolled.endpoint, "predict", fails)
     deployment = rolled.run()
     assert (deployment.outcome, deployment.traffic) == ("rolled_back", {"a": 100})
+    assert "2 kept rows were replayed: none of which it answers" in deployment.transitions[0].message
+
+
+def test_a_share_that_is_held_for_less_than_a_minute_is_not_taken_for_one_without_traffic(clock: Clock) -> None:
+    deployment = Rolled(SteadyWitness(clock), hold_s=0).run()
+    assert [share.by for share in deployment.transitions] == ["requests", "requests"]
 
 
 def test_without_traffic_the_newcomer_may_proceed(clock: Clock) -> None:
@@ -183,13 +188,14 @@ def test_a_ramp_that_was_cut_off_goes_on_with_its_evidence(clock: Clock) -> None
     assert deployment.transitions[1].judgement.newcomer_requests >= 1000
 
 
-def test_a_share_that_was_noted_and_never_given_begins_anew() -> None:
+def test_a_share_that_was_noted_and_never_given_begins_anew(clock: Clock) -> None:
+    clock.at_s += 120
     noted: list[tuple[Transition, ...]] = []
     climb = Climb(0, [Transition(share=10, since=began()), Transition(share=50, since=began(1))], noted.append)
     climb.shares[0] = climb.shares[0].model_copy(update={"until": began(1)})
     climb.enter(50, has=10)
     assert [share.share for share in climb.shares] == [10, 50]
-    assert climb.shares[1].since > began(1)
+    assert climb.shares[1].since == began(2)
     assert noted == [tuple(climb.shares)]
 
 

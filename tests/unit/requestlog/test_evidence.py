@@ -99,7 +99,7 @@ def test_a_request_that_the_front_gave_up_counts_once_and_as_an_error() -> None:
     left = refused(1, 499, trace_id="one", latency_ms=20_000.0)
     for rows in ([gave_up, left], [left, gave_up]):
         (minute,) = told(rows)
-        assert (minute.newcomer.requests, minute.newcomer.errors, minute.newcomer.latencies) == (1, 1, (0,) * 284)
+        assert (minute.newcomer.requests, minute.newcomer.errors, minute.newcomer.latencies) == (1, 1, ())
 
 
 def test_numbers_are_no_classes() -> None:
