@@ -29,6 +29,7 @@ class Climb:
         self.shares = list(begun)
         self._hold_s = hold_s
         self._note = note
+        self._is_new = False
 
     def told_in(self, deployment: Deployment) -> Deployment:
         """The deployment with the shares."""
@@ -44,16 +45,20 @@ class Climb:
             if last.share == has:
                 self.shares.append(last.model_copy(update={"until": _now()}))
         self.shares.append(Transition(share=share, since=_now()))
+        self._is_new = True
         self._note(tuple(self.shares))
 
-    def hold(self, check: Callable[[], None], hearing: Hearing | None) -> None:
-        """Returns when the version may have more; `check` raises while it has to be answered and is not.
+    def hold(self, ask: Callable[[], None], watch: Callable[[], None], hearing: Hearing | None) -> None:
+        """Returns when the version may have more; `ask` raises where the endpoint does not answer, `watch` where the
+        version is not ready. Where it is judged it is asked once: further questions would be taken for traffic.
 
         Raises:
             RejectedError: the judge takes the share back.
         """
+        ask()
+        self._begin()
         while True:
-            check()
+            watch()
             step, share = self._step(hearing)
             if step is Step.ROLL_BACK:
                 self._leave(share)
@@ -65,6 +70,8 @@ class Climb:
             left_s = self._hold_s - (_now() - share.since).total_seconds()
             pauses = [CHECK_S, *([left_s] if left_s > 0 else []), *([hearing.every_s] if hearing else [])]
             time.sleep(min(pauses))
+            if hearing is None:
+                ask()
 
     def _step(self, hearing: Hearing | None) -> tuple[Step, Transition]:
         now, share = _now(), self.shares[-1]
@@ -74,6 +81,13 @@ class Climb:
         if (now - self.shares[0].since).total_seconds() > LONGEST_S:
             raise EndpointError(f"it was not decided within {LONGEST_S / DAY_S:g} days whether it may have all traffic")
         return hearing.step(self.shares, now)
+
+    def _begin(self) -> None:
+        """Counts a new share from now on: the question that it was asked is no client's."""
+        if self._is_new:
+            self._is_new = False
+            self.shares[-1] = self.shares[-1].model_copy(update={"since": _now()})
+            self._note(tuple(self.shares))
 
     def _keep(self, share: Transition) -> None:
         """Notes what is newly known."""

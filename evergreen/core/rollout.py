@@ -174,7 +174,8 @@ def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int], climb:
         split = {version: percent for version, percent in split_at(others, release.version, share).items() if percent}
         climb.enter(share, has)
         endpoint.set_traffic(split)
-        climb.hold(partial(_check, endpoint, release, split), hearing)
+        ask = partial(smoke_test, endpoint, release.smoke, None)
+        climb.hold(ask, partial(_watch, endpoint, release, split), hearing)
     return split
 
 
@@ -186,9 +187,8 @@ def _hearing(endpoint: Endpoint, release: Release, others: Mapping[str, int]) ->
     return Hearing(judging, release.version, release.ramp.hold_s, endpoint.predict)
 
 
-def _check(endpoint: Endpoint, release: Release, split: Mapping[str, int]) -> None:
-    """Returns while the version has its share of the split and answers."""
-    smoke_test(endpoint, release.smoke, None)
+def _watch(endpoint: Endpoint, release: Release, split: Mapping[str, int]) -> None:
+    """Returns while the version is ready and the traffic as this rollout left it."""
     status = endpoint.status()
     _require(status, split)
     if release.version not in status.ready:
