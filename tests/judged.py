@@ -51,10 +51,10 @@ class JudgedRollout:
         self.endpoint.upload(trained.version, trained.path)
         return trained.version
 
-    def noted(self) -> Sequence[Transition] | None:
+    def noted(self) -> Sequence[Transition]:
         """The shares of a rollout that is under way, or was cut off."""
         rollout = LocalHost(HOST).lease("news", self.path / "state").read().lease.rollout
-        return rollout.transitions if rollout else None
+        return rollout.transitions if rollout else ()
 
     def run(self, version: str, hold_s: float = 1.0, shares: tuple[int, ...] = (20, 50)) -> Deployment:
         """Rolls the version out under the lease, as the step `deploy` does; what was noted of its ramp goes on."""
@@ -62,7 +62,7 @@ class JudgedRollout:
         requests = FolderLog(EndpointFiles((self.path / "state").resolve() / "news").requests, late_s=LATE_S)
         witness = LogWitness(requests, every_s=MINUTE_S)
         judging = Judging(RULES, self.champion, witness, lambda: Replay(SMOKE, "1 kept row"), EXPECTED)
-        with held(store, "news", holder_of("deploy"), Patience(30, sys.stderr.write)) as claim:
+        with held(store, "news", holder_of("deploy"), Patience(30, lambda _: None)) as claim:
             begun = claim.rollout.transitions if claim.rollout else ()
             noted = Rollout(run="deploy", version=version, champion=self.champion, before=self.endpoint.status())
             release = Release(

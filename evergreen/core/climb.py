@@ -30,6 +30,7 @@ class Climb:
         self._hold_s = hold_s
         self._note = note
         self._is_new = False
+        self._began = _now()
 
     def told_in(self, deployment: Deployment) -> Deployment:
         """The deployment with the shares."""
@@ -78,7 +79,7 @@ class Climb:
         if hearing is None:
             held = (now - share.since).total_seconds() >= self._hold_s
             return Step.GO_ON if held else Step.WAIT, share
-        if (now - self.shares[0].since).total_seconds() > LONGEST_S:
+        if (now - self._began).total_seconds() > LONGEST_S:
             raise EndpointError(f"it was not decided within {LONGEST_S / DAY_S:g} days whether it may have all traffic")
         return hearing.step(self.shares, now)
 

@@ -168,13 +168,15 @@ class Hearing:
 
     def _words(self, step: Step, held: Held, share: Transition) -> str:
         """Why, for people."""
-        rules, known = self._judging.rules, self._fault or (share.judgement.message if share.judgement else "")
+        rules, found = self._judging.rules, share.judgement
+        enough = found is not None and found.ruling is Ruling.GO_ON and held.requests >= rules.min_requests
+        if found is not None and (found.ruling is Ruling.ROLL_BACK or (enough and held.held_s is not None)):
+            return found.message
         if held.held_s is None:
             went_on = f"; rollout.judge.on_no_traffic is {rules.on_no_traffic}" if step is not Step.WAIT else ""
             return f"no request came in {held.waited_s:.0f} s{went_on}"
-        decided = share.judgement is not None and share.judgement.ruling in (Ruling.GO_ON, Ruling.ROLL_BACK)
-        if step is Step.WAIT or (decided and not self._fault):
+        known = self._fault or (found.message if found else "no minute in which both versions had requests")
+        if step is Step.WAIT:
             return known
-        known = known or "too few requests that both versions answered in the same minutes"
         ending = f"rollout.judge.on_inconclusive is {rules.on_inconclusive}"
         return f"inconclusive after {held.held_s:.0f} s ({known}); {ending}"
