@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving ramps soak peers against coverage night-cost networks orders sizes lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving ramps soak peers against coverage night-cost networks orders sizes judge lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -140,6 +140,9 @@ orders: install-dev ## random orders in which rows arrive, each row trained on o
 
 sizes: install-dev ## bytes of both locks, of what is installed here, and the largest twenty packages
 	$(BIN)/python -m bench.sizes
+
+judge: install-dev ## simulated ramps: how often a good version goes back, how many requests a bad one takes; a few minutes
+	$(BIN)/python -m bench.judge
 
 # CUDA packages stay out: the torch wheel of each platform brings its own, and the CPU wheel needs none.
 COMPILE = $(BIN)/uv pip compile --python-version 3.11 --quiet --no-header --no-annotate

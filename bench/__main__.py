@@ -23,6 +23,7 @@ BENCHMARKS = (
     "coverage",
     "nights",
     "sizes",
+    "judge",
 )
 
 

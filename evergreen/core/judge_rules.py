@@ -10,10 +10,11 @@ from math import ceil, log
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from evergreen.core.evidence import LATENCY_GROWTH
-from evergreen.core.sequential import LOWER, Counts, Floats, bounds, log_evidence, log_mean
-from evergreen.core.traffic import Traffic, counts
+from evergreen.core.sequential import HIGHER, LOWER, Counts, Floats, bounds, evidence_against, log_evidence, log_mean
+from evergreen.core.traffic import BOTH, Traffic, counts
 
 SLOWEST = 0.05
 """The slowest twentieth is what lies beyond the 95th percentile."""
@@ -81,23 +82,22 @@ class Latency:
 
     def log_evidence(self, traffic: Traffic) -> Floats:
         """Against `the newcomer is at most so much slower`."""
-        return log_evidence(slow(traffic, self.buckets))
+        return log_evidence(slow(tails_of(traffic), self.buckets))
 
     def effect(self, traffic: Traffic, alpha: float) -> Effect:
         """By what share the newcomer's 95th percentile is longer, in steps of 5 %."""
-        needed = -log(alpha)
-        even = _first(lambda buckets: slow(traffic, buckets).difference <= 0)
-        faster = _first(lambda buckets: slow(traffic, buckets).difference < 0)
+        tails, needed = tails_of(traffic), -log(alpha)
+        even = _first(lambda buckets: slow(tails, buckets).difference <= 0)
+        faster = _first(lambda buckets: slow(tails, buckets).difference < 0)
         value = (even + faster - 1) / 2
-        low = _first(lambda buckets: log_evidence(slow(traffic, buckets))[-1] < needed) - 1
-        high = _first(lambda buckets: log_evidence(slow(traffic, buckets), LOWER)[-1] >= needed)
-        slower = [LATENCY_GROWTH**buckets - 1 for buckets in (value, low, high)]
+        low = _first(lambda buckets: evidence_against(slow(tails, buckets), HIGHER)() < needed) - 1
+        high = _first(lambda buckets: evidence_against(slow(tails, buckets), LOWER)() >= needed)
         message = (
-            f"the newcomer's 95th percentile of latency is {slower[0]:+.0%} against the champion's in the same "
-            f"minutes (certainly between {slower[1]:+.0%} and {slower[2]:+.0%}), "
-            f"tolerated {LATENCY_GROWTH**self.buckets - 1:+.0%}"
+            f"the newcomer's 95th percentile of latency is {_slower(value):+.0%} against the champion's in the same "
+            f"minutes (certainly between {_slower(low):+.0%} and {_slower(high):+.0%}), "
+            f"tolerated {_slower(self.buckets):+.0%}"
         )
-        return Effect(*slower, message)
+        return Effect(_slower(value), _slower(low), _slower(high), message)
 
 
 class Collapse:
@@ -131,23 +131,39 @@ class Collapse:
         return {name: log_evidence(_class(traffic, name), LOWER, ratio=VANISHED) for name in self.shares}
 
     def _missing(self, traffic: Traffic, alpha: float) -> str:
-        evidence = self._vanishing(traffic)
-        gone = [name for name in evidence if evidence[name][-1] >= -log(alpha)]
-        return "".join(f"; class {name!r} is {_class(traffic, name).rate:.1%} of its answers" for name in gone)
+        classes = {name: _class(traffic, name) for name in self.shares}
+        evidence = {name: evidence_against(of, LOWER, VANISHED)() for name, of in classes.items()}
+        gone = [name for name in classes if evidence[name] >= -log(alpha)]
+        return "".join(f"; class {name!r} is {classes[name].rate:.1%} of its answers" for name in gone)
 
 
-def slow(traffic: Traffic, buckets: int) -> Counts:
-    """The slowest twentieth of each minute's requests, after the newcomer's were made faster by so many buckets."""
-    room = ((0, 0), (MOST_BUCKETS, MOST_BUCKETS))
-    newcomer = np.roll(np.pad(traffic.latencies[:, 0], room), -buckets, axis=1)
-    champion = np.pad(traffic.latencies[:, 1], room)
-    longer = [np.cumsum(arm[:, ::-1], axis=1)[:, ::-1] for arm in (newcomer, champion)]
-    both = longer[0] + longer[1]
-    edge = (both >= np.ceil(SLOWEST * both[:, :1])).sum(axis=1, keepdims=True) - 1
-    return Counts(
-        *(np.take_along_axis(arm, edge, axis=1)[:, 0] for arm in longer),
-        *(arm[:, 0] for arm in longer),
+def slow(tails: tuple[Floats, Floats], buckets: int) -> Counts:
+    """The slowest twentieth of each minute's requests, after the newcomer's were made faster by so many buckets.
+
+    `tails` as `tails_of` gives them. Of each minute the slowest bucket is sought from which on there is a twentieth.
+    """
+    needed = np.ceil(SLOWEST * (tails[0][:, 0] + tails[1][:, 0]))
+    low = np.full(len(needed), min(0, -buckets))
+    high = np.full(len(needed), tails[0].shape[1] - 1 + max(0, -buckets))
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        enough = _from(tails[0], middle + buckets) + _from(tails[1], middle) >= needed
+        low, high = np.where(enough, middle, low), np.where(enough, high, middle)
+    return Counts(_from(tails[0], low + buckets), _from(tails[1], low), tails[0][:, 0], tails[1][:, 0])
+
+
+def tails_of(traffic: Traffic) -> tuple[Floats, Floats]:
+    """The newcomer's and the champion's requests that took as long as each bucket or longer, (minutes, buckets + 1)."""
+    none = ((0, 0), (0, 1))
+    newcomer, champion = (
+        np.pad(np.cumsum(traffic.latencies[:, arm, ::-1], axis=1)[:, ::-1], none) for arm in range(BOTH)
     )
+    return newcomer, champion
+
+
+def _from(tail: Floats, bucket: npt.NDArray[np.int64]) -> Floats:
+    """Of each minute the requests from its bucket on; all before the first, none after the last."""
+    return tail[np.arange(len(tail)), np.clip(bucket, 0, tail.shape[1] - 1)]
 
 
 def more_often(traffic: Traffic) -> Counts:
@@ -180,6 +196,10 @@ def _first(holds: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle + 1, high)
     return low
+
+
+def _slower(buckets: float) -> float:
+    return float(LATENCY_GROWTH**buckets - 1)
 
 
 def _points(share: float) -> str:

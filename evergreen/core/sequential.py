@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 HIGHER: Floats = np.geomspace(1.1, 64.0, 16)
 """Odds of the alternatives, alike in weight: what is ten times as often is seen at once, a tenth more in the end."""
 LOWER: Floats = 1 / HIGHER
-BISECTIONS = 16
+BISECTIONS = 14
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,33 @@ def log_evidence(counts: Counts, odds: Floats = HIGHER, *, extra: float = 0.0, r
     return log_mean(np.cumsum(terms - counts.newcomer_of[:, None] * np.log1p(extra * gains), axis=0))
 
 
+def evidence_against(counts: Counts, odds: Floats, ratio: float = 1.0) -> Callable[..., float]:
+    """The logarithm of the e-process after the last minute, as a function of `extra`, by default 0."""
+    terms, gains = _terms(counts, odds, ratio)
+    summed = terms.sum(axis=0)
+
+    def evidence(extra: float = 0.0) -> float:
+        return float(log_mean(summed - counts.newcomer_of @ np.log1p(extra * gains)))
+
+    return evidence
+
+
 def bounds(counts: Counts, alpha: float) -> tuple[float, float]:
     """Between what the difference of the rates lies: each end is missed at any look with probability `alpha` at most.
 
     The lower one is the largest `extra` that the e-process speaks against by 1/alpha; -1 and 1 where none is.
     """
     swapped = counts.swapped()
-    at_most, at_least = _against(counts, HIGHER), _against(counts, LOWER)
-    swapped_at_most, swapped_at_least = _against(swapped, HIGHER), _against(swapped, LOWER)
+    at_most, at_least = evidence_against(counts, HIGHER), evidence_against(counts, LOWER)
+    swapped_at_most, swapped_at_least = evidence_against(swapped, HIGHER), evidence_against(swapped, LOWER)
+
+    needed = -log(alpha)
 
     def below(extra: float) -> bool:
-        evidence = at_most(extra) if extra >= 0 else swapped_at_least(-extra)
-        return evidence >= -np.log(alpha)
+        return (at_most(extra) if extra >= 0 else swapped_at_least(-extra)) >= needed
 
     def above(extra: float) -> bool:
-        evidence = at_least(extra) if extra >= 0 else swapped_at_most(-extra)
-        return evidence >= -np.log(alpha)
+        return (at_least(extra) if extra >= 0 else swapped_at_most(-extra)) >= needed
 
     return _last(below, -1.0, 1.0), _last(above, 1.0, -1.0)
 
@@ -105,17 +117,6 @@ def _terms(counts: Counts, odds: Floats, ratio: float) -> tuple[Floats, Floats]:
     terms: Floats = counts.newcomer[:, None] * np.log(odds) - events * base
     gains: Floats = odds * np.exp(-base) - 1
     return terms, gains
-
-
-def _against(counts: Counts, odds: Floats) -> Callable[[float], float]:
-    """The logarithm of the evidence after the last minute as a function of `extra`."""
-    terms, gains = _terms(counts, odds, 1.0)
-    summed = terms.sum(axis=0)
-
-    def evidence(extra: float) -> float:
-        return float(log_mean(summed - counts.newcomer_of @ np.log1p(extra * gains)))
-
-    return evidence
 
 
 def _last(holds: Callable[[float], bool], start: float, end: float) -> float:

@@ -1,4 +1,4 @@
-"""What a window of a model's requests says of the world: what moved since the model was trained, and for what it counts.
+"""What a window of a model's requests says of the world: what moved since it was trained, and for what it counts.
 
 A verdict is an artifact of the monitoring pipeline; the next training run reads the newest of them.
 """
@@ -35,7 +35,7 @@ class Moved(Frozen):
 
 
 class Labels(Frozen):
-    """Labels that came for the window's requests: `used` once each, `late` ones among them of earlier windows' requests,
+    """Labels that came for the window's requests: `used` once each, `late` ones among them of earlier windows,
     `duplicate` and `unknown` (of no logged request) ones left out, `contradicting` ones (two labels for one) too.
     """
 
