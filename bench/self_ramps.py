@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from bench.models import write_text_model
@@ -75,7 +76,8 @@ def ramps(folder: Path, number: int) -> list[Deployment]:
         with _clients(endpoint), _burner():
             for _ in range(number):
                 judging = Judging(RAMP.judge or Judge(), champion, witness, lambda: Replay(SMOKE, "1 text"))
-                release = Release("self", newcomer, lambda: folder, SMOKE, RAMP, champion, judging=judging)
+                fetch = partial(versions.__getitem__, newcomer)
+                release = Release("self", newcomer, fetch, SMOKE, RAMP, champion, judging=judging)
                 ended.append(roll_out(endpoint, release, champion, lambda: None))
                 print(f"{len(ended)}: {_outcome(ended[-1])}", flush=True)
                 if ended[-1].outcome == "live":

@@ -46,9 +46,10 @@ class JudgedRollout:
     def endpoint(self) -> LocalEndpoint:
         return LocalHost(HOST, COMMAND).open("news", self.path / "state")
 
-    def upload(self, name: str) -> str:
+    def model(self, name: str) -> str:
+        """The version of a new model that has the fault of this name."""
         trained = write_keyword_model(self.path / name, name=name)
-        self.endpoint.upload(trained.version, trained.path)
+        trained.path.rename(self.path / trained.version)
         return trained.version
 
     def noted(self) -> Sequence[Transition]:
@@ -68,7 +69,7 @@ class JudgedRollout:
             release = Release(
                 model="news",
                 version=version,
-                fetch=lambda: self.path / "unused",
+                fetch=lambda: self.path / version,
                 smoke=SMOKE,
                 ramp=Ramp(shares=shares, hold_s=hold_s, judge=RULES),
                 champion=self.champion,

@@ -36,7 +36,7 @@ def roll_out(ramped: JudgedRollout, name: str) -> tuple[str, Deployment, Crowd]:
     """The newcomer, what became of it among clients, and what they saw."""
     url = ramped.endpoint.status().url
     assert url is not None
-    version = ramped.upload(name)
+    version = ramped.model(name)
     with Crowd(url) as crowd:
         deployment = ramped.run(version)
     return version, deployment, crowd
@@ -57,7 +57,7 @@ def test_a_faulty_newcomer_is_taken_back_at_its_first_share(ramped: JudgedRollou
 def test_a_good_newcomer_whose_controller_is_killed_goes_on_and_reaches_all_traffic(ramped: JudgedRollout) -> None:
     url = ramped.endpoint.status().url
     assert url is not None
-    version, champion = ramped.upload("good"), ramped.champion
+    version, champion = ramped.model("good"), ramped.champion
     with Crowd(url) as crowd:
         command = [sys.executable, "-m", "tests.judged", str(ramped.path), champion, version, "3600"]
         controller = subprocess.Popen(command, cwd=ROOT)
