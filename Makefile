@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving soak peers against coverage night-cost drift networks orders sizes judge lock clean
+.PHONY: help install install-dev demo cases emulated emulated-test faults nights serving-image-test unit test fuzz-inputs gcp check changes bench door goodput serving ramps soak peers against coverage night-cost drift networks orders sizes judge lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -108,6 +108,9 @@ goodput: install-dev ## how the endpoint holds when more clients ask than it has
 
 serving: install-dev peers ## the server against the tutorial's, LitServe and MLflow, by turns; needs wrk on the PATH
 	$(BIN)/python -m bench.serving --peers "$(PEERS)"
+
+ramps: install-dev ## twenty ramps of a model against itself, with a burner at random times: no rollback
+	$(BIN)/python -m bench.self_ramps
 
 soak: install-dev ## ten times as many requests as the server can answer, then a crowd for twenty minutes
 	$(BIN)/python -m bench.soak

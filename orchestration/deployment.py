@@ -28,6 +28,7 @@ from orchestration.approval import APPROVE, REJECT, KeptBack, kept_back
 from orchestration.artifacts import load_artifact
 from orchestration.endpoints import lease_of, open_endpoint
 from orchestration.engines import put_engines
+from orchestration.judging import begun_before, judged
 from orchestration.locks import COMMAND_WAIT_S, STEP_WAIT_S, model_lease
 from orchestration.mirrors import sync_mirrors
 from orchestration.record import ZenmlRecord
@@ -75,7 +76,10 @@ def deploy_decision(
             FencedEndpoint(endpoint, claim.fence).unpark()  # the newcomer is to follow what answers
         tested = fetch if target.version == decision.version else None
         release = _release(record.model, target, tested, ramp if target.version != champion else AT_ONCE)
+        release, unjudged = judged(release, host, state)
         deployment = _bring_live(state, endpoint, claim, release, lambda: _crown(record, target, state))
+        if unjudged is not None and back is None:
+            deployment = deployment.model_copy(update={"message": f"{deployment.message} {unjudged}"})
         return _mirrored(record, host, _as_kept_back(deployment, back))
 
 
@@ -213,7 +217,12 @@ def _bring_live(
         proven=release.version in (champion, previous),
     )
     run, before = claim.holder.run, endpoint.status()
-    claim.note(Rollout(run=run, version=release.version, champion=release.champion, before=before))
+    noted = Rollout(run=run, version=release.version, champion=release.champion, before=before)
+    begun = begun_before(claim.rollout, noted)
+    release = replace(
+        release, begun=begun, note=lambda shares: claim.note(noted.model_copy(update={"transitions": shares}))
+    )
+    claim.note(noted.model_copy(update={"transitions": begun}))
 
     def recorded() -> None:
         claim.fence()

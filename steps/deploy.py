@@ -17,6 +17,7 @@ from orchestration.alerting import alert
 from orchestration.approval import register_only
 from orchestration.deployment import deploy_decision
 from orchestration.runs import OUTCOME_KEY
+from orchestration.tracking import track_rollout
 
 
 @step(enable_cache=False, experiment_tracker=True)
@@ -35,6 +36,7 @@ def deploy(
         deployment = deploy_decision(model_name, host, decision, rollout, run.name, approval=approval)
     else:
         deployment = register_only(model_name, host, decision, run.name, approval)
+    track_rollout(deployment)
     log_metadata({OUTCOME_KEY: deployment.outcome})
     if deployment.outcome == "rolled_back":
         news = Alert(

@@ -64,9 +64,11 @@ class MemoryHost:
         return {}
 
 
-def hosting(endpoint: Endpoint, lease: LeaseStore | None = None) -> MemoryHostSettings:
-    """The settings of a host of this one endpoint, with a lease in memory unless another is given."""
+def hosting(endpoint: Endpoint, lease: LeaseStore | None = None, log: RequestLog | None = None) -> MemoryHostSettings:
+    """The settings of a host of this one endpoint, with a lease in memory unless given; a log only if given."""
     settings = MemoryHostSettings(name=secrets.token_hex(8))
     ENDPOINTS[settings.name] = endpoint
     LEASES[settings.name] = lease or MemoryLease()
+    if log is not None:
+        LOGS[settings.name] = log
     return settings

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from evergreen.core.base import Frozen
+from evergreen.core.judge import Judgement
+
+
+class Transition(Frozen):
+    """A share of the traffic that a newcomer got, from `since` to `until` (None: it has it still), in UTC.
+
+    `by` is what let it go on or took the share back: `requests` that clients sent, rows that a `replay` asked of both
+    versions, or its `readiness` alone, without a `judgement`. `message` says it for people.
+    """
+
+    share: int
+    since: datetime
+    until: datetime | None = None
+    by: Literal["requests", "replay", "readiness"] = "readiness"
+    judgement: Judgement | None = None
+    message: str = ""
 
 
 class Deployment(Frozen):
@@ -15,6 +32,7 @@ class Deployment(Frozen):
 
     `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
     an instance that the endpoint answers, `page` where a person tries it in a browser (None: its host has no page).
+    `transitions` are the shares that the version had on its ramp, in order.
     """
 
     outcome: Literal["live", "kept", "rolled_back", "none", "waiting", "registered"]
@@ -26,6 +44,7 @@ class Deployment(Frozen):
     token_command: str | None = None
     example: dict[str, Any] | None = None
     page: str | None = None
+    transitions: tuple[Transition, ...] = ()
 
 
 class EndpointStatus(Frozen):

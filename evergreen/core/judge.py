@@ -16,10 +16,10 @@ from pydantic import Field, FiniteFloat
 from evergreen.core.base import Frozen
 from evergreen.core.evidence import Minute
 from evergreen.core.judge_rules import Collapse, Errors, Latency, Rule
-from evergreen.core.ramp import DAY_S
 from evergreen.core.sequential import Floats
 from evergreen.core.traffic import traffic_of
 
+DAY_S = 86400.0
 Mode = Literal["enforce", "dry_run", "off"]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Seconds = Annotated[FiniteFloat, Field(ge=0, le=DAY_S)]

@@ -15,8 +15,10 @@ from datetime import datetime
 from threading import RLock
 from typing import Protocol
 
+from pydantic import Field
+
 from evergreen.core.base import Frozen
-from evergreen.core.deployment import EndpointStatus
+from evergreen.core.deployment import EndpointStatus, Transition
 from evergreen.core.errors import BusyError, EvergreenError
 
 TTL_S = 120.0
@@ -51,12 +53,17 @@ class Holder(Frozen):
 
 
 class Rollout(Frozen):
-    """A change of the traffic that is under way: what `run` brings live, and what there was `before`, to return to."""
+    """A change of the traffic that is under way: what `run` brings live, and what there was `before`, to return to.
+
+    `transitions` are the shares of its ramp so far, each noted before the traffic moves; the last one may not have come
+    to be. Who takes over goes on from there. Without any the object is what earlier releases can read.
+    """
 
     run: str
     version: str
     champion: str | None
     before: EndpointStatus
+    transitions: tuple[Transition, ...] = Field((), exclude_if=lambda value: not value)
 
 
 class Lease(Frozen):

@@ -389,6 +389,14 @@ class LoggedRows(Protocol):
 class RequestLog(Protocol):
     """What servers noted of the requests of one model."""
 
+    @property
+    def late_s(self) -> float:
+        """How long after its answer a request may not be in the log yet, in seconds."""
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether rows may hold what was asked, as the configuration's hook left it."""
+
     def read(self, window: ResolvedWindow) -> LoggedRows:
         """The rows of requests that came in the window: one an instance, one for a refused request."""
 

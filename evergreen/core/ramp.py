@@ -1,4 +1,4 @@
-"""A newcomer's way to all the traffic, a canary first, e.g. `{shares: [5, 25], hold_s: 120}`."""
+"""A newcomer's way to all the traffic, a canary first, e.g. `{shares: [5, 25], judge: {max_slower: 0.2}}`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from evergreen.core.base import Frozen
+from evergreen.core.judge import DAY_S, Judge
 
 ALL_TRAFFIC = 100
 MOST_SHARES = 20
-DAY_S = 86400.0
 LONGEST_S = 5 * DAY_S
 """Vertex AI ends a task after seven days: what deploys before the ramp and tidies up after it needs the rest."""
 
 
 class Ramp(Frozen):
-    """Percents of the traffic that a newcomer gets before all of it, each for `hold_s` seconds; none: all at once."""
+    """Percents of the traffic that a newcomer gets before all of it, each for `hold_s` seconds; none: all at once.
+
+    At each share `judge` holds it against the champion; null: it only has to answer.
+    """
 
     shares: Annotated[tuple[Annotated[int, Field(ge=1, lt=ALL_TRAFFIC)], ...], Field(max_length=MOST_SHARES)] = ()
     hold_s: float = Field(default=60.0, ge=0, le=DAY_S)
+    judge: Judge | None = Judge()
 
     @model_validator(mode="after")
     def _rising(self) -> Self:

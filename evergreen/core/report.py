@@ -55,7 +55,8 @@ class Comparison(Frozen):
     """The champion on the very same rows; differences are paired-bootstrap, challenger minus champion.
 
     `class_differences` is keyed by label, then by metric. `doubt` says why the champion may have been trained on some
-    of these rows, which would favour it; None: nothing points to that.
+    of these rows, which would favour it; None: nothing points to that. `answers` is the share of rows that the champion
+    answers as each label; empty where rows have no single one, and in reports of earlier releases.
     """
 
     champion: str
@@ -63,6 +64,7 @@ class Comparison(Frozen):
     differences: dict[str, Metric]
     class_differences: dict[str, dict[str, Metric]] = {}
     doubt: str | None = None
+    answers: dict[str, float] = {}
 
 
 class Timings(Frozen):

@@ -11,20 +11,20 @@ gets the traffic. Nothing else renews: a canary, a rollback and a restore take t
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from evergreen.core.deployment import Deployment, EndpointStatus
+from evergreen.core.climb import Climb, Note
+from evergreen.core.deployment import Deployment, EndpointStatus, Transition
 from evergreen.core.errors import EndpointError, EvergreenError
+from evergreen.core.judging import Hearing, Judging
 from evergreen.core.lease import LeaseLostError
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import ALL_TRAFFIC, AT_ONCE, Ramp, split_at
-
-HOLD_CHECK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Release:
     a third version goes back to the champion.
     `proven`: it has had all the traffic before, so while it is ready it is asked by the public route alone, which no
     host needs another machine for.
+    `judging` is what it is judged by at each share (None: it only has to answer); `begun` are the shares that it had on
+    this ramp before it was cut off, `note` keeps all of them before the traffic moves.
     """
 
     model: str
@@ -47,6 +49,9 @@ class Release:
     ramp: Ramp = AT_ONCE
     champion: str | None = None
     proven: bool = False
+    judging: Judging | None = None
+    begun: tuple[Transition, ...] = ()
+    note: Note = lambda _: None
 
     def __post_init__(self) -> None:
         if not self.smoke:
@@ -81,11 +86,12 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
     if had_all and not outdated and _answers(before, release.version):
         on_live()
         return _tidied(endpoint, release, previous, "kept", "already serves all traffic")
+    climb = Climb(release.ramp.hold_s, release.begun, release.note)
     try:
         if outdated:
             _renew(endpoint, release, before)
         else:
-            _bring_live(endpoint, release, before)
+            _bring_live(endpoint, release, before, climb)
         on_live()
     except LeaseLostError:
         raise  # whoever holds the lease now decides on the traffic
@@ -97,12 +103,11 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
         failed = "could not be brought back" if had_all else "was not put live"
         if outdated and _answers(status, release.version):
             failed = "could not be renewed and serves on with older code"
-        return _deployment(
-            release, status, "rolled_back", f"version {release.version} {failed}: {error}; {_served(status)}"
-        )
+        message = f"version {release.version} {failed}: {error}; {_served(status)}"
+        return climb.told_in(_deployment(release, status, "rolled_back", message))
     how = "had lost its workers and serves again" if had_all else "serves all traffic"
     how = "ran older code and was renewed" if outdated else how
-    return _tidied(endpoint, release, previous, "live", how)
+    return climb.told_in(_tidied(endpoint, release, previous, "live", how))
 
 
 def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None) -> None:
@@ -124,13 +129,13 @@ def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None
             raise EndpointError(f"{asked} answered instances[{index}] with {prediction!r}: {error}") from error
 
 
-def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None:
+def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus, climb: Climb) -> None:
     """Heals what has traffic first, so that the saved split is worth a return; a newcomer may replace a dead one."""
     _heal(endpoint, before, _shares(before).keys() - {release.version})
     _deploy(endpoint, release, before)
     if not (release.proven and release.version in before.ready):
         smoke_test(endpoint, release.smoke, release.version)
-    split = _ramp_up(endpoint, release, _shares(before))
+    split = _ramp_up(endpoint, release, _shares(before), climb)
     _require(endpoint.status(), split)
     endpoint.set_traffic({release.version: ALL_TRAFFIC})
     smoke_test(endpoint, release.smoke, None)
@@ -153,7 +158,7 @@ def _require(status: EndpointStatus, split: Mapping[str, int]) -> None:
         raise TrafficMovedError(f"the traffic was moved to {shares} meanwhile, it had been {dict(split)}; run again")
 
 
-def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int]) -> dict[str, int]:
+def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int], climb: Climb) -> dict[str, int]:
     """Gives the version each share of the ramp above its own, where another version answers the rest of the requests.
 
     `split` is the traffic by now; the answer is what it is afterwards.
@@ -163,27 +168,31 @@ def _ramp_up(endpoint: Endpoint, release: Release, split: dict[str, int]) -> dic
     saved = _saved(now, release.champion)
     others = {version: share for version, share in saved.items() if version in now.ready}
     others.pop(release.version, None)
-    rising = [share for share in release.ramp.shares if share >= now.traffic.get(release.version, 0)]
-    for share in rising if others else ():
+    has = now.traffic.get(release.version, 0)
+    hearing = _hearing(endpoint, release, others)
+    for share in [share for share in release.ramp.shares if share >= has] if others else ():
         split = {version: percent for version, percent in split_at(others, release.version, share).items() if percent}
+        climb.enter(share, has)
         endpoint.set_traffic(split)
-        _hold(endpoint, release, split)
+        ask = partial(smoke_test, endpoint, release.smoke, None)
+        climb.hold(ask, partial(_watch, endpoint, release, split), hearing)
     return split
 
 
-def _hold(endpoint: Endpoint, release: Release, split: Mapping[str, int]) -> None:
-    """Returns when the version has answered at its share of the split for as long as the ramp says."""
-    until = time.monotonic() + release.ramp.hold_s
-    while True:
-        smoke_test(endpoint, release.smoke, None)
-        status = endpoint.status()
-        _require(status, split)
-        if release.version not in status.ready:
-            raise EndpointError(f"it stopped answering at {split[release.version]} % of the traffic")
-        left = until - time.monotonic()
-        if left <= 0:
-            return
-        time.sleep(min(left, HOLD_CHECK_S))
+def _hearing(endpoint: Endpoint, release: Release, others: Mapping[str, int]) -> Hearing | None:
+    """What judges the version beside a champion that answers; None where there is nothing to hold it against."""
+    judging = release.judging
+    if judging is None or judging.champion not in others:
+        return None
+    return Hearing(judging, release.version, release.ramp.hold_s, endpoint.predict)
+
+
+def _watch(endpoint: Endpoint, release: Release, split: Mapping[str, int]) -> None:
+    """Returns while the version is ready and the traffic as this rollout left it."""
+    status = endpoint.status()
+    _require(status, split)
+    if release.version not in status.ready:
+        raise EndpointError(f"it stopped answering at {split[release.version]} % of the traffic")
 
 
 def _heal(endpoint: Endpoint, status: EndpointStatus, versions: Iterable[str]) -> None:

@@ -82,6 +82,12 @@ class ConfusionMatrix(Section):
     counts: tuple[tuple[int, ...], ...]
     counted: str = "row"
 
+    @property
+    def answered(self) -> dict[str, float]:
+        """The share of what was counted that is answered as each label."""
+        columns = [sum(column) for column in zip(*self.counts, strict=True)]
+        return {label: count / max(1, sum(columns)) for label, count in zip(self.labels, columns, strict=False)}
+
     def table(self) -> Table:
         """A row each true label."""
         rows = tuple((label, *counts) for label, counts in zip(self.labels, self.counts, strict=False))

@@ -12,7 +12,7 @@ from evergreen.core.admission import Trial
 from evergreen.core.artifacts import SplitName, Splits, TrainedModel
 from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.report import Baseline, ClassReport, Comparison, EvaluationReport, SliceReport, Timings
-from evergreen.core.sections import EngineTable
+from evergreen.core.sections import ConfusionMatrix, EngineTable
 from evergreen.evaluation.champion import doubt_about
 from evergreen.evaluation.engines import choose
 from evergreen.evaluation.evaluator import A, B, Evaluator, Loaded, Reference, Stopwatch, every
@@ -66,7 +66,7 @@ def evaluate(
             _baseline(reference.name, paired, reference.fitted_on)
             for reference, paired in zip(references, simple, strict=True)
         ),
-        comparison=_comparison(scored, other, evaluator) if other else None,
+        comparison=_comparison(scored, other, evaluator, theirs) if other else None,
         per_class=_per_class(scored, counts, measure),
         slices=_measured_slices(large(answered.slices, evaluator.slices.min_rows), counts, measure),
         small_slices=small(answered.slices, evaluator.slices.min_rows),
@@ -152,15 +152,19 @@ def _baseline(name: str, paired: Paired, fitted_on: int | None = None) -> Baseli
     )
 
 
-def _comparison(scored: Scored, champion: TrainedModel, evaluator: Evaluator[B, A]) -> Comparison | None:
-    if scored.champion is None:
+def _comparison(
+    scored: Scored, champion: TrainedModel, evaluator: Evaluator[B, A], counts: Counts | None
+) -> Comparison | None:
+    if scored.champion is None or counts is None:
         return None
+    matrices = [section for section in evaluator.measure.sections(counts) if isinstance(section, ConfusionMatrix)]
     return Comparison(
         champion=champion.version,
         metrics=intervals(scored.champion.scores),
         differences=intervals(scored.champion.differences),
         class_differences=class_intervals(scored.class_differences, evaluator.measure.labels),
         doubt=doubt_about(champion.manifest, evaluator.splits.manifest),
+        answers=next((matrix.answered for matrix in matrices if matrix.counted == "row"), {}),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
+from evergreen.core.judge import Ruling
 from evergreen.core.publication import Publication
 from evergreen.pages.charts import Bar, Group, bars
 from evergreen.pages.curl import curl_command, needs_file, request_body
@@ -17,6 +18,15 @@ OUTCOMES = {
     "none": ("neutral", "Nothing deployed"),
     "waiting": ("neutral", "Waiting for approval"),
     "registered": ("neutral", "Registered, not deployed"),
+}
+
+EVIDENCE = {"requests": "requests of clients", "replay": "replayed rows", "readiness": "readiness alone"}
+
+RULINGS = {
+    Ruling.GO_ON: ("good", "nothing worse"),
+    Ruling.HOLD: ("neutral", "too few requests"),
+    Ruling.INCONCLUSIVE: ("warn", "inconclusive"),
+    Ruling.ROLL_BACK: ("bad", "worse"),
 }
 
 PUBLISHED = {
@@ -56,8 +66,9 @@ def decision_page(decision: PromotionDecision) -> str:
 
 
 def deployment_page(deployment: Deployment) -> str:
-    """HTML: what the endpoint serves, and a command that asks it."""
+    """HTML: what the endpoint serves, a command that asks it, and the shares of the ramp with their evidence."""
     tone, title = OUTCOMES[deployment.outcome]
+    judgements = [share.judgement for share in deployment.transitions if share.judgement]
     body = request_body(deployment.example)
     groups = [
         Group(
@@ -73,6 +84,9 @@ def deployment_page(deployment: Deployment) -> str:
         traffic_chart=bars("Traffic by version", groups, full=100),
         command=curl_command(deployment.url, deployment.token_command, deployment.example) if deployment.url else None,
         body=body if needs_file(body) else None,
+        evidence=EVIDENCE,
+        rulings=RULINGS,
+        findings=judgements[-1].findings if judgements else (),
     )
 
 

@@ -17,12 +17,17 @@ from evergreen.requestlog.spool import LINES, PARQUET
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LATE_S = 2.0
+"""A server notes a request once it is answered, and held-back refusals of a second once that is over."""
+
 
 @dataclass(frozen=True)
 class FolderLog:
     """The `RequestLog` in this folder; one that is not there is empty."""
 
     folder: Path
+    late_s: float = LATE_S
+    keeps_inputs: bool = False
 
     def read(self, window: ResolvedWindow) -> FolderRows:
         """The rows of requests that came in the window."""

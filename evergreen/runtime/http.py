@@ -86,18 +86,19 @@ def malformed(reason: str) -> str:
 class Trace:
     """The id of one request: its caller's `x-trace-id`, or that of its W3C `traceparent`, or one that is made here.
 
-    `version` is the one that is asked, as far as it is known.
+    `version` is the one that is asked, as far as it is known; `asked` the one that was asked last.
     """
 
     def __init__(self, headers: Mapping[str, str], version: str = "") -> None:
         given = headers.get(TRACE_HEADER, "")
         parent = TRACEPARENT.fullmatch(headers.get("traceparent", ""))
         self._given = TRACE_ID.fullmatch(given) is not None or parent is not None
-        self._version = version
+        self._version = self.asked = version
         self.id = (given if TRACE_ID.fullmatch(given) else parent[1] if parent else None) or new_trace(version)
 
     def ask(self, version: str) -> str:
         """The id, which names the version that is asked now, unless the caller gave it."""
+        self.asked = version
         if not self._given and version != self._version:
             self._version, self.id = version, new_trace(version)
         return self.id

@@ -14,8 +14,10 @@ import pytest
 
 from evergreen.adapters.local_endpoint.control import find_front
 from evergreen.core.errors import EndpointError
+from evergreen.requestlog.reading import FolderLog
 from tests.e2e.served import GOOD, Served
 from tests.e2e.steady_client import SteadyClient
+from tests.noted import rows
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -38,6 +40,9 @@ def test_a_request_in_a_worker_that_is_killed_is_answered_all_the_same(served: S
     threading.Timer(0.2, lambda: os.kill(served.pid(version), signal.SIGKILL)).start()
     assert served.endpoint.predict(GOOD)[0]["label"] == "sport"
     assert served.front().versions[version].restarts == 1
+    log = FolderLog(served.files.requests)
+    wait_until(lambda: sorted(row["status"] for row in rows(log)) == [200, 502])
+    assert {row["version"] for row in rows(log)} == {version}
 
 
 def test_the_other_version_answers_at_once_for_one_that_is_down(served: Served) -> None:

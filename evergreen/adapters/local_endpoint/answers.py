@@ -21,12 +21,23 @@ LEAST_TICKS = 14
 
 
 class RefusedError(EndpointError):
-    """A request is answered with an error. `closes` ends its connection, whose next bytes nobody could make out."""
+    """A request is answered with an error. `closes` ends its connection, whose next bytes nobody could make out.
+
+    `version` is the one whose turn it was; empty: none, or it is known otherwise.
+    """
 
     def __init__(
-        self, status: int, message: str, *, retry_after_s: int = 1, closes: bool = False, allow: str | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        retry_after_s: int = 1,
+        closes: bool = False,
+        allow: str | None = None,
+        version: str = "",
     ) -> None:
         super().__init__(message)
+        self.version = version
         self.status = status
         self.retry_after_s = retry_after_s
         self.closes = closes
@@ -36,8 +47,10 @@ class RefusedError(EndpointError):
 class OverloadedError(RefusedError):
     """There is no room for a request now."""
 
-    def __init__(self, message: str = "too many requests wait already; ask again in a second") -> None:
-        super().__init__(FULL_STATUS, message)
+    def __init__(
+        self, message: str = "too many requests wait already; ask again in a second", version: str = ""
+    ) -> None:
+        super().__init__(FULL_STATUS, message, version=version)
 
 
 class Refusals:

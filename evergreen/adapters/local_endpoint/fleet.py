@@ -95,7 +95,7 @@ class Fleet:
         chosen = ready[0] if ready and wanted is not None else self._split.next(ready)
         if chosen is not None:
             if self._workers[chosen].full:
-                raise OverloadedError
+                raise OverloadedError(version=chosen)
             return self._workers[chosen]
         if not any(self._is_coming(version) for version in versions):
             raise self._failed(versions)

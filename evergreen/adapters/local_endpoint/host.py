@@ -83,7 +83,8 @@ class LocalHost:
         """
         if self._settings.log is None:
             raise InputError("host.log is null, so that no request is noted; leave it out to note them")
-        return FolderLog(EndpointFiles(state_dir.resolve() / model).requests)
+        folder = EndpointFiles(state_dir.resolve() / model).requests
+        return FolderLog(folder, keeps_inputs=self._settings.log.inputs is not None)
 
     def mirrors(self) -> Sequence[Mirror]:
         """None: this machine keeps no registry of its own."""

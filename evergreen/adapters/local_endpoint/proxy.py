@@ -44,6 +44,8 @@ ONE_VERSION = re.compile(r"/versions/([^/]+)/predict")
 ROUTES = {"/predict": "predict", "/health": "health", "/status": "status"}
 METHODS = {"predict": ("POST",), "health": ("GET", "HEAD"), "status": ("GET", "HEAD"), "page": ("GET", "HEAD")}
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
+LOST_STATUS = 502
+"""What is noted of a version whose worker ended while it answered; the request is repeated."""
 
 
 class Proxy:
@@ -74,7 +76,7 @@ class Proxy:
             if isinstance(refusal, OverloadedError):
                 await self._pace.wait()
             if route == "predict" and version is None:
-                self._note(trace, refusal.status, started)
+                self._note(refusal.version or trace.asked, trace, refusal.status, started)
             return self._refusals.answer(refusal, trace.id, route)
         except Exception as error:
             frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-8:]
@@ -83,9 +85,9 @@ class Proxy:
             own = RefusedError(500, "the endpoint failed on this request; its log has the trace id", closes=True)
             return self._refusals.answer(own, trace.id, route)
 
-    def _note(self, trace: Trace, status: int, started: float) -> None:
+    def _note(self, version: str, trace: Trace, status: int, started: float) -> None:
         if self._log is not None:
-            self._log.note(trace.id, status, time.monotonic() - started)
+            self._log.note(version, trace.id, status, time.monotonic() - started)
 
     def _check(self, request: web.BaseRequest, route: str, own_questions_only: bool) -> None:
         state = self._fleet.state
@@ -147,9 +149,10 @@ class Proxy:
                 await self._fleet.wait()
                 continue
             if worker.full:
-                raise OverloadedError
+                raise OverloadedError(version=worker.version)
             headers[TRACE_HEADER] = trace.ask(worker.version)
             headers[SHARE_HEADER] = str(self._fleet.share(worker.version))
+            asked = time.monotonic()
             with worker.holding(len(body)) as service:
                 try:
                     return await self._forward(service.url, body, headers, deadline)
@@ -164,6 +167,8 @@ class Proxy:
                         reason = f"the worker {how} while it answered this request, which is not repeated; see its log"
                         raise RefusedError(503, reason) from error
                     repeated = True
+                    if wanted is None:  # its caller sees an answer, and the version failed all the same
+                        self._note(worker.version, trace, LOST_STATUS, asked)
             worker = None
 
     async def _forward(self, url: str, body: bytearray, headers: dict[str, str], deadline: float) -> web.Response:

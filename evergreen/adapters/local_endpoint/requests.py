@@ -24,18 +24,20 @@ MIB = 1024 * 1024
 
 
 class RefusalLog:
-    """Notes what no server was asked. Without a log it does nothing; it has no model's version, and no instance."""
+    """Notes what no server answered. Without a log it does nothing; it has no instance, and the version alone that was
+    asked, or was to be.
+    """
 
     def __init__(self, files: EndpointFiles, model: str) -> None:
         log = files.read_log()
         sink = Spool(files.requests, lambda: "front")
         self._journal = Journal(sink, model, log.sample, None, LOGGER) if log else None
 
-    def note(self, trace: str, status: int, seconds: float) -> None:
-        """Notes one refusal."""
+    def note(self, version: str, trace: str, status: int, seconds: float) -> None:
+        """Notes one refusal; `version` is empty where none had its turn."""
         witness = self._journal.begin() if self._journal else None
         if self._journal is not None and witness is not None:
-            request = Request(time.time() - seconds, "", trace, "", status, seconds * 1000)
+            request = Request(time.time() - seconds, version, trace, "", status, seconds * 1000)
             self._journal.note(request, witness)
 
     def close(self) -> None:

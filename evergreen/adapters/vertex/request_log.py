@@ -28,6 +28,8 @@ SINK = "evergreen-requests"
 TABLE = "aiplatform_googleapis_com_prediction_container"
 LOG_FILTER = f'log_id("aiplatform.googleapis.com/prediction_container") AND jsonPayload.message:"{MARK}"'
 STREAMS = 4
+LATE_S = 180.0
+"""How long Cloud Logging and its sink may take to bring a line into the table."""
 LATE = timedelta(minutes=15)
 """How long after a request came its line may be printed: it was answered first."""
 LINES = (
@@ -45,10 +47,16 @@ class CloudRequestLog:
     log: VertexLog
     endpoint_id: str
     deadline_s: float
+    late_s: float = LATE_S
 
     def read(self, window: ResolvedWindow) -> CloudRows:
         """The rows of requests that came in the window."""
         return CloudRows(self, window)
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether a hook is configured."""
+        return self.log.inputs is not None
 
     @property
     def table(self) -> TableId:

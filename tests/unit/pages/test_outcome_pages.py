@@ -9,10 +9,12 @@ import pytest
 
 from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
+from evergreen.core.judge import Ruling
 from evergreen.core.publication import Publication
 from evergreen.pages.curl import curl_command
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 from evergreen.pages.terminal import publication_lines
+from tests.judgements import shares
 from tests.unit.pages.reading import Page
 
 Read = Callable[[str], Page]
@@ -49,6 +51,18 @@ def test_a_deployment_shows_endpoint_traffic_and_a_command(live: Deployment, rea
     assert "Live version challenger01 serves all traffic." in page.text
     assert "challenger01 100 %" in page.drawings[0].attrib["aria-label"].replace("\N{NO-BREAK SPACE}", " ")
     assert curl_command("http://127.0.0.1:8501/predict") in page.text
+
+
+def test_a_ramp_is_shown_share_by_share_with_what_the_judge_saw(live: Deployment, read: Read) -> None:
+    ramped = live.model_copy(update={"transitions": shares(Ruling.ROLL_BACK)})
+    text = read(deployment_page(ramped)).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "5 % 2026-05-04 09:30:00 UTC 2026-05-04 09:31:00 UTC readiness alone – it was ready and answered" in text
+    assert "replayed rows – 64 kept rows were replayed" in text
+    assert "requests of clients 1,234 · 20,000 seen in requests" in text
+    assert "worse 1.20% failed rule: errors" in text
+    assert "8 % slower rule: latency" in text
+    assert text.count("a dry run: it decides nothing") == 1
+    assert "Rollout" not in read(deployment_page(live)).text
 
 
 def test_traffic_bars_are_shares_of_all_requests(live: Deployment, read: Read) -> None:
