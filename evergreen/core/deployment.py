@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from evergreen.core.base import Frozen
+from evergreen.core.shadow import ShadowReport
 
 
 class Deployment(Frozen):
@@ -12,6 +13,7 @@ class Deployment(Frozen):
 
     `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
     an instance that the endpoint answers, `page` where a person tries it in a browser (None: its host has no page).
+    `shadow` is what came of the copies of requests that a newcomer got before its first share (None: it got none).
     """
 
     outcome: Literal["live", "kept", "rolled_back", "none"]
@@ -23,6 +25,7 @@ class Deployment(Frozen):
     token_command: str | None = None
     example: dict[str, Any] | None = None
     page: str | None = None
+    shadow: ShadowReport | None = None
 
 
 class EndpointStatus(Frozen):
@@ -32,7 +35,7 @@ class EndpointStatus(Frozen):
     stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those whose server is of other
     code or another container than the configured one, until they are renewed; `token_command` the shell command that
     prints the bearer token of requests (None: they need none); `page` where a person tries it in a browser (None: there
-    is no such page).
+    is no such page). `shadow` is what came so far of the copies of requests that a version gets now (None: none does).
     """
 
     url: str | None
@@ -41,3 +44,4 @@ class EndpointStatus(Frozen):
     outdated: tuple[str, ...] = ()
     token_command: str | None = None
     page: str | None = None
+    shadow: ShadowReport | None = None

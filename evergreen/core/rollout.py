@@ -1,8 +1,8 @@
 """Puts a version live without taking the endpoint down, or leaves the endpoint as it was.
 
-fetch → upload → deploy at 0 % → smoke test → each share of the ramp → 100 % → smoke test by the public route →
-`on_live` → undeploy what is older than the previous version. Works through the `Endpoint` protocol alone: the local
-endpoint and Vertex AI share it.
+fetch → upload → deploy at 0 % → smoke test → copies of requests, where configured → each share of the ramp → 100 % →
+smoke test by the public route → `on_live` → undeploy what is older than the previous version. Works through the
+`Endpoint` protocol alone: the local endpoint and Vertex AI share it.
 
 A version with all the traffic whose code is outdated is *renewed* instead: a successor starts beside it, is asked, and
 gets the traffic. Nothing else renews: a canary, a rollback and a restore take the others as they answer.
@@ -23,6 +23,7 @@ from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.lease import LeaseLostError
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import ALL_TRAFFIC, AT_ONCE, Ramp, split_at
+from evergreen.core.shadowing import ShadowPhase
 
 HOLD_CHECK_S = 5.0
 
@@ -81,11 +82,12 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
     if had_all and not outdated and _answers(before, release.version):
         on_live()
         return _tidied(endpoint, release, previous, "kept", "already serves all traffic")
+    shadow = ShadowPhase(endpoint, release.version, release.ramp.shadow)
     try:
         if outdated:
             _renew(endpoint, release, before)
         else:
-            _bring_live(endpoint, release, before)
+            _bring_live(endpoint, release, before, shadow)
         on_live()
     except LeaseLostError:
         raise  # whoever holds the lease now decides on the traffic
@@ -97,12 +99,11 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
         failed = "could not be brought back" if had_all else "was not put live"
         if outdated and _answers(status, release.version):
             failed = "could not be renewed and serves on with older code"
-        return _deployment(
-            release, status, "rolled_back", f"version {release.version} {failed}: {error}; {_served(status)}"
-        )
+        message = f"version {release.version} {failed}: {error}; {_served(status)}"
+        return shadow.told(_deployment(release, status, "rolled_back", message))
     how = "had lost its workers and serves again" if had_all else "serves all traffic"
     how = "ran older code and was renewed" if outdated else how
-    return _tidied(endpoint, release, previous, "live", how)
+    return shadow.told(_tidied(endpoint, release, previous, "live", how))
 
 
 def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None) -> None:
@@ -124,12 +125,13 @@ def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None
             raise EndpointError(f"{asked} answered instances[{index}] with {prediction!r}: {error}") from error
 
 
-def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus) -> None:
+def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus, shadow: ShadowPhase) -> None:
     """Heals what has traffic first, so that the saved split is worth a return; a newcomer may replace a dead one."""
     _heal(endpoint, before, _shares(before).keys() - {release.version})
     _deploy(endpoint, release, before)
     if not (release.proven and release.version in before.ready):
         smoke_test(endpoint, release.smoke, release.version)
+    shadow.run(lambda status: _require(status, _shares(before)))
     split = _ramp_up(endpoint, release, _shares(before))
     _require(endpoint.status(), split)
     endpoint.set_traffic({release.version: ALL_TRAFFIC})
