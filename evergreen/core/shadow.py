@@ -129,7 +129,7 @@ def agreements(ones: Sequence[Any], others: Sequence[Any]) -> list[float]:
 
 def least_share(found: int, of: int) -> float:
     """The lower end of the 95 % interval of a share; 0 of nothing. E. B. Wilson, J. Am. Stat. Assoc. 22 (1927)."""
-    if not of:
+    if not found:  # rounding would leave a trace
         return 0.0
     share, weight = found / of, _Z**2 / of
     spread = _Z * math.sqrt(share * (1 - share) / of + weight / (4 * of))
@@ -144,7 +144,7 @@ def _agreement(one: Any, other: Any) -> float:
     shares, beside = one.get("shares"), other.get("shares")
     if isinstance(shares, Mapping) and isinstance(beside, Mapping):
         labels = shares.keys() | beside.keys()
-        return 1 - sum(abs(shares.get(label, 0.0) - beside.get(label, 0.0)) for label in labels) / 2
+        return 1 - sum(abs(float(shares.get(label, 0)) - float(beside.get(label, 0))) for label in labels) / 2
     return float(one == other)
 
 

@@ -47,7 +47,7 @@ def with_copies(handler: Handler, test: Callable[[Copies], Coroutine[Any, Any, N
     async def run() -> None:
         application = web.Application()
         application.router.add_post("/predict", handler)
-        runner = web.AppRunner(application, shutdown_timeout=0)
+        runner = web.AppRunner(application, shutdown_timeout=0.01)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
