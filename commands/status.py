@@ -178,7 +178,9 @@ def version_words(version: ModelVersion) -> tuple[str, str]:
 
 
 def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
-    """Where it is asked, or that nothing answers and what to do; its page; the traffic by version, and who answers."""
+    """Where it is asked, or that nothing answers and what to do; its page; the traffic by version, and who answers;
+    what came of copies of requests while a version gets them.
+    """
     traffic = ", ".join(f"{version} {percent} %" for version, percent in endpoint.traffic.items() if percent)
     address = endpoint.url or "not running; a run starts it"
     if endpoint.parked:
@@ -189,4 +191,5 @@ def endpoint_lines(endpoint: EndpointStatus) -> list[tuple[str, str]]:
         traffic += ", once it answers again"
     page = [("page", f"{endpoint.page} to try it in a browser")] if endpoint.page else []
     ready = ", ".join(endpoint.ready) or "none"
-    return [("endpoint", address), *page, ("traffic", traffic or "none"), ("ready", ready)]
+    shadow = [("shadow", f"{endpoint.shadow.version}  {endpoint.shadow}")] if endpoint.shadow else []
+    return [("endpoint", address), *page, ("traffic", traffic or "none"), ("ready", ready), *shadow]

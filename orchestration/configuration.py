@@ -156,6 +156,7 @@ def load(
         raise document.error(secrets)  # before any other check, so that none of them can tell a secret's value
     parameters, mistakes = _check_parameters(document, pipeline)
     mistakes += [*_check_gate(document, pipeline, mistakes), *_check_refresh(parameters, mistakes)]
+    mistakes += _check_rollout(parameters)
     mistakes += [*_check_run_configuration(document), *_check_steps(document, pipeline)]
     extra, wrong = _check_extra(document)
     mistakes += [*wrong, *_check_all_settings(document, extra.stacks if extra else ())]
@@ -224,6 +225,14 @@ def _check_refresh(parameters: Mapping[str, Any], mistakes: list[Mistake]) -> It
         source.check_window(backfill.window if backfill else window.resolve() if window else None)
     except InputError as error:
         yield Mistake(("parameters", "backfill" if backfill else "window"), str(error))
+
+
+def _check_rollout(parameters: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What a rollout asks of the host, where both are right."""
+    rollout, host = parameters.get("rollout"), parameters.get("host")
+    if rollout is not None and host is not None and rollout.shadow is not None and not host.shadows:
+        reason = f"a host of kind {host.kind} copies no requests (allowed: local_endpoint); leave shadow out"
+        yield Mistake(("parameters", "rollout", "shadow"), reason)
 
 
 def _check_run_configuration(document: Document) -> Iterator[Mistake]:

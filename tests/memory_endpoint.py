@@ -6,11 +6,14 @@ from typing import Any
 
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, InputError
+from evergreen.core.shadow import Shadow, ShadowReport
 
 
 class MemoryEndpoint:
     """`fail[verb]` is what a call of the verb raises or answers; `broken` are versions that do not come up,
     `dies_at` is a version that ends as soon as it has this percent of the traffic.
+
+    `shadowed` is what it says of copies of requests while a version gets them.
 
     `calls` are the calls that change or ask something, `unserved` those that met traffic without anyone to answer.
     """
@@ -23,6 +26,8 @@ class MemoryEndpoint:
         self.dies_at: tuple[str, int] | None = None
         self.outdated: tuple[str, ...] = ()
         self.successors: set[str] = set()
+        self.shadowed = ShadowReport(version="")
+        self.copied: str | None = None
         self.fail = dict(fail or {})
         self.calls: list[str] = []
         self.offered: dict[str, list[Mapping[str, Any]]] = {}
@@ -87,6 +92,12 @@ class MemoryEndpoint:
         if failure:
             raise failure if isinstance(failure, BaseException) else EndpointError("no route")
 
+    def shadow(self, version: str, plan: Shadow | None) -> None:
+        if plan is None and self.copied is None:
+            return
+        self._called("end shadow" if plan is None else "shadow", version)
+        self.copied = None if plan is None else version
+
     def undeploy(self, version: str) -> None:
         if self.traffic.get(version):
             raise EndpointError(f"version {version} has traffic")
@@ -124,8 +135,11 @@ class MemoryEndpoint:
     def status(self) -> EndpointStatus:
         url = "http://127.0.0.1:8501" if self.ready else None
         ready = tuple(sorted(self.ready))
-        traffic = dict(self.traffic)
-        return EndpointStatus(url=url, traffic=traffic, ready=ready, outdated=self.outdated, parked=self.parked)
+        shadow = self.shadowed.model_copy(update={"version": self.copied}) if self.copied else None
+        traffic, outdated = dict(self.traffic), self.outdated
+        return EndpointStatus(
+            url=url, traffic=traffic, ready=ready, outdated=outdated, parked=self.parked, shadow=shadow
+        )
 
     def delete(self) -> str | None:
         self.calls.append("delete")

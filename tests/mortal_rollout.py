@@ -19,6 +19,7 @@ from evergreen.core.deployment import Deployment, EndpointStatus
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import Ramp
 from evergreen.core.rollout import Release, roll_out
+from evergreen.core.shadow import Shadow
 from tests.endpoint_contract import GOOD
 
 NEVER = -1
@@ -74,6 +75,9 @@ class MortalEndpoint:
 
     def unpark(self) -> None:
         self._endpoint.unpark()
+
+    def shadow(self, version: str, plan: Shadow | None) -> None:
+        self._endpoint.shadow(version, plan)
 
     def undeploy(self, version: str) -> None:
         self._endpoint.undeploy(version)

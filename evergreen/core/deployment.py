@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from evergreen.core.base import Frozen
 from evergreen.core.judge import Judgement
+from evergreen.core.shadow import ShadowReport
 
 
 class Transition(Frozen):
@@ -33,6 +34,7 @@ class Deployment(Frozen):
     `token_command` is the shell command whose output requests carry as bearer token; None: they need none. `example` is
     an instance that the endpoint answers, `page` where a person tries it in a browser (None: its host has no page).
     `transitions` are the shares that the version had on its ramp, in order.
+    `shadow` is what came of the copies of requests that a newcomer got before its first share (None: it got none).
     """
 
     outcome: Literal["live", "kept", "rolled_back", "none", "waiting", "registered"]
@@ -45,6 +47,7 @@ class Deployment(Frozen):
     example: dict[str, Any] | None = None
     page: str | None = None
     transitions: tuple[Transition, ...] = ()
+    shadow: ShadowReport | None = None
 
 
 class EndpointStatus(Frozen):
@@ -54,7 +57,8 @@ class EndpointStatus(Frozen):
     stands by, kept when nothing answers; `ready` the versions that answer; `outdated` those whose server is of other
     code or another container than the configured one, until they are renewed; `token_command` the shell command that
     prints the bearer token of requests (None: they need none); `page` where a person tries it in a browser (None: there
-    is no such page); `parked` whether nothing runs on purpose, and `traffic` is what will be again.
+    is no such page); `parked` whether nothing runs on purpose, and `traffic` is what will be again; `shadow` what came
+    so far of the copies of requests that a version gets now (None: none does).
     """
 
     url: str | None
@@ -64,3 +68,4 @@ class EndpointStatus(Frozen):
     token_command: str | None = None
     page: str | None = None
     parked: bool = False
+    shadow: ShadowReport | None = None

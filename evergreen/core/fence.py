@@ -9,6 +9,7 @@ from typing import Any
 
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.protocols import Endpoint
+from evergreen.core.shadow import Shadow
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class FencedEndpoint:
         """Splits requests among deployed versions."""
         self.fence()
         self.endpoint.set_traffic(traffic)
+
+    def shadow(self, version: str, plan: Shadow | None) -> None:
+        """Has the version get copies of requests, or no more of them."""
+        self.fence()
+        self.endpoint.shadow(version, plan)
 
     def undeploy(self, version: str) -> None:
         """Stops the version."""

@@ -150,9 +150,13 @@ class ReadSource(Generic[S]):
 
 
 class HostSettings(Settings):
-    """Where endpoints live; `hosting` names its `Host`: a field `host` is an address."""
+    """Where endpoints live; `hosting` names its `Host`: a field `host` is an address.
+
+    `shadows` is whether a newcomer may get copies of requests before it gets any: `rollout.shadow`.
+    """
 
     hosting: ClassVar[str]
+    shadows: ClassVar[bool] = False
 
 
 class PublisherSettings(Settings):

@@ -20,6 +20,7 @@ from evergreen.core.predictors import Interface, Shape
 from evergreen.core.preparation import Destination, PreparedRows, Raw
 from evergreen.core.publication import Edition, ModelDescription, Publication
 from evergreen.core.report import EvaluationReport
+from evergreen.core.shadow import Shadow
 from evergreen.core.training import Curves, PictureAnswers
 from evergreen.core.validation import ValidationReport
 from evergreen.core.versions import Alias, MirrorState, ModelVersion, RecordState, SetAlias
@@ -336,6 +337,17 @@ class Endpoint(Protocol):
         Raises:
             InputError: they do not.
             EndpointError: a version with traffic is not ready.
+        """
+
+    def shadow(self, version: str, plan: Shadow | None) -> None:
+        """Has a version without traffic get copies of requests, which `status` tells of; None: no more of them.
+
+        They end by themselves soon after the plan's time. A host whose settings say that it has no `shadows` is never
+        asked for any.
+
+        Raises:
+            InputError: the host cannot copy requests.
+            EndpointError: the version is not ready, or has traffic.
         """
 
     def undeploy(self, version: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from evergreen.core.base import Frozen
 from evergreen.core.judge import DAY_S, Judge
+from evergreen.core.shadow import Shadow
 
 ALL_TRAFFIC = 100
 MOST_SHARES = 20
@@ -21,11 +22,13 @@ class Ramp(Frozen):
     """Percents of the traffic that a newcomer gets before all of it, each for `hold_s` seconds; none: all at once.
 
     At each share `judge` holds it against the champion; null: it only has to answer.
+    With `shadow` it first gets copies of requests, where the host makes them.
     """
 
     shares: Annotated[tuple[Annotated[int, Field(ge=1, lt=ALL_TRAFFIC)], ...], Field(max_length=MOST_SHARES)] = ()
     hold_s: float = Field(default=60.0, ge=0, le=DAY_S)
     judge: Judge | None = Judge()
+    shadow: Shadow | None = None
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -33,15 +36,16 @@ class Ramp(Frozen):
             raise ValueError(f"shares {list(self.shares)} do not rise; write them in the order in which they are given")
         if self.total_s > LONGEST_S:
             raise ValueError(
-                f"{len(self.shares)} shares of {self.hold_s:g} s take {self.total_s / DAY_S:.1f} days, a rollout takes "
-                f"{LONGEST_S / DAY_S:g} at most; hold each for a shorter time, or give fewer"
+                f"{len(self.shares)} shares of {self.hold_s:g} s{' after a shadow' if self.shadow else ''} take "
+                f"{self.total_s / DAY_S:.1f} days, a rollout takes {LONGEST_S / DAY_S:g} at most; hold each for a "
+                "shorter time, or give fewer"
             )
         return self
 
     @property
     def total_s(self) -> float:
         """How long the newcomer is on its way to all the traffic, at least."""
-        return len(self.shares) * self.hold_s
+        return len(self.shares) * self.hold_s + (self.shadow.for_s if self.shadow else 0.0)
 
 
 AT_ONCE = Ramp()

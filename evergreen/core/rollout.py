@@ -1,8 +1,8 @@
 """Puts a version live without taking the endpoint down, or leaves the endpoint as it was.
 
-fetch → upload → deploy at 0 % → smoke test → each share of the ramp → 100 % → smoke test by the public route →
-`on_live` → undeploy what is older than the previous version. Works through the `Endpoint` protocol alone: the local
-endpoint and Vertex AI share it.
+fetch → upload → deploy at 0 % → smoke test → copies of requests, where configured → each share of the ramp → 100 % →
+smoke test by the public route → `on_live` → undeploy what is older than the previous version. Works through the
+`Endpoint` protocol alone: the local endpoint and Vertex AI share it.
 
 A version with all the traffic whose code is outdated is *renewed* instead: a successor starts beside it, is asked, and
 gets the traffic. Nothing else renews: a canary, a rollback and a restore take the others as they answer.
@@ -25,6 +25,7 @@ from evergreen.core.judging import Hearing, Judging
 from evergreen.core.lease import LeaseLostError
 from evergreen.core.protocols import Endpoint
 from evergreen.core.ramp import ALL_TRAFFIC, AT_ONCE, Ramp, split_at
+from evergreen.core.shadowing import ShadowPhase
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,12 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
         on_live()
         return _tidied(endpoint, release, previous, "kept", "already serves all traffic")
     climb = Climb(release.ramp.hold_s, release.begun, release.note)
+    shadow = ShadowPhase(endpoint, release.version, release.ramp.shadow)
     try:
         if outdated:
             _renew(endpoint, release, before)
         else:
-            _bring_live(endpoint, release, before, climb)
+            _bring_live(endpoint, release, before, climb, shadow)
         on_live()
     except LeaseLostError:
         raise  # whoever holds the lease now decides on the traffic
@@ -104,10 +106,10 @@ def roll_out(endpoint: Endpoint, release: Release, previous: str | None, on_live
         if outdated and _answers(status, release.version):
             failed = "could not be renewed and serves on with older code"
         message = f"version {release.version} {failed}: {error}; {_served(status)}"
-        return climb.told_in(_deployment(release, status, "rolled_back", message))
+        return shadow.told(climb.told_in(_deployment(release, status, "rolled_back", message)))
     how = "had lost its workers and serves again" if had_all else "serves all traffic"
     how = "ran older code and was renewed" if outdated else how
-    return climb.told_in(_tidied(endpoint, release, previous, "live", how))
+    return shadow.told(climb.told_in(_tidied(endpoint, release, previous, "live", how)))
 
 
 def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None) -> None:
@@ -129,12 +131,15 @@ def smoke_test(endpoint: Endpoint, instances: Sequence[Any], version: str | None
             raise EndpointError(f"{asked} answered instances[{index}] with {prediction!r}: {error}") from error
 
 
-def _bring_live(endpoint: Endpoint, release: Release, before: EndpointStatus, climb: Climb) -> None:
+def _bring_live(
+    endpoint: Endpoint, release: Release, before: EndpointStatus, climb: Climb, shadow: ShadowPhase
+) -> None:
     """Heals what has traffic first, so that the saved split is worth a return; a newcomer may replace a dead one."""
     _heal(endpoint, before, _shares(before).keys() - {release.version})
     _deploy(endpoint, release, before)
     if not (release.proven and release.version in before.ready):
         smoke_test(endpoint, release.smoke, release.version)
+    shadow.run(lambda status: _require(status, _shares(before)))
     split = _ramp_up(endpoint, release, _shares(before), climb)
     _require(endpoint.status(), split)
     endpoint.set_traffic({release.version: ALL_TRAFFIC})

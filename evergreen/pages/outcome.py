@@ -6,9 +6,10 @@ from evergreen.core.decision import PromotionDecision, Verdict
 from evergreen.core.deployment import Deployment
 from evergreen.core.judge import Ruling
 from evergreen.core.publication import Publication
+from evergreen.core.shadow import Latency, ShadowReport
 from evergreen.pages.charts import Bar, Group, bars
 from evergreen.pages.curl import curl_command, needs_file, request_body
-from evergreen.pages.formatting import counted, percent
+from evergreen.pages.formatting import UNDEFINED, count, counted, percent
 from evergreen.pages.render import render
 
 OUTCOMES = {
@@ -87,7 +88,30 @@ def deployment_page(deployment: Deployment) -> str:
         evidence=EVIDENCE,
         rulings=RULINGS,
         findings=judgements[-1].findings if judgements else (),
+        shadow=_shadow_facts(deployment.shadow) if deployment.shadow else None,
     )
+
+
+def _shadow_facts(shadow: ShadowReport) -> list[tuple[str, str, bool]]:
+    """What is told of copies of requests: names and values, none of which is code."""
+    if not shadow.copies:
+        told = f"nothing: no request was copied, {counted(shadow.dropped, 'request')} passed over"
+        return [("Compared", told, False)]
+    agreement = "nothing was answered" if shadow.agreement is None else percent(shadow.agreement, 1)
+    rows = [
+        ("Copies", f"{count(shadow.copies)}, {count(shadow.failed)} of them failed"),
+        ("Passed over", f"{count(shadow.dropped)}: it was behind or not ready, or they were too large"),
+        ("Answers that agree", f"{agreement} of {counted(shadow.instances, 'instance')}"),
+        (
+            "Latency, median and 95th percentile",
+            f"{_latency(shadow.newcomer)}; of those who answered {_latency(shadow.others)}",
+        ),
+    ]
+    return [(name, value, False) for name, value in rows]
+
+
+def _latency(latency: Latency | None) -> str:
+    return f"{latency.median_ms:,.1f} and {latency.p95_ms:,.1f} ms" if latency else UNDEFINED
 
 
 def publication_page(publication: Publication) -> str:

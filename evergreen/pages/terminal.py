@@ -118,6 +118,7 @@ def _deployment(deployment: Deployment) -> list[str]:
         _line("deployment", f"{deployment.outcome.replace('_', ' ')}: {deployment.message}"),
         _line("endpoint", deployment.url or "none"),
         _line("traffic", traffic or "none"),
+        *([_line("shadow", str(deployment.shadow))] if deployment.shadow else []),
     ]
 
 

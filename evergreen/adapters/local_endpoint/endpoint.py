@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,18 +24,21 @@ from evergreen.adapters.local_endpoint.control import (
     stop_front,
 )
 from evergreen.adapters.local_endpoint.settings import LocalLog
-from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState
+from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, ShadowOrder
 from evergreen.core.artifacts import MANIFEST_NAME, TrainedModel
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.engines import ServedEngines, add_engines, link_or_copy, read_engines
 from evergreen.core.errors import EndpointError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
+from evergreen.core.shadow import Shadow
 from evergreen.runtime.asides import beside_the_point
 from evergreen.runtime.fingerprints import serving_code
 from evergreen.runtime.locks import exclusive
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 KEPT_UPLOADS = 5
+LATE_S = 30.0
+"""How much longer than asked for copies of requests may go on where nobody ends them."""
 
 
 class LocalEndpoint:
@@ -135,6 +139,42 @@ class LocalEndpoint:
             if status.traffic != shares:
                 self._front.apply(changed(self._front.state(), traffic=shares))
 
+    def shadow(self, version: str, plan: Shadow | None) -> None:
+        """Has the front copy requests to the version, or no more of them; nothing where none runs any more.
+
+        Raises:
+            EndpointError: the version is not ready or has traffic, or the front is of older code.
+        """
+        with self._locked():
+            if plan is None:
+                self._end_shadow(version)
+                return
+            address, status = self._front.require_running()
+            worker = status.versions.get(version)
+            if worker is None or worker.state != "ready" or version in status.traffic:
+                raise EndpointError(
+                    f"version {version} is not ready beside the traffic, so it gets no copies of requests"
+                )
+            self._files.write_shadow(
+                ShadowOrder(version=version, share=plan.share, until=time.time() + plan.for_s + LATE_S)
+            )
+            self._front.apply(self._front.state())
+            told = ask_status(address)
+            if told is None or told.shadow is None:
+                self._files.write_shadow(None)
+                raise EndpointError(
+                    f"the front of {self._wanted.model} is of older code, which copies no requests; run teardown and "
+                    "then the pipeline again, or leave rollout.shadow out"
+                )
+
+    def _end_shadow(self, version: str) -> None:
+        order = self._files.read_shadow()
+        if order is None or order.version != version:
+            return
+        self._files.write_shadow(None)
+        if find_front(self._files) is not None:
+            self._front.apply(self._front.state())
+
     def undeploy(self, version: str) -> None:
         """Stops the version after its requests were answered; its files stay for a later deploy."""
         with self._locked():
@@ -202,7 +242,14 @@ class LocalEndpoint:
         code = serving_code()
         outdated = tuple(name for name in ready if status.versions[name].code != code)
         url = f"{address.url}/predict"
-        return EndpointStatus(url=url, traffic=traffic, ready=ready, outdated=outdated, page=f"{address.url}/")
+        return EndpointStatus(
+            url=url,
+            traffic=traffic,
+            ready=ready,
+            outdated=outdated,
+            page=f"{address.url}/",
+            shadow=status.shadow,
+        )
 
     def check(self) -> None:
         """Returns when the endpoint is live where the configuration says, or could be started there.

@@ -13,6 +13,7 @@ from evergreen.adapters.local_endpoint.answers import OverloadedError, RefusedEr
 from evergreen.adapters.local_endpoint.state import EndpointFiles, EndpointState, FrontStatus
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.limits import MAX_WAITING
+from evergreen.core.shadow import ShadowReport
 from evergreen.runtime.fingerprints import serving_code
 
 LOGGER = logging.getLogger("evergreen.local_endpoint")
@@ -111,6 +112,11 @@ class Fleet:
         finally:
             self._waiting -= 1
 
+    def standby(self, version: str) -> Worker | None:
+        """The worker of a version that is ready and has no traffic; None where there is none."""
+        worker = self._workers.get(version)
+        return worker if worker is not None and worker.ready and version not in self._split.traffic else None
+
     @property
     def traffic(self) -> dict[str, int]:
         """Percent by version, of those that get any."""
@@ -125,8 +131,8 @@ class Fleet:
         """Whether a version with traffic is ready."""
         return any(self._workers[version].ready for version in self._split.traffic if version in self._workers)
 
-    def status(self) -> FrontStatus:
-        """How everything is now."""
+    def status(self, shadow: ShadowReport | None = None) -> FrontStatus:
+        """How everything is now; `shadow` is what came of copies of requests."""
         return FrontStatus(
             model=self.state.model,
             pid=os.getpid(),
@@ -135,6 +141,7 @@ class Fleet:
             versions={name: worker.status() for name, worker in self._workers.items()},
             renewing={name: worker.status() for name, worker in self._renewing.items()},
             retiring=tuple(key.split()[0] for key in self._retiring),
+            shadow=shadow,
         )
 
     def states(self) -> str:

@@ -24,6 +24,7 @@ from evergreen.adapters.local_endpoint.answers import Refusals, RefusedError
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.proxy import Proxy
 from evergreen.adapters.local_endpoint.requests import LogOrder, RefusalLog
+from evergreen.adapters.local_endpoint.shadow import Copies
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress, cap_log
 from evergreen.core.errors import EndpointError, EvergreenError
 from evergreen.core.limits import HEADER_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_CONNECTIONS
@@ -174,20 +175,23 @@ async def run_front(files: EndpointFiles) -> None:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=POOL_KEEP_ALIVE_S)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         fleet = Fleet(files, state, session)
-        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(files, fleet))
+        copies = Copies(fleet, session)
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(files, fleet, copies))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         log, order = RefusalLog(files, state.model), LogOrder(files)
-        server = FrontServer(Proxy(fleet, session, log))
+        server = FrontServer(Proxy(fleet, session, log, copies))
         runner = web.ServerRunner(server, shutdown_timeout=state.drain_timeout_s)
         try:
             port = await _listen(runner, state.host, state.port)
             files.write_address(FrontAddress(pid=os.getpid(), host=state.host, port=port))
             LOGGER.info("listening", extra={"fields": {"host": state.host, "port": port, "pid": os.getpid()}})
+            copies.follow(files.read_shadow())
             fleet.apply(state)
             await _until(stop, files.log("front"), order)
         finally:
             await runner.cleanup()
+            await copies.stop()
             await fleet.stop()
             await order.stop()
             log.close()
@@ -213,13 +217,14 @@ async def _until(stop: asyncio.Event, log: Path, order: LogOrder) -> None:
             cap_log(log)
 
 
-def _reload(files: EndpointFiles, fleet: Fleet) -> None:
+def _reload(files: EndpointFiles, fleet: Fleet, copies: Copies) -> None:
     try:
         state = files.read_state()
     except EndpointError as error:
         LOGGER.error("reload", extra={"fields": {"reason": str(error)}})  # noqa: TRY400 - no traceback in the log
         return
     if state is not None:
+        copies.follow(files.read_shadow())
         fleet.apply(state)
 
 

@@ -22,6 +22,7 @@ from evergreen.adapters.local_endpoint.answers import OverloadedError, Pace, Ref
 from evergreen.adapters.local_endpoint.fleet import Fleet
 from evergreen.adapters.local_endpoint.page import accepts_html, page
 from evergreen.adapters.local_endpoint.requests import RefusalLog
+from evergreen.adapters.local_endpoint.shadow import Answer, Copies
 from evergreen.adapters.local_endpoint.worker import Worker
 from evergreen.core.errors import InputError
 from evergreen.core.limits import BODY_STALL_S, MAX_BODY_BYTES, MAX_HELD_BYTES, SMALL_BODY_BYTES
@@ -49,9 +50,18 @@ LOST_STATUS = 502
 
 
 class Proxy:
-    """Answers every request to the endpoint; predictions that it refuses itself are noted in `log`."""
+    """Answers every request to the endpoint; predictions that it refuses itself are noted in `log`, and `copies` are
+    made of those that it answers.
+    """
 
-    def __init__(self, fleet: Fleet, session: aiohttp.ClientSession, log: RefusalLog | None = None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        session: aiohttp.ClientSession,
+        log: RefusalLog | None = None,
+        copies: Copies | None = None,
+    ) -> None:
+        self._copies = copies or Copies(fleet, session)
         self._fleet = fleet
         self._session = session
         self._log = log
@@ -126,9 +136,12 @@ class Proxy:
         async with self._bodies.body_of(request, deadline) as body:
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await self._answer(worker, wanted, body, headers, deadline, trace=trace)
+                    answer = await self._answer(worker, wanted, body, headers, deadline, trace=trace)
             except TimeoutError as error:
                 raise RefusedError(503, f"no answer within {within_s:g} s; {self._fleet.states()}") from error
+            if wanted is None:
+                self._copies.watch(answer, body)
+            return answer
 
     async def _answer(
         self,
@@ -139,7 +152,7 @@ class Proxy:
         deadline: float,
         *,
         trace: Trace,
-    ) -> web.Response:
+    ) -> Answer:
         """The answer of the first worker that gives one. A prediction changes nothing, so asking again is safe."""
         repeated = False
         while True:
@@ -171,13 +184,15 @@ class Proxy:
                         self._note(worker.version, trace, LOST_STATUS, asked)
             worker = None
 
-    async def _forward(self, url: str, body: bytearray, headers: dict[str, str], deadline: float) -> web.Response:
-        left_s = max(0.0, deadline - asyncio.get_running_loop().time())
+    async def _forward(self, url: str, body: bytearray, headers: dict[str, str], deadline: float) -> Answer:
+        began = asyncio.get_running_loop().time()
+        left_s = max(0.0, deadline - began)
         sent = {**headers, TIME_LEFT_HEADER: str(int(left_s * 1000))}
         async with self._session.post(f"{url}/predict", data=body, headers=sent, timeout=NO_LIMIT) as answer:
             content = await answer.read()
         returned = {name: answer.headers[name] for name in RETURNED if name in answer.headers}
-        return web.Response(status=answer.status, body=content, headers=returned)
+        took_s = asyncio.get_running_loop().time() - began
+        return Answer(status=answer.status, body=content, headers=returned, took_s=took_s)
 
     def _health(self) -> web.Response:
         ready = self._fleet.ready
@@ -185,7 +200,9 @@ class Proxy:
         return web.json_response(content, status=200 if ready else 503)
 
     def _status(self) -> str:
-        return self._fleet.status().model_dump_json()
+        shadow = self._copies.report()
+        # without copies as it always was, for commands of older code
+        return self._fleet.status(shadow).model_dump_json(exclude=None if shadow else {"shadow"})
 
 
 def _route(request: web.BaseRequest) -> str:

@@ -31,6 +31,7 @@ class LocalHostSettings(HostSettings):
     """
 
     hosting: ClassVar[str] = "evergreen.adapters.local_endpoint.host:LocalHost"
+    shadows: ClassVar[bool] = True
     kind: Literal["local_endpoint"] = "local_endpoint"
     host: str = "127.0.0.1"
     port: int = Field(default=8501, ge=0, le=65535)

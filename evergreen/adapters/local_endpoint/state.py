@@ -9,6 +9,7 @@ news/models/<version>/  the uploaded trained model, and examples.json: instances
 news/logs/              front.log, <version>.log
 news/log.json           what is noted of requests; written by runs, read by the front where it starts a worker
 news/requests/          what was noted: evergreen.requestlog
+news/shadow.json        the version that gets copies of requests; written by runs, read by the front
 news/trials/            engines that ended a worker: evergreen.serving.engine_trials
 """
 
@@ -26,6 +27,7 @@ from typing import Any, Literal
 from evergreen.adapters.local_endpoint.settings import LocalLog
 from evergreen.core.base import Frozen
 from evergreen.core.errors import EndpointError
+from evergreen.core.shadow import ShadowReport
 
 EXAMPLES_NAME = "examples.json"
 LOG_LIMIT_BYTES = 20 * 1024 * 1024
@@ -46,6 +48,17 @@ class EndpointState(Frozen):
     revision: int = 0
     versions: tuple[str, ...] = ()
     traffic: dict[str, int] = {}
+
+
+class ShadowOrder(Frozen):
+    """The `version` that gets copies of `share` of the requests, `until` so many seconds since the epoch.
+
+    So they end even where the run that asked for them was killed.
+    """
+
+    version: str
+    share: float
+    until: float
 
 
 class FrontAddress(Frozen):
@@ -83,7 +96,9 @@ class WorkerStatus(Frozen):
 
 
 class FrontStatus(Frozen):
-    """What the front answers at /status. `renewing` are processes that will take the place of a version's own."""
+    """What the front answers at /status. `renewing` are processes that will take the place of a version's own, `shadow`
+    is what came of the copies of requests that a version gets now.
+    """
 
     model: str
     pid: int
@@ -92,6 +107,7 @@ class FrontStatus(Frozen):
     versions: dict[str, WorkerStatus]
     renewing: dict[str, WorkerStatus] = {}
     retiring: tuple[str, ...] = ()
+    shadow: ShadowReport | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +169,20 @@ class EndpointFiles:
             (self.root / "log.json").unlink(missing_ok=True)
         elif log != self.read_log():
             write_atomically(self.root / "log.json", log.model_dump_json(indent=2))
+
+    def read_shadow(self) -> ShadowOrder | None:
+        """Who gets copies of requests; None: nobody. It is apart from what is wanted, which older fronts read."""
+        try:
+            return ShadowOrder.model_validate_json((self.root / "shadow.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_shadow(self, order: ShadowOrder | None) -> None:
+        """Tells who is to get copies of requests."""
+        if order is None:
+            (self.root / "shadow.json").unlink(missing_ok=True)
+        else:
+            write_atomically(self.root / "shadow.json", order.model_dump_json())
 
     def read_state(self) -> EndpointState | None:
         """What is wanted; None when nothing was ever deployed.

@@ -25,6 +25,7 @@ from evergreen.adapters.vertex.settings import VertexHostSettings
 from evergreen.core.deployment import EndpointStatus
 from evergreen.core.errors import EndpointError, EvergreenError, InputError
 from evergreen.core.ramp import ALL_TRAFFIC
+from evergreen.core.shadow import Shadow
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import Model
@@ -134,6 +135,11 @@ class VertexEndpoint:
             deployed.id: deployed.percent for deployed in running if deployed.percent
         }:
             self._live.split(endpoint, wanted)
+
+    def shadow(self, version: str, plan: Shadow | None) -> None:
+        """Does nothing for None. Raises InputError: Vertex AI copies no requests."""
+        if plan is not None:
+            raise InputError(f"Vertex AI copies no requests to version {version}; leave rollout.shadow out")
 
     def undeploy(self, version: str) -> None:
         """Stops the version; Vertex AI lets its requests end. Raises EndpointError while it has traffic."""

@@ -12,6 +12,7 @@ from evergreen.adapters.local_endpoint.host import LocalHost
 from evergreen.adapters.local_endpoint.settings import LocalHostSettings
 from evergreen.adapters.local_endpoint.state import EndpointFiles, FrontAddress
 from evergreen.core.deployment import EndpointStatus
+from evergreen.core.shadow import ShadowReport
 from tests.endpoint_states import endpoint_state
 
 
@@ -29,6 +30,13 @@ def test_an_endpoint_whose_front_is_dead_does_not_answer_and_a_run_starts_it_aga
 def test_the_page_of_an_endpoint_is_named() -> None:
     live = EndpointStatus(url="http://127.0.0.1:1/predict", traffic={}, ready=(), page="http://127.0.0.1:1/")
     assert ("page", "http://127.0.0.1:1/ to try it in a browser") in endpoint_lines(live)
+
+
+def test_a_version_that_gets_copies_of_requests_is_told_with_what_came_of_them() -> None:
+    shadow = ShadowReport(version="b", copies=1200, failed=3, dropped=40, instances=1197, agreement=0.975)
+    status = EndpointStatus(url="http://127.0.0.1:1/predict", traffic={"a": 100}, ready=("a", "b"), shadow=shadow)
+    told = "b  1,200 copies, 3 failed, 40 dropped, answers agree to 97.5%"
+    assert endpoint_lines(status)[-1] == ("shadow", told)
 
 
 @pytest.mark.parametrize(

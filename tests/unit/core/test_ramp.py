@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from evergreen.core.ramp import Ramp, split_at
 from evergreen.core.rollout import roll_out
+from evergreen.core.shadow import Shadow
 from tests.memory_endpoint import MemoryEndpoint
 from tests.rollouts import put_live, release
 
@@ -44,6 +45,18 @@ def test_a_ramp_ends_before_the_task_that_climbs_it() -> None:
     assert Ramp(shares=(1, 5, 10, 25, 50), hold_s=86400).total_s == 5 * 86400
     with pytest.raises(ValidationError, match=r"6 shares of 86400 s take 6\.0 days, a rollout takes 5 at most"):
         Ramp(shares=(1, 5, 10, 25, 50, 75), hold_s=86400)
+
+
+def test_the_time_as_a_shadow_counts_too() -> None:
+    assert Ramp(shares=(5, 25), hold_s=60, shadow=Shadow(for_s=300)).total_s == 420
+    with pytest.raises(ValidationError, match=r"5 shares of 86400 s after a shadow take 6\.0 days"):
+        Ramp(shares=(1, 5, 10, 25, 50), hold_s=86400, shadow=Shadow(for_s=86400))
+
+
+@pytest.mark.parametrize("shadow", [{"share": 0}, {"share": 1.1}, {"for_s": 0}, {"for_s": 90000}, {"max_failed": 1}])
+def test_a_shadow_that_no_endpoint_could_make_is_refused(shadow: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        Ramp.model_validate({"shadow": shadow})
 
 
 @pytest.mark.parametrize(

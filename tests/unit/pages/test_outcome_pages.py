@@ -11,6 +11,7 @@ from evergreen.core.decision import PromotionDecision
 from evergreen.core.deployment import Deployment
 from evergreen.core.judge import Ruling
 from evergreen.core.publication import Publication
+from evergreen.core.shadow import Latency, ShadowReport
 from evergreen.pages.curl import curl_command
 from evergreen.pages.outcome import decision_page, deployment_page, publication_page
 from evergreen.pages.terminal import publication_lines
@@ -63,6 +64,26 @@ def test_a_ramp_is_shown_share_by_share_with_what_the_judge_saw(live: Deployment
     assert "8 % slower rule: latency" in text
     assert text.count("a dry run: it decides nothing") == 1
     assert "Rollout" not in read(deployment_page(live)).text
+
+
+def test_a_deployment_shows_what_came_of_copies_of_requests(live: Deployment, read: Read) -> None:
+    shadow = ShadowReport(
+        version="challenger01",
+        copies=1200,
+        failed=3,
+        dropped=40,
+        instances=1197,
+        agreement=0.975,
+        newcomer=Latency(median_ms=12.5, p95_ms=30),
+        others=Latency(median_ms=11, p95_ms=25),
+    )
+    text = read(deployment_page(live.model_copy(update={"shadow": shadow}))).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Copies 1,200, 3 of them failed" in text
+    assert "97.5 % of 1,197 instances" in text
+    assert "12.5 and 30.0 ms; of those who answered 11.0 and 25.0 ms" in text
+    without = read(deployment_page(live.model_copy(update={"shadow": ShadowReport(version="challenger01")}))).text
+    assert "no request was copied" in without
+    assert "As a shadow" not in read(deployment_page(live)).text
 
 
 def test_traffic_bars_are_shares_of_all_requests(live: Deployment, read: Read) -> None:

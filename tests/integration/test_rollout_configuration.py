@@ -1,0 +1,36 @@
+"""What a configuration asks of a rollout, against what its host can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evergreen.core.errors import InputError
+from evergreen.core.shadow import Shadow
+
+pytestmark = pytest.mark.usefixtures("zenml_home")
+
+VERTEX = {
+    "kind": "vertex_endpoint",
+    "project": "my-project",
+    "region": "europe-west4",
+    "staging": "gs://my-bucket/models",
+    "image": "europe-west4-docker.pkg.dev/my-project/evergreen/serving:1.0",
+}
+
+
+def test_copies_of_requests_are_for_hosts_that_make_them(tmp_path: Path) -> None:
+    from orchestration.configuration import CONFIGS_DIRECTORY, load
+    from pipelines.training import training
+
+    document = yaml.safe_load((CONFIGS_DIRECTORY / "local.yaml").read_text(encoding="utf-8"))
+    document["parameters"]["rollout"] = {"shares": [10], "shadow": {"share": 0.1}}
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert load(path, training).parameters.rollout.shadow == Shadow(share=0.1)
+    document["parameters"]["host"] = VERTEX
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    with pytest.raises(InputError, match=r"parameters\.rollout\.shadow.*vertex_endpoint copies no requests"):
+        load(path, training)
