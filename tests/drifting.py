@@ -31,8 +31,22 @@ class World:
         self._words = topics.dirichlet(np.ones(256), len(LABELS))
 
     def rows(self, count: int, shares: tuple[float, ...] = EVEN, longer: float = 1.0) -> list[dict[str, Any]]:
-        """Rows as a reference has them; of pictures there are none."""
-        return [self._row(topic, longer) for topic in self.draw.choice(len(LABELS), count, p=shares)]
+        """Rows as a reference has them, of texts."""
+        topics = self.draw.choice(len(LABELS), count, p=shares)
+        answers = np.where(self.draw.random(count) < 0.9, topics, self.draw.integers(len(LABELS), size=count))
+        scores = self.draw.beta(8, 2, count)
+        probabilities = np.repeat((1 - scores[:, np.newaxis]) / 2, len(LABELS), axis=1)
+        probabilities[np.arange(count), answers] = scores
+        columns = {
+            "features": [[("tokens", float(n)), ("unknown_share", 0.0)] for n in self.draw.poisson(40 * longer, count)],
+            "sketch": self.draw.multinomial(WORDS, self._words[topics]).tolist(),
+            "prediction": [LABELS[answer] for answer in answers],
+            "score": scores.tolist(),
+            "probabilities": probabilities.tolist(),
+            "embedding": self.draw.normal(self._places[topics], 1.0).tolist(),
+            "label": [LABELS[topic] for topic in topics],
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def day(self, rows: list[dict[str, Any]], a_request: int = 1, window: ResolvedWindow = DAY) -> pa.RecordBatch:
         """The rows as a log's, in their order all over the window, `a_request` of them in each request."""
@@ -47,21 +61,6 @@ class World:
     def _request(self, time: datetime, trace_id: str) -> dict[str, Any]:
         fixed = {"model": "news", "version": VERSION, "engine": "fp32", "status": 200, "latency_ms": 1.0, "count": 1}
         return {"time": time, "trace_id": trace_id, **fixed}
-
-    def _row(self, topic: int, longer: float) -> dict[str, Any]:
-        answer = topic if self.draw.random() < 0.9 else int(self.draw.integers(len(LABELS)))
-        score = float(self.draw.beta(8, 2))
-        probabilities = [(1 - score) / 2] * len(LABELS)
-        probabilities[answer] = score
-        return {
-            "features": [("tokens", float(self.draw.poisson(40 * longer))), ("unknown_share", 0.0)],
-            "sketch": self.draw.multinomial(WORDS, self._words[topic]).tolist(),
-            "prediction": LABELS[answer],
-            "score": score,
-            "probabilities": probabilities,
-            "embedding": self.draw.normal(self._places[topic], 1.0).tolist(),
-            "label": LABELS[topic],
-        }
 
 
 def pictures(draw: np.random.Generator, count: int, light: float = 0.5) -> list[dict[str, Any]]:
