@@ -22,7 +22,6 @@ BENCHMARKS = (
     "serving",
     "coverage",
     "nights",
-    "drift",
     "sizes",
 )
 
