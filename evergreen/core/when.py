@@ -20,8 +20,8 @@ from evergreen.core.window import Duration, parse_duration
 
 CLOCKS = timedelta(minutes=5)
 """What the clocks of two machines may differ by."""
-MOST_LATE = timedelta(hours=1)
-"""Of a verdict's age, else a tenth of its window: firings begin some minutes early or late."""
+MOST_SLACK = timedelta(hours=1)
+"""Else a tenth of the window: firings begin some minutes early or late, so that windows overlap and verdicts age."""
 Kind = Literal["drift", "quality", "age"]
 
 
@@ -70,7 +70,8 @@ def verdicts_that_count(
     """Those of the champion's own requests with rows enough, newest window first; none where even that one is stale.
 
     `since` is when the last training began that was judged: windows that ended before are used up. Of windows that
-    overlap the newest one counts alone, and of several verdicts on one window the last: their rows are the same.
+    overlap by more than firings come early the newest counts alone, and of several verdicts on one window the last:
+    their rows are the same.
     """
     own = [
         verdict
@@ -79,16 +80,15 @@ def verdicts_that_count(
     ]
     counted: list[Verdict] = []
     for verdict in sorted(own, key=lambda one: (one.window.end, one.created), reverse=True):
-        if not counted or verdict.window.end <= counted[-1].window.start:
+        if not counted or verdict.window.end <= counted[-1].window.start + _slack(verdict):
             counted.append(verdict)
     return () if not counted or is_stale(counted[0], now) else tuple(counted)
 
 
 def is_stale(verdict: Verdict, now: datetime) -> bool:
     """Whether a verdict says nothing of now: it is older than its window is long, or was of long ago when made."""
-    length = verdict.window.end - verdict.window.start
     age, looked_back = now - verdict.created, verdict.created - verdict.window.end
-    return age > length + min(length / 10, MOST_LATE) or looked_back > length
+    return age > _length(verdict) + _slack(verdict) or looked_back > _length(verdict)
 
 
 def causes(when: When, counted: Sequence[Verdict], since: datetime, now: datetime) -> tuple[Cause, ...]:
@@ -109,6 +109,14 @@ def unheard(when: When, verdicts: Sequence[Verdict], counted: Sequence[Verdict])
         f"{newest.version} and the window to {_moment(newest.window.end)}, made {_moment(newest.created)}"
         f"{'' if newest.enough else ', of too few rows'}"
     )
+
+
+def _length(verdict: Verdict) -> timedelta:
+    return verdict.window.end - verdict.window.start
+
+
+def _slack(verdict: Verdict) -> timedelta:
+    return min(_length(verdict) / 10, MOST_SLACK)
 
 
 def _drift(rule: Drift | None, counted: Sequence[Verdict]) -> Cause | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from evergreen.core.alerts import Alerts
 from evergreen.core.errors import InputError
 from evergreen.runtime.processes import free_port, library_environment
 from evergreen.tasks.text_classification.settings import TextClassification
@@ -72,6 +73,7 @@ def test_before_a_run_on_this_machine_its_own_accelerators_are_asked_for(
         active_stack="default",
         orchestrator="local" if here else "vertex",
         check_host=lambda: None,
+        alerts=Alerts(),
     )
     if not here:
         return readiness.check_ready(project)

@@ -91,7 +91,8 @@ def watched(zenml_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     reference = make_reference(task, model, read_engines(model.path), splits, folder / "reference")
     kept = {name: str(save_artifact(one, f"{MODEL}-{name}").id) for name, one in (("m", model), ("r", reference))}
     plain: dict[str, Any] = {"artifact": kept["m"], "report": kept["m"], "recipe": "r", "run": "run"}
-    made = {"version": model.version, "judged_against": None, "metrics": {}, "examples": (), "reference": kept["r"]}
+    made: dict[str, Any] = {"judged_against": None, "metrics": {}, "examples": (), "reference": kept["r"]}
+    plain |= {"version": model.version}
     make_champion(MODEL, ModelVersion(**plain, **made))
     endpoint = host_of(HOST).open(MODEL, state_directory())
     try:

@@ -84,48 +84,41 @@ def training() -> None:
     deploy(promote())
 
 
-def test_the_chain_leads_from_the_drift_to_what_the_endpoint_says_after_the_training() -> None:
-    model = f"m-{uuid4().hex[:8]}"
-    assert chain_of(model, None) == Chain()
-    watch(model, 1.5)
-    assert chain_of(model, "a1").training is None
-    run = training.with_options(tags=[f"model={model}"])()
-    assert run is not None
-    chain = chain_of(model, "a1")
-    assert chain.training is not None
-    assert (chain.training.run, chain.training.reasons) == (run.name, ("drift",))
-    assert (chain.training.outcome, chain.decision) == ("trained a version", "promote a1")
-    assert (chain.rollout, chain.recovery) == ("version a1 serves all traffic.", None)
-    watch(model, 0, drifted=False)
-    chain = chain_of(model, "a1")
-    assert [window.says for window in chain.windows] == ["drifted", "quiet"]
-    assert chain.recovery == chain.windows[-1]
-    assert chain_of(model, "older").recovery is None  # a rollback came between
-
-
-def test_the_next_training_reads_what_monitoring_said_of_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_monitoring_said_leads_to_one_training_and_to_what_the_endpoint_says_since() -> None:
     model, when = f"m-{uuid4().hex[:8]}", When(drift=Drift(k=2, of=3))
     began = datetime.now(UTC) - 9 * HOUR
     told = "there is no verdict for refresh.when to read"
     assert (newest_verdicts(model, 5), world_of(model, champion(), began, when).told) == ([], told)
     assert world_of(model, champion(), began, When()).told is None
-    watch(f"{model}-2", 0)  # another model's
+    assert chain_of(model, None) == Chain()
+
     first = watch(model, 1.5)
     assert world_of(model, champion(), began, when).causes == ()
     watch(model, 0)
     assert [one.model for one in newest_verdicts(model, 5)] == [model, model]
-    assert len(newest_verdicts(model, 1)) == 1
+    assert (len(newest_verdicts(model, 1)), newest_verdicts(model[:-1], 5)) == (1, [])
+    assert newest_verdicts(model, 5, datetime.now(UTC) + HOUR) == []
     (cause,) = world_of(model, champion(), began, when).causes
     assert cause.words.startswith("2 of the last 2 windows drifted")
-    other = champion().model_copy(update={"version": "b2"})
-    assert world_of(model, other, began, when).causes == ()
-    assert newest_verdicts(model, 5, datetime.now(UTC) + HOUR) == []
+    assert world_of(model, champion().model_copy(update={"version": "b2"}), began, when).causes == ()
+    assert chain_of(model, "a1").training is None
 
-    judged = datetime.now(UTC) - HOUR  # after the window of the first of them
-    monkeypatch.setattr("orchestration.causes.judged_since", lambda _model: judged)
-    assert world_of(model, champion(), began, when).causes == ()
+    run = training.with_options(tags=[f"model={model}"])()
+    assert run is not None
+    assert world_of(model, champion(), began, when).causes == ()  # the shift was a reason once
+    chain = chain_of(model, "a1")
+    assert chain.training is not None
+    assert (chain.training.run, chain.training.reasons) == (run.name, ("drift",))
+    assert (chain.training.outcome, chain.decision) == ("trained a version", "promote a1")
+    assert (chain.rollout, chain.recovery) == ("version a1 serves all traffic.", None)
+
+    watch(model, 0, drifted=False)
+    chain = chain_of(model, "a1")
+    assert [line.says for line in chain.windows] == ["drifted", "drifted", "quiet"]
+    assert chain.recovery == chain.windows[-1]
+    assert chain_of(model, "older").recovery is None  # a rollback came between
     shutil.rmtree(first.steps["monitor"].outputs["verdict"][0].uri)
-    assert len(newest_verdicts(model, 5)) == 1  # and no night fails of it
+    assert len(newest_verdicts(model, 5)) == 2  # and no night fails of it
 
 
 def test_a_training_that_failed_has_used_up_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,8 +62,8 @@ def test_a_note_is_told_with_its_line_and_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     note = Finding("build region", False, "restricted", "export X=1", note=True)
-    monkeypatch.setattr(doctor, "examine", lambda _: iter([note]))
-    assert doctor.main(Namespace(config="prod.yaml")) == 0
+    monkeypatch.setattr(doctor, "examine", lambda _, **__: iter([note]))
+    assert doctor.main(Namespace(config="prod.yaml", send_test_alert=False)) == 0
     printed = capsys.readouterr().out
     assert "note  build region   restricted\n                     export X=1\n" in printed
     assert printed.endswith("ready: python run.py --config prod.yaml\n")

@@ -31,6 +31,8 @@ def status(version: ModelVersion | None, *runs: SimpleNamespace, lease: HeldLeas
         runs=runs,
         batch_schedule=None,
         batch_runs=(),
+        monitoring_schedule=None,
+        monitoring_runs=(),
         schedule=None,
         lost_firings=(),
         coverage=None,
@@ -59,7 +61,7 @@ def test_status_says_how_far_a_run_is_why_one_failed_and_which_machines_were_not
     far = SimpleNamespace(name="training-2", status="running", progress="train: 640 of 4000 rows", reason=None, **plain)
     words = "task 'fetch': its image cannot be pulled: Failed to pull image"
     dead = SimpleNamespace(name="training-1", status="failed", progress=None, reason=words, **plain)
-    far.predicted = dead.predicted = None
+    far.predicted = dead.predicted = far.verdict = dead.verdict = None
     far.machines, dead.machines = ("train: n1-standard-8: no machine was to be had",), ()
     lines = _text(status(None, far, dead)).splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("run "))
@@ -80,6 +82,7 @@ def test_batch_predictions_have_a_schedule_and_runs_of_their_own() -> None:
             name="batch_prediction-1",
             status="completed",
             predicted="20 rows (8 rows/s), 1 unusable",
+            verdict=None,
             outcome=None,
             stack="vertex",
             started=datetime(2026, 5, 1, 4, 0),  # noqa: DTZ001 - ZenML's times have no zone
@@ -96,6 +99,20 @@ def test_batch_predictions_have_a_schedule_and_runs_of_their_own() -> None:
     ]
     shown.batch_schedule = None
     assert "batch       no schedule" in _text(shown).splitlines()
+
+
+def test_monitoring_has_a_schedule_and_verdicts_of_its_own() -> None:
+    shown = status(None)
+    assert "monitoring" not in _text(shown)
+    plain: dict[str, Any] = {"stack": "vertex", "started": None, "url": None, "progress": None, "predicted": None}
+    words = "drifted: tokens; 2,000 rows of 1,950 requests"
+    run = SimpleNamespace(name="monitoring-1", status="completed", outcome=None, reason=None, machines=(), **plain)
+    run.verdict = words
+    shown.monitoring_runs = (run,)
+    lines = [line.strip() for line in _text(shown).splitlines()]
+    at = lines.index("monitoring  no schedule")
+    assert lines[at + 1].startswith("watched     monitoring-1  completed")
+    assert lines[at + 2] == words
 
 
 def test_status_says_who_holds_the_lease_for_what_since_when_and_until_when() -> None:

@@ -133,6 +133,14 @@ def test_windows_that_overlap_do_not_count_one_bad_day_more_than_once() -> None:
     assert found(TWO_OF_FIVE, [*week, verdict(7, drifted=True, length=7 * DAY)]) == ["drift"]
 
 
+def test_a_firing_that_came_some_minutes_early_is_a_window_of_its_own() -> None:
+    late = verdict(0, drifted=True)
+    for early, expected in ((timedelta(minutes=50), ["drift"]), (timedelta(minutes=70), [])):
+        end = MIDNIGHT + DAY - early
+        early_one = verdict(1, drifted=True, window=ResolvedWindow(start=end - DAY, end=end))
+        assert found(TWO_OF_FIVE, [late, early_one]) == expected
+
+
 def test_quality_counts_by_the_newest_window_that_has_labels() -> None:
     low = Metric(value=0.6, low=0.55, high=0.65)
     below = verdict(0, quality={"accuracy": low, "macro_f1": low}, below=("accuracy", "macro_f1"))
