@@ -30,7 +30,7 @@ from tests.keyword_model import write_keyword_model
 
 HOST = LocalHostSettings(port=0, startup_timeout_s=30, request_timeout_s=20, drain_timeout_s=10, lock_timeout_s=5)
 MINUTE_S, LATE_S = 0.5, 0.3
-RULES = Judge(min_requests=100, settle_s=0.5, max_hold_s=60, max_slower=1.0, on_inconclusive="roll_back")
+RULES = Judge(min_requests=60, settle_s=0.5, max_hold_s=60, max_slower=1.0, on_inconclusive="roll_back")
 EXPECTED = Expected(shares={"sport": 0.5, "business": 0.5})
 SMOKE = [{"text": "a late goal 1"}]
 
@@ -57,7 +57,7 @@ class JudgedRollout:
         rollout = LocalHost(HOST).lease("news", self.path / "state").read().lease.rollout
         return rollout.transitions if rollout else ()
 
-    def run(self, version: str, hold_s: float = 1.0, shares: tuple[int, ...] = (20, 50)) -> Deployment:
+    def run(self, version: str, hold_s: float = 0.5, shares: tuple[int, ...] = (20, 50)) -> Deployment:
         """Rolls the version out under the lease, as the step `deploy` does; what was noted of its ramp goes on."""
         store = LocalHost(HOST).lease("news", self.path / "state")
         requests = FolderLog(EndpointFiles((self.path / "state").resolve() / "news").requests, late_s=LATE_S)

@@ -15,6 +15,7 @@ from evergreen.core.errors import EvergreenError, InputError
 from evergreen.core.protocols import Endpoint, RequestLog
 from evergreen.core.traces import version_of
 from evergreen.requestlog.arrow import SCHEMA
+from evergreen.requestlog.evidence import minutes_of
 from tests.noted import ALWAYS, rows
 from tests.waiting import wait_until
 
@@ -104,6 +105,20 @@ class RequestLogContract:
         assert [row for row in read if row["time"] < last] == until_last
         before = ResolvedWindow(start=asked.began - timedelta(days=2), end=asked.began - timedelta(days=1))
         assert rows(asked.log, before) == []
+
+    def test_what_rollouts_are_judged_by_counts_each_request_once(self, asked: Asked) -> None:
+        within = asked.asked_in
+        minutes = minutes_of(asked.log.read(within), asked.version, "another", within, every_s=1.0)
+        arms = [minute.newcomer for minute in minutes]
+        assert sum(arm.requests for arm in arms) == len(SIZES) + len(BAD) + 1
+        assert sum(arm.errors for arm in arms) == 1
+        assert sum(sum(arm.latencies) for arm in arms) == len(SIZES)
+        assert sum(sum(arm.predictions.values()) for arm in arms) == len(SIZES)
+        assert {minute.champion.requests for minute in minutes} == {0}
+
+    def test_a_log_says_when_it_is_whole_and_that_it_keeps_no_inputs(self, asked: Asked) -> None:
+        assert 0 < asked.log.late_s < 600
+        assert not asked.log.keeps_inputs
 
     def test_a_reading_can_be_repeated_and_skips_nothing(self, asked: Asked) -> None:
         reading = asked.log.read(asked.asked_in)
